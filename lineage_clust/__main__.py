@@ -1,0 +1,8 @@
+"""`python -m lineage_clust` is the program `lineage-clust`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""The program `lineage-clust`: TrendClusterer from a file to pictures and tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import __version__, datasets
+from .clusterer import TrendClusterer
+from .errors import LineageClustWarning
+from .results import default_key
+
+_LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
+_N_FAILED_SHOWN = 5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Parameters
+    ----------
+    argv
+        Arguments; `None` = those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 2 after an error, which is one sentence on stderr.
+    """
+    arguments = make_parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LineageClustWarning)
+        warnings.showwarning = _show_warning(warnings.showwarning)
+        try:
+            arguments.command(arguments)
+        except (OSError, TypeError, ValueError) as error:
+            print(f"lineage-clust: error: {_one_line(error)}", file=sys.stderr)
+            return 2
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the arguments."""
+    parser = argparse.ArgumentParser(
+        prog="lineage-clust",
+        description="Fit a smooth expression trend for every gene along a lineage, and group the genes whose trends go "
+        "together.",
+    )
+    parser.add_argument("--version", action="version", version=f"lineage-clust {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="analyse the bundled mouse bone marrow data",
+        description="Analyse the bundled cells of mouse bone marrow: the erythroid and the myeloid lineage.",
+    )
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results, made if missing")
+
+    run = commands.add_parser(
+        "run",
+        help="analyse an h5ad file",
+        description="Analyse one lineage of an h5ad file that holds expression, pseudotime and lineage weights.",
+    )
+    run.set_defaults(command=_run)
+    run.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
+    run.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results, made if missing")
+    reading = run.add_argument_group("what is read")
+    reading.add_argument("--lineage", metavar="NAME", help="the lineage (default: the only one there is)")
+    reading.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (default: all)")
+    reading.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (default: the usual names)")
+    reading.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (default: the usual names)")
+    reading.add_argument("--layer", metavar="KEY", help="layer with the expression (default: X)")
+    reading.add_argument("--use-raw", action="store_true", help="read the expression from raw")
+    reading.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
+    reading.add_argument(
+        "--time-range",
+        metavar=("START", "END"),
+        nargs=2,
+        type=_number_or("auto", None),
+        help="part of pseudotime; 'auto' for a bound that is found from the cells",
+    )
+    method = run.add_argument_group("how it is done (defaults in brackets)")
+    default = TrendClusterer().get_params()
+    method.add_argument(
+        "--alpha",
+        metavar="Q",
+        type=_number_or("none", None),
+        default=default["alpha"],
+        help="cluster the genes with a q-value below this; 'none' clusters all (%(default)s)",
+    )
+    for flag, metavar, kind, parameter, text in (
+        ("--n-splines", "N", int, "smoother__n_splines", "number of basis functions"),
+        ("--n-neighbors", "N", int, "clusterer__n_neighbors", "neighbours in the graph of genes"),
+        ("--resolution", "R", _number_or("auto", "auto"), "clusterer__resolution", "the more, the more clusters"),
+    ):
+        method.add_argument(
+            flag, metavar=metavar, type=kind, dest=parameter, default=default[parameter], help=f"{text} (%(default)s)"
+        )
+    method.add_argument("--seed", metavar="N", type=int, default=0, help="seed of the clustering (%(default)s)")
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    adata = datasets.bone_marrow()
+    print(f"Mouse bone marrow (Paul et al., 2015): {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
+    for lineage in ("Ery", "Myeloid"):
+        _analyse(TrendClusterer(lineage=lineage, random_state=0), adata, arguments.out)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    same_name = ("lineage", "time_key", "lineage_key", "layer", "use_raw", "backward", "time_range", "alpha")
+    nested = ("smoother__n_splines", "clusterer__n_neighbors", "clusterer__resolution")
+    clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
+    clusterer.set_params(**{name: getattr(arguments, name) for name in same_name + nested})
+    adata = _read(arguments.file)
+    print(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
+    _analyse(clusterer, adata, arguments.out)
+
+
+def _analyse(clusterer: TrendClusterer, adata, folder: Path) -> None:
+    """Fit, write the files of a lineage and print its summary."""
+    clusterer.fit(adata)
+    files = write_files(clusterer, folder)
+    print(summary(clusterer))
+    print(f"  files in {folder}: {', '.join(path.name for path in files)}\n")
+
+
+def write_files(fitted: TrendClusterer, folder: Path) -> list[Path]:
+    """Write picture, tables and results of a fitted TrendClusterer, each in one step, and return their paths.
+
+    Without a cluster there is no picture, and one that an earlier run left is removed.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, genes, clusters, results = (
+        folder / f"{default_key(fitted.lineage_, prefix)}{suffix}"
+        for prefix, suffix in (("trends", ".png"), ("genes", ".csv"), ("clusters", ".csv"), ("results", ".h5ad"))
+    )
+    written = [genes, clusters, results]
+    if fitted.n_clusters_:
+        figure = fitted.plot()
+        _write(picture, lambda path: figure.savefig(path, format="png", dpi=150))
+        plt.close(figure)
+        written.insert(0, picture)
+    else:
+        picture.unlink(missing_ok=True)
+    _write(genes, fitted.gene_table_.to_csv)
+    _write(clusters, fitted.cluster_table_.to_csv)
+    _write(results, fitted.to_anndata().write_h5ad)
+    return written
+
+
+def summary(fitted: TrendClusterer) -> str:
+    """Return a fitted TrendClusterer's results in a few lines, one a cluster."""
+    n_clustered, time = int((fitted.labels_ >= 0).sum()), fitted.pseudotime_
+    lines = [
+        "All cells" if fitted.lineage_ is None else f"Lineage {fitted.lineage_}",
+        f"  pseudotime {time[0]:.3g} to {time[-1]:.3g}",
+        f"  genes: {len(fitted.genes_):,} fitted, {n_clustered:,} clustered, {len(fitted.failed_):,} failed",
+    ]
+    if fitted.alpha is not None:
+        n_flat = int((~(fitted.gene_table_["qvalue"] < fitted.alpha)).sum())
+        lines.append(f"  {n_flat:,} not clustered: q >= {fitted.alpha:g}, cells (not donors) being the replicates")
+    lines += [f"    {gene}: {reason}" for gene, reason in list(fitted.failed_.items())[:_N_FAILED_SHOWN]]
+    if len(fitted.failed_) > _N_FAILED_SHOWN:
+        lines.append(f"    and {len(fitted.failed_) - _N_FAILED_SHOWN:,} more")
+    if fitted.n_clusters_:
+        lines.append("  cluster  genes  peak  top genes")
+        lines += [
+            f"  {cluster:7d}  {row['size']:5d}  {row['peak']:4.2f}  {row['top_genes']}"
+            for cluster, row in fitted.cluster_table_.iterrows()
+        ]
+    return "\n".join(lines)
+
+
+def read_genes(text: str | None) -> list[str] | None:
+    """Return the genes of an argument: names separated by commas, or a file with one or several a line.
+
+    Examples
+    --------
+    >>> read_genes("Klf1, Mpo")
+    ['Klf1', 'Mpo']
+    """
+    if text is None:
+        return None
+    path = Path(text)
+    if path.is_file():
+        text = path.read_text(encoding="utf-8-sig")
+    elif path.suffix in _LIST_SUFFIXES:
+        raise ValueError(f"There is no file {text!r} with the names of genes.")
+    return [name.strip() for line in text.splitlines() for name in line.split(",") if name.strip()]
+
+
+def _read(path: Path):
+    from anndata import read_h5ad
+
+    if not path.exists():
+        raise ValueError(f"There is no file {str(path)!r}.")
+    try:
+        return read_h5ad(path)
+    except Exception as error:  # h5py and anndata raise many kinds for a file of another format
+        raise ValueError(f"{str(path)!r} cannot be read as h5ad: {_one_line(error)}") from error
+
+
+def _write(path: Path, writer: Callable[[Path], object]) -> None:
+    """Write beside the path first, so that it never holds half a file."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        writer(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _number_or(word: str, value: object) -> Callable[[str], object]:
+    """Return a type for argparse: a number, or one word that stands for a value."""
+
+    def parse(text: str) -> object:
+        if text.lower() == word:
+            return value
+        try:
+            return float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a number or {word!r}; got {text!r}") from None
+
+    return parse
+
+
+def _show_warning(show: Callable) -> Callable:
+    """Return a function that shows our warnings as one sentence, and others as `show` does."""
+
+    def shown(message, category, *place, **more) -> None:
+        if issubclass(category, LineageClustWarning):
+            print(f"lineage-clust: warning: {_one_line(message)}", file=sys.stderr)
+        else:
+            show(message, category, *place, **more)
+
+    return shown
+
+
+def _one_line(message: object) -> str:
+    if isinstance(message, OSError) and message.strerror and message.filename:
+        return f"{message.filename}: {message.strerror}."
+    return " ".join(str(message).split())

@@ -1,0 +1,430 @@
+"""TrendClusterer: reads, fits, clusters; it composes the parts and holds no mathematics."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import metadata_routing
+from sklearn.utils.validation import check_is_fitted
+
+from . import components, module_scores, results
+from .errors import LineageClustWarning
+from .fitting import fit_trends
+from .lineage import check_anndata, read_lineage, resolve_genes
+from .tables import cluster_table, gene_table, order_clusters
+from .trends import check_scale, concatenate
+
+
+class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Fit one smooth expression trend per gene along a lineage, and group the genes whose trends go together.
+
+    Parameters
+    ----------
+    model : estimator, default=None
+        Multi-output regressor that fits all genes on the smoother's design; `None` = :class:`~lineage_clust.models.GAM`.
+    smoother : transformer, default=None
+        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.smoothers.BSplineSmoother`.
+    clusterer : clusterer, default=None
+        Groups the scaled trends; `None` = :class:`~lineage_clust.clusterers.GraphClusterer`. Any scikit-learn
+        clusterer works.
+    genes : sequence of str, default=None
+        Genes to fit; `None` = all. `fit(genes=)` overrides it. Under a pipeline or a search, set it here.
+    lineage : str or list of str, default=None
+        Lineage to fit; `None` = the only one there is. A list clusters the concatenated trends of several lineages.
+    time_key, lineage_key : str, default=None
+        Where pseudotime and lineage weights are; `None` = found by the names of the usual tools.
+    layer : str, default=None
+        Layer with the expression; `None` = `X`.
+    use_raw : bool, default=False
+        Whether to read `adata.raw`.
+    backward : bool, default=False
+        Whether to look for CellRank's backward keys.
+    time_range : None, float or (float, float), default=None
+        Range of pseudotime: its end, or start and end (each may be `None`). It is never clipped to the cells.
+    endpoint : {"plateau", "argmax"}, default="plateau"
+        Rule for an automatic end: last time at which the smoothed weight is at least 98 % of its maximum, or time of
+        its first maximum (CellRank's rule).
+    endpoint_threshold : float, default=None
+        Only cells with at least this weight decide on the end; `None` = the median weight.
+    weight_threshold : float or (float, float), default=(0.01, 0.01)
+        `(a, b)`: weights below `a` become `b`.
+    covariates : sequence of str, default=None
+        obs keys of unpenalised terms; trends are predicted at their weighted average.
+    offset : str or array of shape (n_cells,), default=None
+        Known part of the linear predictor: an obs key, "size_factors" or an array. Trends are predicted at offset 0.
+    n_points : int, default=200
+        Number of grid points of a lineage.
+    scale : {"zscore", "minmax"}, None or transformer, default="zscore"
+        How trends are made comparable before they are clustered.
+    alpha : float, default=0.01
+        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all.
+    n_jobs : int, default=None
+        Number of parallel jobs where work is per gene.
+    backend : str, default="loky"
+        joblib's backend for them.
+    random_state : int, RandomState or None, default=None
+        Seed for components that have none of their own.
+    show_progress_bar : bool, default=False
+        Whether long work shows a bar.
+
+    Attributes
+    ----------
+    genes_ : list of str
+        Genes with a trend, in input order.
+    failed_ : dict of str to str
+        Reason by gene, for genes without one.
+    lineage_ : str, None or list of str
+        The lineage(s).
+    pseudotime_ : ndarray of shape (n_points,)
+        The grid, in units of pseudotime; of several lineages one after the other.
+    grid_lineage_ : ndarray of str, shape (n_points,)
+        The lineage of each grid point.
+    trends_, trend_se_ : ndarray of shape (n_genes, n_points)
+        Trends on the response scale, and their standard errors (`None` if the model has none).
+    scaled_trends_ : ndarray of shape (n_genes, n_points)
+        What is clustered.
+    labels_ : ndarray of int, shape (n_genes,)
+        Cluster of each gene, numbered by the peak time of the cluster's mean trend; -1 = not assigned.
+    n_clusters_ : int
+        Number of clusters.
+    cluster_centers_ : ndarray of shape (n_clusters, n_points)
+        Mean scaled trends.
+    gene_table_ : DataFrame
+        By gene: cluster, confidence, edf, deviance_explained, pvalue, qvalue, peak, onset, converged, lambda, note.
+    cluster_table_ : DataFrame
+        By cluster: size, peak, onset, mean deviance explained, top genes.
+    model_, smoother_, clusterer_ : fitted components
+        With several lineages, `model_` and `smoother_` are dictionaries by lineage.
+    feature_names_in_ : ndarray of str
+        Names of the genes of the AnnData seen in `fit`.
+
+    Notes
+    -----
+    P-values treat cells as replicates; they are not replicates of donors, and say nothing about other animals or
+    patients.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+    >>> tc.trends_.shape
+    (240, 200)
+    >>> tc.transform(adata).shape == (adata.n_obs, tc.n_clusters_)
+    True
+    """
+
+    # AnnData arrives as the first positional argument, whatever its name: it is data and not metadata.
+    __metadata_request__fit = {"adata": metadata_routing.UNUSED}
+    __metadata_request__transform = {"adata": metadata_routing.UNUSED}
+
+    def __init__(
+        self,
+        model=None,
+        smoother=None,
+        clusterer=None,
+        *,
+        genes=None,
+        lineage=None,
+        time_key=None,
+        lineage_key=None,
+        layer=None,
+        use_raw=False,
+        backward=False,
+        time_range=None,
+        endpoint="plateau",
+        endpoint_threshold=None,
+        weight_threshold=(0.01, 0.01),
+        covariates=None,
+        offset=None,
+        n_points=200,
+        scale="zscore",
+        alpha=0.01,
+        n_jobs=None,
+        backend="loky",
+        random_state=None,
+        show_progress_bar=False,
+    ):
+        self.model = model
+        self.smoother = smoother
+        self.clusterer = clusterer
+        self.genes = genes
+        self.lineage = lineage
+        self.time_key = time_key
+        self.lineage_key = lineage_key
+        self.layer = layer
+        self.use_raw = use_raw
+        self.backward = backward
+        self.time_range = time_range
+        self.endpoint = endpoint
+        self.endpoint_threshold = endpoint_threshold
+        self.weight_threshold = weight_threshold
+        self.covariates = covariates
+        self.offset = offset
+        self.n_points = n_points
+        self.scale = scale
+        self.alpha = alpha
+        self.n_jobs = n_jobs
+        self.backend = backend
+        self.random_state = random_state
+        self.show_progress_bar = show_progress_bar
+
+    def fit(self, adata, genes=None, lineage=None):
+        """Fit the trends and cluster them.
+
+        Parameters
+        ----------
+        adata : AnnData of shape (n_cells, n_genes)
+            Expression, pseudotime and fate probabilities. It is not changed.
+        genes : sequence of str, default=None
+            Overrides the constructor's `genes`.
+        lineage : str or list of str, default=None
+            Overrides the constructor's `lineage`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If `adata` is not an AnnData, `genes` is one string, or a component does not fit its slot.
+        UnknownNameError
+            If a gene, key or lineage is not there (a `KeyError` and a `ValueError`; close matches are offered).
+        ValueError
+            If a parameter is wrong, or there is nothing to fit.
+        NoTrendError
+            If every gene fails (a `ValueError`).
+        """
+        self._check_parameters()
+        check_anndata(adata)
+        chosen = self.lineage if lineage is None else lineage
+        several = isinstance(chosen, (list, tuple))
+        names = _unique_names(chosen) if several else [chosen]
+        smoother, model, clusterer = (components.resolve(s, getattr(self, s)) for s in ("smoother", "model", "clusterer"))
+        model = components.with_random_state(model, self.random_state)
+        clusterer = components.with_random_state(clusterer, self.random_state)
+        genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
+        lineages = [self._read(adata, name, genes) for name in names]
+        fits = [fit_trends(one, smoother, model, self.n_points) for one in lineages]
+
+        if several:
+            self.lineage_ = [one.name for one in lineages]
+            trends = concatenate([fit.trends for fit in fits], self.lineage_)
+            self.smoother_ = {one.name: fit.smoother for one, fit in zip(lineages, fits, strict=True)}
+            self.model_ = {one.name: fit.model for one, fit in zip(lineages, fits, strict=True)}
+        else:
+            self.lineage_, trends = lineages[0].name, fits[0].trends
+            self.smoother_, self.model_ = fits[0].smoother, fits[0].model
+        self._store_trends(trends)
+        self._cluster(clusterer)
+        self.feature_names_in_ = np.asarray(adata.var_names, dtype=object)
+        self.n_features_in_ = adata.n_vars
+        self._gene_means, self._gene_stds = module_scores.moments(adata, self.genes_, self.layer, self.use_raw)
+        return self
+
+    def fit_transform(self, adata, y=None, genes=None, lineage=None):
+        """Fit, and return the module scores of the cells.
+
+        Parameters
+        ----------
+        adata : AnnData of shape (n_cells, n_genes)
+            As for `fit`.
+        y : None
+            Ignored: a pipeline hands the labels of the cells through here.
+        genes, lineage
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_cells, n_clusters)
+        """
+        return self.fit(adata, genes=genes, lineage=lineage).transform(adata)
+
+    def transform(self, adata):
+        """Return a score per cell and cluster: the mean standardised expression of the cluster's genes.
+
+        Parameters
+        ----------
+        adata : AnnData of shape (n_cells, n_genes)
+            These or other cells with the same genes.
+
+        Returns
+        -------
+        ndarray of shape (n_cells, n_clusters)
+
+        Raises
+        ------
+        ValueError
+            If there is no cluster, or clustered genes are missing.
+        """
+        check_is_fitted(self)
+        check_anndata(adata)
+        if self.n_clusters_ == 0:
+            raise ValueError(
+                f"There is no cluster to score: no gene of {len(self.genes_)} has a trend with a q-value below "
+                f"alpha={self.alpha}. Choose other genes, or fit with alpha=None."
+            )
+        return module_scores.score(
+            adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw
+        )
+
+    def plot(self, clusters=None, *, ncols=3, sharey=False, figsize=None, dpi=None):
+        """Draw one panel a cluster: every gene's scaled trend, the cluster's mean and a band of one standard deviation.
+
+        Parameters
+        ----------
+        clusters : sequence of int, default=None
+            Which clusters, in which order; `None` = all.
+        ncols : int, default=3
+            Panels a row, at most.
+        sharey : bool or {"row", "col", "all", "none"}, default=False
+            Whether panels share the y axis.
+        figsize : (float, float), default=None
+            Inches; `None` = by the number of panels.
+        dpi : int, default=None
+            Dots per inch.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from .plotting import plot_clusters
+
+        check_is_fitted(self)
+        return plot_clusters(
+            self.scaled_trends_,
+            self.labels_,
+            self.pseudotime_,
+            genes=self.genes_,
+            grid_lineage=self.grid_lineage_,
+            importance=self.gene_table_["deviance_explained"].to_numpy(),
+            clusters=clusters,
+            ncols=ncols,
+            sharey=sharey,
+            figsize=figsize,
+            dpi=dpi,
+            ylabel={"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(
+                self.scale if isinstance(self.scale, str) else "", "expression"
+            ),
+        )
+
+    def to_anndata(self):
+        """Return an AnnData `(n_genes, n_points)`: scaled trends in `X`, trends and errors in layers, tables in obs."""
+        check_is_fitted(self)
+        return results.to_anndata(self)
+
+    def write_to(self, adata, key=None):
+        """Write the results into an AnnData: `varm`, `var` and `uns`, under keys that name the lineage.
+
+        Parameters
+        ----------
+        adata : AnnData
+            The one to write to; genes that have no trend get NaN.
+        key : str, default=None
+            Prefix of the keys; `None` = "trends_" and the name of the lineage.
+
+        Returns
+        -------
+        str
+            The key.
+        """
+        check_is_fitted(self)
+        check_anndata(adata)
+        return results.write_to(self, adata, key)
+
+    def get_params(self, deep=True):
+        """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""
+        params = super().get_params(deep=deep)
+        if deep:
+            for slot, default in components.DEFAULTS.items():
+                if params[slot] is None:
+                    params.update({f"{slot}__{name}": value for name, value in default().get_params().items()})
+        return params
+
+    def set_params(self, **params):
+        """Set parameters; those of a component that is `None` are set on its default."""
+        for slot, default in components.DEFAULTS.items():
+            nested = any(name.startswith(f"{slot}__") for name in params)
+            if nested and params.get(slot, getattr(self, slot)) is None:
+                setattr(self, slot, default())
+                params.pop(slot, None)
+        return super().set_params(**params)
+
+    def _read(self, adata, name, genes):
+        return read_lineage(
+            adata,
+            name,
+            genes=genes,
+            time_key=self.time_key,
+            lineage_key=self.lineage_key,
+            layer=self.layer,
+            use_raw=self.use_raw,
+            backward=self.backward,
+            time_range=self.time_range,
+            endpoint=self.endpoint,
+            endpoint_threshold=self.endpoint_threshold,
+            weight_threshold=self.weight_threshold,
+            covariates=self.covariates,
+            offset=self.offset,
+            n_points=self.n_points,
+        )
+
+    def _store_trends(self, trends) -> None:
+        self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
+        self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
+        self.trends_, self.trend_se_ = trends.values, trends.se
+        self.scaled_trends_ = trends.scaled(self.scale)
+        self.gene_table_ = gene_table(trends)
+
+    def _cluster(self, clusterer) -> None:
+        self.labels_ = np.full(len(self.genes_), -1)
+        self.clusterer_ = clusterer
+        qvalue = self.gene_table_["qvalue"].to_numpy()
+        chosen = np.flatnonzero(np.ones(len(qvalue)) if self.alpha is None else qvalue < self.alpha)
+        if len(chosen):
+            labels = clusterer.fit(self.scaled_trends_[chosen]).labels_
+            self.labels_[chosen], self._cluster_order = order_clusters(
+                np.asarray(labels), self.scaled_trends_[chosen], self.pseudotime_
+            )
+        else:
+            warnings.warn(
+                f"No gene is clustered: none of {len(qvalue)} trends has a q-value below alpha={self.alpha}. "
+                "Look at gene_table_, or pass alpha=None to cluster all genes.",
+                LineageClustWarning,
+                stacklevel=3,
+            )
+        self.n_clusters_ = self._n_features_out = int(self.labels_.max(initial=-1)) + 1
+        self.cluster_centers_ = np.array(
+            [self.scaled_trends_[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
+        ).reshape(self.n_clusters_, len(self.pseudotime_))
+        self.gene_table_.insert(0, "cluster", self.labels_)
+        self.cluster_table_ = cluster_table(self.gene_table_, self.cluster_centers_, self.pseudotime_)
+
+    def _check_parameters(self) -> None:
+        if isinstance(self.n_points, bool) or not isinstance(self.n_points, Integral) or self.n_points < 2:
+            raise ValueError(f"n_points must be an integer of at least 2; got {self.n_points!r}.")
+        number = isinstance(self.alpha, Real) and not isinstance(self.alpha, bool)
+        if self.alpha is not None and not (number and 0 < self.alpha <= 1):
+            raise ValueError(f"alpha must be None or a number in (0, 1]; got {self.alpha!r}.")
+        check_scale(self.scale)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.sparse = True
+        tags.requires_fit = True
+        return tags
+
+
+def _unique_names(names) -> list[str]:
+    if not names:
+        raise ValueError("lineage is an empty list. Name at least one lineage.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"lineage names one more than once: {list(names)}.")
+    return list(names)
+
+

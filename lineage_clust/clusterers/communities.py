@@ -1,0 +1,224 @@
+"""Communities of a weighted graph: Leiden and Louvain, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import contextmanager
+
+import igraph
+import numpy as np
+from scipy import sparse
+
+from lineage_clust.errors import did_you_mean
+
+METHODS = ("leiden", "louvain")
+BACKENDS = ("igraph", "leidenalg")
+_IGRAPH_OBJECTIVES = {"modularity": "modularity", "cpm": "CPM"}
+# Modularity with a resolution parameter is leidenalg's RBConfiguration (Reichardt & Bornholdt 2006); its class named
+# ModularityVertexPartition has none.
+_LEIDENALG_OBJECTIVES = {
+    "modularity": "RBConfigurationVertexPartition",
+    "cpm": "CPMVertexPartition",
+    "rbconfiguration": "RBConfigurationVertexPartition",
+    "rber": "RBERVertexPartition",
+    "surprise": "SurpriseVertexPartition",
+    "significance": "SignificanceVertexPartition",
+}
+_LEIDENALG_OBJECTIVES |= {name.lower(): name for name in _LEIDENALG_OBJECTIVES.values()}
+_LEIDENALG_OBJECTIVES["modularityvertexpartition"] = "ModularityVertexPartition"
+_WITH_RESOLUTION = ("RBConfigurationVertexPartition", "RBERVertexPartition", "CPMVertexPartition")
+
+_igraph_generator = threading.Lock()
+
+
+@contextmanager
+def seeded_igraph(seed):
+    """Let igraph draw from a generator of its own, seeded with `seed`.
+
+    igraph has one generator for the whole process, so this waits for other threads that are in such a context.
+    Afterwards igraph draws from Python's `random` again, as it does by default; the state of `random` is not touched.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the generator.
+
+    Examples
+    --------
+    >>> import igraph
+    >>> with seeded_igraph(0):
+    ...     first = igraph.Graph.Erdos_Renyi(n=20, p=0.2).get_edgelist()
+    >>> with seeded_igraph(0):
+    ...     first == igraph.Graph.Erdos_Renyi(n=20, p=0.2).get_edgelist()
+    True
+    """
+    with _igraph_generator:
+        igraph.set_random_number_generator(random.Random(seed))
+        try:
+            yield
+        finally:
+            igraph.set_random_number_generator(random)
+
+
+def as_igraph(connectivities):
+    """Return the graph of a symmetric sparse matrix.
+
+    Parameters
+    ----------
+    connectivities : sparse matrix of shape (n_rows, n_rows)
+        Symmetric weights.
+
+    Returns
+    -------
+    igraph.Graph
+        Undirected, vertices in the order of the rows, edges with attribute "weight".
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> as_igraph(sparse.csr_matrix([[0.0, 0.5], [0.5, 0.0]])).es["weight"]
+    [0.5]
+    """
+    upper = sparse.triu(connectivities, k=1, format="coo")
+    order = np.lexsort((upper.col, upper.row))
+    edges = np.column_stack([upper.row, upper.col])[order]
+    return igraph.Graph(
+        n=connectivities.shape[0], edges=edges.tolist(), edge_attrs={"weight": upper.data[order].tolist()}
+    )
+
+
+def check_algorithm(method, backend, objective):
+    """Raise unless the three can be combined.
+
+    Parameters
+    ----------
+    method : {"leiden", "louvain"}
+        Algorithm.
+    backend : {"igraph", "leidenalg"}
+        Library.
+    objective : str
+        What is optimised.
+
+    Raises
+    ------
+    ValueError
+        If one of them is unknown or a combination does not exist.
+    """
+    for name, value, known in (("method", method, METHODS), ("backend", backend, BACKENDS)):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}.")
+    if method == "louvain" and backend == "leidenalg":
+        raise ValueError("leidenalg has no Louvain algorithm. Use backend='igraph' with it, or method='leiden'.")
+    if not isinstance(objective, str):
+        raise ValueError(f"objective must be a string such as 'modularity' or 'CPM'; got {objective!r}.")
+    known = _LEIDENALG_OBJECTIVES if backend == "leidenalg" else _IGRAPH_OBJECTIVES
+    if objective.lower() not in known:
+        hint = did_you_mean(objective, known)
+        if backend == "igraph" and objective.lower() in _LEIDENALG_OBJECTIVES:
+            hint = " Use backend='leidenalg' with it."
+        raise ValueError(f"objective {objective!r} is not known to {backend}, which has {', '.join(known)}.{hint}")
+    if method == "louvain" and objective.lower() != "modularity":
+        raise ValueError(
+            f"Louvain optimises modularity only; got objective={objective!r}. Use method='leiden' with it."
+        )
+
+
+def find_communities(
+    graph, *, method="leiden", backend="igraph", objective="modularity", resolution=1.0, n_iterations=2, seed=0
+):
+    """Return the community of each vertex.
+
+    Parameters
+    ----------
+    graph : igraph.Graph
+        Undirected, edges with attribute "weight".
+    method : {"leiden", "louvain"}, default="leiden"
+        Leiden [1]_ or Louvain [2]_.
+    backend : {"igraph", "leidenalg"}, default="igraph"
+        Library that computes it; leidenalg has Leiden only.
+    objective : str, default="modularity"
+        "modularity" or "CPM" (constant Potts model); leidenalg also has "RBER", "RBConfiguration", "Surprise" and
+        "Significance" (which does not use the weights), and takes the names of its classes. Upper and lower case are
+        the same.
+    resolution : float, default=1.0
+        Greater values give more communities. Not used by objectives without it (Surprise, Significance).
+    n_iterations : int, default=2
+        Iterations of Leiden, negative to iterate until nothing improves. Louvain always does that.
+    seed : int, default=0
+        Seed of the order in which vertices are visited.
+
+    Returns
+    -------
+    ndarray of int, shape (n_vertices,)
+        Communities, numbered from 0. Without any edge every vertex is one of its own.
+
+    References
+    ----------
+    .. [1] Traag, Waltman & van Eck (2019), From Louvain to Leiden: guaranteeing well-connected communities, Scientific
+       Reports 9, 5233.
+    .. [2] Blondel, Guillaume, Lambiotte & Lefebvre (2008), Fast unfolding of communities in large networks, Journal of
+       Statistical Mechanics, P10008.
+
+    Examples
+    --------
+    >>> import igraph
+    >>> graph = igraph.Graph(n=4, edges=[(0, 1), (2, 3)], edge_attrs={"weight": [1.0, 1.0]})
+    >>> find_communities(graph)
+    array([0, 0, 1, 1])
+    """
+    if graph.ecount() == 0:
+        return np.arange(graph.vcount())
+    if backend == "leidenalg":
+        membership = _leiden_leidenalg(graph, objective, resolution, n_iterations, seed)
+    else:
+        with seeded_igraph(seed):
+            if method == "louvain":
+                found = graph.community_multilevel(weights="weight", resolution=resolution)
+            else:
+                found = graph.community_leiden(
+                    objective_function=_IGRAPH_OBJECTIVES[objective.lower()],
+                    weights="weight",
+                    resolution=resolution,
+                    n_iterations=n_iterations,
+                )
+        membership = found.membership
+    return np.unique(membership, return_inverse=True)[1].reshape(-1)
+
+
+def _leiden_leidenalg(graph, objective, resolution, n_iterations, seed):
+    import leidenalg  # here, because few users need it and it takes as long to import as igraph
+
+    name = _LEIDENALG_OBJECTIVES[objective.lower()]
+    settings = {"resolution_parameter": resolution} if name in _WITH_RESOLUTION else {}
+    if name != "SignificanceVertexPartition":
+        settings["weights"] = "weight"
+    partition = leidenalg.find_partition(
+        graph, getattr(leidenalg, name), n_iterations=n_iterations, seed=seed, **settings
+    )
+    return partition.membership
+
+
+def modularity(graph, membership):
+    r"""Weighted modularity, ``sum_c (in_c / W - (degree_c / 2W)^2)``, whatever the objective that was optimised.
+
+    ``in_c`` is the weight within community c, ``degree_c`` the weighted degree of its vertices, ``W`` the weight of all
+    edges [1]_ (equation 4, at resolution 1).
+
+    Parameters
+    ----------
+    graph : igraph.Graph
+        Undirected, edges with attribute "weight".
+    membership : array-like of int, shape (n_vertices,)
+        Community of each vertex.
+
+    Returns
+    -------
+    float
+        At most 1; 0 for a single community, and by convention for a graph without edges.
+
+    References
+    ----------
+    .. [1] Newman (2004), Analysis of weighted networks, Physical Review E 70, 056131.
+    """
+    return float(graph.modularity(list(membership), weights="weight")) if graph.ecount() else 0.0

@@ -1,0 +1,293 @@
+"""GraphClusterer: communities of the nearest-neighbour graph of trends."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClusterMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .canonical import canonical_order, identical_groups, rounded, rounding_step
+from .communities import as_igraph, find_communities, modularity
+from .labels import agree, majority, numbered_by_size
+from .neighbors import nearest_neighbors, neighbors_from_graph
+from .parameters import check_parameters
+from .weights import STRENGTHS, connectivities
+
+
+class GraphClusterer(ClusterMixin, BaseEstimator):
+    """Communities of the nearest-neighbour graph of the rows.
+
+    Every row is tied to its nearest neighbours, the ties are weighted, and the graph is cut into communities by Leiden
+    or Louvain. With the defaults this is the path of scanpy (``neighbors`` and ``leiden``); with ``weights="jaccard"``,
+    PhenoGraph's.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=15
+        Number of nearest rows, at least 2. It counts the row itself, as umap-learn and scanpy do: 15 means 14 others.
+        With fewer rows all are used.
+    n_components : int or None, default=None
+        Number of principal components to which the rows are reduced first, as many as there are at most. None uses the
+        rows as they are.
+    metric : str or callable, default="euclidean"
+        Distance between rows, as in `sklearn.neighbors.NearestNeighbors`.
+    neighbors : object, default=None
+        Searches the neighbours instead: an unfitted transformer such as `sklearn.neighbors.KNeighborsTransformer`,
+        whose ``fit_transform`` returns a sparse graph of distances. Its own number of neighbours and metric are then
+        used, `n_neighbors` and `metric` are not. It must also have ``transform`` if `predict` is to be called.
+    weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap"
+        Weight of an edge. "umap": the fuzzy simplicial set of [1]_ (scanpy's connectivities). "jaccard": the overlap of
+        both neighbourhoods, averaged over the two directions [2]_. "gaussian": the self-tuning kernel
+        ``exp(-d^2 / (s_i s_j))`` with ``s`` the distance to the last neighbour [3]_. "binary": 1.
+    method : {"leiden", "louvain"}, default="leiden"
+        Algorithm [4]_.
+    backend : {"igraph", "leidenalg"}, default="igraph"
+        Library that runs it. leidenalg has Leiden only.
+    objective : str, default="modularity"
+        What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
+        "Significance", or the name of a partition class. Louvain has modularity only.
+    resolution : float, default=1.0
+        Greater values give more clusters. Without effect on "Surprise" and "Significance".
+    n_iterations : int, default=2
+        Iterations of Leiden; -1 repeats until nothing improves, as Louvain always does.
+    min_cluster_size : int, default=1
+        Rows of smaller clusters are not assigned (label -1).
+    random_state : int, RandomState instance or None, default=None
+        Seed of the order in which vertices are visited. An int gives the same labels in every call, on any number of
+        threads, and leaves Python's and NumPy's global generators alone.
+
+    Attributes
+    ----------
+    labels_ : ndarray of int, shape (n_rows,)
+        Clusters from 0, by decreasing size; -1 for rows that are not assigned.
+    n_clusters_ : int
+        Number of clusters, not counting -1.
+    graph_ : igraph.Graph
+        Undirected, one vertex a row in the order of the rows, edges with attribute "weight".
+    connectivities_ : csr_matrix of shape (n_rows, n_rows)
+        The same weights: symmetric, diagonal zero.
+    modularity_ : float
+        Weighted modularity at resolution 1 of the communities, before `min_cluster_size` is applied; 0 if the graph has
+        no edges.
+    resolution_ : float
+        Resolution used.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the columns seen in `fit`, if it was given a DataFrame with string names.
+
+    See Also
+    --------
+    sklearn.cluster.KMeans : Any other clusterer of scikit-learn can take this one's place.
+
+    Notes
+    -----
+    Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about nine
+    significant digits of the spread of the data (2**-30 of the mean range of the columns) and sorted by its columns,
+    and distances that differ by less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the
+    last digits of a double therefore does not change the labels either. Rows that are the same after rounding get the
+    same label: the one that most of them would have.
+
+    Rows without neighbours of positive weight are clusters of their own; with ``weights="jaccard"`` that includes two
+    rows that have only each other, for their neighbourhoods share nothing.
+
+    igraph has one random generator for the whole process. It is seeded under a lock, so `fit` may run in several
+    threads, and draws from Python's `random` afterwards, as it does by default.
+
+    References
+    ----------
+    .. [1] McInnes, Healy & Melville (2018), UMAP: uniform manifold approximation and projection for dimension
+       reduction, arXiv:1802.03426, section 3.1 and algorithms 2 and 3.
+    .. [2] Levine et al. (2015), Data-driven phenotypic dissection of AML reveals progenitor-like cells that correlate
+       with prognosis, Cell 162, 184-197.
+    .. [3] Zelnik-Manor & Perona (2004), Self-tuning spectral clustering, Advances in Neural Information Processing
+       Systems 17, equation 1.
+    .. [4] Traag, Waltman & van Eck (2019), From Louvain to Leiden: guaranteeing well-connected communities, Scientific
+       Reports 9, 5233.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.clusterers import GraphClusterer
+    >>> time = np.linspace(0, 1, 50)
+    >>> peaks = np.r_[np.linspace(0.1, 0.2, 15), np.linspace(0.7, 0.8, 10)]
+    >>> trends = np.exp(-((time - peaks[:, None]) ** 2) / 0.02)
+    >>> clusterer = GraphClusterer(resolution=0.5, random_state=0).fit(trends)
+    >>> np.bincount(clusterer.labels_)
+    array([15, 10])
+    >>> clusterer.predict(np.exp(-((time[None] - 0.78) ** 2) / 0.02))
+    array([1])
+    """
+
+    uses_draws = False
+    """Whether `fit` makes use of `draws`."""
+
+    def __init__(
+        self,
+        n_neighbors=15,
+        *,
+        n_components=None,
+        metric="euclidean",
+        neighbors=None,
+        weights="umap",
+        method="leiden",
+        backend="igraph",
+        objective="modularity",
+        resolution=1.0,
+        n_iterations=2,
+        min_cluster_size=1,
+        random_state=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.metric = metric
+        self.neighbors = neighbors
+        self.weights = weights
+        self.method = method
+        self.backend = backend
+        self.objective = objective
+        self.resolution = resolution
+        self.n_iterations = n_iterations
+        self.min_cluster_size = min_cluster_size
+        self.random_state = random_state
+
+    def fit(self, X, y=None, draws=None):
+        """Find the clusters of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            Scaled trends, one gene a row.
+        y : None
+            Ignored.
+        draws : None
+            Resampled trends; not used.
+
+        Returns
+        -------
+        GraphClusterer
+            The fitted clusterer itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, parameters contradict each other, or a distance is not finite.
+        TypeError
+            If `neighbors` has no ``fit_transform``, or this returns no sparse graph.
+        """
+        check_parameters(self)
+        X = validate_data(self, X, dtype=np.float64)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+
+        self._step = rounding_step(X)
+        snapped = rounded(X, self._step)
+        order = canonical_order(snapped)
+        self._rows = snapped[order]
+        group, _ = identical_groups(self._rows)
+        self._places = self._fit_places()
+        self._lists = self._fit_lists()
+
+        weighted = connectivities(self._lists, self.weights)
+        graph = as_igraph(weighted)
+        self.resolution_ = self._resolve_resolution()
+        communities = find_communities(
+            graph,
+            method=self.method,
+            backend=self.backend,
+            objective=self.objective,
+            resolution=self.resolution_,
+            n_iterations=int(self.n_iterations),
+            seed=seed,
+        )
+        communities = agree(communities, group)
+        self.modularity_ = modularity(graph, communities)
+        self._row_labels = numbered_by_size(communities, self.min_cluster_size)
+
+        self.labels_ = np.empty_like(self._row_labels)
+        self.labels_[order] = self._row_labels
+        self.n_clusters_ = int(self.labels_.max()) + 1
+        given = np.argsort(order)
+        self.connectivities_ = weighted[given][:, given]
+        self.connectivities_.sort_indices()
+        self.graph_ = as_igraph(self.connectivities_)
+        return self
+
+    def predict(self, X):
+        """Return the cluster of new rows, by a weighted vote of their nearest fitted rows.
+
+        A row equal to a fitted one (after rounding) gets its label. Otherwise each of the ``n_neighbors - 1`` nearest
+        fitted rows has a vote, as strong as the new row would be tied to it in the graph: by `weights`, before the two
+        directions are combined. If a fitted row is at distance 0, only such rows vote; if every strength is 0, all
+        votes are equal. Rows that were not assigned vote for -1. Of labels with the same share the lowest cluster wins.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            Trends on the same grid, scaled in the same way.
+
+        Returns
+        -------
+        ndarray of int, shape (n_rows,)
+            Labels as in `labels_`.
+
+        Raises
+        ------
+        TypeError
+            If `neighbors` has no ``transform``.
+        """
+        return self._vote(X)[0]
+
+    def _vote(self, X):
+        """Return the label of each row and the share of the votes that it has, in (0, 1]."""
+        check_is_fitted(self)
+        X = rounded(validate_data(self, X, dtype=np.float64, reset=False), self._step)
+        lists = self._query_lists(X if self._pca is None else rounded(self._pca.transform(X), self._step))
+        strengths = STRENGTHS[self.weights](lists, self._lists)
+        at_zero = lists.distances == 0
+        strengths = np.where(at_zero.any(axis=1)[:, None], at_zero, strengths)
+        strengths = np.where(strengths.sum(axis=1)[:, None] > 0, strengths, lists.listed)
+        labels, share = majority(self._row_labels[lists.indices], strengths)
+
+        # An exact look-up, for rows that differ may be at distance 0 in a metric such as cosine.
+        known = {row.tobytes(): label for row, label in zip(self._rows, self._row_labels, strict=True)}
+        for number, row in enumerate(X):
+            if (key := row.tobytes()) in known:
+                labels[number], share[number] = known[key], 1.0
+        return labels, share
+
+    def _resolve_resolution(self):
+        """Return the resolution at which the graph is cut."""
+        return float(self.resolution)
+
+    def _fit_places(self):
+        """Return the rows in the space where distances are measured."""
+        self._pca = None
+        if self.n_components is None:
+            return self._rows
+        # A full decomposition draws no random numbers.
+        self._pca = PCA(n_components=min(self.n_components, *self._rows.shape), svd_solver="full")
+        with np.errstate(divide="ignore", invalid="ignore"):  # ratios of variances of one row, or of identical rows
+            return rounded(self._pca.fit_transform(self._rows), self._step)
+
+    def _fit_lists(self):
+        self._searcher = None
+        if self.neighbors is None:
+            return nearest_neighbors(self._places, self.n_neighbors - 1, self.metric)
+        self._searcher = clone(self.neighbors)
+        graph = self._searcher.fit_transform(self._places)
+        if not sparse.issparse(graph) or graph.shape != (len(self._places), len(self._places)):
+            raise TypeError(
+                f"neighbors must return a sparse graph of distances between the {len(self._places)} rows; "
+                f"{type(self._searcher).__name__} returned {type(graph).__name__} of shape {np.shape(graph)}."
+            )
+        return neighbors_from_graph(graph, without_self=True)
+
+    def _query_lists(self, places):
+        if self._searcher is None:
+            return nearest_neighbors(self._places, self.n_neighbors - 1, self.metric, queries=places)
+        if not hasattr(self._searcher, "transform"):
+            raise TypeError(f"predict needs neighbors with transform; {type(self._searcher).__name__} has none.")
+        return neighbors_from_graph(self._searcher.transform(places), without_self=False)

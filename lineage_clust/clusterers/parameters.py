@@ -1,0 +1,68 @@
+"""What GraphClusterer accepts: each parameter is checked before anything is computed."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from lineage_clust.errors import did_you_mean, quoted
+
+from .communities import check_algorithm
+from .weights import STRENGTHS
+
+
+def check_parameters(clusterer):
+    """Raise if a parameter of a GraphClusterer is out of range or two of them contradict each other.
+
+    Parameters
+    ----------
+    clusterer : GraphClusterer
+        Its parameters are read, not changed.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed; the message says which are.
+    TypeError
+        If `neighbors` has no ``fit_transform``.
+    """
+    _check_integer("n_neighbors", clusterer.n_neighbors, 2, " (it counts the row itself)")
+    if clusterer.n_components is not None:
+        _check_integer("n_components", clusterer.n_components, 1, " (or None)")
+    _check_integer("min_cluster_size", clusterer.min_cluster_size, 1)
+    if not _is_number(clusterer.n_iterations, Integral) or clusterer.n_iterations == 0:
+        raise ValueError(
+            "n_iterations must be a positive integer, or -1 to repeat until nothing improves; "
+            f"got {clusterer.n_iterations!r}."
+        )
+    if not _is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf"):
+        raise ValueError(f"resolution must be a positive number; got {clusterer.resolution!r}.")
+    if not isinstance(clusterer.weights, str) or clusterer.weights not in STRENGTHS:
+        raise ValueError(
+            f"weights must be one of {quoted(STRENGTHS)}; got {clusterer.weights!r}."
+            f"{did_you_mean(clusterer.weights, STRENGTHS)}"
+        )
+    check_algorithm(clusterer.method, clusterer.backend, clusterer.objective)
+    if isinstance(clusterer.metric, str) and clusterer.metric == "precomputed":
+        raise ValueError("metric='precomputed' is not possible, for X holds trends. Use neighbors= for that.")
+    _check_neighbors(clusterer.neighbors)
+
+
+def _check_neighbors(neighbors):
+    if neighbors is None:
+        return
+    if not hasattr(neighbors, "fit_transform"):
+        raise TypeError(
+            "neighbors must have fit_transform, as KNeighborsTransformer has, and return a sparse graph of distances; "
+            f"got {neighbors!r}."
+        )
+    if getattr(neighbors, "mode", "distance") != "distance":
+        raise ValueError(f"neighbors must have mode='distance'; got mode={neighbors.mode!r}.")
+
+
+def _is_number(value, kind):
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _check_integer(name, value, smallest, remark=""):
+    if not _is_number(value, Integral) or value < smallest:
+        raise ValueError(f"{name} must be an integer of at least {smallest}{remark}; got {value!r}.")

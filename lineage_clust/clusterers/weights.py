@@ -1,0 +1,199 @@
+"""How strongly neighbours are tied: from lists of neighbours to a weighted, undirected graph.
+
+Every weighting has two parts: the strength with which one row holds to each row in its list, and how the strengths of
+two rows for each other make up the weight of the edge between them. `predict` uses the first part alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+# umap-learn's MIN_K_DIST_SCALE: a kernel is never narrower than this fraction of the mean distance.
+_NARROWEST = 1e-3
+# 64 halvings exhaust the digits of a double.
+_BISECTIONS = 64
+
+
+def umap_strengths(lists, fitted):
+    r"""Membership strengths of the fuzzy simplicial set.
+
+    ``exp(-(d_ij - rho_i) / sigma_i)`` for ``d_ij > rho_i``, else 1, where ``rho_i`` is the smallest positive distance
+    of row i and ``sigma_i`` solves ``sum_j exp(-max(0, d_ij - rho_i) / sigma_i) = log2(k)``, ``k`` being the length of
+    the list and the row itself [1]_ (section 3.1, definition of the fuzzy simplicial set, and algorithm 3). As in the
+    reference implementation ``sigma_i`` is at least 1e-3 of the mean distance in the list.
+
+    Parameters
+    ----------
+    lists : Neighbors
+        Lists of the rows whose strengths are sought.
+    fitted : Neighbors
+        Lists of the rows that are listed; the same object while fitting.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_listed)
+        Strengths in [0, 1]; 0 for fillers.
+
+    References
+    ----------
+    .. [1] McInnes, Healy & Melville (2018), UMAP: uniform manifold approximation and projection for dimension
+       reduction, arXiv:1802.03426.
+    """
+    distances, counts = lists.distances, lists.listed.sum(axis=1)
+    # The mean counts the row itself at distance 0, as the reference implementation does.
+    mean = np.sum(distances, axis=1, where=lists.listed) / (counts + 1)
+    nearest = np.min(distances, axis=1, initial=np.inf, where=distances > 0)
+    rho = np.where(np.isfinite(nearest), nearest, 0.0)
+
+    # Measured in its own mean distance, every list needs the same bisection, whatever the unit of the data.
+    unit = np.where(mean > 0, mean, 1.0)
+    excess = np.maximum(distances - rho[:, None], 0.0) / unit[:, None]
+    target = np.log2(counts + 1)
+    low, high, sigma = np.zeros(len(mean)), np.full(len(mean), np.inf), np.ones(len(mean))
+    for _ in range(_BISECTIONS):
+        too_wide = np.exp(-excess / sigma[:, None]).sum(axis=1) > target
+        low, high = np.where(too_wide, low, sigma), np.where(too_wide, sigma, high)
+        sigma = np.where(np.isfinite(high), (low + high) / 2, 2 * sigma)
+
+    narrowest = _NARROWEST * mean / unit
+    return np.exp(-excess / np.maximum(sigma, narrowest)[:, None])
+
+
+def jaccard_strengths(lists, fitted):
+    """Overlap of neighbourhoods: size of the intersection of two rows' lists over the size of their union.
+
+    A row is not in its own list. This is the edge weight of PhenoGraph [1]_ (Experimental procedures, "PhenoGraph").
+
+    Parameters
+    ----------
+    lists, fitted : Neighbors
+        As in `umap_strengths`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_listed)
+        Strengths in [0, 1]; 0 where two lists share nothing, and for fillers.
+
+    References
+    ----------
+    .. [1] Levine et al. (2015), Data-driven phenotypic dissection of AML reveals progenitor-like cells that correlate
+       with prognosis, Cell 162, 184-197.
+    """
+    n_fitted = len(fitted.indices)
+    owners = np.arange(n_fitted)[:, None]
+    known = np.sort((owners * n_fitted + fitted.indices)[fitted.listed])
+    shared = np.zeros(lists.indices.shape)
+    for member in lists.indices.T:
+        asked = lists.indices * n_fitted + member[:, None]
+        at = np.minimum(np.searchsorted(known, asked), max(len(known) - 1, 0))
+        shared += (known[at] == asked) & (member >= 0)[:, None] if len(known) else 0
+    sizes = lists.listed.sum(axis=1)[:, None] + fitted.listed.sum(axis=1)[lists.indices]
+    return np.where(lists.listed, shared / np.maximum(sizes - shared, 1), 0.0)
+
+
+def gaussian_strengths(lists, fitted):
+    """Self-tuning Gaussian kernel ``exp(-d_ij^2 / (s_i s_j))``, ``s_i`` being the distance to the last row in a list.
+
+    Equation 1 of [1]_. A scale of 0 (all neighbours are copies of the row) is replaced by the smallest positive one.
+
+    Parameters
+    ----------
+    lists, fitted : Neighbors
+        As in `umap_strengths`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_listed)
+        Strengths in [0, 1]; 0 for fillers.
+
+    References
+    ----------
+    .. [1] Zelnik-Manor & Perona (2004), Self-tuning spectral clustering, Advances in Neural Information Processing
+       Systems 17.
+    """
+    scales = _last_distance(fitted)
+    smallest = np.min(scales, initial=np.inf, where=scales > 0)
+    smallest = smallest if np.isfinite(smallest) else 1.0
+    own, theirs = _last_distance(lists)[:, None], scales[lists.indices]
+    own, theirs = np.where(own > 0, own, smallest), np.where(theirs > 0, theirs, smallest)
+    # Two quotients instead of one keep the squares of very small or very large distances within range.
+    return np.exp(-(lists.distances / own) * (lists.distances / theirs))
+
+
+def binary_strengths(lists, fitted):
+    """Strength 1 for every row in a list.
+
+    Parameters
+    ----------
+    lists, fitted : Neighbors
+        As in `umap_strengths`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_listed)
+        1, and 0 for fillers.
+    """
+    return lists.listed.astype(float)
+
+
+def _last_distance(lists):
+    return np.max(lists.distances, axis=1, initial=0.0, where=lists.listed)
+
+
+def _either(strengths):
+    """Probability that at least one of two independent edges exists: ``a + b - ab``."""
+    return strengths + strengths.T - strengths.multiply(strengths.T)
+
+
+def _mean(strengths):
+    return (strengths + strengths.T) / 2
+
+
+def _union(strengths):
+    return strengths.maximum(strengths.T)
+
+
+STRENGTHS = {
+    "umap": umap_strengths,
+    "jaccard": jaccard_strengths,
+    "gaussian": gaussian_strengths,
+    "binary": binary_strengths,
+}
+_SYMMETRISED = {"umap": _either, "jaccard": _mean, "gaussian": _union, "binary": _union}
+
+
+def connectivities(lists, weights="umap"):
+    """Return the weighted graph of nearest neighbours.
+
+    Parameters
+    ----------
+    lists : Neighbors
+        Neighbours of each row among the rows, without the row itself.
+    weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap"
+        The strengths ``A`` of each row's list, and how they are made symmetric: ``A + A' - A * A'`` (umap), the mean of
+        ``A`` and ``A'`` (jaccard), or the greater of both (gaussian, binary).
+
+    Returns
+    -------
+    csr_matrix of shape (n_rows, n_rows)
+        Symmetric, diagonal zero, without stored zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.clusterers.neighbors import nearest_neighbors
+    >>> lists = nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), n_listed=1)
+    >>> connectivities(lists, "binary").toarray()
+    array([[0., 1., 0.],
+           [1., 0., 1.],
+           [0., 1., 0.]])
+    """
+    n_rows = len(lists.indices)
+    row, place = np.nonzero(lists.listed)
+    strengths = STRENGTHS[weights](lists, lists)[row, place]
+    directed = sparse.csr_matrix((strengths, (row, lists.indices[row, place])), shape=(n_rows, n_rows))
+    graph = sparse.csr_matrix(_SYMMETRISED[weights](directed))
+    graph.eliminate_zeros()
+    graph.sort_indices()
+    return graph

@@ -1,0 +1,51 @@
+"""Errors and warnings of lineage_clust: every message says what was wrong, what was found and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UnknownNameError(KeyError, ValueError):
+    """A gene, key or lineage that the data does not hold.
+
+    It is a `KeyError` (as CellRank and pandas raise) and a `ValueError` (as scikit-learn raises).
+    """
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message, with its quotes escaped
+        return str(self.args[0]) if self.args else ""
+
+
+class LineageClustWarning(UserWarning):
+    """Something in the data was worked around; the result stands, the message says how it was obtained."""
+
+
+class NoTrendError(ValueError):
+    """No gene could be fitted."""
+
+
+def quoted(names: Iterable, limit: int = 10) -> str:
+    """Return the first `limit` names, quoted and joined, and how many more there are.
+
+    Examples
+    --------
+    >>> quoted(["a", "b", "c"], limit=2)
+    "'a', 'b' and 1 more"
+    """
+    names = [str(name) for name in names]
+    shown = ", ".join(repr(name) for name in names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def did_you_mean(name: object, known: Iterable) -> str:
+    """Return a sentence that offers the known names closest to `name`, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("Klf2", ["Klf1", "Gata1"])
+    " Did you mean 'Klf1'?"
+    """
+    by_lower = {str(candidate).lower(): str(candidate) for candidate in known}
+    close = get_close_matches(str(name).lower(), list(by_lower), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(by_lower[match]) for match in close)}?" if close else ""

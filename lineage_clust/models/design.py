@@ -1,0 +1,129 @@
+"""The design a model really fits: its columns, where the constant is among them, and the centred smooth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design matrix with its penalty, and how to speak of its intercept and of its centred smooth.
+
+    Attributes
+    ----------
+    matrix
+        Dense `(n_cells, n_columns)`; the intercept, if one was added, is the last column.
+    penalty
+        `(n_columns, n_columns)`.
+    n_smooth
+        The leading columns that make up the smooth; the others are unpenalised covariates.
+    constant
+        `(n_columns,)` unpenalised coefficients with which the design gives 1 in every cell, or `None`.
+    has_intercept
+        Whether an intercept column was added.
+    """
+
+    matrix: np.ndarray
+    penalty: np.ndarray
+    n_smooth: int
+    constant: np.ndarray | None
+    has_intercept: bool
+
+    def rows(self, X) -> np.ndarray:
+        """Return new rows of the design for `X`, with the intercept column if there is one."""
+        X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        return np.column_stack([X, np.ones(len(X))]) if self.has_intercept else X
+
+    def centring(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return how the centred smooth depends on the coefficients.
+
+        Returns
+        -------
+        basis : ndarray of shape (n_columns, n)
+            `matrix @ basis` spans the smooths whose sum over the cells is zero.
+        to_centred : ndarray of shape (n, n_columns)
+            The coefficients on that basis of the smooth less its mean.
+        """
+        n_columns = len(self.penalty)
+        means = self.matrix[:, : self.n_smooth].sum(axis=0)
+        if self.constant is None or self.has_intercept:
+            # centring moves the smooth's mean into the intercept, which is a column of its own
+            to_centred = np.eye(self.n_smooth, n_columns)
+            basis = to_centred.T.copy()
+            if self.has_intercept:
+                basis[-1] = -means / len(self.matrix)
+            return basis, to_centred
+        complement = linalg.null_space(means[None, :])
+        constant = self.constant[: self.n_smooth]
+        basis, to_centred = np.zeros((n_columns, self.n_smooth - 1)), np.zeros((self.n_smooth - 1, n_columns))
+        basis[: self.n_smooth] = complement
+        to_centred[:, : self.n_smooth] = complement.T @ (
+            np.eye(self.n_smooth) - np.outer(constant, means) / (means @ constant)
+        )
+        return basis, to_centred
+
+
+def make_design(X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercept: bool | str) -> Design:
+    """Return the Design of `X`, with an intercept where `fit_intercept` asks for one.
+
+    Parameters
+    ----------
+    X
+        `(n_cells, n_features)` array or sparse matrix.
+    penalty
+        `(n_smooth, n_smooth)` for the leading columns, or `None`: then all columns are a smooth without penalty.
+    weights
+        `(n_cells,)`.
+    fit_intercept
+        `"auto"`: only if no unpenalised combination of the columns is constant.
+    """
+    matrix = X.toarray() if sparse.issparse(X) else np.asarray(X)
+    n_features = matrix.shape[1]
+    n_smooth = n_features if penalty is None else len(penalty)
+    full = np.zeros((n_features, n_features))
+    if penalty is not None:
+        full[:n_smooth, :n_smooth] = penalty
+    constant = _constant_combination(matrix, full, n_smooth, weights)
+    if fit_intercept is True or (fit_intercept == "auto" and constant is None):
+        matrix = np.column_stack([matrix, np.ones(len(matrix))])
+        constant = np.zeros(n_features + 1)
+        constant[-1] = 1.0
+        return Design(matrix, np.pad(full, (0, 1)), n_smooth, constant, True)
+    return Design(matrix, full, n_smooth, constant, False)
+
+
+def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | None:
+    """Return coefficients `e` of the smooth with `X e = 1` and `S e = 0`, or `None`."""
+    smooth = matrix[:, :n_smooth]
+    used = weights > 0
+    ones = np.zeros(matrix.shape[1])
+    ones[:n_smooth] = 1.0
+    size = max(np.abs(penalty).max(), 1e-300)
+    candidates = [ones]
+    if not np.allclose(smooth[used].sum(axis=1), 1.0):
+        solved = np.zeros(matrix.shape[1])
+        solved[:n_smooth] = linalg.lstsq(smooth[used], np.ones(int(used.sum())))[0]
+        candidates = [solved]
+    for candidate in candidates:
+        if np.allclose(matrix[used] @ candidate, 1.0, atol=1e-8) and np.allclose(penalty @ candidate / size, 0, atol=1e-8):
+            return candidate
+    return None
+
+
+def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> np.ndarray:
+    """Return the map from coefficients to coordinates `u` of the centred smooth.
+
+    `u'u` is the weighted sum of squares of the centred smooth over the cells, as with the R factor of its design.
+
+    Parameters
+    ----------
+    gram
+        `(..., n_columns, n_columns)` weighted gram matrix of the design.
+    basis, to_centred
+        Of :meth:`Design.centring`.
+    """
+    values, vectors = np.linalg.eigh(basis.T @ gram @ basis)
+    return np.sqrt(np.maximum(values, 0.0))[..., None] * (np.swapaxes(vectors, -1, -2) @ to_centred)

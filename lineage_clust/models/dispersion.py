@@ -1,0 +1,117 @@
+"""Size (inverse dispersion) of the negative binomial, per gene, by maximum likelihood."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import digamma, polygamma
+
+LEAST, MOST = 1e-3, 1e6
+_LARGEST_STEP = 1.5  # in log theta
+
+
+class CountTable:
+    """How often each value occurs in each gene, by weight: what the gamma functions of the likelihood need.
+
+    Single-cell counts take few distinct values, so that sums of digammas over cells become short sums over values.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_cells, n_genes)
+    weights : ndarray of shape (n_cells,)
+    """
+
+    def __init__(self, y: np.ndarray, weights: np.ndarray):
+        values, genes, counts = [], [], []
+        for gene in range(y.shape[1]):
+            expressed = np.flatnonzero(y[:, gene])
+            unique, inverse = np.unique(y[expressed, gene], return_inverse=True)
+            values.append(unique)
+            counts.append(np.bincount(inverse, weights=weights[expressed], minlength=len(unique)))
+            genes.append(np.full(len(unique), gene))
+        self.values, self.counts = np.concatenate(values), np.concatenate(counts)
+        self.genes, self.n_genes = np.concatenate(genes), y.shape[1]
+
+    def sums(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative by theta, per gene."""
+        own = theta[self.genes]
+        first = (digamma(self.values + own) - digamma(theta)[self.genes]) * self.counts
+        second = (polygamma(1, self.values + own) - polygamma(1, theta)[self.genes]) * self.counts
+        return (
+            np.bincount(self.genes, weights=first, minlength=self.n_genes),
+            np.bincount(self.genes, weights=second, minlength=self.n_genes),
+        )
+
+    def subset(self, genes: np.ndarray) -> CountTable:
+        """Return the table of some genes."""
+        position = np.full(self.n_genes, -1)
+        position[genes] = np.arange(len(genes))
+        kept = position[self.genes] >= 0
+        table = object.__new__(CountTable)
+        table.values, table.counts = self.values[kept], self.counts[kept]
+        table.genes, table.n_genes = position[self.genes[kept]], len(genes)
+        return table
+
+
+def moment_size(y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return theta by the method of moments: `sum w mu^2 / sum w [(y - mu)^2 - mu]`, `(n_genes,)`."""
+    excess = weights @ ((y - mu) ** 2 - mu)
+    return np.clip(weights @ mu**2 / np.maximum(excess, 1e-12), 0.05, 1e3)
+
+
+def size_step(
+    table: CountTable, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return theta after one Newton step of its weighted log-likelihood, and the information about log theta.
+
+    Notes
+    -----
+    ``dl/dtheta = sum w [psi(y + theta) - psi(theta) + log theta + 1 - log(theta + mu) - (y + theta) / (mu + theta)]``.
+
+    References
+    ----------
+    Venables & Ripley (2002). Modern Applied Statistics with S, 4th ed., section 7.4 (theta.ml).
+    """
+    gamma_first, gamma_second = table.sums(theta)
+    inverse = 1.0 / (mu + theta)
+    ratio = (y + theta) * inverse
+    total = weights.sum()
+    first = gamma_first + total * (np.log(theta) + 1) - weights @ (ratio - np.log(inverse))
+    second = gamma_second + total / theta + weights @ ((ratio - 2) * inverse)
+    slope = theta * first  # by log theta
+    curvature = theta**2 * second + slope
+    step = np.where(curvature < 0, -slope / np.minimum(curvature, -1e-12), np.sign(slope) * _LARGEST_STEP)
+    step = np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
+    return np.clip(theta * np.exp(step), LEAST, MOST), np.maximum(-curvature, 0.0)
+
+
+def shrink(theta: np.ndarray, information: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return theta moved towards its trend over the genes' means, more so where a gene says little about it.
+
+    Parameters
+    ----------
+    theta, information, means
+        `(n_genes,)`: size, information about its logarithm, mean expression.
+
+    Notes
+    -----
+    Log dispersions scatter around a quadratic in log mean with a variance that is estimated as the excess of their
+    squared residuals over the sampling variances; each is moved to its posterior mean under that normal prior.
+
+    References
+    ----------
+    Love, Huber & Anders (2014). Moderated estimation of fold change and dispersion for RNA-seq data with DESeq2.
+    Genome Biology 15, 550, section "Estimation of dispersions".
+    """
+    usable = (theta > 10 * LEAST) & (theta < 0.1 * MOST) & (information > 0) & (means > 0)
+    if usable.sum() < 10:
+        return theta
+    x, z = np.log(means[usable]), np.log(theta[usable])
+    sampling = 1.0 / np.maximum(information[usable], 1e-6)
+    trend = np.polynomial.Polynomial.fit(x, z, 2, w=1 / np.sqrt(sampling + np.var(z)))
+    residual = z - trend(x)
+    spread = (np.median(np.abs(residual)) / 0.6745) ** 2
+    prior = max(spread - np.median(sampling), 0.01)
+    everywhere = np.clip(np.log(np.maximum(means, 1e-300)), x.min(), x.max())
+    centre = trend(everywhere)
+    weight = prior / (prior + 1.0 / np.maximum(information, 1e-6))
+    return np.clip(np.exp(centre + weight * (np.log(theta) - centre)), LEAST, MOST)

@@ -1,0 +1,347 @@
+"""Generalised additive model, fitted to all genes at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..errors import NoTrendError
+from .design import make_design
+from .families import FAMILIES, check_family
+from .gaussian import fit_gaussian
+from .glm import fit_glm
+from .links import LINKS
+from .pirls import Likelihood
+
+
+class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Penalised regression of many genes on one design, each gene with its own smoothness.
+
+    For a Gaussian family the weighted gram matrix of the design, the penalty and their common eigenvectors are the same
+    for all genes, so that one pass over the expression matrix and one small eigenproblem leave closed forms on vectors:
+    smoothing parameter, effective degrees of freedom, scale, covariance and test of every gene. Without a penalty it is
+    plain weighted least squares.
+
+    Parameters
+    ----------
+    family : str, default="gaussian"
+        Distribution of expression around the trend: "gaussian", "poisson", "negative_binomial", "gamma", "binomial" or
+        "inverse_gaussian". Families other than the Gaussian are fitted by iterations, batched over genes.
+    link : {"identity", "log", "logit", "inverse", "inv_squared"}, default=None
+        Link function; `None` = identity for the Gaussian family, logit for the binomial, log for the others.
+    smoothing : {"reml", "gcv"} or float, default="reml"
+        How the smoothing parameter of each gene is found: restricted maximum likelihood, generalised
+        cross-validation, or one fixed non-negative number for all.
+    covariance : {"robust", "bayes"}, default="robust"
+        Covariance behind standard errors, intervals and tests. "bayes" is mgcv's: it takes weights for precisions.
+        "robust" takes them for what fate probabilities are, degrees of membership, and is calibrated then too.
+        With unit weights both are the same.
+    fit_intercept : bool or "auto", default="auto"
+        "auto" adds an intercept only if no unpenalised combination of the design's columns is constant (a B-spline
+        basis holds the constant already).
+    dispersion : {"gene", "shrunk"} or float, default="gene"
+        Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`): estimated per gene by maximum
+        likelihood, shrunk towards its trend over the genes' means as well, or one fixed number.
+    expectile : float, default=None
+        Level in (0, 1) of expectile regression, with the Gaussian family: 0.5 is the mean, 0.9 the upper edge.
+    max_iter : int, default=100
+        Bound on the iterations of the families other than the Gaussian.
+    n_jobs : int, default=None
+        Threads over groups of genes, for the families other than the Gaussian.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_genes, n_features) or (n_features,)
+        Coefficients; NaN for genes that failed.
+    intercept_ : ndarray of shape (n_genes,) or float
+        Intercept, 0 where the design holds the constant.
+    lambda_ : ndarray of shape (n_genes,)
+        Smoothing parameters, in units of the penalty passed to `fit`.
+    edf_ : ndarray of shape (n_genes,)
+        Effective degrees of freedom, the intercept included.
+    scale_ : ndarray of shape (n_genes,)
+        Estimated variance of an observation: weighted residual sum of squares over `n - edf` for "bayes" (mgcv's),
+        over `sum(w)` less its own correction for "robust". 1 for counts; by Pearson residuals for the other families.
+    theta_ : ndarray of shape (n_genes,)
+        Size (inverse dispersion) of the negative binomial; only with that family.
+    deviance_explained_ : ndarray of shape (n_genes,)
+        Share of the weighted deviance around the weighted mean that the trend explains.
+    statistic_, pvalue_ : ndarray of shape (n_genes,)
+        Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.significance.smooth_test`.
+    converged_ : ndarray of bool, shape (n_genes,)
+        Whether the search for the smoothing parameter converged.
+    note_ : list of str
+        Remarks on poor genes (constant expression, few expressing cells).
+    failed_ : dict of int to str
+        Reason by position, for genes without a finite fit.
+    n_features_in_ : int
+        Number of columns of the design.
+
+    See Also
+    --------
+    lineage_clust.smoothers.BSplineSmoother : Makes the design and the penalty.
+
+    Notes
+    -----
+    The REML criterion per gene, profiled over the scale, is in :func:`lineage_clust.models.smoothing.reml`, the
+    covariances in :class:`lineage_clust.models.posterior.SharedPosterior`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models: An Introduction with R, 2nd ed. Chapman & Hall.
+    Eilers & Marx (1996). Flexible smoothing with B-splines and penalties. Statistical Science 11(2), 89-121.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.models import GAM
+    >>> from lineage_clust.smoothers import BSplineSmoother
+    >>> t = np.linspace(0, 1, 200)
+    >>> y = np.column_stack([np.sin(5 * t), t]) + np.random.default_rng(0).normal(0, 0.1, (200, 2))
+    >>> smoother = BSplineSmoother()
+    >>> B = smoother.fit_transform(t[:, None])
+    >>> gam = GAM().fit(B, y, penalty=smoother.penalty_)
+    >>> trend, se = gam.predict(B, return_std=True)
+    >>> trend.shape, bool(gam.edf_[0] > gam.edf_[1])
+    ((200, 2), True)
+    """
+
+    reads = "design"
+    takes_sparse_y = True
+
+    def __init__(
+        self,
+        family="gaussian",
+        link=None,
+        *,
+        smoothing="reml",
+        covariance="robust",
+        fit_intercept="auto",
+        dispersion="gene",
+        expectile=None,
+        max_iter=100,
+        n_jobs=None,
+    ):
+        self.family = family
+        self.link = link
+        self.smoothing = smoothing
+        self.covariance = covariance
+        self.fit_intercept = fit_intercept
+        self.dispersion = dispersion
+        self.expectile = expectile
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, penalty=None, offset=None):
+        """Fit every column of `y` on the design `X`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_cells, n_features)
+            Design.
+        y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
+            Expression. Sparse `y` is not densified. A gene with NaN or infinite values fails alone.
+        sample_weight : array-like of shape (n_cells,), default=None
+            Weights; a cell of weight 0 is as if absent.
+        penalty : ndarray of shape (n_smooth, n_smooth), default=None
+            Penalty on the coefficients of the leading `n_smooth` columns, which make up the smooth; further columns
+            are unpenalised covariates. `None` = no penalty, all columns are the smooth.
+        offset : array-like of shape (n_cells,), default=None
+            Known part of the linear predictor.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or shape is wrong, or no weight is positive.
+        NoTrendError
+            If every gene fails (a `ValueError`).
+        """
+        self._check_parameters()
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
+        y, single = _check_targets(y, X.shape[0])
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not np.any(weights > 0):
+            raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
+        penalty = _check_penalty(penalty, X.shape[1])
+        offset = _check_offset(offset, X.shape[0])
+        if not np.all(weights > 0):
+            used = np.flatnonzero(weights > 0)
+            X, y, weights = X[used], y[used], weights[used]
+            offset = None if offset is None else offset[used]
+        design = make_design(X, penalty, weights, self.fit_intercept)
+        self._link = LINKS[self.link or FAMILIES[self.family].default_link]
+        if self.family == "gaussian" and self._link.name == "identity" and self.expectile is None:
+            result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
+        else:
+            likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
+            result = fit_glm(design, y, weights, offset, self.smoothing, self.covariance, likelihood, self.n_jobs)
+        if len(result.failed) == y.shape[1]:
+            reason, count = Counter(result.failed.values()).most_common(1)[0]
+            raise NoTrendError(f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}")
+        self._store(design, result, single)
+        return self
+
+    def predict(self, X, return_std=False):
+        """Return the trends at new rows of the design, at offset 0, on the response scale.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Design rows, made by the same smoother.
+        return_std : bool, default=False
+            Whether to return standard errors of the trends as well (by the delta method, if the link is not the
+            identity).
+
+        Returns
+        -------
+        mean : ndarray of shape (n_rows, n_genes) or (n_rows,)
+        std : ndarray of the same shape
+            Only with `return_std=True`.
+        """
+        eta, std = self._predictor(X, return_std)
+        mean = self._link.mean(eta)
+        if return_std:
+            std = std * np.abs(self._link.slope(mean))
+        if self._single:
+            mean, std = mean.ravel(), None if std is None else std.ravel()
+        return (mean, std) if return_std else mean
+
+    def confidence_interval(self, X, level=0.95):
+        """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Design rows.
+        level : float, default=0.95
+            Coverage, on average over a trend [1]_.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_rows, n_genes) or (n_rows,)
+
+        References
+        ----------
+        .. [1] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model
+           components. Scandinavian Journal of Statistics 39, 53-74.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1; got {level!r}.")
+        eta, std = self._predictor(X, True)
+        half = norm.ppf(0.5 + level / 2) * std
+        ends = self._link.mean(eta - half), self._link.mean(eta + half)
+        lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
+        return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
+
+    def _predictor(self, X, return_std):
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        eta = X @ np.atleast_2d(self.coef_).T + np.atleast_1d(self.intercept_)
+        if not return_std:
+            return eta, None
+        rows = X.toarray() if sparse.issparse(X) else X
+        if self._has_intercept:
+            rows = np.column_stack([rows, np.ones(len(rows))])
+        std = self.posterior_.std(rows)
+        std[:, list(self.failed_)] = np.nan
+        return eta, std
+
+    def _store(self, design, result, single) -> None:
+        coefficients = result.coefficients.T
+        n_features = self.n_features_in_
+        intercept = coefficients[:, n_features] if design.has_intercept else np.zeros(len(coefficients))
+        coef = np.ascontiguousarray(coefficients[:, :n_features])
+        self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if single else (coef, intercept)
+        self.lambda_, self.edf_, self.scale_ = result.lambda_, result.edf, result.scale
+        self.deviance_explained_ = result.deviance_explained
+        self.statistic_, self.pvalue_ = result.statistic, result.pvalue
+        self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
+        self.posterior_ = result.posterior
+        if result.theta is not None:
+            self.theta_ = result.theta
+        self._single, self._has_intercept = single, design.has_intercept
+
+    def _check_parameters(self) -> None:
+        check_family(self.family, self.link)
+        number = isinstance(self.smoothing, (Real, np.number)) and not isinstance(self.smoothing, (bool, np.bool_))
+        if not (self.smoothing in ("reml", "gcv") if isinstance(self.smoothing, str) else number):
+            raise ValueError(f"smoothing must be 'reml', 'gcv' or a non-negative number; got {self.smoothing!r}.")
+        if number and not 0 <= self.smoothing < np.inf:
+            raise ValueError(f"A fixed smoothing must be finite and not negative; got {self.smoothing!r}.")
+        if self.covariance not in ("robust", "bayes"):
+            raise ValueError(f"covariance must be 'robust' or 'bayes'; got {self.covariance!r}.")
+        if self.fit_intercept not in (True, False, "auto"):
+            raise ValueError(f"fit_intercept must be True, False or 'auto'; got {self.fit_intercept!r}.")
+        if not (self.dispersion in ("gene", "shrunk") if isinstance(self.dispersion, str) else self.dispersion >= 0):
+            raise ValueError(f"dispersion must be 'gene', 'shrunk' or a non-negative number; got {self.dispersion!r}.")
+        if self.expectile is not None and not 0 < self.expectile < 1:
+            raise ValueError(f"expectile must be None or between 0 and 1; got {self.expectile!r}.")
+        if self.expectile is not None and self.family != "gaussian":
+            raise ValueError(f"expectile needs family='gaussian'; got family={self.family!r}. Set one of them back.")
+        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral) or self.max_iter < 1:
+            raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _check_targets(y, n_cells: int):
+    """Return y with two dimensions, as CSR, CSC or array, and whether it had one."""
+    if y is None:
+        raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
+    if sparse.issparse(y):
+        y = y if y.format in ("csr", "csc") else y.tocsr()
+        single = False
+    else:
+        y = np.asarray(y)
+        if y.dtype.kind not in "buif":
+            try:
+                y = y.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"y must hold numbers; its dtype is {y.dtype}.") from error
+        single = y.ndim == 1
+        y = y[:, None] if single else y
+    if y.ndim != 2:
+        raise ValueError(f"y must have one or two dimensions; got {y.ndim}.")
+    if y.shape[0] != n_cells:
+        raise ValueError(f"X and y have inconsistent numbers of samples: {n_cells} and {y.shape[0]}.")
+    if y.shape[1] == 0:
+        raise ValueError("y has no columns: there is no gene to fit.")
+    return y, single
+
+
+def _check_penalty(penalty, n_features: int) -> np.ndarray | None:
+    if penalty is None:
+        return None
+    penalty = np.asarray(penalty.toarray() if sparse.issparse(penalty) else penalty, dtype=np.float64)
+    if penalty.ndim != 2 or penalty.shape[0] != penalty.shape[1] or len(penalty) > n_features:
+        raise ValueError(
+            f"penalty must be a square matrix for the leading columns of X; got shape {penalty.shape} for "
+            f"{n_features} columns."
+        )
+    if not np.all(np.isfinite(penalty)) or not np.allclose(penalty, penalty.T, atol=1e-10 * np.abs(penalty).max()):
+        raise ValueError("penalty must be finite and symmetric.")
+    return penalty
+
+
+def _check_offset(offset, n_cells: int) -> np.ndarray | None:
+    if offset is None:
+        return None
+    offset = np.asarray(offset, dtype=np.float64)
+    if offset.shape != (n_cells,):
+        raise ValueError(f"offset must have shape ({n_cells},), one value a cell; got {offset.shape}.")
+    if not np.all(np.isfinite(offset)):
+        raise ValueError("offset must be finite.")
+    return offset

@@ -1,0 +1,177 @@
+"""The Gaussian family: all genes of a lineage from one factorisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .design import Design, effect_map
+from .moments import nonzero_counts, weighted_products
+from .posterior import GenePosterior, SharedPosterior
+from .significance import smooth_test
+from .smoothing import gcv, minimise, reml
+from .spectral import diagonalise
+
+_TEST_CHUNK = 512
+
+
+@dataclass
+class FitResult:
+    """What a fit leaves for every gene; arrays are `(n_genes,)` unless said otherwise."""
+
+    coefficients: np.ndarray  # (n_columns, n_genes)
+    lambda_: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    deviance_explained: np.ndarray
+    statistic: np.ndarray
+    pvalue: np.ndarray
+    converged: np.ndarray
+    posterior: SharedPosterior | GenePosterior
+    note: list[str] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    theta: np.ndarray | None = None
+
+
+def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str) -> FitResult:
+    """Fit all genes with a Gaussian family.
+
+    Parameters
+    ----------
+    design
+        Shared by the genes.
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    weights
+        `(n_cells,)`, positive.
+    offset
+        `(n_cells,)` or `None`.
+    smoothing
+        `"reml"`, `"gcv"` or a number.
+    covariance
+        `"robust"` or `"bayes"`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., sections 6.2, 6.6 and 6.10.
+    """
+    Z = design.matrix
+    n_cells, total = len(Z), weights.sum()
+    gram = Z.T @ (Z * weights[:, None])
+    spectrum = diagonalise(gram, design.penalty)
+    products, squares, sums = _sums(Z, Y, weights, offset)
+    failed = np.flatnonzero(~(np.isfinite(squares) & np.isfinite(products).all(axis=0)))
+    products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
+
+    # Fitting around the weighted mean keeps digits where a gene's level is large and its variation small.
+    means = sums / total
+    null_deviance = np.maximum(squares - sums * means, 0.0)
+    null_deviance[null_deviance <= 1e-13 * squares] = 0.0
+    centre = means if design.constant is not None else np.zeros_like(means)
+    products = products - np.outer(Z.T @ weights, centre)
+    squares = null_deviance if design.constant is not None else squares
+    loadings = spectrum.basis.T @ products
+
+    if smoothing in ("reml", "gcv"):
+        criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
+        lambda_, converged = minimise(criterion, spectrum, len(squares))
+    else:
+        lambda_, converged = np.full(len(squares), float(smoothing)), np.ones(len(squares), dtype=bool)
+    precision = spectrum.gram + spectrum.penalty * lambda_
+    scores = loadings / precision
+    shares = spectrum.gram / precision
+    edf = shares.sum(axis=0)
+    deviance = np.maximum(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), 0.0)
+    coefficients = spectrum.basis @ scores
+    if design.constant is not None:
+        coefficients += np.outer(design.constant, centre)
+
+    posterior, scale, residual_df = _posterior(
+        spectrum, Z, weights, lambda_, deviance, edf, precision, covariance
+    )
+    to_effects = effect_map(gram, *design.centring())
+    effects = to_effects @ spectrum.basis @ scores
+    rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    statistic, pvalue = smooth_tests(effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0)
+    explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
+
+    coefficients[:, failed] = np.nan
+    for values in (lambda_, edf, scale, explained, statistic, pvalue):
+        values[failed] = np.nan
+    converged[failed] = False
+    return FitResult(
+        coefficients, lambda_, edf, scale, explained, statistic, pvalue, converged, posterior,
+        note=notes_on(Y, null_deviance),
+        failed={int(gene): "expression holds NaN or infinite values" for gene in failed},
+    )  # fmt: skip
+
+
+def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
+    """Return the coefficients `(n_columns, n_genes)` of Gaussian REML fits: where other families start."""
+    Z = design.matrix
+    spectrum = diagonalise(Z.T @ (Z * weights[:, None]), design.penalty)
+    products, squares = weighted_products(Z, Y, weights)
+    loadings = spectrum.basis.T @ products
+    lambda_, _ = minimise(reml(spectrum, loadings, squares, len(Z)), spectrum, len(squares))
+    return spectrum.basis @ (loadings / (spectrum.gram + spectrum.penalty * lambda_))
+
+
+def _sums(Z, Y, weights, offset):
+    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, of `y - offset` if there is one."""
+    extra = np.ones((len(Z), 1)) if offset is None else np.column_stack([np.ones(len(Z)), offset])
+    with np.errstate(invalid="ignore", over="ignore"):
+        products, squares = weighted_products(np.hstack([Z, extra]), Y, weights)
+        n_columns = Z.shape[1]
+        sums = products[n_columns]
+        if offset is not None:
+            squares = squares - 2 * products[n_columns + 1] + offset @ (weights * offset)
+            sums = sums - weights @ offset
+            return products[:n_columns] - (Z.T @ (weights * offset))[:, None], squares, sums
+    return products[:n_columns].copy(), squares, sums.copy()
+
+
+def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):
+    """Return the posterior, the variance of an observation, and the residual degrees of freedom."""
+    residual_df = np.maximum(len(Z) - edf, 1.0)
+    scale = deviance / residual_df
+    if covariance == "bayes":
+        return SharedPosterior(spectrum, lambda_, scale), scale.copy(), residual_df
+    modes = Z @ spectrum.basis
+    squared_gram = modes.T @ (modes * (weights**2)[:, None])
+    lost = (np.diag(squared_gram)[:, None] / precision).sum(axis=0)
+    variance = deviance / np.maximum(weights.sum() - lost, 1e-2 * weights.sum())
+    n_effective = weights.sum() ** 2 / np.sum(weights**2)
+    posterior = SharedPosterior(spectrum, lambda_, scale, variance, squared_gram)
+    return posterior, variance.copy(), np.maximum(n_effective - edf, 1.0)
+
+
+def smooth_tests(effects, to_effects, posterior, rank, residual_df, varies) -> tuple[np.ndarray, np.ndarray]:
+    """Return statistic and p-value of each gene's centred smooth; 0 and 1 where expression does not vary."""
+    statistic, pvalue = np.zeros(len(effects)), np.ones(len(effects))
+    varying = np.flatnonzero(varies)
+    if effects.shape[1] == 0:
+        return statistic, pvalue
+    for first in range(0, len(varying), _TEST_CHUNK):
+        genes = varying[first : first + _TEST_CHUNK]
+        rows = to_effects if to_effects.ndim == 2 else to_effects[genes]
+        df = None if residual_df is None else residual_df[genes]
+        covariances = posterior.covariances(rows, genes)
+        statistic[genes], pvalue[genes] = smooth_test(effects[genes], covariances, rank[genes], df)
+    return statistic, pvalue
+
+
+def notes_on(Y, null_deviance: np.ndarray) -> list[str]:
+    """Return a remark on each poor gene, an empty string on the others."""
+    counts = nonzero_counts(Y)
+    remarks = []
+    for count, deviance in zip(counts, null_deviance, strict=True):
+        if count == 0:
+            remarks.append("expressed in no cell")
+        elif deviance == 0:
+            remarks.append("constant expression")
+        elif count < 5:
+            remarks.append(f"expressed in {count} cell{'s' if count > 1 else ''} only")
+        else:
+            remarks.append("")
+    return remarks

@@ -1,0 +1,201 @@
+"""From ended iterations to results: covariances, tests and deviances of the non-Gaussian families."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .design import Design, effect_map
+from .gaussian import FitResult, notes_on, smooth_tests
+from .pirls import Likelihood, Problem, State, fit_genes, make_problem
+from .posterior import GenePosterior
+
+
+@dataclass
+class _Part:
+    """Results of some genes, `(n_genes,)` unless said otherwise."""
+
+    genes: np.ndarray
+    coefficients: np.ndarray  # (n_columns, n_genes)
+    lambda_: np.ndarray
+    theta: np.ndarray
+    information: np.ndarray
+    means: np.ndarray
+    converged: np.ndarray
+    edf: np.ndarray
+    rank: np.ndarray
+    scale: np.ndarray
+    residual_df: np.ndarray
+    deviance: np.ndarray
+    null_deviance: np.ndarray
+    grams: np.ndarray  # (n_genes, n_columns, n_columns)
+    covariances: np.ndarray
+
+
+def fit_glm(
+    design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, n_jobs=None
+) -> FitResult:
+    """Fit all genes with one family; arguments as of :func:`lineage_clust.models.gaussian.fit_gaussian`.
+
+    Parameters
+    ----------
+    likelihood
+        Family, link and options.
+    n_jobs
+        Threads over groups of genes.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
+    """
+    problem = make_problem(design, weights, offset, likelihood, smoothing)
+    parts, failed = fit_genes(problem, design, Y, lambda p, s: _summarise(p, s, covariance), n_jobs)
+    n_genes, n_columns = Y.shape[1], len(design.penalty)
+    every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
+
+    def gather(name, fill=np.nan):
+        values = np.full(n_genes, fill)
+        if parts:
+            values[every] = np.concatenate([getattr(part, name) for part in parts])
+        return values
+
+    coefficients = np.full((n_columns, n_genes), np.nan)
+    grams, matrices = np.zeros((n_genes, n_columns, n_columns)), np.full((n_genes, n_columns, n_columns), np.nan)
+    for part in parts:
+        coefficients[:, part.genes] = part.coefficients
+        grams[part.genes], matrices[part.genes] = part.grams, part.covariances
+    for gene in every:
+        if not np.all(np.isfinite(coefficients[:, gene])):
+            failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
+    deviance, null_deviance = gather("deviance"), gather("null_deviance")
+    fitted = np.setdiff1d(every, list(failed))
+    posterior = GenePosterior(matrices)
+    statistic, pvalue = np.full(n_genes, np.nan), np.full(n_genes, np.nan)
+    statistic[fitted], pvalue[fitted] = _test(design, grams[fitted], coefficients[:, fitted], posterior, gather, fitted, likelihood)
+    converged = gather("converged", 0.0).astype(bool)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
+    explained[~np.isin(np.arange(n_genes), fitted)] = np.nan
+    return FitResult(
+        coefficients,
+        gather("lambda_"),
+        gather("edf"),
+        gather("scale"),
+        explained,
+        statistic,
+        pvalue,
+        converged,
+        posterior,
+        note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights.sum()),
+        failed=dict(sorted(failed.items())),
+        theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
+    )
+
+
+def _summarise(problem: Problem, state: State, covariance: str) -> _Part:
+    """Compute what is reported of genes whose iterations have ended."""
+    likelihood, weights = problem.likelihood, problem.weights[:, None]
+    family, y, mu = likelihood.family, state.y, state.mu
+    inverse_variance = likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
+    unit = inverse_variance * likelihood.link.slope(mu) ** 2
+    grams = problem.grouped.grams(weights * unit)
+    grams = np.where(np.isfinite(grams), grams, 0.0)
+    penalties = state.lambda_[:, None, None] * problem.penalty
+    inverse = _inverse(grams + penalties)
+    influence = inverse @ grams
+    edf = np.trace(influence, axis1=1, axis2=2)
+    rank = 2 * edf - np.einsum("gij,gji->g", influence, influence)
+
+    n_cells, total = len(problem.weights), problem.weights.sum()
+    pearson = np.einsum("ij,ij->j", weights * inverse_variance, (y - mu) ** 2)
+    scale = np.ones(len(edf)) if family.known_scale else pearson / np.maximum(n_cells - edf, 1.0)
+    residual_df = n_cells - edf
+    variance = scale
+    if covariance == "bayes":
+        covariances = scale[:, None, None] * inverse
+    else:
+        squared = problem.grouped.grams(weights**2 * unit)
+        if likelihood.expectile is not None:  # residuals above and below vary differently: take each as it is
+            scores = weights * likelihood.asymmetry(y, mu) * (y - mu) * likelihood.link.slope(mu)
+            squared = problem.grouped.grams(scores**2)
+            variance = np.ones(len(edf))
+        elif not family.known_scale:
+            lost = np.einsum("gij,gji->g", inverse, squared)
+            variance = pearson / np.maximum(total - lost, 1e-2 * total)
+        sampling = inverse @ squared @ inverse
+        covariances = variance[:, None, None] * sampling + scale[:, None, None] * (inverse @ penalties @ inverse)
+        residual_df = total**2 / np.sum(problem.weights**2) - edf
+    reported = family.floored(y)
+    least = problem.weights @ family.least_loss(reported, state.theta)
+    deviances = [
+        np.maximum(likelihood.loss(reported, means, state.theta, problem.weights) - least, 0.0)
+        for means in (mu, _null_means(problem, state))
+    ]
+    return _Part(
+        state.genes,
+        state.coefficients,
+        state.lambda_,
+        state.theta,
+        state.information,
+        problem.weights @ y / total,
+        state.converged,
+        edf,
+        rank,
+        scale if covariance == "bayes" or likelihood.expectile is not None else variance,
+        np.maximum(residual_df, 1.0),
+        *deviances,
+        grams,
+        covariances,
+    )
+
+
+def _null_means(problem: Problem, state: State) -> np.ndarray:
+    """Return the means `(n_cells, n_genes)` of the model with an intercept and the offset only."""
+    likelihood, weights = problem.likelihood, problem.weights[:, None]
+    family, link, y = likelihood.family, likelihood.link, state.y
+    intercept = link.predictor(problem.weights @ y / weights.sum())
+    with_offset = bool(np.any(problem.offset))
+    for _ in range(25 if with_offset or likelihood.expectile is not None else 0):
+        mu = link.mean(intercept + problem.offset)
+        precision = weights * likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
+        slope = link.slope(mu) * np.ones_like(y)
+        step = np.sum(precision * slope * (y - mu), axis=0) / np.sum(precision * slope**2, axis=0)
+        intercept = intercept + np.clip(step, -2.0, 2.0)
+        if np.all(np.abs(step) < 1e-8):
+            break
+    return link.mean(intercept + problem.offset) * np.ones_like(y)
+
+
+def _test(design, grams, coefficients, posterior, gather, fitted, likelihood):
+    if len(fitted) == 0:
+        return np.zeros(0), np.zeros(0)
+    to_effects = effect_map(grams, *design.centring())
+    effects = np.einsum("guc,cg->gu", to_effects, coefficients)
+    rank = gather("rank")[fitted] - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    residual_df = None if likelihood.family.known_scale else gather("residual_df")[fitted]
+    varies = gather("null_deviance")[fitted] > 0
+    return smooth_tests(effects, to_effects, GenePosterior(posterior.matrices[fitted]), rank, residual_df, varies)
+
+
+def _inverse(matrices: np.ndarray) -> np.ndarray:
+    """Return the inverses of symmetric matrices; directions without information are left out of them."""
+    diagonal = np.sqrt(np.maximum(np.einsum("gii->gi", matrices), 1e-300))
+    scaled = matrices / (diagonal[:, :, None] * diagonal[:, None, :])
+    values, vectors = np.linalg.eigh(scaled)
+    kept = values > 1e-13 * values[:, -1:]
+    inverse = (vectors * np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1)
+    return inverse / (diagonal[:, :, None] * diagonal[:, None, :])
+
+
+def _notes(Y, null_deviance, deviance, converged, failed, likelihood, total) -> list[str]:
+    remarks = notes_on(Y if not sparse.issparse(Y) else Y.tocsc(), np.nan_to_num(null_deviance))
+    for gene in range(len(remarks)):
+        if gene in failed or remarks[gene]:
+            continue
+        if not converged[gene]:
+            remarks[gene] = f"no convergence in {likelihood.max_iter} iterations"
+        elif likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * total:
+            remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
+    return remarks

@@ -1,0 +1,96 @@
+"""What a Gaussian fit needs of the expression matrix: a few weighted sums, in one pass over its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+
+_BLOCK_VALUES = 2**21  # values of Y held as float64 at a time (16 MB)
+
+
+def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
+    """Yield `(rows, columns, block)` with the blocks of Y as float64, without copying it whole.
+
+    CSR is cut along the rows, CSC and dense arrays along the columns, so that every block is contiguous in memory.
+
+    Parameters
+    ----------
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    """
+    n_cells, n_genes = Y.shape
+    if not sparse.issparse(Y):
+        step = max(1, _BLOCK_VALUES // max(n_cells, 1))
+        for first in range(0, n_genes, step):
+            columns = slice(first, min(first + step, n_genes))
+            yield slice(0, n_cells), columns, np.asarray(Y[:, columns], dtype=np.float64)
+        return
+    by_rows = Y.format == "csr"
+    kind = sparse.csr_array if by_rows else sparse.csc_array
+    n_lines = n_cells if by_rows else n_genes
+    first = 0
+    while first < n_lines:
+        last = int(np.searchsorted(Y.indptr, Y.indptr[first] + _BLOCK_VALUES, side="right")) - 1
+        last = min(max(last, first + 1), n_lines)
+        inside = slice(Y.indptr[first], Y.indptr[last])
+        indptr = Y.indptr[first : last + 1] - Y.indptr[first]
+        shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
+        block = kind((Y.data[inside].astype(np.float64), Y.indices[inside], indptr), shape=shape)
+        if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
+            block = block.copy()
+            block.sum_duplicates()
+        lines = slice(first, last)
+        yield (lines, slice(0, n_genes), block) if by_rows else (slice(0, n_cells), lines, block)
+        first = last
+
+
+def weighted_products(Z: np.ndarray, Y, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Z' W Y` and the diagonal of `Y' W Y`.
+
+    Both are sums over cells, so that blocks of cells add up. Sparse Y stays sparse.
+
+    Parameters
+    ----------
+    Z
+        Dense `(n_cells, n_columns)`.
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    weights
+        `(n_cells,)`.
+
+    Returns
+    -------
+    products : ndarray of shape (n_columns, n_genes)
+    squares : ndarray of shape (n_genes,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> Z, Y, w = np.ones((3, 1)), np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]), np.array([1.0, 0.5, 1.0])
+    >>> products, squares = weighted_products(Z, sparse.csr_matrix(Y), w)
+    >>> products.tolist(), squares.tolist()
+    ([[2.0, 3.0]], [3.0, 9.0])
+    """
+    weighted = np.ascontiguousarray(Z * weights[:, None])
+    products = np.zeros((Y.shape[1], Z.shape[1]))
+    squares = np.zeros(Y.shape[1])
+    for rows, columns, block in blocks(Y):
+        products[columns] += block.T @ weighted[rows]
+        if sparse.issparse(block):
+            np.square(block.data, out=block.data)
+            squares[columns] += block.T @ weights[rows]
+        else:
+            squares[columns] += np.einsum("ij,ij,i->j", block, block, weights[rows])
+    return products.T, squares
+
+
+def nonzero_counts(Y) -> np.ndarray:
+    """Return the number of non-zero values of each column, `(n_genes,)`."""
+    if sparse.issparse(Y):
+        if Y.format == "csr":
+            return np.bincount(Y.indices[Y.data != 0], minlength=Y.shape[1])
+        return np.add.reduceat(np.append(Y.data != 0, False).astype(np.int64), Y.indptr[:-1]) * (np.diff(Y.indptr) > 0)
+    return np.count_nonzero(Y, axis=0)

@@ -1,0 +1,108 @@
+"""The covariance of the coefficients of all genes of a lineage, kept as a few vectors a gene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .spectral import Spectrum
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class SharedPosterior:
+    """Gaussian posterior of coefficients when all genes share one design.
+
+    Attributes
+    ----------
+    spectrum
+        The shared Demmler-Reinsch basis.
+    lambda_
+        `(n_genes,)` smoothing parameters.
+    scale
+        `(n_genes,)` scale `phi`: the variance of an observation of weight 1, if weights are precisions.
+    variance
+        `(n_genes,)` variance `s2` of an observation whatever its weight, for the robust covariance.
+    squared_weight_gram
+        `T'Z'W^2ZT`, `(n_modes, n_modes)`, for the robust covariance; `None` for the Bayesian one.
+
+    Notes
+    -----
+    With `P = (A + lambda S)^-1`, the Bayesian covariance is `phi P` [1]_; it takes weights for precisions. The robust one
+    is `s2 P Z'W^2Z P + phi lambda P S P`: the sampling variance of a weighted estimate whose observations all have the
+    same variance, plus the mean squared smoothing bias under the prior [2]_, whose variance is `phi / lambda`. With unit
+    weights both are the same; multiplying all weights by a constant changes neither.
+
+    References
+    ----------
+    .. [1] Wood (2017). Generalized Additive Models, 2nd ed., section 6.10.
+    .. [2] Nychka (1988). Bayesian confidence intervals for smoothing splines. JASA 83, 1134-1143.
+    """
+
+    spectrum: Spectrum
+    lambda_: np.ndarray
+    scale: np.ndarray
+    variance: np.ndarray | None = None
+    squared_weight_gram: np.ndarray | None = None
+
+    @property
+    def precision(self) -> np.ndarray:
+        """`(n_modes, n_genes)`: the diagonals of `T'(A + lambda S)T`."""
+        return self.spectrum.gram + self.spectrum.penalty * self.lambda_
+
+    def std(self, Z: np.ndarray) -> np.ndarray:
+        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
+        modes = Z @ self.spectrum.basis
+        inverse = 1.0 / self.precision
+        if self.squared_weight_gram is None:
+            return np.sqrt(modes**2 @ inverse * self.scale)
+        bias = modes**2 @ (inverse**2 * self.spectrum.penalty * (self.lambda_ * self.scale))
+        # the quadratic form's products of pairs are shared by all genes: one matrix product does them all
+        upper = np.triu_indices(modes.shape[1])
+        twice = np.where(upper[0] == upper[1], 1.0, 2.0) * self.squared_weight_gram[upper]
+        pairs = modes[:, upper[0]] * modes[:, upper[1]] * twice
+        sampling = np.empty((len(modes), len(self.lambda_)))
+        for first in range(0, len(self.lambda_), _CHUNK):
+            genes = slice(first, first + _CHUNK)
+            sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
+        return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
+
+    def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""
+        rows = rows @ self.spectrum.basis
+        inverse = 1.0 / self.precision[:, genes].T
+        scale = self.scale[genes][:, None, None]
+        if self.squared_weight_gram is None:
+            return scale * ((rows[None] * inverse[:, None, :]) @ rows.T)
+        shrunk = rows[None] * inverse[:, None, :]
+        sampling = (shrunk @ self.squared_weight_gram) @ shrunk.transpose(0, 2, 1)
+        penalty = (self.spectrum.penalty * self.lambda_[genes]).T
+        bias = (shrunk * penalty[:, None, :]) @ shrunk.transpose(0, 2, 1)
+        return self.variance[genes][:, None, None] * sampling + scale * bias
+
+
+@dataclass(frozen=True)
+class GenePosterior:
+    """Gaussian posterior of coefficients, one covariance matrix a gene.
+
+    Attributes
+    ----------
+    matrices
+        `(n_genes, n_columns, n_columns)`.
+    """
+
+    matrices: np.ndarray
+
+    def std(self, Z: np.ndarray) -> np.ndarray:
+        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
+        variance = np.empty((len(Z), len(self.matrices)))
+        for first in range(0, len(self.matrices), _CHUNK):
+            genes = slice(first, first + _CHUNK)
+            variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
+        return np.sqrt(np.maximum(variance, 0.0))
+
+    def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""
+        return rows @ self.matrices[genes] @ np.swapaxes(rows, -1, -2)

@@ -1,0 +1,212 @@
+"""How smooth each gene's curve is: the smoothing parameter by REML or GCV, for all genes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .spectral import Spectrum
+
+_N_GRID = 40
+_N_STEPS = 60
+# The criterion's first two derivatives by log lambda follow its value.
+Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+    """Return the REML criterion of a Gaussian fit, profiled over the scale.
+
+    Parameters
+    ----------
+    spectrum
+        Of the lineage's gram matrix and penalty.
+    loadings
+        `a = T'Z'Wy`, `(n_modes, n_genes)`.
+    squares
+        `y'Wy`, `(n_genes,)`.
+    n_cells
+        Number of cells with positive weight, `n`.
+
+    Returns
+    -------
+    function
+        `(log_lambda, genes) -> (value, first derivative, second derivative)`, each `(len(genes),)`.
+
+    Notes
+    -----
+    ``(n - M0)/2 log D_p + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda`` with ``D_p = y'Wy - sum a_j^2 / (g_j +
+    lambda s_j)``, `g`, `s` the diagonals of the spectrum, `M0` the number of free modes and `r` the rank of the penalty.
+
+    References
+    ----------
+    Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
+    generalized linear models. JRSS B 73(1), 3-36, eq. (4) with the scale profiled out.
+    Reiss & Ogden (2009). Smoothing parameter selection for a class of semiparametric linear models. JRSS B 71, 505-523.
+    """
+    half_df = 0.5 * (n_cells - spectrum.n_unpenalized)
+    rank = spectrum.n_penalized
+    floor = _least_deviance(squares)
+
+    def criterion(log_lambda, genes):
+        denominator, share = _shrinkage(spectrum, log_lambda, genes)
+        energy = loadings[:, genes] ** 2 / denominator
+        deviance = np.maximum(squares[genes] - energy.sum(axis=0), floor[genes])
+        slope = np.einsum("ij,ij->j", energy, share)  # d deviance / d log lambda
+        curve = slope - 2 * np.einsum("ij,ij,ij->j", energy, share, share)
+        value = half_df * np.log(deviance) + 0.5 * (np.log(denominator).sum(axis=0) - rank * log_lambda)
+        first = half_df * slope / deviance + 0.5 * (share.sum(axis=0) - rank)
+        second = half_df * (curve / deviance - (slope / deviance) ** 2) + 0.5 * (share * (1 - share)).sum(axis=0)
+        return value, first, second
+
+    return criterion
+
+
+def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+    """Return the logarithm of generalised cross-validation, ``log RSS - 2 log(n - edf)``; arguments as in `reml`.
+
+    References
+    ----------
+    Craven & Wahba (1979). Smoothing noisy data with spline functions. Numerische Mathematik 31, 377-403.
+    Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.3.
+    """
+    floor = _least_deviance(squares)
+
+    def criterion(log_lambda, genes):
+        denominator, share = _shrinkage(spectrum, log_lambda, genes)
+        energy = loadings[:, genes] ** 2 / denominator
+        rss = np.maximum(squares[genes] - (energy * (1 + share)).sum(axis=0), floor[genes])
+        rss_slope = 2 * np.einsum("ij,ij,ij->j", energy, share, share)
+        rss_curve = np.einsum("ij,ij->j", energy, share**2 * (4 - 6 * share))
+        kept = 1 - share
+        residual_df = np.maximum(n_cells - kept.sum(axis=0), 1e-8)
+        df_slope = (kept * share).sum(axis=0)  # of the residual degrees of freedom
+        df_curve = (kept * share * (1 - 2 * share)).sum(axis=0)
+        value = np.log(rss) - 2 * np.log(residual_df)
+        first = rss_slope / rss - 2 * df_slope / residual_df
+        second = (
+            rss_curve / rss - (rss_slope / rss) ** 2 - 2 * df_curve / residual_df + 2 * (df_slope / residual_df) ** 2
+        )
+        return value, first, second
+
+    return criterion
+
+
+def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+    """Return the REML criterion of a working linear model whose scale is 1; arguments as in `reml`.
+
+    ``D_p / 2 + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda``: at convergence of the iteratively reweighted fits its
+    minimum is the fixed point of the generalised Fellner-Schall update.
+
+    References
+    ----------
+    Wood & Fasiolo (2017). A generalized Fellner-Schall method for smoothing parameter optimization. Biometrics 73,
+    1071-1081, section 2.
+    """
+    rank = spectrum.n_penalized
+
+    def criterion(log_lambda, genes):
+        denominator, share = _shrinkage(spectrum, log_lambda, genes)
+        energy = loadings[:, genes] ** 2 / denominator
+        slope = np.einsum("ij,ij->j", energy, share)
+        value = 0.5 * (np.log(denominator).sum(axis=0) - rank * log_lambda - energy.sum(axis=0))
+        first = 0.5 * (slope + share.sum(axis=0) - rank)
+        second = 0.5 * (slope - 2 * np.einsum("ij,ij,ij->j", energy, share, share) + (share * (1 - share)).sum(axis=0))
+        return value, first, second
+
+    return criterion
+
+
+def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+    """Return the un-biased risk estimator, ``RSS + 2 edf``: what GCV becomes when the scale is 1; arguments as in `reml`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.1.
+    """
+
+    def criterion(log_lambda, genes):
+        denominator, share = _shrinkage(spectrum, log_lambda, genes)
+        energy = loadings[:, genes] ** 2 / denominator
+        kept = 1 - share
+        value = 2 * kept.sum(axis=0) - (energy * (1 + share)).sum(axis=0)
+        first = 2 * np.einsum("ij,ij,ij->j", energy, share, share) - 2 * (kept * share).sum(axis=0)
+        second = np.einsum("ij,ij->j", energy, share**2 * (4 - 6 * share)) - 2 * (kept * share * (1 - 2 * share)).sum(axis=0)
+        return value, first, second
+
+    return criterion
+
+
+def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smoothing parameter of every gene, and whether the search converged.
+
+    A grid over all that lambda can do (from no visible to complete smoothing) finds the best basin, because the
+    criterion may have several; safeguarded Newton steps then go to its bottom.
+
+    Parameters
+    ----------
+    criterion
+        As returned by :func:`reml` or :func:`gcv`.
+    spectrum
+        The range of useful lambda follows from it.
+    n_genes
+        Number of genes.
+
+    Returns
+    -------
+    lambda_ : ndarray of shape (n_genes,)
+    converged : ndarray of bool, shape (n_genes,)
+    """
+    if spectrum.n_penalized == 0 or n_genes == 0:
+        return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
+    lowest, highest = _log_lambda_range(spectrum)
+    grid = np.linspace(lowest, highest, _N_GRID) * np.ones(n_genes)  # (n_grid, n_genes)
+    every = np.arange(n_genes)
+    values = np.stack([criterion(points, every)[0] for points in grid])
+    # a flat stretch at the smooth end is rounding: prefer the smoothest of the equally good
+    ties = values <= values.min(axis=0) + 1e-10 * np.maximum(1.0, np.abs(values.min(axis=0)))
+    best = _N_GRID - 1 - np.argmax(ties[::-1], axis=0)
+    log_lambda = grid[best, every]
+    low, high = grid[np.maximum(best - 1, 0), every], grid[np.minimum(best + 1, _N_GRID - 1), every]
+    active = every[best < _N_GRID - 1]  # at the smooth end, lambda is infinite for all purposes
+    for _ in range(_N_STEPS):
+        if len(active) == 0:
+            break
+        here = log_lambda[active]
+        _, first, second = criterion(here, active)
+        rising = first > 0
+        high[active[rising]] = here[rising]
+        low[active[~rising]] = here[~rising]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            target = here - first / second
+        inside = (second > 0) & (target > low[active]) & (target < high[active])
+        target = np.where(inside, target, 0.5 * (low[active] + high[active]))
+        log_lambda[active] = target
+        active = active[np.abs(target - here) > 1e-10]
+    converged = np.ones(n_genes, dtype=bool)
+    converged[active] = False
+    return np.exp(log_lambda), converged
+
+
+def _shrinkage(spectrum: Spectrum, log_lambda: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `g + lambda s` and the share `lambda s / (g + lambda s)` of each mode, `(n_modes, len(genes))`."""
+    own = spectrum.gram.shape[1] > 1
+    gram, penalty = (a[:, genes] if own else a for a in (spectrum.gram, spectrum.penalty))
+    shrink = np.exp(log_lambda) * penalty
+    denominator = gram + shrink
+    return denominator, shrink / denominator
+
+
+def _log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logarithms of lambda between which the fit goes from no visible to complete smoothing."""
+    penalty, gram = spectrum.penalty, np.maximum(spectrum.gram, 1e-8)
+    determined = (penalty > 0) & (spectrum.gram > 1e-8)
+    determined |= ~determined.any(axis=0) & (penalty > 0)
+    largest = np.where(determined, penalty / gram, 0.0).max(axis=0)
+    least = np.where(determined, penalty / gram, np.inf).min(axis=0)
+    return np.log(1e-6 / largest), np.log(1e8 / least)
+
+
+def _least_deviance(squares: np.ndarray) -> np.ndarray:
+    """Return what rounding leaves of a deviance of zero, so that a constant gene has a finite criterion."""
+    return np.maximum(1e-14 * squares, np.finfo(float).tiny)

@@ -1,0 +1,114 @@
+"""Demmler-Reinsch basis: in it, the gram matrix and the penalty of a lineage are both diagonal, for all its genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Simultaneous diagonalisation of a gram matrix `A` and a penalty `S`.
+
+    Attributes
+    ----------
+    basis
+        `T`, `(n_columns, n_modes)`: `T'AT` and `T'ST` are diagonal. `(n_genes, n_columns, n_modes)` if each gene has a
+        gram matrix of its own.
+    gram, penalty
+        `(n_modes, 1)` or `(n_modes, n_genes)`, the two diagonals; they are scaled so that `gram + c * penalty = 1` for
+        a constant `c`.
+    n_unpenalized
+        Number of modes that the penalty leaves free (dimension of its null space, mgcv's `M0`).
+
+    The inverse of `A + lambda S` is `T diag(1 / (gram + lambda penalty)) T'`.
+    """
+
+    basis: np.ndarray
+    gram: np.ndarray
+    penalty: np.ndarray
+    n_unpenalized: int
+
+    @property
+    def n_penalized(self) -> int:
+        """Rank of the penalty within the modes."""
+        return len(self.gram) - self.n_unpenalized
+
+
+def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
+    """Return the Spectrum of a gram matrix and a penalty.
+
+    Parameters
+    ----------
+    gram, penalty
+        Symmetric positive semi-definite, `(n_columns, n_columns)`. Directions that both leave undetermined (collinear
+        columns without a penalty) are dropped.
+
+    Notes
+    -----
+    `A + cS` is whitened first, with `c` chosen so that both have the same size, and not `A` itself: a gram matrix is
+    singular as soon as a basis function has no cells, and the penalty then determines its coefficient.
+
+    References
+    ----------
+    Demmler & Reinsch (1975). Oscillation matrices with spline smoothing. Numerische Mathematik 24, 375-382.
+    Wood (2017). Generalized Additive Models, 2nd ed., section 5.4.2.
+
+    Examples
+    --------
+    >>> spectrum = diagonalise(np.diag([2.0, 2.0]), np.diag([0.0, 4.0]))
+    >>> spectrum.n_unpenalized
+    1
+    """
+    scale = np.sqrt(np.diag(gram))
+    scale[scale == 0] = np.sqrt(np.max(np.diag(gram), initial=1.0)) or 1.0
+    gram = gram / np.outer(scale, scale)  # covariates come in their own units
+    penalty = penalty / np.outer(scale, scale)
+    size = np.trace(penalty)
+    balance = np.trace(gram) / size if size > 0 else 0.0
+    values, vectors = linalg.eigh(gram + balance * penalty)
+    kept = values > values[-1] * len(values) * 1e-14
+    whiten = vectors[:, kept] / np.sqrt(values[kept])
+    shares, rotation = linalg.eigh(whiten.T @ (balance * penalty) @ whiten)
+    shares = np.clip(shares, 0.0, 1.0)
+    n_unpenalized = int(np.sum(shares < 1e-10)) if balance else len(shares)
+    shares[:n_unpenalized] = 0.0
+    return Spectrum(
+        basis=(whiten @ rotation) / scale[:, None],
+        gram=(1.0 - shares)[:, None],
+        penalty=(shares / balance if balance else shares)[:, None],
+        n_unpenalized=n_unpenalized,
+    )
+
+
+def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> Spectrum:
+    """Return the Spectra of many gram matrices with one penalty.
+
+    Parameters
+    ----------
+    grams
+        `(n_genes, n_columns, n_columns)`; none of them, with the penalty, is singular (a ridge of 1e-12 stands in where
+        weights underflow).
+    penalty
+        `(n_columns, n_columns)`.
+    n_unpenalized
+        Dimension of the penalty's null space, the same for all.
+    """
+    n_genes, n_columns = grams.shape[:2]
+    trace = np.trace(grams, axis1=1, axis2=2)
+    size = np.trace(penalty)
+    balance = trace / size if size > 0 else np.zeros(n_genes)
+    ridge = 1e-12 * trace[:, None, None] / n_columns * np.eye(n_columns)
+    lower = np.linalg.cholesky(grams + balance[:, None, None] * penalty + ridge)
+    inverse = np.linalg.inv(lower)
+    shares, rotation = np.linalg.eigh(inverse @ (balance[:, None, None] * penalty) @ inverse.transpose(0, 2, 1))
+    shares = np.clip(shares, 0.0, 1.0).T
+    shares[:n_unpenalized] = 0.0
+    return Spectrum(
+        basis=inverse.transpose(0, 2, 1) @ rotation,
+        gram=1.0 - shares,
+        penalty=shares / balance if size > 0 else shares,
+        n_unpenalized=n_unpenalized,
+    )

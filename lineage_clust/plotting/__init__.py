@@ -1,0 +1,6 @@
+"""Pictures: functions that take arrays and return matplotlib objects."""
+
+from .colors import cluster_colors
+from .panels import plot_clusters
+
+__all__ = ["cluster_colors", "plot_clusters"]

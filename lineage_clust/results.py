@@ -1,0 +1,101 @@
+"""Writing results: into an AnnData of their own, or into the one they were computed from."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from . import __version__
+
+
+def safe_key(name: str) -> str:
+    """Return a key that h5ad and zarr files take, for any name.
+
+    Examples
+    --------
+    >>> safe_key("Mono/Mac")
+    'Mono_Mac'
+    """
+    cleaned = "".join("_" if character in "/\\\0" else character for character in str(name))
+    return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
+
+
+def default_key(lineage: object, prefix: str = "trends") -> str:
+    """Return the key of a lineage's results, e.g. "trends_Ery"."""
+    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
+    return safe_key("_".join([prefix, *(str(name) for name in names if name is not None)]))
+
+
+def to_anndata(fitted) -> AnnData:
+    """Return the results of a fitted TrendClusterer as an AnnData `(n_genes, n_points)`.
+
+    `X` holds scaled trends, `layers` raw trends and standard errors, `obs` the gene table with `clusters` as categories,
+    `var` pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
+    """
+    obs = _writable(fitted.gene_table_)
+    obs.index = pd.Index(fitted.genes_)
+    obs.insert(0, "clusters", _categories(fitted.labels_))
+    var = pd.DataFrame(
+        {"x_test": fitted.pseudotime_, "lineage": fitted.grid_lineage_.astype(str)},
+        index=[str(point) for point in range(len(fitted.pseudotime_))],
+    )
+    result = AnnData(fitted.scaled_trends_.copy(), obs=obs, var=var)
+    result.layers["trends"] = fitted.trends_.copy()
+    if fitted.trend_se_ is not None:
+        result.layers["se"] = fitted.trend_se_.copy()
+    result.uns["lineage_clust"] = provenance(fitted)
+    return result
+
+
+def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
+    """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
+    key = default_key(fitted.lineage_) if key is None else safe_key(key)
+    table = _writable(fitted.gene_table_).reindex(adata.var_names)
+    clusters = pd.Series(_categories(fitted.labels_), index=fitted.genes_).reindex(adata.var_names)
+    adata.var[f"{key}_cluster"] = clusters.to_numpy() if clusters.dtype == object else clusters.array
+    for column in ("pvalue", "qvalue", "edf", "deviance_explained", "peak", "onset"):
+        adata.var[f"{key}_{column}"] = table[column].to_numpy(dtype=float)
+    rows = adata.var_names.get_indexer(fitted.genes_)
+    for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
+        if values is not None:
+            whole = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
+            whole[rows[rows >= 0]] = values[rows >= 0]
+            adata.varm[f"{key}{name}"] = whole
+    adata.uns[key] = {
+        "pseudotime": fitted.pseudotime_.copy(),
+        "grid_lineage": fitted.grid_lineage_.astype(str),
+        **provenance(fitted),
+    }
+    return key
+
+
+def provenance(fitted) -> dict:
+    """Return what the results were computed from, in types that h5ad and zarr files hold."""
+    lineage = fitted.lineage_
+    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
+    return {
+        "version": __version__,
+        "lineage": ["" if name is None else str(name) for name in names],
+        "parameters": json.dumps(
+            {name: value for name, value in fitted.get_params().items() if name != "genes"}, default=repr, sort_keys=True
+        ),
+        "failed_genes": np.array(list(fitted.failed_), dtype=str),
+        "failed_reasons": np.array(list(fitted.failed_.values()), dtype=str),
+    }
+
+
+def _categories(labels: np.ndarray) -> pd.Categorical:
+    names = [str(label) for label in np.unique(labels)]
+    return pd.Categorical([str(label) for label in labels], categories=names)
+
+
+def _writable(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.copy()
+    for name in table.columns:
+        if table[name].dtype == object:
+            table[name] = table[name].astype(str)
+    table.index.name = None
+    return table

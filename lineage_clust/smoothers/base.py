@@ -1,0 +1,109 @@
+"""What the spline smoothers share: columns are expanded one by one, the penalty is block-diagonal."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg, sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+
+class Smoother(TransformerMixin, BaseEstimator):
+    """Base of the smoothers: a transformer from pseudotime to a basis, which also owns a penalty.
+
+    A subclass implements three methods on one column of pseudotime:
+
+    - `_check_parameters()`, which raises on a wrong parameter;
+    - `_fit_column(x) -> basis`, any object that holds what was learnt of the column;
+    - `_design(x, basis) -> (n_samples, n_splines)` CSR matrix;
+    - `_penalty(basis) -> (n_splines, n_splines)` positive semi-definite array.
+    """
+
+    def fit(self, X, y=None):
+        """Learn the basis.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Pseudotime, one column (or several, each expanded by itself).
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is wrong or X is not finite.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        self._check_parameters()
+        self.bases_ = [self._fit_column(column) for column in X.T]
+        self.penalty_ = linalg.block_diag(*[self._penalty(basis) for basis in self.bases_])
+        self._n_features_out = self.penalty_.shape[0]
+        return self
+
+    def transform(self, X):
+        """Expand pseudotime into the basis.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Pseudotime.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix of shape (n_samples, n_features * n_splines)
+            The design.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        columns = [self._design(column, basis) for column, basis in zip(X.T, self.bases_, strict=True)]
+        return columns[0] if len(columns) == 1 else sparse.hstack(columns, format="csr")
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the basis functions, `{column}_sp_{index}`.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns; `None` = those seen in fit, or "x0", "x1", ...
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self, "n_features_in_")
+        from sklearn.utils.validation import _check_feature_names_in
+
+        columns = _check_feature_names_in(self, input_features)
+        per_column = self._n_features_out // self.n_features_in_
+        return np.array([f"{column}_sp_{index}" for column in columns for index in range(per_column)], dtype=object)
+
+    def _domain_of(self, x: np.ndarray) -> tuple[float, float]:
+        """Return where the knots span: `domain`, or the range of the data."""
+        if self.domain is None:
+            start, end = float(x.min()), float(x.max())
+            return (start, end) if start < end else (start - 0.5, end + 0.5)
+        start, end = self.domain
+        return float(start), float(end)
+
+
+def check_integer(name: str, value: object, least: int) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `least`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
+def check_domain(domain: object) -> None:
+    """Raise a ValueError unless `domain` is None or an increasing pair of finite numbers."""
+    if domain is None:
+        return
+    ok = np.ndim(domain) == 1 and len(domain) == 2 and np.all(np.isfinite(np.asarray(domain, dtype=float)))
+    if not ok or not domain[0] < domain[1]:
+        raise ValueError(f"domain must be None or (start, end) with start < end; got {domain!r}.")
+
+

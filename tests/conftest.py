@@ -1,0 +1,84 @@
+"""Fixtures: a small AnnData made by hand, the folder of real data, and settings of the tools."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import anndata as ad
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings
+from scipy import sparse
+
+matplotlib.use("Agg")
+settings.register_profile("library", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("library")
+
+FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data sets, which is not part of the repository."""
+    asked = os.environ.get("LINEAGE_CLUST_DATA")
+    folder = Path(asked) if asked else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data sets are not there ({folder}); set LINEAGE_CLUST_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_adata():
+    """Return a function that makes a small AnnData, as Palantir would leave it."""
+    return _make_adata
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+def _make_adata(n_cells: int = 200, n_genes: int = 24, *, kind: str = "csr", seed: int = 0) -> ad.AnnData:
+    """Return cells in random order along two lineages "A" and "B", with genes of four kinds.
+
+    Genes are named after what their expression does: `fall0`, `peak0`, `rise0`, `flat0`, `fall1`, ... In lineage A they
+    do it as named; in lineage B nothing changes after the branching at pseudotime 0.4.
+    """
+    rng = np.random.default_rng(seed)
+    t = rng.uniform(0, 1, n_cells)
+    t[:2] = 0, 1
+    toward_a = rng.random(n_cells) < 0.6
+    commitment = np.clip((t - 0.4) / 0.3, 0, 1)
+    fate = 0.5 + 0.48 * commitment * np.where(toward_a, 1, -1)
+    own_time = np.where(toward_a, t, np.minimum(t, 0.4))
+    shapes = {
+        "fall": 1 / (1 + np.exp((own_time - 0.3) / 0.08)),
+        "peak": np.exp(-0.5 * ((own_time - 0.55) / 0.1) ** 2),
+        "rise": 1 / (1 + np.exp(-(own_time - 0.75) / 0.06)),
+        "flat": np.full(n_cells, 0.5),
+    }
+    kinds = list(shapes)
+    names = [f"{kinds[gene % 4]}{gene // 4}" for gene in range(n_genes)]
+    rates = np.column_stack([3 * shapes[name.rstrip("0123456789")] + 0.2 for name in names])
+    counts = rng.poisson(rates).astype(np.float32)
+    obs = pd.DataFrame(
+        {
+            "palantir_pseudotime": t,
+            "batch": pd.Categorical(np.where(rng.random(n_cells) < 0.5, "first", "second")),
+            "depth": rng.normal(10, 2, n_cells),
+            "celltype": np.where(t < 0.4, "stem", np.where(toward_a, "A", "B")),
+        },
+        index=[f"cell{cell}" for cell in range(n_cells)],
+    )
+    adata = ad.AnnData(FORMATS[kind](np.log1p(counts)), obs=obs, var=pd.DataFrame(index=names))
+    adata.layers["counts"] = FORMATS[kind](counts)
+    adata.raw = adata.copy()
+    fates = pd.DataFrame({"A": fate, "B": 1 - fate}, index=adata.obs_names)
+    adata.obsm["palantir_fate_probabilities"] = fates
+    return adata

@@ -1,0 +1,58 @@
+"""What every smoother inherits, shown on the smallest one: powers of pseudotime."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+from lineage_clust.smoothers.base import Smoother, check_domain, check_integer
+
+
+class Powers(Smoother):
+    def __init__(self, domain=None):
+        self.domain = domain
+
+    def _check_parameters(self):
+        check_domain(self.domain)
+
+    def _fit_column(self, x):
+        return self._domain_of(x)
+
+    def _design(self, x, basis):
+        u = (x - basis[0]) / (basis[1] - basis[0])
+        return sparse.csr_matrix(np.column_stack([np.ones_like(u), u, u**2]))
+
+    def _penalty(self, basis):
+        return np.diag([0.0, 0.0, 1.0])
+
+
+def test_each_column_has_its_own_basis_and_block_of_the_penalty():
+    x = np.column_stack([np.linspace(0, 1, 5), np.linspace(10, 30, 5)])
+    smoother = Powers().fit(x)
+    design = smoother.transform(x)
+    assert smoother.bases_ == [(0.0, 1.0), (10.0, 30.0)]
+    np.testing.assert_allclose(design.toarray()[:, :3], design.toarray()[:, 3:])
+    np.testing.assert_array_equal(smoother.penalty_, np.diag([0, 0, 1, 0, 0, 1]))
+    assert list(smoother.get_feature_names_out()) == [f"{column}_sp_{power}" for column in ("x0", "x1") for power in range(3)]
+
+
+def test_the_domain_is_given_or_the_data_s_or_around_a_single_value():
+    x = np.array([[2.0], [4.0]])
+    assert Powers(domain=(0, 10)).fit(x).bases_ == [(0.0, 10.0)]
+    assert Powers().fit(x).bases_ == [(2.0, 4.0)]
+    assert Powers().fit(np.full((3, 1), 7.0)).bases_ == [(6.5, 7.5)]
+
+
+def test_transform_before_fit_and_other_columns_are_errors():
+    with pytest.raises(NotFittedError):
+        Powers().transform([[1.0]])
+    with pytest.raises(ValueError, match="2 features, but Powers is expecting 1"):
+        Powers().fit([[0.0], [1.0]]).transform([[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.0, True, "3", None])
+def test_check_integer(value):
+    check_integer("n", 1, 1)
+    check_integer("n", np.int64(7), 1)
+    with pytest.raises(ValueError, match="n must be an integer of at least 1; got"):
+        check_integer("n", value, 1)
