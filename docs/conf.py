@@ -21,16 +21,17 @@ default_role = "literal"  # `name` in docstrings
 html_theme = "furo"
 html_title = f"lineage_clust {version}"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
-_machinery = (
-    "get_metadata_routing set_output set_fit_request set_predict_request set_score_request set_transform_request"
-)
+_requests = ",".join(f"set_{method}_request" for method in ("fit", "predict", "score", "transform"))
 autodoc_default_options = {
     "members": True,
     "member-order": "bysource",
-    "exclude-members": ",".join(_machinery.split()),  # scikit-learn's own, whose docstrings refer to its pages
+    # scikit-learn's own, whose docstrings refer to its pages
+    "exclude-members": f"get_metadata_routing,set_output,{_requests}",
 }
 autodoc_typehints = "none"
 autosummary_generate = False

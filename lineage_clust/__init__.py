@@ -6,13 +6,19 @@ from . import clusterers, datasets, models, plotting, smoothers
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
+from .gene_trend import FailedTrend, GeneTrend
 from .models import GAM
-from .smoothers import BSplineSmoother
+from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from .trends import Trends
 
 __all__ = [
     "GAM",
     "BSplineSmoother",
+    "CubicSplineSmoother",
+    "CyclicSplineSmoother",
+    "FailedTrend",
+    "GaussianProcessSmoother",
+    "GeneTrend",
     "GraphClusterer",
     "LineageClustWarning",
     "NoTrendError",

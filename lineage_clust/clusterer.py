@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,7 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from . import components, module_scores, results
 from .errors import LineageClustWarning
 from .fitting import fit_trends
+from .gene_trends import GeneTrends
 from .lineage import check_anndata, read_lineage, resolve_genes
+from .models.mapping import entries
 from .tables import cluster_table, gene_table, order_clusters
 from .trends import check_scale, concatenate
 
@@ -23,10 +26,12 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     Parameters
     ----------
-    model : estimator, default=None
-        Multi-output regressor that fits all genes on the smoother's design; `None` = :class:`~lineage_clust.models.GAM`.
-    smoother : transformer, default=None
-        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.smoothers.BSplineSmoother`.
+    model : estimator or mapping, default=None
+        Fits all genes on the smoother's design; `None` = :class:`~lineage_clust.models.GAM`. Any scikit-learn regressor
+        or pipeline works. `{gene: {lineage: model}}`, with "*" as wildcard at either level, gives genes their own.
+    smoother : transformer or "passthrough", default=None
+        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.smoothers.BSplineSmoother`, or "passthrough" (the
+        model sees pseudotime itself) if the model is a pipeline.
     clusterer : clusterer, default=None
         Groups the scaled trends; `None` = :class:`~lineage_clust.clusterers.GraphClusterer`. Any scikit-learn
         clusterer works.
@@ -51,6 +56,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Only cells with at least this weight decide on the end; `None` = the median weight.
     weight_threshold : float or (float, float), default=(0.01, 0.01)
         `(a, b)`: weights below `a` become `b`.
+    filter_cells : float, default=None
+        Cells in which a gene's expression is at most this are left out for that gene.
     covariates : sequence of str, default=None
         obs keys of unpenalised terms; trends are predicted at their weighted average.
     offset : str or array of shape (n_cells,), default=None
@@ -61,6 +68,9 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         How trends are made comparable before they are clustered.
     alpha : float, default=0.01
         A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all.
+    callback : callable or mapping, default=None
+        `(trend, **prepare_kwargs) -> prepared trend` chooses the cells of a gene, see :class:`lineage_clust.GeneTrend`;
+        or `{gene: {lineage: callback}}` with "*" as wildcard.
     n_jobs : int, default=None
         Number of parallel jobs where work is per gene.
     backend : str, default="loky"
@@ -97,7 +107,9 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     cluster_table_ : DataFrame
         By cluster: size, peak, onset, mean deviance explained, top genes.
     model_, smoother_, clusterer_ : fitted components
-        With several lineages, `model_` and `smoother_` are dictionaries by lineage.
+        With several lineages, `model_` and `smoother_` are dictionaries by lineage; with models by gene, by gene.
+    models_ : mapping of str to mapping of str to GeneTrend
+        Gene -> lineage -> :class:`lineage_clust.GeneTrend` (or a false `FailedTrend`), built when asked for.
     feature_names_in_ : ndarray of str
         Names of the genes of the AnnData seen in `fit`.
 
@@ -138,11 +150,13 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         endpoint="plateau",
         endpoint_threshold=None,
         weight_threshold=(0.01, 0.01),
+        filter_cells=None,
         covariates=None,
         offset=None,
         n_points=200,
         scale="zscore",
         alpha=0.01,
+        callback=None,
         n_jobs=None,
         backend="loky",
         random_state=None,
@@ -162,11 +176,13 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.endpoint = endpoint
         self.endpoint_threshold = endpoint_threshold
         self.weight_threshold = weight_threshold
+        self.filter_cells = filter_cells
         self.covariates = covariates
         self.offset = offset
         self.n_points = n_points
         self.scale = scale
         self.alpha = alpha
+        self.callback = callback
         self.n_jobs = n_jobs
         self.backend = backend
         self.random_state = random_state
@@ -204,12 +220,17 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         chosen = self.lineage if lineage is None else lineage
         several = isinstance(chosen, (list, tuple))
         names = _unique_names(chosen) if several else [chosen]
-        smoother, model, clusterer = (components.resolve(s, getattr(self, s)) for s in ("smoother", "model", "clusterer"))
-        model = components.with_random_state(model, self.random_state)
-        clusterer = components.with_random_state(clusterer, self.random_state)
+        smoother, model = components.resolve_pair(
+            self.smoother, self.model, covariates=self.covariates, offset=self.offset
+        )
+        clusterer = components.with_defaults(
+            components.resolve("clusterer", self.clusterer), random_state=self.random_state
+        )
+        model = components.with_defaults(model, random_state=self.random_state)
+        self._check_callback()
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
         lineages = [self._read(adata, name, genes) for name in names]
-        fits = [fit_trends(one, smoother, model, self.n_points) for one in lineages]
+        fits = [self._fit_lineage(one, smoother, model) for one in lineages]
 
         if several:
             self.lineage_ = [one.name for one in lineages]
@@ -219,6 +240,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         else:
             self.lineage_, trends = lineages[0].name, fits[0].trends
             self.smoother_, self.model_ = fits[0].smoother, fits[0].model
+        self.models_ = GeneTrends(fits)
         self._store_trends(trends)
         self._cluster(clusterer)
         self.feature_names_in_ = np.asarray(adata.var_names, dtype=object)
@@ -373,6 +395,40 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             n_points=self.n_points,
         )
 
+    def _fit_lineage(self, lineage, smoother, model):
+        progress = None
+        if self.show_progress_bar:
+            from tqdm.auto import tqdm
+
+            progress = partial(tqdm, desc=f"trends{'' if lineage.name is None else ' of ' + lineage.name}", unit="group")
+        return fit_trends(
+            lineage,
+            smoother,
+            model,
+            self.n_points,
+            callback=self.callback,
+            filter_cells=self.filter_cells,
+            prepare_kwargs={
+                "time_key": self.time_key,
+                "layer": self.layer,
+                "use_raw": self.use_raw,
+                "backward": self.backward,
+                "weight_threshold": self.weight_threshold,
+                "endpoint": self.endpoint,
+                "endpoint_threshold": self.endpoint_threshold,
+            },
+            n_jobs=self.n_jobs,
+            backend=self.backend,
+            progress=progress,
+        )
+
+    def _check_callback(self) -> None:
+        for callback in entries(self.callback):
+            if callback is not None and not callable(callback):
+                raise TypeError(f"callback must be a function or a mapping of functions; got {callback!r}.")
+        if self.callback is not None and (self.covariates is not None or self.offset is not None):
+            raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
+
     def _store_trends(self, trends) -> None:
         self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
         self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
@@ -384,7 +440,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.labels_ = np.full(len(self.genes_), -1)
         self.clusterer_ = clusterer
         qvalue = self.gene_table_["qvalue"].to_numpy()
-        chosen = np.flatnonzero(np.ones(len(qvalue)) if self.alpha is None else qvalue < self.alpha)
+        # a model without a test says nothing against a gene
+        untested = np.isnan(qvalue).all()
+        passed = np.ones(len(qvalue), dtype=bool) if self.alpha is None or untested else qvalue < self.alpha
+        # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
+        chosen = np.flatnonzero(passed & (np.ptp(self.scaled_trends_, axis=1) > 0))
         if len(chosen):
             labels = clusterer.fit(self.scaled_trends_[chosen]).labels_
             self.labels_[chosen], self._cluster_order = order_clusters(

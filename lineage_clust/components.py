@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from .clusterers import GraphClusterer
 from .models import GAM
+from .models.mapping import entries
+from .models.regressor import RegressorModel
 from .smoothers import BSplineSmoother
 
 DEFAULTS = {"smoother": BSplineSmoother, "model": GAM, "clusterer": GraphClusterer}
+PASSTHROUGH = "passthrough"
 _NEEDS = {
     "smoother": ("fit", "transform"),
     "model": ("fit", "predict"),
@@ -17,7 +21,7 @@ _NEEDS = {
 
 
 def resolve(slot: str, component: object) -> object:
-    """Return a clone of a component, or the default for `None`.
+    """Return a clone of a component, or the default for `None`; `"passthrough"` is a smoother too.
 
     Raises
     ------
@@ -26,6 +30,10 @@ def resolve(slot: str, component: object) -> object:
     """
     if component is None:
         return DEFAULTS[slot]()
+    if slot == "smoother" and isinstance(component, str):
+        if component != PASSTHROUGH:
+            raise TypeError(f"smoother must be a transformer, None or 'passthrough'; got {component!r}.")
+        return component
     if isinstance(component, type):
         raise TypeError(f"{slot} must be an instance; got the class {component.__name__}. Use {component.__name__}().")
     missing = [method for method in _NEEDS[slot] if not hasattr(component, method)]
@@ -37,9 +45,68 @@ def resolve(slot: str, component: object) -> object:
     return clone(component)
 
 
-def with_random_state(component: object, random_state: object) -> object:
-    """Set `random_state` on a component of ours to keep, if it takes one and none is set."""
+def adapt(model: object, n_jobs=None, backend: str = "loky") -> object:
+    """Return a model that fits many genes: one of ours as it is, another regressor wrapped.
+
+    A model of ours declares what it reads as class data: `reads = "design"` or `reads = "pseudotime"`.
+    """
+    if not hasattr(type(model), "reads"):
+        return RegressorModel(model, n_jobs=n_jobs, backend=backend)
+    return with_defaults(model, n_jobs=n_jobs)
+
+
+def resolve_pair(smoother: object, model: object, *, covariates=None, offset=None):
+    """Return smoother and model to fit, after checking that they can be put together.
+
+    Parameters
+    ----------
+    smoother, model
+        As given by the user; `model` is one model, or a mapping of models.
+    covariates, offset
+        Whether the models must take them.
+
+    Returns
+    -------
+    smoother
+        A clone, or "passthrough".
+    model
+        A clone; a mapping is returned as it is, its models checked.
+
+    Raises
+    ------
+    TypeError
+        If a component does not fit its slot.
+    ValueError
+        If the components do not fit together; the message says what to change.
+    """
+    models = [resolve("model", entry) for entry in entries(model)]
+    for one in models:
+        _check_pair(smoother, one, covariates, offset)
+    if smoother is None and any(isinstance(one, Pipeline) for one in models):
+        smoother = PASSTHROUGH
+    return resolve("smoother", smoother), models[0] if not hasattr(model, "items") else model
+
+
+def with_defaults(component: object, **values) -> object:
+    """Set parameters that a component of ours to keep has, and that are `None`."""
     params = component.get_params(deep=False) if hasattr(component, "get_params") else {}
-    if random_state is not None and "random_state" in params and params["random_state"] is None:
-        component.set_params(random_state=random_state)
-    return component
+    wanted = {name: value for name, value in values.items() if value is not None and params.get(name, 0) is None}
+    return component.set_params(**wanted) if wanted else component
+
+
+def _check_pair(smoother: object, model: object, covariates, offset) -> None:
+    name = type(model).__name__
+    reads = getattr(type(model), "reads", None)
+    if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
+        raise ValueError(
+            f"A Pipeline as model gets pseudotime itself and makes its own basis; got smoother={type(smoother).__name__} "
+            "as well. Leave smoother out (smoother=None)."
+        )
+    if covariates is not None and reads == "pseudotime":
+        raise ValueError(f"{name} reads pseudotime and takes no covariates. Use GAM(...) with covariates.")
+    if offset is not None and reads is None:
+        raise ValueError(f"{name} takes no offset. Use GAM(...) with offset, or normalise the expression.")
+    needed = getattr(type(model), "needs_smoother", None)
+    if needed and smoother is not None and type(smoother).__name__ != needed:
+        got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
+        raise ValueError(f"{name} needs a {needed}; got {got}. Use GAM(...) with it, or pass smoother={needed}().")

@@ -21,7 +21,17 @@ class LineageClustWarning(UserWarning):
 
 
 class NoTrendError(ValueError):
-    """No gene could be fitted."""
+    """No gene could be fitted.
+
+    Attributes
+    ----------
+    reasons : dict of int to str
+        Reason by position of the gene, if known.
+    """
+
+    def __init__(self, message: str, reasons: dict[int, str] | None = None):
+        super().__init__(message)
+        self.reasons = dict(reasons or {})
 
 
 def quoted(names: Iterable, limit: int = 10) -> str:

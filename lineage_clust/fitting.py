@@ -1,29 +1,93 @@
-"""From a lineage to the trends of its genes: smoother and model put together."""
+"""From a lineage to the trends of its genes: smoothers and models put together."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
+from . import components
+from .errors import NoTrendError
 from .lineage import Lineage
+from .models.mapping import by_gene
+from .preparing import prepared_cells
 from .trends import Trends
+
+_COLUMNS = {
+    "edf": ("edf_", np.nan),
+    "deviance_explained": ("deviance_explained_", np.nan),
+    "pvalue": ("pvalue_", np.nan),
+    "converged": ("converged_", True),
+    "lambda": ("lambda_", np.nan),
+    "note": ("note_", ""),
+}
+
+
+@dataclass(frozen=True)
+class GroupFit:
+    """Genes that were fitted together: same cells, same model.
+
+    Attributes
+    ----------
+    genes
+        Their names, failed ones included, in the order of the model's targets.
+    grid
+        `(n_points,)` pseudotime.
+    values, se
+        `(n_genes, n_points)` trends and standard errors (or `None`).
+    table
+        What the model says of each gene.
+    failed
+        Reason by position.
+    smoother, model
+        As fitted.
+    n_covariates
+        Columns of the design after the smoother's.
+    """
+
+    genes: list[str]
+    grid: np.ndarray
+    values: np.ndarray
+    se: np.ndarray | None
+    table: pd.DataFrame
+    failed: dict[int, str]
+    smoother: object
+    model: object
+    n_covariates: int = 0
 
 
 @dataclass(frozen=True)
 class FittedLineage:
-    """The trends along one lineage, with the fitted components that made them."""
+    """The trends along one lineage, and the groups that they were fitted in."""
 
+    name: str | None
     trends: Trends
-    smoother: object
-    model: object
-    genes: list[str]  # the model's targets, failed ones included
+    groups: list[GroupFit]
+
+    @property
+    def model(self):
+        """The fitted model; one by gene if genes were fitted in several groups."""
+        if len(self.groups) == 1:
+            return self.groups[0].model
+        return {gene: group.model for group in self.groups for gene in group.genes}
+
+    @property
+    def smoother(self):
+        """The fitted smoother; one by gene if genes were fitted in several groups."""
+        if len(self.groups) == 1:
+            return self.groups[0].smoother
+        return {gene: group.smoother for group in self.groups for gene in group.genes}
 
 
-def fit_trends(lineage: Lineage, smoother: object, model: object, n_points: int) -> FittedLineage:
+def fit_trends(
+    lineage: Lineage, smoother, model, n_points: int, *, callback=None, filter_cells=None, prepare_kwargs=None,
+    n_jobs=None, backend="loky", progress=None,
+) -> FittedLineage:  # fmt: skip
     """Fit one trend per gene along a lineage.
 
     Parameters
@@ -31,9 +95,15 @@ def fit_trends(lineage: Lineage, smoother: object, model: object, n_points: int)
     lineage
         As read by :func:`lineage_clust.lineage.read_lineage`.
     smoother, model
-        Unfitted components; clones of them are fitted.
+        Unfitted components, of which clones are fitted; `model` may be a mapping by gene and lineage.
     n_points
         Number of grid points.
+    callback, filter_cells, prepare_kwargs
+        What chooses the cells of each gene, see :mod:`lineage_clust.preparing`.
+    n_jobs, backend
+        Parallel jobs, for models that work gene by gene.
+    progress
+        Wraps the iterable of groups of genes, e.g. a progress bar.
 
     Raises
     ------
@@ -42,59 +112,154 @@ def fit_trends(lineage: Lineage, smoother: object, model: object, n_points: int)
     NoTrendError
         If every gene fails.
     """
-    smoother = clone(smoother)
-    _check_distinct_times(lineage, smoother)
-    if getattr(smoother, "domain", ()) is None:
-        smoother.set_params(domain=(lineage.start, lineage.end))
-    design = smoother.fit(lineage.pseudotime[:, None]).transform(lineage.pseudotime[:, None])
+    models = by_gene(model, lineage.genes, lineage.name)
+    cells, failed = prepared_cells(lineage, n_points, callback, filter_cells, prepare_kwargs or {})
+    together: dict = {}
+    for index, (own_model, own_cells) in enumerate(zip(models, cells, strict=True)):
+        if own_cells is not None:
+            together.setdefault((id(own_model), own_cells.key), []).append(index)
     grid = lineage.grid(n_points)
-    grid_design = smoother.transform(grid[:, None])
-    if lineage.covariates is not None:
-        design = sparse.hstack([sparse.csr_array(design), lineage.covariates], format="csr")
-        zeros = np.zeros((n_points, lineage.covariates.shape[1]))  # covariates at their weighted average
-        grid_design = sparse.hstack([sparse.csr_array(grid_design), zeros], format="csr")
-    model = clone(model).fit(
-        design,
-        lineage.expression,
-        sample_weight=lineage.weights,
-        penalty=getattr(smoother, "penalty_", None),
-        offset=lineage.offset,
-    )
-    values, se = (part.T for part in model.predict(grid_design, return_std=True))
-    table = pd.DataFrame(
-        {
-            "edf": model.edf_,
-            "deviance_explained": model.deviance_explained_,
-            "pvalue": model.pvalue_,
-            "converged": model.converged_,
-            "lambda": model.lambda_,
-            "note": model.note_,
-        },
-        index=pd.Index(lineage.genes, name="gene"),
-    )
-    reasons = dict(model.failed_)
+    groups, indices = [], []
+    for members in (progress or list)(list(together.values())):
+        chosen = cells[members[0]]
+        fit = fit_group(
+            chosen.x, chosen.w, chosen.expression(members), grid, _copy(smoother),
+            components.adapt(components.resolve("model", models[members[0]]), n_jobs, backend),
+            genes=[lineage.genes[index] for index in members],
+            covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name,
+        )  # fmt: skip
+        groups.append(fit)
+        indices.append(np.asarray(members))
+    trends = _assemble(lineage, grid, groups, indices, failed)
+    return FittedLineage(lineage.name, trends, groups)
+
+
+def fit_group(
+    x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None
+) -> GroupFit:
+    """Fit genes that share cells and model.
+
+    Parameters
+    ----------
+    x, w
+        `(n_cells,)` pseudotime and weights.
+    Y
+        `(n_cells, n_genes)` expression.
+    grid
+        `(n_points,)` pseudotime of the trends; the smoother's domain is its span unless it has one.
+    smoother, model
+        Components, which are fitted in place; the smoother may be "passthrough".
+    genes
+        Names of the columns of `Y`.
+    covariates, offset
+        `(n_cells, n_covariates)` and `(n_cells,)`, or `None`.
+    lineage
+        Name, for messages.
+    """
+    model = components.adapt(model)
+    check_distinct_times(x, smoother, grid, lineage)
+    if getattr(smoother, "domain", ()) is None:
+        smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
+    n_covariates = 0 if covariates is None else covariates.shape[1]
+    keywords = {"sample_weight": w}
+    if offset is not None:
+        keywords["offset"] = offset
+    if model.reads == "pseudotime":
+        design = x[:, None]
+        keywords["smoother"] = smoother
+    else:
+        if smoother != components.PASSTHROUGH:
+            smoother.fit(x[:, None])
+        design = _append(_basis(smoother, x), covariates)
+        if has_fit_parameter(model, "penalty"):
+            penalty = getattr(smoother, "penalty_", None)
+            if penalty is None and n_covariates:
+                width = design.shape[1] - n_covariates
+                penalty = np.zeros((width, width))
+            keywords["penalty"] = penalty
+    try:
+        model.fit(design, Y, **keywords)
+    except NoTrendError as error:
+        reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
+        return GroupFit(
+            genes, grid, np.full((len(genes), len(grid)), np.nan), None, _table(None, genes), reasons, smoother, model,
+            n_covariates,
+        )  # fmt: skip
+    values, se = model.predict(design_rows(smoother, model, grid, n_covariates), return_std=True)
+    values, se = values.T, None if se is None else se.T
+    failed = dict(model.failed_)
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
-        reasons.setdefault(int(gene), "the prediction is not finite")
-    kept = np.setdiff1d(np.arange(len(lineage.genes)), list(reasons))
-    trends = Trends(
+        failed.setdefault(int(gene), "predict: the prediction is not finite")
+    return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates)
+
+
+def design_rows(smoother, model, times: np.ndarray, n_covariates: int = 0):
+    """Return what a fitted model needs to predict at some pseudotimes, covariates at their weighted average."""
+    if model.reads == "pseudotime":
+        return times[:, None]
+    return _append(_basis(smoother, times), np.zeros((len(times), n_covariates)) if n_covariates else None)
+
+
+def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str | None = None) -> None:
+    """Raise a ValueError if there are fewer distinct pseudotimes than the penalty leaves polynomials free."""
+    needed = getattr(smoother, "penalty_order", 1) + 1
+    found = len(np.unique(x))
+    if found < needed:
+        of_lineage = "" if lineage is None else f" of lineage {lineage!r}"
+        name = smoother if isinstance(smoother, str) else type(smoother).__name__
+        raise ValueError(
+            f"The {len(x)} cells{of_lineage} in [{grid[0]:g}, {grid[-1]:g}] have {found} distinct "
+            f"pseudotime{'s' if found != 1 else ''}; {name} needs at least {needed}. Widen time_range, or check the "
+            "pseudotime."
+        )
+
+
+def _copy(smoother):
+    return smoother if isinstance(smoother, str) else clone(smoother)
+
+
+def _basis(smoother, times: np.ndarray):
+    return times[:, None] if isinstance(smoother, str) else smoother.transform(times[:, None])
+
+
+def _append(design, columns):
+    if columns is None:
+        return design
+    if sparse.issparse(design):
+        return sparse.hstack([sparse.csr_array(design), columns], format="csr")
+    return np.hstack([design, columns])
+
+
+def _table(model, genes: list[str]) -> pd.DataFrame:
+    index = pd.Index(genes, name="gene")
+    return pd.DataFrame({name: getattr(model, key, default) for name, (key, default) in _COLUMNS.items()}, index=index)
+
+
+def _assemble(lineage: Lineage, grid, groups, indices, failed: dict[int, str]) -> Trends:
+    """Return the trends of all groups in the order of the lineage's genes."""
+    n_genes = len(lineage.genes)
+    values = np.full((n_genes, len(grid)), np.nan)
+    with_se = bool(groups) and all(group.se is not None or len(group.failed) == len(group.genes) for group in groups)
+    se = np.full_like(values, np.nan) if with_se else None
+    reasons = dict(failed)
+    tables = []
+    for group, members in zip(groups, indices, strict=True):
+        values[members] = group.values
+        if se is not None and group.se is not None:
+            se[members] = group.se
+        reasons.update({int(members[gene]): reason for gene, reason in group.failed.items()})
+        tables.append(group.table)
+    if len(reasons) == n_genes:
+        reason, count = Counter(reasons.values()).most_common(1)[0]
+        raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", reasons)
+    kept = np.setdiff1d(np.arange(n_genes), list(reasons))
+    names = [lineage.genes[gene] for gene in kept]
+    return Trends(
         values[kept],
         grid,
-        [lineage.genes[gene] for gene in kept],
-        se[kept],
-        np.full(n_points, "" if lineage.name is None else lineage.name, dtype=object),
-        {lineage.genes[gene]: reason for gene, reason in sorted(reasons.items())},
-        table.iloc[kept],
+        names,
+        None if se is None else se[kept],
+        np.full(len(grid), "" if lineage.name is None else lineage.name, dtype=object),
+        {lineage.genes[gene]: reasons[gene] for gene in sorted(reasons)},
+        pd.concat(tables).loc[names],
     )
-    return FittedLineage(trends, smoother, model, lineage.genes)
-
-
-def _check_distinct_times(lineage: Lineage, smoother: object) -> None:
-    needed = getattr(smoother, "penalty_order", 1) + 1
-    found = len(np.unique(lineage.pseudotime))
-    if found < needed:
-        name = "" if lineage.name is None else f" of lineage {lineage.name!r}"
-        raise ValueError(
-            f"The {len(lineage.pseudotime)} cells{name} in [{lineage.start:g}, {lineage.end:g}] have {found} distinct "
-            f"pseudotime{'s' if found != 1 else ''}; {type(smoother).__name__} needs at least {needed}. Widen "
-            "time_range, or check the pseudotime."
-        )

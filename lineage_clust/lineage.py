@@ -44,6 +44,8 @@ class Lineage:
         One name a column of `covariates`.
     offset
         `(n_cells,)` on the link scale, or `None`.
+    whole
+        `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored: what callbacks prepare from.
     """
 
     name: str | None
@@ -57,6 +59,7 @@ class Lineage:
     covariates: np.ndarray | None = None
     covariate_names: list[str] = field(default_factory=list)
     offset: np.ndarray | None = None
+    whole: tuple | None = field(default=None, repr=False)
 
     def grid(self, n_points: int) -> np.ndarray:
         """Return `(n_points,)` equally spaced pseudotimes from `start` to `end`."""
@@ -131,7 +134,7 @@ def read_lineage(
     genes = resolve_genes(adata, genes, use_raw=use_raw)
     name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
     pseudotime = find_pseudotime(adata, time_key, name)
-    weights = clip_weights(weights, weight_threshold)
+    raw_weights, weights = weights, clip_weights(weights, weight_threshold)
     matrix = _expression_matrix(adata, layer, use_raw)
     offset_values = _read_offset(adata, offset, matrix)
     terms = _covariate_frame(adata, covariates)
@@ -163,14 +166,17 @@ def read_lineage(
             f"Every cell of lineage {name!r} in [{start:g}, {end:g}] has weight 0. Check {weights_key!r}, or set "
             "weight_threshold=(a, b) with b > 0."
         )
+    read = _columns_of(adata, genes, use_raw)
     columns, column_names = (None, []) if terms is None else encode_covariates(terms.iloc[cells], weights[cells])
     if offset_values is not None:
-        offset_values = offset_values[cells] - np.average(offset_values[cells], weights=weights[cells])
+        offset_values = offset_values[cells]
+        if isinstance(offset, str) and offset == "size_factors":  # trends are those of a cell of average depth
+            offset_values = offset_values - np.average(offset_values, weights=weights[cells])
     return Lineage(
         name=name,
         pseudotime=pseudotime[cells],
         weights=weights[cells],
-        expression=_take(matrix, cells, _columns_of(adata, genes, use_raw)),
+        expression=_take(matrix, cells, read),
         genes=genes,
         start=start,
         end=end,
@@ -178,6 +184,7 @@ def read_lineage(
         covariates=columns,
         covariate_names=column_names,
         offset=offset_values,
+        whole=(pseudotime, raw_weights, matrix, read),
     )
 
 

@@ -93,7 +93,7 @@ def _categories(labels: np.ndarray) -> pd.Categorical:
 
 
 def _writable(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.copy()
+    table = table.rename(columns=safe_key)  # of several lineages, columns carry their names
     for name in table.columns:
         if table[name].dtype == object:
             table[name] = table[name].astype(str)

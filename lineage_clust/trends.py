@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 SCALES = ("zscore", "minmax")
 _ONSET_SHARE = 0.1
+_LARGEST_PVALUE = 0.99  # in a combination
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,14 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
 
     Notes
     -----
-    P-values of lineages that share cells are dependent; the Cauchy combination allows for any dependence in its tail.
+    P-values of lineages that share cells are dependent; the Cauchy combination allows for any dependence in its tail
+    [1]_. One above 0.99 counts as 0.99: a gene that does not vary in one lineage has p = 1 there, which would outweigh
+    any evidence in the others.
 
     References
     ----------
-    Liu & Xie (2020). Cauchy combination test. JASA 115, 393-402.
+    .. [1] Liu & Xie (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary
+       dependency structures. JASA 115, 393-402.
     """
     failed: dict[str, str] = {}
     for name, part in zip(names, parts, strict=True):
@@ -169,7 +173,7 @@ def check_scale(scale: object) -> None:
 def _cauchy_combination(pvalues: np.ndarray) -> np.ndarray:
     if len(pvalues) == 0:
         return np.zeros(0)
-    clipped = np.clip(pvalues, 1e-300, 1 - 1e-15)
+    clipped = np.clip(pvalues, 1e-300, _LARGEST_PVALUE)
     # tan((1/2 - p) pi), which for tiny p is 1 / (p pi) to all digits
     scores = np.where(clipped < 1e-15, 1 / (clipped * np.pi), np.tan((0.5 - clipped) * np.pi)).mean(axis=1)
-    return np.where(scores > 1e15, 1 / (scores * np.pi), 0.5 - np.arctan(scores) / np.pi)
+    return np.where(scores > 1e15, 1 / (np.maximum(scores, 1.0) * np.pi), 0.5 - np.arctan(scores) / np.pi)

@@ -203,7 +203,7 @@ def modularity(graph, membership):
     r"""Weighted modularity, ``sum_c (in_c / W - (degree_c / 2W)^2)``, whatever the objective that was optimised.
 
     ``in_c`` is the weight within community c, ``degree_c`` the weighted degree of its vertices, ``W`` the weight of all
-    edges [1]_ (equation 4, at resolution 1).
+    edges [1]_.
 
     Parameters
     ----------

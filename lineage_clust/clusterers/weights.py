@@ -56,14 +56,13 @@ def umap_strengths(lists, fitted):
         low, high = np.where(too_wide, low, sigma), np.where(too_wide, sigma, high)
         sigma = np.where(np.isfinite(high), (low + high) / 2, 2 * sigma)
 
-    narrowest = _NARROWEST * mean / unit
-    return np.exp(-excess / np.maximum(sigma, narrowest)[:, None])
+    return np.exp(-excess / np.maximum(sigma, _NARROWEST)[:, None])
 
 
 def jaccard_strengths(lists, fitted):
     """Overlap of neighbourhoods: size of the intersection of two rows' lists over the size of their union.
 
-    A row is not in its own list. This is the edge weight of PhenoGraph [1]_ (Experimental procedures, "PhenoGraph").
+    A row is not in its own list. This is the edge weight of PhenoGraph [1]_ (Experimental Procedures).
 
     Parameters
     ----------

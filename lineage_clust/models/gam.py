@@ -8,7 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..errors import NoTrendError
@@ -187,7 +187,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             result = fit_glm(design, y, weights, offset, self.smoothing, self.covariance, likelihood, self.n_jobs)
         if len(result.failed) == y.shape[1]:
             reason, count = Counter(result.failed.values()).most_common(1)[0]
-            raise NoTrendError(f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}")
+            raise NoTrendError(f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed)
         self._store(design, result, single)
         return self
 
@@ -242,6 +242,33 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ends = self._link.mean(eta - half), self._link.mean(eta + half)
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
+
+    def take_genes(self, genes):
+        """Return a fitted GAM of some of the genes only.
+
+        Parameters
+        ----------
+        genes : sequence of int
+            Positions.
+
+        Returns
+        -------
+        GAM
+        """
+        check_is_fitted(self)
+        genes = np.asarray(genes)
+        other = clone(self)
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in self.get_params(deep=False)})
+        coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        other.coef_, other.intercept_, other._single = coef[genes], intercept[genes], False
+        names = ("lambda_", "edf_", "scale_", "deviance_explained_", "statistic_", "pvalue_", "converged_", "theta_")
+        for name in names:
+            if hasattr(self, name):
+                setattr(other, name, getattr(self, name)[genes])
+        other.note_ = [self.note_[gene] for gene in genes]
+        other.failed_ = {new: self.failed_[int(old)] for new, old in enumerate(genes) if int(old) in self.failed_}
+        other.posterior_ = self.posterior_.take(genes)
+        return other
 
     def _predictor(self, X, return_std):
         check_is_fitted(self)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from scipy import sparse
 
 from .design import Design, effect_map
 from .gaussian import FitResult, notes_on, smooth_tests
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
+from .smoothing import minimise, reml_known_scale
+from .spectral import diagonalise_each
 
 
 @dataclass
@@ -25,13 +27,12 @@ class _Part:
     means: np.ndarray
     converged: np.ndarray
     edf: np.ndarray
-    rank: np.ndarray
     scale: np.ndarray
-    residual_df: np.ndarray
     deviance: np.ndarray
     null_deviance: np.ndarray
-    grams: np.ndarray  # (n_genes, n_columns, n_columns)
-    covariances: np.ndarray
+    statistic: np.ndarray
+    pvalue: np.ndarray
+    covariances: np.ndarray  # (n_genes, n_columns, n_columns)
 
 
 def fit_glm(
@@ -51,7 +52,7 @@ def fit_glm(
     Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
     """
     problem = make_problem(design, weights, offset, likelihood, smoothing)
-    parts, failed = fit_genes(problem, design, Y, lambda p, s: _summarise(p, s, covariance), n_jobs)
+    parts, failed = fit_genes(problem, design, Y, partial(_summarise, design, covariance), n_jobs)
     n_genes, n_columns = Y.shape[1], len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
 
@@ -62,39 +63,35 @@ def fit_glm(
         return values
 
     coefficients = np.full((n_columns, n_genes), np.nan)
-    grams, matrices = np.zeros((n_genes, n_columns, n_columns)), np.full((n_genes, n_columns, n_columns), np.nan)
+    matrices = np.full((n_genes, n_columns, n_columns), np.nan)
     for part in parts:
         coefficients[:, part.genes] = part.coefficients
-        grams[part.genes], matrices[part.genes] = part.grams, part.covariances
+        matrices[part.genes] = part.covariances
     for gene in every:
         if not np.all(np.isfinite(coefficients[:, gene])):
             failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
     deviance, null_deviance = gather("deviance"), gather("null_deviance")
-    fitted = np.setdiff1d(every, list(failed))
-    posterior = GenePosterior(matrices)
-    statistic, pvalue = np.full(n_genes, np.nan), np.full(n_genes, np.nan)
-    statistic[fitted], pvalue[fitted] = _test(design, grams[fitted], coefficients[:, fitted], posterior, gather, fitted, likelihood)
     converged = gather("converged", 0.0).astype(bool)
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
-    explained[~np.isin(np.arange(n_genes), fitted)] = np.nan
+    explained[list(failed)] = np.nan
     return FitResult(
         coefficients,
         gather("lambda_"),
         gather("edf"),
         gather("scale"),
         explained,
-        statistic,
-        pvalue,
+        gather("statistic"),
+        gather("pvalue"),
         converged,
-        posterior,
+        GenePosterior(matrices),
         note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights.sum()),
         failed=dict(sorted(failed.items())),
         theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
     )
 
 
-def _summarise(problem: Problem, state: State, covariance: str) -> _Part:
+def _summarise(design: Design, covariance: str, problem: Problem, state: State) -> _Part:
     """Compute what is reported of genes whose iterations have ended."""
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     family, y, mu = likelihood.family, state.y, state.mu
@@ -114,7 +111,7 @@ def _summarise(problem: Problem, state: State, covariance: str) -> _Part:
     residual_df = n_cells - edf
     variance = scale
     if covariance == "bayes":
-        covariances = scale[:, None, None] * inverse
+        covariances = for_test = scale[:, None, None] * inverse
     else:
         squared = problem.grouped.grams(weights**2 * unit)
         if likelihood.expectile is not None:  # residuals above and below vary differently: take each as it is
@@ -125,7 +122,9 @@ def _summarise(problem: Problem, state: State, covariance: str) -> _Part:
             lost = np.einsum("gij,gji->g", inverse, squared)
             variance = pearson / np.maximum(total - lost, 1e-2 * total)
         sampling = inverse @ squared @ inverse
-        covariances = variance[:, None, None] * sampling + scale[:, None, None] * (inverse @ penalties @ inverse)
+        bias = scale[:, None, None] * (inverse @ penalties @ inverse)
+        for_test = variance[:, None, None] * sampling + bias
+        covariances = for_test + (_prior_inflation(problem, state, grams) - 1)[:, None, None] * bias
         residual_df = total**2 / np.sum(problem.weights**2) - edf
     reported = family.floored(y)
     least = problem.weights @ family.least_loss(reported, state.theta)
@@ -133,6 +132,17 @@ def _summarise(problem: Problem, state: State, covariance: str) -> _Part:
         np.maximum(likelihood.loss(reported, means, state.theta, problem.weights) - least, 0.0)
         for means in (mu, _null_means(problem, state))
     ]
+    to_effects = effect_map(grams, *design.centring())
+    effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
+    rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    statistic, pvalue = smooth_tests(
+        effects,
+        to_effects,
+        GenePosterior(np.nan_to_num(for_test)),
+        rank,
+        None if family.known_scale else np.maximum(residual_df, 1.0),
+        deviances[1] > 0,
+    )
     return _Part(
         state.genes,
         state.coefficients,
@@ -142,13 +152,31 @@ def _summarise(problem: Problem, state: State, covariance: str) -> _Part:
         problem.weights @ y / total,
         state.converged,
         edf,
-        rank,
         scale if covariance == "bayes" or likelihood.expectile is not None else variance,
-        np.maximum(residual_df, 1.0),
         *deviances,
-        grams,
+        statistic,
+        pvalue,
         covariances,
     )
+
+
+def _prior_inflation(problem: Problem, state: State, grams: np.ndarray) -> np.ndarray:
+    """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, per gene.
+
+    Weights below 1 take information from a likelihood whose scale is fixed, so that REML smooths more than the cells
+    ask for. With the weights scaled to their effective information, `sum w / sum w^2` times, REML finds the `lambda`
+    that the curve's prior variance has; the fit keeps its own.
+    """
+    information = problem.weights.sum() / np.sum(problem.weights**2)
+    plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
+    if plain or problem.n_unpenalized == len(problem.penalty):
+        return np.ones(len(state.genes))
+    spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
+    normal = grams @ state.coefficients.T[:, :, None] + (state.lambda_ * (problem.penalty @ state.coefficients)).T[:, :, None]
+    loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, normal[:, :, 0])
+    spectrum = replace(spectrum, gram=information * spectrum.gram)
+    criterion = reml_known_scale(spectrum, loadings, np.zeros(len(normal)), len(problem.weights))
+    return np.maximum(state.lambda_ / minimise(criterion, spectrum, len(normal))[0], 1.0)
 
 
 def _null_means(problem: Problem, state: State) -> np.ndarray:
@@ -168,17 +196,6 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
     return link.mean(intercept + problem.offset) * np.ones_like(y)
 
 
-def _test(design, grams, coefficients, posterior, gather, fitted, likelihood):
-    if len(fitted) == 0:
-        return np.zeros(0), np.zeros(0)
-    to_effects = effect_map(grams, *design.centring())
-    effects = np.einsum("guc,cg->gu", to_effects, coefficients)
-    rank = gather("rank")[fitted] - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    residual_df = None if likelihood.family.known_scale else gather("residual_df")[fitted]
-    varies = gather("null_deviance")[fitted] > 0
-    return smooth_tests(effects, to_effects, GenePosterior(posterior.matrices[fitted]), rank, residual_df, varies)
-
-
 def _inverse(matrices: np.ndarray) -> np.ndarray:
     """Return the inverses of symmetric matrices; directions without information are left out of them."""
     diagonal = np.sqrt(np.maximum(np.einsum("gii->gi", matrices), 1e-300))
@@ -190,7 +207,7 @@ def _inverse(matrices: np.ndarray) -> np.ndarray:
 
 
 def _notes(Y, null_deviance, deviance, converged, failed, likelihood, total) -> list[str]:
-    remarks = notes_on(Y if not sparse.issparse(Y) else Y.tocsc(), np.nan_to_num(null_deviance))
+    remarks = notes_on(Y, np.nan_to_num(null_deviance))
     for gene in range(len(remarks)):
         if gene in failed or remarks[gene]:
             continue

@@ -89,8 +89,13 @@ def weighted_products(Z: np.ndarray, Y, weights: np.ndarray) -> tuple[np.ndarray
 
 def nonzero_counts(Y) -> np.ndarray:
     """Return the number of non-zero values of each column, `(n_genes,)`."""
-    if sparse.issparse(Y):
-        if Y.format == "csr":
-            return np.bincount(Y.indices[Y.data != 0], minlength=Y.shape[1])
-        return np.add.reduceat(np.append(Y.data != 0, False).astype(np.int64), Y.indptr[:-1]) * (np.diff(Y.indptr) > 0)
-    return np.count_nonzero(Y, axis=0)
+    counts = np.zeros(Y.shape[1], dtype=np.int64)
+    for _, columns, block in blocks(Y):
+        if not sparse.issparse(block):
+            counts[columns] += np.count_nonzero(block, axis=0)
+        elif block.format == "csr":
+            counts += np.bincount(block.indices[block.data != 0], minlength=Y.shape[1])
+        else:
+            before = np.append(0, np.cumsum(block.data != 0))
+            counts[columns] += np.diff(before[block.indptr])
+    return counts

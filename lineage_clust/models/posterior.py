@@ -69,6 +69,11 @@ class SharedPosterior:
             sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
 
+    def take(self, genes: np.ndarray) -> SharedPosterior:
+        """Return the posterior of some genes."""
+        variance = None if self.variance is None else self.variance[genes]
+        return SharedPosterior(self.spectrum, self.lambda_[genes], self.scale[genes], variance, self.squared_weight_gram)
+
     def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
         """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""
         rows = rows @ self.spectrum.basis
@@ -102,6 +107,10 @@ class GenePosterior:
             genes = slice(first, first + _CHUNK)
             variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
         return np.sqrt(np.maximum(variance, 0.0))
+
+    def take(self, genes: np.ndarray) -> GenePosterior:
+        """Return the posterior of some genes."""
+        return GenePosterior(self.matrices[genes])
 
     def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
         """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""

@@ -1,5 +1,7 @@
 """Smoothers say which curves are allowed: a basis for pseudotime and a penalty on roughness."""
 
 from .bspline import BSplineSmoother
+from .cubic import CubicSplineSmoother, CyclicSplineSmoother
+from .gaussian_process import GaussianProcessSmoother
 
-__all__ = ["BSplineSmoother"]
+__all__ = ["BSplineSmoother", "CubicSplineSmoother", "CyclicSplineSmoother", "GaussianProcessSmoother"]

@@ -42,7 +42,9 @@ class Smoother(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         self._check_parameters()
         self.bases_ = [self._fit_column(column) for column in X.T]
-        self.penalty_ = linalg.block_diag(*[self._penalty(basis) for basis in self.bases_])
+        penalties = [self._penalty(basis) for basis in self.bases_]
+        self.penalty_ = linalg.block_diag(*penalties)
+        self._sizes = [len(penalty) for penalty in penalties]
         self._n_features_out = self.penalty_.shape[0]
         return self
 
@@ -80,8 +82,10 @@ class Smoother(TransformerMixin, BaseEstimator):
         from sklearn.utils.validation import _check_feature_names_in
 
         columns = _check_feature_names_in(self, input_features)
-        per_column = self._n_features_out // self.n_features_in_
-        return np.array([f"{column}_sp_{index}" for column in columns for index in range(per_column)], dtype=object)
+        names = [
+            f"{column}_sp_{index}" for column, size in zip(columns, self._sizes, strict=True) for index in range(size)
+        ]
+        return np.array(names, dtype=object)
 
     def _domain_of(self, x: np.ndarray) -> tuple[float, float]:
         """Return where the knots span: `domain`, or the range of the data."""

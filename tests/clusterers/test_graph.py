@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsTransformer, RadiusNeighborsTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from lineage_clust.clusterers import GraphClusterer
 
@@ -150,6 +151,16 @@ def test_threads_give_the_same_labels():
     alone = [labels(X) for X in data]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(labels, data)) == alone
+
+
+@pytest.mark.parametrize("X", [curves(600), np.random.default_rng(0).integers(0, 2, size=(600, 20)).astype(float)])
+def test_the_number_of_threads_of_the_search_does_not_matter(X):
+    labels = []
+    for limit in (1, 2, 4):
+        with threadpool_limits(limit):
+            labels.append(GraphClusterer(random_state=0).fit(X).labels_)
+    assert np.array_equal(labels[0], labels[1])
+    assert np.array_equal(labels[0], labels[2])
 
 
 def test_an_int_seed_repeats_and_leaves_global_generators_alone():

@@ -1,0 +1,69 @@
+"""Models, or callbacks, by gene and lineage, with "*" for all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import UnknownNameError, quoted
+
+WILDCARD = "*"
+
+
+def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "model") -> list:
+    """Return the entry of every gene for one lineage.
+
+    Parameters
+    ----------
+    spec
+        One entry for all, or `{gene: entry}`, `{gene: {lineage: entry}}` with "*" as wildcard at either level. It is
+        not changed.
+    genes
+        Names of the genes.
+    lineage
+        Name of the lineage.
+    what
+        What the entries are, for messages.
+
+    Raises
+    ------
+    UnknownNameError
+        If a gene or the lineage has no entry and there is no "*".
+    ValueError
+        If a mapping is empty.
+
+    Examples
+    --------
+    >>> by_gene({"a": {"Ery": 1, "*": 2}, "*": 3}, ["a", "b"], "Mono")
+    [2, 3]
+    """
+    if not isinstance(spec, Mapping):
+        return [spec] * len(genes)
+    if not spec:
+        raise ValueError(f"The mapping of {what}s is empty. Give one {what}, or {{gene: {{lineage: {what}}}, '*': {what}}}.")
+    missing = [gene for gene in genes if gene not in spec]
+    if missing and WILDCARD not in spec:
+        raise UnknownNameError(
+            f"No {what} is given for {len(missing)} of {len(genes)} genes ({quoted(missing, 5)}). Add them, or '*' for all "
+            "others."
+        )
+    return [_of_lineage(spec.get(gene, spec.get(WILDCARD)), gene, lineage, what) for gene in genes]
+
+
+def entries(spec: object) -> list:
+    """Return every entry of a mapping, or the one entry there is."""
+    if not isinstance(spec, Mapping):
+        return [spec]
+    return [entry for value in spec.values() for entry in entries(value)]
+
+
+def _of_lineage(entry: object, gene: str, lineage: str | None, what: str):
+    if not isinstance(entry, Mapping):
+        return entry
+    key = "" if lineage is None else lineage
+    if key in entry:
+        return entry[key]
+    if WILDCARD in entry:
+        return entry[WILDCARD]
+    raise UnknownNameError(
+        f"No {what} is given for lineage {lineage!r} of gene {gene!r}, only for {quoted(entry) or 'none'}. Add it, or '*'."
+    )

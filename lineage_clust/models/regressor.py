@@ -1,0 +1,188 @@
+"""Any scikit-learn regressor as a model of many genes."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ..errors import LineageClustWarning, NoTrendError
+
+_GENES_A_JOB = 16
+
+
+class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Fit a scikit-learn regressor to every gene: once, if it takes many targets, else one clone a gene.
+
+    Parameters
+    ----------
+    estimator : regressor or Pipeline
+        Sample weights are passed on if it takes them (in a pipeline, to the last step).
+    n_jobs : int, default=None
+        Parallel jobs over genes.
+    backend : str, default="loky"
+        joblib's backend for them.
+
+    Attributes
+    ----------
+    estimators_ : list
+        One fitted regressor a gene (`None` if it failed), or a single one for all.
+    deviance_explained_ : ndarray of shape (n_genes,)
+        Share of the weighted sum of squares around the weighted mean that the trend explains.
+    failed_ : dict of int to str
+        Reason by position, for genes that could not be fitted.
+    note_ : list of str
+        Remarks by gene.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsRegressor
+    >>> t = np.linspace(0, 1, 30)[:, None]
+    >>> RegressorModel(KNeighborsRegressor()).fit(t, np.hstack([t, t**2])).predict(t[:2]).shape
+    (2, 2)
+    """
+
+    reads = "design"
+
+    def __init__(self, estimator, n_jobs=None, backend="loky"):
+        self.estimator = estimator
+        self.n_jobs = n_jobs
+        self.backend = backend
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit every column of `y`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_cells, n_features)
+        y : array-like or sparse matrix of shape (n_cells, n_genes)
+            A regressor that takes many targets gets them as one dense array.
+        sample_weight : array-like of shape (n_cells,), default=None
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NoTrendError
+            If every gene fails.
+        """
+        X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        keyword = weight_keyword(self.estimator)
+        self.weighted_ = keyword is not None
+        if not self.weighted_ and np.ptp(weights) > 0:
+            warnings.warn(
+                f"{_name(self.estimator)} takes no sample weights: every cell counts alike, whatever its weight. Use a "
+                "regressor whose fit has sample_weight, or lineage weights of 0 and 1.",
+                LineageClustWarning,
+                stacklevel=2,
+            )
+        fit_params = {keyword: weights} if keyword else {}
+        n_genes = y.shape[1]
+        results = None
+        if get_tags(self.estimator).target_tags.multi_output:
+            results = self._fit_at_once(X, y, fit_params)
+        if results is None:
+            results = self._fit_each(X, y, fit_params)
+        self.failed_ = {gene: result for gene, result in enumerate(results) if isinstance(result, str)}
+        if len(self.failed_) == n_genes:
+            reason, count = Counter(self.failed_.values()).most_common(1)[0]
+            raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", self.failed_)
+        note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
+        self.note_ = [note] * n_genes
+        self._shared = results[0] if not isinstance(results[0], (str, tuple)) and len(set(map(id, results))) == 1 else None
+        self.estimators_ = [self._shared] if self._shared else [None if isinstance(r, str) else r for r in results]
+        self._n_genes = n_genes
+        self.deviance_explained_ = self._explained(X, y, weights)
+        return self
+
+    def predict(self, X, return_std=False):
+        """Return the trends `(n_rows, n_genes)`, NaN for genes that failed; with `return_std` also `None`."""
+        check_is_fitted(self)
+        X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        if self._shared is not None:
+            mean = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), self._n_genes)
+        else:
+            mean = np.full((len(X), self._n_genes), np.nan)
+            for gene, estimator in enumerate(self.estimators_):
+                if estimator is not None:
+                    try:
+                        mean[:, gene] = np.asarray(estimator.predict(X), dtype=float).ravel()
+                    except Exception as error:
+                        self.failed_.setdefault(gene, f"predict: {_reason(error)}")
+        return (mean, None) if return_std else mean
+
+    def _fit_at_once(self, X, y, fit_params):
+        y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+        if not np.all(np.isfinite(y)):
+            return None  # one bad gene must not cost the others
+        try:
+            fitted = clone(self.estimator).fit(X, y, **fit_params)
+        except Exception:
+            return None  # gene by gene, each with its own reason
+        return [fitted] * y.shape[1]
+
+    def _fit_each(self, X, y, fit_params):
+        y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
+        n_genes = y.shape[1]
+        starts = range(0, n_genes, _GENES_A_JOB)
+        jobs = (
+            delayed(_fit_some)(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
+        )
+        parts = Parallel(n_jobs=self.n_jobs, backend=self.backend)(jobs) if n_genes > 1 and self.n_jobs not in (None, 1) else [
+            _fit_some(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
+        ]  # fmt: skip
+        return [result for part in parts for result in part]
+
+    def _explained(self, X, y, weights) -> np.ndarray:
+        fitted = self.predict(X)
+        explained = np.full(self._n_genes, np.nan)
+        for gene in range(self._n_genes):
+            values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else np.asarray(y[:, gene], dtype=float)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                total = weights @ (values - np.average(values, weights=weights)) ** 2
+                explained[gene] = 1 - weights @ (values - fitted[:, gene]) ** 2 / total if total > 0 else 0.0
+        return explained
+
+
+def weight_keyword(estimator) -> str | None:
+    """Return the keyword under which `fit` takes sample weights, or `None`; of a pipeline, its last step's."""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = None if last in (None, "passthrough") else weight_keyword(last)
+        return f"{name}__{inner}" if inner else None
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
+
+
+def _fit_some(estimator, X, y, fit_params) -> list:
+    """Return a fitted clone, or the reason of its failure, for each column of `y`."""
+    results = []
+    for gene in range(y.shape[1]):
+        values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]
+        if not np.all(np.isfinite(values)):
+            results.append("expression holds NaN or infinite values")
+            continue
+        try:
+            results.append(clone(estimator).fit(X, np.asarray(values, dtype=float), **fit_params))
+        except Exception as error:
+            results.append(f"fit: {_reason(error)}")
+    return results
+
+
+def _reason(error: Exception) -> str:
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0] if first else 'no message'}"
+
+
+def _name(estimator) -> str:
+    return type(estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator).__name__

@@ -1,0 +1,47 @@
+"""One gene: its cells, its trend and the trend's interval."""
+
+from __future__ import annotations
+
+
+def plot_gene_trend(trend, ax=None, color: str = "#332288"):
+    """Draw a fitted trend.
+
+    Parameters
+    ----------
+    trend : GeneTrend
+        Fitted; its cells are drawn if it holds them, darker the more they belong to the lineage.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; `None` = a new figure.
+    color : str
+        Of the trend.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust import GeneTrend
+    >>> t = np.linspace(0, 1, 50)
+    >>> ax = plot_gene_trend(GeneTrend("Klf1", "Ery", t, t**2).prepare().fit())
+    >>> ax.get_title(loc="left")
+    'Klf1'
+    """
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
+    if trend.x is not None:
+        top = max(float(trend.w.max()), 1e-12)
+        ax.scatter(trend.x, trend.y, s=6, c="0.3", alpha=0.15 + 0.45 * trend.w / top, lw=0, rasterized=True, zorder=1)
+    if trend.conf_int is not None:
+        ax.fill_between(trend.x_test, *trend.conf_int.T, color=color, alpha=0.25, lw=0, zorder=2)
+    ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3)
+    ax.set_xlim(trend.x_test[0], trend.x_test[-1])
+    ax.set_title(str(trend.gene), loc="left", fontsize=11, fontweight="bold")
+    ax.set_title("" if not trend.lineage else str(trend.lineage), loc="right", fontsize=9, color="0.35")
+    ax.set_xlabel("pseudotime")
+    ax.set_ylabel("expression")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -1,0 +1,212 @@
+"""Cubic regression splines: natural and cyclic, parametrised by their values at the knots."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from .base import Smoother, check_domain, check_integer
+
+
+class CubicSplineSmoother(Smoother):
+    """Natural cubic regression splines (mgcv's "cr").
+
+    Coefficients are the curve's values at the knots, and the penalty is the integral of its squared second derivative.
+    Outside of the domain, curves go on as straight lines.
+
+    Parameters
+    ----------
+    n_splines : int, default=20
+        Number of knots, and of basis functions, of a column; at least 3.
+    knots : {"quantile", "uniform"}, default="quantile"
+        Whether knots lie at quantiles of the data (as mgcv places them) or at equal distances.
+    domain : tuple of two floats, default=None
+        `(start, end)`, the first and the last knot, in units of pseudotime; `None` = the range of the data.
+
+    Attributes
+    ----------
+    penalty_ : ndarray of shape (n_features * n_splines, n_features * n_splines)
+        Penalty matrix; straight lines are free.
+    bases_ : list of ndarray
+        The knots of each column.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., section 5.3.1, table 5.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.smoothers import CubicSplineSmoother
+    >>> t = np.linspace(0, 1, 50)[:, None]
+    >>> CubicSplineSmoother(n_splines=6).fit_transform(t).shape
+    (50, 6)
+    """
+
+    penalty_order = 2
+
+    def __init__(self, n_splines=20, knots="quantile", domain=None):
+        self.n_splines = n_splines
+        self.knots = knots
+        self.domain = domain
+
+    def _check_parameters(self) -> None:
+        check_integer("n_splines", self.n_splines, 3)
+        if self.knots not in ("uniform", "quantile"):
+            raise ValueError(f"knots must be 'quantile' or 'uniform'; got {self.knots!r}.")
+        check_domain(self.domain)
+
+    def _fit_column(self, x: np.ndarray) -> np.ndarray:
+        return place_knots(x, self._domain_of(x), self.n_splines, self.knots)
+
+    def _design(self, x: np.ndarray, knots: np.ndarray) -> sparse.csr_matrix:
+        inside = np.clip(x, knots[0], knots[-1])
+        bands, differences = _natural_system(np.diff(knots))
+        curvature = np.zeros((len(knots), len(knots)))
+        curvature[1:-1] = np.linalg.solve(bands, differences)
+        design = _cardinal_rows(inside, knots, np.eye(len(knots)), curvature)
+        outside = inside != x
+        if outside.any():
+            gap, ends = np.diff(knots), np.eye(len(knots))
+            first = (ends[1] - ends[0]) / gap[0] - gap[0] * curvature[1] / 6
+            last = (ends[-1] - ends[-2]) / gap[-1] + gap[-1] * curvature[-2] / 6
+            design[outside] += (x - inside)[outside, None] * np.where((x > knots[-1])[outside, None], last, first)
+        return sparse.csr_matrix(design)
+
+    def _penalty(self, knots: np.ndarray) -> np.ndarray:
+        bands, differences = _natural_system(np.diff(knots))
+        penalty = differences.T @ np.linalg.solve(bands, differences)
+        return (penalty + penalty.T) / 2
+
+
+class CyclicSplineSmoother(Smoother):
+    """Cyclic cubic regression splines (mgcv's "cc"): value and two derivatives agree at both ends of the period.
+
+    For processes that come back to where they began, such as the cell cycle.
+
+    Parameters
+    ----------
+    n_splines : int, default=20
+        Number of basis functions of a column; there are `n_splines + 1` knots, of which the last is the first again.
+    knots : {"uniform", "quantile"}, default="uniform"
+        Whether the inner knots are equally spaced, or at quantiles of the data.
+    domain : tuple of two floats, default=None
+        `(start, end)` of one period, in units of pseudotime; `None` = the range of the data.
+
+    Attributes
+    ----------
+    penalty_ : ndarray of shape (n_features * n_splines, n_features * n_splines)
+        Integral of the squared second derivative over the period; constants are free.
+    bases_ : list of ndarray
+        The knots of each column.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., section 5.3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.smoothers import CyclicSplineSmoother
+    >>> smoother = CyclicSplineSmoother(n_splines=6, domain=(0, 1)).fit(np.linspace(0, 1, 50)[:, None])
+    >>> bool(np.allclose(smoother.transform([[0.2]]).toarray(), smoother.transform([[1.2]]).toarray()))
+    True
+    """
+
+    penalty_order = 1
+
+    def __init__(self, n_splines=20, knots="uniform", domain=None):
+        self.n_splines = n_splines
+        self.knots = knots
+        self.domain = domain
+
+    def _check_parameters(self) -> None:
+        check_integer("n_splines", self.n_splines, 3)
+        if self.knots not in ("uniform", "quantile"):
+            raise ValueError(f"knots must be 'uniform' or 'quantile'; got {self.knots!r}.")
+        check_domain(self.domain)
+
+    def _fit_column(self, x: np.ndarray) -> np.ndarray:
+        return place_knots(x, self._domain_of(x), self.n_splines + 1, self.knots)
+
+    def _design(self, x: np.ndarray, knots: np.ndarray) -> sparse.csr_matrix:
+        period = knots[-1] - knots[0]
+        wrapped = np.where((x >= knots[0]) & (x <= knots[-1]), x, knots[0] + np.mod(x - knots[0], period))
+        bands, differences = _cyclic_system(np.diff(knots))
+        curvature = np.linalg.solve(bands, differences)
+        around = np.append(np.arange(self.n_splines), 0)
+        return sparse.csr_matrix(_cardinal_rows(wrapped, knots, np.eye(self.n_splines)[around], curvature[around]))
+
+    def _penalty(self, knots: np.ndarray) -> np.ndarray:
+        bands, differences = _cyclic_system(np.diff(knots))
+        penalty = differences.T @ np.linalg.solve(bands, differences)
+        return (penalty + penalty.T) / 2
+
+
+def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placement: str) -> np.ndarray:
+    """Return increasing knots from the start to the end of the domain; quantiles are of the distinct values."""
+    start, end = domain
+    uniform = np.linspace(start, end, n_knots)
+    if placement == "uniform" or n_knots < 3:
+        return uniform
+    distinct = np.unique(x[(x >= start) & (x <= end)])
+    if len(distinct) < 2:
+        return uniform
+    knots = np.quantile(distinct, np.linspace(0, 1, n_knots))
+    knots[0], knots[-1] = start, end
+    least = 1e-3 * (end - start) / n_knots  # coincident knots would make the basis singular
+    steps = least * np.arange(n_knots)
+    knots = np.maximum.accumulate(knots - steps) + steps
+    return np.concatenate([[start], np.minimum(knots, end - steps[::-1])[1:-1], [end]])
+
+
+def _cardinal_rows(x, knots, values: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """Return rows that give the spline at `x` from its coefficients.
+
+    Parameters
+    ----------
+    x
+        `(n_cells,)` within the knots.
+    knots
+        `(n_knots,)`.
+    values, curvature
+        `(n_knots, n_splines)`: the spline's values and second derivatives at the knots, by coefficients.
+    """
+    left = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
+    gap = (knots[left + 1] - knots[left])[:, None]
+    after, before = (x - knots[left])[:, None], (knots[left + 1] - x)[:, None]
+    rows = before / gap * values[left] + after / gap * values[left + 1]
+    rows += (before**3 / gap - gap * before) / 6 * curvature[left]
+    return rows + (after**3 / gap - gap * after) / 6 * curvature[left + 1]
+
+
+def _natural_system(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `B` and `D` with `B @ second derivatives = D @ values` at the inner knots."""
+    n_knots = len(gaps) + 1
+    bands = np.diag((gaps[:-1] + gaps[1:]) / 3) + np.diag(gaps[1:-1] / 6, 1) + np.diag(gaps[1:-1] / 6, -1)
+    differences = np.zeros((n_knots - 2, n_knots))
+    inner = np.arange(n_knots - 2)
+    differences[inner, inner] = 1 / gaps[:-1]
+    differences[inner, inner + 1] = -1 / gaps[:-1] - 1 / gaps[1:]
+    differences[inner, inner + 2] = 1 / gaps[1:]
+    return bands, differences
+
+
+def _cyclic_system(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `B` and `D` of a period; the last gap leads back to the first knot."""
+    n_splines = len(gaps)
+    bands, differences = np.zeros((n_splines, n_splines)), np.zeros((n_splines, n_splines))
+    for knot in range(n_splines):
+        before, after = gaps[knot - 1], gaps[knot]
+        previous, following = (knot - 1) % n_splines, (knot + 1) % n_splines
+        bands[knot, knot] += (before + after) / 3
+        bands[knot, previous] += before / 6
+        bands[knot, following] += after / 6
+        differences[knot, knot] -= 1 / before + 1 / after
+        differences[knot, previous] += 1 / before
+        differences[knot, following] += 1 / after
+    return bands, differences

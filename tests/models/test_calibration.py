@@ -1,0 +1,66 @@
+"""P-values and intervals mean what they say, with unit weights and with fate probabilities as weights."""
+
+import numpy as np
+import pytest
+
+from lineage_clust.models import GAM
+from lineage_clust.smoothers import BSplineSmoother
+
+N_CELLS = 400
+WEIGHTINGS = pytest.mark.parametrize("weighting", ["unit", "fate"])
+
+
+def cells(weighting):
+    """Design, penalty and weights; fate probabilities part after half of the time, as in a lineage with two ends."""
+    rng = np.random.default_rng(1)
+    t = np.sort(rng.uniform(0, 1, N_CELLS))
+    smoother = BSplineSmoother().fit(t[:, None])
+    toward = np.where(rng.random(N_CELLS) < 0.5, 1.0, -1.0)
+    fate = 1 / (1 + np.exp(-toward * 12 * np.clip(t - 0.4, 0, None) - rng.normal(0, 0.3, N_CELLS)))
+    weights = np.ones(N_CELLS) if weighting == "unit" else np.clip(fate, 0.01, 1)
+    return t, smoother.transform(t[:, None]), smoother.penalty_, weights
+
+
+@WEIGHTINGS
+def test_flat_genes_are_rarely_significant(weighting):
+    _, design, penalty, weights = cells(weighting)
+    flat = np.random.default_rng(2).normal(5, 1, (N_CELLS, 4000))
+    pvalue = GAM().fit(design, flat, sample_weight=weights, penalty=penalty).pvalue_
+    assert 0.03 < np.mean(pvalue < 0.05) < 0.07
+    assert 0.005 < np.mean(pvalue < 0.01) < 0.02
+    assert np.mean(pvalue) == pytest.approx(0.5, abs=0.1)
+
+
+@WEIGHTINGS
+@pytest.mark.parametrize("noise", [0.2, 1.0])
+def test_intervals_cover_the_truth(weighting, noise):
+    t, design, penalty, weights = cells(weighting)
+    rng = np.random.default_rng(3)
+    n_genes = 600
+    waves = np.sin(2 * np.pi * np.outer(t, rng.uniform(0.2, 1.5, n_genes)) + rng.uniform(0, 6, n_genes))
+    bumps = 2 * np.exp(-0.5 * ((t[:, None] - rng.uniform(0.1, 0.9, n_genes)) / 0.12) ** 2)
+    truth = np.where(np.arange(n_genes) % 2, waves, bumps)
+    gam = GAM().fit(design, truth + rng.normal(0, noise, truth.shape), sample_weight=weights, penalty=penalty)
+    trend, se = gam.predict(design, return_std=True)
+    covered = np.abs(trend - truth) < 1.96 * se
+    assert 0.93 < covered.mean() < 0.97
+
+
+def test_fate_probabilities_are_no_precisions():
+    """What the robust covariance is for: the Bayesian one finds too many trends in flat genes."""
+    _, design, penalty, weights = cells("fate")
+    flat = np.random.default_rng(2).normal(5, 1, (N_CELLS, 2000))
+    robust, bayes = (
+        GAM(covariance=covariance).fit(design, flat, sample_weight=weights, penalty=penalty).pvalue_
+        for covariance in ("robust", "bayes")
+    )
+    assert np.mean(bayes < 0.05) > 0.07 > np.mean(robust < 0.05)
+
+
+@pytest.mark.parametrize("covariance", ["robust", "bayes"])
+def test_the_scale_is_the_variance_of_the_noise(covariance):
+    t, design, penalty, weights = cells("fate" if covariance == "robust" else "unit")
+    truth = np.sin(5 * t)[:, None]
+    noisy = truth + np.random.default_rng(4).normal(0, 0.7, (N_CELLS, 500))
+    scale = GAM(covariance=covariance).fit(design, noisy, sample_weight=weights, penalty=penalty).scale_
+    assert scale.mean() == pytest.approx(0.49, rel=0.02)

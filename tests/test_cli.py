@@ -1,0 +1,249 @@
+"""The program lineage-clust: the files and the summary that it leaves, and its errors."""
+
+import io
+import subprocess
+import sys
+from contextlib import redirect_stdout
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import lineage_clust as lc
+from lineage_clust.cli import main
+
+PNG = b"\x89PNG"
+FILES = ("trends_{}.png", "genes_{}.csv", "clusters_{}.csv", "results_{}.h5ad")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Two lineages of 120 cells: genes that rise, genes that fall, flat ones."""
+    rng = np.random.default_rng(0)
+    time = rng.uniform(0, 1, 120)
+    signal = np.column_stack([time] * 6 + [-time] * 6 + [np.zeros(120)] * 3)
+    adata = anndata.AnnData(
+        5 + 3 * signal + rng.normal(0, 0.3, signal.shape),
+        obs=pd.DataFrame({"dpt_pseudotime": time, "other": time[::-1]}, index=[f"cell{i}" for i in range(120)]),
+        var=pd.DataFrame(index=[f"{kind}{i}" for kind, n in (("up", 6), ("down", 6), ("flat", 3)) for i in range(n)]),
+    )
+    side = np.where(np.arange(120) % 2, 1, -1)
+    fate = 1 / (1 + np.exp(-8 * np.maximum(time - 0.3, 0) * side))
+    adata.obsm["lineages_fwd"] = np.column_stack([fate, 1 - fate])
+    adata.uns["lineages_fwd_names"] = np.array(["Mono/Mac", "B"])
+    adata.layers["double"] = 2 * adata.X
+    return adata
+
+
+@pytest.fixture
+def file(small, tmp_path):
+    path = tmp_path / "small.h5ad"
+    small.write_h5ad(path)
+    return path
+
+
+def read(folder, name):
+    genes = pd.read_csv(folder / f"genes_{name}.csv", index_col="gene")
+    clusters = pd.read_csv(folder / f"clusters_{name}.csv", index_col="cluster")
+    return genes, clusters, anndata.read_h5ad(folder / f"results_{name}.h5ad")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The folder that the demo leaves, and what it prints."""
+    folder, out = tmp_path_factory.mktemp("demo") / "made" / "here", io.StringIO()
+    with redirect_stdout(out):
+        assert main(["demo", "--out", str(folder)]) == 0
+    return folder, out.getvalue()
+
+
+def test_demo_leaves_files_and_a_summary(demo):
+    folder, out = demo
+    expected = [name.format(lineage) for name in FILES for lineage in ("Ery", "Myeloid")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
+    for lineage in ("Ery", "Myeloid"):
+        assert (folder / f"trends_{lineage}.png").read_bytes().startswith(PNG)
+        genes, clusters, results = read(folder, lineage)
+        assert f"Lineage {lineage}" in out
+        assert len(genes) == results.n_obs == 240
+        assert clusters["size"].sum() == (genes["cluster"] >= 0).sum()
+        assert genes["cluster"].astype(str).tolist() == results.obs["clusters"].tolist()
+        for cluster, row in clusters.iterrows():  # one line a cluster: size, peak and top genes
+            line = f"{cluster:9d}  {row['size']:5d}  {row['peak']:4.2f}  {row['top_genes']}"
+            assert line in out.splitlines()
+
+
+def test_demo_finds_known_biology(demo):
+    ery, ery_clusters, _ = read(demo[0], "Ery")
+    myeloid, myeloid_clusters, _ = read(demo[0], "Myeloid")
+    assert ery_clusters["peak"].is_monotonic_increasing
+    assert (ery_clusters.loc[ery.loc[["Klf1", "Car2", "Ermap"], "cluster"], "peak"] > 0.8).all()
+    assert (myeloid_clusters.loc[myeloid.loc[["Elane", "Prtn3"], "cluster"], "peak"] > 0.8).all()
+    assert ery.loc["Apoe", "peak"] < 0.5
+    assert myeloid.loc["Apoe", "peak"] < 0.5
+
+
+def test_run(file, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert main(["run", str(file), "--lineage", "Mono/Mac", "--n-neighbors", "4", "--out", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "Lineage Mono/Mac" in out
+    assert "15 fitted" in out
+    assert "0 failed" in out
+    assert sorted(path.name for path in folder.iterdir()) == sorted(name.format("Mono_Mac") for name in FILES)
+    genes, _, results = read(folder, "Mono_Mac")
+    assert (genes.loc[[f"flat{i}" for i in range(3)], "cluster"] == -1).all()
+    assert set(genes.loc[genes.index.str.startswith("up"), "cluster"]).isdisjoint(
+        genes.loc[genes.index.str.startswith("down"), "cluster"]
+    )
+    assert results.uns["lineage_clust"]["lineage"] == "Mono/Mac"  # the true name
+
+
+def test_run_hands_its_options_on(file, small, tmp_path, capsys):
+    options = "--genes up1,down2,flat0 --time-key other --lineage-key lineages_fwd --layer double --time-range 0.1 auto"
+    more = "--alpha none --n-splines 7 --n-neighbors 3 --resolution 0.5 --seed 3"
+    arguments = ["run", str(file), "--lineage", "B", "--out", str(tmp_path), *options.split(), *more.split()]
+    assert main(arguments) == 0
+    expected = lc.TrendClusterer(
+        smoother=lc.BSplineSmoother(n_splines=7),
+        clusterer=lc.GraphClusterer(n_neighbors=3, resolution=0.5),
+        genes=["up1", "down2", "flat0"],
+        lineage="B",
+        time_key="other",
+        lineage_key="lineages_fwd",
+        layer="double",
+        time_range=(0.1, None),
+        alpha=None,
+        random_state=3,
+    ).fit(small)
+    genes, _, results = read(tmp_path, "B")
+    np.testing.assert_allclose(results.layers["trends"], expected.trends_)
+    np.testing.assert_allclose(results.var["x_test"], expected.pseudotime_)
+    assert genes["cluster"].tolist() == expected.labels_.tolist()
+    assert f"pseudotime 0.1 to {expected.pseudotime_[-1]:.3g}" in capsys.readouterr().out
+
+
+def test_run_reads_raw_and_backward_lineages(small, tmp_path):
+    adata = small.copy()
+    adata.raw = adata
+    adata = adata[:, :2].copy()
+    adata.obsm["lineages_bwd"] = adata.obsm.pop("lineages_fwd")
+    adata.uns["lineages_bwd_names"] = np.array(["A", "root"])
+    adata.write_h5ad(tmp_path / "raw.h5ad")
+    command = ["run", str(tmp_path / "raw.h5ad"), "--lineage", "root", "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert main([*command, "--backward", "--use-raw", "--n-neighbors", "4"]) == 0
+    assert len(read(tmp_path, "root")[0]) == 15
+
+
+@pytest.mark.parametrize("content", ["up0\ndown0\n\nup3\n", "up0, down0,up3", "\ufeffup0\r\ndown0\r\nup3"])
+def test_genes_from_a_file(content, file, tmp_path):
+    (tmp_path / "genes.txt").write_text(content, encoding="utf-8")
+    command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
+    assert main([*command, "--genes", str(tmp_path / "genes.txt")]) == 0
+    assert read(tmp_path / "out", "B")[0].index.tolist() == ["up0", "down0", "up3"]
+
+
+def test_without_a_lineage_all_cells_are_one(small, tmp_path, capsys):
+    adata = small.copy()
+    del adata.obsm["lineages_fwd"]
+    adata.write_h5ad(tmp_path / "single.h5ad")
+    assert main(["run", str(tmp_path / "single.h5ad"), "--out", str(tmp_path / "out")]) == 0
+    assert "All cells" in capsys.readouterr().out
+    assert (tmp_path / "out" / "trends.png").exists()
+
+
+def test_no_cluster_leaves_tables_and_no_picture(file, tmp_path, capsys):
+    command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert (tmp_path / "out" / "trends_B.png").exists()
+    capsys.readouterr()
+    assert main([*command, "--genes", "flat0,flat1"]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("lineage-clust: warning: No gene is clustered")
+    assert err.count("\n") == 1
+    assert "2 not clustered" in out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f.format("B") for f in FILES[1:])
+
+
+def test_failed_genes_are_named(small, tmp_path, capsys):
+    adata = small.copy()
+    adata.X[3, 0] = np.nan
+    adata.write_h5ad(tmp_path / "nan.h5ad")
+    assert main(["run", str(tmp_path / "nan.h5ad"), "--lineage", "B", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "14 fitted" in out
+    assert "1 failed" in out
+    assert "    up0: " in out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--lineage", "C"], "'Mono/Mac', 'B'"),
+        ([], "Choose one"),
+        (["--lineage", "B", "--genes", "up9"], "Did you mean"),
+        (["--lineage", "B", "--genes", "genes.txt"], "There is no file 'genes.txt'"),
+        (["--lineage", "B", "--genes", ","], "genes is empty"),
+        (["--lineage", "B", "--time-key", "dpt"], "time_key 'dpt'"),
+        (["--lineage", "B", "--layer", "singel"], "Layer 'singel'"),
+        (["--lineage", "B", "--use-raw"], "adata.raw is None"),
+        (["--lineage", "B", "--time-range", "0.8", "0.2"], "time_range must start before it ends"),
+        (["--lineage", "B", "--n-splines", "2"], "n_splines"),
+        (["--lineage", "B", "--alpha", "7"], "alpha must be"),
+        (["--lineage", "B", "--resolution", "-1"], "resolution must be"),
+    ],
+)
+def test_errors_are_one_sentence(options, sentence, file, tmp_path, capsys):
+    assert main(["run", str(file), "--out", str(tmp_path / "out"), *options]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("lineage-clust: error: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_wrong(file, tmp_path, capsys):
+    (tmp_path / "text.h5ad").write_text("not hdf5")
+    assert main(["run", str(tmp_path / "none.h5ad"), "--out", str(tmp_path)]) == 2
+    assert "There is no file" in capsys.readouterr().err
+    assert main(["run", str(tmp_path / "text.h5ad"), "--out", str(tmp_path)]) == 2
+    assert "cannot be read as h5ad" in capsys.readouterr().err
+    assert main(["run", str(file), "--lineage", "B", "--out", str(file)]) == 2
+    assert "File exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["walk"], ["run"], ["demo"], ["run", "x.h5ad", "--out", "o", "--alpha", "low"]]
+)
+def test_wrong_arguments_end_with_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: lineage-clust" in capsys.readouterr().err
+
+
+def test_a_broken_write_leaves_no_half_file(small, tmp_path, monkeypatch):
+    fitted = lc.TrendClusterer(clusterer=lc.GraphClusterer(n_neighbors=4)).fit(small, lineage="B")
+    (tmp_path / "genes_B.csv").write_text("before")
+
+    def to_csv(self, path):
+        path.write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", to_csv)
+    from lineage_clust.cli import write_files
+
+    with pytest.raises(OSError, match="disk full"):
+        write_files(fitted, tmp_path)
+    assert (tmp_path / "genes_B.csv").read_text() == "before"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_module_runs_as_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "lineage_clust", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["lineage-clust", lc.__version__]
