@@ -14,6 +14,7 @@ from .families import Family
 from .gaussian import gaussian_coefficients
 from .grouped import GroupedDesign, dense_columns
 from .links import Link
+from .scale import ScaleEquation
 from .smoothing import gcv, minimise, reml, reml_known_scale, ubre
 from .spectral import diagonalise, diagonalise_each
 
@@ -83,6 +84,7 @@ class Problem:
     offset: np.ndarray  # (n_cells, 1), zeros without one
     likelihood: Likelihood
     smoothing: str | float
+    scale_equation: ScaleEquation | None  # for families whose scale is not 1
 
 
 @dataclass
@@ -96,6 +98,7 @@ class State:
     coefficients: np.ndarray
     lambda_: np.ndarray
     theta: np.ndarray
+    scale: np.ndarray  # NaN until it is known
     information: np.ndarray  # about log theta
     converged: np.ndarray
     table: size.CountTable | None
@@ -106,7 +109,7 @@ class State:
             return self
         arrays = {
             name: getattr(self, name)[..., chosen]
-            for name in ("genes", "y", "mu", "eta", "coefficients", "lambda_", "theta", "information", "converged")
+            for name in ("genes", "y", "mu", "eta", "coefficients", "lambda_", "theta", "scale", "information", "converged")
         }
         return State(**arrays, table=None if self.table is None else self.table.subset(np.flatnonzero(chosen)))
 
@@ -115,16 +118,20 @@ def make_problem(design: Design, weights, offset, likelihood: Likelihood, smooth
     """Return the Problem of a design: its rows sorted, its penalty's null space counted."""
     grouped = GroupedDesign(design.matrix)
     gram = design.matrix.T @ (design.matrix * weights[:, None])
+    n_unpenalized = diagonalise(gram, design.penalty).n_unpenalized
+    family = likelihood.family
+    needs_scale = not family.known_scale and likelihood.expectile is None and smoothing == "reml"
     return Problem(
         grouped,
         design.penalty,
         _root(design.penalty),
         design.constant,
-        diagonalise(gram, design.penalty).n_unpenalized,
+        n_unpenalized,
         weights[grouped.order],
         np.zeros((len(weights), 1)) if offset is None else offset[grouped.order][:, None],
         likelihood,
         smoothing,
+        ScaleEquation(family, weights, n_unpenalized) if needs_scale else None,
     )
 
 
@@ -240,6 +247,7 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
         coefficients,
         np.ones(n_genes),
         theta,
+        np.full(n_genes, np.nan),
         np.zeros(n_genes),
         np.zeros(n_genes, dtype=bool),
         size.CountTable(y, weights) if negative_binomial and likelihood.estimates_size else None,
@@ -262,10 +270,14 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     loadings = np.einsum("gcm,cg->mg", spectrum.basis, cross)
     if iteration < _FREEZE:
         squares = np.einsum("ij,ij->j", response, response / np.maximum(working, 1e-300))
-        state.lambda_ = _smoothing_parameters(problem, spectrum, loadings, squares)
+        state.lambda_ = _smoothing_parameters(problem, spectrum, loadings, squares, state.scale)
     scores = loadings / (spectrum.gram + spectrum.penalty * state.lambda_)
     change = _descend(problem, state, np.einsum("gcm,mg->cg", spectrum.basis, scores), first=iteration == 0)
     settled = np.ones(len(change), dtype=bool)
+    if problem.scale_equation is not None:
+        scale = problem.scale_equation.solve(_penalised_deviance(problem, state))
+        settled = np.abs(np.log(scale / state.scale)) < 1e-5
+        state.scale = scale
     if state.table is not None and not fixed_theta:
         theta, state.information = size.size_step(state.table, y, state.mu, problem.weights, state.theta)
         settled = (np.abs(np.log(theta / state.theta)) < 1e-4) | (theta >= size.MOST) | (theta <= size.LEAST)
@@ -275,11 +287,21 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     return state.converged | lost
 
 
-def _smoothing_parameters(problem: Problem, spectrum, loadings, squares) -> np.ndarray:
+def _penalised_deviance(problem: Problem, state: State) -> np.ndarray:
+    """Return `D_p = deviance + lambda b'Sb`, in which values of zero count as in the reported deviance."""
+    family, weights = problem.likelihood.family, problem.weights
+    y = family.floored(state.y)
+    deviance = weights @ (family.loss(y, state.mu) - family.least_loss(y))
+    return deviance + state.lambda_ * np.square(problem.penalty_root @ state.coefficients).sum(axis=0)
+
+
+def _smoothing_parameters(problem: Problem, spectrum, loadings, squares, scale) -> np.ndarray:
     n_genes = loadings.shape[1]
     if not isinstance(problem.smoothing, str):
         return np.full(n_genes, float(problem.smoothing))
     known = problem.likelihood.family.known_scale
+    if np.all(np.isfinite(scale)):  # the scale has an equation of its own: the criterion is that of a known one
+        known, loadings = True, loadings / np.sqrt(scale)
     criteria = {("reml", True): reml_known_scale, ("reml", False): reml, ("gcv", True): ubre, ("gcv", False): gcv}
     criterion = criteria[problem.smoothing, known](spectrum, loadings, squares, len(problem.weights))
     return minimise(criterion, spectrum, n_genes)[0]

@@ -1,0 +1,151 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from lineage_clust.plotting import cluster_colors, plot_clusters
+from lineage_clust.plotting.panels import check_clusters
+
+GRID = np.linspace(0.2, 0.9, 30)
+LABELS = np.array([0, 0, 1, -1, 2, 2, 2, 3])
+SCALED = np.random.default_rng(0).normal(size=(8, 30)).cumsum(axis=1)
+GENES = [f"Gene{index}" for index in range(8)]
+
+
+def draw(**arguments):
+    figure = plot_clusters(SCALED, LABELS, GRID, **arguments)
+    figure.canvas.draw()
+    return figure
+
+
+def titles(figure):
+    return [ax.get_title(loc="left") for ax in figure.axes]
+
+
+def lines_like(ax, values):
+    return [line for line in ax.lines if len(line.get_ydata()) == len(values) and np.allclose(line.get_ydata(), values)]
+
+
+def test_one_panel_a_cluster():
+    figure = draw()
+    assert isinstance(figure, Figure)
+    assert titles(figure) == ["cluster 0", "cluster 1", "cluster 2", "cluster 3"]
+    assert [ax.get_title(loc="right") for ax in figure.axes] == ["2 genes", "1 gene", "3 genes", "1 gene"]
+
+
+def test_a_panel_shows_each_trend_the_mean_and_a_band_over_pseudotime():
+    figure = draw()
+    for cluster, ax in enumerate(figure.axes):
+        members = SCALED[LABELS == cluster]
+        for trend in [*members, members.mean(axis=0)]:
+            assert lines_like(ax, trend)
+        assert all(np.allclose(line.get_xdata(), GRID) for line in ax.lines)
+        band = ax.collections[0].get_paths()[0].vertices
+        assert band[:, 1].max() == pytest.approx((members.mean(axis=0) + members.std(axis=0)).max())
+        assert band[:, 1].min() == pytest.approx((members.mean(axis=0) - members.std(axis=0)).min())
+        assert ax.get_xlim() == pytest.approx((0.2, 0.9))
+
+
+def test_axes_are_labelled():
+    figure = draw(ylabel="z")
+    assert figure.get_supxlabel() == "pseudotime"
+    assert figure.get_supylabel() == "z"
+    for ax in figure.axes[-3:]:  # also above an empty place
+        assert any(label.get_visible() and label.get_text() for label in ax.get_xticklabels())
+
+
+def test_the_most_important_genes_are_named_first():
+    figure = draw(genes=GENES, importance=np.array([0.1, 0.9, 0, 0, np.nan, 0.2, 0.8, 0]), n_named=2)
+    texts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert texts == [["Gene1, Gene0"], ["Gene2"], ["Gene6, Gene5"], ["Gene7"]]
+
+
+def test_long_names_are_cut():
+    figure = plot_clusters(SCALED[:2], LABELS[:2], GRID, genes=["x" * 30, "y" * 30])
+    text = figure.axes[0].texts[0].get_text()
+    assert text == "x" * 30 + ", …"
+
+
+@settings(max_examples=8)
+@given(st.permutations([0, 1, 2, 3]), st.integers(1, 6))
+def test_chosen_clusters_come_in_the_order_given(order, ncols):
+    chosen = order[: 1 + order[0]]
+    figure = plot_clusters(SCALED, LABELS, GRID, clusters=chosen, ncols=ncols)
+    assert titles(figure) == [f"cluster {cluster}" for cluster in chosen]
+    columns = {round(ax.get_position().x0, 3) for ax in figure.axes}
+    assert len(columns) == min(ncols, len(chosen))
+    plt.close(figure)
+
+
+def test_a_cluster_keeps_its_colour():
+    colors = cluster_colors(4)
+    whole, part = draw(), draw(clusters=[2])
+    assert to_hex(whole.axes[2].lines[-1].get_color()).upper() == colors[2]
+    assert to_hex(part.axes[0].lines[-1].get_color()).upper() == colors[2]
+
+
+def test_genes_that_are_not_assigned_can_be_drawn():
+    figure = draw(clusters=[-1])
+    assert titles(figure) == ["not assigned"]
+    assert lines_like(figure.axes[0], SCALED[3])
+
+
+def test_very_many_trends_are_thinned_but_the_mean_is_of_all():
+    rng = np.random.default_rng(1)
+    many = rng.normal(size=(1500, 30))
+    ax = plot_clusters(many, np.zeros(1500, dtype=int), GRID).axes[0]
+    assert len(ax.lines) < 450
+    assert lines_like(ax, many.mean(axis=0))
+    assert ax.get_title(loc="right") == "1500 genes"
+
+
+def test_several_lineages_lie_side_by_side():
+    grid = np.r_[np.linspace(0, 0.7, 15), np.linspace(0, 1, 15)]
+    names = np.array(["Ery"] * 15 + ["Neu"] * 15, dtype=object)
+    figure = plot_clusters(SCALED, LABELS, grid, grid_lineage=names)
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    assert ax.get_xlim() == pytest.approx((0, 1.7))
+    assert [text.get_text() for text in ax.texts] == ["Ery", "Neu"]
+    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["0.7", "1"]  # the lowest in its column
+    assert np.allclose(ax.lines[0].get_xdata(), np.r_[grid[:15], 0.7 + grid[15:]])
+
+
+def test_size_resolution_and_shared_axes_are_the_user_s():
+    figure = draw(figsize=(5, 4), dpi=50, sharey=True)
+    assert figure.get_size_inches().tolist() == [5, 4]
+    assert figure.dpi == 50
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    assert len({ax.get_ylim() for ax in draw().axes}) > 1
+
+
+def test_nothing_is_shown_or_changed(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("plt.show was called"))
+    before = SCALED.copy(), plt.rcParams.copy()
+    draw()
+    np.testing.assert_array_equal(SCALED, before[0])
+    assert plt.rcParams == before[1]
+
+
+@pytest.mark.parametrize("clusters", [None, [2, 0], 1, "1", np.array([3]), ["0", "2"]])
+def test_forms_of_clusters(clusters):
+    expected = {None: [0, 1, 2, 3]}.get(clusters) if clusters is None else [int(one) for one in np.atleast_1d(clusters)]
+    assert check_clusters(clusters, LABELS) == expected
+
+
+@pytest.mark.parametrize(
+    ("clusters", "labels", "message"),
+    [
+        ([7], LABELS, r"There is no cluster 7; the clusters are \[0, 1, 2, 3\]"),
+        (["first"], LABELS, "There is no cluster 'first'"),
+        ([-1], np.array([0, 1]), "There is no cluster -1"),
+        ([], LABELS, "clusters is empty"),
+        (None, np.array([-1, -1]), "There is no cluster to draw: no gene is assigned"),
+    ],
+)
+def test_wrong_clusters(clusters, labels, message):
+    with pytest.raises(ValueError, match=message):
+        check_clusters(clusters, labels)
