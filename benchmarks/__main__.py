@@ -12,8 +12,8 @@ from pathlib import Path
 from . import fit, memory, pygam_genes
 from .data import make_data
 
-FULL = {"n_cells": 10_000, "n_genes": 2_000, "n_pygam": 8}
-QUICK = {"n_cells": 1_000, "n_genes": 200, "n_pygam": 2}
+FULL = {"n_cells": 10_000, "n_genes": 2_000, "n_gamma": 200, "n_pygam": 8}
+QUICK = {"n_cells": 1_000, "n_genes": 200, "n_gamma": 20, "n_pygam": 2}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,18 +28,20 @@ def main(argv: list[str] | None = None) -> None:
     print(f"\nwritten to {arguments.json}")
 
 
-def measure(n_cells: int, n_genes: int, n_pygam: int) -> dict:
+def measure(n_cells: int, n_genes: int, n_gamma: int, n_pygam: int) -> dict:
     """Return all figures: seconds, MB, and what they were measured with."""
     adata = make_data(n_cells, n_genes)
     return {
         "n_cells": n_cells,
         "n_genes": n_genes,
+        "n_gamma": n_gamma,
         "n_pygam": n_pygam,
         "density": adata.X.nnz / (n_cells * n_genes),
         "seconds": {
             "product": fit.time_product(adata),
             "gam": fit.time_gam(adata),
             "whole": fit.time_whole(adata),
+            "gamma_per_gene": fit.time_gamma(adata, n_gamma),
             "pygam_gamma_per_gene": pygam_genes.time_pygam(adata, "gamma", n_pygam),
             "pygam_normal_per_gene": pygam_genes.time_pygam(adata, "normal", n_pygam),
         },
@@ -69,10 +71,14 @@ def table(figures: dict) -> str:
     ):
         ratio = f"{seconds[name] / seconds['gam']:.2g}"
         lines.append(f"{label:43}{seconds[name]:10.3f} s{1e3 * seconds[name] / n_genes:9.3f} ms{ratio:>15}")
-    for family in ("gamma", "normal"):
-        per_gene = seconds[f"pygam_{family}_per_gene"]
+    for name, label, n_measured in (
+        ("gamma", "GAM gamma", "n_gamma"),
+        ("pygam_gamma", "pyGAM gamma", "n_pygam"),
+        ("pygam_normal", "pyGAM normal", "n_pygam"),
+    ):
+        per_gene = seconds[f"{name}_per_gene"]
+        label = f"{label}, {figures[n_measured]} genes measured"
         ratio = f"{per_gene * n_genes / seconds['gam']:,.0f}"
-        label = f"pyGAM {family}, {figures['n_pygam']} genes measured"
         lines.append(f"{label:43}{per_gene * n_genes:8.0f} s *{1e3 * per_gene:9.1f} ms{ratio:>15}")
     lines += [
         "* extrapolated from the genes measured",
@@ -80,7 +86,8 @@ def table(figures: dict) -> str:
         f"{'TrendClusterer.fit holds at its peak':43}{megabytes['fit_peak']:9.0f} MB",
         f"{'the process grows meanwhile by':43}{megabytes['process_growth']:9.0f} MB",
         f"{'expression, sparse':43}{megabytes['expression_sparse']:9.0f} MB",
-        f"{'expression, as a dense copy would be':43}{megabytes['expression_dense']:9.0f} MB",
+        f"{'a dense copy of it would be':43}{megabytes['expression_dense']:9.0f} MB, in double precision "
+        f"{megabytes['expression_dense_double']:.0f} MB",
     ]
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+SHIFT = 0.1  # added to expression where a distribution has no zeros, as the gamma
 _BLOCK = 200  # genes drawn at a time, so that no dense copy of the whole is ever made
 
 

@@ -26,6 +26,7 @@ def measure(adata: AnnData) -> dict[str, float]:
     X = adata.X
     figures["expression_sparse"] = (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 1e6
     figures["expression_dense"] = X.shape[0] * X.shape[1] * X.dtype.itemsize / 1e6
+    figures["expression_dense_double"] = X.shape[0] * X.shape[1] * 8 / 1e6
     return figures
 
 

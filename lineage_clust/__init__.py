@@ -3,8 +3,10 @@
 __version__ = "0.1.0"
 
 from . import clusterers, datasets, models, plotting, smoothers
+from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
+from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
 from .gene_trend import FailedTrend, GeneTrend
 from .models import GAM
@@ -16,6 +18,7 @@ __all__ = [
     "BSplineSmoother",
     "CubicSplineSmoother",
     "CyclicSplineSmoother",
+    "DriverSelector",
     "FailedTrend",
     "GaussianProcessSmoother",
     "GeneTrend",
@@ -25,8 +28,10 @@ __all__ = [
     "TrendClusterer",
     "Trends",
     "UnknownNameError",
+    "cluster_lineage",
     "clusterers",
     "datasets",
+    "lineage_drivers",
     "models",
     "plotting",
     "smoothers",

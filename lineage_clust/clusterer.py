@@ -12,12 +12,13 @@ from sklearn.utils import metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from . import components, module_scores, results
+from .annotations import covariate_strips
 from .errors import LineageClustWarning
 from .fitting import fit_trends
 from .gene_trends import GeneTrends
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
-from .tables import cluster_table, gene_table, order_clusters
+from .tables import cluster_table, gene_table, order_clusters, top_order
 from .trends import check_scale, concatenate
 
 
@@ -294,13 +295,25 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw
         )
 
-    def plot(self, clusters=None, *, ncols=3, sharey=False, figsize=None, dpi=None):
+    def plot(
+        self, clusters=None, adata=None, covariate_key=None, *, ratio=0.05, cmap="viridis", ncols=3, sharey=False,
+        figsize=None, dpi=None,
+    ):  # fmt: skip
         """Draw one panel a cluster: every gene's scaled trend, the cluster's mean and a band of one standard deviation.
 
         Parameters
         ----------
         clusters : sequence of int, default=None
             Which clusters, in which order; `None` = all.
+        adata : AnnData, default=None
+            Where the covariates of the cells are, if `covariate_key` is given.
+        covariate_key : str or sequence of str, default=None
+            obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numbers,
+            the locally dominant one of categories.
+        ratio : float, default=0.05
+            Height of a strip, in heights of a panel.
+        cmap : str, default="viridis"
+            Colour map of numeric covariates.
         ncols : int, default=3
             Panels a row, at most.
         sharey : bool or {"row", "col", "all", "none"}, default=False
@@ -313,26 +326,59 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         matplotlib.figure.Figure
+
+        Raises
+        ------
+        ValueError
+            If a cluster is not there, there is none, or covariates are asked for without `adata`.
         """
         from .plotting import plot_clusters
 
         check_is_fitted(self)
+        strips = []
+        if covariate_key is not None:
+            if adata is None:
+                raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
+            strips = covariate_strips(
+                adata, covariate_key, self.pseudotime_, self.grid_lineage_, time_key=self.time_key,
+                lineage_key=self.lineage_key, backward=self.backward, weight_threshold=self.weight_threshold, cmap=cmap,
+            )  # fmt: skip
+        scale = self.scale if isinstance(self.scale, str) else ""
         return plot_clusters(
             self.scaled_trends_,
             self.labels_,
             self.pseudotime_,
             genes=self.genes_,
             grid_lineage=self.grid_lineage_,
-            importance=self.gene_table_["deviance_explained"].to_numpy(),
+            importance=top_order(self.gene_table_),
             clusters=clusters,
             ncols=ncols,
             sharey=sharey,
             figsize=figsize,
             dpi=dpi,
-            ylabel={"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(
-                self.scale if isinstance(self.scale, str) else "", "expression"
-            ),
+            ylabel={"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(scale, "expression"),
+            strips=strips,
+            ratio=ratio,
         )
+
+    def gene_trends(self, adata=None):
+        """Return the fitted trend of every gene, with the cells' data if `adata` is given.
+
+        Parameters
+        ----------
+        adata : AnnData, default=None
+            The cells that were fitted. Without them, trends hold no data.
+
+        Returns
+        -------
+        mapping of str to mapping of str to GeneTrend
+        """
+        check_is_fitted(self)
+        if adata is None:
+            return self.models_
+        names = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
+        every = [gene for gene in self.models_]
+        return self.models_.with_data([self._read(adata, name, every) for name in names], self._prepare_kwargs())
 
     def to_anndata(self):
         """Return an AnnData `(n_genes, n_points)`: scaled trends in `X`, trends and errors in layers, tables in obs."""
@@ -408,19 +454,15 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             self.n_points,
             callback=self.callback,
             filter_cells=self.filter_cells,
-            prepare_kwargs={
-                "time_key": self.time_key,
-                "layer": self.layer,
-                "use_raw": self.use_raw,
-                "backward": self.backward,
-                "weight_threshold": self.weight_threshold,
-                "endpoint": self.endpoint,
-                "endpoint_threshold": self.endpoint_threshold,
-            },
+            prepare_kwargs=self._prepare_kwargs(),
             n_jobs=self.n_jobs,
             backend=self.backend,
             progress=progress,
         )
+
+    def _prepare_kwargs(self) -> dict:
+        names = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
+        return {name: getattr(self, name) for name in names}
 
     def _check_callback(self) -> None:
         for callback in entries(self.callback):

@@ -15,6 +15,7 @@ from . import components
 from .errors import NoTrendError
 from .lineage import Lineage
 from .models.mapping import by_gene
+from .models.regressor import RegressorModel
 from .preparing import prepared_cells
 from .trends import Trends
 
@@ -160,6 +161,10 @@ def fit_group(
     check_distinct_times(x, smoother, grid, lineage)
     if getattr(smoother, "domain", ()) is None:
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
+    if isinstance(model, RegressorModel):  # iterative solvers stop early: in time order their result is one and the same
+        order = np.argsort(x, kind="stable")
+        x, w, Y = x[order], w[order], Y[order]
+        covariates = None if covariates is None else covariates[order]
     n_covariates = 0 if covariates is None else covariates.shape[1]
     keywords = {"sample_weight": w}
     if offset is not None:

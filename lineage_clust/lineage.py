@@ -234,7 +234,9 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
         chosen = [str(name) for name in var_names]
         if len(set(chosen)) < len(chosen):
             twice = pd.unique(var_names[var_names.duplicated()])
-            raise ValueError(f"var_names holds {quoted(twice, 5)} more than once. Call adata.var_names_make_unique() first.")
+            raise ValueError(
+                f"var_names holds {quoted(twice, 5)} more than once. Call adata.var_names_make_unique() first."
+            )
         return chosen
     if isinstance(genes, (str, bytes)):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
@@ -347,8 +349,8 @@ def _read_offset(adata: AnnData, offset: object, matrix) -> np.ndarray | None:
     values = np.asarray(offset, dtype=float)
     if values.shape != (adata.n_obs,):
         raise ValueError(
-            f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its key: "
-            "a key follows the cells when they are split, as in cross-validation."
+            f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its "
+            "key: a key follows the cells when they are split, as in cross-validation."
         )
     return values
 
@@ -411,4 +413,3 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: str | No
             LineageClustWarning,
             stacklevel=3,
         )
-

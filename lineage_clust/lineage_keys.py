@@ -89,6 +89,30 @@ def find_weights(
     return name, key, _dense(adata.obsm[key])[:, names[key].index(name)].astype(float)
 
 
+def available_lineages(adata: AnnData, lineage_key: str | None = None, backward: bool = False) -> list[str]:
+    """Return the names of all lineages of one key.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no lineage data.
+    ValueError
+        If several keys hold lineages.
+    """
+    if lineage_key is not None and lineage_key not in adata.obsm and lineage_key in adata.obs:
+        return [lineage_key]
+    known = BACKWARD_KEYS if backward else FORWARD_KEYS
+    keys = [key for key in known if key in adata.obsm] if lineage_key is None else [lineage_key]
+    if not keys or keys[0] not in adata.obsm:
+        raise UnknownNameError(
+            f"adata.obsm holds no lineage weights (looked for {quoted(keys or known, len(known))}). Name them with "
+            "lineage_key=..."
+        )
+    if len(keys) > 1:
+        raise ValueError(f"Lineages are in {quoted(keys)}. Choose with lineage_key=..., or name the lineages.")
+    return lineage_names(adata, keys[0])
+
+
 def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -> np.ndarray:
     """Return pseudotime `(n_obs,)` from obs, or from a matrix in obsm that has a column for the lineage.
 
@@ -152,7 +176,8 @@ def lineage_names(adata: AnnData, key: str) -> list[str]:
         return [str(name) for name in values.columns]
     n_lineages = 1 if values.ndim == 1 else values.shape[1]
     candidates = [getattr(values, "names", None)]
-    candidates += [adata.uns[name] for name in (f"{key}_names", f"{key}_columns", f"{key}_colnames") if name in adata.uns]
+    in_uns = (f"{key}_names", f"{key}_columns", f"{key}_colnames")
+    candidates += [adata.uns[name] for name in in_uns if name in adata.uns]
     candidates += [
         adata.obs[state].cat.categories
         for state in _STATE_KEYS.get(key, ())

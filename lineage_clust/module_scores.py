@@ -29,8 +29,8 @@ def score(adata, genes, labels, means, stds, layer, use_raw) -> np.ndarray:
     missing = [name for name in names if name not in known]
     if missing:
         raise UnknownNameError(
-            f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform needs "
-            "the genes that were clustered in fit."
+            f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform "
+            "needs the genes that were clustered in fit."
         )
     matrix = expression_of(adata, names, layer, use_raw)
     clusters = labels[assigned]

@@ -81,7 +81,7 @@ def prepared_cells(
         return [shared] * len(lineage.genes), {}
     cells, failed = [], {}
     for gene in range(len(lineage.genes)):
-        y = _column(lineage.expression, gene)
+        y = column_values(lineage.expression, gene)
         kept = ~(y <= filter_cells)  # NaN is kept: the model says so of the gene
         if not kept.any():
             failed[gene] = f"prepare: no cell has expression above filter_cells={filter_cells:g}"
@@ -106,7 +106,7 @@ def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
     grid = lineage.grid(n_points)
     cells, failed, stacks = [], {}, {}
     for gene, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):
-        trend = GeneTrend(name, lineage.name, pseudotime, _column(matrix, columns[gene]), weights)
+        trend = GeneTrend(name, lineage.name, pseudotime, column_values(matrix, columns[gene]), weights)
         keywords = {
             **prepare_kwargs,
             "time_range": (lineage.start, lineage.end),
@@ -148,7 +148,8 @@ def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:
         raise ValueError("the callback changed the grid; all genes of a lineage share one. Set time_range and n_points")
 
 
-def _column(matrix, column: int) -> np.ndarray:
+def column_values(matrix, column: int) -> np.ndarray:
+    """Return one column of a matrix as a float array `(n_cells,)`."""
     if sparse.issparse(matrix):
         return matrix[:, [column]].toarray().ravel().astype(float)
     return np.asarray(matrix[:, column], dtype=float)

@@ -32,8 +32,8 @@ def default_key(lineage: object, prefix: str = "trends") -> str:
 def to_anndata(fitted) -> AnnData:
     """Return the results of a fitted TrendClusterer as an AnnData `(n_genes, n_points)`.
 
-    `X` holds scaled trends, `layers` raw trends and standard errors, `obs` the gene table with `clusters` as categories,
-    `var` pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
+    `X` holds scaled trends, `layers` raw trends and standard errors, `obs` the gene table with `clusters` as
+    categories, `var` pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
     """
     obs = _writable(fitted.gene_table_)
     obs.index = pd.Index(fitted.genes_)
@@ -80,7 +80,9 @@ def provenance(fitted) -> dict:
         "version": __version__,
         "lineage": ["" if name is None else str(name) for name in names],
         "parameters": json.dumps(
-            {name: value for name, value in fitted.get_params().items() if name != "genes"}, default=repr, sort_keys=True
+            {name: value for name, value in fitted.get_params().items() if name != "genes"},
+            default=repr,
+            sort_keys=True,
         ),
         "failed_genes": np.array(list(fitted.failed_), dtype=str),
         "failed_reasons": np.array(list(fitted.failed_.values()), dtype=str),

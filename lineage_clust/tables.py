@@ -27,7 +27,7 @@ def gene_table(trends: Trends) -> pd.DataFrame:
 
 
 def order_clusters(labels: np.ndarray, scaled: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number clusters by the time at which their mean trend peaks.
+    """Renumber clusters by the time at which their mean trend peaks.
 
     Parameters
     ----------
@@ -70,6 +70,11 @@ def cluster_table(genes: pd.DataFrame, centers: np.ndarray, grid: np.ndarray) ->
     table["deviance_explained"] = [rows["deviance_explained"].mean() for rows in members]
     table["top_genes"] = [", ".join(top_genes(rows)) for rows in members]
     return table
+
+
+def top_order(genes: pd.DataFrame) -> np.ndarray:
+    """Return by what genes are named first: deviance explained, 0 where a model has none."""
+    return np.nan_to_num(genes["deviance_explained"].to_numpy(dtype=float))
 
 
 def top_genes(rows: pd.DataFrame, n: int = _N_TOP) -> list[str]:

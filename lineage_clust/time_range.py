@@ -56,7 +56,9 @@ def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
         if bound is not None and not _is_number(bound):
             raise TypeError(f"The bounds of time_range must be numbers or None; got {bound!r} in {time_range!r}.")
         if bound is not None and not np.isfinite(bound):
-            raise ValueError(f"The bounds of time_range must be finite; got {bound!r}. Use None for an automatic bound.")
+            raise ValueError(
+                f"The bounds of time_range must be finite; got {bound!r}. Use None for an automatic bound."
+            )
     start, end = (None if bound is None else float(bound) for bound in bounds)
     if start is not None and end is not None and start >= end:
         raise ValueError(f"time_range must start before it ends; got start {start:g} and end {end:g}. Swap the two.")
@@ -147,8 +149,8 @@ def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, li
     last = times[-1]
     if last > start and end - start < _COLLAPSED_SHARE * (last - start):
         warnings.warn(
-            f"By the rule endpoint={endpoint!r}, lineage {lineage!r} would end at pseudotime {end:.4g}, where its weights "
-            f"are largest, but it starts at {start:.4g}. It ends at its last cell with a weight of at least "
+            f"By the rule endpoint={endpoint!r}, lineage {lineage!r} would end at pseudotime {end:.4g}, where its "
+            f"weights are largest, but it starts at {start:.4g}. It ends at its last cell with a weight of at least "
             f"{threshold:.3g} instead, at {last:.4g}. Set time_range to choose another end.",
             LineageClustWarning,
             stacklevel=2,

@@ -62,6 +62,8 @@ def test_a_whole_matrix_is_not_copied(make_adata):
 @pytest.mark.parametrize("convert", [sparse.csr_array, sparse.csc_array, np.asfortranarray, "dask"])
 def test_other_containers_are_read(make_adata, convert):
     adata = make_adata(kind="dense")
+    if convert in (sparse.csr_array, sparse.csc_array):
+        pytest.importorskip("anndata", "0.11")
     if convert == "dask":
         convert = pytest.importorskip("dask.array").from_array
     adata.layers["other"] = convert(adata.X)
@@ -177,7 +179,7 @@ def test_cells_of_weight_zero_take_no_part(make_adata):
     clipped = read_lineage(adata, "A", weight_threshold=(0.01, 0.001), time_range=(0, 1))
     assert np.all(clipped.weights[:50] == 0.001)
     adata.obsm["palantir_fate_probabilities"]["A"] = 0.0
-    with pytest.raises(ValueError, match="Every cell of lineage 'A' .* weight 0.*b > 0"):
+    with pytest.raises(ValueError, match=r"Every cell of lineage 'A' .* weight 0.*b > 0"):
         read_lineage(adata, "A", weight_threshold=(0.01, 0), time_range=(0, 1))
 
 
@@ -198,14 +200,16 @@ def test_clipping_leaves_nan_and_the_input_alone():
     np.testing.assert_array_equal(weights, [np.nan, 0.0, 1.0])
 
 
-@pytest.mark.parametrize("threshold", [-0.1, (0.1, -0.1), (0.1, np.inf), np.nan, (0.1, 0.1, 0.1), "low", None, (None, 0.1)])
+@pytest.mark.parametrize(
+    "threshold", [-0.1, (0.1, -0.1), (0.1, np.inf), np.nan, (0.1, 0.1, 0.1), "low", None, (None, 0.1)]
+)
 def test_wrong_weight_thresholds(threshold):
     with pytest.raises(ValueError, match="weight_threshold must be a number or a pair"):
         clip_weights(np.ones(3), threshold)
 
 
 def test_negative_weights_are_an_error():
-    with pytest.raises(ValueError, match="must not be negative; the least is -0.5"):
+    with pytest.raises(ValueError, match=r"must not be negative; the least is -0.5"):
         clip_weights(np.array([0.1, -0.5]), 0.01)
 
 
@@ -221,9 +225,7 @@ def test_reading_changes_nothing(make_adata):
     adata, before = make_adata(), make_adata()
     read_lineage(adata, "A", genes=GENES, covariates=["batch"], offset="size_factors", weight_threshold=(0.3, 0.2))
     pd.testing.assert_frame_equal(adata.obs, before.obs)
-    pd.testing.assert_frame_equal(
-        adata.obsm["palantir_fate_probabilities"], before.obsm["palantir_fate_probabilities"]
-    )
+    pd.testing.assert_frame_equal(adata.obsm["palantir_fate_probabilities"], before.obsm["palantir_fate_probabilities"])
     np.testing.assert_array_equal(dense(adata.X), dense(before.X))
 
 
@@ -272,17 +274,19 @@ def test_wrong_genes(make_adata, genes, error, message):
 
 def test_a_gene_that_is_in_raw_only(make_adata):
     adata = make_adata()[:, 4:].copy()
-    with pytest.raises(UnknownNameError, match="'fall0' is not in adata.var_names. It is in adata.raw: pass use_raw=True"):
+    with pytest.raises(
+        UnknownNameError, match=r"'fall0' is not in adata.var_names. It is in adata.raw: pass use_raw=True"
+    ):
         resolve_genes(adata, ["fall0"])
     assert resolve_genes(adata, ["fall0"], use_raw=True) == ["fall0"]
-    with pytest.raises(UnknownNameError, match="'fal0' is not in adata.raw.var_names. Did you mean 'fall0'"):
+    with pytest.raises(UnknownNameError, match=r"'fal0' is not in adata.raw.var_names. Did you mean 'fall0'"):
         resolve_genes(adata, ["fal0"], use_raw=True)
 
 
 def test_no_raw(make_adata):
     adata = make_adata()
     adata.raw = None
-    with pytest.raises(ValueError, match="use_raw=True, but adata.raw is None"):
+    with pytest.raises(ValueError, match=r"use_raw=True, but adata.raw is None"):
         read_lineage(adata, "A", use_raw=True)
 
 
@@ -312,7 +316,7 @@ def test_not_an_anndata():
 def test_no_expression_matrix(make_adata):
     adata = make_adata()
     adata.X = None
-    with pytest.raises(ValueError, match="adata.X is None. Pass layer= one of 'counts'"):
+    with pytest.raises(ValueError, match=r"adata.X is None. Pass layer= one of 'counts'"):
         read_lineage(adata, "A")
 
 
@@ -331,7 +335,9 @@ def test_covariates_are_treatment_coded_and_centred(seed):
         }
     )
     columns, names = encode_covariates(terms, weights)
-    used = terms.assign(batch=terms["batch"].cat.remove_unused_categories(), treated=terms["treated"].astype("category"))
+    used = terms.assign(
+        batch=terms["batch"].cat.remove_unused_categories(), treated=terms["treated"].astype("category")
+    )
     expected = pd.get_dummies(used, drop_first=True, dtype=float)
     expected = expected[[name for name in expected if name != "depth"][:-1] + ["depth", "treated_True"]]
     np.testing.assert_allclose(columns, expected - np.average(expected, axis=0, weights=weights), atol=1e-12)
@@ -365,7 +371,9 @@ def test_one_covariate_may_be_a_string_and_none_an_empty_list(make_adata):
 def test_cells_without_a_covariate_are_left_out(make_adata, value):
     adata = make_adata()
     adata.obs.iloc[:4, adata.obs.columns.get_loc("depth")] = value
-    with pytest.warns(LineageClustWarning, match="4 of 200 cells are left out: .* covariates or offset is NaN or infinite"):
+    with pytest.warns(
+        LineageClustWarning, match="4 of 200 cells are left out: .* covariates or offset is NaN or infinite"
+    ):
         lineage = read_lineage(adata, "A", covariates=["depth"], time_range=(0, 1))
     assert lineage.cells.min() == 4
     assert np.isfinite(lineage.covariates).all()
@@ -384,14 +392,12 @@ def test_size_factors_are_centred_logs_of_totals_over_all_genes(make_adata, kind
     np.testing.assert_allclose(lineage.offset, expected - np.average(expected, weights=lineage.weights), atol=1e-6)
 
 
-def test_an_offset_by_key_and_by_array(make_adata):
+def test_an_offset_by_key_and_by_array_is_taken_as_it_is(make_adata):
     adata = make_adata()
-    by_key = read_lineage(adata, "A", offset="depth")
-    by_array = read_lineage(adata, "A", offset=adata.obs["depth"].to_numpy())
-    np.testing.assert_array_equal(by_key.offset, by_array.offset)
-    assert by_key.weights @ by_key.offset == pytest.approx(0, abs=1e-9)
-    depth = adata.obs["depth"].to_numpy()[by_key.cells]
-    np.testing.assert_allclose(by_key.offset - by_key.offset[0], depth - depth[0], atol=1e-12)
+    depth = adata.obs["depth"].to_numpy()
+    for offset in ("depth", depth, list(depth)):
+        lineage = read_lineage(adata, "A", offset=offset)
+        np.testing.assert_array_equal(lineage.offset, depth[lineage.cells])
 
 
 def test_an_empty_cell_has_no_size_factor(make_adata):

@@ -71,7 +71,7 @@ def test_forward_and_backward_keys_side_by_side():
     adata = with_weights("lineages_fwd", frame())
     adata.obsm["lineages_bwd"] = frame(values=WEIGHTS[::-1])
     assert weights_of(adata, "A")[1] == "lineages_fwd"
-    name, key, weights = weights_of(adata, "A", backward=True)
+    _, key, weights = weights_of(adata, "A", backward=True)
     assert key == "lineages_bwd"
     np.testing.assert_array_equal(weights, WEIGHTS[::-1, 0])
 
@@ -155,7 +155,7 @@ def test_slingshot_s_pair_of_matrices():
     times = np.column_stack([TIMES, 2 * TIMES])
     times[0, 1] = np.nan  # slingshot: a cell that is not in the lineage
     adata.obsm["slingshot_pseudotime"] = frame(values=times)
-    name, key, weights = weights_of(adata, "B")
+    name, key, _ = weights_of(adata, "B")
     assert key == "slingshot_cell_weights"
     np.testing.assert_array_equal(find_pseudotime(adata, None, name), times[:, 1])
     np.testing.assert_array_equal(find_pseudotime(adata, "slingshot_pseudotime", "A"), TIMES)
@@ -186,7 +186,9 @@ def test_missing_values_become_nan(missing):
 # ---- weights in obs
 
 
-@pytest.mark.parametrize("values", [WEIGHTS[:, 0], WEIGHTS[:, 0].astype(np.float32), [True, False, True, False], [1, 0, 1, 0]])
+@pytest.mark.parametrize(
+    "values", [WEIGHTS[:, 0], WEIGHTS[:, 0].astype(np.float32), [True, False, True, False], [1, 0, 1, 0]]
+)
 def test_weights_in_a_column_of_obs(values):
     adata = cells(to_ery=values)
     name, key, weights = weights_of(adata, None, "to_ery")
@@ -227,7 +229,7 @@ def test_several_lineages_are_listed():
 def test_a_name_under_two_keys_needs_lineage_key():
     adata = with_weights("palantir_fate_probabilities", frame())
     adata.obsm["branch_masks"] = frame(values=WEIGHTS > 0.5)
-    with pytest.raises(ValueError, match="'A' is in 'palantir_fate_probabilities', 'branch_masks'.*lineage_key="):
+    with pytest.raises(ValueError, match=r"'A' is in 'palantir_fate_probabilities', 'branch_masks'.*lineage_key="):
         weights_of(adata, "A")
     assert weights_of(adata, "A", "branch_masks")[2].tolist() == [1, 0, 0, 0]
 
@@ -240,27 +242,31 @@ def test_a_name_under_one_of_two_keys_is_found():
 
 def test_a_misspelt_lineage_gets_the_list_and_a_close_match():
     adata = with_weights("lineages_fwd", frame(["Ery", "Mono"]))
-    with pytest.raises(UnknownNameError, match="'ery' is not there: 'lineages_fwd' holds 'Ery', 'Mono'. Did you mean 'Ery'"):
+    with pytest.raises(
+        UnknownNameError, match=r"'ery' is not there: 'lineages_fwd' holds 'Ery', 'Mono'. Did you mean 'Ery'"
+    ):
         weights_of(adata, "ery")
 
 
 def test_a_misspelt_key_gets_a_close_match():
     adata = with_weights("lineages_fwd", frame(), pseudotime=TIMES)
-    with pytest.raises(UnknownNameError, match="neither in adata.obsm nor in adata.obs. Did you mean 'lineages_fwd'"):
+    with pytest.raises(UnknownNameError, match=r"neither in adata.obsm nor in adata.obs. Did you mean 'lineages_fwd'"):
         weights_of(adata, "A", "lineage_fwd")
-    with pytest.raises(UnknownNameError, match="'pseudotim' is neither.*Did you mean 'pseudotime'"):
+    with pytest.raises(UnknownNameError, match=r"'pseudotim' is neither.*Did you mean 'pseudotime'"):
         find_pseudotime(adata, "pseudotim", None)
 
 
 def test_several_pseudotimes_are_listed():
     adata = cells(dpt_pseudotime=TIMES, latent_time=TIMES)
-    with pytest.raises(ValueError, match="several pseudotimes: 'dpt_pseudotime', 'latent_time'. Choose one with time_key="):
+    with pytest.raises(
+        ValueError, match=r"several pseudotimes: 'dpt_pseudotime', 'latent_time'. Choose one with time_key="
+    ):
         find_pseudotime(adata, None, None)
     np.testing.assert_array_equal(find_pseudotime(adata, "latent_time", None), TIMES)
 
 
 def test_no_pseudotime_lists_what_was_looked_for_and_what_is_there():
-    with pytest.raises(UnknownNameError, match="none of 'palantir_pseudotime', .*time_key=.*hold numbers: 'age'"):
+    with pytest.raises(UnknownNameError, match=r"none of 'palantir_pseudotime', .*time_key=.*hold numbers: 'age'"):
         find_pseudotime(cells(age=TIMES, label=list("aabb")), None, None)
 
 

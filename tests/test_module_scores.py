@@ -63,7 +63,7 @@ def test_missing_genes_are_named(make_adata):
     adata = make_adata()
     fitted = moments(adata, GENES, None, False)
     without = adata[:, [name for name in adata.var_names if name not in ("rise0", "flat0")]]
-    with pytest.raises(UnknownNameError, match="2 of the 4 clustered genes are not in adata .'rise0', 'flat0'."):
+    with pytest.raises(UnknownNameError, match=r"2 of the 4 clustered genes are not in adata .'rise0', 'flat0'."):
         score(without, GENES, LABELS, *fitted, None, False)
     unassigned = adata[:, [name for name in adata.var_names if name != "peak2"]]
     assert score(unassigned, GENES, LABELS, *fitted, None, False).shape == (200, 2)

@@ -162,7 +162,9 @@ def test_equal_weights_mean_the_whole_range(endpoint, weight, low, high):
 def test_weights_that_fall_with_time_do_not_collapse_the_range():
     times = np.linspace(0, 1, 200)
     weights = 1 - 0.9 * times
-    with pytest.warns(LineageClustWarning, match=r"'argmax', lineage 'early' would end at .* 0,.* starts at 0.*Set time_range"):
+    with pytest.warns(
+        LineageClustWarning, match=r"'argmax', lineage 'early' would end at .* 0,.* starts at 0.*Set time_range"
+    ):
         start, end = find_time_range(times, weights, endpoint="argmax", lineage="early")
     assert start == 0
     assert end == times[weights >= np.median(weights)].max()
@@ -203,7 +205,10 @@ def test_only_cells_above_the_threshold_decide():
     ("arguments", "message"),
     [
         ({"endpoint": "last"}, "endpoint must be 'plateau' or 'argmax'; got 'last'"),
-        ({"threshold": 2.0}, r"No cell of lineage 'A' has a weight of at least endpoint_threshold=2 \(the largest is 1\)"),
+        (
+            {"threshold": 2.0},
+            r"No cell of lineage 'A' has a weight of at least endpoint_threshold=2 \(the largest is 1\)",
+        ),
         ({"time_range": -1.0}, r"'A' is empty: it starts at 0 and ends at -1.*span \[0, 1\]"),
         ({"time_range": (2.0, None)}, "starts at 2 and ends at 1"),
     ],

@@ -127,7 +127,10 @@ def test_lineages_side_by_side():
 
 
 def test_rows_are_matched_by_name_and_not_by_place():
-    first, second = some_trends(np.diag([1.0, 2.0, 3.0])), some_trends(np.diag([3.0, 2.0, 1.0])[::-1], genes=list("zyx"))
+    first, second = (
+        some_trends(np.diag([1.0, 2.0, 3.0])),
+        some_trends(np.diag([3.0, 2.0, 1.0])[::-1], genes=list("zyx")),
+    )
     joined = concatenate([first, second], ["A", "B"])
     reference = pd.DataFrame(second.values, index=second.genes).loc[joined.genes].to_numpy()
     np.testing.assert_array_equal(joined.values[:, 3:], reference)

@@ -12,7 +12,7 @@ from .gaussian import FitResult, notes_on, smooth_tests
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
 from .smoothing import minimise, reml_known_scale
-from .spectral import diagonalise_each
+from .spectral import Spectrum, diagonalise_each
 
 
 @dataclass
@@ -99,11 +99,11 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
     unit = inverse_variance * likelihood.link.slope(mu) ** 2
     grams = problem.grouped.grams(weights * unit)
     grams = np.where(np.isfinite(grams), grams, 0.0)
-    penalties = state.lambda_[:, None, None] * problem.penalty
-    inverse = _inverse(grams + penalties)
-    influence = inverse @ grams
-    edf = np.trace(influence, axis1=1, axis2=2)
-    rank = 2 * edf - np.einsum("gij,gji->g", influence, influence)
+    spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
+    shrinkage = spectrum.penalty * state.lambda_
+    precision = spectrum.gram + shrinkage
+    shares = spectrum.gram / precision
+    edf, rank = shares.sum(axis=0), (shares * (2 - shares)).sum(axis=0)
 
     n_cells, total = len(problem.weights), problem.weights.sum()
     pearson = np.einsum("ij,ij->j", weights * inverse_variance, (y - mu) ** 2)
@@ -111,20 +111,22 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
     residual_df = n_cells - edf
     variance = scale
     if covariance == "bayes":
-        covariances = for_test = scale[:, None, None] * inverse
+        covariances = for_test = _from_modes(spectrum, scale / precision)
     else:
         squared = problem.grouped.grams(weights**2 * unit)
         if likelihood.expectile is not None:  # residuals above and below vary differently: take each as it is
             scores = weights * likelihood.asymmetry(y, mu) * (y - mu) * likelihood.link.slope(mu)
             squared = problem.grouped.grams(scores**2)
             variance = np.ones(len(edf))
-        elif not family.known_scale:
-            lost = np.einsum("gij,gji->g", inverse, squared)
+        shrunk = spectrum.basis / precision.T[:, None, :]
+        squared = np.swapaxes(spectrum.basis, 1, 2) @ squared @ spectrum.basis
+        if not family.known_scale and likelihood.expectile is None:
+            lost = np.einsum("gmm,mg->g", squared, 1 / precision)
             variance = pearson / np.maximum(total - lost, 1e-2 * total)
-        sampling = inverse @ squared @ inverse
-        bias = scale[:, None, None] * (inverse @ penalties @ inverse)
+        sampling = shrunk @ squared @ np.swapaxes(shrunk, 1, 2)
+        bias = _from_modes(spectrum, scale * shrinkage / precision**2)
         for_test = variance[:, None, None] * sampling + bias
-        covariances = for_test + (_prior_inflation(problem, state, grams) - 1)[:, None, None] * bias
+        covariances = for_test + (_prior_inflation(problem, state, grams, spectrum) - 1)[:, None, None] * bias
         residual_df = total**2 / np.sum(problem.weights**2) - edf
     reported = family.floored(y)
     least = problem.weights @ family.least_loss(reported, state.theta)
@@ -160,7 +162,12 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
     )
 
 
-def _prior_inflation(problem: Problem, state: State, grams: np.ndarray) -> np.ndarray:
+def _from_modes(spectrum: Spectrum, diagonal: np.ndarray) -> np.ndarray:
+    """Return `T diag T'` of each gene, `(n_genes, n_columns, n_columns)`, for a diagonal `(n_modes, n_genes)`."""
+    return (spectrum.basis * diagonal.T[:, None, :]) @ np.swapaxes(spectrum.basis, 1, 2)
+
+
+def _prior_inflation(problem: Problem, state: State, grams: np.ndarray, spectrum: Spectrum) -> np.ndarray:
     """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, per gene.
 
     Weights below 1 take information from a likelihood whose scale is fixed, so that REML smooths more than the cells
@@ -171,9 +178,10 @@ def _prior_inflation(problem: Problem, state: State, grams: np.ndarray) -> np.nd
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
     if plain or problem.n_unpenalized == len(problem.penalty):
         return np.ones(len(state.genes))
-    spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
-    normal = grams @ state.coefficients.T[:, :, None] + (state.lambda_ * (problem.penalty @ state.coefficients)).T[:, :, None]
-    loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, normal[:, :, 0])
+    slope, variance = problem.likelihood.link.slope(state.mu), problem.likelihood.family.variance(state.mu, state.theta)
+    residual = problem.weights[:, None] * slope / variance * (state.y - state.mu)
+    normal = (grams @ state.coefficients.T[:, :, None])[:, :, 0] + problem.grouped.cross(residual).T
+    loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, normal)
     spectrum = replace(spectrum, gram=information * spectrum.gram)
     criterion = reml_known_scale(spectrum, loadings, np.zeros(len(normal)), len(problem.weights))
     return np.maximum(state.lambda_ / minimise(criterion, spectrum, len(normal))[0], 1.0)
@@ -194,16 +202,6 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
         if np.all(np.abs(step) < 1e-8):
             break
     return link.mean(intercept + problem.offset) * np.ones_like(y)
-
-
-def _inverse(matrices: np.ndarray) -> np.ndarray:
-    """Return the inverses of symmetric matrices; directions without information are left out of them."""
-    diagonal = np.sqrt(np.maximum(np.einsum("gii->gi", matrices), 1e-300))
-    scaled = matrices / (diagonal[:, :, None] * diagonal[:, None, :])
-    values, vectors = np.linalg.eigh(scaled)
-    kept = values > 1e-13 * values[:, -1:]
-    inverse = (vectors * np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1)
-    return inverse / (diagonal[:, :, None] * diagonal[:, None, :])
 
 
 def _notes(Y, null_deviance, deviance, converged, failed, likelihood, total) -> list[str]:

@@ -19,7 +19,7 @@ from .smoothing import gcv, minimise, reml, reml_known_scale, ubre
 from .spectral import diagonalise, diagonalise_each
 
 _CHUNK_VALUES = 400_000  # of the response at a time: its few working arrays stay near the processor
-_TOLERANCE = 1e-8
+_TOLERANCE = 1e-12
 _FREEZE = 15  # iterations after which the smoothing parameter is held, in case it cycles
 _HALVINGS = 12
 
@@ -55,6 +55,15 @@ class Likelihood:
         """Return theta if it is not estimated (of no meaning for other families)."""
         number = not isinstance(self.dispersion, str) and self.dispersion > 0
         return 1.0 / self.dispersion if number else size.MOST
+
+    def impossible(self, eta: np.ndarray, mu: np.ndarray) -> np.ndarray | bool:
+        """Return which genes `(n_genes,)` have a predictor or mean that link or family cannot have, `False` for none."""
+        if self.link.name in ("log", "logit"):
+            return False if self.family.highest == np.inf or self.link.name == "logit" else (mu >= 1).any(axis=0)
+        outside = (eta < self.link.lower) | (eta > self.link.upper)
+        if self.family.name != "gaussian":
+            outside |= (mu <= self.family.lowest) | (mu >= self.family.highest)
+        return outside.any(axis=0)
 
     def asymmetry(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray | float:
         """Return the weight of each residual in expectile regression, 1 otherwise.
@@ -276,11 +285,11 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     settled = np.ones(len(change), dtype=bool)
     if problem.scale_equation is not None:
         scale = problem.scale_equation.solve(_penalised_deviance(problem, state))
-        settled = np.abs(np.log(scale / state.scale)) < 1e-5
+        settled = np.abs(np.log(scale / state.scale)) < 1e-6
         state.scale = scale
     if state.table is not None and not fixed_theta:
         theta, state.information = size.size_step(state.table, y, state.mu, problem.weights, state.theta)
-        settled = (np.abs(np.log(theta / state.theta)) < 1e-4) | (theta >= size.MOST) | (theta <= size.LEAST)
+        settled = (np.abs(np.log(theta / state.theta)) < 1e-6) | (theta >= size.MOST) | (theta <= size.LEAST)
         state.theta = theta
     state.converged = (change < _TOLERANCE) & settled & ~lost & (iteration > 0)
     state.coefficients[:, lost] = np.nan
@@ -315,6 +324,7 @@ def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) 
         eta = problem.grouped.predict(coefficients) + problem.offset
         mu = likelihood.link.mean(eta)
         loss = likelihood.loss(state.y[:, columns], mu, state.theta[columns], weights)
+        loss = np.where(likelihood.impossible(eta, mu), np.inf, loss)
         return eta, mu, loss + penalty(coefficients, columns)
 
     def penalty(coefficients, columns):

@@ -110,10 +110,13 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return the trends `(n_rows, n_genes)`, NaN for genes that failed; with `return_std` also `None`."""
         check_is_fitted(self)
         X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        mean = np.full((len(X), self._n_genes), np.nan)
         if self._shared is not None:
-            mean = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), self._n_genes)
+            try:
+                mean = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), self._n_genes)
+            except Exception as error:
+                self.failed_.update({gene: f"predict: {_reason(error)}" for gene in range(self._n_genes)})
         else:
-            mean = np.full((len(X), self._n_genes), np.nan)
             for gene, estimator in enumerate(self.estimators_):
                 if estimator is not None:
                     try:

@@ -96,19 +96,31 @@ def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int)
     n_unpenalized
         Dimension of the penalty's null space, the same for all.
     """
-    n_genes, n_columns = grams.shape[:2]
-    trace = np.trace(grams, axis1=1, axis2=2)
-    size = np.trace(penalty)
-    balance = trace / size if size > 0 else np.zeros(n_genes)
+    n_columns = len(penalty)
+    scale = _column_scales(grams, penalty)
+    grams = grams / (scale[:, :, None] * scale[:, None, :])
+    penalties = penalty / (scale[:, :, None] * scale[:, None, :])
+    trace, size = (np.trace(matrices, axis1=1, axis2=2) for matrices in (grams, penalties))
+    balance = np.divide(trace, size, out=np.zeros(len(grams)), where=size > 0)
+    penalties = balance[:, None, None] * penalties
     ridge = 1e-12 * trace[:, None, None] / n_columns * np.eye(n_columns)
-    lower = np.linalg.cholesky(grams + balance[:, None, None] * penalty + ridge)
+    lower = np.linalg.cholesky(grams + penalties + ridge)
     inverse = np.linalg.inv(lower)
-    shares, rotation = np.linalg.eigh(inverse @ (balance[:, None, None] * penalty) @ inverse.transpose(0, 2, 1))
+    shares, rotation = np.linalg.eigh(inverse @ penalties @ inverse.transpose(0, 2, 1))
     shares = np.clip(shares, 0.0, 1.0).T
     shares[:n_unpenalized] = 0.0
     return Spectrum(
-        basis=inverse.transpose(0, 2, 1) @ rotation,
+        basis=(inverse.transpose(0, 2, 1) @ rotation) / scale[:, :, None],
         gram=1.0 - shares,
-        penalty=shares / balance if size > 0 else shares,
+        penalty=np.divide(shares, balance, out=shares.copy(), where=balance > 0),
         n_unpenalized=n_unpenalized,
     )
+
+
+def _column_scales(grams: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Return units `(n_genes, n_columns)` of the columns: covariates have their own, penalised columns share one."""
+    diagonal = np.einsum("gii->gi", grams).copy()
+    penalised = np.diag(penalty) > 0
+    if penalised.any():
+        diagonal[:, penalised] = diagonal[:, penalised].mean(axis=1, keepdims=True)
+    return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))

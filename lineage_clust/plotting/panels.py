@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .colors import cluster_colors
+from .layout import Layout
+from .strips import Strip, draw_legends, draw_strip, strip_edges
 
-_PANEL = (3.6, 2.7)  # inches
 _MAX_LINES = 400  # more are a solid area on paper and megabytes in a vector file
 
 
@@ -27,6 +28,8 @@ def plot_clusters(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
     ylabel: str = "scaled expression",
+    strips: Sequence[Strip] = (),
+    ratio: float = 0.05,
 ):
     """Draw one panel a cluster of trends.
 
@@ -56,6 +59,10 @@ def plot_clusters(
         Inches and dots per inch of the figure.
     ylabel : str
         What the y axis shows.
+    strips : sequence of Strip
+        Covariates that are drawn under every panel, on its time axis.
+    ratio : float
+        Height of a strip, in heights of a panel.
 
     Returns
     -------
@@ -77,30 +84,48 @@ def plot_clusters(
 
     labels = np.asarray(labels)
     shown = check_clusters(clusters, labels)
-    ncols = max(1, min(int(ncols), len(shown)))
-    nrows = -(-len(shown) // ncols)
-    figsize = (_PANEL[0] * ncols + 0.5, _PANEL[1] * nrows + 0.4) if figsize is None else figsize
-    figure, axes = plt.subplots(
-        nrows, ncols, figsize=figsize, dpi=dpi, squeeze=False, sharex=True, sharey=sharey, layout="constrained"
-    )
+    if isinstance(sharey, str) and sharey not in ("row", "col", "all", "none"):
+        raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
+    layout = Layout(len(shown), ncols, n_strips=len(strips), ratio=ratio, wide_legend=bool(strips))
+    figure = plt.figure(figsize=figsize or layout.size, dpi=dpi)
     colors = cluster_colors(int(labels.max(initial=-1)) + 1)
-    x, ticks = _positions(grid, grid_lineage)
-    for cluster, ax in zip(shown, axes.flat, strict=False):
+    x, marks = _positions(grid, grid_lineage)
+    panels: list = []
+    for number, cluster in enumerate(shown):
+        ax = figure.add_axes(layout.panel(number), sharey=_shared_with(panels, number, layout.ncols, sharey))
+        panels.append(ax)
         members = np.flatnonzero(labels == cluster)
         if importance is not None:
             members = members[np.argsort(-np.nan_to_num(importance[members]), kind="stable")]
         named = [] if genes is None else [genes[member] for member in members[:n_named]]
-        _draw_cluster(ax, x, scaled[members], colors[cluster] if cluster >= 0 else "#777777")
+        _draw_cluster(ax, x, scaled[members], colors[cluster] if cluster >= 0 else "#777777", marks)
         _label_panel(ax, cluster, len(members), named)
-        _mark_lineages(ax, ticks)
-    for ax in axes.flat[len(shown) :]:
-        ax.remove()
-    bottoms = [ax for column in range(ncols) for ax in [_lowest(axes, column, len(shown), ncols)]]
-    for ax in bottoms:
-        ax.xaxis.set_tick_params(labelbottom=True)
-    figure.supxlabel("pseudotime", fontsize=10)
-    figure.supylabel(ylabel, fontsize=10)
+        stack = [ax]
+        for index, strip in enumerate(strips):
+            below = figure.add_axes(layout.strip(number, index), sharex=ax)
+            draw_strip(below, strip, strip_edges(x), named=number % layout.ncols == 0)
+            stack.append(below)
+        _mark_lineages(ax, marks)
+        ax.set_xlim(x[0], x[-1])
+        lowest = number + layout.ncols >= len(shown)
+        for part in stack:
+            part.tick_params(labelbottom=part is stack[-1] and lowest, bottom=part is stack[-1], labelsize=8)
+    draw_legends(figure, strips, layout)
+    figure.text(layout.centre, layout.at_bottom(0.12), "pseudotime", ha="center", va="bottom", fontsize=10)
+    figure.text(layout.at_left(0.12), layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=10)
     return figure
+
+
+def _shared_with(panels: list, number: int, ncols: int, sharey: bool | str):
+    """Return the panel whose y axis the next one shares, or `None`."""
+    if not panels or sharey in (False, "none"):
+        return None
+    if sharey in (True, "all"):
+        return panels[0]
+    first_of_row = number - number % ncols
+    if sharey == "row":
+        return panels[first_of_row] if number > first_of_row else None
+    return panels[number % ncols] if number >= ncols else None
 
 
 def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[int]:
@@ -120,16 +145,17 @@ def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[i
     return [known[str(cluster)] for cluster in chosen]
 
 
-def _draw_cluster(ax, x: np.ndarray, trends: np.ndarray, color: str) -> None:
+def _draw_cluster(ax, x: np.ndarray, trends: np.ndarray, color: str, marks) -> None:
+    if marks is not None:  # a gap, so that no line leads from the end of a lineage to the start of the next
+        gaps = [mark[5] for mark in marks[1:]]
+        x, trends = np.insert(x, gaps, np.nan), np.insert(trends, gaps, np.nan, axis=1)
     mean, spread = trends.mean(axis=0), trends.std(axis=0)
     lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
     ax.plot(x, lines.T, color=color, lw=0.6, alpha=float(np.clip(12 / len(lines), 0.08, 0.5)), zorder=1)
     ax.fill_between(x, mean - spread, mean + spread, color=color, alpha=0.2, lw=0, zorder=2)
     ax.plot(x, mean, color="white", lw=3.4, zorder=3)
     ax.plot(x, mean, color=color, lw=2.0, zorder=4)
-    ax.set_xlim(x[0], x[-1])
     ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=8)
 
 
 def _label_panel(ax, cluster: int, size: int, named: list[str]) -> None:
@@ -152,7 +178,7 @@ def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
     for first, last in zip(starts, [*starts[1:], len(grid)], strict=True):
         span = grid[last - 1] - grid[first]
         x[first:last] = grid[first:last] - grid[first] + shift
-        marks.append((shift, shift + span, str(grid_lineage[first]), float(grid[first]), float(grid[last - 1])))
+        marks.append((shift, shift + span, str(grid_lineage[first]), float(grid[first]), float(grid[last - 1]), int(first)))
         shift += span
     return x, marks
 
@@ -160,14 +186,12 @@ def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
 def _mark_lineages(ax, marks) -> None:
     if marks is None:
         return
-    for start, end, name, _, _ in marks:
+    for start, end, name, *_ in marks:
         if start > 0:
             ax.axvline(start, color="0.6", lw=0.8, ls=":")
         ax.annotate(name, ((start + end) / 2, 0), xycoords=("data", "axes fraction"), xytext=(0, 3),
                     textcoords="offset points", ha="center", fontsize=7, color="0.4")  # fmt: skip
-    ax.set_xticks([mark[1] for mark in marks], [f"{mark[4]:.2g}" for mark in marks])
+    ends = [marks[0][0], *(mark[1] for mark in marks)]
+    names = [f"{marks[0][3]:.2g}", *(f"{mark[4]:.2g}" for mark in marks)]
+    ax.set_xticks(ends, names)
 
-
-def _lowest(axes, column: int, n_shown: int, ncols: int):
-    last_row = (n_shown - 1 - column) // ncols
-    return axes[last_row, column]

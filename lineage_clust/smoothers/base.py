@@ -8,7 +8,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 
-
 class Smoother(TransformerMixin, BaseEstimator):
     """Base of the smoothers: a transformer from pseudotime to a basis, which also owns a penalty.
 

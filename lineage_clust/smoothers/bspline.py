@@ -110,7 +110,8 @@ class BSplineSmoother(Smoother):
             slopes = sparse.csr_matrix(_slopes_at(np.array([start, end]), knots, self.degree))
             step = sparse.diags_array(x[outside] - inside[outside])
             at_end = (x[outside] > end).astype(int)
-            spread = sparse.csr_matrix((np.ones(len(outside)), (outside, np.arange(len(outside)))), (len(x), len(outside)))
+            places = (outside, np.arange(len(outside)))
+            spread = sparse.csr_matrix((np.ones(len(outside)), places), (len(x), len(outside)))
             design = design + spread @ (step @ slopes[at_end])
         return sparse.csr_matrix(design)
 

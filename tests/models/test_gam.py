@@ -68,7 +68,9 @@ def test_only_ratios_of_weights_matter(setting, factor):
     smoothing, covariance, seed = setting
     problem = Problem(seed)
     plain = problem.fit(smoothing, covariance)
-    scaled = problem.fit(smoothing if isinstance(smoothing, str) else factor * smoothing, covariance, w=factor * problem.w)
+    scaled = problem.fit(
+        smoothing if isinstance(smoothing, str) else factor * smoothing, covariance, w=factor * problem.w
+    )
     assert_same_fit(scaled, plain, problem.rows, rtol=1e-5)
 
 
@@ -100,13 +102,16 @@ def test_unit_and_level_of_expression_pass_through(setting, unit, level):
     np.testing.assert_allclose(moved.edf_, plain.edf_, atol=1e-4)
 
 
-@pytest.mark.parametrize("storage", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.coo_array, np.asfortranarray])
+@pytest.mark.parametrize(
+    "storage", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.coo_array, np.asfortranarray]
+)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
 def test_storage_does_not_matter(storage, dtype):
     problem = Problem()
     values = np.round(8 * problem.Y).astype(dtype)
     stored, plain = (
-        GAM().fit(problem.B, Y, sample_weight=problem.w, penalty=problem.S) for Y in (storage(values), values.astype(float))
+        GAM().fit(problem.B, Y, sample_weight=problem.w, penalty=problem.S)
+        for Y in (storage(values), values.astype(float))
     )
     assert_same_fit(stored, plain, problem.rows, rtol=1e-9)
 
@@ -237,7 +242,9 @@ def test_lambda_minimises_the_dense_criterion(method, dense, seed):
         criterion = dense(problem, problem.Y[:, gene])
         scan = np.linspace(-12, 16, 57)
         best = scan[np.argmin([criterion(point) for point in scan])]
-        minimum = optimize.minimize_scalar(criterion, bounds=(best - 1, best + 1), method="bounded", options={"xatol": 1e-8})
+        minimum = optimize.minimize_scalar(
+            criterion, bounds=(best - 1, best + 1), method="bounded", options={"xatol": 1e-8}
+        )
         assert criterion(min(np.log(gam.lambda_[gene]), 18.0)) <= minimum.fun + 1e-7
         if best < 12:  # not a straight line
             assert np.log(gam.lambda_[gene]) == pytest.approx(minimum.x, abs=1e-3)
@@ -324,9 +331,7 @@ def test_covariates_are_unpenalised_columns():
     batch = (np.random.default_rng(2).random(150) < 0.5).astype(float) - 0.5
     design = sparse.hstack([problem.B, sparse.csr_matrix(batch[:, None])], format="csr")
     shifted = problem.Y + 7 * batch[:, None]
-    plain, moved = (
-        GAM().fit(design, Y, sample_weight=problem.w, penalty=problem.S) for Y in (problem.Y, shifted)
-    )
+    plain, moved = (GAM().fit(design, Y, sample_weight=problem.w, penalty=problem.S) for Y in (problem.Y, shifted))
     np.testing.assert_allclose(moved.coef_[:, 12] - plain.coef_[:, 12], 7, atol=1e-6)
     np.testing.assert_allclose(moved.coef_[:, :12], plain.coef_[:, :12], atol=1e-6)
     np.testing.assert_allclose(moved.lambda_, plain.lambda_, rtol=1e-3)
@@ -337,7 +342,12 @@ def test_covariates_may_be_redundant():
     problem = Problem()
     batch = np.random.default_rng(2).normal(size=(150, 1))
     once, twice = (
-        GAM().fit(sparse.hstack([problem.B, *[batch] * n], format="csr"), problem.Y, sample_weight=problem.w, penalty=problem.S)
+        GAM().fit(
+            sparse.hstack([problem.B, *[batch] * n], format="csr"),
+            problem.Y,
+            sample_weight=problem.w,
+            penalty=problem.S,
+        )
         for n in (1, 2)
     )
     np.testing.assert_allclose(twice.predict(sparse.hstack([problem.B, batch, batch], format="csr")),
@@ -395,7 +405,9 @@ def test_poor_genes_are_fitted_with_a_note(storage, smoothing):
 
 def test_when_every_gene_fails_the_reason_is_given():
     problem = Problem(n_genes=2)
-    with pytest.raises(NoTrendError, match="None of the 2 genes could be fitted; 2 of them because: expression holds NaN"):
+    with pytest.raises(
+        NoTrendError, match="None of the 2 genes could be fitted; 2 of them because: expression holds NaN"
+    ):
         problem.fit(Y=np.full((150, 2), np.nan))
 
 

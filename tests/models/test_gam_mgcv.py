@@ -34,7 +34,9 @@ class Case:
         self.fit, self.se = self.gam.predict(smoother.transform(curves[["t"]].to_numpy()), return_std=True)
 
 
-@pytest.fixture(scope="module", params=[(method, w) for method in ("reml", "gcv") for w in ("fate", "unit")], ids="-".join)
+@pytest.fixture(
+    scope="module", params=[(method, w) for method in ("reml", "gcv") for w in ("fate", "unit")], ids="-".join
+)
 def case(request):
     return Case(*request.param)
 

@@ -75,7 +75,9 @@ def test_stored_zeros_are_not_counted(kind):
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
 def test_values_stored_in_parts_are_summed_first(kind):
-    parts = sparse.csr_matrix((np.array([1.0, 2.0, 5.0, -5.0]), np.array([0, 0, 1, 1]), np.array([0, 2, 4])), shape=(2, 2))
+    parts = sparse.csr_matrix(
+        (np.array([1.0, 2.0, 5.0, -5.0]), np.array([0, 0, 1, 1]), np.array([0, 2, 4])), shape=(2, 2)
+    )
     Y = parts if kind is sparse.csr_matrix else kind((parts.data, parts.indices, parts.indptr), shape=(2, 2))
     whole = Y.toarray()
     products, squares = weighted_products(np.ones((2, 1)), Y, np.ones(2))

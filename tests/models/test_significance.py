@@ -146,6 +146,8 @@ def test_p_values_where_nothing_happens(rank, residual_df):
         assert np.mean(pvalue < level) > (level if rank % 1 == 0 else level / 3) - chance
 
 
-def test_no_covariance_means_no_evidence():
-    _, pvalue = smooth_test(np.zeros((1, 3)), np.zeros((1, 3, 3)), np.array([2.0]), None)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("residual_df", [None, np.array([10.0])])
+def test_no_covariance_means_no_evidence(residual_df):
+    _, pvalue = smooth_test(np.zeros((1, 3)), np.zeros((1, 3, 3)), np.array([2.0]), residual_df)
     assert pvalue.tolist() == [1.0]

@@ -40,7 +40,7 @@ def test_the_minimum_is_the_global_one(make, seed):
     criterion, genes = make(*case), np.arange(6)
     lambda_, converged = minimise(criterion, case[0], 6)
     found = criterion(np.log(lambda_), genes)[0]
-    scan = np.stack([criterion(np.full(6, point), genes)[0] for point in np.linspace(-25, 40, 600)])
+    scan = np.stack([criterion(np.full(6, point), genes)[0] for point in np.linspace(-25, 40, 250)])
     assert converged.all()
     assert np.all(found <= scan.min(axis=0) + 1e-6)
 
@@ -56,7 +56,7 @@ def test_each_gene_is_found_by_itself(make):
 
 @criteria
 def test_a_straight_line_is_smoothed_completely(make):
-    spectrum, loadings, squares, n_cells = problem()
+    spectrum, _, _, n_cells = problem()
     free = np.where(np.arange(len(spectrum.gram)) < spectrum.n_unpenalized, 1.0, 0.0)[:, None]
     lambda_, converged = minimise(make(spectrum, free, np.array([5.0]), n_cells), spectrum, 1)
     assert converged.all()

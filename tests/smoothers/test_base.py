@@ -33,7 +33,9 @@ def test_each_column_has_its_own_basis_and_block_of_the_penalty():
     assert smoother.bases_ == [(0.0, 1.0), (10.0, 30.0)]
     np.testing.assert_allclose(design.toarray()[:, :3], design.toarray()[:, 3:])
     np.testing.assert_array_equal(smoother.penalty_, np.diag([0, 0, 1, 0, 0, 1]))
-    assert list(smoother.get_feature_names_out()) == [f"{column}_sp_{power}" for column in ("x0", "x1") for power in range(3)]
+    assert list(smoother.get_feature_names_out()) == [
+        f"{column}_sp_{power}" for column in ("x0", "x1") for power in range(3)
+    ]
 
 
 def test_the_domain_is_given_or_the_data_s_or_around_a_single_value():

@@ -56,7 +56,9 @@ def test_basis_and_penalty_are_those_of_pygam():
     x = np.linspace(-0.2, 1.2, 60)  # beyond the domain, both go on as straight lines
     smoother = BSplineSmoother(10, domain=(0, 1)).fit(x[:, None])
     theirs = b_spline_basis(x, np.array([0.0, 1.0]), 10, 3, sparse=False, periodic=False, verbose=False)
-    np.testing.assert_allclose(smoother.transform(x[:, None]).toarray(), theirs, atol=1e-6)  # pyGAM moves its knots by 1e-9
+    np.testing.assert_allclose(
+        smoother.transform(x[:, None]).toarray(), theirs, atol=1e-6
+    )  # pyGAM moves its knots by 1e-9
     np.testing.assert_allclose(smoother.penalty_, derivative(10, None).toarray(), atol=1e-12)
 
 
@@ -136,7 +138,9 @@ def test_quantile_knots_are_quantiles():
     np.testing.assert_allclose(knots[3:-3], np.quantile(x, np.linspace(0, 1, 7)), atol=1e-3)
 
 
-@pytest.mark.parametrize("values", [[0.0] * 95 + [0.3, 0.5, 0.9, 0.95, 1.0], [0.0] * 50 + [1.0] * 50, [0.0, 1.0], [1.0] * 9])
+@pytest.mark.parametrize(
+    "values", [[0.0] * 95 + [0.3, 0.5, 0.9, 0.95, 1.0], [0.0] * 50 + [1.0] * 50, [0.0, 1.0], [1.0] * 9]
+)
 def test_quantile_knots_with_ties_still_make_a_basis(values):
     x = np.array(values)[:, None]
     smoother = BSplineSmoother(12, knots="quantile").fit(x)

@@ -1,5 +1,5 @@
 # Fit every gene of data.csv with mgcv's "cr", "cc" and "cp" bases and write results/: README.md explains the columns.
-# Run from this folder: Rscript fit_mgcv.R   (two minutes)
+# Run from this folder: Rscript fit_mgcv.R   (four minutes)
 #
 # As for the Gaussian golden numbers beside this folder, the smoothing parameter is the root of the criterion's
 # derivative, found from mgcv's fits at given parameters; what mgcv's own search returns is kept beside it (free_*).
@@ -26,7 +26,7 @@ n <- nrow(data)
 
 write_gz <- function(frame, path) {
   frame[] <- lapply(frame, function(column) {
-    if (is.double(column)) sub("^ +", "", formatC(column, digits = 15, format = "g", width = 1)) else column
+    if (is.double(column)) sub("^ +", "", formatC(column + 0, digits = 15, format = "g", width = 1)) else column
   })
   connection <- gzfile(path, "wb", compression = 9)
   write.csv(frame, connection, row.names = FALSE, quote = FALSE)
@@ -92,9 +92,7 @@ for (basis in names(BASES)) {
   # basis and penalty as constructed: no centring constraint, no rescaling
   smooth <- smoothCon(s(t, bs = basis, k = K, m = BASES[[basis]]$m), data["t"], list(t = BASES[[basis]]$knots),
                       absorb.cons = FALSE, scale.penalty = FALSE)[[1]]
-  # mgcv takes cyclic bases at single points outside of the knots, too, but each point alone here, to be sure
-  design <- do.call(rbind, lapply(POINTS$t, function(t) PredictMat(smooth, data.frame(t = t))))
-  write_gz(data.frame(t = POINTS$t, X = design), file.path("results", paste0("design_", basis, ".csv.gz")))
+  write_gz(data.frame(t = POINTS$t, X = PredictMat(smooth, POINTS)), file.path("results", paste0("design_", basis, ".csv.gz")))
   write_gz(data.frame(S = smooth$S[[1]]), file.path("results", paste0("penalty_", basis, ".csv.gz")))
 }
 table <- do.call(rbind, rows)

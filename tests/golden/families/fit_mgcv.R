@@ -1,5 +1,5 @@
 # Fit every gene of data.csv.gz with mgcv and write results/: README.md explains the columns.
-# Run from this folder: Rscript fit_mgcv.R   (about fifteen minutes)
+# Run from this folder: Rscript fit_mgcv.R   (three minutes)
 
 suppressMessages(library(mgcv))
 

@@ -1,0 +1,323 @@
+"""`cluster_lineage`: CellRank's function, on top of TrendClusterer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from . import provenance
+from .annotations import covariate_strips
+from .clusterer import TrendClusterer
+from .clusterers import GraphClusterer
+from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from .lineage import check_anndata, resolve_genes
+from .results import safe_key, to_anndata
+from .scanpy_names import graph_parameters
+from .tables import top_order
+
+_PREPARE = ("data_key", "use_raw", "threshold", "weight_threshold", "filter_cells", "gene_symbols", "lineage_key")
+
+
+def cluster_lineage(
+    adata,
+    model,
+    genes,
+    lineage,
+    backward=False,
+    time_range=None,
+    clusters=None,
+    n_points=200,
+    time_key="latent_time",
+    covariate_key=None,
+    ratio=0.05,
+    cmap="viridis",
+    norm=True,
+    recompute=False,
+    callback=None,
+    ncols=3,
+    sharey=False,
+    key=None,
+    random_state=None,
+    use_leiden=False,
+    show_progress_bar=True,
+    n_jobs=1,
+    backend="loky",
+    figsize=None,
+    dpi=None,
+    save=None,
+    pca_kwargs=MappingProxyType({"svd_solver": "arpack"}),
+    neighbors_kwargs=MappingProxyType({"use_rep": "X"}),
+    clustering_kwargs=MappingProxyType({}),
+    return_models=False,
+    smoother=None,
+    **kwargs,
+):
+    """Cluster the expression trends of genes along a lineage, and plot the clusters.
+
+    It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene is clustered, also
+    those whose trend does not change, at resolution 1, and the time range ends where the smoothed fate probability is
+    first highest. :class:`lineage_clust.TrendClusterer` chooses otherwise, and better.
+
+    Parameters
+    ----------
+    adata : AnnData
+        Cells x genes, with pseudotime and fate probabilities. Results are written to `adata.uns[key]`.
+    model : estimator or mapping
+        Model of the trends, or `{gene: {lineage: model}}` with "*" for all others. `None` = `GAM()`.
+    genes : sequence of str
+        Genes in `adata.var_names`, or in `adata.raw.var_names` with `use_raw=True`.
+    lineage : str
+        Lineage whose trends are clustered.
+    backward : bool
+        Direction of the process.
+    time_range : None, float or pair of float
+        End, or start and end, of pseudotime; `None` entries are found from the cells.
+    clusters : sequence of str, optional
+        Clusters to plot, in this order; `None` = all.
+    n_points : int
+        Number of grid points.
+    time_key : str
+        obs key of pseudotime. `None` finds the usual ones.
+    covariate_key : str or sequence of str, optional
+        obs keys that are drawn as strips under every panel, on its time axis and weighted by the lineage.
+    ratio : float
+        Height of a strip, in heights of a panel.
+    cmap : str
+        Colour map of numeric covariates.
+    norm : bool
+        Whether trends are scaled to mean 0 and variance 1.
+    recompute : bool
+        If false, results in `adata.uns[key]` are used again, provided that they were computed from the same; otherwise
+        they are recomputed and a warning says what differs.
+    callback : callable or mapping, optional
+        `(trend, **prepare_kwargs) -> prepared trend`, see :class:`lineage_clust.GeneTrend`.
+    ncols : int
+        Panels a row.
+    sharey : bool or {"row", "col", "all", "none"}
+        Whether panels share the y axis.
+    key : str, optional
+        Key in `adata.uns`; `None` = `lineage_{lineage}_trend`, with characters that files refuse replaced.
+    random_state : int, optional
+        Seed of the clustering.
+    use_leiden : bool
+        Leiden instead of Louvain.
+    show_progress_bar : bool
+        Whether a bar is shown.
+    n_jobs : int, optional
+        Number of parallel jobs, for models that are fitted gene by gene; -1 = all cores.
+    backend : str
+        joblib's backend.
+    figsize, dpi
+        Size of the figure, in inches and dots per inch.
+    save : str or Path, optional
+        File for the figure; ".png" is added to a name without an ending.
+    pca_kwargs : mapping
+        `n_comps`, `svd_solver`; PCA is used if `neighbors_kwargs` asks for it (`use_rep="X_pca"` or `n_pcs`).
+    neighbors_kwargs : mapping
+        `n_neighbors`, `n_pcs`, `use_rep`, `metric`, `method`, `transformer`.
+    clustering_kwargs : mapping
+        `resolution`, `n_iterations`, `flavor`, `use_weights`, `partition_type`. Each mapping is merged over its
+        defaults; `random_state` may stand in any.
+    return_models : bool
+        Whether to return the fitted models.
+    smoother : transformer or "passthrough", optional
+        Basis and penalty for pseudotime; `None` = `BSplineSmoother()`. Use "passthrough" with regressors that see
+        pseudotime itself, such as SVR.
+    **kwargs
+        CellRank's arguments of `prepare`: `data_key` (a layer), `use_raw`, `threshold`, `weight_threshold`,
+        `filter_cells`, `gene_symbols` (a column of var by which genes are named); `lineage_key` as in TrendClusterer.
+
+    Returns
+    -------
+    None or mapping of str to mapping of str to GeneTrend
+        With `return_models`: gene -> lineage -> :class:`GeneTrend` or a false :class:`FailedTrend`. `adata.uns[key]` is
+        an AnnData `(n_genes, n_points)`: scaled trends in `X`, `obs["clusters"]`, `var["x_test"]`, trends and standard
+        errors in layers, the gene table in obs, the provenance in uns.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not known, or of a wrong type.
+    UnknownNameError
+        If a gene, key, lineage or covariate is not there.
+    ValueError
+        If there is nothing to fit, or a cluster is not there.
+
+    References
+    ----------
+    Lange et al. (2022). CellRank for directed single-cell fate mapping. Nature Methods 19, 159-170.
+    Setty et al. (2019). Characterization of cell fate probabilities in single-cell data with Palantir. Nature
+    Biotechnology 37, 451-460.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> lc.cluster_lineage(
+    ...     adata, lc.GAM(), adata.var_names[:60], "Ery", time_key="palantir_pseudotime", random_state=0,
+    ...     show_progress_bar=False,
+    ... )
+    >>> adata.uns["lineage_Ery_trend"].shape
+    (60, 200)
+    """
+    check_anndata(adata)
+    options = _prepare_options(kwargs)
+    symbols = options.pop("gene_symbols", None)
+    genes, to_symbol = _resolve_names(adata, genes, symbols, options["use_raw"])
+    graph = graph_parameters(pca_kwargs, neighbors_kwargs, clustering_kwargs, len(genes), use_leiden)
+    fitter = TrendClusterer(
+        model=_rename(model, to_symbol),
+        smoother=smoother,
+        clusterer=GraphClusterer(**{"random_state": random_state, **graph}),
+        lineage=lineage,
+        time_key=time_key,
+        backward=backward,
+        time_range=_ordered(time_range),
+        endpoint="argmax",
+        n_points=n_points,
+        scale="zscore" if norm else None,
+        alpha=None,
+        callback=_rename(callback, to_symbol),
+        n_jobs=n_jobs,
+        backend=backend,
+        show_progress_bar=show_progress_bar,
+        **options,
+    )
+    key = f"lineage_{safe_key(lineage)}_trend" if key is None else safe_key(key)
+    source = provenance.describe(fitter, adata, genes, lineage)
+    stored = None if recompute or return_models else _stored(adata, key, source)
+    models = None
+    if stored is None:
+        fitter.fit(adata, genes=genes)
+        stored = _result(fitter, source, to_symbol)
+        models = fitter.gene_trends(adata) if return_models else None
+        adata.uns[key] = stored
+    strips = []
+    if covariate_key is not None:
+        strips = covariate_strips(
+            adata, covariate_key, stored.var["x_test"].to_numpy(), stored.var["lineage"].to_numpy(dtype=object),
+            time_key=time_key, lineage_key=options["lineage_key"], backward=backward,
+            weight_threshold=options["weight_threshold"], cmap=cmap,
+        )  # fmt: skip
+    figure = _draw(stored, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm)
+    if save is not None:
+        _save(figure, save, dpi)
+    if return_models:
+        return {to_symbol.get(gene, gene): dict(models[gene]) for gene in models}
+    return None
+
+
+def _draw(stored: AnnData, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm):
+    from .plotting import plot_clusters
+
+    return plot_clusters(
+        np.asarray(stored.X),
+        stored.obs["clusters"].astype(int).to_numpy(),
+        stored.var["x_test"].to_numpy(),
+        genes=list(stored.obs_names),
+        importance=top_order(stored.obs),
+        clusters=clusters,
+        ncols=ncols,
+        sharey=sharey,
+        figsize=figsize,
+        dpi=dpi,
+        ylabel="scaled expression (z)" if norm else "expression",
+        strips=strips,
+        ratio=ratio,
+    )
+
+
+def _save(figure, save, dpi) -> None:
+    path = Path(save)
+    path = path if path.suffix else path.with_suffix(".png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=dpi or 150, bbox_inches="tight")
+
+
+def _result(fitter: TrendClusterer, source: dict, to_symbol: dict[str, str]) -> AnnData:
+    result = to_anndata(fitter)
+    result.obs_names = [to_symbol.get(gene, gene) for gene in result.obs_names]
+    result.uns["lineage_clust"]["source"] = provenance.to_json(source)
+    return result
+
+
+def _stored(adata: AnnData, key: str, source: dict) -> AnnData | None:
+    """Return the stored result if it was computed from the same; otherwise warn of what differs."""
+    stored = adata.uns.get(key)
+    if stored is None:
+        return None
+    text = stored.uns.get("lineage_clust", {}).get("source") if isinstance(stored, AnnData) else None
+    if text is None:
+        reason = "it was not written by this function"
+    else:
+        differing = provenance.differences(text, source)
+        if not differing:
+            return stored
+        reason = f"it was computed from other {quoted(differing)}"
+    warnings.warn(
+        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to say so yourself, or another key to keep both.",
+        LineageClustWarning,
+        stacklevel=3,
+    )
+    return None
+
+
+def _prepare_options(kwargs: dict) -> dict:
+    unknown = [name for name in kwargs if name not in _PREPARE]
+    if unknown:
+        raise TypeError(
+            f"cluster_lineage got an unknown argument {unknown[0]!r}.{did_you_mean(unknown[0], _PREPARE)} Beyond its "
+            f"own parameters it takes {quoted(_PREPARE, len(_PREPARE))}."
+        )
+    layer = kwargs.get("data_key", "X")
+    return {
+        "layer": None if layer in (None, "X") or kwargs.get("use_raw") else layer,
+        "use_raw": bool(kwargs.get("use_raw", False)),
+        "endpoint_threshold": kwargs.get("threshold"),
+        "weight_threshold": kwargs.get("weight_threshold", (0.01, 0.01)),
+        "filter_cells": kwargs.get("filter_cells"),
+        "lineage_key": kwargs.get("lineage_key"),
+        "gene_symbols": kwargs.get("gene_symbols"),
+    }
+
+
+def _resolve_names(adata: AnnData, genes, symbols: str | None, use_raw: bool) -> tuple[list[str], dict[str, str]]:
+    """Return var_names of the genes, and the symbol of each if they are named by symbols."""
+    if symbols is None:
+        if genes is None:
+            raise ValueError("genes is None. Name the genes, e.g. adata.var_names or those of lineage_drivers().")
+        return resolve_genes(adata, genes, use_raw=use_raw), {}
+    var = (adata.raw if use_raw else adata).var
+    if symbols not in var:
+        raise UnknownNameError(f"gene_symbols {symbols!r} is not in var.{did_you_mean(symbols, var.columns)}")
+    if isinstance(genes, str):
+        raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
+    column = pd.Series(var.index.to_numpy(), index=var[symbols].astype(str).to_numpy())
+    column = column[~column.index.duplicated()]
+    unknown = [gene for gene in genes if gene not in column.index]
+    if unknown:
+        raise UnknownNameError(f"Gene {unknown[0]!r} is not in var[{symbols!r}].{did_you_mean(unknown[0], column.index)}")
+    names = [str(column[gene]) for gene in dict.fromkeys(genes)]
+    return resolve_genes(adata, names, use_raw=use_raw), dict(zip(names, map(str, dict.fromkeys(genes)), strict=True))
+
+
+def _rename(spec: object, to_symbol: dict[str, str]) -> object:
+    """Return a mapping by symbol as one by name; anything else as it is."""
+    if not isinstance(spec, Mapping) or not to_symbol:
+        return spec
+    to_name = {symbol: name for name, symbol in to_symbol.items()}
+    return {to_name.get(gene, gene): entry for gene, entry in spec.items()}
+
+
+def _ordered(time_range):
+    if isinstance(time_range, (tuple, list)) and len(time_range) == 2 and None not in time_range:
+        return tuple(sorted(time_range))  # CellRank takes the bounds in either order
+    return time_range
+
+

@@ -1,0 +1,211 @@
+"""What models that are fitted gene by gene share: the loop over genes, isolated failures, predictions."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from scipy import sparse
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from lineage_clust.errors import NoTrendError
+
+from .gam import _check_offset, _check_targets
+
+_GENES_A_JOB = 16
+_LONGEST_REASON = 240
+
+
+class UnfitGeneError(ValueError):
+    """A gene that cannot be fitted; the message is the reason that the user sees."""
+
+
+def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky") -> tuple[list, dict[int, str]]:
+    """Call a function on every column of `y`; a column on which it fails costs nothing but itself.
+
+    Only one column a job is dense at a time. Linear algebra is held to one thread, so that results do not depend on
+    the number of jobs.
+
+    Parameters
+    ----------
+    fit_one
+        Gets a float64 array `(n_cells,)` and returns any object. It must be picklable if `backend` uses processes.
+    y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    n_jobs, backend
+        As of :class:`joblib.Parallel`.
+
+    Returns
+    -------
+    results : list
+        What `fit_one` returned for each column, `None` where it failed.
+    failed : dict of int to str
+        Reasons by position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> results, failed = fit_each(lambda column: 1 / int(column.sum()), np.array([[1, 0], [1, 0]]))
+    >>> results, failed
+    ([0.5, None], {1: 'ZeroDivisionError: division by zero'})
+    """
+    y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
+    n_genes = y.shape[1]
+    n_workers = effective_n_jobs(n_jobs)
+    step = min(_GENES_A_JOB, max(1, n_genes // (2 * n_workers)))
+    parts = (y[:, first : first + step] for first in range(0, n_genes, step))
+    with threadpool_limits(1):
+        if n_workers == 1 or n_genes == 1:
+            outcomes = [_fit_some(fit_one, part) for part in parts]
+        else:
+            jobs = (delayed(_fit_in_worker)(fit_one, part, os.getpid()) for part in parts)
+            outcomes = Parallel(n_jobs=n_jobs, backend=backend)(jobs)
+    outcomes = [outcome for part in outcomes for outcome in part]
+    failed = {gene: reason for gene, (_, reason) in enumerate(outcomes) if reason is not None}
+    return [result for result, _ in outcomes], failed
+
+
+def _fit_in_worker(fit_one: Callable, part, parent: int) -> list[tuple]:
+    if os.getpid() == parent:  # a thread: limited already, and limits are the process's
+        return _fit_some(fit_one, part)
+    with threadpool_limits(1):
+        return _fit_some(fit_one, part)
+
+
+def _fit_some(fit_one: Callable, part) -> list[tuple]:
+    """Return `(result, None)` or `(None, reason)` for each column."""
+    outcomes = []
+    for gene in range(part.shape[1]):
+        column = part[:, [gene]].toarray().ravel() if sparse.issparse(part) else part[:, gene]
+        try:
+            outcomes.append((fit_one(np.array(column, dtype=np.float64)), None))
+        except MemoryError:
+            raise
+        except Exception as error:
+            outcomes.append((None, reason_of(error)))
+    return outcomes
+
+
+def reason_of(error: Exception) -> str:
+    r"""Return an exception as one line.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("no\nroot"))
+    'ValueError: no root'
+    """
+    text = " ".join(str(error).split())
+    if not isinstance(error, UnfitGeneError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 3] + "..."
+
+
+class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Base of the models that read pseudotime and fit one gene after the other.
+
+    A subclass has `fit`, which begins with `_check_data` and ends with `_check_any_fitted`, and
+
+    - `_predictor(times) -> eta, std`, arrays `(n_points, n_genes)` on the link scale;
+    - `_mean(eta)` and `_slope(mean)`, inverse of the link and derivative of the mean by the linear predictor;
+    - `_quantile(probability)`, number or `(n_genes,)`, of the standardised error of the linear predictor.
+    """
+
+    reads = "pseudotime"
+    takes_sparse_y = True
+
+    def predict(self, X, return_std=False):
+        """Return the trends on the response scale, at offset 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_points, 1) or (n_points,)
+            Pseudotime.
+        return_std : bool, default=False
+            Whether to return standard errors of the trends as well (by the delta method, if the link is not the
+            identity).
+
+        Returns
+        -------
+        mean : ndarray of shape (n_points, n_genes) or (n_points,)
+            NaN for genes that failed.
+        std : ndarray of the same shape
+            Only with `return_std=True`.
+        """
+        eta, std = self._predictor(self._check_times(X, reset=False))
+        with np.errstate(all="ignore"):
+            mean = self._mean(eta)
+            std = std * np.abs(self._slope(mean))
+        if self._single:
+            mean, std = mean.ravel(), std.ravel()
+        return (mean, std) if return_std else mean
+
+    def confidence_interval(self, X, level=0.95):
+        """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_points, 1) or (n_points,)
+            Pseudotime.
+        level : float, default=0.95
+            Coverage.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_points, n_genes) or (n_points,)
+
+        Raises
+        ------
+        ValueError
+            If `level` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1; got {level!r}.")
+        eta, std = self._predictor(self._check_times(X, reset=False))
+        half = self._quantile(0.5 + level / 2) * std
+        with np.errstate(all="ignore"):
+            ends = self._mean(eta - half), self._mean(eta + half)
+        lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
+        return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
+
+    def _check_times(self, X, reset: bool) -> np.ndarray:
+        """Return pseudotime as `(n_cells,)`."""
+        if not reset:
+            check_is_fitted(self)
+        if getattr(X, "ndim", None) == 1:
+            X = np.asarray(X)[:, None]
+        X = validate_data(self, X, dtype=np.float64, reset=reset)
+        if X.shape[1] != 1:
+            raise ValueError(
+                f"{type(self).__name__} reads pseudotime: X must have one column; got {X.shape[1]}. Use GAM(...) for "
+                "several columns, or for covariates."
+            )
+        return X[:, 0]
+
+    def _check_data(self, X, y, sample_weight, offset):
+        """Return pseudotime, expression, weights and offset of the cells whose weight is positive."""
+        times = self._check_times(X, reset=True)
+        y, self._single = _check_targets(y, len(times))
+        weights = _check_sample_weight(sample_weight, times[:, None], dtype=np.float64, ensure_non_negative=True)
+        used = np.flatnonzero(weights > 0)
+        if len(used) == 0:
+            raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
+        offset = _check_offset(offset, len(times))
+        if len(used) == len(times):
+            return times, y, weights, offset
+        return times[used], y[used], weights[used], None if offset is None else offset[used]
+
+    def _check_any_fitted(self, failed: dict[int, str], n_genes: int) -> None:
+        if len(failed) == n_genes:
+            reason, count = Counter(failed.values()).most_common(1)[0]
+            message = f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}"
+            raise NoTrendError(message, failed)
+
+
+def gathered(results: list, name: str, fill=np.nan) -> np.ndarray:
+    """Return one attribute of every result, `(n_genes,)`, with `fill` where a gene failed."""
+    return np.array([fill if result is None else getattr(result, name) for result in results])

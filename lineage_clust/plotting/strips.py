@@ -1,0 +1,210 @@
+"""Strips under a panel: what the cells at each pseudotime are, on the panel's own time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter1d
+
+_N_BINS = 1000
+_BANDWIDTH = 0.015  # of the time range
+_MAX_CATEGORIES = 24
+_MISSING = (0.9, 0.9, 0.9, 1.0)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Colours of one covariate along the grid.
+
+    Attributes
+    ----------
+    name
+        Of the covariate.
+    colors
+        `(n_points, 4)` RGBA.
+    categories
+        Colour by category, for a legend; empty for a numeric covariate.
+    limits, cmap
+        Range of values and colour map of a numeric covariate.
+    """
+
+    name: str
+    colors: np.ndarray
+    categories: dict[str, object] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    cmap: object = None
+
+
+def smooth_along(
+    pseudotime: np.ndarray, weights: np.ndarray, values: np.ndarray, grid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel-weighted means along a grid.
+
+    Parameters
+    ----------
+    pseudotime, weights
+        `(n_cells,)`.
+    values
+        `(n_cells, n_columns)`.
+    grid
+        `(n_points,)` increasing; the kernel is a Gaussian of 1.5 % of its range.
+
+    Returns
+    -------
+    means : ndarray of shape (n_points, n_columns)
+    mass : ndarray of shape (n_points,)
+        Weight of the cells behind each mean.
+
+    Notes
+    -----
+    Cells are binned first, so that the cost is linear in them. Where no cell is near, the nearest ones count.
+
+    References
+    ----------
+    Nadaraya (1964). On estimating regression. Theory of Probability and its Applications 9, 141-142.
+    """
+    start, end = float(grid[0]), float(grid[-1])
+    width = (end - start) / _N_BINS
+    inside = (pseudotime >= start) & (pseudotime <= end) & (weights > 0)
+    bins = np.minimum(((pseudotime[inside] - start) / width).astype(int), _N_BINS - 1)
+    columns = np.column_stack([np.ones(int(inside.sum())), values[inside]]) * weights[inside, None]
+    sums = np.zeros((_N_BINS, columns.shape[1]))
+    np.add.at(sums, bins, columns)
+    smooth = gaussian_filter1d(sums, _BANDWIDTH * _N_BINS, axis=0, mode="constant", truncate=5.0)
+    occupied = np.flatnonzero(smooth[:, 0] > 1e-9 * max(sums[:, 0].max(), 1e-300))
+    if len(occupied) == 0:
+        return np.full((len(grid), values.shape[1]), np.nan), np.zeros(len(grid))
+    at = np.clip(((grid - start) / width).astype(int), 0, _N_BINS - 1)
+    right = np.clip(np.searchsorted(occupied, at), 0, len(occupied) - 1)
+    left = np.maximum(right - 1, 0)
+    nearest = np.where(np.abs(occupied[left] - at) < np.abs(occupied[right] - at), occupied[left], occupied[right])
+    return smooth[nearest, 1:] / smooth[nearest, :1], smooth[nearest, 0]
+
+
+def make_strip(
+    name: str,
+    values: pd.Series,
+    pseudotime: np.ndarray,
+    weights: np.ndarray,
+    grid: np.ndarray,
+    *,
+    colors: Sequence | None = None,
+    cmap: object = "viridis",
+) -> Strip:
+    """Return the strip of one covariate.
+
+    Parameters
+    ----------
+    name : str
+        Of the covariate.
+    values : Series of length n_cells
+        Numbers: each grid point shows the lineage-weighted mean. Categories: the one with most weight nearby.
+    pseudotime, weights : ndarray of shape (n_cells,)
+        Of the lineage; cells with weight 0 take no part.
+    grid : ndarray of shape (n_points,)
+        Pseudotime of the panel's columns.
+    colors : sequence of colours, optional
+        One a category.
+    cmap : str or Colormap
+        For numbers.
+
+    Returns
+    -------
+    Strip
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 1, 100)
+    >>> strip = make_strip("phase", pd.Series(np.where(t < 0.5, "early", "late")), t, np.ones(100), np.linspace(0, 1, 5))
+    >>> list(strip.categories)
+    ['early', 'late']
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize, to_rgba
+
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        known = np.isfinite(numbers)
+        means = smooth_along(pseudotime[known], weights[known], numbers[known, None], grid)[0][:, 0]
+        low, high = (float(np.nanmin(means)), float(np.nanmax(means))) if np.isfinite(means).any() else (0.0, 1.0)
+        cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
+        rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
+        rgba[~np.isfinite(means)] = _MISSING
+        return Strip(name, rgba, {}, (low, high), cmap)
+    categories = values.astype("category").cat
+    levels = [str(level) for level in categories.categories]
+    codes = categories.codes.to_numpy()
+    palette = _palette(levels, colors)
+    one_hot = np.zeros((len(codes), len(levels)))
+    one_hot[np.flatnonzero(codes >= 0), codes[codes >= 0]] = 1.0
+    known = codes >= 0
+    shares, mass = smooth_along(pseudotime[known], weights[known], one_hot[known], grid)
+    rgba = np.array([to_rgba(color) for color in palette])[np.nan_to_num(shares).argmax(axis=1)]
+    rgba[mass == 0] = _MISSING
+    shown = np.unique(np.nan_to_num(shares).argmax(axis=1)[mass > 0])
+    return Strip(name, rgba, {levels[level]: palette[level] for level in shown})
+
+
+def _palette(levels: list[str], colors: Sequence | None) -> list:
+    if colors is not None and len(colors) >= len(levels):
+        return list(colors[: len(levels)])
+    from matplotlib import colormaps
+
+    names = "tab10" if len(levels) <= 10 else "tab20"
+    if len(levels) <= 20:
+        return [colormaps[names](index) for index in range(len(levels))]
+    return [colormaps["gist_ncar"](value) for value in np.linspace(0.03, 0.95, len(levels))]
+
+
+def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
+    """Draw a strip into its axes; `edges` are the `(n_points + 1,)` borders of its cells on the time axis."""
+    ax.pcolormesh(edges, [0, 1], strip.colors[None], linewidth=0, antialiased=False, rasterized=True)
+    ax.set_ylim(0, 1)
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    if named:
+        name = strip.name if len(strip.name) <= 18 else strip.name[:17] + "…"
+        ax.annotate(name, (0, 0.5), (-4, 0), xycoords="axes fraction", textcoords="offset points", ha="right",
+                    va="center", fontsize=7, annotation_clip=False)  # fmt: skip
+
+
+def strip_edges(x: np.ndarray) -> np.ndarray:
+    """Return the borders between grid points: midpoints, and the ends themselves."""
+    return np.concatenate([[x[0]], 0.5 * (x[1:] + x[:-1]), [x[-1]]])
+
+
+def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
+    """Draw, right of the panels, a legend for every categorical strip and a colour bar for every numeric one."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.patches import Patch
+
+    top = 0.3
+    for strip in strips:
+        if strip.categories:
+            shown = list(strip.categories.items())[:_MAX_CATEGORIES]
+            labels = [_shortened(level) for level, _ in shown]
+            more = len(strip.categories) - len(shown)
+            handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
+            labels += [f"and {more} more"] * (more > 0)
+            figure.legend(
+                handles, labels, title=strip.name, loc="upper left", bbox_to_anchor=layout.legend_corner(top),
+                fontsize=8, title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, handlelength=1.2,
+            )  # fmt: skip
+            top += 0.45 + 0.18 * len(labels)
+        elif strip.limits is not None:
+            low, high = strip.limits
+            scale = ScalarMappable(Normalize(low, high if high > low else low + 1.0), strip.cmap)
+            bar_ax = figure.add_axes(layout.legend_bar(top + 0.25))
+            figure.colorbar(scale, cax=bar_ax, orientation="horizontal")
+            bar_ax.set_title(_shortened(strip.name), fontsize=9, loc="left")
+            bar_ax.tick_params(labelsize=7)
+            bar_ax.locator_params(nbins=4)
+            top += 0.8
+
+
+def _shortened(text: str, length: int = 24) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
