@@ -2,13 +2,14 @@
 
 __version__ = "0.1.0"
 
-from . import clusterers, datasets, models, plotting, smoothers
+from . import clusterers, datasets, models, plotting, scoring, smoothers
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
 from .gene_trend import FailedTrend, GeneTrend
+from .model_selection import PseudotimeKFold
 from .models import GAM
 from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from .trends import Trends
@@ -25,6 +26,7 @@ __all__ = [
     "GraphClusterer",
     "LineageClustWarning",
     "NoTrendError",
+    "PseudotimeKFold",
     "TrendClusterer",
     "Trends",
     "UnknownNameError",
@@ -34,5 +36,6 @@ __all__ = [
     "lineage_drivers",
     "models",
     "plotting",
+    "scoring",
     "smoothers",
 ]

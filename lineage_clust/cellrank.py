@@ -302,7 +302,9 @@ def _resolve_names(adata: AnnData, genes, symbols: str | None, use_raw: bool) ->
     column = column[~column.index.duplicated()]
     unknown = [gene for gene in genes if gene not in column.index]
     if unknown:
-        raise UnknownNameError(f"Gene {unknown[0]!r} is not in var[{symbols!r}].{did_you_mean(unknown[0], column.index)}")
+        raise UnknownNameError(
+            f"Gene {unknown[0]!r} is not in var[{symbols!r}].{did_you_mean(unknown[0], column.index)}"
+        )
     names = [str(column[gene]) for gene in dict.fromkeys(genes)]
     return resolve_genes(adata, names, use_raw=use_raw), dict(zip(names, map(str, dict.fromkeys(genes)), strict=True))
 
@@ -319,5 +321,3 @@ def _ordered(time_range):
     if isinstance(time_range, (tuple, list)) and len(time_range) == 2 and None not in time_range:
         return tuple(sorted(time_range))  # CellRank takes the bounds in either order
     return time_range
-
-

@@ -7,14 +7,17 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from . import components, module_scores, results
 from .annotations import covariate_strips
+from .assigning import assign
 from .errors import LineageClustWarning
-from .fitting import fit_trends
+from .fitting import fit_trends, fixed_basis
 from .gene_trends import GeneTrends
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
@@ -89,6 +92,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Reason by gene, for genes without one.
     lineage_ : str, None or list of str
         The lineage(s).
+    gene_location_, gene_scale_ : ndarray of shape (n_genes,)
+        What scaling took off each trend: its mean and standard deviation over the grid, for z-scores.
     pseudotime_ : ndarray of shape (n_points,)
         The grid, in units of pseudotime; of several lineages one after the other.
     grid_lineage_ : ndarray of str, shape (n_points,)
@@ -133,6 +138,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     # AnnData arrives as the first positional argument, whatever its name: it is data and not metadata.
     __metadata_request__fit = {"adata": metadata_routing.UNUSED}
     __metadata_request__transform = {"adata": metadata_routing.UNUSED}
+    __metadata_request__predict = {"adata": metadata_routing.UNUSED}
+    __metadata_request__score = {"adata": metadata_routing.UNUSED}
 
     def __init__(
         self,
@@ -232,21 +239,32 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
         lineages = [self._read(adata, name, genes) for name in names]
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
+        names = [one.name for one in lineages]
+        trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
+        scaled, table = trends.scaled(self.scale), gene_table(trends)
+        clustering = self._cluster(clusterer, scaled, table, trends.grid)
+        scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw)
 
-        if several:
-            self.lineage_ = [one.name for one in lineages]
-            trends = concatenate([fit.trends for fit in fits], self.lineage_)
-            self.smoother_ = {one.name: fit.smoother for one, fit in zip(lineages, fits, strict=True)}
-            self.model_ = {one.name: fit.model for one, fit in zip(lineages, fits, strict=True)}
-        else:
-            self.lineage_, trends = lineages[0].name, fits[0].trends
-            self.smoother_, self.model_ = fits[0].smoother, fits[0].model
+        # nothing can fail from here on: an earlier fit is replaced whole or not at all
+        self.lineage_ = names if several else names[0]
+        self.smoother_ = dict(zip(names, (fit.smoother for fit in fits), strict=True)) if several else fits[0].smoother
+        self.model_ = dict(zip(names, (fit.model for fit in fits), strict=True)) if several else fits[0].model
         self.models_ = GeneTrends(fits)
-        self._store_trends(trends)
-        self._cluster(clusterer)
-        self.feature_names_in_ = np.asarray(adata.var_names, dtype=object)
-        self.n_features_in_ = adata.n_vars
-        self._gene_means, self._gene_stds = module_scores.moments(adata, self.genes_, self.layer, self.use_raw)
+        self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
+        self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
+        self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
+        self.gene_location_, self.gene_scale_ = trends.location_and_scale(self.scale)
+        self.clusterer_ = clusterer
+        self.labels_, self._cluster_order, self._pvalue_limit = clustering
+        self.n_clusters_ = self._n_features_out = int(self.labels_.max(initial=-1)) + 1
+        self.cluster_centers_ = np.array(
+            [scaled[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
+        ).reshape(self.n_clusters_, len(trends.grid))
+        table.insert(0, "cluster", self.labels_)
+        self.gene_table_ = table
+        self.cluster_table_ = cluster_table(table, self.cluster_centers_, self.pseudotime_)
+        self._gene_means, self._gene_stds = scores
+        self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self
 
     def fit_transform(self, adata, y=None, genes=None, lineage=None):
@@ -291,9 +309,130 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"There is no cluster to score: no gene of {len(self.genes_)} has a trend with a q-value below "
                 f"alpha={self.alpha}. Choose other genes, or fit with alpha=None."
             )
-        return module_scores.score(
+        scores = module_scores.score(
             adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw
         )
+        wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
+        # scikit-learn names the columns; the names of the cells it could not know
+        return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
+
+    def predict(self, adata, genes=None, return_confidence=False):
+        """Return the cluster of each gene, also of genes that were not fitted.
+
+        Their trends are fitted in `adata`, these or other cells of the same lineage, under the fitted smoother and a
+        copy of the model, and assigned by the fitted clusterer (by the nearest fitted trend, if it cannot predict).
+
+        Parameters
+        ----------
+        adata : AnnData
+            Cells.
+        genes : sequence of str, default=None
+            Genes; `None` = those that were fitted.
+        return_confidence : bool, default=False
+            Whether to return, for each gene, the share of its neighbours' votes that its cluster got (NaN where a
+            clusterer has no votes).
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_genes,)
+            -1 = not assigned: no trend, or none that changes significantly by the threshold of the fit.
+        confidence : ndarray of shape (n_genes,)
+            Only with `return_confidence=True`.
+        """
+        check_is_fitted(self)
+        genes = resolve_genes(adata, self.genes_ if genes is None else genes, use_raw=self.use_raw)
+        trends = self.trends_for(adata, genes)
+        labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
+        if self.n_clusters_ > 0 and len(trends.genes):
+            scaled = trends.scaled(self.scale)
+            passed = np.ptp(scaled, axis=1) > 0
+            if self._pvalue_limit is not None:
+                passed &= trends.table["pvalue"].to_numpy(dtype=float) <= self._pvalue_limit
+            rows = np.array([genes.index(gene) for gene in trends.genes])
+            if passed.any():
+                labels[rows[passed]], confidence[rows[passed]] = assign(
+                    self.clusterer_, scaled[passed], self.scaled_trends_, self.labels_, self._cluster_order
+                )
+        return (labels, confidence) if return_confidence else labels
+
+    def trends_for(self, adata, genes=None):
+        """Return the trends of genes under the fitted smoother and a copy of the fitted model, on the fitted grid.
+
+        Parameters
+        ----------
+        adata : AnnData
+            These or other cells of the same lineage.
+        genes : sequence of str, default=None
+            Genes; `None` = those that were fitted.
+
+        Returns
+        -------
+        Trends
+        """
+        check_is_fitted(self)
+        check_anndata(adata)
+        genes = self.genes_ if genes is None else genes
+        smoother, model = components.resolve_pair(
+            self.smoother, self.model, covariates=self.covariates, offset=self.offset
+        )
+        model = components.with_defaults(model, random_state=self.random_state)
+        names = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
+        fits = []
+        for name in names:
+            fitted = self.smoother_[name] if isinstance(self.lineage_, list) else self.smoother_
+            lineage = self.held_out(adata, name, genes, resolve=True)
+            fits.append(self._fit_lineage(lineage, fixed_basis(fitted, smoother), model))
+        return concatenate([fit.trends for fit in fits], names) if len(names) > 1 else fits[0].trends
+
+    def score(self, adata, y=None):
+        """Return the share of held-out deviance that the clusters' mean trends explain.
+
+        Parameters
+        ----------
+        adata : AnnData
+            Cells that were not fitted.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            See :func:`lineage_clust.scoring.trend_deviance`; it ranks models and smoothers, not numbers of clusters.
+        """
+        from .scoring import trend_deviance
+
+        check_is_fitted(self)
+        return trend_deviance(self, adata)
+
+    def held_out(self, adata, lineage, genes=None, resolve=False):
+        """Return a lineage of other cells, read as in `fit`, within the fitted time range.
+
+        Parameters
+        ----------
+        adata : AnnData
+            Cells.
+        lineage : str or None
+            One of the fitted lineages.
+        genes : sequence of str, default=None
+            Genes; `None` = those with a trend.
+        resolve : bool, default=False
+            Whether `genes` are checked and made unique first.
+
+        Returns
+        -------
+        Lineage
+        """
+        genes = self.genes_ if genes is None else genes
+        genes = resolve_genes(adata, genes, use_raw=self.use_raw) if resolve else genes
+        grid = self.pseudotime_[self.grid_lineage_ == ("" if lineage is None else lineage)]
+        return self._read(adata, lineage, genes, time_range=(float(grid[0]), float(grid[-1])))
+
+    @property
+    def fitted_range_(self):
+        """The time range of the fit, or the parameter, if several lineages have their own."""
+        if isinstance(self.lineage_, list):
+            return self.time_range
+        return float(self.pseudotime_[0]), float(self.pseudotime_[-1])
 
     def plot(
         self, clusters=None, adata=None, covariate_key=None, *, ratio=0.05, cmap="viridis", ncols=3, sharey=False,
@@ -377,7 +516,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if adata is None:
             return self.models_
         names = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
-        every = [gene for gene in self.models_]
+        every = list(self.models_)
         return self.models_.with_data([self._read(adata, name, every) for name in names], self._prepare_kwargs())
 
     def to_anndata(self):
@@ -422,7 +561,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 params.pop(slot, None)
         return super().set_params(**params)
 
-    def _read(self, adata, name, genes):
+    def _read(self, adata, name, genes, time_range=None):
         return read_lineage(
             adata,
             name,
@@ -432,7 +571,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             layer=self.layer,
             use_raw=self.use_raw,
             backward=self.backward,
-            time_range=self.time_range,
+            time_range=self.time_range if time_range is None else time_range,
             endpoint=self.endpoint,
             endpoint_threshold=self.endpoint_threshold,
             weight_threshold=self.weight_threshold,
@@ -446,7 +585,9 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.show_progress_bar:
             from tqdm.auto import tqdm
 
-            progress = partial(tqdm, desc=f"trends{'' if lineage.name is None else ' of ' + lineage.name}", unit="group")
+            progress = partial(
+                tqdm, desc=f"trends{'' if lineage.name is None else ' of ' + lineage.name}", unit="group"
+            )
         return fit_trends(
             lineage,
             smoother,
@@ -471,40 +612,30 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.callback is not None and (self.covariates is not None or self.offset is not None):
             raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
 
-    def _store_trends(self, trends) -> None:
-        self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
-        self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
-        self.trends_, self.trend_se_ = trends.values, trends.se
-        self.scaled_trends_ = trends.scaled(self.scale)
-        self.gene_table_ = gene_table(trends)
-
-    def _cluster(self, clusterer) -> None:
-        self.labels_ = np.full(len(self.genes_), -1)
-        self.clusterer_ = clusterer
-        qvalue = self.gene_table_["qvalue"].to_numpy()
-        # a model without a test says nothing against a gene
-        untested = np.isnan(qvalue).all()
-        passed = np.ones(len(qvalue), dtype=bool) if self.alpha is None or untested else qvalue < self.alpha
+    def _cluster(self, clusterer, scaled, table, grid):
+        """Return labels, the clusterer's own label of each cluster, and the largest p-value that is clustered."""
+        qvalue = table["qvalue"].to_numpy()
+        untested = np.isnan(qvalue).all()  # a model without a test says nothing against a gene
+        gated = self.alpha is not None and not untested
+        passed = qvalue < self.alpha if gated else np.ones(len(qvalue), dtype=bool)
+        # Benjamini-Hochberg has a largest p-value that passes: new genes are held against it
+        limit = float(np.max(table["pvalue"].to_numpy(dtype=float)[passed], initial=0.0)) if gated else None
         # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
-        chosen = np.flatnonzero(passed & (np.ptp(self.scaled_trends_, axis=1) > 0))
+        chosen = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
+        labels, order = np.full(len(qvalue), -1), np.zeros(0, dtype=int)
         if len(chosen):
-            labels = clusterer.fit(self.scaled_trends_[chosen]).labels_
-            self.labels_[chosen], self._cluster_order = order_clusters(
-                np.asarray(labels), self.scaled_trends_[chosen], self.pseudotime_
-            )
+            own = np.asarray(clusterer.fit(scaled[chosen]).labels_)
+            labels[chosen], order = order_clusters(own, scaled[chosen], grid)
+            return labels, order, limit
+        if passed.any():
+            reason = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
         else:
-            warnings.warn(
-                f"No gene is clustered: none of {len(qvalue)} trends has a q-value below alpha={self.alpha}. "
-                "Look at gene_table_, or pass alpha=None to cluster all genes.",
-                LineageClustWarning,
-                stacklevel=3,
+            reason = (
+                f"none of {len(qvalue)} trends has a q-value below alpha={self.alpha}. Look at gene_table_, or pass "
+                "alpha=None to cluster all genes."
             )
-        self.n_clusters_ = self._n_features_out = int(self.labels_.max(initial=-1)) + 1
-        self.cluster_centers_ = np.array(
-            [self.scaled_trends_[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
-        ).reshape(self.n_clusters_, len(self.pseudotime_))
-        self.gene_table_.insert(0, "cluster", self.labels_)
-        self.cluster_table_ = cluster_table(self.gene_table_, self.cluster_centers_, self.pseudotime_)
+        warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=3)
+        return labels, order, limit
 
     def _check_parameters(self) -> None:
         if isinstance(self.n_points, bool) or not isinstance(self.n_points, Integral) or self.n_points < 2:
@@ -528,5 +659,3 @@ def _unique_names(names) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"lineage names one more than once: {list(names)}.")
     return list(names)
-
-

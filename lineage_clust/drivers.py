@@ -110,7 +110,9 @@ def lineage_drivers(
     names = _lineages(adata, lineage, lineage_key, backward)
     matrix = expression_of(adata, genes, layer, use_raw)
     weights = np.column_stack([find_weights(adata, name, lineage_key, backward)[2] for name in names])
-    used = np.isfinite(weights).all(axis=1) & (np.ones(adata.n_obs, dtype=bool) if cells is None else _mask(cells, adata))
+    used = np.isfinite(weights).all(axis=1) & (
+        np.ones(adata.n_obs, dtype=bool) if cells is None else _mask(cells, adata)
+    )
     n_cells = int(used.sum())
     if n_cells < 4:
         raise ValueError(f"{n_cells} cells take part; a correlation and its error need at least 4.")
@@ -263,7 +265,9 @@ def _lineages(adata, lineage, lineage_key, backward) -> list[str]:
 def _mask(cells, adata: AnnData) -> np.ndarray:
     mask = np.asarray(cells)
     if mask.shape != (adata.n_obs,) or mask.dtype != bool:
-        raise ValueError(f"cells must be a boolean mask of {adata.n_obs} cells; got {mask.dtype} of shape {mask.shape}.")
+        raise ValueError(
+            f"cells must be a boolean mask of {adata.n_obs} cells; got {mask.dtype} of shape {mask.shape}."
+        )
     return mask
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from . import components
 from .errors import NoTrendError
@@ -135,9 +137,7 @@ def fit_trends(
     return FittedLineage(lineage.name, trends, groups)
 
 
-def fit_group(
-    x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None
-) -> GroupFit:
+def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None) -> GroupFit:
     """Fit genes that share cells and model.
 
     Parameters
@@ -161,7 +161,9 @@ def fit_group(
     check_distinct_times(x, smoother, grid, lineage)
     if getattr(smoother, "domain", ()) is None:
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
-    if isinstance(model, RegressorModel):  # iterative solvers stop early: in time order their result is one and the same
+    if isinstance(
+        model, RegressorModel
+    ):  # iterative solvers stop early: in time order their result is one and the same
         order = np.argsort(x, kind="stable")
         x, w, Y = x[order], w[order], Y[order]
         covariates = None if covariates is None else covariates[order]
@@ -174,7 +176,7 @@ def fit_group(
         keywords["smoother"] = smoother
     else:
         if smoother != components.PASSTHROUGH:
-            smoother.fit(x[:, None])
+            smoother.fit(x[:, None], None)
         design = _append(_basis(smoother, x), covariates)
         if has_fit_parameter(model, "penalty"):
             penalty = getattr(smoother, "penalty_", None)
@@ -196,6 +198,20 @@ def fit_group(
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
     return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates)
+
+
+def fixed_basis(fitted, smoother):
+    """Return a smoother that keeps the basis of a fitted one when it is fitted to other cells.
+
+    Knots at quantiles, landmarks and the like are then those of the first fit.
+    """
+    if isinstance(fitted, str) or isinstance(fitted, dict) or not hasattr(fitted, "transform"):
+        return smoother
+    try:
+        check_is_fitted(fitted)
+    except NotFittedError:
+        return smoother
+    return FrozenEstimator(fitted)
 
 
 def design_rows(smoother, model, times: np.ndarray, n_covariates: int = 0):

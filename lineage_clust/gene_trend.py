@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.base import clone
 
-from .time_range import find_time_range
 from .lineage import clip_weights
+from .time_range import find_time_range
 
 
 class GeneTrend:
@@ -262,4 +262,6 @@ class FailedTrend:
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
-        return f"FailedTrend[gene={self.gene!r}, lineage={self.lineage!r}, stage={self.stage!r}, reason={self.reason!r}]"
+        return (
+            f"FailedTrend[gene={self.gene!r}, lineage={self.lineage!r}, stage={self.stage!r}, reason={self.reason!r}]"
+        )

@@ -76,6 +76,23 @@ class Trends:
         centred = np.where(flat[:, None], 0.0, values - shift[:, None])
         return centred / np.where(flat, 1.0, spread)[:, None]
 
+    def location_and_scale(self, scale: object = "zscore") -> tuple[np.ndarray, np.ndarray]:
+        """Return what :meth:`scaled` takes off each trend: `(n_genes,)` shift and spread.
+
+        For a transformer they are those of the line that leads best from the scaled trend to the trend.
+        """
+        if scale is None:
+            return np.zeros(len(self.genes)), np.ones(len(self.genes))
+        if isinstance(scale, str) and scale == "minmax":
+            return self.values.min(axis=1), np.ptp(self.values, axis=1)
+        if isinstance(scale, str):
+            return self.values.mean(axis=1), self.values.std(axis=1)
+        scaled = self.scaled(scale)
+        centred = scaled - scaled.mean(axis=1, keepdims=True)
+        squares = (centred**2).sum(axis=1)
+        spread = np.divide((centred * self.values).sum(axis=1), squares, out=np.zeros(len(squares)), where=squares > 0)
+        return self.values.mean(axis=1) - spread * scaled.mean(axis=1), spread
+
     def peak(self) -> np.ndarray:
         """Return `(n_genes,)` pseudotimes at which the trends are highest (first maximum)."""
         return self.grid[np.argmax(self.values, axis=1)]

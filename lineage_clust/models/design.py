@@ -108,7 +108,9 @@ def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | No
         solved[:n_smooth] = linalg.lstsq(smooth[used], np.ones(int(used.sum())))[0]
         candidates = [solved]
     for candidate in candidates:
-        if np.allclose(matrix[used] @ candidate, 1.0, atol=1e-8) and np.allclose(penalty @ candidate / size, 0, atol=1e-8):
+        if np.allclose(matrix[used] @ candidate, 1.0, atol=1e-8) and np.allclose(
+            penalty @ candidate / size, 0, atol=1e-8
+        ):
             return candidate
     return None
 

@@ -74,6 +74,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Share of the weighted deviance around the weighted mean that the trend explains.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
         Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.significance.smooth_test`.
+    n_iter_ : ndarray of int, shape (n_genes,)
+        Number of iterations; 1 for the closed form of the Gaussian family.
     converged_ : ndarray of bool, shape (n_genes,)
         Whether the search for the smoothing parameter converged.
     note_ : list of str
@@ -187,7 +189,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             result = fit_glm(design, y, weights, offset, self.smoothing, self.covariance, likelihood, self.n_jobs)
         if len(result.failed) == y.shape[1]:
             reason, count = Counter(result.failed.values()).most_common(1)[0]
-            raise NoTrendError(f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed)
+            raise NoTrendError(
+                f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
+            )
         self._store(design, result, single)
         return self
 
@@ -261,7 +265,17 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in self.get_params(deep=False)})
         coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
         other.coef_, other.intercept_, other._single = coef[genes], intercept[genes], False
-        names = ("lambda_", "edf_", "scale_", "deviance_explained_", "statistic_", "pvalue_", "converged_", "theta_")
+        names = (
+            "lambda_",
+            "edf_",
+            "scale_",
+            "deviance_explained_",
+            "statistic_",
+            "pvalue_",
+            "converged_",
+            "n_iter_",
+            "theta_",
+        )
         for name in names:
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name)[genes])
@@ -294,6 +308,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.statistic_, self.pvalue_ = result.statistic, result.pvalue
         self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
         self.posterior_ = result.posterior
+        self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter
         if result.theta is not None:
             self.theta_ = result.theta
         self._single, self._has_intercept = single, design.has_intercept
@@ -360,6 +375,11 @@ def _check_penalty(penalty, n_features: int) -> np.ndarray | None:
         )
     if not np.all(np.isfinite(penalty)) or not np.allclose(penalty, penalty.T, atol=1e-10 * np.abs(penalty).max()):
         raise ValueError("penalty must be finite and symmetric.")
+    if len(penalty):
+        values = np.linalg.eigvalsh(penalty)
+        lowest = values[0]
+        if lowest < -1e-8 * np.abs(values).max():
+            raise ValueError(f"penalty must be positive semi-definite; its least eigenvalue is {lowest:.3g}.")
     return penalty
 
 

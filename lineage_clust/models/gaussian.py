@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
 
 from .design import Design, effect_map
-from .moments import nonzero_counts, weighted_products
+from .moments import blocks, nonzero_counts, weighted_products
 from .posterior import GenePosterior, SharedPosterior
 from .significance import smooth_test
 from .smoothing import gcv, minimise, reml
@@ -32,6 +33,7 @@ class FitResult:
     note: list[str] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     theta: np.ndarray | None = None
+    n_iter: np.ndarray | None = None
 
 
 def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str) -> FitResult:
@@ -60,17 +62,21 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     n_cells, total = len(Z), weights.sum()
     gram = Z.T @ (Z * weights[:, None])
     spectrum = diagonalise(gram, design.penalty)
-    products, squares, sums = _sums(Z, Y, weights, offset)
+    shift = _level(Y, weights) if design.constant is not None and not sparse.issparse(Y) else None
+    products, squares, sums = _sums(Z, Y, weights, offset, shift)
     failed = np.flatnonzero(~(np.isfinite(squares) & np.isfinite(products).all(axis=0)))
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
 
     # Fitting around the weighted mean keeps digits where a gene's level is large and its variation small.
     means = sums / total
     null_deviance = np.maximum(squares - sums * means, 0.0)
-    null_deviance[null_deviance <= 1e-13 * squares] = 0.0
+    level = squares if shift is None else squares + total * np.nan_to_num(shift) ** 2
+    null_deviance[null_deviance <= 1e-13 * level] = 0.0
     centre = means if design.constant is not None else np.zeros_like(means)
     products = products - np.outer(Z.T @ weights, centre)
-    squares = null_deviance if design.constant is not None else squares
+    if design.constant is not None:
+        squares = null_deviance
+        products[:, null_deviance == 0] = 0.0  # rounding of a constant gene is no signal
     loadings = spectrum.basis.T @ products
 
     if smoothing in ("reml", "gcv"):
@@ -85,11 +91,9 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     deviance = np.maximum(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), 0.0)
     coefficients = spectrum.basis @ scores
     if design.constant is not None:
-        coefficients += np.outer(design.constant, centre)
+        coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
 
-    posterior, scale, residual_df = _posterior(
-        spectrum, Z, weights, lambda_, deviance, edf, precision, covariance
-    )
+    posterior, scale, residual_df = _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance)
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
@@ -117,11 +121,17 @@ def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
     return spectrum.basis @ (loadings / (spectrum.gram + spectrum.penalty * lambda_))
 
 
-def _sums(Z, Y, weights, offset):
-    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, of `y - offset` if there is one."""
+def _level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted means of dense expression: taken off first, they cost the sums of squares no digits."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
+
+
+def _sums(Z, Y, weights, offset, shift=None):
+    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, of `y - shift - offset` if there are these."""
     extra = np.ones((len(Z), 1)) if offset is None else np.column_stack([np.ones(len(Z)), offset])
     with np.errstate(invalid="ignore", over="ignore"):
-        products, squares = weighted_products(np.hstack([Z, extra]), Y, weights)
+        products, squares = weighted_products(np.hstack([Z, extra]), Y, weights, shift)
         n_columns = Z.shape[1]
         sums = products[n_columns]
         if offset is not None:

@@ -12,7 +12,7 @@ from .gaussian import FitResult, notes_on, smooth_tests
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
 from .smoothing import minimise, reml_known_scale
-from .spectral import Spectrum, diagonalise_each
+from .spectral import Spectrum, diagonalise_each, without_information
 
 
 @dataclass
@@ -26,6 +26,7 @@ class _Part:
     information: np.ndarray
     means: np.ndarray
     converged: np.ndarray
+    n_iter: np.ndarray
     edf: np.ndarray
     scale: np.ndarray
     deviance: np.ndarray
@@ -87,6 +88,7 @@ def fit_glm(
         GenePosterior(matrices),
         note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights.sum()),
         failed=dict(sorted(failed.items())),
+        n_iter=gather("n_iter", 1.0).astype(int),
         theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
     )
 
@@ -98,7 +100,7 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
     inverse_variance = likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
     unit = inverse_variance * likelihood.link.slope(mu) ** 2
     grams = problem.grouped.grams(weights * unit)
-    grams = np.where(np.isfinite(grams), grams, 0.0)
+    grams[without_information(grams)] = np.eye(len(problem.penalty))  # of genes that failed
     spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
     shrinkage = spectrum.penalty * state.lambda_
     precision = spectrum.gram + shrinkage
@@ -153,6 +155,7 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
         state.information,
         problem.weights @ y / total,
         state.converged,
+        np.full(len(edf), state.n_iter),
         edf,
         scale if covariance == "bayes" or likelihood.expectile is not None else variance,
         *deviances,
@@ -188,20 +191,21 @@ def _prior_inflation(problem: Problem, state: State, grams: np.ndarray, spectrum
 
 
 def _null_means(problem: Problem, state: State) -> np.ndarray:
-    """Return the means `(n_cells, n_genes)` of the model with an intercept and the offset only."""
+    """Return the means of the model with an intercept and the offset only: `(n_cells, n_genes)`, or one a gene."""
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     family, link, y = likelihood.family, likelihood.link, state.y
     intercept = link.predictor(problem.weights @ y / weights.sum())
     with_offset = bool(np.any(problem.offset))
+    offset = problem.offset if with_offset else 0.0
     for _ in range(25 if with_offset or likelihood.expectile is not None else 0):
-        mu = link.mean(intercept + problem.offset)
+        mu = link.mean(intercept + offset)
         precision = weights * likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
         slope = link.slope(mu) * np.ones_like(y)
         step = np.sum(precision * slope * (y - mu), axis=0) / np.sum(precision * slope**2, axis=0)
         intercept = intercept + np.clip(step, -2.0, 2.0)
         if np.all(np.abs(step) < 1e-8):
             break
-    return link.mean(intercept + problem.offset) * np.ones_like(y)
+    return link.mean(intercept + offset)
 
 
 def _notes(Y, null_deviance, deviance, converged, failed, likelihood, total) -> list[str]:

@@ -39,7 +39,9 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
     if not isinstance(spec, Mapping):
         return [spec] * len(genes)
     if not spec:
-        raise ValueError(f"The mapping of {what}s is empty. Give one {what}, or {{gene: {{lineage: {what}}}, '*': {what}}}.")
+        raise ValueError(
+            f"The mapping of {what}s is empty. Give one {what}, or {{gene: {{lineage: {what}}}, '*': {what}}}."
+        )
     missing = [gene for gene in genes if gene not in spec]
     if missing and WILDCARD not in spec:
         raise UnknownNameError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from types import SimpleNamespace
 
 import numpy as np
 from scipy import stats
@@ -11,8 +10,8 @@ from scipy import stats
 from .families import FAMILIES, check_family
 from .gaussian import notes_on
 from .links import LINKS
-from .mgcv_session import session
-from .per_gene import PerGeneModel, UnfitGeneError, fit_each, gathered
+from .mgcv_session import GeneFitter, session
+from .per_gene import PerGeneModel, fit_each, gathered
 
 # R's name of each family, and the links that it takes there
 _R_FAMILIES = {
@@ -189,7 +188,7 @@ class MgcvGAM(PerGeneModel):
         self._check_parameters()
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
         r = session()
-        fitter = _Fitter(r, FAMILIES[self.family], self._link, self._arguments(smoother, times, weights, offset))
+        fitter = GeneFitter(r, FAMILIES[self.family], self._link, self._arguments(smoother, times, weights, offset))
         results, self.failed_ = fit_each(fitter, y)
         self._check_any_fitted(self.failed_, y.shape[1])
         for attribute, name in _RESULTS.items():
@@ -278,39 +277,3 @@ class MgcvGAM(PerGeneModel):
             raise ValueError(f"gamma must be a positive number; got {self.gamma!r}.")
         if self.control is not None and not isinstance(self.control, dict):
             raise ValueError(f"control must be None or a dict; got {self.control!r}.")
-
-
-class _Fitter:
-    """Fits one gene after the other; of the first it keeps the basis, which is that of all."""
-
-    def __init__(self, r, family, link, arguments: dict):
-        self.r = r
-        self.family = family
-        self.link = link
-        self.arguments = arguments
-        self.smooth = None
-
-    def __call__(self, y: np.ndarray) -> SimpleNamespace:
-        reason = self.family.refuse(y.min(), y.max(), self.link.name)
-        if reason is None and y.min() <= 0 and self.family.name in ("gamma", "inverse_gaussian"):
-            reason = (
-                f"mgcv's {self.family.name} family needs positive expression; found {y.min():g}. Use "
-                f"GAM(family={self.family.name!r}), or another family"
-            )
-        if reason is not None:
-            raise UnfitGeneError(reason)
-        constant = np.ptp(y) == 0  # no smoothing parameter can be found where any of them fits perfectly
-        fixed = {"sp": 1e10, "method": "GCV.Cp"} if constant else {}
-        values = self.r.call("fit", y=y, with_smooth=self.smooth is None, **{**self.arguments, **fixed})
-        remarks = [remark for remark in values.pop("remarks") if "non-integer" not in remark]
-        smooth = values.pop("smooth", None)
-        gene = {name: float(value[0]) if len(value) == 1 else value for name, value in values.items()}
-        if not np.all(np.isfinite(gene["coefficients"])):
-            raise UnfitGeneError("mgcv: the coefficients are not finite")
-        self.smooth = self.smooth or smooth
-        if constant:
-            gene.update(null_deviance=0.0, explained=0.0, statistic=0.0, pvalue=1.0)
-        note = " ".join("; ".join(dict.fromkeys(remarks)).split())
-        if not note and not gene["converged"]:
-            note = "no full convergence"
-        return SimpleNamespace(note=note, **gene)

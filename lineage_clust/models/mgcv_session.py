@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _ADVICE = (
     "r-cran-mgcv libtirpc-dev, then pip install 'lineage_clust[mgcv]'. conda: conda install r-mgcv rpy2. "
     "GAM(...) needs none of them."
 )
-_OLD_R = " (rpy2-rinterface 3.6.6 and later need R 4.5: with an older R, pip install 'rpy2-rinterface<3.6.6'.)"
+_OLD_R = " (Newer versions of rpy2 need R 4.5: with an older R, pip install 'rpy2<3.6'.)"
 
 # The functions see mgcv's names without attaching it. Warnings and errors come back as values.
 _FUNCTIONS = """
@@ -161,3 +162,54 @@ def session() -> Session:
         if not _sessions:
             _sessions.append(Session())
         return _sessions[0]
+
+
+class GeneFitter:
+    """Fits one gene after the other; of the first it keeps the basis, which is that of all.
+
+    Parameters
+    ----------
+    r
+        The session.
+    family, link
+        Of :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
+    arguments
+        What the R function `fit` gets besides `y`.
+
+    Attributes
+    ----------
+    smooth : bytes
+        The basis, as R serialises it.
+    """
+
+    def __init__(self, r: Session, family, link, arguments: dict):
+        self.r = r
+        self.family = family
+        self.link = link
+        self.arguments = arguments
+        self.smooth = None
+
+    def __call__(self, y: np.ndarray) -> SimpleNamespace:
+        reason = self.family.refuse(y.min(), y.max(), self.link.name)
+        if reason is None and y.min() <= 0 and self.family.name in ("gamma", "inverse_gaussian"):
+            reason = (
+                f"mgcv's {self.family.name} family needs positive expression; found {y.min():g}. Use "
+                f"GAM(family={self.family.name!r}), or another family"
+            )
+        if reason is not None:
+            raise UnfitGeneError(reason)
+        constant = np.ptp(y) == 0  # no smoothing parameter can be found where any of them fits perfectly
+        fixed = {"sp": 1e10, "method": "GCV.Cp"} if constant else {}
+        values = self.r.call("fit", y=y, with_smooth=self.smooth is None, **{**self.arguments, **fixed})
+        remarks = [remark for remark in values.pop("remarks") if "non-integer" not in remark]
+        smooth = values.pop("smooth", None)
+        gene = {name: float(value[0]) if len(value) == 1 else value for name, value in values.items()}
+        if not np.all(np.isfinite(gene["coefficients"])):
+            raise UnfitGeneError("mgcv: the coefficients are not finite")
+        self.smooth = self.smooth or smooth
+        if constant:
+            gene.update(null_deviance=0.0, explained=0.0, statistic=0.0, pvalue=1.0)
+        note = " ".join("; ".join(dict.fromkeys(remarks)).split())
+        if not note and not gene["converged"]:
+            note = "no full convergence"
+        return SimpleNamespace(note=note, **gene)

@@ -46,7 +46,9 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
         first = last
 
 
-def weighted_products(Z: np.ndarray, Y, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def weighted_products(
+    Z: np.ndarray, Y, weights: np.ndarray, shift: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return `Z' W Y` and the diagonal of `Y' W Y`.
 
     Both are sums over cells, so that blocks of cells add up. Sparse Y stays sparse.
@@ -59,6 +61,8 @@ def weighted_products(Z: np.ndarray, Y, weights: np.ndarray) -> tuple[np.ndarray
         `(n_cells, n_genes)` array, CSR or CSC matrix.
     weights
         `(n_cells,)`.
+    shift
+        `(n_genes,)`, taken off the columns of a dense Y first.
 
     Returns
     -------
@@ -78,6 +82,8 @@ def weighted_products(Z: np.ndarray, Y, weights: np.ndarray) -> tuple[np.ndarray
     products = np.zeros((Y.shape[1], Z.shape[1]))
     squares = np.zeros(Y.shape[1])
     for rows, columns, block in blocks(Y):
+        if shift is not None:
+            block = block - shift[columns]
         products[columns] += block.T @ weighted[rows]
         if sparse.issparse(block):
             np.square(block.data, out=block.data)

@@ -13,8 +13,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from lineage_clust.errors import NoTrendError
-
+from ..errors import NoTrendError
 from .gam import _check_offset, _check_targets
 
 _GENES_A_JOB = 16

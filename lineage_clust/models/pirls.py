@@ -16,7 +16,7 @@ from .grouped import GroupedDesign, dense_columns
 from .links import Link
 from .scale import ScaleEquation
 from .smoothing import gcv, minimise, reml, reml_known_scale, ubre
-from .spectral import diagonalise, diagonalise_each
+from .spectral import diagonalise, diagonalise_each, without_information
 
 _CHUNK_VALUES = 400_000  # of the response at a time: its few working arrays stay near the processor
 _TOLERANCE = 1e-12
@@ -110,6 +110,7 @@ class State:
     scale: np.ndarray  # NaN until it is known
     information: np.ndarray  # about log theta
     converged: np.ndarray
+    n_iter: int
     table: size.CountTable | None
 
     def take(self, chosen: np.ndarray) -> State:
@@ -118,9 +119,24 @@ class State:
             return self
         arrays = {
             name: getattr(self, name)[..., chosen]
-            for name in ("genes", "y", "mu", "eta", "coefficients", "lambda_", "theta", "scale", "information", "converged")
+            for name in (
+                "genes",
+                "y",
+                "mu",
+                "eta",
+                "coefficients",
+                "lambda_",
+                "theta",
+                "scale",
+                "information",
+                "converged",
+            )
         }
-        return State(**arrays, table=None if self.table is None else self.table.subset(np.flatnonzero(chosen)))
+        return State(
+            **arrays,
+            n_iter=self.n_iter,
+            table=None if self.table is None else self.table.subset(np.flatnonzero(chosen)),
+        )
 
 
 def make_problem(design: Design, weights, offset, likelihood: Likelihood, smoothing) -> Problem:
@@ -189,7 +205,9 @@ def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None) -> tuple
 
     def run(theta):
         jobs = (
-            delayed(_fit_chunk)(problem, Y, chosen[piece], start[:, piece], None if theta is None else theta[piece], finish)
+            delayed(_fit_chunk)(
+                problem, Y, chosen[piece], start[:, piece], None if theta is None else theta[piece], finish
+            )
             for piece in pieces
         )
         return [part for parts in Parallel(n_jobs=n_jobs, prefer="threads")(jobs) for part in parts]
@@ -259,12 +277,14 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
         np.full(n_genes, np.nan),
         np.zeros(n_genes),
         np.zeros(n_genes, dtype=bool),
+        0,
         size.CountTable(y, weights) if negative_binomial and likelihood.estimates_size else None,
     )
 
 
 def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) -> np.ndarray:
     """Make one iteration in place; return which genes have ended, converged or without a finite step."""
+    state.n_iter = iteration + 1
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     y, mu, theta = state.y, state.mu, state.theta
     slope = likelihood.link.slope(mu)
@@ -273,7 +293,7 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     residual = precision * slope * (y - mu)
     response = working * (state.eta - problem.offset) + residual
     grams, cross = problem.grouped.grams(working), problem.grouped.cross(response)
-    lost = ~(np.isfinite(grams).all(axis=(1, 2)) & np.isfinite(cross).all(axis=0))
+    lost = without_information(grams) | ~np.isfinite(cross).all(axis=0)
     grams[lost], cross[:, lost] = np.eye(len(cross)), 0.0
     spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
     loadings = np.einsum("gcm,cg->mg", spectrum.basis, cross)
@@ -289,7 +309,7 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
         state.scale = scale
     if state.table is not None and not fixed_theta:
         theta, state.information = size.size_step(state.table, y, state.mu, problem.weights, state.theta)
-        settled = (np.abs(np.log(theta / state.theta)) < 1e-6) | (theta >= size.MOST) | (theta <= size.LEAST)
+        settled = (np.abs(np.log(theta / state.theta)) < 1e-5) | (theta >= size.MOST) | (theta <= size.LEAST)
         state.theta = theta
     state.converged = (change < _TOLERANCE) & settled & ~lost & (iteration > 0)
     state.coefficients[:, lost] = np.nan
@@ -346,8 +366,6 @@ def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) 
     state.coefficients, state.eta, state.mu = proposal, eta, mu
     change = np.abs(after - before) / size_of
     return np.where(np.isfinite(change), change, np.inf)
-
-
 
 
 def _root(penalty: np.ndarray) -> np.ndarray:

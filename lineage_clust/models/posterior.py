@@ -72,7 +72,9 @@ class SharedPosterior:
     def take(self, genes: np.ndarray) -> SharedPosterior:
         """Return the posterior of some genes."""
         variance = None if self.variance is None else self.variance[genes]
-        return SharedPosterior(self.spectrum, self.lambda_[genes], self.scale[genes], variance, self.squared_weight_gram)
+        return SharedPosterior(
+            self.spectrum, self.lambda_[genes], self.scale[genes], variance, self.squared_weight_gram
+        )
 
     def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
         """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""

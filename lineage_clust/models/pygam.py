@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
-from pygam.penalties import CONSTRAINTS, PENALTIES, derivative, periodic
 from scipy import stats
-from sklearn.base import clone
-
-from lineage_clust.smoothers import BSplineSmoother
 
 from .gaussian import notes_on
-from .links import LINKS
 from .per_gene import PerGeneModel, fit_each, gathered
-from .pygam_gene import FAMILY_OF, Recipe, fit_gene
+from .pygam_gene import fit_gene
+from .pygam_recipe import FAMILY_OF, make_recipe
 
-_DEFAULT_GRID = tuple(np.logspace(-3, 3, 11))  # pyGAM's own
 _RESULTS = {"lambda_": "lam", "edf_": "edf", "scale_": "scale", "deviance_explained_": "deviance_explained"}
 
 
@@ -180,14 +174,14 @@ class PyGAM(PerGeneModel):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        self._check_parameters()
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
-        if offset is not None and not self._is_linear:
+        recipe = make_recipe(self, smoother, times)
+        if offset is not None and not recipe.is_linear:
             raise ValueError(
                 f"pyGAM takes no offset under a {self.distribution} distribution and {self.link} link. Use GAM(...), "
                 "which does."
             )
-        fit_one = partial(fit_gene, self._recipe(smoother, times), times, weights, offset)
+        fit_one = partial(fit_gene, recipe, times, weights, offset)
         results, self.failed_ = fit_each(fit_one, y, self.n_jobs, self.backend)
         self._check_any_fitted(self.failed_, y.shape[1])
         self.estimators_ = [None if result is None else result.estimator for result in results]
@@ -228,119 +222,3 @@ class PyGAM(PerGeneModel):
             return stats.norm.ppf(probability)
         n_cells = self._any().statistics_["n_samples"]
         return stats.t.ppf(probability, np.maximum(n_cells - self.edf_, 1.0))
-
-    def _recipe(self, smoother, times) -> Recipe:
-        """Return what every gene's model is built from."""
-        if smoother is None:
-            smoother = BSplineSmoother()
-            few = max(len(np.unique(times)) - bool(self.fit_intercept), smoother.degree + 1)
-            smoother.set_params(n_splines=min(smoother.n_splines, few))
-        if not isinstance(smoother, BSplineSmoother):
-            got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
-            raise TypeError(
-                f"PyGAM needs a BSplineSmoother; got {got}. Use GAM(...) with it, or pass smoother=BSplineSmoother()."
-            )
-        if smoother.knots != "uniform":
-            raise ValueError(
-                f"pyGAM's knots are uniform; got BSplineSmoother(knots={smoother.knots!r}). Use GAM(...) with it, or "
-                "knots='uniform'."
-            )
-        fitted = smoother if hasattr(smoother, "bases_") else clone(smoother).fit(times[:, None])
-        n_coefs = fitted.n_splines + bool(self.fit_intercept)
-        if len(times) < n_coefs:  # pyGAM's solution is wrong then, not merely poor
-            raise ValueError(
-                f"PyGAM needs as many cells as it has coefficients; got {len(times)} cells of positive weight for "
-                f"{n_coefs}. Use GAM(...), or BSplineSmoother with fewer n_splines."
-            )
-        knots = fitted.bases_[0]
-        term = {
-            "n_splines": int(fitted.n_splines),
-            "spline_order": int(fitted.degree),
-            "penalties": [self._penalty(entry, fitted.penalty_order) for entry in _listed(self.penalties)],
-            "constraints": _listed(self.constraints),
-            "basis": self.basis,
-            "edge_knots": [float(knots[fitted.degree]), float(knots[-fitted.degree - 1])],
-        }
-        model = {"max_iter": int(self.max_iter), "tol": float(self.tol), "fit_intercept": bool(self.fit_intercept)}
-        candidates = sorted(self._lams(), key=sum, reverse=True)  # of equally good ones the smoothest
-        return Recipe(self._distribution, self.link, self.expectile, term, model, candidates)
-
-    def _penalty(self, entry, order: int):
-        """Return a penalty as pyGAM takes it; pyGAM's own names mean second differences."""
-        if entry == "auto":
-            entry = "periodic" if self.basis == "cp" else "derivative"
-        if order == 2 or entry not in ("derivative", "periodic"):
-            return entry
-        return partial(derivative if entry == "derivative" else periodic, derivative=int(order))
-
-    @property
-    def _distribution(self) -> str:
-        return "normal" if self.distribution == "gaussian" else self.distribution
-
-    @property
-    def _is_linear(self) -> bool:
-        return (self._distribution, self.link) == ("normal", "identity")
-
-    def _lams(self) -> list[list[float]]:
-        """Return the candidates, each with one smoothing parameter a penalty."""
-        values = [self.lam]
-        if isinstance(self.grid, str):
-            values = _DEFAULT_GRID
-        elif self.grid is not None:
-            values = self.grid["lam"] if isinstance(self.grid, dict) else self.grid
-        n_penalties = len(_listed(self.penalties))
-        candidates = []
-        for value in values:
-            lams = [value] if isinstance(value, (Real, np.number)) else list(value)
-            if len(lams) not in (1, n_penalties) or not all(np.isfinite(lam) and lam >= 0 for lam in lams):
-                raise ValueError(
-                    f"lam must be a non-negative number, or one for each of the {n_penalties} penalties; got {value!r}."
-                )
-            candidates.append([float(lam) for lam in lams] * (n_penalties // len(lams)))
-        return candidates
-
-    def _check_parameters(self) -> None:
-        _check_choice("distribution", self.distribution, FAMILY_OF)
-        _check_choice("link", self.link, LINKS)
-        _check_choice("basis", self.basis, ("ps", "cp"))
-        if self.link == "logit" and self.distribution != "binomial":
-            raise ValueError(
-                f"pyGAM's logit link needs distribution='binomial'; got {self.distribution!r}. Use another link."
-            )
-        for name, known in (("penalties", PENALTIES), ("constraints", CONSTRAINTS)):
-            for entry in _listed(getattr(self, name)):
-                if entry is not None and not callable(entry):
-                    _check_choice(name, entry, known)
-        self._check_grid()
-        self._lams()
-        if self.expectile is not None and not 0 < self.expectile < 1:
-            raise ValueError(f"expectile must be None or between 0 and 1; got {self.expectile!r}.")
-        if self.expectile is not None and not self._is_linear:
-            raise ValueError(
-                "expectile needs distribution='normal' and link='identity'; got "
-                f"{self.distribution!r} and {self.link!r}. Set one of them back."
-            )
-        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
-        if not isinstance(self.tol, Real) or not self.tol > 0:
-            raise ValueError(f"tol must be a positive number; got {self.tol!r}.")
-
-    def _check_grid(self) -> None:
-        values = self.grid
-        if isinstance(values, dict):
-            values = values["lam"] if set(values) == {"lam"} else ()
-        known = values == "default" if isinstance(values, str) else values is None or (np.ndim(values) and len(values))
-        if not known:
-            raise ValueError(
-                f"grid must be None, 'default', a sequence of lam or dict(lam=sequence); got {self.grid!r}."
-            )
-
-
-def _listed(entries: object) -> list:
-    """Return one entry, or several, as a list."""
-    return list(entries) if isinstance(entries, (list, tuple)) else [entries]
-
-
-def _check_choice(name: str, value: object, known) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}; got {value!r}.")

@@ -5,124 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pygam
-from pygam.callbacks import CallBack, validate_callback
 from pygam.utils import OptimizationError
 from scipy import stats
 
-from .families import FAMILIES, Family
 from .per_gene import UnfitGeneError, reason_of
+from .pygam_recipe import EndQuietly, Recipe
 
-FAMILY_OF = {
-    "normal": FAMILIES["gaussian"],
-    "gaussian": FAMILIES["gaussian"],
-    "binomial": FAMILIES["binomial"],
-    "poisson": FAMILIES["poisson"],
-    "gamma": FAMILIES["gamma"],
-    "inv_gauss": FAMILIES["inverse_gaussian"],
-}
-_CLASSES = {
-    ("normal", "identity"): pygam.LinearGAM,
-    ("binomial", "logit"): pygam.LogisticGAM,
-    ("poisson", "log"): pygam.PoissonGAM,
-    ("gamma", "log"): pygam.GammaGAM,
-    ("inv_gauss", "log"): pygam.InvGaussGAM,
-}
 _GAMMA = 1.4  # what a degree of freedom costs in pyGAM's GCV and UBRE
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What the models of all genes are built from.
-
-    Attributes
-    ----------
-    distribution, link
-        pyGAM's names.
-    expectile
-        Level, or `None`.
-    term
-        Arguments of `pygam.s`, without `lam`.
-    model
-        `max_iter`, `tol` and `fit_intercept`.
-    candidates
-        Smoothing parameters to choose from, each with one number a penalty.
-    """
-
-    distribution: str
-    link: str
-    expectile: float | None
-    term: dict
-    model: dict
-    candidates: list[list[float]]
-
-    @property
-    def family(self) -> Family:
-        """The distribution's variance and deviance."""
-        return FAMILY_OF[self.distribution]
-
-    def build(self, lam: list[float]):
-        """Return an unfitted pyGAM object."""
-        term = pygam.s(
-            0, lam=list(lam), **{name: list(v) if isinstance(v, list) else v for name, v in self.term.items()}
-        )
-        options = dict(self.model, callbacks=["deviance", "diffs", _EndQuietly()])
-        if self.expectile is not None:
-            return pygam.ExpectileGAM(term, expectile=self.expectile, **options)
-        if (self.distribution, self.link) in _CLASSES:
-            return _CLASSES[self.distribution, self.link](term, **options)
-        return pygam.GAM(term, distribution=self.distribution, link=self.link, **options)
-
-    def fit(self, lam: list[float], times, y, weights):
-        """Return a fitted pyGAM object and its means at the cells."""
-        # Around the mean, pyGAM's small ridge on all coefficients does not pull at a gene's level. A constant gene is
-        # left at 1: where all coefficients are 0, pyGAM's iterations do not end.
-        linear = self.distribution == "normal" and self.link == "identity" and self.model["fit_intercept"]
-        level = np.average(y, weights=weights) - (np.ptp(y) == 0) if linear else 0.0
-        estimator = self.build(lam).fit(times[:, None], y - level, weights=weights)
-        if linear:
-            estimator.coef_[-1] += level
-        estimator.tol = self.model["tol"]
-        estimator.callbacks = [callback for callback in estimator.callbacks if not isinstance(callback, _EndQuietly)]
-        estimator.logs_.pop(_EndQuietly.key, None)
-        mean = estimator.predict_mu(times[:, None])
-        if not np.all(np.isfinite(mean)):
-            raise OptimizationError("the trend is not finite")
-        return estimator, mean
-
-    def deviance(self, y, mean, weights) -> float:
-        """Return the weighted deviance; it is finite for zeros under all distributions."""
-        family = self.family
-        if family.name != "gaussian":
-            mean = np.clip(mean, 1e-300, 1 - 1e-15 if family.name == "binomial" else np.inf)
-        reported = family.floored(y)
-        each = family.loss(reported, mean) - family.least_loss(reported)
-        if self.expectile is not None:
-            each = each * np.where(y > mean, self.expectile, 1 - self.expectile)
-        return max(float(weights @ each), 0.0)
-
-    def criterion(self, deviance: float, edf: float, n_cells: int) -> float:
-        """Return pyGAM's UBRE if the scale is known, else its GCV."""
-        if self.family.known_scale:
-            return deviance / n_cells + 2 * _GAMMA * edf / n_cells
-        residual_df = n_cells - _GAMMA * edf
-        return n_cells * deviance / residual_df**2 if residual_df > 0 else np.inf
-
-
-@validate_callback
-class _EndQuietly(CallBack):
-    """Ends the last iteration as if it had converged: pyGAM prints otherwise. Its logs still tell."""
-
-    key = "quiet"
-
-    def __init__(self):
-        super().__init__(name=self.key)
-
-    def on_loop_end(self, gam, diff):  # pyGAM passes variables by name, and allows no other local ones
-        if not np.isfinite(diff):
-            raise OptimizationError("the coefficients are not finite")
-        if len(gam.logs_["diffs"]) >= gam.max_iter:
-            gam.tol = np.inf
 
 
 @dataclass(frozen=True)
@@ -161,12 +50,12 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
     with np.errstate(all="ignore"):
         for lam in recipe.candidates:
             try:
-                estimator, mean = recipe.fit(lam, times, y, weights)
+                estimator, mean = _fit_with(recipe, lam, times, y, weights)
             except (OptimizationError, AssertionError, ValueError, np.linalg.LinAlgError) as caught:
                 error = caught
                 continue
-            deviance = recipe.deviance(y, mean, weights)
-            score = recipe.criterion(deviance, estimator.statistics_["edof"], len(y))
+            deviance = _deviance(recipe, y, mean, weights)
+            score = _criterion(recipe, deviance, estimator.statistics_["edof"], len(y))
             if best is None or score < least:
                 best, least = (estimator, mean, deviance, lam), score
         if best is None:
@@ -176,10 +65,10 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
             level = np.average(y, weights=weights)
         else:
             level = stats.expectile(y, recipe.expectile, weights=weights)
-        null_deviance = recipe.deviance(y, np.full(len(y), level), weights)
-    if null_deviance <= 1e-13 * (weights @ y**2):  # constant but for rounding
-        null_deviance = 0.0
-    converged = bool(estimator.logs_["diffs"][-1] < recipe.model["tol"])
+        null_deviance = _deviance(recipe, y, np.full(len(y), level), weights)
+    if np.ptp(y) == 0:
+        null_deviance = 0.0  # but for rounding
+    converged = bool(estimator.logs_["diffs"][-1] < recipe.options["tol"])
     return GeneFit(
         estimator,
         lam[0],
@@ -191,6 +80,44 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
         converged,
         _note(recipe, mean, converged),
     )
+
+
+def _fit_with(recipe: Recipe, lam: list[float], times, y, weights):
+    """Return a fitted pyGAM object and its means at the cells."""
+    # Around the mean, pyGAM's small ridge on all coefficients does not pull at a gene's level. A constant gene is left
+    # at 1: where all coefficients are 0, pyGAM's iterations do not end.
+    centred = recipe.is_linear and recipe.options["fit_intercept"]
+    level = np.average(y, weights=weights) - (np.ptp(y) == 0) if centred else 0.0
+    estimator = recipe.build(lam).fit(times[:, None], y - level, weights=weights)
+    if centred:
+        estimator.coef_[-1] += level
+    estimator.tol = recipe.options["tol"]
+    estimator.callbacks = [callback for callback in estimator.callbacks if not isinstance(callback, EndQuietly)]
+    estimator.logs_.pop(EndQuietly.key, None)
+    mean = estimator.predict_mu(times[:, None])
+    if not np.all(np.isfinite(mean)):
+        raise OptimizationError("the trend is not finite")
+    return estimator, mean
+
+
+def _deviance(recipe: Recipe, y, mean, weights) -> float:
+    """Return the weighted deviance; it is finite for zeros under all distributions."""
+    family = recipe.family
+    if family.name != "gaussian":
+        mean = np.clip(mean, 1e-300, 1 - 1e-15 if family.name == "binomial" else np.inf)
+    reported = family.floored(y)
+    each = family.loss(reported, mean) - family.least_loss(reported)
+    if recipe.expectile is not None:
+        each = each * np.where(y > mean, recipe.expectile, 1 - recipe.expectile)
+    return max(float(weights @ each), 0.0)
+
+
+def _criterion(recipe: Recipe, deviance: float, edf: float, n_cells: int) -> float:
+    """Return pyGAM's UBRE if the scale is known, else its GCV."""
+    if recipe.family.known_scale:
+        return deviance / n_cells + 2 * _GAMMA * edf / n_cells
+    residual_df = n_cells - _GAMMA * edf
+    return n_cells * deviance / residual_df**2 if residual_df > 0 else np.inf
 
 
 def _check_values(recipe: Recipe, y) -> None:
@@ -213,4 +140,4 @@ def _note(recipe: Recipe, mean, converged: bool) -> str:
         return f"the trend falls to {mean.min():.3g}, outside of a {recipe.distribution} distribution: use a log link"
     if recipe.distribution == "binomial" and mean.max() >= 1:
         return f"the trend rises to {mean.max():.3g}, outside of a binomial distribution: use a logit link"
-    return "" if converged else f"no convergence in {recipe.model['max_iter']} iterations"
+    return "" if converged else f"no convergence in {recipe.options['max_iter']} iterations"

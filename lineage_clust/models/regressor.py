@@ -97,10 +97,14 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.failed_ = {gene: result for gene, result in enumerate(results) if isinstance(result, str)}
         if len(self.failed_) == n_genes:
             reason, count = Counter(self.failed_.values()).most_common(1)[0]
-            raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", self.failed_)
+            raise NoTrendError(
+                f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", self.failed_
+            )
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
         self.note_ = [note] * n_genes
-        self._shared = results[0] if not isinstance(results[0], (str, tuple)) and len(set(map(id, results))) == 1 else None
+        self._shared = (
+            results[0] if not isinstance(results[0], (str, tuple)) and len(set(map(id, results))) == 1 else None
+        )
         self.estimators_ = [self._shared] if self._shared else [None if isinstance(r, str) else r for r in results]
         self._n_genes = n_genes
         self.deviance_explained_ = self._explained(X, y, weights)
@@ -142,9 +146,8 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         jobs = (
             delayed(_fit_some)(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
         )
-        parts = Parallel(n_jobs=self.n_jobs, backend=self.backend)(jobs) if n_genes > 1 and self.n_jobs not in (None, 1) else [
-            _fit_some(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
-        ]  # fmt: skip
+        parallel = n_genes > 1 and self.n_jobs not in (None, 1)
+        parts = Parallel(n_jobs=self.n_jobs if parallel else 1, backend=self.backend if parallel else None)(jobs)
         return [result for part in parts for result in part]
 
     def _explained(self, X, y, weights) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Wood's test of a smooth: does expression change along the lineage at all?"""
+"""Wood's test of a smooth: whether expression changes along the lineage at all."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def smooth_test(
         scores = np.where(usable, scores / np.sqrt(values), 0.0)
     n_usable = usable.sum(axis=1)
     rank = np.minimum(np.maximum(rank, 1.0), n_usable)
-    rank = np.where(np.abs(rank - np.round(rank)) < 1e-9, np.round(rank), rank)
-    whole = np.floor(rank).astype(int)
-    part = rank - whole
+    rank = np.where(np.abs(rank - np.round(rank)) < 1e-4, np.round(rank), rank)
+    whole = np.maximum(np.floor(rank).astype(int), 1)
+    part = np.maximum(rank - whole, 0.0)
     square = np.cumsum(scores**2, axis=1)
     index = np.arange(len(rank))
     last, following = whole - 1, np.minimum(whole, scores.shape[1] - 1)

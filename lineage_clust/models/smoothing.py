@@ -131,7 +131,9 @@ def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
         kept = 1 - share
         value = 2 * kept.sum(axis=0) - (energy * (1 + share)).sum(axis=0)
         first = 2 * np.einsum("ij,ij,ij->j", energy, share, share) - 2 * (kept * share).sum(axis=0)
-        second = np.einsum("ij,ij->j", energy, share**2 * (4 - 6 * share)) - 2 * (kept * share * (1 - 2 * share)).sum(axis=0)
+        second = np.einsum("ij,ij->j", energy, share**2 * (4 - 6 * share)) - 2 * (kept * share * (1 - 2 * share)).sum(
+            axis=0
+        )
         return value, first, second
 
     return criterion

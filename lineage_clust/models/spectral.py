@@ -89,8 +89,8 @@ def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int)
     Parameters
     ----------
     grams
-        `(n_genes, n_columns, n_columns)`; none of them, with the penalty, is singular (a ridge of 1e-12 stands in where
-        weights underflow).
+        `(n_genes, n_columns, n_columns)`; a ridge of 1e-12 stands in where one of them, with the penalty, is singular
+        (weights that underflow, collinear columns).
     penalty
         `(n_columns, n_columns)`.
     n_unpenalized
@@ -115,6 +115,12 @@ def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int)
         penalty=np.divide(shares, balance, out=shares.copy(), where=balance > 0),
         n_unpenalized=n_unpenalized,
     )
+
+
+def without_information(grams: np.ndarray) -> np.ndarray:
+    """Return which gram matrices `(n_genes,)` are zero, or not finite: :func:`diagonalise_each` cannot have those."""
+    trace = np.trace(grams, axis1=1, axis2=2)
+    return ~(np.isfinite(grams).all(axis=(1, 2)) & (trace > 0))
 
 
 def _column_scales(grams: np.ndarray, penalty: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ UNASSIGNED = "#BBBBBB"
 
 
 def cluster_colors(n_clusters: int) -> list[str]:
-    """Return `n_clusters` hex colours; the first nine are Paul Tol's muted scheme, more run through a colour map from
-    the earliest cluster to the latest.
+    """Return `n_clusters` hex colours.
+
+    Up to nine are Paul Tol's muted scheme; more run through a colour map from the earliest cluster to the latest.
 
     Examples
     --------

@@ -159,7 +159,9 @@ def _draw_cluster(ax, x: np.ndarray, trends: np.ndarray, color: str, marks) -> N
 
 
 def _label_panel(ax, cluster: int, size: int, named: list[str]) -> None:
-    ax.set_title(f"cluster {cluster}" if cluster >= 0 else "not assigned", loc="left", fontsize=10, fontweight="bold", pad=16)
+    ax.set_title(
+        f"cluster {cluster}" if cluster >= 0 else "not assigned", loc="left", fontsize=10, fontweight="bold", pad=16
+    )
     ax.set_title(f"{size} gene{'s' if size != 1 else ''}", loc="right", fontsize=9, color="0.35", pad=16)
     if named:
         text = ", ".join(named)
@@ -178,7 +180,9 @@ def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
     for first, last in zip(starts, [*starts[1:], len(grid)], strict=True):
         span = grid[last - 1] - grid[first]
         x[first:last] = grid[first:last] - grid[first] + shift
-        marks.append((shift, shift + span, str(grid_lineage[first]), float(grid[first]), float(grid[last - 1]), int(first)))
+        marks.append(
+            (shift, shift + span, str(grid_lineage[first]), float(grid[first]), float(grid[last - 1]), int(first))
+        )
         shift += span
     return x, marks
 
@@ -194,4 +198,3 @@ def _mark_lineages(ax, marks) -> None:
     ends = [marks[0][0], *(mark[1] for mark in marks)]
     names = [f"{marks[0][3]:.2g}", *(f"{mark[4]:.2g}" for mark in marks)]
     ax.set_xticks(ends, names)
-

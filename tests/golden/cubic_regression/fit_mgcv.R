@@ -92,7 +92,8 @@ for (basis in names(BASES)) {
   # basis and penalty as constructed: no centring constraint, no rescaling
   smooth <- smoothCon(s(t, bs = basis, k = K, m = BASES[[basis]]$m), data["t"], list(t = BASES[[basis]]$knots),
                       absorb.cons = FALSE, scale.penalty = FALSE)[[1]]
-  write_gz(data.frame(t = POINTS$t, X = PredictMat(smooth, POINTS)), file.path("results", paste0("design_", basis, ".csv.gz")))
+  write_gz(data.frame(t = POINTS$t, X = PredictMat(smooth, POINTS)),
+           file.path("results", paste0("design_", basis, ".csv.gz")))
   write_gz(data.frame(S = smooth$S[[1]]), file.path("results", paste0("penalty_", basis, ".csv.gz")))
 }
 table <- do.call(rbind, rows)

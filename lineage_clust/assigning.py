@@ -1,0 +1,40 @@
+"""Assigning trends to the clusters of an earlier fit."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+
+def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
+    """Return the cluster of each trend, and how sure it is.
+
+    Parameters
+    ----------
+    clusterer
+        Fitted; it predicts itself, or the nearest fitted trend decides.
+    scaled
+        `(n_new, n_points)` scaled trends.
+    fitted, labels
+        `(n_genes, n_points)` scaled trends of the fit, and their clusters as numbered by the TrendClusterer.
+    order
+        The clusterer's own label of each cluster.
+
+    Returns
+    -------
+    labels : ndarray of int, shape (n_new,)
+    confidence : ndarray of shape (n_new,)
+        Share of the votes; NaN if the clusterer has none.
+    """
+    if hasattr(clusterer, "predict"):
+        if hasattr(clusterer, "_vote"):
+            own, confidence = clusterer._vote(scaled)
+        else:
+            own, confidence = np.asarray(clusterer.predict(scaled)), np.full(len(scaled), np.nan)
+        numbered = np.full(len(own), -1)
+        for number, label in enumerate(order):
+            numbered[own == label] = number
+        return numbered, confidence
+    chosen = np.isfinite(fitted).all(axis=1) & (np.ptp(fitted, axis=1) > 0)
+    nearest = KNeighborsClassifier(n_neighbors=1).fit(fitted[chosen], labels[chosen])
+    return nearest.predict(scaled), np.full(len(scaled), np.nan)

@@ -1,0 +1,81 @@
+"""Splitting cells along pseudotime."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .lineage import check_anndata
+from .lineage_keys import find_pseudotime
+
+
+class PseudotimeKFold:
+    """K folds of cells, each spread over the whole of pseudotime.
+
+    Cells are sorted by pseudotime and dealt out, `n_splits` at a time and in random order. Contiguous folds of sorted
+    cells would ask a model to extrapolate.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds.
+    time_key : str, default=None
+        Where pseudotime is; `None` = found by the usual names.
+    lineage : str, default=None
+        Needed if pseudotime is a matrix with a column a lineage.
+    random_state : int, RandomState or None, default=0
+        Seed of the dealing.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> train, test = next(PseudotimeKFold(5).split(adata))
+    >>> len(test) * 5 == adata.n_obs
+    True
+    """
+
+    def __init__(self, n_splits=5, *, time_key=None, lineage=None, random_state=0):
+        self.n_splits = n_splits
+        self.time_key = time_key
+        self.lineage = lineage
+        self.random_state = random_state
+
+    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+        """Return the number of folds."""
+        return self.n_splits
+
+    def split(self, X, y=None, groups=None):
+        """Yield the positions of training and test cells.
+
+        Parameters
+        ----------
+        X : AnnData
+            Cells.
+        y, groups : None
+            Ignored.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer cells than folds.
+        """
+        check_anndata(X)
+        if isinstance(self.n_splits, bool) or not isinstance(self.n_splits, (int, np.integer)) or self.n_splits < 2:
+            raise ValueError(f"n_splits must be an integer of at least 2; got {self.n_splits!r}.")
+        if X.n_obs < self.n_splits:
+            raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
+        pseudotime = find_pseudotime(X, self.time_key, self.lineage)
+        order = np.argsort(pseudotime, kind="stable")  # NaN last: those cells are left out by the fit anyway
+        generator = check_random_state(self.random_state)
+        n_rounds = -(-len(order) // self.n_splits)
+        dealt = np.concatenate([generator.permutation(self.n_splits) for _ in range(n_rounds)])[: len(order)]
+        fold_of = np.empty(len(order), dtype=int)
+        fold_of[order] = dealt
+        for fold in range(self.n_splits):
+            yield np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+
+    def __repr__(self) -> str:
+        return (
+            f"PseudotimeKFold(n_splits={self.n_splits}, time_key={self.time_key!r}, random_state={self.random_state!r})"
+        )

@@ -1,0 +1,238 @@
+"""Scorers for searches over clusterings: `scoring=lineage_clust.scoring.prediction_strength` and others.
+
+Each takes `(estimator, adata, y=None)`, with a fitted TrendClusterer and cells that it was not fitted on, and returns a
+number that is better when larger. `trend_deviance` ranks models and smoothers, and rises with ever finer clusters; for the
+number of clusters use `prediction_strength` or `cluster_stability`, or :func:`one_standard_error`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from .errors import LineageClustWarning, NoTrendError
+from .models.moments import weighted_products
+
+
+def trend_deviance(estimator, adata, y=None) -> float:
+    """Return the share of held-out deviance that cluster mean trends explain, averaged over genes.
+
+    Each gene is predicted by its cluster's mean trend in the gene's own location and scale. Genes without a cluster
+    count 0.
+
+    Parameters
+    ----------
+    estimator : TrendClusterer
+        Fitted.
+    adata : AnnData
+        Cells that were not fitted.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        At most 1; 0 is what each gene's mean achieves.
+
+    Notes
+    -----
+    ``1 - sum w (y - f)^2 / sum w (y - mean)^2`` per gene, over the cells inside the fitted time range.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(adata[::2])
+    >>> 0 < lc.scoring.trend_deviance(tc, adata[1::2]) < 1
+    True
+    """
+    shift, spread = estimator.gene_location_, estimator.gene_scale_
+    assigned = np.flatnonzero(estimator.labels_ >= 0)
+    names = estimator.lineage_ if isinstance(estimator.lineage_, list) else [estimator.lineage_]
+    explained = []
+    for name in names:
+        lineage = estimator.held_out(adata, name)
+        inside = estimator.grid_lineage_ == ("" if name is None else name)
+        grid, centres = estimator.pseudotime_[inside], estimator.cluster_centers_[:, inside]
+        curves = np.array([np.interp(lineage.pseudotime, grid, centre) for centre in centres])
+        explained.append(
+            _explained(
+                curves.reshape(len(centres), len(lineage.pseudotime)).T,
+                estimator.labels_[assigned],
+                shift[assigned],
+                spread[assigned],
+                lineage.expression[:, assigned],
+                lineage.weights,
+            )
+        )
+    return float(np.mean(explained, axis=0).sum() / len(estimator.genes_))
+
+
+def prediction_strength(estimator, adata, y=None) -> float:
+    """Return how well the clusters of a fit predict which genes cluster together in held-out cells.
+
+    The held-out cells are fitted and clustered anew. For each of their clusters, the share of pairs of genes that the
+    fitted clusterer also puts together is computed; the score is the least of them. Less than two clusters score 0.
+
+    Parameters
+    ----------
+    estimator, adata, y
+        As for :func:`trend_deviance`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; above 0.8 or so, clusters are called predictable [1]_.
+
+    References
+    ----------
+    .. [1] Tibshirani & Walther (2005). Cluster validation by prediction strength. Journal of Computational and
+       Graphical Statistics 14, 511-528, eq. (2.1).
+    """
+    ours, theirs = _two_labellings(estimator, adata)
+    if ours is None:
+        return 0.0
+    shares = []
+    for cluster in np.unique(theirs):
+        sizes = np.bincount(ours[theirs == cluster])
+        n = sizes.sum()
+        if n > 1:
+            shares.append(float((sizes * (sizes - 1)).sum() / (n * (n - 1))))
+    return min(shares, default=0.0)
+
+
+def cluster_stability(estimator, adata, y=None) -> float:
+    """Return the adjusted Rand index of the fitted clusters and those of held-out cells.
+
+    Less than two clusters score 0. Arguments as for :func:`trend_deviance`.
+
+    References
+    ----------
+    Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
+    """
+    ours, theirs = _two_labellings(estimator, adata)
+    return 0.0 if ours is None else float(adjusted_rand_score(ours, theirs))
+
+
+def silhouette(estimator, adata=None, y=None) -> float:
+    """Return the mean silhouette of the clustered genes, by their scaled trends; less than two clusters score -1.
+
+    References
+    ----------
+    Rousseeuw (1987). Silhouettes. Journal of Computational and Applied Mathematics 20, 53-65.
+    """
+    chosen = estimator.labels_ >= 0
+    n_clusters = len(np.unique(estimator.labels_[chosen]))
+    if not 2 <= n_clusters < chosen.sum():
+        return -1.0
+    return float(silhouette_score(estimator.scaled_trends_[chosen], estimator.labels_[chosen]))
+
+
+def modularity(estimator, adata=None, y=None) -> float:
+    """Return the modularity of the clusters in the graph of genes; the clusterer must have one (GraphClusterer).
+
+    References
+    ----------
+    Newman (2004). Analysis of weighted networks. Physical Review E 70, 056131.
+    """
+    value = getattr(estimator.clusterer_, "modularity_", None)
+    if value is None and estimator.n_clusters_ > 0:
+        raise ValueError(
+            f"{type(estimator.clusterer_).__name__} has no modularity. Use GraphClusterer, or another scorer."
+        )
+    return 0.0 if value is None else float(value)
+
+
+SCORERS: Mapping[str, Callable] = {
+    scorer.__name__: scorer
+    for scorer in (trend_deviance, prediction_strength, cluster_stability, silhouette, modularity)
+}
+
+
+def one_standard_error(complexity: str | Callable | None = None) -> Callable[[Mapping], int]:
+    """Return a `refit` for searches: the simplest candidate within one standard error of the best.
+
+    Parameters
+    ----------
+    complexity : str, callable or None
+        Parameter that makes a clustering finer as it grows (its name in the search), or a function of a candidate's
+        parameters; `None` = `clusterer__resolution`.
+
+    Returns
+    -------
+    function
+        `cv_results_ -> index`, for `GridSearchCV(refit=...)`.
+
+    References
+    ----------
+    Hastie, Tibshirani & Friedman (2009). The Elements of Statistical Learning, 2nd ed., section 7.10.1.
+
+    Examples
+    --------
+    >>> choose = one_standard_error("clusterer__resolution")
+    >>> choose({
+    ...     "mean_test_score": [0.50, 0.52, 0.53], "std_test_score": [0.1, 0.04, 0.04],
+    ...     "split0_test_score": 0, "split1_test_score": 0,
+    ...     "params": [{"clusterer__resolution": r} for r in (0.1, 0.5, 1.0)],
+    ... })
+    1
+    """
+    name = "clusterer__resolution" if complexity is None else complexity
+
+    def choose(cv_results: Mapping) -> int:
+        mean = np.asarray(cv_results["mean_test_score"], dtype=float)
+        n_splits = sum(key.startswith("split") and key.endswith("_test_score") for key in cv_results)
+        error = np.asarray(cv_results["std_test_score"], dtype=float) / np.sqrt(max(n_splits, 1))
+        best = int(np.nanargmax(mean))
+        good = np.flatnonzero(mean >= mean[best] - error[best])
+        cost = [float(name(cv_results["params"][i]) if callable(name) else cv_results["params"][i][name]) for i in good]
+        return int(good[np.argmin(cost)])
+
+    return choose
+
+
+def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray:
+    """Return `1 - RSS / TSS` of each gene, from products of the expression with the curves."""
+    columns = np.column_stack([curves, np.ones(len(curves))])
+    products, squares = weighted_products(columns, expression, weights)
+    with_curve, sums = products[labels, np.arange(len(labels))], products[-1]
+    total = squares - sums**2 / weights.sum()
+    curve_sums, curve_squares = weights @ curves, weights @ curves**2
+    rss = (
+        squares
+        - 2 * (spread * with_curve + shift * sums)
+        + spread**2 * curve_squares[labels]
+        + 2 * spread * shift * curve_sums[labels]
+        + shift**2 * weights.sum()
+    )
+    return np.where(total > 1e-12 * squares, 1 - rss / np.where(total > 0, total, 1.0), 0.0)
+
+
+def _two_labellings(estimator, adata):
+    """Return the clusters of the genes assigned both in the fit and in held-out cells, or `None` if there are too few."""
+    if estimator.n_clusters_ < 2:
+        return None, None
+    other = clone(estimator).set_params(time_range=estimator.fitted_range_)
+    assigned = [gene for gene, label in zip(estimator.genes_, estimator.labels_, strict=True) if label >= 0]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LineageClustWarning)
+            other.fit(adata, genes=assigned, lineage=estimator.lineage_)
+    except NoTrendError:
+        return None, None
+    theirs = dict(zip(other.genes_, other.labels_, strict=True))
+    pairs = np.array(
+        [
+            (ours, theirs.get(gene, -1))
+            for gene, ours in zip(estimator.genes_, estimator.labels_, strict=True)
+            if ours >= 0
+        ]
+    )
+    pairs = pairs[pairs[:, 1] >= 0]
+    if len(pairs) < 2 or len(np.unique(pairs[:, 1])) < 2:
+        return None, None
+    return pairs[:, 0], pairs[:, 1]
