@@ -11,7 +11,6 @@ extensions = [
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
@@ -34,7 +33,6 @@ autodoc_default_options = {
     "exclude-members": f"get_metadata_routing,set_output,{_requests}",
 }
 autodoc_typehints = "none"
-autosummary_generate = False
 numpydoc_show_class_members = False  # autodoc shows them
 
 myst_enable_extensions = ["colon_fence"]

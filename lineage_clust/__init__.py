@@ -10,7 +10,7 @@ from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
 from .gene_trend import FailedTrend, GeneTrend
 from .model_selection import PseudotimeKFold
-from .models import GAM
+from .models import GAM, MgcvGAM, PyGAM
 from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from .trends import Trends
 
@@ -25,8 +25,10 @@ __all__ = [
     "GeneTrend",
     "GraphClusterer",
     "LineageClustWarning",
+    "MgcvGAM",
     "NoTrendError",
     "PseudotimeKFold",
+    "PyGAM",
     "TrendClusterer",
     "Trends",
     "UnknownNameError",

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import metadata_routing
+from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from . import components, module_scores, results
+from . import components, drawing, module_scores, results
 from .annotations import covariate_strips
 from .assigning import assign
 from .errors import LineageClustWarning
@@ -242,7 +242,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
         scaled, table = trends.scaled(self.scale), gene_table(trends)
-        clustering = self._cluster(clusterer, scaled, table, trends.grid)
+        clustering = self._cluster(clusterer, scaled, table, trends, fits)
         scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw)
 
         # nothing can fail from here on: an earlier fit is replaced whole or not at all
@@ -255,12 +255,13 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
         self.gene_location_, self.gene_scale_ = trends.location_and_scale(self.scale)
         self.clusterer_ = clusterer
-        self.labels_, self._cluster_order, self._pvalue_limit = clustering
+        self.labels_, self._cluster_order, self._pvalue_limit, confidence = clustering
         self.n_clusters_ = self._n_features_out = int(self.labels_.max(initial=-1)) + 1
         self.cluster_centers_ = np.array(
             [scaled[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
         ).reshape(self.n_clusters_, len(trends.grid))
         table.insert(0, "cluster", self.labels_)
+        table.insert(1, "confidence", confidence)
         self.gene_table_ = table
         self.cluster_table_ = cluster_table(table, self.cluster_centers_, self.pseudotime_)
         self._gene_means, self._gene_stds = scores
@@ -543,6 +544,65 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_anndata(adata)
         return results.write_to(self, adata, key)
 
+    def save(self, path) -> None:
+        """Write the fitted estimator to a file of arrays and JSON: no pickle, and no cells in it.
+
+        The loaded one predicts the same to the last bit, and opening the file cannot run code. It is written whole or
+        not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file; an existing one is replaced.
+
+        Raises
+        ------
+        TypeError
+            If a component is not of this library, or a parameter is a function: use `joblib.dump` then.
+
+        See Also
+        --------
+        load : Reads the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import lineage_clust as lc
+        >>> adata = lc.datasets.bone_marrow()
+        >>> tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tc.save(f"{folder}/ery.lclust")
+        ...     again = lc.TrendClusterer.load(f"{folder}/ery.lclust")
+        >>> bool((again.predict(adata) == tc.labels_).all())
+        True
+        """
+        from .persistence import save
+
+        check_is_fitted(self)
+        save(self, path)
+
+    @staticmethod
+    def load(path):
+        """Return the TrendClusterer that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file, written by this or an earlier release.
+
+        Returns
+        -------
+        TrendClusterer
+
+        Raises
+        ------
+        ValueError
+            If it is another kind of file, damaged, incomplete, or of a newer format.
+        """
+        from .persistence import load
+
+        return load(path)
+
     def get_params(self, deep=True):
         """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""
         params = super().get_params(deep=deep)
@@ -612,8 +672,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.callback is not None and (self.covariates is not None or self.offset is not None):
             raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
 
-    def _cluster(self, clusterer, scaled, table, grid):
-        """Return labels, the clusterer's own label of each cluster, and the largest p-value that is clustered."""
+    def _cluster(self, clusterer, scaled, table, trends, fits):
+        """Return labels, the clusterer's own label of each, the largest p-value that is clustered, and confidence."""
         qvalue = table["qvalue"].to_numpy()
         untested = np.isnan(qvalue).all()  # a model without a test says nothing against a gene
         gated = self.alpha is not None and not untested
@@ -623,10 +683,18 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
         chosen = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
         labels, order = np.full(len(qvalue), -1), np.zeros(0, dtype=int)
+        confidence = np.full(len(qvalue), np.nan)
         if len(chosen):
-            own = np.asarray(clusterer.fit(scaled[chosen]).labels_)
-            labels[chosen], order = order_clusters(own, scaled[chosen], grid)
-            return labels, order, limit
+            drawn = {}
+            if getattr(type(clusterer), "uses_draws", False) and drawing.can_draw(fits):
+                seed = check_random_state(self.random_state).randint(2**31 - 1)
+                names = [trends.genes[gene] for gene in chosen]
+                drawn = {"draws": drawing.draws(fits, names, self.scale, random_state=seed)}
+            own = np.asarray(clusterer.fit(scaled[chosen], **drawn).labels_)
+            labels[chosen], order = order_clusters(own, scaled[chosen], trends.grid)
+            if getattr(clusterer, "confidence_", None) is not None:
+                confidence[chosen] = clusterer.confidence_
+            return labels, order, limit, confidence
         if passed.any():
             reason = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
         else:
@@ -635,7 +703,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "alpha=None to cluster all genes."
             )
         warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=3)
-        return labels, order, limit
+        return labels, order, limit, confidence
 
     def _check_parameters(self) -> None:
         if isinstance(self.n_points, bool) or not isinstance(self.n_points, Integral) or self.n_points < 2:

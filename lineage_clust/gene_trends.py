@@ -33,6 +33,11 @@ class GeneTrends(Mapping):
         }
         self._genes = list(dict.fromkeys(g for fit in fits for g in [*fit.trends.genes, *fit.trends.failed]))
 
+    @property
+    def fits(self) -> list:
+        """The fitted lineages that the trends are built from."""
+        return list(self._fits.values())
+
     def __getitem__(self, gene: str) -> dict[str, GeneTrend | FailedTrend]:
         if not any(gene in fit.trends.failed or gene in self._positions[name] for name, fit in self._fits.items()):
             raise KeyError(gene)
@@ -60,7 +65,7 @@ class GeneTrends(Mapping):
 
     def with_data(self, lineages, prepare_kwargs=None) -> GeneTrends:
         """Return the same trends, holding the cells of lineages that were read again."""
-        return GeneTrends(list(self._fits.values()), lineages, prepare_kwargs)
+        return GeneTrends(self.fits, lineages, prepare_kwargs)
 
     def _with_cells(self, gene: str, name: str, group) -> GeneTrend:
         lineage = self._lineages[name]

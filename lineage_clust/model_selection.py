@@ -77,5 +77,6 @@ class PseudotimeKFold:
 
     def __repr__(self) -> str:
         return (
-            f"PseudotimeKFold(n_splits={self.n_splits}, time_key={self.time_key!r}, random_state={self.random_state!r})"
+            f"PseudotimeKFold(n_splits={self.n_splits}, time_key={self.time_key!r}, lineage={self.lineage!r}, "
+            f"random_state={self.random_state!r})"
         )

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from .errors import LineageClustWarning, NoTrendError
+from .errors import LineageClustWarning, NoTrendError, quoted
 from .models.moments import weighted_products
 
 
@@ -153,14 +153,16 @@ SCORERS: Mapping[str, Callable] = {
 }
 
 
-def one_standard_error(complexity: str | Callable | None = None) -> Callable[[Mapping], int]:
+def one_standard_error(complexity: str | Callable | None = None, metric: str = "score") -> Callable[[Mapping], int]:
     """Return a `refit` for searches: the simplest candidate within one standard error of the best.
 
     Parameters
     ----------
     complexity : str, callable or None
         Parameter that makes a clustering finer as it grows (its name in the search), or a function of a candidate's
-        parameters; `None` = `clusterer__resolution`.
+        parameters; `None` = `clusterer__resolution`. Of equally simple candidates the one with the best score is taken.
+    metric : str
+        Which score decides, if the search has several (`scoring=` a dictionary).
 
     Returns
     -------
@@ -184,15 +186,33 @@ def one_standard_error(complexity: str | Callable | None = None) -> Callable[[Ma
     name = "clusterer__resolution" if complexity is None else complexity
 
     def choose(cv_results: Mapping) -> int:
-        mean = np.asarray(cv_results["mean_test_score"], dtype=float)
-        n_splits = sum(key.startswith("split") and key.endswith("_test_score") for key in cv_results)
-        error = np.asarray(cv_results["std_test_score"], dtype=float) / np.sqrt(max(n_splits, 1))
+        mean = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
+        if np.isnan(mean).all():
+            raise ValueError(
+                "Every candidate failed: there is none to choose. Search with error_score='raise' to see why."
+            )
+        n_splits = sum(key.startswith("split") and key.endswith(f"_test_{metric}") for key in cv_results)
+        error = np.asarray(cv_results[f"std_test_{metric}"], dtype=float) / np.sqrt(max(n_splits, 1))
         best = int(np.nanargmax(mean))
         good = np.flatnonzero(mean >= mean[best] - error[best])
-        cost = [float(name(cv_results["params"][i]) if callable(name) else cv_results["params"][i][name]) for i in good]
-        return int(good[np.argmin(cost)])
+        cost = [_complexity(cv_results["params"][candidate], name) for candidate in good]
+        return int(good[np.lexsort((-mean[good], cost))[0]])
 
     return choose
+
+
+def _complexity(params: Mapping, name: str | Callable) -> float:
+    if not callable(name) and name not in params:
+        raise ValueError(
+            f"The search has no parameter {name!r}, only {quoted(params)}. Pass one of them, or a function of the "
+            "parameters, to one_standard_error."
+        )
+    value = name(params) if callable(name) else params[name]
+    if isinstance(value, str) or value is None:
+        raise ValueError(
+            f"{name!r} must be a number in every candidate; got {value!r}. Leave that one out of the search."
+        )
+    return float(value)
 
 
 def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray:

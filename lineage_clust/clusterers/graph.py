@@ -10,14 +10,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .canonical import canonical_order, identical_groups, rounded, rounding_step
-from .communities import as_igraph, find_communities, modularity
-from .labels import agree, majority, numbered_by_size
+from .communities import as_igraph, modularity
+from .cutting import Cutting
+from .labels import majority, numbered_by_size
 from .neighbors import nearest_neighbors, neighbors_from_graph
 from .parameters import check_parameters
+from .stability import confidence
 from .weights import STRENGTHS, connectivities
 
 
-class GraphClusterer(ClusterMixin, BaseEstimator):
+class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     """Communities of the nearest-neighbour graph of the rows.
 
     Every row is tied to its nearest neighbours, the ties are weighted, and the graph is cut into communities by Leiden
@@ -49,8 +51,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     objective : str, default="modularity"
         What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain has modularity only.
-    resolution : float, default=1.0
-        Greater values give more clusters. Without effect on "Surprise" and "Significance".
+    resolution : "auto" or float, default=1.0
+        Greater values give more clusters. Without effect on "Surprise" and "Significance". "auto" takes the finest of
+        a grid of resolutions at which every cluster comes back when the trends are drawn anew, see Notes.
     n_iterations : int, default=2
         Iterations of Leiden; -1 repeats until nothing improves, as Louvain always does.
     min_cluster_size : int, default=1
@@ -74,6 +77,10 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         no edges.
     resolution_ : float
         Resolution used.
+    stability_ : StabilityCurve or None
+        With ``resolution="auto"``: number of clusters and reproducibility along the grid of resolutions.
+    confidence_ : ndarray of shape (n_rows,) or None
+        How often a row stays with its cluster over the draws; `None` without draws and with a fixed resolution.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -91,6 +98,12 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     last digits of a double therefore does not change the labels either. Rows that are the same after rounding get the
     same label: the one that most of them would have.
 
+    With ``resolution="auto"``, each draw of the trends (or, without draws, a random four fifths of the rows) is cut at
+    each resolution. Among the cuts whose mean adjusted Rand index over all pairs of draws is within 0.05 of the best, it
+    is the finest of which every cluster has a mean Jaccard index of at least 0.85 with its best match in the draws [5]_,
+    [6]_; else the coarsest. All rows are one cluster if no cut into more comes back (0.4), or none does better than
+    rows of the same mean and covariance without clusters.
+
     Rows without neighbours of positive weight are clusters of their own; with ``weights="jaccard"`` that includes two
     rows that have only each other, for their neighbourhoods share nothing.
 
@@ -107,6 +120,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
        Systems 17, equation 1.
     .. [4] Traag, Waltman & van Eck (2019), From Louvain to Leiden: guaranteeing well-connected communities, Scientific
        Reports 9, 5233.
+    .. [5] Hubert & Arabie (1985), Comparing partitions, Journal of Classification 2, 193-218.
+    .. [6] Hennig (2007), Cluster-wise assessment of cluster stability, Computational Statistics and Data Analysis 52,
+       258-271.
 
     Examples
     --------
@@ -122,7 +138,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     array([1])
     """
 
-    uses_draws = False
+    uses_draws = True
     """Whether `fit` makes use of `draws`."""
 
     def __init__(
@@ -163,8 +179,10 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
             Scaled trends, one gene a row.
         y : None
             Ignored.
-        draws : None
-            Resampled trends; not used.
+        draws : iterable of array-like of shape (n_rows, n_columns), default=None
+            Trends drawn anew from what is known of them. They decide on ``resolution="auto"`` and on `confidence_`.
+            Without them, "auto" leaves out a fifth of the rows at random, and there is no confidence for a fixed
+            resolution.
 
         Returns
         -------
@@ -192,23 +210,19 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
 
         weighted = connectivities(self._lists, self.weights)
         graph = as_igraph(weighted)
-        self.resolution_ = self._resolve_resolution()
-        communities = find_communities(
-            graph,
-            method=self.method,
-            backend=self.backend,
-            objective=self.objective,
-            resolution=self.resolution_,
-            n_iterations=int(self.n_iterations),
-            seed=seed,
-        )
-        communities = agree(communities, group)
+        drawn = self._drawn_places(draws, order)
+        self.resolution_, communities = self._cut(graph, drawn, group, seed)
         self.modularity_ = modularity(graph, communities)
         self._row_labels = numbered_by_size(communities, self.min_cluster_size)
 
         self.labels_ = np.empty_like(self._row_labels)
         self.labels_[order] = self._row_labels
         self.n_clusters_ = int(self.labels_.max()) + 1
+        self.confidence_ = None
+        if self._drawn_labels is not None:
+            self.confidence_ = np.empty(len(order))
+            self.confidence_[order] = confidence(communities, self._drawn_labels)
+        del self._drawn_labels
         given = np.argsort(order)
         self.connectivities_ = weighted[given][:, given]
         self.connectivities_.sort_indices()
@@ -258,10 +272,6 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
                 labels[number], share[number] = known[key], 1.0
         return labels, share
 
-    def _resolve_resolution(self):
-        """Return the resolution at which the graph is cut."""
-        return float(self.resolution)
-
     def _fit_places(self):
         """Return the rows in the space where distances are measured."""
         self._pca = None
@@ -273,15 +283,17 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
             return rounded(self._pca.fit_transform(self._rows), self._step)
 
     def _fit_lists(self):
-        self._searcher = None
-        if self.neighbors is None:
-            return nearest_neighbors(self._places, self.n_neighbors - 1, self.metric)
-        self._searcher = clone(self.neighbors)
-        graph = self._searcher.fit_transform(self._places)
-        if not sparse.issparse(graph) or graph.shape != (len(self._places), len(self._places)):
+        self._searcher = None if self.neighbors is None else clone(self.neighbors)
+        return self._lists_of(self._places, self._searcher)
+
+    def _lists_of(self, places, searcher):
+        if searcher is None:
+            return nearest_neighbors(places, self.n_neighbors - 1, self.metric)
+        graph = searcher.fit_transform(places)
+        if not sparse.issparse(graph) or graph.shape != (len(places), len(places)):
             raise TypeError(
-                f"neighbors must return a sparse graph of distances between the {len(self._places)} rows; "
-                f"{type(self._searcher).__name__} returned {type(graph).__name__} of shape {np.shape(graph)}."
+                f"neighbors must return a sparse graph of distances between the {len(places)} rows; "
+                f"{type(searcher).__name__} returned {type(graph).__name__} of shape {np.shape(graph)}."
             )
         return neighbors_from_graph(graph, without_self=True)
 

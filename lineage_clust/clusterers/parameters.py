@@ -34,8 +34,9 @@ def check_parameters(clusterer):
             "n_iterations must be a positive integer, or -1 to repeat until nothing improves; "
             f"got {clusterer.n_iterations!r}."
         )
-    if not _is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf"):
-        raise ValueError(f"resolution must be a positive number; got {clusterer.resolution!r}.")
+    automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
+    if not automatic and (not _is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf")):
+        raise ValueError(f"resolution must be 'auto' or a positive number; got {clusterer.resolution!r}.")
     if not isinstance(clusterer.weights, str) or clusterer.weights not in STRENGTHS:
         raise ValueError(
             f"weights must be one of {quoted(STRENGTHS)}; got {clusterer.weights!r}."

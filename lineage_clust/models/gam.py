@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..errors import NoTrendError
@@ -246,6 +247,39 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ends = self._link.mean(eta - half), self._link.mean(eta + half)
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
+
+    def sample(self, X, n_draws=1, random_state=None):
+        """Yield draws of the trends from their posterior, on the response scale at offset 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Design rows.
+        n_draws : int, default=1
+            Number of draws.
+        random_state : int, RandomState or None
+            Seed.
+
+        Yields
+        ------
+        ndarray of shape (n_rows, n_genes)
+            One draw of all trends; genes that failed are NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> t = np.linspace(0, 1, 40)
+        >>> gam = GAM().fit(np.column_stack([t, t**2]), np.sin(3 * t)[:, None])
+        >>> [draw.shape for draw in gam.sample(np.array([[0.5, 0.25]]), n_draws=2, random_state=0)]
+        [(1, 1), (1, 1)]
+        """
+        eta, _ = self._predictor(X, False)
+        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
+        if self._has_intercept:
+            rows = np.column_stack([rows, np.ones(len(rows))])
+        generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+        for _ in range(n_draws):
+            yield self._link.mean(eta + rows @ self.posterior_.draw(generator))
 
     def take_genes(self, genes):
         """Return a fitted GAM of some of the genes only.

@@ -70,7 +70,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     # Fitting around the weighted mean keeps digits where a gene's level is large and its variation small.
     means = sums / total
     null_deviance = np.maximum(squares - sums * means, 0.0)
-    level = squares if shift is None else squares + total * np.nan_to_num(shift) ** 2
+    level = squares if shift is None else squares + total * shift**2
     null_deviance[null_deviance <= 1e-13 * level] = 0.0
     centre = means if design.constant is not None else np.zeros_like(means)
     products = products - np.outer(Z.T @ weights, centre)
@@ -124,7 +124,8 @@ def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
 def _level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weighted means of dense expression: taken off first, they cost the sums of squares no digits."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
+        level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
+    return np.where(np.isfinite(level), level, 0.0)
 
 
 def _sums(Z, Y, weights, offset, shift=None):

@@ -104,10 +104,11 @@ class MgcvGAM(PerGeneModel):
     -----
     mgcv takes weights for precisions. Fate probabilities are degrees of membership, and under them its standard errors
     and p-values are too small: :class:`lineage_clust.models.GAM` with `covariance="robust"` is calibrated then too.
+    Where expression is constant mgcv finds no smoothing parameter; such a gene gets a straight line.
 
-    There is one R in a process and it does one thing at a time, so there is no `n_jobs`. A fitted model holds no R object
-    and can be pickled; `predict` needs R and mgcv, for the basis at new times. Bases other than "tp", "ts", "ds" and
-    "gp" do not grow with the number of cells.
+    There is one R in a process and it does one thing at a time, so there is no `n_jobs`. A fitted model holds no R
+    object and can be pickled; `predict` needs R and mgcv, for the basis at new times. The bases "tp", "ts", "ds" and
+    "gp" keep up to 2000 of the cells' times, the others only their knots.
 
     References
     ----------
@@ -248,8 +249,8 @@ class MgcvGAM(PerGeneModel):
             return self.knots
         if self.bs in ("cp", "cc"):
             return np.asarray(domain, dtype=float)
-        if self.bs == "ps":  # as mgcv places them, but without widening the domain
-            order = 2 if self.m is None else int(np.ravel(self.m)[0])
+        order = 2 if self.m is None else int(np.ravel(self.m)[0])
+        if self.bs == "ps" and k > order + 1:  # as mgcv places them, but without widening the domain
             step = (domain[1] - domain[0]) / (k - order - 1)
             return domain[0] + step * np.arange(-order - 1, k + 1)
         return None

@@ -13,10 +13,10 @@ from .per_gene import UnfitGeneError
 
 _ADVICE = (
     "MgcvGAM needs R, its package mgcv and the Python package rpy2. Debian or Ubuntu: apt-get install r-base-dev "
-    "r-cran-mgcv libtirpc-dev, then pip install 'lineage_clust[mgcv]'. conda: conda install r-mgcv rpy2. "
+    "r-cran-mgcv, then pip install 'lineage_clust[mgcv]'. conda: conda install r-mgcv rpy2. "
     "GAM(...) needs none of them."
 )
-_OLD_R = " (Newer versions of rpy2 need R 4.5: with an older R, pip install 'rpy2<3.6'.)"
+_OLD_R = " (Newer rpy2 needs R 4.5: with an older R, pip install 'rpy2<3.6.7' 'rpy2-rinterface<3.6.6'.)"
 
 # The functions see mgcv's names without attaching it. Warnings and errors come back as values.
 _FUNCTIONS = """
@@ -190,6 +190,7 @@ class GeneFitter:
         self.smooth = None
 
     def __call__(self, y: np.ndarray) -> SimpleNamespace:
+        """Return what R says of one gene."""
         reason = self.family.refuse(y.min(), y.max(), self.link.name)
         if reason is None and y.min() <= 0 and self.family.name in ("gamma", "inverse_gaussian"):
             reason = (

@@ -177,7 +177,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             check_is_fitted(self)
         if getattr(X, "ndim", None) == 1:
             X = np.asarray(X)[:, None]
-        X = validate_data(self, X, dtype=np.float64, reset=reset)
+        X = validate_data(self, X, dtype=np.float64, reset=reset, ensure_min_samples=2 if reset else 1)
         if X.shape[1] != 1:
             raise ValueError(
                 f"{type(self).__name__} reads pseudotime: X must have one column; got {X.shape[1]}. Use GAM(...) for "

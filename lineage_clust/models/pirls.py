@@ -143,7 +143,8 @@ def make_problem(design: Design, weights, offset, likelihood: Likelihood, smooth
     """Return the Problem of a design: its rows sorted, its penalty's null space counted."""
     grouped = GroupedDesign(design.matrix)
     gram = design.matrix.T @ (design.matrix * weights[:, None])
-    n_unpenalized = diagonalise(gram, design.penalty).n_unpenalized
+    spectrum = diagonalise(gram, design.penalty)
+    n_redundant = len(gram) - len(spectrum.gram)  # collinear columns, which have a mode of their own in each iteration
     family = likelihood.family
     needs_scale = not family.known_scale and likelihood.expectile is None and smoothing == "reml"
     return Problem(
@@ -151,12 +152,12 @@ def make_problem(design: Design, weights, offset, likelihood: Likelihood, smooth
         design.penalty,
         _root(design.penalty),
         design.constant,
-        n_unpenalized,
+        spectrum.n_unpenalized + n_redundant,
         weights[grouped.order],
         np.zeros((len(weights), 1)) if offset is None else offset[grouped.order][:, None],
         likelihood,
         smoothing,
-        ScaleEquation(family, weights, n_unpenalized) if needs_scale else None,
+        ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None,
     )
 
 

@@ -69,6 +69,19 @@ class SharedPosterior:
             sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
 
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """Return one draw `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
+        shape = (len(self.spectrum.gram), len(self.lambda_))
+        inverse = 1.0 / self.precision
+        if self.squared_weight_gram is None:
+            modes = np.sqrt(inverse * self.scale) * generator.standard_normal(shape)
+        else:
+            root = _root(self.squared_weight_gram)
+            sampling = root @ generator.standard_normal((root.shape[1], shape[1])) * np.sqrt(self.variance)
+            bias = np.sqrt(self.spectrum.penalty * (self.lambda_ * self.scale)) * generator.standard_normal(shape)
+            modes = inverse * (sampling + bias)
+        return self.spectrum.basis @ modes
+
     def take(self, genes: np.ndarray) -> SharedPosterior:
         """Return the posterior of some genes."""
         variance = None if self.variance is None else self.variance[genes]
@@ -110,6 +123,12 @@ class GenePosterior:
             variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
         return np.sqrt(np.maximum(variance, 0.0))
 
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """Return one draw `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
+        matrices = np.nan_to_num(self.matrices)
+        normal = generator.standard_normal(matrices.shape[:2])
+        return np.einsum("gij,gj->ig", _root(matrices), normal)
+
     def take(self, genes: np.ndarray) -> GenePosterior:
         """Return the posterior of some genes."""
         return GenePosterior(self.matrices[genes])
@@ -117,3 +136,9 @@ class GenePosterior:
     def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
         """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""
         return rows @ self.matrices[genes] @ np.swapaxes(rows, -1, -2)
+
+
+def _root(matrices: np.ndarray) -> np.ndarray:
+    """Return `R` with `RR' = A` for positive semi-definite matrices."""
+    values, vectors = np.linalg.eigh(matrices)
+    return vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]

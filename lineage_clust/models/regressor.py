@@ -89,11 +89,14 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         fit_params = {keyword: weights} if keyword else {}
         n_genes = y.shape[1]
-        results = None
-        if get_tags(self.estimator).target_tags.multi_output:
-            results = self._fit_at_once(X, y, fit_params)
-        if results is None:
-            results = self._fit_each(X, y, fit_params)
+        finite = np.flatnonzero(_finite_columns(y))
+        results = ["expression holds NaN or infinite values"] * n_genes
+        shared = None
+        if get_tags(self.estimator).target_tags.multi_output and len(finite):
+            shared = self._fit_at_once(X, y[:, finite], fit_params)
+        each = self._fit_each(X, y[:, finite], fit_params) if shared is None else [shared] * len(finite)
+        for gene, result in zip(finite, each, strict=True):
+            results[gene] = result
         self.failed_ = {gene: result for gene, result in enumerate(results) if isinstance(result, str)}
         if len(self.failed_) == n_genes:
             reason, count = Counter(self.failed_.values()).most_common(1)[0]
@@ -102,10 +105,9 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
         self.note_ = [note] * n_genes
-        self._shared = (
-            results[0] if not isinstance(results[0], (str, tuple)) and len(set(map(id, results))) == 1 else None
-        )
-        self.estimators_ = [self._shared] if self._shared else [None if isinstance(r, str) else r for r in results]
+        self._shared = shared
+        self.estimators_ = [None if isinstance(r, str) else r for r in results] if shared is None else [shared]
+        self._fitted_genes = np.setdiff1d(np.arange(n_genes), list(self.failed_))
         self._n_genes = n_genes
         self.deviance_explained_ = self._explained(X, y, weights)
         return self
@@ -117,27 +119,24 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         mean = np.full((len(X), self._n_genes), np.nan)
         if self._shared is not None:
             try:
-                mean = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), self._n_genes)
+                mean[:, self._fitted_genes] = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), -1)
             except Exception as error:
-                self.failed_.update({gene: f"predict: {_reason(error)}" for gene in range(self._n_genes)})
+                self.failed_.update({int(gene): f"predict: {_reason(error)}" for gene in self._fitted_genes})
         else:
-            for gene, estimator in enumerate(self.estimators_):
-                if estimator is not None:
-                    try:
-                        mean[:, gene] = np.asarray(estimator.predict(X), dtype=float).ravel()
-                    except Exception as error:
-                        self.failed_.setdefault(gene, f"predict: {_reason(error)}")
+            for gene in self._fitted_genes:
+                try:
+                    mean[:, gene] = np.asarray(self.estimators_[gene].predict(X), dtype=float).ravel()
+                except Exception as error:
+                    self.failed_.setdefault(int(gene), f"predict: {_reason(error)}")
         return (mean, None) if return_std else mean
 
     def _fit_at_once(self, X, y, fit_params):
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
-        if not np.all(np.isfinite(y)):
-            return None  # one bad gene must not cost the others
         try:
             fitted = clone(self.estimator).fit(X, y, **fit_params)
+            return fitted if np.all(np.isfinite(fitted.predict(X))) else None  # one bad gene must not cost the others
         except Exception:
             return None  # gene by gene, each with its own reason
-        return [fitted] * y.shape[1]
 
     def _fit_each(self, X, y, fit_params):
         y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
@@ -157,7 +156,8 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else np.asarray(y[:, gene], dtype=float)
             with np.errstate(invalid="ignore", divide="ignore"):
                 total = weights @ (values - np.average(values, weights=weights)) ** 2
-                explained[gene] = 1 - weights @ (values - fitted[:, gene]) ** 2 / total if total > 0 else 0.0
+                lost = weights @ (values - fitted[:, gene]) ** 2
+            explained[gene] = 0 * lost if total == 0 else 1 - lost / total
         return explained
 
 
@@ -175,14 +175,20 @@ def _fit_some(estimator, X, y, fit_params) -> list:
     results = []
     for gene in range(y.shape[1]):
         values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]
-        if not np.all(np.isfinite(values)):
-            results.append("expression holds NaN or infinite values")
-            continue
         try:
             results.append(clone(estimator).fit(X, np.asarray(values, dtype=float), **fit_params))
         except Exception as error:
             results.append(f"fit: {_reason(error)}")
     return results
+
+
+def _finite_columns(y) -> np.ndarray:
+    """Return which columns `(n_genes,)` hold finite values only."""
+    if not sparse.issparse(y):
+        return np.isfinite(np.asarray(y, dtype=float)).all(axis=0)
+    y = y.tocsc()
+    bad = np.repeat(np.arange(y.shape[1]), np.diff(y.indptr))[~np.isfinite(y.data)]
+    return ~np.isin(np.arange(y.shape[1]), bad)
 
 
 def _reason(error: Exception) -> str:

@@ -62,9 +62,8 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     >>> spectrum.n_unpenalized
     1
     """
-    scale = np.sqrt(np.diag(gram))
-    scale[scale == 0] = np.sqrt(np.max(np.diag(gram), initial=1.0)) or 1.0
-    gram = gram / np.outer(scale, scale)  # covariates come in their own units
+    scale = _column_scales(gram[None], penalty)[0]
+    gram = gram / np.outer(scale, scale)
     penalty = penalty / np.outer(scale, scale)
     size = np.trace(penalty)
     balance = np.trace(gram) / size if size > 0 else 0.0

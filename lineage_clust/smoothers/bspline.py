@@ -92,8 +92,8 @@ class BSplineSmoother(Smoother):
             inside = x[(x >= start) & (x <= end)]
             levels = np.linspace(0, 1, n_intervals + 1)[1:-1]
             placed = np.quantile(inside if len(inside) else x, levels) if n_intervals > 1 else np.array([])
-            # tied times would give coincident knots and a singular basis: keep intervals a little apart
-            least = 1e-3 * (end - start) / n_intervals
+            # intervals of very unequal length would give a singular basis, and a penalty that rounding spoils
+            least = 0.1 * (end - start) / n_intervals
             placed = np.clip(placed, start + least, end - least)
             inner = np.concatenate([[start], placed, [end]])
             inner = _spread(inner, least)

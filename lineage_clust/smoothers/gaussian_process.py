@@ -11,6 +11,7 @@ from scipy import sparse
 from .base import Smoother, check_domain, check_integer
 
 _RELATIVE_RANK = 1e-10
+_JITTER = 1e-6  # variance added at each landmark, in units of the kernel's; Mellon's default
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ class GaussianProcessSmoother(Smoother):
     -----
     ``k(r) = (1 + a + a^2 / 3) exp(-a)``, ``a = sqrt(5) r / length_scale`` ("matern52"), or ``exp(-(r /
     length_scale)^2 / 2)`` ("rbf"), with `r` the distance [1]_. The landmark approximation is the subset of regressors
-    [1]_, section 8.3.1. Far from the landmarks, curves go back to the model's intercept.
+    [1]_, section 8.3.1, with a variance of 1e-6 added at each landmark. Far from the landmarks, curves go back to the
+    model's intercept.
+
+    Palantir's `compute_gene_trends(ls=, sigma=)` is a process of mean zero with a landmark at each of its 500 grid points:
+    ``GaussianProcessSmoother(length_scale=ls, n_landmarks=500)`` with ``GAM(smoothing=sigma**2, fit_intercept=False)``, on
+    the cells of its branch with weights of 1.
 
     References
     ----------
@@ -91,7 +97,7 @@ class GaussianProcessSmoother(Smoother):
         # eigenvectors have no sign of their own: fix it, so that a basis is the same everywhere
         vectors = vectors[:, kept][:, ::-1]
         vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])] < 0, -1, 1)
-        return _LandmarkBasis(landmarks, float(self.length_scale), vectors / np.sqrt(values[kept][::-1]))
+        return _LandmarkBasis(landmarks, float(self.length_scale), vectors / np.sqrt(values[kept][::-1] + _JITTER))
 
     def _design(self, x: np.ndarray, basis: _LandmarkBasis) -> sparse.csr_matrix:
         return sparse.csr_matrix(self._kernel(x, basis.landmarks) @ basis.to_modes)

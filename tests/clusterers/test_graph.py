@@ -1,6 +1,7 @@
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 
 import igraph
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from lineage_clust.clusterers import GraphClusterer
 
+Fixed = partial(GraphClusterer, resolution=1.0)  # "auto" has its own tests, in test_cutting.py
 WEIGHTS = ["umap", "jaccard", "gaussian", "binary"]
 ALGORITHMS = [("leiden", "igraph"), ("louvain", "igraph"), ("leiden", "leidenalg")]
 PRODUCT = list(product(WEIGHTS, ALGORITHMS))
@@ -40,10 +42,10 @@ def curves(n_rows=150, n_columns=60, seed=0):
 # No check is expected to fail.
 @parametrize_with_checks(
     [
-        GraphClusterer(),
-        GraphClusterer(weights="jaccard", method="louvain", n_components=3),
-        GraphClusterer(weights="gaussian", backend="leidenalg", min_cluster_size=3),
-        GraphClusterer(weights="binary", neighbors=KNeighborsTransformer(n_neighbors=3, algorithm="brute")),
+        Fixed(),
+        Fixed(weights="jaccard", method="louvain", n_components=3),
+        Fixed(weights="gaussian", backend="leidenalg", min_cluster_size=3),
+        Fixed(weights="binary", neighbors=KNeighborsTransformer(n_neighbors=3, algorithm="brute")),
     ]
 )
 def test_scikit_learn_conventions(estimator, check):
@@ -54,14 +56,14 @@ def test_scikit_learn_conventions(estimator, check):
 def test_planted_groups_are_recovered(weights, algorithm):
     X, truth = blobs()
     method, backend = algorithm
-    clusterer = GraphClusterer(weights=weights, method=method, backend=backend, random_state=0).fit(X)
+    clusterer = Fixed(weights=weights, method=method, backend=backend, random_state=0).fit(X)
     assert adjusted_rand_score(truth, clusterer.labels_) == 1
     assert clusterer.n_clusters_ == 3
 
 
 def test_attributes_are_in_the_order_of_the_rows():
     X = curves()
-    clusterer = GraphClusterer(random_state=0).fit(X)
+    clusterer = Fixed(random_state=0).fit(X)
     weights = clusterer.connectivities_
     assert weights.format == "csr"
     assert abs(weights - weights.T).max() == 0
@@ -90,7 +92,7 @@ def test_n_neighbors_counts_the_row_itself():
     listed[np.arange(len(X))[:, None], nearest] = 1
     np.fill_diagonal(listed, 0)
     assert (listed.sum(axis=1) == 4).all()
-    clusterer = GraphClusterer(n_neighbors=5, weights="binary").fit(X)
+    clusterer = Fixed(n_neighbors=5, weights="binary").fit(X)
     assert np.array_equal(clusterer.connectivities_.toarray(), np.maximum(listed, listed.T))
 
 
@@ -98,7 +100,7 @@ def test_n_neighbors_counts_the_row_itself():
 @given(st.integers(0, 10_000), st.sampled_from(WEIGHTS), st.sampled_from(ALGORITHMS))
 def test_labels_do_not_depend_on_the_order_of_rows(seed, weights, algorithm):
     X, order = curves(seed=seed), np.random.default_rng(seed).permutation(150)
-    clusterer = GraphClusterer(weights=weights, method=algorithm[0], backend=algorithm[1], random_state=seed)
+    clusterer = Fixed(weights=weights, method=algorithm[0], backend=algorithm[1], random_state=seed)
     labels = clusterer.fit(X).labels_
     assert adjusted_rand_score(clusterer.fit(X[order]).labels_, labels[order]) == 1
     assert np.array_equal(clusterer.labels_, labels[order])
@@ -115,7 +117,7 @@ def test_labels_do_not_depend_on_the_order_of_rows(seed, weights, algorithm):
     ids=["lattice", "copies", "zeros"],
 )
 def test_ties_and_copies_do_not_bring_the_order_back(X, weights):
-    clusterer = GraphClusterer(weights=weights, random_state=0)
+    clusterer = Fixed(weights=weights, random_state=0)
     labels = clusterer.fit(X).labels_
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(len(X))
@@ -127,7 +129,7 @@ def test_ties_and_copies_do_not_bring_the_order_back(X, weights):
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_noise_in_the_last_digits_changes_no_label(weights):
     X = np.vstack([curves(), np.repeat(curves(10, seed=1), 5, axis=0)])
-    clusterer = GraphClusterer(weights=weights, random_state=0)
+    clusterer = Fixed(weights=weights, random_state=0)
     labels = clusterer.fit(X).labels_
     for seed in range(3):
         noise = 1e-13 * np.random.default_rng(seed).normal(size=X.shape)
@@ -138,7 +140,7 @@ def test_noise_in_the_last_digits_changes_no_label(weights):
 @given(st.integers(0, 10_000), st.sampled_from(WEIGHTS), st.floats(1e-9, 1e9))
 def test_labels_do_not_depend_on_the_unit(seed, weights, scale):
     X = curves(seed=seed)
-    clusterer = GraphClusterer(weights=weights, random_state=0)
+    clusterer = Fixed(weights=weights, random_state=0)
     assert np.array_equal(clusterer.fit(X * scale).labels_, clusterer.fit(X).labels_)
 
 
@@ -146,7 +148,7 @@ def test_threads_give_the_same_labels():
     data = [curves(seed=seed) for seed in range(8)]
 
     def labels(X):
-        return GraphClusterer(random_state=0).fit(X).labels_.tolist()
+        return Fixed(random_state=0).fit(X).labels_.tolist()
 
     alone = [labels(X) for X in data]
     with ThreadPoolExecutor(4) as pool:
@@ -158,7 +160,7 @@ def test_the_number_of_threads_of_the_search_does_not_matter(X):
     labels = []
     for limit in (1, 2, 4):
         with threadpool_limits(limit):
-            labels.append(GraphClusterer(random_state=0).fit(X).labels_)
+            labels.append(Fixed(random_state=0).fit(X).labels_)
     assert np.array_equal(labels[0], labels[1])
     assert np.array_equal(labels[0], labels[2])
 
@@ -168,7 +170,7 @@ def test_an_int_seed_repeats_and_leaves_global_generators_alone():
     random.seed(3)
     np.random.seed(3)
     python_state, numpy_state = random.getstate(), np.random.get_state()[1].tolist()
-    first, second = (GraphClusterer(random_state=5).fit(X).labels_ for _ in range(2))
+    first, second = (Fixed(random_state=5).fit(X).labels_ for _ in range(2))
     assert np.array_equal(first, second)
     assert random.getstate() == python_state
     assert np.random.get_state()[1].tolist() == numpy_state
@@ -177,7 +179,7 @@ def test_an_int_seed_repeats_and_leaves_global_generators_alone():
 def test_a_random_state_instance_moves_on():
     X = curves()
     generator = np.random.RandomState(0)
-    labels = {tuple(GraphClusterer(random_state=generator).fit(X).labels_) for _ in range(8)}
+    labels = {tuple(Fixed(random_state=generator).fit(X).labels_) for _ in range(8)}
     assert len(labels) > 1
 
 
@@ -185,7 +187,7 @@ def test_a_random_state_instance_moves_on():
 @given(st.integers(0, 10_000), st.integers(1, 30))
 def test_min_cluster_size_only_takes_small_clusters_away(seed, min_cluster_size):
     X = curves(80, seed=seed)
-    every = GraphClusterer(n_neighbors=5, random_state=0).fit(X)
+    every = Fixed(n_neighbors=5, random_state=0).fit(X)
     large = clone(every).set_params(min_cluster_size=min_cluster_size).fit(X)
     size = np.bincount(every.labels_)[every.labels_]
     assert np.array_equal(large.labels_, np.where(size >= min_cluster_size, every.labels_, -1))
@@ -197,7 +199,7 @@ def test_min_cluster_size_only_takes_small_clusters_away(seed, min_cluster_size)
 @pytest.mark.parametrize("n_rows", [1, 2, 3])
 def test_few_rows(n_rows, weights, algorithm):
     X = np.arange(n_rows * 4.0).reshape(n_rows, 4) ** 1.5
-    clusterer = GraphClusterer(weights=weights, method=algorithm[0], backend=algorithm[1], random_state=0).fit(X)
+    clusterer = Fixed(weights=weights, method=algorithm[0], backend=algorithm[1], random_state=0).fit(X)
     # Two rows that have only each other share no neighbour.
     expected = [0, 1] if weights == "jaccard" and n_rows == 2 else [0] * n_rows
     assert clusterer.labels_.tolist() == expected
@@ -212,7 +214,7 @@ def test_few_rows(n_rows, weights, algorithm):
 @pytest.mark.filterwarnings("error")
 def test_identical_rows_are_one_cluster(weights, algorithm, n_components):
     X = np.tile([1.0, 2.0, 0.5], (40, 1)) * (1 + 1e-14 * np.arange(40)[:, None])
-    clusterer = GraphClusterer(
+    clusterer = Fixed(
         weights=weights,
         method=algorithm[0],
         backend=algorithm[1],
@@ -228,7 +230,7 @@ def test_identical_rows_are_one_cluster(weights, algorithm, n_components):
 @pytest.mark.filterwarnings("error")
 def test_a_row_beyond_reach_does_no_harm(weights):
     X = np.vstack([curves(60), np.full((1, 60), 1e6)])
-    clusterer = GraphClusterer(weights=weights, random_state=0).fit(X)
+    clusterer = Fixed(weights=weights, random_state=0).fit(X)
     assert (clusterer.labels_ >= 0).all()
     assert np.array_equal(clusterer.predict(X), clusterer.labels_)
 
@@ -237,7 +239,7 @@ def test_a_row_beyond_reach_does_no_harm(weights):
 @pytest.mark.parametrize("settings", [{}, {"n_components": 3}, {"metric": "cosine"}, {"min_cluster_size": 25}])
 def test_predict_of_the_fitted_rows_is_labels(weights, settings):
     X = np.vstack([curves(), 2 * curves(), np.repeat(curves(5, seed=1), 20, axis=0)])
-    clusterer = GraphClusterer(weights=weights, random_state=0, **settings).fit(X)
+    clusterer = Fixed(weights=weights, random_state=0, **settings).fit(X)
     assert np.array_equal(clusterer.predict(X), clusterer.labels_)
     assert np.array_equal(clusterer.predict(X[::-3]), clusterer.labels_[::-3])
 
@@ -245,7 +247,7 @@ def test_predict_of_the_fitted_rows_is_labels(weights, settings):
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_copies_share_a_cluster_where_the_graph_would_part_them(weights):
     X = np.repeat(curves(10), 8, axis=0)
-    clusterer = GraphClusterer(weights=weights, resolution=1000.0, random_state=0).fit(X)
+    clusterer = Fixed(weights=weights, resolution=1000.0, random_state=0).fit(X)
     assert np.array_equal(np.bincount(clusterer.labels_), np.full(10, 8))
     assert np.array_equal(clusterer.labels_, np.repeat(clusterer.labels_[::8], 8))
     assert np.array_equal(clusterer.predict(X), clusterer.labels_)
@@ -253,7 +255,7 @@ def test_copies_share_a_cluster_where_the_graph_would_part_them(weights):
 
 def test_predict_knows_a_fitted_row_from_another_at_distance_zero():
     X = np.vstack([curves(20), 2 * curves(20)])
-    clusterer = GraphClusterer(metric="cosine", resolution=1000.0, random_state=0).fit(X)
+    clusterer = Fixed(metric="cosine", resolution=1000.0, random_state=0).fit(X)
     assert clusterer.n_clusters_ == 40
     assert np.array_equal(clusterer.predict(X), clusterer.labels_)
 
@@ -261,7 +263,7 @@ def test_predict_knows_a_fitted_row_from_another_at_distance_zero():
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_predict_of_a_row_at_distance_zero_asks_nobody_else(weights):
     X = curves(20)
-    clusterer = GraphClusterer(weights=weights, metric="cosine", resolution=1000.0, random_state=0).fit(X)
+    clusterer = Fixed(weights=weights, metric="cosine", resolution=1000.0, random_state=0).fit(X)
     assert clusterer.n_clusters_ == 20
     labels, share = clusterer._vote(3 * X)
     assert np.array_equal(labels, clusterer.labels_)
@@ -271,7 +273,7 @@ def test_predict_of_a_row_at_distance_zero_asks_nobody_else(weights):
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_predict_of_new_rows_finds_their_group(weights):
     X, truth = blobs(240)
-    clusterer = GraphClusterer(weights=weights, random_state=0).fit(X[:120])
+    clusterer = Fixed(weights=weights, random_state=0).fit(X[:120])
     labels, share = clusterer._vote(X[120:])
     assert adjusted_rand_score(truth[120:], labels) == 1
     assert np.array_equal(share, np.ones(120))
@@ -279,7 +281,7 @@ def test_predict_of_new_rows_finds_their_group(weights):
 
 def test_share_of_the_vote_falls_between_groups():
     X = np.r_[np.linspace(0, 1, 30), np.linspace(3, 4, 30)][:, None]
-    clusterer = GraphClusterer(weights="gaussian", resolution=0.1, random_state=0).fit(X)
+    clusterer = Fixed(weights="gaussian", resolution=0.1, random_state=0).fit(X)
     assert clusterer.n_clusters_ == 2
     labels, share = clusterer._vote(np.array([[0.501], [2.0], [1.7]]))
     assert share[0] == 1
@@ -290,7 +292,7 @@ def test_share_of_the_vote_falls_between_groups():
 
 def test_binary_vote_is_a_plain_majority_of_the_nearest():
     X = curves()
-    clusterer = GraphClusterer(n_neighbors=6, weights="binary", random_state=0).fit(X)
+    clusterer = Fixed(n_neighbors=6, weights="binary", random_state=0).fit(X)
     new = curves(40, seed=9)
     nearest = np.linalg.norm(new[:, None] - X, axis=2).argsort(axis=1)[:, :5]
     counts = np.array([np.bincount(row, minlength=clusterer.n_clusters_) for row in clusterer.labels_[nearest]])
@@ -301,14 +303,14 @@ def test_binary_vote_is_a_plain_majority_of_the_nearest():
 
 def test_rows_near_unassigned_ones_are_not_assigned():
     X = np.r_[np.linspace(0, 1, 30), np.linspace(9, 9.1, 4)][:, None]
-    clusterer = GraphClusterer(n_neighbors=4, resolution=0.1, min_cluster_size=5, random_state=0).fit(X)
+    clusterer = Fixed(n_neighbors=4, resolution=0.1, min_cluster_size=5, random_state=0).fit(X)
     assert set(clusterer.labels_[30:]) == {-1}
     assert clusterer.predict([[9.05], [0.51]]).tolist() == [-1, clusterer.predict([[0.51]])[0]]
     assert clusterer.predict([[0.51]])[0] >= 0
 
 
 def test_all_rows_may_end_unassigned():
-    clusterer = GraphClusterer(min_cluster_size=1000, random_state=0).fit(curves(40))
+    clusterer = Fixed(min_cluster_size=1000, random_state=0).fit(curves(40))
     assert set(clusterer.labels_) == {-1}
     assert clusterer.n_clusters_ == 0
     assert set(clusterer.predict(curves(5, seed=1))) == {-1}
@@ -316,24 +318,24 @@ def test_all_rows_may_end_unassigned():
 
 def test_components_are_those_of_pca():
     X = curves()
-    reduced = GraphClusterer(n_components=4, random_state=0).fit(X)
-    by_hand = GraphClusterer(random_state=0).fit(PCA(4, svd_solver="full").fit_transform(X))
+    reduced = Fixed(n_components=4, random_state=0).fit(X)
+    by_hand = Fixed(random_state=0).fit(PCA(4, svd_solver="full").fit_transform(X))
     np.testing.assert_allclose(reduced.connectivities_.toarray(), by_hand.connectivities_.toarray(), atol=1e-6)
-    everything = GraphClusterer(n_components=1000, random_state=0).fit(X)
-    plain = GraphClusterer(random_state=0).fit(X)
+    everything = Fixed(n_components=1000, random_state=0).fit(X)
+    plain = Fixed(random_state=0).fit(X)
     np.testing.assert_allclose(everything.connectivities_.toarray(), plain.connectivities_.toarray(), atol=1e-6)
 
 
 def test_neighbors_may_be_searched_by_another_object():
     X, new = curves(), curves(30, seed=4)
     transformer = KNeighborsTransformer(n_neighbors=14)
-    ours = GraphClusterer(random_state=0).fit(X)
-    theirs = GraphClusterer(neighbors=transformer, random_state=0).fit(X)
+    ours = Fixed(random_state=0).fit(X)
+    theirs = Fixed(neighbors=transformer, random_state=0).fit(X)
     np.testing.assert_allclose(theirs.connectivities_.toarray(), ours.connectivities_.toarray(), atol=1e-6)
     assert np.array_equal(theirs.labels_, ours.labels_)
     assert np.array_equal(theirs.predict(X), theirs.labels_)
     # transform of new rows lists one more than fit_transform has others.
-    shorter = GraphClusterer(n_neighbors=16, random_state=0)
+    shorter = Fixed(n_neighbors=16, random_state=0)
     shorter.__dict__ |= {name: value for name, value in vars(ours).items() if name not in ours.get_params()}
     assert np.array_equal(theirs.predict(new), shorter.predict(new))
     assert not hasattr(transformer, "n_samples_fit_")
@@ -341,22 +343,15 @@ def test_neighbors_may_be_searched_by_another_object():
 
 def test_neighbors_of_unequal_number():
     X = np.r_[np.linspace(0, 1, 20), np.linspace(5, 6, 20), 50.0][:, None]
-    clusterer = GraphClusterer(neighbors=RadiusNeighborsTransformer(radius=0.3), resolution=0.01, random_state=0).fit(X)
+    clusterer = Fixed(neighbors=RadiusNeighborsTransformer(radius=0.3), resolution=0.01, random_state=0).fit(X)
     assert clusterer.labels_.tolist() == [0] * 20 + [1] * 20 + [2]
     assert clusterer.predict([[0.5], [5.5], [30.0]]).tolist() == [0, 1, -1]
-
-
-def test_draws_are_not_used():
-    X = curves()
-    labels = GraphClusterer(random_state=0).fit(X).labels_
-    assert GraphClusterer.uses_draws is False
-    assert np.array_equal(GraphClusterer(random_state=0).fit(X, draws=iter([X])).labels_, labels)
 
 
 def test_fit_does_not_change_its_input():
     X = curves()
     before = X.copy()
-    GraphClusterer(n_components=2, random_state=0).fit(X).predict(X)
+    Fixed(n_components=2, random_state=0).fit(X).predict(X)
     assert np.array_equal(X, before)
 
 
@@ -386,9 +381,9 @@ class FitOnly:
         ({"n_components": 0}, ValueError, "n_components must be an integer of at least 1 (or None); got 0"),
         ({"min_cluster_size": 0}, ValueError, "min_cluster_size must be an integer of at least 1; got 0"),
         ({"n_iterations": 0}, ValueError, "n_iterations must be a positive integer, or -1"),
-        ({"resolution": 0}, ValueError, "resolution must be a positive number; got 0"),
-        ({"resolution": np.nan}, ValueError, "resolution must be a positive number; got nan"),
-        ({"resolution": "auto"}, ValueError, "resolution must be a positive number; got 'auto'"),
+        ({"resolution": 0}, ValueError, "resolution must be 'auto' or a positive number; got 0"),
+        ({"resolution": np.nan}, ValueError, "resolution must be 'auto' or a positive number; got nan"),
+        ({"resolution": "automatic"}, ValueError, "resolution must be 'auto' or a positive number; got 'automatic'"),
         (
             {"weights": "jacard"},
             ValueError,
@@ -412,10 +407,10 @@ class FitOnly:
 def test_wrong_parameters_are_named(settings, error, message):
     X = np.vstack([curves(40), np.ones((1, 60))])
     with pytest.raises(error, match=re.escape(message)):
-        GraphClusterer(**settings).fit(X)
+        Fixed(**settings).fit(X)
 
 
 def test_predict_says_what_neighbors_lacks():
-    clusterer = GraphClusterer(neighbors=FitOnly(), random_state=0).fit(curves(20))
+    clusterer = Fixed(neighbors=FitOnly(), random_state=0).fit(curves(20))
     with pytest.raises(TypeError, match="predict needs neighbors with transform; FitOnly has none"):
         clusterer.predict(curves(20))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from lineage_clust.models import GAM
 from lineage_clust.smoothers import BSplineSmoother
@@ -10,14 +11,14 @@ N_CELLS = 400
 WEIGHTINGS = pytest.mark.parametrize("weighting", ["unit", "fate"])
 
 
-def cells(weighting):
+def cells(weighting, n_cells=N_CELLS):
     """Design, penalty and weights; fate probabilities part after half of the time, as in a lineage with two ends."""
     rng = np.random.default_rng(1)
-    t = np.sort(rng.uniform(0, 1, N_CELLS))
+    t = np.sort(rng.uniform(0, 1, n_cells))
     smoother = BSplineSmoother().fit(t[:, None])
-    toward = np.where(rng.random(N_CELLS) < 0.5, 1.0, -1.0)
-    fate = 1 / (1 + np.exp(-toward * 12 * np.clip(t - 0.4, 0, None) - rng.normal(0, 0.3, N_CELLS)))
-    weights = np.ones(N_CELLS) if weighting == "unit" else np.clip(fate, 0.01, 1)
+    toward = np.where(rng.random(n_cells) < 0.5, 1.0, -1.0)
+    fate = 1 / (1 + np.exp(-toward * 12 * np.clip(t - 0.4, 0, None) - rng.normal(0, 0.3, n_cells)))
+    weights = np.ones(n_cells) if weighting == "unit" else np.clip(fate, 0.01, 1)
     return t, smoother.transform(t[:, None]), smoother.penalty_, weights
 
 
@@ -64,3 +65,64 @@ def test_the_scale_is_the_variance_of_the_noise(covariance):
     noisy = truth + np.random.default_rng(4).normal(0, 0.7, (N_CELLS, 500))
     scale = GAM(covariance=covariance).fit(design, noisy, sample_weight=weights, penalty=penalty).scale_
     assert scale.mean() == pytest.approx(0.49, rel=0.02)
+
+
+# ---- every family
+
+FAMILIES = {
+    "gaussian": lambda eta, rng: rng.normal(eta, 1),
+    "poisson": lambda eta, rng: rng.poisson(np.exp(eta)),
+    "negative_binomial": lambda eta, rng: rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(eta))),
+    "gamma": lambda eta, rng: rng.gamma(2, np.exp(eta) / 2),
+    "binomial": lambda eta, rng: rng.random(eta.shape) < expit(eta),
+    "inverse_gaussian": lambda eta, rng: rng.wald(np.exp(eta), 4),
+}
+FAMILY = pytest.mark.parametrize("family", FAMILIES)
+
+
+# A cell that is 0 or 1 says less than a count: binomial tests have twice as many.
+
+
+def varied_curves(t, n_genes=600):
+    """Curves on the link scale, a quarter each: waves, peaks, straight lines, switches up or down.
+
+    Waves have 0.3 to 1.3 periods, peaks are 0.12 to 0.3 wide (standard deviation), and the slope of a switch is such a peak.
+    Amplitudes are from 0.5 to 2, and levels vary.
+    """
+    rng = np.random.default_rng(6)
+    centre, width = rng.uniform(0.1, 0.9, n_genes), rng.uniform(0.12, 0.3, n_genes)
+    periods, phase, direction = rng.uniform(0.3, 1.3, n_genes), rng.uniform(0, 6, n_genes), rng.choice([-1, 1], n_genes)
+    amplitude, level = rng.uniform(0.5, 2, n_genes), rng.normal(0, 0.5, n_genes)
+    t = t[:, None]
+    shapes = [
+        np.sin(2 * np.pi * periods * t + phase),
+        1.5 * np.exp(-0.5 * ((t - centre) / width) ** 2),
+        2 * (t - 0.5) * direction,
+        1.5 * direction * expit((t - centre) * np.pi / np.sqrt(3) / width),
+    ]
+    return level + amplitude * np.choose(np.arange(n_genes) % 4, shapes)
+
+
+@WEIGHTINGS
+@FAMILY
+def test_flat_genes_of_every_family_are_rarely_significant(family, weighting):
+    t, design, penalty, weights = cells(weighting, 2000 if family == "binomial" else 1000)
+    rng = np.random.default_rng(7)
+    flat = FAMILIES[family](np.zeros((len(t), 1)) + rng.normal(0, 0.7, 2000), rng).astype(float)
+    gam = GAM(family).fit(design, flat, sample_weight=weights, penalty=penalty)
+    assert gam.failed_ == {}
+    assert 0.03 < np.mean(gam.pvalue_ < 0.05) < 0.07
+    assert 0.005 < np.mean(gam.pvalue_ < 0.01) < 0.02
+
+
+@WEIGHTINGS
+@FAMILY
+def test_intervals_of_every_family_cover_the_truth(family, weighting):
+    t, design, penalty, weights = cells(weighting, 4000 if family == "binomial" else 2000)
+    truth = varied_curves(t)
+    values = FAMILIES[family](truth, np.random.default_rng(8)).astype(float)
+    gam = GAM(family).fit(design, values, sample_weight=weights, penalty=penalty)
+    lower, upper = gam.confidence_interval(design)
+    mean = {"gaussian": lambda eta: eta, "binomial": expit}.get(family, np.exp)(truth)
+    assert 0.93 < np.mean((lower <= mean) & (mean <= upper)) < 0.97
+    assert gam.converged_.all()

@@ -115,13 +115,13 @@ def gradient(problem, gam, gene, offset):
     return np.maximum(np.abs(B.T @ scores - pull) - rounding, 0) / (np.abs(B).T @ np.abs(scores)).max()
 
 
-@pytest.mark.parametrize(("family", "link"), DEFAULT_LINKS + OTHER_LINKS)
+@pytest.mark.parametrize(
+    ("family", "link", "with_offset"),
+    [(*pair, False) for pair in DEFAULT_LINKS + OTHER_LINKS] + [(*pair, True) for pair in DEFAULT_LINKS],
+)
 @pytest.mark.parametrize("smoothing", ["reml", "gcv", 0.1])
-@pytest.mark.parametrize("with_offset", [False, True], ids=["", "offset"])
-def test_the_gradient_of_the_penalised_likelihood_is_zero(family, link, smoothing, with_offset):
+def test_the_gradient_of_the_penalised_likelihood_is_zero(family, link, with_offset, smoothing):
     problem = Problem(family, link)
-    if with_offset and FAMILIES[family].default_link != link:
-        pytest.skip("an offset may leave no admissible predictor under this link")
     offset = problem.offset if with_offset else np.zeros(250)
     gam = problem.fit(smoothing, offset=offset if with_offset else None)
     assert gam.failed_ == {}
@@ -309,6 +309,36 @@ def test_with_few_iterations_it_says_so():
     gam = problem.fit(max_iter=2)
     assert not gam.converged_.any()
     assert gam.note_ == ["no convergence in 2 iterations"] * 4
+
+
+# ---- covariates
+
+
+@FAMILY
+@pytest.mark.parametrize("unit", [1e-5, 1e5])
+def test_the_unit_of_a_covariate_does_not_matter(family, unit):
+    problem = Problem(family)
+    covariate = np.random.default_rng(3).normal(size=(250, 1))
+    fits = [
+        GAM(family).fit(sparse.hstack([problem.B, size * covariate], format="csr"), problem.Y, problem.w, penalty=problem.S)
+        for size in (1.0, unit)
+    ]
+    rows = sparse.hstack([problem.rows, np.zeros((len(GRID), 1))], format="csr")
+    assert_same_fit(*fits, rows, 1e-5)
+    np.testing.assert_allclose(fits[1].coef_[:, -1] * unit, fits[0].coef_[:, -1], rtol=1e-4, atol=1e-6)
+
+
+@FAMILY
+def test_a_covariate_that_comes_twice_counts_once(family):
+    problem = Problem(family)
+    batch = sparse.csr_matrix(np.where(np.arange(250) % 3 == 0, 1.0, -0.5)[:, None])
+    once, twice = (
+        GAM(family).fit(sparse.hstack([problem.B, *[batch] * n], format="csr"), problem.Y, problem.w, penalty=problem.S)
+        for n in (1, 2)
+    )
+    rows = [sparse.hstack([problem.rows, np.zeros((len(GRID), n))], format="csr") for n in (1, 2)]
+    np.testing.assert_allclose(twice.predict(rows[1]), once.predict(rows[0]), rtol=1e-5)
+    np.testing.assert_allclose(*(gam.predict(X, return_std=True)[1] for gam, X in ((twice, rows[1]), (once, rows[0]))), rtol=1e-3)  # fmt: skip
 
 
 # ---- expectiles

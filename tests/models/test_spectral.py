@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg
 
-from lineage_clust.models.spectral import diagonalise
+from lineage_clust.models.spectral import diagonalise, diagonalise_each, without_information
 from lineage_clust.smoothers import BSplineSmoother
 
 
@@ -80,3 +80,52 @@ def test_a_column_without_values_is_harmless():
     gram, penalty = np.diag([4.0, 0.0]), np.zeros((2, 2))
     spectrum = diagonalise(gram, penalty)
     np.testing.assert_allclose(np.abs(spectrum.basis), [[0.5], [0.0]])
+
+
+# ---- one gram matrix a gene
+
+
+def penalised_inverses(spectrum, lambda_):
+    return np.einsum("gcm,mg,gdm->gcd", spectrum.basis, 1 / (spectrum.gram + lambda_ * spectrum.penalty), spectrum.basis)
+
+
+@pytest.mark.parametrize("lambda_", [1e-3, 1.0, 1e8])
+def test_each_gene_is_diagonalised_as_it_would_be_alone(lambda_):
+    grams, penalty = zip(*(gram_and_penalty(seed) for seed in range(4)), strict=True)
+    penalty = penalty[0]
+    grams = np.array(grams) * np.array([1.0, 1e-6, 1e3, 10.0])[:, None, None]
+    together = diagonalise_each(grams, penalty, 2)
+    assert together.n_unpenalized == 2
+    found = penalised_inverses(together, lambda_)
+    for gene in range(4):
+        alone = diagonalise(grams[gene], penalty)
+        expected = alone.basis / (alone.gram + lambda_ * alone.penalty).ravel() @ alone.basis.T
+        np.testing.assert_allclose(found[gene], expected, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_unit_of_an_unpenalised_column_does_not_matter(unit):
+    gram, penalty = gram_and_penalty()
+    cross = np.random.default_rng(0).normal(size=len(gram))
+    units = np.append(np.ones(len(gram)), unit)
+    gram = np.block([[gram, cross[:, None]], [cross, 400.0]])
+    penalty = np.pad(penalty, (0, 1))
+    grams = np.array([gram, gram * np.outer(units, units)])
+    plain, scaled = penalised_inverses(diagonalise_each(grams, penalty, 3), 2.0)
+    np.testing.assert_allclose(scaled * np.outer(units, units), plain, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(plain, np.linalg.inv(gram + 2 * penalty), rtol=1e-6, atol=1e-9)
+
+
+def test_gram_matrices_without_information_are_known():
+    grams = np.array([np.eye(2), np.zeros((2, 2)), [[1, np.nan], [np.nan, 1]], np.full((2, 2), np.inf)])
+    assert without_information(grams).tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize("trace", [0.0, 1e-30, 1e-12])
+def test_a_basis_function_that_hardly_any_cell_touches_frees_no_others(trace):
+    gram, penalty = gram_and_penalty()
+    gram[4], gram[:, 4] = 0, 0
+    gram[4, 4] = trace
+    assert diagonalise(gram, penalty).n_unpenalized == 2
+    found = penalised_inverses(diagonalise_each(gram[None], penalty, 2), 1.0)[0]
+    np.testing.assert_allclose(found, np.linalg.inv(gram + penalty), rtol=1e-6, atol=1e-8)

@@ -1,0 +1,217 @@
+"""Scorers: against their definitions, and whether they find what was planted."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.preprocessing import SplineTransformer
+
+import lineage_clust as lc
+from lineage_clust import scoring
+
+
+def clusterer(**parameters):
+    defaults = {"lineage": "A", "clusterer": lc.GraphClusterer(5, resolution=1.0), "n_points": 50, "random_state": 0}
+    return lc.TrendClusterer(**{**defaults, **parameters})
+
+
+@pytest.fixture(scope="module")
+def halves(make_adata):
+    adata = make_adata(500, 24)
+    return adata[::2].copy(), adata[1::2].copy()
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("scale", ["zscore", "minmax", None])
+def test_trend_deviance_is_its_definition(kind, scale, make_adata):
+    adata = make_adata(300, 16, kind=kind)
+    tc = clusterer(scale=scale).fit(adata[::2])
+    held = tc.held_out(adata[1::2], "A")
+    Y = held.expression if kind == "dense" else held.expression.toarray()
+    explained = []
+    for gene in range(len(tc.genes_)):
+        y, w, label = np.asarray(Y[:, gene], dtype=float), held.weights, tc.labels_[gene]
+        if label < 0:
+            explained.append(0.0)
+            continue
+        curve = np.interp(held.pseudotime, tc.pseudotime_, tc.cluster_centers_[label])
+        predicted = tc.gene_location_[gene] + tc.gene_scale_[gene] * curve
+        explained.append(
+            1 - np.average((y - predicted) ** 2, weights=w) / np.average((y - np.average(y, weights=w)) ** 2, weights=w)
+        )
+    assert scoring.trend_deviance(tc, adata[1::2]) == pytest.approx(np.mean(explained), abs=1e-6)
+    assert tc.score(adata[1::2]) == scoring.trend_deviance(tc, adata[1::2])
+
+
+def test_trend_deviance_ranks_smoothness(halves):
+    train, test = halves
+    one_by_one = KMeans(12, n_init=1, random_state=0)  # clusters average the noise away that smoothing would
+    scores = {
+        smoothing: clusterer(model=lc.GAM(smoothing=smoothing), clusterer=one_by_one).fit(train).score(test)
+        for smoothing in (0, "reml", 1e9)
+    }
+    assert scores["reml"] > scores[0] + 0.005
+    assert scores["reml"] > scores[1e9] + 0.05
+
+
+def test_several_lineages_are_averaged(halves):
+    train, test = halves
+    both = clusterer(lineage=["A", "B"]).fit(train)
+    assert 0 < both.score(test) < 1
+
+
+@pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
+def test_without_clusters_scores_are_the_least(halves):
+    train, test = halves
+    nothing = clusterer(genes=["flat0", "flat1", "flat2"], alpha=1e-12).fit(train)
+    assert nothing.n_clusters_ == 0
+    assert scoring.trend_deviance(nothing, test) == 0
+    assert scoring.prediction_strength(nothing, test) == 0
+    assert scoring.cluster_stability(nothing, test) == 0
+    assert scoring.silhouette(nothing, test) == -1
+    assert scoring.modularity(nothing, test) == 0
+
+
+def test_one_cluster_gets_no_credit(halves):
+    train, test = halves
+    one = clusterer(clusterer=KMeans(1, n_init=1)).fit(train)
+    assert scoring.prediction_strength(one, test) == scoring.cluster_stability(one, test) == 0
+    assert scoring.silhouette(one) == -1
+
+
+def test_held_out_clusters_are_compared_by_their_definitions(halves):
+    train, test = halves
+    tc = clusterer(clusterer=KMeans(5, n_init=3, random_state=0)).fit(train)
+    assigned = [gene for gene, label in zip(tc.genes_, tc.labels_, strict=True) if label >= 0]
+    span = float(tc.pseudotime_[0]), float(tc.pseudotime_[-1])
+    other = clusterer(clusterer=KMeans(5, n_init=3, random_state=0), time_range=span).fit(test, genes=assigned)
+    both = [gene for gene, label in zip(other.genes_, other.labels_, strict=True) if label >= 0]
+    ours = tc.gene_table_.loc[both, "cluster"].to_numpy()
+    theirs = other.gene_table_.loc[both, "cluster"].to_numpy()
+    strengths = []
+    for cluster in np.unique(theirs):
+        members = ours[theirs == cluster]
+        pairs = [a == b for i, a in enumerate(members) for b in members[i + 1 :]]
+        strengths += [np.mean(pairs)] if pairs else []
+    assert scoring.prediction_strength(tc, test) == pytest.approx(min(strengths))
+    assert scoring.cluster_stability(tc, test) == pytest.approx(adjusted_rand_score(ours, theirs))
+
+
+def test_modularity_needs_a_graph(halves):
+    train, _ = halves
+    assert scoring.modularity(clusterer().fit(train)) > 0.3
+    with pytest.raises(ValueError, match="KMeans has no modularity"):
+        scoring.modularity(clusterer(clusterer=KMeans(3, n_init=1)).fit(train))
+
+
+def test_scorers_work_with_models_and_smoothers_of_scikit_learn(halves):
+    train, test = halves
+    tc = clusterer(model=LinearRegression(), smoother=SplineTransformer(5), clusterer=KMeans(3, n_init=1))
+    tc.fit(train)
+    assert scoring.trend_deviance(tc, test) > 0.1
+    assert scoring.cluster_stability(tc, test) > 0.3
+
+
+def test_scorers_by_name_are_a_multi_metric_scoring(halves):
+    found = cross_validate(clusterer(), halves[0], cv=lc.PseudotimeKFold(2), scoring=dict(scoring.SCORERS))
+    for name in ("trend_deviance", "prediction_strength", "cluster_stability", "silhouette", "modularity"):
+        assert np.isfinite(found[f"test_{name}"]).all()
+
+
+def test_scoring_changes_nothing(halves):
+    train, test = halves
+    tc = clusterer().fit(train)
+    before = tc.labels_.copy(), tc.get_params(deep=False)
+    for scorer in scoring.SCORERS.values():
+        scorer(tc, test)
+    np.testing.assert_array_equal(tc.labels_, before[0])
+    assert tc.get_params(deep=False) == before[1]
+
+
+@pytest.mark.parametrize(("seed", "n_modules"), [(0, 4), (1, 5), (2, 6), (3, 3), (4, 8)])
+def test_a_search_over_resolutions_finds_the_planted_number_of_modules(seed, n_modules):
+    """By the best score of both scorers of reproducibility, and by the one-standard-error rule with every scorer."""
+    adata = lc.datasets.simulate_lineage(1000, 120, n_modules, n_lineages=1, random_state=seed)
+    tc = clusterer(lineage="lineage_1", clusterer=lc.GraphClusterer())
+    names = ("trend_deviance", "prediction_strength", "cluster_stability")
+    grid = {"clusterer__resolution": [0.05, 0.3, 1.0, 4.0]}
+    scorers = {name: scoring.SCORERS[name] for name in names}
+    search = GridSearchCV(tc, grid, cv=lc.PseudotimeKFold(2), scoring=scorers, refit=False).fit(adata)
+    results = search.cv_results_
+    chosen = {scoring.one_standard_error(metric=name)(results) for name in names}
+    chosen |= {int(np.argmax(results[f"mean_test_{name}"])) for name in names[1:]}
+    for candidate in chosen:
+        assert tc.set_params(**results["params"][candidate]).fit(adata).n_clusters_ == n_modules
+
+
+@pytest.mark.parametrize("scorer", [scoring.prediction_strength, scoring.cluster_stability])
+def test_a_scorer_and_a_rule_can_be_given_to_a_search(scorer):
+    adata = lc.datasets.simulate_lineage(600, 80, 4, n_lineages=1, random_state=0)
+    search = GridSearchCV(
+        clusterer(lineage="lineage_1", clusterer=lc.GraphClusterer()),
+        {"clusterer__resolution": [0.3, 4.0]},
+        cv=lc.PseudotimeKFold(2),
+        scoring=scorer,
+        refit=scoring.one_standard_error(),
+    ).fit(adata)
+    assert search.best_estimator_.n_clusters_ == 4
+
+
+@pytest.mark.parametrize(("seed", "n_modules"), [(0, 4), (1, 5), (3, 3)])
+def test_one_standard_error_stops_held_out_deviance_from_rising_with_ever_finer_clusters(seed, n_modules):
+    adata = lc.datasets.simulate_lineage(1000, 120, n_modules, n_lineages=1, random_state=seed)
+    tc = clusterer(lineage="lineage_1", clusterer=KMeans(n_init=3, random_state=0))
+    grid = {"clusterer__n_clusters": [2, n_modules, n_modules + 1, 24]}
+    search = GridSearchCV(
+        tc, grid, cv=lc.PseudotimeKFold(4), refit=scoring.one_standard_error("clusterer__n_clusters")
+    ).fit(adata)
+    assert np.argmax(search.cv_results_["mean_test_score"]) == 3
+    assert search.best_params_ == {"clusterer__n_clusters": n_modules}
+
+
+def results_of(means, errors, costs, metric="score"):
+    return {
+        f"mean_test_{metric}": np.array(means),
+        f"std_test_{metric}": np.array(errors) * np.sqrt(2),
+        f"split0_test_{metric}": 0,
+        f"split1_test_{metric}": 0,
+        "params": [{"clusterer__resolution": cost} for cost in costs],
+    }
+
+
+def test_one_standard_error_takes_the_simplest_candidate_that_is_good_enough():
+    choose = scoring.one_standard_error()
+    assert choose(results_of([0.5, 0.59, 0.6], [0.02, 0.02, 0.02], [0.1, 0.5, 1.0])) == 1
+    assert choose(results_of([0.5, 0.59, 0.6], [0.2, 0.2, 0.005], [0.1, 0.5, 1.0])) == 2
+    assert choose(results_of([0.6, np.nan, 0.59], [0.02, np.nan, 0.02], [1.0, 0.1, 0.5])) == 2
+    # of equally simple ones, the best
+    assert choose(results_of([0.58, 0.6, 0.59], [0.1, 0.1, 0.1], [0.5, 0.5, 0.5])) == 1
+
+
+def test_one_standard_error_by_a_function_and_of_one_of_several_metrics():
+    finest_first = scoring.one_standard_error(lambda params: -params["clusterer__resolution"], metric="modularity")
+    assert finest_first(results_of([0.6, 0.6], [0.1, 0.1], [0.1, 2.0], "modularity")) == 1
+
+
+def test_one_standard_error_says_what_is_missing():
+    results = results_of([0.5], [0.1], ["auto"])
+    with pytest.raises(ValueError, match="must be a number in every candidate; got 'auto'"):
+        scoring.one_standard_error()(results)
+    with pytest.raises(ValueError, match="no parameter 'smoother__n_splines', only 'clusterer__resolution'"):
+        scoring.one_standard_error("smoother__n_splines")(results)
+    with pytest.raises(ValueError, match="Every candidate failed"):
+        scoring.one_standard_error()(results_of([np.nan], [np.nan], [1.0]))
+
+
+def test_no_warning_leaves_a_scorer(halves):
+    train, test = halves
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for scorer in scoring.SCORERS.values():
+            scorer(clusterer().fit(train), test)
