@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
 
 
@@ -27,10 +28,11 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
         Share of the votes; NaN if the clusterer has none.
     """
     if hasattr(clusterer, "predict"):
-        if hasattr(clusterer, "_vote"):
-            own, confidence = clusterer._vote(scaled)
-        else:
-            own, confidence = np.asarray(clusterer.predict(scaled)), np.full(len(scaled), np.nan)
+        with config_context(transform_output="default"):
+            if hasattr(clusterer, "_vote"):
+                own, confidence = clusterer._vote(scaled)
+            else:
+                own, confidence = np.asarray(clusterer.predict(scaled)), np.full(len(scaled), np.nan)
         numbered = np.full(len(own), -1)
         for number, label in enumerate(order):
             numbered[own == label] = number

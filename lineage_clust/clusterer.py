@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
@@ -78,7 +78,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     n_jobs : int, default=None
         Number of parallel jobs where work is per gene.
     backend : str, default="loky"
-        joblib's backend for them.
+        joblib's backend for them; with the default, `joblib.parallel_config` around the call decides, if there is one.
     random_state : int, RandomState or None, default=None
         Seed for components that have none of their own.
     show_progress_bar : bool, default=False
@@ -346,14 +346,18 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
         if self.n_clusters_ > 0 and len(trends.genes):
             scaled = trends.scaled(self.scale)
-            passed = np.ptp(scaled, axis=1) > 0
+            passed, clustered = np.ptp(scaled, axis=1) > 0, np.ones(len(self.genes_), dtype=bool)
             if self._pvalue_limit is not None:
-                passed &= trends.table["pvalue"].to_numpy(dtype=float) <= self._pvalue_limit
-            rows = np.array([genes.index(gene) for gene in trends.genes])
+                # the gene that set the limit must pass, whatever other genes stood beside it in a product of matrices
+                passed &= trends.table["pvalue"].to_numpy(dtype=float) <= self._pvalue_limit * (1 + 1e-6)
+                clustered = self.gene_table_["qvalue"].to_numpy() < self.alpha
+            place = {gene: row for row, gene in enumerate(genes)}
+            rows = np.array([place[gene] for gene in trends.genes])
             if passed.any():
                 labels[rows[passed]], confidence[rows[passed]] = assign(
-                    self.clusterer_, scaled[passed], self.scaled_trends_, self.labels_, self._cluster_order
-                )
+                    self.clusterer_, scaled[passed], self.scaled_trends_[clustered], self.labels_[clustered],
+                    self._cluster_order,
+                )  # fmt: skip
         return (labels, confidence) if return_confidence else labels
 
     def trends_for(self, adata, genes=None):
@@ -614,12 +618,19 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def set_params(self, **params):
         """Set parameters; those of a component that is `None` are set on its default."""
+        stood_in = []
         for slot, default in components.DEFAULTS.items():
             nested = any(name.startswith(f"{slot}__") for name in params)
             if nested and params.get(slot, getattr(self, slot)) is None:
                 setattr(self, slot, default())
                 params.pop(slot, None)
-        return super().set_params(**params)
+                stood_in.append(slot)
+        try:
+            return super().set_params(**params)
+        except ValueError:
+            for slot in stood_in:
+                setattr(self, slot, None)
+            raise
 
     def _read(self, adata, name, genes, time_range=None):
         return read_lineage(
@@ -662,7 +673,16 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
 
     def _prepare_kwargs(self) -> dict:
-        names = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
+        names = (
+            "time_key",
+            "layer",
+            "use_raw",
+            "backward",
+            "weight_threshold",
+            "endpoint",
+            "endpoint_threshold",
+            "filter_cells",
+        )
         return {name: getattr(self, name) for name in names}
 
     def _check_callback(self) -> None:
@@ -690,7 +710,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 seed = check_random_state(self.random_state).randint(2**31 - 1)
                 names = [trends.genes[gene] for gene in chosen]
                 drawn = {"draws": drawing.draws(fits, names, self.scale, random_state=seed)}
-            own = np.asarray(clusterer.fit(scaled[chosen], **drawn).labels_)
+            with config_context(transform_output="default"):
+                own = np.asarray(clusterer.fit(scaled[chosen], **drawn).labels_)
             labels[chosen], order = order_clusters(own, scaled[chosen], trends.grid)
             if getattr(clusterer, "confidence_", None) is not None:
                 confidence[chosen] = clusterer.confidence_

@@ -138,7 +138,7 @@ def lineage_drivers(
     return table.sort_values(f"{names[0]}_corr", ascending=False, kind="stable", na_position="last")
 
 
-class DriverSelector(TransformerMixin, BaseEstimator):
+class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Select the genes that go with a lineage; AnnData in, AnnData with these genes out.
 
     Parameters
@@ -162,6 +162,8 @@ class DriverSelector(TransformerMixin, BaseEstimator):
         Table of all genes.
     genes_ : list of str
         The chosen genes, strongest first.
+    feature_names_in_ : ndarray of str
+        Names of the genes of the AnnData seen in `fit`.
 
     Examples
     --------
@@ -233,7 +235,7 @@ class DriverSelector(TransformerMixin, BaseEstimator):
             )
         chosen = kept.sort_values(ascending=False, kind="stable").index[: self.n_genes]
         self.genes_ = [str(gene) for gene in chosen]
-        self.n_features_in_ = adata.n_vars
+        self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self
 
     def transform(self, adata):
@@ -246,10 +248,40 @@ class DriverSelector(TransformerMixin, BaseEstimator):
             raise UnknownNameError(f"{len(missing)} of the chosen genes are not in adata ({quoted(missing, 5)}).")
         return adata[:, chosen]
 
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the chosen genes, in the order of the AnnData.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        return self.feature_names_in_[np.isin(self.feature_names_in_.astype(str), self.genes_)]
+
+    def set_output(self, *, transform=None):
+        """Do nothing: the output is an AnnData always. It is here so that a pipeline can pass the setting on.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        return self
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.sparse = True
+        tags.requires_fit = True
         return tags
 
 

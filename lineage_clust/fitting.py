@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -51,6 +52,8 @@ class GroupFit:
         As fitted.
     n_covariates
         Columns of the design after the smoother's.
+    asked
+        Smoother and model as asked for, unfitted.
     """
 
     genes: list[str]
@@ -62,6 +65,7 @@ class GroupFit:
     smoother: object
     model: object
     n_covariates: int = 0
+    asked: tuple = (None, None)
 
 
 @dataclass(frozen=True)
@@ -125,12 +129,18 @@ def fit_trends(
     groups, indices = [], []
     for members in (progress or list)(list(together.values())):
         chosen = cells[members[0]]
-        fit = fit_group(
-            chosen.x, chosen.w, chosen.expression(members), grid, _copy(smoother),
-            components.adapt(components.resolve("model", models[members[0]]), n_jobs, backend),
-            genes=[lineage.genes[index] for index in members],
-            covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name,
-        )  # fmt: skip
+        genes = [lineage.genes[index] for index in members]
+        own_model = components.adapt(components.resolve("model", models[members[0]]), n_jobs, backend)
+        try:
+            fit = fit_group(
+                chosen.x, chosen.w, chosen.expression(members), grid, _copy(smoother), own_model, genes=genes,
+                covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name,
+            )  # fmt: skip
+        except Exception as error:
+            if len(together) == 1 or isinstance(error, MemoryError):  # it concerns every gene
+                raise
+            reason = f"fit: {type(error).__name__}: {error}"
+            fit = _failed_group(genes, grid, dict.fromkeys(range(len(genes)), reason), smoother, own_model)
         groups.append(fit)
         indices.append(np.asarray(members))
     trends = _assemble(lineage, grid, groups, indices, failed)
@@ -158,12 +168,12 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         Name, for messages.
     """
     model = components.adapt(model)
+    asked = (_copy(smoother), clone(model))
     check_distinct_times(x, smoother, grid, lineage)
     if getattr(smoother, "domain", ()) is None:
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
-    if isinstance(
-        model, RegressorModel
-    ):  # iterative solvers stop early: in time order their result is one and the same
+    if isinstance(model, RegressorModel):
+        # iterative solvers stop early: in time order their result is one and the same
         order = np.argsort(x, kind="stable")
         x, w, Y = x[order], w[order], Y[order]
         covariates = None if covariates is None else covariates[order]
@@ -188,16 +198,18 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         model.fit(design, Y, **keywords)
     except NoTrendError as error:
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
-        return GroupFit(
-            genes, grid, np.full((len(genes), len(grid)), np.nan), None, _table(None, genes), reasons, smoother, model,
-            n_covariates,
-        )  # fmt: skip
+        return _failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
     values, se = model.predict(design_rows(smoother, model, grid, n_covariates), return_std=True)
     values, se = values.T, None if se is None else se.T
     failed = dict(model.failed_)
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
-    return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates)
+    return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates, asked)
+
+
+def _failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(None, None)) -> GroupFit:
+    values = np.full((len(genes), len(grid)), np.nan)
+    return GroupFit(genes, grid, values, None, _table(None, genes), reasons, smoother, model, n_covariates, asked)
 
 
 def fixed_basis(fitted, smoother):
@@ -240,7 +252,11 @@ def _copy(smoother):
 
 
 def _basis(smoother, times: np.ndarray):
-    return times[:, None] if isinstance(smoother, str) else smoother.transform(times[:, None])
+    if isinstance(smoother, str):
+        return times[:, None]
+    with config_context(transform_output="default"):  # a table cannot be sparse
+        basis = smoother.transform(times[:, None])
+    return basis if sparse.issparse(basis) else np.asarray(basis)
 
 
 def _append(design, columns):

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from sklearn.base import clone
 
 from .lineage import clip_weights
 from .time_range import find_time_range
@@ -16,6 +15,15 @@ from .time_range import find_time_range
 
 class GeneTrend:
     """The trend of one gene along one lineage; holds arrays, no AnnData.
+
+    Parameters
+    ----------
+    gene, lineage : str
+        What it is the trend of.
+    x_all, y_all, w_all : array-like of shape (n_cells,), optional
+        Pseudotime, expression and lineage weight of all cells; weights are 1 if they are left out.
+    smoother, model : estimators, optional
+        Components that `fit` takes clones of; `None` = `BSplineSmoother()` and `GAM()`.
 
     Attributes
     ----------
@@ -46,9 +54,14 @@ class GeneTrend:
         self.gene, self.lineage = gene, lineage
         self.x_all = None if x_all is None else np.asarray(x_all, dtype=float)
         self.y_all = None if y_all is None else np.asarray(y_all, dtype=float)
-        self.w_all = np.ones(len(self.x_all)) if w_all is None and x_all is not None else w_all
+        self.w_all = None if w_all is None else np.asarray(w_all, dtype=float)
+        if x_all is not None and w_all is None:
+            self.w_all = np.ones(len(self.x_all))
+        sizes = [None if values is None else len(values) for values in (self.x_all, self.y_all, self.w_all)]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"x_all, y_all and w_all must have one value a cell; they have {sizes}.")
         self.x = self.y = self.w = self.x_test = self.y_test = self.conf_int = None
-        self._smoother, self._model, self._column = smoother, model, 0
+        self._asked = (smoother, model)
         self._fitted = False
 
     def prepare(
@@ -123,11 +136,8 @@ class GeneTrend:
 
         if not self.is_prepared:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
-        smoother = components.resolve("smoother", self._smoother)
-        model = components.resolve("model", self._model)
-        group = fit_group(
-            self.x, self.w, self.y[:, None], self.x_test, clone(smoother), clone(model), genes=[self.gene]
-        )
+        smoother, model = components.resolve_pair(*self._asked)
+        group = fit_group(self.x, self.w, self.y[:, None], self.x_test, smoother, model, genes=[self.gene])
         if group.failed:
             raise ValueError(f"{self.gene!r} cannot be fitted: {group.failed[0]}")
         self._adopt(group, 0)
@@ -183,7 +193,7 @@ class GeneTrend:
 
     def _adopt(self, group, column: int) -> None:
         """Take over the fit of a group of genes."""
-        self._smoother, self._model, self._column = group.smoother, group.model, column
+        self._smoother, self._model, self._column, self._asked = group.smoother, group.model, column, group.asked
         if hasattr(group.model, "take_genes"):
             self._model, self._column = group.model.take_genes([column]), 0
         self._n_covariates, self._fitted = group.n_covariates, True

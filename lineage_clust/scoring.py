@@ -80,8 +80,12 @@ def prediction_strength(estimator, adata, y=None) -> float:
 
     Parameters
     ----------
-    estimator, adata, y
-        As for :func:`trend_deviance`.
+    estimator : TrendClusterer
+        Fitted.
+    adata : AnnData
+        Cells that were not fitted.
+    y : None
+        Ignored.
 
     Returns
     -------
@@ -92,6 +96,14 @@ def prediction_strength(estimator, adata, y=None) -> float:
     ----------
     .. [1] Tibshirani & Walther (2005). Cluster validation by prediction strength. Journal of Computational and
        Graphical Statistics 14, 511-528, eq. (2.1).
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(adata[::2])
+    >>> 0 <= lc.scoring.prediction_strength(tc, adata[1::2]) <= 1
+    True
     """
     ours, theirs = _two_labellings(estimator, adata)
     if ours is None:
@@ -108,11 +120,33 @@ def prediction_strength(estimator, adata, y=None) -> float:
 def cluster_stability(estimator, adata, y=None) -> float:
     """Return the adjusted Rand index of the fitted clusters and those of held-out cells.
 
-    Less than two clusters score 0. Arguments as for :func:`trend_deviance`.
+    Less than two clusters score 0.
+
+    Parameters
+    ----------
+    estimator : TrendClusterer
+        Fitted.
+    adata : AnnData
+        Cells that were not fitted.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        At most 1; 0 is what unrelated partitions have on average.
 
     References
     ----------
     Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(adata[::2])
+    >>> lc.scoring.cluster_stability(tc, adata[1::2]) <= 1
+    True
     """
     ours, theirs = _two_labellings(estimator, adata)
     return 0.0 if ours is None else float(adjusted_rand_score(ours, theirs))
@@ -121,9 +155,31 @@ def cluster_stability(estimator, adata, y=None) -> float:
 def silhouette(estimator, adata=None, y=None) -> float:
     """Return the mean silhouette of the clustered genes, by their scaled trends; less than two clusters score -1.
 
+    Parameters
+    ----------
+    estimator : TrendClusterer
+        Fitted.
+    adata : AnnData
+        Cells that were not fitted; not looked at.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        Between -1 and 1.
+
     References
     ----------
     Rousseeuw (1987). Silhouettes. Journal of Computational and Applied Mathematics 20, 53-65.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(adata[::2])
+    >>> -1 <= lc.scoring.silhouette(tc) <= 1
+    True
     """
     chosen = estimator.labels_ >= 0
     n_clusters = len(np.unique(estimator.labels_[chosen]))
@@ -135,9 +191,36 @@ def silhouette(estimator, adata=None, y=None) -> float:
 def modularity(estimator, adata=None, y=None) -> float:
     """Return the modularity of the clusters in the graph of genes; the clusterer must have one (GraphClusterer).
 
+    Parameters
+    ----------
+    estimator : TrendClusterer
+        Fitted.
+    adata : AnnData
+        Cells that were not fitted; not looked at.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        At most 1; 0 without clusters.
+
+    Raises
+    ------
+    ValueError
+        If the clusterer has no graph.
+
     References
     ----------
     Newman (2004). Analysis of weighted networks. Physical Review E 70, 056131.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(adata[::2])
+    >>> 0 < lc.scoring.modularity(tc) < 1
+    True
     """
     value = getattr(estimator.clusterer_, "modularity_", None)
     if value is None and estimator.n_clusters_ > 0:

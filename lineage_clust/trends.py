@@ -69,7 +69,8 @@ class Trends:
         if not isinstance(scale, str):
             return np.asarray(clone(scale).fit_transform(values.T)).T
         if scale == "zscore":
-            shift, spread = values.mean(axis=1), values.std(axis=1)
+            with np.errstate(over="ignore"):
+                shift, spread = values.mean(axis=1), values.std(axis=1)
         else:
             shift, spread = values.min(axis=1), np.ptp(values, axis=1)
         flat = spread <= 1e-10 * np.maximum(np.abs(values).max(axis=1), np.finfo(float).tiny)
@@ -86,7 +87,8 @@ class Trends:
         if isinstance(scale, str) and scale == "minmax":
             return self.values.min(axis=1), np.ptp(self.values, axis=1)
         if isinstance(scale, str):
-            return self.values.mean(axis=1), self.values.std(axis=1)
+            with np.errstate(over="ignore"):
+                return self.values.mean(axis=1), self.values.std(axis=1)
         scaled = self.scaled(scale)
         centred = scaled - scaled.mean(axis=1, keepdims=True)
         squares = (centred**2).sum(axis=1)

@@ -9,6 +9,8 @@ from scipy.special import xlogy
 
 from .links import LINKS
 
+_LARGEST = 1e150
+
 
 @dataclass(frozen=True)
 class Family:
@@ -93,6 +95,8 @@ class Family:
         """Return why a gene with values from `least` to `most` cannot be fitted, or `None`."""
         if not (np.isfinite(least) and np.isfinite(most)):
             return "expression holds NaN or infinite values"
+        if max(most, -least) > _LARGEST:
+            return "expression so large that its squares overflow"
         if least < self.lowest or most > self.highest:
             allowed = "between 0 and 1" if self.name == "binomial" else "of at least 0"
             value = least if least < self.lowest else most

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from .design import Design, effect_map
-from .moments import blocks, nonzero_counts, weighted_products
+from .moments import blocks, weighted_products
+from .notes import notes_on
 from .posterior import GenePosterior, SharedPosterior
 from .significance import smooth_test
 from .smoothing import gcv, minimise, reml
@@ -64,8 +65,11 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     spectrum = diagonalise(gram, design.penalty)
     shift = _level(Y, weights) if design.constant is not None and not sparse.issparse(Y) else None
     products, squares, sums = _sums(Z, Y, weights, offset, shift)
-    failed = np.flatnonzero(~(np.isfinite(squares) & np.isfinite(products).all(axis=0)))
+    holes = ~np.isfinite(products).all(axis=0)
+    failed = np.flatnonzero(holes | ~np.isfinite(squares))
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
+    if shift is not None:
+        shift[failed] = 0.0
 
     # Fitting around the weighted mean keeps digits where a gene's level is large and its variation small.
     means = sums / total
@@ -106,8 +110,11 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     converged[failed] = False
     return FitResult(
         coefficients, lambda_, edf, scale, explained, statistic, pvalue, converged, posterior,
-        note=notes_on(Y, null_deviance),
-        failed={int(gene): "expression holds NaN or infinite values" for gene in failed},
+        note=notes_on(Y, null_deviance, weights),
+        failed={
+            int(gene): "expression holds NaN or infinite values" if holes[gene] else "expression so large that its squares overflow"
+            for gene in failed
+        },
     )  # fmt: skip
 
 
@@ -170,19 +177,3 @@ def smooth_tests(effects, to_effects, posterior, rank, residual_df, varies) -> t
         covariances = posterior.covariances(rows, genes)
         statistic[genes], pvalue[genes] = smooth_test(effects[genes], covariances, rank[genes], df)
     return statistic, pvalue
-
-
-def notes_on(Y, null_deviance: np.ndarray) -> list[str]:
-    """Return a remark on each poor gene, an empty string on the others."""
-    counts = nonzero_counts(Y)
-    remarks = []
-    for count, deviance in zip(counts, null_deviance, strict=True):
-        if count == 0:
-            remarks.append("expressed in no cell")
-        elif deviance == 0:
-            remarks.append("constant expression")
-        elif count < 5:
-            remarks.append(f"expressed in {count} cell{'s' if count > 1 else ''} only")
-        else:
-            remarks.append("")
-    return remarks

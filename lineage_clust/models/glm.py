@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from .design import Design, effect_map
-from .gaussian import FitResult, notes_on, smooth_tests
+from .gaussian import FitResult, smooth_tests
+from .notes import notes_on
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
 from .smoothing import minimise, reml_known_scale
@@ -86,7 +87,7 @@ def fit_glm(
         gather("pvalue"),
         converged,
         GenePosterior(matrices),
-        note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights.sum()),
+        note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights),
         failed=dict(sorted(failed.items())),
         n_iter=gather("n_iter", 1.0).astype(int),
         theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
@@ -208,13 +209,13 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
     return link.mean(intercept + offset)
 
 
-def _notes(Y, null_deviance, deviance, converged, failed, likelihood, total) -> list[str]:
-    remarks = notes_on(Y, np.nan_to_num(null_deviance))
+def _notes(Y, null_deviance, deviance, converged, failed, likelihood, weights) -> list[str]:
+    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights)
     for gene in range(len(remarks)):
         if gene in failed or remarks[gene]:
             continue
         if not converged[gene]:
             remarks[gene] = f"no convergence in {likelihood.max_iter} iterations"
-        elif likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * total:
+        elif likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
             remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
     return remarks

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import stats
 
 from .families import FAMILIES, check_family
-from .gaussian import notes_on
 from .links import LINKS
 from .mgcv_session import GeneFitter, session
+from .notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
 
 # R's name of each family, and the links that it takes there
@@ -198,7 +198,7 @@ class MgcvGAM(PerGeneModel):
         n_coefs = max(len(result.coefficients) for result in results if result is not None)
         self.coef_ = np.full((len(results), n_coefs), np.nan)
         self.covariance_ = np.full((len(results), n_coefs, n_coefs), np.nan)
-        self.note_ = notes_on(y, gathered(results, "null_deviance"))
+        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
         for gene, result in enumerate(results):
             if result is not None:
                 self.coef_[gene] = result.coefficients

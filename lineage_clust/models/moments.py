@@ -93,15 +93,27 @@ def weighted_products(
     return products.T, squares
 
 
-def nonzero_counts(Y) -> np.ndarray:
-    """Return the number of non-zero values of each column, `(n_genes,)`."""
-    counts = np.zeros(Y.shape[1], dtype=np.int64)
-    for _, columns, block in blocks(Y):
-        if not sparse.issparse(block):
+def nonzero_counts(Y, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the number of non-zero values of each column `(n_genes,)`, or the sum of these cells' weights."""
+    own = np.ones(Y.shape[0]) if weights is None else weights
+    counts = np.zeros(Y.shape[1])
+    for rows, columns, block in blocks(Y):
+        if sparse.issparse(block):
+            block.data = (block.data != 0).astype(np.float64)
+            counts[columns] += block.T @ own[rows]
+        elif weights is None:
             counts[columns] += np.count_nonzero(block, axis=0)
-        elif block.format == "csr":
-            counts += np.bincount(block.indices[block.data != 0], minlength=Y.shape[1])
         else:
-            before = np.append(0, np.cumsum(block.data != 0))
-            counts[columns] += np.diff(before[block.indptr])
-    return counts
+            counts[columns] += own[rows] @ (block != 0).astype(np.float64)
+    return counts.astype(np.int64) if weights is None else counts
+
+
+def beyond(Y, bound: float) -> np.ndarray:
+    """Return which columns `(n_genes,)` hold a value of at least `bound`, either sign."""
+    found = np.zeros(Y.shape[1], dtype=bool)
+    for _, columns, block in blocks(Y):
+        values = block.data if sparse.issparse(block) else block
+        if np.any(values >= bound) or np.any(values <= -bound):  # most blocks hold none
+            large = abs(block) >= bound
+            found[columns] |= np.asarray(large.sum(axis=0)).ravel() > 0
+    return found

@@ -63,10 +63,15 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
             outcomes = [_fit_some(fit_one, part) for part in parts]
         else:
             jobs = (delayed(_fit_in_worker)(fit_one, part, os.getpid()) for part in parts)
-            outcomes = Parallel(n_jobs=n_jobs, backend=backend)(jobs)
+            outcomes = Parallel(n_jobs=n_jobs, backend=chosen_backend(backend))(jobs)
     outcomes = [outcome for part in outcomes for outcome in part]
     failed = {gene: reason for gene, (_, reason) in enumerate(outcomes) if reason is not None}
     return [result for result, _ in outcomes], failed
+
+
+def chosen_backend(backend: str) -> str | None:
+    """Return `None` for the default "loky": an active :func:`joblib.parallel_config` then decides, and loky if none."""
+    return None if backend == "loky" else backend
 
 
 def _fit_in_worker(fit_one: Callable, part, parent: int) -> list[tuple]:

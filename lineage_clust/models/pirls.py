@@ -247,11 +247,19 @@ def _fit_chunk(problem: Problem, Y, genes: np.ndarray, start: np.ndarray, theta,
             if iteration == problem.likelihood.max_iter - 1:
                 ended[:] = True
             if ended.any():
-                parts.append(finish(problem, state.take(ended)))
+                done = state.take(ended)
+                done.coefficients[:, _ran_away(problem, done)] = np.nan
+                parts.append(finish(problem, done))
                 state = state.take(~ended)
             if len(state.genes) == 0:
                 break
     return parts
+
+
+def _ran_away(problem: Problem, state: State) -> np.ndarray:
+    """Return which genes have a mean that grew without bound, up to where the link stops it."""
+    link = problem.likelihood.link
+    return (state.eta >= link.upper).any(axis=0) if link.name == "log" else np.zeros(len(state.genes), dtype=bool)
 
 
 def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> State:

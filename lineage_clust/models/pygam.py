@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from .gaussian import notes_on
+from .notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
 from .pygam_gene import fit_gene
 from .pygam_recipe import FAMILY_OF, make_recipe
@@ -16,7 +16,7 @@ _RESULTS = {"lambda_": "lam", "edf_": "edf", "scale_": "scale", "deviance_explai
 
 
 class PyGAM(PerGeneModel):
-    """pyGAM's P-spline models: every distribution, link, penalty and constraint that pyGAM has, gene by gene.
+    """P-spline models of pyGAM: every distribution, link, penalty and constraint that it has, gene by gene.
 
     For most uses :class:`lineage_clust.models.GAM` does the same for all genes at once, and chooses each gene's
     smoothness by REML; with `penalties="derivative"`, a normal distribution and the same `lam` the two agree. `PyGAM`
@@ -190,7 +190,7 @@ class PyGAM(PerGeneModel):
         self.pvalue_ = np.full(len(results), np.nan)
         self.n_iter_ = gathered(results, "n_iter", 0)
         self.converged_ = gathered(results, "converged", False).astype(bool)
-        self.note_ = notes_on(y, gathered(results, "null_deviance"))
+        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
         for gene, result in enumerate(results):
             if result is not None and not self.note_[gene]:
                 self.note_[gene] = result.note

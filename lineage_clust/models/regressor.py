@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.pipeline import Pipeline
@@ -14,6 +14,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import LineageClustWarning, NoTrendError
+from .notes import notes_on
+from .per_gene import chosen_backend
 
 _GENES_A_JOB = 16
 
@@ -103,13 +105,13 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise NoTrendError(
                 f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", self.failed_
             )
-        note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
-        self.note_ = [note] * n_genes
         self._shared = shared
         self.estimators_ = [None if isinstance(r, str) else r for r in results] if shared is None else [shared]
         self._fitted_genes = np.setdiff1d(np.arange(n_genes), list(self.failed_))
         self._n_genes = n_genes
-        self.deviance_explained_ = self._explained(X, y, weights)
+        self.deviance_explained_, null_deviance = self._explained(X, y, weights)
+        note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
+        self.note_ = ["; ".join(filter(None, remarks)) for remarks in zip(notes_on(y, null_deviance, weights), [note] * n_genes, strict=True)]
         return self
 
     def predict(self, X, return_std=False):
@@ -145,20 +147,23 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         jobs = (
             delayed(_fit_some)(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
         )
-        parallel = n_genes > 1 and self.n_jobs not in (None, 1)
-        parts = Parallel(n_jobs=self.n_jobs if parallel else 1, backend=self.backend if parallel else None)(jobs)
+        parallel = n_genes > 1 and effective_n_jobs(self.n_jobs) > 1
+        backend = chosen_backend(self.backend) if parallel else None
+        parts = Parallel(n_jobs=self.n_jobs if parallel else 1, backend=backend)(jobs)
         return [result for part in parts for result in part]
 
-    def _explained(self, X, y, weights) -> np.ndarray:
+    def _explained(self, X, y, weights) -> tuple[np.ndarray, np.ndarray]:
+        """Return the share of the deviance that is explained, and the deviance around the mean, `(n_genes,)`."""
         fitted = self.predict(X)
-        explained = np.full(self._n_genes, np.nan)
-        for gene in range(self._n_genes):
-            values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else np.asarray(y[:, gene], dtype=float)
-            with np.errstate(invalid="ignore", divide="ignore"):
+        explained, null_deviance = np.full((2, self._n_genes), np.nan)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for gene in range(self._n_genes):
+                values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else np.asarray(y[:, gene], dtype=float)
                 total = weights @ (values - np.average(values, weights=weights)) ** 2
                 lost = weights @ (values - fitted[:, gene]) ** 2
-            explained[gene] = 0 * lost if total == 0 else 1 - lost / total
-        return explained
+                explained[gene] = 0 * lost if total == 0 else 1 - lost / total
+                null_deviance[gene] = total
+        return explained, null_deviance
 
 
 def weight_keyword(estimator) -> str | None:

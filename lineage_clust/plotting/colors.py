@@ -15,6 +15,15 @@ def cluster_colors(n_clusters: int) -> list[str]:
 
     Up to nine are Paul Tol's muted scheme; more run through a colour map from the earliest cluster to the latest.
 
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters.
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> cluster_colors(2)

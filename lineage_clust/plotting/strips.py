@@ -19,16 +19,23 @@ _MISSING = (0.9, 0.9, 0.9, 1.0)
 class Strip:
     """Colours of one covariate along the grid.
 
-    Attributes
+    Parameters
     ----------
-    name
+    name : str
         Of the covariate.
-    colors
-        `(n_points, 4)` RGBA.
-    categories
+    colors : ndarray of shape (n_points, 4)
+        RGBA.
+    categories : dict of str to colour
         Colour by category, for a legend; empty for a numeric covariate.
-    limits, cmap
-        Range of values and colour map of a numeric covariate.
+    limits : tuple of two floats, optional
+        Range of the values of a numeric covariate.
+    cmap : Colormap, optional
+        Its colour map.
+
+    Examples
+    --------
+    >>> Strip("phase", np.ones((3, 4)), {"G1": "white"}).name
+    'phase'
     """
 
     name: str

@@ -1,0 +1,427 @@
+"""Estimators on AnnData as citizens of scikit-learn: checks, parameters, searches, pipelines, metadata, output."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import anndata as ad
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.neighbors import KNeighborsTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
+from sklearn.utils import estimator_checks as checks
+from sklearn.utils import get_tags
+from sklearn.utils._metadata_requests import get_routing_for_object
+from threadpoolctl import threadpool_limits
+
+import lineage_clust as lc
+from lineage_clust import DriverSelector, GraphClusterer, PseudotimeKFold, TrendClusterer
+
+ESTIMATORS = [TrendClusterer(), DriverSelector()]
+HAND_CHECKS = [
+    checks.check_estimator_cloneable,
+    checks.check_estimator_repr,
+    checks.check_no_attributes_set_in_init,
+    checks.check_do_not_raise_errors_in_init_or_set_params,
+    checks.check_mixin_order,
+    checks.check_parameters_default_constructible,
+    checks.check_get_params_invariance,
+    checks.check_set_params,
+    checks.check_valid_tag_types,
+    checks.check_estimator_tags_renamed,
+]
+
+
+def small(**parameters):
+    defaults = {"lineage": "A", "clusterer": GraphClusterer(5, resolution=1.0), "n_points": 40, "random_state": 0}
+    return TrendClusterer(**{**defaults, **parameters})
+
+
+@pytest.fixture(scope="module")
+def adata(make_adata):
+    made = make_adata(240, 32)
+    made.obs["donor"] = np.random.default_rng(1).integers(0, 4, 240).astype(str)
+    return made
+
+
+@pytest.mark.parametrize("check", HAND_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+def test_checks_that_apply_to_estimators_of_other_data(estimator, check):
+    check(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+def test_all_checks_that_scikit_learn_itself_would_run(estimator):
+    checks.check_estimator(clone(estimator))
+
+
+def test_tags():
+    tags = get_tags(TrendClusterer())
+    assert not tags.input_tags.two_d_array
+    assert tags.requires_fit
+    assert not tags.target_tags.required
+    assert tags.transformer_tags is not None
+    assert get_tags(DriverSelector()).transformer_tags is not None
+
+
+@pytest.mark.parametrize("method", ["transform", "predict", "trends_for", "score", "plot", "to_anndata", "gene_trends"])
+def test_what_needs_a_fit_says_so(method, adata):
+    arguments = [] if method in ("plot", "to_anndata", "gene_trends") else [adata]
+    with pytest.raises(NotFittedError):
+        getattr(TrendClusterer(), method)(*arguments)
+
+
+def test_a_clone_is_unfitted_and_has_the_same_parameters(adata):
+    tc = small(model=lc.GAM(smoothing=2.0), genes=["rise0", "fall0"], alpha=None).fit(adata)
+    copy = clone(tc)
+    assert not hasattr(copy, "labels_")
+    assert copy.model is not tc.model
+    assert repr(copy) == repr(tc)
+
+
+def test_fit_changes_no_parameter_and_not_the_cells(adata):
+    tc = small(model=lc.GAM(), smoother=lc.BSplineSmoother())
+    shown, values, obs = repr(tc), adata.X.copy(), adata.obs.copy()
+    tc.fit(adata)
+    assert not hasattr(tc.model, "coef_")
+    assert not hasattr(tc.clusterer, "labels_")
+    assert repr(tc) == shown
+    assert (adata.X != values).nnz == 0
+    pd.testing.assert_frame_equal(adata.obs, obs)
+
+
+# ---------------------------------------------------------------------------------------------------------- parameters
+
+
+def test_parameters_of_a_component_that_is_none_can_be_read_and_set():
+    tc = TrendClusterer()
+    params = tc.get_params()
+    assert params["smoother"] is None
+    assert params["smoother__n_splines"] == 20
+    assert params["model__family"] == "gaussian"
+    assert params["clusterer__n_neighbors"] == 15
+    tc.set_params(smoother__n_splines=9, clusterer__resolution=0.4)
+    assert tc.smoother.n_splines == 9
+    assert tc.clusterer.resolution == 0.4
+    assert tc.model is None
+    tc.set_params(clusterer=KMeans(), clusterer__n_clusters=3)
+    assert tc.clusterer.n_clusters == 3
+    tc.set_params(clusterer=None, clusterer__resolution=2.0)
+    assert isinstance(tc.clusterer, GraphClusterer)
+    assert clone(tc).get_params()["clusterer__resolution"] == 2.0
+
+
+def test_a_wrong_parameter_is_named_and_nothing_is_set():
+    tc = TrendClusterer()
+    for wrong in ({"clusterer__nonsense": 1}, {"nonsense": 1}):
+        with pytest.raises(ValueError, match="nonsense"):
+            tc.set_params(**wrong)
+    assert tc.clusterer is None
+
+
+def test_html_shows_the_components(adata):
+    tc = small(model=lc.GAM("poisson"))
+    assert "GAM" in tc._repr_html_()
+    assert "GraphClusterer" in make_pipeline(DriverSelector(), tc)._repr_html_()
+    assert "TrendClusterer" in tc.fit(adata)._repr_html_()
+
+
+# ------------------------------------------------------------------------------------------------------------ metadata
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+def test_cells_are_data_and_not_metadata(estimator):
+    requests = get_routing_for_object(estimator)
+    for method in ("fit", "transform", "predict", "score"):
+        assert "adata" not in getattr(requests, method).requests, method
+
+
+def test_genes_can_be_routed(adata):
+    genes = ["rise0", "fall0", "peak0", "rise1", "fall1"]
+    with sklearn.config_context(enable_metadata_routing=True):
+        with pytest.raises(UnsetMetadataPassedError):
+            make_pipeline(small(), StandardScaler()).fit(adata, genes=genes)
+        tc = small(alpha=None).set_fit_request(genes=True, lineage=True)
+        search = GridSearchCV(tc, {"clusterer__resolution": [0.5, 1.0]}, cv=PseudotimeKFold(2)).fit(adata, genes=genes)
+        assert search.best_estimator_.genes_ == genes
+        scores = cross_val_score(small(), adata, cv=GroupKFold(2), params={"groups": adata.obs["donor"]})
+        assert np.isfinite(scores).all()
+        pipeline = make_pipeline(DriverSelector("A", n_genes=8), small(), StandardScaler(), LogisticRegression())
+        assert pipeline.fit(adata, adata.obs["celltype"]).score(adata, adata.obs["celltype"]) > 0.6
+
+
+# -------------------------------------------------------------------------------------------------------------- output
+
+
+def test_output_is_an_array_or_a_table_with_names(adata):
+    tc = small().fit(adata)
+    names = [f"trendclusterer{number}" for number in range(tc.n_clusters_)]
+    assert tc.get_feature_names_out().tolist() == names
+    array = tc.transform(adata)
+    assert isinstance(array, np.ndarray)
+    table = tc.set_output(transform="pandas").transform(adata)
+    assert list(table.columns) == names
+    assert list(table.index) == list(adata.obs_names)
+    np.testing.assert_array_equal(table.to_numpy(), array)
+    assert isinstance(tc.set_output(transform="default").transform(adata), np.ndarray)
+    assert tc.feature_names_in_.tolist() == list(adata.var_names)
+    assert tc.n_features_in_ == adata.n_vars
+
+
+PARTS = {
+    "ours": {},
+    "principal_components": {"clusterer": GraphClusterer(5, resolution=1.0, n_components=3)},
+    "neighbors": {"clusterer": GraphClusterer(neighbors=KNeighborsTransformer(n_neighbors=4), resolution=1.0)},
+    "pipelines": {
+        "model": make_pipeline(SplineTransformer(5), LinearRegression()),
+        "clusterer": KMeans(2, n_init=1, random_state=0),
+        "scale": StandardScaler(),
+    },
+    "smoother": {"smoother": SplineTransformer(5).set_output(transform="pandas"), "model": LinearRegression()},
+}
+
+
+@pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
+@pytest.mark.parametrize("parts", PARTS)
+def test_tables_as_output_everywhere_change_nothing_within(parts, adata):
+    """scikit-learn's global setting must not reach the components: bases are sparse, trends are arrays."""
+    plain = small(alpha=None, **PARTS[parts]).fit(adata)
+    with sklearn.config_context(transform_output="pandas"):
+        tc = small(alpha=None, **PARTS[parts])
+        table = tc.fit_transform(adata)
+        predicted = tc.predict(adata)
+        trend = tc.models_["rise0"]["A"].predict(np.array([0.1, 0.5]))
+    assert isinstance(table, pd.DataFrame)
+    np.testing.assert_array_equal(table.to_numpy(), plain.transform(adata))
+    np.testing.assert_array_equal(predicted, plain.labels_)
+    np.testing.assert_array_equal(trend, plain.models_["rise0"]["A"].predict(np.array([0.1, 0.5])))
+
+
+def test_output_of_a_pipeline_with_a_selector(adata):
+    pipeline = make_pipeline(DriverSelector("A", n_genes=8), small(), StandardScaler()).set_output(transform="pandas")
+    table = pipeline.fit_transform(adata)
+    assert list(table.columns) == list(pipeline.get_feature_names_out())
+    assert list(table.index) == list(adata.obs_names)
+    selector = pipeline[0]
+    assert isinstance(selector.transform(adata), ad.AnnData)
+    chosen = selector.get_feature_names_out()
+    assert list(chosen) == list(selector.transform(adata).var_names)
+    assert sorted(chosen) == sorted(selector.genes_)
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(DriverSelector("A").fit_transform(adata), ad.AnnData)
+
+
+# ------------------------------------------------------------------------------------------------------------ searches
+
+GRIDS = {
+    "smoother__n_splines": [5, 20],
+    "model__smoothing": ["reml", 1e6],
+    "clusterer__n_neighbors": [3, 8],
+    "clusterer__resolution": [0.1, 8.0],
+    "smoother": [None, lc.CubicSplineSmoother(n_splines=6), SplineTransformer(4)],
+    "model": [None, lc.GAM("poisson"), LinearRegression()],
+    "clusterer": [GraphClusterer(5, resolution=1.0), KMeans(2, n_init=1, random_state=0)],
+    "scale": ["zscore", "minmax"],
+}
+
+
+@pytest.mark.parametrize("parameter", GRIDS)
+def test_each_searched_parameter_changes_the_score(parameter, adata):
+    search = GridSearchCV(small(), {parameter: GRIDS[parameter]}, cv=PseudotimeKFold(2), error_score="raise").fit(adata)
+    scores = search.cv_results_["mean_test_score"]
+    assert len(set(scores.tolist())) == len(scores)
+    assert search.best_score_ == scores.max()
+    assert search.predict(adata).shape == (adata.n_vars,)
+    assert search.transform(adata).shape == (240, search.best_estimator_.n_clusters_)
+    assert np.isfinite(search.score(adata))
+
+
+def test_nested_parameters_of_default_components_can_be_searched(adata):
+    tc = TrendClusterer(lineage="A", n_points=30, random_state=0)
+    grid = {"smoother__n_splines": [5, 12], "clusterer__resolution": [0.5, 2.0], "model__smoothing": ["gcv"]}
+    search = RandomizedSearchCV(tc, grid, n_iter=2, cv=PseudotimeKFold(2), random_state=0, error_score="raise")
+    assert search.fit(adata).best_estimator_.model.smoothing == "gcv"
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+def test_folds_of_any_storage_are_fitted(kind, make_adata):
+    cells = make_adata(160, 12, kind=kind)
+    assert np.isfinite(cross_val_score(small(), cells, cv=3)).all()
+    train, test = train_test_split(cells, random_state=0)
+    assert np.isfinite(small().fit(train).score(test))
+
+
+def test_halving_search(adata):
+    search = HalvingGridSearchCV(
+        small(), {"clusterer__resolution": [0.3, 1.0, 2.0]}, cv=PseudotimeKFold(2), min_resources=80, factor=3,
+        random_state=0, error_score="raise",
+    ).fit(adata)  # fmt: skip
+    assert search.n_resources_ == [80, 240]
+    assert np.isfinite(search.best_score_)
+
+
+def test_processes_give_what_one_gives(adata):
+    grid = {"clusterer__resolution": [0.3, 1.0, 2.0]}
+    one, two = (
+        GridSearchCV(small(), grid, cv=PseudotimeKFold(2), n_jobs=n_jobs, error_score="raise").fit(adata)
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(one.best_estimator_.labels_, two.best_estimator_.labels_)
+
+
+def test_donors_are_kept_together(adata):
+    scores = cross_val_score(small(), adata, groups=adata.obs["donor"], cv=GroupKFold(4), error_score="raise")
+    assert scores.shape == (4,)
+    assert np.isfinite(scores).all()
+
+
+def test_genes_of_the_constructor_are_not_split_with_the_cells(make_adata):
+    """A list as long as the number of cells is sliced by a search, if it is given to fit."""
+    cells = make_adata(60, 60)
+    tc = small(genes=list(cells.var_names), alpha=None, clusterer=KMeans(2, n_init=1))
+    search = GridSearchCV(tc, {"n_points": [20, 30]}, cv=PseudotimeKFold(2), error_score="raise").fit(cells)
+    assert len(search.best_estimator_.genes_) + len(search.best_estimator_.failed_) == 60
+
+
+# ----------------------------------------------------------------------------------------------------------- pipelines
+
+
+def test_pipeline_from_drivers_to_a_classifier(adata):
+    pipeline = make_pipeline(DriverSelector("A", n_genes=8), small(), StandardScaler(), LogisticRegression())
+    y = adata.obs["celltype"].to_numpy()
+    assert pipeline.fit(adata, y).score(adata, y) > 0.6
+    assert pipeline[-1].n_features_in_ == pipeline[1].n_clusters_
+    search = GridSearchCV(
+        pipeline, {"driverselector__n_genes": [6, 10], "trendclusterer__clusterer__resolution": [0.5, 1.0]}, cv=2,
+        error_score="raise",
+    ).fit(adata, y)  # fmt: skip
+    assert len(search.cv_results_["params"]) == 4
+
+
+def test_labels_are_not_taken_for_genes(adata):
+    """Pipeline hands y to a last step's fit by position; as names of genes, cell types would be unknown."""
+    y = adata.obs["celltype"].to_numpy()
+    alone = small().fit(adata)
+    np.testing.assert_array_equal(small().fit_transform(adata, y), alone.transform(adata))
+    middle = make_pipeline(FunctionTransformer(), small(), StandardScaler()).fit(adata, y)
+    assert middle[1].genes_ == alone.genes_
+    first = make_pipeline(small(), LogisticRegression()).fit(adata, y)
+    assert first[0].genes_ == alone.genes_
+    last = make_pipeline(FunctionTransformer(), small())
+    np.testing.assert_array_equal(last.fit(adata).predict(adata), alone.labels_)
+    np.testing.assert_array_equal(last.fit_transform(adata, y), alone.transform(adata))
+    with pytest.raises(ValueError, match="not in adata"):
+        last.fit(adata, y)
+
+
+def keep_early(cells):
+    return cells[cells.obs["palantir_pseudotime"] < 0.9]
+
+
+def add_layer(cells, name):
+    cells = cells.copy()
+    cells.layers[name] = cells.layers["counts"].log1p()
+    return cells
+
+
+def test_functions_on_cells_go_before(adata):
+    pipeline = Pipeline(
+        [
+            ("layer", FunctionTransformer(add_layer, kw_args={"name": "logged"})),
+            ("trends", small(layer="logged")),
+        ]
+    )
+    assert "logged" not in adata.layers
+    scores = pipeline.fit_transform(adata)
+    assert scores.shape[0] == adata.n_obs
+    early = make_pipeline(FunctionTransformer(keep_early), small()).fit(adata)
+    assert early[-1].pseudotime_[-1] < 0.9
+
+
+def test_a_pipeline_caches_its_steps(adata, tmp_path):
+    def steps():
+        return [("drivers", DriverSelector("A", n_genes=8)), ("trends", small()), ("scale", StandardScaler())]
+
+    plain = Pipeline(steps()).fit_transform(adata)
+    cached = Pipeline(steps(), memory=str(tmp_path))
+    for _ in range(2):
+        np.testing.assert_array_equal(cached.fit_transform(adata), plain)
+    assert any(tmp_path.rglob("output.pkl"))
+
+
+# ---------------------------------------------------------------------------------------------------------- parallelism
+
+MODELS = {
+    "gaussian": {},
+    "negative_binomial": {"model": lc.GAM("negative_binomial"), "layer": "counts"},
+    "per_gene": {"model": {"*": LinearRegression()}, "smoother": SplineTransformer(5), "alpha": None},
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("jobs", [{"n_jobs": 2, "backend": "loky"}, {"n_jobs": 2, "backend": "threading"}], ids=str)
+def test_results_do_not_depend_on_jobs(model, jobs, adata):
+    one = small(n_jobs=1, **MODELS[model]).fit(adata)
+    other = small(**jobs, **MODELS[model]).fit(adata)
+    np.testing.assert_array_equal(one.trends_, other.trends_)
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_clusters_do_not_depend_on_threads(model, adata):
+    found = []
+    for limit in (1, 2):
+        with threadpool_limits(limit):
+            found.append(small(**MODELS[model]).fit(adata))
+    np.testing.assert_allclose(found[0].trends_, found[1].trends_, rtol=1e-8, atol=1e-10)
+    np.testing.assert_array_equal(found[0].labels_, found[1].labels_)
+    pd.testing.assert_frame_equal(found[0].cluster_table_, found[1].cluster_table_, rtol=1e-6)
+
+
+class Where(RegressorMixin, BaseEstimator):
+    """Predicts whether it was fitted in another thread or process than the one that asks."""
+
+    def fit(self, X, y):
+        self.where_ = [os.getpid(), threading.get_ident()]
+        return self
+
+    def predict(self, X):
+        pid, thread = self.where_
+        return np.full(len(X), 2.0 * (pid != os.getpid()) + (thread != threading.get_ident()))
+
+
+@pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_joblib_s_configuration_decides_where_genes_are_fitted(n_jobs, adata):
+    """As for `joblib.parallel_config("dask")`: a backend that is set around the call is used."""
+    tc = small(model=Where(), n_jobs=n_jobs, alpha=None, scale=None)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert tc.fit(adata).trends_.tolist() == np.ones((32, 40)).tolist()
+    assert np.all(small(model=Where(), alpha=None, scale=None).fit(adata).trends_ == 0)
+
+
+def test_a_dask_cluster_can_be_used(adata):
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None):
+        with joblib.parallel_config("dask"):
+            found = small(n_jobs=2, **MODELS["per_gene"]).fit(adata)
+    np.testing.assert_array_equal(found.trends_, small(**MODELS["per_gene"]).fit(adata).trends_)
