@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from .clusterers import GraphClusterer
 from .models import GAM
@@ -82,9 +83,16 @@ def resolve_pair(smoother: object, model: object, *, covariates=None, offset=Non
     models = [resolve("model", entry) for entry in entries(model)]
     for one in models:
         _check_pair(smoother, one, covariates, offset)
-    if smoother is None and any(isinstance(one, Pipeline) for one in models):
+    if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
     return resolve("smoother", smoother), models[0] if not hasattr(model, "items") else model
+
+
+def smoother_for(model: object, smoother: object) -> object:
+    """Return a copy of the smoother for one of several models: a pipeline makes its own basis."""
+    if isinstance(model, Pipeline) or isinstance(smoother, str):
+        return PASSTHROUGH
+    return clone(smoother)
 
 
 def with_defaults(component: object, **values) -> object:
@@ -104,7 +112,7 @@ def _check_pair(smoother: object, model: object, covariates, offset) -> None:
         )
     if covariates is not None and reads == "pseudotime":
         raise ValueError(f"{name} reads pseudotime and takes no covariates. Use GAM(...) with covariates.")
-    if offset is not None and reads is None:
+    if offset is not None and not has_fit_parameter(model, "offset"):
         raise ValueError(f"{name} takes no offset. Use GAM(...) with offset, or normalise the expression.")
     needed = getattr(type(model), "needs_smoother", None)
     if needed and smoother is not None and type(smoother).__name__ != needed:

@@ -133,13 +133,15 @@ def fit_trends(
         own_model = components.adapt(components.resolve("model", models[members[0]]), n_jobs, backend)
         try:
             fit = fit_group(
-                chosen.x, chosen.w, chosen.expression(members), grid, _copy(smoother), own_model, genes=genes,
+                chosen.x, chosen.w, chosen.expression(members), grid,
+                components.smoother_for(models[members[0]], smoother), own_model, genes=genes,
                 covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name,
             )  # fmt: skip
         except Exception as error:
             if len(together) == 1 or isinstance(error, MemoryError):  # it concerns every gene
                 raise
-            reason = f"fit: {type(error).__name__}: {error}"
+            stage = "predict" if hasattr(own_model, "failed_") else "fit"
+            reason = f"{stage}: {type(error).__name__}: {error}"
             fit = _failed_group(genes, grid, dict.fromkeys(range(len(genes)), reason), smoother, own_model)
         groups.append(fit)
         indices.append(np.asarray(members))

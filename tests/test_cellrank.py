@@ -121,9 +121,7 @@ def test_without_norm_x_holds_the_trends(adata):
 
 
 def test_adata_as_keyword(adata):
-    cluster_lineage(
-        adata=adata, model=GAM(), genes=GENES, lineage="Ery", time_key="palantir_pseudotime", **SILENT
-    )
+    cluster_lineage(adata=adata, model=GAM(), genes=GENES, lineage="Ery", time_key="palantir_pseudotime", **SILENT)
     assert "lineage_Ery_trend" in adata.uns
 
 

@@ -57,7 +57,7 @@ def degenerate_genes():
 
 
 DEGENERATE = degenerate_genes()
-NONFINITE = {name: "expression holds NaN or infinite values" for name in ("nan", "inf")}
+NONFINITE = dict.fromkeys(("nan", "inf"), "expression holds NaN or infinite values")
 HUGE = {"huge": "expression so large that its squares overflow"}
 POSITIVE = {**NONFINITE, **HUGE, "all zero": "no expression in any cell", "negative": "needs expression of at least 0"}
 DIVERGED = "the iterations diverged"

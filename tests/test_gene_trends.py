@@ -141,7 +141,9 @@ def test_with_data_trends_hold_their_cells_and_can_be_fitted_again(fitted, adata
     np.testing.assert_allclose(again.y_test, trend.y_test, rtol=1e-8)
     shorter = trend.prepare(time_range=(0, 0.5)).fit()
     assert shorter.x_test[-1] == 0.5
-    np.testing.assert_allclose(shorter.y_test[:20], np.interp(shorter.x_test, again.x_test, again.y_test)[:20], atol=0.2)
+    np.testing.assert_allclose(
+        shorter.y_test[:20], np.interp(shorter.x_test, again.x_test, again.y_test)[:20], atol=0.2
+    )
 
 
 def test_with_data_the_cells_are_those_that_were_fitted(adata):

@@ -370,6 +370,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.target_tags.positive_only = self.family in FAMILIES and FAMILIES[self.family].lowest >= 0
         return tags
 
 

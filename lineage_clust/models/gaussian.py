@@ -16,6 +16,7 @@ from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 
 _TEST_CHUNK = 512
+_HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 
 
 @dataclass
@@ -111,10 +112,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     return FitResult(
         coefficients, lambda_, edf, scale, explained, statistic, pvalue, converged, posterior,
         note=notes_on(Y, null_deviance, weights),
-        failed={
-            int(gene): "expression holds NaN or infinite values" if holes[gene] else "expression so large that its squares overflow"
-            for gene in failed
-        },
+        failed={int(gene): _HOLES if holes[gene] else _OVERFLOW for gene in failed},
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._n_genes = n_genes
         self.deviance_explained_, null_deviance = self._explained(X, y, weights)
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
-        self.note_ = ["; ".join(filter(None, remarks)) for remarks in zip(notes_on(y, null_deviance, weights), [note] * n_genes, strict=True)]
+        self.note_ = ["; ".join(filter(None, (remark, note))) for remark in notes_on(y, null_deviance, weights)]
         return self
 
     def predict(self, X, return_std=False):

@@ -108,5 +108,3 @@ def check_domain(domain: object) -> None:
     ok = np.ndim(domain) == 1 and len(domain) == 2 and np.all(np.isfinite(np.asarray(domain, dtype=float)))
     if not ok or not domain[0] < domain[1]:
         raise ValueError(f"domain must be None or (start, end) with start < end; got {domain!r}.")
-
-

@@ -127,7 +127,7 @@ def _difference_matrix(knots: np.ndarray, degree: int, order: int) -> np.ndarray
     matrix = np.eye(n_splines)
     for step in range(1, order + 1):
         lag = max(degree + 1 - step, 1)
-        gaps = (knots[lag + step : lag + step + n_splines - step] - knots[step : n_splines]) / (lag * mean_step)
+        gaps = (knots[lag + step : lag + step + n_splines - step] - knots[step:n_splines]) / (lag * mean_step)
         matrix = np.diff(matrix, axis=0) / gaps[:, None]
     return matrix
 

@@ -158,7 +158,8 @@ def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placem
         return uniform
     knots = np.quantile(distinct, np.linspace(0, 1, n_knots))
     knots[0], knots[-1] = start, end
-    least = 0.1 * (end - start) / n_knots  # nearly coincident knots make the basis singular, and rounding spoils the penalty
+    # nearly coincident knots would make the basis singular, and a penalty that rounding spoils
+    least = 0.1 * (end - start) / n_knots
     steps = least * np.arange(n_knots)
     knots = np.maximum.accumulate(knots - steps) + steps
     return np.concatenate([[start], np.minimum(knots, end - steps[::-1])[1:-1], [end]])

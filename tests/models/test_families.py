@@ -81,7 +81,9 @@ def test_a_large_size_is_the_poisson_family():
     y, mu = np.array([0.0, 2.0, 9.0]), np.array([0.5, 1.0, 4.0])
     negative_binomial, poisson = FAMILIES["negative_binomial"], FAMILIES["poisson"]
     np.testing.assert_allclose(negative_binomial.variance(mu, 1e12), poisson.variance(mu))
-    deviances = [f.loss(y, mu, np.float64(1e8)) - f.least_loss(y, np.float64(1e8)) for f in (negative_binomial, poisson)]
+    deviances = [
+        f.loss(y, mu, np.float64(1e8)) - f.least_loss(y, np.float64(1e8)) for f in (negative_binomial, poisson)
+    ]
     np.testing.assert_allclose(*deviances, rtol=1e-5, atol=1e-5)
 
 

@@ -63,7 +63,9 @@ def test_an_empty_mapping():
         by_gene({}, GENES, "A", "callback")
 
 
-@given(st.dictionaries(names, st.one_of(st.integers(), st.dictionaries(lineages, st.integers(), max_size=3)), min_size=1))
+@given(
+    st.dictionaries(names, st.one_of(st.integers(), st.dictionaries(lineages, st.integers(), max_size=3)), min_size=1)
+)
 def test_a_mapping_is_never_changed(spec):
     before = copy.deepcopy(spec)
     for _ in range(2):  # CellRank takes the "*" out, so that the second call fails
@@ -78,7 +80,9 @@ def test_a_mapping_is_never_changed(spec):
     assert spec == before
 
 
-@given(st.dictionaries(names, st.one_of(st.integers(), st.dictionaries(lineages, st.integers(), max_size=3)), min_size=1))
+@given(
+    st.dictionaries(names, st.one_of(st.integers(), st.dictionaries(lineages, st.integers(), max_size=3)), min_size=1)
+)
 def test_what_is_found_is_one_of_the_entries(spec):
     try:
         found = by_gene(spec, GENES, "B")

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lineage_clust.models import GAM
 from lineage_clust.models.families import FAMILIES
@@ -298,7 +299,7 @@ def test_intervals_are_inside_of_what_the_family_can_have(family, link):
 def test_standard_errors_on_the_response_scale_are_by_the_delta_method():
     problem = Problem("poisson")
     gam = problem.fit()
-    trend, se = gam.predict(problem.rows, return_std=True)
+    se = gam.predict(problem.rows, return_std=True)[1]
     lower, upper = gam.confidence_interval(problem.rows, level=0.02)  # so near that the link is straight
     np.testing.assert_allclose((upper - lower) / 2, stats.norm.ppf(0.51) * se, rtol=1e-3)
     assert np.all(se > 0)
@@ -320,7 +321,7 @@ def test_the_unit_of_a_covariate_does_not_matter(family, unit):
     problem = Problem(family)
     covariate = np.random.default_rng(3).normal(size=(250, 1))
     fits = [
-        GAM(family).fit(sparse.hstack([problem.B, size * covariate], format="csr"), problem.Y, problem.w, penalty=problem.S)
+        GAM(family).fit(sparse.hstack([problem.B, size * covariate]), problem.Y, problem.w, penalty=problem.S)
         for size in (1.0, unit)
     ]
     rows = sparse.hstack([problem.rows, np.zeros((len(GRID), 1))], format="csr")
@@ -333,12 +334,36 @@ def test_a_covariate_that_comes_twice_counts_once(family):
     problem = Problem(family)
     batch = sparse.csr_matrix(np.where(np.arange(250) % 3 == 0, 1.0, -0.5)[:, None])
     once, twice = (
-        GAM(family).fit(sparse.hstack([problem.B, *[batch] * n], format="csr"), problem.Y, problem.w, penalty=problem.S)
+        GAM(family).fit(sparse.hstack([problem.B, *[batch] * n]), problem.Y, problem.w, penalty=problem.S)
         for n in (1, 2)
     )
     rows = [sparse.hstack([problem.rows, np.zeros((len(GRID), n))], format="csr") for n in (1, 2)]
-    np.testing.assert_allclose(twice.predict(rows[1]), once.predict(rows[0]), rtol=1e-5)
-    np.testing.assert_allclose(*(gam.predict(X, return_std=True)[1] for gam, X in ((twice, rows[1]), (once, rows[0]))), rtol=1e-3)  # fmt: skip
+    both = zip(once.predict(rows[0], return_std=True), twice.predict(rows[1], return_std=True), strict=True)
+    for one, other in both:
+        np.testing.assert_allclose(one, other, rtol=1e-3)
+    np.testing.assert_allclose(once.predict(rows[0]), twice.predict(rows[1]), rtol=1e-5)
+
+
+# ---- scikit-learn's checks
+
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "fewer cells than columns, and no penalty: many fits are as good",
+    "check_sample_weight_equivalence_on_sparse_data": "fewer cells than columns, and no penalty: many fits are as good",
+    "check_regressor_multioutput": "its responses are negative",
+}
+
+
+def expected_failures(estimator):
+    less = {"check_regressor_multioutput"} if estimator.expectile is not None else set()
+    return {check: reason for check, reason in EXPECTED_FAILURES.items() if check not in less}
+
+
+@parametrize_with_checks(
+    [GAM("poisson"), GAM("negative_binomial"), GAM("gamma"), GAM("inverse_gaussian"), GAM(expectile=0.8)],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_s_checks(estimator, check):
+    check(estimator)
 
 
 # ---- expectiles
@@ -368,7 +393,8 @@ def test_expectiles_are_those_of_pygam(expectile):
     problem = Problem("gaussian", "identity")
     t = np.concatenate([problem.t.ravel()[:-2], [0.0, 1.0]])  # pyGAM's knots span the data
     smoother = BSplineSmoother(10).fit(t[:, None])
-    ours = GAM(smoothing=0.6, expectile=expectile).fit(smoother.transform(t[:, None]), problem.Y, penalty=smoother.penalty_)
+    ours = GAM(smoothing=0.6, expectile=expectile)
+    ours.fit(smoother.transform(t[:, None]), problem.Y, penalty=smoother.penalty_)
     terms = spline(0, n_splines=10, lam=0.6, penalties="derivative")
     for gene in range(4):
         theirs = ExpectileGAM(terms, expectile=expectile, tol=1e-10, max_iter=1000).fit(t, problem.Y[:, gene])

@@ -45,7 +45,8 @@ class Fragile(RegressorMixin, BaseEstimator):
 def some_data(n_cells=60, n_genes=20, seed=0):
     rng = np.random.default_rng(seed)
     t = rng.uniform(0, 1, (n_cells, 1))
-    return t, np.sin(t * rng.uniform(0, 6, n_genes)) + rng.normal(0, 0.2, (n_cells, n_genes)), rng.uniform(0.1, 1, n_cells)
+    Y = np.sin(t * rng.uniform(0, 6, n_genes)) + rng.normal(0, 0.2, (n_cells, n_genes))
+    return t, Y, rng.uniform(0.1, 1, n_cells)
 
 
 @pytest.mark.parametrize("estimator", [*AT_ONCE.values(), *ONE_BY_ONE.values()], ids=[*AT_ONCE, *ONE_BY_ONE])
@@ -133,13 +134,13 @@ def test_where_weights_go(estimator, keyword):
     assert weight_keyword(estimator) == keyword
 
 
-@pytest.mark.parametrize(
-    ("estimator", "name"),
-    [(KNeighborsRegressor(), "KNeighborsRegressor"), (make_pipeline(StandardScaler(), KNeighborsRegressor()), "KNeighborsRegressor")],
-)  # fmt: skip
-def test_a_regressor_without_weights_is_fitted_with_a_warning_and_a_note(estimator, name):
+@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["alone", "pipeline"])
+def test_a_regressor_without_weights_is_fitted_with_a_warning_and_a_note(steps):
     t, Y, w = some_data()
-    with pytest.warns(LineageClustWarning, match=f"{name} takes no sample weights: every cell counts alike"):
+    estimator = make_pipeline(*steps, KNeighborsRegressor()) if steps else KNeighborsRegressor()
+    with pytest.warns(
+        LineageClustWarning, match="KNeighborsRegressor takes no sample weights: every cell counts alike"
+    ):
         model = RegressorModel(estimator).fit(t, Y, w)
     assert not model.weighted_
     assert model.note_ == ["fitted without weights"] * 20

@@ -86,7 +86,9 @@ def test_a_column_without_values_is_harmless():
 
 
 def penalised_inverses(spectrum, lambda_):
-    return np.einsum("gcm,mg,gdm->gcd", spectrum.basis, 1 / (spectrum.gram + lambda_ * spectrum.penalty), spectrum.basis)
+    return np.einsum(
+        "gcm,mg,gdm->gcd", spectrum.basis, 1 / (spectrum.gram + lambda_ * spectrum.penalty), spectrum.basis
+    )
 
 
 @pytest.mark.parametrize("lambda_", [1e-3, 1.0, 1e8])
