@@ -17,8 +17,9 @@ from . import components, drawing, module_scores, results
 from .annotations import covariate_strips
 from .assigning import assign
 from .errors import LineageClustWarning
-from .fitting import fit_trends, fixed_basis
+from .fitting import fit_trends
 from .gene_trends import GeneTrends
+from .group_fit import fixed_basis
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
 from .tables import cluster_table, gene_table, order_clusters, top_order

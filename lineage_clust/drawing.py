@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .fitting import FittedLineage, design_rows
+from .fitting import FittedLineage
+from .group_fit import design_rows
 from .trends import Trends
 
 N_DRAWS = 10

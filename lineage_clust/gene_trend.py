@@ -132,7 +132,7 @@ class GeneTrend:
             Itself.
         """
         from . import components
-        from .fitting import fit_group
+        from .group_fit import fit_group
 
         if not self.is_prepared:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
@@ -201,14 +201,14 @@ class GeneTrend:
         self.conf_int = self._interval(self.x_test, 0.95)
 
     def _evaluate(self, x_test):
-        from .fitting import design_rows
+        from .group_fit import design_rows
 
         rows = design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
         mean, std = self._model.predict(rows, return_std=True)
         return mean[:, self._column], None if std is None else std[:, self._column]
 
     def _interval(self, x_test, level):
-        from .fitting import design_rows
+        from .group_fit import design_rows
 
         rows = design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
         if hasattr(self._model, "confidence_interval"):

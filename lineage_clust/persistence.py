@@ -31,8 +31,9 @@ from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .clusterers.neighbors import Neighbors
 from .clusterers.stability import StabilityCurve
-from .fitting import FittedLineage, GroupFit
+from .fitting import FittedLineage
 from .gene_trends import GeneTrends
+from .group_fit import GroupFit
 from .models import GAM
 from .models.links import Link
 from .models.posterior import GenePosterior, SharedPosterior

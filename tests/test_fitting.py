@@ -7,7 +7,8 @@ from sklearn.preprocessing import SplineTransformer
 from sklearn.svm import SVR
 
 from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, NoTrendError
-from lineage_clust.fitting import check_distinct_times, fit_group, fit_trends
+from lineage_clust.fitting import fit_trends
+from lineage_clust.group_fit import check_distinct_times, fit_group
 from lineage_clust.lineage import read_lineage
 from lineage_clust.models import RegressorModel
 
