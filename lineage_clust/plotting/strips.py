@@ -198,7 +198,7 @@ def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
             handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
             labels += [f"and {more} more"] * (more > 0)
             figure.legend(
-                handles, labels, title=strip.name, loc="upper left", bbox_to_anchor=layout.legend_corner(top),
+                handles, labels, title=_shortened(strip.name, 22), loc="upper left", bbox_to_anchor=layout.legend_corner(top),
                 fontsize=8, title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, handlelength=1.2,
             )  # fmt: skip
             top += 0.45 + 0.18 * len(labels)
