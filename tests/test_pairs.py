@@ -12,7 +12,7 @@ from sklearn.preprocessing import PolynomialFeatures, SplineTransformer
 from sklearn.svm import SVR
 
 from lineage_clust import GAM, TrendClusterer
-from lineage_clust.models import MgcvGAM, PyGAM
+from lineage_clust.models import MgcvGAM, PyGAM, mgcv_session
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 
 SMOOTHERS = {
@@ -45,11 +45,9 @@ GENES = ["fall0", "peak0", "rise0", "flat0"]
 
 def needs_r():
     try:
-        from rpy2.robjects.packages import importr
-
-        importr("mgcv")
-    except Exception as error:  # however R may be missing
-        pytest.skip(f"R's mgcv is not there: {error}")
+        mgcv_session.session()
+    except ImportError as error:
+        pytest.skip(str(error))
 
 
 def data_for(name, make_adata):
