@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import LineageClustWarning, NoTrendError
 from .notes import notes_on
-from .per_gene import chosen_backend
+from .per_gene import chosen_backend, reason_of
 
 _GENES_A_JOB = 16
 
@@ -123,13 +123,13 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             try:
                 mean[:, self._fitted_genes] = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), -1)
             except Exception as error:
-                self.failed_.update({int(gene): f"predict: {_reason(error)}" for gene in self._fitted_genes})
+                self.failed_.update({int(gene): f"predict: {reason_of(error)}" for gene in self._fitted_genes})
         else:
             for gene in self._fitted_genes:
                 try:
                     mean[:, gene] = np.asarray(self.estimators_[gene].predict(X), dtype=float).ravel()
                 except Exception as error:
-                    self.failed_.setdefault(int(gene), f"predict: {_reason(error)}")
+                    self.failed_.setdefault(int(gene), f"predict: {reason_of(error)}")
         return (mean, None) if return_std else mean
 
     def _fit_at_once(self, X, y, fit_params):
@@ -183,7 +183,7 @@ def _fit_some(estimator, X, y, fit_params) -> list:
         try:
             results.append(clone(estimator).fit(X, np.asarray(values, dtype=float), **fit_params))
         except Exception as error:
-            results.append(f"fit: {_reason(error)}")
+            results.append(f"fit: {reason_of(error)}")
     return results
 
 
@@ -194,11 +194,6 @@ def _finite_columns(y) -> np.ndarray:
     y = y.tocsc()
     bad = np.repeat(np.arange(y.shape[1]), np.diff(y.indptr))[~np.isfinite(y.data)]
     return ~np.isin(np.arange(y.shape[1]), bad)
-
-
-def _reason(error: Exception) -> str:
-    first = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {first[0] if first else 'no message'}"
 
 
 def _name(estimator) -> str:

@@ -178,7 +178,7 @@ def test_a_gene_on_which_the_regressor_raises_fails_alone(n_jobs):
     Y[0, 1], Y[0, 3] = 7, 8
     model = RegressorModel(Fragile(), n_jobs=n_jobs, backend="threading").fit(t, Y)
     trends = model.predict(GRID)
-    assert model.failed_ == {1: "fit: RuntimeError: no seven", 3: "predict: RuntimeError: no prediction"}
+    assert model.failed_ == {1: "fit: RuntimeError: no seven please", 3: "predict: RuntimeError: no prediction"}
     np.testing.assert_allclose(trends[:, [0, 2, 4]], [Y[:, [0, 2, 4]].mean(axis=0)] * 21)
     assert np.isnan(trends[:, [1, 3]]).all()
 
