@@ -129,6 +129,9 @@ class MgcvGAM(PerGeneModel):
     (100,)
     """
 
+    # mgcv makes its own basis, by `bs` and `k`: of another smoother it could only ignore what makes it one
+    needs_smoother = "BSplineSmoother"
+
     def __init__(
         self,
         k=None,
