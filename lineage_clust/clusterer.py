@@ -13,20 +13,21 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from . import components, drawing, module_scores, results
-from .annotations import covariate_strips
+from . import components, drawing, module_scores
 from .assigning import assign
 from .errors import LineageClustWarning
+from .exports import Exports
 from .fitting import fit_trends
 from .gene_trends import GeneTrends
 from .group_fit import fixed_basis
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
-from .tables import cluster_table, gene_table, order_clusters, top_order
+from .tables import cluster_table, gene_table, order_clusters
 from .trends import check_scale, concatenate
+from .views import Views
 
 
-class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Fit one smooth expression trend per gene along a lineage, and group the genes whose trends go together.
 
     Parameters
@@ -439,174 +440,6 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if isinstance(self.lineage_, list):
             return self.time_range
         return float(self.pseudotime_[0]), float(self.pseudotime_[-1])
-
-    def plot(
-        self, clusters=None, adata=None, covariate_key=None, *, ratio=0.05, cmap="viridis", ncols=3, sharey=False,
-        figsize=None, dpi=None,
-    ):  # fmt: skip
-        """Draw one panel a cluster: every gene's scaled trend, the cluster's mean and a band of one standard deviation.
-
-        Parameters
-        ----------
-        clusters : sequence of int, default=None
-            Which clusters, in which order; `None` = all.
-        adata : AnnData, default=None
-            Where the covariates of the cells are, if `covariate_key` is given.
-        covariate_key : str or sequence of str, default=None
-            obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numbers,
-            the locally dominant one of categories.
-        ratio : float, default=0.05
-            Height of a strip, in heights of a panel.
-        cmap : str, default="viridis"
-            Colour map of numeric covariates.
-        ncols : int, default=3
-            Panels a row, at most.
-        sharey : bool or {"row", "col", "all", "none"}, default=False
-            Whether panels share the y axis.
-        figsize : (float, float), default=None
-            Inches; `None` = by the number of panels.
-        dpi : int, default=None
-            Dots per inch.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        ValueError
-            If a cluster is not there, there is none, or covariates are asked for without `adata`.
-        """
-        from .plotting import plot_clusters
-
-        check_is_fitted(self)
-        strips = []
-        if covariate_key is not None:
-            if adata is None:
-                raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
-            strips = covariate_strips(
-                adata, covariate_key, self.pseudotime_, self.grid_lineage_, time_key=self.time_key,
-                lineage_key=self.lineage_key, backward=self.backward, weight_threshold=self.weight_threshold, cmap=cmap,
-            )  # fmt: skip
-        scale = self.scale if isinstance(self.scale, str) else ""
-        return plot_clusters(
-            self.scaled_trends_,
-            self.labels_,
-            self.pseudotime_,
-            genes=self.genes_,
-            grid_lineage=self.grid_lineage_,
-            importance=top_order(self.gene_table_),
-            clusters=clusters,
-            ncols=ncols,
-            sharey=sharey,
-            figsize=figsize,
-            dpi=dpi,
-            ylabel={"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(scale, "expression"),
-            strips=strips,
-            ratio=ratio,
-        )
-
-    def gene_trends(self, adata=None):
-        """Return the fitted trend of every gene, with the cells' data if `adata` is given.
-
-        Parameters
-        ----------
-        adata : AnnData, default=None
-            The cells that were fitted. Without them, trends hold no data.
-
-        Returns
-        -------
-        mapping of str to mapping of str to GeneTrend
-        """
-        check_is_fitted(self)
-        if adata is None:
-            return self.models_
-        names = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
-        every = list(self.models_)
-        return self.models_.with_data([self._read(adata, name, every) for name in names], self._prepare_kwargs())
-
-    def to_anndata(self):
-        """Return an AnnData `(n_genes, n_points)`: scaled trends in `X`, trends and errors in layers, tables in obs."""
-        check_is_fitted(self)
-        return results.to_anndata(self)
-
-    def write_to(self, adata, key=None):
-        """Write the results into an AnnData: `varm`, `var` and `uns`, under keys that name the lineage.
-
-        Parameters
-        ----------
-        adata : AnnData
-            The one to write to; genes that have no trend get NaN.
-        key : str, default=None
-            Prefix of the keys; `None` = "trends_" and the name of the lineage.
-
-        Returns
-        -------
-        str
-            The key.
-        """
-        check_is_fitted(self)
-        check_anndata(adata)
-        return results.write_to(self, adata, key)
-
-    def save(self, path) -> None:
-        """Write the fitted estimator to a file of arrays and JSON: no pickle, and no cells in it.
-
-        The loaded one predicts the same to the last bit, and opening the file cannot run code. It is written whole or
-        not at all.
-
-        Parameters
-        ----------
-        path : str or path
-            Of the file; an existing one is replaced.
-
-        Raises
-        ------
-        TypeError
-            If a component is not of this library, or a parameter is a function: use `joblib.dump` then.
-
-        See Also
-        --------
-        load : Reads the file.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> import lineage_clust as lc
-        >>> adata = lc.datasets.bone_marrow()
-        >>> tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     tc.save(f"{folder}/ery.lclust")
-        ...     again = lc.TrendClusterer.load(f"{folder}/ery.lclust")
-        >>> bool((again.predict(adata) == tc.labels_).all())
-        True
-        """
-        from .persistence import save
-
-        check_is_fitted(self)
-        save(self, path)
-
-    @staticmethod
-    def load(path):
-        """Return the TrendClusterer that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : str or path
-            Of the file, written by this or an earlier release.
-
-        Returns
-        -------
-        TrendClusterer
-
-        Raises
-        ------
-        ValueError
-            If it is another kind of file, damaged, incomplete, or of a newer format.
-        """
-        from .persistence import load
-
-        return load(path)
 
     def get_params(self, deep=True):
         """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .errors import LineageClustWarning, UnknownNameError, quoted
 from .lineage import check_anndata, expression_of, resolve_genes
 from .lineage_keys import available_lineages, find_weights
-from .models.moments import blocks, weighted_products
+from .models.engine.moments import blocks, weighted_products
 from .trends import adjust
 
 _METHODS = ("pearson", "spearman")

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from .errors import UnknownNameError, quoted
 from .lineage import expression_of
-from .models.moments import weighted_products
+from .models.engine.moments import weighted_products
 
 
 def moments(adata, genes: list[str], layer: str | None, use_raw: bool) -> tuple[np.ndarray, np.ndarray]:

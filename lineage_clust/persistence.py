@@ -35,10 +35,10 @@ from .fitting import FittedLineage
 from .gene_trends import GeneTrends
 from .group_fit import GroupFit
 from .models import GAM
-from .models.links import Link
-from .models.posterior import GenePosterior, SharedPosterior
+from .models.engine.links import Link
+from .models.engine.posterior import GenePosterior, SharedPosterior
+from .models.engine.spectral import Spectrum
 from .models.regressor import RegressorModel
-from .models.spectral import Spectrum
 from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from .smoothers.gaussian_process import _LandmarkBasis
 from .trends import Trends

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from .errors import LineageClustWarning, NoTrendError, quoted
-from .models.moments import weighted_products
+from .models.engine.moments import weighted_products
 
 
 def trend_deviance(estimator, adata, y=None) -> float:

@@ -13,12 +13,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..errors import NoTrendError
-from .design import make_design
-from .families import FAMILIES, check_family
-from .gaussian import fit_gaussian
-from .glm import fit_glm
-from .links import LINKS
-from .pirls import Likelihood
+from .engine.design import make_design
+from .engine.families import FAMILIES, check_family
+from .engine.gaussian import fit_gaussian
+from .engine.glm import fit_glm
+from .engine.links import LINKS
+from .engine.pirls import Likelihood
 
 
 class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -74,7 +74,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     deviance_explained_ : ndarray of shape (n_genes,)
         Share of the weighted deviance around the weighted mean that the trend explains.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
-        Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.significance.smooth_test`.
+        Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.engine.significance.smooth_test`.
     n_iter_ : ndarray of int, shape (n_genes,)
         Number of iterations; 1 for the closed form of the Gaussian family.
     converged_ : ndarray of bool, shape (n_genes,)
@@ -92,8 +92,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    The REML criterion per gene, profiled over the scale, is in :func:`lineage_clust.models.smoothing.reml`, the
-    covariances in :class:`lineage_clust.models.posterior.SharedPosterior`.
+    The REML criterion per gene, profiled over the scale, is in :func:`lineage_clust.models.engine.smoothing.reml`, the
+    covariances in :class:`lineage_clust.models.engine.posterior.SharedPosterior`.
 
     References
     ----------

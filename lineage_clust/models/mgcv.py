@@ -7,10 +7,10 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import stats
 
-from .families import FAMILIES, check_family
-from .links import LINKS
+from .engine.families import FAMILIES, check_family
+from .engine.links import LINKS
+from .engine.notes import notes_on
 from .mgcv_session import GeneFitter, session
-from .notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
 
 # R's name of each family, and the links that it takes there

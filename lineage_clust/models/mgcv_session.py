@@ -172,7 +172,7 @@ class GeneFitter:
     r
         The session.
     family, link
-        Of :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
+        Of :mod:`lineage_clust.models.engine.families` and :mod:`lineage_clust.models.engine.links`.
     arguments
         What the R function `fit` gets besides `y`.
 

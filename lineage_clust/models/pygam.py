@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from .notes import notes_on
+from .engine.notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
 from .pygam_gene import fit_gene
 from .pygam_recipe import FAMILY_OF, make_recipe

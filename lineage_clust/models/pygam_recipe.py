@@ -14,8 +14,8 @@ from pygam.utils import OptimizationError
 from sklearn.base import clone
 
 from ..smoothers import BSplineSmoother
-from .families import FAMILIES, Family
-from .links import LINKS
+from .engine.families import FAMILIES, Family
+from .engine.links import LINKS
 
 FAMILY_OF = {
     "normal": FAMILIES["gaussian"],

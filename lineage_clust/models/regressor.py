@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import LineageClustWarning, NoTrendError
-from .notes import notes_on
+from .engine.notes import notes_on
 from .per_gene import chosen_backend, reason_of
 
 _GENES_A_JOB = 16

@@ -10,7 +10,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lineage_clust.errors import NoTrendError
-from lineage_clust.models import GAM, moments
+from lineage_clust.models import GAM
+from lineage_clust.models.engine import moments
 from lineage_clust.smoothers import BSplineSmoother
 
 GRID = np.linspace(0, 1, 41)[:, None]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lineage_clust.models.design import effect_map, make_design
+from lineage_clust.models.engine.design import effect_map, make_design
 from lineage_clust.smoothers import BSplineSmoother
 
 RNG = np.random.default_rng(0)

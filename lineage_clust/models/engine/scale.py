@@ -38,7 +38,7 @@ class ScaleEquation:
 
     Examples
     --------
-    >>> from lineage_clust.models.families import FAMILIES
+    >>> from lineage_clust.models.engine.families import FAMILIES
     >>> equation = ScaleEquation(FAMILIES["inverse_gaussian"], np.ones(12), 2)
     >>> equation.solve(np.array([5.0])).round(6).tolist()  # D_p / (n - M0)
     [0.5]

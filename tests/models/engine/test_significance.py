@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from lineage_clust.models.significance import _tail, smooth_test
+from lineage_clust.models.engine.significance import _tail, smooth_test
 
 LARGER = {  # eigenvalues of [[1, b], [b, nu]] with b^2 = nu (1 - nu) / 2, by numpy
     nu: np.linalg.eigvalsh([[1, np.sqrt(nu * (1 - nu) / 2)], [np.sqrt(nu * (1 - nu) / 2), nu]])

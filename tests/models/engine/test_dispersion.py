@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from lineage_clust.models import GAM
-from lineage_clust.models.dispersion import LEAST, MOST, CountTable, moment_size, shrink, size_step
+from lineage_clust.models.engine.dispersion import LEAST, MOST, CountTable, moment_size, shrink, size_step
 from lineage_clust.smoothers import BSplineSmoother
 
 N_CELLS = 300

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lineage_clust.models.posterior import SharedPosterior
-from lineage_clust.models.spectral import diagonalise
+from lineage_clust.models.engine.posterior import SharedPosterior
+from lineage_clust.models.engine.spectral import diagonalise
 from lineage_clust.smoothers import BSplineSmoother
 
 LAMBDA = np.array([1e-3, 1.0, 1e3, 1e9])
@@ -54,5 +54,5 @@ def test_standard_errors_do_not_depend_on_the_chunks(monkeypatch):
     smoother, posterior, _ = posterior_and_dense(np.random.default_rng(1).uniform(0.01, 1, 100), "robust")
     rows = smoother.transform(np.linspace(0, 1, 5)[:, None]).toarray()
     whole = posterior.std(rows)
-    monkeypatch.setattr("lineage_clust.models.posterior._CHUNK", 3)
+    monkeypatch.setattr("lineage_clust.models.engine.posterior._CHUNK", 3)
     np.testing.assert_allclose(posterior.std(rows), whole, rtol=1e-12)

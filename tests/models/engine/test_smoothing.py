@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_clust.models.smoothing import gcv, minimise, reml
-from lineage_clust.models.spectral import diagonalise
+from lineage_clust.models.engine.smoothing import gcv, minimise, reml
+from lineage_clust.models.engine.spectral import diagonalise
 from lineage_clust.smoothers import BSplineSmoother
 
 criteria = pytest.mark.parametrize("make", [reml, gcv])

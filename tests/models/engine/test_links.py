@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_clust.models.links import LINKS
+from lineage_clust.models.engine.links import LINKS
 
 means = st.floats(1e-3, 1 - 1e-3)  # a mean that every link can have
 LINK = pytest.mark.parametrize("link", LINKS.values(), ids=list(LINKS))

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lineage_clust.models import grouped
-from lineage_clust.models.grouped import GroupedDesign, dense_columns
+from lineage_clust.models.engine import grouped
+from lineage_clust.models.engine.grouped import GroupedDesign, dense_columns
 from lineage_clust.smoothers import BSplineSmoother
 
 

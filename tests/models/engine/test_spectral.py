@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg
 
-from lineage_clust.models.spectral import diagonalise, diagonalise_each, without_information
+from lineage_clust.models.engine.spectral import diagonalise, diagonalise_each, without_information
 from lineage_clust.smoothers import BSplineSmoother
 
 

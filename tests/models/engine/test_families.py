@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lineage_clust.models.families import FAMILIES, check_family
+from lineage_clust.models.engine.families import FAMILIES, check_family
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 THETA = np.float64(1.7)

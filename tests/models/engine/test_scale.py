@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from lineage_clust.models.families import FAMILIES
-from lineage_clust.models.scale import ScaleEquation
+from lineage_clust.models.engine.families import FAMILIES
+from lineage_clust.models.engine.scale import ScaleEquation
 
 
 def best_scale(name, y, mu, weights, n_unpenalized, penalty):

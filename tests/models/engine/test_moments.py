@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lineage_clust.models import moments
-from lineage_clust.models.moments import blocks, nonzero_counts, weighted_products
+from lineage_clust.models.engine import moments
+from lineage_clust.models.engine.moments import blocks, nonzero_counts, weighted_products
 
 KINDS = {"dense": np.asarray, "fortran": np.asfortranarray, "csr": sparse.csr_matrix, "csc": sparse.csc_array}
 

@@ -40,7 +40,7 @@ class _Part:
 def fit_glm(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, n_jobs=None
 ) -> FitResult:
-    """Fit all genes with one family; arguments as of :func:`lineage_clust.models.gaussian.fit_gaussian`.
+    """Fit all genes with one family; arguments as of :func:`lineage_clust.models.engine.gaussian.fit_gaussian`.
 
     Parameters
     ----------

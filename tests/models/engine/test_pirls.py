@@ -9,7 +9,7 @@ from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lineage_clust.models import GAM
-from lineage_clust.models.families import FAMILIES
+from lineage_clust.models.engine.families import FAMILIES
 from lineage_clust.smoothers import BSplineSmoother
 
 GRID = np.linspace(0, 1, 41)[:, None]

@@ -1,0 +1,1 @@
+"""What fits all genes at once: designs, moments, one eigenproblem, smoothing parameters, posteriors, tests."""
