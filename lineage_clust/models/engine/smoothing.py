@@ -164,12 +164,18 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     lowest, highest = _log_lambda_range(spectrum)
     grid = np.linspace(lowest, highest, _N_GRID) * np.ones(n_genes)  # (n_grid, n_genes)
     every = np.arange(n_genes)
-    values = np.stack([criterion(points, every)[0] for points in grid])
+    values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
     # a flat stretch at the smooth end is rounding: prefer the smoothest of the equally good
     ties = values <= values.min(axis=0) + 1e-10 * np.maximum(1.0, np.abs(values.min(axis=0)))
     best = _N_GRID - 1 - np.argmax(ties[::-1], axis=0)
     log_lambda = grid[best, every]
     low, high = grid[np.maximum(best - 1, 0), every], grid[np.minimum(best + 1, _N_GRID - 1), every]
+    # the best point of the grid need not lie in the deepest basin, where two of them are nearly as deep
+    depths, places = _basins(grid, values, slopes)
+    deepest = np.argmin(depths, axis=0)
+    other = every[(depths[deepest, every] < values[best, every]) & (best < _N_GRID - 1)]
+    low[other], high[other] = grid[deepest[other], other], grid[deepest[other] + 1, other]
+    log_lambda[other] = places[deepest[other], other]
     active = every[best < _N_GRID - 1]  # at the smooth end, lambda is infinite for all purposes
     for _ in range(_N_STEPS):
         if len(active) == 0:
@@ -188,6 +194,22 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     converged = np.ones(n_genes, dtype=bool)
     converged[active] = False
     return np.exp(log_lambda), converged
+
+
+def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how deep the criterion goes between two points of the grid, and where: `(n_grid - 1, n_genes)` each.
+
+    By the cubic that has its values and slopes at both points; infinite where it does not fall and then rise.
+    """
+    step = np.diff(grid, axis=0)
+    falls, rises = slopes[:-1] * step, slopes[1:] * step
+    change = np.diff(values, axis=0)
+    share = np.linspace(0, 1, 17)[1:-1, None, None]
+    cubic, square = falls + rises - 2 * change, 3 * change - 2 * falls - rises
+    along = values[:-1] + share * (falls + share * (square + share * cubic))
+    lowest = np.argmin(along, axis=0)
+    depth = np.take_along_axis(along, lowest[None], axis=0)[0]
+    return np.where((falls < 0) & (rises > 0), depth, np.inf), grid[:-1] + share[lowest, 0, 0] * step
 
 
 def _shrinkage(spectrum: Spectrum, log_lambda: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
