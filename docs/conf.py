@@ -1,5 +1,7 @@
 """Configuration of the documentation: `sphinx-build -W -b html docs docs/_build`."""
 
+from sphinx.util.nodes import make_refnode
+
 import lineage_clust
 
 project = "lineage_clust"
@@ -11,9 +13,12 @@ extensions = [
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "jupyter_execute"]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates", "jupyter_execute", "examples"]
 nitpicky = False
 default_role = "literal"  # `name` in docstrings
 
@@ -35,8 +40,24 @@ autodoc_default_options = {
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # autodoc shows them
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 2
 nb_execution_mode = "force"  # the quickstart's outputs are those of the code that it shows
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+
+
+def _find_public(app, env, node, contnode):
+    """Link a name such as `lineage_clust.models.GAM` to the page of `lineage_clust.GAM`."""
+    public = f"lineage_clust.{node['reftarget'].rpartition('.')[2]}"
+    domain = env.get_domain("py")
+    if node.get("refdomain") != "py" or public not in domain.objects:
+        return None
+    place = domain.objects[public]
+    return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contnode)
+
+
+def setup(app):
+    """Register it."""
+    app.connect("missing-reference", _find_public)

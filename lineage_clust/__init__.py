@@ -6,6 +6,7 @@ from . import clusterers, datasets, models, plotting, scoring, smoothers
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
+from .comparing import Comparison, compare
 from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
 from .gene_trend import FailedTrend, GeneTrend
@@ -17,6 +18,7 @@ from .trends import Trends
 __all__ = [
     "GAM",
     "BSplineSmoother",
+    "Comparison",
     "CubicSplineSmoother",
     "CyclicSplineSmoother",
     "DriverSelector",
@@ -34,6 +36,7 @@ __all__ = [
     "UnknownNameError",
     "cluster_lineage",
     "clusterers",
+    "compare",
     "datasets",
     "lineage_drivers",
     "models",

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from .checking import check_key
 from .errors import UnknownNameError, did_you_mean, quoted
-from .lineage import clip_weights
+from .lineage import check_anndata, clip_weights
 from .lineage_keys import find_pseudotime, find_weights
 
 
@@ -47,7 +48,12 @@ def covariate_strips(
     """
     from .plotting.strips import Strip, make_strip
 
+    check_anndata(adata)
+    if not isinstance(keys, str) and not np.iterable(keys):
+        raise TypeError(f"covariate_key must be one or several obs keys; got {keys!r}.")
     keys = [keys] if isinstance(keys, str) else list(keys)
+    for key in keys:
+        check_key("A covariate_key", key)
     unknown = [key for key in keys if key not in adata.obs]
     if unknown:
         raise UnknownNameError(
@@ -58,23 +64,20 @@ def covariate_strips(
     for key in keys:
         values = _values(adata.obs[key])
         colors = adata.uns.get(f"{key}_colors")
-        parts = []
+        pieces = []
         for name in dict.fromkeys(grid_lineage):
             _, _, weights = find_weights(adata, name or None, lineage_key, backward)
             pseudotime = find_pseudotime(adata, time_key, name or None)
             weights = clip_weights(weights, weight_threshold)
             finite = np.isfinite(pseudotime) & np.isfinite(weights)
-            parts.append(
-                make_strip(
-                    key,
-                    values[finite],
-                    pseudotime[finite],
-                    weights[finite],
-                    grid[grid_lineage == name],
-                    colors=None if colors is None else [str(color) for color in colors],
-                    cmap=cmap,
-                )
-            )
+            pieces.append(
+                (key, values[finite], pseudotime[finite], weights[finite], grid[grid_lineage == name])
+            )  # fmt: skip
+        colors = None if colors is None else [str(color) for color in colors]
+        parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]
+        if len(parts) > 1 and parts[0].limits is not None:  # one colour means one value in all lineages
+            limits = min(part.limits[0] for part in parts), max(part.limits[1] for part in parts)
+            parts = [make_strip(*piece, cmap=cmap, limits=limits) for piece in pieces]
         merged = {level: color for part in parts for level, color in part.categories.items()}
         ordered = {level: merged[level] for level in map(str, _levels(values)) if level in merged}
         strips.append(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from anndata import AnnData
 
 from . import provenance
 from .annotations import covariate_strips
+from .checking import check_key
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
@@ -20,44 +22,49 @@ from .lineage import check_anndata, resolve_genes
 from .results import safe_key, to_anndata
 from .scanpy_names import graph_parameters
 from .tables import top_order
+from .types import Seed, TimeRange
+
+if TYPE_CHECKING:
+    from .gene_trend import FailedTrend, GeneTrend
+
 
 _PREPARE = ("data_key", "use_raw", "threshold", "weight_threshold", "filter_cells", "gene_symbols", "lineage_key")
 
 
 def cluster_lineage(
-    adata,
-    model,
-    genes,
-    lineage,
-    backward=False,
-    time_range=None,
-    clusters=None,
-    n_points=200,
-    time_key="latent_time",
-    covariate_key=None,
-    ratio=0.05,
-    cmap="viridis",
-    norm=True,
-    recompute=False,
-    callback=None,
-    ncols=3,
-    sharey=False,
-    key=None,
-    random_state=None,
-    use_leiden=False,
-    show_progress_bar=True,
-    n_jobs=1,
-    backend="loky",
-    figsize=None,
-    dpi=None,
-    save=None,
-    pca_kwargs=MappingProxyType({"svd_solver": "arpack"}),
-    neighbors_kwargs=MappingProxyType({"use_rep": "X"}),
-    clustering_kwargs=MappingProxyType({}),
-    return_models=False,
-    smoother=None,
-    **kwargs,
-):
+    adata: AnnData,
+    model: Any,
+    genes: Sequence[str],
+    lineage: str,
+    backward: bool = False,
+    time_range: TimeRange = None,
+    clusters: Sequence[int] | None = None,
+    n_points: int = 200,
+    time_key: str = "latent_time",
+    covariate_key: str | Sequence[str] | None = None,
+    ratio: float = 0.05,
+    cmap: Any = "viridis",
+    norm: bool = True,
+    recompute: bool = False,
+    callback: Any = None,
+    ncols: int = 3,
+    sharey: bool | str = False,
+    key: str | None = None,
+    random_state: Seed = None,
+    use_leiden: bool = False,
+    show_progress_bar: bool = True,
+    n_jobs: int | None = 1,
+    backend: str = "loky",
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+    save: str | Path | None = None,
+    pca_kwargs: Mapping[str, Any] = MappingProxyType({"svd_solver": "arpack"}),
+    neighbors_kwargs: Mapping[str, Any] = MappingProxyType({"use_rep": "X"}),
+    clustering_kwargs: Mapping[str, Any] = MappingProxyType({}),
+    return_models: bool = False,
+    smoother: Any = None,
+    **kwargs: Any,
+) -> Mapping[str, Mapping[str, GeneTrend | FailedTrend]] | None:
     """Cluster the expression trends of genes along a lineage, and plot the clusters.
 
     It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene is clustered, also
@@ -197,7 +204,6 @@ def cluster_lineage(
         fitter.fit(adata, genes=genes)
         stored = _result(fitter, source, to_symbol)
         models = fitter.gene_trends(adata) if return_models else None
-        adata.uns[key] = stored
     strips = []
     if covariate_key is not None:
         strips = covariate_strips(
@@ -208,6 +214,7 @@ def cluster_lineage(
     figure = _draw(stored, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm)
     if save is not None:
         _save(figure, save, dpi)
+    adata.uns[key] = stored  # last, so that a call that fails changes nothing
     if return_models:
         return {to_symbol.get(gene, gene): dict(models[gene]) for gene in models}
     return None
@@ -252,7 +259,7 @@ def _stored(adata: AnnData, key: str, source: dict) -> AnnData | None:
     stored = adata.uns.get(key)
     if stored is None:
         return None
-    text = stored.uns.get("lineage_clust", {}).get("source") if isinstance(stored, AnnData) else None
+    text = _source_of(stored)
     if text is None:
         reason = "it was not written by this function"
     else:
@@ -266,6 +273,13 @@ def _stored(adata: AnnData, key: str, source: dict) -> AnnData | None:
         stacklevel=3,
     )
     return None
+
+
+def _source_of(stored: Any) -> str | None:
+    """Return what a result says that it was computed from, or `None` if it is not one of ours, or not whole."""
+    whole = isinstance(stored, AnnData) and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
+    source = stored.uns.get("lineage_clust") if whole else None
+    return source.get("source") if isinstance(source, Mapping) else None
 
 
 def _prepare_options(kwargs: dict) -> dict:
@@ -293,11 +307,14 @@ def _resolve_names(adata: AnnData, genes, symbols: str | None, use_raw: bool) ->
         if genes is None:
             raise ValueError("genes is None. Name the genes, e.g. adata.var_names or those of lineage_drivers().")
         return resolve_genes(adata, genes, use_raw=use_raw), {}
+    check_key("gene_symbols", symbols)
     var = (adata.raw if use_raw else adata).var
     if symbols not in var:
         raise UnknownNameError(f"gene_symbols {symbols!r} is not in var.{did_you_mean(symbols, var.columns)}")
     if isinstance(genes, str):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
+    if np.ndim(genes) == 0:
+        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
     column = pd.Series(var.index.to_numpy(), index=var[symbols].astype(str).to_numpy())
     column = column[~column.index.duplicated()]
     unknown = [gene for gene in genes if gene not in column.index]

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import __version__, datasets
+from .atomic import write_whole
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
+from .progress import progress_bars
 from .results import default_key
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
@@ -68,6 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     run.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
     run.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results, made if missing")
+    run.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
     reading = run.add_argument_group("what is read")
     reading.add_argument("--lineage", metavar="NAME", help="the lineage (default: the only one there is)")
     reading.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (default: all)")
@@ -108,7 +111,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     adata = datasets.bone_marrow()
     print(f"Mouse bone marrow (Paul et al., 2015): {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
     for lineage in ("Ery", "Myeloid"):
-        _analyse(TrendClusterer(lineage=lineage, random_state=0), adata, arguments.out)
+        _analyse(TrendClusterer(lineage=lineage, random_state=0), adata, arguments.out, report=True)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -118,21 +121,23 @@ def _run(arguments: argparse.Namespace) -> None:
     clusterer.set_params(**{name: getattr(arguments, name) for name in same_name + nested})
     adata = _read(arguments.file)
     print(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
-    _analyse(clusterer, adata, arguments.out)
+    _analyse(clusterer, adata, arguments.out, arguments.report)
 
 
-def _analyse(clusterer: TrendClusterer, adata, folder: Path) -> None:
+def _analyse(clusterer: TrendClusterer, adata, folder: Path, report: bool) -> None:
     """Fit, write the files of a lineage and print its summary."""
-    clusterer.fit(adata)
-    files = write_files(clusterer, folder)
+    with progress_bars(sys.stderr.isatty()):
+        clusterer.fit(adata)
+        files = write_files(clusterer, folder, adata if report else None)
     print(summary(clusterer))
     print(f"  files in {folder}: {', '.join(path.name for path in files)}\n")
 
 
-def write_files(fitted: TrendClusterer, folder: Path) -> list[Path]:
-    """Write picture, tables and results of a fitted TrendClusterer, each in one step, and return their paths.
+def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
+    """Write picture, tables, results and report of a fitted TrendClusterer, each in one step, and return their paths.
 
-    Without a cluster there is no picture, and one that an earlier run left is removed.
+    Without a cluster there is no picture, and without `cells`, the AnnData, no report; one that an earlier run left is
+    removed.
     """
     import matplotlib
 
@@ -140,21 +145,26 @@ def write_files(fitted: TrendClusterer, folder: Path) -> list[Path]:
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    picture, genes, clusters, results = (
-        folder / f"{default_key(fitted.lineage_, prefix)}{suffix}"
-        for prefix, suffix in (("trends", ".png"), ("genes", ".csv"), ("clusters", ".csv"), ("results", ".h5ad"))
+    kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
+    picture, genes, clusters, results, page = (
+        folder / f"{default_key(fitted.lineage_, prefix)}.{suffix}" for prefix, suffix in kinds
     )
     written = [genes, clusters, results]
     if fitted.n_clusters_:
         figure = fitted.plot()
-        _write(picture, lambda path: figure.savefig(path, format="png", dpi=150))
+        write_whole(picture, lambda path: figure.savefig(path, format="png", dpi=150))
         plt.close(figure)
         written.insert(0, picture)
     else:
         picture.unlink(missing_ok=True)
-    _write(genes, fitted.gene_table_.to_csv)
-    _write(clusters, fitted.cluster_table_.to_csv)
-    _write(results, fitted.to_anndata().write_h5ad)
+    write_whole(genes, fitted.gene_table_.to_csv)
+    write_whole(clusters, fitted.cluster_table_.to_csv)
+    write_whole(results, fitted.to_anndata().write_h5ad)
+    if cells is not None:
+        fitted.report(page, cells)
+        written.append(page)
+    else:
+        page.unlink(missing_ok=True)
     return written
 
 
@@ -208,16 +218,6 @@ def _read(path: Path):
         return read_h5ad(path)
     except Exception as error:  # h5py and anndata raise many kinds for a file of another format
         raise ValueError(f"{str(path)!r} cannot be read as h5ad: {_one_line(error)}") from error
-
-
-def _write(path: Path, writer: Callable[[Path], object]) -> None:
-    """Write beside the path first, so that it never holds half a file."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        writer(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _number_or(word: str, value: object) -> Callable[[str], object]:

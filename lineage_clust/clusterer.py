@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Sequence
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
@@ -15,16 +19,29 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import components, drawing, module_scores
 from .assigning import assign
-from .errors import LineageClustWarning
+from .checking import check_flag, check_jobs, check_number, check_seed
+from .errors import LineageClustWarning, UnknownNameError
 from .exports import Exports
 from .fitting import fit_trends
+from .gating import Gate, check_gate
 from .gene_trends import GeneTrends
 from .group_fit import fixed_basis
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
+from .progress import bar, progress_bars
 from .tables import cluster_table, gene_table, order_clusters
 from .trends import check_scale, concatenate
+from .types import Names, Predicted, Seed, TimeRange, WeightThreshold
 from .views import Views
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from .lineage import Lineage
+    from .trends import Trends
+
+
+_log = logging.getLogger(__name__)
 
 
 class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -74,6 +91,10 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         How trends are made comparable before they are clustered.
     alpha : float, default=0.01
         A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all.
+    min_deviance_explained : float, default=None
+        A gene is clustered only if its trend explains at least this share of the deviance.
+    min_range : float, default=None
+        A gene is clustered only if its trend changes by at least this much, in units of expression.
     callback : callable or mapping, default=None
         `(trend, **prepare_kwargs) -> prepared trend` chooses the cells of a gene, see :class:`lineage_clust.GeneTrend`;
         or `{gene: {lineage: callback}}` with "*" as wildcard.
@@ -85,6 +106,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         Seed for components that have none of their own.
     show_progress_bar : bool, default=False
         Whether long work shows a bar.
+    memory_budget : int or str, default=None
+        Expression in a file (`backed="r"`, zarr) that is larger than this, in bytes or as "500MB", stays there and is
+        read in blocks that fit; `None` = 256 MB. What dask holds is never gathered.
 
     Attributes
     ----------
@@ -94,6 +118,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         Reason by gene, for genes without one.
     lineage_ : str, None or list of str
         The lineage(s).
+    n_cells_ : int or dict of str to int
+        Number of cells inside the time range with a positive weight; of several lineages, by name.
     gene_location_, gene_scale_ : ndarray of shape (n_genes,)
         What scaling took off each trend: its mean and standard deviation over the grid, for z-scores.
     pseudotime_ : ndarray of shape (n_points,)
@@ -111,9 +137,14 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     cluster_centers_ : ndarray of shape (n_clusters, n_points)
         Mean scaled trends.
     gene_table_ : DataFrame
-        By gene: cluster, confidence, edf, deviance_explained, pvalue, qvalue, peak, onset, converged, lambda, note.
+        By gene: cluster, confidence, edf, deviance_explained, pvalue, qvalue, peak, onset, half_max, direction,
+        amplitude, converged, lambda, note. `direction` is "up", "down", "transient up", "transient down", "complex" or
+        "flat"; onset and half_max are when the trend has moved by 10 % and 50 % of its range (amplitude). If the model has
+        a posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the share of
+        draws that go the same way.
     cluster_table_ : DataFrame
-        By cluster: size, peak, onset, mean deviance explained, top genes.
+        By cluster: size, direction and the share of genes that follow it, peak, onset, half_max, amplitude, confidence,
+        mean deviance explained, top genes. With several lineages: direction in each, `changes_in` and `specificity`.
     model_, smoother_, clusterer_ : fitted components
         With several lineages, `model_` and `smoother_` are dictionaries by lineage; with models by gene, by gene.
     models_ : mapping of str to mapping of str to GeneTrend
@@ -145,32 +176,35 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
 
     def __init__(
         self,
-        model=None,
-        smoother=None,
-        clusterer=None,
+        model: Any = None,
+        smoother: Any = None,
+        clusterer: Any = None,
         *,
-        genes=None,
-        lineage=None,
-        time_key=None,
-        lineage_key=None,
-        layer=None,
-        use_raw=False,
-        backward=False,
-        time_range=None,
-        endpoint="plateau",
-        endpoint_threshold=None,
-        weight_threshold=(0.01, 0.01),
-        filter_cells=None,
-        covariates=None,
-        offset=None,
-        n_points=200,
-        scale="zscore",
-        alpha=0.01,
-        callback=None,
-        n_jobs=None,
-        backend="loky",
-        random_state=None,
-        show_progress_bar=False,
+        genes: Sequence[str] | None = None,
+        lineage: Names = None,
+        time_key: str | None = None,
+        lineage_key: str | None = None,
+        layer: str | None = None,
+        use_raw: bool = False,
+        backward: bool = False,
+        time_range: TimeRange = None,
+        endpoint: str = "plateau",
+        endpoint_threshold: float | None = None,
+        weight_threshold: WeightThreshold = (0.01, 0.01),
+        filter_cells: float | None = None,
+        covariates: Sequence[str] | None = None,
+        offset: str | ArrayLike | None = None,
+        n_points: int = 200,
+        scale: Any = "zscore",
+        alpha: float | None = 0.01,
+        min_deviance_explained: float | None = None,
+        min_range: float | None = None,
+        callback: Any = None,
+        n_jobs: int | None = None,
+        backend: str = "loky",
+        random_state: Seed = None,
+        show_progress_bar: bool = False,
+        memory_budget: int | str | None = None,
     ):
         self.model = model
         self.smoother = smoother
@@ -192,13 +226,16 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.n_points = n_points
         self.scale = scale
         self.alpha = alpha
+        self.min_deviance_explained = min_deviance_explained
+        self.min_range = min_range
         self.callback = callback
         self.n_jobs = n_jobs
         self.backend = backend
         self.random_state = random_state
         self.show_progress_bar = show_progress_bar
+        self.memory_budget = memory_budget
 
-    def fit(self, adata, genes=None, lineage=None):
+    def fit(self, adata: AnnData, genes: Sequence[str] | None = None, lineage: Names = None) -> Self:
         """Fit the trends and cluster them.
 
         Parameters
@@ -229,7 +266,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         check_anndata(adata)
         chosen = self.lineage if lineage is None else lineage
         several = isinstance(chosen, (list, tuple))
-        names = _unique_names(chosen) if several else [chosen]
+        names: list = _unique_names(chosen) if several else [chosen]
         smoother, model = components.resolve_pair(
             self.smoother, self.model, covariates=self.covariates, offset=self.offset
         )
@@ -243,9 +280,17 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
-        scaled, table = trends.scaled(self.scale), gene_table(trends)
-        clustering = self._cluster(clusterer, scaled, table, trends, fits)
-        scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw)
+        uncertain = drawing.shape_uncertainty(fits, trends.genes) if drawing.can_draw(fits) else None
+        scaled, table = trends.scaled(self.scale), gene_table(trends, uncertain)
+        gate = Gate(self.alpha, self.min_deviance_explained, self.min_range).calibrated(table)
+        passed = gate.passes(table)
+        if not (passed & (np.ptp(scaled, axis=1) > 0)).any():
+            constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
+            reason = constant if passed.any() else gate.why_none(table)
+            warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=2)
+        draws = self._draws(fits, lineages, smoother, model, trends)
+        clustering = self._cluster(clusterer, scaled, passed, trends, draws)
+        scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw, lineages[0])
 
         # nothing can fail from here on: an earlier fit is replaced whole or not at all
         self.lineage_ = names if several else names[0]
@@ -253,11 +298,13 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.model_ = dict(zip(names, (fit.model for fit in fits), strict=True)) if several else fits[0].model
         self.models_ = GeneTrends(fits)
         self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
+        self.n_cells_ = {one.name: len(one.cells) for one in lineages} if several else len(lineages[0].cells)
         self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
         self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
         self.gene_location_, self.gene_scale_ = trends.location_and_scale(self.scale)
         self.clusterer_ = clusterer
-        self.labels_, self._cluster_order, self._pvalue_limit, confidence = clustering
+        self.labels_, self._cluster_order, confidence = clustering
+        self._pvalue_limit = gate.pvalue_limit
         self.n_clusters_ = self._n_features_out = int(self.labels_.max(initial=-1)) + 1
         self.cluster_centers_ = np.array(
             [scaled[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
@@ -265,12 +312,21 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         table.insert(0, "cluster", self.labels_)
         table.insert(1, "confidence", confidence)
         self.gene_table_ = table
-        self.cluster_table_ = cluster_table(table, self.cluster_centers_, self.pseudotime_)
+        self.cluster_table_ = cluster_table(
+            table, self.cluster_centers_, self.pseudotime_, self.grid_lineage_ if several else None
+        )
         self._gene_means, self._gene_stds = scores
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
+        _log.info(
+            "%s genes have a trend, %s failed; %s are in %s clusters (%s, resolution %s).", len(self.genes_),
+            len(self.failed_), int((self.labels_ >= 0).sum()), self.n_clusters_, type(clusterer).__name__,
+            getattr(clusterer, "resolution_", "none"),
+        )  # fmt: skip
         return self
 
-    def fit_transform(self, adata, y=None, genes=None, lineage=None):
+    def fit_transform(
+        self, adata: AnnData, y: Any = None, genes: Sequence[str] | None = None, lineage: Names = None
+    ) -> np.ndarray:
         """Fit, and return the module scores of the cells.
 
         Parameters
@@ -288,7 +344,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         """
         return self.fit(adata, genes=genes, lineage=lineage).transform(adata)
 
-    def transform(self, adata):
+    def transform(self, adata: AnnData) -> np.ndarray:
         """Return a score per cell and cluster: the mean standardised expression of the cluster's genes.
 
         Parameters
@@ -313,13 +369,14 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                 f"alpha={self.alpha}. Choose other genes, or fit with alpha=None."
             )
         scores = module_scores.score(
-            adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw
-        )
+            adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw,
+            self.memory_budget,
+        )  # fmt: skip
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
         # scikit-learn names the columns; the names of the cells it could not know
         return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
 
-    def predict(self, adata, genes=None, return_confidence=False):
+    def predict(self, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False) -> Predicted:
         """Return the cluster of each gene, also of genes that were not fitted.
 
         Their trends are fitted in `adata`, these or other cells of the same lineage, under the fitted smoother and a
@@ -348,11 +405,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
         if self.n_clusters_ > 0 and len(trends.genes):
             scaled = trends.scaled(self.scale)
-            passed, clustered = np.ptp(scaled, axis=1) > 0, np.ones(len(self.genes_), dtype=bool)
-            if self._pvalue_limit is not None:
-                # the gene that set the limit must pass, whatever other genes stood beside it in a product of matrices
-                passed &= trends.table["pvalue"].to_numpy(dtype=float) <= self._pvalue_limit * (1 + 1e-6)
-                clustered = self.gene_table_["qvalue"].to_numpy() < self.alpha
+            gate = Gate(self.alpha, self.min_deviance_explained, self.min_range, self._pvalue_limit)
+            passed = (np.ptp(scaled, axis=1) > 0) & gate.passes(gene_table(trends))
+            clustered = gate.calibrated(self.gene_table_).passes(self.gene_table_)
             place = {gene: row for row, gene in enumerate(genes)}
             rows = np.array([place[gene] for gene in trends.genes])
             if passed.any():
@@ -362,7 +417,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                 )  # fmt: skip
         return (labels, confidence) if return_confidence else labels
 
-    def trends_for(self, adata, genes=None):
+    def trends_for(self, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
         """Return the trends of genes under the fitted smoother and a copy of the fitted model, on the fitted grid.
 
         Parameters
@@ -383,7 +438,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             self.smoother, self.model, covariates=self.covariates, offset=self.offset
         )
         model = components.with_defaults(model, random_state=self.random_state)
-        names = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
+        names: list = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
         fits = []
         for name in names:
             fitted = self.smoother_[name] if isinstance(self.lineage_, list) else self.smoother_
@@ -391,7 +446,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             fits.append(self._fit_lineage(lineage, fixed_basis(fitted, smoother), model))
         return concatenate([fit.trends for fit in fits], names) if len(names) > 1 else fits[0].trends
 
-    def score(self, adata, y=None):
+    def score(self, adata: AnnData, y: Any = None) -> float:
         """Return the share of held-out deviance that the clusters' mean trends explain.
 
         Parameters
@@ -411,7 +466,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         check_is_fitted(self)
         return trend_deviance(self, adata)
 
-    def held_out(self, adata, lineage, genes=None, resolve=False):
+    def held_out(
+        self, adata: AnnData, lineage: str | None, genes: Sequence[str] | None = None, resolve: bool = False
+    ) -> Lineage:
         """Return a lineage of other cells, read as in `fit`, within the fitted time range.
 
         Parameters
@@ -429,9 +486,12 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         -------
         Lineage
         """
+        check_is_fitted(self)
         genes = self.genes_ if genes is None else genes
         genes = resolve_genes(adata, genes, use_raw=self.use_raw) if resolve else genes
         grid = self.pseudotime_[self.grid_lineage_ == ("" if lineage is None else lineage)]
+        if len(grid) == 0:
+            raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage_!r} was.")
         return self._read(adata, lineage, genes, time_range=(float(grid[0]), float(grid[-1])))
 
     @property
@@ -483,28 +543,25 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             covariates=self.covariates,
             offset=self.offset,
             n_points=self.n_points,
+            memory_budget=self.memory_budget,
         )
 
     def _fit_lineage(self, lineage, smoother, model):
-        progress = None
-        if self.show_progress_bar:
-            from tqdm.auto import tqdm
-
-            progress = partial(
-                tqdm, desc=f"trends{'' if lineage.name is None else ' of ' + lineage.name}", unit="group"
+        with progress_bars(self.show_progress_bar):
+            return fit_trends(
+                lineage,
+                smoother,
+                model,
+                self.n_points,
+                callback=self.callback,
+                filter_cells=self.filter_cells,
+                prepare_kwargs=self._prepare_kwargs(),
+                n_jobs=self.n_jobs,
+                backend=self.backend,
+                progress=partial(
+                    bar, what=f"trends{'' if lineage.name is None else ' of ' + lineage.name}", unit="group"
+                ),
             )
-        return fit_trends(
-            lineage,
-            smoother,
-            model,
-            self.n_points,
-            callback=self.callback,
-            filter_cells=self.filter_cells,
-            prepare_kwargs=self._prepare_kwargs(),
-            n_jobs=self.n_jobs,
-            backend=self.backend,
-            progress=progress,
-        )
 
     def _prepare_kwargs(self) -> dict:
         names = (
@@ -526,46 +583,52 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if self.callback is not None and (self.covariates is not None or self.offset is not None):
             raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
 
-    def _cluster(self, clusterer, scaled, table, trends, fits):
-        """Return labels, the clusterer's own label of each, the largest p-value that is clustered, and confidence."""
-        qvalue = table["qvalue"].to_numpy()
-        untested = np.isnan(qvalue).all()  # a model without a test says nothing against a gene
-        gated = self.alpha is not None and not untested
-        passed = qvalue < self.alpha if gated else np.ones(len(qvalue), dtype=bool)
-        # Benjamini-Hochberg has a largest p-value that passes: new genes are held against it
-        limit = float(np.max(table["pvalue"].to_numpy(dtype=float)[passed], initial=0.0)) if gated else None
+    def _cluster(self, clusterer, scaled, passed, trends, draws):
+        """Return labels, the clusterer's own label of each, and confidence."""
+        labels, order = np.full(len(passed), -1), np.zeros(0, dtype=int)
+        confidence = np.full(len(passed), np.nan)
         # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
         chosen = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
-        labels, order = np.full(len(qvalue), -1), np.zeros(0, dtype=int)
-        confidence = np.full(len(qvalue), np.nan)
-        if len(chosen):
-            drawn = {}
-            if getattr(type(clusterer), "uses_draws", False) and drawing.can_draw(fits):
-                seed = check_random_state(self.random_state).randint(2**31 - 1)
-                names = [trends.genes[gene] for gene in chosen]
-                drawn = {"draws": drawing.draws(fits, names, self.scale, random_state=seed)}
-            with config_context(transform_output="default"):
-                own = np.asarray(clusterer.fit(scaled[chosen], **drawn).labels_)
-            labels[chosen], order = order_clusters(own, scaled[chosen], trends.grid)
-            if getattr(clusterer, "confidence_", None) is not None:
-                confidence[chosen] = clusterer.confidence_
-            return labels, order, limit, confidence
-        if passed.any():
-            reason = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
-        else:
-            reason = (
-                f"none of {len(qvalue)} trends has a q-value below alpha={self.alpha}. Look at gene_table_, or pass "
-                "alpha=None to cluster all genes."
-            )
-        warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=3)
-        return labels, order, limit, confidence
+        if len(chosen) == 0:
+            return labels, order, confidence
+        drawn = draws(clusterer, [trends.genes[gene] for gene in chosen])
+        with config_context(transform_output="default"), progress_bars(self.show_progress_bar):
+            clusterer.fit(scaled[chosen], **({} if drawn is None else {"draws": drawn}))
+        if not hasattr(clusterer, "labels_"):
+            raise TypeError(f"clusterer must have labels_ after fit; {type(clusterer).__name__} has none.")
+        labels[chosen], order = order_clusters(np.asarray(clusterer.labels_), scaled[chosen], trends.grid)
+        if getattr(clusterer, "confidence_", None) is not None:
+            confidence[chosen] = clusterer.confidence_
+        return labels, order, confidence
+
+    def _draws(self, fits, lineages, smoother, model, trends):
+        """Return a function of the clusterer and the genes it groups that gives their trends drawn anew, or `None`."""
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+
+        def draws(clusterer, genes):
+            if not getattr(type(clusterer), "uses_draws", False):
+                return None
+            if drawing.can_draw(fits):
+                drawn = drawing.posterior_draws(fits, genes, random_state=seed)
+            elif getattr(clusterer, "needs_draws", False):
+                refit = partial(self._fit_lineage, smoother=smoother, model=model)
+                drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)
+            else:  # they would cost several more fits
+                return None
+            drawn = list(drawing.scaled(drawn, trends, genes, self.scale))
+            return drawn if len(drawn) > 1 else None
+
+        return draws
 
     def _check_parameters(self) -> None:
+        check_flag("use_raw", self.use_raw)
+        check_flag("backward", self.backward)
+        check_number("filter_cells", self.filter_cells, or_none=True)
+        check_seed("random_state", self.random_state)
+        check_jobs(self.n_jobs)
         if isinstance(self.n_points, bool) or not isinstance(self.n_points, Integral) or self.n_points < 2:
             raise ValueError(f"n_points must be an integer of at least 2; got {self.n_points!r}.")
-        number = isinstance(self.alpha, Real) and not isinstance(self.alpha, bool)
-        if self.alpha is not None and not (number and 0 < self.alpha <= 1):
-            raise ValueError(f"alpha must be None or a number in (0, 1]; got {self.alpha!r}.")
+        check_gate(self.alpha, self.min_deviance_explained, self.min_range)
         check_scale(self.scale)
 
     def __sklearn_tags__(self):
@@ -579,6 +642,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
 def _unique_names(names) -> list[str]:
     if not names:
         raise ValueError("lineage is an empty list. Name at least one lineage.")
+    nested = [name for name in names if np.ndim(name) > 0]
+    if nested:
+        raise TypeError(f"lineage must be a name or a list of names; it holds {nested[0]!r}.")
     if len(set(names)) < len(names):
         raise ValueError(f"lineage names one more than once: {list(names)}.")
     return list(names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sklearn.base import clone
+from typing import Any
+
+from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
@@ -14,6 +16,7 @@ from .smoothers import BSplineSmoother
 
 DEFAULTS = {"smoother": BSplineSmoother, "model": GAM, "clusterer": GraphClusterer}
 PASSTHROUGH = "passthrough"
+_UNFIT = {"model": (ClassifierMixin, ClusterMixin), "clusterer": (ClassifierMixin, RegressorMixin)}
 _NEEDS = {
     "smoother": ("fit", "transform"),
     "model": ("fit", "predict"),
@@ -43,6 +46,11 @@ def resolve(slot: str, component: object) -> object:
             f"{slot} must have {' and '.join(_NEEDS[slot])}; {type(component).__name__} has no {' or '.join(missing)}. "
             f"The default is {DEFAULTS[slot].__name__}()."
         )
+    if isinstance(component, _UNFIT.get(slot, ())):
+        kind = "regressor" if slot == "model" else "clusterer"
+        raise TypeError(
+            f"{slot} must be a {kind}; {type(component).__name__} is none. The default is {DEFAULTS[slot].__name__}()."
+        )
     return clone(component)
 
 
@@ -53,6 +61,8 @@ def adapt(model: object, n_jobs=None, backend: str = "loky") -> object:
     """
     if not hasattr(type(model), "reads"):
         return RegressorModel(model, n_jobs=n_jobs, backend=backend)
+    if getattr(model, "backend", None) == "loky":  # the default of both: the clusterer's choice goes for its model
+        model = model.set_params(backend=backend)
     return with_defaults(model, n_jobs=n_jobs)
 
 
@@ -95,7 +105,7 @@ def smoother_for(model: object, smoother: object) -> object:
     return clone(smoother)
 
 
-def with_defaults(component: object, **values) -> object:
+def with_defaults(component: Any, **values: Any) -> Any:
     """Set parameters that a component of ours to keep has, and that are `None`."""
     params = component.get_params(deep=False) if hasattr(component, "get_params") else {}
     wanted = {name: value for name, value in values.items() if value is not None and params.get(name, 0) is None}

@@ -1,27 +1,38 @@
-"""Draws of the trends from their posterior: what resolution, confidence and shapes are judged by."""
+"""Trends drawn anew: from their posterior, or from half of the cells; resolution, confidence and shapes rest on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from .errors import LineageClustWarning
 from .fitting import FittedLineage
 from .group_fit import design_rows
+from .lineage import Lineage
+from .shapes import uncertainty
 from .trends import Trends
 
 N_DRAWS = 10
+_N_PAIRS = 3  # of complementary halves: a model without a posterior is fitted anew to each
+_N_SHAPE_DRAWS, _N_SHAPE_POINTS = 40, 64
 
 
-def can_draw(fits: list[FittedLineage]) -> bool:
-    """Return whether every lineage was fitted by one model that has a posterior."""
-    return all(len(fit.groups) == 1 and hasattr(fit.groups[0].model, "sample") for fit in fits)
+def can_draw(fits: Sequence[FittedLineage]) -> bool:
+    """Return whether every model that was fitted has a posterior."""
+    return all(hasattr(group.model, "sample") for fit in fits for group in fit.groups)
 
 
-def draws(
-    fits: list[FittedLineage], genes: list[str], scale: object, n_draws: int = N_DRAWS, random_state: int = 0
+def posterior_draws(
+    fits: Sequence[FittedLineage],
+    genes: Sequence[str],
+    n_draws: int = N_DRAWS,
+    random_state: int = 0,
+    grids: Sequence[np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield scaled trends `(n_genes, n_points)` drawn from the posterior, lineages side by side.
+    """Yield trends `(n_genes, n_points)` drawn from the posterior, lineages side by side.
 
     The draws of a gene do not depend on its place among the others.
 
@@ -31,23 +42,121 @@ def draws(
         One a lineage.
     genes
         Which genes, in which order.
-    scale
-        How trends are scaled, as in :meth:`lineage_clust.Trends.scaled`.
     n_draws
         Number of draws.
     random_state
         Seed.
+    grids
+        Pseudotimes `(n_points,)` of each lineage; `None` = those of the trends.
     """
-    by_name = np.argsort(np.asarray(genes, dtype=object))
-    back = np.argsort(by_name)
-    samples = []
+    place = {gene: row for row, gene in enumerate(genes)}
+    blocks, first = [], 0
     for number, fit in enumerate(fits):
-        group = fit.groups[0]
-        position = {gene: index for index, gene in enumerate(group.genes)}
-        model = group.model.take_genes([position[genes[index]] for index in by_name])
-        rows = design_rows(group.smoother, model, group.grid, group.n_covariates)
-        samples.append(model.sample(rows, n_draws, random_state + number))
-    grid = np.concatenate([fit.groups[0].grid for fit in fits])
-    for parts in zip(*samples, strict=True):
-        values = np.concatenate(parts, axis=0).T[back]
-        yield Trends(values, grid, list(genes)).scaled(scale)
+        grid = fit.trends.grid if grids is None else grids[number]
+        for group in fit.groups:
+            index = {gene: column for column, gene in enumerate(group.genes)}
+            members = sorted(gene for gene in index if gene in place)
+            if members:
+                model = group.model.take_genes([index[gene] for gene in members])
+                rows = design_rows(group.smoother, model, grid, group.n_covariates)
+                where = np.ix_(np.array([place[gene] for gene in members]), np.arange(first, first + len(grid)))
+                blocks.append((where, model.sample(rows, n_draws, random_state + number)))
+        first += len(grid)
+    for _ in range(n_draws):
+        values = np.empty((len(genes), first))
+        for where, samples in blocks:
+            values[where] = next(samples).T
+        yield values
+
+
+def half_sample_draws(
+    fits: Sequence[FittedLineage],
+    lineages: Sequence[Lineage],
+    refit: Callable[[Lineage], FittedLineage],
+    genes: Sequence[str],
+    random_state: int = 0,
+) -> Iterator[np.ndarray]:
+    """Yield trends `(n_genes, n_points)` of random halves of the cells, lineages side by side.
+
+    Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection with
+    error control: another look at stability selection, JRSS B 75, 55-80). A gene that cannot be fitted in a half keeps
+    its trend; a half in which none can is left out.
+
+    Parameters
+    ----------
+    fits
+        One a lineage.
+    lineages
+        The cells that were fitted.
+    refit
+        Fits a lineage as it was fitted.
+    genes
+        Which genes, in which order.
+    random_state
+        Seed.
+    """
+    generator = np.random.default_rng(random_state)
+    n_obs = len(lineages[0].whole[0])
+    for _ in range(_N_PAIRS):
+        first_half = generator.permutation(n_obs) < n_obs // 2
+        for half in (first_half, ~first_half):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LineageClustWarning)  # said of all cells already
+                try:
+                    again = [refit(cells_of(lineage, half)) for lineage in lineages]
+                except ValueError:
+                    continue
+            yield np.hstack([_values(new.trends, fit.trends, genes) for new, fit in zip(again, fits, strict=True)])
+
+
+def scaled(draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], scale: object) -> Iterator[np.ndarray]:
+    """Yield drawn trends of some genes scaled as :meth:`lineage_clust.Trends.scaled` does."""
+    for values in draws:
+        yield Trends(values, trends.grid, list(genes)).scaled(scale)
+
+
+def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list:
+    """Return, for each lineage, how well the shapes of the trends are known; see `shapes.uncertainty`."""
+    grids = [np.linspace(fit.trends.grid[0], fit.trends.grid[-1], _N_SHAPE_POINTS) for fit in fits]
+    drawn = np.array(list(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids)))
+    tables = []
+    for number, (fit, grid) in enumerate(zip(fits, grids, strict=True)):
+        index = {gene: row for row, gene in enumerate(fit.trends.genes)}
+        values = fit.trends.values[[index[gene] for gene in genes]]
+        values = np.array([np.interp(grid, fit.trends.grid, row) for row in values])
+        part = drawn[:, :, number * _N_SHAPE_POINTS : (number + 1) * _N_SHAPE_POINTS]
+        tables.append(uncertainty(values, part, grid))
+    return tables
+
+
+def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
+    """Return the lineage with some of the cells only; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
+    inside = kept[lineage.cells]
+    pseudotime, weights, matrix, columns = lineage.whole
+    return replace(
+        lineage,
+        pseudotime=lineage.pseudotime[inside],
+        weights=lineage.weights[inside],
+        expression=lineage.expression[np.flatnonzero(inside)],
+        cells=lineage.cells[inside],
+        covariates=None if lineage.covariates is None else lineage.covariates[inside],
+        offset=None if lineage.offset is None else lineage.offset[inside],
+        whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
+    )
+
+
+class _Rows:
+    """Some rows of a matrix, of which only columns are asked for (by callbacks)."""
+
+    def __init__(self, matrix, rows: np.ndarray):
+        self._matrix, self._rows = matrix, rows
+        self.shape = (len(rows), matrix.shape[1])
+
+    def __getitem__(self, key):
+        return self._matrix[:, key[1]][self._rows]
+
+
+def _values(new: Trends, trends: Trends, genes: Sequence[str]) -> np.ndarray:
+    refitted = {gene: row for row, gene in enumerate(new.genes)}
+    fitted = {gene: row for row, gene in enumerate(trends.genes)}
+    return np.array([new.values[refitted[gene]] if gene in refitted else trends.values[fitted[gene]] for gene in genes])

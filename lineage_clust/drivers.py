@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -12,11 +15,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
+from .checking import check_number, check_seed, check_share
+from .blocks import BlockedExpression
 from .errors import LineageClustWarning, UnknownNameError, quoted
 from .lineage import check_anndata, expression_of, resolve_genes
 from .lineage_keys import available_lineages, find_weights
 from .models.engine.moments import blocks, weighted_products
+from .progress import bar, progress_bars
 from .trends import adjust
+from .types import Seed
 
 _METHODS = ("pearson", "spearman")
 _TESTS = ("fisher", "permutation")
@@ -27,7 +34,7 @@ def lineage_drivers(
     adata: AnnData,
     lineage: str | list[str] | None = None,
     *,
-    genes=None,
+    genes: Sequence[str] | None = None,
     method: str = "pearson",
     test: str = "fisher",
     n_permutations: int = 1000,
@@ -36,8 +43,9 @@ def lineage_drivers(
     backward: bool = False,
     layer: str | None = None,
     use_raw: bool = False,
-    cells=None,
-    random_state=None,
+    cells: Any = None,
+    random_state: Seed = None,
+    show_progress_bar: bool = False,
 ) -> pd.DataFrame:
     """Correlate the expression of genes with fate probabilities.
 
@@ -65,6 +73,8 @@ def lineage_drivers(
         Which cells take part, e.g. `adata.obs["clusters"].isin([...])`; cells without a fate probability never do.
     random_state : int, RandomState or None
         Seed of the permutations.
+    show_progress_bar : bool
+        Whether permutations show a bar, if they take over a second.
 
     Returns
     -------
@@ -102,10 +112,11 @@ def lineage_drivers(
         raise ValueError(f"method must be 'pearson' or 'spearman'; got {method!r}.")
     if test not in _TESTS:
         raise ValueError(f"test must be 'fisher' or 'permutation'; got {test!r}.")
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must be between 0 and 1; got {confidence_level!r}.")
-    if test == "permutation" and n_permutations < 1:
-        raise ValueError(f"n_permutations must be at least 1; got {n_permutations!r}.")
+    check_share("confidence_level", confidence_level)
+    if test == "permutation":
+        if isinstance(n_permutations, bool) or not isinstance(n_permutations, Integral) or n_permutations < 1:
+            raise ValueError(f"n_permutations must be an integer of at least 1; got {n_permutations!r}.")
+        check_seed("random_state", random_state)
     genes = resolve_genes(adata, genes, use_raw=use_raw)
     names = _lineages(adata, lineage, lineage_key, backward)
     matrix = expression_of(adata, genes, layer, use_raw)
@@ -119,6 +130,7 @@ def lineage_drivers(
     if n_cells < adata.n_obs:
         matrix, weights = matrix[np.flatnonzero(used)], weights[used]
     if method == "spearman":
+        matrix = matrix.to_memory() if isinstance(matrix, BlockedExpression) else matrix
         matrix, weights = _ranks(matrix), stats.rankdata(weights, axis=0)
     standard, correlate = _correlator(matrix, weights)
     correlation = correlate(standard)
@@ -128,7 +140,8 @@ def lineage_drivers(
         if test == "fisher":
             pvalue = _fisher_pvalue(r, n_cells, method)
         else:
-            pvalue = _permutation_pvalue(correlate, standard[:, index], r, n_permutations, random_state)
+            with progress_bars(show_progress_bar):
+                pvalue = _permutation_pvalue(correlate, standard[:, index], r, n_permutations, random_state)
         low, high = _fisher_interval(r, n_cells, confidence_level, method)
         for suffix, values in zip(
             ("corr", "pval", "qval", "ci_low", "ci_high"), (r, pvalue, adjust(pvalue), low, high), strict=True
@@ -138,7 +151,7 @@ def lineage_drivers(
     return table.sort_values(f"{names[0]}_corr", ascending=False, kind="stable", na_position="last")
 
 
-class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Select the genes that go with a lineage; AnnData in, AnnData with these genes out.
 
     Parameters
@@ -177,15 +190,15 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     def __init__(
         self,
-        lineage=None,
-        n_genes=None,
-        alpha=0.01,
-        direction="both",
-        method="pearson",
-        lineage_key=None,
-        backward=False,
-        layer=None,
-        use_raw=False,
+        lineage: str | None = None,
+        n_genes: int | None = None,
+        alpha: float | None = 0.01,
+        direction: str = "both",
+        method: str = "pearson",
+        lineage_key: str | None = None,
+        backward: bool = False,
+        layer: str | None = None,
+        use_raw: bool = False,
     ):
         self.lineage = lineage
         self.n_genes = n_genes
@@ -197,7 +210,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self.layer = layer
         self.use_raw = use_raw
 
-    def fit(self, adata, y=None):
+    def fit(self, adata: AnnData, y: Any = None) -> Self:
         """Correlate all genes with the lineage, and choose.
 
         Parameters
@@ -217,8 +230,12 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         """
         if self.direction not in ("both", "positive", "negative"):
             raise ValueError(f"direction must be 'both', 'positive' or 'negative'; got {self.direction!r}.")
-        if self.n_genes is not None and (not isinstance(self.n_genes, (int, np.integer)) or self.n_genes < 1):
+        counted = isinstance(self.n_genes, Integral) and not isinstance(self.n_genes, bool) and self.n_genes >= 1
+        if self.n_genes is not None and not counted:
             raise ValueError(f"n_genes must be None or a positive integer; got {self.n_genes!r}.")
+        check_number("alpha", self.alpha, or_none=True)
+        if self.alpha is not None and not 0 < self.alpha <= 1:
+            raise ValueError(f"alpha must be None or a number in (0, 1]; got {self.alpha!r}.")
         check_anndata(adata)
         lineage = find_weights(adata, self.lineage, self.lineage_key, self.backward)[0]
         self.drivers_ = lineage_drivers(
@@ -238,7 +255,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self
 
-    def transform(self, adata):
+    def transform(self, adata: AnnData) -> AnnData:
         """Return the AnnData with the chosen genes, in their order there (a view; the data are not copied)."""
         check_is_fitted(self)
         check_anndata(adata)
@@ -248,7 +265,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             raise UnknownNameError(f"{len(missing)} of the chosen genes are not in adata ({quoted(missing, 5)}).")
         return adata[:, chosen]
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the chosen genes, in the order of the AnnData.
 
         Parameters
@@ -263,7 +280,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         check_is_fitted(self)
         return self.feature_names_in_[np.isin(self.feature_names_in_.astype(str), self.genes_)]
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: the output is an AnnData always. It is here so that a pipeline can pass the setting on.
 
         Parameters
@@ -324,8 +341,8 @@ def _correlator(matrix, weights: np.ndarray):
         standard = centred / length
 
     def correlate(columns: np.ndarray) -> np.ndarray:
-        products, _ = weighted_products(columns, matrix, ones)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            products, _ = weighted_products(columns, matrix, ones)
             return np.clip(np.where(spread > 0, products / spread, np.nan), -1.0, 1.0)
 
     return standard, correlate
@@ -371,10 +388,8 @@ def _fisher_interval(r: np.ndarray, n_cells: int, level: float, method: str) -> 
 def _permutation_pvalue(correlate, standard, r, n_permutations: int, random_state) -> np.ndarray:
     generator = check_random_state(random_state)
     as_large = np.zeros(len(r))
-    left = n_permutations
-    while left:
-        batch = min(left, _PERMUTATIONS_AT_A_TIME)
+    for first in bar(range(0, n_permutations, _PERMUTATIONS_AT_A_TIME), "permutations", "batch"):
+        batch = min(n_permutations - first, _PERMUTATIONS_AT_A_TIME)
         columns = np.column_stack([generator.permutation(standard) for _ in range(batch)])
         as_large += (np.abs(correlate(columns)) >= np.abs(r) - 1e-12).sum(axis=0)
-        left -= batch
     return np.where(np.isfinite(r), (as_large + 1) / (n_permutations + 1), np.nan)

@@ -76,7 +76,10 @@ def fit_trends(
             together.setdefault((id(own_model), own_cells.key), []).append(index)
     grid = lineage.grid(n_points)
     groups, indices = [], []
-    for members in (progress or list)(list(together.values())):
+    members_of_groups = list(together.values())
+    if progress is not None and len(members_of_groups) > 1:
+        members_of_groups = progress(members_of_groups)
+    for members in members_of_groups:
         chosen = cells[members[0]]
         genes = [lineage.genes[index] for index in members]
         own_model = components.adapt(components.resolve("model", models[members[0]]), n_jobs, backend)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import pickle
+from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from .checking import as_vector, check_number, check_share
 from .lineage import clip_weights
 from .time_range import find_time_range
+from .types import TimeRange, WeightThreshold
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class GeneTrend:
@@ -50,31 +58,42 @@ class GeneTrend:
     [1.0]
     """
 
-    def __init__(self, gene, lineage, x_all=None, y_all=None, w_all=None, *, smoother=None, model=None):
+    def __init__(
+        self,
+        gene: str,
+        lineage: str | None,
+        x_all: ArrayLike | None = None,
+        y_all: ArrayLike | None = None,
+        w_all: ArrayLike | None = None,
+        *,
+        smoother: Any = None,
+        model: Any = None,
+    ):
         self.gene, self.lineage = gene, lineage
-        self.x_all = None if x_all is None else np.asarray(x_all, dtype=float)
-        self.y_all = None if y_all is None else np.asarray(y_all, dtype=float)
-        self.w_all = None if w_all is None else np.asarray(w_all, dtype=float)
+        self.x_all = None if x_all is None else as_vector("x_all", x_all)
+        self.y_all = None if y_all is None else as_vector("y_all", y_all)
+        self.w_all = None if w_all is None else as_vector("w_all", w_all)
         if x_all is not None and w_all is None:
             self.w_all = np.ones(len(self.x_all))
         sizes = [None if values is None else len(values) for values in (self.x_all, self.y_all, self.w_all)]
         if len(set(sizes)) > 1:
             raise ValueError(f"x_all, y_all and w_all must have one value a cell; they have {sizes}.")
-        self.x = self.y = self.w = self.x_test = self.y_test = self.conf_int = None
+        absent: np.ndarray | None = None
+        self.x = self.y = self.w = self.x_test = self.y_test = self.conf_int = absent
         self._asked = (smoother, model)
         self._fitted = False
 
     def prepare(
         self,
-        time_range=None,
+        time_range: TimeRange = None,
         *,
-        endpoint="plateau",
-        endpoint_threshold=None,
-        weight_threshold=(0.01, 0.01),
-        filter_cells=None,
-        n_points=200,
-        **ignored,
-    ):
+        endpoint: str = "plateau",
+        endpoint_threshold: float | None = None,
+        weight_threshold: WeightThreshold = (0.01, 0.01),
+        filter_cells: float | None = None,
+        n_points: int = 200,
+        **ignored: Any,
+    ) -> Self:
         """Choose the cells to fit and the grid.
 
         Parameters
@@ -98,6 +117,9 @@ class GeneTrend:
         """
         if self.x_all is None:
             raise ValueError(f"The trend of {self.gene!r} holds no cells: fit with keep_data=True to prepare it anew.")
+        check_number("filter_cells", filter_cells, or_none=True)
+        if isinstance(n_points, bool) or not isinstance(n_points, Integral) or n_points < 2:
+            raise ValueError(f"n_points must be an integer of at least 2; got {n_points!r}.")
         finite = np.isfinite(self.x_all) & np.isfinite(self.w_all)
         x, w = self.x_all[finite], clip_weights(self.w_all[finite], weight_threshold)
         if len(x) == 0:
@@ -123,7 +145,7 @@ class GeneTrend:
         """Whether the cells to fit and the grid are chosen."""
         return self.x is not None and self.y is not None and self.w is not None and self.x_test is not None
 
-    def fit(self):
+    def fit(self) -> Self:
         """Fit the model to the prepared cells, and predict on the grid.
 
         Returns
@@ -143,19 +165,18 @@ class GeneTrend:
         self._adopt(group, 0)
         return self
 
-    def predict(self, x_test=None):
+    def predict(self, x_test: ArrayLike | None = None) -> np.ndarray:
         """Return the trend `(n_points,)` at new pseudotimes, or on the grid."""
         self._check_fitted()
         if x_test is None:
             return self.y_test
-        return self._evaluate(x_test)[0]
+        return self._evaluate(as_vector("x_test", x_test))[0]
 
-    def confidence_interval(self, x_test=None, level=0.95):
+    def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
         """Return the pointwise interval `(n_points, 2)` of the trend; None if the model has none."""
         self._check_fitted()
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1; got {level!r}.")
-        return self._interval(self.x_test if x_test is None else x_test, level)
+        check_share("level", level)
+        return self._interval(self.x_test if x_test is None else as_vector("x_test", x_test), level)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trend as a table: gene, lineage, pseudotime, trend, lower, upper."""
@@ -172,21 +193,25 @@ class GeneTrend:
             }
         )
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw cells (if held), trend and interval; returns the Axes."""
         from .plotting import plot_gene_trend
 
         self._check_fitted()
         return plot_gene_trend(self, ax=ax)
 
-    def write(self, path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the trend to a file (a pickle: read only files you trust)."""
         Path(path).write_bytes(pickle.dumps(self))
 
     @staticmethod
-    def read(path) -> GeneTrend:
+    def read(path: str | Path) -> GeneTrend | FailedTrend:
         """Read a trend that :meth:`write` wrote (a pickle: read only files you trust)."""
-        trend = pickle.loads(Path(path).read_bytes())
+        data = Path(path).read_bytes()
+        try:
+            trend = pickle.loads(data)
+        except Exception as error:  # a damaged pickle raises anything
+            raise ValueError(f"{str(path)!r} is not a file of GeneTrend.write, or it is damaged ({error}).") from error
         if not isinstance(trend, (GeneTrend, FailedTrend)):
             raise ValueError(f"{str(path)!r} holds a {type(trend).__name__}, not a trend.")
         return trend
@@ -246,7 +271,7 @@ class FailedTrend:
     False
     """
 
-    def __init__(self, gene, lineage, stage, reason):
+    def __init__(self, gene: str, lineage: str | None, stage: str, reason: str):
         self.gene, self.lineage, self.stage, self.reason = gene, lineage, stage, reason
 
     def __bool__(self) -> bool:
@@ -261,7 +286,7 @@ class FailedTrend:
         """Raise a ValueError with the cause."""
         raise ValueError(f"{self.gene!r} has no trend along {self.lineage!r}: it failed in {self.stage}: {self.reason}")
 
-    def write(self, path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write it to a file, as :meth:`GeneTrend.write`."""
         Path(path).write_bytes(pickle.dumps(self))
 

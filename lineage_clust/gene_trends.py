@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from .errors import UnknownNameError, did_you_mean
 from .gene_trend import FailedTrend, GeneTrend
 from .preparing import column_values
 
@@ -40,7 +41,7 @@ class GeneTrends(Mapping):
 
     def __getitem__(self, gene: str) -> dict[str, GeneTrend | FailedTrend]:
         if not any(gene in fit.trends.failed or gene in self._positions[name] for name, fit in self._fits.items()):
-            raise KeyError(gene)
+            raise UnknownNameError(f"Gene {gene!r} was not fitted.{did_you_mean(gene, self._genes)}")
         return {name: self._build(gene, name) for name in self._fits}
 
     def __iter__(self) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from . import components
+from .blocks import BlockedExpression
 from .errors import NoTrendError
 from .models.regressor import RegressorModel
 
@@ -58,7 +60,7 @@ class GroupFit:
     table: pd.DataFrame
     failed: dict[int, str]
     smoother: object
-    model: object
+    model: Any
     n_covariates: int = 0
     asked: tuple = (None, None)
 
@@ -84,6 +86,8 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         Name, for messages.
     """
     model = components.adapt(model)
+    if isinstance(Y, BlockedExpression) and not getattr(type(model), "reads_blocks", False):
+        Y = Y.to_memory()
     asked = (copied(smoother), clone(model))
     check_distinct_times(x, smoother, grid, lineage)
     if getattr(smoother, "domain", ()) is None:

@@ -5,19 +5,27 @@ This module and `results` are the only ones that know what an AnnData is.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from .blocks import BlockedExpression
+from .checking import as_vector, check_key
 from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
 from .lineage_keys import find_pseudotime, find_weights
+from .memory_budget import parse_budget
+from .sources import in_dask, is_stored, nbytes
 from .time_range import find_time_range
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Lineage:
     pseudotime, weights
         Arrays `(n_cells,)` of the cells used: those with finite values inside the time range.
     expression
-        `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData.
+        `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
+        :class:`~lineage_clust.blocks.BlockedExpression`, if it stays in its file.
     genes
         The names of its columns.
     start, end
@@ -51,7 +60,7 @@ class Lineage:
     name: str | None
     pseudotime: np.ndarray
     weights: np.ndarray
-    expression: np.ndarray | sparse.spmatrix
+    expression: np.ndarray | sparse.spmatrix | BlockedExpression
     genes: list[str]
     start: float
     end: float
@@ -83,6 +92,7 @@ def read_lineage(
     covariates: Sequence[str] | None = None,
     offset: object = None,
     n_points: int = 200,
+    memory_budget: object = None,
 ) -> Lineage:
     """Read one lineage of an AnnData.
 
@@ -109,6 +119,9 @@ def read_lineage(
         obs keys of additional, unpenalised terms of the model; categorical ones are treatment-coded.
     offset
         `None`, an obs key, `"size_factors"`, or an array `(n_obs,)`, on the link scale.
+    memory_budget
+        Bytes, or a string such as "500MB": expression in a file stays there, and is read in blocks, if it is larger.
+        What dask holds always stays there.
 
     Returns
     -------
@@ -131,11 +144,12 @@ def read_lineage(
     (2, ['Klf1', 'Mpo'])
     """
     check_anndata(adata)
+    adata = _with_annotations(adata)
     genes = resolve_genes(adata, genes, use_raw=use_raw)
     name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
     pseudotime = find_pseudotime(adata, time_key, name)
     raw_weights, weights = weights, clip_weights(weights, weight_threshold)
-    matrix = _expression_matrix(adata, layer, use_raw)
+    matrix = _expression_matrix(adata, layer, use_raw, memory_budget)
     offset_values = _read_offset(adata, offset, matrix)
     terms = _covariate_frame(adata, covariates)
 
@@ -166,6 +180,10 @@ def read_lineage(
             f"Every cell of lineage {name!r} in [{start:g}, {end:g}] has weight 0. Check {weights_key!r}, or set "
             "weight_threshold=(a, b) with b > 0."
         )
+    _log.info(
+        "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
+        adata.n_obs, start, end, weights_key, len(genes), "raw" if use_raw else "X" if layer is None else f"layer {layer!r}",
+    )  # fmt: skip
     read = _columns_of(adata, genes, use_raw)
     columns, column_names = (None, []) if terms is None else encode_covariates(terms.iloc[cells], weights[cells])
     if offset_values is not None:
@@ -176,7 +194,7 @@ def read_lineage(
         name=name,
         pseudotime=pseudotime[cells],
         weights=weights[cells],
-        expression=_take(matrix, cells, read),
+        expression=take(matrix, cells, read),
         genes=genes,
         start=start,
         end=end,
@@ -227,6 +245,7 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
     >>> resolve_genes(adata, ["c", "a", "c"])
     ['c', 'a']
     """
+    check_anndata(adata)
     if use_raw and adata.raw is None:
         raise ValueError("use_raw=True, but adata.raw is None. Set adata.raw, or pass use_raw=False.")
     var_names = (adata.raw if use_raw else adata).var_names
@@ -249,6 +268,9 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
         values = [name for name, chosen in zip(var_names, values, strict=True) if chosen]
     if not values:
         raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
+    nested = [value for value in values if np.ndim(value) > 0]
+    if nested:
+        raise TypeError(f"genes must be a flat sequence of names; it holds {nested[0]!r}.")
     chosen = list(dict.fromkeys(values))
     known = set(var_names)
     unknown = [name for name in chosen if name not in known]
@@ -267,7 +289,7 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
     return [str(name) for name in chosen]
 
 
-def clip_weights(weights: np.ndarray, weight_threshold: float | tuple[float, float]) -> np.ndarray:
+def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
     """Return the weights with those below `a` set to `b`, for `weight_threshold = (a, b)` or one number for both.
 
     Examples
@@ -320,7 +342,12 @@ def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndar
 def _covariate_frame(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
     if covariates is None:
         return None
-    keys = [covariates] if isinstance(covariates, str) else list(dict.fromkeys(covariates))
+    if not isinstance(covariates, str) and not np.iterable(covariates):
+        raise TypeError(f"covariates must be obs keys; got {covariates!r}. Use e.g. covariates=['batch'].")
+    keys = [covariates] if isinstance(covariates, str) else list(covariates)
+    for key in keys:
+        check_key("A covariate", key)
+    keys = list(dict.fromkeys(keys))
     if not keys:
         return None
     for key in keys:
@@ -329,12 +356,15 @@ def _covariate_frame(adata: AnnData, covariates: Sequence[str] | None) -> pd.Dat
     return adata.obs[keys]
 
 
-def _read_offset(adata: AnnData, offset: object, matrix) -> np.ndarray | None:
+def _read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
     if offset is None:
         return None
     if isinstance(offset, str):
         if offset == "size_factors":
-            totals = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
+            if isinstance(matrix, BlockedExpression):
+                totals = matrix.cell_totals()
+            else:
+                totals = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
             with np.errstate(divide="ignore", invalid="ignore"):
                 return np.log(totals)
         if offset not in adata.obs:
@@ -346,7 +376,7 @@ def _read_offset(adata: AnnData, offset: object, matrix) -> np.ndarray | None:
         if not pd.api.types.is_numeric_dtype(values):
             raise TypeError(f"The offset adata.obs[{offset!r}] must be numeric; its dtype is {values.dtype}.")
         return values.to_numpy(dtype=float, na_value=np.nan)
-    values = np.asarray(offset, dtype=float)
+    values = as_vector("offset", offset) if np.ndim(offset) == 1 else np.asarray(offset)
     if values.shape != (adata.n_obs,):
         raise ValueError(
             f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its "
@@ -355,10 +385,12 @@ def _read_offset(adata: AnnData, offset: object, matrix) -> np.ndarray | None:
     return values
 
 
-def expression_of(adata: AnnData, genes: Sequence[str], layer: str | None = None, use_raw: bool = False):
-    """Return the expression `(n_obs, n_genes)` of some genes in all cells: an array, CSR or CSC matrix."""
-    matrix = _expression_matrix(adata, layer, use_raw)
-    return _take(matrix, np.arange(matrix.shape[0]), _columns_of(adata, genes, use_raw))
+def expression_of(
+    adata: AnnData, genes: Sequence[str], layer: str | None = None, use_raw: bool = False, memory_budget: object = None
+):
+    """Return the expression `(n_obs, n_genes)` of some genes in all cells, in a form that a Lineage has it in."""
+    matrix = _expression_matrix(adata, layer, use_raw, memory_budget)
+    return take(matrix, np.arange(matrix.shape[0]), _columns_of(adata, genes, use_raw))
 
 
 def _columns_of(adata: AnnData, genes: Sequence[str], use_raw: bool) -> np.ndarray:
@@ -367,31 +399,73 @@ def _columns_of(adata: AnnData, genes: Sequence[str], use_raw: bool) -> np.ndarr
     return np.array([position[name] for name in genes])
 
 
-def _expression_matrix(adata: AnnData, layer: str | None, use_raw: bool):
-    if use_raw:
-        if layer not in (None, "X"):
-            raise ValueError(f"use_raw=True and layer={layer!r} exclude each other. Pass one of them.")
-        matrix = adata.raw.X
-    elif layer is None or layer == "X":
-        matrix = adata.X
-        if matrix is None:
-            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(adata.layers)}.")
-    else:
-        if layer not in adata.layers:
-            raise UnknownNameError(
-                f"Layer {layer!r} is not in adata.layers, which holds {quoted(adata.layers) or 'nothing'}."
-                f"{did_you_mean(layer, adata.layers)}"
-            )
-        matrix = adata.layers[layer]
+def _layers(adata: AnnData) -> list[str]:
+    """Return the names of layers; anndata 0.13 counts X among them, as None."""
+    return [name for name in adata.layers if name is not None]
+
+
+def _expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None):
+    """Return a matrix in memory, or a BlockedExpression of one in a file that exceeds the budget, or in dask."""
+    budget = parse_budget(memory_budget)
+    matrix, cells, columns = None, None, None
+    if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
+        # the X of a view is what it shows, loaded: look at what it is a view of
+        matrix, cells, columns = _stored_matrix(adata._adata_ref, layer, use_raw), adata._oidx, adata._vidx
+    if not is_stored(matrix) or in_dask(matrix):
+        matrix, cells, columns = _stored_matrix(adata, layer, use_raw), None, None
+    if is_stored(matrix) and (in_dask(matrix) or nbytes(matrix) > budget):
+        matrix = BlockedExpression(matrix, budget)
+        return matrix if cells is None else matrix[cells][:, columns]
+    if cells is not None:
+        matrix = _stored_matrix(adata, layer, use_raw)
     if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)):
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
+    if matrix.dtype.kind == "c":
+        raise TypeError("Expression must be real numbers; it is complex. Take e.g. its absolute value.")
     if sparse.issparse(matrix) and matrix.format not in ("csr", "csc"):
         matrix = matrix.tocsr()
     return matrix
 
 
-def _take(matrix, cells: np.ndarray, columns: np.ndarray):
-    """Return the sub-matrix, without a copy when it is the whole one."""
+def _stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
+    check_key("layer", layer)
+    if use_raw:
+        if layer not in (None, "X"):
+            raise ValueError(f"use_raw=True and layer={layer!r} exclude each other. Pass one of them.")
+        return adata.raw.X
+    if layer is None or layer == "X":
+        if adata.X is None:
+            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(adata.layers)}.")
+        return adata.X
+    if layer not in adata.layers:
+        raise UnknownNameError(
+            f"Layer {layer!r} is not in adata.layers, which holds {quoted(adata.layers) or 'nothing'}."
+            f"{did_you_mean(layer, adata.layers)}"
+        )
+    return adata.layers[layer]
+
+
+def _with_annotations(adata: AnnData) -> AnnData:
+    """Return the AnnData with its tables in memory, if it was opened by `read_lazy`; its matrices stay where they are."""
+    if isinstance(adata.obs, pd.DataFrame):
+        return adata
+    tables = {name: _in_memory(table) for name, table in adata.obsm.items()}
+    return AnnData(
+        adata.X, obs=_in_memory(adata.obs), var=pd.DataFrame(index=pd.Index(adata.var_names)), obsm=tables,
+        layers=dict(adata.layers), uns=dict(adata.uns), raw=None if adata.raw is None else adata.raw,
+    )  # fmt: skip
+
+
+def _in_memory(table: Any) -> Any:
+    if hasattr(table, "to_memory"):
+        return table.to_memory()
+    return table.compute() if in_dask(table) else table
+
+
+def take(matrix, cells: np.ndarray, columns: np.ndarray):
+    """Return the sub-matrix of some cells and genes, without a copy when it is the whole one."""
+    if isinstance(matrix, BlockedExpression):
+        return matrix[cells, columns]
     if len(columns) != matrix.shape[1] or np.any(np.diff(columns) != 1):
         if not (sparse.issparse(matrix) and matrix.format == "csc") and len(cells) < matrix.shape[0]:
             return matrix[cells][:, columns]  # rows first: they are contiguous

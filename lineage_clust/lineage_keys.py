@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from .checking import as_numbers, check_key
 from .errors import UnknownNameError, did_you_mean, quoted
+
+_log = logging.getLogger(__name__)
 
 # Palantir, scanpy, scVelo, CellRank, slingshot, monocle, scFates
 TIME_KEYS = (
@@ -56,6 +61,9 @@ def find_weights(
     ValueError
         If several lineages or several keys fit.
     """
+    if lineage is not None and np.ndim(lineage) > 0:
+        raise TypeError(f"A lineage must be one name; got {lineage!r}. Several are a list of names.")
+    check_key("lineage_key", lineage_key)
     if lineage_key is not None:
         if lineage_key in adata.obs and lineage_key not in adata.obsm:
             return _weights_from_obs(adata, lineage, lineage_key)
@@ -78,15 +86,19 @@ def find_weights(
     else:
         found = [(key, name) for key in keys for name in names[key] if name == str(lineage)]
         if not found:
-            listed = "; ".join(f"{key!r} holds {quoted(names[key])}" for key in keys)
+            listed = "; ".join(f"{key!r} holds {quoted(names[key]) or 'no lineage'}" for key in keys)
             every = [name for key in keys for name in names[key]]
             raise UnknownNameError(f"Lineage {str(lineage)!r} is not there: {listed}.{did_you_mean(lineage, every)}")
+        if len(found) > 1 and len({key for key, _ in found}) == 1:
+            raise ValueError(
+                f"{found[0][0]!r} has {len(found)} columns named {str(lineage)!r}. Give its columns names of their own."
+            )
         if len(found) > 1:
             raise ValueError(
                 f"Lineage {str(lineage)!r} is in {quoted(key for key, _ in found)}. Choose one with lineage_key=..."
             )
     key, name = found[0]
-    return name, key, _dense(adata.obsm[key])[:, names[key].index(name)].astype(float)
+    return name, key, _column(adata, key, names[key].index(name))
 
 
 def available_lineages(adata: AnnData, lineage_key: str | None = None, backward: bool = False) -> list[str]:
@@ -125,6 +137,7 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
     TypeError
         If the values are not numbers.
     """
+    check_key("time_key", time_key)
     if time_key is None:
         in_obs = [key for key in TIME_KEYS if key in adata.obs]
         in_obsm = [
@@ -142,9 +155,11 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
         if len(found) > 1:
             raise ValueError(f"adata holds several pseudotimes: {quoted(found)}. Choose one with time_key=...")
         time_key = found[0]
+    _log.debug("Pseudotime of lineage %r is read from %r.", lineage, time_key)
     if time_key in adata.obs:
         values = adata.obs[time_key]
-        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
+        if not is_number or pd.api.types.is_bool_dtype(values):
             raise TypeError(
                 f"Pseudotime adata.obs[{time_key!r}] must be numeric; its dtype is {values.dtype}. "
                 "Convert it, e.g. with .astype(float)."
@@ -158,7 +173,7 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
             raise UnknownNameError(
                 f"adata.obsm[{time_key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}."
             )
-        return _dense(adata.obsm[time_key])[:, names.index(lineage)].astype(float)
+        return _column(adata, time_key, names.index(lineage))
     raise UnknownNameError(
         f"time_key {time_key!r} is neither in adata.obs nor in adata.obsm."
         f"{did_you_mean(time_key, [*adata.obs.columns, *adata.obsm])}"
@@ -191,7 +206,7 @@ def lineage_names(adata: AnnData, key: str) -> list[str]:
 
 def _weights_from_obs(adata: AnnData, lineage: str | None, key: str) -> tuple[str, str, np.ndarray]:
     values = adata.obs[key]
-    if not pd.api.types.is_numeric_dtype(values):  # bool counts as numeric: a branch mask
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_complex_dtype(values):  # bool is a branch mask
         raise TypeError(
             f"Lineage weights adata.obs[{key!r}] must be numbers or booleans; the dtype is {values.dtype}. For a "
             f"categorical branch, pass e.g. a column (adata.obs[{key!r}] == name)."
@@ -211,10 +226,18 @@ def _single_trajectory(adata: AnnData, lineage: str | None, backward: bool) -> t
     return None, None, np.ones(adata.n_obs)
 
 
-def _dense(values) -> np.ndarray:
+def _column(adata: AnnData, key: str, column: int) -> np.ndarray:
+    """Return one column of `adata.obsm[key]` as a float array `(n_obs,)`."""
+    values = adata.obsm[key]
     if isinstance(values, pd.DataFrame):
-        return values.to_numpy(dtype=float)
-    if sparse.issparse(values):
-        return values.toarray()
-    values = np.asarray(values)
-    return values[:, None] if values.ndim == 1 else values
+        chosen = values.iloc[:, column]
+        missing_as_nan = pd.api.types.is_numeric_dtype(chosen) and pd.api.types.is_extension_array_dtype(chosen)
+        chosen = chosen.to_numpy(dtype=float, na_value=np.nan) if missing_as_nan else chosen.to_numpy()
+    elif sparse.issparse(values):
+        chosen = values.toarray()[:, column]
+    else:
+        values = np.asarray(values)
+        if values.ndim > 2:
+            raise ValueError(f"adata.obsm[{key!r}] must have one or two dimensions; its shape is {values.shape}.")
+        chosen = values if values.ndim == 1 else values[:, column]
+    return as_numbers(f"adata.obsm[{key!r}], column {column},", chosen)

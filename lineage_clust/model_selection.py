@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .checking import check_seed
 from .lineage import check_anndata
 from .lineage_keys import find_pseudotime
+from .types import Seed
 
 
 class PseudotimeKFold:
@@ -35,17 +40,19 @@ class PseudotimeKFold:
     True
     """
 
-    def __init__(self, n_splits=5, *, time_key=None, lineage=None, random_state=0):
+    def __init__(
+        self, n_splits: int = 5, *, time_key: str | None = None, lineage: str | None = None, random_state: Seed = 0
+    ):
         self.n_splits = n_splits
         self.time_key = time_key
         self.lineage = lineage
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
         return self.n_splits
 
-    def split(self, X, y=None, groups=None):
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the positions of training and test cells.
 
         Parameters
@@ -63,6 +70,7 @@ class PseudotimeKFold:
         check_anndata(X)
         if isinstance(self.n_splits, bool) or not isinstance(self.n_splits, (int, np.integer)) or self.n_splits < 2:
             raise ValueError(f"n_splits must be an integer of at least 2; got {self.n_splits!r}.")
+        check_seed("random_state", self.random_state)
         if X.n_obs < self.n_splits:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
         pseudotime = find_pseudotime(X, self.time_key, self.lineage)

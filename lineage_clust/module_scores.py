@@ -5,23 +5,37 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from .blocks import BlockedExpression
 from .errors import UnknownNameError, quoted
-from .lineage import expression_of
+from .lineage import expression_of, take
 from .models.engine.moments import weighted_products
+from .models.engine.sums import column_totals
 
 
-def moments(adata, genes: list[str], layer: str | None, use_raw: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each gene over all cells, `(n_genes,)`."""
-    matrix = expression_of(adata, genes, layer, use_raw)
+def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=None) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each gene over all cells, `(n_genes,)`.
+
+    With a lineage that was read from `adata` and fitted, what the fit found out of a file is not read again.
+    """
+    if lineage is None:
+        matrix = expression_of(adata, genes, layer, use_raw)
+    else:
+        whole, columns = lineage.whole[2:]
+        position = dict(zip(lineage.genes, columns, strict=True))
+        matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
     n_cells = matrix.shape[0]
     with np.errstate(invalid="ignore", over="ignore"):
-        sums, squares = weighted_products(np.ones((n_cells, 1)), matrix, np.ones(n_cells))
-        means = sums[0] / n_cells
+        if isinstance(matrix, BlockedExpression):
+            totals, squares = column_totals(matrix)
+        else:
+            sums, squares = weighted_products(np.ones((n_cells, 1)), matrix, np.ones(n_cells))
+            totals = sums[0]
+        means = totals / n_cells
         variances = np.maximum(squares / n_cells - means**2, 0.0)
     return means, np.sqrt(np.where(variances > 1e-13 * squares / n_cells, variances, 0.0))
 
 
-def score(adata, genes, labels, means, stds, layer, use_raw) -> np.ndarray:
+def score(adata, genes, labels, means, stds, layer, use_raw, memory_budget=None) -> np.ndarray:
     """Return `(n_cells, n_clusters)` means of standardised expression; a gene without variance counts 0."""
     assigned = np.flatnonzero(labels >= 0)
     names = [genes[index] for index in assigned]
@@ -32,7 +46,7 @@ def score(adata, genes, labels, means, stds, layer, use_raw) -> np.ndarray:
             f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform "
             "needs the genes that were clustered in fit."
         )
-    matrix = expression_of(adata, names, layer, use_raw)
+    matrix = expression_of(adata, names, layer, use_raw, memory_budget)
     clusters = labels[assigned]
     inverse = np.divide(1.0, stds[assigned], out=np.zeros(len(assigned)), where=stds[assigned] > 0)
     inverse /= np.bincount(clusters)[clusters]

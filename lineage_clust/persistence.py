@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import zipfile
@@ -49,6 +50,7 @@ _MANIFEST = "manifest.json"
 _SEAL = "lineage_clust-format {:04d} blake2b {}"
 _SEAL_PATTERN = re.compile(rb"lineage_clust-format (\d{4}) blake2b ([0-9a-f]{64})\Z")
 _SEAL_LENGTH = len(_SEAL.format(0, "0" * 64))
+_LARGEST_RATIO = 1100  # of the unpacked size to that of the file; compression of one member cannot exceed 1032
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same object gives the same file
 _NOT_STORED = ("_metadata_request",)
 
@@ -83,7 +85,9 @@ def save(clusterer: TrendClusterer, path) -> None:
         If a parameter or component cannot be written as arrays and JSON (a function, an estimator of another library).
     """
     data = to_bytes(clusterer)
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(os.fsdecode(path)))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{os.fspath(path)!r} is a folder or a device, not a file. Pass the name of a file.")
     draft = target.with_name(f".{target.name}.{token_hex(8)}.tmp")
     try:
         with open(draft, "xb") as file:
@@ -110,7 +114,7 @@ def load(path) -> TrendClusterer:
     ValueError
         If the file is another kind of file, damaged, incomplete, or of a newer format.
     """
-    return from_bytes(Path(path).read_bytes(), repr(os.fspath(path)))
+    return from_bytes(Path(os.fsdecode(path)).read_bytes(), repr(os.fspath(path)))
 
 
 def to_bytes(clusterer: TrendClusterer) -> bytes:
@@ -142,6 +146,9 @@ def from_bytes(data: bytes, name: str = "The data") -> TrendClusterer:
     _check_seal(data, name)
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > _LARGEST_RATIO * len(data):
+                raise ValueError(f"its members would take {size:,} bytes")
             manifest = json.loads(archive.read(_MANIFEST))
             members = {member: archive.read(member) for member in manifest["members"]}
         if any(_digest(content) != manifest["members"][member] for member, content in members.items()):
@@ -151,7 +158,7 @@ def from_bytes(data: bytes, name: str = "The data") -> TrendClusterer:
         found = _Decoder(members).decode(manifest["estimator"])
         if not isinstance(found, TrendClusterer):
             raise ValueError(f"it holds a {type(found).__name__}")
-    except (zipfile.BadZipFile, KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+    except Exception as error:  # what is in the file decides what fails
         raise ValueError(
             f"{name} cannot be read as a TrendClusterer ({error}). It was not written by TrendClusterer.save of this or "
             "an earlier release: save it again."
@@ -310,7 +317,9 @@ class _Decoder:
         return self.decode(value["value"])[()]
 
     def _array(self, value):
-        return np.load(BytesIO(self._members[value["member"]]), allow_pickle=False)
+        content = self._members[value["member"]]
+        _check_array(content)
+        return np.load(BytesIO(content), allow_pickle=False)
 
     def _object_array(self, value):
         values = np.empty(len(value["items"]), dtype=object)
@@ -323,6 +332,8 @@ class _Decoder:
 
     def _graph(self, value):
         edges, weights = self.decode(value["edges"]), self.decode(value["weights"])
+        if value["n"] > sum(map(len, self._members.values())):  # a vertex is a row of an array
+            raise ValueError(f"a graph of {value['n']:,} vertices does not belong to these arrays")
         return igraph.Graph(n=value["n"], edges=edges.tolist(), edge_attrs={"weight": weights.tolist()})
 
     def _random_state(self, value):
@@ -332,14 +343,14 @@ class _Decoder:
 
     def _frame(self, value):
         index = self.decode(value["index"])
-        series = [pd.Series(self._values(column), index=index, copy=False) for column in value["columns"]]
+        series = [pd.Series(self._values(column, index), index=index, copy=False) for column in value["columns"]]
         frame = pd.concat(series, axis=1) if series else pd.DataFrame(index=index)
         frame.columns = self.decode(value["names"])
         return frame
 
     def _series(self, value):
-        name = self.decode(value["name"])
-        return pd.Series(self._values(value["values"]), index=self.decode(value["index"]), name=name)
+        name, index = self.decode(value["name"]), self.decode(value["index"])
+        return pd.Series(self._values(value["values"], index), index=index, name=name)
 
     def _index(self, value):
         return pd.Index(self._values(value["values"]), name=self.decode(value["name"]))
@@ -347,10 +358,12 @@ class _Decoder:
     def _range(self, value):
         return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
 
-    def _values(self, column):
-        if column["dtype"] is None:
-            return self.decode(column["values"])
-        return pd.array(column["values"], dtype=column["dtype"])
+    def _values(self, column, index=None):
+        given = column["dtype"] is None
+        values = self.decode(column["values"]) if given else pd.array(column["values"], dtype=column["dtype"])
+        if np.ndim(values) != 1 or (index is not None and len(values) != len(index)):
+            raise ValueError("a column of a table does not fit its index")
+        return values
 
     def _same(self, value):
         return self._objects[value["number"]]
@@ -406,6 +419,16 @@ def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, _DATE)
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, content)
+
+
+def _check_array(content: bytes) -> None:
+    """Raise a ValueError unless a `.npy` member holds as many bytes as its header announces: they are allocated first."""
+    stream = BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, _, dtype = read_header(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+        raise ValueError("an array is not what its header says")
 
 
 def _digest(content: bytes) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from .blocks import BlockedExpression
 from .gene_trend import GeneTrend
 from .lineage import Lineage
 from .models.mapping import by_gene
@@ -31,7 +33,7 @@ class Cells:
 
     x: np.ndarray
     w: np.ndarray
-    matrix: object
+    matrix: Any
     covariates: np.ndarray | None
     offset: np.ndarray | None
     key: object
@@ -72,6 +74,8 @@ def prepared_cells(
     prepare_kwargs
         Further keywords for the callback.
     """
+    if isinstance(lineage.expression, BlockedExpression) and (callback is not None or filter_cells is not None):
+        lineage.expression.check_fits_dense()  # every gene keeps cells of its own
     if callback is not None:
         return _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs)
     if filter_cells is None:
@@ -79,7 +83,8 @@ def prepared_cells(
             lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, "lineage"
         )
         return [shared] * len(lineage.genes), {}
-    cells, failed = [], {}
+    cells: list[Cells | None] = []
+    failed: dict[int, str] = {}
     for gene in range(len(lineage.genes)):
         y = column_values(lineage.expression, gene)
         kept = ~(y <= filter_cells)  # NaN is kept: the model says so of the gene
@@ -150,6 +155,8 @@ def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:
 
 def column_values(matrix, column: int) -> np.ndarray:
     """Return one column of a matrix as a float array `(n_cells,)`."""
+    if isinstance(matrix, BlockedExpression):
+        return matrix.column(int(column))
     if sparse.issparse(matrix):
         return matrix[:, [column]].toarray().ravel().astype(float)
     return np.asarray(matrix[:, column], dtype=float)

@@ -50,7 +50,13 @@ def to_json(source: Mapping) -> str:
 
 def differences(text: str, source: Mapping) -> list[str]:
     """Return the names under which a stored description differs from another."""
-    stored, wanted = json.loads(text), json.loads(to_json(source))
+    try:
+        stored = json.loads(text)
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict):
+        return ["parameters"]
+    wanted = json.loads(to_json(source))
     return [name for name in sorted({*stored, *wanted}) if stored.get(name) != wanted.get(name)]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from . import __version__
+from .plotting.colors import UNASSIGNED, cluster_colors
+from .types import Names
 
 
 def safe_key(name: str) -> str:
@@ -23,7 +26,7 @@ def safe_key(name: str) -> str:
     return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
 
 
-def default_key(lineage: object, prefix: str = "trends") -> str:
+def default_key(lineage: Names, prefix: str = "trends") -> str:
     """Return the key of a lineage's results, e.g. "trends_Ery"."""
     names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
     return safe_key("_".join([prefix, *(str(name) for name in names if name is not None)]))
@@ -47,26 +50,31 @@ def to_anndata(fitted) -> AnnData:
     if fitted.trend_se_ is not None:
         result.layers["se"] = fitted.trend_se_.copy()
     result.uns["lineage_clust"] = provenance(fitted)
+    result.uns["clusters_colors"] = _colors(obs["clusters"])
     return result
 
 
 def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
     """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
     key = default_key(fitted.lineage_) if key is None else safe_key(key)
-    table = _writable(fitted.gene_table_).reindex(adata.var_names)
-    clusters = pd.Series(_categories(fitted.labels_), index=fitted.genes_).reindex(adata.var_names)
-    adata.var[f"{key}_cluster"] = clusters.to_numpy() if clusters.dtype == object else clusters.array
-    for column in ("pvalue", "qvalue", "edf", "deviance_explained", "peak", "onset"):
-        adata.var[f"{key}_{column}"] = table[column].to_numpy(dtype=float)
+    _remove(adata, key)
+    table = fitted.gene_table_.drop(columns="cluster", errors="ignore").rename(columns=safe_key)
+    table.insert(0, "cluster", _categories(fitted.labels_))
+    table.index = pd.Index(fitted.genes_)
+    whole = table.reindex(adata.var_names)
+    for column in whole:
+        adata.var[f"{key}_{column}"] = _with_gaps(table[column], whole[column])
     rows = adata.var_names.get_indexer(fitted.genes_)
     for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
         if values is not None:
-            whole = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
-            whole[rows[rows >= 0]] = values[rows >= 0]
-            adata.varm[f"{key}{name}"] = whole
+            filled = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
+            filled[rows[rows >= 0]] = values[rows >= 0]
+            adata.varm[f"{key}{name}"] = filled
+    adata.uns[f"{key}_cluster_colors"] = _colors(table["cluster"])
     adata.uns[key] = {
         "pseudotime": fitted.pseudotime_.copy(),
         "grid_lineage": fitted.grid_lineage_.astype(str),
+        "columns": np.array([f"{key}_{column}" for column in whole], dtype=str),
         **provenance(fitted),
     }
     return key
@@ -94,10 +102,38 @@ def _categories(labels: np.ndarray) -> pd.Categorical:
     return pd.Categorical([str(label) for label in labels], categories=names)
 
 
+def _colors(clusters: pd.Series) -> np.ndarray:
+    """Return the colour of each category, in the order and under the key where scanpy's plots look for them."""
+    names = [int(name) for name in clusters.cat.categories]
+    colors = cluster_colors(max(names, default=-1) + 1)
+    return np.array([UNASSIGNED if name < 0 else colors[name] for name in names], dtype=str)
+
+
+def _remove(adata: AnnData, key: str) -> None:
+    """Remove what was written under a key before, which may be more than what is written now."""
+    stored = adata.uns.get(key)
+    columns = set(stored.get("columns", ())) if isinstance(stored, Mapping) else set()
+    if columns.intersection(adata.var):
+        adata.var = adata.var[[name for name in adata.var if name not in columns]]
+    for name in (key, f"{key}_se"):
+        adata.varm.pop(name, None)
+
+
+def _with_gaps(values: pd.Series, whole: pd.Series):
+    """Return a column for all genes, in a type that files hold also if some genes have no value."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return whole.array
+    if pd.api.types.is_bool_dtype(values):
+        return whole.astype("boolean").array
+    if pd.api.types.is_numeric_dtype(values):
+        return whole.to_numpy(dtype=float)
+    return pd.Categorical(whole.where(whole.isna(), whole.astype(str)))
+
+
 def _writable(table: pd.DataFrame) -> pd.DataFrame:
     table = table.rename(columns=safe_key)  # of several lineages, columns carry their names
     for name in table.columns:
-        if table[name].dtype == object:
-            table[name] = table[name].astype(str)
+        if not pd.api.types.is_numeric_dtype(table[name]) and not isinstance(table[name].dtype, pd.CategoricalDtype):
+            table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     table.index.name = None
     return table

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.utils.validation import check_is_fitted
 
+from .checking import check_key
 from .errors import LineageClustWarning, NoTrendError, quoted
 from .models.engine.moments import weighted_products
 
+if TYPE_CHECKING:
+    from anndata import AnnData
 
-def trend_deviance(estimator, adata, y=None) -> float:
+
+def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the share of held-out deviance that cluster mean trends explain, averaged over genes.
 
     Each gene is predicted by its cluster's mean trend in the gene's own location and scale. Genes without a cluster
@@ -50,6 +56,7 @@ def trend_deviance(estimator, adata, y=None) -> float:
     >>> 0 < lc.scoring.trend_deviance(tc, adata[1::2]) < 1
     True
     """
+    _check_fitted(estimator)
     shift, spread = estimator.gene_location_, estimator.gene_scale_
     assigned = np.flatnonzero(estimator.labels_ >= 0)
     names = estimator.lineage_ if isinstance(estimator.lineage_, list) else [estimator.lineage_]
@@ -72,7 +79,7 @@ def trend_deviance(estimator, adata, y=None) -> float:
     return float(np.mean(explained, axis=0).sum() / len(estimator.genes_))
 
 
-def prediction_strength(estimator, adata, y=None) -> float:
+def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return how well the clusters of a fit predict which genes cluster together in held-out cells.
 
     The held-out cells are fitted and clustered anew. For each of their clusters, the share of pairs of genes that the
@@ -117,7 +124,7 @@ def prediction_strength(estimator, adata, y=None) -> float:
     return min(shares, default=0.0)
 
 
-def cluster_stability(estimator, adata, y=None) -> float:
+def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the adjusted Rand index of the fitted clusters and those of held-out cells.
 
     Less than two clusters score 0.
@@ -152,7 +159,7 @@ def cluster_stability(estimator, adata, y=None) -> float:
     return 0.0 if ours is None else float(adjusted_rand_score(ours, theirs))
 
 
-def silhouette(estimator, adata=None, y=None) -> float:
+def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> float:
     """Return the mean silhouette of the clustered genes, by their scaled trends; less than two clusters score -1.
 
     Parameters
@@ -181,6 +188,7 @@ def silhouette(estimator, adata=None, y=None) -> float:
     >>> -1 <= lc.scoring.silhouette(tc) <= 1
     True
     """
+    _check_fitted(estimator)
     chosen = estimator.labels_ >= 0
     n_clusters = len(np.unique(estimator.labels_[chosen]))
     if not 2 <= n_clusters < chosen.sum():
@@ -188,7 +196,7 @@ def silhouette(estimator, adata=None, y=None) -> float:
     return float(silhouette_score(estimator.scaled_trends_[chosen], estimator.labels_[chosen]))
 
 
-def modularity(estimator, adata=None, y=None) -> float:
+def modularity(estimator: Any, adata: AnnData | None = None, y: Any = None) -> float:
     """Return the modularity of the clusters in the graph of genes; the clusterer must have one (GraphClusterer).
 
     Parameters
@@ -222,6 +230,7 @@ def modularity(estimator, adata=None, y=None) -> float:
     >>> 0 < lc.scoring.modularity(tc) < 1
     True
     """
+    _check_fitted(estimator)
     value = getattr(estimator.clusterer_, "modularity_", None)
     if value is None and estimator.n_clusters_ > 0:
         raise ValueError(
@@ -267,8 +276,13 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
     1
     """
     name = "clusterer__resolution" if complexity is None else complexity
+    if not callable(name):
+        check_key("complexity", name)
 
     def choose(cv_results: Mapping) -> int:
+        if f"mean_test_{metric}" not in cv_results:
+            scores = [key.removeprefix("mean_test_") for key in cv_results if key.startswith("mean_test_")]
+            raise ValueError(f"The search has no score {metric!r}; it has {quoted(scores) or 'none'}. Pass metric=.")
         mean = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
         if np.isnan(mean).all():
             raise ValueError(
@@ -278,10 +292,16 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
         error = np.asarray(cv_results[f"std_test_{metric}"], dtype=float) / np.sqrt(max(n_splits, 1))
         best = int(np.nanargmax(mean))
         good = np.flatnonzero(mean >= mean[best] - error[best])
-        cost = [_complexity(cv_results["params"][candidate], name) for candidate in good]
+        cost = np.array([_complexity(cv_results["params"][candidate], name) for candidate in good])
         return int(good[np.lexsort((-mean[good], cost))[0]])
 
     return choose
+
+
+def _check_fitted(estimator) -> None:
+    if not hasattr(estimator, "held_out"):
+        raise TypeError(f"The scorers take a fitted TrendClusterer; got {type(estimator).__name__}.")
+    check_is_fitted(estimator)
 
 
 def _complexity(params: Mapping, name: str | Callable) -> float:
@@ -317,6 +337,7 @@ def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray
 
 def _two_labellings(estimator, adata):
     """Return the clusters of the genes assigned both in the fit and in held-out cells, or `None` if there are too few."""
+    _check_fitted(estimator)
     if estimator.n_clusters_ < 2:
         return None, None
     other = clone(estimator).set_params(time_range=estimator.fitted_range_)

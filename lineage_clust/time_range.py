@@ -8,6 +8,7 @@ from numbers import Real
 import numpy as np
 from scipy.ndimage import convolve1d
 
+from .checking import check_number
 from .errors import LineageClustWarning
 
 ENDPOINTS = ("plateau", "argmax")
@@ -112,11 +113,16 @@ def find_time_range(
     >>> find_time_range(t, np.ones(101), time_range=0.5)
     (0.0, 0.5)
     """
-    if endpoint not in ENDPOINTS:
+    if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
         raise ValueError(f"endpoint must be 'plateau' or 'argmax'; got {endpoint!r}.")
+    check_number("endpoint_threshold", threshold, or_none=True)
     start, end = parse_time_range(time_range)
     if start is None:
         start = float(pseudotime.min())
+    if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
+        raise ValueError(
+            f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], more than floating point holds. Rescale it."
+        )
     if end is None:
         end = _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage)
     if start >= end:

@@ -10,8 +10,10 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.base import clone
 
+from .checking import as_numbers, as_vector
+from .shapes import moved_time, peak_time
+
 SCALES = ("zscore", "minmax")
-_ONSET_SHARE = 0.1
 _LARGEST_PVALUE = 0.99  # in a combination
 
 
@@ -52,6 +54,19 @@ class Trends:
     grid_lineage: np.ndarray | None = None
     failed: dict[str, str] = field(default_factory=dict)
     table: pd.DataFrame | None = None
+
+    def __post_init__(self):
+        values, grid = as_numbers("values", self.values), as_vector("grid", self.grid)
+        genes = list(self.genes)
+        if values.shape != (len(genes), len(grid)) or len(grid) == 0:
+            raise ValueError(
+                f"values must have a row a gene and a column a grid point, ({len(genes)}, {len(grid)}), and at least one "
+                f"column; its shape is {values.shape}."
+            )
+        if self.se is not None and np.shape(self.se) != values.shape:
+            raise ValueError(f"se must have the shape of values, {values.shape}; it has {np.shape(self.se)}.")
+        for name, value in (("values", values), ("grid", grid), ("genes", genes)):
+            object.__setattr__(self, name, value)
 
     def scaled(self, scale: object = "zscore") -> np.ndarray:
         """Return the trends `(n_genes, n_points)` made comparable between genes.
@@ -97,23 +112,25 @@ class Trends:
 
     def peak(self) -> np.ndarray:
         """Return `(n_genes,)` pseudotimes at which the trends are highest (first maximum)."""
-        return self.grid[np.argmax(self.values, axis=1)]
+        return peak_time(self.values, self.grid)
 
     def onset(self) -> np.ndarray:
         """Return `(n_genes,)` pseudotimes at which each trend has first moved by 10 % of its range.
 
         The move is measured from the trend's value at the start; with several lineages, in the first one.
         """
-        values, grid = self.values, self.grid
-        if self.grid_lineage is not None:
-            first = self.grid_lineage == self.grid_lineage[0]
-            values, grid = values[:, first], grid[first]
-        moved = np.abs(values - values[:, :1]) >= _ONSET_SHARE * np.ptp(values, axis=1, keepdims=True)
-        return grid[np.argmax(moved, axis=1)]
+        first = slice(None) if self.grid_lineage is None else self.grid_lineage == self.grid_lineage[0]
+        return moved_time(self.values[:, first], self.grid[first], 0.1)
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Trends:
         """Return the trends of some genes, by position or boolean mask."""
-        rows = np.arange(len(self.genes))[np.asarray(rows)]
+        chosen = np.atleast_1d(rows) if np.size(rows) else np.zeros(0, dtype=int)
+        try:
+            rows = np.arange(len(self.genes))[chosen]
+        except IndexError:
+            raise ValueError(
+                f"rows must be positions below {len(self.genes)}, or a boolean mask of that many genes; got {rows!r}."
+            ) from None
         return Trends(
             self.values[rows],
             self.grid,

@@ -15,6 +15,7 @@ from lineage_clust.cli import main
 
 PNG = b"\x89PNG"
 FILES = ("trends_{}.png", "genes_{}.csv", "clusters_{}.csv", "results_{}.h5ad")
+REPORT = "report_{}.html"
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +61,12 @@ def demo(tmp_path_factory):
 
 def test_demo_leaves_files_and_a_summary(demo):
     folder, out = demo
-    expected = [name.format(lineage) for name in FILES for lineage in ("Ery", "Myeloid")]
+    expected = [name.format(lineage) for name in (*FILES, REPORT) for lineage in ("Ery", "Myeloid")]
     assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
     for lineage in ("Ery", "Myeloid"):
         assert (folder / f"trends_{lineage}.png").read_bytes().startswith(PNG)
+        report = (folder / f"report_{lineage}.html").read_text(encoding="utf-8")
+        assert f"<h1>Gene expression trends along {lineage}</h1>" in report
         genes, clusters, results = read(folder, lineage)
         assert f"Lineage {lineage}" in out
         assert len(genes) == results.n_obs == 240
@@ -103,6 +106,19 @@ def test_run(file, tmp_path, capsys):
         genes.loc[genes.index.str.startswith("down"), "cluster"]
     )
     assert results.uns["lineage_clust"]["lineage"] == "Mono/Mac"  # the true name
+
+
+def test_run_writes_a_report_when_asked_for(file, tmp_path, capsys):
+    command = ["run", str(file), "--lineage", "Mono/Mac", "--out", str(tmp_path / "out")]
+    assert main([*command, "--report"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""  # no progress bar where nobody watches
+    assert "report_Mono_Mac.html" in out
+    report = tmp_path / "out" / "report_Mono_Mac.html"
+    assert "Gene expression trends along Mono/Mac" in report.read_text(encoding="utf-8")
+    assert main(command) == 0
+    assert not report.exists()  # it would show an earlier run
+    assert "report_" not in capsys.readouterr().out.partition("files in")[2].rpartition(":")[2]
 
 
 def test_run_hands_its_options_on(file, small, tmp_path, capsys):

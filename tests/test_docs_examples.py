@@ -1,14 +1,25 @@
-"""Every block of code of the pages on pipelines, searches and reuse runs, and shows what the text says."""
+"""The code of the documentation runs, and shows what the text says.
+
+Every page is run when the documentation is built; here are those whose text depends on what comes out, and the files of
+examples.
+"""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import check_estimator
+
+import lineage_clust as lc
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _BLOCK = re.compile(r"^```\{code-cell\} ipython3\n(.*?)^```$", re.M | re.S)
@@ -43,8 +54,8 @@ def test_pipelines():
     assert n_clusters > 1
 
 
-def test_search():
-    _, shown = run("search.md")
+def test_choosing():
+    _, shown = run("choosing.md")
     smooth, (_, n_clusters), scores, components = shown
     assert smooth["model__smoothing"] == "reml"
     assert n_clusters == 4
@@ -64,6 +75,92 @@ def test_reuse():
     assert np.mean(variables["labels"] >= 0) > 0.2
 
 
-@pytest.mark.parametrize("page", ["pipelines", "search", "reuse"])
+@pytest.mark.parametrize("page", ["pipelines", "choosing", "reuse"])
 def test_each_page_is_in_the_table_of_contents(page):
     assert re.search(rf"^{page}$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
+
+
+def test_every_page_is_reached():
+    """From the table of contents of the first page, over those of the pages that it lists."""
+    pages = {
+        path.relative_to(DOCS).with_suffix("").as_posix()
+        for path in [*DOCS.glob("*.md"), *DOCS.glob("components/*.md")]
+    }
+    reached, waiting = set(), ["index"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        for block in re.findall(r"^```\{toctree\}\n(.*?)^```$", text, re.M | re.S):
+            names = [line for line in block.splitlines() if line and not line.startswith(":")]
+            waiting += [(Path(page).parent / name).as_posix() for name in names]
+    assert reached == pages
+
+
+# ---- docs/examples
+
+
+def load(name: str):
+    """Return a file of docs/examples as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_example_is_shown():
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```\{literalinclude\} examples/(\w+)\.py$", page, re.M)
+    assert sorted(shown) == sorted(path.stem for path in (DOCS / "examples").glob("*.py"))
+
+
+def test_own_smoother(make_adata):
+    smoother = load("own_smoother").FourierSmoother(n_harmonics=3)
+    check_estimator(clone(smoother))
+    waves = smoother.set_params(domain=(0, 2)).fit([[0.5], [1.0]])
+    np.testing.assert_allclose(waves.transform([[0.3]]), waves.transform([[2.3]]))
+    np.testing.assert_array_equal(np.diag(waves.penalty_), [1, 1, 16, 16, 81, 81])
+
+    tc = lc.TrendClusterer(smoother=clone(smoother).set_params(domain=None), lineage="A", random_state=0)
+    tc.fit(make_adata(), genes=["peak0", "peak1", "rise0", "flat0"])
+    np.testing.assert_allclose(tc.trends_[:, 0], tc.trends_[:, -1])  # the domain is the time range
+    assert tc.pseudotime_[np.argmax(tc.trends_[0])] == pytest.approx(0.55, abs=0.1)
+    search = GridSearchCV(tc, {"smoother__n_harmonics": [1, 3]}, cv=lc.PseudotimeKFold(2)).fit(make_adata())
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_own_model(make_adata):
+    robust = load("own_model").RobustSmooth(smoothing=1.0)
+    t = np.linspace(0, 1, 200)
+    values = np.column_stack([np.sin(5 * t), t])
+    values[::10, 0] += 20  # cells that a mean would follow
+    smoother = lc.BSplineSmoother(n_splines=10)
+    design = smoother.fit_transform(t[:, None])
+    fitted = clone(robust).fit(design, sparse.csr_array(values), penalty=smoother.penalty_)
+    np.testing.assert_allclose(fitted.predict(design)[:, 0], np.sin(5 * t), atol=0.1)
+    np.testing.assert_allclose(fitted.predict(design)[:, 1], t, atol=0.02)
+
+    tc = lc.TrendClusterer(robust, lineage="A", random_state=0).fit(make_adata())
+    assert (tc.labels_ >= 0).all()  # it has no test
+    assert tc.trend_se_ is None
+    with pytest.raises(ValueError, match="RobustSmooth takes no offset"):
+        lc.TrendClusterer(robust, lineage="A", offset="size_factors").fit(make_adata())
+
+
+def test_a_gene_that_the_own_model_cannot_fit_fails_alone(make_adata):
+    adata = make_adata(kind="dense")
+    adata.X[3, 1] = np.nan
+    tc = lc.TrendClusterer(load("own_model").RobustSmooth(), lineage="A", random_state=0).fit(adata)
+    assert list(tc.failed_) == [adata.var_names[1]]
+
+
+def test_own_clusterer(make_adata):
+    peaks = load("own_clusterer").PeakClusterer(n_parts=2)
+    grid = np.linspace(0, 1, 50)
+    curves = np.exp(-0.5 * ((grid - np.array([[0.2], [0.8], [0.5]])) / np.array([[0.1], [0.1], [5.0]])) ** 2)
+    curves[2] = grid**0.1
+    np.testing.assert_array_equal(clone(peaks).fit(curves).labels_, [0, 1, -1])
+
+    tc = lc.TrendClusterer(clusterer=peaks, lineage="A").fit(make_adata())
+    assert tc.n_clusters_ == 2
+    np.testing.assert_array_equal(tc.predict(make_adata()), tc.labels_)

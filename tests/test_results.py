@@ -1,4 +1,5 @@
 import json
+import warnings
 from types import SimpleNamespace
 
 import anndata as ad
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from lineage_clust import TrendClusterer, results
+from lineage_clust.plotting.colors import UNASSIGNED, cluster_colors
 from lineage_clust.results import default_key, safe_key
 
 READERS = {"h5ad": ad.read_h5ad, "zarr": ad.read_zarr}
@@ -95,6 +97,18 @@ def test_to_anndata_is_a_copy(fitted_with):
     assert tc.gene_table_["edf"].all()
 
 
+def test_clusters_have_our_colours_where_scanpy_looks_for_them(fitted_with):
+    adata, tc = fitted_with()
+    result = tc.to_anndata()
+    categories = list(result.obs["clusters"].cat.categories)
+    assert categories == sorted(categories, key=int)
+    expected = [UNASSIGNED if name == "-1" else cluster_colors(tc.n_clusters_)[int(name)] for name in categories]
+    assert list(result.uns["clusters_colors"]) == expected
+    key = tc.write_to(adata)
+    assert list(adata.var[f"{key}_cluster"].cat.categories) == categories
+    assert list(adata.uns[f"{key}_cluster_colors"]) == expected
+
+
 def test_the_provenance_is_enough_to_repeat_it(fitted_with):
     _, tc = fitted_with(n_points=50)
     stored = tc.to_anndata().uns["lineage_clust"]
@@ -168,6 +182,47 @@ def test_a_key_of_one_s_own_is_made_safe(fitted_with):
     adata, tc = fitted_with()
     assert tc.write_to(adata, key="mine/new") == "mine_new"
     assert "mine_new" in adata.varm
+
+
+@formats
+def test_every_column_of_the_gene_table_is_written(fitted_with, tmp_path, suffix):
+    adata, tc = fitted_with()
+    tc.gene_table_ = tc.gene_table_.assign(direction="up", shown=True, count=2, missing=[None, *["x"] * 10])
+    key = tc.write_to(adata)
+    back = round_trip(only_results(adata), tmp_path, suffix)
+    for column in tc.gene_table_.drop(columns="cluster"):
+        written, expected = back.var[f"{key}_{column}"], tc.gene_table_[column]
+        assert written.dtype == "category" or pd.api.types.is_numeric_dtype(written)  # bool counts as numeric
+        assert written["flat0"] is pd.NA or pd.isna(written["flat0"])
+        rows = written.loc[tc.genes_]
+        if written.dtype == "category":
+            assert rows.astype(object).where(rows.notna(), None).tolist() == expected.tolist()
+        else:
+            np.testing.assert_allclose(rows.astype(float), expected.astype(float))
+
+
+def test_what_an_earlier_fit_left_is_removed(fitted_with):
+    adata, tc = fitted_with()
+    tc.gene_table_ = tc.gene_table_.assign(extra=1.0)
+    key = tc.write_to(adata)
+    adata.var[f"{key}_mine"] = 1
+    del tc.gene_table_["extra"]
+    tc.trend_se_ = None
+    assert tc.write_to(adata) == key
+    assert f"{key}_extra" not in adata.var
+    assert f"{key}_mine" in adata.var  # somebody else's
+    assert f"{key}_se" not in adata.varm
+
+
+def test_writing_into_a_view(fitted_with):
+    adata, tc = fitted_with()
+    view = adata[:50]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the view becomes a copy
+        key = tc.write_to(view)
+        tc.write_to(view)
+    assert view.varm[key].shape == (12, 200)
+    assert key not in adata.varm
 
 
 def test_writing_twice_replaces(fitted_with):

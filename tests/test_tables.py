@@ -39,7 +39,8 @@ def test_the_gene_table():
     trends = trends_with_table(pvalues)
     table = gene_table(trends)
     assert list(table) == [
-        "edf", "deviance_explained", "pvalue", "qvalue", "peak", "onset", "converged", "lambda", "note",
+        "edf", "deviance_explained", "pvalue", "qvalue", "peak", "onset", "half_max", "direction", "amplitude", "converged",
+        "lambda", "note",
     ]  # fmt: skip
     assert list(table.index) == trends.genes
     known = np.isfinite(pvalues)
@@ -115,10 +116,50 @@ def test_no_cluster_makes_an_empty_table():
     genes.insert(0, "cluster", [-1])
     table = cluster_table(genes, np.zeros((0, 41)), GRID)
     assert len(table) == 0
-    assert list(table) == ["size", "peak", "onset", "deviance_explained", "top_genes"]
+    assert list(table) == [
+        "size", "direction", "direction_share", "peak", "peak_lower", "peak_upper", "onset", "half_max", "amplitude",
+        "confidence", "deviance_explained", "top_genes",
+    ]  # fmt: skip
+    joined = cluster_table(genes, np.zeros((0, 82)), np.tile(GRID, 2), np.repeat(["A", "B"], 41))
+    assert len(joined) == 0
+    assert {"direction_A", "direction_B", "changes_in", "specificity"} <= set(joined)
 
 
 def test_the_top_genes():
     rows = pd.DataFrame({"deviance_explained": [0.2, np.nan, 0.9, 0.2]}, index=list("abcd"))
     assert top_genes(rows, 3) == ["c", "a", "d"]
     assert top_genes(rows, 10) == ["c", "a", "d", "b"]
+
+
+def test_clusters_of_several_lineages_are_shared_or_specific():
+    rise, level = np.linspace(0, 1, 41), np.zeros(41)
+    values = np.array([np.r_[rise, rise], np.r_[rise, -rise], np.r_[rise, level], np.r_[level, rise]])
+    lineage = np.repeat(["A", "B"], 41)
+    grid = np.tile(GRID, 2)
+    genes = gene_table(Trends(values, grid, list("abcd"), grid_lineage=lineage))
+    assert genes["direction"].tolist() == ["up", "differs", "differs", "differs"]
+    assert genes["direction_B"].tolist() == ["up", "down", "flat", "up"]
+    genes["deviance_explained"] = 0.5
+    genes.insert(0, "cluster", range(4))
+    table = cluster_table(genes, values, grid, lineage)
+    assert table["specificity"].tolist() == ["shared", "shared", "only A", "only B"]
+    assert table["changes_in"].tolist() == ["A, B", "A, B", "A", "B"]
+    genes["pvalue_A"], genes["pvalue_B"] = 1e-5, [1e-5, 0.8, 0.8, 1e-5]
+    assert cluster_table(genes, values, grid, lineage)["specificity"].tolist() == [
+        "shared",
+        "only A",
+        "only A",
+        "only B",
+    ]
+
+
+def test_clusters_are_described_by_the_shapes_of_their_genes():
+    values = np.array([GRID, GRID**2, 1 - GRID, bumps([0.3])[0]])
+    genes = gene_table(Trends(values, GRID, list("abcd")))
+    genes["deviance_explained"] = 0.5
+    genes.insert(0, "cluster", [0, 0, 1, 1])
+    table = cluster_table(genes, np.array([GRID, 1 - GRID]), GRID)
+    assert table["direction"].tolist() == ["up", "down"]
+    assert table["direction_share"].tolist() == [1.0, 0.5]
+    assert (table["peak_lower"] <= table["peak_upper"]).all()
+    assert table["half_max"].tolist() == pytest.approx([0.5, 0.5], abs=0.03)

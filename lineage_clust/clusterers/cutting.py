@@ -7,45 +7,89 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import clone
 
+from ..progress import bar
 from .canonical import rounded
 from .communities import as_igraph, find_communities
 from .labels import agree
-from .stability import RESOLUTIONS, choose, measure, needs_reference, structureless
+from .merging import consensus, merge_duplicates
+from .neighbors import principal_axes
+from .stability import RESOLUTIONS, choose, mean_agreement, measure, needs_reference, structureless
 from .weights import connectivities
 
 _N_SUBSAMPLES = 10
 _N_REFERENCE = 5
+_N_FIRST = 4  # draws that every resolution is judged by; the others judge those that may still be chosen
+_HOPELESS = 0.2  # this far below the best stability of the first draws, a resolution is not looked at further
 
 
 class Cutting:
     """The part of GraphClusterer that finds communities; it reads the clusterer's parameters and fitted rows."""
 
+    _row_variance = None
+
+    @property
+    def needs_draws(self) -> bool:
+        """Whether draws decide on more than the confidence, so that they are worth several more fits."""
+        return self.resolution == "auto" or self.consensus or self.uncertainty
+
     def _cut(self, graph, drawn, group, seed):
         """Return the resolution and the communities of the graph, and note how the draws are cut there."""
         self.stability_ = self._drawn_labels = None
-        if self.resolution != "auto":
-            resolutions = np.array([float(self.resolution)])
+        if self.resolution == "auto" and graph.vcount() >= 4:
+            resolution, communities = self._cut_stably(graph, drawn, group, seed)
+        else:
+            resolution = 1.0 if self.resolution == "auto" else float(self.resolution)
+            communities = agree(self._communities(graph, resolution, seed), group)
             if drawn is not None:
-                self._drawn_labels = self._partitions(drawn, resolutions, seed)[:, 0]
-            return float(self.resolution), agree(self._communities(graph, self.resolution, seed), group)
+                graphs = self._drawn_graphs(drawn)
+                self._drawn_labels = self._partitions(graphs, np.array([resolution]), seed)[:, 0]
+        if self.consensus and self._drawn_labels is not None:
+            communities = agree(consensus(communities, self._drawn_labels), group)
+        return resolution, communities
+
+    def _cut_stably(self, graph, drawn, group, seed):
         n_rows = graph.vcount()
-        if n_rows < 4:
-            return 1.0, agree(self._communities(graph, 1.0, seed), group)
         generator = np.random.default_rng(seed)
         given = drawn is not None
         drawn = drawn if given else [self._some_rows(generator) for _ in range(_N_SUBSAMPLES)]
         base = np.array([agree(self._communities(graph, r, seed, 5), group) for r in RESOLUTIONS])
-        labels = self._partitions(drawn, RESOLUTIONS, seed)
-        curve = measure(RESOLUTIONS, base, labels)
+        labels = self._labels_along(base, self._drawn_graphs(drawn), seed)
+        curve = measure(RESOLUTIONS, base, labels, self._rows)
         if needs_reference(curve):
             curve = replace(curve, reference=self._reference(drawn, generator, seed))
-        self.stability_ = curve
-        chosen = choose(curve, finest=given)
-        if chosen is None:  # nothing comes back that is more than one cluster
+        chosen, rule = choose(curve, finest=given)
+        self.stability_ = replace(curve, rule=rule)
+        if chosen is None:
             self._drawn_labels = np.zeros((1, n_rows), dtype=int)
             return float(RESOLUTIONS[0]), np.zeros(n_rows, dtype=int)
-        self._drawn_labels = labels[:, chosen]
-        return float(RESOLUTIONS[chosen]), base[chosen]
+        self._drawn_labels = labels[chosen]
+        communities = base[chosen]
+        if self.merge_correlation is not None:
+            communities = merge_duplicates(communities, self._rows, self._drawn_labels, self.merge_correlation)
+        return float(RESOLUTIONS[chosen]), communities
+
+    def _labels_along(self, base, graphs, seed):
+        """Return, for each resolution, labels `(n_draws, n_rows)` of the draws.
+
+        Work is saved where it can decide nothing: one cluster is never compared, resolutions that cut the trends
+        themselves alike are judged by the one in their middle, and those that come back badly in the first draws are not
+        asked of the others.
+        """
+        runs = np.cumsum(
+            np.r_[0, [not np.array_equal(one, other) for one, other in zip(base[1:], base[:-1], strict=True)]]
+        )
+        members = [np.flatnonzero(runs == run) for run in range(runs[-1] + 1)]
+        asked = np.array([run[len(run) // 2] for run in members])
+        several = np.array([base[index].max() > 0 for index in asked])
+        first = self._partitions(graphs[:_N_FIRST], RESOLUTIONS[asked[several]], seed).transpose(1, 0, 2)
+        agreements = np.array([mean_agreement(part) for part in first])
+        hopeful = agreements >= agreements.max(initial=0.0) - _HOPELESS
+        others = self._partitions(graphs[_N_FIRST:], RESOLUTIONS[asked[several][hopeful]], seed + _N_FIRST)
+        found = dict.fromkeys(np.flatnonzero(~several), np.zeros((1, base.shape[1]), dtype=int))
+        found |= dict(zip(np.flatnonzero(several), first, strict=True))
+        for place, run in enumerate(np.flatnonzero(several)[hopeful]):
+            found[run] = np.concatenate([found[run], others[:, place]])
+        return [found[run] for run in runs]
 
     def _communities(self, graph, resolution, seed, least_iterations=1):
         iterations = int(self.n_iterations)
@@ -59,26 +103,34 @@ class Cutting:
             seed=seed,
         )
 
-    def _partitions(self, drawn, resolutions, seed):
+    def _drawn_graphs(self, drawn):
+        """Return, of each draw, which rows it has and the graph of their neighbours."""
+        graphs = []
+        for rows, places in bar(drawn, "graphs of drawn trends", "draw"):
+            searcher = None if self.neighbors is None else clone(self.neighbors)
+            variance = None if self._row_variance is None else self._row_variance[rows]
+            lists = self._lists_of(places, searcher, variance)
+            graphs.append((rows, as_igraph(connectivities(lists, self.weights))))
+        return graphs
+
+    def _partitions(self, graphs, resolutions, seed):
         """Return labels `(n_draws, n_resolutions, n_rows)` of the draws, -1 for rows that were not drawn."""
-        n_rows = len(self._rows)
-        labels = np.full((len(drawn), len(resolutions), n_rows), -1)
-        for index, (rows, places) in enumerate(drawn):
-            graph = as_igraph(
-                connectivities(
-                    self._lists_of(places, None if self.neighbors is None else clone(self.neighbors)), self.weights
-                )
-            )
+        labels = np.full((len(graphs), len(resolutions), len(self._rows)), -1)
+        for index, (rows, graph) in enumerate(bar(graphs, "clusters of drawn trends", "draw")):
             for column, resolution in enumerate(resolutions):
                 labels[index, column, rows] = self._communities(graph, resolution, seed + index + 1)
         return labels
 
     def _drawn_places(self, draws, order):
-        """Return, of each draw, which rows it has and where they are; `None` without draws."""
+        """Return, of each draw, which rows it has and where they are; `None` without draws.
+
+        With `uncertainty`, also note how much each row varies over the draws.
+        """
+        self._row_variance = None
         if draws is None:
             return None
-        every, axes = np.arange(len(order)), self._principal_axes()
-        places = []
+        axes = principal_axes(self._rows) if self.metric == "euclidean" else np.eye(self._rows.shape[1])
+        every, places = np.arange(len(order)), []
         for draw in draws:
             draw = np.asarray(draw, dtype=np.float64)
             if draw.shape != self._rows.shape or not np.all(np.isfinite(draw)):
@@ -89,19 +141,15 @@ class Cutting:
             places.append((every, self._pca.transform(draw) if self._pca is not None else draw @ axes))
         if len(places) < 2:
             raise ValueError(f"draws must hold at least two arrays, which are compared; got {len(places)}.")
+        if self.uncertainty:
+            variance = np.var([place for _, place in places], axis=0, ddof=1).sum(axis=1)
+            self._row_variance = np.maximum(variance, 1e-3 * np.median(variance) + np.finfo(float).tiny)
         return places
 
     def _some_rows(self, generator):
         n_rows = len(self._rows)
         rows = np.sort(generator.choice(n_rows, size=max(3, round(0.8 * n_rows)), replace=False))
         return rows, self._places[rows]
-
-    def _principal_axes(self):
-        """Return axes that hold all of the rows: trends lie in few dimensions, and distances there cost little."""
-        if self.metric != "euclidean":
-            return np.eye(self._rows.shape[1])
-        values, vectors = np.linalg.eigh(self._rows.T @ self._rows)
-        return vectors[:, values > 1e-9 * max(values[-1], 1e-300)]
 
     def _reference(self, drawn, generator, seed):
         """Return the best stability of rows without clusters that are drawn as often."""
@@ -110,8 +158,8 @@ class Cutting:
         noise = np.std([place for _, place in drawn], axis=0).mean(axis=0) if same else 0.0
         plain = structureless(places, generator)
         copies = [(rows, plain + noise * generator.standard_normal(plain.shape)) for _ in range(_N_REFERENCE)]
-        labels = self._partitions(copies, RESOLUTIONS[::3], seed)
-        base = labels[0][:, rows]
-        curve = measure(RESOLUTIONS[::3], base, labels[:, :, rows])
+        labels = self._partitions(self._drawn_graphs(copies), RESOLUTIONS[::3], seed).transpose(1, 0, 2)
+        base = labels[:, 0, rows]
+        curve = measure(RESOLUTIONS[::3], base, list(labels[:, :, rows]))
         several = curve.n_clusters >= 2
         return float(curve.stability[several].max(initial=0.0))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..types import Seed
 from .canonical import canonical_order, identical_groups, rounded, rounding_step
 from .communities import as_igraph, modularity
 from .cutting import Cutting
 from .labels import majority, numbered_by_size
-from .neighbors import nearest_neighbors, neighbors_from_graph
+from .neighbors import nearest_neighbors, neighbors_from_graph, uncertain_neighbors
 from .parameters import check_parameters
 from .stability import confidence
 from .weights import STRENGTHS, connectivities
@@ -51,9 +56,19 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     objective : str, default="modularity"
         What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain has modularity only.
-    resolution : "auto" or float, default=1.0
+    resolution : "auto" or float, default="auto"
         Greater values give more clusters. Without effect on "Surprise" and "Significance". "auto" takes the finest of
-        a grid of resolutions at which every cluster comes back when the trends are drawn anew, see Notes.
+        a grid of resolutions at which every cluster comes back when the trends are drawn anew, see Notes. scanpy's
+        default is 1.0.
+    merge_correlation : float or None, default=0.95
+        With ``resolution="auto"``, clusters whose mean rows correlate above this, and that the draws do not tell apart,
+        become one. None never merges.
+    consensus : bool, default=False
+        Whether each row goes to the cluster that it is in most often over the draws, instead of the one that the rows as
+        they are put it in.
+    uncertainty : bool, default=False
+        Whether distances are measured in standard deviations of the difference of two rows, as the draws show it. Rows
+        that are known badly are then near to all others. Needs draws and the Euclidean metric; all pairs are compared.
     n_iterations : int, default=2
         Iterations of Leiden; -1 repeats until nothing improves, as Louvain always does.
     min_cluster_size : int, default=1
@@ -101,8 +116,15 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     With ``resolution="auto"``, each draw of the trends (or, without draws, a random four fifths of the rows) is cut at
     each resolution. Among the cuts whose mean adjusted Rand index over all pairs of draws is within 0.05 of the best, it
     is the finest of which every cluster has a mean Jaccard index of at least 0.85 with its best match in the draws [5]_,
-    [6]_; else the coarsest. All rows are one cluster if no cut into more comes back (0.4), or none does better than
-    rows of the same mean and covariance without clusters.
+    [6]_; the best must reach 0.4, and do better than rows of the same mean and covariance without clusters. Where no cut
+    comes back so well, the rows lie on a continuum, and no number of clusters is the right one: they are cut as coarsely
+    as can be while nine of ten rows correlate with the mean of their cluster by at least 0.8. If they do so all together,
+    they are one cluster. ``stability_.rule`` says what decided.
+
+    Of what is chosen, duplicates are merged: two clusters whose mean rows correlate above `merge_correlation`, and of
+    which a row of one and a row of the other are drawn together at least half as often as two rows of the looser one.
+    Resolutions that come back badly in the first four draws are not tried in the others, and those that cut the rows
+    alike are tried once.
 
     Rows without neighbours of positive weight are clusters of their own; with ``weights="jaccard"`` that includes two
     rows that have only each other, for their neighbourhoods share nothing.
@@ -143,19 +165,22 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_neighbors=15,
+        n_neighbors: int = 15,
         *,
-        n_components=None,
-        metric="euclidean",
-        neighbors=None,
-        weights="umap",
-        method="leiden",
-        backend="igraph",
-        objective="modularity",
-        resolution=1.0,
-        n_iterations=2,
-        min_cluster_size=1,
-        random_state=None,
+        n_components: int | None = None,
+        metric: Any = "euclidean",
+        neighbors: Any = None,
+        weights: str = "umap",
+        method: str = "leiden",
+        backend: str = "igraph",
+        objective: str = "modularity",
+        resolution: str | float = "auto",
+        merge_correlation: float | None = 0.95,
+        consensus: bool = False,
+        uncertainty: bool = False,
+        n_iterations: int = 2,
+        min_cluster_size: int = 1,
+        random_state: Seed = None,
     ):
         self.n_neighbors = n_neighbors
         self.n_components = n_components
@@ -166,11 +191,14 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         self.backend = backend
         self.objective = objective
         self.resolution = resolution
+        self.merge_correlation = merge_correlation
+        self.consensus = consensus
+        self.uncertainty = uncertainty
         self.n_iterations = n_iterations
         self.min_cluster_size = min_cluster_size
         self.random_state = random_state
 
-    def fit(self, X, y=None, draws=None):
+    def fit(self, X: ArrayLike, y: Any = None, draws: Iterable[ArrayLike] | None = None) -> Self:
         """Find the clusters of the rows.
 
         Parameters
@@ -206,11 +234,11 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         self._rows = snapped[order]
         group, _ = identical_groups(self._rows)
         self._places = self._fit_places()
+        drawn = self._drawn_places(draws, order)
         self._lists = self._fit_lists()
 
         weighted = connectivities(self._lists, self.weights)
         graph = as_igraph(weighted)
-        drawn = self._drawn_places(draws, order)
         self.resolution_, communities = self._cut(graph, drawn, group, seed)
         self.modularity_ = modularity(graph, communities)
         self._row_labels = numbered_by_size(communities, self.min_cluster_size)
@@ -229,7 +257,7 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         self.graph_ = as_igraph(self.connectivities_)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the cluster of new rows, by a weighted vote of their nearest fitted rows.
 
         A row equal to a fitted one (after rounding) gets its label. Otherwise each of the ``n_neighbors - 1`` nearest
@@ -284,9 +312,11 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
 
     def _fit_lists(self):
         self._searcher = None if self.neighbors is None else clone(self.neighbors)
-        return self._lists_of(self._places, self._searcher)
+        return self._lists_of(self._places, self._searcher, self._row_variance)
 
-    def _lists_of(self, places, searcher):
+    def _lists_of(self, places, searcher, variance):
+        if variance is not None:
+            return uncertain_neighbors(places, self.n_neighbors - 1, variance)
         if searcher is None:
             return nearest_neighbors(places, self.n_neighbors - 1, self.metric)
         graph = searcher.fit_transform(places)
@@ -298,6 +328,11 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         return neighbors_from_graph(graph, without_self=True)
 
     def _query_lists(self, places):
+        if self._row_variance is not None:  # nothing is known of a new row but that it is one of these
+            typical = np.full(len(places), np.median(self._row_variance))
+            return uncertain_neighbors(
+                self._places, self.n_neighbors - 1, self._row_variance, queries=places, query_variance=typical
+            )
         if self._searcher is None:
             return nearest_neighbors(self._places, self.n_neighbors - 1, self.metric, queries=places)
         if not hasattr(self._searcher, "transform"):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from .canonical import identical_groups
 
 # Distances that differ by less than this fraction of the longest one in a list are equal, and their rows are ranked by
 # number. Coarser than the rounding of the rows, which must not split a tie.
 _TIE = 1e-8
+# From this number of columns on, rows are searched in the dimensions that they span.
+_MANY_COLUMNS = 30
+# Searches of fewer distances than this take longer with several threads, which wait for each other, than with one.
+_SMALL = 2**24
 # Rows are handled in blocks of about this many numbers (32 MiB).
 _BLOCK = 2**22
 
@@ -78,7 +85,11 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
     # be searched: thousands of identical rows would otherwise tie with each other.
     _, rank = identical_groups(rows)
     sought = np.flatnonzero(rank <= n_listed)
-    searcher = NearestNeighbors(metric=metric).fit(rows[sought])
+    # Trends lie in few dimensions, and in those a search costs little: what sticks out of them is the same for all rows.
+    axes = principal_axes(rows) if metric == "euclidean" and rows.shape[1] > _MANY_COLUMNS else None
+    places, asking = (rows, points) if axes is None else (rows @ axes, points @ axes)
+    searcher = NearestNeighbors(metric=metric).fit(places[sought])
+    one_thread = len(points) * len(sought) < _SMALL
 
     indices = np.empty((len(points), n_listed), dtype=int)
     distances = np.empty((len(points), n_listed))
@@ -87,7 +98,8 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
         asked = min(asked, len(sought))
         tied = []
         for block in _blocks(open_rows, asked):
-            found, found_at = searcher.kneighbors(points[block], n_neighbors=asked)
+            with threadpool_limits(1, "openmp") if one_thread else nullcontext():
+                found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
             found_at = sought[found_at]
             found = _exact_distances(points[block], rows, found_at, found, metric)
             found, found_at, last = _ranked(found, found_at, own[block])
@@ -96,6 +108,52 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
             tied.append(block[last <= found[:, n_listed - 1]])
         open_rows, asked = (np.concatenate(tied), 4 * asked) if asked < len(sought) else ([], asked)
     return Neighbors(indices, distances)
+
+
+def uncertain_neighbors(rows, n_listed, variance, queries=None, query_variance=None):
+    """List the nearest rows of each row by the distance in units of the standard deviation of the difference.
+
+    Two rows whose difference is uncertain are near each other:
+    ``|x_i - x_j| / sqrt(variance_i + variance_j)``. All pairs are compared, in blocks.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_columns)
+        Rows among which neighbours are sought.
+    n_listed : int
+        Number of neighbours in a list, fewer if there are not as many rows.
+    variance : ndarray of shape (n_rows,)
+        Positive: the sum over columns of the variance of each row.
+    queries : ndarray of shape (n_queries, n_columns), optional
+        Points whose neighbours are sought. By default the rows themselves, each without itself.
+    query_variance : ndarray of shape (n_queries,), optional
+        The same of the queries.
+
+    Returns
+    -------
+    Neighbors
+        One list for each row or query.
+    """
+    own = np.arange(len(rows)) if queries is None else np.full(len(queries), -1)
+    points, spread = (rows, variance) if queries is None else (queries, query_variance)
+    n_listed = min(n_listed, len(rows) - (queries is None))
+    asked = min(n_listed + 2, len(rows))
+    indices, distances = np.empty((len(points), n_listed), dtype=int), np.empty((len(points), n_listed))
+    for block in _blocks(np.arange(len(points)), len(rows)):
+        away = cdist(points[block], rows) / np.sqrt(spread[block][:, None] + variance[None, :])
+        found_at = np.argpartition(away, asked - 1, axis=1)[:, :asked]
+        found, found_at, _ = _ranked(np.take_along_axis(away, found_at, axis=1), found_at, own[block])
+        indices[block], distances[block] = found_at[:, :n_listed], found[:, :n_listed]
+    return Neighbors(indices, distances)
+
+
+def principal_axes(rows):
+    """Return orthonormal axes that hold all of the rows, `(n_columns, n_axes)`.
+
+    Distances between rows are the same along them.
+    """
+    values, vectors = np.linalg.eigh(rows.T @ rows)
+    return vectors[:, values > 1e-15 * max(values[-1], np.finfo(float).tiny)]
 
 
 def neighbors_from_graph(graph, *, without_self):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+import numpy as np
+
 from lineage_clust.errors import did_you_mean, quoted
 
 from .communities import check_algorithm
@@ -37,6 +39,17 @@ def check_parameters(clusterer):
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
     if not automatic and (not _is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf")):
         raise ValueError(f"resolution must be 'auto' or a positive number; got {clusterer.resolution!r}.")
+    bound = clusterer.merge_correlation
+    if bound is not None and (not _is_number(bound, Real) or not -1 <= bound <= 1):
+        raise ValueError(f"merge_correlation must be None or a number from -1 to 1; got {bound!r}.")
+    for name in ("consensus", "uncertainty"):
+        if not isinstance(getattr(clusterer, name), (bool, np.bool_)):
+            raise ValueError(f"{name} must be True or False; got {getattr(clusterer, name)!r}.")
+    if clusterer.uncertainty and (clusterer.metric != "euclidean" or clusterer.neighbors is not None):
+        raise ValueError(
+            "uncertainty=True measures Euclidean distances: it cannot go with another metric, nor with neighbors=. "
+            f"Got metric={clusterer.metric!r}, neighbors={clusterer.neighbors!r}."
+        )
     if not isinstance(clusterer.weights, str) or clusterer.weights not in STRENGTHS:
         raise ValueError(
             f"weights must be one of {quoted(STRENGTHS)}; got {clusterer.weights!r}."

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 RESOLUTIONS = np.geomspace(0.02, 2.5, 16)
 _TOLERANCE = 0.05  # of the best stability, within which finer cuts are looked at
 _LEAST_JACCARD = 0.85  # Hennig: from there on, a cluster is highly stable
 _CLEAR = 0.8  # a stability that needs no comparison with a reference
 _LEAST = 0.4  # below, a partition does not come back, whatever the reference
+_CORRELATION, _NINE_OF_TEN = 0.8, 0.9  # a cut is coherent if so many rows correlate so much with their cluster's mean
+_LEAST_OF_COHERENT = 0.3  # less stability is too little even to cut a continuum by
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class StabilityCurve:
         Of the cluster that comes back least: mean over draws of its Jaccard index with the best match there.
     reference : float
         Best stability of data without clusters, or NaN if no comparison was needed.
+    coherence : ndarray of shape (n_resolutions,) or None
+        Share of the rows that correlate with the mean of their cluster by at least 0.8.
+    coherence_of_one : float
+        The same with all rows in one cluster.
+    rule : str
+        What decided: "reproducible", "coherent", "most reproducible" or "one cluster"; see `choose`.
     """
 
     resolutions: np.ndarray
@@ -36,9 +44,14 @@ class StabilityCurve:
     stability: np.ndarray
     least_jaccard: np.ndarray
     reference: float = np.nan
+    coherence: np.ndarray | None = None
+    coherence_of_one: float = np.nan
+    rule: str = ""
 
 
-def measure(resolutions: np.ndarray, base: np.ndarray, draws: np.ndarray) -> StabilityCurve:
+def measure(
+    resolutions: np.ndarray, base: np.ndarray, draws: Sequence[np.ndarray], rows: np.ndarray | None = None
+) -> StabilityCurve:
     """Return the stability curve of partitions.
 
     Parameters
@@ -48,50 +61,90 @@ def measure(resolutions: np.ndarray, base: np.ndarray, draws: np.ndarray) -> Sta
     base
         `(n_resolutions, n_rows)` labels of the trends themselves.
     draws
-        `(n_draws, n_resolutions, n_rows)` labels of the draws; -1 = a row that was not drawn.
+        Labels `(n_draws, n_rows)` of the draws for each resolution; -1 = a row that was not drawn.
+    rows
+        `(n_rows, n_columns)`, for the coherence; `None` = not asked for.
 
     References
     ----------
     Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
     Hennig (2007). Cluster-wise assessment of cluster stability. Comput. Stat. Data Anal. 52, 258-271.
     """
-    stability = [
-        np.mean([_agreement(part[i], part[j]) for i in range(len(part)) for j in range(i)])
-        for part in draws.transpose(1, 0, 2)
-    ]
-    least = [float(jaccards(labels, draws[:, index]).min()) for index, labels in enumerate(base)]
+    draws = list(draws)
+    known: dict[int, tuple[float, float]] = {}  # resolutions that cut alike share their draws
+    for labels, drawn in zip(base, draws, strict=True):
+        if id(drawn) not in known:
+            stability = mean_agreement(drawn) if len(drawn) > 1 else 0.0
+            known[id(drawn)] = stability, float(jaccards(labels, drawn).min())
+    stability, least = (np.array(values) for values in zip(*(known[id(drawn)] for drawn in draws), strict=True))
     n_clusters = np.array([len(np.unique(labels)) for labels in base])
-    return StabilityCurve(np.asarray(resolutions), n_clusters, np.array(stability), np.array(least))
+    curve = StabilityCurve(np.asarray(resolutions), n_clusters, stability, least)
+    if rows is None:
+        return curve
+    shares = np.array([coherence(labels, rows) for labels in base])
+    return replace(curve, coherence=shares, coherence_of_one=coherence(np.zeros(len(rows), dtype=int), rows))
 
 
-def choose(curve: StabilityCurve, finest: bool = True) -> int | None:
-    """Return the index of the resolution to cut at, or `None` if no partition into two or more clusters comes back.
+def coherence(labels: np.ndarray, rows: np.ndarray) -> float:
+    """Return the share of rows that correlate with the mean of their cluster by at least 0.8.
 
-    Among the cuts into at least two clusters whose stability is close to the best, it is the finest of which every
-    cluster comes back; if there is none, the coarsest. The best must reach that of the reference, and 0.4.
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 1, 2], [0, 2, 3], [2, 1, 0]])
+    >>> coherence(np.array([0, 0, 1]), rows), round(coherence(np.array([0, 0, 0]), rows), 2)
+    (1.0, 0.67)
+    """
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    sums = np.zeros((labels.max() + 1, rows.shape[1]))
+    np.add.at(sums, labels, centred)
+    length = np.sqrt((centred**2).sum(axis=1) * (sums**2).sum(axis=1)[labels])
+    along = np.einsum("ij,ij->i", centred, sums[labels])
+    return float(np.mean((along >= _CORRELATION * length) & (length > 0)))
+
+
+def mean_agreement(draws: np.ndarray) -> float:
+    """Return the mean agreement of all pairs of draws `(n_draws, n_rows)`."""
+    return float(np.mean([agreement(draws[i], draws[j]) for i in range(len(draws)) for j in range(i)]))
+
+
+def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]:
+    """Return the index of the resolution to cut at (`None`: all rows are one cluster), and by which rule.
+
+    "reproducible": among the cuts into at least two clusters whose stability is close to the best, the finest of which
+    every cluster comes back. The best must reach that of the reference, and 0.4.
+
+    "coherent": where there is none, the rows lie on a continuum, or hardly apart, and no number of clusters is the right
+    one. It is cut as coarsely as can be while nine of ten rows correlate with the mean of their cluster by at least 0.8;
+    if they do so all together, they are one cluster. Cuts with a stability below 0.3 are not considered.
+
+    "most reproducible": without a coherent cut, the coarsest of those close to the best, if that is good enough.
 
     Parameters
     ----------
     curve
         As measured.
     finest
-        False takes the coarsest instead: rows that are left out at random, and not drawn anew, leave also the accidents
-        of their positions as they are, so that finer cuts come back too well.
+        False takes the coarsest reproducible cut instead: rows that are left out at random, and not drawn anew, leave
+        also the accidents of their positions as they are, so that finer cuts come back too well.
     """
     several = curve.n_clusters >= 2
-    if not several.any():
-        return None
-    best = curve.stability[several].max()
-    if best < _LEAST or best < min(np.nan_to_num(curve.reference), _CLEAR):
-        return None
-    close = np.flatnonzero(several & (curve.stability >= best - _TOLERANCE))
+    best = curve.stability[several].max(initial=0.0)
+    good = several.any() and best >= _LEAST and best >= min(np.nan_to_num(curve.reference), _CLEAR)
+    close = np.flatnonzero(several & (curve.stability >= best - _TOLERANCE)) if good else np.zeros(0, dtype=int)
     whole = close[curve.least_jaccard[close] >= _LEAST_JACCARD]
-    if len(whole) == 0:
-        return int(close[0])
-    if not finest:
-        return int(whole[0])
-    chosen = whole[curve.n_clusters[whole] == curve.n_clusters[whole].max()]
-    return int(chosen[np.argmax(curve.stability[chosen])])
+    if len(whole):
+        if not finest:
+            return int(whole[0]), "reproducible"
+        chosen = whole[curve.n_clusters[whole] == curve.n_clusters[whole].max()]
+        return int(chosen[np.argmax(curve.stability[chosen])]), "reproducible"
+    if curve.coherence is not None:
+        if curve.coherence_of_one >= _NINE_OF_TEN:
+            return None, "one cluster"
+        coherent = several & (curve.coherence >= _NINE_OF_TEN) & (curve.stability >= _LEAST_OF_COHERENT)
+        if coherent.any():
+            fewest = np.flatnonzero(coherent & (curve.n_clusters == curve.n_clusters[coherent].min()))
+            return int(fewest[np.argmax(curve.stability[fewest])]), "coherent"
+    return (int(close[0]), "most reproducible") if len(close) else (None, "one cluster")
 
 
 def needs_reference(curve: StabilityCurve) -> bool:
@@ -150,15 +203,31 @@ def confidence(labels: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def contingency(labels: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Return how many rows each pair of clusters shares, `(n_clusters, n_drawn_clusters)`."""
-    there = drawn >= 0
-    table = np.zeros((labels.max() + 1, drawn.max() + 1))
-    np.add.at(table, (labels[there], drawn[there]), 1)
-    return table
+    """Return how many rows each pair of clusters shares, `(n_clusters, n_drawn_clusters)`; -1 = a row without cluster."""
+    there = (labels >= 0) & (drawn >= 0)
+    n_clusters, n_drawn = labels.max(initial=-1) + 1, drawn.max(initial=-1) + 1
+    pairs = labels[there] * n_drawn + drawn[there]
+    return np.bincount(pairs, minlength=n_clusters * n_drawn).reshape(n_clusters, n_drawn).astype(float)
 
 
-def _agreement(first: np.ndarray, second: np.ndarray) -> float:
-    both = (first >= 0) & (second >= 0)
-    if np.ptp(first[both]) == 0 or np.ptp(second[both]) == 0:
-        return 0.0  # that there is one cluster is always reproducible
-    return adjusted_rand_score(first[both], second[both])
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the adjusted Rand index of two partitions over the rows that both have; 0 if one of them is one cluster.
+
+    That there is one cluster is always reproducible, and no evidence of anything.
+
+    References
+    ----------
+    Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218, equation 5.
+    """
+    table = contingency(first, second)
+    pairs, rows, columns = (_pairs(counts) for counts in (table, table.sum(axis=1), table.sum(axis=0)))
+    n_rows = table.sum()
+    if max(table.sum(axis=1).max(initial=0), table.sum(axis=0).max(initial=0)) == n_rows:
+        return 0.0
+    expected = rows * columns / (n_rows * (n_rows - 1) / 2)
+    most = (rows + columns) / 2
+    return float((pairs - expected) / (most - expected)) if most > expected else 1.0
+
+
+def _pairs(counts: np.ndarray) -> float:
+    return float((counts * (counts - 1)).sum() / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,13 +155,18 @@ def simulate_lineage(
     _check_integer("n_modules", n_modules, 0, len(SHAPES))
     _check_integer("n_lineages", n_lineages, 1)
     _check_number("flat_fraction", flat_fraction, 0, 1)
-    _check_number("depth", depth, 0, positive=True)
+    _check_number("depth", depth, 0, 1e12, positive=True)
     _check_number("dispersion", dispersion, 0)
-    _check_number("amplitude", amplitude, 0, positive=True)
+    _check_number("amplitude", amplitude, 0, 100, positive=True)
     _check_number("shift", shift, 0)
-    _check_number("scale", scale, 0)
+    _check_number("scale", scale, 0, 2)
     sizes = _module_sizes(n_genes, n_modules, flat_fraction, module_sizes)
-    rng = np.random.default_rng(random_state)
+    try:
+        rng = np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"random_state must be None, an integer of 0 or more or a numpy Generator; got {random_state!r}."
+        ) from None
 
     obs, branch, fates = _draw_cells(rng, n_cells, n_lineages, depth)
     var = _draw_genes(rng, n_genes, sizes, amplitude, shift, scale)
@@ -207,10 +213,12 @@ def _check_integer(name: str, value: object, low: int, high: int | None = None) 
         raise ValueError(f"{name} must be an integer {allowed}; got {value!r}.")
 
 
-def _check_number(name: str, value: object, low: float, high: float = np.inf, *, positive: bool = False) -> None:
+def _check_number(name: str, value: Any, low: float, high: float = np.inf, *, positive: bool = False) -> None:
     valid = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
     if not valid or value < low or value > high or (positive and value == low):
         allowed = "above 0" if positive else f"of {low} or more" if np.isinf(high) else f"between {low} and {high}"
+        if positive and valid and value > high:
+            allowed = f"of at most {high:g}"
         raise ValueError(f"{name} must be a finite number {allowed}; got {value!r}.")
 
 
@@ -334,8 +342,8 @@ def _draw_counts(
     size = max(1, _BLOCK // max(n_cells, follows.shape[1] * _N_FINE))
     for start in range(0, n_genes, size):
         genes = slice(start, min(start + size, n_genes))
-        curves = [np.exp(_log_mean(var, fine, genes, ~follows[:, lineage])) for lineage in range(follows.shape[1])]
-        curves = np.concatenate(curves, axis=1)
+        by_lineage = [np.exp(_log_mean(var, fine, genes, ~lineage)) for lineage in follows.T]
+        curves = np.concatenate(by_lineage, axis=1)
         mean = curves.take(at, axis=1) * left_share + curves.take(at + 1, axis=1) * right_share
         if dispersion > 0:
             mean *= rng.standard_gamma(1 / dispersion, mean.shape, dtype=np.float32)

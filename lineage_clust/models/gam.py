@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ..blocks import BlockedExpression
+from ..checking import as_numbers, check_jobs, check_share, shortened
 from ..errors import NoTrendError
+from ..types import Matrix, Predicted, Seed
 from .engine.design import make_design
 from .engine.families import FAMILIES, check_family
 from .engine.gaussian import fit_gaussian
@@ -117,19 +123,20 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     reads = "design"
     takes_sparse_y = True
+    reads_blocks = True
 
     def __init__(
         self,
-        family="gaussian",
-        link=None,
+        family: str = "gaussian",
+        link: str | None = None,
         *,
-        smoothing="reml",
-        covariance="robust",
-        fit_intercept="auto",
-        dispersion="gene",
-        expectile=None,
-        max_iter=100,
-        n_jobs=None,
+        smoothing: str | float = "reml",
+        covariance: str = "robust",
+        fit_intercept: bool | str = "auto",
+        dispersion: str | float = "gene",
+        expectile: float | None = None,
+        max_iter: int = 100,
+        n_jobs: int | None = None,
     ):
         self.family = family
         self.link = link
@@ -141,7 +148,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, penalty=None, offset=None):
+    def fit(
+        self,
+        X: Matrix,
+        y: Matrix,
+        sample_weight: ArrayLike | None = None,
+        penalty: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> Self:
         """Fit every column of `y` on the design `X`.
 
         Parameters
@@ -149,7 +163,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : array-like or sparse matrix of shape (n_cells, n_features)
             Design.
         y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
-            Expression. Sparse `y` is not densified. A gene with NaN or infinite values fails alone.
+            Expression. Sparse `y` is not densified, expression in a file is read in blocks. A gene with NaN or infinite values fails alone.
         sample_weight : array-like of shape (n_cells,), default=None
             Weights; a cell of weight 0 is as if absent.
         penalty : ndarray of shape (n_smooth, n_smooth), default=None
@@ -181,9 +195,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
-        design = make_design(X, penalty, weights, self.fit_intercept)
+        in_file = isinstance(y, BlockedExpression)
+        design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse=in_file and self._closed_form())
         self._link = LINKS[self.link or FAMILIES[self.family].default_link]
-        if self.family == "gaussian" and self._link.name == "identity" and self.expectile is None:
+        if self._closed_form():
             result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
         else:
             likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
@@ -196,7 +211,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._store(design, result, single)
         return self
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends at new rows of the design, at offset 0, on the response scale.
 
         Parameters
@@ -221,7 +236,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             mean, std = mean.ravel(), None if std is None else std.ravel()
         return (mean, std) if return_std else mean
 
-    def confidence_interval(self, X, level=0.95):
+    def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
 
         Parameters
@@ -240,15 +255,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         .. [1] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model
            components. Scandinavian Journal of Statistics 39, 53-74.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1; got {level!r}.")
+        check_share("level", level)
         eta, std = self._predictor(X, True)
         half = norm.ppf(0.5 + level / 2) * std
         ends = self._link.mean(eta - half), self._link.mean(eta + half)
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
 
-    def sample(self, X, n_draws=1, random_state=None):
+    def sample(self, X: Matrix, n_draws: int = 1, random_state: Seed = None) -> Iterator[np.ndarray]:
         """Yield draws of the trends from their posterior, on the response scale at offset 0.
 
         Parameters
@@ -281,7 +295,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         for _ in range(n_draws):
             yield self._link.mean(eta + rows @ self.posterior_.draw(generator))
 
-    def take_genes(self, genes):
+    def take_genes(self, genes: Any) -> GAM:
         """Return a fitted GAM of some of the genes only.
 
         Parameters
@@ -294,7 +308,12 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         GAM
         """
         check_is_fitted(self)
-        genes = np.asarray(genes)
+        genes = np.atleast_1d(genes)
+        if genes.size and (genes.dtype.kind not in "iu" or genes.min() < 0 or genes.max() >= len(self.lambda_)):
+            raise ValueError(
+                f"genes must be positions from 0 to {len(self.lambda_) - 1}; got {shortened(genes.tolist())}."
+            )
+        genes = genes.astype(int)
         other = clone(self)
         other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in self.get_params(deep=False)})
         coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
@@ -327,7 +346,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         rows = X.toarray() if sparse.issparse(X) else X
         if self._has_intercept:
             rows = np.column_stack([rows, np.ones(len(rows))])
-        std = self.posterior_.std(rows)
+        with np.errstate(over="ignore", invalid="ignore"):  # far outside, squares overflow
+            std = self.posterior_.std(rows)
         std[:, list(self.failed_)] = np.nan
         return eta, std
 
@@ -347,6 +367,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.theta_ = result.theta
         self._single, self._has_intercept = single, design.has_intercept
 
+    def _closed_form(self) -> bool:
+        link = self.link or FAMILIES[self.family].default_link
+        return self.family == "gaussian" and link == "identity" and self.expectile is None
+
     def _check_parameters(self) -> None:
         check_family(self.family, self.link)
         number = isinstance(self.smoothing, (Real, np.number)) and not isinstance(self.smoothing, (bool, np.bool_))
@@ -356,14 +380,16 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(f"A fixed smoothing must be finite and not negative; got {self.smoothing!r}.")
         if self.covariance not in ("robust", "bayes"):
             raise ValueError(f"covariance must be 'robust' or 'bayes'; got {self.covariance!r}.")
-        if self.fit_intercept not in (True, False, "auto"):
+        if not isinstance(self.fit_intercept, (bool, str)) or self.fit_intercept not in (True, False, "auto"):
             raise ValueError(f"fit_intercept must be True, False or 'auto'; got {self.fit_intercept!r}.")
-        if not (self.dispersion in ("gene", "shrunk") if isinstance(self.dispersion, str) else self.dispersion >= 0):
+        fixed = isinstance(self.dispersion, (Real, np.number)) and 0 <= self.dispersion < np.inf
+        if not (self.dispersion in ("gene", "shrunk") if isinstance(self.dispersion, str) else fixed):
             raise ValueError(f"dispersion must be 'gene', 'shrunk' or a non-negative number; got {self.dispersion!r}.")
-        if self.expectile is not None and not 0 < self.expectile < 1:
-            raise ValueError(f"expectile must be None or between 0 and 1; got {self.expectile!r}.")
+        if self.expectile is not None:
+            check_share("expectile", self.expectile)
         if self.expectile is not None and self.family != "gaussian":
             raise ValueError(f"expectile needs family='gaussian'; got family={self.family!r}. Set one of them back.")
+        check_jobs(self.n_jobs)
         if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral) or self.max_iter < 1:
             raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
 
@@ -378,15 +404,17 @@ def _check_targets(y, n_cells: int):
     """Return y with two dimensions, as CSR, CSC or array, and whether it had one."""
     if y is None:
         raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
-    if sparse.issparse(y):
+    if isinstance(y, BlockedExpression):
+        single = False
+    elif sparse.issparse(y):
         y = y if y.format in ("csr", "csc") else y.tocsr()
         single = False
     else:
         y = np.asarray(y)
         if y.dtype.kind not in "buif":
             try:
-                y = y.astype(np.float64)
-            except (TypeError, ValueError) as error:
+                y = as_numbers("y", y)
+            except TypeError as error:
                 raise ValueError(f"y must hold numbers; its dtype is {y.dtype}.") from error
         single = y.ndim == 1
         y = y[:, None] if single else y
@@ -402,13 +430,15 @@ def _check_targets(y, n_cells: int):
 def _check_penalty(penalty, n_features: int) -> np.ndarray | None:
     if penalty is None:
         return None
-    penalty = np.asarray(penalty.toarray() if sparse.issparse(penalty) else penalty, dtype=np.float64)
+    penalty = as_numbers("penalty", penalty.toarray() if sparse.issparse(penalty) else penalty)
     if penalty.ndim != 2 or penalty.shape[0] != penalty.shape[1] or len(penalty) > n_features:
         raise ValueError(
             f"penalty must be a square matrix for the leading columns of X; got shape {penalty.shape} for "
             f"{n_features} columns."
         )
-    if not np.all(np.isfinite(penalty)) or not np.allclose(penalty, penalty.T, atol=1e-10 * np.abs(penalty).max()):
+    if not np.all(np.isfinite(penalty)) or not np.allclose(
+        penalty, penalty.T, atol=1e-10 * np.abs(penalty).max(initial=0)
+    ):
         raise ValueError("penalty must be finite and symmetric.")
     if len(penalty):
         values = np.linalg.eigvalsh(penalty)
@@ -421,7 +451,7 @@ def _check_penalty(penalty, n_features: int) -> np.ndarray | None:
 def _check_offset(offset, n_cells: int) -> np.ndarray | None:
     if offset is None:
         return None
-    offset = np.asarray(offset, dtype=np.float64)
+    offset = as_numbers("offset", offset)
     if offset.shape != (n_cells,):
         raise ValueError(f"offset must have shape ({n_cells},), one value a cell; got {offset.shape}.")
     if not np.all(np.isfinite(offset)):

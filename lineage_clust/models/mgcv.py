@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from ..types import Matrix
 from .engine.families import FAMILIES, check_family
 from .engine.links import LINKS
 from .engine.notes import notes_on
@@ -134,18 +138,18 @@ class MgcvGAM(PerGeneModel):
 
     def __init__(
         self,
-        k=None,
-        bs="cr",
-        family="gaussian",
-        link=None,
+        k: int | None = None,
+        bs: str = "cr",
+        family: str = "gaussian",
+        link: str | None = None,
         *,
-        method="REML",
-        sp=None,
-        knots=None,
-        m=None,
-        gamma=1.0,
-        select=False,
-        control=None,
+        method: str = "REML",
+        sp: Any = None,
+        knots: Any = None,
+        m: Any = None,
+        gamma: float = 1.0,
+        select: bool = False,
+        control: Mapping[str, Any] | None = None,
     ):
         self.k = k
         self.bs = bs
@@ -159,7 +163,14 @@ class MgcvGAM(PerGeneModel):
         self.select = select
         self.control = control
 
-    def fit(self, X, y, sample_weight=None, smoother=None, offset=None):
+    def fit(
+        self,
+        X: Matrix,
+        y: Matrix,
+        sample_weight: ArrayLike | None = None,
+        smoother: Any = None,
+        offset: ArrayLike | None = None,
+    ) -> Self:
         """Fit every column of `y` along pseudotime.
 
         Parameters

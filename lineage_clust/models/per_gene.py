@@ -13,7 +13,10 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from ..checking import check_jobs
 from ..errors import NoTrendError
+from ..progress import bar
+from ..types import Matrix, Predicted
 from .gam import _check_offset, _check_targets
 
 _GENES_A_JOB = 16
@@ -55,18 +58,20 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
     """
     y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
     n_genes = y.shape[1]
+    check_jobs(n_jobs)
     n_workers = effective_n_jobs(n_jobs)
     step = min(_GENES_A_JOB, max(1, n_genes // (2 * n_workers)))
-    parts = (y[:, first : first + step] for first in range(0, n_genes, step))
+    starts = bar(range(0, n_genes, step), "models of genes", "batch")
+    parts = (y[:, first : first + step] for first in starts)
     with threadpool_limits(1):
         if n_workers == 1 or n_genes == 1:
             outcomes = [_fit_some(fit_one, part) for part in parts]
         else:
             jobs = (delayed(_fit_in_worker)(fit_one, part, os.getpid()) for part in parts)
             outcomes = Parallel(n_jobs=n_jobs, backend=chosen_backend(backend))(jobs)
-    outcomes = [outcome for part in outcomes for outcome in part]
-    failed = {gene: reason for gene, (_, reason) in enumerate(outcomes) if reason is not None}
-    return [result for result, _ in outcomes], failed
+    pairs = [pair for part in outcomes for pair in part]
+    failed = {gene: reason for gene, (_, reason) in enumerate(pairs) if reason is not None}
+    return [result for result, _ in pairs], failed
 
 
 def chosen_backend(backend: str) -> str | None:
@@ -83,7 +88,7 @@ def _fit_in_worker(fit_one: Callable, part, parent: int) -> list[tuple]:
 
 def _fit_some(fit_one: Callable, part) -> list[tuple]:
     """Return `(result, None)` or `(None, reason)` for each column."""
-    outcomes = []
+    outcomes: list[tuple] = []
     for gene in range(part.shape[1]):
         column = part[:, [gene]].toarray().ravel() if sparse.issparse(part) else part[:, gene]
         try:
@@ -122,7 +127,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     reads = "pseudotime"
     takes_sparse_y = True
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends on the response scale, at offset 0.
 
         Parameters
@@ -148,7 +153,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             mean, std = mean.ravel(), std.ravel()
         return (mean, std) if return_std else mean
 
-    def confidence_interval(self, X, level=0.95):
+    def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
 
         Parameters

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from ..types import Matrix
 from .engine.notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
 from .pygam_gene import fit_gene
@@ -115,20 +118,20 @@ class PyGAM(PerGeneModel):
 
     def __init__(
         self,
-        distribution="normal",
-        link="identity",
+        distribution: str = "normal",
+        link: str = "identity",
         *,
-        lam=0.6,
-        penalties="auto",
-        grid=None,
-        expectile=None,
-        constraints=None,
-        basis="ps",
-        fit_intercept=True,
-        max_iter=100,
-        tol=1e-4,
-        n_jobs=None,
-        backend="loky",
+        lam: Any = 0.6,
+        penalties: Any = "auto",
+        grid: Any = None,
+        expectile: float | None = None,
+        constraints: Any = None,
+        basis: str = "ps",
+        fit_intercept: bool = True,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        n_jobs: int | None = None,
+        backend: str = "loky",
     ):
         self.distribution = distribution
         self.link = link
@@ -144,7 +147,14 @@ class PyGAM(PerGeneModel):
         self.n_jobs = n_jobs
         self.backend = backend
 
-    def fit(self, X, y, sample_weight=None, smoother=None, offset=None):
+    def fit(
+        self,
+        X: Matrix,
+        y: Matrix,
+        sample_weight: ArrayLike | None = None,
+        smoother: Any = None,
+        offset: ArrayLike | None = None,
+    ) -> Self:
         """Fit every column of `y` along pseudotime.
 
         Parameters

@@ -13,6 +13,7 @@ from pygam.penalties import CONSTRAINTS, PENALTIES, derivative, periodic
 from pygam.utils import OptimizationError
 from sklearn.base import clone
 
+from ..checking import check_flag, check_share
 from ..smoothers import BSplineSmoother
 from .engine.families import FAMILIES, Family
 from .engine.links import LINKS
@@ -201,9 +202,9 @@ def _check_parameters(model) -> None:
         for entry in _listed(getattr(model, name)):
             if entry is not None and not callable(entry):
                 _check_choice(name, entry, known)
+    check_flag("fit_intercept", model.fit_intercept)
     if model.expectile is not None:
-        if not 0 < model.expectile < 1:
-            raise ValueError(f"expectile must be None or between 0 and 1; got {model.expectile!r}.")
+        check_share("expectile", model.expectile)
         if model.distribution not in ("normal", "gaussian") or model.link != "identity":
             raise ValueError(
                 "expectile needs distribution='normal' and link='identity'; got "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.pipeline import Pipeline
@@ -14,6 +16,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import LineageClustWarning, NoTrendError
+from ..progress import bar
+from ..types import Matrix, Predicted
 from .engine.notes import notes_on
 from .per_gene import chosen_backend, reason_of
 
@@ -54,12 +58,12 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     reads = "design"
 
-    def __init__(self, estimator, n_jobs=None, backend="loky"):
+    def __init__(self, estimator: Any, n_jobs: int | None = None, backend: str = "loky"):
         self.estimator = estimator
         self.n_jobs = n_jobs
         self.backend = backend
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Matrix, y: Matrix, sample_weight: ArrayLike | None = None) -> Self:
         """Fit every column of `y`.
 
         Parameters
@@ -114,7 +118,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.note_ = ["; ".join(filter(None, (remark, note))) for remark in notes_on(y, null_deviance, weights)]
         return self
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends `(n_rows, n_genes)`, NaN for genes that failed; with `return_std` also `None`."""
         check_is_fitted(self)
         X = X.toarray() if sparse.issparse(X) else np.asarray(X)
@@ -143,7 +147,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _fit_each(self, X, y, fit_params):
         y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
         n_genes = y.shape[1]
-        starts = range(0, n_genes, _GENES_A_JOB)
+        starts = bar(range(0, n_genes, _GENES_A_JOB), "models of genes", "batch")
         jobs = (
             delayed(_fit_some)(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
         )

@@ -1,8 +1,25 @@
 """Pictures: functions that take arrays and return matplotlib objects."""
 
-from .colors import cluster_colors
+from .colors import cluster_colors, lineage_colors
+from .drivers import plot_drivers
 from .gene import plot_gene_trend
+from .gene_panels import plot_gene_trends
+from .graph import plot_graph
+from .heatmap import plot_heatmap
 from .panels import plot_clusters
+from .stability import plot_stability
 from .strips import Strip, make_strip
 
-__all__ = ["Strip", "cluster_colors", "make_strip", "plot_clusters", "plot_gene_trend"]
+__all__ = [
+    "Strip",
+    "cluster_colors",
+    "lineage_colors",
+    "make_strip",
+    "plot_clusters",
+    "plot_drivers",
+    "plot_gene_trend",
+    "plot_gene_trends",
+    "plot_graph",
+    "plot_heatmap",
+    "plot_stability",
+]

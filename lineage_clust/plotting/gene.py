@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
+
 
 def plot_gene_trend(trend, ax=None, color: str = "#332288"):
     """Draw a fitted trend.
@@ -32,12 +36,7 @@ def plot_gene_trend(trend, ax=None, color: str = "#332288"):
 
     if ax is None:
         _, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
-    if trend.x is not None:
-        top = max(float(trend.w.max()), 1e-12)
-        ax.scatter(trend.x, trend.y, s=6, c="0.3", alpha=0.15 + 0.45 * trend.w / top, lw=0, rasterized=True, zorder=1)
-    if trend.conf_int is not None:
-        ax.fill_between(trend.x_test, *trend.conf_int.T, color=color, alpha=0.25, lw=0, zorder=2)
-    ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3)
+    draw_trend(ax, trend, color)
     ax.set_xlim(trend.x_test[0], trend.x_test[-1])
     ax.set_title(str(trend.gene), loc="left", fontsize=11, fontweight="bold")
     ax.set_title("" if not trend.lineage else str(trend.lineage), loc="right", fontsize=9, color="0.35")
@@ -45,3 +44,20 @@ def plot_gene_trend(trend, ax=None, color: str = "#332288"):
     ax.set_ylabel("expression")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def draw_trend(ax, trend, color, cell_color="0.3", max_cells: int = MAX_CELLS, label: str | None = None) -> None:
+    """Draw cells (if the trend holds them), interval and curve into an axes; of very many cells, a random part."""
+    from matplotlib.patheffects import withStroke
+
+    if trend.x is not None and max_cells > 0:
+        x, y, w = np.asarray(trend.x), np.asarray(trend.y), np.asarray(trend.w)
+        alpha = 0.04 + 0.46 * w / max(float(w.max()), 1e-12)
+        if len(x) > max_cells:
+            kept = np.sort(np.random.default_rng(0).choice(len(x), max_cells, replace=False))
+            x, y, alpha = x[kept], y[kept], alpha[kept]
+        ax.scatter(x, y, s=5, color=cell_color, alpha=alpha, lw=0, rasterized=True, zorder=1)
+    if trend.conf_int is not None:
+        ax.fill_between(trend.x_test, *np.asarray(trend.conf_int).T, color=color, alpha=0.25, lw=0, zorder=2)
+    ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,
+            path_effects=[withStroke(linewidth=3.6, foreground="white")])  # fmt: skip

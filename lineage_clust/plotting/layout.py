@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
+
+from ..checking import check_number
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
 _LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.8, 1.3, 0.2, 2.1, 0.45, 0.6
+_LARGEST_RATIO = 10  # strips ten times as high as panels: more is a mistake
 _GAP_X, _GAP_Y, _STRIP_GAP, _LEAST_STRIP = 0.55, 0.62, 0.03, 0.09
 
 
@@ -35,6 +39,11 @@ class Layout:
     wide_legend: bool = False
 
     def __post_init__(self):
+        if isinstance(self.ncols, bool) or not isinstance(self.ncols, Integral) or self.ncols < 1:
+            raise ValueError(f"ncols must be an integer of at least 1; got {self.ncols!r}.")
+        check_number("ratio", self.ratio)
+        if not 0 <= self.ratio <= _LARGEST_RATIO:
+            raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {self.ratio!r}.")
         object.__setattr__(self, "ncols", max(1, min(int(self.ncols), self.n_panels)))
 
     @property
@@ -49,13 +58,13 @@ class Layout:
         height = _TOP + self.nrows * self._stack + (self.nrows - 1) * _GAP_Y + _BOTTOM
         return width, height
 
-    def panel(self, number: int) -> list[float]:
+    def panel(self, number: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a panel."""
         row, column = divmod(number, self.ncols)
         top = _TOP + row * (self._stack + _GAP_Y)
         return self._box(self._left + column * (_PANEL_WIDTH + _GAP_X), top, _PANEL_WIDTH, _PANEL_HEIGHT)
 
-    def strip(self, number: int, index: int) -> list[float]:
+    def strip(self, number: int, index: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a strip under a panel."""
         row, column = divmod(number, self.ncols)
         top = _TOP + row * (self._stack + _GAP_Y) + _PANEL_HEIGHT + _STRIP_GAP + index * (self._strip + _STRIP_GAP)
@@ -66,7 +75,7 @@ class Layout:
         left, bottom, _, _ = self._box(self.size[0] - self._right + 0.25, top, 0.0, 0.0)
         return left, bottom
 
-    def legend_bar(self, top: float) -> list[float]:
+    def legend_bar(self, top: float) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a colour bar, `top` inches from the top."""
         return self._box(self.size[0] - self._right + 0.25, top, 1.5, 0.1)
 
@@ -104,6 +113,6 @@ class Layout:
     def _stack(self) -> float:
         return _PANEL_HEIGHT + self.n_strips * (self._strip + _STRIP_GAP)
 
-    def _box(self, left: float, top: float, width: float, height: float) -> list[float]:
+    def _box(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
         total_width, total_height = self.size
-        return [left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height]
+        return left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height

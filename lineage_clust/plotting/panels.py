@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .colors import cluster_colors
+from .colors import UNASSIGNED, cluster_colors
 from .layout import Layout
 from .strips import Strip, draw_legends, draw_strip, strip_edges
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 _MAX_LINES = 400  # more are a solid area on paper and megabytes in a vector file
 
@@ -30,7 +35,7 @@ def plot_clusters(
     ylabel: str = "scaled expression",
     strips: Sequence[Strip] = (),
     ratio: float = 0.05,
-):
+) -> Figure:
     """Draw one panel a cluster of trends.
 
     Parameters
@@ -83,9 +88,9 @@ def plot_clusters(
     import matplotlib.pyplot as plt
 
     labels = np.asarray(labels)
+    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance)
+    check_sharey(sharey)
     shown = check_clusters(clusters, labels)
-    if isinstance(sharey, str) and sharey not in ("row", "col", "all", "none"):
-        raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
     layout = Layout(len(shown), ncols, n_strips=len(strips), ratio=ratio, wide_legend=bool(strips))
     figure = plt.figure(figsize=figsize or layout.size, dpi=dpi)
     colors = cluster_colors(int(labels.max(initial=-1)) + 1)
@@ -98,7 +103,7 @@ def plot_clusters(
         if importance is not None:
             members = members[np.argsort(-np.nan_to_num(importance[members]), kind="stable")]
         named = [] if genes is None else [genes[member] for member in members[:n_named]]
-        _draw_cluster(ax, x, scaled[members], colors[cluster] if cluster >= 0 else "#777777", marks)
+        _draw_cluster(ax, x, scaled[members], colors[cluster] if cluster >= 0 else UNASSIGNED, marks)
         _label_panel(ax, cluster, len(members), named)
         stack = [ax]
         for index, strip in enumerate(strips):
@@ -116,9 +121,31 @@ def plot_clusters(
     return figure
 
 
+def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
+    """Raise a ValueError unless there is a label a row, a pseudotime a column, and names as many as there should be."""
+    shape = np.shape(scaled)
+    if len(shape) != 2 or labels.shape != shape[:1] or np.shape(grid) != shape[1:]:
+        raise ValueError(
+            "scaled must have two dimensions, labels one value a row and grid one a column; their shapes are "
+            f"{shape}, {labels.shape} and {np.shape(grid)}."
+        )
+    if labels.dtype.kind not in "iuf":
+        raise TypeError(f"labels must be numbers, -1 for genes without a cluster; their dtype is {labels.dtype}.")
+    for name, values in per_row_or_column.items():
+        needed = shape[1] if name == "grid_lineage" else shape[0]
+        if values is not None and len(values) != needed:
+            raise ValueError(f"{name} must have {needed} values; it has {len(values)}.")
+
+
+def check_sharey(sharey: object) -> None:
+    """Raise a ValueError unless `sharey` is one that matplotlib knows."""
+    if sharey is not None and not isinstance(sharey, (bool, np.bool_)) and sharey not in ("row", "col", "all", "none"):
+        raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
+
+
 def _shared_with(panels: list, number: int, ncols: int, sharey: bool | str):
     """Return the panel whose y axis the next one shares, or `None`."""
-    if not panels or sharey in (False, "none"):
+    if not panels or sharey in (None, False, "none"):
         return None
     if sharey in (True, "all"):
         return panels[0]

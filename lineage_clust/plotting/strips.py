@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
+
+from ..errors import did_you_mean
+from .labels import shortened
 
 _N_BINS = 1000
 _BANDWIDTH = 0.015  # of the time range
@@ -40,9 +44,9 @@ class Strip:
 
     name: str
     colors: np.ndarray
-    categories: dict[str, object] = field(default_factory=dict)
+    categories: dict[str, Any] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
-    cmap: object = None
+    cmap: Any = None
 
 
 def smooth_along(
@@ -99,7 +103,8 @@ def make_strip(
     grid: np.ndarray,
     *,
     colors: Sequence | None = None,
-    cmap: object = "viridis",
+    cmap: Any = "viridis",
+    limits: tuple[float, float] | None = None,
 ) -> Strip:
     """Return the strip of one covariate.
 
@@ -117,6 +122,8 @@ def make_strip(
         One a category.
     cmap : str or Colormap
         For numbers.
+    limits : (float, float), optional
+        Values at the ends of the colour map; `None` = those of the strip itself.
 
     Returns
     -------
@@ -130,13 +137,18 @@ def make_strip(
     ['early', 'late']
     """
     from matplotlib import colormaps
-    from matplotlib.colors import Normalize, to_rgba
+    from matplotlib.colors import Colormap, Normalize, to_rgba
 
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.to_numpy(dtype=float, na_value=np.nan)
         known = np.isfinite(numbers)
         means = smooth_along(pseudotime[known], weights[known], numbers[known, None], grid)[0][:, 0]
-        low, high = (float(np.nanmin(means)), float(np.nanmax(means))) if np.isfinite(means).any() else (0.0, 1.0)
+        own = (float(np.nanmin(means)), float(np.nanmax(means))) if np.isfinite(means).any() else (0.0, 1.0)
+        low, high = own if limits is None else limits
+        if isinstance(cmap, str) and cmap not in colormaps:
+            raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, colormaps)}")
+        if not isinstance(cmap, (str, Colormap)):
+            raise TypeError(f"cmap must be the name of a colour map, or a Colormap; got {cmap!r}.")
         cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
         rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
         rgba[~np.isfinite(means)] = _MISSING
@@ -173,9 +185,8 @@ def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if named:
-        name = strip.name if len(strip.name) <= 18 else strip.name[:17] + "…"
-        ax.annotate(name, (0, 0.5), (-4, 0), xycoords="axes fraction", textcoords="offset points", ha="right",
-                    va="center", fontsize=7, annotation_clip=False)  # fmt: skip
+        ax.annotate(shortened(strip.name, 18), (0, 0.5), (-4, 0), xycoords="axes fraction",
+                    textcoords="offset points", ha="right", va="center", fontsize=7, annotation_clip=False)  # fmt: skip
 
 
 def strip_edges(x: np.ndarray) -> np.ndarray:
@@ -183,35 +194,41 @@ def strip_edges(x: np.ndarray) -> np.ndarray:
     return np.concatenate([[x[0]], 0.5 * (x[1:] + x[:-1]), [x[-1]]])
 
 
-def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
-    """Draw, right of the panels, a legend for every categorical strip and a colour bar for every numeric one."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+def legend_entries(strip: Strip) -> tuple[list, list[str], str]:
+    """Return handles, labels and title of the legend of a categorical strip; very many categories are cut."""
     from matplotlib.patches import Patch
 
+    shown = list(strip.categories.items())[:_MAX_CATEGORIES]
+    more = len(strip.categories) - len(shown)
+    handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
+    labels = [shortened(level) for level, _ in shown] + [f"and {more} more"] * (more > 0)
+    return handles, labels, shortened(strip.name, 22)
+
+
+def draw_numeric_legend(ax, strip: Strip) -> None:
+    """Draw the colour bar of a numeric strip into its axes."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    low, high = strip.limits
+    scale = ScalarMappable(Normalize(low, high if high > low else low + 1.0), strip.cmap)
+    ax.figure.figure.colorbar(scale, cax=ax, orientation="horizontal")
+    ax.set_title(shortened(strip.name), fontsize=9, loc="left")
+    ax.tick_params(labelsize=7)
+    ax.locator_params(nbins=4)
+
+
+def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
+    """Draw, right of the panels, a legend for every categorical strip and a colour bar for every numeric one."""
     top = 0.3
     for strip in strips:
         if strip.categories:
-            shown = list(strip.categories.items())[:_MAX_CATEGORIES]
-            labels = [_shortened(level) for level, _ in shown]
-            more = len(strip.categories) - len(shown)
-            handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
-            labels += [f"and {more} more"] * (more > 0)
+            handles, labels, title = legend_entries(strip)
             figure.legend(
-                handles, labels, title=_shortened(strip.name, 22), loc="upper left", bbox_to_anchor=layout.legend_corner(top),
+                handles, labels, title=title, loc="upper left", bbox_to_anchor=layout.legend_corner(top),
                 fontsize=8, title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, handlelength=1.2,
             )  # fmt: skip
             top += 0.45 + 0.18 * len(labels)
         elif strip.limits is not None:
-            low, high = strip.limits
-            scale = ScalarMappable(Normalize(low, high if high > low else low + 1.0), strip.cmap)
-            bar_ax = figure.add_axes(layout.legend_bar(top + 0.25))
-            figure.colorbar(scale, cax=bar_ax, orientation="horizontal")
-            bar_ax.set_title(_shortened(strip.name), fontsize=9, loc="left")
-            bar_ax.tick_params(labelsize=7)
-            bar_ax.locator_params(nbins=4)
+            draw_numeric_legend(figure.add_axes(layout.legend_bar(top + 0.25)), strip)
             top += 0.8
-
-
-def _shortened(text: str, length: int = 24) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

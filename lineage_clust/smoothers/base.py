@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any, Self
+
 import numpy as np
 from scipy import linalg, sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..types import Matrix
+
+_RESOLVED = 1e-10  # least width of a domain, relative to its place on the axis
+_WIDTHS = (1e-90, 1e90)  # cubes of widths are computed
 
 
 class Smoother(TransformerMixin, BaseEstimator):
@@ -19,7 +27,7 @@ class Smoother(TransformerMixin, BaseEstimator):
     - `_penalty(basis) -> (n_splines, n_splines)` positive semi-definite array.
     """
 
-    def fit(self, X, y=None):
+    def fit(self, X: Matrix, y: Any = None) -> Self:
         """Learn the basis.
 
         Parameters
@@ -47,7 +55,7 @@ class Smoother(TransformerMixin, BaseEstimator):
         self._n_features_out = self.penalty_.shape[0]
         return self
 
-    def transform(self, X):
+    def transform(self, X: Matrix) -> sparse.csr_matrix:
         """Expand pseudotime into the basis.
 
         Parameters
@@ -65,7 +73,7 @@ class Smoother(TransformerMixin, BaseEstimator):
         columns = [self._design(column, basis) for column, basis in zip(X.T, self.bases_, strict=True)]
         return columns[0] if len(columns) == 1 else sparse.hstack(columns, format="csr")
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the basis functions, `{column}_sp_{index}`.
 
         Parameters
@@ -90,9 +98,15 @@ class Smoother(TransformerMixin, BaseEstimator):
         """Return where the knots span: `domain`, or the range of the data."""
         if self.domain is None:
             start, end = float(x.min()), float(x.max())
-            return (start, end) if start < end else (start - 0.5, end + 0.5)
-        start, end = self.domain
-        return float(start), float(end)
+            start, end = (start, end) if start < end else (start - 0.5, end + 0.5)
+        else:
+            start, end = map(float, self.domain)
+        if not max(_WIDTHS[0], _RESOLVED * max(abs(start), abs(end))) < end - start < _WIDTHS[1]:
+            raise ValueError(
+                f"Knots cannot be placed on [{start!r}, {end!r}]: in floating point it is too narrow or too wide. Shift "
+                "and rescale pseudotime, e.g. to between 0 and 1."
+            )
+        return start, end
 
 
 def check_integer(name: str, value: object, least: int) -> None:
@@ -101,10 +115,10 @@ def check_integer(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
 
 
-def check_domain(domain: object) -> None:
+def check_domain(domain: Any) -> None:
     """Raise a ValueError unless `domain` is None or an increasing pair of finite numbers."""
     if domain is None:
         return
-    ok = np.ndim(domain) == 1 and len(domain) == 2 and np.all(np.isfinite(np.asarray(domain, dtype=float)))
-    if not ok or not domain[0] < domain[1]:
+    ok = np.ndim(domain) == 1 and len(domain) == 2 and all(isinstance(end, (Real, np.number)) for end in domain)
+    if not ok or not np.all(np.isfinite(domain)) or not domain[0] < domain[1]:
         raise ValueError(f"domain must be None or (start, end) with start < end; got {domain!r}.")

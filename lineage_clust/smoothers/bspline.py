@@ -64,7 +64,14 @@ class BSplineSmoother(Smoother):
     (6, 6)
     """
 
-    def __init__(self, n_splines=20, degree=3, penalty_order=2, knots="uniform", domain=None):
+    def __init__(
+        self,
+        n_splines: int = 20,
+        degree: int = 3,
+        penalty_order: int = 2,
+        knots: str = "uniform",
+        domain: tuple[float, float] | None = None,
+    ):
         self.n_splines = n_splines
         self.degree = degree
         self.penalty_order = penalty_order

@@ -47,7 +47,7 @@ class CubicSplineSmoother(Smoother):
 
     penalty_order = 2
 
-    def __init__(self, n_splines=20, knots="quantile", domain=None):
+    def __init__(self, n_splines: int = 20, knots: str = "quantile", domain: tuple[float, float] | None = None):
         self.n_splines = n_splines
         self.knots = knots
         self.domain = domain
@@ -119,7 +119,7 @@ class CyclicSplineSmoother(Smoother):
 
     penalty_order = 1
 
-    def __init__(self, n_splines=20, knots="uniform", domain=None):
+    def __init__(self, n_splines: int = 20, knots: str = "uniform", domain: tuple[float, float] | None = None):
         self.n_splines = n_splines
         self.knots = knots
         self.domain = domain

@@ -11,6 +11,7 @@ from scipy import sparse
 from .base import Smoother, check_domain, check_integer
 
 _RELATIVE_RANK = 1e-10
+_FAR = 1e50  # length scales, at which a kernel has long been 0 and squares still are finite
 _JITTER = 1e-6  # variance added at each landmark, in units of the kernel's; Mellon's default
 
 
@@ -75,7 +76,13 @@ class GaussianProcessSmoother(Smoother):
 
     penalty_order = 1
 
-    def __init__(self, length_scale=1.0, kernel="matern52", n_landmarks=200, domain=None):
+    def __init__(
+        self,
+        length_scale: float = 1.0,
+        kernel: str = "matern52",
+        n_landmarks: int = 200,
+        domain: tuple[float, float] | None = None,
+    ):
         self.length_scale = length_scale
         self.kernel = kernel
         self.n_landmarks = n_landmarks
@@ -106,7 +113,7 @@ class GaussianProcessSmoother(Smoother):
         return np.eye(basis.to_modes.shape[1])
 
     def _kernel(self, x: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        distance = np.abs(x[:, None] - landmarks) / self.length_scale
+        distance = np.minimum(np.abs(x[:, None] - landmarks), _FAR * self.length_scale) / self.length_scale
         if self.kernel == "rbf":
             return np.exp(-0.5 * distance**2)
         scaled = np.sqrt(5.0) * distance

@@ -116,3 +116,37 @@ def test_flat_genes_form_no_cluster():
         tc = TrendClusterer(clusterer=AUTO, lineage="lineage_1", random_state=0).fit(adata)
     assert tc.n_clusters_ == 0
     assert (tc.labels_ == -1).all()
+
+
+def test_rising_and_falling_genes_on_a_continuum_are_not_one_cluster():
+    """Times of half-maximum spread evenly: no number of clusters is right, but up and down must not be mixed."""
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 1, 40)
+    rises = 1 / (1 + np.exp(-(t - rng.uniform(0.1, 0.9, 120)[:, None]) / 0.12))
+    X = np.concatenate([rises, 1 - rises[:60]])
+    X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+    draws = [X + 0.05 * rng.normal(size=(180, 4)) @ np.array([t**k for k in range(4)]) for _ in range(6)]
+    clusterer = GraphClusterer(random_state=0).fit(X, draws=draws)
+    assert 2 <= clusterer.n_clusters_ <= 10
+    assert not set(clusterer.labels_[:120]) & set(clusterer.labels_[120:])
+    for cluster in range(clusterer.n_clusters_):
+        members = X[clusterer.labels_ == cluster]
+        assert np.median(members @ members.mean(axis=0)) > 0
+
+
+def test_consensus_and_uncertainty_are_options():
+    X, truth, draws = modules(3)
+    plain = GraphClusterer(random_state=0).fit(X, draws=draws())
+    for options in ({"consensus": True}, {"uncertainty": True}, {"consensus": True, "uncertainty": True}):
+        clusterer = GraphClusterer(random_state=0, **options).fit(X, draws=draws())
+        assert adjusted_rand_score(truth, clusterer.labels_) > 0.95
+        np.testing.assert_array_equal(clusterer.predict(X), clusterer.labels_)
+        assert adjusted_rand_score(clusterer.predict(X + 1e-3), plain.labels_) > 0.9
+
+
+def test_uncertain_rows_are_near_to_all_others():
+    X, _, draws = modules(2)
+    wild = [draw + np.r_[np.full(1, 3.0), np.zeros(len(X) - 1)][:, None] * (-1) ** n for n, draw in enumerate(draws())]
+    plain = GraphClusterer(10, resolution=0.5, random_state=0).fit(X, draws=wild)
+    clusterer = GraphClusterer(10, resolution=0.5, uncertainty=True, random_state=0).fit(X, draws=wild)
+    assert clusterer.graph_.degree(0) > 2 * plain.graph_.degree(0)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, sparse
 
+from ...checking import check_size
+
 
 @dataclass(frozen=True)
 class Design:
@@ -15,7 +17,7 @@ class Design:
     Attributes
     ----------
     matrix
-        Dense `(n_cells, n_columns)`; the intercept, if one was added, is the last column.
+        `(n_cells, n_columns)`, dense, or CSR if it was to stay so; the intercept, if one was added, is the last column.
     penalty
         `(n_columns, n_columns)`.
     n_smooth
@@ -26,7 +28,7 @@ class Design:
         Whether an intercept column was added.
     """
 
-    matrix: np.ndarray
+    matrix: np.ndarray | sparse.csr_array
     penalty: np.ndarray
     n_smooth: int
     constant: np.ndarray | None
@@ -54,7 +56,7 @@ class Design:
             to_centred = np.eye(self.n_smooth, n_columns)
             basis = to_centred.T.copy()
             if self.has_intercept:
-                basis[-1] = -means / len(self.matrix)
+                basis[-1] = -means / self.matrix.shape[0]
             return basis, to_centred
         complement = linalg.null_space(means[None, :])
         constant = self.constant[: self.n_smooth]
@@ -66,7 +68,9 @@ class Design:
         return basis, to_centred
 
 
-def make_design(X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercept: bool | str) -> Design:
+def make_design(
+    X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercept: bool | str, keep_sparse: bool = False
+) -> Design:
     """Return the Design of `X`, with an intercept where `fit_intercept` asks for one.
 
     Parameters
@@ -79,8 +83,15 @@ def make_design(X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercep
         `(n_cells,)`.
     fit_intercept
         `"auto"`: only if no unpenalised combination of the columns is constant.
+    keep_sparse
+        Whether a sparse `X` stays sparse: of very many cells, a dense design is too large.
     """
-    matrix = X.toarray() if sparse.issparse(X) else np.asarray(X)
+    for name, values in (("X", X), ("penalty", penalty), ("sample_weight", weights)):
+        check_size(name, values)
+    if keep_sparse and sparse.issparse(X):
+        matrix = sparse.csr_array(X)
+    else:
+        matrix = X.toarray() if sparse.issparse(X) else np.asarray(X)
     n_features = matrix.shape[1]
     n_smooth = n_features if penalty is None else len(penalty)
     full = np.zeros((n_features, n_features))
@@ -88,7 +99,8 @@ def make_design(X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercep
         full[:n_smooth, :n_smooth] = penalty
     constant = _constant_combination(matrix, full, n_smooth, weights)
     if fit_intercept is True or (fit_intercept == "auto" and constant is None):
-        matrix = np.column_stack([matrix, np.ones(len(matrix))])
+        ones = np.ones((matrix.shape[0], 1))
+        matrix = sparse.hstack([matrix, ones], format="csr") if sparse.issparse(matrix) else np.hstack([matrix, ones])
         constant = np.zeros(n_features + 1)
         constant[-1] = 1.0
         return Design(matrix, np.pad(full, (0, 1)), n_smooth, constant, True)
@@ -98,14 +110,15 @@ def make_design(X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercep
 def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | None:
     """Return coefficients `e` of the smooth with `X e = 1` and `S e = 0`, or `None`."""
     smooth = matrix[:, :n_smooth]
-    used = weights > 0
+    used = slice(None) if np.all(weights > 0) else weights > 0
     ones = np.zeros(matrix.shape[1])
     ones[:n_smooth] = 1.0
     size = max(np.abs(penalty).max(), 1e-300)
     candidates = [ones]
     if not np.allclose(smooth[used].sum(axis=1), 1.0):
         solved = np.zeros(matrix.shape[1])
-        solved[:n_smooth] = linalg.lstsq(smooth[used], np.ones(int(used.sum())))[0]
+        columns = smooth[used].toarray() if sparse.issparse(smooth) else smooth[used]
+        solved[:n_smooth] = linalg.lstsq(columns, np.ones(columns.shape[0]))[0]
         candidates = [solved]
     for candidate in candidates:
         if np.allclose(matrix[used] @ candidate, 1.0, atol=1e-8) and np.allclose(

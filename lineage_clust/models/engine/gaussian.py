@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
+from ...blocks import BlockedExpression
+from .bands import Bands, make_bands
 from .design import Design, effect_map
 from .moments import blocks, weighted_products
-from .notes import notes_on
+from .notes import FEW, notes_on
 from .posterior import GenePosterior, SharedPosterior
 from .significance import smooth_test
 from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
+from .sums import gathered
 
 _TEST_CHUNK = 512
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
@@ -61,11 +64,16 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     Wood (2017). Generalized Additive Models, 2nd ed., sections 6.2, 6.6 and 6.10.
     """
     Z = design.matrix
-    n_cells, total = len(Z), weights.sum()
-    gram = Z.T @ (Z * weights[:, None])
+    n_cells, total = len(weights), weights.sum()
+    bands = make_bands(Z, design.n_smooth) if isinstance(Y, BlockedExpression) else None
+    gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
-    shift = _level(Y, weights) if design.constant is not None and not sparse.issparse(Y) else None
-    products, squares, sums = _sums(Z, Y, weights, offset, shift)
+    found = None
+    if isinstance(Y, BlockedExpression):
+        products, squares, sums, shift, found = _sums_in_one_pass(design, bands, Y, weights, offset)
+    else:
+        shift = _level(Y, weights) if design.constant is not None and not sparse.issparse(Y) else None
+        products, squares, sums = _sums(Z, Y, weights, offset, shift)
     holes = ~np.isfinite(products).all(axis=0)
     failed = np.flatnonzero(holes | ~np.isfinite(squares))
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
@@ -98,7 +106,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     if design.constant is not None:
         coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
 
-    posterior, scale, residual_df = _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance)
+    posterior, scale, residual_df = _posterior(spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance)
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
@@ -111,7 +119,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     converged[failed] = False
     return FitResult(
         coefficients, lambda_, edf, scale, explained, statistic, pvalue, converged, posterior,
-        note=notes_on(Y, null_deviance, weights),
+        note=notes_on(Y, null_deviance, weights, found),
         failed={int(gene): _HOLES if holes[gene] else _OVERFLOW for gene in failed},
     )  # fmt: skip
 
@@ -147,14 +155,32 @@ def _sums(Z, Y, weights, offset, shift=None):
     return products[:n_columns].copy(), squares, sums.copy()
 
 
+def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset):
+    """Return what `_sums` does, the level that was taken off, and what `notes_on` needs, of expression in a file."""
+    heaviest = weights.max()
+    sums = gathered(Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest)
+    if design.constant is None:
+        sums = sums.around(np.zeros_like(sums.level))
+    products, squares, plain = sums.products, sums.squares, sums.sums
+    if offset is not None:
+        squares = squares - 2 * products[-1] + offset @ (weights * offset)
+        plain = plain - weights @ offset
+        products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
+    shift = sums.level.copy() if design.constant is not None and np.any(sums.level) else None
+    return products, squares, plain, shift, (sums.counts, sums.carried / heaviest, sums.large)
+
+
 def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):
     """Return the posterior, the variance of an observation, and the residual degrees of freedom."""
-    residual_df = np.maximum(len(Z) - edf, 1.0)
+    residual_df = np.maximum(len(weights) - edf, 1.0)
     scale = deviance / residual_df
     if covariance == "bayes":
         return SharedPosterior(spectrum, lambda_, scale), scale.copy(), residual_df
-    modes = Z @ spectrum.basis
-    squared_gram = modes.T @ (modes * (weights**2)[:, None])
+    if isinstance(Z, Bands):
+        squared_gram = spectrum.basis.T @ Z.gram(weights**2) @ spectrum.basis
+    else:
+        modes = Z @ spectrum.basis
+        squared_gram = modes.T @ (modes * (weights**2)[:, None])
     lost = (np.diag(squared_gram)[:, None] / precision).sum(axis=0)
     variance = deviance / np.maximum(weights.sum() - lost, 1e-2 * weights.sum())
     n_effective = weights.sum() ** 2 / np.sum(weights**2)

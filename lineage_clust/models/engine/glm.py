@@ -7,6 +7,8 @@ from functools import partial
 
 import numpy as np
 
+from ...blocks import BlockedExpression
+from .bands import no_design
 from .design import Design, effect_map
 from .gaussian import FitResult, smooth_tests
 from .notes import notes_on
@@ -14,6 +16,7 @@ from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
 from .smoothing import minimise, reml_known_scale
 from .spectral import Spectrum, diagonalise_each, without_information
+from .sums import gathered
 
 
 @dataclass
@@ -54,7 +57,12 @@ def fit_glm(
     Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
     """
     problem = make_problem(design, weights, offset, likelihood, smoothing)
-    parts, failed = fit_genes(problem, design, Y, partial(_summarise, design, covariance), n_jobs)
+    found = None
+    if isinstance(Y, BlockedExpression):
+        sums = gathered(Y, no_design(len(weights)), weights)
+        found = sums.counts, sums.carried / weights.max(), sums.large
+    counts = None if found is None else found[0]
+    parts, failed = fit_genes(problem, design, Y, partial(_summarise, design, covariance), n_jobs, counts)
     n_genes, n_columns = Y.shape[1], len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
 
@@ -87,7 +95,7 @@ def fit_glm(
         gather("pvalue"),
         converged,
         GenePosterior(matrices),
-        note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights),
+        note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights, found),
         failed=dict(sorted(failed.items())),
         n_iter=gather("n_iter", 1.0).astype(int),
         theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
@@ -209,8 +217,8 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
     return link.mean(intercept + offset)
 
 
-def _notes(Y, null_deviance, deviance, converged, failed, likelihood, weights) -> list[str]:
-    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights)
+def _notes(Y, null_deviance, deviance, converged, failed, likelihood, weights, found) -> list[str]:
+    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights, found)
     for gene in range(len(remarks)):
         if gene in failed or remarks[gene]:
             continue

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from ...blocks import BlockedExpression
+from ...sources import cuts
+
 _BLOCK_VALUES = 2**21  # values of Y held as float64 at a time (16 MB)
 
 
@@ -14,12 +17,16 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
     """Yield `(rows, columns, block)` with the blocks of Y as float64, without copying it whole.
 
     CSR is cut along the rows, CSC and dense arrays along the columns, so that every block is contiguous in memory.
+    Expression in a file comes as it is stored; its rows and columns may then be arrays of positions.
 
     Parameters
     ----------
     Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
+        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     """
+    if isinstance(Y, BlockedExpression):
+        yield from Y.blocks()
+        return
     n_cells, n_genes = Y.shape
     if not sparse.issparse(Y):
         step = max(1, _BLOCK_VALUES // max(n_cells, 1))
@@ -29,11 +36,7 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
         return
     by_rows = Y.format == "csr"
     kind = sparse.csr_array if by_rows else sparse.csc_array
-    n_lines = n_cells if by_rows else n_genes
-    first = 0
-    while first < n_lines:
-        last = int(np.searchsorted(Y.indptr, Y.indptr[first] + _BLOCK_VALUES, side="right")) - 1
-        last = min(max(last, first + 1), n_lines)
+    for first, last in cuts(Y.indptr, _BLOCK_VALUES):
         inside = slice(Y.indptr[first], Y.indptr[last])
         indptr = Y.indptr[first : last + 1] - Y.indptr[first]
         shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
@@ -43,7 +46,6 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
             block.sum_duplicates()
         lines = slice(first, last)
         yield (lines, slice(0, n_genes), block) if by_rows else (slice(0, n_cells), lines, block)
-        first = last
 
 
 def weighted_products(

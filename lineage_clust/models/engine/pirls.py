@@ -8,6 +8,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
+from ...blocks import BlockedExpression
+from ...progress import bar
 from . import dispersion as size
 from .design import Design
 from .families import Family
@@ -161,7 +163,7 @@ def make_problem(design: Design, weights, offset, likelihood: Likelihood, smooth
     )
 
 
-def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None) -> tuple[list, dict[int, str]]:
+def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None, counts=None) -> tuple[list, dict[int, str]]:
     """Fit all genes, a few at a time.
 
     Parameters
@@ -174,6 +176,8 @@ def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None) -> tuple
         Called with the State of genes whose iterations have ended; what it returns is collected.
     n_jobs
         Number of threads.
+    counts
+        `(n_genes,)` number of values that are not zero; only needed of expression in a file.
 
     Returns
     -------
@@ -194,34 +198,52 @@ def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None) -> tuple
        73, 1071-1081.
     .. [2] Wood (2017). Generalized Additive Models, 2nd ed., sections 3.4.1, 6.1.1 and 6.5.
     """
-    Y = Y.tocsc() if sparse.issparse(Y) else Y
     likelihood = problem.likelihood
-    failed = refused_genes(Y, likelihood)
-    chosen = np.setdiff1d(np.arange(Y.shape[1]), list(failed))
-    if len(chosen) == 0:
-        return [], failed
-    start = gaussian_coefficients(design, Y[:, chosen], problem.weights[np.argsort(problem.grouped.order)])
-    step = int(np.clip(_CHUNK_VALUES // Y.shape[0], 1, 64))
-    pieces = [slice(first, first + step) for first in range(0, len(chosen), step)]
+    weights = problem.weights[np.argsort(problem.grouped.order)]
+    failed: dict[int, str] = {}
+    begun: dict[int, tuple] = {}  # by first gene in memory: which of these genes are fitted, and where they start
 
     def run(theta):
-        jobs = (
-            delayed(_fit_chunk)(
-                problem, Y, chosen[piece], start[:, piece], None if theta is None else theta[piece], finish
-            )
-            for piece in pieces
-        )
-        return [part for parts in Parallel(n_jobs=n_jobs, prefer="threads")(jobs) for part in parts]
+        parts = []
+        for genes, matrix in _genes_in_memory(Y, counts):
+            if genes.start not in begun:
+                refused = refused_genes(matrix, likelihood)
+                failed.update({genes.start + gene: reason for gene, reason in refused.items()})
+                kept = np.setdiff1d(np.arange(matrix.shape[1]), list(refused))
+                start = gaussian_coefficients(design, matrix[:, kept], weights) if len(kept) else None
+                begun[genes.start] = kept, start
+            kept, start = begun[genes.start]
+            step = int(np.clip(_CHUNK_VALUES // matrix.shape[0], 1, 64))
+            pieces = [slice(first, first + step) for first in range(0, len(kept), step)]
+            jobs = (
+                delayed(_fit_chunk)(
+                    problem, matrix, kept[piece], genes.start, start[:, piece],
+                    None if theta is None else theta[genes.start + kept[piece]], finish,
+                )
+                for piece in bar(pieces, "models of genes", "batch")
+            )  # fmt: skip
+            parts += [part for some in Parallel(n_jobs=n_jobs, prefer="threads")(jobs) for part in some]
+        return parts
 
     parts = run(None)
-    if likelihood.estimates_size and likelihood.dispersion == "shrunk":
-        position = np.searchsorted(chosen, np.concatenate([part.genes for part in parts]))
-        theta, information, means = np.ones(len(chosen)), np.zeros(len(chosen)), np.zeros(len(chosen))
+    if parts and likelihood.estimates_size and likelihood.dispersion == "shrunk":
+        position = np.concatenate([part.genes for part in parts])
+        chosen = np.sort(position)
+        theta, information, means = np.ones(Y.shape[1]), np.zeros(Y.shape[1]), np.zeros(Y.shape[1])
         theta[position] = np.concatenate([part.theta for part in parts])
         information[position] = np.concatenate([part.information for part in parts])
         means[position] = np.concatenate([part.means for part in parts])
-        parts = run(size.shrink(theta, information, means))
+        theta[chosen] = size.shrink(theta[chosen], information[chosen], means[chosen])
+        parts = run(theta)
     return parts, failed
+
+
+def _genes_in_memory(Y, counts):
+    """Yield `(genes, matrix)`: all genes, or those of a file in parts that fit the memory budget, one pass each."""
+    if isinstance(Y, BlockedExpression):
+        yield from Y.gene_parts(counts)
+    else:
+        yield slice(0, Y.shape[1]), Y.tocsc() if sparse.issparse(Y) else Y
 
 
 def refused_genes(Y, likelihood: Likelihood) -> dict[int, str]:
@@ -238,9 +260,9 @@ def refused_genes(Y, likelihood: Likelihood) -> dict[int, str]:
     return failed
 
 
-def _fit_chunk(problem: Problem, Y, genes: np.ndarray, start: np.ndarray, theta, finish) -> list:
+def _fit_chunk(problem: Problem, Y, genes: np.ndarray, first: int, start: np.ndarray, theta, finish) -> list:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
-        state = _begin(problem, dense_columns(Y, genes, problem.grouped.order), genes, start, theta)
+        state = _begin(problem, dense_columns(Y, genes, problem.grouped.order), first + genes, start, theta)
         parts = []
         for iteration in range(problem.likelihood.max_iter):
             ended = _advance(problem, state, iteration, fixed_theta=theta is not None)

@@ -1,0 +1,125 @@
+"""Checks that several places share: each names the parameter, the value found and what to pass instead."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+_LARGEST = 1e100  # cubes of designs and weights are taken
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise a TypeError unless `value` is True or False: a text such as "False" would count as true.
+
+    Examples
+    --------
+    >>> check_flag("use_raw", "False")
+    Traceback (most recent call last):
+    TypeError: use_raw must be True or False; got 'False'.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}.")
+
+
+def check_number(name: str, value: object, *, or_none: bool = False) -> None:
+    """Raise a TypeError unless `value` is a real number, or `None` where that is allowed."""
+    if value is None and or_none:
+        return
+    if not isinstance(value, (Real, np.number)) or isinstance(value, (bool, np.bool_, np.complexfloating)):
+        raise TypeError(f"{name} must be {'None or ' if or_none else ''}a number; got {value!r}.")
+
+
+def check_share(name: str, value: object) -> None:
+    """Raise a ValueError unless `value` is a number between 0 and 1, both excluded."""
+    number = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, np.complexfloating))
+    if not number or not 0 < value < 1:
+        raise ValueError(f"{name} must be between 0 and 1; got {value!r}.")
+
+
+def check_key(name: str, value: object) -> None:
+    """Raise a TypeError if `value` cannot be the name of a column or an entry, as a list of names cannot."""
+    if not isinstance(value, Hashable):
+        raise TypeError(f"{name} must be one name; got {value!r} of type {type(value).__name__}.")
+
+
+def check_jobs(n_jobs: object) -> None:
+    """Raise a ValueError unless `n_jobs` is `None` or an integer other than 0."""
+    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and (not whole or n_jobs == 0):
+        raise ValueError(f"n_jobs must be None, a positive integer, or -1 for all cores; got {n_jobs!r}.")
+
+
+def check_seed(name: str, value: object) -> None:
+    """Raise a ValueError unless `value` seeds a generator; a generator that is passed in is not used.
+
+    Examples
+    --------
+    >>> check_seed("random_state", -1)
+    Traceback (most recent call last):
+    ValueError: random_state must be None, an integer from 0 to 2**32 - 1 or a numpy RandomState; got -1.
+    """
+    try:
+        check_random_state(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be None, an integer from 0 to 2**32 - 1 or a numpy RandomState; got {value!r}."
+        ) from None
+
+
+def as_numbers(name: str, values: object) -> np.ndarray:
+    """Return `values` as a float array, or raise a TypeError that says what they are.
+
+    Examples
+    --------
+    >>> as_numbers("offset", ["a", "b"])
+    Traceback (most recent call last):
+    TypeError: offset must hold real numbers; got ['a', 'b'].
+    """
+    found = np.asarray(values)
+    if found.dtype.kind != "c":
+        try:
+            return found.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
+    raise TypeError(f"{name} must hold real numbers; got {shortened(values)}.")
+
+
+def as_vector(name: str, values: object) -> np.ndarray:
+    """Return `values` as a float array of one dimension, or raise an error that says what they are."""
+    found = as_numbers(name, values)
+    if found.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, one value a cell; got shape {found.shape}.")
+    return found
+
+
+def check_size(name: str, values) -> None:
+    """Raise a ValueError if products of an array, a sparse matrix or `None` are not finite, or vanish.
+
+    Examples
+    --------
+    >>> check_size("sample_weight", np.array([0.0, 1e300]))
+    Traceback (most recent call last):
+    ValueError: The largest value of sample_weight is 1e+300, whose powers floating point cannot hold. Divide it by its
+    largest value.
+    """
+    largest = float(abs(values).max()) if values is not None and values.size else 0.0
+    if largest and not 1 / _LARGEST <= largest <= _LARGEST:
+        raise ValueError(
+            f"The largest value of {name} is {largest:.3g}, whose powers floating point cannot hold. Divide it by its "
+            "largest value."
+        )
+
+
+def shortened(value: object, length: int = 60) -> str:
+    """Return the representation of a value on one line, cut where it gets long.
+
+    Examples
+    --------
+    >>> shortened(list(range(100)), 12)
+    '[0, 1, 2, 3, ...'
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= length else text[:length].rstrip() + " ..."

@@ -1,0 +1,170 @@
+"""Comparing two fits: conditions, lineages or parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two clusterings of genes have in common.
+
+    Attributes
+    ----------
+    contingency : DataFrame of shape (n_clusters_a, n_clusters_b)
+        Number of genes by cluster of `a` (rows) and of `b` (columns); -1 = not assigned.
+    ari, ami : float
+        Adjusted Rand index [1]_ and adjusted mutual information of the genes that both assign; NaN if there are fewer than
+        two.
+    n_genes : int
+        Number of genes that both have.
+    matched : DataFrame
+        One row a pair of clusters that correspond, by the assignment that shares most genes [2]_: `cluster_a`, `cluster_b`,
+        `n_shared`, `jaccard`.
+    genes : DataFrame
+        One row a gene that both have: `cluster_a`, `cluster_b`; `moves`, whether it is not in the cluster that corresponds;
+        of two fits also `confidence_a`, `confidence_b`, and `correlation` of its two trends over the shared part of
+        pseudotime.
+    only_a, only_b : list of str
+        Genes that only one has.
+
+    References
+    ----------
+    .. [1] Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
+    .. [2] Kuhn (1955). The Hungarian method for the assignment problem. Naval Research Logistics Quarterly 2, 83-97.
+    """
+
+    contingency: pd.DataFrame
+    ari: float
+    ami: float
+    n_genes: int
+    matched: pd.DataFrame
+    genes: pd.DataFrame
+    only_a: list[str]
+    only_b: list[str]
+
+    def __str__(self) -> str:
+        moved = int(self.genes["moves"].sum())
+        return (
+            f"{self.n_genes} genes in both, {len(self.only_a)} only in a, {len(self.only_b)} only in b; "
+            f"{moved} move; ARI {self.ari:.3f}, AMI {self.ami:.3f}"
+        )
+
+
+def compare(a: Any, b: Any) -> Comparison:
+    """Compare the clusters of two fits: contingency, agreement, and which genes move.
+
+    Parameters
+    ----------
+    a, b : TrendClusterer, Series or mapping
+        Fitted, or the cluster of each gene (-1 = not assigned).
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    TypeError
+        If one is neither.
+    ValueError
+        If no gene is in both.
+
+    Examples
+    --------
+    >>> found = compare({"a": 0, "b": 0, "c": 1, "d": 1}, {"a": 5, "b": 5, "c": 2, "d": 5})
+    >>> print(found)
+    4 genes in both, 0 only in a, 0 only in b; 1 move; ARI 0.000, AMI 0.000
+    >>> found.genes.query("moves").index.tolist()
+    ['d']
+    """
+    first, second = _labels(a, "a"), _labels(b, "b")
+    shared = first.index[first.index.isin(second.index)]
+    if len(shared) == 0:
+        raise ValueError(
+            f"a and b have no gene in common: a has {len(first)}, e.g. {first.index[0]!r}, "
+            f"and b has {len(second)}, e.g. {second.index[0]!r}."
+        )
+    genes = pd.DataFrame({"cluster_a": first[shared], "cluster_b": second[shared]}, index=shared)
+    table = pd.crosstab(genes["cluster_a"], genes["cluster_b"])
+    matched = _match(table)
+    partner = dict(zip(matched["cluster_a"], matched["cluster_b"], strict=True)) | {-1: -1}
+    genes["moves"] = genes["cluster_a"].map(partner) != genes["cluster_b"]
+    for name, fit in (("a", a), ("b", b)):
+        if hasattr(fit, "gene_table_"):
+            genes[f"confidence_{name}"] = fit.gene_table_.loc[shared, "confidence"]
+    if hasattr(a, "trends_") and hasattr(b, "trends_"):
+        genes["correlation"] = _correlations(a, b, shared)
+    both = genes[(genes["cluster_a"] >= 0) & (genes["cluster_b"] >= 0)]
+    labels = both["cluster_a"], both["cluster_b"]
+    return Comparison(
+        table,
+        float(adjusted_rand_score(*labels)) if len(both) > 1 else np.nan,
+        float(adjusted_mutual_info_score(*labels)) if len(both) > 1 else np.nan,
+        len(shared),
+        matched,
+        genes,
+        [str(gene) for gene in first.index.difference(shared, sort=False)],
+        [str(gene) for gene in second.index.difference(shared, sort=False)],
+    )
+
+
+def _labels(fit: Any, name: str) -> pd.Series:
+    """Return the cluster of each gene."""
+    if hasattr(fit, "labels_") and hasattr(fit, "genes_"):
+        return pd.Series(fit.labels_, index=pd.Index(fit.genes_, name="gene"))
+    if not isinstance(fit, (pd.Series, Mapping)):
+        raise TypeError(
+            f"{name} must be a fitted TrendClusterer, or the cluster of each gene as a Series or mapping; "
+            f"got {type(fit).__name__}{' that is not fitted' if hasattr(fit, 'get_params') else ''}."
+        )
+    labels = pd.Series(fit if isinstance(fit, pd.Series) else dict(fit))
+    if len(labels) == 0:
+        raise ValueError(f"{name} holds no gene.")
+    if labels.index.has_duplicates:
+        raise ValueError(f"{name} names a gene more than once: {labels.index[labels.index.duplicated()][0]!r}.")
+    numbers = pd.to_numeric(labels.astype(object), errors="coerce").fillna(-1)
+    if (numbers % 1 != 0).any():
+        raise ValueError(f"Clusters must be integers; {name} holds {numbers[numbers % 1 != 0].iloc[0]!r}.")
+    return numbers.astype(int).rename_axis("gene")
+
+
+def _match(table: pd.DataFrame) -> pd.DataFrame:
+    """Return which clusters correspond."""
+    counts = table.loc[table.index >= 0, table.columns >= 0]
+    rows, columns = linear_sum_assignment(-counts.to_numpy()) if counts.size else ([], [])
+    pairs = []
+    for row, column in zip(rows, columns, strict=True):
+        number = int(counts.iloc[row, column])
+        if number:
+            union = table.loc[counts.index[row]].sum() + table[counts.columns[column]].sum() - number
+            pairs.append((int(counts.index[row]), int(counts.columns[column]), number, number / union))
+    return pd.DataFrame(pairs, columns=["cluster_a", "cluster_b", "n_shared", "jaccard"])
+
+
+def _correlations(a: Any, b: Any, genes: pd.Index) -> np.ndarray:
+    """Return the correlation of the trends of each gene where both fits have pseudotime; NaN where they do not overlap.
+
+    Fits of several lineages are compared point by point, if their grids are as long.
+    """
+    first, second = (fit.trends_[pd.Index(fit.genes_).get_indexer(genes)] for fit in (a, b))
+    if not isinstance(a.lineage_, list) and not isinstance(b.lineage_, list):
+        low = max(a.pseudotime_[0], b.pseudotime_[0])
+        high = min(a.pseudotime_[-1], b.pseudotime_[-1])
+        if low >= high:
+            return np.full(len(genes), np.nan)
+        grid = np.linspace(low, high, max(len(a.pseudotime_), len(b.pseudotime_)))
+        first = np.array([np.interp(grid, a.pseudotime_, row) for row in first])
+        second = np.array([np.interp(grid, b.pseudotime_, row) for row in second])
+    if first.shape != second.shape:
+        return np.full(len(genes), np.nan)
+    first, second = (values - values.mean(axis=1, keepdims=True) for values in (first, second))
+    length = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    return np.divide((first * second).sum(axis=1), length, out=np.full(len(genes), np.nan), where=length > 0)

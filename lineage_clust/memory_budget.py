@@ -1,0 +1,54 @@
+"""How much memory blocks of expression may take: 256 MB, or what the user says."""
+
+from __future__ import annotations
+
+import re
+from numbers import Real
+
+import numpy as np
+
+DEFAULT = 256 * 10**6
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def parse_budget(budget: object) -> int:
+    """Return a memory budget in bytes.
+
+    Parameters
+    ----------
+    budget
+        Bytes, a string such as "500MB" or "2GiB", or `None` for the default of 256 MB.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse_budget("500MB"), parse_budget("1 GiB"), parse_budget(None)
+    (500000000, 1073741824, 256000000)
+    """
+    if budget is None:
+        return DEFAULT
+    number = budget
+    if isinstance(budget, str):
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([KMGT]I?)?B?\s*", budget, flags=re.IGNORECASE)
+        number = float(match[1]) * _UNITS[(match[2] or "").upper()] if match else None
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, Real) or not 1 <= number < np.inf:
+        raise ValueError(f"memory_budget must be bytes, a string such as '500MB', or None; got {budget!r}.")
+    return int(number)
+
+
+def readable(n_bytes: float) -> str:
+    """Return a number of bytes with its unit.
+
+    Examples
+    --------
+    >>> readable(256_000_000), readable(12)
+    ('256 MB', '12 bytes')
+    """
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes:.0f} bytes"

@@ -1,0 +1,129 @@
+"""Rows of a design that use a few neighbouring columns each, as those of B-splines do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+_ROWS = 2**15  # made dense at a time
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A design of which row `i` is `values[i]` from column `starts[i]` on, zero elsewhere, with further columns.
+
+    Attributes
+    ----------
+    starts
+        `(n_cells,)` first column that is used.
+    values
+        `(n_cells, width)`.
+    extra
+        `(n_cells, n_extra)` the columns after those: covariates, intercept, offset.
+    n_banded
+        Number of columns that the bands lie in.
+
+    Examples
+    --------
+    >>> bands = make_bands(sparse.csr_array(np.array([[1.0, 2, 0, 0], [0, 0, 3, 4]])), 4)
+    >>> bands.starts.tolist(), bands.values.tolist()
+    ([0, 2], [[1.0, 2.0], [3.0, 4.0]])
+    >>> bands.dense().tolist()
+    [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 4.0]]
+    >>> bands.weighted_sums(np.array([1.0, 10.0])).tolist()
+    [1.0, 2.0, 30.0, 40.0]
+    """
+
+    starts: np.ndarray
+    values: np.ndarray
+    extra: np.ndarray
+    n_banded: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, rows) -> Bands:
+        return Bands(self.starts[rows], self.values[rows], self.extra[rows], self.n_banded)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of all columns."""
+        return self.n_banded + self.extra.shape[1]
+
+    def gram(self, weights: np.ndarray) -> np.ndarray:
+        """Return `Z'WZ`, `(n_columns, n_columns)`."""
+        gram = np.zeros((self.n_columns, self.n_columns))
+        banded, width = self.n_banded, self.values.shape[1]
+        if width == banded:  # no band at all
+            gram[:banded, :banded] = self.values.T @ (self.values * weights[:, None])
+        for one in range(width if width < banded else 0):
+            weighted = weights * self.values[:, one]
+            for other in range(one, width):
+                places = np.arange(banded - width + 1)
+                sums = np.bincount(self.starts, weighted * self.values[:, other], minlength=len(places))
+                gram[places + one, places + other] += sums
+                gram[places + other, places + one] += sums if other > one else 0.0
+        for column in range(self.extra.shape[1]):
+            weighted = weights * self.extra[:, column]
+            gram[:, banded + column] = self.weighted_sums(weighted)
+            gram[banded + column, :banded] = gram[:banded, banded + column]
+        return gram
+
+    def weighted_sums(self, weights: np.ndarray) -> np.ndarray:
+        """Return `Z'w`, `(n_columns,)`."""
+        sums = np.zeros(self.n_banded)
+        for band in range(self.values.shape[1]):
+            sums += np.bincount(self.starts + band, weights * self.values[:, band], minlength=self.n_banded)
+        return np.concatenate([sums, self.extra.T @ weights])
+
+    def with_column(self, column: np.ndarray) -> Bands:
+        """Return the design with one more column at its end."""
+        return replace(self, extra=np.column_stack([self.extra, column]))
+
+    def dense(self) -> np.ndarray:
+        """Return the design as an array `(n_cells, n_columns)`."""
+        matrix = np.zeros((len(self), self.n_columns))
+        for band in range(self.values.shape[1]):
+            matrix[np.arange(len(self)), self.starts + band] = self.values[:, band]
+        matrix[:, self.n_banded :] = self.extra
+        return matrix
+
+
+def make_bands(matrix, n_banded: int) -> Bands:
+    """Return the Bands of a design.
+
+    Parameters
+    ----------
+    matrix
+        Dense or sparse `(n_cells, n_columns)`.
+    n_banded
+        How many of the leading columns to take for banded, if they are.
+    """
+    n_cells = matrix.shape[0]
+    if not sparse.issparse(matrix):
+        rest = matrix[:, n_banded:]
+        return Bands(np.zeros(n_cells, dtype=np.int32), matrix[:, :n_banded], rest, n_banded)
+    rest = matrix[:, n_banded:].toarray()
+    banded = sparse.csr_array(matrix[:, :n_banded])
+    banded.sum_duplicates()
+    used = np.diff(banded.indptr) > 0
+    lowest, highest = np.zeros(n_cells, dtype=np.int32), np.zeros(n_cells, dtype=np.int32)
+    lowest[used] = banded.indices[banded.indptr[:-1][used]]
+    highest[used] = banded.indices[banded.indptr[1:][used] - 1]
+    width = int((highest - lowest).max(initial=0)) + 1
+    width = width if 2 * width <= n_banded else n_banded
+    starts = np.minimum(lowest, n_banded - width).astype(np.int32)
+    values = np.zeros((n_cells, width))
+    for first in range(0, n_cells, _ROWS):
+        last = min(first + _ROWS, n_cells)
+        inside = slice(banded.indptr[first], banded.indptr[last])
+        rows = np.repeat(np.arange(first, last), np.diff(banded.indptr[first : last + 1]))
+        values[rows, banded.indices[inside] - starts[rows]] = banded.data[inside]
+    return Bands(starts, values, rest, n_banded)
+
+
+def no_design(n_cells: int) -> Bands:
+    """Return Bands without a column."""
+    return Bands(np.zeros(n_cells, dtype=np.int32), np.zeros((n_cells, 0)), np.zeros((n_cells, 0)), 0)

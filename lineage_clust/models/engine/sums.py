@@ -1,0 +1,273 @@
+"""Sums over cells that a Gaussian fit needs, and all else there is to find out, from blocks that are seen once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+import numpy as np
+from scipy import sparse
+
+from ...blocks import BlockedExpression
+from ...sources import cuts
+from .bands import Bands, no_design
+from .notes import LARGE
+
+_VALUES = 2**18  # in double precision at a time: what stays near the processor
+_COUNTED_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over some of the cells; those over other cells can be added. Arrays are `(n_genes,)` unless said otherwise.
+
+    Attributes
+    ----------
+    level
+        What was taken off the expression first, so that squares keep their digits; 0 for sparse expression.
+    products
+        `Z'W(Y - level)`, `(n_columns, n_genes)`.
+    sums, squares
+        Weighted sums of `Y - level` and of its squares.
+    weight
+        Sum of the weights.
+    columns
+        `(n_columns,)` weighted sums of the design.
+    counts, carried
+        Number of values that are not zero, and the sum of the weights of their cells.
+    large
+        Whether a value reaches 2^31 - 1.
+    totals, total_squares
+        Sums of expression and of its squares over all cells, also those of weight 0, unweighted.
+    n_cells
+        Number of all cells.
+    """
+
+    level: np.ndarray
+    products: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+    weight: float
+    columns: np.ndarray
+    counts: np.ndarray
+    carried: np.ndarray
+    large: np.ndarray
+    totals: np.ndarray
+    total_squares: np.ndarray
+    n_cells: int
+
+    def around(self, level: np.ndarray) -> Sums:
+        """Return the same sums of the expression less another level."""
+        step = self.level - level
+        if not np.any(step):
+            return replace(self, level=level)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return replace(
+                self,
+                level=level,
+                products=self.products + np.outer(self.columns, step),
+                sums=self.sums + step * self.weight,
+                squares=self.squares + step * (2 * self.sums + step * self.weight),
+            )
+
+    def merge(self, other: Sums) -> Sums:
+        """Return the sums over the cells of both.
+
+        References
+        ----------
+        Chan, Golub & LeVeque (1983). Algorithms for computing the sample variance. The American Statistician 37, 242-247.
+        """
+        one = self if self.weight > 0 else self.around(other.level)
+        other = other.around(one.level)
+        names = (field.name for field in fields(Sums) if field.name not in ("level", "large"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            added = {name: getattr(one, name) + getattr(other, name) for name in names}
+        return Sums(level=one.level, large=one.large | other.large, **added)
+
+
+def gathered(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float = np.inf) -> Sums:
+    """Return the Sums over all cells of expression in a file, in one pass; totals are remembered by `Y`.
+
+    Parameters
+    ----------
+    Y
+        Expression.
+    bands, weights
+        Design and weights of its chosen cells.
+    enough
+        See :func:`block_sums`.
+    """
+    parts = Y.reduce(partial(block_sums, enough=enough), lambda cells: (bands[cells], weights[cells]))
+    n_genes = Y.shape[1]
+    whole = {}
+    for field in fields(Sums):
+        first = getattr(parts[0][1], field.name)
+        if field.name in ("weight", "columns", "n_cells"):
+            whole[field.name] = first
+            continue
+        whole[field.name] = np.zeros((*first.shape[:-1], n_genes), dtype=first.dtype)
+        for genes, sums in parts:
+            whole[field.name][..., genes] = getattr(sums, field.name)
+    sums = Sums(**whole)
+    Y.remember(totals=sums.totals, total_squares=sums.total_squares)
+    return sums
+
+
+def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: one pass, unless there was one."""
+    if Y.has_all_cells and Y.recall("totals") is not None:
+        return Y.recall("totals"), Y.recall("total_squares")
+    n_cells = Y.shape[0]
+    sums = gathered(Y, no_design(n_cells), np.ones(n_cells), enough=0.0)
+    sums = sums.around(np.zeros_like(sums.level))
+    return sums.sums, sums.squares
+
+
+def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, enough: float = np.inf) -> Sums:
+    """Return the Sums of a block of cells.
+
+    Parameters
+    ----------
+    block
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    kept
+        The rows that are cells of the design; `None` = all.
+    bands, weights
+        Design and weights of these.
+    enough
+        A gene's values are counted no further once the weights of their cells add up to this: only genes of few cells
+        have exact counts then.
+
+    Examples
+    --------
+    >>> bands = Bands(np.zeros(2, dtype=int), np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 0)), 2)
+    >>> sums = block_sums(sparse.csr_array([[1.0], [3.0]]), None, bands, np.array([1.0, 0.5]))
+    >>> sums.products.tolist(), sums.squares.tolist(), sums.totals.tolist()
+    ([[1.0], [1.5]], [5.5], [4.0])
+    """
+    block = block.tocsr() if sparse.issparse(block) else block
+    of_piece, total = (_sparse_sums if sparse.issparse(block) else _dense_sums), None
+    for rows in _pieces(block):
+        inside, lines = None, rows
+        if kept is not None:
+            lines = slice(*np.searchsorted(kept, [rows.start, rows.stop]).tolist())
+            inside = kept[lines] - rows.start
+        piece = _rows_of(block, rows)
+        open_genes = np.full(block.shape[1], enough > 0) if total is None else total.carried < enough
+        part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
+        total = part if total is None else total.merge(part)
+    return total
+
+
+def _rows_of(block, rows: slice):
+    if not sparse.issparse(block):
+        return block[rows]
+    inside = slice(block.indptr[rows.start], block.indptr[rows.stop])
+    indptr = block.indptr[rows.start : rows.stop + 1] - block.indptr[rows.start]
+    shape = (rows.stop - rows.start, block.shape[1])
+    return sparse.csr_array((block.data[inside], block.indices[inside], indptr), shape=shape)  # not a copy
+
+
+def _pieces(block) -> list[slice]:
+    n_cells, n_genes = block.shape
+    if sparse.issparse(block):
+        return [slice(*ends) for ends in cuts(block.indptr, _VALUES)] or [slice(0, 0)]
+    step = max(1, _VALUES // max(n_genes, 1))
+    return [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)] or [slice(0, 0)]
+
+
+def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+    n_cells, n_genes = block.shape
+    block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
+    if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
+        block = block.copy()
+        block.sum_duplicates()
+    ones = np.ones(n_cells)
+    totals = block.T @ ones
+    own, whole = block, kept is None or len(kept) == n_cells
+    if not whole and not np.isfinite(totals).all():  # 0 times infinity is no 0: leave the other cells out
+        own, kept, whole = block[kept], None, True
+    if not whole:
+        spread = np.zeros(n_cells)
+        spread[kept] = weights
+        weights = spread
+        starts, values = np.zeros(n_cells, dtype=bands.starts.dtype), np.zeros((n_cells, bands.values.shape[1]))
+        extra = np.zeros((n_cells, bands.extra.shape[1]))
+        starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra
+        bands = Bands(starts, values, extra, bands.n_banded)
+    products, sums = _sparse_products(own, bands, weights)
+    counts, carried = _counted(own, weights, open_genes, enough)
+    large = np.zeros(n_genes, dtype=bool)
+    if own.nnz and (own.data.max() >= LARGE or own.data.min() <= -LARGE):  # most blocks hold none
+        large[own.indices[np.abs(own.data) >= LARGE]] = True
+    squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape)
+    squares = squared.T @ weights
+    if own is not block:
+        squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape)
+    return Sums(
+        np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried, large,
+        totals,         squared.T @ ones, n_cells,
+    )  # fmt: skip
+
+
+def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Z'WY` and `sum wy`: the columns of all bands that start at the same place are made in one product."""
+    n_cells, n_genes = block.shape
+    width = bands.values.shape[1]
+    n_starts = bands.n_banded - width + 1
+    products = np.zeros((bands.n_columns, n_genes))
+    placed = block
+    if n_starts > 1:
+        kind = np.int32 if n_starts * n_genes < 2**31 else np.int64
+        shift = np.repeat(bands.starts.astype(kind) * n_genes, np.diff(block.indptr))
+        shape = (n_cells, n_starts * n_genes)
+        placed = sparse.csr_array((block.data, block.indices + shift, block.indptr), shape=shape)
+    for band in range(width):  # vector by vector: that is several times faster than all at once
+        products[band : band + n_starts] += (placed.T @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
+    for column in range(bands.extra.shape[1]):
+        products[bands.n_banded + column] = block.T @ (weights * bands.extra[:, column])
+    used = weights > 0
+    if width and np.all(np.abs(bands.values[used].sum(axis=1) - 1) < 1e-14):
+        return products, products[: bands.n_banded].sum(axis=0)
+    return products, block.T @ weights
+
+
+def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers of values that are not zero, and their cells' weights, of genes until they have enough."""
+    n_cells, n_genes = block.shape
+    counts, carried = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
+    first, size = 0, _COUNTED_AT_ONCE if np.isfinite(enough) else block.nnz
+    while first < n_cells and open_genes.any():
+        last = int(np.searchsorted(block.indptr, block.indptr[first] + size, side="right")) - 1
+        last = min(max(last, first + 1), n_cells)
+        inside = slice(block.indptr[first], block.indptr[last])
+        genes = block.indices[inside]
+        found = block.data[inside] != 0
+        places = np.flatnonzero(found if open_genes.all() else open_genes[genes] & found)
+        cells = first + np.searchsorted(block.indptr[first : last + 1], places + block.indptr[first], side="right") - 1
+        genes, carrying = genes[places], weights[cells]
+        counts += np.bincount(genes[carrying > 0], minlength=n_genes)
+        carried += np.bincount(genes, carrying, minlength=n_genes)
+        open_genes = open_genes & (carried < enough)
+        first, size = last, 4 * size  # most genes soon have enough, and the others' values are few
+    return counts, carried
+
+
+def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+    block = np.asarray(block, dtype=np.float64)
+    own = block if kept is None else block[kept]
+    total = weights.sum()
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        totals, total_squares = block.sum(axis=0), np.einsum("ij,ij->j", block, block)
+        level = weights @ own / total
+        level = np.where(np.isfinite(level), level, 0.0)
+        found = own != 0 if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
+        large = (np.abs(own) >= LARGE).any(axis=0)
+        counts = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
+        carried = np.where(open_genes, weights @ found, 0.0)
+        centred = own - level
+        weighted = bands.dense() * weights[:, None]
+        return Sums(
+            level, weighted.T @ centred, weights @ centred, np.einsum("ij,ij,i->j", centred, centred, weights), total,
+            weighted.sum(axis=0), counts, carried, large, totals, total_squares, len(block),
+        )  # fmt: skip

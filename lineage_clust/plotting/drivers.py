@@ -1,0 +1,114 @@
+"""Genes that go with a lineage, and against it: correlations with their intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
+
+from .labels import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+_WITH, _AGAINST = "#D55E00", "#0072B2"
+_ROW = 0.2  # inches a gene
+
+
+def plot_drivers(
+    drivers: pd.DataFrame,
+    lineage: str | None = None,
+    *,
+    n_genes: int = 10,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw the genes with the strongest correlations of either sign.
+
+    Parameters
+    ----------
+    drivers : DataFrame
+        As :func:`lineage_clust.lineage_drivers` returns.
+    lineage : str, optional
+        Lineage; `None` = the first of the table.
+    n_genes : int
+        How many of each sign at most.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; `None` = a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure; `None` = by the number of genes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    UnknownNameError
+        If the table does not have the lineage.
+    ValueError
+        If it is no such table, or no gene has a correlation.
+
+    Notes
+    -----
+    Lines are the confidence intervals of the table. A dot is open where the interval holds 0. The genes were chosen for
+    their correlations, so that those of the strongest are likely to be overstated.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> ax = plot_drivers(lc.lineage_drivers(lc.datasets.bone_marrow(), "Ery"), n_genes=3)
+    >>> len(ax.get_yticks())
+    6
+    """
+    import matplotlib.pyplot as plt
+
+    lineage = _check(drivers, lineage, n_genes)
+    table = pd.DataFrame({name: drivers[f"{lineage}_{name}"] for name in ("corr", "ci_low", "ci_high")}).astype(float)
+    table = table[table["corr"].notna()].sort_values("corr", ascending=False, kind="stable")
+    if table.empty:
+        raise ValueError(f"No gene has a correlation with lineage {lineage!r}: all are NaN.")
+    top, bottom = table[table["corr"] > 0].head(n_genes), table[table["corr"] <= 0].tail(n_genes)
+    shown = pd.concat([top, bottom])
+    y = np.arange(len(shown), dtype=float) + np.where(np.arange(len(shown)) >= len(top), 0.6 if len(top) else 0.0, 0.0)
+    if ax is None:
+        _, ax = plt.subplots(figsize=figsize or (4.4, 0.9 + _ROW * (y[-1] + 1)), dpi=dpi, layout="constrained")
+    r, low, high = shown.to_numpy().T
+    colors = np.where(np.arange(len(shown)) < len(top), _WITH, _AGAINST)
+    certain = (low > 0) | (high < 0)
+    ax.axvline(0, color="0.7", lw=0.8, zorder=0)
+    ax.hlines(y, low, high, colors=list(colors), lw=1.6, zorder=1)
+    ax.scatter(
+        r, y, s=26, c=list(np.where(certain, colors, "white")), edgecolors=list(colors), linewidths=1.2, zorder=2
+    )
+    ax.set_yticks(y, [shortened(gene, 26) for gene in shown.index], fontsize=8, fontstyle="italic")
+    ax.set_ylim(y[-1] + 0.7, -0.7)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("correlation with fate probability")
+    ax.set_title(shortened(lineage, 40), loc="left", fontsize=11, fontweight="bold")
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
+def _check(drivers, lineage: str | None, n_genes: int) -> str:
+    if not isinstance(drivers, pd.DataFrame):
+        raise ValueError(f"drivers must be the table that lineage_drivers returns; got {type(drivers).__name__}.")
+    known = [name.removesuffix("_corr") for name in map(str, drivers.columns) if name.endswith("_corr")]
+    if not known:
+        raise ValueError(
+            f"drivers has no column such as 'Ery_corr' (it has {quoted(drivers.columns)}): pass the table that "
+            "lineage_drivers returns."
+        )
+    if not isinstance(n_genes, (int, np.integer)) or n_genes < 1:
+        raise ValueError(f"n_genes must be a positive integer; got {n_genes!r}.")
+    lineage = known[0] if lineage is None else lineage
+    if lineage not in known:
+        raise UnknownNameError(
+            f"drivers has no lineage {lineage!r}; it has {quoted(known)}.{did_you_mean(lineage, known)}"
+        )
+    return lineage

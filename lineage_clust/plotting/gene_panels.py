@@ -1,0 +1,210 @@
+"""One panel a gene: its trend along one or several lineages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import norm
+
+from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
+from lineage_clust.trends import Trends
+
+from .colors import cluster_color, lineage_colors
+from .gene import MAX_CELLS, draw_trend
+from .labels import fit_text, shortened
+from .timeline import segments
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANEL = (2.5, 2.0)
+
+
+def plot_gene_trends(
+    trends: Mapping[str, Mapping[str, Any]] | Trends,
+    genes: Sequence[str] | None = None,
+    *,
+    clusters: Mapping[str, int] | None = None,
+    lineages: Sequence[str] | None = None,
+    max_cells: int = MAX_CELLS,
+    ylabel: str = "expression",
+    ncols: int = 4,
+    sharey: bool = False,
+    ax: Axes | Sequence[Axes] | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Figure:
+    """Draw trends of genes with their 95 % intervals, several lineages of a gene together in one panel.
+
+    Parameters
+    ----------
+    trends : mapping of str to mapping of str to GeneTrend, or Trends
+        Gene -> lineage -> trend, as in `TrendClusterer.models_` or from `TrendClusterer.gene_trends(adata)`, whose
+        trends hold cells; these are drawn, the darker the more they belong to the lineage. Of a
+        :class:`lineage_clust.Trends`, the interval is `values` +- 1.96 `se`.
+    genes : sequence of str, optional
+        Which genes, in which order; `None` = all.
+    clusters : mapping of str to int, optional
+        Cluster of each gene, -1 = not assigned. It is written above the panel; along a single lineage, the trend has
+        the cluster's colour.
+    lineages : sequence of str, optional
+        Which lineages; `None` = all.
+    max_cells : int
+        Of more cells of a lineage, this many are drawn, chosen at random; 0 = none.
+    ylabel : str
+        What the y axis shows.
+    ncols : int
+        Panels a row, at most.
+    sharey : bool
+        Whether panels share the y axis.
+    ax : Axes or sequence of Axes, optional
+        One a gene; `None` = a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such gene or lineage.
+    ValueError
+        If no gene is asked for, none of them has a trend, or `ax` are not as many as genes.
+
+    Notes
+    -----
+    A panel of a gene that could not be fitted says why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.trends import Trends
+    >>> time = np.linspace(0, 1, 20)
+    >>> trends = Trends(np.array([time, 1 - time]), time, ["a", "b"])
+    >>> [ax.get_title(loc="left") for ax in plot_gene_trends(trends).axes]
+    ['a', 'b']
+    """
+    curves = _of_arrays(trends) if isinstance(trends, Trends) else trends
+    genes = _check_genes(curves, genes)
+    shown = {gene: dict(curves[gene]) for gene in genes}
+    names = _check_lineages(list(next(iter(shown.values()))), lineages)
+    if not any(shown[gene][name] for gene in genes for name in names):
+        shown[genes[0]][names[0]].reraise()
+    figure, axes = _make_axes(ax, len(genes), ncols, sharey, figsize, dpi)
+    palette = lineage_colors(len(names)) if len(names) > 1 else None
+    n_clusters = max([-1, *(clusters or {}).values()]) + 1
+    titles = []
+    for gene, panel in zip(genes, axes, strict=True):
+        cluster = None if clusters is None else clusters.get(gene)
+        for number, name in enumerate(names):
+            if not shown[gene][name]:
+                continue
+            color = palette[number] if palette else cluster_color(cluster, n_clusters)
+            cell_color = palette[number] if palette else "0.3"
+            draw_trend(panel, shown[gene][name], color, cell_color, max_cells, label=name)
+        _set_limits(panel, [shown[gene][name] for name in names])
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=8)
+        note = "" if cluster is None else f"cluster {cluster}" if cluster >= 0 else "no cluster"
+        right = panel.set_title(note, loc="right", fontsize=8, color="0.35")
+        titles.append((panel, panel.set_title(str(gene), loc="left", fontsize=10, fontweight="bold"), right))
+    time = "pseudotime" if palette or not names[0] else f"pseudotime ({shortened(names[0], 20)})"
+    _label(figure, axes, ax is None, time, ylabel, legend=bool(palette))
+    for panel, left, right in titles:
+        fit_text(left, panel.get_window_extent().width - right.get_window_extent().width - 0.08 * figure.dpi)
+    return figure
+
+
+def _of_arrays(trends: Trends) -> dict:
+    half = None if trends.se is None else norm.ppf(0.975) * trends.se
+    found: dict = {}
+    for row, gene in enumerate(trends.genes):
+        found[gene] = {}
+        for part in segments(trends.grid, trends.grid_lineage):
+            values = trends.values[row, part.columns]
+            bounds = (
+                None
+                if half is None
+                else np.column_stack([values - half[row, part.columns], values + half[row, part.columns]])
+            )
+            found[gene][part.name] = SimpleNamespace(x=None, x_test=part.grid, y_test=values, conf_int=bounds)
+    return found
+
+
+def _check_genes(curves: Mapping, genes) -> list[str]:
+    wanted = list(curves) if genes is None else [genes] if isinstance(genes, str) else list(genes)
+    if not wanted:
+        raise ValueError("There is no gene to draw: genes is empty. Name at least one.")
+    for gene in wanted:
+        if gene not in curves:
+            raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, curves)}")
+    return list(dict.fromkeys(wanted))
+
+
+def _check_lineages(known: list[str], lineages) -> list[str]:
+    wanted = known if lineages is None else [lineages] if isinstance(lineages, str) else list(lineages)
+    if not wanted:
+        raise ValueError("lineages is empty. Name at least one, or pass None for all.")
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError(
+                f"Lineage {name!r} was not fitted; there is {quoted(known)}.{did_you_mean(name, known)}"
+            )
+    return list(dict.fromkeys(wanted))
+
+
+def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
+    import matplotlib.pyplot as plt
+
+    if ax is not None:
+        axes = list(np.atleast_1d(np.asarray(ax, dtype=object)).ravel())
+        if len(axes) != n_genes:
+            raise ValueError(f"ax must hold one Axes a gene: there are {n_genes} genes and {len(axes)} Axes.")
+        return axes[0].figure.figure, axes
+    ncols = max(1, min(int(ncols), n_genes))
+    nrows = -(-n_genes // ncols)
+    size = (_PANEL[0] * ncols + 0.5, _PANEL[1] * nrows + 0.5)
+    figure, axes = plt.subplots(
+        nrows, ncols, figsize=figsize or size, dpi=dpi, sharey=sharey, squeeze=False, layout="constrained"
+    )
+    axes = list(axes.ravel())
+    for empty in axes[n_genes:]:
+        empty.remove()
+    return figure, axes[:n_genes]
+
+
+def _set_limits(ax, trends: list) -> None:
+    found = [trend for trend in trends if trend]
+    if found:
+        ax.set_xlim(min(trend.x_test[0] for trend in found), max(trend.x_test[-1] for trend in found))
+        return
+    reason = fill(f"no trend: {trends[0].reason}", 34, max_lines=5, placeholder=" …")
+    ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=7, color="0.35", ha="center", va="center")
+    ax.set(xticks=[], yticks=[])
+
+
+def _label(figure, axes: list, own: bool, time: str, ylabel: str, legend: bool) -> None:
+    """Name the axes, once for a figure of our own, and the lineages; then let the layout take its place."""
+    for ax in [] if own else axes:
+        ax.set_xlabel(time)
+        ax.set_ylabel(ylabel)
+    entries = {}
+    for ax in axes:
+        handles, labels = ax.get_legend_handles_labels()
+        entries.update(zip(labels, handles, strict=True))
+    if own:
+        figure.supxlabel(time, fontsize=10)
+        figure.supylabel(ylabel, fontsize=10)
+        if legend:
+            figure.legend(entries.values(), entries, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    elif legend:
+        axes[0].legend(entries.values(), entries, frameon=False, fontsize=8)
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()

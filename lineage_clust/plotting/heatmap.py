@@ -1,0 +1,209 @@
+"""All genes in one picture: a row a gene, ordered by cluster and by peak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lineage_clust.errors import UnknownNameError, did_you_mean
+
+from . import heatmap_margins as margins
+from .panels import check_clusters, check_shapes
+from .strips import Strip
+from .timeline import evenly, segments
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+_WIDTH, _WIDTH_OF_EACH = 4.2, 2.9  # inches, of one lineage and of each of several
+_ROW, _LEAST_HEIGHT, _MOST_HEIGHT = 0.13, 1.3, 6.5
+_INSIDE = 0.99  # share of the values that are within the limits of the colours
+
+
+def plot_heatmap(
+    scaled: np.ndarray,
+    labels: np.ndarray,
+    grid: np.ndarray,
+    genes: Sequence[str] | None = None,
+    *,
+    grid_lineage: np.ndarray | None = None,
+    clusters: Sequence[int] | None = None,
+    n_clusters: int | None = None,
+    label_genes: Sequence[str] | int | None = None,
+    importance: np.ndarray | None = None,
+    strips: Sequence[Strip] = (),
+    center: float | None = 0.0,
+    cmap: Any = None,
+    value_label: str = "scaled expression",
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw trends as rows of colours.
+
+    Parameters
+    ----------
+    scaled : ndarray of shape (n_genes, n_points)
+        Scaled trends.
+    labels : ndarray of int, shape (n_genes,)
+        Cluster of each gene, -1 = not assigned.
+    grid : ndarray of shape (n_points,)
+        Pseudotime; several lineages one after the other.
+    genes : sequence of str, optional
+        Names of the rows.
+    grid_lineage : ndarray of str, shape (n_points,), optional
+        Lineage of each grid point; several lie side by side with a gap, on the same scale of time.
+    clusters : sequence of int, optional
+        Which clusters, in which order; `None` = all. -1 stands for the genes that are not assigned.
+    n_clusters : int, optional
+        Number of clusters that the colours are for; `None` = those in `labels`.
+    label_genes : sequence of str or int, optional
+        Genes to name, with a line from each name to its row; or how many at most. `None` = as many as there is room
+        for, those of most importance first. Names never overlap.
+    importance : ndarray of shape (n_genes,), optional
+        Which genes are named first.
+    strips : sequence of Strip
+        Covariates, drawn above the rows on the same time axis.
+    center : float, optional
+        Value at the middle of a diverging colour map; `None` = a map from the lowest to the highest value.
+    cmap : str or Colormap, optional
+        `None` = "RdBu_r" around a centre, else "viridis".
+    value_label : str
+        What the colours show.
+    ax : matplotlib.axes.Axes, optional
+        Where the rows are drawn; bars and names stand around it, as tick labels do. `None` = a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure; `None` = by the number of genes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With one image a lineage.
+
+    Raises
+    ------
+    ValueError
+        If a cluster is asked for that is not there, there is none, or there is no room for the names asked for.
+    UnknownNameError
+        If a gene to be named is not drawn.
+
+    Notes
+    -----
+    Within a cluster, genes are ordered by the time of their peak, and those with the same peak by the centre of mass of
+    their trend. Around a centre, 99 % of the values are within the limits of the colours; those beyond have the colour
+    of the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scaled = np.array([[-1.0, 0.0, 1.0], [1.0, 0.0, -1.0], [0.9, 0.2, -1.0]])
+    >>> ax = plot_heatmap(scaled, np.array([1, 0, 0]), np.array([0.0, 0.5, 1.0]), ["a", "b", "c"])
+    >>> ax.images[0].get_array()[:, 0].tolist()
+    [1.0, 0.9, -1.0]
+    """
+    import matplotlib.pyplot as plt
+
+    scaled, labels = np.asarray(scaled, dtype=float), np.asarray(labels)
+    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance)
+    shown = check_clusters(clusters, labels)
+    members = [np.flatnonzero(labels == cluster) for cluster in shown]
+    order = np.concatenate([rows[peak_order(scaled[rows], grid)] for rows in members])
+    names = None if genes is None else [str(genes[row]) for row in order]
+    label_genes = _check_named(label_genes, names)
+    weight = None if importance is None else np.nan_to_num(np.asarray(importance, dtype=float)[order])
+    parts = segments(grid, grid_lineage)
+    n_named = len(label_genes) if isinstance(label_genes, list) else 0
+    wanted = margins.least_height(n_named, len(shown))
+    size = (
+        _WIDTH if len(parts) == 1 else _WIDTH_OF_EACH * len(parts),
+        max(float(np.clip(_ROW * len(order), _LEAST_HEIGHT, _MOST_HEIGHT)), wanted),
+    )
+    own = ax is None
+    if own:
+        figure = plt.figure(figsize=figsize or size, dpi=dpi)
+        ax = figure.add_axes([0.2, 0.2, 0.6, 0.6])
+        margins.settle(ax, own, size, figsize)
+
+    def names_and_legends() -> list:
+        margins.draw_ticks(ax, parts)
+        numbers = margins.draw_cluster_numbers(ax, labels[order])
+        named = margins.draw_gene_labels(ax, names, label_genes, weight)
+        return numbers + named + margins.draw_legends(ax, strips, named)
+
+    try:
+        image = _draw_rows(ax, scaled[order], parts, center, cmap)
+        margins.draw_cluster_bar(
+            ax, labels[order], int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
+        )
+        margins.draw_time(ax, parts, strips)
+        margins.draw_scale(ax, image, value_label)
+        margins.settle(ax, own, size, figsize)
+        drawn = names_and_legends()
+        if own and figsize is not None:  # they have left the rows less room than they were laid out for
+            margins.settle(ax, own, size, figsize)
+            for artist in drawn:
+                artist.remove()
+            names_and_legends()
+        if own:
+            margins.settle(ax, own, size, figsize)
+    except Exception:
+        if own:
+            plt.close(figure)
+        raise
+    return ax
+
+
+def peak_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the order of rows by the time of their peak; ties by the centre of mass.
+
+    Examples
+    --------
+    >>> peak_order(np.array([[0.0, 1.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.arange(3.0)).tolist()
+    [2, 1, 0]
+    """
+    raised = scaled - scaled.min(axis=1, keepdims=True)
+    mass = raised.sum(axis=1)
+    centre = np.divide(raised @ grid, mass, out=np.full(len(scaled), np.mean(grid)), where=mass > 0)
+    return np.lexsort((centre, np.asarray(grid)[np.argmax(scaled, axis=1)]))
+
+
+def _check_named(label_genes, names: list[str] | None):
+    """Return how many genes are named at most, their names, or `None`."""
+    if label_genes is None or isinstance(label_genes, (int, np.integer)):
+        return label_genes
+    wanted = list(dict.fromkeys([label_genes] if isinstance(label_genes, str) else map(str, label_genes)))
+    if names is None:
+        raise ValueError("label_genes needs the names of the rows: pass genes= as well.")
+    missing = [gene for gene in wanted if gene not in set(names)]
+    if missing:
+        raise UnknownNameError(
+            f"label_genes names {missing[0]!r}, which is not among the {len(names)} genes that are drawn: it has no trend, "
+            f"is in no cluster (-1), or its cluster was not asked for.{did_you_mean(missing[0], names)}"
+        )
+    return wanted
+
+
+def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap):
+    """Draw an image a lineage, and return one of them."""
+    if center is None:
+        low, high = float(values.min()), float(values.max())
+        high = high if high > low else low + 1.0
+    else:
+        away = np.abs(values - center)
+        reach = float(np.quantile(away, _INSIDE)) or float(away.max()) or 1.0
+        low, high = center - reach, center + reach
+    cmap = cmap or ("viridis" if center is None else "RdBu_r")
+    crowded = len(values) > ax.get_window_extent().height  # rows share a pixel: their mean, and not one of them
+    for part in parts:
+        image = ax.imshow(
+            evenly(values[:, part.columns], part.grid), aspect="auto", cmap=cmap, vmin=low, vmax=high,
+            extent=(*part.ends, len(values), 0), interpolation="antialiased" if crowded else "nearest",
+        )  # fmt: skip
+    ax.set_xlim(parts[0].ends[0], parts[-1].ends[1])
+    ax.set_ylim(len(values), 0)
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    return image

@@ -1,0 +1,231 @@
+"""What stands around the rows of a heat map, at distances in inches: bars, names, legends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .colors import UNASSIGNED, cluster_colors
+from .labels import inches_beside, shortened, spread, thinned
+from .strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
+
+_BAR, _SPACE = 0.11, 0.04  # thickness of a bar, and the space between bars
+_LINE, _TEXT = 0.16, 0.19  # where the line to a name ends and the name starts, from the edge of the rows
+_PAD = 0.16  # around everything
+_SIZE, _LEAST_SIZE = 7.0, 4.5  # of the names of genes, in points
+_SPACING = 1.25 / 72  # inches from line to line, a point of size
+_CLUSTER_GAP = 0.125
+_LONGEST = 22  # characters
+
+
+def least_height(n_named: int, n_clusters: int) -> float:
+    """Return the inches that the names of genes and clusters take."""
+    return max(n_named * _SIZE * _SPACING, n_clusters * _CLUSTER_GAP)
+
+
+def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float] | None) -> None:
+    """Give the rows their final place, for what has been drawn around them so far.
+
+    In a figure of its own, the rows have `size` and the figure is as large as it takes, or, with `figsize`, the rows
+    get what is left of that. In someone else's figure its own layout decides.
+    """
+    figure = ax.figure.figure
+    if not own:
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+        return
+    figure.draw_without_rendering()
+    inner, outer = ax.get_window_extent(), ax.get_tightbbox()
+    left, bottom = (inner.x0 - outer.x0) / figure.dpi + _PAD, (inner.y0 - outer.y0) / figure.dpi + _PAD
+    right, top = (outer.x1 - inner.x1) / figure.dpi + _PAD, (outer.y1 - inner.y1) / figure.dpi + _PAD
+    if figsize is None:
+        width, height = size
+        figure.set_size_inches(left + width + right, bottom + height + top)
+    else:
+        width, height = max(figsize[0] - left - right, 0.5), max(figsize[1] - bottom - top, 0.5)
+    whole = figure.get_size_inches()
+    ax.set_position([left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]])
+
+
+def draw_cluster_bar(ax, labels: np.ndarray, n_clusters: int) -> None:
+    """Draw a bar of the clusters' colours left of the rows, and lines between clusters."""
+    starts, ends = _blocks(labels)
+    colors = [*cluster_colors(n_clusters), UNASSIGNED]
+    bar = ax.inset_axes([-_SPACE - _BAR, 0, _BAR, 1], transform=inches_beside(ax, "left"), label="cluster")
+    bar.barh(starts, 1, height=ends - starts, align="edge", color=[colors[labels[start]] for start in starts])
+    bar.set(xlim=(0, 1), ylim=(len(labels), 0))
+    bar.axis("off")
+    for start in starts[1:]:
+        for part in (ax, bar):
+            part.axhline(start, color="white", lw=1.0)
+    ax.text(
+        -_SPACE - _BAR + 0.02,
+        -0.05,
+        "cluster",
+        transform=inches_beside(ax, "bottom left"),
+        fontsize=8,
+        ha="right",
+        va="top",
+    )
+
+
+def draw_cluster_numbers(ax, labels: np.ndarray) -> list:
+    """Draw the number of each cluster beside its part of the bar, and return what was drawn."""
+    starts, ends = _blocks(labels)
+    height, edge = _size(ax)[1], -_SPACE - _BAR
+    middle = (starts + ends) / 2 / len(labels) * height
+    kept = np.arange(len(starts))
+    if len(starts) * _CLUSTER_GAP > height:
+        kept = thinned(middle, ends - starts, _CLUSTER_GAP)
+    drawn = []
+    for row, y in zip(kept, spread(middle[kept], _CLUSTER_GAP, 0.0, height), strict=True):
+        if abs(y - middle[row]) > 0.02:
+            drawn.append(_line(ax, "left", (edge - 0.02, edge - 0.1), 1 - np.array([middle[row], y]) / height))
+        number = labels[starts[row]]
+        drawn.append(
+            ax.text(edge - (0.12 if len(kept) > 9 else 0.05), 1 - y / height, str(number) if number >= 0 else "none",
+                    transform=inches_beside(ax, "left"), fontsize=8, ha="right", va="center", gid="cluster")
+        )  # fmt: skip
+    return drawn
+
+
+def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
+    """Draw, above the rows, a bar of pseudotime, one of each covariate, and the names of the lineages."""
+    from matplotlib import colormaps
+
+    times = np.concatenate([part.grid for part in parts])
+    shade = (times - times.min()) / (np.ptp(times) or 1.0)
+    bars = [Strip("pseudotime", colormaps["cividis"](shade)), *strips]
+    for number, strip in enumerate(bars):
+        bottom = _SPACE + number * (_BAR + _SPACE)
+        bar = ax.inset_axes([0, bottom, 1, _BAR], transform=inches_beside(ax, "top"), sharex=ax, label=strip.name)
+        for part in parts:
+            edges = strip_edges(part.grid + part.shift)
+            edges[[0, -1]] = part.ends
+            draw_strip(bar, Strip(strip.name, strip.colors[part.columns]), edges, named=part is parts[0])
+        bar.tick_params(bottom=False, labelbottom=False)
+    start, end = parts[0].ends[0], parts[-1].ends[1]
+    for part in parts:
+        ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(bars) * (_BAR + _SPACE),
+                shortened(part.name), fontsize=9, fontweight="bold", ha="center", va="bottom",
+                transform=inches_beside(ax, "top"))  # fmt: skip
+    ax.set_xlabel("pseudotime", fontsize=9)
+
+
+def draw_ticks(ax, parts) -> None:
+    """Mark pseudotimes of each lineage below the rows, as many as there is room for."""
+    from matplotlib.ticker import MaxNLocator
+
+    start, end = parts[0].ends[0], parts[-1].ends[1]
+    width = _size(ax)[0]
+    places, names, first = [], [], []
+    for part in parts:
+        share = (part.ends[1] - part.ends[0]) / (end - start)
+        low, high = part.grid[0], part.grid[-1]
+        slack = 1e-6 * (high - low)
+        for time in MaxNLocator(max(1, round(share * width / 0.7))).tick_values(low, high):
+            if low - slack <= time <= high + slack:
+                places.append(float(time + part.shift))
+                names.append(f"{time:.4g}")
+                first.append(len(first))
+    inches = (np.array(places) - start) / (end - start) * width
+    kept = thinned(inches, -np.array(first, dtype=float), 0.32)
+    ax.set_xticks([places[index] for index in kept], [names[index] for index in kept], fontsize=8)
+
+
+def draw_scale(ax, image, label: str) -> None:
+    """Draw the bar of the colours below the rows, on the left, its label beside it."""
+    bar = ax.inset_axes([0, -0.66, 1.2, 0.1], transform=inches_beside(ax, "bottom left"), label="scale")
+    low, high = image.get_clim()
+    data = [part.get_array() for part in ax.images]
+    beyond = (min(part.min() for part in data) < low, max(part.max() for part in data) > high)
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
+    ax.figure.figure.colorbar(image, cax=bar, orientation="horizontal", extend=extend)
+    bar.locator_params(nbins=4)
+    bar.tick_params(labelsize=7)
+    bar.text(1.25 if extend in ("both", "max") else 1.08, 0.5, label, transform=bar.transAxes, fontsize=8, va="center")
+
+
+def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None) -> list:
+    """Draw names of genes right of the rows, and return what was drawn.
+
+    `wanted` is a list of names, how many at most, or `None` for as many as there is room for.
+    """
+    if names is None:
+        return []
+    height = _size(ax)[1]
+    centres = (np.arange(len(names)) + 0.5) / len(names) * height
+    size = _SIZE
+    if isinstance(wanted, list):
+        rows = np.array([row for row, name in enumerate(names) if name in set(wanted)], dtype=int)
+        size = min(_SIZE, height / _SPACING / max(len(rows), 1))
+        if size < _LEAST_SIZE:
+            raise ValueError(
+                f"{len(rows)} names do not fit beside rows of {height:.1f} inches: name at most "
+                f"{int(height / _SPACING / _LEAST_SIZE)} in label_genes, or make the figure higher (figsize)."
+            )
+        places = spread(centres[rows], size * _SPACING, size * _SPACING / 2, height - size * _SPACING / 2)
+    else:
+        weight = np.zeros(len(names)) if importance is None else importance
+        rows = thinned(centres, weight, size * _SPACING * 0.999, wanted)
+        places = centres[rows]
+    every = len(rows) == len(names) and np.allclose(places, centres[rows])
+    drawn = []
+    for row, y in zip(rows, places, strict=True):
+        if not every:
+            drawn.append(
+                _line(ax, "right", (0.02, 0.05, _LINE), 1 - np.array([centres[row], centres[row], y]) / height)
+            )
+        drawn.append(
+            ax.text(0.05 if every else _TEXT, 1 - y / height, shortened(names[row], _LONGEST), fontsize=size,
+                    transform=inches_beside(ax, "right"), va="center", fontstyle="italic", gid="gene")
+        )  # fmt: skip
+    return drawn
+
+
+def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
+    """Draw the legends of covariates right of what is `beside` the rows, and return what was drawn."""
+    from matplotlib.legend import Legend
+
+    if not any(strip.categories or strip.limits is not None for strip in strips):
+        return []
+    edge = ax.get_window_extent().x1
+    dpi = ax.figure.figure.dpi
+    x = 0.2 + max([0.0, *((artist.get_window_extent().x1 - edge) / dpi for artist in beside)])
+    at, top, drawn = inches_beside(ax, "top right"), 0.3, []
+    for strip in strips:
+        if strip.categories:
+            handles, labels, title = legend_entries(strip)
+            legend = Legend(
+                ax, handles, labels, title=title, loc="upper left", bbox_to_anchor=(x, top), bbox_transform=at, fontsize=8,
+                title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, borderpad=0.0, handlelength=1.2,
+            )  # fmt: skip
+            ax.add_artist(legend).set_clip_on(False)  # else layouts take it to end where the rows do
+            top -= legend.get_window_extent().height / dpi + 0.15
+            drawn.append(legend)
+        elif strip.limits is not None:
+            bar = ax.inset_axes([x, top - 0.3, 1.2, 0.1], transform=at, label=f"{strip.name} legend")
+            draw_numeric_legend(bar, strip)
+            top -= 0.65
+            drawn.append(bar)
+    return drawn
+
+
+def _blocks(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each cluster starts and ends in ordered labels."""
+    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+    return starts, np.append(starts[1:], len(labels))
+
+
+def _size(ax) -> np.ndarray:
+    """Return width and height of an axes in inches."""
+    box = ax.get_window_extent()
+    return np.array([box.width, box.height]) / ax.figure.figure.dpi
+
+
+def _line(ax, side: str, x, y):
+    from matplotlib.lines import Line2D
+
+    line = Line2D(x, y, color="0.5", lw=0.5, transform=inches_beside(ax, side), clip_on=False, solid_joinstyle="round")
+    return ax.add_artist(line)

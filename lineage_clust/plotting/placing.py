@@ -1,0 +1,83 @@
+"""Names beside points, placed so that no name overlaps another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_ANGLES = np.deg2rad(np.arange(0, 360, 30))
+_MARGIN = 3.0  # pixels between names
+
+
+def place(
+    anchors: np.ndarray,
+    sizes: np.ndarray,
+    points: np.ndarray,
+    bounds: tuple[float, float, float, float],
+    *,
+    distances: np.ndarray,
+    taken: np.ndarray | None = None,
+    centred: bool = False,
+    all_of_them: bool = False,
+) -> np.ndarray:
+    """Return the middle of each name's box, `(n_names, 2)`, NaN for names that there is no place for.
+
+    Names come in the order of their importance: each takes the place that is best beside the ones before it.
+
+    Parameters
+    ----------
+    anchors
+        `(n_names, 2)` places of the points that are named; all lengths in pixels.
+    sizes
+        `(n_names, 2)` width and height of the names.
+    points
+        `(n_points, 2)` of everything drawn, which names should not cover.
+    bounds
+        Left, bottom, right and top that names stay within.
+    distances
+        From the point to the edge of its name, those to be tried.
+    taken
+        `(n_taken, 4)` left, bottom, right and top of boxes that nothing may overlap.
+    centred
+        Whether a name may lie on its point.
+    all_of_them
+        Whether names without a place are moved to the nearest free one, however far away.
+
+    Examples
+    --------
+    >>> places = place(np.zeros((2, 2)), np.full((2, 2), 10.0), np.zeros((0, 2)), (-50, -50, 50, 50),
+    ...     distances=np.array([5.0]))
+    >>> bool(np.abs(places[0] - places[1]).max() > 10)
+    True
+    """
+    boxes = [] if taken is None else [np.asarray(box, dtype=float) for box in taken]
+    found = np.full((len(anchors), 2), np.nan)
+    far = np.geomspace(distances[-1], 2 * np.hypot(bounds[2] - bounds[0], bounds[3] - bounds[1]), 60)
+    for number, (anchor, size) in enumerate(zip(anchors, sizes, strict=True)):
+        middles = _around(anchor, size, distances, centred)
+        best = _best(middles, anchor, size, points, bounds, boxes)
+        if best is None and all_of_them:
+            best = _best(_around(anchor, size, far, False), anchor, size, points[:0], bounds, boxes)
+        if best is not None:
+            found[number] = best
+            boxes.append(np.r_[best - size / 2, best + size / 2])
+    return found
+
+
+def _around(anchor, size, distances, centred: bool) -> np.ndarray:
+    directions = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
+    middles = anchor + (directions[None] * (distances[:, None, None] + size / 2)).reshape(-1, 2)
+    return np.vstack([anchor, middles]) if centred else middles
+
+
+def _best(middles, anchor, size, points, bounds, boxes):
+    """Return the middle that covers the fewest points and is close, of those that are free; `None` if none is."""
+    low, high = middles - size / 2, middles + size / 2
+    free = (low >= bounds[:2]).all(axis=1) & (high <= bounds[2:]).all(axis=1)
+    for box in boxes:
+        free &= ~((low < box[2:] + _MARGIN).all(axis=1) & (high > box[:2] - _MARGIN).all(axis=1))
+    if not free.any():
+        return None
+    middles, low, high = middles[free], low[free], high[free]
+    covered = np.array([((points > a) & (points < b)).all(axis=1).sum() for a, b in zip(low, high, strict=True)])
+    away = np.hypot(*(np.maximum(np.abs(middles - anchor) - size / 2, 0)).T)
+    return middles[np.argmin(covered + away / 12)]

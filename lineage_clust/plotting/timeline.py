@@ -1,0 +1,68 @@
+"""Pseudotime of one or several lineages on one axis, side by side with a gap and on the same scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_GAP = 0.03  # of the whole length
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The part of the axis that a lineage has.
+
+    Attributes
+    ----------
+    name : str
+        Of the lineage, "" if there is one only.
+    columns : slice
+        Its grid points.
+    grid : ndarray of shape (n_columns,)
+        Their pseudotimes.
+    shift : float
+        What is added to pseudotime to get the place on the axis.
+    """
+
+    name: str
+    columns: slice
+    grid: np.ndarray
+    shift: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The first and the last place on the axis; half a step beyond the grid, for each point is a cell."""
+        half = (self.grid[-1] - self.grid[0]) / max(len(self.grid) - 1, 1) / 2 or 0.5
+        return float(self.grid[0] + self.shift - half), float(self.grid[-1] + self.shift + half)
+
+
+def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> list[Segment]:
+    """Return the part of each lineage, in the order in which they come.
+
+    Examples
+    --------
+    >>> [part.ends for part in segments(np.array([0.0, 1.0, 2.0]))]
+    [(-0.5, 2.5)]
+    """
+    grid = np.asarray(grid, dtype=float)
+    names = np.full(len(grid), "", dtype=object) if grid_lineage is None else np.asarray(grid_lineage, dtype=object)
+    starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
+    bounds = list(zip(starts, [*starts[1:], len(grid)], strict=True))
+    gap = _GAP * sum(grid[last - 1] - grid[first] for first, last in bounds)
+    parts: list[Segment] = []
+    for first, last in bounds:
+        columns = slice(int(first), int(last))
+        part = Segment(str(names[first]) if len(bounds) > 1 else "", columns, grid[columns], 0.0)
+        if parts:
+            part = Segment(part.name, columns, part.grid, parts[-1].ends[1] + gap - part.ends[0])
+        parts.append(part)
+    return parts
+
+
+def evenly(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return rows `(n_genes, n_points)` at evenly spaced times, as an image needs them."""
+    even = np.linspace(grid[0], grid[-1], len(grid))
+    if np.allclose(grid, even, rtol=0, atol=1e-6 * max(np.ptp(grid), 1e-300)):
+        return values
+    return np.array([np.interp(even, grid, row) for row in values])

@@ -1,0 +1,205 @@
+"""What the report says in words: counts, how the clusters were found, parameters and versions."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .. import __version__
+from ..components import DEFAULTS
+
+_USUAL_ALPHA = 0.01
+_LONGEST_VALUE = 160
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "anndata", "igraph", "leidenalg", "pygam", "matplotlib")
+
+
+def names_of(fitted) -> list[str]:
+    """Return the names of the lineages; none for a single trajectory without a name."""
+    names = fitted.lineage_ if isinstance(fitted.lineage_, list) else [fitted.lineage_]
+    return [str(name) for name in names if name is not None]
+
+
+def default_title(fitted) -> str:
+    """Return what a report is called if nobody says."""
+    names = names_of(fitted)
+    return f"Gene expression trends along {_joined(names)}" if names else "Gene expression trends along pseudotime"
+
+
+def lead(fitted) -> str:
+    """Return the result in one sentence."""
+    count = counts(fitted)
+    genes = f"{count['fitted']:,} gene{'s' if count['fitted'] != 1 else ''}"
+    if count["tested"] == 0:
+        found = f"{genes} have a trend"
+    else:
+        found = f"{count['significant']:,} of {genes} change significantly (q < {count['threshold']:g})"
+    if fitted.n_clusters_ == 0:
+        return f"{found}; none is in a cluster."
+    several = f"{fitted.n_clusters_:,} clusters" if fitted.n_clusters_ > 1 else "one cluster"
+    return f"{found}; {count['clustered']:,} are in {several}."
+
+
+def counts(fitted) -> dict[str, float]:
+    """Return how many genes were fitted, tested, found significant, clustered and lost."""
+    table = fitted.gene_table_
+    threshold = _USUAL_ALPHA if fitted.alpha is None else float(fitted.alpha)
+    return {
+        "asked": len(fitted.genes_) + len(fitted.failed_),
+        "fitted": len(fitted.genes_),
+        "failed": len(fitted.failed_),
+        "tested": int(table["pvalue"].notna().sum()),
+        "significant": int((table["qvalue"] < threshold).sum()),
+        "clustered": int((fitted.labels_ >= 0).sum()),
+        "threshold": threshold,
+    }
+
+
+def summary(fitted, adata=None) -> list[tuple[str, str, str]]:
+    """Return rows of term, value and remark.
+
+    Parameters
+    ----------
+    fitted
+        TrendClusterer.
+    adata
+        The cells, if they are at hand.
+    """
+    count, names = counts(fitted), names_of(fitted)
+    rows = [("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", "")]
+    rows.append(("Pseudotime", "; ".join(_ranges(fitted)), f"{fitted.n_points} points"))
+    if (cells := _cells(fitted)) is not None:
+        rows.append(("Cells", cells, "" if adata is None else f"of {adata.n_obs:,} in the data"))
+    rows.append(
+        ("Genes with a trend", f"{count['fitted']:,}", f"{count['failed']:,} failed" if count["failed"] else "")
+    )
+    if count["tested"]:
+        remark = f"q < {count['threshold']:g}, of {count['tested']:,} tested"
+        rows.append(("Genes that change", f"{count['significant']:,}", remark))
+    else:
+        rows.append(("Genes that change", "not tested", "the model has no test"))
+    rows.append(("Genes in clusters", f"{count['clustered']:,}", _bounds(fitted)))
+    rows.append(("Clusters", f"{fitted.n_clusters_:,}", type(fitted.clusterer_).__name__))
+    rows.append(("Resolution", *resolution(fitted.clusterer_)))
+    return rows
+
+
+def resolution(clusterer) -> tuple[str, str]:
+    """Return the resolution of a fitted clusterer, and how it was chosen."""
+    if not hasattr(clusterer, "resolution_"):
+        number = getattr(clusterer, "n_clusters", None)
+        name = type(clusterer).__name__
+        fitted = hasattr(clusterer, "labels_")
+        if not fitted:
+            return "none", "nothing was clustered"
+        return "none", f"{name} was told n_clusters={number}" if number is not None else f"{name} has none"
+    value, curve = f"{clusterer.resolution_:.3g}", getattr(clusterer, "stability_", None)
+    if clusterer.resolution != "auto":
+        return value, "as set; resolution='auto' chooses by reproducibility"
+    if curve is None:
+        return value, "too few genes to choose by"
+    if clusterer.n_clusters_ == 1:
+        return value, "no cut into two or more clusters comes back when the trends are drawn anew"
+    at = int(np.argmin(np.abs(curve.resolutions - clusterer.resolution_)))
+    return value, (
+        f"chosen of {len(curve.resolutions)} by reproducibility: adjusted Rand index {curve.stability[at]:.2f} between "
+        "repeated draws"
+    )
+
+
+def failures(fitted) -> list[tuple[str, list[str]]]:
+    """Return the reasons for which genes have no trend, the most frequent first, and the genes of each."""
+    return [
+        (reason, [str(gene) for gene, why in fitted.failed_.items() if why == reason])
+        for reason, _ in Counter(fitted.failed_.values()).most_common()
+    ]
+
+
+def parameters(fitted) -> dict[str, list[tuple[str, str, bool]]]:
+    """Return, for the clusterer of trends and each of its components, rows of parameters.
+
+    A row is name, value, and whether the value is another than the default.
+    """
+    groups = {type(fitted).__name__: _rows_of(fitted)}
+    for slot, default in DEFAULTS.items():
+        component = getattr(fitted, slot)
+        component = default() if component is None else component
+        if isinstance(component, BaseEstimator):
+            groups[f"{slot}: {type(component).__name__}"] = _rows_of(component, deep=True)
+    return groups
+
+
+def shown(value: object) -> str:
+    """Return a parameter's value as short text.
+
+    Examples
+    --------
+    >>> shown("auto"), shown(list("abcdefghij")), shown(np.zeros(3))
+    ("'auto'", '10 values', 'array of shape (3,)')
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"array of shape {value.shape}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (str, bytes, Mapping)) and hasattr(value, "__len__") and len(value) > 6:
+        return f"{len(value):,} values"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return str(value.__qualname__)
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def versions() -> list[tuple[str, str]]:
+    """Return the versions of Python and of the libraries that results depend on."""
+    found = [("lineage_clust", __version__), ("Python", platform.python_version())]
+    for name in _PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _bounds(fitted) -> str:
+    """Return what else decides on which genes are clustered than the q-value."""
+    bounds = ["alpha=None: whether they change or not"] if fitted.alpha is None else []
+    for name in ("min_deviance_explained", "min_range"):
+        if (value := getattr(fitted, name, None)) is not None:
+            bounds.append(f"{name}={value:g}")
+    return "; ".join(bounds)
+
+
+def _rows_of(estimator, deep: bool = False) -> list[tuple[str, str, bool]]:
+    try:
+        defaults = type(estimator)().get_params(deep=deep)
+    except TypeError:  # it has parameters without a default
+        defaults = {}
+    given = estimator.get_params(deep=deep)
+    return [
+        (name, shown(value), name in defaults and shown(value) != shown(defaults[name]))
+        for name, value in given.items()
+    ]
+
+
+def _ranges(fitted) -> list[str]:
+    found = []
+    for name in dict.fromkeys(fitted.grid_lineage_):
+        grid = fitted.pseudotime_[fitted.grid_lineage_ == name]
+        span = f"{grid[0]:.3g} to {grid[-1]:.3g}"
+        found.append(f"{name} {span}" if isinstance(fitted.lineage_, list) else span)
+    return found
+
+
+def _cells(fitted) -> str | None:
+    cells = getattr(fitted, "n_cells_", None)  # a clusterer of an older file has none
+    if isinstance(cells, Mapping):
+        return "; ".join(f"{name} {number:,}" for name, number in cells.items())
+    return None if cells is None else f"{cells:,}"
+
+
+def _joined(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,148 @@
+"""The shape of a trend: which way it goes, when it moves and peaks, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
+TIMES = ("peak", "onset", "half_max")
+_ONSET_SHARE = 0.1
+_TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
+
+
+def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the pseudotimes `(n_genes,)` at which trends `(n_genes, n_points)` are highest, the first if several."""
+    return grid[np.argmax(values, axis=-1)]
+
+
+def moved_time(values: np.ndarray, grid: np.ndarray, share: float) -> np.ndarray:
+    """Return when each trend has first moved from where it starts by a share of its range.
+
+    Parameters
+    ----------
+    values
+        `(n_genes, n_points)`.
+    grid
+        `(n_points,)` pseudotime.
+    share
+        0.1 for the onset, 0.5 for the half-maximum time. A trend that starts in the middle of its range may never be that
+        far from its start; the time at which it is farthest is taken then.
+
+    Examples
+    --------
+    >>> moved_time(np.array([[0.0, 0.2, 0.6, 1.0]]), np.array([0.0, 1.0, 2.0, 3.0]), 0.5).tolist()
+    [2.0]
+    """
+    away = np.abs(values - values[..., :1])
+    asked = np.minimum(share * np.ptp(values, axis=-1), away.max(axis=-1))
+    return grid[np.argmax(away >= asked[..., None], axis=-1)]
+
+
+def direction(values: np.ndarray) -> np.ndarray:
+    """Return which way trends go, as positions in `DIRECTIONS`.
+
+    A trend is cut into rises and falls at its turning points; a way back of less than a fifth of the trend's range is no
+    turn. One piece is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient down", more are
+    "complex".
+
+    Parameters
+    ----------
+    values
+        `(n_genes, n_points)`.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 1, 50)
+    >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
+    ['up', 'down', 'transient up', 'transient down', 'complex', 'flat']
+    """
+    turn = _TURN_SHARE * np.ptp(values, axis=-1)
+    turn = np.where(turn > 1e-10 * np.abs(values).max(axis=-1), turn, np.inf)
+    high, low = values[..., 0].copy(), values[..., 0].copy()
+    heading, first, pieces = (np.zeros(turn.shape, dtype=np.int8) for _ in range(3))
+    for point in range(1, values.shape[-1]):
+        here = values[..., point]
+        np.maximum(high, here, out=high)
+        np.minimum(low, here, out=low)
+        rises = (heading <= 0) & (here - low >= turn)
+        falls = (heading >= 0) & (high - here >= turn) & ~rises
+        turned = rises | falls
+        if turned.any():
+            way = np.where(rises, 1, -1).astype(np.int8)
+            first = np.where(turned & (heading == 0), way, first)
+            heading = np.where(turned, way, heading)
+            pieces = pieces + turned
+            high, low = np.where(turned, here, high), np.where(turned, here, low)
+    rising = first > 0
+    return np.select(
+        [pieces == 0, pieces == 1, pieces == 2], [0, np.where(rising, 1, 2), np.where(rising, 3, 4)], default=5
+    )
+
+
+def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
+    """Return direction, amplitude, and the times of peak, onset and half-maximum, one row a trend.
+
+    Parameters
+    ----------
+    values
+        `(n_genes, n_points)` on the response scale.
+    grid
+        `(n_points,)` pseudotime.
+
+    Examples
+    --------
+    >>> shapes(np.array([[0.0, 1.0, 4.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict()
+    {'peak': 1.0, 'onset': 0.5, 'half_max': 1.0, 'direction': 'up', 'amplitude': 4.0}
+    """
+    return pd.DataFrame(
+        {
+            "peak": peak_time(values, grid),
+            "onset": moved_time(values, grid, _ONSET_SHARE),
+            "half_max": moved_time(values, grid, 0.5),
+            "direction": np.asarray(DIRECTIONS, dtype=object)[direction(values)],
+            "amplitude": np.ptp(values, axis=1),
+        }
+    )
+
+
+def uncertainty(values: np.ndarray, draws: Iterable[np.ndarray], grid: np.ndarray, level: float = 0.9) -> pd.DataFrame:
+    """Return how well shapes are known: intervals of times and amplitudes, and how many draws go the same way.
+
+    Parameters
+    ----------
+    values
+        `(n_genes, n_points)` trends.
+    draws
+        Arrays like `values`: trends drawn from what is known of them.
+    grid
+        `(n_points,)` pseudotime.
+    level
+        Share of the draws inside an interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude; `direction_confidence`.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 1, 11)
+    >>> rows = uncertainty(t[None], [t[None] + shift for shift in (0.0, 0.5)], t)
+    >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()
+    [[1.0, 1.0, 1.0]]
+    """
+    own, same = direction(values), []
+    found: dict[str, list] = {name: [] for name in (*TIMES, "amplitude")}
+    for drawn in draws:
+        same.append(direction(drawn) == own)
+        found["peak"].append(peak_time(drawn, grid))
+        found["onset"].append(moved_time(drawn, grid, _ONSET_SHARE))
+        found["half_max"].append(moved_time(drawn, grid, 0.5))
+        found["amplitude"].append(np.ptp(drawn, axis=1))
+    table = {}
+    for name, every in found.items():
+        table[f"{name}_lower"], table[f"{name}_upper"] = np.quantile(every, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    return pd.DataFrame(table | {"direction_confidence": np.mean(same, axis=0)})

@@ -1,0 +1,171 @@
+"""Where expression that is not in memory lies, and in which parts it is read: HDF5, zarr, dask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from anndata.abc import CSCDataset, CSRDataset
+from scipy import sparse
+
+_CLOSED = (
+    "The file that the expression is read from was closed. Keep it open until the fit has ended; open it again with "
+    'anndata.read_h5ad(path, backed="r").'
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a stored matrix, and how to read it.
+
+    Attributes
+    ----------
+    rows, columns
+        Where it lies in the matrix.
+    load
+        Returns it, as an array, CSR or CSC matrix. `None` for a part that is a task of dask.
+    task
+        The dask task that makes it, or `None`.
+    """
+
+    rows: slice
+    columns: slice
+    load: Callable[[], object] | None = None
+    task: object = None
+
+
+def is_stored(matrix: object) -> bool:
+    """Return whether a matrix lies in a file or in tasks of dask, and can be read in parts.
+
+    Examples
+    --------
+    >>> is_stored(np.ones((2, 2)))
+    False
+    """
+    return isinstance(matrix, (CSRDataset, CSCDataset)) or _root(matrix) in ("h5py", "zarr", "dask")
+
+
+def in_dask(matrix: object) -> bool:
+    """Return whether a matrix is a dask array; dask is not imported for that."""
+    return _root(matrix) == "dask"
+
+
+def is_sparse(matrix: object) -> bool:
+    """Return whether a stored matrix is a sparse one."""
+    return isinstance(matrix, (CSRDataset, CSCDataset)) or sparse.issparse(getattr(matrix, "_meta", None))
+
+
+def nbytes(matrix: object) -> int:
+    """Return how many bytes a matrix in a file would take in memory, in the form that it is stored in."""
+    if isinstance(matrix, (CSRDataset, CSCDataset)):
+        data, indices = matrix.group["data"], matrix.group["indices"]
+        return data.shape[0] * (data.dtype.itemsize + indices.dtype.itemsize)
+    return int(np.prod(matrix.shape)) * matrix.dtype.itemsize
+
+
+def parts(matrix: object, n_values: int) -> Iterator[Part]:
+    """Yield the parts of a stored matrix, in order, each of about `n_values` values at most.
+
+    CSR and dense matrices are cut along the cells, CSC matrices along the genes. A dask array has the parts that it was
+    cut into.
+
+    Parameters
+    ----------
+    matrix
+        Of which :func:`is_stored` is true.
+    n_values
+        Number of stored values.
+    """
+    if _is_closed(matrix):
+        raise ValueError(_CLOSED)
+    if in_dask(matrix):
+        return _dask_parts(matrix)
+    if isinstance(matrix, (CSRDataset, CSCDataset)):
+        return _sparse_parts(matrix, n_values)
+    return _dense_parts(matrix, n_values)
+
+
+def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:
+    n_cells, n_genes = matrix.shape
+    by_rows = matrix.format == "csr"
+    data, indices = matrix.group["data"], matrix.group["indices"]
+    indptr = np.asarray(matrix.group["indptr"][...], dtype=np.int64)
+    kind = sparse.csr_array if by_rows else sparse.csc_array
+    whole = slice(0, n_genes if by_rows else n_cells)
+    for first, last in cuts(indptr, n_values):
+        inside = slice(int(indptr[first]), int(indptr[last]))
+        own = (indptr[first : last + 1] - indptr[first]).astype(np.int32)
+        shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
+        lines = slice(first, last)
+        yield Part(
+            *((lines, whole) if by_rows else (whole, lines)),
+            load=_Load(data, lambda i=inside, p=own, s=shape: kind((data[i], _small(indices[i]), p), shape=s)),
+        )
+
+
+def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
+    n_cells, n_genes = matrix.shape
+    # a chunk of the file that is cut in two would be read, and decompressed, twice
+    tall, wide = getattr(matrix, "chunks", None) or (1, n_genes)
+    height = max(n_values // max(n_genes, 1) // tall, 1) * tall
+    width = n_genes if height * n_genes <= n_values else max(n_values // height // wide, 1) * wide
+    for first in range(0, n_cells, height):
+        rows = slice(first, min(first + height, n_cells))
+        for start in range(0, n_genes, width):
+            columns = slice(start, min(start + width, n_genes))
+            yield Part(rows, columns, load=_Load(matrix, lambda r=rows, c=columns: np.asarray(matrix[r, c])))
+
+
+def _dask_parts(matrix) -> Iterator[Part]:
+    blocks = matrix.to_delayed()
+    row_ends, column_ends = (np.cumsum([0, *sizes]).tolist() for sizes in matrix.chunks)
+    for i, rows in enumerate(zip(row_ends[:-1], row_ends[1:], strict=True)):
+        for j, columns in enumerate(zip(column_ends[:-1], column_ends[1:], strict=True)):
+            yield Part(slice(*rows), slice(*columns), task=blocks[i, j])
+
+
+def cuts(indptr: np.ndarray, n_values: int) -> Iterator[tuple[int, int]]:
+    """Yield `(first, last)` of consecutive lines that hold about `n_values` values at most, and one line at least.
+
+    Examples
+    --------
+    >>> list(cuts(np.array([0, 2, 4, 9, 10]), 4))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    first, n_lines = 0, len(indptr) - 1
+    while first < n_lines:
+        last = int(np.searchsorted(indptr, indptr[first] + n_values, side="right")) - 1
+        last = min(max(last, first + 1), n_lines)
+        yield first, last
+        first = last
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Read a part; say what is wrong if its file was closed."""
+
+    stored: object
+    read: Callable[[], object]
+
+    def __call__(self):
+        try:
+            return self.read()
+        except Exception as error:
+            if _is_closed(self.stored):
+                raise ValueError(_CLOSED) from error
+            raise
+
+
+def _small(indices: np.ndarray) -> np.ndarray:
+    """Return indices of one part as int32: a part has fewer than 2^31 rows and columns."""
+    return indices.astype(np.int32, copy=False)
+
+
+def _is_closed(matrix: object) -> bool:
+    stored = getattr(matrix, "group", matrix)  # of HDF5, it is false once its file is closed
+    return _root(stored) == "h5py" and not stored
+
+
+def _root(matrix: object) -> str:
+    return type(matrix).__module__.partition(".")[0]

@@ -1,0 +1,136 @@
+"""Fits of expression that dask holds: the sums are tasks, in threads or in processes of a cluster, and nothing is gathered."""
+
+import os
+import signal
+
+import anndata as ad
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.cluster import KMeans
+
+import lineage_clust as lc
+from lineage_clust import block_tasks
+from lineage_clust.blocks import BlockedExpression
+from lineage_clust.models.engine.sums import Sums
+
+dask = pytest.importorskip("dask", reason="dask is not installed (the extra 'dask' has it)")
+da = pytest.importorskip("dask.array", reason="dask.array is not installed (the extra 'dask' has it)")
+
+
+def chunked(matrix, rows=70, columns=-1, convert=np.asarray):
+    whole = matrix.toarray() if sparse.issparse(matrix) else matrix
+    return da.from_array(whole, chunks=(rows, columns)).map_blocks(convert, dtype=whole.dtype, meta=convert(whole[:0, :0]))
+
+
+def in_dask(adata, **chunks):
+    other = adata.copy()
+    other.X = chunked(adata.X, **chunks)
+    return other
+
+
+def fitted(adata, **params):
+    return lc.TrendClusterer(clusterer=KMeans(3, random_state=0), lineage="A", **params).fit(adata)
+
+
+def assert_equal_fits(one, other, atol=1e-10):
+    for name in ("trends_", "trend_se_", "_gene_means", "_gene_stds"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-10, atol=atol)
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+    for column in ("edf", "pvalue", "deviance_explained"):
+        np.testing.assert_allclose(one.gene_table_[column], other.gene_table_[column], rtol=1e-8, atol=1e-10)
+    assert list(one.gene_table_["note"]) == list(other.gene_table_["note"])
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed (the extra 'dask' has it)")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("columns", [-1, 7])
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
+def test_chunks_of_any_kind_give_the_fit_in_memory(make_adata, convert, columns):
+    adata = make_adata(300)
+    assert_equal_fits(fitted(in_dask(adata, convert=convert, columns=columns)), fitted(adata))
+
+
+def test_covariates_and_offset(make_adata):
+    adata = make_adata(300, kind="dense")
+    params = {"covariates": ["batch", "depth"], "offset": "depth"}
+    assert_equal_fits(fitted(in_dask(adata), **params), fitted(adata, **params))
+
+
+@pytest.mark.parametrize("family", ["poisson", "gamma"])
+def test_other_families(make_adata, family):
+    adata = make_adata(300, 8, kind="dense")
+    adata.X = adata.X + np.float32(0.5 if family == "gamma" else 0.0)
+    model = lc.GAM(family)
+    one, other = fitted(in_dask(adata), model=model, memory_budget="50KB"), fitted(adata, model=model)
+    np.testing.assert_allclose(one.trends_, other.trends_, rtol=1e-6)
+
+
+def test_what_follows_a_fit(make_adata):
+    adata = make_adata(300)
+    lazy, tc = in_dask(adata, convert=sparse.csr_matrix), fitted(adata)
+    np.testing.assert_allclose(tc.transform(lazy), tc.transform(adata), atol=1e-10)
+    assert tc.score(lazy) == pytest.approx(tc.score(adata), abs=1e-10)
+    np.testing.assert_array_equal(tc.predict(lazy, ["rise1", "fall2"]), tc.predict(adata, ["rise1", "fall2"]))
+    drivers, expected = (lc.lineage_drivers(one, "A") for one in (lazy, adata))
+    np.testing.assert_allclose(drivers["A_corr"], expected["A_corr"], atol=1e-10)
+
+
+def test_the_matrix_is_never_gathered(make_adata, monkeypatch):
+    results = []
+    monkeypatch.setattr(block_tasks, "_compute", lambda tasks: results.extend(dask.compute(*tasks)) or results)
+    fitted(in_dask(make_adata(300), convert=sparse.csr_matrix))
+    assert len(results) == 1
+    assert isinstance(results[0], Sums)
+
+
+def test_the_sums_do_not_depend_on_the_scheduler(make_adata):
+    lazy = in_dask(make_adata(300))
+    with dask.config.set(scheduler="synchronous"):
+        one = fitted(lazy)
+    np.testing.assert_array_equal(one.trends_, fitted(lazy).trends_)
+
+
+def test_processes_of_a_cluster_give_the_fit_in_memory(make_adata, cluster):
+    adata = make_adata(400)
+    assert_equal_fits(fitted(in_dask(adata, convert=sparse.csr_matrix)), fitted(adata))
+
+
+def test_a_file_is_read_by_the_processes_of_a_cluster(make_adata, cluster, tmp_path):
+    pytest.importorskip("xarray", reason="anndata.experimental.read_lazy needs xarray")
+    adata = make_adata(400)
+    for path, write in ((tmp_path / "cells.h5ad", adata.write_h5ad), (tmp_path / "cells.zarr", adata.write_zarr)):
+        write(path)
+        assert_equal_fits(fitted(ad.experimental.read_lazy(path)), fitted(adata))
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing(make_adata, cluster, tmp_path):
+    adata, mark = make_adata(400), tmp_path / "killed"
+
+    def deadly(block, block_info=None):
+        if block_info and block_info[0]["chunk-location"][0] == 3 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        return sparse.csr_matrix(block)
+
+    other = adata.copy()
+    whole = da.from_array(adata.X.toarray(), chunks=(50, -1))
+    other.X = whole.map_blocks(deadly, dtype=whole.dtype, meta=sparse.csr_matrix((0, 0), dtype=whole.dtype))
+    mark.unlink(missing_ok=True)
+    tc = fitted(other)
+    assert mark.exists()
+    assert_equal_fits(tc, fitted(adata))
+
+
+def test_the_chosen_cells_and_genes_of_chunks(make_adata):
+    matrix = make_adata(100).X.toarray()
+    expression = BlockedExpression(chunked(matrix, 30, 7, sparse.csr_matrix))[[5, 3, 70]][:, [9, 2]]
+    np.testing.assert_array_equal(np.asarray(expression), matrix[[5, 3, 70]][:, [9, 2]])
