@@ -1,4 +1,4 @@
-"""`python -m benchmarks.quality`: are the planted modules found, by us and by what others do?
+"""`python -m benchmarks.quality`: how well planted modules are found, by us and by what others do.
 
 Prints one line a set and method, a summary a method, and writes JSON.
 """

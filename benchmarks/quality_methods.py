@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from lineage_clust import GAM, BSplineSmoother, GaussianProcessSmoother, GraphClusterer, PyGAM, TrendClusterer
+from lineage_clust import GAM, GaussianProcessSmoother, GraphClusterer, PyGAM, TrendClusterer
 from lineage_clust.errors import LineageClustWarning
 
 MOST_CLUSTERS = 20
@@ -55,7 +55,7 @@ def cellrank_normal():
 
 
 def palantir():
-    """Palantir's `compute_gene_trends` and `cluster_gene_trends`: a Gaussian process, 150 neighbours, resolution 1.0; no gate."""
+    """Palantir's gene trends and their clusters: a Gaussian process, 150 neighbours, resolution 1.0; no gate."""
     return TrendClusterer(
         model=GAM(smoothing=1.0),
         smoother=GaussianProcessSmoother(length_scale=1.0, n_landmarks=500),
@@ -82,8 +82,3 @@ def labels_of(method, adata, lineage="lineage_1") -> tuple[np.ndarray, TrendClus
     labels = np.full(adata.n_vars, -1)
     labels[adata.var_names.get_indexer(fitted.genes_)] = fitted.labels_
     return labels, fitted
-
-
-def smooth_enough() -> BSplineSmoother:
-    """The default basis."""
-    return BSplineSmoother()

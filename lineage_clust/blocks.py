@@ -8,6 +8,7 @@ from copy import copy
 import numpy as np
 from scipy import sparse
 
+from .block_places import assembled, choose, inside, inverse, nbytes
 from .block_tasks import MOST_THREADS, Where, in_order, merged
 from .memory_budget import parse_budget, readable
 from .sources import is_sparse, parts
@@ -68,7 +69,7 @@ class BlockedExpression:
         other = copy(self)
         other._held = (range(0), None)
         chosen = zip(self._stored_shape, (self._cells, self._genes), keys, strict=True)
-        other._cells, other._genes = (_choose(size, lines, wanted) for size, lines, wanted in chosen)
+        other._cells, other._genes = (choose(size, lines, wanted) for size, lines, wanted in chosen)
         return other
 
     def __matmul__(self, other: np.ndarray) -> np.ndarray:
@@ -97,8 +98,8 @@ class BlockedExpression:
         for where, block in in_order(self._plan(), _in_double, _nothing):
             yield where.cells, where.genes, block
 
-    def reduce(self, function: Callable, arguments: Callable) -> list[tuple]:
-        """Return the sums of what a function makes of each block, in one pass over all cells, also those not chosen.
+    def reduce(self, function: Callable, arguments: Callable, all_cells: bool = True) -> list[tuple]:
+        """Return the sums of what a function makes of each block, in one pass.
 
         Parameters
         ----------
@@ -107,13 +108,15 @@ class BlockedExpression:
             that are chosen (`None` = all). It is pickled if dask runs it in other processes.
         arguments
             `arguments(cells) -> tuple`, for the chosen cells of a block, by their positions among the chosen ones.
+        all_cells
+            Whether blocks in which no cell is chosen are read as well.
 
         Returns
         -------
         list of (genes, result)
             One a range of columns that are stored together; results are added up by `result.merge(other)`.
         """
-        return merged(self._plan(unchosen=True), function, lambda where: arguments(where.cells))
+        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells))
 
     def to_memory(self):
         """Return what is chosen as an array, CSR or CSC matrix, as stored.
@@ -187,11 +190,11 @@ class BlockedExpression:
         """Return the parts that hold chosen genes and cells, or also those with other cells only."""
         n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
         chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)
-        cell_places, gene_places = (None if lines is None else _inverse(lines, size) for lines, size in chosen)
+        cell_places, gene_places = (None if lines is None else inverse(lines, size) for lines, size in chosen)
         plan = []
         for part in parts(self.stored, int(np.clip(n_values, 1, _MOST_VALUES))):
-            kept, cells = _inside(cell_places, part.rows)
-            columns, genes = _inside(gene_places, part.columns)
+            kept, cells = inside(cell_places, part.rows)
+            columns, genes = inside(gene_places, part.columns)
             if (columns is None or len(columns)) and (unchosen or kept is None or len(kept)):
                 plan.append((part, Where(kept, columns, cells, genes)))
         return plan
@@ -199,45 +202,14 @@ class BlockedExpression:
     def _loaded(self, limit: float = np.inf):
         pieces, held = [], 0
         for where, block in in_order(self._plan(), _as_stored, _nothing):
-            held += _nbytes(block)
+            held += nbytes(block)
             if held > limit:
                 raise MemoryError(self._too_large())
             pieces.append((where, block))
-        return _assembled(pieces, self.shape, self.dtype)
+        return assembled(pieces, self.shape, self.dtype)
 
     def __repr__(self) -> str:
         return f"BlockedExpression[{self.shape[0]} cells x {self.shape[1]} genes, {type(self.stored).__name__}]"
-
-
-def _choose(size: int, lines: np.ndarray | None, wanted) -> np.ndarray | None:
-    """Return the positions that are chosen among those that were; `None` = all."""
-    if isinstance(wanted, slice) and wanted == slice(None):
-        return lines
-    if np.ndim(wanted) != 1 and not isinstance(wanted, slice):
-        raise IndexError(f"Cells and genes are chosen by arrays, masks or slices; got {wanted!r}. For one, use [[i]].")
-    chosen = (np.arange(size) if lines is None else lines)[wanted if isinstance(wanted, slice) else np.asarray(wanted)]
-    return None if len(chosen) == size and np.array_equal(chosen, np.arange(size)) else chosen
-
-
-def _inverse(lines: np.ndarray, size: int) -> np.ndarray:
-    """Return `(size,)` the position of each line among the chosen ones, -1 for others."""
-    places = np.full(size, -1)
-    places[lines] = np.arange(len(lines))
-    if np.count_nonzero(places >= 0) < len(lines):
-        raise IndexError("A cell or gene is chosen more than once, which expression in a file does not allow.")
-    return places
-
-
-def _inside(places: np.ndarray | None, lines: slice) -> tuple:
-    """Return which lines of a part are chosen (`None` = all), and their positions among the chosen ones."""
-    if places is None:
-        return None, lines
-    own = places[lines]
-    kept = np.flatnonzero(own >= 0)
-    own = own[kept]
-    if len(own) and np.all(np.diff(own) == 1):
-        own = slice(int(own[0]), int(own[-1]) + 1)
-    return (None if len(kept) == lines.stop - lines.start else kept), own
 
 
 def _nothing(where: Where) -> tuple:
@@ -266,40 +238,3 @@ def _row_sums(block, kept):
 
 def _by_columns(matrix):
     return matrix.tocsc() if sparse.issparse(matrix) else matrix
-
-
-def _nbytes(block) -> int:
-    return block.data.nbytes + block.indices.nbytes + block.indptr.nbytes if sparse.issparse(block) else block.nbytes
-
-
-def _assembled(pieces: list[tuple[Where, object]], shape: tuple[int, int], dtype):
-    """Return the matrix that blocks make up, with a row for each chosen cell and a column for each chosen gene."""
-    if not pieces or not sparse.issparse(pieces[0][1]):
-        matrix = np.zeros(shape, dtype=dtype)
-        for where, block in pieces:
-            rows, columns = (np.arange(n)[lines] for n, lines in zip(shape, (where.cells, where.genes), strict=True))
-            matrix[np.ix_(rows, columns)] = block
-        return matrix
-    by_rows = pieces[0][1].format == "csr"
-    if sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]:  # cut both ways
-        return _scattered(pieces, shape, dtype)
-    stack, kind = (sparse.vstack, "csr") if by_rows else (sparse.hstack, "csc")
-    matrix = stack([block for _, block in pieces], format=kind, dtype=dtype)
-    rows, columns = (
-        np.concatenate([np.arange(n)[getattr(where, name)] for where, _ in (pieces if along else pieces[:1])])
-        for n, name, along in zip(shape, ("cells", "genes"), (by_rows, not by_rows), strict=True)
-    )
-    if not np.array_equal(rows, np.arange(shape[0])):
-        matrix = matrix[np.argsort(rows)]
-    return matrix if np.array_equal(columns, np.arange(shape[1])) else matrix[:, np.argsort(columns)]
-
-
-def _scattered(pieces: list[tuple[Where, object]], shape: tuple[int, int], dtype):
-    rows, columns, values = [], [], []
-    for where, block in pieces:
-        block = block.tocoo()
-        rows.append(np.arange(shape[0])[where.cells][block.row])
-        columns.append(np.arange(shape[1])[where.genes][block.col])
-        values.append(block.data)
-    places = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csr_array((np.concatenate(values), places), shape=shape, dtype=dtype)

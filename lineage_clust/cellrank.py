@@ -277,7 +277,8 @@ def _stored(adata: AnnData, key: str, source: dict) -> AnnData | None:
 
 def _source_of(stored: Any) -> str | None:
     """Return what a result says that it was computed from, or `None` if it is not one of ours, or not whole."""
-    whole = isinstance(stored, AnnData) and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
+    whole = isinstance(stored, AnnData) and stored.X is not None
+    whole = whole and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
     source = stored.uns.get("lineage_clust") if whole else None
     return source.get("source") if isinstance(source, Mapping) else None
 

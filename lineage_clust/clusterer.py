@@ -501,7 +501,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             return self.time_range
         return float(self.pseudotime_[0]), float(self.pseudotime_[-1])
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""
         params = super().get_params(deep=deep)
         if deep:
@@ -510,7 +510,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                     params.update({f"{slot}__{name}": value for name, value in default().get_params().items()})
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters; those of a component that is `None` are set on its default."""
         stood_in = []
         for slot, default in components.DEFAULTS.items():

@@ -54,7 +54,7 @@ def resolve(slot: str, component: object) -> object:
     return clone(component)
 
 
-def adapt(model: object, n_jobs=None, backend: str = "loky") -> object:
+def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     """Return a model that fits many genes: one of ours as it is, another regressor wrapped.
 
     A model of ours declares what it reads as class data: `reads = "design"` or `reads = "pseudotime"`.

@@ -17,7 +17,7 @@ from .trends import Trends
 
 N_DRAWS = 10
 _N_PAIRS = 3  # of complementary halves: a model without a posterior is fitted anew to each
-_N_SHAPE_DRAWS, _N_SHAPE_POINTS = 40, 64
+_N_SHAPE_DRAWS, _N_SHAPE_POINTS = 40, 50
 
 
 def can_draw(fits: Sequence[FittedLineage]) -> bool:
@@ -117,15 +117,18 @@ def scaled(draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], sc
 
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list:
     """Return, for each lineage, how well the shapes of the trends are known; see `shapes.uncertainty`."""
-    grids = [np.linspace(fit.trends.grid[0], fit.trends.grid[-1], _N_SHAPE_POINTS) for fit in fits]
-    drawn = np.array(list(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids)))
-    tables = []
-    for number, (fit, grid) in enumerate(zip(fits, grids, strict=True)):
+    grids, tables = [], []
+    for fit in fits:
+        step = max(1, (len(fit.trends.grid) - 1) // _N_SHAPE_POINTS)
+        grids.append(np.append(fit.trends.grid[:-1:step], fit.trends.grid[-1]))
+    drawn = list(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids))
+    first = 0
+    for fit, grid in zip(fits, grids, strict=True):
         index = {gene: row for row, gene in enumerate(fit.trends.genes)}
-        values = fit.trends.values[[index[gene] for gene in genes]]
-        values = np.array([np.interp(grid, fit.trends.grid, row) for row in values])
-        part = drawn[:, :, number * _N_SHAPE_POINTS : (number + 1) * _N_SHAPE_POINTS]
-        tables.append(uncertainty(values, part, grid))
+        points = np.searchsorted(fit.trends.grid, grid)
+        values = fit.trends.values[np.ix_([index[gene] for gene in genes], points)]
+        tables.append(uncertainty(values, (every[:, first : first + len(grid)] for every in drawn), grid))
+        first += len(grid)
     return tables
 
 

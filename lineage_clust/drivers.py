@@ -15,10 +15,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .checking import check_number, check_seed, check_share
 from .blocks import BlockedExpression
+from .checking import check_number, check_seed, check_share
 from .errors import LineageClustWarning, UnknownNameError, quoted
-from .lineage import check_anndata, expression_of, resolve_genes
+from .expression import expression_of
+from .lineage import check_anndata, resolve_genes
 from .lineage_keys import available_lineages, find_weights
 from .models.engine.moments import blocks, weighted_products
 from .progress import bar, progress_bars

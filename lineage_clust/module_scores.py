@@ -7,7 +7,7 @@ from scipy import sparse
 
 from .blocks import BlockedExpression
 from .errors import UnknownNameError, quoted
-from .lineage import expression_of, take
+from .expression import expression_of, take
 from .models.engine.moments import weighted_products
 from .models.engine.sums import column_totals
 

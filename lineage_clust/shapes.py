@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
 TIMES = ("peak", "onset", "half_max")
 _ONSET_SHARE = 0.1
+_BATCH = 2**20  # values of draws that are looked at together
 _TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
 
 
@@ -61,10 +62,10 @@ def direction(values: np.ndarray) -> np.ndarray:
     """
     turn = _TURN_SHARE * np.ptp(values, axis=-1)
     turn = np.where(turn > 1e-10 * np.abs(values).max(axis=-1), turn, np.inf)
-    high, low = values[..., 0].copy(), values[..., 0].copy()
+    along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # one point of all trends after the other
+    high, low = along[0].copy(), along[0].copy()
     heading, first, pieces = (np.zeros(turn.shape, dtype=np.int8) for _ in range(3))
-    for point in range(1, values.shape[-1]):
-        here = values[..., point]
+    for here in along[1:]:
         np.maximum(high, here, out=high)
         np.minimum(low, here, out=low)
         rises = (heading <= 0) & (here - low >= turn)
@@ -136,13 +137,26 @@ def uncertainty(values: np.ndarray, draws: Iterable[np.ndarray], grid: np.ndarra
     """
     own, same = direction(values), []
     found: dict[str, list] = {name: [] for name in (*TIMES, "amplitude")}
-    for drawn in draws:
-        same.append(direction(drawn) == own)
-        found["peak"].append(peak_time(drawn, grid))
-        found["onset"].append(moved_time(drawn, grid, _ONSET_SHARE))
-        found["half_max"].append(moved_time(drawn, grid, 0.5))
-        found["amplitude"].append(np.ptp(drawn, axis=1))
+    for several in _batches(draws, values.size):
+        same.append(direction(several) == own)
+        found["peak"].append(peak_time(several, grid))
+        found["onset"].append(moved_time(several, grid, _ONSET_SHARE))
+        found["half_max"].append(moved_time(several, grid, 0.5))
+        found["amplitude"].append(np.ptp(several, axis=-1))
     table = {}
     for name, every in found.items():
-        table[f"{name}_lower"], table[f"{name}_upper"] = np.quantile(every, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    return pd.DataFrame(table | {"direction_confidence": np.mean(same, axis=0)})
+        ends = np.quantile(np.concatenate(every), [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        table[f"{name}_lower"], table[f"{name}_upper"] = ends
+    return pd.DataFrame(table | {"direction_confidence": np.concatenate(same).mean(axis=0)})
+
+
+def _batches(draws: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Yield draws stacked `(n_stacked, n_genes, n_points)`: many small ones at a time, as few large ones as fit."""
+    several: list[np.ndarray] = []
+    for drawn in draws:
+        several.append(drawn)
+        if len(several) * size >= _BATCH:
+            yield np.stack(several)
+            several = []
+    if several:
+        yield np.stack(several)

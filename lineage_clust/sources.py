@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from anndata.abc import CSCDataset, CSRDataset
@@ -120,8 +121,8 @@ def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
 def _dask_parts(matrix) -> Iterator[Part]:
     blocks = matrix.to_delayed()
     row_ends, column_ends = (np.cumsum([0, *sizes]).tolist() for sizes in matrix.chunks)
-    for i, rows in enumerate(zip(row_ends[:-1], row_ends[1:], strict=True)):
-        for j, columns in enumerate(zip(column_ends[:-1], column_ends[1:], strict=True)):
+    for i, rows in enumerate(pairwise(row_ends)):
+        for j, columns in enumerate(pairwise(column_ends)):
             yield Part(slice(*rows), slice(*columns), task=blocks[i, j])
 
 

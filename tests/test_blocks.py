@@ -85,7 +85,9 @@ def test_the_memory_keeps_its_form(tmp_path):
 
 
 def test_more_than_the_budget_is_not_loaded(expression):
-    with pytest.raises(MemoryError, match=r"9 genes in 23 cells is needed in memory here, .* than memory_budget='200 bytes'"):
+    with pytest.raises(
+        MemoryError, match=r"9 genes in 23 cells is needed in memory here, .* than memory_budget='200 bytes'"
+    ):
         expression.to_memory()
 
 
@@ -158,7 +160,8 @@ def test_cuts_cover_all_lines_within_bounds(sizes, n_values):
 
 
 @pytest.mark.parametrize(
-    "budget, expected", [(None, 256 * 10**6), (1000, 1000), ("2GB", 2 * 10**9), ("1.5 kib", 1536), ("300", 300), ("10M", 10**7)]
+    "budget, expected",
+    [(None, 256 * 10**6), (1000, 1000), ("2GB", 2 * 10**9), ("1.5 kib", 1536), ("300", 300), ("10M", 10**7)],
 )
 def test_budgets(budget, expected):
     assert parse_budget(budget) == expected

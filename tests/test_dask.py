@@ -1,4 +1,4 @@
-"""Fits of expression that dask holds: the sums are tasks, in threads or in processes of a cluster, and nothing is gathered."""
+"""Fits of expression that dask holds: sums are tasks, in threads or in processes of a cluster; nothing is gathered."""
 
 import os
 import signal
@@ -20,7 +20,9 @@ da = pytest.importorskip("dask.array", reason="dask.array is not installed (the 
 
 def chunked(matrix, rows=70, columns=-1, convert=np.asarray):
     whole = matrix.toarray() if sparse.issparse(matrix) else matrix
-    return da.from_array(whole, chunks=(rows, columns)).map_blocks(convert, dtype=whole.dtype, meta=convert(whole[:0, :0]))
+    return da.from_array(whole, chunks=(rows, columns)).map_blocks(
+        convert, dtype=whole.dtype, meta=convert(whole[:0, :0])
+    )
 
 
 def in_dask(adata, **chunks):

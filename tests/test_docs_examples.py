@@ -10,6 +10,7 @@ import ast
 import importlib.util
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,12 @@ def test_pipelines():
     assert n_clusters > 1
 
 
+def test_scale():
+    _, ((n_clusters, shape),) = run("scale.md")
+    assert n_clusters > 1
+    assert shape == (240, 200)
+
+
 def test_choosing():
     _, shown = run("choosing.md")
     smooth, (_, n_clusters), scores, components = shown
@@ -92,7 +99,7 @@ def test_every_page_is_reached():
         reached.add(page)
         text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
         for block in re.findall(r"^```\{toctree\}\n(.*?)^```$", text, re.M | re.S):
-            names = [line for line in block.splitlines() if line and not line.startswith(":")]
+            names = [line for line in block.splitlines() if line and not line.startswith(":") and "*" not in line]
             waiting += [(Path(page).parent / name).as_posix() for name in names]
     assert reached == pages
 
@@ -103,7 +110,7 @@ def test_every_page_is_reached():
 def load(name: str):
     """Return a file of docs/examples as a module."""
     spec = importlib.util.spec_from_file_location(name, DOCS / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where pickle looks for its classes
     spec.loader.exec_module(module)
     return module
 
@@ -130,14 +137,14 @@ def test_own_smoother(make_adata):
 
 
 def test_own_model(make_adata):
-    robust = load("own_model").RobustSmooth(smoothing=1.0)
+    robust = load("own_model").RobustSmooth(smoothing=0.1)
     t = np.linspace(0, 1, 200)
     values = np.column_stack([np.sin(5 * t), t])
     values[::10, 0] += 20  # cells that a mean would follow
     smoother = lc.BSplineSmoother(n_splines=10)
     design = smoother.fit_transform(t[:, None])
     fitted = clone(robust).fit(design, sparse.csr_array(values), penalty=smoother.penalty_)
-    np.testing.assert_allclose(fitted.predict(design)[:, 0], np.sin(5 * t), atol=0.1)
+    np.testing.assert_allclose(fitted.predict(design)[:, 0], np.sin(5 * t), atol=0.2)
     np.testing.assert_allclose(fitted.predict(design)[:, 1], t, atol=0.02)
 
     tc = lc.TrendClusterer(robust, lineage="A", random_state=0).fit(make_adata())

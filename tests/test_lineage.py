@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
+from lineage_clust.expression import expression_of
 from lineage_clust.lineage import (
     check_anndata,
     clip_weights,
     encode_covariates,
-    expression_of,
     read_lineage,
     resolve_genes,
 )

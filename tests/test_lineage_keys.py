@@ -9,6 +9,7 @@ from lineage_clust.lineage_keys import (
     BACKWARD_KEYS,
     FORWARD_KEYS,
     TIME_KEYS,
+    available_lineages,
     find_pseudotime,
     find_weights,
     lineage_names,
@@ -278,3 +279,48 @@ def test_pseudotime_must_be_numeric(values):
 
 def test_integer_times_are_pseudotime():
     assert find_pseudotime(cells(day=[1, 2, 4, 8]), "day", None).dtype == float
+
+
+# ---- the names of all lineages
+
+
+def test_all_lineages_of_the_only_key():
+    assert available_lineages(with_weights("lineages_fwd", frame())) == ["A", "B"]
+    assert available_lineages(with_weights("lineages_bwd", frame()), backward=True) == ["A", "B"]
+    assert available_lineages(with_weights("mine", frame()), "mine") == ["A", "B"]
+
+
+def test_a_column_of_obs_is_its_own_lineage():
+    assert available_lineages(cells(toward=WEIGHTS[:, 0]), "toward") == ["toward"]
+
+
+@pytest.mark.parametrize("key", [None, "mine"])
+def test_no_lineages(key):
+    with pytest.raises(UnknownNameError, match="holds no lineage weights .looked for .*Name them with lineage_key="):
+        available_lineages(cells(), key)
+
+
+def test_lineages_of_several_keys():
+    adata = with_weights("lineages_fwd", frame())
+    adata.obsm["palantir_fate_probabilities"] = frame()
+    with pytest.raises(ValueError, match="Lineages are in 'lineages_fwd', .*Choose with lineage_key="):
+        available_lineages(adata)
+    assert available_lineages(adata, "lineages_fwd") == ["A", "B"]
+
+
+@pytest.mark.parametrize("lineage", [["A", "B"], ("A",), np.array(["A"])])
+def test_one_lineage_is_one_name(lineage):
+    with pytest.raises(TypeError, match="A lineage must be one name; got .*Several are a list of names"):
+        weights_of(with_weights("lineages_fwd", frame()), lineage)
+
+
+def test_a_name_that_several_columns_have():
+    with pytest.raises(ValueError, match="'lineages_fwd' has 2 columns named 'A'. Give its columns names of their own"):
+        weights_of(with_weights("lineages_fwd", frame(("A", "A"))), "A")
+
+
+def test_weights_of_three_dimensions():
+    adata = with_weights("lineages_fwd", np.ones((4, 2, 2)))
+    adata.uns["lineages_fwd_names"] = ["A", "B"]
+    with pytest.raises(ValueError, match="must have one or two dimensions|lineage"):
+        weights_of(adata, "A", "lineages_fwd")

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -214,3 +215,33 @@ def test_no_warning_leaves_a_scorer(halves):
         warnings.simplefilter("error")
         for scorer in scoring.SCORERS.values():
             scorer(clusterer().fit(train), test)
+
+
+@pytest.mark.parametrize("scorer", [scoring.trend_deviance, scoring.prediction_strength, scoring.silhouette])
+def test_scorers_take_a_fitted_clusterer_of_ours(scorer, halves):
+    with pytest.raises(TypeError, match="The scorers take a fitted TrendClusterer; got KMeans"):
+        scorer(KMeans(), halves[1])
+    with pytest.raises(NotFittedError, match="not fitted"):
+        scorer(clusterer(), halves[1])
+
+
+def test_held_out_cells_without_any_trend_confirm_no_cluster(halves):
+    train, test = halves
+    tc = clusterer(model=lc.GAM("poisson"), layer="counts").fit(train)
+    silent = test.copy()
+    silent.layers["counts"] = silent.layers["counts"] * 0
+    assert tc.n_clusters_ > 1
+    assert scoring.prediction_strength(tc, silent) == 0
+    assert scoring.cluster_stability(tc, silent) == 0
+
+
+def test_one_standard_error_of_a_score_that_the_search_has_not():
+    results = {"mean_test_silhouette": [0.1], "std_test_silhouette": [0.1], "params": [{}]}
+    with pytest.raises(ValueError, match="The search has no score 'modularity'; it has 'silhouette'. Pass metric="):
+        scoring.one_standard_error(metric="modularity")(results)
+
+
+def test_one_standard_error_when_every_candidate_failed():
+    results = {"mean_test_score": [np.nan], "std_test_score": [np.nan], "params": [{"clusterer__resolution": 1}]}
+    with pytest.raises(ValueError, match="Every candidate failed.*error_score='raise'"):
+        scoring.one_standard_error()(results)

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class PeakClusterer(ClusterMixin, BaseEstimator):
-    """Cut pseudotime into `n_parts`, and give each gene the part of its peak; broad peaks get -1."""
+    """Give each gene the part of pseudotime in which it peaks; broad peaks get -1."""
 
     def __init__(self, n_parts=3, widest=0.5):
         self.n_parts = n_parts

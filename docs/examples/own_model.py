@@ -18,25 +18,26 @@ class RobustSmooth(BaseEstimator):
         X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
         y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
-        penalty = np.zeros((X.shape[1],) * 2) if penalty is None else self.smoothing * penalty
+        self.penalty_ = 0.0 if penalty is None else self.smoothing * penalty
         self.failed_ = {}  # position -> reason, for genes that cannot be fitted
         self.coef_ = np.full((y.shape[1], X.shape[1]), np.nan)
         for gene, values in enumerate(y.T):
             if np.isfinite(values).all():
-                self.coef_[gene] = self._fit_one(X, values, weights, penalty)
+                self.coef_[gene] = self._fit_one(X, values, weights)
             else:
                 self.failed_[gene] = "expression holds NaN or infinite values"
         return self
 
     def predict(self, X, return_std=False):
         mean = np.asarray(X @ self.coef_.T)
-        return (mean, None) if return_std else mean  # None: this model has no standard errors
+        return (mean, None) if return_std else mean  # it has no standard errors
 
-    def _fit_one(self, X, y, weights, penalty):
-        trust = np.ones(len(y))
+    def _fit_one(self, X, y, weights):
+        trust, ridge = np.ones(len(y)), 1e-9 * np.eye(X.shape[1])
         for _ in range(self.n_iterations):
             weighted = X * (weights * trust)[:, None]
-            coef = np.linalg.solve(weighted.T @ X + penalty + 1e-9 * np.eye(len(penalty)), weighted.T @ y)
+            normal = weighted.T @ X + self.penalty_ + ridge
+            coef = np.linalg.solve(normal, weighted.T @ y)
             distance = np.abs(y - X @ coef)
             spread = np.median(distance) / 0.6745 + 1e-12
             trust = np.minimum(1.0, self.limit * spread / np.maximum(distance, 1e-12))

@@ -10,18 +10,22 @@ class FourierSmoother(TransformerMixin, BaseEstimator):
 
     def __init__(self, n_harmonics=8, domain=None):
         self.n_harmonics = n_harmonics
-        self.domain = domain  # TrendClusterer sets it to the time range of the lineage
+        self.domain = domain  # TrendClusterer sets it to the lineage's time range
 
     def fit(self, X, y=None):
         X = validate_data(self, X, dtype=float)
-        self.start_, self.end_ = (X.min(), X.max()) if self.domain is None else self.domain
-        # the integral of the squared second derivative of a wave grows with the fourth power of its frequency
-        self.penalty_ = np.diag(np.repeat(np.arange(1.0, self.n_harmonics + 1), 2) ** 4)
+        domain = (X.min(), X.max()) if self.domain is None else self.domain
+        self.start_, self.end_ = domain
+        # the squared second derivative of a wave grows with its frequency to the fourth
+        frequency = np.repeat(np.arange(1.0, self.n_harmonics + 1), 2)
+        self.penalty_ = np.diag(frequency**4)
         return self
 
     def transform(self, X):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, reset=False)
-        turns = (X[:, [0]] - self.start_) / (self.end_ - self.start_) * np.arange(1, self.n_harmonics + 1)
-        waves = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=2)
+        share = (X[:, [0]] - self.start_) / (self.end_ - self.start_)
+        turns = share * np.arange(1, self.n_harmonics + 1)
+        angles = 2 * np.pi * turns
+        waves = np.stack([np.cos(angles), np.sin(angles)], axis=2)
         return waves.reshape(len(X), -1)

@@ -83,9 +83,9 @@ def as_igraph(connectivities):
     upper = sparse.triu(connectivities, k=1, format="coo")
     order = np.lexsort((upper.col, upper.row))
     edges = np.column_stack([upper.row, upper.col])[order]
-    return igraph.Graph(
-        n=connectivities.shape[0], edges=edges.tolist(), edge_attrs={"weight": upper.data[order].tolist()}
-    )
+    graph = igraph.Graph(n=connectivities.shape[0], edges=np.ascontiguousarray(edges, dtype=np.int64))
+    graph.es["weight"] = upper.data[order].tolist()
+    return graph
 
 
 def check_algorithm(method, backend, objective):

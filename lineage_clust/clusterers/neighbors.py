@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .canonical import identical_groups
 
@@ -98,7 +99,7 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
         asked = min(asked, len(sought))
         tied = []
         for block in _blocks(open_rows, asked):
-            with threadpool_limits(1, "openmp") if one_thread else nullcontext():
+            with _threads().limit(limits=1, user_api="openmp") if one_thread else nullcontext():
                 found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
             found_at = sought[found_at]
             found = _exact_distances(points[block], rows, found_at, found, metric)
@@ -222,6 +223,12 @@ def _ranked(distances, indices, own):
     last = np.max(distances, axis=1, initial=0.0, where=np.isfinite(distances))
     order = np.lexsort((indices, distances), axis=1)
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1), last
+
+
+@cache
+def _threads():
+    """Return what knows the process's thread pools; to look for them takes as long as a small search."""
+    return ThreadpoolController()
 
 
 def _blocks(rows, numbers_each):

@@ -74,8 +74,8 @@ def measure(
     known: dict[int, tuple[float, float]] = {}  # resolutions that cut alike share their draws
     for labels, drawn in zip(base, draws, strict=True):
         if id(drawn) not in known:
-            stability = mean_agreement(drawn) if len(drawn) > 1 else 0.0
-            known[id(drawn)] = stability, float(jaccards(labels, drawn).min())
+            agreement = mean_agreement(drawn) if len(drawn) > 1 else 0.0
+            known[id(drawn)] = agreement, float(jaccards(labels, drawn).min())
     stability, least = (np.array(values) for values in zip(*(known[id(drawn)] for drawn in draws), strict=True))
     n_clusters = np.array([len(np.unique(labels)) for labels in base])
     curve = StabilityCurve(np.asarray(resolutions), n_clusters, stability, least)

@@ -163,7 +163,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : array-like or sparse matrix of shape (n_cells, n_features)
             Design.
         y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
-            Expression. Sparse `y` is not densified, expression in a file is read in blocks. A gene with NaN or infinite values fails alone.
+            Expression. Sparse `y` is not densified, expression in a file is read in blocks. A gene with NaN or infinite
+            values fails alone.
         sample_weight : array-like of shape (n_cells,), default=None
             Weights; a cell of weight 0 is as if absent.
         penalty : ndarray of shape (n_smooth, n_smooth), default=None

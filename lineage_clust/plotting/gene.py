@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
 
 
-def plot_gene_trend(trend, ax=None, color: str = "#332288"):
+def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332288") -> Axes:
     """Draw a fitted trend.
 
     Parameters

@@ -345,3 +345,25 @@ def test_few_cells():
     np.testing.assert_allclose(PyGAM(lam=1e-3).fit(t, t).predict(t), t, atol=1e-4)
     with pytest.raises(ValueError, match=r"got 8 cells of positive weight for 21\. Use GAM"):
         PyGAM().fit(t, t, smoother=BSplineSmoother())
+
+
+def test_a_log_link_needs_expression_of_at_least_0(data):
+    t, _, Y = data
+    positive = np.exp(Y[:, 0] / np.abs(Y[:, 0]).max())
+    model = PyGAM("normal", "log", max_iter=8).fit(t, np.column_stack([positive, positive - np.median(positive)]))
+    assert list(model.failed_) == [1]
+    assert model.failed_[1].startswith("a log link needs expression of at least 0; found -")
+
+
+def test_no_cell_with_weight(data):
+    t, _, Y = data
+    with pytest.raises(ValueError, match="(?i)at least one (cell|non-zero)"):
+        PyGAM().fit(t, Y, sample_weight=np.zeros(len(t)))
+
+
+def test_a_fit_that_diverges_says_what_to_try(data):
+    t = data[0]
+    wild = np.where(np.arange(len(t)) % 2, 1e-150, 1e150)
+    model = PyGAM("inv_gauss", "inverse", lam=0, max_iter=50).fit(t, np.column_stack([1 + t.ravel(), wild]))
+    assert 1 in model.failed_
+    assert "try a larger lam, or another link" in model.failed_[1] or "pyGAM refuses" in model.failed_[1]

@@ -204,3 +204,21 @@ def test_a_step_that_raises_for_all_genes_says_so():
 def test_before_fit():
     with pytest.raises(NotFittedError):
         RegressorModel(Ridge()).predict(GRID)
+
+
+class Near(LinearRegression):
+    """Many targets at once, but it refuses to predict beyond 1."""
+
+    def predict(self, X):
+        if X.max() > 1:
+            raise RuntimeError("too far")
+        return super().predict(X)
+
+
+def test_a_shared_model_that_fails_to_predict_fails_for_every_gene():
+    t, Y, _ = some_data(n_genes=3)
+    model = RegressorModel(Near()).fit(t, Y)
+    assert np.isfinite(model.predict(GRID)).all()
+    assert model.failed_ == {}
+    assert np.isnan(model.predict(GRID + 1)).all()
+    assert model.failed_ == dict.fromkeys(range(3), "predict: RuntimeError: too far")

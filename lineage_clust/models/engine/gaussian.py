@@ -106,7 +106,9 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     if design.constant is not None:
         coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
 
-    posterior, scale, residual_df = _posterior(spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance)
+    posterior, scale, residual_df = _posterior(
+        spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance
+    )
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))

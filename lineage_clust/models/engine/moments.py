@@ -9,6 +9,8 @@ from scipy import sparse
 
 from ...blocks import BlockedExpression
 from ...sources import cuts
+from .bands import make_bands
+from .sums import gathered
 
 _BLOCK_VALUES = 2**21  # values of Y held as float64 at a time (16 MB)
 
@@ -60,11 +62,11 @@ def weighted_products(
     Z
         Dense `(n_cells, n_columns)`.
     Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
+        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     weights
         `(n_cells,)`.
     shift
-        `(n_genes,)`, taken off the columns of a dense Y first.
+        `(n_genes,)`, taken off the columns of a Y that is not sparse first.
 
     Returns
     -------
@@ -80,6 +82,10 @@ def weighted_products(
     >>> products.tolist(), squares.tolist()
     ([[2.0, 3.0]], [3.0, 9.0])
     """
+    if isinstance(Y, BlockedExpression):
+        sums = gathered(Y, make_bands(Z, Z.shape[1]), weights, enough=0.0, all_cells=False)
+        sums = sums.around(np.zeros(Y.shape[1]) if shift is None else shift)
+        return sums.products, sums.squares
     weighted = np.ascontiguousarray(Z * weights[:, None])
     products = np.zeros((Y.shape[1], Z.shape[1]))
     squares = np.zeros(Y.shape[1])

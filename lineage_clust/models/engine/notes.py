@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .moments import beyond, nonzero_counts
+from .sums import LARGE
 
 FEW = 5  # cells
-LARGE = 2.0**31 - 1  # the largest of usual integers: counts end there by an error
 
 
 def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, found: tuple | None = None) -> list[str]:

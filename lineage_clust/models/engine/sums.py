@@ -11,8 +11,8 @@ from scipy import sparse
 from ...blocks import BlockedExpression
 from ...sources import cuts
 from .bands import Bands, no_design
-from .notes import LARGE
 
+LARGE = 2.0**31 - 1  # the largest of usual integers: counts end there by an error
 _VALUES = 2**18  # in double precision at a time: what stays near the processor
 _COUNTED_AT_ONCE = 2**16
 
@@ -85,8 +85,10 @@ class Sums:
         return Sums(level=one.level, large=one.large | other.large, **added)
 
 
-def gathered(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float = np.inf) -> Sums:
-    """Return the Sums over all cells of expression in a file, in one pass; totals are remembered by `Y`.
+def gathered(
+    Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float = np.inf, all_cells: bool = True
+) -> Sums:
+    """Return the Sums over the cells of expression in a file, in one pass; totals of all cells are remembered by `Y`.
 
     Parameters
     ----------
@@ -96,8 +98,10 @@ def gathered(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: fl
         Design and weights of its chosen cells.
     enough
         See :func:`block_sums`.
+    all_cells
+        Whether blocks are read in which no cell is chosen, so that totals are complete.
     """
-    parts = Y.reduce(partial(block_sums, enough=enough), lambda cells: (bands[cells], weights[cells]))
+    parts = Y.reduce(partial(block_sums, enough=enough), lambda cells: (bands[cells], weights[cells]), all_cells)
     n_genes = Y.shape[1]
     whole = {}
     for field in fields(Sums):
@@ -109,16 +113,17 @@ def gathered(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: fl
         for genes, sums in parts:
             whole[field.name][..., genes] = getattr(sums, field.name)
     sums = Sums(**whole)
-    Y.remember(totals=sums.totals, total_squares=sums.total_squares)
+    if all_cells:
+        Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     return sums
 
 
 def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: one pass, unless there was one."""
+    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: known, or by one pass."""
     if Y.has_all_cells and Y.recall("totals") is not None:
         return Y.recall("totals"), Y.recall("total_squares")
     n_cells = Y.shape[0]
-    sums = gathered(Y, no_design(n_cells), np.ones(n_cells), enough=0.0)
+    sums = gathered(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
     sums = sums.around(np.zeros_like(sums.level))
     return sums.sums, sums.squares
 
@@ -200,13 +205,13 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
     large = np.zeros(n_genes, dtype=bool)
     if own.nnz and (own.data.max() >= LARGE or own.data.min() <= -LARGE):  # most blocks hold none
         large[own.indices[np.abs(own.data) >= LARGE]] = True
-    squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape)
-    squares = squared.T @ weights
+    squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape).T
+    squares = squared @ weights
     if own is not block:
-        squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape)
+        squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape).T
     return Sums(
         np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried, large,
-        totals,         squared.T @ ones, n_cells,
+        totals,         squared @ ones, n_cells,
     )  # fmt: skip
 
 
@@ -222,8 +227,9 @@ def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarr
         shift = np.repeat(bands.starts.astype(kind) * n_genes, np.diff(block.indptr))
         shape = (n_cells, n_starts * n_genes)
         placed = sparse.csr_array((block.data, block.indices + shift, block.indptr), shape=shape)
+    placed = placed.T
     for band in range(width):  # vector by vector: that is several times faster than all at once
-        products[band : band + n_starts] += (placed.T @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
+        products[band : band + n_starts] += (placed @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
     for column in range(bands.extra.shape[1]):
         products[bands.n_banded + column] = block.T @ (weights * bands.extra[:, column])
     used = weights > 0
