@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from .blocks import BlockedExpression
 from .checking import check_number, check_seed, check_share
 from .errors import LineageClustWarning, UnknownNameError, quoted
-from .expression import expression_of
+from .expression import expression_of, with_annotations
 from .lineage import check_anndata, resolve_genes
 from .lineage_keys import available_lineages, find_weights
 from .models.engine.moments import blocks, weighted_products
@@ -109,6 +109,7 @@ def lineage_drivers(
     True
     """
     check_anndata(adata)
+    adata = with_annotations(adata)
     if method not in _METHODS:
         raise ValueError(f"method must be 'pearson' or 'spearman'; got {method!r}.")
     if test not in _TESTS:

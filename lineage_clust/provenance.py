@@ -17,7 +17,7 @@ from .lineage_keys import find_pseudotime, find_weights
 from .models.engine.sums import column_totals
 
 # parameters that say how something is computed or shown, not what
-_IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "genes")
+_IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes")
 
 
 def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str, object]:

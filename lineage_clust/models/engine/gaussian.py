@@ -20,6 +20,7 @@ from .sums import gathered
 
 _TEST_CHUNK = 512
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
+_VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
 
 
 @dataclass
@@ -75,7 +76,8 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
         shift = _level(Y, weights) if design.constant is not None and not sparse.issparse(Y) else None
         products, squares, sums = _sums(Z, Y, weights, offset, shift)
     holes = ~np.isfinite(products).all(axis=0)
-    failed = np.flatnonzero(holes | ~np.isfinite(squares))
+    vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
+    failed = np.flatnonzero(holes | ~np.isfinite(squares) | vanishing)
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
     if shift is not None:
         shift[failed] = 0.0
@@ -84,7 +86,8 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     means = sums / total
     null_deviance = np.maximum(squares - sums * means, 0.0)
     level = squares if shift is None else squares + total * shift**2
-    null_deviance[null_deviance <= 1e-13 * level] = 0.0
+    # rounding of sums, and of the values themselves
+    null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * level)] = 0.0
     centre = means if design.constant is not None else np.zeros_like(means)
     products = products - np.outer(Z.T @ weights, centre)
     if design.constant is not None:
@@ -122,7 +125,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     return FitResult(
         coefficients, lambda_, edf, scale, explained, statistic, pvalue, converged, posterior,
         note=notes_on(Y, null_deviance, weights, found),
-        failed={int(gene): _HOLES if holes[gene] else _OVERFLOW for gene in failed},
+        failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
     )  # fmt: skip
 
 
