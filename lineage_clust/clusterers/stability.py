@@ -114,8 +114,8 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
     every cluster comes back. The best must reach that of the reference, and 0.4.
 
     "coherent": where there is none, the rows lie on a continuum, or hardly apart, and no number of clusters is the right
-    one. It is cut as coarsely as can be while nine of ten rows correlate with the mean of their cluster by at least 0.8;
-    if they do so all together, they are one cluster. Cuts with a stability below 0.3 are not considered.
+    one. Of the cuts in which nine of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that
+    comes back best, if its stability reaches 0.3; if they do so all together, they are one cluster.
 
     "most reproducible": without a coherent cut, the coarsest of those close to the best, if that is good enough.
 
@@ -142,8 +142,7 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
             return None, "one cluster"
         coherent = several & (curve.coherence >= _NINE_OF_TEN) & (curve.stability >= _LEAST_OF_COHERENT)
         if coherent.any():
-            fewest = np.flatnonzero(coherent & (curve.n_clusters == curve.n_clusters[coherent].min()))
-            return int(fewest[np.argmax(curve.stability[fewest])]), "coherent"
+            return int(np.argmax(np.where(coherent, curve.stability, -1.0))), "coherent"
     return (int(close[0]), "most reproducible") if len(close) else (None, "one cluster")
 
 
