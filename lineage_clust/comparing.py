@@ -39,6 +39,16 @@ class Comparison:
     ----------
     .. [1] Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
     .. [2] Kuhn (1955). The Hungarian method for the assignment problem. Naval Research Logistics Quarterly 2, 83-97.
+
+    Examples
+    --------
+    >>> found = compare({"a": 0, "b": 0, "c": 1, "d": 1}, {"a": 1, "b": 1, "c": 0, "e": 0})
+    >>> found.matched
+       cluster_a  cluster_b  n_shared  jaccard
+    0          0          1         2      1.0
+    1          1          0         1      1.0
+    >>> found.n_genes, found.ari, found.only_a, found.only_b
+    (3, 1.0, ['d'], ['e'])
     """
 
     contingency: pd.DataFrame

@@ -55,6 +55,15 @@ def lineage_colors(n_lineages: int) -> list[str]:
 
     Up to six are those of Okabe and Ito; more run through a colour map.
 
+    Parameters
+    ----------
+    n_lineages : int
+        Number of lineages.
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> lineage_colors(2)

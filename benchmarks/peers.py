@@ -1,0 +1,155 @@
+"""`python -m benchmarks.peers`: the same genes through CellRank and Palantir themselves, in one run with ours.
+
+Both are needed: `pip install cellrank palantir` (the extra `peers`). CellRank fits gene by gene, so some genes stand for
+all; Palantir is called twice, and the second call counts (the first one compiles).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from anndata import AnnData
+
+from lineage_clust import GraphClusterer, TrendClusterer, datasets
+
+from .timing import best_of
+
+LINEAGE = "lineage_1"
+
+
+def make_data(n_cells: int, n_genes: int, seed: int = 0) -> AnnData:
+    """Return simulated cells with the keys that each package looks for."""
+    adata = datasets.simulate_lineage(n_cells, n_genes, 8, random_state=seed)
+    adata.obs["palantir_pseudotime"] = adata.obs["pseudotime"]
+    adata.obsm["palantir_fate_probabilities"] = adata.obsm["fate_probabilities"]
+    del adata.layers["counts"]
+    return adata
+
+
+def time_ours(adata: AnnData) -> dict:
+    """Return seconds of the whole fit: trends, intervals, tests, shapes, clusters and tables."""
+    settings = {"lineage": LINEAGE, "lineage_key": "fate_probabilities", "time_key": "pseudotime", "random_state": 0}
+    fixed, auto = TrendClusterer(clusterer=GraphClusterer(resolution=1.0), **settings), TrendClusterer(**settings)
+    none = TrendClusterer(clusterer=NoClusters(), **settings)
+    return {
+        "trends": best_of(lambda: none.fit(adata)),
+        "fixed": best_of(lambda: fixed.fit(adata)),
+        "auto": best_of(lambda: auto.fit(adata)),
+        "clusters": auto.n_clusters_,
+    }
+
+
+class NoClusters(GraphClusterer):
+    """One cluster for all: what is left is the cost of the trends and tables."""
+
+    uses_draws = False
+
+    def fit(self, X, y=None, draws=None):
+        self.labels_ = np.zeros(len(X), dtype=int)
+        return self
+
+
+def time_cellrank(adata: AnnData, n_genes: int) -> float:
+    """Return seconds a gene of CellRank's default GAM: prepare, fit, predict, confidence interval."""
+    import cellrank
+
+    adata = adata.copy()
+    fates = adata.obsm["fate_probabilities"]
+    adata.obsm["lineages_fwd"] = cellrank.Lineage(fates.to_numpy(), names=list(fates.columns))
+    chosen = adata.var_names[np.linspace(0, adata.n_vars - 1, n_genes).astype(int)]
+
+    def fit(gene):
+        model = cellrank.models.GAM(adata)
+        model.prepare(gene=gene, lineage=LINEAGE, time_key="pseudotime").fit().predict()
+        model.confidence_interval()
+
+    fit(chosen[0])
+    start = perf_counter()
+    for gene in chosen:
+        fit(gene)
+    return (perf_counter() - start) / n_genes
+
+
+def time_palantir(adata: AnnData) -> dict:
+    """Return seconds of Palantir's trends and of their clusters, the second time."""
+    import palantir
+
+    palantir.presults.select_branch_cells(adata)
+    found = {}
+    for _ in range(2):
+        start = perf_counter()
+        palantir.presults.compute_gene_trends(adata, lineages=[LINEAGE])
+        found["trends"] = perf_counter() - start
+        start = perf_counter()
+        found["clusters"] = int(palantir.presults.cluster_gene_trends(adata, LINEAGE).nunique())
+        found["clustering"] = perf_counter() - start
+    return found
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few cells and genes")
+    parser.add_argument("--json", type=Path, default=Path("build/peers.json"), help="where the figures go")
+    arguments = parser.parse_args(argv)
+    warnings.simplefilter("ignore")
+    small, large = ((500, 60), (500, 80)) if arguments.quick else ((10_000, 1_000), (20_000, 2_000))
+    figures: dict = {"versions": versions()}
+    adata = make_data(*small)
+    figures["cellrank"] = {"cells": small[0], "genes": small[1], **time_ours(adata)}
+    try:
+        figures["cellrank"]["per gene"] = time_cellrank(adata, 10)
+    except ImportError:
+        print("CellRank is not installed: left out")
+    adata = make_data(*large)
+    figures["palantir"] = {"cells": large[0], "genes": large[1], **time_ours(adata)}
+    try:
+        figures["palantir"]["theirs"] = time_palantir(adata)
+    except ImportError:
+        print("Palantir is not installed: left out")
+    print(table(figures))
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def versions() -> dict:
+    """Return the versions of what is compared."""
+    found = {}
+    for name in ("lineage-clust", "cellrank", "palantir", "pygam", "scanpy", "igraph", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def table(figures: dict) -> str:
+    """Return the figures as lines of text."""
+    lines = [" ".join(f"{name} {number}" for name, number in figures["versions"].items() if number)]
+    ours = figures["cellrank"]
+    lines.append(f"\n{ours['genes']:,} genes x {ours['cells']:,} cells")
+    lines += [f"  ours, {name:7s} {ours[name]:8.2f} s" for name in ("trends", "fixed", "auto")]
+    if "per gene" in ours:
+        whole = ours["per gene"] * ours["genes"]
+        lines.append(f"  CellRank's GAM {1000 * ours['per gene']:.0f} ms a gene, {whole:.0f} s for all")
+        lines += [f"    {whole / ours[name]:7.0f} times ours, {name}" for name in ("trends", "fixed", "auto")]
+    ours = figures["palantir"]
+    lines.append(f"\n{ours['genes']:,} genes x {ours['cells']:,} cells")
+    lines += [f"  ours, {name:7s} {ours[name]:8.2f} s" for name in ("trends", "fixed", "auto")]
+    if "theirs" in ours:
+        theirs = ours["theirs"]
+        whole = theirs["trends"] + theirs["clustering"]
+        lines.append(
+            f"  Palantir {theirs['trends']:.2f} s trends + {theirs['clustering']:.2f} s clustering, {theirs['clusters']} clusters"
+        )
+        lines += [f"    {whole / ours[name]:7.1f} times ours, {name}" for name in ("fixed", "auto")]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
