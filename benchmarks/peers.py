@@ -145,7 +145,7 @@ def table(figures: dict) -> str:
         theirs = ours["theirs"]
         whole = theirs["trends"] + theirs["clustering"]
         lines.append(
-            f"  Palantir {theirs['trends']:.2f} s trends + {theirs['clustering']:.2f} s clustering, {theirs['clusters']} clusters"
+            f"  Palantir {theirs['trends']:.2f} s trends + {theirs['clustering']:.2f} s clusters ({theirs['clusters']})"
         )
         lines += [f"    {whole / ours[name]:7.1f} times ours, {name}" for name in ("fixed", "auto")]
     return "\n".join(lines)

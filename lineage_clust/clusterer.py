@@ -30,6 +30,7 @@ from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
 from .progress import bar, progress_bars
 from .tables import cluster_table, gene_table, order_clusters
+from .threads import few_threads
 from .trends import check_scale, concatenate
 from .types import Names, Predicted, Seed, TimeRange, WeightThreshold
 from .views import Views
@@ -280,7 +281,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
-        uncertain = drawing.shape_uncertainty(fits, trends.genes) if drawing.can_draw(fits) else None
+        with few_threads(trends.values.size):
+            uncertain = drawing.shape_uncertainty(fits, trends.genes) if drawing.can_draw(fits) else None
         scaled, table = trends.scaled(self.scale), gene_table(trends, uncertain)
         gate = Gate(self.alpha, self.min_deviance_explained, self.min_range).calibrated(table)
         passed = gate.passes(table)
@@ -592,7 +594,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if len(chosen) == 0:
             return labels, order, confidence
         drawn = draws(clusterer, [trends.genes[gene] for gene in chosen])
-        with config_context(transform_output="default"), progress_bars(self.show_progress_bar):
+        quietly = config_context(transform_output="default"), progress_bars(self.show_progress_bar)
+        with quietly[0], quietly[1], few_threads(len(chosen) * scaled.shape[1]):
             clusterer.fit(scaled[chosen], **({} if drawn is None else {"draws": drawn}))
         if not hasattr(clusterer, "labels_"):
             raise TypeError(f"clusterer must have labels_ after fit; {type(clusterer).__name__} has none.")
@@ -615,7 +618,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                 drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)
             else:  # they would cost several more fits
                 return None
-            drawn = list(drawing.scaled(drawn, trends, genes, self.scale))
+            with few_threads(trends.values.size if drawing.can_draw(fits) else np.inf):
+                drawn = list(drawing.scaled(drawn, trends, genes, self.scale))
             return drawn if len(drawn) > 1 else None
 
         return draws

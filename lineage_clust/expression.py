@@ -67,12 +67,12 @@ def _stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
         return adata.raw.X
     if layer is None or layer == "X":
         if adata.X is None:
-            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(adata.layers)}.")
+            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(_layers(adata))}.")
         return adata.X
     if layer not in adata.layers:
         raise UnknownNameError(
-            f"Layer {layer!r} is not in adata.layers, which holds {quoted(adata.layers) or 'nothing'}."
-            f"{did_you_mean(layer, adata.layers)}"
+            f"Layer {layer!r} is not in adata.layers, which holds {quoted(_layers(adata)) or 'nothing'}."
+            f"{did_you_mean(layer, _layers(adata))}"
         )
     return adata.layers[layer]
 

@@ -343,17 +343,20 @@ class _Decoder:
 
     def _frame(self, value):
         index = self.decode(value["index"])
-        series = [pd.Series(self._values(column, index), index=index, copy=False) for column in value["columns"]]
+        columns = [self._values(column, index) for column in value["columns"]]
+        series = [pd.Series(values, index=index, dtype=values.dtype, copy=False) for values in columns]
         frame = pd.concat(series, axis=1) if series else pd.DataFrame(index=index)
         frame.columns = self.decode(value["names"])
         return frame
 
     def _series(self, value):
         name, index = self.decode(value["name"]), self.decode(value["index"])
-        return pd.Series(self._values(value["values"], index), index=index, name=name)
+        values = self._values(value["values"], index)
+        return pd.Series(values, index=index, name=name, dtype=values.dtype)
 
     def _index(self, value):
-        return pd.Index(self._values(value["values"]), name=self.decode(value["name"]))
+        values = self._values(value["values"])
+        return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)  # pandas 3 takes objects for str
 
     def _range(self, value):
         return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.metrics import adjusted_rand_score
 
 import lineage_clust as lc
 from lineage_clust import drawing

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import ThreadpoolController
 
+from ..threads import few_threads
 from .canonical import identical_groups
 
 # Distances that differ by less than this fraction of the longest one in a list are equal, and their rows are ranked by
@@ -19,8 +17,6 @@ from .canonical import identical_groups
 _TIE = 1e-8
 # From this number of columns on, rows are searched in the dimensions that they span.
 _MANY_COLUMNS = 30
-# Searches of fewer distances than this take longer with several threads, which wait for each other, than with one.
-_SMALL = 2**24
 # Rows are handled in blocks of about this many numbers (32 MiB).
 _BLOCK = 2**22
 
@@ -90,7 +86,6 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
     axes = principal_axes(rows) if metric == "euclidean" and rows.shape[1] > _MANY_COLUMNS else None
     places, asking = (rows, points) if axes is None else (rows @ axes, points @ axes)
     searcher = NearestNeighbors(metric=metric).fit(places[sought])
-    one_thread = len(points) * len(sought) < _SMALL
 
     indices = np.empty((len(points), n_listed), dtype=int)
     distances = np.empty((len(points), n_listed))
@@ -99,7 +94,7 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
         asked = min(asked, len(sought))
         tied = []
         for block in _blocks(open_rows, asked):
-            with _threads().limit(limits=1, user_api="openmp") if one_thread else nullcontext():
+            with few_threads(len(points) * len(sought)):
                 found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
             found_at = sought[found_at]
             found = _exact_distances(points[block], rows, found_at, found, metric)
@@ -223,12 +218,6 @@ def _ranked(distances, indices, own):
     last = np.max(distances, axis=1, initial=0.0, where=np.isfinite(distances))
     order = np.lexsort((indices, distances), axis=1)
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1), last
-
-
-@cache
-def _threads():
-    """Return what knows the process's thread pools; to look for them takes as long as a small search."""
-    return ThreadpoolController()
 
 
 def _blocks(rows, numbers_each):

@@ -12,8 +12,6 @@ from scipy import stats
 from ..types import Matrix
 from .engine.notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
-from .pygam_gene import fit_gene
-from .pygam_recipe import FAMILY_OF, make_recipe
 
 _RESULTS = {"lambda_": "lam", "edf_": "edf", "scale_": "scale", "deviance_explained_": "deviance_explained"}
 
@@ -184,6 +182,9 @@ class PyGAM(PerGeneModel):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
+        from .pygam_gene import fit_gene  # pyGAM is loaded by those who use it
+        from .pygam_recipe import make_recipe
+
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
         recipe = make_recipe(self, smoother, times)
         if offset is not None and not recipe.is_linear:
@@ -228,6 +229,8 @@ class PyGAM(PerGeneModel):
         return 1.0 / self._any().link.gradient(mean, self._any().distribution)
 
     def _quantile(self, probability):
+        from .pygam_recipe import FAMILY_OF
+
         if FAMILY_OF[self.distribution].known_scale:
             return stats.norm.ppf(probability)
         n_cells = self._any().statistics_["n_samples"]
