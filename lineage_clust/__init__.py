@@ -6,10 +6,10 @@ from . import clusterers, datasets, models, plotting, scoring, smoothers
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
-from .comparing import Comparison, compare
 from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
-from .gene_trend import FailedTrend, GeneTrend
+from .evidence.comparing import Comparison, compare
+from .fitting.gene_trend import FailedTrend, GeneTrend
 from .model_selection import PseudotimeKFold
 from .models import GAM, MgcvGAM, PyGAM
 from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother

@@ -12,20 +12,20 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from . import provenance
-from .annotations import covariate_strips
-from .checking import check_key
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from .evidence.tables import top_order
 from .lineage import check_anndata, resolve_genes
-from .results import safe_key, to_anndata
+from .reading.annotations import covariate_strips
 from .scanpy_names import graph_parameters
-from .tables import top_order
-from .types import Seed, TimeRange
+from .utils.checking import check_key
+from .utils.types import Seed, TimeRange
+from .writing import provenance
+from .writing.results import safe_key, to_anndata
 
 if TYPE_CHECKING:
-    from .gene_trend import FailedTrend, GeneTrend
+    from .fitting.gene_trend import FailedTrend, GeneTrend
 
 
 _PREPARE = ("data_key", "use_raw", "threshold", "weight_threshold", "filter_cells", "gene_symbols", "lineage_key")

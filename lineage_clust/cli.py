@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import __version__, datasets
-from .atomic import write_whole
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
-from .progress import progress_bars
-from .results import default_key
+from .utils.atomic import write_whole
+from .utils.progress import progress_bars
+from .writing.results import default_key
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 _N_FAILED_SHOWN = 5

@@ -17,23 +17,25 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from . import components, drawing, module_scores
-from .assigning import assign
-from .checking import check_flag, check_jobs, check_number, check_seed
+from . import components
 from .errors import LineageClustWarning, UnknownNameError
-from .exports import Exports
-from .fitting import fit_trends
-from .gating import Gate, check_gate
-from .gene_trends import GeneTrends
-from .group_fit import fixed_basis
+from .evidence import module_scores
+from .evidence.assigning import assign
+from .evidence.gating import Gate, check_gate
+from .evidence.tables import cluster_table, gene_table, order_clusters
+from .fitting import drawing
+from .fitting.gene_trends import GeneTrends
+from .fitting.group_fit import fixed_basis
+from .fitting.lineage_fit import fit_trends
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
-from .progress import bar, progress_bars
-from .tables import cluster_table, gene_table, order_clusters
-from .threads import few_threads
 from .trends import check_scale, concatenate
-from .types import Names, Predicted, Seed, TimeRange, WeightThreshold
+from .utils.checking import check_flag, check_jobs, check_number, check_seed
+from .utils.progress import bar, progress_bars
+from .utils.threads import few_threads
+from .utils.types import Names, Predicted, Seed, TimeRange, WeightThreshold
 from .views import Views
+from .writing.exports import Exports
 
 if TYPE_CHECKING:
     from anndata import AnnData

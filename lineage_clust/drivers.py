@@ -15,16 +15,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .blocks import BlockedExpression
-from .checking import check_number, check_seed, check_share
 from .errors import LineageClustWarning, UnknownNameError, quoted
-from .expression import expression_of, with_annotations
 from .lineage import check_anndata, resolve_genes
-from .lineage_keys import available_lineages, find_weights
 from .models.engine.moments import blocks, weighted_products
-from .progress import bar, progress_bars
+from .reading.blocks import BlockedExpression
+from .reading.expression import expression_of, with_annotations
+from .reading.lineage_keys import available_lineages, find_weights
 from .trends import adjust
-from .types import Seed
+from .utils.checking import check_number, check_seed, check_share
+from .utils.progress import bar, progress_bars
+from .utils.types import Seed
 
 _METHODS = ("pearson", "spearman")
 _TESTS = ("fisher", "permutation")

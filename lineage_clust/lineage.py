@@ -17,12 +17,12 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from .blocks import BlockedExpression
-from .checking import as_vector, check_key
 from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
-from .expression import columns_of, expression_matrix, take, with_annotations
-from .lineage_keys import find_pseudotime, find_weights
-from .time_range import find_time_range
+from .reading.blocks import BlockedExpression
+from .reading.expression import columns_of, expression_matrix, take, with_annotations
+from .reading.lineage_keys import find_pseudotime, find_weights
+from .reading.time_range import find_time_range
+from .utils.checking import as_vector, check_key
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Lineage:
         Arrays `(n_cells,)` of the cells used: those with finite values inside the time range.
     expression
         `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
-        :class:`~lineage_clust.blocks.BlockedExpression`, if it stays in its file.
+        :class:`~lineage_clust.reading.blocks.BlockedExpression`, if it stays in its file.
     genes
         The names of its columns.
     start, end
@@ -111,7 +111,7 @@ def read_lineage(
     backward
         Whether to look for CellRank's backward keys.
     time_range, endpoint, endpoint_threshold, n_points
-        See :func:`lineage_clust.time_range.find_time_range`.
+        See :func:`lineage_clust.reading.time_range.find_time_range`.
     weight_threshold
         `(a, b)`: weights below `a` become `b`; one number stands for both.
     covariates

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .checking import check_seed
 from .lineage import check_anndata
-from .lineage_keys import find_pseudotime
-from .types import Seed
+from .reading.lineage_keys import find_pseudotime
+from .utils.checking import check_seed
+from .utils.types import Seed
 
 
 class PseudotimeKFold:

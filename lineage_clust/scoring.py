@@ -16,9 +16,9 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.utils.validation import check_is_fitted
 
-from .checking import check_key
 from .errors import LineageClustWarning, NoTrendError, quoted
 from .models.engine.moments import weighted_products
+from .utils.checking import check_key
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.base import clone
 
-from .checking import as_numbers, as_vector
-from .shapes import moved_time, peak_time
+from .evidence.shapes import moved_time, peak_time
+from .utils.checking import as_numbers, as_vector
 
 SCALES = ("zscore", "minmax")
 _LARGEST_PVALUE = 0.99  # in a combination

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .annotations import covariate_strips
 from .errors import UnknownNameError, did_you_mean
-from .tables import top_order
+from .evidence.tables import top_order
+from .reading.annotations import covariate_strips
 
 if TYPE_CHECKING:
     from anndata import AnnData

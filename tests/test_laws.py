@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 import lineage_clust as lc
 from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, GraphClusterer, Trends
-from lineage_clust.persistence import from_bytes, to_bytes
+from lineage_clust.writing.persistence import from_bytes, to_bytes
 
 TIME, FATE = "palantir_pseudotime", "palantir_fate_probabilities"
 FAMILIES = ["gaussian", "poisson", "negative_binomial", "gamma", "binomial"]

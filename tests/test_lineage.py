@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
-from lineage_clust.expression import expression_of
 from lineage_clust.lineage import (
     check_anndata,
     clip_weights,
@@ -15,6 +14,7 @@ from lineage_clust.lineage import (
     read_lineage,
     resolve_genes,
 )
+from lineage_clust.reading.expression import expression_of
 
 GENES = ["rise1", "flat0", "fall3"]
 

@@ -9,9 +9,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 
 from lineage_clust import TrendClusterer, UnknownNameError
-from lineage_clust.annotations import covariate_strips
 from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.plotting import cluster_colors, lineage_colors
+from lineage_clust.reading.annotations import covariate_strips
 
 
 @pytest.fixture(scope="module")

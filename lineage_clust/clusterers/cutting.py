@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import clone
 
-from ..progress import bar
+from ..utils.progress import bar
 from .canonical import rounded
 from .communities import as_igraph, find_communities
 from .labels import agree

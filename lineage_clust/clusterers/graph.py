@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..types import Seed
+from ..utils.types import Seed
 from .canonical import canonical_order, identical_groups, rounded, rounding_step
 from .communities import as_igraph, modularity
 from .cutting import Cutting

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from ..threads import few_threads
+from ..utils.threads import few_threads
 from .canonical import identical_groups
 
 # Distances that differ by less than this fraction of the longest one in a list are equal, and their rows are ranked by

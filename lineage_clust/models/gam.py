@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..blocks import BlockedExpression
-from ..checking import as_numbers, check_jobs, check_share, shortened
 from ..errors import NoTrendError
-from ..types import Matrix, Predicted, Seed
+from ..reading.blocks import BlockedExpression
+from ..utils.checking import as_numbers, check_jobs, check_share, shortened
+from ..utils.types import Matrix, Predicted, Seed
 from .engine.design import make_design
 from .engine.families import FAMILIES, check_family
 from .engine.gaussian import fit_gaussian

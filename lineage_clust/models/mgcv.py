@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ..types import Matrix
+from ..utils.types import Matrix
 from .engine.families import FAMILIES, check_family
 from .engine.links import LINKS
 from .engine.notes import notes_on

@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from ..checking import check_jobs
 from ..errors import NoTrendError
-from ..progress import bar
-from ..types import Matrix, Predicted
+from ..utils.checking import check_jobs
+from ..utils.progress import bar
+from ..utils.types import Matrix, Predicted
 from .gam import _check_offset, _check_targets
 
 _GENES_A_JOB = 16

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ..types import Matrix
+from ..utils.types import Matrix
 from .engine.notes import notes_on
 from .per_gene import PerGeneModel, fit_each, gathered
 

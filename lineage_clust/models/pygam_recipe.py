@@ -13,8 +13,8 @@ from pygam.penalties import CONSTRAINTS, PENALTIES, derivative, periodic
 from pygam.utils import OptimizationError
 from sklearn.base import clone
 
-from ..checking import check_flag, check_share
 from ..smoothers import BSplineSmoother
+from ..utils.checking import check_flag, check_share
 from .engine.families import FAMILIES, Family
 from .engine.links import LINKS
 

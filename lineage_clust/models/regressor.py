@@ -16,8 +16,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import LineageClustWarning, NoTrendError
-from ..progress import bar
-from ..types import Matrix, Predicted
+from ..utils.progress import bar
+from ..utils.types import Matrix, Predicted
 from .engine.notes import notes_on
 from .per_gene import chosen_backend, reason_of
 

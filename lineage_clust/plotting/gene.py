@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..gene_trend import GeneTrend
+    from ..fitting.gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
-from ..atomic import write_whole
 from ..plotting.colors import cluster_colors
-from ..progress import bar, progress_bars
+from ..utils.atomic import write_whole
+from ..utils.progress import bar, progress_bars
 from . import facts, sparklines
 from .columns import meaning
 from .gene_data import gene_data

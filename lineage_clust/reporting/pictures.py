@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
-from ..tables import top_order
+from ..evidence.tables import top_order
 
 _DPI = 130
 _CSS_DPI = 96  # a CSS pixel is 1/96 inch

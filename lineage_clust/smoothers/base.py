@@ -10,7 +10,7 @@ from scipy import linalg, sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..types import Matrix
+from ..utils.types import Matrix
 
 _RESOLVED = 1e-10  # least width of a domain, relative to its place on the axis
 _WIDTHS = (1e-90, 1e90)  # cubes of widths are computed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, sparse
 
-from ...checking import check_size
+from ...utils.checking import check_size
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from ...blocks import BlockedExpression
+from ...reading.blocks import BlockedExpression
 from .bands import Bands, make_bands
 from .design import Design, effect_map
 from .moments import blocks, weighted_products

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ...blocks import BlockedExpression
+from ...reading.blocks import BlockedExpression
 from .bands import no_design
 from .design import Design, effect_map
 from .gaussian import FitResult, smooth_tests

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from ...blocks import BlockedExpression
-from ...sources import cuts
+from ...reading.blocks import BlockedExpression
+from ...reading.sources import cuts
 from .bands import make_bands
 from .sums import gathered
 

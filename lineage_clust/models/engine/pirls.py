@@ -8,8 +8,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
-from ...blocks import BlockedExpression
-from ...progress import bar
+from ...reading.blocks import BlockedExpression
+from ...utils.progress import bar
 from . import dispersion as size
 from .design import Design
 from .families import Family

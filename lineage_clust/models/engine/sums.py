@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from ...blocks import BlockedExpression
-from ...sources import cuts
+from ...reading.blocks import BlockedExpression
+from ...reading.sources import cuts
 from .bands import Bands, no_design
 
 LARGE = 2.0**31 - 1  # the largest of usual integers: counts end there by an error

@@ -1,0 +1,1 @@
+"""What is known of trends and clusters: gates, shapes, tables, comparisons."""

@@ -1,0 +1,165 @@
+"""Trends drawn anew: from their posterior, or from half of the cells; resolution, confidence and shapes rest on them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import LineageClustWarning
+from ..evidence.shapes import uncertainty
+from ..lineage import Lineage
+from ..trends import Trends
+from .group_fit import design_rows
+from .lineage_fit import FittedLineage
+
+N_DRAWS = 10
+_N_PAIRS = 3  # of complementary halves: a model without a posterior is fitted anew to each
+_N_SHAPE_DRAWS, _N_SHAPE_POINTS = 40, 50
+
+
+def can_draw(fits: Sequence[FittedLineage]) -> bool:
+    """Return whether every model that was fitted has a posterior."""
+    return all(hasattr(group.model, "sample") for fit in fits for group in fit.groups)
+
+
+def posterior_draws(
+    fits: Sequence[FittedLineage],
+    genes: Sequence[str],
+    n_draws: int = N_DRAWS,
+    random_state: int = 0,
+    grids: Sequence[np.ndarray] | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield trends `(n_genes, n_points)` drawn from the posterior, lineages side by side.
+
+    The draws of a gene do not depend on its place among the others.
+
+    Parameters
+    ----------
+    fits
+        One a lineage.
+    genes
+        Which genes, in which order.
+    n_draws
+        Number of draws.
+    random_state
+        Seed.
+    grids
+        Pseudotimes `(n_points,)` of each lineage; `None` = those of the trends.
+    """
+    place = {gene: row for row, gene in enumerate(genes)}
+    blocks, first = [], 0
+    for number, fit in enumerate(fits):
+        grid = fit.trends.grid if grids is None else grids[number]
+        for group in fit.groups:
+            index = {gene: column for column, gene in enumerate(group.genes)}
+            members = sorted(gene for gene in index if gene in place)
+            if members:
+                model = group.model.take_genes([index[gene] for gene in members])
+                rows = design_rows(group.smoother, model, grid, group.n_covariates)
+                where = np.ix_(np.array([place[gene] for gene in members]), np.arange(first, first + len(grid)))
+                blocks.append((where, model.sample(rows, n_draws, random_state + number)))
+        first += len(grid)
+    for _ in range(n_draws):
+        values = np.empty((len(genes), first))
+        for where, samples in blocks:
+            values[where] = next(samples).T
+        yield values
+
+
+def half_sample_draws(
+    fits: Sequence[FittedLineage],
+    lineages: Sequence[Lineage],
+    refit: Callable[[Lineage], FittedLineage],
+    genes: Sequence[str],
+    random_state: int = 0,
+) -> Iterator[np.ndarray]:
+    """Yield trends `(n_genes, n_points)` of random halves of the cells, lineages side by side.
+
+    Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection with
+    error control: another look at stability selection, JRSS B 75, 55-80). A gene that cannot be fitted in a half keeps
+    its trend; a half in which none can is left out.
+
+    Parameters
+    ----------
+    fits
+        One a lineage.
+    lineages
+        The cells that were fitted.
+    refit
+        Fits a lineage as it was fitted.
+    genes
+        Which genes, in which order.
+    random_state
+        Seed.
+    """
+    generator = np.random.default_rng(random_state)
+    n_obs = len(lineages[0].whole[0])
+    for _ in range(_N_PAIRS):
+        first_half = generator.permutation(n_obs) < n_obs // 2
+        for half in (first_half, ~first_half):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LineageClustWarning)  # said of all cells already
+                try:
+                    again = [refit(cells_of(lineage, half)) for lineage in lineages]
+                except ValueError:
+                    continue
+            yield np.hstack([_values(new.trends, fit.trends, genes) for new, fit in zip(again, fits, strict=True)])
+
+
+def scaled(draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], scale: object) -> Iterator[np.ndarray]:
+    """Yield drawn trends of some genes scaled as :meth:`lineage_clust.Trends.scaled` does."""
+    for values in draws:
+        yield Trends(values, trends.grid, list(genes)).scaled(scale)
+
+
+def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list:
+    """Return, for each lineage, how well the shapes of the trends are known; see `shapes.uncertainty`."""
+    grids, tables = [], []
+    for fit in fits:
+        step = max(1, (len(fit.trends.grid) - 1) // _N_SHAPE_POINTS)
+        grids.append(np.append(fit.trends.grid[:-1:step], fit.trends.grid[-1]))
+    drawn = list(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids))
+    first = 0
+    for fit, grid in zip(fits, grids, strict=True):
+        index = {gene: row for row, gene in enumerate(fit.trends.genes)}
+        points = np.searchsorted(fit.trends.grid, grid)
+        values = fit.trends.values[np.ix_([index[gene] for gene in genes], points)]
+        tables.append(uncertainty(values, (every[:, first : first + len(grid)] for every in drawn), grid))
+        first += len(grid)
+    return tables
+
+
+def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
+    """Return the lineage with some of the cells only; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
+    inside = kept[lineage.cells]
+    pseudotime, weights, matrix, columns = lineage.whole
+    return replace(
+        lineage,
+        pseudotime=lineage.pseudotime[inside],
+        weights=lineage.weights[inside],
+        expression=lineage.expression[np.flatnonzero(inside)],
+        cells=lineage.cells[inside],
+        covariates=None if lineage.covariates is None else lineage.covariates[inside],
+        offset=None if lineage.offset is None else lineage.offset[inside],
+        whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
+    )
+
+
+class _Rows:
+    """Some rows of a matrix, of which only columns are asked for (by callbacks)."""
+
+    def __init__(self, matrix, rows: np.ndarray):
+        self._matrix, self._rows = matrix, rows
+        self.shape = (len(rows), matrix.shape[1])
+
+    def __getitem__(self, key):
+        return self._matrix[:, key[1]][self._rows]
+
+
+def _values(new: Trends, trends: Trends, genes: Sequence[str]) -> np.ndarray:
+    refitted = {gene: row for row, gene in enumerate(new.genes)}
+    fitted = {gene: row for row, gene in enumerate(trends.genes)}
+    return np.array([new.values[refitted[gene]] if gene in refitted else trends.values[fitted[gene]] for gene in genes])

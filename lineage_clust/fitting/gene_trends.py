@@ -1,0 +1,80 @@
+"""All fitted trends, as a mapping that builds each when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..errors import UnknownNameError, did_you_mean
+from .gene_trend import FailedTrend, GeneTrend
+from .preparing import column_values
+
+_STAGES = ("prepare", "predict", "fit")
+
+
+class GeneTrends(Mapping):
+    """Mapping gene -> lineage -> GeneTrend or FailedTrend.
+
+    Parameters
+    ----------
+    fits : sequence of FittedLineage
+        One a lineage. A single trajectory without a name goes by "".
+    lineages : sequence of Lineage, optional
+        As read, in the same order: trends then hold their cells.
+    prepare_kwargs : dict, optional
+        How the cells were chosen.
+    """
+
+    def __init__(self, fits, lineages=None, prepare_kwargs=None):
+        self._lineages = {"" if one.name is None else one.name: one for one in lineages or ()}
+        self._prepare_kwargs = dict(prepare_kwargs or {})
+        self._fits = {"" if fit.name is None else fit.name: fit for fit in fits}
+        self._positions = {
+            name: {gene: (group, column) for group in fit.groups for column, gene in enumerate(group.genes)}
+            for name, fit in self._fits.items()
+        }
+        self._genes = list(dict.fromkeys(g for fit in fits for g in [*fit.trends.genes, *fit.trends.failed]))
+
+    @property
+    def fits(self) -> list:
+        """The fitted lineages that the trends are built from."""
+        return list(self._fits.values())
+
+    def __getitem__(self, gene: str) -> dict[str, GeneTrend | FailedTrend]:
+        if not any(gene in fit.trends.failed or gene in self._positions[name] for name, fit in self._fits.items()):
+            raise UnknownNameError(f"Gene {gene!r} was not fitted.{did_you_mean(gene, self._genes)}")
+        return {name: self._build(gene, name) for name in self._fits}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._genes)
+
+    def __len__(self) -> int:
+        return len(self._genes)
+
+    def _build(self, gene: str, name: str) -> GeneTrend | FailedTrend:
+        failed = self._fits[name].trends.failed
+        if gene in failed:
+            stage, _, reason = failed[gene].partition(": ")
+            return (
+                FailedTrend(gene, name, stage, reason)
+                if stage in _STAGES
+                else FailedTrend(gene, name, "fit", failed[gene])
+            )
+        group, column = self._positions[name][gene]
+        trend = self._with_cells(gene, name, group) if name in self._lineages else GeneTrend(gene, name)
+        trend._adopt(group, column)
+        return trend
+
+    def with_data(self, lineages, prepare_kwargs=None) -> GeneTrends:
+        """Return the same trends, holding the cells of lineages that were read again."""
+        return GeneTrends(self.fits, lineages, prepare_kwargs)
+
+    def _with_cells(self, gene: str, name: str, group) -> GeneTrend:
+        lineage = self._lineages[name]
+        pseudotime, weights, matrix, columns = lineage.whole
+        values = column_values(matrix, columns[lineage.genes.index(gene)])
+        trend = GeneTrend(gene, lineage.name, pseudotime, values, weights)
+        span = (float(group.grid[0]), float(group.grid[-1]))
+        return trend.prepare(**{**self._prepare_kwargs, "time_range": span, "n_points": len(group.grid)})
+
+    def __repr__(self) -> str:
+        return f"GeneTrends[{len(self)} genes, lineages {list(self._fits)}]"

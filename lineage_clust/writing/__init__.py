@@ -1,0 +1,1 @@
+"""What is given away: results in an AnnData, tables, gene lists, files."""

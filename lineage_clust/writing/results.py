@@ -1,0 +1,139 @@
+"""Writing results: into an AnnData of their own, or into the one they were computed from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from .. import __version__
+from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..utils.types import Names
+
+
+def safe_key(name: str) -> str:
+    """Return a key that h5ad and zarr files take, for any name.
+
+    Examples
+    --------
+    >>> safe_key("Mono/Mac")
+    'Mono_Mac'
+    """
+    cleaned = "".join("_" if character in "/\\\0" else character for character in str(name))
+    return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
+
+
+def default_key(lineage: Names, prefix: str = "trends") -> str:
+    """Return the key of a lineage's results, e.g. "trends_Ery"."""
+    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
+    return safe_key("_".join([prefix, *(str(name) for name in names if name is not None)]))
+
+
+def to_anndata(fitted) -> AnnData:
+    """Return the results of a fitted TrendClusterer as an AnnData `(n_genes, n_points)`.
+
+    `X` holds scaled trends, `layers` raw trends and standard errors, `obs` the gene table with `clusters` as
+    categories, `var` pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
+    """
+    obs = _writable(fitted.gene_table_)
+    obs.index = pd.Index(fitted.genes_)
+    obs.insert(0, "clusters", _categories(fitted.labels_))
+    var = pd.DataFrame(
+        {"x_test": fitted.pseudotime_, "lineage": fitted.grid_lineage_.astype(str)},
+        index=[str(point) for point in range(len(fitted.pseudotime_))],
+    )
+    result = AnnData(fitted.scaled_trends_.copy(), obs=obs, var=var)
+    result.layers["trends"] = fitted.trends_.copy()
+    if fitted.trend_se_ is not None:
+        result.layers["se"] = fitted.trend_se_.copy()
+    result.uns["lineage_clust"] = provenance(fitted)
+    result.uns["clusters_colors"] = _colors(obs["clusters"])
+    return result
+
+
+def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
+    """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
+    key = default_key(fitted.lineage_) if key is None else safe_key(key)
+    _remove(adata, key)
+    table = fitted.gene_table_.drop(columns="cluster", errors="ignore").rename(columns=safe_key)
+    table.insert(0, "cluster", _categories(fitted.labels_))
+    table.index = pd.Index(fitted.genes_)
+    whole = table.reindex(adata.var_names)
+    for column in whole:
+        adata.var[f"{key}_{column}"] = _with_gaps(table[column], whole[column])
+    rows = adata.var_names.get_indexer(fitted.genes_)
+    for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
+        if values is not None:
+            filled = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
+            filled[rows[rows >= 0]] = values[rows >= 0]
+            adata.varm[f"{key}{name}"] = filled
+    adata.uns[f"{key}_cluster_colors"] = _colors(table["cluster"])
+    adata.uns[key] = {
+        "pseudotime": fitted.pseudotime_.copy(),
+        "grid_lineage": fitted.grid_lineage_.astype(str),
+        "columns": np.array([f"{key}_{column}" for column in whole], dtype=str),
+        **provenance(fitted),
+    }
+    return key
+
+
+def provenance(fitted) -> dict:
+    """Return what the results were computed from, in types that h5ad and zarr files hold."""
+    lineage = fitted.lineage_
+    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
+    return {
+        "version": __version__,
+        "lineage": ["" if name is None else str(name) for name in names],
+        "parameters": json.dumps(
+            {name: value for name, value in fitted.get_params().items() if name != "genes"},
+            default=repr,
+            sort_keys=True,
+        ),
+        "failed_genes": np.array(list(fitted.failed_), dtype=str),
+        "failed_reasons": np.array(list(fitted.failed_.values()), dtype=str),
+    }
+
+
+def _categories(labels: np.ndarray) -> pd.Categorical:
+    names = [str(label) for label in np.unique(labels)]
+    return pd.Categorical([str(label) for label in labels], categories=names)
+
+
+def _colors(clusters: pd.Series) -> np.ndarray:
+    """Return the colour of each category, in the order and under the key where scanpy's plots look for them."""
+    names = [int(name) for name in clusters.cat.categories]
+    colors = cluster_colors(max(names, default=-1) + 1)
+    return np.array([UNASSIGNED if name < 0 else colors[name] for name in names], dtype=str)
+
+
+def _remove(adata: AnnData, key: str) -> None:
+    """Remove what was written under a key before, which may be more than what is written now."""
+    stored = adata.uns.get(key)
+    columns = set(stored.get("columns", ())) if isinstance(stored, Mapping) else set()
+    if columns.intersection(adata.var):
+        adata.var = adata.var[[name for name in adata.var if name not in columns]]
+    for name in (key, f"{key}_se"):
+        adata.varm.pop(name, None)
+
+
+def _with_gaps(values: pd.Series, whole: pd.Series):
+    """Return a column for all genes, in a type that files hold also if some genes have no value."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return whole.array
+    if pd.api.types.is_bool_dtype(values):
+        return whole.astype("boolean").array
+    if pd.api.types.is_numeric_dtype(values):
+        return whole.to_numpy(dtype=float)
+    return pd.Categorical(whole.where(whole.isna(), whole.astype(str)))
+
+
+def _writable(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.rename(columns=safe_key)  # of several lineages, columns carry their names
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]) and not isinstance(table[name].dtype, pd.CategoricalDtype):
+            table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
+    table.index.name = None
+    return table
