@@ -6,7 +6,8 @@ import pytest
 
 import lineage_clust
 
-MODULES = [lineage_clust, *(item for item in vars(lineage_clust).values() if inspect.ismodule(item))]
+MODULES = [lineage_clust, *(getattr(lineage_clust, name) for name in lineage_clust.__all__)]
+MODULES = [item for item in MODULES if inspect.ismodule(item)]
 
 
 def public():

@@ -126,7 +126,7 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], rando
     for fit, grid in zip(fits, grids, strict=True):
         index = {gene: row for row, gene in enumerate(fit.trends.genes)}
         points = np.searchsorted(fit.trends.grid, grid)
-        values = fit.trends.values[np.ix_([index[gene] for gene in genes], points)]
+        values = fit.trends.values[np.ix_(np.array([index[gene] for gene in genes]), points)]
         tables.append(uncertainty(values, (every[:, first : first + len(grid)] for every in drawn), grid))
         first += len(grid)
     return tables

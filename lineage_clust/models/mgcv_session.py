@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
 from types import SimpleNamespace
 
@@ -82,6 +83,20 @@ _start = threading.Lock()
 _sessions: list = []
 
 
+@contextlib.contextmanager
+def _same_library_path():
+    """Undo what R's start does to where libraries are sought: other Pythons' would be found by processes started later."""
+    name = "LD_LIBRARY_PATH"
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
 class Session:
     """The embedded R, which is one to a process.
 
@@ -94,7 +109,11 @@ class Session:
     def __init__(self):
         try:
             # what rpy2 logs and R prints when they start, e.g. about the way rpy2 was built, is of no use here
-            with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            with (
+                contextlib.redirect_stderr(io.StringIO()),
+                contextlib.redirect_stdout(io.StringIO()),
+                _same_library_path(),
+            ):
                 import rpy2.rinterface as rinterface
                 from rpy2.rinterface_lib import openrlib
 

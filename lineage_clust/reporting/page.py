@@ -9,6 +9,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,13 +30,13 @@ _CAUTION = (
 _GENES_NAMED = 20  # of those that failed for one reason
 
 
-def write_report(fitted, path: str | Path, adata=None, title: str | None = None) -> None:
+def write_report(fitted: Any, path: str | Path, adata: Any = None, title: str | None = None) -> None:
     """Write the report of a fitted TrendClusterer; see :meth:`lineage_clust.TrendClusterer.report`."""
     text = render(fitted, adata, title)
     write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", newline="\n"))
 
 
-def render(fitted, adata=None, title: str | None = None) -> str:
+def render(fitted: Any, adata: Any = None, title: str | None = None) -> str:
     """Return the page as text; the same fit gives the same text.
 
     Parameters

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 
@@ -306,3 +307,16 @@ class TestMissing:
         monkeypatch.setattr(mgcv_session, "_FUNCTIONS", "function() NULL")
         with pytest.raises(ImportError, match="its package mgcv is missing"):
             MgcvGAM().fit(np.arange(9.0), np.arange(9.0))
+
+
+def test_processes_started_after_r_find_their_own_libraries(r):
+    """R puts its folders, with those of the system's Python, first on the path on which libraries are sought."""
+    code = """
+        import os, subprocess, sys
+        before = os.environ.get("LD_LIBRARY_PATH")
+        from lineage_clust.models.mgcv_session import session
+        session()
+        assert os.environ.get("LD_LIBRARY_PATH") == before
+        subprocess.run([sys.executable, "-c", "import ssl, multiprocessing.resource_tracker"], check=True)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
