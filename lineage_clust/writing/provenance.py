@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -95,8 +96,13 @@ def _plain(value: object) -> object:
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, partial):
+        return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
     if callable(value):
         code = getattr(value, "__code__", None)
         body = "" if code is None else blake2b(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16]
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(type(value)))}:{body}"
+        name = getattr(
+            value, "__qualname__", getattr(value, "__name__", repr(type(value)))
+        )  # ufuncs of NumPy 1: the latter
+        return f"{getattr(value, '__module__', '')}.{name}:{body}"
     return repr(value)

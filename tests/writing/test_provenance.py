@@ -1,6 +1,7 @@
 """What a result was computed from tells different questions apart, and the same one is the same text."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -66,6 +67,8 @@ def test_parameters_that_matter(make_adata, parameters, names):
         (double, double, True),
         (double, lambda value: 3 * value, False),
         (np.sin, np.cos, False),
+        (partial(double, value=1), partial(double, value=1), True),
+        (partial(double, value=1), partial(double, value=2), False),
         (Opaque(), Opaque(), True),
         (None, False, False),
     ],
