@@ -49,6 +49,7 @@ def slopes(rows: list) -> np.ndarray:
 
 def draw(found: dict, path: Path) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     fixed = {"cells": f"{found['n_genes']:,} genes", "genes": f"{found['n_cells']:,} cells"}
@@ -59,6 +60,11 @@ def draw(found: dict, path: Path) -> None:
             ax.loglog(values[:, 0], values[:, column], "o-", color=color, label=f"{name} (slope {slope:.2f})")
         line = values[-1, 1] * values[:, 0] / values[-1, 0]
         ax.loglog(values[:, 0], line, ":", color="0.5", label="linear")
+        sizes = values[:, 0].astype(int)
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        ax.minorticks_off()
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.set(xlabel=f"{what}, at {fixed[what]}", ylabel="seconds")
         ax.legend(frameon=False, fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
