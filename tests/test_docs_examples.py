@@ -63,9 +63,9 @@ def test_scale():
 
 def test_choosing():
     _, shown = run("choosing.md")
-    smooth, (_, n_clusters), scores, components = shown
+    smooth, n_found, (_, n_clusters), scores, components = shown
     assert smooth["model__smoothing"] == "reml"
-    assert n_clusters == 4
+    assert n_found == n_clusters == 4
     assert scores["cluster_stability"][0] == pytest.approx(1.0, abs=0.1)
     assert np.argmax(scores["silhouette"]) == 2
     assert len(components) == 2

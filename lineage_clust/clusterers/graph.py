@@ -119,7 +119,7 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     [6]_; the best must reach 0.4, and do better than rows of the same mean and covariance without clusters. Where no cut
     comes back so well, the rows lie on a continuum, and no number of clusters is the right one: of the cuts in which nine
     of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that comes back best. If they do so
-    all together, they are one cluster. ``stability_.rule`` says what decided.
+    all together, and no cut is good in the sense above, they are one cluster. ``stability_.rule`` says what decided.
 
     Of what is chosen, duplicates are merged: two clusters whose mean rows correlate above `merge_correlation`, and of
     which a row of one and a row of the other are drawn together at least half as often as two rows of the looser one.

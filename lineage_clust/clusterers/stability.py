@@ -115,7 +115,7 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
 
     "coherent": where there is none, the rows lie on a continuum, or hardly apart, and no number of clusters is the right
     one. Of the cuts in which nine of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that
-    comes back best, if its stability reaches 0.3; if they do so all together, they are one cluster.
+    comes back best, if its stability reaches 0.3; if they do so all together, and no cut comes back, they are one cluster.
 
     "most reproducible": without a coherent cut, the coarsest of those close to the best, if that is good enough.
 
@@ -138,7 +138,7 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
         chosen = whole[curve.n_clusters[whole] == curve.n_clusters[whole].max()]
         return int(chosen[np.argmax(curve.stability[chosen])]), "reproducible"
     if curve.coherence is not None:
-        if curve.coherence_of_one >= _NINE_OF_TEN:
+        if curve.coherence_of_one >= _NINE_OF_TEN and not good:
             return None, "one cluster"
         coherent = several & (curve.coherence >= _NINE_OF_TEN) & (curve.stability >= _LEAST_OF_COHERENT)
         if coherent.any():

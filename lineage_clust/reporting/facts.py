@@ -103,11 +103,11 @@ def resolution(clusterer) -> tuple[str, str]:
     if curve is None:
         return value, "too few genes to choose by"
     if clusterer.n_clusters_ == 1:
-        return value, "no cut into two or more clusters comes back when the trends are drawn anew"
+        return value, "all go with one common trend, or no cut comes back when the trends are drawn anew"
     at = int(np.argmin(np.abs(curve.resolutions - clusterer.resolution_)))
     return value, (
-        f"chosen of {len(curve.resolutions)} by reproducibility: adjusted Rand index {curve.stability[at]:.2f} between "
-        "repeated draws"
+        f"chosen of {len(curve.resolutions)} by reproducibility (rule: {curve.rule}): adjusted Rand index "
+        f"{curve.stability[at]:.2f} between repeated draws"
     )
 
 
