@@ -307,13 +307,12 @@ class Views:
         ValueError
             If the clusterer has no stability curve, or no gene was clustered.
         """
-        from .clusterers.stability import choose
         from .plotting import plot_stability
 
         check_is_fitted(self)
         curve = self._of_clusterer("stability_", "stability curve", 'GraphClusterer(resolution="auto")')
-        resolution = None if choose(curve) is None else self.clusterer_.resolution_
-        return plot_stability(curve, resolution, ax=ax, figsize=figsize, dpi=dpi)
+        resolution = None if curve.rule == "one cluster" else self.clusterer_.resolution_
+        return plot_stability(curve, resolution, self.n_clusters_, ax=ax, figsize=figsize, dpi=dpi)
 
     def _strips(self, adata, covariate_key, cmap="viridis") -> list:
         """Return the strips of covariates."""

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 
+import lineage_clust as lc
 from lineage_clust import TrendClusterer, UnknownNameError
 from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.plotting import cluster_colors, lineage_colors
@@ -209,3 +210,15 @@ def test_fit_and_cells_stay_as_they_are(joint, cells):
     assert cells.obs.equals(before[3])
     assert joint.__dict__.keys() == before[4].keys()
     assert all(joint.__dict__[name] is value for name, value in before[4].items())
+
+
+def test_the_stability_curve_says_what_became_of_the_cut():
+    adata = lc.datasets.bone_marrow()
+    tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+    legend = " ".join(text.get_text() for text in tc.plot_stability().get_legend().get_texts())
+    cut = tc.clusterer_.stability_.n_clusters[tc.clusterer_.stability_.resolutions == tc.clusterer_.resolution_][0]
+    assert f"{cut} clusters ({tc.n_clusters_} once merged)" in legend
+    alike = lc.datasets.simulate_lineage(600, 50, 1, random_state=0)
+    one = lc.TrendClusterer(random_state=0).fit(alike, lineage="lineage_1")
+    assert one.n_clusters_ == 1
+    assert any("one cluster" in text.get_text() for text in one.plot_stability().get_legend().get_texts())

@@ -19,6 +19,7 @@ _STABILITY, _LEAST, _CHOSEN = "#0072B2", "#D55E00", "0.2"
 def plot_stability(
     curve: StabilityCurve,
     resolution: float | None = None,
+    n_kept: int | None = None,
     *,
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
@@ -31,7 +32,9 @@ def plot_stability(
     curve : StabilityCurve
         As `GraphClusterer.stability_`: resolutions, n_clusters, stability, least_jaccard, reference.
     resolution : float, optional
-        The one chosen, which is marked; `None` = nothing finer than one cluster came back, which is said instead.
+        The one chosen, which is marked; `None` = one cluster, which is said instead.
+    n_kept : int, optional
+        Number of clusters that are left where duplicates were merged after the cut.
     ax : matplotlib.axes.Axes, optional
         Where to draw; `None` = a new figure.
     figsize, dpi
@@ -82,7 +85,7 @@ def plot_stability(
     ax.set_ylim(min(-0.03, np.nanmin(np.r_[stability, least, 0.0]) - 0.03), 1.04)
     ax.set(xlabel="resolution", ylabel="reproducibility")
     ax.spines[["top", "right"]].set_visible(False)
-    _mark(ax, resolutions, n_clusters, resolution)
+    _mark(ax, resolutions, n_clusters, resolution, n_kept)
     _number(ax, resolutions, n_clusters)
     ax.xaxis.set_major_locator(
         LogLocator(subs=(1, 2, 5) if ax.get_window_extent().width > 2.5 * ax.figure.dpi else (1,))
@@ -95,13 +98,16 @@ def plot_stability(
     return ax
 
 
-def _mark(ax, resolutions: np.ndarray, n_clusters: np.ndarray, resolution: float | None) -> None:
+def _mark(
+    ax, resolutions: np.ndarray, n_clusters: np.ndarray, resolution: float | None, n_kept: int | None = None
+) -> None:
     if resolution is None:
         ax.plot([], [], " ", label="chosen: one cluster, no finer cut comes back")
         return
     chosen = int(np.argmin(np.abs(np.log(resolutions / resolution))))
     k = n_clusters[chosen]
     label = f"chosen: resolution {resolution:.2g}, {k} cluster{'s' if k != 1 else ''}"
+    label += f" ({n_kept} once merged)" if n_kept is not None and n_kept < k else ""
     ax.axvline(resolution, color=_CHOSEN, lw=5, alpha=0.2, zorder=0, label=label)
 
 
