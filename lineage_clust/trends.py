@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.base import clone
 
-from .evidence.shapes import moved_time, peak_time
+from .evidence.shapes import moved_times, peak_time
 from .utils.checking import as_numbers, as_vector
 
 SCALES = ("zscore", "minmax")
@@ -120,7 +120,7 @@ class Trends:
         The move is measured from the trend's value at the start; with several lineages, in the first one.
         """
         first = slice(None) if self.grid_lineage is None else self.grid_lineage == self.grid_lineage[0]
-        return moved_time(self.values[:, first], self.grid[first], 0.1)
+        return moved_times(self.values[:, first], self.grid[first], [0.1])[0]
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Trends:
         """Return the trends of some genes, by position or boolean mask."""

@@ -15,4 +15,15 @@ print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
 def test_heavy_libraries_are_loaded_when_used():
     out = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     assert "lineage_clust" in out
-    assert not {"matplotlib", "pygam", "leidenalg", "dask", "distributed", "zarr", "h5py", "rpy2", "tqdm"} & set(out)
+    assert not {
+        "matplotlib",
+        "pygam",
+        "leidenalg",
+        "dask",
+        "distributed",
+        "zarr",
+        "h5py",
+        "rpy2",
+        "tqdm",
+        "numba",
+    } & set(out)

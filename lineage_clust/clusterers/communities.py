@@ -80,11 +80,13 @@ def as_igraph(connectivities):
     >>> as_igraph(sparse.csr_matrix([[0.0, 0.5], [0.5, 0.0]])).es["weight"]
     [0.5]
     """
-    upper = sparse.triu(connectivities, k=1, format="coo")
-    order = np.lexsort((upper.col, upper.row))
-    edges = list(zip(upper.row[order].tolist(), upper.col[order].tolist(), strict=True))  # what igraph reads fastest
+    ordered = sparse.csr_array(connectivities)
+    if not ordered.has_sorted_indices:
+        ordered = ordered.sorted_indices()
+    upper = sparse.triu(ordered, k=1, format="coo")
+    edges = list(zip(upper.row.tolist(), upper.col.tolist(), strict=True))  # what igraph reads fastest
     graph = igraph.Graph(n=connectivities.shape[0], edges=edges)
-    graph.es["weight"] = upper.data[order].tolist()
+    graph.es["weight"] = upper.data.tolist()
     return graph
 
 

@@ -11,8 +11,7 @@ from scipy import sparse
 
 # umap-learn's MIN_K_DIST_SCALE: a kernel is never narrower than this fraction of the mean distance.
 _NARROWEST = 1e-3
-# 64 halvings exhaust the digits of a double.
-_BISECTIONS = 64
+_NEWTON_STEPS, _CONVERGED = 64, 1e-12
 
 
 def umap_strengths(lists, fitted):
@@ -46,17 +45,20 @@ def umap_strengths(lists, fitted):
     nearest = np.min(distances, axis=1, initial=np.inf, where=distances > 0)
     rho = np.where(np.isfinite(nearest), nearest, 0.0)
 
-    # Measured in its own mean distance, every list needs the same bisection, whatever the unit of the data.
+    # Measured in its own mean distance, every list needs the same steps, whatever the unit of the data.
     unit = np.where(mean > 0, mean, 1.0)
-    excess = np.maximum(distances - rho[:, None], 0.0) / unit[:, None]
+    excess = np.where(lists.listed, np.maximum(distances - rho[:, None], 0.0), 0.0) / unit[:, None]
     target = np.log2(counts + 1)
-    low, high, sigma = np.zeros(len(mean)), np.full(len(mean), np.inf), np.ones(len(mean))
-    for _ in range(_BISECTIONS):
-        too_wide = np.exp(-excess / sigma[:, None]).sum(axis=1) > target
-        low, high = np.where(too_wide, low, sigma), np.where(too_wide, sigma, high)
-        sigma = np.where(np.isfinite(high), (low + high) / 2, 2 * sigma)
-
-    return np.exp(-excess / np.maximum(sigma, _NARROWEST)[:, None])
+    # The sum is convex in 1 / sigma and falls: Newton's steps from 0 on never go too far.
+    inverse = np.zeros(len(mean))
+    for _ in range(_NEWTON_STEPS):
+        strengths = np.exp(-excess * inverse[:, None]) * lists.listed
+        slope = np.einsum("ij,ij->i", excess, strengths)
+        step = np.divide(strengths.sum(axis=1) - target, slope, out=np.full(len(mean), np.inf), where=slope > 0)
+        inverse = np.minimum(inverse + np.maximum(step, 0.0), 1 / _NARROWEST)
+        if np.all((step <= _CONVERGED * inverse) | (inverse == 1 / _NARROWEST)):
+            break
+    return np.exp(-excess * inverse[:, None]) * lists.listed
 
 
 def jaccard_strengths(lists, fitted):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from ..utils.threads import in_threads
+
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
 TIMES = ("peak", "onset", "half_max")
 _ONSET_SHARE = 0.1
-_BATCH = 2**20  # values of draws that are looked at together
+_BATCH = 2**19  # values of draws that are looked at together
 _TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
 
 
@@ -19,8 +21,8 @@ def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return grid[np.argmax(values, axis=-1)]
 
 
-def moved_time(values: np.ndarray, grid: np.ndarray, share: float) -> np.ndarray:
-    """Return when each trend has first moved from where it starts by a share of its range.
+def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
+    """Return when each trend has first moved from where it starts by shares of its range, `(n_genes,)` for each share.
 
     Parameters
     ----------
@@ -28,18 +30,19 @@ def moved_time(values: np.ndarray, grid: np.ndarray, share: float) -> np.ndarray
         `(n_genes, n_points)`.
     grid
         `(n_points,)` pseudotime.
-    share
+    shares
         0.1 for the onset, 0.5 for the half-maximum time. A trend that starts in the middle of its range may never be that
         far from its start; the time at which it is farthest is taken then.
 
     Examples
     --------
-    >>> moved_time(np.array([[0.0, 0.2, 0.6, 1.0]]), np.array([0.0, 1.0, 2.0, 3.0]), 0.5).tolist()
+    >>> moved_times(np.array([[0.0, 0.2, 0.6, 1.0]]), np.array([0.0, 1.0, 2.0, 3.0]), [0.5])[0].tolist()
     [2.0]
     """
     away = np.abs(values - values[..., :1])
-    asked = np.minimum(share * np.ptp(values, axis=-1), away.max(axis=-1))
-    return grid[np.argmax(away >= asked[..., None], axis=-1)]
+    span, farthest = np.ptp(values, axis=-1), away.max(axis=-1)
+    asked = [np.minimum(share * span, farthest)[..., None] for share in shares]
+    return [grid[np.argmax(away >= least, axis=-1)] for least in asked]
 
 
 def direction(values: np.ndarray) -> np.ndarray:
@@ -98,11 +101,12 @@ def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
     >>> shapes(np.array([[0.0, 1.0, 4.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict()
     {'peak': 1.0, 'onset': 0.5, 'half_max': 1.0, 'direction': 'up', 'amplitude': 4.0}
     """
+    onset, half_max = moved_times(values, grid, [_ONSET_SHARE, 0.5])
     return pd.DataFrame(
         {
             "peak": peak_time(values, grid),
-            "onset": moved_time(values, grid, _ONSET_SHARE),
-            "half_max": moved_time(values, grid, 0.5),
+            "onset": onset,
+            "half_max": half_max,
             "direction": np.asarray(DIRECTIONS, dtype=object)[direction(values)],
             "amplitude": np.ptp(values, axis=1),
         }
@@ -135,28 +139,24 @@ def uncertainty(values: np.ndarray, draws: Iterable[np.ndarray], grid: np.ndarra
     >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()
     [[1.0, 1.0, 1.0]]
     """
-    own, same = direction(values), []
-    found: dict[str, list] = {name: [] for name in (*TIMES, "amplitude")}
-    for several in _batches(draws, values.size):
-        same.append(direction(several) == own)
-        found["peak"].append(peak_time(several, grid))
-        found["onset"].append(moved_time(several, grid, _ONSET_SHARE))
-        found["half_max"].append(moved_time(several, grid, 0.5))
-        found["amplitude"].append(np.ptp(several, axis=-1))
+    own, drawn = direction(values), list(draws)
+    step = max(1, _BATCH // max(values.size, 1))
+
+    def look(first: int) -> dict[str, np.ndarray]:
+        several = np.stack(drawn[first : first + step])
+        onset, half_max = moved_times(several, grid, [_ONSET_SHARE, 0.5])
+        return {
+            "peak": peak_time(several, grid),
+            "onset": onset,
+            "half_max": half_max,
+            "amplitude": np.ptp(several, axis=-1),
+            "same": direction(several) == own,
+        }
+
+    parts = list(in_threads(look, range(0, len(drawn), step)))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in (*TIMES, "amplitude", "same")}
     table = {}
-    for name, every in found.items():
-        ends = np.quantile(np.concatenate(every), [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    for name in (*TIMES, "amplitude"):
+        ends = np.quantile(found[name], [0.5 - level / 2, 0.5 + level / 2], axis=0)
         table[f"{name}_lower"], table[f"{name}_upper"] = ends
-    return pd.DataFrame(table | {"direction_confidence": np.concatenate(same).mean(axis=0)})
-
-
-def _batches(draws: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Yield draws stacked `(n_stacked, n_genes, n_points)`: many small ones at a time, as few large ones as fit."""
-    several: list[np.ndarray] = []
-    for drawn in draws:
-        several.append(drawn)
-        if len(several) * size >= _BATCH:
-            yield np.stack(several)
-            several = []
-    if several:
-        yield np.stack(several)
+    return pd.DataFrame(table | {"direction_confidence": found["same"].mean(axis=0)})

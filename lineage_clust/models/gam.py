@@ -192,12 +192,16 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
         penalty = _check_penalty(penalty, X.shape[1])
         offset = _check_offset(offset, X.shape[0])
+        if sparse.issparse(y) and self._closed_form():
+            y = BlockedExpression(y)
         if not np.all(weights > 0):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
-        in_file = isinstance(y, BlockedExpression)
-        design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse=in_file and self._closed_form())
+        if not self._closed_form() and isinstance(y, BlockedExpression) and y.in_memory:
+            y = y.to_memory()  # which is read many times
+        in_blocks = isinstance(y, BlockedExpression)
+        design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse=in_blocks and self._closed_form())
         self._link = LINKS[self.link or FAMILIES[self.family].default_link]
         if self._closed_form():
             result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)

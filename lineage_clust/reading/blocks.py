@@ -1,4 +1,4 @@
-"""Expression that is not in memory: cells and genes are chosen without reading, and read block by block."""
+"""Expression of which cells and genes are chosen without reading or copying it, and which is read block by block."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_VALUES = 2**21  # a larger block would only leave the processor's cache
 
 
 class BlockedExpression:
-    """Cells x genes in a file or in dask, of which some cells and genes are chosen; nothing is read until needed.
+    """Cells x genes of which some cells and genes are chosen; nothing is read, or copied, until needed.
 
     `expression[cells]`, `expression[:, genes]` and `expression[cells, genes]` choose further, by positions, masks or
     slices, without reading.
@@ -26,7 +26,7 @@ class BlockedExpression:
     Parameters
     ----------
     stored
-        Sparse dataset of anndata, HDF5 or zarr array, or dask array.
+        Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
     memory_budget
         What blocks may take, see :func:`lineage_clust.reading.memory_budget.parse_budget`.
 
@@ -58,6 +58,16 @@ class BlockedExpression:
     def dtype(self) -> np.dtype:
         """Of the values as stored."""
         return np.dtype(self.stored.dtype)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the matrix is in memory, and only what is chosen of it is not."""
+        return sparse.issparse(self.stored)
+
+    @property
+    def chosen(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The positions of the chosen cells and genes in the stored matrix; `None` = all, in order."""
+        return self._cells, self._genes
 
     @property
     def has_all_cells(self) -> bool:
@@ -124,7 +134,8 @@ class BlockedExpression:
         Raises
         ------
         MemoryError
-            If it takes more than the memory budget, which is found out before that much is held.
+            If it takes more than the memory budget, which is found out before that much is held. What is in memory
+            already is taken whatever it takes.
         """
         return self._loaded(self.memory_budget)
 
@@ -176,7 +187,7 @@ class BlockedExpression:
 
     def check_fits_dense(self) -> None:
         """Raise a MemoryError if what is chosen, as an array in double precision, would exceed the memory budget."""
-        if 8 * self.shape[0] * self.shape[1] > self.memory_budget:
+        if not self.in_memory and 8 * self.shape[0] * self.shape[1] > self.memory_budget:
             raise MemoryError(self._too_large())
 
     def _too_large(self) -> str:
@@ -200,6 +211,9 @@ class BlockedExpression:
         return plan
 
     def _loaded(self, limit: float = np.inf):
+        if self.in_memory:
+            matrix = self.stored if self._cells is None else self.stored[self._cells]  # rows first: they are contiguous
+            return matrix if self._genes is None else matrix[:, self._genes]
         pieces, held = [], 0
         for where, block in in_order(self._plan(), _as_stored, _nothing):
             held += nbytes(block)

@@ -1,4 +1,4 @@
-"""Expression of an AnnData, wherever it is: in memory as it is, in a file or in dask to be read in blocks."""
+"""Expression of an AnnData, wherever it is: small in memory as it is, else to be read in blocks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..utils.checking import check_key
 from .blocks import BlockedExpression
 from .memory_budget import parse_budget
 from .sources import in_dask, is_stored, nbytes
+
+_LARGE = 2**20  # stored values in memory, from which on what is chosen of them is not copied
 
 
 def expression_of(
@@ -37,7 +39,7 @@ def _layers(adata: AnnData) -> list[str]:
 
 
 def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None):
-    """Return a matrix in memory, or a BlockedExpression of one in a file that exceeds the budget, or in dask."""
+    """Return a matrix in memory, or a BlockedExpression: of one in a file that exceeds the budget, in dask, or large."""
     budget = parse_budget(memory_budget)
     matrix, cells, columns = None, None, None
     if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
@@ -56,7 +58,7 @@ def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_b
         raise TypeError("Expression must be real numbers; it is complex. Take e.g. its absolute value.")
     if sparse.issparse(matrix) and matrix.format not in ("csr", "csc"):
         matrix = matrix.tocsr()
-    return matrix
+    return BlockedExpression(matrix, budget) if sparse.issparse(matrix) and matrix.nnz >= _LARGE else matrix
 
 
 def _stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):

@@ -74,7 +74,8 @@ def find_weights(
             )
         keys = [lineage_key]
     else:
-        keys = [key for key in (BACKWARD_KEYS if backward else FORWARD_KEYS) if key in adata.obsm]
+        present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
+        keys = [key for key in (BACKWARD_KEYS if backward else FORWARD_KEYS) if key in present]
     if not keys:
         return _single_trajectory(adata, lineage, backward)
     names = {key: lineage_names(adata, key) for key in keys}
@@ -114,8 +115,9 @@ def available_lineages(adata: AnnData, lineage_key: str | None = None, backward:
     if lineage_key is not None and lineage_key not in adata.obsm and lineage_key in adata.obs:
         return [lineage_key]
     known = BACKWARD_KEYS if backward else FORWARD_KEYS
-    keys = [key for key in known if key in adata.obsm] if lineage_key is None else [lineage_key]
-    if not keys or keys[0] not in adata.obsm:
+    present = set(adata.obsm)
+    keys = [key for key in known if key in present] if lineage_key is None else [lineage_key]
+    if not keys or keys[0] not in present:
         raise UnknownNameError(
             f"adata.obsm holds no lineage weights (looked for {quoted(keys or known, len(known))}). Name them with "
             "lineage_key=..."
@@ -140,10 +142,11 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
     check_key("time_key", time_key)
     if time_key is None:
         in_obs = [key for key in TIME_KEYS if key in adata.obs]
+        present = set(adata.obsm)
         in_obsm = [
             key
             for key in TIME_MATRIX_KEYS
-            if key in adata.obsm and lineage is not None and lineage in lineage_names(adata, key)
+            if key in present and lineage is not None and lineage in lineage_names(adata, key)
         ]
         found = list(dict.fromkeys([*in_obs, *in_obsm]))
         if not found:

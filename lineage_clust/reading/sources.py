@@ -1,4 +1,4 @@
-"""Where expression that is not in memory lies, and in which parts it is read: HDF5, zarr, dask."""
+"""Where expression lies, and in which parts it is read: HDF5, zarr, dask, or a sparse matrix in memory."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def in_dask(matrix: object) -> bool:
 
 def is_sparse(matrix: object) -> bool:
     """Return whether a stored matrix is a sparse one."""
-    return isinstance(matrix, (CSRDataset, CSCDataset)) or sparse.issparse(getattr(matrix, "_meta", None))
+    if isinstance(matrix, (CSRDataset, CSCDataset)) or sparse.issparse(matrix):
+        return True
+    return sparse.issparse(getattr(matrix, "_meta", None))
 
 
 def nbytes(matrix: object) -> int:
@@ -74,17 +76,35 @@ def parts(matrix: object, n_values: int) -> Iterator[Part]:
     Parameters
     ----------
     matrix
-        Of which :func:`is_stored` is true.
+        Of which :func:`is_stored` is true, or a CSR or CSC matrix in memory, whose parts are not copies.
     n_values
         Number of stored values.
     """
     if _is_closed(matrix):
         raise ValueError(_CLOSED)
+    if sparse.issparse(matrix):
+        return _memory_parts(matrix, n_values)
     if in_dask(matrix):
         return _dask_parts(matrix)
     if isinstance(matrix, (CSRDataset, CSCDataset)):
         return _sparse_parts(matrix, n_values)
     return _dense_parts(matrix, n_values)
+
+
+def _memory_parts(matrix, n_values: int) -> Iterator[Part]:
+    n_cells, n_genes = matrix.shape
+    by_rows = matrix.format == "csr"
+    kind = sparse.csr_array if by_rows else sparse.csc_array
+
+    def part_of(first: int, last: int):
+        inside = slice(matrix.indptr[first], matrix.indptr[last])
+        indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
+        shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
+        return kind((matrix.data[inside], matrix.indices[inside], indptr), shape=shape)
+
+    for first, last in cuts(matrix.indptr, n_values):
+        lines = (slice(first, last), slice(0, n_genes)) if by_rows else (slice(0, n_cells), slice(first, last))
+        yield Part(*lines, load=lambda first=first, last=last: part_of(first, last))
 
 
 def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:

@@ -1,10 +1,14 @@
-"""How many threads small work gets: one, for several would wait for each other longer than they compute."""
+"""How many threads work gets: small work one, for several would wait for each other longer than they compute."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
+from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 _SMALL = 2**24  # operations, or distances, at a time
@@ -26,6 +30,36 @@ def few_threads(size: float) -> AbstractContextManager:
     ...     pass
     """
     return _pools().limit(limits=1) if size < _SMALL else nullcontext()
+
+
+def available_threads() -> int:
+    """Return how many threads own loops may use: the cores that this process has, or fewer if `OMP_NUM_THREADS` says so.
+
+    joblib's and dask's workers are told by that variable how many are theirs.
+
+    Examples
+    --------
+    >>> available_threads() >= 1
+    True
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, min(cpu_count(), int(asked) if asked.isdigit() and int(asked) > 0 else cpu_count()))
+
+
+def in_threads(function: Callable, tasks: Sequence) -> Iterator:
+    """Yield the results of tasks in their order; for functions that leave Python's lock while they compute.
+
+    Examples
+    --------
+    >>> list(in_threads(abs, [-1, 2]))
+    [1, 2]
+    """
+    n_threads = min(available_threads(), len(tasks))
+    if n_threads <= 1:
+        yield from map(function, tasks)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(function, tasks)
 
 
 @cache

@@ -72,7 +72,7 @@ def fingerprint(values) -> str:
     True
     """
     if isinstance(values, BlockedExpression):  # of what stays in a file, the sums of each gene stand for the values
-        values = np.array(column_totals(values))
+        values = values.to_memory() if values.in_memory else np.array(column_totals(values))
     digest = blake2b(digest_size=16)
     digest.update(str(values.shape).encode())
     parts = (values.indptr, values.indices, values.data) if sparse.issparse(values) else (values,)

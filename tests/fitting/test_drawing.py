@@ -1,7 +1,9 @@
 """Trends drawn anew: from the posterior and from halves of the cells."""
 
+import anndata as ad
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import adjusted_rand_score
 
@@ -116,6 +118,23 @@ def test_halves_with_a_callback(adata):
     assert tc.fit(adata).n_clusters_ >= 2
 
 
+@pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+def test_halves_with_a_callback_of_expression_in_a_file(kind, adata, tmp_path):
+    def prepare(trend, **keywords):
+        return trend.prepare(**keywords)
+
+    cells = adata[:, adata.var["module"] >= 0].copy()
+    matrix = cells.X.toarray() if sparse.issparse(cells.X) else cells.X
+    cells.X = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}[kind](matrix)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    tc = lc.TrendClusterer(FOREST, "passthrough", lineage="lineage_1", callback=prepare, alpha=None, random_state=0)
+    expected = tc.fit(cells).gene_table_
+    assert tc.n_clusters_ > 1
+    found = tc.fit(ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")).gene_table_
+    np.testing.assert_array_equal(found["cluster"], expected["cluster"])
+    np.testing.assert_array_equal(found["confidence"], expected["confidence"])
+
+
 def test_uncertainty_of_shapes_covers_the_shapes_of_the_truth(adata):
     tc = lc.TrendClusterer(lineage="lineage_1", random_state=0).fit(adata)
     varying = tc.labels_ >= 0
@@ -123,7 +142,7 @@ def test_uncertainty_of_shapes_covers_the_shapes_of_the_truth(adata):
     grid = adata.uns["simulation"]["grid"]
     inside = (grid >= tc.pseudotime_[0]) & (grid <= tc.pseudotime_[-1])
     truth = adata[:, table.index].varm["true_trend"][:, inside]
-    half = shapes.moved_time(truth, grid[inside], 0.5)
+    half = shapes.moved_times(truth, grid[inside], [0.5])[0]
     covered = (table["half_max_lower"] - 0.01 <= half) & (half <= table["half_max_upper"] + 0.01)
     assert covered.mean() > 0.75
     directions = np.asarray(shapes.DIRECTIONS)[shapes.direction(truth)]

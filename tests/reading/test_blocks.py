@@ -16,13 +16,18 @@ MATRIX = np.random.default_rng(0).poisson(0.6, (23, 9)).astype(np.float32)
 
 
 def stored(kind, backend, folder, matrix=MATRIX):
-    """Return the matrix as anndata finds it in a file."""
+    """Return the matrix as anndata finds it in a file, or in memory."""
+    if backend == "memory":
+        return KINDS[kind](matrix)
     group = zarr.open_group(str(folder / "m.zarr"), mode="w") if backend == "zarr" else h5py.File(folder / "m.h5", "w")
     ad.io.write_elem(group, "X", KINDS[kind](matrix))
     return group["X"] if kind == "dense" else ad.io.sparse_dataset(group["X"])
 
 
-@pytest.fixture(params=[(kind, backend) for kind in KINDS for backend in ("hdf5", "zarr")], ids="-".join)
+PLACES = [(kind, backend) for kind in KINDS for backend in ("hdf5", "zarr")] + [("csr", "memory"), ("csc", "memory")]
+
+
+@pytest.fixture(params=PLACES, ids="-".join)
 def expression(request, tmp_path):
     return BlockedExpression(stored(*request.param, tmp_path), memory_budget=200)  # parts of one value
 
@@ -85,6 +90,10 @@ def test_the_memory_keeps_its_form(tmp_path):
 
 
 def test_more_than_the_budget_is_not_loaded(expression):
+    if expression.in_memory:
+        assert expression.to_memory() is expression.stored
+        expression.check_fits_dense()
+        return
     with pytest.raises(
         MemoryError, match=r"9 genes in 23 cells is needed in memory here, .* than memory_budget='200 bytes'"
     ):

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ...reading.blocks import BlockedExpression
+from ...utils.threads import in_threads
 from .bands import Bands, make_bands
 from .design import Design, effect_map
 from .moments import blocks, weighted_products
@@ -18,7 +19,7 @@ from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 from .sums import gathered
 
-_TEST_CHUNK = 512
+_TEST_CHUNK = 128
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
 
@@ -199,10 +200,14 @@ def smooth_tests(effects, to_effects, posterior, rank, residual_df, varies) -> t
     varying = np.flatnonzero(varies)
     if effects.shape[1] == 0:
         return statistic, pvalue
-    for first in range(0, len(varying), _TEST_CHUNK):
-        genes = varying[first : first + _TEST_CHUNK]
+
+    def test(genes: np.ndarray) -> None:
         rows = to_effects if to_effects.ndim == 2 else to_effects[genes]
         df = None if residual_df is None else residual_df[genes]
         covariances = posterior.covariances(rows, genes)
         statistic[genes], pvalue[genes] = smooth_test(effects[genes], covariances, rank[genes], df)
+
+    chunks = [varying[first : first + _TEST_CHUNK] for first in range(0, len(varying), _TEST_CHUNK)]
+    for _ in in_threads(test, chunks):
+        pass
     return statistic, pvalue

@@ -82,6 +82,8 @@ def weighted_products(
     >>> products.tolist(), squares.tolist()
     ([[2.0, 3.0]], [3.0, 9.0])
     """
+    if sparse.issparse(Y):
+        Y = BlockedExpression(Y)
     if isinstance(Y, BlockedExpression):
         sums = gathered(Y, make_bands(Z, Z.shape[1]), weights, enough=0.0, all_cells=False)
         sums = sums.around(np.zeros(Y.shape[1]) if shift is None else shift)
@@ -93,11 +95,7 @@ def weighted_products(
         if shift is not None:
             block = block - shift[columns]
         products[columns] += block.T @ weighted[rows]
-        if sparse.issparse(block):
-            np.square(block.data, out=block.data)
-            squares[columns] += block.T @ weights[rows]
-        else:
-            squares[columns] += np.einsum("ij,ij,i->j", block, block, weights[rows])
+        squares[columns] += np.einsum("ij,ij,i->j", block, block, weights[rows])
     return products.T, squares
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy import special
 
@@ -86,8 +88,7 @@ def _tail(statistic: np.ndarray, whole: int, part: np.ndarray, residual_df: np.n
     cosines = np.cos(np.pi * (np.arange(_N_ANGULAR) + 0.5) / _N_ANGULAR)  # Gauss-Chebyshev: uniform angles
     ones = whole - 1
     if ones:  # share of the squared length in the plane of the two other weights: Beta(1, ones / 2)
-        nodes, node_weights = special.roots_jacobi(_N_RADIAL, ones / 2 - 1, 0.0)
-        shares, node_weights = (1 + nodes) / 2, node_weights / node_weights.sum()
+        shares, node_weights = _radial_nodes(ones)
     else:
         shares, node_weights = np.ones(1), np.ones(1)
     plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
@@ -95,6 +96,13 @@ def _tail(statistic: np.ndarray, whole: int, part: np.ndarray, residual_df: np.n
     tails = _upper(statistic / length, whole + 1, residual_df)
     total = np.einsum("rag,r->g", tails, node_weights) / _N_ANGULAR
     return np.where(part > 0, total, _upper(statistic, whole, residual_df))
+
+
+@cache
+def _radial_nodes(ones: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights of the quadrature over Beta(1, ones / 2)."""
+    nodes, weights = special.roots_jacobi(_N_RADIAL, ones / 2 - 1, 0.0)
+    return (1 + nodes) / 2, weights / weights.sum()
 
 
 def _upper(statistic: np.ndarray, df: int, residual_df: np.ndarray | None) -> np.ndarray:

@@ -162,9 +162,10 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
     lowest, highest = _log_lambda_range(spectrum)
-    grid = np.linspace(lowest, highest, _N_GRID) * np.ones(n_genes)  # (n_grid, n_genes)
+    grid = np.linspace(lowest, highest, _N_GRID)  # of all genes alike, if they share a spectrum
     every = np.arange(n_genes)
     values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
+    grid = np.broadcast_to(grid, values.shape)
     # a flat stretch at the smooth end is rounding: prefer the smoothest of the equally good
     ties = values <= values.min(axis=0) + 1e-10 * np.maximum(1.0, np.abs(values.min(axis=0)))
     best = _N_GRID - 1 - np.argmax(ties[::-1], axis=0)
@@ -201,15 +202,17 @@ def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[n
 
     By the cubic that has its values and slopes at both points; infinite where it does not fall and then rise.
     """
-    step = np.diff(grid, axis=0)
-    falls, rises = slopes[:-1] * step, slopes[1:] * step
-    change = np.diff(values, axis=0)
-    share = np.linspace(0, 1, 17)[1:-1, None, None]
+    depths, places = np.full_like(values[1:], np.inf), grid[:-1].copy()
+    at, genes = np.nonzero((slopes[:-1] < 0) & (slopes[1:] > 0))
+    step = grid[at + 1, genes] - grid[at, genes]
+    falls, rises = slopes[at, genes] * step, slopes[at + 1, genes] * step
+    change = values[at + 1, genes] - values[at, genes]
+    share = np.linspace(0, 1, 17)[1:-1, None]
     cubic, square = falls + rises - 2 * change, 3 * change - 2 * falls - rises
-    along = values[:-1] + share * (falls + share * (square + share * cubic))
-    lowest = np.argmin(along, axis=0)
-    depth = np.take_along_axis(along, lowest[None], axis=0)[0]
-    return np.where((falls < 0) & (rises > 0), depth, np.inf), grid[:-1] + share[lowest, 0, 0] * step
+    along = values[at, genes] + share * (falls + share * (square + share * cubic))
+    depths[at, genes] = along.min(axis=0)
+    places[at, genes] += share[np.argmin(along, axis=0), 0] * step
+    return depths, places
 
 
 def _shrinkage(spectrum: Spectrum, log_lambda: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

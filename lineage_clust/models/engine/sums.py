@@ -11,9 +11,11 @@ from scipy import sparse
 from ...reading.blocks import BlockedExpression
 from ...reading.sources import cuts
 from .bands import Bands, no_design
+from .fused import fused_sums
 
 LARGE = 2.0**31 - 1  # the largest of usual integers: counts end there by an error
 _VALUES = 2**18  # in double precision at a time: what stays near the processor
+_CANCELLED = 1e-6  # of the squares, that their variation must be for it to keep eight digits
 _COUNTED_AT_ONCE = 2**16
 
 
@@ -55,6 +57,23 @@ class Sums:
     totals: np.ndarray
     total_squares: np.ndarray
     n_cells: int
+
+    @property
+    def varies_little(self) -> np.ndarray:
+        """Which genes vary so little about a large level that the squares, of which it was not taken off, lost digits."""
+        if self.weight <= 0:
+            return np.zeros(len(self.sums), dtype=bool)
+        with np.errstate(invalid="ignore", over="ignore"):
+            about = self.squares - self.sums**2 / self.weight
+            return (about < _CANCELLED * self.squares) & (self.level == 0) & np.isfinite(self.squares)
+
+    def replaced(self, genes: np.ndarray, other: Sums) -> Sums:
+        """Return the same sums, but those of some genes from elsewhere."""
+        changed = {}
+        for name in ("level", "products", "sums", "squares"):
+            changed[name] = getattr(self, name).copy()
+            changed[name][..., genes] = getattr(other, name)
+        return replace(self, **changed)
 
     def around(self, level: np.ndarray) -> Sums:
         """Return the same sums of the expression less another level."""
@@ -101,7 +120,26 @@ def gathered(
     all_cells
         Whether blocks are read in which no cell is chosen, so that totals are complete.
     """
-    parts = Y.reduce(partial(block_sums, enough=enough), lambda cells: (bands[cells], weights[cells]), all_cells)
+    sums = _in_memory(Y, bands, weights, enough) if Y.in_memory else None
+    if sums is None:
+        sums = _in_blocks(Y, bands, weights, enough, all_cells)
+    if all_cells:
+        Y.remember(totals=sums.totals, total_squares=sums.total_squares)
+    cancelled = np.flatnonzero(sums.varies_little)
+    if len(cancelled):  # hardly a value is 0, so that nothing is lost by making these genes dense
+        precise = _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
+        sums = sums.replaced(cancelled, precise)
+    return sums
+
+
+def _in_memory(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float) -> Sums | None:
+    """Return the Sums in one compiled pass over the matrix as it is, if that can be had."""
+    return _fused(Y.stored, *Y.chosen, bands, weights, enough)
+
+
+def _in_blocks(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False) -> Sums:
+    function = partial(block_sums, enough=enough, as_array=as_array)
+    parts = Y.reduce(function, lambda cells: (bands[cells], weights[cells]), all_cells)
     n_genes = Y.shape[1]
     whole = {}
     for field in fields(Sums):
@@ -112,10 +150,7 @@ def gathered(
         whole[field.name] = np.zeros((*first.shape[:-1], n_genes), dtype=first.dtype)
         for genes, sums in parts:
             whole[field.name][..., genes] = getattr(sums, field.name)
-    sums = Sums(**whole)
-    if all_cells:
-        Y.remember(totals=sums.totals, total_squares=sums.total_squares)
-    return sums
+    return Sums(**whole)
 
 
 def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +163,9 @@ def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
     return sums.sums, sums.squares
 
 
-def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, enough: float = np.inf) -> Sums:
+def block_sums(
+    block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, enough: float = np.inf, as_array: bool = False
+) -> Sums:
     """Return the Sums of a block of cells.
 
     Parameters
@@ -142,6 +179,8 @@ def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray
     enough
         A gene's values are counted no further once the weights of their cells add up to this: only genes of few cells
         have exact counts then.
+    as_array
+        Whether a sparse block is made dense, so that the level of its genes can be taken off.
 
     Examples
     --------
@@ -150,7 +189,13 @@ def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray
     >>> sums.products.tolist(), sums.squares.tolist(), sums.totals.tolist()
     ([[1.0], [1.5]], [5.5], [4.0])
     """
-    block = block.tocsr() if sparse.issparse(block) else block
+    if as_array and sparse.issparse(block):
+        block = block.toarray()
+    if sparse.issparse(block):
+        fused = _fused(block, kept, None, bands, weights, enough)
+        if fused is not None:
+            return fused
+        block = block.tocsr()
     of_piece, total = (_sparse_sums if sparse.issparse(block) else _dense_sums), None
     for rows in _pieces(block):
         inside, lines = None, rows
@@ -162,6 +207,23 @@ def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray
         part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
         total = part if total is None else total.merge(part)
     return total
+
+
+def _fused(matrix, kept, columns, bands: Bands, weights, enough: float) -> Sums | None:
+    found = fused_sums(matrix, kept, columns, bands, weights, enough)
+    if found is None:
+        return None
+    products, sums, squares, counts, carried, totals, total_squares = found
+    large = np.zeros(len(totals), dtype=bool)
+    suspected = np.flatnonzero(~(total_squares < LARGE**2))
+    if len(suspected):
+        stored = suspected if columns is None else columns[suspected]
+        own = abs((matrix if kept is None else matrix[kept])[:, stored])
+        large[suspected] = np.asarray((own >= LARGE).sum(axis=0)).ravel() > 0
+    return Sums(
+        np.zeros(len(totals)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried,
+        large, totals, total_squares, matrix.shape[0],
+    )  # fmt: skip
 
 
 def _rows_of(block, rows: slice):

@@ -1,0 +1,137 @@
+"""Sums over the stored values of sparse expression in one pass, compiled by numba; see `fused` for who calls them.
+
+Importing this module needs numba (the extra `fast`). Both functions add to the arrays that they are given:
+
+statistics
+    `(n_genes, 4)`: weighted sum of squares, sum of the weights, sum, sum of squares; the last two over all rows.
+products
+    `(n_columns, n_genes)`: weighted sums of the design times expression.
+counts
+    `(n_genes,)` number of values that are not zero in rows of the design, exact while their weights add up to less than
+    `enough`.
+
+`lines` holds the line of the design that belongs to each row, -1 for a row that is no cell of it; `places` the position
+of each column among the genes, -1 for a column that is none of them (empty: all are). They return whether the indices of
+every row (column) ascend: if not, a value may be stored in parts, and its square is not known.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+
+def _compiled(function):
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # nowhere to keep what was compiled
+        return numba.njit(**_OPTIONS)(function)
+
+
+@_compiled
+def sum_rows(
+    data, indices, indptr, rows, lines, places, starts, values, n_banded, weights, enough, statistics, products, counts
+):
+    """Add up CSR expression, rows in the given order.
+
+    `values` `(n_lines, width + n_extra)` holds the banded part of each line, which begins at column `starts`, and what
+    follows after the `n_banded` columns. Rows of which the bands begin at the same column should follow each other: a
+    gene's sums then lie side by side in memory, and are put in their places once.
+    """
+    n_genes, n_own = statistics.shape[0], values.shape[1]
+    n_extra = products.shape[0] - n_banded
+    width = n_own - n_extra
+    sums = np.zeros((n_genes, 4 + n_own))
+    line_values = np.zeros(n_own)
+    start, ascending, mapped = 0, True, len(places) > 0
+    for row in rows:
+        line = lines[row]
+        if line >= 0:
+            weight = weights[line]
+            if starts[line] != start:
+                for gene in range(n_genes):
+                    for own in range(width):
+                        products[start + own, gene] += sums[gene, 4 + own]
+                        sums[gene, 4 + own] = 0.0
+                start = starts[line]
+            for own in range(n_own):
+                line_values[own] = weight * values[line, own]
+        previous = np.int64(-1)
+        for at in range(indptr[row], indptr[row + 1]):
+            index = indices[at]
+            ascending &= index > previous
+            previous = index
+            if mapped:
+                index = places[np.uintp(index)]
+                if index < 0:
+                    continue
+            gene = np.uintp(index)  # what cannot be negative needs no check for it
+            value = np.float64(data[at])
+            if value == 0.0:
+                continue
+            sums[gene, 2] += value
+            sums[gene, 3] += value * value
+            if line < 0:
+                continue
+            if sums[gene, 1] < enough:
+                counts[gene] += 1
+            sums[gene, 0] += weight * value * value
+            sums[gene, 1] += weight
+            for own in range(n_own):
+                sums[gene, 4 + own] += line_values[own] * value
+    for gene in range(n_genes):
+        for own in range(4):
+            statistics[gene, own] += sums[gene, own]
+        for own in range(width):
+            products[start + own, gene] += sums[gene, 4 + own]
+        for own in range(n_extra):
+            products[n_banded + own, gene] += sums[gene, 4 + width + own]
+    return ascending
+
+
+@_compiled
+def sum_columns(
+    data, indices, indptr, columns, lines, starts, values, n_banded, weights, enough, statistics, products, counts
+):
+    """Add up the given columns of CSC expression, one gene each."""
+    n_own = values.shape[1]
+    n_extra = products.shape[0] - n_banded
+    width = n_own - n_extra
+    own_products = np.zeros(products.shape[0])
+    ascending = True
+    for gene in range(len(columns)):
+        previous = np.int64(-1)
+        square, carried, total, total_square, count = 0.0, 0.0, 0.0, 0.0, 0
+        own_products[:] = 0.0
+        for at in range(indptr[columns[gene]], indptr[columns[gene] + 1]):
+            index = indices[at]
+            ascending &= index > previous
+            previous = index
+            value = np.float64(data[at])
+            if value == 0.0:
+                continue
+            total += value
+            total_square += value * value
+            line = lines[np.uintp(index)]
+            if line < 0:
+                continue
+            weight = weights[line]
+            if carried < enough:
+                count += 1
+            square += weight * value * value
+            carried += weight
+            start = starts[line]
+            for own in range(width):
+                own_products[start + own] += weight * value * values[line, own]
+            for own in range(n_extra):
+                own_products[n_banded + own] += weight * value * values[line, width + own]
+        statistics[gene, 0] += square
+        statistics[gene, 1] += carried
+        statistics[gene, 2] += total
+        statistics[gene, 3] += total_square
+        counts[gene] += count
+        for own in range(products.shape[0]):
+            products[own, gene] += own_products[own]
+    return ascending
