@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
+from ..utils.compiling import can_compile
 from ..utils.threads import in_threads
 
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
 TIMES = ("peak", "onset", "half_max")
 _ONSET_SHARE = 0.1
+_WORTHWHILE = 2**20  # values of draws: for fewer, numba takes longer to load than it saves
 _BATCH = 2**19  # values of draws that are looked at together
 _TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
 
@@ -140,23 +144,45 @@ def uncertainty(values: np.ndarray, draws: Iterable[np.ndarray], grid: np.ndarra
     [[1.0, 1.0, 1.0]]
     """
     own, drawn = direction(values), list(draws)
+    look = _look_compiled if values.size * len(drawn) >= _WORTHWHILE and compiled() is not None else _look
     step = max(1, _BATCH // max(values.size, 1))
-
-    def look(first: int) -> dict[str, np.ndarray]:
-        several = np.stack(drawn[first : first + step])
-        onset, half_max = moved_times(several, grid, [_ONSET_SHARE, 0.5])
-        return {
-            "peak": peak_time(several, grid),
-            "onset": onset,
-            "half_max": half_max,
-            "amplitude": np.ptp(several, axis=-1),
-            "same": direction(several) == own,
-        }
-
-    parts = list(in_threads(look, range(0, len(drawn), step)))
-    found = {name: np.concatenate([part[name] for part in parts]) for name in (*TIMES, "amplitude", "same")}
+    batches = [drawn[first : first + step] for first in range(0, len(drawn), step)]
+    parts = list(in_threads(lambda batch: look(np.stack(batch), grid), batches))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     table = {}
     for name in (*TIMES, "amplitude"):
         ends = np.quantile(found[name], [0.5 - level / 2, 0.5 + level / 2], axis=0)
         table[f"{name}_lower"], table[f"{name}_upper"] = ends
-    return pd.DataFrame(table | {"direction_confidence": found["same"].mean(axis=0)})
+    return pd.DataFrame(table | {"direction_confidence": (found["ways"] == own).mean(axis=0)})
+
+
+def _look(values: np.ndarray, grid: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what is measured of the shapes of trends `(n_draws, n_genes, n_points)`, `(n_draws, n_genes)` each."""
+    onset, half_max = moved_times(values, grid, [_ONSET_SHARE, 0.5])
+    return {
+        "peak": peak_time(values, grid),
+        "onset": onset,
+        "half_max": half_max,
+        "amplitude": np.ptp(values, axis=-1),
+        "ways": direction(values),
+    }
+
+
+def _look_compiled(values: np.ndarray, grid: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what `_look` does."""
+    trends = values.reshape(-1, values.shape[-1])
+    peak, onset, half_max, ways = (np.empty(len(trends), dtype=np.int64) for _ in range(4))
+    amplitude = np.empty(len(trends))
+    compiled().find_shapes(trends, _ONSET_SHARE, _TURN_SHARE, peak, onset, half_max, amplitude, ways)
+    found = {"peak": grid[peak], "onset": grid[onset], "half_max": grid[half_max], "amplitude": amplitude, "ways": ways}
+    return {name: every.reshape(values.shape[:-1]) for name, every in found.items()}
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled loop, or `None` without numba."""
+    if not can_compile():
+        return None
+    from . import compiled_shapes
+
+    return compiled_shapes

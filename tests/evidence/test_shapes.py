@@ -1,10 +1,13 @@
 """Shapes of trends: named by eye, invariant where they must be, and known with a stated uncertainty."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from lineage_clust.evidence import shapes as module
 from lineage_clust.evidence.shapes import DIRECTIONS, direction, moved_times, peak_time, shapes, uncertainty
 
 T = np.linspace(0, 1, 101)
@@ -72,3 +75,35 @@ def test_intervals_widen_with_noise_and_hold_the_truth():
     assert (table["peak_upper"] >= 0.5).all()
     assert table["direction_confidence"][0] == 1.0 > table["direction_confidence"][1] > 0
     assert (table["amplitude_lower"] <= table["amplitude_upper"]).all()
+
+
+@given(
+    hnp.arrays(
+        float,
+        st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(2, 30)),
+        elements=st.one_of(st.floats(-5, 5), st.integers(-3, 3).map(float)),
+    ),
+    st.booleans(),
+)
+def test_the_compiled_loop_finds_the_same_shapes(values, as_python):
+    pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
+    grid = np.linspace(0, 1, values.shape[-1])
+    functions = module.compiled()
+    with pytest.MonkeyPatch.context() as patch:
+        if as_python:
+            patch.setattr(functions, "find_shapes", functions.find_shapes.py_func)
+        compiled = module._look_compiled(values, grid)
+    for name, expected in module._look(values, grid).items():
+        np.testing.assert_array_equal(compiled[name], expected, err_msg=name)
+
+
+def test_uncertainty_is_the_same_with_and_without_numba(monkeypatch):
+    pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
+    rng = np.random.default_rng(0)
+    values = np.cumsum(rng.normal(size=(7, 40)), axis=1)
+    draws = [values + rng.normal(0, 0.5, values.shape) for _ in range(20)]
+    plain = uncertainty(values, draws, np.linspace(0, 1, 40))
+    monkeypatch.setattr(module, "_WORTHWHILE", 0)
+    pd.testing.assert_frame_equal(uncertainty(values, draws, np.linspace(0, 1, 40)), plain)
+    monkeypatch.setattr(module, "compiled", lambda: None)
+    pd.testing.assert_frame_equal(uncertainty(values, draws, np.linspace(0, 1, 40)), plain)

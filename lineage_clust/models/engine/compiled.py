@@ -1,6 +1,6 @@
 """Sums over the stored values of sparse expression in one pass, compiled by numba; see `fused` for who calls them.
 
-Importing this module needs numba (the extra `fast`). Both functions add to the arrays that they are given:
+Both functions add to the arrays that they are given:
 
 statistics
     `(n_genes, 4)`: weighted sum of squares, sum of the weights, sum, sum of squares; the last two over all rows.
@@ -17,20 +17,12 @@ every row (column) ascend: if not, a value may be stored in parts, and its squar
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
+from ...utils.compiling import compiled
 
 
-def _compiled(function):
-    try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # nowhere to keep what was compiled
-        return numba.njit(**_OPTIONS)(function)
-
-
-@_compiled
+@compiled
 def sum_rows(
     data, indices, indptr, rows, lines, places, starts, values, n_banded, weights, enough, statistics, products, counts
 ):
@@ -91,7 +83,7 @@ def sum_rows(
     return ascending
 
 
-@_compiled
+@compiled
 def sum_columns(
     data, indices, indptr, columns, lines, starts, values, n_banded, weights, enough, statistics, products, counts
 ):

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
+from ...utils.compiling import can_compile
 from ...utils.threads import in_threads
 from .bands import Bands
 
@@ -20,10 +21,10 @@ _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", 
 @cache
 def compiled() -> ModuleType | None:
     """Return the compiled functions, or `None` without numba."""
-    try:
-        from . import compiled as functions
-    except ImportError:
+    if not can_compile():
         return None
+    from . import compiled as functions
+
     return functions
 
 
