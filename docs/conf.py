@@ -1,5 +1,7 @@
 """Configuration of the documentation: `sphinx-build -W -b html docs docs/_build`."""
 
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
 from sphinx.util.nodes import make_refnode
 
 import lineage_clust
@@ -14,7 +16,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
 ]
 templates_path = ["_templates"]
@@ -26,7 +27,8 @@ html_theme = "furo"
 html_title = f"lineage_clust {version}"
 html_show_sphinx = False
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["tables.css", "math.css"]
+html_math_renderer = "mathml"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -58,6 +60,18 @@ def _find_public(app, env, node, contnode):
     return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contnode)
 
 
+def _inline_math(self, node):
+    """Write MathML, which browsers draw themselves: pages need neither a network nor a script for their formulas."""
+    self.body.append(f'<span class="math">{convert(node.astext())}</span>')
+    raise SkipNode
+
+
+def _block_math(self, node):
+    self.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    raise SkipNode
+
+
 def setup(app):
-    """Register it."""
+    """Register them."""
     app.connect("missing-reference", _find_public)
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))

@@ -19,6 +19,7 @@ from .evidence.tables import top_order
 from .lineage import check_anndata, resolve_genes
 from .reading.annotations import covariate_strips
 from .scanpy_names import graph_parameters
+from .utils.atomic import write_whole
 from .utils.checking import check_key
 from .utils.types import Seed, TimeRange
 from .writing import provenance
@@ -244,7 +245,8 @@ def _save(figure, save, dpi) -> None:
     path = Path(save)
     path = path if path.suffix else path.with_suffix(".png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi or 150, bbox_inches="tight")
+    suffix = path.suffix[1:]  # the file is written under another name first
+    write_whole(path, lambda draft: figure.savefig(draft, format=suffix, dpi=dpi or 150, bbox_inches="tight"))
 
 
 def _result(fitter: TrendClusterer, source: dict, to_symbol: dict[str, str]) -> AnnData:

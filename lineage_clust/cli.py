@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,12 +12,17 @@ from pathlib import Path
 from . import __version__, datasets
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
+from .evidence.gating import Gate
 from .utils.atomic import write_whole
 from .utils.progress import progress_bars
-from .writing.results import default_key
+from .writing.results import default_key, h5ad_bytes
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 _N_FAILED_SHOWN = 5
+_NAMED = re.compile(
+    r"\b(alpha|backward|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range|time_key|time_range|use_raw)"
+    r"=([^\s,;]*[^\s,;.]|\.\.\.)"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.command(arguments)
         except (OSError, TypeError, ValueError) as error:
             print(f"lineage-clust: error: {_one_line(error)}", file=sys.stderr)
+            return 2
+        except MemoryError as error:
+            reason = _one_line(error) or "Python says no more"
+            print(
+                f"lineage-clust: error: there is not enough memory ({reason}). Name fewer genes with --genes.",
+                file=sys.stderr,
+            )
             return 2
     return 0
 
@@ -86,6 +99,14 @@ def make_parser() -> argparse.ArgumentParser:
         type=_number_or("auto", None),
         help="part of pseudotime; 'auto' for a bound that is found from the cells",
     )
+    reading.add_argument(
+        "--backed", action="store_true", help="leave the expression (X or raw) in the file and read it in blocks"
+    )
+    reading.add_argument(
+        "--memory-budget",
+        metavar="SIZE",
+        help="how much of it may be in memory at once, such as 500MB or 2GB; implies --backed (default: 256MB)",
+    )
     method = run.add_argument_group("how it is done (defaults in brackets)")
     default = TrendClusterer().get_params()
     method.add_argument(
@@ -95,6 +116,18 @@ def make_parser() -> argparse.ArgumentParser:
         default=default["alpha"],
         help="cluster the genes with a q-value below this; 'none' clusters all (%(default)s)",
     )
+    for flag, metavar, parameter, text in (
+        ("--min-range", "X", "min_range", "whose trend changes by at least this, in units of expression"),
+        ("--min-deviance-explained", "SHARE", "min_deviance_explained", "whose trend explains at least this"),
+    ):
+        method.add_argument(
+            flag,
+            metavar=metavar,
+            type=_number_or("none", None),
+            dest=parameter,
+            default=default[parameter],
+            help=f"of these genes, cluster those {text} (none)",
+        )
     for flag, metavar, kind, parameter, text in (
         ("--n-splines", "N", int, "smoother__n_splines", "number of basis functions"),
         ("--n-neighbors", "N", int, "clusterer__n_neighbors", "neighbours in the graph of genes"),
@@ -115,13 +148,17 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    same_name = ("lineage", "time_key", "lineage_key", "layer", "use_raw", "backward", "time_range", "alpha")
-    nested = ("smoother__n_splines", "clusterer__n_neighbors", "clusterer__resolution")
     clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
-    clusterer.set_params(**{name: getattr(arguments, name) for name in same_name + nested})
-    adata = _read(arguments.file)
-    print(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
-    _analyse(clusterer, adata, arguments.out, arguments.report)
+    names = clusterer.get_params().keys() - {"genes", "random_state"}
+    clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})
+    backed = arguments.backed or arguments.memory_budget is not None
+    adata = _read(arguments.file, backed)
+    try:
+        print(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
+        _analyse(clusterer, adata, arguments.out, arguments.report)
+    finally:
+        if backed:
+            adata.file.close()
 
 
 def _analyse(clusterer: TrendClusterer, adata, folder: Path, report: bool) -> None:
@@ -159,7 +196,8 @@ def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
         picture.unlink(missing_ok=True)
     write_whole(genes, fitted.gene_table_.to_csv)
     write_whole(clusters, fitted.cluster_table_.to_csv)
-    write_whole(results, fitted.to_anndata().write_h5ad)
+    content = h5ad_bytes(fitted.to_anndata())
+    write_whole(results, lambda path: path.write_bytes(content))
     if cells is not None:
         fitted.report(page, cells)
         written.append(page)
@@ -179,6 +217,11 @@ def summary(fitted: TrendClusterer) -> str:
     if fitted.alpha is not None:
         n_flat = int((~(fitted.gene_table_["qvalue"] < fitted.alpha)).sum())
         lines.append(f"  {n_flat:,} not clustered: q >= {fitted.alpha:g}, cells (not donors) being the replicates")
+    bounds = {name: getattr(fitted, name) for name in ("min_deviance_explained", "min_range")}
+    if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in bounds.items() if value is not None]:
+        table = fitted.gene_table_
+        n_small = int((Gate(fitted.alpha).calibrated(table).passes(table) & ~Gate(**bounds).large_enough(table)).sum())
+        lines.append(f"  {n_small:,} more not clustered: below {' or '.join(asked)}")
     lines += [f"    {gene}: {reason}" for gene, reason in list(fitted.failed_.items())[:_N_FAILED_SHOWN]]
     if len(fitted.failed_) > _N_FAILED_SHOWN:
         lines.append(f"    and {len(fitted.failed_) - _N_FAILED_SHOWN:,} more")
@@ -209,13 +252,13 @@ def read_genes(text: str | None) -> list[str] | None:
     return [name.strip() for line in text.splitlines() for name in line.split(",") if name.strip()]
 
 
-def _read(path: Path):
+def _read(path: Path, backed: bool):
     from anndata import read_h5ad
 
     if not path.exists():
         raise ValueError(f"There is no file {str(path)!r}.")
     try:
-        return read_h5ad(path)
+        return read_h5ad(path, backed="r" if backed else None)
     except Exception as error:  # h5py and anndata raise many kinds for a file of another format
         raise ValueError(f"{str(path)!r} cannot be read as h5ad: {_one_line(error)}") from error
 
@@ -249,4 +292,10 @@ def _show_warning(show: Callable) -> Callable:
 def _one_line(message: object) -> str:
     if isinstance(message, OSError) and message.strerror and message.filename:
         return f"{message.filename}: {message.strerror}."
-    return " ".join(str(message).split())
+    return _NAMED.sub(_flag, " ".join(str(message).split()))
+
+
+def _flag(named: re.Match) -> str:
+    """Return the flag for a parameter that a sentence of the library names, such as "time_key=..."."""
+    value = {"True": "", "None": " none"}.get(named[2], f" {named[2]}")
+    return f"--{named[1].replace('_', '-')}{value}"

@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -31,6 +30,7 @@ from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
 from .trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
+from .utils.memory import check_points
 from .utils.progress import bar, progress_bars
 from .utils.threads import few_threads
 from .utils.types import Names, Predicted, Seed, TimeRange, WeightThreshold
@@ -279,6 +279,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         model = components.with_defaults(model, random_state=self.random_state)
         self._check_callback()
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
+        check_points(self.n_points, len(genes) * len(names))
         lineages = [self._read(adata, name, genes) for name in names]
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
@@ -613,16 +614,15 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         def draws(clusterer, genes):
             if not getattr(type(clusterer), "uses_draws", False):
                 return None
-            if drawing.can_draw(fits):
-                drawn = drawing.posterior_draws(fits, genes, random_state=seed)
-            elif getattr(clusterer, "needs_draws", False):
+            if drawing.can_draw(fits):  # made as they are asked for
+                drawn = drawing.posterior_draws(fits, genes, drawing.MOST_DRAWS, random_state=seed)
+                return drawing.scaled(drawn, trends, genes, self.scale)
+            if getattr(clusterer, "needs_draws", False):
                 refit = partial(self._fit_lineage, smoother=smoother, model=model)
                 drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)
-            else:  # they would cost several more fits
-                return None
-            with few_threads(trends.values.size if drawing.can_draw(fits) else np.inf):
                 drawn = list(drawing.scaled(drawn, trends, genes, self.scale))
-            return drawn if len(drawn) > 1 else None
+                return drawn if len(drawn) > 1 else None
+            return None  # they would cost several more fits
 
         return draws
 
@@ -632,8 +632,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         check_number("filter_cells", self.filter_cells, or_none=True)
         check_seed("random_state", self.random_state)
         check_jobs(self.n_jobs)
-        if isinstance(self.n_points, bool) or not isinstance(self.n_points, Integral) or self.n_points < 2:
-            raise ValueError(f"n_points must be an integer of at least 2; got {self.n_points!r}.")
+        check_points(self.n_points)
         check_gate(self.alpha, self.min_deviance_explained, self.min_range)
         check_scale(self.scale)
 

@@ -280,6 +280,8 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
         check_key("complexity", name)
 
     def choose(cv_results: Mapping) -> int:
+        if not isinstance(cv_results, Mapping):
+            raise TypeError(f"cv_results must be those of a search, a mapping; got {type(cv_results).__name__}.")
         if f"mean_test_{metric}" not in cv_results:
             scores = [key.removeprefix("mean_test_") for key in cv_results if key.startswith("mean_test_")]
             raise ValueError(f"The search has no score {metric!r}; it has {quoted(scores) or 'none'}. Pass metric=.")

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import UnknownNameError, did_you_mean
+from .evidence.gating import Gate
 from .evidence.tables import top_order
 from .reading.annotations import covariate_strips
 
@@ -213,7 +214,7 @@ class Views:
         from .plotting import plot_gene_trends
 
         check_is_fitted(self)
-        genes = [genes] if isinstance(genes, str) else list(genes)
+        genes = _names(genes)
         trends = self.models_
         if adata is not None:
             known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
@@ -332,7 +333,7 @@ class Views:
     def _rows_of(self, genes) -> np.ndarray:
         """Return the rows of genes, or raise an error that says why one has none."""
         rows = {gene: row for row, gene in enumerate(self.genes_)}
-        wanted = list(dict.fromkeys([genes] if isinstance(genes, str) else genes))
+        wanted = list(dict.fromkeys(_names(genes)))
         if not wanted:
             raise ValueError("genes is empty. Name at least one, or pass None for all.")
         for gene in wanted:
@@ -343,10 +344,9 @@ class Views:
         return np.array([rows[gene] for gene in wanted])
 
     def _clustered_rows(self) -> np.ndarray:
-        """Return the rows that the clusterer was given: those that passed the test and are not constant."""
-        passed = np.ptp(self.scaled_trends_, axis=1) > 0
-        if self._pvalue_limit is not None:
-            passed &= self.gene_table_["qvalue"].to_numpy() < self.alpha
+        """Return the rows that the clusterer was given: those that pass all bounds and are not constant."""
+        gate = Gate(self.alpha, self.min_deviance_explained, self.min_range, self._pvalue_limit)
+        passed = (np.ptp(self.scaled_trends_, axis=1) > 0) & gate.passes(self.gene_table_)
         if not passed.any():
             raise ValueError(
                 "There is nothing to draw: no gene was clustered. Look at gene_table_, or fit with alpha=None."
@@ -360,3 +360,11 @@ class Views:
         if found is None:
             raise ValueError(f"{type(self.clusterer_).__name__} has no {what} to draw. Fit with clusterer={instead}.")
         return found
+
+
+def _names(genes) -> list:
+    if isinstance(genes, str):
+        return [genes]
+    if np.ndim(genes) != 1:
+        raise TypeError(f"genes must be a name or a sequence of names; got {genes!r}.")
+    return list(genes)

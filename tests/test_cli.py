@@ -9,6 +9,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust.cli import main
@@ -145,6 +146,50 @@ def test_run_hands_its_options_on(file, small, tmp_path, capsys):
     assert f"pseudotime 0.1 to {expected.pseudotime_[-1]:.3g}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("flags", ["--backed", "--memory-budget 1KB", "--backed --memory-budget 2MiB --use-raw"])
+def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path, monkeypatch, capsys):
+    adata = small.copy()
+    adata.X = sparse.csr_matrix(adata.X)
+    adata.raw = adata
+    adata.write_h5ad(tmp_path / "sparse.h5ad")
+    read_h5ad, opened = anndata.read_h5ad, []
+
+    def reading(*args, **kwargs):
+        opened.append(read_h5ad(*args, **kwargs))
+        return opened[-1]
+
+    monkeypatch.setattr(anndata, "read_h5ad", reading)
+    command = ["run", str(tmp_path / "sparse.h5ad"), "--lineage", "B", "--n-neighbors", "4", "--report"]
+    assert main([*command, "--out", str(tmp_path / "memory")]) == 0
+    assert main([*command, "--out", str(tmp_path / "file"), *flags.split()]) == 0
+    assert capsys.readouterr().err == ""
+    assert [one.isbacked for one in opened] == [False, True]
+    assert not opened[1].file.is_open
+    for name in ("genes_B.csv", "clusters_B.csv"):
+        pd.testing.assert_frame_equal(
+            pd.read_csv(tmp_path / "memory" / name), pd.read_csv(tmp_path / "file" / name), rtol=1e-6
+        )
+    trends = [read_h5ad(tmp_path / folder / "results_B.h5ad").layers["trends"] for folder in ("memory", "file")]
+    np.testing.assert_allclose(*trends, rtol=1e-10)
+    assert (tmp_path / "file" / "report_B.html").exists()
+
+
+def test_small_trends_are_left_out(file, tmp_path, capsys):
+    command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path), "--n-neighbors", "4", "--report"]
+    assert main(command) == 0
+    genes, _, _ = read(tmp_path, "B")
+    assert "more not clustered" not in capsys.readouterr().out
+    clustered = genes[genes["cluster"] >= 0]
+    for flag, column in (("--min-range", "amplitude"), ("--min-deviance-explained", "deviance_explained")):
+        bound = float(clustered[column].median())
+        assert main([*command, flag, str(bound)]) == 0
+        left = read(tmp_path, "B")[0]["cluster"] >= 0
+        assert set(genes.index[left]) == set(clustered.index[clustered[column] >= bound])
+        line = f"  {(clustered[column] < bound).sum()} more not clustered: below "
+        line += f"{flag.strip('-').replace('-', ' ')} {bound:g}"
+        assert line in capsys.readouterr().out.splitlines()
+
+
 def test_run_reads_raw_and_backward_lineages(small, tmp_path):
     adata = small.copy()
     adata.raw = adata
@@ -214,6 +259,9 @@ def test_failed_genes_are_named(small, tmp_path, capsys):
         (["--lineage", "B", "--n-splines", "2"], "n_splines"),
         (["--lineage", "B", "--alpha", "7"], "alpha must be"),
         (["--lineage", "B", "--resolution", "-1"], "resolution must be"),
+        (["--lineage", "B", "--min-range", "-1"], "min_range must be"),
+        (["--lineage", "B", "--min-deviance-explained", "2"], "min_deviance_explained must be"),
+        (["--lineage", "B", "--memory-budget", "lots"], "memory_budget must be"),
     ],
 )
 def test_errors_are_one_sentence(options, sentence, file, tmp_path, capsys):
@@ -223,6 +271,18 @@ def test_errors_are_one_sentence(options, sentence, file, tmp_path, capsys):
     assert sentence in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_errors_name_flags_and_not_parameters(small, file, tmp_path, capsys):
+    assert main(["run", str(file), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("Choose one with --lineage ...\n")
+    adata = small.copy()
+    adata.obs["palantir_pseudotime"] = adata.obs["other"]
+    adata.write_h5ad(tmp_path / "two.h5ad")
+    assert main(["run", str(tmp_path / "two.h5ad"), "--lineage", "B", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("Choose one with --time-key ...\n")
+    assert main(["run", str(file), "--lineage", "B", "--genes", "flat0,flat1", "--out", str(tmp_path)]) == 0
+    assert "or pass --alpha none to cluster all genes." in capsys.readouterr().err
 
 
 def test_files_that_are_wrong(file, tmp_path, capsys):
@@ -267,3 +327,15 @@ def test_module_runs_as_program():
         [sys.executable, "-m", "lineage_clust", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["lineage-clust", lc.__version__]
+
+
+def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
+    def full(*_arguments, **_keywords):
+        raise MemoryError("Unable to allocate 7 TiB")
+
+    monkeypatch.setattr(lc.TrendClusterer, "fit", full)
+    assert main(["run", str(file), "--lineage", "Mono/Mac", "--out", str(tmp_path / "out")]) == 2
+    expected = (
+        "lineage-clust: error: there is not enough memory (Unable to allocate 7 TiB). Name fewer genes with --genes.\n"
+    )
+    assert capsys.readouterr().err == expected

@@ -132,18 +132,20 @@ def weigh(adata, weights):
     adata.obsm[FATE] = adata.obsm[FATE].assign(A=weights)
 
 
+def time(adata, times):
+    adata.obs[TIME] = times
+
+
 SINGULAR = {
-    "three times": lambda adata: adata.obs.__setitem__(TIME, np.arange(adata.n_obs) % 3.0),
-    "four times, one of them of one cell": lambda adata: adata.obs.__setitem__(
-        TIME, np.where(np.arange(adata.n_obs) == 7, 1.5, np.arange(adata.n_obs) % 3)
+    "three times": lambda adata: time(adata, np.arange(adata.n_obs) % 3.0),
+    "four times, one of them of one cell": lambda adata: time(
+        adata, np.where(np.arange(adata.n_obs) == 7, 1.5, np.arange(adata.n_obs) % 3)
     ),
-    "nearly all cells at one time": lambda adata: adata.obs.__setitem__(
-        TIME, np.where(np.arange(adata.n_obs) < 5, np.arange(adata.n_obs) / 5, 0.9)
+    "nearly all cells at one time": lambda adata: time(
+        adata, np.where(np.arange(adata.n_obs) < 5, np.arange(adata.n_obs) / 5, 0.9)
     ),
-    "a gap": lambda adata: adata.obs.__setitem__(TIME, adata.obs[TIME] * 0.1 + 0.9 * (adata.obs[TIME] > 0.5)),
-    "one time far away": lambda adata: adata.obs.__setitem__(
-        TIME, np.where(np.arange(adata.n_obs) == 3, 1e5, adata.obs[TIME])
-    ),
+    "a gap": lambda adata: time(adata, adata.obs[TIME] * 0.1 + 0.9 * (adata.obs[TIME] > 0.5)),
+    "one time far away": lambda adata: time(adata, np.where(np.arange(adata.n_obs) == 3, 1e5, adata.obs[TIME])),
     "weight on two cells": lambda adata: weigh(adata, (np.arange(adata.n_obs) < 2) * 1.0),
     "weights of all sizes": lambda adata: weigh(adata, 10.0 ** -(np.arange(adata.n_obs) % 12)),
 }

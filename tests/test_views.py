@@ -142,6 +142,18 @@ def test_graph_has_the_genes_that_were_clustered(fitted):
         fitted.plot_graph(label_hubs=["flat0"])
 
 
+@pytest.mark.parametrize("alpha", [0.01, None])
+@pytest.mark.parametrize(
+    ("bound", "column"), [("min_range", "amplitude"), ("min_deviance_explained", "deviance_explained")]
+)
+def test_graph_where_small_trends_are_not_clustered(cells, fitted, bound, column, alpha, tmp_path):
+    middle = float(fitted.gene_table_.loc[fitted.labels_ >= 0, column].median())
+    tc = fit(cells, alpha=alpha, **{bound: middle})
+    assert 0 < (tc.labels_ >= 0).sum() < (fitted.labels_ >= 0).sum()
+    assert len(tc.plot_graph().collections[1].get_offsets()) == (tc.labels_ >= 0).sum()
+    tc.report(tmp_path / "report.html")
+
+
 def test_graph_of_small_clusters_left_out_and_of_a_loaded_fit(cells, tmp_path):
     tc = fit(cells, GraphClusterer(n_neighbors=4, resolution=3.0, min_cluster_size=8), alpha=None)
     assert (tc.labels_ < 0).any()
@@ -215,7 +227,7 @@ def test_fit_and_cells_stay_as_they_are(joint, cells):
 def test_the_stability_curve_says_what_became_of_the_cut():
     adata = lc.datasets.bone_marrow()
     tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
-    legend = " ".join(text.get_text() for text in tc.plot_stability().get_legend().get_texts())
+    legend = " ".join(text.get_text().replace("\n", " ") for text in tc.plot_stability().get_legend().get_texts())
     cut = tc.clusterer_.stability_.n_clusters[tc.clusterer_.stability_.resolutions == tc.clusterer_.resolution_][0]
     assert f"{cut} clusters ({tc.n_clusters_} once merged)" in legend
     alike = lc.datasets.simulate_lineage(600, 50, 1, random_state=0)

@@ -14,6 +14,33 @@ _BITS = 30
 # Data whose spread is under 1/128 of their size (nearly constant data) are rounded by their size instead: their own
 # spread may be nothing but floating-point noise.
 _SMALLEST_RELATIVE_SPREAD = 2.0**-7
+# Squares, products of squares and sums of them are taken: within 2**-200 to 2**200 none of them leaves floating point.
+_LARGEST_EXPONENT = 200
+
+
+def extreme_exponent(X):
+    """Return the exponent of the power of two that values too small or too large to be squared are divided by.
+
+    Division by a power of two is exact, so that labels are those of the same rows in another unit.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+        Values in any unit.
+
+    Returns
+    -------
+    int
+        0 if the largest value is of a size between 2**-200 and 2**200.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> extreme_exponent(np.array([[1.0, 2.0]])), extreme_exponent(np.array([[1e300, 0.0]]))
+    (0, 997)
+    """
+    exponent = int(np.frexp(np.abs(X).max())[1])
+    return exponent if abs(exponent) > _LARGEST_EXPONENT else 0
 
 
 def rounding_step(X):

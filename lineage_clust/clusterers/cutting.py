@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from sklearn.base import clone
 
 from ..utils.progress import bar
+from ..utils.threads import few_threads, in_threads
 from .canonical import rounded
 from .communities import as_igraph, find_communities
 from .labels import agree
 from .merging import consensus, merge_duplicates
 from .neighbors import principal_axes
-from .stability import RESOLUTIONS, choose, mean_agreement, measure, needs_reference, structureless
+from .stability import RESOLUTIONS, choose, mean_agreement, measure, needs_reference, promising, structureless
 from .weights import connectivities
 
 _N_SUBSAMPLES = 10
 _N_REFERENCE = 5
+_N_DRAWS, _N_FURTHER = 10, 30  # that are taken of an iterator: at first, and where these do not decide clearly
 _N_FIRST = 4  # draws that every resolution is judged by; the others judge those that may still be chosen
 _HOPELESS = 0.2  # this far below the best stability of the first draws, a resolution is not looked at further
 
@@ -26,17 +29,18 @@ class Cutting:
     """The part of GraphClusterer that finds communities; it reads the clusterer's parameters and fitted rows."""
 
     _row_variance = None
+    _exponent = 0  # the rows are divided by 2 to this power
 
     @property
     def needs_draws(self) -> bool:
         """Whether draws decide on more than the confidence, so that they are worth several more fits."""
         return self.resolution == "auto" or self.consensus or self.uncertainty
 
-    def _cut(self, graph, drawn, group, seed):
+    def _cut(self, graph, drawn, further, group, seed):
         """Return the resolution and the communities of the graph, and note how the draws are cut there."""
         self.stability_ = self._drawn_labels = None
         if self.resolution == "auto" and graph.vcount() >= 4:
-            resolution, communities = self._cut_stably(graph, drawn, group, seed)
+            resolution, communities = self._cut_stably(graph, drawn, further, group, seed)
         else:
             resolution = 1.0 if self.resolution == "auto" else float(self.resolution)
             communities = agree(self._communities(graph, resolution, seed), group)
@@ -47,7 +51,7 @@ class Cutting:
             communities = agree(consensus(communities, self._drawn_labels), group)
         return resolution, communities
 
-    def _cut_stably(self, graph, drawn, group, seed):
+    def _cut_stably(self, graph, drawn, further, group, seed):
         n_rows = graph.vcount()
         generator = np.random.default_rng(seed)
         given = drawn is not None
@@ -58,6 +62,10 @@ class Cutting:
         if needs_reference(curve):
             curve = replace(curve, reference=self._reference(drawn, generator, seed))
         chosen, rule = choose(curve, finest=given)
+        if needs_reference(curve) and (more := list(islice(further, _N_FURTHER))):
+            labels = self._with_more_labels(labels, promising(curve), more, len(drawn), seed)
+            curve = replace(measure(RESOLUTIONS, base, labels, self._rows), reference=curve.reference)
+            chosen, rule = choose(curve, finest=given)
         self.stability_ = replace(curve, rule=rule)
         if chosen is None:
             self._drawn_labels = np.zeros((1, n_rows), dtype=int)
@@ -91,6 +99,18 @@ class Cutting:
             found[run] = np.concatenate([found[run], others[:, place]])
         return [found[run] for run in runs]
 
+    def _with_more_labels(self, labels, asked_of, drawn, n_before, seed):
+        """Return the labels of the draws, with those of further ones at the resolutions in a mask."""
+        # resolutions that cut alike share their draws
+        runs = {id(labels[index]): index for index in np.flatnonzero(asked_of)}
+        asked = RESOLUTIONS[list(runs.values())]
+        found = self._partitions(self._drawn_graphs(drawn), asked, seed + n_before).transpose(1, 0, 2)
+        more = {
+            id(labels[index]): np.concatenate([labels[index], part])
+            for index, part in zip(runs.values(), found, strict=True)
+        }
+        return [more.get(id(own), own) for own in labels]
+
     def _communities(self, graph, resolution, seed, least_iterations=1):
         iterations = int(self.n_iterations)
         return find_communities(
@@ -105,13 +125,15 @@ class Cutting:
 
     def _drawn_graphs(self, drawn):
         """Return, of each draw, which rows it has and the graph of their neighbours."""
-        graphs = []
-        for rows, places in bar(drawn, "graphs of drawn trends", "draw"):
+
+        def graph_of(draw):
+            rows, places = draw
             searcher = None if self.neighbors is None else clone(self.neighbors)
             variance = None if self._row_variance is None else self._row_variance[rows]
-            lists = self._lists_of(places, searcher, variance)
-            graphs.append((rows, as_igraph(connectivities(lists, self.weights))))
-        return graphs
+            return rows, as_igraph(connectivities(self._lists_of(places, searcher, variance), self.weights))
+
+        with few_threads(0):  # draws are shared among threads, not the work on one of them
+            return list(bar(in_threads(graph_of, drawn), "graphs of drawn trends", "draw", total=len(drawn)))
 
     def _partitions(self, graphs, resolutions, seed):
         """Return labels `(n_draws, n_resolutions, n_rows)` of the draws, -1 for rows that were not drawn."""
@@ -122,29 +144,34 @@ class Cutting:
         return labels
 
     def _drawn_places(self, draws, order):
-        """Return, of each draw, which rows it has and where they are; `None` without draws.
+        """Return, of each draw, which rows it has and where they are (`None` without draws), and an iterator of more.
 
         With `uncertainty`, also note how much each row varies over the draws.
         """
         self._row_variance = None
         if draws is None:
-            return None
-        axes = principal_axes(self._rows) if self.metric == "euclidean" else np.eye(self._rows.shape[1])
-        every, places = np.arange(len(order)), []
-        for draw in draws:
-            draw = np.asarray(draw, dtype=np.float64)
+            return None, iter(())
+        axes = principal_axes(self._rows) if self.metric == "euclidean" else None
+        every, iterator = np.arange(len(order)), iter(draws)
+
+        def place_of(draw):
+            draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
             if draw.shape != self._rows.shape or not np.all(np.isfinite(draw)):
                 raise ValueError(
                     f"Each of draws must be a finite array of shape {self._rows.shape}, like X; got {draw.shape}."
                 )
             draw = rounded(draw, self._step)[order]
-            places.append((every, self._pca.transform(draw) if self._pca is not None else draw @ axes))
+            if self._pca is not None:
+                return every, self._pca.transform(draw)
+            return every, draw if axes is None else draw @ axes
+
+        places = [place_of(draw) for draw in (islice(iterator, _N_DRAWS) if iterator is draws else iterator)]
         if len(places) < 2:
             raise ValueError(f"draws must hold at least two arrays, which are compared; got {len(places)}.")
         if self.uncertainty:
             variance = np.var([place for _, place in places], axis=0, ddof=1).sum(axis=1)
             self._row_variance = np.maximum(variance, 1e-3 * np.median(variance) + np.finfo(float).tiny)
-        return places
+        return places, map(place_of, iterator)
 
     def _some_rows(self, generator):
         n_rows = len(self._rows)

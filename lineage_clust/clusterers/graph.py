@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.types import Seed
-from .canonical import canonical_order, identical_groups, rounded, rounding_step
+from .canonical import canonical_order, extreme_exponent, identical_groups, rounded, rounding_step
 from .communities import as_igraph, modularity
 from .cutting import Cutting
 from .labels import majority, numbered_by_size
@@ -22,6 +22,8 @@ from .neighbors import nearest_neighbors, neighbors_from_graph, uncertain_neighb
 from .parameters import check_parameters
 from .stability import confidence
 from .weights import STRENGTHS, connectivities
+
+_FARTHEST = 400  # binary exponent up to which squares of differences from fitted rows, below 2**200, are finite
 
 
 class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
@@ -111,15 +113,17 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     significant digits of the spread of the data (2**-30 of the mean range of the columns) and sorted by its columns,
     and distances that differ by less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the
     last digits of a double therefore does not change the labels either. Rows that are the same after rounding get the
-    same label: the one that most of them would have.
+    same label: the one that most of them would have. Rows of which the largest value is beyond 2**200 or below 2**-200
+    are divided by a power of two first, so that squares stay within floating point.
 
     With ``resolution="auto"``, each draw of the trends (or, without draws, a random four fifths of the rows) is cut at
     each resolution. Among the cuts whose mean adjusted Rand index over all pairs of draws is within 0.05 of the best, it
     is the finest of which every cluster has a mean Jaccard index of at least 0.85 with its best match in the draws [5]_,
     [6]_; the best must reach 0.4, and do better than rows of the same mean and covariance without clusters. Where no cut
     comes back so well, the rows lie on a continuum, and no number of clusters is the right one: of the cuts in which nine
-    of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that comes back best. If they do so
-    all together, and no cut is good in the sense above, they are one cluster. ``stability_.rule`` says what decided.
+    of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that comes back best in the typical
+    pair of draws. If they do so all together, and no cut is good in the sense above, they are one cluster.
+    ``stability_.rule`` says what decided.
 
     Of what is chosen, duplicates are merged: two clusters whose mean rows correlate above `merge_correlation`, and of
     which a row of one and a row of the other are drawn together at least half as often as two rows of the looser one.
@@ -210,7 +214,8 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         draws : iterable of array-like of shape (n_rows, n_columns), default=None
             Trends drawn anew from what is known of them. They decide on ``resolution="auto"`` and on `confidence_`.
             Without them, "auto" leaves out a fifth of the rows at random, and there is no confidence for a fixed
-            resolution.
+            resolution. A sequence is used whole; of an iterator ten are taken, and thirty more where "auto" finds
+            that ten do not decide clearly.
 
         Returns
         -------
@@ -228,18 +233,20 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 
+        self._exponent = extreme_exponent(X)
+        X = np.ldexp(X, -self._exponent)
         self._step = rounding_step(X)
         snapped = rounded(X, self._step)
         order = canonical_order(snapped)
         self._rows = snapped[order]
         group, _ = identical_groups(self._rows)
         self._places = self._fit_places()
-        drawn = self._drawn_places(draws, order)
+        drawn, further = self._drawn_places(draws, order)
         self._lists = self._fit_lists()
 
         weighted = connectivities(self._lists, self.weights)
         graph = as_igraph(weighted)
-        self.resolution_, communities = self._cut(graph, drawn, group, seed)
+        self.resolution_, communities = self._cut(graph, drawn, further, group, seed)
         self.modularity_ = modularity(graph, communities)
         self._row_labels = numbered_by_size(communities, self.min_cluster_size)
 
@@ -279,13 +286,23 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         ------
         TypeError
             If `neighbors` has no ``transform``.
+        ValueError
+            If the rows are so large that distances to the fitted ones are not finite.
         """
         return self._vote(X)[0]
 
     def _vote(self, X):
         """Return the label of each row and the share of the votes that it has, in (0, 1]."""
         check_is_fitted(self)
-        X = rounded(validate_data(self, X, dtype=np.float64, reset=False), self._step)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        largest = np.abs(X).max()
+        if np.frexp(largest)[1] - self._exponent > _FARTHEST:
+            raise ValueError(
+                f"The largest value of X is {largest:.3g}: distances to the fitted rows are not finite. Scale X as the rows "
+                "that were fitted."
+            )
+        X = np.ldexp(X, -self._exponent)
+        X = rounded(X, self._step)
         lists = self._query_lists(X if self._pca is None else rounded(self._pca.transform(X), self._step))
         strengths = STRENGTHS[self.weights](lists, self._lists)
         at_zero = lists.distances == 0

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from ..utils.threads import few_threads
+from ..utils.threads import available_threads, few_threads
 from .canonical import identical_groups
 
 # Distances that differ by less than this fraction of the longest one in a list are equal, and their rows are ranked by
@@ -17,6 +18,9 @@ from .canonical import identical_groups
 _TIE = 1e-8
 # From this number of columns on, rows are searched in the dimensions that they span.
 _MANY_COLUMNS = 30
+# From this number on, queries are shared among threads.
+_MANY_ROWS = 4000
+_VERY_MANY_COLUMNS = 2000
 # Rows are handled in blocks of about this many numbers (32 MiB).
 _BLOCK = 2**22
 
@@ -85,7 +89,8 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
     # Trends lie in few dimensions, and in those a search costs little: what sticks out of them is the same for all rows.
     axes = principal_axes(rows) if metric == "euclidean" and rows.shape[1] > _MANY_COLUMNS else None
     places, asking = (rows, points) if axes is None else (rows @ axes, points @ axes)
-    searcher = NearestNeighbors(metric=metric).fit(places[sought])
+    by_tree = metric == "euclidean" and places.shape[1] <= _MANY_COLUMNS
+    searcher = cKDTree(places[sought]) if by_tree else NearestNeighbors(metric=metric).fit(places[sought])
 
     indices = np.empty((len(points), n_listed), dtype=int)
     distances = np.empty((len(points), n_listed))
@@ -94,16 +99,24 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
         asked = min(asked, len(sought))
         tied = []
         for block in _blocks(open_rows, asked):
-            with few_threads(len(points) * len(sought)):
-                found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
+            if by_tree:
+                found, found_at = searcher.query(asking[block], k=np.arange(1, asked + 1), workers=_threads(block))
+            else:
+                with few_threads(len(points) * len(sought)):
+                    found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
             found_at = sought[found_at]
-            found = _exact_distances(points[block], rows, found_at, found, metric)
+            if not by_tree or axes is not None:
+                found = _exact_distances(points[block], rows, found_at, found, metric)
             found, found_at, last = _ranked(found, found_at, own[block])
             indices[block], distances[block] = found_at[:, :n_listed], found[:, :n_listed]
             # The list is complete if something farther than its last member was found too.
             tied.append(block[last <= found[:, n_listed - 1]])
         open_rows, asked = (np.concatenate(tied), 4 * asked) if asked < len(sought) else ([], asked)
     return Neighbors(indices, distances)
+
+
+def _threads(block):
+    return available_threads() if len(block) >= _MANY_ROWS else 1
 
 
 def uncertain_neighbors(rows, n_listed, variance, queries=None, query_variance=None):
@@ -148,6 +161,8 @@ def principal_axes(rows):
 
     Distances between rows are the same along them.
     """
+    if rows.shape[1] > max(len(rows), _VERY_MANY_COLUMNS):  # their products would not fit in memory
+        return np.linalg.qr(rows.T)[0]
     values, vectors = np.linalg.eigh(rows.T @ rows)
     return vectors[:, values > 1e-15 * max(values[-1], np.finfo(float).tiny)]
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.metrics import DistanceMetric
+from sklearn.neighbors import VALID_METRICS
 
 from lineage_clust.errors import did_you_mean, quoted
 
 from .communities import check_algorithm
 from .weights import STRENGTHS
+
+_WITH_PARAMETERS = {
+    "mahalanobis": "a covariance matrix (metric_params={'V': ...})",
+    "seuclidean": "a variance for each column (metric_params={'V': ...})",
+    "haversine": "rows that are two angles on a sphere",
+    "pyfunc": "a function (metric_params={'func': ...}; metric= takes the function itself)",
+}
 
 
 def check_parameters(clusterer):
@@ -45,6 +54,7 @@ def check_parameters(clusterer):
     for name in ("consensus", "uncertainty"):
         if not isinstance(getattr(clusterer, name), (bool, np.bool_)):
             raise ValueError(f"{name} must be True or False; got {getattr(clusterer, name)!r}.")
+    _check_metric(clusterer.metric)
     if clusterer.uncertainty and (clusterer.metric != "euclidean" or clusterer.neighbors is not None):
         raise ValueError(
             "uncertainty=True measures Euclidean distances: it cannot go with another metric, nor with neighbors=. "
@@ -56,9 +66,27 @@ def check_parameters(clusterer):
             f"{did_you_mean(clusterer.weights, STRENGTHS)}"
         )
     check_algorithm(clusterer.method, clusterer.backend, clusterer.objective)
-    if isinstance(clusterer.metric, str) and clusterer.metric == "precomputed":
-        raise ValueError("metric='precomputed' is not possible, for X holds trends. Use neighbors= for that.")
     _check_neighbors(clusterer.neighbors)
+
+
+def _check_metric(metric):
+    if callable(metric) or isinstance(metric, DistanceMetric):
+        return
+    if not isinstance(metric, str):
+        raise TypeError(f"metric must be the name of a distance or a function of two rows; got {metric!r}.")
+    if metric == "precomputed":
+        raise ValueError("metric='precomputed' is not possible, for X holds trends. Use neighbors= for that.")
+    if metric in _WITH_PARAMETERS:
+        raise ValueError(
+            f"metric={metric!r} needs {_WITH_PARAMETERS[metric]}. Pass neighbors=KNeighborsTransformer(mode='distance', "
+            f"metric={metric!r}, ...) with it, or choose a metric such as 'euclidean' or 'correlation'."
+        )
+    known = sorted({name for names in VALID_METRICS.values() for name in names} - {"precomputed", *_WITH_PARAMETERS})
+    if metric not in known:
+        raise ValueError(
+            f"metric must be one of {quoted(known, len(known))}, or a function; got {metric!r}."
+            f"{did_you_mean(metric, known)}"
+        )
 
 
 def _check_neighbors(neighbors):

@@ -10,7 +10,8 @@ import numpy as np
 RESOLUTIONS = np.geomspace(0.02, 2.5, 16)
 _TOLERANCE = 0.05  # of the best stability, within which finer cuts are looked at
 _LEAST_JACCARD = 0.85  # Hennig: from there on, a cluster is highly stable
-_CLEAR = 0.8  # a stability that needs no comparison with a reference
+_CLEAR = 0.8  # a stability that needs no comparison with a reference, and no more draws
+_WORSE = 0.2  # so much below the best, a cut is not looked at further
 _LEAST = 0.4  # below, a partition does not come back, whatever the reference
 _CORRELATION, _NINE_OF_TEN = 0.8, 0.9  # a cut is coherent if so many rows correlate so much with their cluster's mean
 _LEAST_OF_COHERENT = 0.3  # less stability is too little even to cut a continuum by
@@ -35,6 +36,9 @@ class StabilityCurve:
         Share of the rows that correlate with the mean of their cluster by at least 0.8.
     coherence_of_one : float
         The same with all rows in one cluster.
+    typical : ndarray of shape (n_resolutions,) or None
+        Median of what `stability` is the mean of. Where a small cluster is found in every other draw, the mean hangs on
+        which draws there are.
     rule : str
         What decided: "reproducible", "coherent", "most reproducible" or "one cluster"; see `choose`.
     """
@@ -46,6 +50,7 @@ class StabilityCurve:
     reference: float = np.nan
     coherence: np.ndarray | None = None
     coherence_of_one: float = np.nan
+    typical: np.ndarray | None = None
     rule: str = ""
 
 
@@ -71,14 +76,16 @@ def measure(
     Hennig (2007). Cluster-wise assessment of cluster stability. Comput. Stat. Data Anal. 52, 258-271.
     """
     draws = list(draws)
-    known: dict[int, tuple[float, float]] = {}  # resolutions that cut alike share their draws
+    known: dict[int, tuple[float, float, float]] = {}  # resolutions that cut alike share their draws
     for labels, drawn in zip(base, draws, strict=True):
         if id(drawn) not in known:
-            agreement = mean_agreement(drawn) if len(drawn) > 1 else 0.0
-            known[id(drawn)] = agreement, float(jaccards(labels, drawn).min())
-    stability, least = (np.array(values) for values in zip(*(known[id(drawn)] for drawn in draws), strict=True))
+            every = agreements(drawn) if len(drawn) > 1 else np.zeros(1)
+            known[id(drawn)] = float(every.mean()), float(np.median(every)), float(jaccards(labels, drawn).min())
+    stability, typical, least = (
+        np.array(values) for values in zip(*(known[id(drawn)] for drawn in draws), strict=True)
+    )
     n_clusters = np.array([len(np.unique(labels)) for labels in base])
-    curve = StabilityCurve(np.asarray(resolutions), n_clusters, stability, least)
+    curve = StabilityCurve(np.asarray(resolutions), n_clusters, stability, least, typical=typical)
     if rows is None:
         return curve
     shares = np.array([coherence(labels, rows) for labels in base])
@@ -102,9 +109,32 @@ def coherence(labels: np.ndarray, rows: np.ndarray) -> float:
     return float(np.mean((along >= _CORRELATION * length) & (length > 0)))
 
 
+def agreements(draws: np.ndarray) -> np.ndarray:
+    """Return the agreement of every pair of draws `(n_draws, n_rows)`."""
+    return np.array([agreement(draws[i], draws[j]) for i in range(len(draws)) for j in range(i)])
+
+
 def mean_agreement(draws: np.ndarray) -> float:
     """Return the mean agreement of all pairs of draws `(n_draws, n_rows)`."""
-    return float(np.mean([agreement(draws[i], draws[j]) for i in range(len(draws)) for j in range(i)]))
+    return float(np.mean(agreements(draws)))
+
+
+def promising(curve: StabilityCurve) -> np.ndarray:
+    """Return which cuts `(n_resolutions,)` might be chosen if there were more draws."""
+    found = np.zeros(len(curve.n_clusters), dtype=bool)
+    for cuts, value in ((curve.n_clusters >= 2, curve.stability), (is_coherent(curve), _typical(curve))):
+        found |= cuts & (value >= value[cuts].max(initial=0.0) - _WORSE)
+    return found
+
+
+def is_coherent(curve: StabilityCurve) -> np.ndarray:
+    """Return which cuts `(n_resolutions,)` are into several clusters whose rows go together, and come back somewhat."""
+    coherent = (curve.n_clusters >= 2) & (curve.coherence >= _NINE_OF_TEN)
+    return coherent & (_typical(curve) >= _LEAST_OF_COHERENT)
+
+
+def _typical(curve: StabilityCurve) -> np.ndarray:
+    return curve.stability if curve.typical is None else curve.typical
 
 
 def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]:
@@ -115,7 +145,8 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
 
     "coherent": where there is none, the rows lie on a continuum, or hardly apart, and no number of clusters is the right
     one. Of the cuts in which nine of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that
-    comes back best, if its stability reaches 0.3; if they do so all together, and no cut comes back, they are one cluster.
+    comes back best in the typical pair of draws, if that reaches 0.3; if they do so all together, and no cut comes back,
+    they are one cluster.
 
     "most reproducible": without a coherent cut, the coarsest of those close to the best, if that is good enough.
 
@@ -140,9 +171,9 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
     if curve.coherence is not None:
         if curve.coherence_of_one >= _NINE_OF_TEN and not good:
             return None, "one cluster"
-        coherent = several & (curve.coherence >= _NINE_OF_TEN) & (curve.stability >= _LEAST_OF_COHERENT)
+        coherent = is_coherent(curve)
         if coherent.any():
-            return int(np.argmax(np.where(coherent, curve.stability, -1.0))), "coherent"
+            return int(np.argmax(np.where(coherent, _typical(curve), -1.0))), "coherent"
     return (int(close[0]), "most reproducible") if len(close) else (None, "one cluster")
 
 

@@ -54,7 +54,8 @@ def umap_strengths(lists, fitted):
     for _ in range(_NEWTON_STEPS):
         strengths = np.exp(-excess * inverse[:, None]) * lists.listed
         slope = np.einsum("ij,ij->i", excess, strengths)
-        step = np.divide(strengths.sum(axis=1) - target, slope, out=np.full(len(mean), np.inf), where=slope > 0)
+        with np.errstate(over="ignore"):
+            step = np.divide(strengths.sum(axis=1) - target, slope, out=np.full(len(mean), np.inf), where=slope > 0)
         inverse = np.minimum(inverse + np.maximum(step, 0.0), 1 / _NARROWEST)
         if np.all((step <= _CONVERGED * inverse) | (inverse == 1 / _NARROWEST)):
             break

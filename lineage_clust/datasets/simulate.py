@@ -12,6 +12,8 @@ from anndata import AnnData
 from scipy import sparse
 from scipy.special import expit, softmax
 
+from ..utils.memory import machine_memory
+
 N_GRID = 200  # points at which the true curves are stored
 _N_FINE = 1001  # points between which the true means are interpolated
 _BRANCH_POINT = 0.35
@@ -154,6 +156,12 @@ def simulate_lineage(
     _check_integer("n_genes", n_genes, 1)
     _check_integer("n_modules", n_modules, 0, len(SHAPES))
     _check_integer("n_lineages", n_lineages, 1)
+    n_bytes = 8 * n_cells * n_genes * max(1, n_lineages)
+    if n_bytes > machine_memory():
+        raise ValueError(
+            f"n_cells={n_cells}, n_genes={n_genes} and n_lineages={n_lineages} need arrays of {n_bytes / 1e9:.3g} GB, and "
+            f"the machine has {machine_memory() / 1e9:.3g} GB. Lower one of them."
+        )
     _check_number("flat_fraction", flat_fraction, 0, 1)
     _check_number("depth", depth, 0, 1e12, positive=True)
     _check_number("dispersion", dispersion, 0)

@@ -14,8 +14,9 @@ from ..lineage import Lineage
 from ..trends import Trends
 from .group_fit import design_rows
 from .lineage_fit import FittedLineage
+from .preparing import column_values
 
-N_DRAWS = 10
+MOST_DRAWS = 40
 _N_PAIRS = 3  # of complementary halves: a model without a posterior is fitted anew to each
 _N_SHAPE_DRAWS, _N_SHAPE_POINTS = 40, 50
 
@@ -28,7 +29,7 @@ def can_draw(fits: Sequence[FittedLineage]) -> bool:
 def posterior_draws(
     fits: Sequence[FittedLineage],
     genes: Sequence[str],
-    n_draws: int = N_DRAWS,
+    n_draws: int = MOST_DRAWS,
     random_state: int = 0,
     grids: Sequence[np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
@@ -149,14 +150,14 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
 
 
 class _Rows:
-    """Some rows of a matrix, of which only columns are asked for (by callbacks)."""
+    """Some rows of a matrix, of which only one column at a time is asked for (by callbacks)."""
 
     def __init__(self, matrix, rows: np.ndarray):
         self._matrix, self._rows = matrix, rows
         self.shape = (len(rows), matrix.shape[1])
 
     def __getitem__(self, key):
-        return self._matrix[:, key[1]][self._rows]
+        return column_values(self._matrix, key[1])[self._rows]
 
 
 def _values(new: Trends, trends: Trends, genes: Sequence[str]) -> np.ndarray:

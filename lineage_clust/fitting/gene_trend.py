@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +13,9 @@ from scipy.stats import norm
 
 from ..lineage import clip_weights
 from ..reading.time_range import find_time_range
-from ..utils.checking import as_vector, check_number, check_share
+from ..utils.atomic import write_whole
+from ..utils.checking import as_path, as_vector, check_number, check_share
+from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ class GeneTrend:
         if self.x_all is None:
             raise ValueError(f"The trend of {self.gene!r} holds no cells: fit with keep_data=True to prepare it anew.")
         check_number("filter_cells", filter_cells, or_none=True)
-        if isinstance(n_points, bool) or not isinstance(n_points, Integral) or n_points < 2:
-            raise ValueError(f"n_points must be an integer of at least 2; got {n_points!r}.")
+        check_points(n_points)
         finite = np.isfinite(self.x_all) & np.isfinite(self.w_all)
         x, w = self.x_all[finite], clip_weights(self.w_all[finite], weight_threshold)
         if len(x) == 0:
@@ -202,12 +202,13 @@ class GeneTrend:
 
     def write(self, path: str | Path) -> None:
         """Write the trend to a file (a pickle: read only files you trust)."""
-        Path(path).write_bytes(pickle.dumps(self))
+        content = pickle.dumps(self)
+        write_whole(path, lambda draft: draft.write_bytes(content))
 
     @staticmethod
     def read(path: str | Path) -> GeneTrend | FailedTrend:
         """Read a trend that :meth:`write` wrote (a pickle: read only files you trust)."""
-        data = Path(path).read_bytes()
+        data = as_path(path).read_bytes()
         try:
             trend = pickle.loads(data)
         except Exception as error:  # a damaged pickle raises anything
@@ -288,7 +289,8 @@ class FailedTrend:
 
     def write(self, path: str | Path) -> None:
         """Write it to a file, as :meth:`GeneTrend.write`."""
-        Path(path).write_bytes(pickle.dumps(self))
+        content = pickle.dumps(self)
+        write_whole(path, lambda draft: draft.write_bytes(content))
 
     def __getstate__(self):
         return self.__dict__

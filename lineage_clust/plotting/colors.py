@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
+
+from .checking import check_count
 
 # Paul Tol's "muted" scheme: distinct also with colour-blindness
 # (https://personal.sron.nl/~pault/, technical note SRON/EPS/TN/09-002)
@@ -33,8 +33,7 @@ def cluster_colors(n_clusters: int) -> list[str]:
     >>> cluster_colors(2)
     ['#332288', '#88CCEE']
     """
-    if isinstance(n_clusters, bool) or not isinstance(n_clusters, Integral) or n_clusters < 0:
-        raise ValueError(f"n_clusters must be an integer of at least 0; got {n_clusters!r}.")
+    check_count("n_clusters", n_clusters)
     if n_clusters <= len(_MUTED):
         return list(_MUTED[:n_clusters])
     from matplotlib import colormaps
@@ -69,6 +68,7 @@ def lineage_colors(n_lineages: int) -> list[str]:
     >>> lineage_colors(2)
     ['#0072B2', '#D55E00']
     """
+    check_count("n_lineages", n_lineages)
     if n_lineages <= len(_OKABE_ITO):
         return list(_OKABE_ITO[:n_lineages])
     from matplotlib import colormaps

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 
+from .checking import check_figure
 from .labels import shortened
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def plot_drivers(
     """
     import matplotlib.pyplot as plt
 
+    check_figure(ax, figsize, dpi)
     lineage = _check(drivers, lineage, n_genes)
     table = pd.DataFrame({name: drivers[f"{lineage}_{name}"] for name in ("corr", "ci_low", "ci_high")}).astype(float)
     table = table[table["corr"].notna()].sort_values("corr", ascending=False, kind="stable")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .checking import check_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -40,7 +42,15 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
     'Klf1'
     """
     import matplotlib.pyplot as plt
+    from matplotlib.colors import is_color_like
 
+    check_figure(ax)
+    if getattr(trend, "x_test", None) is None:
+        raise TypeError(
+            f"trend must be a GeneTrend that is fitted; got {type(trend).__name__}. Call prepare() and fit()."
+        )
+    if not is_color_like(color):
+        raise ValueError(f"color must be a colour of matplotlib such as '#332288' or 'red'; got {color!r}.")
     if ax is None:
         _, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
     draw_trend(ax, trend, color)

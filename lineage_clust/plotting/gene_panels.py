@@ -13,6 +13,7 @@ from scipy.stats import norm
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 from lineage_clust.trends import Trends
 
+from .checking import check_count, check_figure
 from .colors import cluster_color, lineage_colors
 from .gene import MAX_CELLS, draw_trend
 from .labels import fit_text, shortened
@@ -91,6 +92,12 @@ def plot_gene_trends(
     >>> [ax.get_title(loc="left") for ax in plot_gene_trends(trends).axes]
     ['a', 'b']
     """
+    check_figure(None, figsize, dpi)
+    check_count("max_cells", max_cells)
+    check_count("ncols", ncols, 1)
+    for name, values in (("trends", trends), ("clusters", clusters)):
+        if not isinstance(values, (Mapping, Trends)) and (name == "trends" or values is not None):
+            raise TypeError(f"{name} must be a mapping with the genes as keys; got {type(values).__name__}.")
     curves = _of_arrays(trends) if isinstance(trends, Trends) else trends
     genes = _check_genes(curves, genes)
     shown = {gene: dict(curves[gene]) for gene in genes}

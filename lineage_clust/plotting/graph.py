@@ -9,7 +9,9 @@ import numpy as np
 
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
+from .checking import check_count, check_figure
 from .colors import UNASSIGNED, cluster_colors
+from .graph_layout import DOT, graph_layout
 from .labels import extents, shortened
 from .placing import place
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from igraph import Graph
     from matplotlib.axes import Axes
 
-_SIDE = 6.0  # inches
+_SIDE, _SIDE_OF_MANY = 6.0, 8.0  # inches
+_MANY = 12  # clusters
 _MOST_EDGES = 20_000
 _NAME = {"fontsize": 7.5, "fontstyle": "italic"}
 _NUMBER = {"fontsize": 9, "fontweight": "bold"}
@@ -71,8 +74,9 @@ def plot_graph(
     Notes
     -----
     The layout is that of Fruchterman and Reingold [1]_ under the edges' weights, turned so that its long side is
-    horizontal and the earliest cluster left. Parts that no edge connects are laid out one by one. Near means tied;
-    the empty space between two groups has no meaning. Of more than 20,000 edges the strongest are drawn.
+    horizontal and the earliest cluster left; dots that would lie on each other are pushed apart. Parts that no edge
+    connects are laid out one by one, and stand in rows from the earliest to the latest: near means tied within a part,
+    and nothing between parts. Of more than 20,000 edges the strongest are drawn.
 
     References
     ----------
@@ -91,6 +95,7 @@ def plot_graph(
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
 
+    check_figure(ax, figsize, dpi)
     labels = np.asarray(labels)
     _check(graph, labels, genes, label_hubs)
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
@@ -99,58 +104,38 @@ def plot_graph(
     strength = _strength(graph, labels)
     if ax is None:
         wide, high = np.ptp(places, axis=0)
-        size = (_SIDE, _SIDE * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0)))
+        side = _SIDE if len(np.unique(labels[labels >= 0])) <= _MANY else _SIDE_OF_MANY
+        size = (side, side * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0)))
         _, ax = plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")
     edges, weights = _strongest(graph)
     ax.add_collection(
         LineCollection(places[edges], colors="0.5", linewidths=0.2 + 0.6 * weights / max(weights.max(initial=0), 1e-12),
                        alpha=float(np.clip(600 / max(len(edges), 1), 0.06, 0.4)), zorder=1, rasterized=True)
     )  # fmt: skip
-    share = strength / max(strength.max(initial=0.0), 1e-12)
-    area = np.clip(12_000 / max(len(labels), 1), 6, 60) * (0.4 + 0.8 * share)
-    ax.scatter(places[:, 0], places[:, 1], s=area, c=list(colors[labels]), edgecolors="white", linewidths=0.3, zorder=2)
+    dots = ax.scatter(places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors="white", linewidths=0.3, zorder=2)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.set_axis_off()
-    radius = float(np.sqrt(area.max())) / 2
+    ax.figure.figure.draw_without_rendering()
+    unit = abs(ax.transData.transform([(1, 0)])[0, 0] - ax.transData.transform([(0, 0)])[0, 0]) * 72 / ax.figure.dpi
+    largest = float(np.clip(DOT * unit, 2, 9))  # points
+    dots.set_sizes(largest**2 * (0.5 + 0.5 * strength / max(strength.max(initial=0.0), 1e-12)))
+    radius = largest / 2
     _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius)
     return ax
 
 
-def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return the place of each vertex, `(n_vertices, 2)`; igraph's global random generator is left as it was."""
-    from lineage_clust.clusterers.communities import seeded_igraph
-
-    parts = graph.connected_components()
-    places, left = np.zeros((graph.vcount(), 2)), 0.0
-    for members in sorted(parts, key=len, reverse=True):
-        part = graph.subgraph(members)
-        with seeded_igraph(seed):
-            weights = part.es["weight"] if part.ecount() else None
-            found = np.array(part.layout_fruchterman_reingold(weights=weights, niter=500).coords).reshape(-1, 2)
-        found = _turned(found, labels[members])
-        side = np.sqrt(len(members))
-        found = found / max(np.ptp(found, axis=0).max(initial=0.0), 1e-12) * side if len(members) > 1 else found * 0
-        places[members] = found - [found[:, 0].min() - left, found[:, 1].mean()]
-        left = places[members, 0].max() + 0.15 * np.sqrt(graph.vcount())
-    return places
-
-
-def _turned(places: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return places with the long side horizontal and low labels on the left."""
-    centred = places - places.mean(axis=0)
-    if len(places) < 3:
-        return centred
-    turned = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
-    return turned * np.where((turned * (labels - labels.mean())[:, None]).sum(axis=0) < 0, -1.0, 1.0)
-
-
 def _check(graph, labels, genes, label_hubs) -> None:
+    if not hasattr(graph, "vcount"):
+        raise TypeError(f"graph must be an igraph.Graph, as graph_ of a GraphClusterer; got {type(graph).__name__}.")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, -1 for genes without a cluster; their dtype is {labels.dtype}.")
     n_vertices = graph.vcount()
     for name, values in (("labels", labels), ("genes", genes)):
         if values is not None and len(values) != n_vertices:
             raise ValueError(f"{name} must have one entry a vertex: the graph has {n_vertices}, got {len(values)}.")
-    if isinstance(label_hubs, (int, np.integer)):
+    if np.ndim(label_hubs) == 0 and not isinstance(label_hubs, str):
+        check_count("label_hubs", label_hubs)
         return
     if genes is None:
         raise ValueError("label_hubs names genes, but the vertices have no names: pass genes= as well.")
@@ -190,17 +175,21 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, n: int) -> list[int]:
 
 
 def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius: float) -> None:
-    """Write the number of each cluster in its middle, and the names of hubs where there is room for them."""
+    """Write the number of each cluster in its middle, and the names of hubs where there is room for them.
+
+    They take no part in the layout and the limits, which would otherwise move under them once they are placed.
+    """
     from matplotlib.colors import to_rgb
     from matplotlib.patheffects import withStroke
 
     ax.figure.figure.draw_without_rendering()
+    ax.autoscale(False)
     points, scale = ax.transData.transform(places), ax.figure.dpi / 72
     box = ax.get_window_extent()
     bounds, back = (box.x0, box.y0, box.x1, box.y1), ax.transData.inverted()
     clusters = [int(cluster) for cluster in np.unique(labels[labels >= 0])]
     middles = np.array([np.median(points[labels == cluster], axis=0) for cluster in clusters]).reshape(-1, 2)
-    style = _NUMBER if len(clusters) <= 12 else _NUMBER | {"fontsize": 7}
+    style = _NUMBER if len(clusters) <= _MANY else _NUMBER | {"fontsize": 7}
     sizes = (extents(ax, [str(c) for c in clusters], **style).max(axis=1, keepdims=True) + 0.09) * ax.figure.dpi
     sizes = np.repeat(sizes.reshape(-1, 1), 2, axis=1)
     found = place(
@@ -210,7 +199,7 @@ def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius:
         dark = np.dot(to_rgb(colors[cluster]), (0.299, 0.587, 0.114)) < 0.55
         badge = {"boxstyle": "circle,pad=0.25", "fc": colors[cluster], "ec": "white"}
         ax.text(*back.transform(middle), str(cluster), ha="center", va="center_baseline", bbox=badge, zorder=5,
-                color="white" if dark else "black", gid="cluster", **style)  # fmt: skip
+                color="white" if dark else "black", gid="cluster", in_layout=False, **style)  # fmt: skip
     if genes is None:
         return
     if isinstance(label_hubs, (int, np.integer)):
@@ -221,7 +210,8 @@ def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius:
     texts = [shortened(genes[row], 18) for row in named]
     sizes_of_names = extents(ax, texts, **_NAME) * ax.figure.dpi
     taken = np.hstack([found - sizes / 2, found + sizes / 2])
-    away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])) * scale
+    # among many clusters, a name far from its gene would stand beside another cluster
+    away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: None if len(clusters) <= _MANY else 3]) * scale
     spots = place(points[named], sizes_of_names, points, bounds, distances=away, taken=taken, all_of_them=every)
     for row, text, spot, size in zip(named, texts, spots, sizes_of_names, strict=True):
         if not np.isfinite(spot).all():
@@ -229,5 +219,5 @@ def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius:
         near = np.clip(points[row], spot - size / 2, spot + size / 2)
         if np.hypot(*(near - points[row])) > (radius + 3) * scale:
             ax.plot(*back.transform([points[row], near]).T, color="0.2", lw=0.5, zorder=3)
-        ax.text(*back.transform(spot), text, ha="center", va="center", color="0.1", zorder=6, gid="gene",
+        ax.text(*back.transform(spot), text, ha="center", va="center", color="0.1", zorder=6, gid="gene", in_layout=False,
                 path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.85)], **_NAME)  # fmt: skip

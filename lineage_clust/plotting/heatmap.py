@@ -9,7 +9,9 @@ import numpy as np
 
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
+from ..utils.checking import as_numbers, check_number
 from . import heatmap_margins as margins
+from .checking import check_color_map, check_count, check_figure
 from .panels import check_clusters, check_shapes
 from .strips import Strip
 from .timeline import evenly, segments
@@ -106,7 +108,11 @@ def plot_heatmap(
     """
     import matplotlib.pyplot as plt
 
-    scaled, labels = np.asarray(scaled, dtype=float), np.asarray(labels)
+    check_figure(ax, figsize, dpi)
+    check_number("center", center, or_none=True)
+    if cmap is not None:
+        check_color_map(cmap)
+    scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
     check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance)
     shown = check_clusters(clusters, labels)
     members = [np.flatnonzero(labels == cluster) for cluster in shown]
@@ -172,7 +178,10 @@ def peak_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 def _check_named(label_genes, names: list[str] | None):
     """Return how many genes are named at most, their names, or `None`."""
-    if label_genes is None or isinstance(label_genes, (int, np.integer)):
+    if label_genes is None:
+        return None
+    if np.ndim(label_genes) == 0 and not isinstance(label_genes, str):
+        check_count("label_genes", label_genes)
         return label_genes
     wanted = list(dict.fromkeys([label_genes] if isinstance(label_genes, str) else map(str, label_genes)))
     if names is None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..utils.checking import as_numbers
+from .checking import check_figure
 from .colors import UNASSIGNED, cluster_colors
+from .labels import fit_text
 from .layout import Layout
 from .strips import Strip, draw_legends, draw_strip, strip_edges
 
@@ -87,11 +91,12 @@ def plot_clusters(
     """
     import matplotlib.pyplot as plt
 
-    labels = np.asarray(labels)
+    scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
     check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance)
     check_sharey(sharey)
     shown = check_clusters(clusters, labels)
     layout = Layout(len(shown), ncols, n_strips=len(strips), ratio=ratio, wide_legend=bool(strips))
+    check_figure(None, figsize, dpi)
     figure = plt.figure(figsize=figsize or layout.size, dpi=dpi)
     colors = cluster_colors(int(labels.max(initial=-1)) + 1)
     x, marks = _positions(grid, grid_lineage)
@@ -110,13 +115,15 @@ def plot_clusters(
             below = figure.add_axes(layout.strip(number, index), sharex=ax)
             draw_strip(below, strip, strip_edges(x), named=number % layout.ncols == 0)
             stack.append(below)
-        _mark_lineages(ax, marks)
-        ax.set_xlim(x[0], x[-1])
         lowest = number + layout.ncols >= len(shown)
+        _mark_lineages(ax, stack[-1], marks, lowest)
+        ax.set_xlim(x[0], x[-1])
         for part in stack:
             part.tick_params(labelbottom=part is stack[-1] and lowest, bottom=part is stack[-1], labelsize=8)
+        _fit_names(stack[-1])
     draw_legends(figure, strips, layout)
-    figure.text(layout.centre, layout.at_bottom(0.12), "pseudotime", ha="center", va="bottom", fontsize=10)
+    low = layout.at_bottom(0.12 if marks is None else 0.03)
+    figure.text(layout.centre, low, "pseudotime", ha="center", va="bottom", fontsize=10)
     figure.text(layout.at_left(0.12), layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=10)
     return figure
 
@@ -131,6 +138,10 @@ def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
         )
     if labels.dtype.kind not in "iuf":
         raise TypeError(f"labels must be numbers, -1 for genes without a cluster; their dtype is {labels.dtype}.")
+    if not np.all(labels == np.round(labels)):  # nor is NaN
+        raise ValueError("labels must be whole numbers, -1 for genes without a cluster; some are not.")
+    if not np.all(np.isfinite(scaled)):
+        raise ValueError("scaled must be finite; it holds NaN or infinity. Leave such rows out.")
     for name, values in per_row_or_column.items():
         needed = shape[1] if name == "grid_lineage" else shape[0]
         if values is not None and len(values) != needed:
@@ -214,14 +225,26 @@ def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
     return x, marks
 
 
-def _mark_lineages(ax, marks) -> None:
+def _mark_lineages(ax, lowest_of_stack, marks, with_times: bool) -> None:
+    """Part the lineages by lines, and write their names below the axis, where no trend comes, and below its times."""
     if marks is None:
         return
     for start, end, name, *_ in marks:
         if start > 0:
             ax.axvline(start, color="0.6", lw=0.8, ls=":")
-        ax.annotate(name, ((start + end) / 2, 0), xycoords=("data", "axes fraction"), xytext=(0, 3),
-                    textcoords="offset points", ha="center", fontsize=7, color="0.4")  # fmt: skip
+        below = lowest_of_stack.annotate(
+            name, ((start + end) / 2, 0), (0, -17 if with_times else -5), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", va="top", fontsize=8, color="0.25", gid="lineage",
+        )  # fmt: skip
+        below.span = (start, end)
     ends = [marks[0][0], *(mark[1] for mark in marks)]
-    names = [f"{marks[0][3]:.2g}", *(f"{mark[4]:.2g}" for mark in marks)]
-    ax.set_xticks(ends, names)
+    # one time ends where the next begins
+    between = [f"{one[4]:.2g} | {other[3]:.2g}" for one, other in pairwise(marks)]
+    ax.set_xticks(ends, [f"{marks[0][3]:.2g}", *between, f"{marks[-1][4]:.2g}"])
+
+
+def _fit_names(ax) -> None:
+    """Cut names of lineages to the width of their parts."""
+    for text in (text for text in ax.texts if text.get_gid() == "lineage"):
+        left, right = ax.transData.transform([(end, 0) for end in text.span])[:, 0]
+        fit_text(text, right - left - 4)

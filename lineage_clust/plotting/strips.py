@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from ..errors import did_you_mean
+from .checking import check_color_map
 from .labels import shortened
 
 _N_BINS = 1000
@@ -137,7 +137,7 @@ def make_strip(
     ['early', 'late']
     """
     from matplotlib import colormaps
-    from matplotlib.colors import Colormap, Normalize, to_rgba
+    from matplotlib.colors import Normalize, to_rgba
 
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.to_numpy(dtype=float, na_value=np.nan)
@@ -145,10 +145,7 @@ def make_strip(
         means = smooth_along(pseudotime[known], weights[known], numbers[known, None], grid)[0][:, 0]
         own = (float(np.nanmin(means)), float(np.nanmax(means))) if np.isfinite(means).any() else (0.0, 1.0)
         low, high = own if limits is None else limits
-        if isinstance(cmap, str) and cmap not in colormaps:
-            raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, colormaps)}")
-        if not isinstance(cmap, (str, Colormap)):
-            raise TypeError(f"cmap must be the name of a colour map, or a Colormap; got {cmap!r}.")
+        check_color_map(cmap)
         cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
         rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
         rgba[~np.isfinite(means)] = _MISSING

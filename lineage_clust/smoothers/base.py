@@ -109,10 +109,17 @@ class Smoother(TransformerMixin, BaseEstimator):
         return start, end
 
 
+_MOST = 10_000  # a matrix of 0.8 GB
+
+
 def check_integer(name: str, value: object, least: int) -> None:
     """Raise a ValueError unless `value` is an integer of at least `least`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+    if value > _MOST:
+        raise ValueError(
+            f"{name} must be at most {_MOST:,}, for matrices with as many rows and columns are held; got {value!r}."
+        )
 
 
 def check_domain(domain: Any) -> None:

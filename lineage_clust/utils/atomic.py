@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
 
+from .checking import as_path
 
-def write_whole(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:
+
+def write_whole(path: str | bytes | os.PathLike, writer: Callable[[Path], object]) -> None:
     """Have a file written beside its place, and put it there once it is complete.
 
     Parameters
@@ -16,7 +19,13 @@ def write_whole(path: str | os.PathLike, writer: Callable[[Path], object]) -> No
     path
         Of the file; an existing one is replaced, one behind a link too.
     writer
-        Gets the path to write to. If it raises, what was at `path` before is still there.
+        Gets the path to write to. If it raises or is interrupted, what was at `path` before is still there, and nothing
+        else.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; the error names it, and not the one beside it.
 
     Examples
     --------
@@ -26,10 +35,34 @@ def write_whole(path: str | os.PathLike, writer: Callable[[Path], object]) -> No
     ...     Path(folder, "a.txt").read_text()
     'done'
     """
-    target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{target.name}.{token_hex(8)}.part")
+    name = as_path(path)
+    target = Path(os.path.realpath(name))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{str(name)!r} is a folder or a device, not a file. Pass the name of a file.")
+    draft = target.with_name(f".{token_hex(8)}.part")  # short: the longest name that fits is not too long with it
     try:
         writer(draft)
+        _flush(draft)
         os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        try:
+            os.unlink(draft)
+        except OSError:
+            pass
+        if code := _error_number(error):
+            raise OSError(code, os.strerror(code), str(name)) from error
+        raise
+
+
+def _flush(path: Path) -> None:
+    """Have the system put a file on the disk, so that a crash does not leave an empty one in place of the old."""
+    with open(path, "r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _error_number(error: BaseException) -> int | None:
+    """Return the system's number of an error; HDF5 has it in its text, of errors of several classes."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = re.search(r"\berrno = (\d+)", str(error)) if isinstance(error, (OSError, RuntimeError)) else None
+    return int(found[1]) if found else None

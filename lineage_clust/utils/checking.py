@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
 from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -43,6 +46,24 @@ def check_key(name: str, value: object) -> None:
     """Raise a TypeError if `value` cannot be the name of a column or an entry, as a list of names cannot."""
     if not isinstance(value, Hashable):
         raise TypeError(f"{name} must be one name; got {value!r} of type {type(value).__name__}.")
+
+
+def as_path(value: Any) -> Path:
+    """Return the path of a file, or raise an error that says what was given instead.
+
+    Examples
+    --------
+    >>> as_path(None)
+    Traceback (most recent call last):
+    TypeError: path must be the name of a file; got None.
+    """
+    try:
+        path = os.fsdecode(value)
+    except TypeError:
+        raise TypeError(f"path must be the name of a file; got {shortened(value)}.") from None
+    if "\0" in path:
+        raise ValueError(f"The name of a file cannot hold the character NUL; got {path!r}.")
+    return Path(path)
 
 
 def check_jobs(n_jobs: object) -> None:

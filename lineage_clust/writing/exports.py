@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sklearn.utils.validation import check_is_fitted
 
 from ..lineage import check_anndata
+from ..utils.checking import check_flag, check_share
 from . import gene_lists, results
 from .frames import intervals, long_frame, wide_frame
 
@@ -67,6 +68,7 @@ class Exports:
         True
         """
         check_is_fitted(self)
+        check_flag("unassigned", unassigned)
         return gene_lists.genes_by_cluster(self.gene_table_, unassigned)
 
     def write_gene_lists(self, path: str | Path, unassigned: bool = False) -> None:
@@ -126,7 +128,8 @@ class Exports:
         (240, 200)
         """
         check_is_fitted(self)
-        if values not in ("trend", "lower", "upper", "scaled"):
+        check_share("level", level)
+        if not isinstance(values, str) or values not in ("trend", "lower", "upper", "scaled"):
             raise ValueError(f"values must be 'trend', 'lower', 'upper' or 'scaled'; got {values!r}.")
         lower, upper = intervals(self.models_.fits, self.genes_, level)
         columns = {"trend": self.trends_, "lower": lower, "upper": upper, "scaled": self.scaled_trends_}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..evidence.tables import top_order
 from ..utils.atomic import write_whole
+from ..utils.checking import as_path
 
 
 def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
@@ -55,7 +56,7 @@ def write_gene_lists(lists: Mapping[int, list[str]], path: str | Path, prefix: s
     ValueError
         If the suffix is another one, or a name has a character that the format uses as separator.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = as_path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise ValueError(
             f"Gene lists are written as {' or '.join(_FORMATS)}; the suffix of {str(path)!r} is {suffix!r}. Change it."

@@ -7,10 +7,8 @@ the format version and a digest of everything before it, so that a changed byte 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,8 +16,6 @@ from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from io import BytesIO
-from pathlib import Path
-from secrets import token_hex
 
 import igraph
 import numpy as np
@@ -43,6 +39,8 @@ from ..models.regressor import RegressorModel
 from ..smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from ..smoothers.gaussian_process import _LandmarkBasis
 from ..trends import Trends
+from ..utils.atomic import write_whole
+from ..utils.checking import as_path
 
 FORMAT_VERSION = 1
 _FORMAT = "lineage_clust.TrendClusterer"
@@ -85,20 +83,7 @@ def save(clusterer: TrendClusterer, path) -> None:
         If a parameter or component cannot be written as arrays and JSON (a function, an estimator of another library).
     """
     data = to_bytes(clusterer)
-    target = Path(os.path.realpath(os.fsdecode(path)))
-    if target.exists() and not target.is_file():
-        raise OSError(f"{os.fspath(path)!r} is a folder or a device, not a file. Pass the name of a file.")
-    draft = target.with_name(f".{target.name}.{token_hex(8)}.tmp")
-    try:
-        with open(draft, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
-        raise
+    write_whole(path, lambda draft: draft.write_bytes(data))
 
 
 def load(path) -> TrendClusterer:
@@ -114,7 +99,8 @@ def load(path) -> TrendClusterer:
     ValueError
         If the file is another kind of file, damaged, incomplete, or of a newer format.
     """
-    return from_bytes(Path(os.fsdecode(path)).read_bytes(), repr(os.fspath(path)))
+    path = as_path(path)
+    return from_bytes(path.read_bytes(), repr(str(path)))
 
 
 def to_bytes(clusterer: TrendClusterer) -> bytes:

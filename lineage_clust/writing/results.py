@@ -54,29 +54,50 @@ def to_anndata(fitted) -> AnnData:
     return result
 
 
+def h5ad_bytes(adata: AnnData) -> bytes:
+    """Return the content of an h5ad file of an AnnData, as `write_h5ad` writes it.
+
+    It is made in memory: HDF5 that meets a full disk prints what it is troubled by, and may end the process later.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    adata.strings_to_categoricals()
+    with h5py.File("results.h5ad", "w", driver="core", backing_store=False) as file:
+        write_elem(file, "/", adata)
+        if adata.raw is None:
+            file.pop("raw", None)
+        file.flush()
+        return file.id.get_file_image()
+
+
 def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
     """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
     key = default_key(fitted.lineage_) if key is None else safe_key(key)
-    _remove(adata, key)
     table = fitted.gene_table_.drop(columns="cluster", errors="ignore").rename(columns=safe_key)
     table.insert(0, "cluster", _categories(fitted.labels_))
     table.index = pd.Index(fitted.genes_)
     whole = table.reindex(adata.var_names)
-    for column in whole:
-        adata.var[f"{key}_{column}"] = _with_gaps(table[column], whole[column])
+    columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
     rows = adata.var_names.get_indexer(fitted.genes_)
+    arrays = {}
     for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
         if values is not None:
-            filled = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
+            arrays[f"{key}{name}"] = filled = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
             filled[rows[rows >= 0]] = values[rows >= 0]
-            adata.varm[f"{key}{name}"] = filled
-    adata.uns[f"{key}_cluster_colors"] = _colors(table["cluster"])
-    adata.uns[key] = {
+    notes = {
         "pseudotime": fitted.pseudotime_.copy(),
         "grid_lineage": fitted.grid_lineage_.astype(str),
-        "columns": np.array([f"{key}_{column}" for column in whole], dtype=str),
+        "columns": np.array(list(columns), dtype=str),
         **provenance(fitted),
     }
+    _remove(adata, key)  # only now: what fails above leaves what is stored
+    for column, values in columns.items():
+        adata.var[column] = values
+    for name, values in arrays.items():
+        adata.varm[name] = values
+    adata.uns[f"{key}_cluster_colors"] = _colors(table["cluster"])
+    adata.uns[key] = notes
     return key
 
 

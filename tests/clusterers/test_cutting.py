@@ -150,3 +150,28 @@ def test_uncertain_rows_are_near_to_all_others():
     plain = GraphClusterer(10, resolution=0.5, random_state=0).fit(X, draws=wild)
     clusterer = GraphClusterer(10, resolution=0.5, uncertainty=True, random_state=0).fit(X, draws=wild)
     assert clusterer.graph_.degree(0) > 2 * plain.graph_.degree(0)
+
+
+@pytest.mark.parametrize("structure, taken", [("modules", 10), ("continuum", 40)])
+def test_more_draws_are_taken_where_ten_do_not_decide(structure, taken):
+    X, _, _ = modules(3)
+    if structure == "continuum":
+        t = np.linspace(0, 1, 40)
+        X = 1 / (1 + np.exp(-(t - np.linspace(0.1, 0.9, 90)[:, None]) / 0.1))
+        X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+    rng, n_made = np.random.default_rng(0), 0
+
+    def draws(n):
+        nonlocal n_made
+        for _ in range(n):
+            n_made += 1
+            yield X + 0.05 * rng.normal(size=(len(X), 3)) @ np.array([np.linspace(0, 1, 40) ** k for k in range(3)])
+
+    clusterer = GraphClusterer(random_state=0).fit(X, draws=draws(100))
+    assert n_made == taken
+    n_made = 0
+    fixed = GraphClusterer(resolution=0.1, random_state=0).fit(X, draws=draws(100))
+    assert n_made == 10
+    sequence = list(draws(12))
+    assert GraphClusterer(random_state=0).fit(X, draws=sequence).confidence_ is not None  # all of them
+    assert clusterer.confidence_.shape == fixed.confidence_.shape == (90,)

@@ -393,7 +393,7 @@ class FitOnly:
         ({"method": "louvain", "backend": "leidenalg"}, ValueError, "leidenalg has no Louvain algorithm"),
         ({"objective": "Surprise"}, ValueError, "Use backend='leidenalg' with it"),
         ({"metric": "precomputed"}, ValueError, "metric='precomputed' is not possible"),
-        ({"metric": "euclid"}, ValueError, "'metric'"),
+        ({"metric": "euclid"}, ValueError, "got 'euclid'. Did you mean"),
         ({"metric": "correlation"}, ValueError, "metric='correlation' gives distances that are not finite"),
         ({"neighbors": 15}, TypeError, "neighbors must have fit_transform"),
         ({"neighbors": KNeighborsTransformer(mode="connectivity")}, ValueError, "neighbors must have mode='distance'"),

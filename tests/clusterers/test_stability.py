@@ -127,4 +127,8 @@ def test_a_continuum_is_cut_as_coarsely_as_is_coherent():
     noise = replace(coherent, stability=np.array([0, 0.35, 0.2, 0.2, 0.1]))
     assert choose(noise) == (None, "one cluster")
     assert choose(replace(coherent, coherence=np.full(5, 0.5))) == (1, "most reproducible")
+    assert choose(replace(coherent, typical=np.array([0, 0.9, 0.3, 0.5, 0.1]))) == (
+        3,
+        "coherent",
+    )  # not by a lucky pair
     assert choose(replace(coherent, least_jaccard=np.array([1, 0.9, 0.2, 0.2, 0.2]))) == (1, "reproducible")

@@ -1,5 +1,5 @@
 import random
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import igraph
 import matplotlib.pyplot as plt
@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from scipy.spatial.distance import pdist
 
 from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.plotting import cluster_colors, plot_graph
 from lineage_clust.plotting.colors import UNASSIGNED
-from lineage_clust.plotting.graph import graph_layout
+from lineage_clust.plotting.graph_layout import DOT, graph_layout
 
 
 def some_graph(n_clusters=4, size=25, seed=0):
@@ -69,8 +70,43 @@ def test_parts_that_nothing_connects_lie_apart():
     places = graph_layout(graph, np.zeros(9, dtype=int))
     assert np.isfinite(places).all()
     groups = [places[:3], places[3:6], *places[6:, None]]
-    spans = sorted((group[:, 0].min(), group[:, 0].max()) for group in groups)
-    assert all(one[1] < other[0] for one, other in pairwise(spans))
+    assert not [pair for pair in combinations(groups, 2) if overlap(*pair)]
+
+
+def overlap(one, other):
+    """Whether the boxes around two groups of places overlap."""
+    return bool(((one.min(axis=0) < other.max(axis=0)) & (other.min(axis=0) < one.max(axis=0))).all())
+
+
+def test_parts_stand_in_rows_from_the_earliest_cluster_to_the_latest():
+    graph, labels = igraph.Graph(), np.repeat(np.arange(30), 12)[::-1]
+    for _ in range(30):
+        graph += igraph.Graph.Full(12)
+    graph.es["weight"] = 1.0
+    places = graph_layout(graph, labels)
+    groups = [places[labels == cluster] for cluster in range(30)]
+    assert not [pair for pair in combinations(groups, 2) if overlap(*pair)]
+    for one, other in pairwise(groups):
+        assert one[:, 0].max() < other[:, 0].min() or one[:, 1].min() > other[:, 1].max()
+    wide, high = np.ptp(places, axis=0)
+    assert 0.8 < wide / high < 2.5
+
+
+def test_single_genes_come_last():
+    graph = igraph.Graph.Full(20) + igraph.Graph(n=3)
+    graph.es["weight"] = 1.0
+    places = graph_layout(graph, np.r_[np.full(20, 5), 0, 1, -1])
+    assert (places[20:, 0] > places[:20, 0].max()).all() or (places[20:, 1] < places[:20, 1].min()).all()
+
+
+def test_no_dot_lies_on_another_however_strong_the_ties():
+    within, rng = igraph.Graph.Full(60), np.random.default_rng(0)
+    graph = within + within  # of two groups, tied by one edge
+    graph.add_edge(0, 60)
+    graph.es["weight"] = [*rng.uniform(0.9, 1.0, graph.ecount() - 1), 1e-3]
+    places = graph_layout(graph, np.repeat([0, 1], 60))
+    assert pdist(places).min() > 0.8 * DOT
+    assert places[:60, 0].max() < places[60:, 0].min()
 
 
 @pytest.mark.parametrize(("n_clusters", "size"), [(1, 40), (4, 25), (30, 8), (1, 3), (2, 1)])

@@ -1,5 +1,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lineage_clust.plotting import cluster_colors, plot_clusters
+from lineage_clust.plotting import cluster_colors, make_strip, plot_clusters
 from lineage_clust.plotting.panels import check_clusters
 
 GRID = np.linspace(0.2, 0.9, 30)
@@ -113,10 +114,34 @@ def test_several_lineages_lie_side_by_side():
     assert ax.get_xlim() == pytest.approx((0, 1.7))
     assert [text.get_text() for text in ax.texts] == ["Ery", "Neu"]
     ends = figure.axes[-1].get_xticklabels()[-2:]  # the lowest in its column
-    assert [label.get_text() for label in ends] == ["0.7", "1"]
+    assert [label.get_text() for label in ends] == ["0.7 | 0", "1"]
     assert [label.get_position()[0] for label in ends] == pytest.approx([0.7, 1.7])
+    for text in ax.texts[:2]:  # where no trend is
+        assert text.get_window_extent().y1 < ax.get_window_extent().y0
     drawn = ax.lines[0].get_xdata()
     assert np.allclose(drawn[np.isfinite(drawn)], np.r_[grid[:15], 0.7 + grid[15:]])
+
+
+@pytest.mark.parametrize("n_strips", [0, 1])
+def test_names_of_many_lineages_do_not_overlap(overlaps, left_out, n_strips):
+    lineages = ["Erythroid progenitors", "B", "Monocytes", "cDC", "Megakaryocytes"]
+    grid, names = np.tile(np.linspace(0, 1, 8), 5), np.repeat(lineages, 8)
+    labels = np.arange(5)
+    strip = make_strip("depth", pd.Series(grid), grid, np.ones(40), grid)
+    figure = plot_clusters(
+        np.random.default_rng(0).normal(size=(5, 40)), labels, grid, grid_lineage=names, strips=[strip] * n_strips
+    )
+    figure.canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    shown = [text for text in texts if text.get_gid() == "lineage"]
+    assert len(shown) == 25
+    assert not overlaps(figure, shown)
+    assert not left_out(figure, shown)
+    for ax in figure.axes:
+        ticks = [label for label in ax.get_xticklabels() if label.get_visible() and label.get_text()]
+        assert not overlaps(figure, [*ticks, *(text for text in ax.texts if text.get_gid() == "lineage")])
+    titles = [title for ax in figure.axes for title in (ax._left_title, ax._right_title)]
+    assert not overlaps(figure, [*shown, *titles, *figure.texts])
 
 
 def test_size_resolution_and_shared_axes_are_the_user_s():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ def test_the_chosen_resolution_is_marked():
 def test_a_reference_is_drawn_if_there_is_one():
     assert len(labels_of(plot_stability(some_curve()))) == 3
     ax = plot_stability(some_curve(0.4))
-    (line,) = [line for line in ax.lines if line.get_label() == "best of data without clusters"]
+    (line,) = [line for line in ax.lines if line.get_label() == "adjusted Rand index of data without clusters"]
     assert set(line.get_ydata()) == {0.4}
 
 
@@ -48,12 +50,14 @@ def test_a_reference_is_drawn_if_there_is_one():
 def test_numbers_of_clusters_stand_above(overlaps, left_out, width):
     curve = some_curve(0.4)
     ax = plot_stability(curve, 0.5, figsize=(width, 3.5))
+    ax.figure.canvas.draw()
     (top,) = ax.child_axes
     shown = dict(zip(top.get_xticks(), [int(label.get_text()) for label in top.get_xticklabels()], strict=True))
     assert all(curve.n_clusters[np.argmin(np.abs(RESOLUTIONS - place))] == k for place, k in shown.items())
     texts = [text for text in ax.figure.findobj(Text) if text.get_visible()]
     low, high = ax.get_xlim()
     ticks = [label for label in ax.get_xticklabels() if not low <= label.get_position()[0] <= high]
+    ticks += [tick.label1 for tick in ax.yaxis.majorTicks[len(ax.get_yticks()) :]]  # of an earlier size
     assert not overlaps(ax.figure, [text for text in texts if text not in ticks])
     assert width < 5 or not left_out(ax.figure, [text for text in texts if text not in ticks])
 
@@ -63,3 +67,23 @@ def test_it_draws_into_an_axes_of_the_caller():
     assert plot_stability(some_curve(), ax=right) is right
     assert not left.lines
     assert plt.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize("n_axes", [1, 2, 3, 4])
+def test_the_legend_is_not_wider_than_the_axes(n_axes):
+    figure, axes = plt.subplots(1, n_axes, figsize=(9, 4.5), layout="constrained", squeeze=False)
+    for ax in axes[0]:
+        plot_stability(replace(some_curve(0.4), rule="coherent"), 0.5, n_kept=8, ax=ax)
+    figure.canvas.draw()
+    for ax in axes[0]:
+        assert ax.get_legend().get_window_extent().width <= ax.get_window_extent().width + 6
+        said = " ".join(labels_of(ax)).replace("\n", " ")
+        assert said.endswith("10 clusters (8 once merged); the best cut into coherent ones")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [("reproducible", "clusters"), ("coherent", "coherent ones"), ("most reproducible", "the most reproducible")],
+)
+def test_the_rule_that_chose_is_said(rule, said):
+    assert labels_of(plot_stability(replace(some_curve(), rule=rule), 0.5))[-1].endswith(said)

@@ -49,7 +49,7 @@ def fit():
 
 
 @pytest.fixture(scope="session")
-def refuses():
+def refuses(contents):
     """Return a function that asserts how a call fails: its class, its words, whose they are, and that nothing changed."""
 
     def check(call, error, message, adata=None):
@@ -67,7 +67,12 @@ def refuses():
     return check
 
 
-def contents(adata) -> str:
-    """Return a digest of everything that an AnnData holds."""
+@pytest.fixture(scope="session")
+def contents():
+    """Return a function that gives a digest of everything that an AnnData holds."""
+    return _contents
+
+
+def _contents(adata) -> str:
     parts = [adata.X, adata.obs, adata.var, *(dict(part) for part in (adata.layers, adata.obsm, adata.varm, adata.uns))]
     return joblib.hash([*parts, None if adata.raw is None else adata.raw.X, np.asarray(adata.obs_names, dtype=str)])

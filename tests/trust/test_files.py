@@ -1,8 +1,14 @@
 """Files that cannot be read or written: a sentence, nothing half written, what was there before still there."""
 
+import contextlib
 import errno
+import functools
+import operator
 import os
+import re
 import stat
+import sys
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -10,68 +16,153 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust import GeneTrend
+from lineage_clust.cli import write_files
 
 
 def listing(folder) -> dict[str, bytes]:
     return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
 
 
-@pytest.mark.parametrize("existing", [True, False])
-@pytest.mark.parametrize("failing", ["write", "fsync", "replace", "open"])
-def test_a_full_disk_leaves_what_was_there(failing, existing, fitted, tmp_path, monkeypatch):
-    path = tmp_path / "fit"
-    if existing:
-        path.write_bytes(b"what was there")
-    before = listing(tmp_path)
+WRITERS = {
+    "save": lambda tc, path: tc.save(path),
+    "write of a trend": lambda tc, path: tc.models_["rise0"]["A"].write(path),
+    "gene lists": lambda tc, path: tc.write_gene_lists(path.with_suffix(".gmt")),
+    "report": lambda tc, path: tc.report(path),
+    "files of the program": lambda tc, path: write_files(tc, path.parent),
+}
 
-    def full(*_args, **_kwargs):
+
+@pytest.fixture(scope="module")
+def many(make_adata, fit):
+    """A fit whose files are larger than most of the disks of these tests."""
+    return fit(make_adata(n_cells=60, n_genes=40), n_points=30)
+
+
+@pytest.fixture(scope="module")
+def names(many, tmp_path_factory):
+    """The names of the files that each writer writes."""
+    found = {}
+    for name, writer in WRITERS.items():
+        folder = tmp_path_factory.mktemp("written")
+        writer(many, folder / "fit")
+        found[name] = list(listing(folder))
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, names):
+    """Return a folder in which every writer has files to replace."""
+    for name in functools.reduce(operator.iadd, names.values(), []):
+        (tmp_path / name).write_bytes(b"what was there")
+    return tmp_path
+
+
+@contextlib.contextmanager
+def largest_file(n_bytes):
+    """Let the system refuse to make files larger than this, as it does when a disk is full."""
+    resource = pytest.importorskip("resource", reason="sizes of files can be limited on POSIX systems only")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("room", [0, 300, 3000, 9000])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_disk_that_gets_full_leaves_what_was_there(name, room, many, folder):
+    before = listing(folder)
+    with largest_file(room):
+        try:
+            WRITERS[name](many, folder / "fit")
+        except OSError as caught:
+            found = caught
+        else:
+            found = None
+    if found is not None:
+        assert found.errno == errno.EFBIG
+        assert Path(found.filename).parent == folder
+        assert not Path(found.filename).name.endswith(".part")
+    else:
+        assert name == "write of a trend" or (room >= 300 and name == "gene lists")
+    after = listing(folder)
+    assert after.keys() == before.keys()
+    assert all(content == before[file] or len(content) > 100 for file, content in after.items())
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_at_the_last_step_leaves_what_was_there(name, failing, existing, many, folder, monkeypatch):
+    if not existing:
+        for path in folder.iterdir():
+            path.unlink()
+    before = listing(folder)
+
+    def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    if failing in ("write", "open"):
-        whole = open
-
-        class Full:
-            def __init__(self, file):
-                self.file = file
-
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *_error):
-                self.file.close()
-
-            def write(self, data):
-                self.file.write(data[:100])
-                full()
-
-        def opened(path, mode="r", *rest, **more):
-            if "r" in mode or failing == "open":
-                return whole(path, mode, *rest, **more) if "r" in mode else full()
-            return Full(whole(path, mode, *rest, **more))
-
-        monkeypatch.setattr("builtins.open", opened)
-    else:
-        monkeypatch.setattr(os, failing, full)
-    with pytest.raises(OSError, match="No space left"):
-        fitted.save(path)
+    monkeypatch.setattr(os, failing, full)
+    with pytest.raises(OSError, match=f"No space left on device: '{re.escape(str(folder))}"):
+        WRITERS[name](many, folder / "fit")
     monkeypatch.undo()
-    assert listing(tmp_path) == before
+    assert listing(folder) == before
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])
-def test_an_interrupted_save_leaves_what_was_there(error, fitted, tmp_path, monkeypatch):
-    path = tmp_path / "fit"
+def interrupted(call, error, at):
+    """Raise an error when a call has made so many calls of Python functions; return how many it made."""
+    made = 0
+
+    def count(_frame, event, _argument):
+        nonlocal made
+        made += event == "call"
+        if event == "call" and made == at:
+            sys.setprofile(None)
+            raise error
+
+    sys.setprofile(count)
+    try:
+        call()
+    except error:
+        pass
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "files of the program"])
+def test_an_interruption_anywhere_leaves_the_old_file_or_the_new_one(name, error, many, folder, monkeypatch):
+    monkeypatch.setattr("lineage_clust.reporting.page.render", lambda *_: "<!doctype html>" + 10_000 * " ")  # slow
+    before = listing(folder)
+    all_calls = interrupted(lambda: WRITERS[name](many, folder / "fit"), error, at=-1)
+    written = {file: content for file, content in listing(folder).items() if content != before[file]}
+    assert len(written) == 1
+    for at in np.unique(np.geomspace(1, all_calls, 12).astype(int)):
+        for file in written:
+            (folder / file).write_bytes(before[file])
+        interrupted(lambda: WRITERS[name](many, folder / "fit"), error, all_calls - at + 1)
+        after = listing(folder)
+        assert after.keys() == before.keys()
+        for file in written:
+            assert after[file] == before[file] or len(after[file]) == len(written[file])
+
+
+def test_names_as_long_as_the_system_takes_them(fitted, tmp_path):
+    path = tmp_path / ("a" * (os.pathconf(tmp_path, "PC_NAME_MAX") if hasattr(os, "pathconf") else 200))
     fitted.save(path)
-    before = listing(tmp_path)
+    assert lc.TrendClusterer.load(path).genes_ == fitted.genes_
 
-    def interrupted(*_args):
-        raise error
 
-    monkeypatch.setattr(os, "fsync", interrupted)
-    with pytest.raises(error):
-        fitted.save(path)
-    monkeypatch.undo()
-    assert listing(tmp_path) == before
+def test_results_in_an_anndata_are_kept_when_new_ones_cannot_be_made(fitted, make_adata, contents, monkeypatch):
+    adata = make_adata(n_cells=20, n_genes=8)
+    key = fitted.write_to(adata)
+    before = contents(adata)
+    monkeypatch.setattr("lineage_clust.writing.results.provenance", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fitted.write_to(adata, key)
+    assert contents(adata) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to read-only folders")
@@ -88,7 +179,7 @@ def test_a_read_only_folder(fitted, tmp_path):
 @pytest.mark.parametrize(
     ("path", "error"),
     [(None, TypeError), (3, TypeError), ([], TypeError), ("missing/fit", FileNotFoundError), ("a" * 300, OSError)],
-    ids=str,
+    ids=lambda value: str(value)[:20],
 )
 @pytest.mark.parametrize("method", ["save", "load", "write", "read"])
 def test_paths_that_are_none(method, path, error, fitted, tmp_path):

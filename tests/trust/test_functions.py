@@ -108,11 +108,61 @@ def test_one_standard_error(complexity, metric, results, error, message, refuses
     refuses(lambda: lc.scoring.one_standard_error(complexity, metric)(found), error, message)
 
 
+@pytest.mark.parametrize("results", [3, None, ["score"]])
+def test_results_of_no_search(results, refuses):
+    message = "cv_results must be those of a search, a mapping; got"
+    refuses(lambda: lc.scoring.one_standard_error()(results), TypeError, message)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda tc: lc.compare(tc, 3),
+            TypeError,
+            "b must be a fitted TrendClusterer, or the cluster of each gene .* got int",
+        ),
+        (lambda tc: lc.compare(None, tc), TypeError, "a must be a fitted TrendClusterer, .* got NoneType"),
+        (lambda tc: lc.compare(tc, lc.TrendClusterer()), TypeError, "got TrendClusterer that is not fitted"),
+        (lambda tc: lc.compare(tc.labels_, tc), TypeError, "got ndarray"),
+        (lambda tc: lc.compare({"a": 0}, {"b": 0}), ValueError, "no gene in common: a has 1, e.g. 'a'"),
+        (lambda tc: lc.compare(pd.Series([0, 1], ["a", "a"]), tc), ValueError, "a names a gene more than once: 'a'"),
+        (lambda tc: tc.to_frame(values="x"), ValueError, "values must be 'trend', .* got 'x'"),
+        (lambda tc: tc.to_frame(values=np.ones(2)), ValueError, "values must be 'trend', .* got array"),
+        (lambda tc: tc.to_frame(level="x"), ValueError, "level must be between 0 and 1; got 'x'"),
+        (lambda tc: tc.to_frame(level=1), ValueError, "got 1"),
+        (lambda tc: tc.genes_by_cluster("no"), TypeError, "unassigned must be True or False; got 'no'"),
+        (lambda tc: tc.write_gene_lists("a.gmt", 1), TypeError, "unassigned must be True or False; got 1"),
+        (
+            lambda tc: tc.write_gene_lists("a.xls"),
+            ValueError,
+            "written as .gmt or .csv; the suffix of 'a.xls' is '.xls'",
+        ),
+        (lambda tc: tc.write_gene_lists(None), TypeError, "path must be the name of a file; got None"),
+        (lambda tc: tc.write_gene_lists("a\0.gmt"), ValueError, "cannot hold the character NUL"),
+        (lambda tc: tc.report(3), TypeError, "path must be the name of a file; got 3"),
+        (lambda tc: tc.report("a.html", 3), TypeError, "adata must be an AnnData"),
+        (lambda tc: tc.save([]), TypeError, r"path must be the name of a file; got \[\]"),
+        (lambda tc: tc.save("."), OSError, "'.' is a folder or a device, not a file"),
+        (lambda tc: tc.load(None), TypeError, "path must be the name of a file; got None"),
+        (lambda tc: GeneTrend.read(3), TypeError, "path must be the name of a file; got 3"),
+        (lambda tc: tc.models_["rise0"]["A"].write(3), TypeError, "path must be the name of a file; got 3"),
+    ],
+)
+def test_comparing_and_writing(call, error, message, fitted, refuses, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuses(lambda: call(fitted), error, message)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"n_cells": 9}, "n_cells must be an integer of 10 or more; got 9"),
         ({"n_genes": "x"}, "n_genes must be an integer of 1 or more; got 'x'"),
+        ({"n_cells": 10**12}, "n_cells=1000000000000, n_genes=20 .* need arrays of .* GB, .* Lower one of them"),
+        ({"n_genes": 10**12}, "n_genes=1000000000000 .* need arrays"),
+        ({"n_lineages": 10**10}, "n_lineages=10000000000 need arrays"),
         ({"n_modules": 15}, "n_modules must be an integer from 0 to 14; got 15"),
         ({"n_lineages": 0}, "n_lineages must be an integer of 1 or more; got 0"),
         ({"flat_fraction": np.nan}, "flat_fraction must be a finite number between 0 and 1; got nan"),

@@ -96,7 +96,7 @@ def test_genes(method, genes, error, message, fitted, cells, refuses):
         ({"ncols": None}, ValueError, "got None"),
         ({"sharey": "rows"}, ValueError, "sharey must be True, False, 'row', .* got 'rows'"),
         ({"sharey": []}, ValueError, r"got \[\]"),
-        ({"figsize": (-1, 2)}, ValueError, r"figure size must be positive finite not \(-1, 2\)"),
+        ({"figsize": (-1, 2)}, ValueError, r"figsize must be None or \(width, height\) .* got \(-1, 2\)"),
     ],
     ids=str,
 )

@@ -324,7 +324,7 @@ def test_a_failure_while_writing_leaves_the_old_file(failing, adata, ordinary, t
     if failing == "write":
         monkeypatch.setattr(persistence, "to_bytes", lambda _clusterer: "text is not bytes")
     else:
-        monkeypatch.setattr(persistence.os, failing, fail)
+        monkeypatch.setattr(os, failing, fail)
     with pytest.raises((OSError, TypeError)):
         fitted(adata, alpha=None).save(path)
     monkeypatch.undo()

@@ -3,6 +3,7 @@ import warnings
 from types import SimpleNamespace
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from lineage_clust import TrendClusterer
 from lineage_clust.plotting.colors import UNASSIGNED, cluster_colors
 from lineage_clust.writing import results
-from lineage_clust.writing.results import default_key, safe_key
+from lineage_clust.writing.results import default_key, h5ad_bytes, safe_key
 
 READERS = {"h5ad": ad.read_h5ad, "zarr": ad.read_zarr}
 formats = pytest.mark.parametrize("suffix", list(READERS))
@@ -131,6 +132,23 @@ def test_an_anndata_survives_a_file(fitted_with, tmp_path, suffix, name):
     assert set(back.var["lineage"]) == {name}
     assert list(back.uns["lineage_clust"]["lineage"]) == [name]
     pd.testing.assert_frame_equal(back.obs, result.obs, check_dtype=False, check_categorical=False)
+
+
+def test_h5ad_in_memory_is_what_anndata_writes(fitted_with, tmp_path):
+    adata = fitted_with()[1].to_anndata()
+    (tmp_path / "memory.h5ad").write_bytes(h5ad_bytes(adata))
+    adata.write_h5ad(tmp_path / "file.h5ad")
+    found = []
+    for name in ("memory", "file"):
+        found.append({})
+        with h5py.File(tmp_path / f"{name}.h5ad") as file:
+            file.visititems(
+                lambda key, part: found[-1].update({key: part[()] if isinstance(part, h5py.Dataset) else None})
+            )
+    assert list(found[0]) == list(found[1])
+    for key, values in found[0].items():
+        np.testing.assert_array_equal(values, found[1][key], err_msg=key)
+    assert list(ad.read_h5ad(tmp_path / "memory.h5ad").obs_names) == list(adata.obs_names)
 
 
 @formats

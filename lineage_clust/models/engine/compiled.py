@@ -11,7 +11,7 @@ counts
     `enough`.
 
 `lines` holds the line of the design that belongs to each row, -1 for a row that is no cell of it; `places` the position
-of each column among the genes, -1 for a column that is none of them (empty: all are). They return whether the indices of
+of each column among the genes, -1 for a column that is none of them (`None`: all are). They return whether the indices of
 every row (column) ascend: if not, a value may be stored in parts, and its square is not known.
 """
 
@@ -37,7 +37,7 @@ def sum_rows(
     width = n_own - n_extra
     sums = np.zeros((n_genes, 4 + n_own))
     line_values = np.zeros(n_own)
-    start, ascending, mapped = 0, True, len(places) > 0
+    start, ascending = 0, True
     for row in rows:
         line = lines[row]
         if line >= 0:
@@ -55,7 +55,7 @@ def sum_rows(
             index = indices[at]
             ascending &= index > previous
             previous = index
-            if mapped:
+            if places is not None:
                 index = places[np.uintp(index)]
                 if index < 0:
                     continue

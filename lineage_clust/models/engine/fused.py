@@ -13,7 +13,7 @@ from ...utils.threads import in_threads
 from .bands import Bands
 
 _WORTHWHILE = 2**20  # stored values: for fewer, numba takes longer to load than it saves
-_PART = 2**21  # stored values that are added up by themselves; not to depend on the number of threads
+_PART = 2**20  # stored values that are added up by themselves; not to depend on the number of threads
 _MOST_PARTS = 16
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
 
@@ -73,7 +73,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         return ascending, products, statistics, counts
 
     if matrix.format == "csr":
-        places = np.zeros(0, dtype=np.int32)
+        places = None
         if columns is not None:
             places = np.full(matrix.shape[1], -1, dtype=np.int32)
             places[columns] = np.arange(n_genes)
@@ -105,7 +105,9 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
 
 
 def _parts(lines: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
-    """Return consecutive lines that hold about as many stored values each, in at most `_MOST_PARTS` parts."""
+    """Return consecutive lines that hold about as many stored values each, in a power of two of parts."""
     ends = np.cumsum(sizes[lines], dtype=np.int64)
-    n_parts = int(np.clip(ends[-1] // _PART if len(ends) else 1, 1, _MOST_PARTS))
+    n_parts = 1
+    while n_parts < _MOST_PARTS and len(ends) and n_parts * _PART < ends[-1]:
+        n_parts *= 2
     return np.split(lines, np.searchsorted(ends, np.arange(1, n_parts) * (ends[-1] / n_parts)) if n_parts > 1 else [])

@@ -19,7 +19,7 @@ from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 from .sums import gathered
 
-_TEST_CHUNK = 128
+_TEST_CHUNK = 256
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
 

@@ -139,6 +139,6 @@ class GenePosterior:
 
 
 def _root(matrices: np.ndarray) -> np.ndarray:
-    """Return `R` with `RR' = A` for positive semi-definite matrices."""
+    """Return the symmetric `R` with `RR = A` for positive semi-definite matrices; no sign of a vector can change it."""
     values, vectors = np.linalg.eigh(matrices)
-    return vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
+    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)

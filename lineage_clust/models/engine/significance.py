@@ -68,45 +68,82 @@ def smooth_test(
     base = square[index, last] + part * scores[index, following] ** 2
     cross = 2 * np.sqrt(0.5 * part * (1 - part)) * scores[index, last] * scores[index, following]
     statistic = base + cross
-    pvalue = np.ones(len(rank))
-    for k in np.unique(whole):
-        group = whole == k
-        df = None if residual_df is None else residual_df[group]
-        tails = [_tail(d[group], k, part[group], df) for d in (base + cross, base - cross)]
-        pvalue[group] = 0.5 * (tails[0] + tails[1])
-    pvalue = np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
-    return statistic, pvalue
+    df = None if residual_df is None else np.r_[residual_df, residual_df]
+    tails = _tail(np.r_[base + cross, base - cross], np.r_[whole, whole], np.r_[part, part], df)
+    pvalue = 0.5 * (tails[: len(rank)] + tails[len(rank) :])
+    return statistic, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
 
 
-def _tail(statistic: np.ndarray, whole: int, part: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
-    """Return `P(sum of weighted squared normals > statistic)` for `whole - 1` weights of 1 and two others."""
-    if not np.any(part > 0):
-        return _upper(statistic, whole, residual_df)
-    trace = 1 + part
-    spread = np.sqrt((1 + part) * (1 - part))
-    larger, smaller = (trace + spread) / 2, (trace - spread) / 2
-    cosines = np.cos(np.pi * (np.arange(_N_ANGULAR) + 0.5) / _N_ANGULAR)  # Gauss-Chebyshev: uniform angles
-    ones = whole - 1
-    if ones:  # share of the squared length in the plane of the two other weights: Beta(1, ones / 2)
-        shares, node_weights = _radial_nodes(ones)
-    else:
-        shares, node_weights = np.ones(1), np.ones(1)
-    plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
-    length = 1 - shares[:, None, None] * (1 - plane)  # (radial, angular, gene)
-    tails = _upper(statistic / length, whole + 1, residual_df)
-    total = np.einsum("rag,r->g", tails, node_weights) / _N_ANGULAR
-    return np.where(part > 0, total, _upper(statistic, whole, residual_df))
+def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
+    """Return `P(sum of weighted squared normals > statistic)` for `whole - 1` weights of 1 and two others, `(n_genes,)`."""
+    tails, whole = np.empty(len(statistic)), np.broadcast_to(whole, statistic.shape)
+    for fractional in (False, True):
+        genes = np.flatnonzero((part > 0) == fractional)
+        if len(genes) == 0:
+            continue
+        df = None if residual_df is None else residual_df[genes]
+        if not fractional:
+            tails[genes] = _upper(statistic[genes][None], whole[genes], df)[0]
+            continue
+        trace = 1 + part[genes]
+        spread = np.sqrt((1 + part[genes]) * (1 - part[genes]))
+        larger, smaller = (trace + spread) / 2, (trace - spread) / 2
+        cosines = np.cos(np.pi * (np.arange(_N_ANGULAR) + 0.5) / _N_ANGULAR)  # Gauss-Chebyshev: uniform angles
+        kinds, kind = np.unique(whole[genes] - 1, return_inverse=True)
+        shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
+        plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
+        length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
+        every = _upper((statistic[genes] / length).reshape(-1, len(genes)), whole[genes] + 1, df)
+        tails[genes] = np.einsum("rag,rg->g", every.reshape(length.shape), weights) / _N_ANGULAR
+    return tails
 
 
 @cache
 def _radial_nodes(ones: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights of the quadrature over Beta(1, ones / 2)."""
+    """Return nodes and weights of the quadrature over the share of the squared length that lies in the plane.
+
+    It is Beta(1, ones / 2): the plane is that of the two weights that are not 1, of which there are `ones`.
+    """
+    if ones == 0:
+        return np.ones(_N_RADIAL), np.eye(_N_RADIAL)[0]
     nodes, weights = special.roots_jacobi(_N_RADIAL, ones / 2 - 1, 0.0)
     return (1 + nodes) / 2, weights / weights.sum()
 
 
-def _upper(statistic: np.ndarray, df: int, residual_df: np.ndarray | None) -> np.ndarray:
-    """Return the upper tail of chi-square, or of `df` times F."""
+def _upper(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
+    """Return the upper tail of chi-square, or of `df` times F, at `(n, n_genes)` values of the statistic.
+
+    Notes
+    -----
+    For whole degrees of freedom the F tail is a finite sum of positive terms [1]_: with ``a = residual_df / 2`` and
+    ``w = 1 / (1 + statistic / residual_df)`` it is the incomplete beta function ``I_w(a, df / 2)``, and
+    ``I_w(a, b + 1) = I_w(a, b) + w^a (1 - w)^b / (b B(a, b))``, from ``I_w(a, 0) = 0`` or from ``I_w(a, 1/2)``, the two tails
+    of Student's t.
+
+    References
+    ----------
+    .. [1] NIST Digital Library of Mathematical Functions, 8.17.20.
+    """
     if residual_df is None:
         return special.chdtrc(df, statistic)
-    return special.fdtrc(df, residual_df, statistic / df)
+    tails, statistic = np.empty_like(statistic), np.clip(statistic, 0.0, 1e300)
+    for odd in (False, True):
+        genes = np.flatnonzero(df % 2 == odd)
+        if len(genes) == 0:
+            continue
+        x, a = statistic[:, genes] / residual_df[genes], residual_df[genes] / 2
+        log_w = -np.log1p(x)
+        rest = x / (1 + x)
+        if odd:
+            tail = 2 * special.stdtr(residual_df[genes], -np.sqrt(statistic[:, genes]))
+            term = np.exp(a * log_w + (special.gammaln(a + 0.5) - special.gammaln(a) - special.gammaln(1.5)))
+            term *= np.sqrt(rest)
+        else:
+            tail, term = np.zeros_like(x), np.exp(a * log_w)
+        n_terms = df[genes] // 2
+        for number in range(int(n_terms.max())):
+            tail += np.where(number < n_terms, term, 0.0)
+            b = number + 0.5 * odd
+            term = term * (rest * ((a + b) / (b + 1)))
+        tails[:, genes] = tail
+    return tails

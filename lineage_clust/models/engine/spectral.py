@@ -75,11 +75,25 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     n_unpenalized = int(np.sum(shares < 1e-10)) if balance else len(shares)
     shares[:n_unpenalized] = 0.0
     return Spectrum(
-        basis=(whiten @ rotation) / scale[:, None],
+        basis=_settled(whiten @ rotation, n_unpenalized) / scale[:, None],
         gram=(1.0 - shares)[:, None],
         penalty=(shares / balance if balance else shares)[:, None],
         n_unpenalized=n_unpenalized,
     )
+
+
+def _settled(modes: np.ndarray, n_unpenalized: int) -> np.ndarray:
+    """Return the same modes with signs, and a rotation of the free ones, that rounding does not decide.
+
+    Draws from the posterior are made mode by mode: were the modes others on another machine, so were the draws.
+    """
+    modes = modes.copy()
+    free = modes[:, :n_unpenalized]
+    if 1 < n_unpenalized <= len(modes):
+        modes[:, :n_unpenalized] = free @ np.linalg.qr(free[:n_unpenalized].T)[0]  # the first rows become triangular
+    leading = np.argmax(np.abs(modes) > 0.5 * np.abs(modes).max(axis=0, initial=0.0), axis=0)
+    signs = np.sign(modes[leading, np.arange(modes.shape[1])]) if modes.size else np.ones(modes.shape[1])
+    return modes * np.where(signs == 0, 1.0, signs)
 
 
 def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> Spectrum:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lineage_clust.models import GAM
 from lineage_clust.models.engine.posterior import SharedPosterior
 from lineage_clust.models.engine.spectral import diagonalise
 from lineage_clust.smoothers import BSplineSmoother
@@ -56,3 +57,18 @@ def test_standard_errors_do_not_depend_on_the_chunks(monkeypatch):
     whole = posterior.std(rows)
     monkeypatch.setattr("lineage_clust.models.engine.posterior._CHUNK", 3)
     np.testing.assert_allclose(posterior.std(rows), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("covariance", ["bayes", "robust"])
+@pytest.mark.parametrize("family", ["gaussian", "poisson"])
+def test_the_order_of_the_cells_does_not_change_the_draws(covariance, family):
+    rng = np.random.default_rng(0)
+    t, weights, y = rng.uniform(0, 1, 300), rng.uniform(0.05, 1, 300), rng.poisson(2.0, (300, 4)).astype(float)
+    y[:, 0] = rng.poisson(np.exp(2 * t))
+    smoother = BSplineSmoother(domain=(0, 1)).fit(t[:, None])
+    grid, drawn = smoother.transform(np.linspace(0, 1, 20)[:, None]), []
+    for order in (np.arange(300), rng.permutation(300)):
+        gam = GAM(family=family, covariance=covariance)
+        gam.fit(smoother.transform(t[order, None]), y[order], sample_weight=weights[order], penalty=smoother.penalty_)
+        drawn.append(next(gam.sample(grid, random_state=0)))
+    np.testing.assert_allclose(drawn[1], drawn[0], rtol=1e-6, atol=1e-7)

@@ -131,3 +131,13 @@ def test_a_basis_function_that_hardly_any_cell_touches_frees_no_others(trace):
     assert diagonalise(gram, penalty).n_unpenalized == 2
     found = penalised_inverses(diagonalise_each(gram[None], penalty, 2), 1.0)[0]
     np.testing.assert_allclose(found, np.linalg.inv(gram + penalty), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_rounding_does_not_decide_on_the_modes(order):
+    gram, penalty = gram_and_penalty(order=order)
+    modes = diagonalise(gram, penalty).basis
+    for seed in range(5):
+        noise = 1e-14 * np.random.default_rng(seed).normal(size=gram.shape)
+        other = diagonalise(gram * (1 + noise + noise.T), penalty).basis
+        np.testing.assert_allclose(other, modes, atol=1e-9 * np.abs(modes).max())
