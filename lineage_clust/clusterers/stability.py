@@ -11,7 +11,7 @@ RESOLUTIONS = np.geomspace(0.02, 2.5, 16)
 _TOLERANCE = 0.05  # of the best stability, within which finer cuts are looked at
 _LEAST_JACCARD = 0.85  # Hennig: from there on, a cluster is highly stable
 _CLEAR = 0.8  # a stability that needs no comparison with a reference, and no more draws
-_WORSE = 0.2  # so much below the best, a cut is not looked at further
+_BEST_FEW = 3  # cuts that are looked at further
 _LEAST = 0.4  # below, a partition does not come back, whatever the reference
 _CORRELATION, _NINE_OF_TEN = 0.8, 0.9  # a cut is coherent if so many rows correlate so much with their cluster's mean
 _LEAST_OF_COHERENT = 0.3  # less stability is too little even to cut a continuum by
@@ -120,10 +120,10 @@ def mean_agreement(draws: np.ndarray) -> float:
 
 
 def promising(curve: StabilityCurve) -> np.ndarray:
-    """Return which cuts `(n_resolutions,)` might be chosen if there were more draws."""
+    """Return which cuts `(n_resolutions,)` might be chosen if there were more draws: the best few, by either measure."""
     found = np.zeros(len(curve.n_clusters), dtype=bool)
     for cuts, value in ((curve.n_clusters >= 2, curve.stability), (is_coherent(curve), _typical(curve))):
-        found |= cuts & (value >= value[cuts].max(initial=0.0) - _WORSE)
+        found |= cuts & np.isin(value, np.unique(value[cuts])[-_BEST_FEW:])  # those that cut alike count as one
     return found
 
 

@@ -49,6 +49,8 @@ def write_whole(path: str | bytes | os.PathLike, writer: Callable[[Path], object
             os.unlink(draft)
         except OSError:
             pass
+        if interruption := _interruption(error):
+            raise interruption from None
         if code := _error_number(error):
             raise OSError(code, os.strerror(code), str(name)) from error
         raise
@@ -58,6 +60,14 @@ def _flush(path: Path) -> None:
     """Have the system put a file on the disk, so that a crash does not leave an empty one in place of the old."""
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
+
+
+def _interruption(error: BaseException) -> BaseException | None:
+    """Return what interrupted the writing, if closing what was half written then failed as well (as zip files do)."""
+    context = error.__context__
+    while context is not None and not isinstance(context, (KeyboardInterrupt, MemoryError)):
+        context = context.__context__
+    return context
 
 
 def _error_number(error: BaseException) -> int | None:

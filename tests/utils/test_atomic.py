@@ -2,6 +2,7 @@
 
 import os
 import stat
+import zipfile
 
 import pytest
 
@@ -57,3 +58,16 @@ def test_others_may_read_what_the_mask_lets_them(tmp_path):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "none" / "a.txt", lambda draft: draft.write_text("x"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_interruption_is_not_hidden_by_what_it_leaves_half_done(tmp_path, error):
+    def write(draft):
+        with zipfile.ZipFile(draft, "w") as archive:
+            member = archive.open("member", "w")
+            member.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write_whole(tmp_path / "a.zip", write)
+    assert list(tmp_path.iterdir()) == []
