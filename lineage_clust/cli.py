@@ -252,7 +252,7 @@ def read_genes(text: str | None) -> list[str] | None:
     return [name.strip() for line in text.splitlines() for name in line.split(",") if name.strip()]
 
 
-def _read(path: Path, backed: bool):
+def _read(path: Path, backed: bool = False):
     from anndata import read_h5ad
 
     if not path.exists():

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-# 2**-30 is about 1e-9: nine significant digits of the spread of the data.
-_BITS = 30
+# 2**-20 is about 1e-6 of the spread of the data. Trends that differ by less are the same: straight lines, for instance,
+# which very large but finite smoothing parameters make of genes, and whose differences are nothing but that.
+_BITS = 20
 # Data whose spread is under 1/128 of their size (nearly constant data) are rounded by their size instead: their own
 # spread may be nothing but floating-point noise.
 _SMALLEST_RELATIVE_SPREAD = 2.0**-7
@@ -44,7 +45,7 @@ def extreme_exponent(X):
 
 
 def rounding_step(X):
-    """Return the step to which the values of `X` are rounded: about 1e-9 of their spread.
+    """Return the step to which the values of `X` are rounded: about 1e-6 of their spread.
 
     The spread is the mean range of the columns. The step is a power of two, hence rounding to it is exact and the same
     for data that differ by noise.
@@ -62,7 +63,7 @@ def rounding_step(X):
     Examples
     --------
     >>> import numpy as np
-    >>> rounding_step(np.array([[0.0], [1.0]])) == 2.0**-30
+    >>> rounding_step(np.array([[0.0], [1.0]])) == 2.0**-20
     True
     """
     spread = max(np.ptp(X, axis=0).mean(), _SMALLEST_RELATIVE_SPREAD * np.abs(X).max())

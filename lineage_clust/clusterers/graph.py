@@ -109,21 +109,21 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about nine
-    significant digits of the spread of the data (2**-30 of the mean range of the columns) and sorted by its columns,
-    and distances that differ by less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the
-    last digits of a double therefore does not change the labels either. Rows that are the same after rounding get the
-    same label: the one that most of them would have. Rows of which the largest value is beyond 2**200 or below 2**-200
+    Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about a millionth of the
+    spread of the data (2**-20 of the mean range of the columns) and sorted by its columns, and distances that differ by
+    less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the last digits of a double therefore
+    does not change the labels either. Rows that are the same after rounding, as straight lines are, get the same label:
+    the one that most of them would have. Rows of which the largest value is beyond 2**200 or below 2**-200
     are divided by a power of two first, so that squares stay within floating point.
 
     With ``resolution="auto"``, each draw of the trends (or, without draws, a random four fifths of the rows) is cut at
     each resolution. Among the cuts whose mean adjusted Rand index over all pairs of draws is within 0.05 of the best, it
     is the finest of which every cluster has a mean Jaccard index of at least 0.85 with its best match in the draws [5]_,
-    [6]_; the best must reach 0.4, and do better than rows of the same mean and covariance without clusters. Where no cut
-    comes back so well, the rows lie on a continuum, and no number of clusters is the right one: of the cuts in which nine
-    of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that comes back best in the typical
-    pair of draws. If they do so all together, and no cut is good in the sense above, they are one cluster.
-    ``stability_.rule`` says what decided.
+    [6]_ (0.95, if its rows do not go together in the sense below); the best must reach 0.4, and do better than rows of the
+    same mean and covariance without clusters. Where no cut comes back so well, the rows lie on a continuum, and no number
+    of clusters is the right one: of the cuts in which nine of ten rows correlate with the mean of their cluster by at
+    least 0.8, it is the one that comes back best in the typical pair of draws. If they do so all together, and no cut is
+    good in the sense above, they are one cluster. ``stability_.rule`` says what decided.
 
     Of what is chosen, duplicates are merged: two clusters whose mean rows correlate above `merge_correlation`, and of
     which a row of one and a row of the other are drawn together at least half as often as two rows of the looser one.

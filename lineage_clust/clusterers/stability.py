@@ -10,6 +10,7 @@ import numpy as np
 RESOLUTIONS = np.geomspace(0.02, 2.5, 16)
 _TOLERANCE = 0.05  # of the best stability, within which finer cuts are looked at
 _LEAST_JACCARD = 0.85  # Hennig: from there on, a cluster is highly stable
+_JACCARD_OF_MIXED = 0.95  # that is asked of clusters whose rows do not go together
 _CLEAR = 0.8  # a stability that needs no comparison with a reference, and no more draws
 _BEST_FEW = 3  # cuts that are looked at further
 _LEAST = 0.4  # below, a partition does not come back, whatever the reference
@@ -141,10 +142,12 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
     """Return the index of the resolution to cut at (`None`: all rows are one cluster), and by which rule.
 
     "reproducible": among the cuts into at least two clusters whose stability is close to the best, the finest of which
-    every cluster comes back. The best must reach that of the reference, and 0.4.
+    every cluster comes back: with a mean Jaccard index of 0.85, or of 0.95 if fewer than nine of ten rows correlate with the
+    mean of their cluster by at least 0.8 (where there is no coherent cut either, 0.85 will do). The best stability must reach
+    that of the reference, and 0.4.
 
     "coherent": where there is none, the rows lie on a continuum, or hardly apart, and no number of clusters is the right
-    one. Of the cuts in which nine of ten rows correlate with the mean of their cluster by at least 0.8, it is the one that
+    one. Of the cuts in which nine of ten rows do correlate so with the mean of their cluster, it is the one that
     comes back best in the typical pair of draws, if that reaches 0.3; if they do so all together, and no cut comes back,
     they are one cluster.
 
@@ -163,18 +166,26 @@ def choose(curve: StabilityCurve, finest: bool = True) -> tuple[int | None, str]
     good = several.any() and best >= _LEAST and best >= min(np.nan_to_num(curve.reference), _CLEAR)
     close = np.flatnonzero(several & (curve.stability >= best - _TOLERANCE)) if good else np.zeros(0, dtype=int)
     whole = close[curve.least_jaccard[close] >= _LEAST_JACCARD]
-    if len(whole):
-        if not finest:
-            return int(whole[0]), "reproducible"
-        chosen = whole[curve.n_clusters[whole] == curve.n_clusters[whole].max()]
-        return int(chosen[np.argmax(curve.stability[chosen])]), "reproducible"
+    mixed = np.zeros(len(whole), dtype=bool) if curve.coherence is None else curve.coherence[whole] < _NINE_OF_TEN
+    sure = whole[~mixed | (curve.least_jaccard[whole] >= _JACCARD_OF_MIXED)]
+    if len(sure):
+        return _reproducible(curve, sure, finest), "reproducible"
     if curve.coherence is not None:
         if curve.coherence_of_one >= _NINE_OF_TEN and not good:
             return None, "one cluster"
         coherent = is_coherent(curve)
         if coherent.any():
             return int(np.argmax(np.where(coherent, _typical(curve), -1.0))), "coherent"
+    if len(whole):
+        return _reproducible(curve, whole, finest), "reproducible"
     return (int(close[0]), "most reproducible") if len(close) else (None, "one cluster")
+
+
+def _reproducible(curve: StabilityCurve, cuts: np.ndarray, finest: bool) -> int:
+    if not finest:
+        return int(cuts[0])
+    chosen = cuts[curve.n_clusters[cuts] == curve.n_clusters[cuts].max()]
+    return int(chosen[np.argmax(curve.stability[chosen])])
 
 
 def needs_reference(curve: StabilityCurve) -> bool:

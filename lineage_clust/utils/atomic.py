@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -41,7 +42,8 @@ def write_whole(path: str | bytes | os.PathLike, writer: Callable[[Path], object
         raise OSError(f"{str(name)!r} is a folder or a device, not a file. Pass the name of a file.")
     draft = target.with_name(f".{token_hex(8)}.part")  # short: the longest name that fits is not too long with it
     try:
-        writer(draft)
+        with unhidden_interruptions():
+            writer(draft)
         _flush(draft)
         os.replace(draft, target)
     except BaseException as error:
@@ -49,8 +51,6 @@ def write_whole(path: str | bytes | os.PathLike, writer: Callable[[Path], object
             os.unlink(draft)
         except OSError:
             pass
-        if interruption := _interruption(error):
-            raise interruption from None
         if code := _error_number(error):
             raise OSError(code, os.strerror(code), str(name)) from error
         raise
@@ -62,12 +62,18 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _interruption(error: BaseException) -> BaseException | None:
-    """Return what interrupted the writing, if closing what was half written then failed as well (as zip files do)."""
-    context = error.__context__
-    while context is not None and not isinstance(context, (KeyboardInterrupt, MemoryError)):
-        context = context.__context__
-    return context
+@contextmanager
+def unhidden_interruptions() -> Iterator[None]:
+    """Let an interruption arrive as what it is, though closing what it left half written fails as well (of zip files)."""
+    try:
+        yield
+    except Exception as error:
+        context = error.__context__
+        while context is not None and not isinstance(context, (KeyboardInterrupt, MemoryError)):
+            context = context.__context__
+        if context is not None:
+            raise context from None
+        raise
 
 
 def _error_number(error: BaseException) -> int | None:

@@ -39,7 +39,7 @@ from ..models.regressor import RegressorModel
 from ..smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from ..smoothers.gaussian_process import _LandmarkBasis
 from ..trends import Trends
-from ..utils.atomic import write_whole
+from ..utils.atomic import unhidden_interruptions, write_whole
 from ..utils.checking import as_path
 
 FORMAT_VERSION = 1
@@ -118,7 +118,7 @@ def to_bytes(clusterer: TrendClusterer) -> bytes:
 
     manifest["versions"]["lineage_clust"] = __version__
     buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with unhidden_interruptions(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _write(archive, _MANIFEST, json.dumps(manifest, allow_nan=False).encode())
         for name, content in encoder.members.items():
             _write(archive, name, content)

@@ -320,10 +320,10 @@ def test_components_are_those_of_pca():
     X = curves()
     reduced = Fixed(n_components=4, random_state=0).fit(X)
     by_hand = Fixed(random_state=0).fit(PCA(4, svd_solver="full").fit_transform(X))
-    np.testing.assert_allclose(reduced.connectivities_.toarray(), by_hand.connectivities_.toarray(), atol=1e-6)
+    np.testing.assert_allclose(reduced.connectivities_.toarray(), by_hand.connectivities_.toarray(), atol=1e-4)
     everything = Fixed(n_components=1000, random_state=0).fit(X)
     plain = Fixed(random_state=0).fit(X)
-    np.testing.assert_allclose(everything.connectivities_.toarray(), plain.connectivities_.toarray(), atol=1e-6)
+    np.testing.assert_allclose(everything.connectivities_.toarray(), plain.connectivities_.toarray(), atol=1e-4)
 
 
 def test_neighbors_may_be_searched_by_another_object():

@@ -131,4 +131,8 @@ def test_a_continuum_is_cut_as_coarsely_as_is_coherent():
         3,
         "coherent",
     )  # not by a lucky pair
-    assert choose(replace(coherent, least_jaccard=np.array([1, 0.9, 0.2, 0.2, 0.2]))) == (1, "reproducible")
+    assert choose(replace(coherent, least_jaccard=np.array([1, 0.96, 0.2, 0.2, 0.2]))) == (1, "reproducible")
+    mixed = replace(coherent, least_jaccard=np.array([1, 0.9, 0.2, 0.2, 0.2]))
+    assert choose(mixed) == (2, "coherent")  # what holds together is worth more than what just comes back
+    assert choose(replace(mixed, coherence=np.full(5, 0.5))) == (1, "reproducible")  # where nothing does, it will do
+    assert choose(replace(mixed, coherence=np.full(5, 0.95))) == (1, "reproducible")

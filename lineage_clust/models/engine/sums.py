@@ -243,6 +243,7 @@ def _pieces(block) -> list[slice]:
     return [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)] or [slice(0, 0)]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # here, for threads do not share it
 def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
     n_cells, n_genes = block.shape
     block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
@@ -265,7 +266,8 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
     products, sums = _sparse_products(own, bands, weights)
     counts, carried = _counted(own, weights, open_genes, enough)
     large = np.zeros(n_genes, dtype=bool)
-    if own.nnz and (own.data.max() >= LARGE or own.data.min() <= -LARGE):  # most blocks hold none
+    # most blocks hold none; NaN, of which a plain maximum would be NaN, does not count
+    if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
         large[own.indices[np.abs(own.data) >= LARGE]] = True
     squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape).T
     squares = squared @ weights
