@@ -11,6 +11,7 @@ from ...reading.blocks import BlockedExpression
 from ...utils.threads import in_threads
 from .bands import Bands, make_bands
 from .design import Design, effect_map
+from .fused import is_worthwhile
 from .moments import blocks, weighted_products
 from .notes import FEW, notes_on
 from .posterior import GenePosterior, SharedPosterior
@@ -19,7 +20,7 @@ from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 from .sums import gathered
 
-_TEST_CHUNK = 256
+_TEST_CHUNK = 512
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
 
@@ -116,7 +117,8 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    statistic, pvalue = smooth_tests(effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0)
+    fast = isinstance(Y, BlockedExpression) and is_worthwhile(Y.n_stored)
+    statistic, pvalue = smooth_tests(effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0, fast)
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
     coefficients[:, failed] = np.nan
@@ -194,7 +196,9 @@ def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covarian
     return posterior, variance.copy(), np.maximum(n_effective - edf, 1.0)
 
 
-def smooth_tests(effects, to_effects, posterior, rank, residual_df, varies) -> tuple[np.ndarray, np.ndarray]:
+def smooth_tests(
+    effects, to_effects, posterior, rank, residual_df, varies, fast=False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return statistic and p-value of each gene's centred smooth; 0 and 1 where expression does not vary."""
     statistic, pvalue = np.zeros(len(effects)), np.ones(len(effects))
     varying = np.flatnonzero(varies)
@@ -205,7 +209,7 @@ def smooth_tests(effects, to_effects, posterior, rank, residual_df, varies) -> t
         rows = to_effects if to_effects.ndim == 2 else to_effects[genes]
         df = None if residual_df is None else residual_df[genes]
         covariances = posterior.covariances(rows, genes)
-        statistic[genes], pvalue[genes] = smooth_test(effects[genes], covariances, rank[genes], df)
+        statistic[genes], pvalue[genes] = smooth_test(effects[genes], covariances, rank[genes], df, fast)
 
     chunks = [varying[first : first + _TEST_CHUNK] for first in range(0, len(varying), _TEST_CHUNK)]
     for _ in in_threads(test, chunks):

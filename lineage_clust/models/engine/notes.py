@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .fused import LARGE
 from .moments import beyond, nonzero_counts
-from .sums import LARGE
 
 FEW = 5  # cells
 

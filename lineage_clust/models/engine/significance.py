@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
+from types import ModuleType
 
 import numpy as np
 from scipy import special
+
+from ...utils.compiling import can_compile
+from .tails import upper_tail
 
 _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
 
 
 def smooth_test(
-    effects: np.ndarray, covariances: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
+    effects: np.ndarray,
+    covariances: np.ndarray,
+    rank: np.ndarray,
+    residual_df: np.ndarray | None,
+    fast: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Test that a centred smooth is zero, for many genes.
 
@@ -25,6 +33,9 @@ def smooth_test(
         `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
     residual_df
         `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one (chi-square).
+    fast
+        Whether to use compiled loops, where numba is installed: worth their loading for very many genes, or where it is
+        loaded anyway.
 
     Returns
     -------
@@ -34,10 +45,11 @@ def smooth_test(
     -----
     The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes count
     fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) / 2`;
-    the two signs of `b` are averaged [1]_. Under the null hypothesis it is a weighted sum of squared normals with
-    weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is computed by quadrature over the direction
-    of those normals, given which it is an F or chi-square tail: positive terms only, so that small p-values keep their
-    relative accuracy.
+    the two signs of `b` are averaged, in the p-value as in the statistic (mgcv's statistic has one of the two, and the
+    eigenvectors' signs, which are arbitrary, decide which) [1]_. Under the null hypothesis each of the two is a weighted
+    sum of squared normals with weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is computed by
+    quadrature over the direction of those normals, given which it is an F or chi-square tail: positive terms only, so
+    that small p-values keep their relative accuracy.
 
     References
     ----------
@@ -51,10 +63,8 @@ def smooth_test(
     >>> round(float(p[0]), 4)
     0.0455
     """
-    values, vectors = np.linalg.eigh(covariances)
-    values, vectors = values[:, ::-1], vectors[:, :, ::-1]
+    values, scores = _along_modes(covariances, effects, fast)
     usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
-    scores = np.einsum("gij,gi->gj", vectors, effects)
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = np.where(usable, scores / np.sqrt(values), 0.0)
     n_usable = usable.sum(axis=1)
@@ -67,11 +77,31 @@ def smooth_test(
     last, following = whole - 1, np.minimum(whole, scores.shape[1] - 1)
     base = square[index, last] + part * scores[index, following] ** 2
     cross = 2 * np.sqrt(0.5 * part * (1 - part)) * scores[index, last] * scores[index, following]
-    statistic = base + cross
     df = None if residual_df is None else np.r_[residual_df, residual_df]
     tails = _tail(np.r_[base + cross, base - cross], np.r_[whole, whole], np.r_[part, part], df)
     pvalue = 0.5 * (tails[: len(rank)] + tails[len(rank) :])
-    return statistic, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
+    return base, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
+
+
+def _along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues, largest first, and the effects' components along the eigenvectors, `(n_genes, n)` each."""
+    functions = compiled() if fast else None
+    if functions is not None:
+        values, scores = np.empty(effects.shape), np.empty(effects.shape)
+        if functions.project(covariances, effects, values, scores) == 0:
+            return values, scores
+    values, vectors = np.linalg.eigh(covariances)
+    return values[:, ::-1], np.einsum("gij,gi->gj", vectors, effects)[:, ::-1]
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled functions, or `None` without numba."""
+    if not can_compile():
+        return None
+    from . import compiled_modes
+
+    return compiled_modes
 
 
 def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
@@ -83,7 +113,7 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
             continue
         df = None if residual_df is None else residual_df[genes]
         if not fractional:
-            tails[genes] = _upper(statistic[genes][None], whole[genes], df)[0]
+            tails[genes] = upper_tail(statistic[genes][None], whole[genes], df)[0]
             continue
         trace = 1 + part[genes]
         spread = np.sqrt((1 + part[genes]) * (1 - part[genes]))
@@ -93,7 +123,7 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
         shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
         plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
         length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
-        every = _upper((statistic[genes] / length).reshape(-1, len(genes)), whole[genes] + 1, df)
+        every = upper_tail((statistic[genes] / length).reshape(-1, len(genes)), whole[genes] + 1, df)
         tails[genes] = np.einsum("rag,rg->g", every.reshape(length.shape), weights) / _N_ANGULAR
     return tails
 
@@ -108,42 +138,3 @@ def _radial_nodes(ones: int) -> tuple[np.ndarray, np.ndarray]:
         return np.ones(_N_RADIAL), np.eye(_N_RADIAL)[0]
     nodes, weights = special.roots_jacobi(_N_RADIAL, ones / 2 - 1, 0.0)
     return (1 + nodes) / 2, weights / weights.sum()
-
-
-def _upper(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
-    """Return the upper tail of chi-square, or of `df` times F, at `(n, n_genes)` values of the statistic.
-
-    Notes
-    -----
-    For whole degrees of freedom the F tail is a finite sum of positive terms [1]_: with ``a = residual_df / 2`` and
-    ``w = 1 / (1 + statistic / residual_df)`` it is the incomplete beta function ``I_w(a, df / 2)``, and
-    ``I_w(a, b + 1) = I_w(a, b) + w^a (1 - w)^b / (b B(a, b))``, from ``I_w(a, 0) = 0`` or from ``I_w(a, 1/2)``, the two tails
-    of Student's t.
-
-    References
-    ----------
-    .. [1] NIST Digital Library of Mathematical Functions, 8.17.20.
-    """
-    if residual_df is None:
-        return special.chdtrc(df, statistic)
-    tails, statistic = np.empty_like(statistic), np.clip(statistic, 0.0, 1e300)
-    for odd in (False, True):
-        genes = np.flatnonzero(df % 2 == odd)
-        if len(genes) == 0:
-            continue
-        x, a = statistic[:, genes] / residual_df[genes], residual_df[genes] / 2
-        log_w = -np.log1p(x)
-        rest = x / (1 + x)
-        if odd:
-            tail = 2 * special.stdtr(residual_df[genes], -np.sqrt(statistic[:, genes]))
-            term = np.exp(a * log_w + (special.gammaln(a + 0.5) - special.gammaln(a) - special.gammaln(1.5)))
-            term *= np.sqrt(rest)
-        else:
-            tail, term = np.zeros_like(x), np.exp(a * log_w)
-        n_terms = df[genes] // 2
-        for number in range(int(n_terms.max())):
-            tail += np.where(number < n_terms, term, 0.0)
-            b = number + 0.5 * odd
-            term = term * (rest * ((a + b) / (b + 1)))
-        tails[:, genes] = tail
-    return tails

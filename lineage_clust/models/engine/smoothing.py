@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -47,16 +47,16 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     half_df = 0.5 * (n_cells - spectrum.n_unpenalized)
     rank = spectrum.n_penalized
     floor = _least_deviance(squares)
+    powers = loadings**2
 
     def criterion(log_lambda, genes):
-        denominator, share = _shrinkage(spectrum, log_lambda, genes)
-        energy = loadings[:, genes] ** 2 / denominator
-        deviance = np.maximum(squares[genes] - energy.sum(axis=0), floor[genes])
-        slope = np.einsum("ij,ij->j", energy, share)  # d deviance / d log lambda
-        curve = slope - 2 * np.einsum("ij,ij,ij->j", energy, share, share)
-        value = half_df * np.log(deviance) + 0.5 * (np.log(denominator).sum(axis=0) - rank * log_lambda)
-        first = half_df * slope / deviance + 0.5 * (share.sum(axis=0) - rank)
-        second = half_df * (curve / deviance - (slope / deviance) ** 2) + 0.5 * (share * (1 - share)).sum(axis=0)
+        modes = _Modes(spectrum, log_lambda, genes)
+        energy, slope, bend = modes.energies(powers, genes, 3)
+        deviance = np.maximum(squares[genes] - energy, floor[genes])
+        rise = slope / deviance  # d log deviance / d log lambda
+        value = half_df * np.log(deviance) + 0.5 * (modes.log_determinant - rank * log_lambda)
+        first = half_df * rise + 0.5 * (modes.share - rank)
+        second = half_df * ((slope - 2 * bend) / deviance - rise**2) + 0.5 * modes.turning
         return value, first, second
 
     return criterion
@@ -71,22 +71,18 @@ def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: 
     Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.3.
     """
     floor = _least_deviance(squares)
+    powers = loadings**2
 
     def criterion(log_lambda, genes):
-        denominator, share = _shrinkage(spectrum, log_lambda, genes)
-        energy = loadings[:, genes] ** 2 / denominator
-        rss = np.maximum(squares[genes] - (energy * (1 + share)).sum(axis=0), floor[genes])
-        rss_slope = 2 * np.einsum("ij,ij,ij->j", energy, share, share)
-        rss_curve = np.einsum("ij,ij->j", energy, share**2 * (4 - 6 * share))
-        kept = 1 - share
-        residual_df = np.maximum(n_cells - kept.sum(axis=0), 1e-8)
-        df_slope = (kept * share).sum(axis=0)  # of the residual degrees of freedom
-        df_curve = (kept * share * (1 - 2 * share)).sum(axis=0)
+        modes = _Modes(spectrum, log_lambda, genes)
+        energy, slope, bend, twist = modes.energies(powers, genes, 4)
+        rss = np.maximum(squares[genes] - (energy + slope), floor[genes])
+        rise = 2 * bend / rss
+        residual_df = np.maximum(n_cells - modes.edf, 1e-8)
+        df_rise = modes.turning / residual_df
         value = np.log(rss) - 2 * np.log(residual_df)
-        first = rss_slope / rss - 2 * df_slope / residual_df
-        second = (
-            rss_curve / rss - (rss_slope / rss) ** 2 - 2 * df_curve / residual_df + 2 * (df_slope / residual_df) ** 2
-        )
+        first = rise - 2 * df_rise
+        second = (4 * bend - 6 * twist) / rss - rise**2 - 2 * modes.bending / residual_df + 2 * df_rise**2
         return value, first, second
 
     return criterion
@@ -104,14 +100,14 @@ def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarr
     1071-1081, section 2.
     """
     rank = spectrum.n_penalized
+    powers = loadings**2
 
     def criterion(log_lambda, genes):
-        denominator, share = _shrinkage(spectrum, log_lambda, genes)
-        energy = loadings[:, genes] ** 2 / denominator
-        slope = np.einsum("ij,ij->j", energy, share)
-        value = 0.5 * (np.log(denominator).sum(axis=0) - rank * log_lambda - energy.sum(axis=0))
-        first = 0.5 * (slope + share.sum(axis=0) - rank)
-        second = 0.5 * (slope - 2 * np.einsum("ij,ij,ij->j", energy, share, share) + (share * (1 - share)).sum(axis=0))
+        modes = _Modes(spectrum, log_lambda, genes)
+        energy, slope, bend = modes.energies(powers, genes, 3)
+        value = 0.5 * (modes.log_determinant - rank * log_lambda - energy)
+        first = 0.5 * (slope + modes.share - rank)
+        second = 0.5 * (slope - 2 * bend + modes.turning)
         return value, first, second
 
     return criterion
@@ -124,16 +120,14 @@ def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     ----------
     Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.1.
     """
+    powers = loadings**2
 
     def criterion(log_lambda, genes):
-        denominator, share = _shrinkage(spectrum, log_lambda, genes)
-        energy = loadings[:, genes] ** 2 / denominator
-        kept = 1 - share
-        value = 2 * kept.sum(axis=0) - (energy * (1 + share)).sum(axis=0)
-        first = 2 * np.einsum("ij,ij,ij->j", energy, share, share) - 2 * (kept * share).sum(axis=0)
-        second = np.einsum("ij,ij->j", energy, share**2 * (4 - 6 * share)) - 2 * (kept * share * (1 - 2 * share)).sum(
-            axis=0
-        )
+        modes = _Modes(spectrum, log_lambda, genes)
+        energy, slope, bend, twist = modes.energies(powers, genes, 4)
+        value = 2 * modes.edf - (energy + slope)
+        first = 2 * (bend - modes.turning)
+        second = 4 * bend - 6 * twist - 2 * modes.bending
         return value, first, second
 
     return criterion
@@ -162,9 +156,12 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
     lowest, highest = _log_lambda_range(spectrum)
-    grid = np.linspace(lowest, highest, _N_GRID)  # of all genes alike, if they share a spectrum
+    grid = np.linspace(lowest, highest, _N_GRID)
     every = np.arange(n_genes)
-    values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
+    if grid.shape[1] == 1:  # the genes share a spectrum, and matrix products do them all
+        values, slopes, _ = criterion(grid, every)
+    else:
+        values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
     grid = np.broadcast_to(grid, values.shape)
     # a flat stretch at the smooth end is rounding: prefer the smoothest of the equally good
     ties = values <= values.min(axis=0) + 1e-10 * np.maximum(1.0, np.abs(values.min(axis=0)))
@@ -215,13 +212,53 @@ def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[n
     return depths, places
 
 
-def _shrinkage(spectrum: Spectrum, log_lambda: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `g + lambda s` and the share `lambda s / (g + lambda s)` of each mode, `(n_modes, len(genes))`."""
-    own = spectrum.gram.shape[1] > 1
-    gram, penalty = (a[:, genes] if own else a for a in (spectrum.gram, spectrum.penalty))
-    shrink = np.exp(log_lambda) * penalty
-    denominator = gram + shrink
-    return denominator, shrink / denominator
+class _Modes:
+    """What the criteria need of the modes at one lambda of each gene, or at a grid of lambda `(n_grid, 1)` for all.
+
+    With `g`, `s` the diagonals of the spectrum, each mode keeps the share `g / (g + lambda s)` of the data and yields the
+    share `u = lambda s / (g + lambda s)` to the penalty; ``d u / d log lambda = u (1 - u)``.
+    """
+
+    def __init__(self, spectrum: Spectrum, log_lambda: np.ndarray, genes: np.ndarray):
+        own = spectrum.gram.shape[1] > 1
+        gram, penalty = (a[:, genes] if own else a for a in (spectrum.gram, spectrum.penalty))
+        shrink = np.exp(log_lambda).ravel() * penalty
+        self._denominator = gram + shrink
+        self._share = shrink / self._denominator
+        self._shape = log_lambda.shape
+
+    def _sum(self, terms: np.ndarray) -> np.ndarray:
+        return terms.sum(axis=0).reshape(self._shape)
+
+    @property
+    def log_determinant(self) -> np.ndarray:
+        return self._sum(np.log(self._denominator))
+
+    @property
+    def share(self) -> np.ndarray:
+        return self._sum(self._share)
+
+    @property
+    def edf(self) -> np.ndarray:
+        return self._sum(1 - self._share)
+
+    @property
+    def turning(self) -> np.ndarray:
+        """The derivative of `share` by log lambda."""
+        return self._sum(self._share * (1 - self._share))
+
+    @property
+    def bending(self) -> np.ndarray:
+        """The second derivative of `share` by log lambda."""
+        return self._sum(self._share * (1 - self._share) * (1 - 2 * self._share))
+
+    def energies(self, powers: np.ndarray, genes: np.ndarray, n_orders: int) -> Iterator[np.ndarray]:
+        """Yield the sums over modes of ``a^2 u^p / (g + lambda s)`` for `p` from 0; `powers` are the `a^2` of all genes."""
+        factors, powers = 1 / self._denominator, powers[:, genes]
+        for _ in range(n_orders):
+            on_grid = len(self._shape) > 1
+            yield factors.T @ powers if on_grid else np.einsum("ij,ij->j", factors, powers)
+            factors = factors * self._share
 
 
 def _log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:

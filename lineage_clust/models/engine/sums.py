@@ -11,9 +11,8 @@ from scipy import sparse
 from ...reading.blocks import BlockedExpression
 from ...reading.sources import cuts
 from .bands import Bands, no_design
-from .fused import fused_sums
+from .fused import LARGE, fused_sums
 
-LARGE = 2.0**31 - 1  # the largest of usual integers: counts end there by an error
 _VALUES = 2**18  # in double precision at a time: what stays near the processor
 _CANCELLED = 1e-6  # of the squares, that their variation must be for it to keep eight digits
 _COUNTED_AT_ONCE = 2**16
@@ -40,7 +39,8 @@ class Sums:
     large
         Whether a value reaches 2^31 - 1.
     totals, total_squares
-        Sums of expression and of its squares over all cells, also those of weight 0, unweighted.
+        Sums of expression and of its squares over all cells, also those of weight 0, unweighted; `None` for expression in
+        memory, which is soon looked at again.
     n_cells
         Number of all cells.
     """
@@ -54,8 +54,8 @@ class Sums:
     counts: np.ndarray
     carried: np.ndarray
     large: np.ndarray
-    totals: np.ndarray
-    total_squares: np.ndarray
+    totals: np.ndarray | None
+    total_squares: np.ndarray | None
     n_cells: int
 
     @property
@@ -123,7 +123,7 @@ def gathered(
     sums = _in_memory(Y, bands, weights, enough) if Y.in_memory else None
     if sums is None:
         sums = _in_blocks(Y, bands, weights, enough, all_cells)
-    if all_cells:
+    if all_cells and sums.totals is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
     if len(cancelled):  # hardly a value is 0, so that nothing is lost by making these genes dense
@@ -134,7 +134,7 @@ def gathered(
 
 def _in_memory(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float) -> Sums | None:
     """Return the Sums in one compiled pass over the matrix as it is, if that can be had."""
-    return _fused(Y.stored, *Y.chosen, bands, weights, enough)
+    return _fused(Y.stored, *Y.chosen, bands, weights, enough, of_all=False)
 
 
 def _in_blocks(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False) -> Sums:
@@ -209,19 +209,15 @@ def block_sums(
     return total
 
 
-def _fused(matrix, kept, columns, bands: Bands, weights, enough: float) -> Sums | None:
-    found = fused_sums(matrix, kept, columns, bands, weights, enough)
+def _fused(matrix, kept, columns, bands: Bands, weights, enough: float, of_all: bool = True) -> Sums | None:
+    found = fused_sums(matrix, kept, columns, bands, weights, enough, of_all)
     if found is None:
         return None
-    products, sums, squares, counts, carried, totals, total_squares = found
-    large = np.zeros(len(totals), dtype=bool)
-    suspected = np.flatnonzero(~(total_squares < LARGE**2))
-    if len(suspected):
-        stored = suspected if columns is None else columns[suspected]
-        own = abs((matrix if kept is None else matrix[kept])[:, stored])
-        large[suspected] = np.asarray((own >= LARGE).sum(axis=0)).ravel() > 0
+    products, sums, squares, counts, carried, large, totals, total_squares = found
+    if not of_all:
+        totals = total_squares = None
     return Sums(
-        np.zeros(len(totals)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried,
+        np.zeros(len(sums)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried,
         large, totals, total_squares, matrix.shape[0],
     )  # fmt: skip
 

@@ -61,9 +61,28 @@ def test_sums_of_chosen_cells_and_genes(kind, dtype):
     stored = sparse.csr_matrix(Y).asformat(kind)
     sums = gathered(BlockedExpression(stored)[kept][:, genes], bands, weights)
     assert_same(sums, expected(sparse.csr_array(Y[kept][:, genes]), bands, weights), FIELDS[:5])
-    np.testing.assert_allclose(sums.totals, Y.astype(float).sum(axis=0)[genes])
-    np.testing.assert_allclose(sums.total_squares, (Y.astype(float) ** 2).sum(axis=0)[genes])
     assert sums.n_cells == len(Y)
+    part = block_sums(stored, kept, bands, weights)  # as of a file, with what is known of all cells
+    np.testing.assert_allclose(part.totals, Y.astype(float).sum(axis=0))
+    np.testing.assert_allclose(part.total_squares, (Y.astype(float) ** 2).sum(axis=0))
+    np.testing.assert_allclose(part.products[:, genes], sums.products)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+@pytest.mark.usefixtures("always")
+def test_values_are_counted_until_there_are_enough(kind):
+    Y, kept, genes, bands, weights = problem()
+    Y[kept[3], genes[1]] = 2.0**31
+    stored = sparse.csr_matrix(Y).asformat(kind)
+    carried = (weights[:, None] * (Y[kept][:, genes] != 0)).sum(axis=0)
+    enough = np.median(carried)
+    sums = gathered(BlockedExpression(stored)[kept][:, genes], bands, weights, enough=enough)
+    few = carried < enough
+    assert few.sum() > 2
+    assert (sums.carried[carried > enough] >= enough).all()
+    np.testing.assert_allclose(sums.carried[few], carried[few])
+    np.testing.assert_array_equal(sums.counts[few], (Y[kept][:, genes] != 0).sum(axis=0)[few])
+    assert np.flatnonzero(sums.large).tolist() == [1]
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc"])
@@ -141,7 +160,7 @@ def test_what_it_is_not_for_goes_without_it(why, monkeypatch):
         monkeypatch.setattr(fused, "compiled", lambda: None)
     if why == "half precision":
         own.data = own.data.astype(np.float16)
-    assert fused.fused_sums(own, None, None, bands, weights, np.inf) is None
+    assert fused.fused_sums(own, None, None, bands, weights, np.inf, True) is None
     if why != "half precision":  # which SciPy cannot add up either
         assert_same(block_sums(own, None, bands, weights), expected(own, bands, weights))
 

@@ -51,7 +51,7 @@ def test_each_gene_is_found_by_itself(make):
     together = minimise(make(spectrum, loadings, squares, n_cells), spectrum, 6)[0]
     for gene in range(6):
         alone = minimise(make(spectrum, loadings[:, [gene]], squares[[gene]], n_cells), spectrum, 1)[0]
-        np.testing.assert_allclose(alone, together[gene], rtol=1e-12)
+        np.testing.assert_allclose(alone, together[gene], rtol=1e-9)  # matrix products of other sizes round otherwise
 
 
 @criteria
