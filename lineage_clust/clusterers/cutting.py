@@ -151,10 +151,10 @@ class Cutting:
         self._row_variance = None
         if draws is None:
             return None, iter(())
-        axes = principal_axes(self._rows) if self.metric == "euclidean" else None
-        every, iterator = np.arange(len(order)), iter(draws)
+        every, iterator, axes = np.arange(len(order)), iter(draws), None
 
         def place_of(draw):
+            nonlocal axes
             draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
             if draw.shape != self._rows.shape or not np.all(np.isfinite(draw)):
                 raise ValueError(
@@ -163,7 +163,11 @@ class Cutting:
             draw = rounded(draw, self._step)[order]
             if self._pca is not None:
                 return every, self._pca.transform(draw)
-            return every, draw if axes is None else draw @ axes
+            if self.metric != "euclidean":
+                return every, draw
+            if axes is None:  # draws may vary where the trends themselves, straight lines for instance, do not
+                axes = principal_axes(np.vstack([self._rows, draw]))
+            return every, draw @ axes
 
         places = [place_of(draw) for draw in (islice(iterator, _N_DRAWS) if iterator is draws else iterator)]
         if len(places) < 2:

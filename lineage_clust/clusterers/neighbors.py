@@ -21,6 +21,7 @@ _MANY_COLUMNS = 30
 # From this number on, queries are shared among threads.
 _MANY_ROWS = 4000
 _VERY_MANY_COLUMNS = 2000
+_ROUNDING = 1e-6
 # Rows are handled in blocks of about this many numbers (32 MiB).
 _BLOCK = 2**22
 
@@ -104,13 +105,15 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
             else:
                 with few_threads(len(points) * len(sought)):
                     found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
-            found_at = sought[found_at]
+            found_at, reach = sought[found_at], None
             if not by_tree or axes is not None:
+                # what is not along the axes only adds to distances: nothing nearer than this can have been missed
+                reach = found[:, -1] * (1 - 2 * _TIE) if by_tree else None
                 found = _exact_distances(points[block], rows, found_at, found, metric)
             found, found_at, last = _ranked(found, found_at, own[block])
             indices[block], distances[block] = found_at[:, :n_listed], found[:, :n_listed]
             # The list is complete if something farther than its last member was found too.
-            tied.append(block[last <= found[:, n_listed - 1]])
+            tied.append(block[(last if reach is None else reach) <= found[:, n_listed - 1]])
         open_rows, asked = (np.concatenate(tied), 4 * asked) if asked < len(sought) else ([], asked)
     return Neighbors(indices, distances)
 
@@ -157,14 +160,14 @@ def uncertain_neighbors(rows, n_listed, variance, queries=None, query_variance=N
 
 
 def principal_axes(rows):
-    """Return orthonormal axes that hold all of the rows, `(n_columns, n_axes)`.
+    """Return orthonormal axes that hold the rows, `(n_columns, n_axes)`, but for a millionth: what rounding adds to trends.
 
-    Distances between rows are the same along them.
+    Distances between rows are the same along them, but for that.
     """
     if rows.shape[1] > max(len(rows), _VERY_MANY_COLUMNS):  # their products would not fit in memory
         return np.linalg.qr(rows.T)[0]
     values, vectors = np.linalg.eigh(rows.T @ rows)
-    return vectors[:, values > 1e-15 * max(values[-1], np.finfo(float).tiny)]
+    return vectors[:, values > _ROUNDING**2 * max(values[-1], np.finfo(float).tiny)]
 
 
 def neighbors_from_graph(graph, *, without_self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import islice
 from types import ModuleType
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..utils.threads import in_threads
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
 TIMES = ("peak", "onset", "half_max")
 _ONSET_SHARE = 0.1
-_WORTHWHILE = 2**20  # values of draws: for fewer, numba takes longer to load than it saves
+_WORTHWHILE = 2**15  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
 _BATCH = 2**19  # values of draws that are looked at together
 _TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
 
@@ -143,10 +144,10 @@ def uncertainty(values: np.ndarray, draws: Iterable[np.ndarray], grid: np.ndarra
     >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()
     [[1.0, 1.0, 1.0]]
     """
-    own, drawn = direction(values), list(draws)
-    look = _look_compiled if values.size * len(drawn) >= _WORTHWHILE and compiled() is not None else _look
+    own, draws = direction(values), iter(draws)
     step = max(1, _BATCH // max(values.size, 1))
-    batches = [drawn[first : first + step] for first in range(0, len(drawn), step)]
+    look = _look_compiled if values.size >= _WORTHWHILE and compiled() is not None else _look
+    batches = iter(lambda: list(islice(draws, step)), [])
     parts = list(in_threads(lambda batch: look(np.stack(batch), grid), batches))
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     table = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import tee
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def posterior_draws(
             if members:
                 model = group.model.take_genes([index[gene] for gene in members])
                 rows = design_rows(group.smoother, model, grid, group.n_covariates)
-                where = np.ix_(np.array([place[gene] for gene in members]), np.arange(first, first + len(grid)))
+                where = np.array([place[gene] for gene in members]), slice(first, first + len(grid))
                 blocks.append((where, model.sample(rows, n_draws, random_state + number)))
         first += len(grid)
     for _ in range(n_draws):
@@ -122,9 +123,9 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], rando
     for fit in fits:
         step = max(1, (len(fit.trends.grid) - 1) // _N_SHAPE_POINTS)
         grids.append(np.append(fit.trends.grid[:-1:step], fit.trends.grid[-1]))
-    drawn = list(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids))
+    copies = tee(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids), len(fits))
     first = 0
-    for fit, grid in zip(fits, grids, strict=True):
+    for fit, grid, drawn in zip(fits, grids, copies, strict=True):
         index = {gene: row for row, gene in enumerate(fit.trends.genes)}
         points = np.searchsorted(fit.trends.grid, grid)
         values = fit.trends.values[np.ix_(np.array([index[gene] for gene in genes]), points)]

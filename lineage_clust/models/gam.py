@@ -193,7 +193,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         penalty = _check_penalty(penalty, X.shape[1])
         offset = _check_offset(offset, X.shape[0])
         if sparse.issparse(y) and self._closed_form():
-            y = BlockedExpression(y)
+            y = BlockedExpression(y, keeps_totals=False)
         if not np.all(weights > 0):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
@@ -297,8 +297,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self._has_intercept:
             rows = np.column_stack([rows, np.ones(len(rows))])
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-        for _ in range(n_draws):
-            yield self._link.mean(eta + rows @ self.posterior_.draw(generator))
+        for deviations in self.posterior_.draws(generator, n_draws):
+            yield self._link.mean(eta + rows @ deviations)
 
     def take_genes(self, genes: Any) -> GAM:
         """Return a fitted GAM of some of the genes only.

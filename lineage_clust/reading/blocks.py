@@ -30,6 +30,8 @@ class BlockedExpression:
         Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
     memory_budget
         What blocks may take, see :func:`lineage_clust.reading.memory_budget.parse_budget`.
+    keeps_totals
+        Whether a pass over it should also find the sums of each gene over all cells, for whoever asks later.
 
     Examples
     --------
@@ -41,11 +43,12 @@ class BlockedExpression:
 
     ndim = 2
 
-    def __init__(self, stored, memory_budget=None):
+    def __init__(self, stored, memory_budget=None, keeps_totals: bool = True):
         self.stored = stored
         self._stored_shape = tuple(int(size) for size in stored.shape)
         self.memory_budget = parse_budget(memory_budget)
         self._cells = self._genes = None
+        self.keeps_totals = keeps_totals
         self._facts: dict = {}  # shared by all that is chosen of the same matrix
         self._held = (range(0), None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -46,15 +46,17 @@ def available_threads() -> int:
     return max(1, min(cpu_count(), int(asked) if asked.isdigit() and int(asked) > 0 else cpu_count()))
 
 
-def in_threads(function: Callable, tasks: Sequence) -> Iterator:
+def in_threads(function: Callable, tasks: Iterable) -> Iterator:
     """Yield the results of tasks in their order; for functions that leave Python's lock while they compute.
+
+    Tasks of an iterator are made while others are done.
 
     Examples
     --------
     >>> list(in_threads(abs, [-1, 2]))
     [1, 2]
     """
-    n_threads = min(available_threads(), len(tasks))
+    n_threads = min(available_threads(), len(tasks) if isinstance(tasks, Sized) else available_threads())
     if n_threads <= 1:
         yield from map(function, tasks)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,18 +70,22 @@ class SharedPosterior:
             sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
 
-    def draw(self, generator: np.random.Generator) -> np.ndarray:
-        """Return one draw `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
-        shape = (len(self.spectrum.gram), len(self.lambda_))
-        inverse = 1.0 / self.precision
+    def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
+        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
+        basis, inverse = self.spectrum.basis, 1.0 / self.precision
         if self.squared_weight_gram is None:
-            modes = np.sqrt(inverse * self.scale) * generator.standard_normal(shape)
-        else:
-            root = _root(self.squared_weight_gram)
-            sampling = root @ generator.standard_normal((root.shape[1], shape[1])) * np.sqrt(self.variance)
-            bias = np.sqrt(self.spectrum.penalty * (self.lambda_ * self.scale)) * generator.standard_normal(shape)
-            modes = inverse * (sampling + bias)
-        return self.spectrum.basis @ modes
+            spread = np.sqrt(inverse * self.scale)
+            for _ in range(n_draws):
+                yield basis @ (spread * generator.standard_normal(spread.shape))
+            return
+        root = _root(self.squared_weight_gram)
+        sampled = inverse * np.sqrt(self.variance)
+        biased = inverse * np.sqrt(self.spectrum.penalty * (self.lambda_ * self.scale))
+        for _ in range(n_draws):
+            modes = root @ generator.standard_normal(sampled.shape)
+            modes *= sampled
+            modes += biased * generator.standard_normal(sampled.shape)
+            yield basis @ modes
 
     def take(self, genes: np.ndarray) -> SharedPosterior:
         """Return the posterior of some genes."""
@@ -123,11 +128,11 @@ class GenePosterior:
             variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
         return np.sqrt(np.maximum(variance, 0.0))
 
-    def draw(self, generator: np.random.Generator) -> np.ndarray:
-        """Return one draw `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
-        matrices = np.nan_to_num(self.matrices)
-        normal = generator.standard_normal(matrices.shape[:2])
-        return np.einsum("gij,gj->ig", _root(matrices), normal)
+    def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
+        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
+        roots = _root(np.nan_to_num(self.matrices))
+        for _ in range(n_draws):
+            yield np.einsum("gij,gj->ig", roots, generator.standard_normal(roots.shape[:2]))
 
     def take(self, genes: np.ndarray) -> GenePosterior:
         """Return the posterior of some genes."""

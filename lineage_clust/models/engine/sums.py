@@ -39,8 +39,8 @@ class Sums:
     large
         Whether a value reaches 2^31 - 1.
     totals, total_squares
-        Sums of expression and of its squares over all cells, also those of weight 0, unweighted; `None` for expression in
-        memory, which is soon looked at again.
+        Sums of expression and of its squares over all cells, also those of weight 0, unweighted; `None` if nobody
+        will ask for them.
     n_cells
         Number of all cells.
     """
@@ -120,7 +120,7 @@ def gathered(
     all_cells
         Whether blocks are read in which no cell is chosen, so that totals are complete.
     """
-    sums = _in_memory(Y, bands, weights, enough) if Y.in_memory else None
+    sums = _in_memory(Y, bands, weights, enough, all_cells) if Y.in_memory else None
     if sums is None:
         sums = _in_blocks(Y, bands, weights, enough, all_cells)
     if all_cells and sums.totals is not None:
@@ -132,9 +132,9 @@ def gathered(
     return sums
 
 
-def _in_memory(Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float) -> Sums | None:
+def _in_memory(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool) -> Sums | None:
     """Return the Sums in one compiled pass over the matrix as it is, if that can be had."""
-    return _fused(Y.stored, *Y.chosen, bands, weights, enough, of_all=False)
+    return _fused(Y.stored, *Y.chosen, bands, weights, enough, of_all=Y.keeps_totals and all_cells)
 
 
 def _in_blocks(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False) -> Sums:
