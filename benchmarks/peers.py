@@ -39,9 +39,9 @@ def time_ours(adata: AnnData) -> dict:
     settings = {"lineage": LINEAGE, "lineage_key": "fate_probabilities", "time_key": "pseudotime", "random_state": 0}
     fixed, auto = TrendClusterer(clusterer=GraphClusterer(resolution=1.0), **settings), TrendClusterer(**settings)
     return {
-        "trends": best_of(lambda: time_trends(adata)),
-        "fixed": best_of(lambda: fixed.fit(adata)),
-        "auto": best_of(lambda: auto.fit(adata)),
+        "trends": best_of(lambda: time_trends(adata), repeats=10),
+        "fixed": best_of(lambda: fixed.fit(adata), repeats=5),
+        "auto": best_of(lambda: auto.fit(adata), repeats=5),
         "clusters": auto.n_clusters_,
     }
 

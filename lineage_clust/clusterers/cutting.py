@@ -45,8 +45,7 @@ class Cutting:
             resolution = 1.0 if self.resolution == "auto" else float(self.resolution)
             communities = agree(self._communities(graph, resolution, seed), group)
             if drawn is not None:
-                graphs = self._drawn_graphs(drawn)
-                self._drawn_labels = self._partitions(graphs, np.array([resolution]), seed)[:, 0]
+                self._drawn_labels = self._partitions(self._drawn_graphs(drawn), np.array([resolution]), seed)[:, 0]
         if self.consensus and self._drawn_labels is not None:
             communities = agree(consensus(communities, self._drawn_labels), group)
         return resolution, communities
@@ -77,7 +76,7 @@ class Cutting:
         return float(RESOLUTIONS[chosen]), communities
 
     def _labels_along(self, base, graphs, seed):
-        """Return, for each resolution, labels `(n_draws, n_rows)` of the draws.
+        """Return, for each resolution, labels `(n_draws, n_rows)` of the draws, of which `graphs` yields the graphs.
 
         Work is saved where it can decide nothing: one cluster is never compared, resolutions that cut the trends
         themselves alike are judged by the one in their middle, and those that come back badly in the first draws are not
@@ -89,10 +88,10 @@ class Cutting:
         members = [np.flatnonzero(runs == run) for run in range(runs[-1] + 1)]
         asked = np.array([run[len(run) // 2] for run in members])
         several = np.array([base[index].max() > 0 for index in asked])
-        first = self._partitions(graphs[:_N_FIRST], RESOLUTIONS[asked[several]], seed).transpose(1, 0, 2)
+        first = self._partitions(islice(graphs, _N_FIRST), RESOLUTIONS[asked[several]], seed).transpose(1, 0, 2)
         agreements = np.array([mean_agreement(part) for part in first])
         hopeful = agreements >= agreements.max(initial=0.0) - _HOPELESS
-        others = self._partitions(graphs[_N_FIRST:], RESOLUTIONS[asked[several][hopeful]], seed + _N_FIRST)
+        others = self._partitions(graphs, RESOLUTIONS[asked[several][hopeful]], seed + _N_FIRST)
         found = dict.fromkeys(np.flatnonzero(~several), np.zeros((1, base.shape[1]), dtype=int))
         found |= dict(zip(np.flatnonzero(several), first, strict=True))
         for place, run in enumerate(np.flatnonzero(several)[hopeful]):
@@ -124,7 +123,7 @@ class Cutting:
         )
 
     def _drawn_graphs(self, drawn):
-        """Return, of each draw, which rows it has and the graph of their neighbours."""
+        """Yield, of each draw, which rows it has and the graph of their neighbours; the next ones are made meanwhile."""
 
         def graph_of(draw):
             rows, places = draw
@@ -133,15 +132,17 @@ class Cutting:
             return rows, as_igraph(connectivities(self._lists_of(places, searcher, variance), self.weights))
 
         with few_threads(0):  # draws are shared among threads, not the work on one of them
-            return list(bar(in_threads(graph_of, drawn), "graphs of drawn trends", "draw", total=len(drawn)))
+            yield from in_threads(graph_of, drawn)
 
     def _partitions(self, graphs, resolutions, seed):
         """Return labels `(n_draws, n_resolutions, n_rows)` of the draws, -1 for rows that were not drawn."""
-        labels = np.full((len(graphs), len(resolutions), len(self._rows)), -1)
+        labels = [np.empty((0, len(resolutions), len(self._rows)), dtype=int)]
         for index, (rows, graph) in enumerate(bar(graphs, "clusters of drawn trends", "draw")):
+            found = np.full((1, len(resolutions), len(self._rows)), -1)
             for column, resolution in enumerate(resolutions):
-                labels[index, column, rows] = self._communities(graph, resolution, seed + index + 1)
-        return labels
+                found[0, column, rows] = self._communities(graph, resolution, seed + index + 1)
+            labels.append(found)
+        return np.concatenate(labels)
 
     def _drawn_places(self, draws, order):
         """Return, of each draw, which rows it has and where they are (`None` without draws), and an iterator of more.

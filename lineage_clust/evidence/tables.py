@@ -131,7 +131,7 @@ def cluster_table(
         table = table.join(_by_lineage(members, centers, names, grid_lineage))
     table["peak"] = peak_time(centers, grid) if len(centers) else np.zeros(0)
     for name, share in (("peak_lower", 0.1), ("peak_upper", 0.9)):
-        table[name] = [float(rows["peak"].quantile(share)) for rows in members]
+        table[name] = [float(np.quantile(rows["peak"], share)) for rows in members]
     moved = shapes(centers[:, first], grid[first])
     table["onset"], table["half_max"] = moved["onset"].to_numpy(), moved["half_max"].to_numpy()
     table["amplitude"] = [float(rows["amplitude"].median()) for rows in members]
