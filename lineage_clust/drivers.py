@@ -22,12 +22,13 @@ from .reading.blocks import BlockedExpression
 from .reading.expression import expression_of, with_annotations
 from .reading.lineage_keys import available_lineages, find_weights
 from .trends import adjust
-from .utils.checking import check_number, check_seed, check_share
+from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
 from .utils.progress import bar, progress_bars
 from .utils.types import Seed
 
 _METHODS = ("pearson", "spearman")
 _TESTS = ("fisher", "permutation")
+_MOST_PERMUTATIONS = 10_000_000  # more would take days
 _PERMUTATIONS_AT_A_TIME = 100
 
 
@@ -63,7 +64,7 @@ def lineage_drivers(
     test : {"fisher", "permutation"}
         P-values by Fisher's transformation, or by permuting the fate probabilities.
     n_permutations : int
-        Number of permutations.
+        Number of permutations, at most ten million.
     confidence_level : float
         Of the interval of the correlation, by Fisher's transformation.
     lineage_key, backward
@@ -115,9 +116,15 @@ def lineage_drivers(
     if test not in _TESTS:
         raise ValueError(f"test must be 'fisher' or 'permutation'; got {test!r}.")
     check_share("confidence_level", confidence_level)
+    check_flag("use_raw", use_raw)
+    check_key("layer", layer)
     if test == "permutation":
-        if isinstance(n_permutations, bool) or not isinstance(n_permutations, Integral) or n_permutations < 1:
-            raise ValueError(f"n_permutations must be an integer of at least 1; got {n_permutations!r}.")
+        whole = isinstance(n_permutations, Integral) and not isinstance(n_permutations, bool)
+        if not whole or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
+            raise ValueError(
+                f"n_permutations must be an integer from 1 to {_MOST_PERMUTATIONS:,}; got {n_permutations!r}. For smaller "
+                "p-values take test='fisher'."
+            )
         check_seed("random_state", random_state)
     genes = resolve_genes(adata, genes, use_raw=use_raw)
     names = _lineages(adata, lineage, lineage_key, backward)

@@ -74,6 +74,8 @@ class PseudotimeKFold:
         if X.n_obs < self.n_splits:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
         pseudotime = find_pseudotime(X, self.time_key, self.lineage)
+        if not np.isfinite(pseudotime).any():
+            raise ValueError("No cell has a finite pseudotime: there is nothing to fit in any fold.")
         order = np.argsort(pseudotime, kind="stable")  # NaN last: those cells are left out by the fit anyway
         generator = check_random_state(self.random_state)
         n_rounds = -(-len(order) // self.n_splits)

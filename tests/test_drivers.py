@@ -186,3 +186,23 @@ def test_selector_says_when_nothing_is_left():
     selector = DriverSelector("A", n_genes=2, alpha=None).fit(adata)
     with pytest.raises(UnknownNameError, match="not in adata"):
         selector.transform(adata[:, ["g5"]])
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"use_raw": "x"}, TypeError, "use_raw must be True or False"),
+        ({"layer": ["a"]}, TypeError, "layer must be one name"),
+        ({"test": "permutation", "n_permutations": 10**12}, ValueError, "from 1 to 10,000,000"),
+        ({"test": "permutation", "n_permutations": 0}, ValueError, "from 1 to 10,000,000"),
+        ({"test": "permutation", "n_permutations": 2.5}, ValueError, "from 1 to 10,000,000"),
+    ],
+)
+def test_odd_parameters_are_refused(given, error, message):
+    with pytest.raises(error, match=message):
+        lc.lineage_drivers(lc.datasets.bone_marrow(), "Ery", **given)
+
+
+def test_a_selector_refuses_odd_flags():
+    with pytest.raises(TypeError, match="use_raw must be True or False"):
+        lc.DriverSelector(lineage="Ery", use_raw="x").fit(lc.datasets.bone_marrow())

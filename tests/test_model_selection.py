@@ -106,3 +106,9 @@ def test_it_is_a_splitter_of_scikit_learn_and_shows_its_parameters():
     folds = PseudotimeKFold(4, lineage="A")
     assert check_cv(folds) is folds
     assert repr(folds) == "PseudotimeKFold(n_splits=4, time_key=None, lineage='A', random_state=0)"
+
+
+def test_cells_without_any_pseudotime_are_refused(adata):
+    adata.obs["pseudotime"] = np.nan
+    with pytest.raises(ValueError, match="No cell has a finite pseudotime"):
+        next(PseudotimeKFold(time_key="pseudotime").split(adata))

@@ -9,6 +9,7 @@ import numpy as np
 
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
+from ..utils.checking import check_seed
 from .checking import check_count, check_figure
 from .colors import UNASSIGNED, cluster_colors
 from .graph_layout import DOT, graph_layout
@@ -96,6 +97,7 @@ def plot_graph(
     from matplotlib.collections import LineCollection
 
     check_figure(ax, figsize, dpi)
+    check_seed("seed", seed)
     labels = np.asarray(labels)
     _check(graph, labels, genes, label_hubs)
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
+from ..utils.checking import as_vector
 from .checking import check_color_map
 from .labels import shortened
 
@@ -129,6 +130,11 @@ def make_strip(
     -------
     Strip
 
+    Raises
+    ------
+    ValueError
+        If values, pseudotime and weights differ in length, or `grid` does not increase.
+
     Examples
     --------
     >>> t = np.linspace(0, 1, 100)
@@ -139,6 +145,9 @@ def make_strip(
     from matplotlib import colormaps
     from matplotlib.colors import Normalize, to_rgba
 
+    values = _check(values, pseudotime, weights, grid)
+    if limits is not None and (np.shape(limits) != (2,) or not np.isfinite(limits).all()):
+        raise ValueError(f"limits must be None or two finite numbers; got {limits!r}.")
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.to_numpy(dtype=float, na_value=np.nan)
         known = np.isfinite(numbers)
@@ -162,6 +171,18 @@ def make_strip(
     rgba[mass == 0] = _MISSING
     shown = np.unique(np.nan_to_num(shares).argmax(axis=1)[mass > 0])
     return Strip(name, rgba, {levels[level]: palette[level] for level in shown})
+
+
+def _check(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid: np.ndarray) -> pd.Series:
+    """Return the values as a Series, or raise an error unless there are as many as times and weights, and a grid."""
+    values = values if isinstance(values, pd.Series) else pd.Series(values)
+    for name, numbers in (("pseudotime", pseudotime), ("weights", weights), ("grid", grid)):
+        as_vector(name, numbers)
+        if name != "grid" and len(numbers) != len(values):
+            raise ValueError(f"There are {len(values)} values and {len(numbers)} {name}: one of each is needed a cell.")
+    if len(grid) < 2 or not np.all(np.diff(grid) > 0):
+        raise ValueError("grid must be at least two increasing points of pseudotime.")
+    return values
 
 
 def _palette(levels: list[str], colors: Sequence | None) -> list:

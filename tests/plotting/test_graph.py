@@ -173,3 +173,10 @@ def test_what_cannot_be_drawn_leaves_no_figure(arguments, error, message):
     with pytest.raises(error, match=message):
         plot_graph(graph, **{"labels": labels, "genes": genes, **arguments})
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 2.5, None.__class__])
+def test_odd_seeds_are_refused(seed):
+    graph = igraph.Graph(n=2, edges=[(0, 1)], edge_attrs={"weight": [1.0]})
+    with pytest.raises(ValueError, match="seed must be"):
+        plot_graph(graph, np.array([0, 0]), seed=seed)

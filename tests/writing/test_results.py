@@ -285,3 +285,10 @@ def test_trends_without_errors_are_written_without():
     assert results.write_to(fitted, adata) == "trends"
     assert list(adata.varm) == ["trends"]
     assert adata.uns["trends"]["lineage"] == [""]
+
+
+@pytest.mark.parametrize("key", [["a"], 3, ""])
+def test_a_key_is_a_text(fitted_with, key):
+    adata, fitted = fitted_with()
+    with pytest.raises(TypeError, match="key must be a text"):
+        fitted.write_to(adata, key)
