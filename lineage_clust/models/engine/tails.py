@@ -85,12 +85,14 @@ def _student(xi: np.ndarray, a: np.ndarray) -> np.ndarray:
         a, xi = a[near], xi[:, near]
         g = a - 0.25
         z = g * xi
-        powers = range(2 * len(_ROOT) - 1)
+        far = xi.max(initial=0.0) + 10 / g.min()  # beyond, nothing is left to be integrated
+        root = [factor for j, factor in enumerate(_ROOT) if abs(factor) * far ** (2 * j) > 1e-14]
+        powers = range(2 * len(root) - 1)
         rising = [float(special.poch(0.5, power)) for power in (*powers, powers[-1] + 1)]
-        whole = sum(factor * rising[2 * j] * g ** (-2 * j) for j, factor in enumerate(_ROOT))
+        whole = sum(factor * rising[2 * j] * g ** (-2 * j) for j, factor in enumerate(root))
         polynomial = np.zeros_like(xi)
         for power in reversed(powers[:-1]):
-            own = sum(c * rising[2 * j] * g ** (power - 2 * j) for j, c in enumerate(_ROOT) if 2 * j > power)
+            own = sum(c * rising[2 * j] * g ** (power - 2 * j) for j, c in enumerate(root) if 2 * j > power)
             polynomial = polynomial * xi + own / rising[power + 1]
         integral = np.sqrt(np.pi) * whole * special.erfc(np.sqrt(z)) + np.exp(-z) * np.sqrt(z) * polynomial
         ratio = special.poch(a, 0.5) / np.sqrt(np.pi * g)
