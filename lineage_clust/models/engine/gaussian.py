@@ -15,12 +15,12 @@ from .fused import is_worthwhile
 from .moments import blocks, weighted_products
 from .notes import FEW, notes_on
 from .posterior import GenePosterior, SharedPosterior
-from .significance import smooth_test
+from .significance import along_modes, smooth_test_along
 from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 from .sums import gathered
 
-_TEST_CHUNK = 512
+_TEST_CHUNK = 256
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
 
@@ -205,13 +205,13 @@ def smooth_tests(
     if effects.shape[1] == 0:
         return statistic, pvalue
 
-    def test(genes: np.ndarray) -> None:
+    def project(genes: np.ndarray) -> tuple:
         rows = to_effects if to_effects.ndim == 2 else to_effects[genes]
-        df = None if residual_df is None else residual_df[genes]
-        covariances = posterior.covariances(rows, genes)
-        statistic[genes], pvalue[genes] = smooth_test(effects[genes], covariances, rank[genes], df, fast)
+        return genes, *along_modes(posterior.covariances(rows, genes), effects[genes], fast)
 
+    # in threads, what takes most of the time and leaves Python's lock
     chunks = [varying[first : first + _TEST_CHUNK] for first in range(0, len(varying), _TEST_CHUNK)]
-    for _ in in_threads(test, chunks):
-        pass
+    for genes, values, scores in in_threads(project, chunks):
+        df = None if residual_df is None else residual_df[genes]
+        statistic[genes], pvalue[genes] = smooth_test_along(values, scores, rank[genes], df)
     return statistic, pvalue

@@ -63,7 +63,13 @@ def smooth_test(
     >>> round(float(p[0]), 4)
     0.0455
     """
-    values, scores = _along_modes(covariances, effects, fast)
+    return smooth_test_along(*along_modes(covariances, effects, fast), rank, residual_df)
+
+
+def smooth_test_along(
+    values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do the test of :func:`smooth_test`, given what :func:`along_modes` returns."""
     usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = np.where(usable, scores / np.sqrt(values), 0.0)
@@ -83,7 +89,7 @@ def smooth_test(
     return base, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
 
 
-def _along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
+def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues, largest first, and the effects' components along the eigenvectors, `(n_genes, n)` each."""
     functions = compiled() if fast else None
     if functions is not None:
