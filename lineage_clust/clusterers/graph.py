@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
@@ -23,6 +24,7 @@ from .parameters import check_parameters
 from .stability import confidence
 from .weights import STRENGTHS, connectivities
 
+_FEW = 5  # neighbours among rows that are not copies
 _FARTHEST = 400  # binary exponent up to which squares of differences from fitted rows, below 2**200, are finite
 
 
@@ -239,13 +241,12 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         snapped = rounded(X, self._step)
         order = canonical_order(snapped)
         self._rows = snapped[order]
-        group, _ = identical_groups(self._rows)
         self._places = self._fit_places()
         drawn, further = self._drawn_places(draws, order)
         self._lists = self._fit_lists()
 
         weighted = connectivities(self._lists, self.weights)
-        graph = as_igraph(weighted)
+        graph, group = as_igraph(weighted), self._alike()
         self.resolution_, communities = self._cut(graph, drawn, further, group, seed)
         self.modularity_ = modularity(graph, communities)
         self._row_labels = numbered_by_size(communities, self.min_cluster_size)
@@ -316,6 +317,19 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
             if (key := row.tobytes()) in known:
                 labels[number], share[number] = known[key], 1.0
         return labels, share
+
+    def _alike(self):
+        """Return groups of rows that are identical, or were before rounding: they must not be told apart by it."""
+        group, rank = identical_groups(self._rows)
+        if self.metric != "euclidean":
+            return group
+        unlike, lists = self._rows[rank == 0], self._lists
+        if rank.any() or self.neighbors is not None or self._row_variance is not None or self._pca is not None:
+            lists = nearest_neighbors(unlike, _FEW)  # copies list nothing but each other, and distances may be others
+        near = lists.distances <= self._step * np.sqrt(unlike.shape[1])
+        ends = np.nonzero(near)[0], lists.indices[near]
+        ties = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(len(unlike), len(unlike)))
+        return connected_components(ties, directed=False)[1][group]
 
     def _fit_places(self):
         """Return the rows in the space where distances are measured."""

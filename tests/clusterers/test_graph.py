@@ -136,6 +136,21 @@ def test_noise_in_the_last_digits_changes_no_label(weights):
         assert np.array_equal(clusterer.fit(X + noise).labels_, labels)
 
 
+@pytest.mark.parametrize("resolution", [0.5, 2.0, 5.0])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=8)
+def test_rows_that_only_rounding_tells_apart_stay_together(resolution, seed):
+    rng = np.random.default_rng(seed)
+    t = np.linspace(-1.7, 1.7, 60)
+    ways = np.repeat([1, -1], [200, 60])
+    lines = ways[:, None] * t + 1e-8 * rng.normal(size=(260, 1)) * t**3  # some fall on the other side of a step
+    bumps = np.exp(-(((t - rng.uniform(-1, 1, 80)[:, None]) / 0.4) ** 2))
+    labels = GraphClusterer(resolution=resolution, random_state=0).fit(np.vstack([lines, bumps])).labels_
+    assert len(np.unique(labels[:200])) == 1
+    assert len(np.unique(labels[200:260])) == 1
+    assert labels[0] != labels[200]
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(WEIGHTS), st.floats(1e-9, 1e9))
 def test_labels_do_not_depend_on_the_unit(seed, weights, scale):

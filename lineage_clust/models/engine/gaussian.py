@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
 
 from ...reading.blocks import BlockedExpression
 from ...utils.threads import in_threads
@@ -52,7 +51,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     design
         Shared by the genes.
     Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
+        `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
     weights
         `(n_cells,)`, positive.
     offset
@@ -75,7 +74,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     if isinstance(Y, BlockedExpression):
         products, squares, sums, shift, found = _sums_in_one_pass(design, bands, Y, weights, offset)
     else:
-        shift = _level(Y, weights) if design.constant is not None and not sparse.issparse(Y) else None
+        shift = _level(Y, weights) if design.constant is not None else None
         products, squares, sums = _sums(Z, Y, weights, offset, shift)
     holes = ~np.isfinite(products).all(axis=0)
     vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
@@ -164,7 +163,7 @@ def _sums(Z, Y, weights, offset, shift=None):
 
 
 def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset):
-    """Return what `_sums` does, the level that was taken off, and what `notes_on` needs, of expression in a file."""
+    """Return what `_sums` does, the level that was taken off, and what `notes_on` needs, of expression in blocks."""
     heaviest = weights.max()
     sums = gathered(Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest)
     if design.constant is None:
