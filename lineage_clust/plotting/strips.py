@@ -133,7 +133,7 @@ def make_strip(
     Raises
     ------
     ValueError
-        If values, pseudotime and weights differ in length, or `grid` does not increase.
+        If values, pseudotime and weights differ in length, or `grid` does not end after it starts.
 
     Examples
     --------
@@ -180,8 +180,8 @@ def _check(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid:
         as_vector(name, numbers)
         if name != "grid" and len(numbers) != len(values):
             raise ValueError(f"There are {len(values)} values and {len(numbers)} {name}: one of each is needed a cell.")
-    if len(grid) < 2 or not np.all(np.diff(grid) > 0):
-        raise ValueError("grid must be at least two increasing points of pseudotime.")
+    if len(grid) < 2 or not grid[0] < grid[-1]:
+        raise ValueError("grid must be at least two points of pseudotime, the first before the last.")
     return values
 
 

@@ -38,7 +38,7 @@ def strip_of(**changed):
         ({"weights": np.ones(19)}, ValueError, "20 values and 19 weights"),
         ({"weights": ["a"] * 20}, TypeError, "weights must hold real numbers"),
         ({"pseudotime": np.ones((20, 2))}, ValueError, "one dimension"),
-        ({"grid": np.zeros(5)}, ValueError, "increasing"),
+        ({"grid": np.zeros(5)}, ValueError, "the first before the last"),
         ({"grid": np.array([0.5])}, ValueError, "at least two"),
         ({"limits": (0.0, np.nan)}, ValueError, "two finite numbers"),
         ({"limits": 3}, ValueError, "two finite numbers"),
