@@ -11,6 +11,7 @@ from anndata import AnnData
 
 from .. import __version__
 from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..utils.checking import check_key
 from ..utils.types import Names
 
 
@@ -73,8 +74,7 @@ def h5ad_bytes(adata: AnnData) -> bytes:
 
 def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
     """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
-    if key is not None and (not isinstance(key, str) or not key):
-        raise TypeError(f"key must be a text that is not empty, or None; got {key!r}.")
+    check_key("key", key)
     key = default_key(fitted.lineage_) if key is None else safe_key(key)
     table = fitted.gene_table_.drop(columns="cluster", errors="ignore").rename(columns=safe_key)
     table.insert(0, "cluster", _categories(fitted.labels_))

@@ -287,8 +287,8 @@ def test_trends_without_errors_are_written_without():
     assert adata.uns["trends"]["lineage"] == [""]
 
 
-@pytest.mark.parametrize("key", [["a"], 3, ""])
-def test_a_key_is_a_text(fitted_with, key):
+@pytest.mark.parametrize("key", [["a"], {"a": 1}])
+def test_a_key_is_one_name(fitted_with, key):
     adata, fitted = fitted_with()
-    with pytest.raises(TypeError, match="key must be a text"):
+    with pytest.raises(TypeError, match="key must be one name"):
         fitted.write_to(adata, key)
