@@ -115,8 +115,8 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     spread of the data (2**-20 of the mean range of the columns) and sorted by its columns, and distances that differ by
     less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the last digits of a double therefore
     does not change the labels either. Rows that are the same after rounding or a step of it apart, as straight lines are,
-    get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is beyond 2**200 or below 2**-200
-    are divided by a power of two first, so that squares stay within floating point.
+    get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is
+    beyond 2**200 or below 2**-200 are divided by a power of two first, so that squares stay within floating point.
 
     With ``resolution="auto"``, each draw of the trends (or, without draws, a random four fifths of the rows) is cut at
     each resolution. Among the cuts whose mean adjusted Rand index over all pairs of draws is within 0.05 of the best, it
