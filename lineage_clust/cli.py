@@ -20,9 +20,10 @@ from .writing.results import default_key, h5ad_bytes
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 _N_FAILED_SHOWN = 5
 _NAMED = re.compile(
-    r"\b(alpha|backward|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range|time_key|time_range|use_raw)"
-    r"=([^\s,;]*[^\s,;.]|\.\.\.)"
+    r"\b(pass )?(alpha|backward|genes|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range|time_key"
+    r"|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
 )
+_MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -297,5 +298,8 @@ def _one_line(message: object) -> str:
 
 def _flag(named: re.Match) -> str:
     """Return the flag for a parameter that a sentence of the library names, such as "time_key=..."."""
-    value = {"True": "", "None": " none"}.get(named[2], f" {named[2]}")
-    return f"--{named[1].replace('_', '-')}{value}"
+    lead, name, value = named[1] or "", named[2], named[3]
+    flag = f"--{name.replace('_', '-')}"
+    if value == "False" or (value == "None" and name not in _MAY_BE_NONE):
+        return f"{'leave out' if lead else 'no'} {flag}"
+    return lead + flag + {"True": "", "None": " none"}.get(value, f" {value}")

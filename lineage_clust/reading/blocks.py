@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from copy import copy
 
@@ -67,11 +66,6 @@ class BlockedExpression:
     def in_memory(self) -> bool:
         """Whether the matrix is in memory, and only what is chosen of it is not."""
         return sparse.issparse(self.stored)
-
-    @property
-    def n_stored(self) -> int:
-        """Number of values of the whole stored matrix; of one that is not in memory, as many as it might have."""
-        return int(self.stored.nnz) if self.in_memory else math.prod(self._stored_shape)
 
     @property
     def chosen(self) -> tuple[np.ndarray | None, np.ndarray | None]:

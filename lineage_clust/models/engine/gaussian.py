@@ -116,7 +116,8 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    fast = isinstance(Y, BlockedExpression) and is_worthwhile(Y.n_stored)
+    # where the sums have loaded numba already
+    fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
     statistic, pvalue = smooth_tests(effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0, fast)
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
