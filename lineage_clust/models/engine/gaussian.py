@@ -14,7 +14,7 @@ from .fused import is_worthwhile
 from .moments import blocks, weighted_products
 from .notes import FEW, notes_on
 from .posterior import GenePosterior, SharedPosterior
-from .significance import along_modes, smooth_test_along
+from .significance import along_modes, smooth_test
 from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 from .sums import gathered
@@ -213,5 +213,5 @@ def smooth_tests(
     chunks = [varying[first : first + _TEST_CHUNK] for first in range(0, len(varying), _TEST_CHUNK)]
     for genes, values, scores in in_threads(project, chunks):
         df = None if residual_df is None else residual_df[genes]
-        statistic[genes], pvalue[genes] = smooth_test_along(values, scores, rank[genes], df)
+        statistic[genes], pvalue[genes] = smooth_test(values, scores, rank[genes], df)
     return statistic, pvalue

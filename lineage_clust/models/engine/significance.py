@@ -15,27 +15,19 @@ _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
 
 
 def smooth_test(
-    effects: np.ndarray,
-    covariances: np.ndarray,
-    rank: np.ndarray,
-    residual_df: np.ndarray | None,
-    fast: bool = False,
+    values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Test that a centred smooth is zero, for many genes.
 
     Parameters
     ----------
-    effects
-        `(n_genes, n)`: the smooth in coordinates in which its weighted sum of squares over the cells is plain.
-    covariances
-        `(n_genes, n, n)` covariance of the effects.
+    values, scores
+        `(n_genes, n)` each, as :func:`along_modes` returns them: eigenvalues of the covariance `V` of the effects `u`,
+        largest first, and the components of `u` along the eigenvectors.
     rank
         `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
     residual_df
         `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one (chi-square).
-    fast
-        Whether to use compiled loops, where numba is installed: worth their loading for very many genes, or where it is
-        loaded anyway.
 
     Returns
     -------
@@ -59,17 +51,10 @@ def smooth_test(
     Examples
     --------
     >>> effects, covariance = np.array([[2.0, 0.1]]), np.diag([1.0, 0.5])[None]
-    >>> _, p = smooth_test(effects, covariance, np.array([1.0]), None)  # one full mode: P(chi2_1 > 4)
+    >>> _, p = smooth_test(*along_modes(covariance, effects), np.array([1.0]), None)  # one full mode: P(chi2_1 > 4)
     >>> round(float(p[0]), 4)
     0.0455
     """
-    return smooth_test_along(*along_modes(covariances, effects, fast), rank, residual_df)
-
-
-def smooth_test_along(
-    values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Do the test of :func:`smooth_test`, given what :func:`along_modes` returns."""
     usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = np.where(usable, scores / np.sqrt(values), 0.0)
@@ -89,8 +74,19 @@ def smooth_test_along(
     return base, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
 
 
-def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues, largest first, and the effects' components along the eigenvectors, `(n_genes, n)` each."""
+def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues, largest first, and the effects' components along the eigenvectors, `(n_genes, n)` each.
+
+    Parameters
+    ----------
+    covariances
+        `(n_genes, n, n)` covariance of the effects.
+    effects
+        `(n_genes, n)`: the smooth in coordinates in which its weighted sum of squares over the cells is plain.
+    fast
+        Whether to use compiled loops, where numba is installed: worth their loading for very many genes, or where it is
+        loaded anyway.
+    """
     functions = compiled() if fast else None
     if functions is not None:
         values, scores = np.empty(effects.shape), np.empty(effects.shape)

@@ -271,7 +271,7 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
         squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape).T
     return Sums(
         np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried, large,
-        totals,         squared @ ones, n_cells,
+        totals, squared @ ones, n_cells,
     )  # fmt: skip
 
 

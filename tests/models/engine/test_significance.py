@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from lineage_clust.models.engine.significance import _tail, smooth_test
+from lineage_clust.models.engine.significance import _tail, along_modes, smooth_test
 
 LARGER = {  # eigenvalues of [[1, b], [b, nu]] with b^2 = nu (1 - nu) / 2, by numpy
     nu: np.linalg.eigvalsh([[1, np.sqrt(nu * (1 - nu) / 2)], [np.sqrt(nu * (1 - nu) / 2), nu]])
@@ -12,6 +12,10 @@ LARGER = {  # eigenvalues of [[1, b], [b, nu]] with b^2 = nu (1 - nu) / 2, by nu
 }
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(400)
 FEW_NODES, FEW_WEIGHTS = np.polynomial.legendre.leggauss(60)
+
+
+def outcome_of(effects, covariances, rank, residual_df):
+    return smooth_test(*along_modes(covariances, effects), rank, residual_df)
 
 
 def spread_covariances(n_genes, n, seed=0):
@@ -101,7 +105,7 @@ def test_a_whole_rank_uses_the_leading_modes(rank, residual_df):
     covariances = spread_covariances(5, 6)
     effects = np.random.default_rng(1).normal(size=(5, 6)) * 0.3
     df = None if residual_df is None else np.full(5, residual_df)
-    statistic, pvalue = smooth_test(effects, covariances, np.full(5, float(rank)), df)
+    statistic, pvalue = outcome_of(effects, covariances, np.full(5, float(rank)), df)
     values, vectors = np.linalg.eigh(covariances)
     inverse = (vectors[:, :, -rank:] / values[:, None, -rank:]) @ vectors[:, :, -rank:].transpose(0, 2, 1)
     expected = np.einsum("gi,gij,gj->g", effects, inverse, effects)
@@ -115,16 +119,16 @@ def test_rotating_the_coordinates_does_not_matter(rank, seed):
     rng = np.random.default_rng(seed)
     covariances, effects = spread_covariances(3, 6, seed), rng.normal(size=(3, 6)) * 0.3
     rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0]
-    plain = smooth_test(effects, covariances, np.full(3, rank), None)[1]
-    turned = smooth_test(effects @ rotation.T, rotation @ covariances @ rotation.T, np.full(3, rank), None)[1]
+    plain = outcome_of(effects, covariances, np.full(3, rank), None)[1]
+    turned = outcome_of(effects @ rotation.T, rotation @ covariances @ rotation.T, np.full(3, rank), None)[1]
     np.testing.assert_allclose(turned, plain, rtol=1e-6)
 
 
 @given(st.floats(1, 6), st.floats(1e-6, 1e6))
 def test_the_unit_of_expression_does_not_matter(rank, unit):
     covariances, effects = spread_covariances(3, 6), np.random.default_rng(0).normal(size=(3, 6)) * 0.3
-    plain = smooth_test(effects, covariances, np.full(3, rank), np.full(3, 40.0))
-    scaled = smooth_test(unit * effects, unit**2 * covariances, np.full(3, rank), np.full(3, 40.0))
+    plain = outcome_of(effects, covariances, np.full(3, rank), np.full(3, 40.0))
+    scaled = outcome_of(unit * effects, unit**2 * covariances, np.full(3, rank), np.full(3, 40.0))
     np.testing.assert_allclose(np.sort(scaled[1]), np.sort(plain[1]), rtol=1e-6)
 
 
@@ -139,7 +143,7 @@ def test_p_values_where_nothing_happens(rank, residual_df):
     spread = np.ones(n_genes) if residual_df is None else rng.chisquare(residual_df, n_genes) / residual_df
     covariances = covariance[None] * spread[:, None, None]
     df = None if residual_df is None else np.full(n_genes, residual_df)
-    pvalue = smooth_test(effects, covariances, np.full(n_genes, rank), df)[1]
+    pvalue = outcome_of(effects, covariances, np.full(n_genes, rank), df)[1]
     for level in (0.01, 0.05, 0.5):
         chance = 4 * np.sqrt(level * (1 - level) / n_genes)
         assert np.mean(pvalue < level) < level + chance
@@ -149,5 +153,5 @@ def test_p_values_where_nothing_happens(rank, residual_df):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("residual_df", [None, np.array([10.0])])
 def test_no_covariance_means_no_evidence(residual_df):
-    _, pvalue = smooth_test(np.zeros((1, 3)), np.zeros((1, 3, 3)), np.array([2.0]), residual_df)
+    _, pvalue = outcome_of(np.zeros((1, 3)), np.zeros((1, 3, 3)), np.array([2.0]), residual_df)
     assert pvalue.tolist() == [1.0]
