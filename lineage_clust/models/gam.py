@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..errors import NoTrendError
 from ..reading.blocks import BlockedExpression
 from ..utils.checking import as_numbers, check_jobs, check_share, shortened
+from ..utils.threads import few_threads
 from ..utils.types import Matrix, Predicted, Seed
 from .engine.design import make_design
 from .engine.families import FAMILIES, check_family
@@ -81,6 +83,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Share of the weighted deviance around the weighted mean that the trend explains.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
         Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.engine.significance.smooth_test`.
+        Tests of Gaussian fits are made when they are first asked for.
     n_iter_ : ndarray of int, shape (n_genes,)
         Number of iterations; 1 for the closed form of the Gaussian family.
     converged_ : ndarray of bool, shape (n_genes,)
@@ -204,7 +207,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse=in_blocks and self._closed_form())
         self._link = LINKS[self.link or FAMILIES[self.family].default_link]
         if self._closed_form():
-            result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
+            # linear algebra of sums is small, and its threads would spin beside those that add up
+            with few_threads(0 if in_blocks else np.inf):
+                result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
         else:
             likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
             result = fit_glm(design, y, weights, offset, self.smoothing, self.covariance, likelihood, self.n_jobs)
@@ -337,10 +342,30 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         for name in names:
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name)[genes])
+        other.__dict__.pop("_tests", None)
         other.note_ = [self.note_[gene] for gene in genes]
         other.failed_ = {new: self.failed_[int(old)] for new, old in enumerate(genes) if int(old) in self.failed_}
         other.posterior_ = self.posterior_.take(genes)
         return other
+
+    @cached_property
+    def statistic_(self) -> np.ndarray:
+        """Statistics `(n_genes,)` of the tests, made when they or their p-values are first asked for."""
+        return self._tested("statistic_")
+
+    @cached_property
+    def pvalue_(self) -> np.ndarray:
+        """P-values `(n_genes,)` of the tests."""
+        return self._tested("pvalue_")
+
+    def _tested(self, name: str) -> np.ndarray:
+        check_is_fitted(self, "lambda_")
+        known = self.__dict__
+        tests = known.get("_tests")
+        if tests is not None:  # else another thread was faster
+            known["statistic_"], known["pvalue_"] = tests.run()
+            known.pop("_tests", None)
+        return known[name]
 
     def _predictor(self, X, return_std):
         check_is_fitted(self)
@@ -364,7 +389,12 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if single else (coef, intercept)
         self.lambda_, self.edf_, self.scale_ = result.lambda_, result.edf, result.scale
         self.deviance_explained_ = result.deviance_explained
-        self.statistic_, self.pvalue_ = result.statistic, result.pvalue
+        for name in ("statistic_", "pvalue_", "_tests"):  # of an earlier fit
+            self.__dict__.pop(name, None)
+        if isinstance(result.tests, tuple):
+            self.__dict__["statistic_"], self.__dict__["pvalue_"] = result.tests
+        else:
+            self._tests = result.tests
         self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
         self.posterior_ = result.posterior
         self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter

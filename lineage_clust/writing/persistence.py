@@ -385,6 +385,7 @@ def _state_of(value: object) -> tuple[dict, dict]:
     if isinstance(value, tuple):
         return value._asdict(), {}
     parameters = value.get_params(deep=False)
+    getattr(value, "pvalue_", None)  # tests are made when they are asked for, and stored then
     return parameters, {k: v for k, v in vars(value).items() if k not in parameters and k not in _NOT_STORED}
 
 

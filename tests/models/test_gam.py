@@ -1,17 +1,20 @@
 """Laws of the Gaussian GAM, and comparisons with numpy, scipy and scikit-learn."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg, optimize, sparse
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lineage_clust.errors import NoTrendError
 from lineage_clust.models import GAM
-from lineage_clust.models.engine import moments
+from lineage_clust.models.engine import moments, significance
 from lineage_clust.smoothers import BSplineSmoother
 
 GRID = np.linspace(0, 1, 41)[:, None]
@@ -497,3 +500,46 @@ def test_cloning_keeps_parameters_and_forgets_the_fit():
 @parametrize_with_checks([GAM(), GAM(smoothing=1.0, covariance="bayes")])  # none is expected to fail
 def test_scikit_learn_s_checks(estimator, check):
     check(estimator)
+
+
+# ---- tests when they are asked for
+
+
+def test_tests_are_made_when_they_are_asked_for(monkeypatch):
+    calls = []
+    run = significance.SmoothTests.run
+    monkeypatch.setattr(significance.SmoothTests, "run", lambda self: calls.append(self) or run(self))
+    X, y = np.column_stack([np.ones(30), np.linspace(0, 1, 30)]), np.random.default_rng(0).normal(size=(30, 3))
+    gam = GAM().fit(X, y)
+    gam.predict(X, return_std=True)
+    assert not calls
+    copied = pickle.loads(pickle.dumps(gam))
+    pvalue = gam.pvalue_
+    assert len(calls) == 1
+    assert (gam.statistic_ > 0).all()
+    assert gam.pvalue_ is pvalue
+    assert len(calls) == 1  # once
+    np.testing.assert_array_equal(copied.pvalue_, pvalue)
+    np.testing.assert_array_equal(GAM().fit(X, y).take_genes([2, 0]).pvalue_, pvalue[[2, 0]])
+
+
+def test_another_fit_has_tests_of_its_own():
+    X, rng = np.column_stack([np.ones(30), np.linspace(0, 1, 30)]), np.random.default_rng(0)
+    y = rng.normal(size=(30, 3))
+    gam = GAM().fit(X, y)
+    before = gam.pvalue_
+    assert (gam.fit(X, y + 3 * X[:, 1:]).pvalue_ < before).all()
+    gam.set_params(family="gamma").fit(X, np.exp(y))
+    np.testing.assert_array_equal(gam.pvalue_, GAM(family="gamma").fit(X, np.exp(y)).pvalue_)
+    gam.set_params(family="gaussian").fit(X, y)
+    np.testing.assert_array_equal(gam.pvalue_, before)
+
+
+def test_without_a_fit_there_are_no_tests():
+    with pytest.raises(NotFittedError):
+        GAM().pvalue_  # noqa: B018
+    assert not hasattr(GAM(), "statistic_")
+    gam = GAM()
+    with pytest.raises(ValueError, match="could be fitted"):
+        gam.fit(np.ones((5, 1)), np.full((5, 2), np.nan))
+    assert not hasattr(gam, "pvalue_")

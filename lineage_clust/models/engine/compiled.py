@@ -2,19 +2,18 @@
 
 Both functions add to the arrays that they are given:
 
-statistics
-    `(n_genes, 4)`: weighted sum of squares; sum of the weights of values that are not zero, until it is `enough`; sum and
-    sum of squares over all rows, with `of_all`.
 products
     `(n_columns, n_genes)`: weighted sums of the design times expression.
-counts
-    `(n_genes,)` number of values that are not zero in rows of the design, until their weights add up to `enough`.
-large
-    `(n_genes,)` whether a value in a row of the design reaches `too_large`.
+statistics
+    `(n_genes, 4)`: weighted sum of squares; sum of the weights, and number, of values that are not zero; sum of squares.
+others
+    `(n_genes, 2)`: sum over all rows, and sum of squares over those that are no line of the design; only `of_all`.
 
 `lines` holds the line of the design that belongs to each row, -1 for a row that is no cell of it; `places` the position
-of each column among the genes, -1 for a column that is none of them (`None`: all are). They return whether the indices of
-every row (column) ascend: if not, a value may be stored in parts, and its square is not known.
+of each column among the genes, -1 for a column that is none of them (`None`: all are). Line `i` of the design has `width`
+columns from `starts[i]` on, and those after the `n_banded` ones: the first four times the weight are in `factors[i]`, see
+`factors_of`, the others in `rest[i]` `(n_rest,)`. The functions return whether the indices of every row (column) ascend: if
+not, a value may be stored in parts, and its square is not known.
 """
 
 from __future__ import annotations
@@ -22,127 +21,154 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.compiling import compiled
+from ...utils.lanes import N_LANES, choose, line_up, load, spread, store
+
+N_COLUMNS = 4  # of the design, side by side with the statistics
+N_STATISTICS = N_LANES - N_COLUMNS
+_TIMES_VALUE, _TIMES_SQUARE, _IF_NOT_ZERO = 0.0, 1.0, 2.0
+_KINDS = np.array([[_TIMES_VALUE] * N_COLUMNS + [_TIMES_SQUARE, _IF_NOT_ZERO, _IF_NOT_ZERO, _TIMES_SQUARE]])
+
+
+def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return by what a value in each line of the design is multiplied to be added to its gene's eight sums.
+
+    Those are the first four of the `values` `(n_lines, n)` of the design's columns, weighted; the weight, for the weighted
+    sum of squares; the weight and 1, for the values that are not zero; 1, for the sum of squares.
+
+    Examples
+    --------
+    >>> factors_of(np.array([[0.25, 0.75]]), np.array([2.0])).tolist()
+    [[0.5, 1.5, 0.0, 0.0, 2.0, 2.0, 1.0, 1.0]]
+    """
+    factors = line_up(len(weights))
+    first = values[:, :N_COLUMNS]
+    np.multiply(first, weights[:, None], out=factors[:, : first.shape[1]])
+    factors[:, N_COLUMNS] = factors[:, N_COLUMNS + 1] = weights
+    factors[:, N_COLUMNS + 2 :] = 1.0
+    return factors
 
 
 @compiled
 def sum_rows(
-    data, indices, indptr, rows, lines, places, starts, values, n_banded, weights, enough, of_all, too_large,
-    statistics, products, counts, large,
+    data, indices, indptr, rows, lines, places, starts, factors, rest, width, n_banded, of_all, products, statistics, others
 ):  # fmt: skip
     """Add up CSR expression, rows in the given order.
 
-    `values` `(n_lines, width + n_extra)` holds the banded part of each line, which begins at column `starts`, and what
-    follows after the `n_banded` columns. Rows of which the bands begin at the same column should follow each other: a
-    gene's sums then lie side by side in memory, and are put in their places once.
+    Rows of which the bands begin at the same column should follow each other: a gene's sums then lie side by side in
+    memory, and are put in their places once.
     """
-    n_genes, n_own = statistics.shape[0], values.shape[1]
-    n_extra = products.shape[0] - n_banded
-    width = n_own - n_extra
-    sums = np.zeros((n_genes, 4 + n_own))
-    line_values = np.zeros(max(n_own, 4))
-    start, ascending, weight = 0, True, 0.0
+    n_genes, n_rest = statistics.shape[0], rest.shape[1]
+    sums, rest_sums = line_up(n_genes), np.zeros((n_genes, n_rest))
+    start, ascending = 0, True
     for row in rows:
-        line = lines[row]
-        if line < 0 and not of_all:
+        line, first, last = lines[row], np.uintp(indptr[row]), np.uintp(indptr[row + 1])
+        if line >= 0 or of_all:
+            ascending &= ascend(indices, first, last)
+        if of_all:
+            add_totals(data, indices, places, first, last, line < 0, others)
+        if line < 0:
             continue
-        if line >= 0:
-            weight = weights[line]
-            if starts[line] != start:
-                for gene in range(n_genes):
-                    for own in range(width):
-                        products[start + own, gene] += sums[gene, 4 + own]
-                        sums[gene, 4 + own] = 0.0
-                start = starts[line]
-            for own in range(n_own):
-                line_values[own] = weight * values[line, own]
-        first, second, third, fourth = line_values[0], line_values[1], line_values[2], line_values[3]
-        previous = np.int64(-1)
-        for at in range(indptr[row], indptr[row + 1]):
-            index = indices[at]
-            ascending &= index > previous
-            previous = index
-            if places is not None:
-                index = places[np.uintp(index)]
-                if index < 0:
-                    continue
-            gene = np.uintp(index)  # what cannot be negative needs no check for it
-            value = np.float64(data[at])
-            if value == 0.0:
-                continue
-            if of_all:
-                sums[gene, 2] += value
-                sums[gene, 3] += value * value
-                if line < 0:
-                    continue
-            if abs(value) >= too_large:
-                large[gene] = True
-            if sums[gene, 1] < enough:
-                counts[gene] += 1
-                sums[gene, 1] += weight
-            sums[gene, 0] += weight * value * value
-            if n_own == 4:  # cubic splines: in registers
-                sums[gene, 4] += first * value
-                sums[gene, 5] += second * value
-                sums[gene, 6] += third * value
-                sums[gene, 7] += fourth * value
-            else:
-                for own in range(n_own):
-                    sums[gene, 4 + own] += line_values[own] * value
+        if starts[line] != start:
+            for gene in range(n_genes):
+                put(sums[gene], rest_sums[gene], start, width, n_banded, products, gene)
+            start = starts[line]
+        add_row(data, indices, places, first, last, factors, line, sums)
+        if n_rest > 0:
+            add_rest(data, indices, places, first, last, rest[line], rest_sums)
     for gene in range(n_genes):
-        for own in range(4):
-            statistics[gene, own] += sums[gene, own]
-        for own in range(width):
-            products[start + own, gene] += sums[gene, 4 + own]
-        for own in range(n_extra):
-            products[n_banded + own, gene] += sums[gene, 4 + width + own]
+        statistics[gene] += sums[gene, N_COLUMNS:]
+        put(sums[gene], rest_sums[gene], start, width, n_banded, products, gene)
     return ascending
 
 
 @compiled
 def sum_columns(
-    data, indices, indptr, columns, lines, starts, values, n_banded, weights, enough, of_all, too_large, statistics,
-    products, counts, large,
+    data, indices, indptr, columns, lines, starts, factors, rest, width, n_banded, of_all, products, statistics, others
 ):  # fmt: skip
     """Add up the given columns of CSC expression, one gene each."""
-    n_own = values.shape[1]
-    n_extra = products.shape[0] - n_banded
-    width = n_own - n_extra
-    own_products = np.zeros(products.shape[0])
+    n_rest = rest.shape[1]
+    n_starts = max(n_banded - width, 0) + 1
+    sums, rest_sums = line_up(n_starts), np.zeros((n_starts, n_rest))
+    kinds = load(_KINDS, 0)
+    of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
     ascending = True
     for gene in range(len(columns)):
-        previous = np.int64(-1)
-        square, carried, total, total_square, count = 0.0, 0.0, 0.0, 0.0, 0
-        own_products[:] = 0.0
-        for at in range(indptr[columns[gene]], indptr[columns[gene] + 1]):
-            index = indices[at]
-            ascending &= index > previous
-            previous = index
-            value = np.float64(data[at])
-            if value == 0.0:
-                continue
+        first, last = indptr[columns[gene]], indptr[columns[gene] + 1]
+        ascending &= ascend(indices, first, last)
+        for at in range(np.uintp(first), np.uintp(last)):
+            row, value = np.uintp(indices[at]), np.float64(data[at])
+            line = lines[row]
             if of_all:
-                total += value
-                total_square += value * value
-            line = lines[np.uintp(index)]
+                others[gene, 0] += value
             if line < 0:
+                if of_all:
+                    others[gene, 1] += value * value
                 continue
-            if abs(value) >= too_large:
-                large[gene] = True
-            weight = weights[line]
-            if carried < enough:
-                count += 1
-                carried += weight
-            square += weight * value * value
-            start = starts[line]
-            for own in range(width):
-                own_products[start + own] += weight * value * values[line, own]
-            for own in range(n_extra):
-                own_products[n_banded + own] += weight * value * values[line, width + own]
-        statistics[gene, 0] += square
-        statistics[gene, 1] += carried
-        statistics[gene, 2] += total
-        statistics[gene, 3] += total_square
-        counts[gene] += count
-        for own in range(products.shape[0]):
-            products[own, gene] += own_products[own]
+            start, own = starts[line], load(factors, line)
+            lanes = choose(if_there, spread(1.0 if value != 0.0 else 0.0), spread(value))
+            store(sums, start, load(sums, start) + lanes * choose(of_square, own * spread(value), own))
+            for own in range(n_rest):
+                rest_sums[start, own] += rest[line, own] * value
+        for start in range(n_starts):
+            statistics[gene] += sums[start, N_COLUMNS:]
+            put(sums[start], rest_sums[start], start, width, n_banded, products, gene)
+            sums[start] = 0.0
     return ascending
+
+
+@compiled
+def add_row(data, indices, places, first, last, factors, line, sums):
+    """Add the values of a row to the sums of its genes; by itself, so that all that it needs is at hand."""
+    own, kinds = load(factors, line), load(_KINDS, 0)
+    of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
+    for at in range(first, last):
+        gene = indices[at] if places is None else places[np.uintp(indices[at])]
+        if places is None or gene >= 0:
+            value = np.float64(data[at])
+            lanes = choose(if_there, spread(1.0 if value != 0.0 else 0.0), spread(value))
+            store(sums, gene, load(sums, gene) + lanes * choose(of_square, own * spread(value), own))
+
+
+@compiled
+def add_rest(data, indices, places, first, last, values, sums):
+    """Add the values of a row, times those of some columns of the design, to the sums `(n_genes, n_rest)`."""
+    for at in range(first, last):
+        gene = indices[at] if places is None else places[np.uintp(indices[at])]
+        if places is None or gene >= 0:
+            for own in range(len(values)):
+                sums[np.uintp(gene), own] += values[own] * data[at]
+
+
+@compiled
+def add_totals(data, indices, places, first, last, with_squares, others):
+    """Add the values of a row, and their squares if asked for, to the sums `(n_genes, 2)`."""
+    for at in range(first, last):
+        gene = indices[at] if places is None else places[np.uintp(indices[at])]
+        if places is None or gene >= 0:
+            value = np.float64(data[at])
+            others[np.uintp(gene), 0] += value
+            if with_squares:
+                others[np.uintp(gene), 1] += value * value
+
+
+@compiled
+def put(sums, rest_sums, start, width, n_banded, products, gene):
+    """Add a gene's sums to the products with the columns that they belong to, and begin anew."""
+    for own in range(min(products.shape[0] - n_banded + width, N_COLUMNS + len(rest_sums))):
+        column = start + own if own < width else n_banded + own - width
+        if own < N_COLUMNS:
+            products[column, gene] += sums[own]
+            sums[own] = 0.0
+        else:
+            products[column, gene] += rest_sums[own - N_COLUMNS]
+            rest_sums[own - N_COLUMNS] = 0.0
+
+
+@compiled
+def ascend(indices, first, last):
+    """Return whether indices ascend from one place to another; counted, for a processor compares many at once."""
+    one, following = indices[first : max(last, 1) - 1], indices[first + 1 : last]
+    n_descents = 0
+    for at in range(len(following)):
+        n_descents += following[at] <= one[at]
+    return n_descents == 0

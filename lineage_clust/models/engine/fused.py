@@ -34,9 +34,7 @@ def is_worthwhile(n_stored: int) -> bool:
     return n_stored >= _WORTHWHILE
 
 
-def fused_sums(
-    matrix, kept: np.ndarray | None, columns: np.ndarray | None, bands: Bands, weights, enough: float, of_all: bool
-):
+def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, bands: Bands, weights, of_all: bool):
     """Return sums over the cells of sparse expression: what :class:`lineage_clust.models.engine.sums.Sums` is made of.
 
     Parameters
@@ -49,8 +47,6 @@ def fused_sums(
         `(n_genes,)` columns that are genes, each once; `None` = all.
     bands, weights
         Design and weights of the cells.
-    enough
-        A gene's values are counted no further once the weights of their cells add up to this.
     of_all
         Whether sums over all rows are wanted as well.
 
@@ -68,52 +64,77 @@ def fused_sums(
     used = np.flatnonzero(weights > 0)
     lines = np.full(n_rows, -1, dtype=np.int32)
     lines[used if kept is None else kept[used]] = used
-    in_parts_of_one = bands.values.shape[1] > 0 and np.all(np.abs(bands.values[used].sum(axis=1) - 1) < 1e-14)
+    in_parts_of_one = bands.values.shape[1] > 0 and _are_one(bands.values, used)
     if not in_parts_of_one:
         bands = bands.with_column(np.ones(len(weights)))  # for the weighted sums
     values = np.hstack([bands.values, bands.extra])
     starts, weights = bands.starts.astype(np.int32), np.asarray(weights, dtype=np.float64)
+    functions = compiled()
+    n_first, n_statistics = functions.N_COLUMNS, functions.N_STATISTICS
+    factors, rest = functions.factors_of(values, weights), weights[:, None] * values[:, n_first:]
 
     def add(function: Callable, part: np.ndarray, n_part_genes: int, *further) -> tuple:
-        statistics, products = np.zeros((n_part_genes, 4)), np.zeros((bands.n_columns, n_part_genes))
-        counts, large = np.zeros(n_part_genes, dtype=np.int64), np.zeros(n_part_genes, dtype=bool)
+        products, statistics, others = (np.zeros(shape) for shape in (
+            (bands.n_columns, n_part_genes), (n_part_genes, n_statistics), (n_part_genes, 2)
+        ))  # fmt: skip
         ascending = function(
-            matrix.data, matrix.indices, matrix.indptr, part, lines, *further, starts, values, bands.n_banded, weights,
-            float(enough), of_all, LARGE, statistics, products, counts, large,
+            matrix.data, matrix.indices, matrix.indptr, part, lines, *further, starts, factors, rest,
+            bands.values.shape[1], bands.n_banded, of_all, products, statistics, others,
         )  # fmt: skip
-        return ascending, products, statistics, counts, large
+        return ascending, products, statistics, others
 
     if matrix.format == "csr":
         places = None
         if columns is not None:
             places = np.full(matrix.shape[1], -1, dtype=np.int32)
             places[columns] = np.arange(n_genes)
-        begins = np.where(lines >= 0, starts[lines] if len(starts) else 0, 0)
+        begins = np.zeros(n_rows, dtype=np.uint16 if bands.n_banded < 2**16 else np.int32)  # few bits are sorted fast
+        begins[used if kept is None else kept[used]] = starts[used]
         rows = np.argsort(begins, kind="stable")
         tasks = _parts(rows, np.diff(matrix.indptr))
-        found = in_threads(lambda part: add(compiled().sum_rows, part, n_genes, places), tasks)
-        ascending, products, statistics, counts, large = next(found)
+        found = in_threads(lambda part: add(functions.sum_rows, part, n_genes, places), tasks)
+        ascending, products, statistics, others = next(found)
         for other in found:
             ascending &= other[0]
-            products += other[1]
-            statistics += other[2]
-            counts += other[3]
-            large |= other[4]
+            for sums, part in zip((products, statistics, others), other[1:], strict=True):
+                sums += part
     else:
         genes = np.arange(matrix.shape[1]) if columns is None else np.asarray(columns)
         tasks = _parts(genes, np.diff(matrix.indptr))
-        found = list(in_threads(lambda part: add(compiled().sum_columns, part, len(part)), tasks))
-        ascending = all(part[0] for part in found)
-        products = np.concatenate([part[1] for part in found], axis=1)
-        statistics, counts, large = (np.concatenate([part[place] for part in found]) for place in (2, 3, 4))
+        parts = list(in_threads(lambda part: add(functions.sum_columns, part, len(part)), tasks))
+        ascending = all(part[0] for part in parts)
+        products = np.concatenate([part[1] for part in parts], axis=1)
+        statistics, others = (np.concatenate([part[place] for part in parts]) for place in (2, 3))
     if not ascending:
         return None
     if in_parts_of_one:
         sums = products[: bands.n_banded].sum(axis=0)
     else:
         products, sums = products[:-1], products[-1].copy()
-    squares, carried, totals, total_squares = statistics.T.copy()
-    return products, sums, squares, counts, carried, large, totals, total_squares
+    squares, carried, counts, plain_squares = statistics.T.copy()
+    large = ~(plain_squares < LARGE**2)  # where the sum of squares is less, so is every value
+    if large.any():
+        large &= _reaching(matrix, lines, columns, LARGE)
+    totals, total_squares = others[:, 0].copy(), others[:, 1] + plain_squares
+    return products, sums, squares, counts.astype(np.int64), carried, large, totals, total_squares
+
+
+def _are_one(values: np.ndarray, used: np.ndarray) -> bool:
+    """Return whether the values of each used line add up to 1."""
+    off = np.abs(values @ np.ones(values.shape[1]) - 1) >= 1e-14
+    return not off.any() or not off[used].any()
+
+
+def _reaching(matrix, lines: np.ndarray, columns: np.ndarray | None, bound: float) -> np.ndarray:
+    """Return which genes `(n_genes,)` hold a value of at least `bound`, of either sign, in a line of the design."""
+    at = np.flatnonzero(
+        (matrix.data >= bound) | (matrix.data <= -bound)
+    )  # integers have no absolute value of the least
+    major, minor = np.searchsorted(matrix.indptr, at, side="right") - 1, matrix.indices[at]
+    rows, genes = (major, minor) if matrix.format == "csr" else (minor, major)
+    found = np.zeros(matrix.shape[1], dtype=bool)
+    found[genes[lines[rows] >= 0]] = True
+    return found if columns is None else found[columns]
 
 
 def _parts(lines: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...reading.blocks import BlockedExpression
-from ...utils.threads import in_threads
 from .bands import Bands, make_bands
 from .design import Design, effect_map
 from .fused import is_worthwhile
 from .moments import blocks, weighted_products
 from .notes import FEW, notes_on
 from .posterior import GenePosterior, SharedPosterior
-from .significance import along_modes, smooth_test
+from .significance import SmoothTests
 from .smoothing import gcv, minimise, reml
 from .spectral import diagonalise
 from .sums import gathered
 
-_TEST_CHUNK = 256
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
 
@@ -33,10 +31,9 @@ class FitResult:
     edf: np.ndarray
     scale: np.ndarray
     deviance_explained: np.ndarray
-    statistic: np.ndarray
-    pvalue: np.ndarray
     converged: np.ndarray
     posterior: SharedPosterior | GenePosterior
+    tests: SmoothTests | tuple[np.ndarray, np.ndarray]  # or statistics and p-values, where they were made with the fit
     note: list[str] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     theta: np.ndarray | None = None
@@ -118,15 +115,17 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     # where the sums have loaded numba already
     fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
-    statistic, pvalue = smooth_tests(effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0, fast)
+    tests = SmoothTests(
+        effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0, failed, fast
+    )  # fmt: skip
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
     coefficients[:, failed] = np.nan
-    for values in (lambda_, edf, scale, explained, statistic, pvalue):
+    for values in (lambda_, edf, scale, explained):
         values[failed] = np.nan
     converged[failed] = False
     return FitResult(
-        coefficients, lambda_, edf, scale, explained, statistic, pvalue, converged, posterior,
+        coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
         note=notes_on(Y, null_deviance, weights, found),
         failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
     )  # fmt: skip
@@ -194,24 +193,3 @@ def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covarian
     n_effective = weights.sum() ** 2 / np.sum(weights**2)
     posterior = SharedPosterior(spectrum, lambda_, scale, variance, squared_gram)
     return posterior, variance.copy(), np.maximum(n_effective - edf, 1.0)
-
-
-def smooth_tests(
-    effects, to_effects, posterior, rank, residual_df, varies, fast=False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return statistic and p-value of each gene's centred smooth; 0 and 1 where expression does not vary."""
-    statistic, pvalue = np.zeros(len(effects)), np.ones(len(effects))
-    varying = np.flatnonzero(varies)
-    if effects.shape[1] == 0:
-        return statistic, pvalue
-
-    def project(genes: np.ndarray) -> tuple:
-        rows = to_effects if to_effects.ndim == 2 else to_effects[genes]
-        return genes, *along_modes(posterior.covariances(rows, genes), effects[genes], fast)
-
-    # in threads, what takes most of the time and leaves Python's lock
-    chunks = [varying[first : first + _TEST_CHUNK] for first in range(0, len(varying), _TEST_CHUNK)]
-    for genes, values, scores in in_threads(project, chunks):
-        df = None if residual_df is None else residual_df[genes]
-        statistic[genes], pvalue[genes] = smooth_test(values, scores, rank[genes], df)
-    return statistic, pvalue

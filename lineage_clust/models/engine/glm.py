@@ -10,10 +10,11 @@ import numpy as np
 from ...reading.blocks import BlockedExpression
 from .bands import no_design
 from .design import Design, effect_map
-from .gaussian import FitResult, smooth_tests
+from .gaussian import FitResult
 from .notes import notes_on
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
+from .significance import SmoothTests
 from .smoothing import minimise, reml_known_scale
 from .spectral import Spectrum, diagonalise_each, without_information
 from .sums import gathered
@@ -91,10 +92,9 @@ def fit_glm(
         gather("edf"),
         gather("scale"),
         explained,
-        gather("statistic"),
-        gather("pvalue"),
         converged,
         GenePosterior(matrices),
+        (gather("statistic"), gather("pvalue")),
         note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights, found),
         failed=dict(sorted(failed.items())),
         n_iter=gather("n_iter", 1.0).astype(int),
@@ -148,14 +148,14 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
     to_effects = effect_map(grams, *design.centring())
     effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    statistic, pvalue = smooth_tests(
+    statistic, pvalue = SmoothTests(
         effects,
         to_effects,
         GenePosterior(np.nan_to_num(for_test)),
         rank,
         None if family.known_scale else np.maximum(residual_df, 1.0),
         deviances[1] > 0,
-    )
+    ).run()
     return _Part(
         state.genes,
         state.coefficients,

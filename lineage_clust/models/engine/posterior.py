@@ -101,11 +101,14 @@ class SharedPosterior:
         scale = self.scale[genes][:, None, None]
         if self.squared_weight_gram is None:
             return scale * ((rows[None] * inverse[:, None, :]) @ rows.T)
-        shrunk = rows[None] * inverse[:, None, :]
-        sampling = (shrunk @ self.squared_weight_gram) @ shrunk.transpose(0, 2, 1)
-        penalty = (self.spectrum.penalty * self.lambda_[genes]).T
-        bias = (shrunk * penalty[:, None, :]) @ shrunk.transpose(0, 2, 1)
-        return self.variance[genes][:, None, None] * sampling + scale * bias
+        n_rows, n_modes = rows.shape
+        modes = self.variance[genes][:, None, None] * (inverse[:, :, None] * inverse[:, None, :])
+        modes *= self.squared_weight_gram
+        bias = scale[:, 0] * (self.spectrum.penalty * self.lambda_[genes]).T * inverse**2
+        modes[:, np.arange(n_modes), np.arange(n_modes)] += bias
+        half = (modes.reshape(-1, n_modes) @ rows.T).reshape(-1, n_modes, n_rows)  # one product for all genes
+        turned = np.ascontiguousarray(half.transpose(0, 2, 1)).reshape(-1, n_modes)
+        return (turned @ rows.T).reshape(-1, n_rows, n_rows)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
@@ -9,9 +10,68 @@ import numpy as np
 from scipy import special
 
 from ...utils.compiling import can_compile
+from ...utils.threads import few_threads, in_threads
+from .posterior import GenePosterior, SharedPosterior
 from .tails import upper_tail
 
+_CHUNK = 1024  # genes at a time
 _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
+
+
+@dataclass(frozen=True)
+class SmoothTests:
+    """What it takes to test each gene's centred smooth; that takes longer than a Gaussian fit, and may be left out.
+
+    Attributes
+    ----------
+    effects
+        `(n_genes, n)` the smooths in coordinates in which their weighted sum of squares over the cells is plain.
+    to_effects
+        The map from coefficients to these, `(n, n_columns)`, or one a gene.
+    posterior
+        Of the coefficients.
+    rank, residual_df
+        `(n_genes,)` each, see :func:`lineage_clust.models.engine.significance.smooth_test`.
+    varies
+        `(n_genes,)` whether expression varies at all.
+    failed
+        Positions of genes without a fit.
+    fast
+        Whether to use compiled loops.
+    """
+
+    effects: np.ndarray
+    to_effects: np.ndarray
+    posterior: SharedPosterior | GenePosterior
+    rank: np.ndarray
+    residual_df: np.ndarray | None
+    varies: np.ndarray
+    failed: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    fast: bool = False
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return statistics and p-values, `(n_genes,)` each.
+
+        They are 0 and 1 where expression does not vary, NaN for genes without a fit.
+        """
+        statistic, pvalue = np.zeros(len(self.effects)), np.ones(len(self.effects))
+        if self.effects.shape[1] > 0:
+            self._test(np.flatnonzero(self.varies), statistic, pvalue)
+        statistic[self.failed] = pvalue[self.failed] = np.nan
+        return statistic, pvalue
+
+    def _test(self, varying: np.ndarray, statistic: np.ndarray, pvalue: np.ndarray) -> None:
+        def project(genes: np.ndarray) -> tuple:
+            rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
+            return genes, *along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
+
+        # in threads, what takes most of the time and leaves Python's lock
+        step = _CHUNK if self.fast else _CHUNK // 4
+        chunks = [varying[first : first + step] for first in range(0, len(varying), step)]
+        with few_threads(0):  # else linear algebra's threads would spin beside ours
+            for genes, values, scores in in_threads(project, chunks):
+                df = None if self.residual_df is None else self.residual_df[genes]
+                statistic[genes], pvalue[genes] = smooth_test(values, scores, self.rank[genes], df)
 
 
 def smooth_test(
@@ -90,7 +150,7 @@ def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False
     functions = compiled() if fast else None
     if functions is not None:
         values, scores = np.empty(effects.shape), np.empty(effects.shape)
-        if functions.project(covariances, effects, values, scores) == 0:
+        if functions.project(covariances, effects, values, scores):
             return values, scores
     values, vectors = np.linalg.eigh(covariances)
     return values[:, ::-1], np.einsum("gij,gi->gj", vectors, effects)[:, ::-1]

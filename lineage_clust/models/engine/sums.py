@@ -120,7 +120,7 @@ def gathered(
     all_cells
         Whether blocks are read in which no cell is chosen, so that totals are complete.
     """
-    sums = _in_memory(Y, bands, weights, enough, all_cells) if Y.in_memory else None
+    sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
         sums = _in_blocks(Y, bands, weights, enough, all_cells)
     if all_cells and sums.totals is not None:
@@ -132,9 +132,9 @@ def gathered(
     return sums
 
 
-def _in_memory(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool) -> Sums | None:
+def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> Sums | None:
     """Return the Sums in one compiled pass over the matrix as it is, if that can be had."""
-    return _fused(Y.stored, *Y.chosen, bands, weights, enough, of_all=Y.keeps_totals and all_cells)
+    return _fused(Y.stored, *Y.chosen, bands, weights, of_all=Y.keeps_totals and all_cells)
 
 
 def _in_blocks(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False) -> Sums:
@@ -192,7 +192,7 @@ def block_sums(
     if as_array and sparse.issparse(block):
         block = block.toarray()
     if sparse.issparse(block):
-        fused = _fused(block, kept, None, bands, weights, enough)
+        fused = _fused(block, kept, None, bands, weights)
         if fused is not None:
             return fused
         block = block.tocsr()
@@ -209,8 +209,8 @@ def block_sums(
     return total
 
 
-def _fused(matrix, kept, columns, bands: Bands, weights, enough: float, of_all: bool = True) -> Sums | None:
-    found = fused_sums(matrix, kept, columns, bands, weights, enough, of_all)
+def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) -> Sums | None:
+    found = fused_sums(matrix, kept, columns, bands, weights, of_all)
     if found is None:
         return None
     products, sums, squares, counts, carried, large, totals, total_squares = found
