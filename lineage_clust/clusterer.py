@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,11 +21,12 @@ from .errors import LineageClustWarning, UnknownNameError
 from .evidence import module_scores
 from .evidence.assigning import assign
 from .evidence.gating import Gate, check_gate
-from .evidence.tables import cluster_table, gene_table, order_clusters
+from .evidence.tables import deciding_table, order_clusters
 from .fitting import drawing
 from .fitting.gene_trends import GeneTrends
 from .fitting.group_fit import fixed_basis
 from .fitting.lineage_fit import fit_trends
+from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
 from .trends import check_scale, concatenate
@@ -144,7 +145,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         amplitude, converged, lambda, note. `direction` is "up", "down", "transient up", "transient down", "complex" or
         "flat"; onset and half_max are when the trend has moved by 10 % and 50 % of its range (amplitude). If the model has
         a posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the share of
-        draws that go the same way.
+        draws that go the same way. The table, and `cluster_table_`, are made when they are first looked at: `fit` ends
+        before the draws that only they need.
     cluster_table_ : DataFrame
         By cluster: size, direction and the share of genes that follow it, peak, onset, half_max, amplitude, confidence,
         mean deviance explained, top genes. With several lineages: direction in each, `changes_in` and `specificity`.
@@ -284,17 +286,21 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
-        with few_threads(trends.values.size):
-            uncertain = drawing.shape_uncertainty(fits, trends.genes) if drawing.can_draw(fits) else None
-        scaled, table = trends.scaled(self.scale), gene_table(trends, uncertain)
+        scaled, table = trends.scaled(self.scale), deciding_table(trends)
         gate = Gate(self.alpha, self.min_deviance_explained, self.min_range).calibrated(table)
         passed = gate.passes(table)
         if not (passed & (np.ptp(scaled, axis=1) > 0)).any():
             constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
             reason = constant if passed.any() else gate.why_none(table)
             warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=2)
-        draws = self._draws(fits, lineages, smoother, model, trends)
-        clustering = self._cluster(clusterer, scaled, passed, trends, draws)
+        # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
+        grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        draws = self._draws(fits, lineages, smoother, model, trends, seed)
+        labels, order = self._cluster(clusterer, scaled, grouped, trends, draws)
+        n_clusters = int(labels.max(initial=-1)) + 1
+        means = [scaled[labels == cluster].mean(axis=0) for cluster in range(n_clusters)]
+        centers = np.array(means).reshape(n_clusters, len(trends.grid))
         scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw, lineages[0])
 
         # nothing can fail from here on: an earlier fit is replaced whole or not at all
@@ -308,18 +314,13 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
         self.gene_location_, self.gene_scale_ = trends.location_and_scale(self.scale)
         self.clusterer_ = clusterer
-        self.labels_, self._cluster_order, confidence = clustering
+        self.labels_, self._cluster_order = labels, order
         self._pvalue_limit = gate.pvalue_limit
-        self.n_clusters_ = self._n_features_out = int(self.labels_.max(initial=-1)) + 1
-        self.cluster_centers_ = np.array(
-            [scaled[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
-        ).reshape(self.n_clusters_, len(trends.grid))
-        table.insert(0, "cluster", self.labels_)
-        table.insert(1, "confidence", confidence)
-        self.gene_table_ = table
-        self.cluster_table_ = cluster_table(
-            table, self.cluster_centers_, self.pseudotime_, self.grid_lineage_ if several else None
-        )
+        self.n_clusters_ = self._n_features_out = n_clusters
+        self.cluster_centers_ = centers
+        for name in ("gene_table_", "cluster_table_"):  # of an earlier fit
+            self.__dict__.pop(name, None)
+        self._tables = Tables(fits, trends, labels, centers, clusterer, grouped, self.scale, seed)
         self._gene_means, self._gene_stds = scores
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         _log.info(
@@ -411,7 +412,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if self.n_clusters_ > 0 and len(trends.genes):
             scaled = trends.scaled(self.scale)
             gate = Gate(self.alpha, self.min_deviance_explained, self.min_range, self._pvalue_limit)
-            passed = (np.ptp(scaled, axis=1) > 0) & gate.passes(gene_table(trends))
+            passed = (np.ptp(scaled, axis=1) > 0) & gate.passes(deciding_table(trends))
             clustered = gate.calibrated(self.gene_table_).passes(self.gene_table_)
             place = {gene: row for row, gene in enumerate(genes)}
             rows = np.array([place[gene] for gene in trends.genes])
@@ -498,6 +499,25 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if len(grid) == 0:
             raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage_!r} was.")
         return self._read(adata, lineage, genes, time_range=(float(grid[0]), float(grid[-1])))
+
+    @cached_property
+    def gene_table_(self) -> pd.DataFrame:
+        """One row a gene; made when it is first looked at, as the trends are drawn anew for it."""
+        return self._tabulated("gene_table_")
+
+    @cached_property
+    def cluster_table_(self) -> pd.DataFrame:
+        """One row a cluster; made with the gene table."""
+        return self._tabulated("cluster_table_")
+
+    def _tabulated(self, name: str) -> pd.DataFrame:
+        check_is_fitted(self, "labels_")
+        known = self.__dict__
+        tables = known.get("_tables")
+        if tables is not None:  # else another thread was faster
+            known["gene_table_"], known["cluster_table_"] = tables.make()
+            known.pop("_tables", None)
+        return known[name]
 
     @property
     def fitted_range_(self):
@@ -588,35 +608,30 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if self.callback is not None and (self.covariates is not None or self.offset is not None):
             raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
 
-    def _cluster(self, clusterer, scaled, passed, trends, draws):
-        """Return labels, the clusterer's own label of each, and confidence."""
-        labels, order = np.full(len(passed), -1), np.zeros(0, dtype=int)
-        confidence = np.full(len(passed), np.nan)
-        # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
-        chosen = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
-        if len(chosen) == 0:
-            return labels, order, confidence
-        drawn = draws(clusterer, [trends.genes[gene] for gene in chosen])
+    def _cluster(self, clusterer, scaled, grouped, trends, draws):
+        """Return labels, and the clusterer's own label of each."""
+        labels, order = np.full(len(scaled), -1), np.zeros(0, dtype=int)
+        if len(grouped) == 0:
+            return labels, order
+        drawn = draws(clusterer, [trends.genes[gene] for gene in grouped])
         quietly = config_context(transform_output="default"), progress_bars(self.show_progress_bar)
-        with quietly[0], quietly[1], few_threads(len(chosen) * scaled.shape[1]):
-            clusterer.fit(scaled[chosen], **({} if drawn is None else {"draws": drawn}))
+        with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
+            clusterer.fit(scaled[grouped], **({} if drawn is None else {"draws": drawn}))
         if not hasattr(clusterer, "labels_"):
             raise TypeError(f"clusterer must have labels_ after fit; {type(clusterer).__name__} has none.")
-        labels[chosen], order = order_clusters(np.asarray(clusterer.labels_), scaled[chosen], trends.grid)
-        if getattr(clusterer, "confidence_", None) is not None:
-            confidence[chosen] = clusterer.confidence_
-        return labels, order, confidence
+        labels[grouped], order = order_clusters(np.asarray(clusterer.labels_), scaled[grouped], trends.grid)
+        return labels, order
 
-    def _draws(self, fits, lineages, smoother, model, trends):
+    def _draws(self, fits, lineages, smoother, model, trends, seed):
         """Return a function of the clusterer and the genes it groups that gives their trends drawn anew, or `None`."""
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
 
         def draws(clusterer, genes):
             if not getattr(type(clusterer), "uses_draws", False):
                 return None
             if drawing.can_draw(fits):  # made as they are asked for
-                drawn = drawing.posterior_draws(fits, genes, drawing.MOST_DRAWS, random_state=seed)
-                return drawing.scaled(drawn, trends, genes, self.scale)
+                if can_wait(clusterer):
+                    return None
+                return drawing.scaled_posterior_draws(fits, trends, genes, self.scale, seed)
             if getattr(clusterer, "needs_draws", False):
                 refit = partial(self._fit_lineage, smoother=smoother, model=model)
                 drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)

@@ -145,11 +145,7 @@ class Cutting:
         return np.concatenate(labels)
 
     def _drawn_places(self, draws, order):
-        """Return, of each draw, which rows it has and where they are (`None` without draws), and an iterator of more.
-
-        With `uncertainty`, also note how much each row varies over the draws.
-        """
-        self._row_variance = None
+        """Return, of each draw, which rows it has and where they are (`None` without draws), and an iterator of more."""
         if draws is None:
             return None, iter(())
         every, iterator, axes = np.arange(len(order)), iter(draws), None
@@ -173,10 +169,14 @@ class Cutting:
         places = [place_of(draw) for draw in (islice(iterator, _N_DRAWS) if iterator is draws else iterator)]
         if len(places) < 2:
             raise ValueError(f"draws must hold at least two arrays, which are compared; got {len(places)}.")
-        if self.uncertainty:
-            variance = np.var([place for _, place in places], axis=0, ddof=1).sum(axis=1)
-            self._row_variance = np.maximum(variance, 1e-3 * np.median(variance) + np.finfo(float).tiny)
         return places, map(place_of, iterator)
+
+    def _variance_over(self, drawn):
+        """Return how much each row varies over the draws, if distances are to be measured by that."""
+        if drawn is None or not self.uncertainty:
+            return None
+        variance = np.var([place for _, place in drawn], axis=0, ddof=1).sum(axis=1)
+        return np.maximum(variance, 1e-3 * np.median(variance) + np.finfo(float).tiny)
 
     def _some_rows(self, generator):
         n_rows = len(self._rows)

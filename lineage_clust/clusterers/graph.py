@@ -233,31 +233,31 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         """
         check_parameters(self)
         X = validate_data(self, X, dtype=np.float64)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 
         self._exponent = extreme_exponent(X)
         X = np.ldexp(X, -self._exponent)
         self._step = rounding_step(X)
         snapped = rounded(X, self._step)
-        order = canonical_order(snapped)
+        self._order = order = canonical_order(snapped)
         self._rows = snapped[order]
         self._places = self._fit_places()
         drawn, further = self._drawn_places(draws, order)
+        self._row_variance = self._variance_over(drawn)
         self._lists = self._fit_lists()
 
         weighted = connectivities(self._lists, self.weights)
         graph, group = as_igraph(weighted), self._alike()
-        self.resolution_, communities = self._cut(graph, drawn, further, group, seed)
-        self.modularity_ = modularity(graph, communities)
-        self._row_labels = numbered_by_size(communities, self.min_cluster_size)
+        self.resolution_, self._row_communities = self._cut(graph, drawn, further, group, self._seed)
+        self.modularity_ = modularity(graph, self._row_communities)
+        self._row_labels = numbered_by_size(self._row_communities, self.min_cluster_size)
 
         self.labels_ = np.empty_like(self._row_labels)
         self.labels_[order] = self._row_labels
         self.n_clusters_ = int(self.labels_.max()) + 1
         self.confidence_ = None
         if self._drawn_labels is not None:
-            self.confidence_ = np.empty(len(order))
-            self.confidence_[order] = confidence(communities, self._drawn_labels)
+            self.confidence_ = self._confidence_over(self._drawn_labels)
         del self._drawn_labels
         given = np.argsort(order)
         self.connectivities_ = weighted[given][:, given]
@@ -291,6 +291,49 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
             If the rows are so large that distances to the fitted ones are not finite.
         """
         return self._vote(X)[0]
+
+    def confidence(self, draws: Iterable[ArrayLike]) -> np.ndarray:
+        """Return how often each fitted row stays with its cluster when the trends are drawn anew.
+
+        At the resolution of the fit; it is what `confidence_` would be, had these draws been passed to `fit`.
+
+        Parameters
+        ----------
+        draws : iterable of array-like of shape (n_rows, n_columns)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            From 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two draws, or one does not have the shape of the rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> rows = np.repeat([[0.0, 1, 2], [2, 1, 0]], 10, axis=0) + rng.normal(0, 0.1, (20, 3))
+        >>> clusterer = GraphClusterer(resolution=0.3, random_state=0).fit(rows)
+        >>> clusterer.confidence(rows + rng.normal(0, 0.1, (5, 20, 3))).mean()
+        np.float64(1.0)
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_row_communities"):
+            raise ValueError(
+                "This clusterer was saved by an older release, which did not keep all it takes. Fit it again."
+            )
+        drawn, _ = self._drawn_places(draws, self._order)
+        graphs = self._drawn_graphs(drawn)
+        return self._confidence_over(self._partitions(graphs, np.array([self.resolution_]), self._seed)[:, 0])
+
+    def _confidence_over(self, drawn_labels):
+        found = np.empty(len(self._order))
+        found[self._order] = confidence(self._row_communities, drawn_labels)
+        return found
 
     def _vote(self, X):
         """Return the label of each row and the share of the votes that it has, in (0, 1]."""

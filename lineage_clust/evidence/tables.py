@@ -31,6 +31,19 @@ def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) 
     uncertain
         For each lineage, how well the shapes are known, see `shapes.uncertainty`; `None` = unknown.
     """
+    table = pd.concat([_of_models(trends), _shapes(trends, uncertain)], axis=1)
+    leading = [name for name in _LEADING if name in table]
+    return table[leading + [name for name in table if name not in leading]]
+
+
+def deciding_table(trends: Trends) -> pd.DataFrame:
+    """Return the columns of the gene table that decide which genes are clustered, and what the models gave."""
+    parts = [np.ptp(trends.values[:, columns], axis=1) for _, columns in _by_lineage(trends.grid_lineage)]
+    return _of_models(trends).assign(amplitude=np.max(parts, axis=0))
+
+
+def _of_models(trends: Trends) -> pd.DataFrame:
+    """Return what the models gave, with the q-value."""
     table = pd.DataFrame(index=pd.Index(trends.genes, name="gene")) if trends.table is None else trends.table.copy()
     if "pvalue" not in table:
         table["pvalue"] = np.nan
@@ -39,15 +52,12 @@ def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) 
             parts = table[[name for name in table if name.startswith(suffixes)]]
             table[column] = parts.sum(axis=1) if column == "edf" else parts.max(axis=1)
     table["qvalue"] = adjust(table["pvalue"].to_numpy(dtype=float))
-    table = pd.concat([table, _shapes(trends, uncertain)], axis=1)
-    leading = [name for name in _LEADING if name in table]
-    return table[leading + [name for name in table if name not in leading]]
+    return table
 
 
 def _shapes(trends: Trends, uncertain: Sequence[pd.DataFrame] | None) -> pd.DataFrame:
     names, parts = _lineages(trends.grid_lineage), []
-    for number, name in enumerate(names):
-        columns = slice(None) if name is None else np.asarray(trends.grid_lineage) == name
+    for number, (_, columns) in enumerate(_by_lineage(trends.grid_lineage)):
         part = shapes(trends.values[:, columns], trends.grid[columns])
         if uncertain is not None:
             part = pd.concat([part, uncertain[number]], axis=1)
@@ -128,7 +138,7 @@ def cluster_table(
             float((rows["direction"] == way).mean()) for rows, way in zip(members, ways, strict=True)
         ]
     else:
-        table = table.join(_by_lineage(members, centers, names, grid_lineage))
+        table = table.join(_changes(members, centers, names, grid_lineage))
     table["peak"] = peak_time(centers, grid) if len(centers) else np.zeros(0)
     for name, share in (("peak_lower", 0.1), ("peak_upper", 0.9)):
         table[name] = [float(np.quantile(rows["peak"], share)) for rows in members]
@@ -141,9 +151,7 @@ def cluster_table(
     return table
 
 
-def _by_lineage(
-    members: list[pd.DataFrame], centers: np.ndarray, names: list, grid_lineage: np.ndarray
-) -> pd.DataFrame:
+def _changes(members: list[pd.DataFrame], centers: np.ndarray, names: list, grid_lineage: np.ndarray) -> pd.DataFrame:
     """Return which way each cluster goes in each lineage, and in which ones it changes at all.
 
     A cluster changes in a lineage if its mean trend covers a fifth of its range there, and most of its genes have a
@@ -171,6 +179,12 @@ def _by_lineage(
 def _lineages(grid_lineage: np.ndarray | None) -> list:
     """Return the names of the lineages along the grid in their order; `[None]` for one without a name."""
     return [None] if grid_lineage is None else list(dict.fromkeys(np.asarray(grid_lineage).tolist()))
+
+
+def _by_lineage(grid_lineage: np.ndarray | None) -> list[tuple]:
+    """Return the names of the lineages and where each is along the grid; all of it for one without a name."""
+    every = np.asarray(grid_lineage)
+    return [(name, slice(None) if name is None else every == name) for name in _lineages(grid_lineage)]
 
 
 def top_order(genes: pd.DataFrame) -> np.ndarray:

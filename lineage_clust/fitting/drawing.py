@@ -117,6 +117,13 @@ def scaled(draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], sc
         yield Trends(values, trends.grid, list(genes)).scaled(scale)
 
 
+def scaled_posterior_draws(
+    fits: Sequence[FittedLineage], trends: Trends, genes: Sequence[str], scale: object, seed: int
+) -> Iterator[np.ndarray]:
+    """Yield scaled trends of some genes drawn from the posterior, as many as a clusterer may ask for."""
+    return scaled(posterior_draws(fits, genes, MOST_DRAWS, random_state=seed), trends, genes, scale)
+
+
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list:
     """Return, for each lineage, how well the shapes of the trends are known; see `shapes.uncertainty`."""
     grids, tables = [], []

@@ -385,7 +385,8 @@ def _state_of(value: object) -> tuple[dict, dict]:
     if isinstance(value, tuple):
         return value._asdict(), {}
     parameters = value.get_params(deep=False)
-    getattr(value, "pvalue_", None)  # tests are made when they are asked for, and stored then
+    for name in ("pvalue_", "gene_table_"):  # made when they are first asked for, and stored then
+        getattr(value, name, None)
     return parameters, {k: v for k, v in vars(value).items() if k not in parameters and k not in _NOT_STORED}
 
 

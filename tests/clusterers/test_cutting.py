@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
 import lineage_clust as lc
@@ -175,3 +176,27 @@ def test_more_draws_are_taken_where_ten_do_not_decide(structure, taken):
     sequence = list(draws(12))
     assert GraphClusterer(random_state=0).fit(X, draws=sequence).confidence_ is not None  # all of them
     assert clusterer.confidence_.shape == fixed.confidence_.shape == (90,)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"n_components": 2}, {"uncertainty": True}, {"min_cluster_size": 25}])
+def test_confidence_can_be_asked_for_later(parameters):
+    X, _, draws = modules(4)
+    clusterer = GraphClusterer(resolution=0.05, random_state=0, **parameters).fit(X, draws=draws())
+    np.testing.assert_array_equal(clusterer.confidence(draws()), clusterer.confidence_)
+    before = clusterer.predict(X + 0.01)
+    clusterer.confidence(draws(seed=5))
+    np.testing.assert_array_equal(clusterer.predict(X + 0.01), before)
+
+
+def test_confidence_has_its_errors():
+    X, _, draws = modules(2)
+    with pytest.raises(NotFittedError):
+        GraphClusterer().confidence(draws())
+    clusterer = GraphClusterer(resolution=0.05, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="at least two"):
+        clusterer.confidence(draws(1))
+    with pytest.raises(ValueError, match="shape"):
+        clusterer.confidence([X[:, :3]] * 2)
+    del clusterer._row_communities  # as one that was saved before
+    with pytest.raises(ValueError, match="older release"):
+        clusterer.confidence(draws())
