@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 
 from ..evidence.tables import cluster_table, gene_table
 from ..trends import Trends
@@ -69,7 +70,8 @@ class Tables:
             confidence[self.grouped] = self.clusterer.confidence_
         elif can_wait(self.clusterer) and drawing.can_draw(self.fits):
             names = [self.trends.genes[gene] for gene in self.grouped]
-            with few_threads(len(names) * self.trends.values.shape[1]):
+            default = config_context(transform_output="default")  # whatever is set when the table is looked at
+            with default, few_threads(len(names) * self.trends.values.shape[1]):
                 draws = drawing.scaled_posterior_draws(self.fits, self.trends, names, self.scale, self.seed)
                 confidence[self.grouped] = self.clusterer.confidence(draws)
         return confidence
