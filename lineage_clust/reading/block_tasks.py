@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
@@ -14,6 +13,7 @@ from joblib import cpu_count
 from scipy import sparse
 
 from ..utils.progress import bar
+from ..utils.threads import thread_pool
 from .sources import Part
 
 MOST_THREADS = 4
@@ -59,7 +59,7 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
     n_ahead = min(MOST_THREADS, cpu_count())
     pending: deque = deque()
     batch: list = []
-    with ThreadPoolExecutor(n_ahead) as pool:
+    with thread_pool(n_ahead) as pool:
         try:
             for part, where in bar(plan, "reading expression", "block"):
                 if part.load is None:

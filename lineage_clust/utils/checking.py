@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_random_state
 
 _LARGEST = 1e100  # cubes of designs and weights are taken
@@ -126,7 +127,8 @@ def check_size(name: str, values) -> None:
     ValueError: The largest value of sample_weight is 1e+300, whose powers floating point cannot hold. Divide it by its
     largest value.
     """
-    largest = float(abs(values).max()) if values is not None and values.size else 0.0
+    values = getattr(values, "data", None) if sparse.issparse(values) else values
+    largest = max(float(values.max()), -float(values.min())) if values is not None and values.size else 0.0
     if largest and not 1 / _LARGEST <= largest <= _LARGEST:
         raise ValueError(
             f"The largest value of {name} is {largest:.3g}, whose powers floating point cannot hold. Divide it by its "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,7 @@ from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 _SMALL = 2**24  # operations, or distances, at a time
+_here = threading.local()
 
 
 def few_threads(size: float) -> AbstractContextManager:
@@ -49,7 +51,8 @@ def available_threads() -> int:
 def in_threads(function: Callable, tasks: Iterable) -> Iterator:
     """Yield the results of tasks in their order; for functions that leave Python's lock while they compute.
 
-    Tasks of an iterator are made while others are done.
+    Tasks of an iterator are made while others are done. In a thread of :func:`thread_pool` they are done one by one, for the
+    other threads are busy.
 
     Examples
     --------
@@ -57,11 +60,27 @@ def in_threads(function: Callable, tasks: Iterable) -> Iterator:
     [1, 2]
     """
     n_threads = min(available_threads(), len(tasks) if isinstance(tasks, Sized) else available_threads())
-    if n_threads <= 1:
+    if n_threads <= 1 or getattr(_here, "is_one_of_several", False):
         yield from map(function, tasks)
         return
-    with ThreadPoolExecutor(n_threads) as pool:
+    with thread_pool(n_threads) as pool:
         yield from pool.map(function, tasks)
+
+
+def thread_pool(n_threads: int) -> ThreadPoolExecutor:
+    """Return threads that know that they are not alone.
+
+    Examples
+    --------
+    >>> with thread_pool(2) as pool:
+    ...     list(pool.map(abs, [-1, 2]))
+    [1, 2]
+    """
+    return ThreadPoolExecutor(n_threads, initializer=_note)
+
+
+def _note() -> None:
+    _here.is_one_of_several = True
 
 
 @cache

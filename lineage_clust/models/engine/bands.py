@@ -105,9 +105,12 @@ def make_bands(matrix, n_banded: int) -> Bands:
     if not sparse.issparse(matrix):
         rest = matrix[:, n_banded:]
         return Bands(np.zeros(n_cells, dtype=np.int32), matrix[:, :n_banded], rest, n_banded)
-    rest = matrix[:, n_banded:].toarray()
-    banded = sparse.csr_array(matrix[:, :n_banded])
-    banded.sum_duplicates()
+    whole = n_banded == matrix.shape[1]
+    rest = np.zeros((n_cells, 0)) if whole else matrix[:, n_banded:].toarray()
+    banded = sparse.csr_array(matrix if whole else matrix[:, :n_banded])
+    if not banded.has_canonical_format:
+        banded = banded.copy() if whole else banded
+        banded.sum_duplicates()
     used = np.diff(banded.indptr) > 0
     lowest, highest = np.zeros(n_cells, dtype=np.int32), np.zeros(n_cells, dtype=np.int32)
     lowest[used] = banded.indices[banded.indptr[:-1][used]]
@@ -115,6 +118,8 @@ def make_bands(matrix, n_banded: int) -> Bands:
     width = int((highest - lowest).max(initial=0)) + 1
     width = width if 2 * width <= n_banded else n_banded
     starts = np.minimum(lowest, n_banded - width).astype(np.int32)
+    if np.all(np.diff(banded.indptr) == width):  # as of splines: rows without a gap
+        return Bands(starts, np.asarray(banded.data, dtype=np.float64).reshape(n_cells, width), rest, n_banded)
     values = np.zeros((n_cells, width))
     for first in range(0, n_cells, _ROWS):
         last = min(first + _ROWS, n_cells)

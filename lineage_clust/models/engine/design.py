@@ -109,23 +109,17 @@ def make_design(
 
 def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | None:
     """Return coefficients `e` of the smooth with `X e = 1` and `S e = 0`, or `None`."""
-    smooth = matrix[:, :n_smooth]
-    used = slice(None) if np.all(weights > 0) else weights > 0
-    ones = np.zeros(matrix.shape[1])
-    ones[:n_smooth] = 1.0
+    rows = matrix if np.all(weights > 0) else matrix[weights > 0]
+    candidate = np.zeros(matrix.shape[1])
+    candidate[:n_smooth] = 1.0
+    if not np.allclose(rows @ candidate, 1.0):
+        columns = rows[:, :n_smooth]
+        columns = columns.toarray() if sparse.issparse(columns) else columns
+        candidate[:n_smooth] = linalg.lstsq(columns, np.ones(columns.shape[0]))[0]
+        if not np.allclose(rows @ candidate, 1.0):
+            return None
     size = max(np.abs(penalty).max(), 1e-300)
-    candidates = [ones]
-    if not np.allclose(smooth[used].sum(axis=1), 1.0):
-        solved = np.zeros(matrix.shape[1])
-        columns = smooth[used].toarray() if sparse.issparse(smooth) else smooth[used]
-        solved[:n_smooth] = linalg.lstsq(columns, np.ones(columns.shape[0]))[0]
-        candidates = [solved]
-    for candidate in candidates:
-        if np.allclose(matrix[used] @ candidate, 1.0, atol=1e-8) and np.allclose(
-            penalty @ candidate / size, 0, atol=1e-8
-        ):
-            return candidate
-    return None
+    return candidate if np.allclose(penalty @ candidate / size, 0, atol=1e-8) else None
 
 
 def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> np.ndarray:
