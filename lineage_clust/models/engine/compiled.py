@@ -61,7 +61,7 @@ def sum_rows(
     sums, rest_sums = line_up(n_genes), np.zeros((n_genes, n_rest))
     start, ascending = 0, True
     for row in rows:
-        line, first, last = lines[row], np.uintp(indptr[row]), np.uintp(indptr[row + 1])
+        line, first, last = lines[row], indptr[row], indptr[row + 1]
         if line >= 0 or of_all:
             ascending &= ascend(indices, first, last)
         if of_all:
@@ -121,7 +121,7 @@ def add_row(data, indices, places, first, last, factors, line, sums):
     """Add the values of a row to the sums of its genes; by itself, so that all that it needs is at hand."""
     own, kinds = load(factors, line), load(_KINDS, 0)
     of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
-    for at in range(first, last):
+    for at in range(np.uintp(first), np.uintp(last)):  # what cannot be negative needs no check for it
         gene = indices[at] if places is None else places[np.uintp(indices[at])]
         if places is None or gene >= 0:
             value = np.float64(data[at])
@@ -132,7 +132,7 @@ def add_row(data, indices, places, first, last, factors, line, sums):
 @compiled
 def add_rest(data, indices, places, first, last, values, sums):
     """Add the values of a row, times those of some columns of the design, to the sums `(n_genes, n_rest)`."""
-    for at in range(first, last):
+    for at in range(np.uintp(first), np.uintp(last)):
         gene = indices[at] if places is None else places[np.uintp(indices[at])]
         if places is None or gene >= 0:
             for own in range(len(values)):
@@ -142,7 +142,7 @@ def add_rest(data, indices, places, first, last, values, sums):
 @compiled
 def add_totals(data, indices, places, first, last, with_squares, others):
     """Add the values of a row, and their squares if asked for, to the sums `(n_genes, 2)`."""
-    for at in range(first, last):
+    for at in range(np.uintp(first), np.uintp(last)):
         gene = indices[at] if places is None else places[np.uintp(indices[at])]
         if places is None or gene >= 0:
             value = np.float64(data[at])
