@@ -120,12 +120,15 @@ def _assemble(lineage: Lineage, grid, groups, indices, failed: dict[int, str]) -
         raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", reasons)
     kept = np.setdiff1d(np.arange(n_genes), list(reasons))
     names = [lineage.genes[gene] for gene in kept]
+    if len(kept) < n_genes:
+        values, se = values[kept], None if se is None else se[kept]
+    table = pd.concat(tables) if len(tables) > 1 else tables[0]
     return Trends(
-        values[kept],
+        values,
         grid,
         names,
-        None if se is None else se[kept],
+        se,
         np.full(len(grid), "" if lineage.name is None else lineage.name, dtype=object),
         {lineage.genes[gene]: reasons[gene] for gene in sorted(reasons)},
-        pd.concat(tables).loc[names],
+        table if list(table.index) == names else table.loc[names],
     )

@@ -376,7 +376,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         rows = X.toarray() if sparse.issparse(X) else X
         if self._has_intercept:
             rows = np.column_stack([rows, np.ones(len(rows))])
-        with np.errstate(over="ignore", invalid="ignore"):  # far outside, squares overflow
+        # far outside, squares overflow
+        with few_threads(eta.size), np.errstate(over="ignore", invalid="ignore"):
             std = self.posterior_.std(rows)
         std[:, list(self.failed_)] = np.nan
         return eta, std
