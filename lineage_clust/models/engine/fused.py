@@ -127,9 +127,8 @@ def _are_one(values: np.ndarray, used: np.ndarray) -> bool:
 
 def _reaching(matrix, lines: np.ndarray, columns: np.ndarray | None, bound: float) -> np.ndarray:
     """Return which genes `(n_genes,)` hold a value of at least `bound`, of either sign, in a line of the design."""
-    at = np.flatnonzero(
-        (matrix.data >= bound) | (matrix.data <= -bound)
-    )  # integers have no absolute value of the least
+    # not by absolute values: the least integer has none
+    at = np.flatnonzero((matrix.data >= bound) | (matrix.data <= -bound))
     major, minor = np.searchsorted(matrix.indptr, at, side="right") - 1, matrix.indices[at]
     rows, genes = (major, minor) if matrix.format == "csr" else (minor, major)
     found = np.zeros(matrix.shape[1], dtype=bool)
