@@ -289,12 +289,12 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         scaled, table = trends.scaled(self.scale), deciding_table(trends)
         gate = Gate(self.alpha, self.min_deviance_explained, self.min_range).calibrated(table)
         passed = gate.passes(table)
-        if not (passed & (np.ptp(scaled, axis=1) > 0)).any():
+        # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
+        grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
+        if len(grouped) == 0:
             constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
             reason = constant if passed.any() else gate.why_none(table)
             warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=2)
-        # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
-        grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         draws = self._draws(fits, lineages, smoother, model, trends, seed)
         labels, order = self._cluster(clusterer, scaled, grouped, trends, draws)
