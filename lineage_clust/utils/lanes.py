@@ -2,6 +2,9 @@
 
 In Python, lanes are arrays of eight numbers, and masks arrays of eight truth values; compiled, they are a register each. They
 are loaded from the rows of arrays `(n, 8)` and stored there; `+ - * /`, comparisons and `&` go lane by lane.
+
+What is compiled is kept on disk under the date of the file that holds the loop: after a change in this file, those with the
+loops have to be touched.
 """
 
 from __future__ import annotations
