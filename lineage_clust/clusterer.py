@@ -28,6 +28,7 @@ from .fitting.group_fit import fixed_basis
 from .fitting.lineage_fit import fit_trends
 from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
+from .reading.lineage_keys import check_distinct
 from .models.mapping import entries
 from .trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
@@ -272,6 +273,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         chosen = self.lineage if lineage is None else lineage
         several = isinstance(chosen, (list, tuple))
         names: list = _unique_names(chosen) if several else [chosen]
+        check_distinct(adata, names, self.lineage_key)
         smoother, model = components.resolve_pair(
             self.smoother, self.model, covariates=self.covariates, offset=self.offset
         )

@@ -20,7 +20,7 @@ from .lineage import check_anndata, resolve_genes
 from .models.engine.moments import blocks, weighted_products
 from .reading.blocks import BlockedExpression
 from .reading.expression import expression_of, with_annotations
-from .reading.lineage_keys import available_lineages, find_weights
+from .reading.lineage_keys import available_lineages, check_distinct, find_weights
 from .trends import adjust
 from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
 from .utils.progress import bar, progress_bars
@@ -317,6 +317,7 @@ def _lineages(adata, lineage, lineage_key, backward) -> list[str]:
     names = [lineage] if isinstance(lineage, str) or not np.iterable(lineage) else list(lineage)
     if not names:
         raise ValueError("lineage is an empty list. Name at least one lineage.")
+    check_distinct(adata, names, lineage_key)
     return [find_weights(adata, name, lineage_key, backward)[0] for name in names]
 
 

@@ -55,7 +55,12 @@ def did_you_mean(name: object, known: Iterable) -> str:
     --------
     >>> did_you_mean("Klf2", ["Klf1", "Gata1"])
     " Did you mean 'Klf1'?"
+    >>> did_you_mean(3, ["3", "4"])
+    " Names are strings: write '3', not 3."
     """
+    known = list(known)
+    if not isinstance(name, str) and str(name) in known:
+        return f" Names are strings: write {str(name)!r}, not {name}."
     by_lower = {str(candidate).lower(): str(candidate) for candidate in known}
     close = get_close_matches(str(name).lower(), list(by_lower), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(by_lower[match]) for match in close)}?" if close else ""

@@ -19,8 +19,11 @@ from scipy import sparse
 
 from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
 from .reading.blocks import BlockedExpression
+from .reading.branches import warn_of_branches
 from .reading.expression import columns_of, expression_matrix, take, with_annotations
-from .reading.lineage_keys import find_pseudotime, find_weights
+from .reading.lineage_keys import find_weights
+from .reading.modalities import how_to_pass
+from .reading.pseudotime import find_pseudotime
 from .reading.time_range import find_time_range
 from .utils.checking import as_vector, check_key
 
@@ -147,6 +150,8 @@ def read_lineage(
     genes = resolve_genes(adata, genes, use_raw=use_raw)
     name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
     pseudotime = find_pseudotime(adata, time_key, name)
+    if name is None:
+        warn_of_branches(adata, pseudotime)
     raw_weights, weights = weights, clip_weights(weights, weight_threshold)
     matrix = expression_matrix(adata, layer, use_raw, memory_budget)
     offset_values = _read_offset(adata, offset, matrix)
@@ -208,10 +213,7 @@ def read_lineage(
 def check_anndata(adata: object) -> None:
     """Raise a TypeError unless `adata` is an AnnData with cells and genes."""
     if not isinstance(adata, AnnData):
-        raise TypeError(
-            f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. "
-            "Wrap a matrix with anndata.AnnData(X, obs=..., var=...)."
-        )
+        raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
     if adata.n_obs == 0 or adata.n_vars == 0:
         raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
 

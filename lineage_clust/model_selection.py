@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .lineage import check_anndata
-from .reading.lineage_keys import find_pseudotime
+from .reading.pseudotime import find_pseudotime
 from .utils.checking import check_seed
 from .utils.types import Seed
 

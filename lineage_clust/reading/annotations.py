@@ -11,7 +11,8 @@ from anndata import AnnData
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..lineage import check_anndata, clip_weights
 from ..utils.checking import check_key
-from .lineage_keys import find_pseudotime, find_weights
+from .lineage_keys import find_weights
+from .pseudotime import find_pseudotime
 
 
 def covariate_strips(

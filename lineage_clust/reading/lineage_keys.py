@@ -1,33 +1,26 @@
-"""Under which names the field's tools write pseudotime and lineage weights, and finding them in an AnnData."""
+"""Finding the weights of a lineage in an AnnData, under the names that the field's tools give them."""
 
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
-from ..errors import UnknownNameError, did_you_mean, quoted
-from ..utils.checking import as_numbers, check_key
+from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from ..utils.checking import check_key
+from .branches import branch_sources
+from .lineage_matrices import matrix_source, spread_columns, spread_source
+from .lineage_source import LineageSource, not_there
+from .obs_columns import column_source, columns_source, is_one_column
+from .scfates import TREE_KEYS, tree_source
 
 _log = logging.getLogger(__name__)
 
-# Palantir, scanpy, scVelo, CellRank, slingshot, monocle, scFates
-TIME_KEYS = (
-    "palantir_pseudotime",
-    "dpt_pseudotime",
-    "latent_time",
-    "velocity_pseudotime",
-    "ct_pseudotime",
-    "slingshot_pseudotime",
-    "monocle3_pseudotime",
-    "pseudotime",
-    "Pseudotime",
-    "t",
-)
-TIME_MATRIX_KEYS = ("slingshot_pseudotime", "pseudotime")
+_MASKS = "branch_masks"
 # CellRank 2 and 1, Palantir, slingshot, tradeSeq
 FORWARD_KEYS = (
     "lineages_fwd",
@@ -37,22 +30,18 @@ FORWARD_KEYS = (
     "slingshot_cell_weights",
     "cell_weights",
     "cellWeights",
-    "branch_masks",
+    _MASKS,
 )
 BACKWARD_KEYS = ("lineages_bwd", "from_initial_states")
-# where CellRank keeps the names of the columns of an array of fate probabilities
-_STATE_KEYS = {
-    "lineages_fwd": ("term_states_fwd", "terminal_states"),
-    "to_terminal_states": ("terminal_states", "term_states_fwd"),
-    "lineages_bwd": ("term_states_bwd", "init_states_bwd", "init_states_fwd", "initial_states"),
-    "from_initial_states": ("initial_states", "term_states_bwd"),
-}
 
 
 def find_weights(
-    adata: AnnData, lineage: str | None, lineage_key: str | None, backward: bool
-) -> tuple[str | None, str | None, np.ndarray]:
+    adata: AnnData, lineage: str | None, lineage_key: str | Sequence[str] | None, backward: bool
+) -> tuple[str | None, object, np.ndarray]:
     """Return the lineage's name, the key its weights were read from, and the weights `(n_obs,)`.
+
+    "A, B" stands for A and B together, see :meth:`.LineageSource.weights`. All cells are one trajectory, `None`, if no
+    lineage is named and there are no weights.
 
     Raises
     ------
@@ -63,46 +52,28 @@ def find_weights(
     """
     if lineage is not None and np.ndim(lineage) > 0:
         raise TypeError(f"A lineage must be one name; got {lineage!r}. Several are a list of names.")
-    check_key("lineage_key", lineage_key)
-    if lineage_key is not None:
-        if lineage_key in adata.obs and lineage_key not in adata.obsm:
-            return _weights_from_obs(adata, lineage, lineage_key)
-        if lineage_key not in adata.obsm:
-            raise UnknownNameError(
-                f"lineage_key {lineage_key!r} is neither in adata.obsm nor in adata.obs."
-                f"{did_you_mean(lineage_key, [*adata.obsm, *adata.obs.columns])}"
-            )
-        keys = [lineage_key]
-    else:
-        present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
-        keys = [key for key in (BACKWARD_KEYS if backward else FORWARD_KEYS) if key in present]
-    if not keys:
-        return _single_trajectory(adata, lineage, backward)
-    names = {key: lineage_names(adata, key) for key in keys}
+    lineage = None if lineage is None else str(lineage)
+    sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
     if lineage is None:
-        found = [(key, name) for key in keys for name in names[key]]
-        if len(found) > 1:
-            listed = "; ".join(f"{key!r}: {quoted(names[key])}" for key in keys)
-            raise ValueError(f"adata holds several lineages ({listed}). Choose one with lineage=...")
+        if not sources:
+            return None, None, np.ones(adata.n_obs)
+        source, members = _only_lineage(sources)
     else:
-        found = [(key, name) for key in keys for name in names[key] if name == str(lineage)]
-        if not found:
-            listed = "; ".join(f"{key!r} holds {quoted(names[key]) or 'no lineage'}" for key in keys)
-            every = [name for key in keys for name in names[key]]
-            raise UnknownNameError(f"Lineage {str(lineage)!r} is not there: {listed}.{did_you_mean(lineage, every)}")
-        if len(found) > 1 and len({key for key, _ in found}) == 1:
-            raise ValueError(
-                f"{found[0][0]!r} has {len(found)} columns named {str(lineage)!r}. Give its columns names of their own."
-            )
-        if len(found) > 1:
-            raise ValueError(
-                f"Lineage {str(lineage)!r} is in {quoted(key for key, _ in found)}. Choose one with lineage_key=..."
-            )
-    key, name = found[0]
-    return name, key, _column(adata, key, names[key].index(name))
+        if lineage_key is None and not any(source.members(lineage) for source in sources):
+            sources = [*sources, *branch_sources(adata)]
+        if not sources:
+            raise _no_weights(adata, lineage, backward)
+        source, members = _lineage_of(sources, lineage)
+    if source.note:
+        warnings.warn(f"Lineages are numbered. {source.note}", LineageClustWarning, stacklevel=3)
+    name = members[0] if lineage is None else lineage
+    _log.debug("Weights of lineage %r are read from %r.", name, source.key)
+    return name, source.key, source.weights(members)
 
 
-def available_lineages(adata: AnnData, lineage_key: str | None = None, backward: bool = False) -> list[str]:
+def available_lineages(
+    adata: AnnData, lineage_key: str | Sequence[str] | None = None, backward: bool = False
+) -> list[str]:
     """Return the names of all lineages of one key.
 
     Raises
@@ -112,135 +83,105 @@ def available_lineages(adata: AnnData, lineage_key: str | None = None, backward:
     ValueError
         If several keys hold lineages.
     """
-    if lineage_key is not None and lineage_key not in adata.obsm and lineage_key in adata.obs:
-        return [lineage_key]
-    known = BACKWARD_KEYS if backward else FORWARD_KEYS
-    present = set(adata.obsm)
-    keys = [key for key in known if key in present] if lineage_key is None else [lineage_key]
-    if not keys or keys[0] not in present:
+    if lineage_key is not None:
+        return _named(adata, lineage_key).names
+    sources = _stored(adata, backward) or branch_sources(adata)
+    if not sources:
+        known = BACKWARD_KEYS if backward else FORWARD_KEYS
         raise UnknownNameError(
-            f"adata.obsm holds no lineage weights (looked for {quoted(keys or known, len(known))}). Name them with "
-            "lineage_key=..."
+            f"adata.obsm holds no lineage weights (looked for {quoted(known, len(known))}). Name them with lineage_key=..."
         )
-    if len(keys) > 1:
-        raise ValueError(f"Lineages are in {quoted(keys)}. Choose with lineage_key=..., or name the lineages.")
-    return lineage_names(adata, keys[0])
+    if len(sources) > 1:
+        keys = quoted(source.key for source in sources)
+        raise ValueError(f"Lineages are in {keys}. Choose with lineage_key=..., or name the lineages.")
+    return sources[0].names
 
 
-def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -> np.ndarray:
-    """Return pseudotime `(n_obs,)` from obs, or from a matrix in obsm that has a column for the lineage.
+def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> None:
+    """Raise a ValueError if several lineages would all be read from one column of weights.
 
-    Raises
-    ------
-    UnknownNameError
-        If `time_key` or every known name is missing.
-    ValueError
-        If several known names are there.
-    TypeError
-        If the values are not numbers.
+    A column of obs that holds the weights of one lineage takes any name for it.
     """
-    check_key("time_key", time_key)
-    if time_key is None:
-        in_obs = [key for key in TIME_KEYS if key in adata.obs]
-        present = set(adata.obsm)
-        in_obsm = [
-            key
-            for key in TIME_MATRIX_KEYS
-            if key in present and lineage is not None and lineage in lineage_names(adata, key)
-        ]
-        found = list(dict.fromkeys([*in_obs, *in_obsm]))
-        if not found:
-            numeric = [key for key in adata.obs if pd.api.types.is_float_dtype(adata.obs[key])]
-            raise UnknownNameError(
-                f"No pseudotime was found: none of {quoted(TIME_KEYS, len(TIME_KEYS))} is in adata.obs. Name it with "
-                f"time_key=...; columns of obs that hold numbers: {quoted(numeric) or 'none'}."
-            )
-        if len(found) > 1:
-            raise ValueError(f"adata holds several pseudotimes: {quoted(found)}. Choose one with time_key=...")
-        time_key = found[0]
-    _log.debug("Pseudotime of lineage %r is read from %r.", lineage, time_key)
-    if time_key in adata.obs:
-        values = adata.obs[time_key]
-        is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
-        if not is_number or pd.api.types.is_bool_dtype(values):
+    if len(lineages) > 1 and is_one_column(adata, lineage_key):
+        raise ValueError(
+            f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} are asked "
+            f"for. Name a column for each and leave lineages to be named by them, e.g. lineage_key=[{lineage_key!r}, ...], "
+            f"lineage=[{lineage_key!r}, ...]."
+        )
+
+
+def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSource:
+    """Return the lineages of the key that a user names."""
+    if isinstance(key, (list, tuple, np.ndarray, pd.Index, pd.Series)):
+        if isinstance(key, pd.Series) or not all(isinstance(name, str) for name in key):
             raise TypeError(
-                f"Pseudotime adata.obs[{time_key!r}] must be numeric; its dtype is {values.dtype}. "
-                "Convert it, e.g. with .astype(float)."
+                "lineage_key must be a name or a list of names, not the weights themselves. Put them into obs, "
+                "adata.obs['my_lineage'] = ..., and pass lineage_key='my_lineage'."
             )
-        return values.to_numpy(dtype=float, na_value=np.nan)
-    if time_key in adata.obsm:
-        names = lineage_names(adata, time_key)
-        if lineage is None and len(names) == 1:
-            lineage = names[0]
-        if lineage not in names:
-            raise UnknownNameError(
-                f"adata.obsm[{time_key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}."
-            )
-        return _column(adata, time_key, names.index(lineage))
+        return columns_source(adata, list(key))
+    check_key("lineage_key", key)
+    if key in adata.obsm:
+        return matrix_source(adata, key)
+    tree = tree_source(adata, key) if key in TREE_KEYS else None
+    if tree is not None:
+        return tree
+    if key in adata.obs:
+        return column_source(adata, key, lineage)
+    if isinstance(key, str) and spread_columns(adata, key):
+        return spread_source(adata, key)
     raise UnknownNameError(
-        f"time_key {time_key!r} is neither in adata.obs nor in adata.obsm."
-        f"{did_you_mean(time_key, [*adata.obs.columns, *adata.obsm])}"
+        f"lineage_key {key!r} is neither in adata.obsm nor in adata.obs."
+        f"{did_you_mean(key, [*adata.obsm, *adata.obs.columns])}"
     )
 
 
-def lineage_names(adata: AnnData, key: str) -> list[str]:
-    """Return the names of the lineages in `adata.obsm[key]`, in the order of its columns.
-
-    They are taken from the columns of a DataFrame, from the `names` of CellRank's own Lineage object, from `uns`
-    (`{key}_names`, `{key}_columns`) or from CellRank's terminal states in obs; otherwise they are "0", "1", ...
-    """
-    values = adata.obsm[key]
-    if isinstance(values, pd.DataFrame):
-        return [str(name) for name in values.columns]
-    n_lineages = 1 if values.ndim == 1 else values.shape[1]
-    candidates = [getattr(values, "names", None)]
-    in_uns = (f"{key}_names", f"{key}_columns", f"{key}_colnames")
-    candidates += [adata.uns[name] for name in in_uns if name in adata.uns]
-    candidates += [
-        adata.obs[state].cat.categories
-        for state in _STATE_KEYS.get(key, ())
-        if state in adata.obs and isinstance(adata.obs[state].dtype, pd.CategoricalDtype)
-    ]
-    for names in candidates:
-        if names is not None and len(names) == n_lineages:
-            return [str(name) for name in names]
-    return [str(index) for index in range(n_lineages)]
+def _stored(adata: AnnData, backward: bool) -> list[LineageSource]:
+    """Return the matrices of weights under known keys; masks that were made from one of them are left out."""
+    present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
+    sources = []
+    for key in BACKWARD_KEYS if backward else FORWARD_KEYS:
+        if key in present:
+            sources.append(matrix_source(adata, key))
+        elif spread_columns(adata, key):
+            sources.append(spread_source(adata, key))
+    masks = next((source for source in sources if source.key == _MASKS), None)
+    if masks is not None:
+        whole = [source for source in sources if source is not masks and set(masks.names) <= set(source.names)]
+        if whole:
+            _log.info("Weights are taken from %r, not from the masks %r made from them.", whole[0].key, _MASKS)
+            sources.remove(masks)
+    return sources
 
 
-def _weights_from_obs(adata: AnnData, lineage: str | None, key: str) -> tuple[str, str, np.ndarray]:
-    values = adata.obs[key]
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_complex_dtype(values):  # bool is a branch mask
-        raise TypeError(
-            f"Lineage weights adata.obs[{key!r}] must be numbers or booleans; the dtype is {values.dtype}. For a "
-            f"categorical branch, pass e.g. a column (adata.obs[{key!r}] == name)."
-        )
-    name = key if lineage is None else str(lineage)
-    return name, key, values.to_numpy(dtype=float, na_value=np.nan)
+def _only_lineage(sources: list[LineageSource]) -> tuple[LineageSource, list[str]]:
+    found = [(source, name) for source in sources for name in source.names]
+    if len(found) != 1:
+        listed = "; ".join(f"{source.key!r}: {quoted(source.names)}" for source in sources)
+        notes = "".join(f" {source.note}" for source in sources if source.note)
+        raise ValueError(f"adata holds several lineages ({listed}). Choose one with lineage=...{notes}")
+    return found[0][0], [found[0][1]]
 
 
-def _single_trajectory(adata: AnnData, lineage: str | None, backward: bool) -> tuple[None, None, np.ndarray]:
-    if lineage is not None:
-        keys = BACKWARD_KEYS if backward else FORWARD_KEYS
-        raise UnknownNameError(
-            f"Lineage {str(lineage)!r} is asked for, but adata.obsm holds no lineage weights (none of "
-            f"{quoted(keys, len(keys))}; found {quoted(adata.obsm) or 'nothing'}). Name them with lineage_key=..., or "
-            "leave lineage out to take all cells as one trajectory."
-        )
-    return None, None, np.ones(adata.n_obs)
+def _lineage_of(sources: list[LineageSource], lineage: str) -> tuple[LineageSource, list[str]]:
+    found = [(source, members) for source in sources if (members := source.members(lineage))]
+    if not found:
+        raise not_there(lineage, sources)
+    if len(found) > 1:
+        keys = quoted(source.key for source, _ in found)
+        raise ValueError(f"Lineage {lineage!r} is in {keys}. Choose one with lineage_key=...")
+    return found[0]
 
 
-def _column(adata: AnnData, key: str, column: int) -> np.ndarray:
-    """Return one column of `adata.obsm[key]` as a float array `(n_obs,)`."""
-    values = adata.obsm[key]
-    if isinstance(values, pd.DataFrame):
-        chosen = values.iloc[:, column]
-        missing_as_nan = pd.api.types.is_numeric_dtype(chosen) and pd.api.types.is_extension_array_dtype(chosen)
-        chosen = chosen.to_numpy(dtype=float, na_value=np.nan) if missing_as_nan else chosen.to_numpy()
-    elif sparse.issparse(values):
-        chosen = values.toarray()[:, column]
-    else:
-        values = np.asarray(values)
-        if values.ndim > 2:
-            raise ValueError(f"adata.obsm[{key!r}] must have one or two dimensions; its shape is {values.shape}.")
-        chosen = values if values.ndim == 1 else values[:, column]
-    return as_numbers(f"adata.obsm[{key!r}], column {column},", chosen)
+def _no_weights(adata: AnnData, lineage: str, backward: bool) -> UnknownNameError:
+    keys = BACKWARD_KEYS if backward else FORWARD_KEYS
+    column = (
+        f" adata.obs has a column {lineage!r}: pass lineage_key={lineage!r}, or a list of such columns as lineage_key for "
+        "several lineages."
+        if lineage in adata.obs
+        else ""
+    )
+    return UnknownNameError(
+        f"Lineage {lineage!r} is asked for, but adata.obsm holds no lineage weights (none of "
+        f"{quoted(keys, len(keys))}; found {quoted(adata.obsm) or 'nothing'}).{column} Name them with lineage_key=..., or "
+        "leave lineage out to take all cells as one trajectory."
+    )

@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator
 from ..models.engine.sums import column_totals
 from ..reading.blocks import BlockedExpression
 from ..reading.expression import expression_of
-from ..reading.lineage_keys import find_pseudotime, find_weights
+from ..reading.lineage_keys import find_weights
+from ..reading.pseudotime import find_pseudotime
 
 # parameters that say how something is computed or shown, not what
 _IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes")

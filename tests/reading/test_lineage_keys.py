@@ -8,12 +8,11 @@ from lineage_clust.errors import UnknownNameError
 from lineage_clust.reading.lineage_keys import (
     BACKWARD_KEYS,
     FORWARD_KEYS,
-    TIME_KEYS,
     available_lineages,
-    find_pseudotime,
     find_weights,
-    lineage_names,
 )
+from lineage_clust.reading.lineage_matrices import lineage_names
+from lineage_clust.reading.pseudotime import TIME_KEYS, find_pseudotime
 
 WEIGHTS = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.0, 1.0]])
 TIMES = np.array([0.0, 0.2, 0.5, 1.0])

@@ -1,0 +1,82 @@
+"""Branches that tools label without weights: read when a lineage is named, told of when all cells are taken together."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ..errors import LineageClustWarning, quoted
+from .lineage_matrices import SLINGSHOT_TIMES, spread_columns
+from .lineage_source import LineageSource
+from .obs_columns import label_source
+from .scfates import TREE_KEY, mixed_branches, tree_source
+
+_DPT_GROUPS = "dpt_groups"
+
+
+def branch_sources(adata: AnnData) -> list[LineageSource]:
+    """Return the lineages of scFates' tree, of slingshot's pseudotimes without weights, and scanpy's `dpt_groups`."""
+    tree = tree_source(adata)
+    sources = [] if tree is None else [tree]
+    times = spread_columns(adata, SLINGSHOT_TIMES)
+    if times:
+        columns = list(times.values())
+        sources.append(
+            LineageSource(
+                SLINGSHOT_TIMES, list(times), lambda index: adata.obs[columns[index]].notna().to_numpy(dtype=float)
+            )
+        )
+    if _DPT_GROUPS in adata.obs:
+        sources.append(label_source(adata, _DPT_GROUPS))
+    return sources
+
+
+def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:
+    """Warn that branches are mixed, if all cells are one trajectory although a tool has told them apart."""
+    tips = mixed_branches(adata)
+    if tips:
+        warnings.warn(
+            f"All cells are taken as one trajectory, but adata.uns[{TREE_KEY!r}] (scFates) has {len(tips)} branches, which "
+            f"share their times: trends are mixtures of these. Name one with lineage=...: {quoted(tips)}.",
+            LineageClustWarning,
+            stacklevel=3,
+        )
+    elif _DPT_GROUPS in adata.obs:
+        spans = _middle_halves(adata.obs[_DPT_GROUPS], pseudotime)
+        path = _one_after_another(spans)
+        if len(path) < len(spans):
+            beside = [name for name in spans.index if name not in path]
+            warnings.warn(
+                f"All cells are taken as one trajectory, but segments of adata.obs[{_DPT_GROUPS!r}] (scanpy) lie beside each "
+                f"other in pseudotime ({quoted(beside)} beside {quoted(path)}): trends are mixtures of these. Name the "
+                f"segments of one path as lineage, e.g. lineage={', '.join(path)!r}.",
+                LineageClustWarning,
+                stacklevel=3,
+            )
+
+
+def _middle_halves(groups: pd.Series, pseudotime: np.ndarray) -> pd.DataFrame:
+    """Return first and third quartile of each group's pseudotime, in the order of time."""
+    finite = np.isfinite(pseudotime) & groups.notna().to_numpy()
+    times = pd.Series(pseudotime[finite])
+    return times.groupby(groups.astype(str).to_numpy()[finite]).quantile([0.25, 0.75]).unstack().sort_values(0.25)
+
+
+def _one_after_another(spans: pd.DataFrame) -> list[str]:
+    """Return groups of which each begins after the one before; the middle halves of segments of one path do.
+
+    Examples
+    --------
+    >>> _one_after_another(pd.DataFrame({0.25: [0.1, 0.4, 0.5], 0.75: [0.3, 0.8, 0.9]}, index=["0", "1", "2"]))
+    ['0', '1']
+    """
+    path: list[str] = []
+    last = -np.inf
+    for name, (start, end) in zip(spans.index, spans.to_numpy(), strict=True):
+        if start >= last:
+            path.append(str(name))
+            last = end
+    return path

@@ -1,0 +1,91 @@
+"""Lineages in columns of obs: weights, membership as True and False, or the name of each cell's branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ..errors import UnknownNameError, did_you_mean
+from .lineage_source import LineageSource
+
+_NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float")
+_LABELS = ("string", "categorical")
+
+
+def column_source(adata: AnnData, key: str, lineage: str | None = None) -> LineageSource:
+    """Return the lineages of one column of obs: a lineage for each branch, or one lineage of which it holds the weights.
+
+    That one lineage may have any name; `None` names it by the column.
+
+    Raises
+    ------
+    TypeError
+        If the column holds neither numbers nor labels.
+    ValueError
+        If its integers may be either.
+    """
+    values = adata.obs[key]
+    kind = _kind(values)
+    if kind == "integer" and not values.dropna().isin([0, 1]).all():
+        if lineage is not None and lineage in set(values.dropna().astype(str)):
+            return label_source(adata, key)
+        raise ValueError(
+            f"adata.obs[{key!r}] holds integers, which may be names of branches or weights. Say which: "
+            f"adata.obs[{key!r}] = adata.obs[{key!r}].astype('category'), or .astype(float)."
+        )
+    if kind in _LABELS:
+        return label_source(adata, key)
+    return LineageSource(key, [str(key) if lineage is None else lineage], lambda _: _weights(adata, key))
+
+
+def is_one_column(adata: AnnData, key: object) -> bool:
+    """Return whether a key names a column of obs that holds the weights of one lineage, whatever that is called."""
+    if not isinstance(key, str) or key in adata.obsm or key not in adata.obs:
+        return False
+    values = adata.obs[key]
+    kind = _kind(values)
+    return kind in _NUMBERS and not (kind == "integer" and not values.dropna().isin([0, 1]).all())
+
+
+def label_source(adata: AnnData, key: str) -> LineageSource:
+    """Return a lineage for each branch that a column names: weight 1 for its cells, 0 for all others."""
+    labels = adata.obs[key].astype("category").cat.remove_unused_categories()
+    codes = labels.cat.codes.to_numpy()
+    return LineageSource(key, [str(name) for name in labels.cat.categories], lambda code: (codes == code).astype(float))
+
+
+def columns_source(adata: AnnData, keys: Sequence[str]) -> LineageSource:
+    """Return a lineage for each of several columns of obs, named by them.
+
+    Raises
+    ------
+    UnknownNameError
+        If a column is not there.
+    """
+    for key in keys:
+        if key not in adata.obs:
+            raise UnknownNameError(
+                f"lineage_key {key!r} of the list is not in adata.obs.{did_you_mean(key, adata.obs.columns)}"
+            )
+    return LineageSource(list(keys), [str(key) for key in keys], lambda index: _weights(adata, keys[index]))
+
+
+def _kind(values: pd.Series) -> str:
+    if isinstance(values.dtype, pd.CategoricalDtype) and len(values.cat.categories):
+        inner = pd.api.types.infer_dtype(values.cat.categories, skipna=True)
+        return inner if inner == "boolean" else "categorical"
+    return pd.api.types.infer_dtype(values, skipna=True)
+
+
+def _weights(adata: AnnData, key: str) -> np.ndarray:
+    values = adata.obs[key]
+    if _kind(values) not in _NUMBERS:
+        several = " Name one such column as lineage_key, not a list." if _kind(values) in _LABELS else ""
+        raise TypeError(
+            f"Lineage weights adata.obs[{key!r}] must be numbers or booleans, or in a column of its own the names of "
+            f"branches; the dtype is {values.dtype}.{several}"
+        )
+    return pd.to_numeric(values.astype(object)).to_numpy(dtype=float, na_value=np.nan)
