@@ -255,14 +255,19 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         strength = {"both": r.abs(), "positive": r, "negative": -r}[self.direction]
         kept = strength[strength.notna() & (strength > 0) & ((q < self.alpha) if self.alpha is not None else True)]
         if kept.empty:
-            raise ValueError(
-                f"No gene of {len(r)} goes with lineage {lineage!r} at a q-value below alpha={self.alpha}. Raise alpha, or "
-                "pass alpha=None with n_genes."
-            )
+            raise ValueError(f"No gene of {len(r)} goes with lineage {lineage!r}{self._why_none(r)}")
         chosen = kept.sort_values(ascending=False, kind="stable").index[: self.n_genes]
         self.genes_ = [str(gene) for gene in chosen]
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self
+
+    def _why_none(self, correlations: pd.Series) -> str:
+        """Return the end of a sentence that says why no gene is chosen, and what to do."""
+        if correlations.isna().all():
+            return ": its weights, or all genes, are the same in all cells. Choose another lineage, or other genes."
+        if self.alpha is not None:
+            return f" at a q-value below alpha={self.alpha}. Raise alpha, or pass alpha=None with n_genes."
+        return f": no correlation is {self.direction}. Pass direction='both'."
 
     def transform(self, adata: AnnData) -> AnnData:
         """Return the AnnData with the chosen genes, in their order there (a view; the data are not copied)."""

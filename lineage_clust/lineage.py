@@ -255,7 +255,7 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
         if len(set(chosen)) < len(chosen):
             twice = pd.unique(var_names[var_names.duplicated()])
             raise ValueError(
-                f"var_names holds {quoted(twice, 5)} more than once. Call adata.var_names_make_unique() first."
+                f"var_names holds {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}"
             )
         return chosen
     if isinstance(genes, (str, bytes)):
@@ -285,9 +285,15 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
         twice = set(var_names[var_names.duplicated()]).intersection(chosen)
         if twice:
             raise ValueError(
-                f"var_names holds {quoted(sorted(twice), 5)} more than once. Call adata.var_names_make_unique() first."
+                f"var_names holds {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
             )
     return [str(name) for name in chosen]
+
+
+def _how_to_make_unique(use_raw: bool) -> str:
+    if use_raw:  # the names of raw cannot be set
+        return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
+    return "Call adata.var_names_make_unique() first."
 
 
 def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:

@@ -206,3 +206,40 @@ def test_odd_parameters_are_refused(given, error, message):
 def test_a_selector_refuses_odd_flags():
     with pytest.raises(TypeError, match="use_raw must be True or False"):
         lc.DriverSelector(lineage="Ery", use_raw="x").fit(lc.datasets.bone_marrow())
+
+
+def test_selector_s_advice_can_be_followed():
+    X, fates = example(9)
+    shuffled = cells(np.random.default_rng(0).permutation(X), fates)
+    with pytest.raises(ValueError, match="below alpha=1e-06. Raise alpha, or pass alpha=None with n_genes"):
+        DriverSelector("A", alpha=1e-6).fit(shuffled)
+    assert len(DriverSelector("A", alpha=None, n_genes=2).fit(shuffled).genes_) == 2
+    one = cells(X, fates)
+    sign = np.sign(lineage_drivers(one, "A")["A_corr"].iloc[0])
+    one = one[:, [lineage_drivers(one, "A").index[0]]].copy()
+    wrong = "negative" if sign > 0 else "positive"
+    with pytest.raises(ValueError, match=f"no correlation is {wrong}. Pass direction='both'"):
+        DriverSelector("A", alpha=None, direction=wrong).fit(one)
+    assert DriverSelector("A", alpha=None, direction="both").fit(one).genes_ == list(one.var_names)
+
+
+@pytest.mark.filterwarnings("ignore:Fate probabilities of a lineage are the same")
+def test_selector_says_when_weights_do_not_vary():
+    X, fates = example(9)
+    adata = cells(X, fates)
+    adata.obs["all"] = 1.0
+    with pytest.raises(ValueError, match="weights, or all genes, are the same in all cells. Choose another lineage"):
+        DriverSelector(lineage_key="all").fit(adata)
+
+
+def test_one_column_of_weights_is_not_the_drivers_of_two_lineages():
+    X, fates = example(9)
+    adata = cells(X, fates)
+    adata.obs["to_a"], adata.obs["to_b"] = np.asarray(fates)[:, 0], np.asarray(fates)[:, 1]
+    with pytest.raises(ValueError, match=r"weights of one lineage, but 2 are asked for.*lineage_key=\['to_a', ...\]"):
+        lineage_drivers(adata, ["A", "B"], lineage_key="to_a")
+    keys = ["to_a", "to_b"]
+    table = lineage_drivers(adata, keys, lineage_key=keys)
+    np.testing.assert_allclose(
+        table["to_b_corr"], lineage_drivers(adata, "to_b", lineage_key="to_b")["to_b_corr"].loc[table.index]
+    )

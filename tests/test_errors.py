@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +50,8 @@ def test_far_names_are_not_offered():
 def test_close_names_of_any_type_are_offered():
     assert did_you_mean(10, [100, 7]) == " Did you mean '100'?"
     assert did_you_mean("gata", ["Gata1", "Gata2"]).count("Gata") == 2
+
+
+@pytest.mark.parametrize("number", [3, np.int64(3)])
+def test_a_number_that_is_a_name_is_not_offered_as_itself(number):
+    assert did_you_mean(number, ["1", "3", "33"]) == " Names are strings: write '3', not 3."

@@ -379,6 +379,31 @@ def test_cells_without_a_covariate_are_left_out(make_adata, value):
     assert np.isfinite(lineage.covariates).all()
 
 
+# ---- advice that can be followed
+
+
+def test_names_of_raw_are_made_unique_as_the_message_says(make_adata):
+    adata = make_adata()
+    raw = adata.raw.to_adata()
+    raw.var_names = ["twice", "twice", *raw.var_names[2:]]
+    adata.raw = raw
+    for genes in (None, ["twice"]):
+        with pytest.raises(ValueError, match=r"raw = adata.raw.to_adata\(\), raw.var_names_make_unique\(\) and adata.raw ="):
+            resolve_genes(adata, genes, use_raw=True)
+    raw = adata.raw.to_adata()
+    raw.var_names_make_unique()
+    adata.raw = raw
+    assert resolve_genes(adata, ["twice"], use_raw=True) == ["twice"]
+
+
+@pytest.mark.parametrize("genes", [[3], np.array([3, 4])])
+def test_integers_are_no_names_of_genes(genes):
+    adata = ad.AnnData(np.ones((2, 5)), var=pd.DataFrame(index=[str(gene) for gene in range(5)]))
+    with pytest.raises(UnknownNameError, match="Names are strings: write '3', not 3"):
+        resolve_genes(adata, genes)
+    assert resolve_genes(adata, [str(gene) for gene in genes])[0] == "3"
+
+
 # ---- offset
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
-from ..utils.checking import check_key
+from ..utils.checking import check_key, shortened
 from .branches import branch_sources
 from .lineage_matrices import matrix_source, spread_columns, spread_source
 from .lineage_source import LineageSource, not_there
@@ -51,7 +51,7 @@ def find_weights(
         If several lineages or several keys fit.
     """
     if lineage is not None and np.ndim(lineage) > 0:
-        raise TypeError(f"A lineage must be one name; got {lineage!r}. Several are a list of names.")
+        raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Several are a list of names.")
     lineage = None if lineage is None else str(lineage)
     sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
     if lineage is None:
@@ -118,6 +118,8 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
                 "lineage_key must be a name or a list of names, not the weights themselves. Put them into obs, "
                 "adata.obs['my_lineage'] = ..., and pass lineage_key='my_lineage'."
             )
+        if len(key) == 0:
+            raise TypeError("lineage_key must be one name, or a list of at least one; it is empty.")
         return columns_source(adata, list(key))
     check_key("lineage_key", key)
     if key in adata.obsm:

@@ -44,9 +44,18 @@ def check_share(name: str, value: object) -> None:
 
 
 def check_key(name: str, value: object) -> None:
-    """Raise a TypeError if `value` cannot be the name of a column or an entry, as a list of names cannot."""
+    """Raise a TypeError if `value` cannot be the name of a column or an entry, as a list of names cannot.
+
+    Examples
+    --------
+    >>> check_key("time_key", ["t"])
+    Traceback (most recent call last):
+    TypeError: time_key must be one name; got ['t'] of type list.
+    """
     if not isinstance(value, Hashable):
-        raise TypeError(f"{name} must be one name; got {value!r} of type {type(value).__name__}.")
+        own = getattr(value, "name", None)  # a column was passed for its name
+        advice = f" Pass the name of the column, {own!r}." if isinstance(own, str) else ""
+        raise TypeError(f"{name} must be one name; got {shortened(value)} of type {type(value).__name__}.{advice}")
 
 
 def as_path(value: Any) -> Path:

@@ -76,11 +76,6 @@ def test_forward_and_backward_keys_side_by_side():
     np.testing.assert_array_equal(weights, WEIGHTS[::-1, 0])
 
 
-@pytest.mark.parametrize("key", TIME_KEYS)
-def test_time_keys_are_found(key):
-    np.testing.assert_array_equal(find_pseudotime(cells(**{key: TIMES}), None, None), TIMES)
-
-
 # ---- containers of weights
 
 
@@ -161,18 +156,6 @@ def test_slingshot_s_pair_of_matrices():
     np.testing.assert_array_equal(find_pseudotime(adata, "slingshot_pseudotime", "A"), TIMES)
 
 
-def test_a_pseudotime_matrix_of_other_lineages_is_not_taken():
-    adata = with_weights("slingshot_pseudotime", frame(["myeloid", "erythroid"]), palantir_pseudotime=TIMES)
-    np.testing.assert_array_equal(find_pseudotime(adata, None, "A"), TIMES)
-    with pytest.raises(UnknownNameError, match="no pseudotime for lineage 'A'; its columns are 'myeloid', 'erythroid'"):
-        find_pseudotime(adata, "slingshot_pseudotime", "A")
-
-
-def test_a_pseudotime_matrix_of_one_column_needs_no_lineage():
-    adata = with_weights("slingshot_pseudotime", TIMES[:, None])
-    np.testing.assert_array_equal(find_pseudotime(adata, "slingshot_pseudotime", None), TIMES)
-
-
 @pytest.mark.parametrize("missing", [np.nan, None])
 def test_missing_values_become_nan(missing):
     nullable = pd.array([0.1, missing, 0.5, 1.0], dtype="Float64")
@@ -195,11 +178,6 @@ def test_weights_in_a_column_of_obs(values):
     assert (name, key, weights.dtype) == ("to_ery", "to_ery", float)
     np.testing.assert_array_equal(weights, np.asarray(values, dtype=float))
     assert weights_of(adata, "Ery", "to_ery")[0] == "Ery"
-
-
-def test_labels_are_not_weights():
-    with pytest.raises(TypeError, match=r"must be numbers or booleans; the dtype is category.*== name"):
-        weights_of(cells(branch=pd.Categorical(list("aabb"))), None, "branch")
 
 
 def test_obsm_is_looked_at_before_obs():
@@ -228,10 +206,51 @@ def test_several_lineages_are_listed():
 
 def test_a_name_under_two_keys_needs_lineage_key():
     adata = with_weights("palantir_fate_probabilities", frame())
-    adata.obsm["branch_masks"] = frame(values=WEIGHTS > 0.5)
-    with pytest.raises(ValueError, match=r"'A' is in 'palantir_fate_probabilities', 'branch_masks'.*lineage_key="):
+    adata.obsm["lineages_fwd"] = frame(values=WEIGHTS[::-1])
+    with pytest.raises(ValueError, match=r"'A' is in 'lineages_fwd', 'palantir_fate_probabilities'.*lineage_key="):
         weights_of(adata, "A")
-    assert weights_of(adata, "A", "branch_masks")[2].tolist() == [1, 0, 0, 0]
+    np.testing.assert_array_equal(weights_of(adata, "A", "lineages_fwd")[2], WEIGHTS[::-1, 0])
+
+
+@pytest.mark.parametrize("probabilities", ["palantir_fate_probabilities", "lineages_fwd"])
+def test_probabilities_come_before_the_masks_made_from_them(probabilities, caplog):
+    adata = with_weights(probabilities, frame())
+    adata.obsm["branch_masks"] = WEIGHTS > 0.45  # as palantir.presults.select_branch_cells writes it with save_as_df=False
+    adata.uns["branch_masks_columns"] = ["A", "B"]
+    with caplog.at_level("INFO", logger="lineage_clust"):
+        _, key, weights = weights_of(adata, "A")
+    assert key == probabilities
+    np.testing.assert_array_equal(weights, WEIGHTS[:, 0])
+    assert f"taken from {probabilities!r}, not from the masks 'branch_masks'" in caplog.text
+    assert weights_of(adata, "A", "branch_masks")[2].tolist() == [1, 0, 1, 0]
+    assert available_lineages(adata) == ["A", "B"]
+
+
+def test_masks_of_lineages_without_probabilities_are_read():
+    adata = with_weights("palantir_fate_probabilities", frame())
+    adata.obsm["branch_masks"] = frame(["A", "C"], WEIGHTS > 0.45)
+    assert weights_of(adata, "C")[1] == "branch_masks"
+
+
+@pytest.mark.parametrize("key", ["lineages_fwd", "palantir_fate_probabilities", "branch_masks"])
+def test_lineages_together(key):
+    adata = with_weights(key, pd.DataFrame(np.eye(4)[:, :3], index=list("wxyz"), columns=["Ery", "Mono", "Neu"]))
+    name, found, weights = weights_of(adata, "Neu, Mono")
+    assert (name, found, weights.tolist()) == ("Neu, Mono", key, [0, 1, 1, 0])
+    with pytest.raises(UnknownNameError, match=r"Lineage 'Neuu' is not there: .* Did you mean 'Neu'"):
+        weights_of(adata, "Mono, Neuu")
+
+
+def test_lineages_of_two_keys_are_not_put_together():
+    adata = with_weights("palantir_fate_probabilities", frame())
+    adata.obsm["slingshot_cell_weights"] = frame(["C", "D"])
+    with pytest.raises(UnknownNameError, match="Lineages that are combined must be under one key"):
+        weights_of(adata, "A, C")
+
+
+def test_rounding_below_zero_is_no_negative_weight():
+    adata = with_weights("lineages_fwd", frame(values=WEIGHTS - np.array([[0, 0], [0, 0], [0, 0], [1e-9, 0]])))
+    assert weights_of(adata, "A")[2].tolist() == [0.9, 0.4, 0.5, 0.0]
 
 
 def test_a_name_under_one_of_two_keys_is_found():
@@ -256,30 +275,6 @@ def test_a_misspelt_key_gets_a_close_match():
         find_pseudotime(adata, "pseudotim", None)
 
 
-def test_several_pseudotimes_are_listed():
-    adata = cells(dpt_pseudotime=TIMES, latent_time=TIMES)
-    with pytest.raises(
-        ValueError, match=r"several pseudotimes: 'dpt_pseudotime', 'latent_time'. Choose one with time_key="
-    ):
-        find_pseudotime(adata, None, None)
-    np.testing.assert_array_equal(find_pseudotime(adata, "latent_time", None), TIMES)
-
-
-def test_no_pseudotime_lists_what_was_looked_for_and_what_is_there():
-    with pytest.raises(UnknownNameError, match=r"none of 'palantir_pseudotime', .*time_key=.*hold numbers: 'age'"):
-        find_pseudotime(cells(age=TIMES, label=list("aabb")), None, None)
-
-
-@pytest.mark.parametrize("values", [list("abcd"), [True, False, True, False], pd.Categorical([1, 2, 3, 4])])
-def test_pseudotime_must_be_numeric(values):
-    with pytest.raises(TypeError, match=r"\['pseudotime'\] must be numeric; its dtype is"):
-        find_pseudotime(cells(pseudotime=values), None, None)
-
-
-def test_integer_times_are_pseudotime():
-    assert find_pseudotime(cells(day=[1, 2, 4, 8]), "day", None).dtype == float
-
-
 # ---- the names of all lineages
 
 
@@ -293,10 +288,11 @@ def test_a_column_of_obs_is_its_own_lineage():
     assert available_lineages(cells(toward=WEIGHTS[:, 0]), "toward") == ["toward"]
 
 
-@pytest.mark.parametrize("key", [None, "mine"])
-def test_no_lineages(key):
+def test_no_lineages():
     with pytest.raises(UnknownNameError, match="holds no lineage weights .looked for .*Name them with lineage_key="):
-        available_lineages(cells(), key)
+        available_lineages(cells())
+    with pytest.raises(UnknownNameError, match="lineage_key 'mine' is neither in adata.obsm nor in adata.obs"):
+        available_lineages(cells(), "mine")
 
 
 def test_lineages_of_several_keys():
