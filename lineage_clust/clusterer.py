@@ -28,8 +28,8 @@ from .fitting.group_fit import fixed_basis
 from .fitting.lineage_fit import fit_trends
 from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
-from .reading.lineage_keys import check_distinct
 from .models.mapping import entries
+from .reading.lineage_keys import check_distinct
 from .trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
 from .utils.memory import check_points
@@ -66,9 +66,13 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     genes : sequence of str, default=None
         Genes to fit; `None` = all. `fit(genes=)` overrides it. Under a pipeline or a search, set it here.
     lineage : str or list of str, default=None
-        Lineage to fit; `None` = the only one there is. A list clusters the concatenated trends of several lineages.
-    time_key, lineage_key : str, default=None
-        Where pseudotime and lineage weights are; `None` = found by the names of the usual tools.
+        Lineage to fit; `None` = the only one there is. "A, B" is A and B together, their weights being added. A list
+        clusters the concatenated trends of several lineages.
+    time_key : str, default=None
+        Where pseudotime is, in obs or obsm; `None` = found by the names of the usual tools.
+    lineage_key : str or list of str, default=None
+        Where lineage weights are: a matrix in obsm, a column of obs with weights, True and False, or the names of
+        branches, or a list of columns of obs, one a lineage; `None` = found by the names of the usual tools.
     layer : str, default=None
         Layer with the expression; `None` = `X`.
     use_raw : bool, default=False
@@ -189,7 +193,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         genes: Sequence[str] | None = None,
         lineage: Names = None,
         time_key: str | None = None,
-        lineage_key: str | None = None,
+        lineage_key: Names = None,
         layer: str | None = None,
         use_raw: bool = False,
         backward: bool = False,

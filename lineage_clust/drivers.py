@@ -24,7 +24,7 @@ from .reading.lineage_keys import available_lineages, check_distinct, find_weigh
 from .trends import adjust
 from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
 from .utils.progress import bar, progress_bars
-from .utils.types import Seed
+from .utils.types import Names, Seed
 
 _METHODS = ("pearson", "spearman")
 _TESTS = ("fisher", "permutation")
@@ -41,7 +41,7 @@ def lineage_drivers(
     test: str = "fisher",
     n_permutations: int = 1000,
     confidence_level: float = 0.95,
-    lineage_key: str | None = None,
+    lineage_key: Names = None,
     backward: bool = False,
     layer: str | None = None,
     use_raw: bool = False,
@@ -56,7 +56,7 @@ def lineage_drivers(
     adata : AnnData
         Cells x genes, with fate probabilities. It is not changed.
     lineage : str or list of str, optional
-        Lineages; `None` = all.
+        Lineages; `None` = all. "A, B" is A and B together, their probabilities being added.
     genes : sequence of str, optional
         Genes; `None` = all.
     method : {"pearson", "spearman"}
@@ -204,7 +204,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         alpha: float | None = 0.01,
         direction: str = "both",
         method: str = "pearson",
-        lineage_key: str | None = None,
+        lineage_key: Names = None,
         backward: bool = False,
         layer: str | None = None,
         use_raw: bool = False,

@@ -26,6 +26,7 @@ from .reading.modalities import how_to_pass
 from .reading.pseudotime import find_pseudotime
 from .reading.time_range import find_time_range
 from .utils.checking import as_vector, check_key
+from .utils.types import Names
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def read_lineage(
     *,
     genes: Sequence[str] | None = None,
     time_key: str | None = None,
-    lineage_key: str | None = None,
+    lineage_key: Names = None,
     layer: str | None = None,
     use_raw: bool = False,
     backward: bool = False,
@@ -103,12 +104,12 @@ def read_lineage(
     adata
         Cells x genes. It is not changed.
     lineage
-        Name of the lineage; `None` = the only one there is.
+        Name of the lineage; `None` = the only one there is. "A, B" is A and B together.
     genes
         Names of genes; `None` = all.
     time_key, lineage_key
-        Where pseudotime (obs, or obsm with one column a lineage) and weights (obsm or obs) are; `None` = found by the
-        names that Palantir, scanpy, scVelo, CellRank, scFates and slingshot write.
+        Where pseudotime (obs, or obsm with one column a lineage) and weights (obsm, a column of obs, or a list of
+        columns) are; `None` = found by the names that Palantir, scanpy, scVelo, CellRank, scFates and slingshot write.
     layer, use_raw
         Which expression to read; `X` by default.
     backward
@@ -254,9 +255,7 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
         chosen = [str(name) for name in var_names]
         if len(set(chosen)) < len(chosen):
             twice = pd.unique(var_names[var_names.duplicated()])
-            raise ValueError(
-                f"var_names holds {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}"
-            )
+            raise ValueError(f"var_names holds {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
         return chosen
     if isinstance(genes, (str, bytes)):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
@@ -392,7 +391,7 @@ def _read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
     return values
 
 
-def _report_left_out(finite: np.ndarray, name: str | None, weights_key: str | None) -> None:
+def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) -> None:
     left_out = int(np.sum(~finite))
     if left_out == len(finite):
         raise ValueError(

@@ -245,8 +245,10 @@ def test_a_wrong_call_leaves_an_earlier_fit_whole(adata, wrong):
 
 
 def test_words_instead_of_weights(adata):
-    adata.obs["branch"] = "A"
-    expect(TypeError, r"Lineage weights adata.obs\['branch'\] must be numbers or booleans", adata, lineage_key="branch")
+    adata.obs["branch"] = "B"
+    expect(ValueError, "Lineage 'A' is not there: 'branch' holds 'B'", adata, lineage_key="branch")
+    adata.obs["since"] = pd.Timestamp("2020")
+    expect(TypeError, r"Lineage weights adata.obs\['since'\] must be numbers or booleans", adata, lineage_key="since")
 
 
 def test_anndata_without_x(adata):

@@ -23,7 +23,9 @@ def cells():
     rates = np.column_stack([4 * t * (fate > 0), 4 * t * (fate == 0), 4 * (1 - t), np.full(400, 2.0)] * 6)
     adata = ad.AnnData(
         np.log1p(rng.poisson(rates)),
-        obs=pd.DataFrame({"palantir_pseudotime": t, "batch": rng.choice(["x", "y"], 400)}, index=[f"c{i}" for i in range(400)]),
+        obs=pd.DataFrame(
+            {"palantir_pseudotime": t, "batch": rng.choice(["x", "y"], 400)}, index=[f"c{i}" for i in range(400)]
+        ),
         var=pd.DataFrame(index=[f"g{gene}" for gene in range(24)]),
     )
     adata.obsm["palantir_fate_probabilities"] = pd.DataFrame(
@@ -91,7 +93,13 @@ def test_as_in_cellrank_s_function(cells, tmp_path):
     adata = cells.copy()
     options = {"time_key": "palantir_pseudotime", "random_state": 0, "show_progress_bar": False}
     models = lc.cluster_lineage(
-        adata, {"*": {BOTH: lc.GAM()}}, list(adata.var_names), BOTH, covariate_key="batch", return_models=True, **options
+        adata,
+        {"*": {BOTH: lc.GAM()}},
+        list(adata.var_names),
+        BOTH,
+        covariate_key="batch",
+        return_models=True,
+        **options,
     )
     assert all(list(of_gene) == [BOTH] for of_gene in models.values())
     assert adata.uns[f"lineage_{BOTH}_trend"].shape == (24, 200)

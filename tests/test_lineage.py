@@ -388,7 +388,9 @@ def test_names_of_raw_are_made_unique_as_the_message_says(make_adata):
     raw.var_names = ["twice", "twice", *raw.var_names[2:]]
     adata.raw = raw
     for genes in (None, ["twice"]):
-        with pytest.raises(ValueError, match=r"raw = adata.raw.to_adata\(\), raw.var_names_make_unique\(\) and adata.raw ="):
+        with pytest.raises(
+            ValueError, match=r"raw = adata.raw.to_adata\(\), raw.var_names_make_unique\(\) and adata.raw ="
+        ):
             resolve_genes(adata, genes, use_raw=True)
     raw = adata.raw.to_adata()
     raw.var_names_make_unique()

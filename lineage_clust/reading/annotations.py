@@ -11,6 +11,7 @@ from anndata import AnnData
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..lineage import check_anndata, clip_weights
 from ..utils.checking import check_key
+from ..utils.types import Names
 from .lineage_keys import find_weights
 from .pseudotime import find_pseudotime
 
@@ -22,7 +23,7 @@ def covariate_strips(
     grid_lineage: np.ndarray,
     *,
     time_key: str | None = None,
-    lineage_key: str | None = None,
+    lineage_key: Names = None,
     backward: bool = False,
     weight_threshold: float | tuple[float, float] = (0.01, 0.01),
     cmap: object = "viridis",

@@ -19,9 +19,7 @@ _STATE_KEYS = {
 }
 
 
-def state_names(
-    adata: AnnData, key: str, n_lineages: int, column: Callable[[int], np.ndarray]
-) -> list[str] | None:
+def state_names(adata: AnnData, key: str, n_lineages: int, column: Callable[[int], np.ndarray]) -> list[str] | None:
     """Return the categories of the states that belong to `adata.obsm[key]`, `None` if none fits in number.
 
     `column` returns a column `(n_obs,)` of that matrix.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from anndata import AnnData
 
 from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
 from ..utils.checking import check_key, shortened
+from ..utils.types import Names
 from .branches import branch_sources
+from .expression import with_annotations
 from .lineage_matrices import matrix_source, spread_columns, spread_source
 from .lineage_source import LineageSource, not_there
 from .obs_columns import column_source, columns_source, is_one_column
@@ -36,7 +39,7 @@ BACKWARD_KEYS = ("lineages_bwd", "from_initial_states")
 
 
 def find_weights(
-    adata: AnnData, lineage: str | None, lineage_key: str | Sequence[str] | None, backward: bool
+    adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
 ) -> tuple[str | None, object, np.ndarray]:
     """Return the lineage's name, the key its weights were read from, and the weights `(n_obs,)`.
 
@@ -71,9 +74,7 @@ def find_weights(
     return name, source.key, source.weights(members)
 
 
-def available_lineages(
-    adata: AnnData, lineage_key: str | Sequence[str] | None = None, backward: bool = False
-) -> list[str]:
+def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool = False) -> list[str]:
     """Return the names of all lineages of one key.
 
     Raises
@@ -102,7 +103,7 @@ def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> N
 
     A column of obs that holds the weights of one lineage takes any name for it.
     """
-    if len(lineages) > 1 and is_one_column(adata, lineage_key):
+    if len(lineages) > 1 and isinstance(lineage_key, str) and is_one_column(with_annotations(adata), lineage_key):
         raise ValueError(
             f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} are asked "
             f"for. Name a column for each and leave lineages to be named by them, e.g. lineage_key=[{lineage_key!r}, ...], "
@@ -119,9 +120,10 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
                 "adata.obs['my_lineage'] = ..., and pass lineage_key='my_lineage'."
             )
         if len(key) == 0:
-            raise TypeError("lineage_key must be one name, or a list of at least one; it is empty.")
+            raise TypeError(f"lineage_key must be one name; got {key!r} of type {type(key).__name__}.")
         return columns_source(adata, list(key))
     check_key("lineage_key", key)
+    key = cast("str", key)
     if key in adata.obsm:
         return matrix_source(adata, key)
     tree = tree_source(adata, key) if key in TREE_KEYS else None
@@ -129,7 +131,7 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
         return tree
     if key in adata.obs:
         return column_source(adata, key, lineage)
-    if isinstance(key, str) and spread_columns(adata, key):
+    if spread_columns(adata, key):
         return spread_source(adata, key)
     raise UnknownNameError(
         f"lineage_key {key!r} is neither in adata.obsm nor in adata.obs."

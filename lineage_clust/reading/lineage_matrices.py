@@ -39,7 +39,9 @@ def lineage_names(adata: AnnData, key: str) -> list[str]:
     for names in candidates:
         if names is not None and len(names) == n_lineages:
             return [str(name) for name in names]
-    return state_names(adata, key, n_lineages, partial(matrix_column, adata, key)) or [str(index) for index in range(n_lineages)]
+    return state_names(adata, key, n_lineages, partial(matrix_column, adata, key)) or [
+        str(index) for index in range(n_lineages)
+    ]
 
 
 def matrix_source(adata: AnnData, key: str) -> LineageSource:

@@ -45,7 +45,7 @@ class LineageSource:
         >>> source.members("B, A"), source.members("A"), source.members("A, C")
         (['A', 'B'], ['A'], None)
         """
-        parts = [lineage] if lineage in self.names else split_names(lineage)
+        parts = [lineage] if lineage in self.names or "," not in lineage else split_names(lineage)
         return parts if parts and all(part in self.names for part in parts) else None
 
     def weights(self, members: list[str]) -> np.ndarray:

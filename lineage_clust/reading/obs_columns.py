@@ -41,9 +41,9 @@ def column_source(adata: AnnData, key: str, lineage: str | None = None) -> Linea
     return LineageSource(key, [str(key) if lineage is None else lineage], lambda _: _weights(adata, key))
 
 
-def is_one_column(adata: AnnData, key: object) -> bool:
+def is_one_column(adata: AnnData, key: str) -> bool:
     """Return whether a key names a column of obs that holds the weights of one lineage, whatever that is called."""
-    if not isinstance(key, str) or key in adata.obsm or key not in adata.obs:
+    if key in adata.obsm or key not in adata.obs:
         return False
     values = adata.obs[key]
     kind = _kind(values)

@@ -99,17 +99,26 @@ def _from_obs(adata: AnnData, key: str) -> np.ndarray:
     values = adata.obs[key]
     if _is_numeric(values):
         return values.to_numpy(dtype=float, na_value=np.nan)
-    try:
-        values.astype(float)
+    if _can_be_numbers(values):
         advice = f"Convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
-    except (TypeError, ValueError):
-        advice = f"Name another with time_key=...; {_columns_of_numbers(adata)}."
+    else:
+        advice = f".astype(float) does not convert it; name another with time_key=...; {_columns_of_numbers(adata)}."
     raise TypeError(f"Pseudotime adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. {advice}")
 
 
 def _is_numeric(values: pd.Series) -> bool:
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
     return is_number and not pd.api.types.is_bool_dtype(values)
+
+
+def _can_be_numbers(values: pd.Series) -> bool:
+    if pd.api.types.is_complex_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return False
+    try:
+        values.astype(float)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _columns_of_numbers(adata: AnnData) -> str:

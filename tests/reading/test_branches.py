@@ -16,7 +16,9 @@ def dpt_cells(spans=SPANS, n_cells=300):
     group = rng.choice(list(spans), n_cells)
     t = np.array([rng.uniform(*spans[one]) for one in group])
     rates = np.column_stack([4 * t, np.where(group == "1", 4 * t, 2.0), 4 * (1 - t)] * 4)
-    obs = pd.DataFrame({"dpt_pseudotime": t, "dpt_groups": pd.Categorical(group)}, index=[f"c{i}" for i in range(n_cells)])
+    obs = pd.DataFrame(
+        {"dpt_pseudotime": t, "dpt_groups": pd.Categorical(group)}, index=[f"c{i}" for i in range(n_cells)]
+    )
     return ad.AnnData(np.log1p(rng.poisson(rates)), obs=obs, var=pd.DataFrame(index=[f"g{i}" for i in range(12)]))
 
 

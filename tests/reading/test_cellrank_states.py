@@ -36,7 +36,9 @@ KEYS = [
 @pytest.mark.parametrize(("key", "states", "backward"), KEYS)
 def test_categories_that_were_reordered_do_not_exchange_lineages(key, states, backward):
     adata, fates = cells(["Ery", "Neu", "Mono"], key, states)
-    with pytest.raises(ValueError, match=r"cells of 'Neu' have the highest mean in column 2 .*were reordered") as caught:
+    with pytest.raises(
+        ValueError, match=r"cells of 'Neu' have the highest mean in column 2 .*were reordered"
+    ) as caught:
         find_weights(adata, "Mono", None, backward)
     assert f"Set adata.uns['{key}_names'] to ['Ery', 'Mono', 'Neu']" in str(caught.value)
     adata.uns[f"{key}_names"] = ["Ery", "Mono", "Neu"]
@@ -63,7 +65,7 @@ def test_memberships_are_named_by_the_states_they_belong_to():
 
 
 def test_probabilities_that_are_missing_contradict_nothing():
-    adata, fates = cells()
+    adata, _ = cells()
     adata.obsm["lineages_fwd"][:5] = np.nan
     np.testing.assert_array_equal(find_weights(adata, "Mono", None, False)[2], adata.obsm["lineages_fwd"][:, 1])
 
@@ -76,7 +78,9 @@ def without_neu():
 
 def test_a_subset_without_a_terminal_state_says_that_names_are_lost():
     whole, subset, fates = without_neu()
-    with pytest.raises(UnknownNameError, match=r"'Mono' is not there.*names of the 3 columns .* are lost: .*now 2") as caught:
+    with pytest.raises(
+        UnknownNameError, match=r"'Mono' is not there.*names of the 3 columns .* are lost: .*now 2"
+    ) as caught:
         find_weights(subset, "Mono", None, False)
     assert "after taking a subset" in str(caught.value)
     assert "Set adata.uns['lineages_fwd_names'] to the list of all 3 names" in str(caught.value)

@@ -12,7 +12,7 @@ from lineage_clust.reading.lineage_keys import (
     find_weights,
 )
 from lineage_clust.reading.lineage_matrices import lineage_names
-from lineage_clust.reading.pseudotime import TIME_KEYS, find_pseudotime
+from lineage_clust.reading.pseudotime import find_pseudotime
 
 WEIGHTS = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.0, 1.0]])
 TIMES = np.array([0.0, 0.2, 0.5, 1.0])
@@ -215,7 +215,9 @@ def test_a_name_under_two_keys_needs_lineage_key():
 @pytest.mark.parametrize("probabilities", ["palantir_fate_probabilities", "lineages_fwd"])
 def test_probabilities_come_before_the_masks_made_from_them(probabilities, caplog):
     adata = with_weights(probabilities, frame())
-    adata.obsm["branch_masks"] = WEIGHTS > 0.45  # as palantir.presults.select_branch_cells writes it with save_as_df=False
+    adata.obsm["branch_masks"] = (
+        WEIGHTS > 0.45
+    )  # as palantir.presults.select_branch_cells writes it with save_as_df=False
     adata.uns["branch_masks_columns"] = ["A", "B"]
     with caplog.at_level("INFO", logger="lineage_clust"):
         _, key, weights = weights_of(adata, "A")

@@ -45,7 +45,9 @@ def test_a_column_named_by_both_comes_before_their_sum():
     assert source_of(np.eye(4)).members("C, A") == ["A", "C"]
 
 
-@pytest.mark.parametrize(("asked", "members"), [("A", ["A"]), ("A,", ["A"]), ("A, A", ["A"]), ("D", None), (",", None)])
+@pytest.mark.parametrize(
+    ("asked", "members"), [("A", ["A"]), ("A ", None), ("A,", ["A"]), ("A, A", ["A"]), ("D", None), (",", None)]
+)
 def test_members(asked, members):
     assert source_of(np.eye(4)).members(asked) == members
 

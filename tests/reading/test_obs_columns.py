@@ -37,7 +37,9 @@ def test_names_of_branches_are_one_hot_weights(make):
 
 
 def test_a_branch_that_is_not_there_gets_a_close_match():
-    with pytest.raises(UnknownNameError, match=r"'ery' is not there: 'branch' holds 'Ery', 'Mono', 'trunk'. Did you mean"):
+    with pytest.raises(
+        UnknownNameError, match=r"'ery' is not there: 'branch' holds 'Ery', 'Mono', 'trunk'. Did you mean"
+    ):
         weights_of(cells(branch=pd.Categorical(BRANCHES)), "ery", "branch")
 
 
@@ -99,7 +101,9 @@ def test_a_list_of_columns_is_a_lineage_each():
 def test_the_weights_themselves_are_put_into_obs_as_the_message_says(make):
     adata = cells(seg=list("ababb"))
     found = adata.obs["seg"] == "a"
-    with pytest.raises(TypeError, match=r"adata.obs\['my_lineage'\] = ..., and pass lineage_key='my_lineage'") as caught:
+    with pytest.raises(
+        TypeError, match=r"adata.obs\['my_lineage'\] = ..., and pass lineage_key='my_lineage'"
+    ) as caught:
         find_weights(adata, None, make(found), False)
     assert len(str(caught.value)) < 300
     adata.obs["my_lineage"] = found

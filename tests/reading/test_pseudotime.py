@@ -54,8 +54,12 @@ def test_several_pseudotimes_are_listed():
 
 
 def test_no_pseudotime_lists_what_was_looked_for_and_what_is_there():
-    with pytest.raises(UnknownNameError, match=r"none of 'palantir_pseudotime', .*hold numbers: 'age', 'day'") as caught:
-        find_pseudotime(cells(age=TIMES, label=list("aabb"), day=[1, 2, 3, 4], mask=[True, False, True, True]), None, None)
+    with pytest.raises(
+        UnknownNameError, match=r"none of 'palantir_pseudotime', .*hold numbers: 'age', 'day'"
+    ) as caught:
+        find_pseudotime(
+            cells(age=TIMES, label=list("aabb"), day=[1, 2, 3, 4], mask=[True, False, True, True]), None, None
+        )
     assert "mask" not in str(caught.value)
 
 
@@ -74,7 +78,7 @@ def test_numbers_of_another_type_can_be_converted_as_the_message_says():
 
 
 def test_labels_cannot_be_converted_and_the_message_names_columns_that_are_times():
-    with pytest.raises(TypeError, match="Name another with time_key=.*hold numbers: 'age'"):
+    with pytest.raises(TypeError, match="name another with time_key=.*hold numbers: 'age'"):
         find_pseudotime(cells(pseudotime=list("abcd"), age=TIMES), None, None)
 
 
@@ -116,6 +120,8 @@ def test_a_matrix_that_r_spread_over_columns():
 
 def test_the_column_itself_is_not_its_name():
     adata = cells(day=TIMES)
-    with pytest.raises(TypeError, match="time_key must be one name; got .* Pass the name of the column, 'day'") as caught:
+    with pytest.raises(
+        TypeError, match="time_key must be one name; got .* Pass the name of the column, 'day'"
+    ) as caught:
         find_pseudotime(adata, adata.obs["day"], None)
     assert "\n" not in str(caught.value)

@@ -116,7 +116,9 @@ def test_t_alone_says_that_it_mixes_branches():
 @pytest.mark.parametrize("path", PATHS.values())
 def test_the_cells_of_one_path_mix_nothing(path):
     adata = tree_cells()
-    lc.TrendClusterer(alpha=None).fit(adata[adata.obs["seg"].isin(path).to_numpy()].copy())  # a warning is an error here
+    lc.TrendClusterer(alpha=None).fit(
+        adata[adata.obs["seg"].isin(path).to_numpy()].copy()
+    )  # a warning is an error here
 
 
 def test_another_tool_s_graph_is_not_taken_for_a_tree():

@@ -38,7 +38,7 @@ REFUSED = [
     ({"time_key": "batch"}, TypeError, r"\['batch'\] must be numeric; its dtype is category.*astype"),
     ({"lineage_key": []}, TypeError, r"lineage_key must be one name; got \[\] of type list"),
     ({"lineage_key": ""}, UnknownNameError, "lineage_key '' is neither in"),
-    ({"lineage_key": "batch"}, TypeError, "must be numbers or booleans; the dtype is category"),
+    ({"lineage_key": "batch"}, UnknownNameError, "Lineage 'A' is not there: 'batch' holds 'first', 'second'"),
     ({"layer": 3}, UnknownNameError, "Layer 3 is not in adata.layers, which holds 'counts'"),
     ({"layer": ["counts"]}, TypeError, r"layer must be one name; got \['counts'\]"),
     ({"use_raw": "False"}, TypeError, "use_raw must be True or False; got 'False'"),
