@@ -18,7 +18,7 @@ from .branches import branch_sources
 from .expression import with_annotations
 from .lineage_matrices import matrix_source, spread_columns, spread_source
 from .lineage_source import LineageSource, not_there
-from .obs_columns import column_source, columns_source, is_one_column
+from .obs_columns import column_source, columns_source, is_one_lineage
 from .scfates import TREE_KEYS, tree_source
 
 _log = logging.getLogger(__name__)
@@ -103,7 +103,11 @@ def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> N
 
     A column of obs that holds the weights of one lineage takes any name for it.
     """
-    if len(lineages) > 1 and isinstance(lineage_key, str) and is_one_column(with_annotations(adata), lineage_key):
+    if (
+        len(lineages) > 1
+        and isinstance(lineage_key, str)
+        and is_one_lineage(with_annotations(adata), lineage_key, lineages)
+    ):
         raise ValueError(
             f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} are asked "
             f"for. Name a column for each and leave lineages to be named by them, e.g. lineage_key=[{lineage_key!r}, ...], "

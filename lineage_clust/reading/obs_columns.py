@@ -18,7 +18,8 @@ _LABELS = ("string", "categorical")
 def column_source(adata: AnnData, key: str, lineage: str | None = None) -> LineageSource:
     """Return the lineages of one column of obs: a lineage for each branch, or one lineage of which it holds the weights.
 
-    That one lineage may have any name; `None` names it by the column.
+    That one lineage may have any name; `None` names it by the column. Integers, and True and False, are names of
+    branches if the lineage is one of them.
 
     Raises
     ------
@@ -29,25 +30,28 @@ def column_source(adata: AnnData, key: str, lineage: str | None = None) -> Linea
     """
     values = adata.obs[key]
     kind = _kind(values)
+    if kind in _LABELS or (lineage is not None and _is_named(values, kind, lineage)):
+        return label_source(adata, key)
     if kind == "integer" and not values.dropna().isin([0, 1]).all():
-        if lineage is not None and lineage in set(values.dropna().astype(str)):
-            return label_source(adata, key)
         raise ValueError(
             f"adata.obs[{key!r}] holds integers, which may be names of branches or weights. Say which: "
             f"adata.obs[{key!r}] = adata.obs[{key!r}].astype('category'), or .astype(float)."
         )
-    if kind in _LABELS:
-        return label_source(adata, key)
     return LineageSource(key, [str(key) if lineage is None else lineage], lambda _: _weights(adata, key))
 
 
-def is_one_column(adata: AnnData, key: str) -> bool:
-    """Return whether a key names a column of obs that holds the weights of one lineage, whatever that is called."""
+def is_one_lineage(adata: AnnData, key: str, lineages: Sequence) -> bool:
+    """Return whether a column of obs holds the weights of one lineage, and several names would all stand for it."""
     if key in adata.obsm or key not in adata.obs:
         return False
     values = adata.obs[key]
     kind = _kind(values)
-    return kind in _NUMBERS and not (kind == "integer" and not values.dropna().isin([0, 1]).all())
+    return kind in _NUMBERS and not all(_is_named(values, kind, str(lineage)) for lineage in lineages)
+
+
+def _is_named(values: pd.Series, kind: str, lineage: str) -> bool:
+    """Return whether a lineage is one of the values of a column of integers or of True and False."""
+    return kind in ("integer", "boolean") and lineage in set(values.dropna().astype(str))
 
 
 def label_source(adata: AnnData, key: str) -> LineageSource:

@@ -48,6 +48,21 @@ def test_branches_named_by_integers(number):
     assert weights_of(cells(cluster=[1, 3, 3, 2, 10]), number, "cluster") == [0, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        ([0, 1, 1, 0, 1], "0", [1, 0, 0, 1, 0]),
+        ([0, 1, 1, 0, 1], 1, [0, 1, 1, 0, 1]),
+        ([True, False, True, False, False], "False", [0, 1, 0, 1, 1]),
+        ([True, False, True, False, False], "Ery", [1, 0, 1, 0, 0]),
+        (pd.array([0, 1, None, 0, 1], dtype="Int64"), "0", [1, 0, 0, 1, 0]),
+    ],
+)
+def test_a_value_that_is_named_as_lineage_stands_for_its_cells(values, name, expected):
+    adata = cells(w=values)
+    assert weights_of(adata, name, "w") == expected
+
+
 def test_integers_that_may_be_weights_or_names_are_not_guessed():
     adata = cells(cluster=[1, 3, 3, 2, 10])
     with pytest.raises(ValueError, match=r"integers, which may be names of branches or weights.*astype\('category'\)"):
@@ -117,10 +132,16 @@ def test_other_values_are_refused(values):
 
 
 def test_one_column_of_weights_is_not_two_lineages():
-    adata = cells(w=[1, 0.5, 0, 0, 0], branch=pd.Categorical(BRANCHES))
+    adata = cells(w=[1, 0.5, 0, 0, 0], branch=pd.Categorical(BRANCHES), part=[0, 1, 1, 0, 0])
     with pytest.raises(ValueError, match=r"lineage_key='w' is a column of obs with the weights of one lineage, but 2"):
         check_distinct(adata, ["A", "B"], "w")
-    for lineages, key in ((["A"], "w"), (["Ery", "Mono"], "branch"), (["A", "B"], None), (["w", "v"], ["w", "v"])):
+    for lineages, key in (
+        (["A"], "w"),
+        (["Ery", "Mono"], "branch"),
+        (["A", "B"], None),
+        (["w", "v"], ["w", "v"]),
+        ([0, 1], "part"),
+    ):
         check_distinct(adata, lineages, key)
 
 
