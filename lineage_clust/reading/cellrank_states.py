@@ -79,7 +79,7 @@ def _check_order(adata: AnnData, key: str, state: str, names: list[str], column:
     best = int(means.loc[at].idxmax())
     order = {int(means.loc[code].idxmax()): names[code] for code in means.index}
     right = [order[column] for column in range(len(names))] if len(order) == len(names) else None
-    advice = f"{right}, which the cells say," if right else "the list of names in the order of the columns"
+    advice = f"{right}, as the cells show," if right else "the list of names in the order of the columns"
     raise ValueError(
         f"The columns of adata.obsm[{key!r}] cannot be named by the categories of adata.obs[{state!r}], {names}: the cells "
         f"of {names[at]!r} have the highest mean in column {best} ({means.loc[at, best]:.3g}; {own[wrong[0]]:.3g} in "
