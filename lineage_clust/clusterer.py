@@ -150,8 +150,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         amplitude, converged, lambda, note. `direction` is "up", "down", "transient up", "transient down", "complex" or
         "flat"; onset and half_max are when the trend has moved by 10 % and 50 % of its range (amplitude). If the model has
         a posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the share of
-        draws that go the same way. The table, and `cluster_table_`, are made when they are first looked at: `fit` ends
-        before the draws that only they need.
+        draws that go the same way. `confidence` is the share of draws in which the gene stays with its cluster: it says
+        how reproducible the assignment is, not how probable it is that it is right. The table, and `cluster_table_`, are
+        made when they are first looked at: `fit` ends before the draws that only they need.
     cluster_table_ : DataFrame
         By cluster: size, direction and the share of genes that follow it, peak, onset, half_max, amplitude, confidence,
         mean deviance explained, top genes. With several lineages: direction in each, `changes_in` and `specificity`.

@@ -1,4 +1,4 @@
-"""The shapes of very many trends in one compiled loop; what they are is said in `shapes`."""
+"""What the draws of very many trends say of their shapes, in one compiled loop; what it is is said in `intervals`."""
 
 from __future__ import annotations
 
@@ -8,48 +8,82 @@ from ..utils.compiling import compiled
 
 
 @compiled
-def find_shapes(values, onset_share, turn_share, peak, onset, half_max, amplitude, ways):
-    """Write the shape of each trend `(n_trends, n_points)` into the arrays `(n_trends,)`, times as points of the grid."""
-    n_trends, n_points = values.shape
-    for trend in range(n_trends):
-        start = values[trend, 0]
-        lowest, highest, largest, top = start, start, abs(start), 0
-        for point in range(1, n_points):
-            value = values[trend, point]
-            if value > highest:
-                highest, top = value, point
-            lowest = min(lowest, value)
-            largest = max(largest, abs(value))
-        span = highest - lowest
-        farthest = max(highest - start, start - lowest)
-        peak[trend], amplitude[trend] = top, span
-        asked_onset, asked_half = min(onset_share * span, farthest), min(0.5 * span, farthest)
-        onset[trend] = half_max[trend] = -1
-        turn = turn_share * span
-        if not turn > 1e-10 * largest:
-            turn = np.inf
-        high, low, heading, first, pieces = start, start, 0, 0, 0
+def find_direction(values, turn_share):
+    """Return which way a trend `(n_points,)` goes, and the point at which it is highest."""
+    lowest, highest, largest, top = values[0], values[0], abs(values[0]), 0
+    for point in range(1, len(values)):
+        value = values[point]
+        if value > highest:
+            highest, top = value, point
+        lowest = min(lowest, value)
+        largest = max(largest, abs(value))
+    turn = turn_share * (highest - lowest)
+    if not turn > 1e-10 * largest:
+        return 0, top
+    high, low, heading, first, pieces = values[0], values[0], 0, 0, 0
+    for point in range(1, len(values)):
+        value = values[point]
+        high, low = max(high, value), min(low, value)
+        turned = 0
+        if heading <= 0 and value - low >= turn:
+            turned = 1
+        elif heading >= 0 and high - value >= turn:
+            turned = -1
+        if turned != 0:
+            first = turned if heading == 0 else first
+            heading = turned
+            high, low = value, value
+            pieces += 1
+    if pieces == 0:
+        return 0, top
+    if pieces > 2:
+        return 5, top
+    return 2 * pieces - (1 if first > 0 else 0), top
+
+
+@compiled
+def measure(values, draws, turn_share, extreme, own, ways, peak, least, most, moved, along):
+    """Write what draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)` say of them.
+
+    Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least` and `most` `(n_draws, n_genes)`
+    directions, peaks as points of the grid, and ranges of the draws, into `moved` and `along` `(n_genes, n_points)` the mean
+    square of the error of the move from the start, and its mean product with the error of the range.
+    """
+    n_draws, n_genes, n_points = draws.shape
+    high, low = np.empty(n_points), np.empty(n_points)
+    tops, bottoms = np.empty(n_points, dtype=np.int64), np.empty(n_points, dtype=np.int64)
+    for gene in range(n_genes):
+        trend = values[gene]
+        own[gene] = find_direction(trend, turn_share)[0]
+        top, bottom = np.argmax(trend), np.argmin(trend)
+        span = trend[top] - trend[bottom]
+        high[:], low[:], moved[gene], along[gene] = 0.0, 0.0, 0.0, 0.0
+        for draw in range(n_draws):
+            drawn = draws[draw, gene]
+            ways[draw, gene], peak[draw, gene] = find_direction(drawn, turn_share)
+            at_top, at_bottom, at_start = drawn[top] - trend[top], drawn[bottom] - trend[bottom], drawn[0] - trend[0]
+            most[draw, gene] = span + at_top - at_bottom
+            for point in range(n_points):
+                error = drawn[point] - trend[point]
+                high[point] += (at_top - error) ** 2
+                low[point] += (error - at_bottom) ** 2
+                moved[gene, point] += (error - at_start) ** 2
+                along[gene, point] += (error - at_start) * (at_top - at_bottom)
+        n_tops, n_bottoms = 0, 0
         for point in range(n_points):
-            value = values[trend, point]
-            away = abs(value - start)
-            if onset[trend] < 0 and away >= asked_onset:
-                onset[trend] = point
-            if half_max[trend] < 0 and away >= asked_half:
-                half_max[trend] = point
-            high, low = max(high, value), min(low, value)
-            turned = 0
-            if heading <= 0 and value - low >= turn:
-                turned = 1
-            elif heading >= 0 and high - value >= turn:
-                turned = -1
-            if turned != 0:
-                first = turned if heading == 0 else first
-                heading = turned
-                high, low = value, value
-                pieces += 1
-        if pieces == 0:
-            ways[trend] = 0
-        elif pieces > 2:
-            ways[trend] = 5
-        else:
-            ways[trend] = 2 * pieces - (1 if first > 0 else 0)
+            moved[gene, point] /= n_draws
+            along[gene, point] /= n_draws
+            if trend[top] - trend[point] <= extreme * np.sqrt(high[point] / n_draws):
+                tops[n_tops] = point
+                n_tops += 1
+            if trend[point] - trend[bottom] <= extreme * np.sqrt(low[point] / n_draws):
+                bottoms[n_bottoms] = point
+                n_bottoms += 1
+        for draw in range(n_draws):
+            drawn = draws[draw, gene]
+            upper, lower = drawn[top] - trend[top], drawn[bottom] - trend[bottom]
+            for number in range(n_tops):
+                upper = min(upper, drawn[tops[number]] - trend[tops[number]])
+            for number in range(n_bottoms):
+                lower = max(lower, drawn[bottoms[number]] - trend[bottoms[number]])
+            least[draw, gene] = span + upper - lower

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
-from itertools import islice
-from types import ModuleType
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from ..utils.compiling import can_compile
-from ..utils.threads import in_threads
-
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
 TIMES = ("peak", "onset", "half_max")
-_ONSET_SHARE = 0.1
-_WORTHWHILE = 2**15  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
-_BATCH = 2**19  # values of draws that are looked at together
-_TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
+MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
+TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
 
 
 def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -29,6 +21,8 @@ def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
     """Return when each trend has first moved from where it starts by shares of its range, `(n_genes,)` for each share.
 
+    Between two points of the grid a trend is taken for a straight line.
+
     Parameters
     ----------
     values
@@ -36,18 +30,38 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
     grid
         `(n_points,)` pseudotime.
     shares
-        0.1 for the onset, 0.5 for the half-maximum time. A trend that starts in the middle of its range may never be that
-        far from its start; the time at which it is farthest is taken then.
+        0.1 for the onset, 0.5 for the half-maximum time; at most 0.5, which every trend reaches.
 
     Examples
     --------
     >>> moved_times(np.array([[0.0, 0.2, 0.6, 1.0]]), np.array([0.0, 1.0, 2.0, 3.0]), [0.5])[0].tolist()
-    [2.0]
+    [1.75]
     """
-    away = np.abs(values - values[..., :1])
+    moved = values - values[..., :1]
+    away = np.abs(moved)
     span, farthest = np.ptp(values, axis=-1), away.max(axis=-1)
-    asked = [np.minimum(share * span, farthest)[..., None] for share in shares]
-    return [grid[np.argmax(away >= least, axis=-1)] for least in asked]
+    found = []
+    for share in shares:
+        asked = np.minimum(share * span, farthest)  # rounding may put half of the range out of reach
+        here = np.argmax(away >= asked[..., None], axis=-1)
+        last = np.maximum(here - 1, 0)
+        after, before = (np.take_along_axis(moved, point[..., None], axis=-1)[..., 0] for point in (here, last))
+        after, before = np.abs(after), before * np.where(after < 0, -1.0, 1.0)
+        found.append(grid[last] + part_of_step(before, asked, after) * (grid[here] - grid[last]))
+    return found
+
+
+def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
+    """Return how far along the line from `before` to `after` the value `asked` is; 1 if there is no line between them.
+
+    Examples
+    --------
+    >>> part_of_step(np.array([1.0]), 2.0, np.array([5.0])).tolist()
+    [0.25]
+    """
+    step = after - before
+    rises = (step > 0) & np.isfinite(step)
+    return np.where(rises, np.clip((asked - before) / np.where(rises, step, 1.0), 0.0, 1.0), 1.0)
 
 
 def direction(values: np.ndarray) -> np.ndarray:
@@ -68,7 +82,7 @@ def direction(values: np.ndarray) -> np.ndarray:
     >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
     ['up', 'down', 'transient up', 'transient down', 'complex', 'flat']
     """
-    turn = _TURN_SHARE * np.ptp(values, axis=-1)
+    turn = TURN_SHARE * np.ptp(values, axis=-1)
     turn = np.where(turn > 1e-10 * np.abs(values).max(axis=-1), turn, np.inf)
     along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # one point of all trends after the other
     high, low = along[0].copy(), along[0].copy()
@@ -104,9 +118,9 @@ def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
     Examples
     --------
     >>> shapes(np.array([[0.0, 1.0, 4.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict()
-    {'peak': 1.0, 'onset': 0.5, 'half_max': 1.0, 'direction': 'up', 'amplitude': 4.0}
+    {'peak': 1.0, 'onset': 0.2, 'half_max': 0.6666666666666666, 'direction': 'up', 'amplitude': 4.0}
     """
-    onset, half_max = moved_times(values, grid, [_ONSET_SHARE, 0.5])
+    onset, half_max = moved_times(values, grid, list(MOVED_SHARES.values()))
     return pd.DataFrame(
         {
             "peak": peak_time(values, grid),
@@ -116,74 +130,3 @@ def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
             "amplitude": np.ptp(values, axis=1),
         }
     )
-
-
-def uncertainty(values: np.ndarray, draws: Iterable[np.ndarray], grid: np.ndarray, level: float = 0.9) -> pd.DataFrame:
-    """Return how well shapes are known: intervals of times and amplitudes, and how many draws go the same way.
-
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)` trends.
-    draws
-        Arrays like `values`: trends drawn from what is known of them.
-    grid
-        `(n_points,)` pseudotime.
-    level
-        Share of the draws inside an interval.
-
-    Returns
-    -------
-    DataFrame
-        Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude; `direction_confidence`.
-
-    Examples
-    --------
-    >>> t = np.linspace(0, 1, 11)
-    >>> rows = uncertainty(t[None], [t[None] + shift for shift in (0.0, 0.5)], t)
-    >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()
-    [[1.0, 1.0, 1.0]]
-    """
-    own, draws = direction(values), iter(draws)
-    step = max(1, _BATCH // max(values.size, 1))
-    look = _look_compiled if values.size >= _WORTHWHILE and compiled() is not None else _look
-    batches = iter(lambda: list(islice(draws, step)), [])
-    parts = list(in_threads(lambda batch: look(np.stack(batch), grid), batches))
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    table = {}
-    for name in (*TIMES, "amplitude"):
-        ends = np.quantile(found[name], [0.5 - level / 2, 0.5 + level / 2], axis=0)
-        table[f"{name}_lower"], table[f"{name}_upper"] = ends
-    return pd.DataFrame(table | {"direction_confidence": (found["ways"] == own).mean(axis=0)})
-
-
-def _look(values: np.ndarray, grid: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what is measured of the shapes of trends `(n_draws, n_genes, n_points)`, `(n_draws, n_genes)` each."""
-    onset, half_max = moved_times(values, grid, [_ONSET_SHARE, 0.5])
-    return {
-        "peak": peak_time(values, grid),
-        "onset": onset,
-        "half_max": half_max,
-        "amplitude": np.ptp(values, axis=-1),
-        "ways": direction(values),
-    }
-
-
-def _look_compiled(values: np.ndarray, grid: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what `_look` does."""
-    trends = values.reshape(-1, values.shape[-1])
-    peak, onset, half_max, ways = (np.empty(len(trends), dtype=np.int64) for _ in range(4))
-    amplitude = np.empty(len(trends))
-    compiled().find_shapes(trends, _ONSET_SHARE, _TURN_SHARE, peak, onset, half_max, amplitude, ways)
-    found = {"peak": grid[peak], "onset": grid[onset], "half_max": grid[half_max], "amplitude": amplitude, "ways": ways}
-    return {name: every.reshape(values.shape[:-1]) for name, every in found.items()}
-
-
-@cache
-def compiled() -> ModuleType | None:
-    """Return the compiled loop, or `None` without numba."""
-    if not can_compile():
-        return None
-    from . import compiled_shapes
-
-    return compiled_shapes

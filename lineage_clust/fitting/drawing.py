@@ -5,21 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import tee
+from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 from ..errors import LineageClustWarning
-from ..evidence.shapes import uncertainty
+from ..evidence.intervals import uncertainty
 from ..lineage import Lineage
 from ..trends import Trends
+from ..utils.threads import in_threads
 from .group_fit import design_rows
 from .lineage_fit import FittedLineage
 from .preparing import column_values
 
 MOST_DRAWS = 40
 _N_PAIRS = 3  # of complementary halves: a model without a posterior is fitted anew to each
-_N_SHAPE_DRAWS, _N_SHAPE_POINTS = 40, 50
+_N_SHAPE_DRAWS = 40
+_BLOCK = 2**21  # values of draws that are held together for intervals of shapes
 
 
 def can_draw(fits: Sequence[FittedLineage]) -> bool:
@@ -32,7 +35,6 @@ def posterior_draws(
     genes: Sequence[str],
     n_draws: int = MOST_DRAWS,
     random_state: int = 0,
-    grids: Sequence[np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield trends `(n_genes, n_points)` drawn from the posterior, lineages side by side.
 
@@ -48,13 +50,11 @@ def posterior_draws(
         Number of draws.
     random_state
         Seed.
-    grids
-        Pseudotimes `(n_points,)` of each lineage; `None` = those of the trends.
     """
     place = {gene: row for row, gene in enumerate(genes)}
     blocks, first = [], 0
     for number, fit in enumerate(fits):
-        grid = fit.trends.grid if grids is None else grids[number]
+        grid = fit.trends.grid
         for group in fit.groups:
             index = {gene: column for column, gene in enumerate(group.genes)}
             members = sorted(gene for gene in index if gene in place)
@@ -124,21 +124,31 @@ def scaled_posterior_draws(
     return scaled(posterior_draws(fits, genes, MOST_DRAWS, random_state=seed), trends, genes, scale)
 
 
-def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list:
-    """Return, for each lineage, how well the shapes of the trends are known; see `shapes.uncertainty`."""
-    grids, tables = [], []
-    for fit in fits:
-        step = max(1, (len(fit.trends.grid) - 1) // _N_SHAPE_POINTS)
-        grids.append(np.append(fit.trends.grid[:-1:step], fit.trends.grid[-1]))
-    copies = tee(posterior_draws(fits, genes, _N_SHAPE_DRAWS, random_state, grids), len(fits))
-    first = 0
-    for fit, grid, drawn in zip(fits, grids, copies, strict=True):
-        index = {gene: row for row, gene in enumerate(fit.trends.genes)}
-        points = np.searchsorted(fit.trends.grid, grid)
-        values = fit.trends.values[np.ix_(np.array([index[gene] for gene in genes]), points)]
-        tables.append(uncertainty(values, (every[:, first : first + len(grid)] for every in drawn), grid))
-        first += len(grid)
-    return tables
+def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list[pd.DataFrame]:
+    """Return, for each lineage, how well the shapes of the trends are known, one row a gene.
+
+    See :func:`lineage_clust.evidence.intervals.uncertainty`. Genes are drawn in blocks, sorted by name, so that the order in
+    which they come does not matter.
+    """
+    n_values = _N_SHAPE_DRAWS * len(genes) * sum(len(fit.trends.grid) for fit in fits)
+    n_blocks = min(len(genes), 1 + n_values // _BLOCK)
+    names = sorted(genes)
+    ends = np.linspace(0, len(names), n_blocks + 1).astype(int)
+    blocks = [names[first:last] for first, last in pairwise(ends)]
+    index = [{gene: row for row, gene in enumerate(fit.trends.genes)} for fit in fits]
+
+    def look(block: list[str]) -> list[pd.DataFrame]:
+        draws = np.stack(list(posterior_draws(fits, block, _N_SHAPE_DRAWS, random_state)))
+        tables, first = [], 0
+        for fit, rows in zip(fits, index, strict=True):
+            last = first + len(fit.trends.grid)
+            values = fit.trends.values[[rows[gene] for gene in block]]
+            tables.append(uncertainty(values, draws[..., first:last], fit.trends.grid).set_axis(block, axis=0))
+            first = last
+        return tables
+
+    parts = list(in_threads(look, blocks))
+    return [pd.concat(tables).loc[list(genes)].reset_index(drop=True) for tables in zip(*parts, strict=True)]
 
 
 def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:

@@ -9,7 +9,8 @@ MEANINGS = {
     "gene": "Name of the gene.",
     "trend": "Its trend over pseudotime, stretched to the full height.",
     "cluster": "Cluster of the gene, 0 = earliest peak; none = not assigned.",
-    "confidence": "How often the gene stays with its cluster when the trends are drawn anew, from 0 to 1.",
+    "confidence": "How often the gene stays with its cluster when the trends are drawn anew, from 0 to 1: how well its "
+    "place is reproduced, not the probability that it is right.",
     "edf": "Effective degrees of freedom of the trend: 2 is a straight line, more is wigglier.",
     "deviance_explained": "Share of the variation between cells that the trend explains.",
     "pvalue": "Of the test that expression is constant along the lineage; cells, not donors, are the replicates.",

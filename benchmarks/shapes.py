@@ -1,0 +1,102 @@
+"""`python -m benchmarks.shapes`: how often intervals of peaks, onsets, half-maximum times and amplitudes hold the truth.
+
+Curves are waves of 0.3 to 1.3 periods ("smooth"), sigmoids ("switch") and Gaussian peaks and dips ("bump") with amplitudes
+of 1 to 4 standard deviations of a cell. Fate probabilities part after 0.4 of the time; the cells of the other fate stop there
+("branch"), and the truth is what it is for any weights: the weighted mean of the expected expression at each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from lineage_clust import GAM, BSplineSmoother
+from lineage_clust.evidence.intervals import uncertainty
+from lineage_clust.evidence.shapes import shapes
+
+KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump"), (300, 1000, 5000), ("unit", "fate", "branch")
+AMPLITUDES = ((1.0, 4.0), (1.0, 1.0), (2.0, 2.0), (4.0, 4.0))
+GRID, FINE = np.linspace(0, 1, 200), np.linspace(0, 1, 2001)
+BRANCH_POINT, GAIN, N_DRAWS = 0.4, 12.0, 40
+_ESTIMATES = ("peak", "onset", "half_max", "amplitude")
+
+
+def curves(kind: str, n_genes: int, amplitude: tuple[float, float], rng: np.random.Generator):
+    """Return a function from times to true curves `(n_times, n_genes)`."""
+    size = rng.uniform(*amplitude, n_genes) * rng.choice([-1, 1], n_genes)
+    centre = rng.uniform(0.2, 0.8, n_genes)
+    if kind == "smooth":
+        periods, phase = rng.uniform(0.3, 1.3, n_genes), rng.uniform(0, 2 * np.pi, n_genes)
+        return lambda t: size * 0.5 * np.sin(2 * np.pi * periods * t[:, None] + phase)
+    if kind == "switch":
+        width = rng.uniform(0.03, 0.1, n_genes)
+        return lambda t: size * expit((t[:, None] - centre) / width)
+    width = rng.uniform(0.08, 0.2, n_genes)
+    return lambda t: size * np.exp(-0.5 * ((t[:, None] - centre) / width) ** 2)
+
+
+def fates(t: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return fate probabilities; those below 0.01 are 0."""
+    fate = expit(np.where(own, GAIN, -GAIN) * np.clip(t - BRANCH_POINT, 0, None) + rng.normal(0, 0.3, t.shape))
+    return np.where(fate < 0.01, 0.0, fate)
+
+
+def own_share(rng: np.random.Generator) -> np.ndarray:
+    """Return the share of the weight at each time of `FINE` that cells of the lineage's own fate have."""
+    own, others = (fates(FINE, np.full((2000, 1), fate), rng).mean(axis=0) for fate in (True, False))
+    return own / (own + others)
+
+
+def coverage(
+    kind: str, n_cells: int, weights: str, amplitude: tuple[float, float], n_genes: int, seed: int, n_designs: int = 4
+) -> pd.Series:
+    """Return the shares of intervals that hold the truth."""
+    inside = []
+    for design in range(n_designs):
+        rng = np.random.default_rng([seed, design, n_cells])
+        t = np.sort(rng.uniform(size=n_cells))
+        own = rng.random(n_cells) < 0.5
+        w = np.ones(n_cells) if weights == "unit" else fates(t, own, rng)
+        t, own, w = t[w > 0], own[w > 0], w[w > 0]
+        curve = curves(kind, n_genes, amplitude, rng)
+        truth, mean = curve(FINE), curve(t)
+        if weights == "branch":
+            share = own_share(rng)[:, None]
+            truth = share * truth + (1 - share) * curve(np.minimum(FINE, BRANCH_POINT))
+            mean = np.where(own[:, None], mean, curve(np.minimum(t, BRANCH_POINT)))
+        smoother = BSplineSmoother(domain=(0.0, 1.0)).fit(t[:, None])
+        expression = mean + rng.normal(size=mean.shape)
+        gam = GAM().fit(smoother.transform(t[:, None]), expression, w, penalty=smoother.penalty_)
+        rows = smoother.transform(GRID[:, None])
+        draws = np.array([drawn.T for drawn in gam.sample(rows, N_DRAWS, seed)])
+        found, expected = uncertainty(gam.predict(rows).T, draws, GRID), shapes(truth.T, FINE)
+        inside.append(pd.DataFrame({name: _holds(found, name, expected[name]) for name in _ESTIMATES}))
+    return pd.concat(inside).mean()
+
+
+def _holds(found: pd.DataFrame, name: str, truth: pd.Series) -> pd.Series:
+    return truth.between(found[f"{name}_lower"] - 1e-9, found[f"{name}_upper"] + 1e-9)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.shapes", description=__doc__)
+    parser.add_argument("--genes", type=int, default=250, help="curves a set of cells, of which there are four")
+    parser.add_argument("--seed", type=int, default=100)
+    arguments = parser.parse_args(argv)
+    for amplitude in AMPLITUDES:
+        print(f"\namplitude {amplitude[0]:g} to {amplitude[1]:g} standard deviations of a cell")
+        for kind in KINDS:
+            for n_cells in CELLS:
+                for weights in WEIGHTS:
+                    shares = coverage(kind, n_cells, weights, amplitude, arguments.genes, arguments.seed)
+                    print(
+                        f"{kind:7s} {n_cells:5d} {weights:7s}" + "".join(f"{share:9.3f}" for share in shares),
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
