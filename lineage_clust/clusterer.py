@@ -81,8 +81,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         its first maximum (CellRank's rule).
     endpoint_threshold : float, default=None
         Only cells with at least this weight decide on the end; `None` = the median weight.
-    weight_threshold : float or (float, float), default=(0.01, 0.01)
-        `(a, b)`: weights below `a` become `b`.
+    weight_threshold : float or (float, float), default=(0.01, 0)
+        `(a, b)`: weights below `a` become `b`. With `b > 0`, cells that do not belong take part, and outweigh the own
+        cells of a rare lineage.
     filter_cells : float, default=None
         Cells in which a gene's expression is at most this are left out for that gene.
     covariates : sequence of str, default=None
@@ -195,7 +196,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         time_range: TimeRange = None,
         endpoint: str = "plateau",
         endpoint_threshold: float | None = None,
-        weight_threshold: WeightThreshold = (0.01, 0.01),
+        weight_threshold: WeightThreshold = (0.01, 0.0),
         filter_cells: float | None = None,
         covariates: Sequence[str] | None = None,
         offset: str | ArrayLike | None = None,

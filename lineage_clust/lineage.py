@@ -21,6 +21,7 @@ from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
 from .reading.blocks import BlockedExpression
 from .reading.expression import columns_of, expression_matrix, take, with_annotations
 from .reading.lineage_keys import find_pseudotime, find_weights
+from .reading.membership import check_members
 from .reading.time_range import find_time_range
 from .utils.checking import as_vector, check_key
 
@@ -87,7 +88,7 @@ def read_lineage(
     time_range: object = None,
     endpoint: str = "plateau",
     endpoint_threshold: float | None = None,
-    weight_threshold: float | tuple[float, float] = (0.01, 0.01),
+    weight_threshold: float | tuple[float, float] = (0.01, 0.0),
     covariates: Sequence[str] | None = None,
     offset: object = None,
     n_points: int = 200,
@@ -113,7 +114,7 @@ def read_lineage(
     time_range, endpoint, endpoint_threshold, n_points
         See :func:`lineage_clust.reading.time_range.find_time_range`.
     weight_threshold
-        `(a, b)`: weights below `a` become `b`; one number stands for both.
+        `(a, b)`: weights below `a` become `b`; one number stands for both. At least one cell must have a weight of `a`.
     covariates
         obs keys of additional, unpenalised terms of the model; categorical ones are treatment-coded.
     offset
@@ -158,6 +159,7 @@ def read_lineage(
     if terms is not None:
         finite &= terms.replace([np.inf, -np.inf], np.nan).notna().all(axis=1).to_numpy()
     _report_left_out(finite, name, weights_key)
+    check_members(raw_weights[finite], weight_threshold, name, weights_key)
     start, end = find_time_range(
         pseudotime[finite],
         weights[finite],
@@ -173,12 +175,8 @@ def read_lineage(
             f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
             f"{pseudotime[finite].max():g}]. Set time_range to a part of that."
         )
+    check_members(raw_weights[inside], weight_threshold, name, weights_key, (start, end))
     cells = np.flatnonzero(inside & (weights > 0))
-    if len(cells) == 0:
-        raise ValueError(
-            f"Every cell of lineage {name!r} in [{start:g}, {end:g}] has weight 0. Check {weights_key!r}, or set "
-            "weight_threshold=(a, b) with b > 0."
-        )
     _log.info(
         "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
         adata.n_obs, start, end, weights_key, len(genes), "raw" if use_raw else "X" if layer is None else f"layer {layer!r}",

@@ -23,7 +23,7 @@ def covariate_strips(
     time_key: str | None = None,
     lineage_key: str | None = None,
     backward: bool = False,
-    weight_threshold: float | tuple[float, float] = (0.01, 0.01),
+    weight_threshold: float | tuple[float, float] = (0.01, 0.0),
     cmap: object = "viridis",
 ) -> list:
     """Return one strip a covariate, along the grid of one or several lineages.

@@ -66,9 +66,10 @@ REFUSED = [
     (
         {"weight_threshold": (2, 0.0)},
         ValueError,
-        "has weight 0. Check 'palantir_fate_probabilities', or set weight_thre",
+        "cells below 2 do not belong. Check 'palantir_fate_probabilities'; .* lower weight_threshold",
     ),
-    ({"weight_threshold": 1e300}, ValueError, r"largest value of sample_weight is 1e\+300.*Divide it"),
+    ({"weight_threshold": 1e300}, ValueError, r"cells below 1e\+300 do not belong"),
+    ({"weight_threshold": (0.5, 1e300)}, ValueError, r"largest value of sample_weight is 1e\+300.*Divide it"),
     ({"filter_cells": "x"}, TypeError, "filter_cells must be None or a number; got 'x'"),
     ({"filter_cells": ()}, TypeError, r"got \(\)"),
     ({"filter_cells": 1e300}, NoTrendError, r"no cell has expression above filter_cells=1e\+300"),
