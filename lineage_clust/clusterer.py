@@ -487,7 +487,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         genes : sequence of str, default=None
             Genes; `None` = those with a trend.
         resolve : bool, default=False
-            Whether `genes` are checked and made unique first.
+            Whether the cells are to be fitted: `genes` are checked and made unique first, and covariates are read.
 
         Returns
         -------
@@ -499,7 +499,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         grid = self.pseudotime_[self.grid_lineage_ == ("" if lineage is None else lineage)]
         if len(grid) == 0:
             raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage_!r} was.")
-        return self._read(adata, lineage, genes, time_range=(float(grid[0]), float(grid[-1])))
+        return self._read(adata, lineage, genes, (float(grid[0]), float(grid[-1])), to_fit=resolve)
 
     @cached_property
     def gene_table_(self) -> pd.DataFrame:
@@ -552,7 +552,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                 setattr(self, slot, None)
             raise
 
-    def _read(self, adata, name, genes, time_range=None):
+    def _read(self, adata, name, genes, time_range=None, to_fit=True):
         return read_lineage(
             adata,
             name,
@@ -570,6 +570,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             offset=self.offset,
             n_points=self.n_points,
             memory_budget=self.memory_budget,
+            to_fit=to_fit,
         )
 
     def _fit_lineage(self, lineage, smoother, model):

@@ -11,6 +11,7 @@ from anndata import AnnData
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..lineage import check_anndata, clip_weights
 from ..utils.checking import check_key
+from .columns import check_levels, numbers_or_levels
 from .lineage_keys import find_pseudotime, find_weights
 
 
@@ -45,6 +46,8 @@ def covariate_strips(
     ------
     UnknownNameError
         If a key is not in `adata.obs`.
+    ValueError
+        If a categorical one has more than one level per ten cells.
     """
     from ..plotting.strips import Strip, make_strip
 
@@ -62,7 +65,8 @@ def covariate_strips(
         )
     strips = []
     for key in keys:
-        values = _values(adata.obs[key])
+        values = numbers_or_levels(adata.obs[key])
+        check_levels(values, "covariate_key")
         colors = adata.uns.get(f"{key}_colors")
         pieces = []
         for name in dict.fromkeys(grid_lineage):
@@ -84,11 +88,6 @@ def covariate_strips(
             Strip(key, np.concatenate([part.colors for part in parts]), ordered, parts[0].limits, parts[0].cmap)
         )
     return strips
-
-
-def _values(values: pd.Series) -> pd.Series:
-    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    return values if numeric else values.astype("category")
 
 
 def _levels(values: pd.Series):
