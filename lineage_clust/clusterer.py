@@ -29,6 +29,7 @@ from .fitting.lineage_fit import fit_trends
 from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
+from .reading.value_checks import check_values
 from .trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
 from .utils.memory import check_points
@@ -284,6 +285,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
         check_points(self.n_points, len(genes) * len(names))
         lineages = [self._read(adata, name, genes) for name in names]
+        check_values(
+            adata, lineages, components.families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset
+        )
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
