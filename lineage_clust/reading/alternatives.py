@@ -8,7 +8,7 @@ import numpy as np
 
 from .blocks import BlockedExpression
 from .expression import layer_names, stored_matrix
-from .sampling import some_cells, some_values
+from .sampling import first_part, some_cells, some_values
 from .sources import is_stored
 from .value_kinds import COUNTS, LOG_COUNTS, are_integers, is_log_normalised, kind_of
 
@@ -57,7 +57,8 @@ def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tupl
     """Return how well a matrix suits (0 is best) and what it holds, or `None` if it does not."""
     matrix = stored_matrix(adata, *place)
     matrix = BlockedExpression(matrix) if is_stored(matrix) else matrix
-    values = some_values(matrix)
+    first = first_part(matrix)
+    values = some_values(matrix, first)
     kind = kind_of(values)
     if len(values) == 0 or counts != (kind == COUNTS):
         return None
@@ -67,6 +68,6 @@ def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tupl
         return 2, "logs of counts, though not of normalised ones"
     if values.min() < 0 or values.max() > _MOST_LOG or are_integers(values):
         return None
-    if is_log_normalised(some_cells(matrix, np.arange(matrix.shape[0]))[1]):
+    if is_log_normalised(some_cells(matrix, np.arange(matrix.shape[0]), first)[1]):
         return 0, "log-normalised values"
     return 1, "values that may be logs"

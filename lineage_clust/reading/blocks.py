@@ -92,11 +92,11 @@ class BlockedExpression:
         return product
 
     def head(self, n_values: int) -> tuple:
-        """Return `(cells, block)` of the first part that holds chosen cells and genes, of about `n_values` values.
+        """Return `(cells, block)` of the first part that holds chosen cells and genes, of about `n_values` values at most.
 
         `cells` are positions among the chosen ones, a slice or an array; the block is as stored. Nothing else is read.
         """
-        step = next(self._steps(n_values))
+        step = next(self._steps(min(n_values, self._values_a_block())))
         ((where, block),) = in_order([step], _as_stored, _nothing)
         return where.cells, block
 
@@ -211,8 +211,11 @@ class BlockedExpression:
 
     def _plan(self, unchosen: bool = False) -> list[tuple]:
         """Return the parts that hold chosen genes and cells, or also those with other cells only."""
+        return list(self._steps(self._values_a_block(), unchosen))
+
+    def _values_a_block(self) -> int:
         n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
-        return list(self._steps(int(np.clip(n_values, 1, _MOST_VALUES)), unchosen))
+        return int(np.clip(n_values, 1, _MOST_VALUES))
 
     def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
         chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)

@@ -52,8 +52,10 @@ def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None
     if len(np.unique(part)) < _N_PARTS:
         return None
     indicator = (part == np.arange(_N_PARTS)[:, None]) * weights
-    sums = np.asarray(indicator @ counts)
-    told = np.asarray(np.ones(len(times)) @ counts) >= _LEAST_COUNTS
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = np.asarray(indicator @ counts)
+        told = np.asarray(np.ones(len(times)) @ counts) >= _LEAST_COUNTS
+    told &= np.isfinite(sums).all(axis=0)
     if not told.any():
         return None
     logs = np.log((sums[:, told] + 0.5 * weights.mean()) / indicator.sum(axis=1)[:, None])

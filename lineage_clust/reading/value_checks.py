@@ -12,7 +12,7 @@ from ..errors import LineageClustWarning
 from .alternatives import place_name, suggestion
 from .depth import depth_change
 from .offsets import SIZE_FACTORS
-from .sampling import some_cells, some_values
+from .sampling import first_part, some_cells, some_values
 from .value_kinds import COUNTS, OTHER, are_integers, as_counts, kind_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def check_values(
         not normalised and there is no offset, while the counts of a typical gene change along the lineage.
     """
     matrix = lineages[0].whole[2]
-    values = some_values(matrix)
+    first = first_part(matrix)
+    values = some_values(matrix, first)
     kind = kind_of(values)
     where = place_name(layer, use_raw)
     for family, link in families:
@@ -79,7 +80,7 @@ def check_values(
     linear = any(family == "gaussian" and link == "identity" for family, link in families)
     change = None
     if offset is None and kind != OTHER:
-        change = max((_change(lineage, kind) or 0.0 for lineage in lineages), default=0.0) or None
+        change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
     rise = f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, with the depth of the cells"
     if linear and kind == COUNTS:
         _warn(
@@ -89,7 +90,7 @@ def check_values(
     elif change:
         remedy = "Normalise before you take logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
         _warn(f"In {where} {rise}, so that genes that do not change will seem to. {remedy}")
-    if linear and offset is not None and _is_depth(lineages[0], offset, kind):
+    if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
         _warn(
             "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract from "
             "expression as it is. Leave it out and fit log-normalised values, or fit counts with GAM('negative_binomial')."
@@ -106,10 +107,10 @@ def _check_log_scale(lineages: Sequence[Lineage]) -> None:
             )
 
 
-def _change(lineage: Lineage, kind: str) -> float | None:
+def _change(lineage: Lineage, kind: str, first: tuple | None) -> float | None:
     """Return by what factor depth changes along a lineage, unless a covariate follows depth."""
     order = np.argsort(lineage.pseudotime, kind="stable")
-    chosen, block = some_cells(lineage.whole[2], lineage.cells[order])
+    chosen, block = some_cells(lineage.whole[2], lineage.cells[order], first)
     chosen = order[chosen]
     if len(chosen) == 0 or not np.any(lineage.weights[chosen] > 0):
         return None
@@ -119,13 +120,13 @@ def _change(lineage: Lineage, kind: str) -> float | None:
     return depth_change(counts, lineage.pseudotime[chosen], lineage.weights[chosen])
 
 
-def _is_depth(lineage: Lineage, offset: Any, kind: str) -> bool:
+def _is_depth(lineage: Lineage, offset: Any, kind: str, first: tuple | None) -> bool:
     """Return whether an offset is the log of the depth of the cells, up to a constant."""
     if isinstance(offset, str) and offset == SIZE_FACTORS:
         return True
     if kind == OTHER or lineage.offset is None:
         return False
-    chosen, block = some_cells(lineage.whole[2], lineage.cells)
+    chosen, block = some_cells(lineage.whole[2], lineage.cells, first)
     return len(chosen) > 2 and _explained(_log_depth(as_counts(block, kind)), lineage.offset[chosen, None]) > _FOLLOWS
 
 

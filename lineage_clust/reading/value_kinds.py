@@ -7,6 +7,7 @@ from scipy import sparse
 
 COUNTS, LOG_COUNTS, OTHER = "counts", "log counts", "other"
 _BASES = (np.e, 2.0, 10.0)
+_LARGEST = 2.0**53  # beyond it every floating point number is an integer
 _EXACT = 1000  # counts up to this survive a logarithm in single precision
 
 
@@ -36,7 +37,7 @@ def kind_of(values: np.ndarray) -> str:
     if len(values) == 0 or values.min() < 0:
         return OTHER
     if are_integers(values):
-        return COUNTS if values.max() > 1 else OTHER
+        return COUNTS if 1 < values.max() < _LARGEST else OTHER
     return OTHER if log_base(values) is None else LOG_COUNTS
 
 

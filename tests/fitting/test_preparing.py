@@ -46,6 +46,7 @@ def test_preparing_plainly_changes_nothing(adata, fitted, callback):
     assert_same_trends(fit(adata, callback=callback), fitted)
 
 
+@pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_a_callback_gets_the_trend_and_all_that_was_asked_for(adata):
     calls = []
 
