@@ -44,7 +44,7 @@ def _rare(share: float, floor: float, n_cells: int, n_genes: int, seed: int) -> 
     return _called(adata, flat, lineage_key="rare", weight_threshold=(0.01, floor), time_range=(0, 1))
 
 
-def depths(n_genes: int = 400, seeds: int = 3) -> pd.DataFrame:
+def depths(n_genes: int = 200, seeds: int = 2) -> pd.DataFrame:
     """Return the share of flat genes called where depth changes along pseudotime, and how often there was a warning."""
     ways: list[tuple] = [
         ("counts, Gaussian", None, {"layer": "counts"}),
@@ -79,7 +79,7 @@ def _at_depth(change, n_cells, n_genes, seed, model, options) -> tuple[float, fl
     return called, float(any("a typical gene" in one or "looks like counts" in one for one in said))
 
 
-def batches(n_genes: int = 150, seeds: int = 3) -> pd.DataFrame:
+def batches(n_genes: int = 120, seeds: int = 2) -> pd.DataFrame:
     """Return the shares of genes called with two batches that overlap in a part of pseudotime, without and with covariate.
 
     Every gene is shifted by its own amount in the second batch; a third of the genes is flat otherwise.
