@@ -30,6 +30,7 @@ from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
 from .reading.lineage_keys import check_distinct
+from .reading.value_checks import check_values
 from .trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
 from .utils.memory import check_points
@@ -86,8 +87,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         its first maximum (CellRank's rule).
     endpoint_threshold : float, default=None
         Only cells with at least this weight decide on the end; `None` = the median weight.
-    weight_threshold : float or (float, float), default=(0.01, 0.01)
-        `(a, b)`: weights below `a` become `b`.
+    weight_threshold : float or (float, float), default=(0.01, 0)
+        `(a, b)`: weights below `a` become `b`. With `b > 0`, cells that do not belong take part, and outweigh the own
+        cells of a rare lineage.
     filter_cells : float, default=None
         Cells in which a gene's expression is at most this are left out for that gene.
     covariates : sequence of str, default=None
@@ -201,7 +203,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         time_range: TimeRange = None,
         endpoint: str = "plateau",
         endpoint_threshold: float | None = None,
-        weight_threshold: WeightThreshold = (0.01, 0.01),
+        weight_threshold: WeightThreshold = (0.01, 0.0),
         filter_cells: float | None = None,
         covariates: Sequence[str] | None = None,
         offset: str | ArrayLike | None = None,
@@ -290,6 +292,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
         check_points(self.n_points, len(genes) * len(names))
         lineages = [self._read(adata, name, genes) for name in names]
+        check_values(
+            adata, lineages, components.families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset
+        )
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
@@ -493,7 +498,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         genes : sequence of str, default=None
             Genes; `None` = those with a trend.
         resolve : bool, default=False
-            Whether `genes` are checked and made unique first.
+            Whether the cells are to be fitted: `genes` are checked and made unique first, and covariates are read.
 
         Returns
         -------
@@ -505,7 +510,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         grid = self.pseudotime_[self.grid_lineage_ == ("" if lineage is None else lineage)]
         if len(grid) == 0:
             raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage_!r} was.")
-        return self._read(adata, lineage, genes, time_range=(float(grid[0]), float(grid[-1])))
+        return self._read(adata, lineage, genes, (float(grid[0]), float(grid[-1])), to_fit=resolve)
 
     @cached_property
     def gene_table_(self) -> pd.DataFrame:
@@ -558,7 +563,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                 setattr(self, slot, None)
             raise
 
-    def _read(self, adata, name, genes, time_range=None):
+    def _read(self, adata, name, genes, time_range=None, to_fit=True):
         return read_lineage(
             adata,
             name,
@@ -576,6 +581,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             offset=self.offset,
             n_points=self.n_points,
             memory_budget=self.memory_budget,
+            to_fit=to_fit,
         )
 
     def _fit_lineage(self, lineage, smoother, model):

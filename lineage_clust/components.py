@@ -10,6 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .clusterers import GraphClusterer
 from .models import GAM
+from .models.engine.families import FAMILIES
 from .models.mapping import entries
 from .models.regressor import RegressorModel
 from .smoothers import BSplineSmoother
@@ -96,6 +97,26 @@ def resolve_pair(smoother: object, model: object, *, covariates=None, offset=Non
     if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
     return resolve("smoother", smoother), models[0] if not hasattr(model, "items") else model
+
+
+def families(model: object) -> list[tuple[str | None, str | None]]:
+    """Return family and link of each model: of one, or of all in a mapping; `(None, None)` for those that have none.
+
+    Examples
+    --------
+    >>> families(GAM("poisson"))
+    [('poisson', 'log')]
+    """
+    found: list[tuple[str | None, str | None]] = []
+    for one in entries(model):
+        one = DEFAULTS["model"]() if one is None else one
+        family = getattr(one, "family", getattr(one, "distribution", None))
+        family = "gaussian" if family == "normal" else family
+        if not isinstance(family, str) or family not in FAMILIES:
+            found.append((None, None))
+            continue
+        found.append((family, getattr(one, "link", None) or FAMILIES[family].default_link))
+    return found
 
 
 def smoother_for(model: object, smoother: object) -> object:

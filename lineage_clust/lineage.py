@@ -20,13 +20,18 @@ from scipy import sparse
 from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
 from .reading.blocks import BlockedExpression
 from .reading.branches import warn_of_branches
+from .reading.confounding import check_identified
+from .reading.covariates import design_columns, encode_covariates, known_cells, read_covariates
 from .reading.expression import columns_of, expression_matrix, take, with_annotations
 from .reading.lineage_keys import find_weights
+from .reading.membership import check_members
 from .reading.modalities import how_to_pass
+from .reading.offsets import SIZE_FACTORS, read_offset
 from .reading.pseudotime import find_pseudotime
 from .reading.time_range import find_time_range
-from .utils.checking import as_vector, check_key
 from .utils.types import Names
+
+__all__ = ["Lineage", "check_anndata", "clip_weights", "encode_covariates", "read_lineage", "resolve_genes"]
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +59,8 @@ class Lineage:
         `(n_cells, n_covariates)` columns centred by the weights, or `None`.
     covariate_names
         One name a column of `covariates`.
+    covariate_keys
+        The obs key that each column of `covariates` is of.
     offset
         `(n_cells,)` on the link scale, or `None`.
     whole
@@ -70,6 +77,7 @@ class Lineage:
     cells: np.ndarray
     covariates: np.ndarray | None = None
     covariate_names: list[str] = field(default_factory=list)
+    covariate_keys: list[str] = field(default_factory=list)
     offset: np.ndarray | None = None
     whole: tuple | None = field(default=None, repr=False)
 
@@ -91,11 +99,12 @@ def read_lineage(
     time_range: object = None,
     endpoint: str = "plateau",
     endpoint_threshold: float | None = None,
-    weight_threshold: float | tuple[float, float] = (0.01, 0.01),
+    weight_threshold: float | tuple[float, float] = (0.01, 0.0),
     covariates: Sequence[str] | None = None,
     offset: object = None,
     n_points: int = 200,
     memory_budget: object = None,
+    to_fit: bool = True,
 ) -> Lineage:
     """Read one lineage of an AnnData.
 
@@ -117,7 +126,7 @@ def read_lineage(
     time_range, endpoint, endpoint_threshold, n_points
         See :func:`lineage_clust.reading.time_range.find_time_range`.
     weight_threshold
-        `(a, b)`: weights below `a` become `b`; one number stands for both.
+        `(a, b)`: weights below `a` become `b`; one number stands for both. At least one cell must have a weight of `a`.
     covariates
         obs keys of additional, unpenalised terms of the model; categorical ones are treatment-coded.
     offset
@@ -125,6 +134,9 @@ def read_lineage(
     memory_budget
         Bytes, or a string such as "500MB": expression in a file stays there, and is read in blocks, if it is larger.
         What dask holds always stays there.
+    to_fit
+        Whether trends are fitted to these cells. To score them, there need not be enough of them to tell covariates apart,
+        and covariates are left out.
 
     Returns
     -------
@@ -137,7 +149,8 @@ def read_lineage(
     UnknownNameError
         If a gene, key or lineage is not there (the message offers close matches).
     ValueError
-        If nothing is left to fit.
+        If nothing is left to fit, or no cell belongs to the lineage, or the effects of covariates cannot be told from that
+        of pseudotime or from each other.
 
     Examples
     --------
@@ -155,15 +168,16 @@ def read_lineage(
         warn_of_branches(adata, pseudotime)
     raw_weights, weights = weights, clip_weights(weights, weight_threshold)
     matrix = expression_matrix(adata, layer, use_raw, memory_budget)
-    offset_values = _read_offset(adata, offset, matrix)
-    terms = _covariate_frame(adata, covariates)
+    offset_values = read_offset(adata, offset, matrix)
+    terms = read_covariates(adata, covariates)
 
     finite = np.isfinite(pseudotime) & np.isfinite(weights)
     if offset_values is not None:
         finite &= np.isfinite(offset_values)
     if terms is not None:
-        finite &= terms.replace([np.inf, -np.inf], np.nan).notna().all(axis=1).to_numpy()
+        finite &= known_cells(terms, finite & (weights > 0))
     _report_left_out(finite, name, weights_key)
+    check_members(raw_weights[finite], weight_threshold, name, weights_key)
     start, end = find_time_range(
         pseudotime[finite],
         weights[finite],
@@ -179,21 +193,21 @@ def read_lineage(
             f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
             f"{pseudotime[finite].max():g}]. Set time_range to a part of that."
         )
+    check_members(raw_weights[inside], weight_threshold, name, weights_key, (start, end))
     cells = np.flatnonzero(inside & (weights > 0))
-    if len(cells) == 0:
-        raise ValueError(
-            f"Every cell of lineage {name!r} in [{start:g}, {end:g}] has weight 0. Check {weights_key!r}, or set "
-            "weight_threshold=(a, b) with b > 0."
-        )
     _log.info(
         "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
         adata.n_obs, start, end, weights_key, len(genes), "raw" if use_raw else "X" if layer is None else f"layer {layer!r}",
     )  # fmt: skip
     read = columns_of(adata, genes, use_raw)
-    columns, column_names = (None, []) if terms is None else encode_covariates(terms.iloc[cells], weights[cells])
+    columns, column_names, keys = None, [], []
+    if terms is not None and to_fit:
+        columns, column_names, keys = design_columns(terms.iloc[cells], weights[cells])
+    if columns is not None:
+        check_identified(pseudotime[cells], weights[cells], columns, keys)
     if offset_values is not None:
         offset_values = offset_values[cells]
-        if isinstance(offset, str) and offset == "size_factors":  # trends are those of a cell of average depth
+        if isinstance(offset, str) and offset == SIZE_FACTORS:  # trends are those of a cell of average depth
             offset_values = offset_values - np.average(offset_values, weights=weights[cells])
     return Lineage(
         name=name,
@@ -206,6 +220,7 @@ def read_lineage(
         cells=cells,
         covariates=columns,
         covariate_names=column_names,
+        covariate_keys=keys,
         offset=offset_values,
         whole=(pseudotime, raw_weights, matrix, read),
     )
@@ -312,83 +327,6 @@ def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
         raise ValueError(f"Lineage weights must not be negative; the least is {least:g}.")
     below, value = pair
     return np.where(finite & (weights < below), float(value), weights)
-
-
-def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
-    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the columns' names.
-
-    A categorical term becomes one column a level but the first (treatment coding). Constant columns, which a model
-    could not tell from its intercept, are left out.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
-    >>> columns, names = encode_covariates(terms, np.ones(3))
-    >>> names, columns[:, 1].tolist()
-    (['batch[b]', 'depth'], [-2.0, -1.0, 3.0])
-    """
-    columns, names = [], []
-    for key in terms.columns:
-        values = terms[key]
-        if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-            columns.append(values.to_numpy(dtype=float))
-            names.append(str(key))
-        else:
-            for level in values.astype("category").cat.remove_unused_categories().cat.categories[1:]:
-                columns.append((values == level).to_numpy(dtype=float))
-                names.append(f"{key}[{level}]")
-    kept = [index for index, column in enumerate(columns) if np.ptp(column) > 0]
-    if not kept:
-        return None, []
-    encoded = np.column_stack([columns[index] for index in kept])
-    return encoded - np.average(encoded, axis=0, weights=weights), [names[index] for index in kept]
-
-
-def _covariate_frame(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
-    if covariates is None:
-        return None
-    if not isinstance(covariates, str) and not np.iterable(covariates):
-        raise TypeError(f"covariates must be obs keys; got {covariates!r}. Use e.g. covariates=['batch'].")
-    keys = [covariates] if isinstance(covariates, str) else list(covariates)
-    for key in keys:
-        check_key("A covariate", key)
-    keys = list(dict.fromkeys(keys))
-    if not keys:
-        return None
-    for key in keys:
-        if key not in adata.obs:
-            raise UnknownNameError(f"Covariate {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
-    return adata.obs[keys]
-
-
-def _read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
-    if offset is None:
-        return None
-    if isinstance(offset, str):
-        if offset == "size_factors":
-            if isinstance(matrix, BlockedExpression):
-                totals = matrix.cell_totals()
-            else:
-                totals = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return np.log(totals)
-        if offset not in adata.obs:
-            raise UnknownNameError(
-                f"offset {offset!r} is not in adata.obs.{did_you_mean(offset, adata.obs.columns)} "
-                "Pass an obs key, 'size_factors' or an array."
-            )
-        values = adata.obs[offset]
-        if not pd.api.types.is_numeric_dtype(values):
-            raise TypeError(f"The offset adata.obs[{offset!r}] must be numeric; its dtype is {values.dtype}.")
-        return values.to_numpy(dtype=float, na_value=np.nan)
-    values = as_vector("offset", offset) if np.ndim(offset) == 1 else np.asarray(offset)
-    if values.shape != (adata.n_obs,):
-        raise ValueError(
-            f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its "
-            "key: a key follows the cells when they are split, as in cross-validation."
-        )
-    return values
 
 
 def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) -> None:

@@ -158,7 +158,12 @@ def test_negative_weights(adata):
 
 def test_weights_that_are_all_zero(adata):
     adata.obsm[FATE]["A"] = 0.0
-    expect(ValueError, f"Every cell of lineage 'A' .* has weight 0. Check '{FATE}'", adata, weight_threshold=0)
+    expect(
+        ValueError,
+        f"No cell belongs to lineage 'A': the largest weight is 0. Check '{FATE}'",
+        adata,
+        weight_threshold=0,
+    )
 
 
 def test_no_pseudotime_at_all(adata):

@@ -145,6 +145,7 @@ def assert_unchanged(adata, before):
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.filterwarnings("ignore:.*looks like counts", "ignore:The offset is the log of each cell's depth")
 def test_nothing_in_the_anndata_changes(make_adata, kind):
     cells, before = make_adata(kind=kind), make_adata(kind=kind)
     tc = fit(cells, covariates=["batch"], offset="size_factors", weight_threshold=(0.2, 0.1), layer="counts")
@@ -233,6 +234,7 @@ def test_storage_does_not_matter(make_adata, fitted, kind):
 # ---- what to read
 
 
+@pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_raw_and_layers(adata):
     genes = ["rise1", "fall1", "peak3"]
     counts = fit(adata, genes=genes, layer="counts", alpha=None)

@@ -163,7 +163,7 @@ def test_singular_designs_degrade_without_noise(name, smoother, family, make_ada
         warnings.simplefilter("error", RuntimeWarning)
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("ignore", lc.LineageClustWarning)
-        tc = fit(adata, smoother=smoother, model=GAM(family, max_iter=30), layer=layer)
+        tc = fit(adata, smoother=smoother, model=GAM(family, max_iter=30), layer=layer, weight_threshold=(0.01, 0.01))
     assert np.isfinite(tc.trends_).all()
     assert (tc.trends_ >= smallest).all()
     assert (tc.trend_se_ >= 0).all()

@@ -94,6 +94,7 @@ def test_a_file_gives_the_fit_in_memory(make_adata, tmp_path, kind, how):
     ids=lambda params: "-".join(params),
 )
 @pytest.mark.parametrize("kind", ["csr", "dense"])
+@pytest.mark.filterwarnings("ignore:The offset is the log of each cell's depth")
 def test_with_all_that_a_gaussian_fit_can_have(make_adata, tmp_path, params, kind):
     adata = make_adata(400, kind=kind)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
@@ -108,14 +109,15 @@ def test_the_file_is_read_once(make_adata, tmp_path, reads, kind):
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
     fitted(stored, memory_budget=SMALL)
     assert len(reads) > 3
-    assert sum(reads) == (adata.X.nnz if sparse.issparse(adata.X) else adata.X.size)
+    # its first part twice: what kind of values it holds is seen there
+    assert sum(reads[1:]) == (adata.X.nnz if sparse.issparse(adata.X) else adata.X.size)
 
 
 def test_raw_is_read_in_blocks(make_adata, tmp_path, reads):
     adata = make_adata(300)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
     assert_equal_fits(fitted(stored, use_raw=True, memory_budget=SMALL), fitted(adata, use_raw=True))
-    assert sum(reads) == adata.raw.X.nnz
+    assert sum(reads[1:]) == adata.raw.X.nnz
 
 
 def test_a_view_of_a_file_is_read_in_blocks(make_adata, tmp_path, reads):
@@ -164,22 +166,24 @@ def test_poor_and_bad_genes_are_noted(make_adata, tmp_path):
     ids=["poisson", "shrunk", "log", "expectile"],
 )
 @pytest.mark.parametrize("kind", ["csr", "dense"])
+@pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_other_families_take_a_bounded_number_of_passes(make_adata, tmp_path, reads, model, kind):
     adata = make_adata(300, 12, kind=kind)
-    adata.X = adata.layers["counts"].copy()
+    adata.X, adata.raw = adata.layers["counts"].copy(), None
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
     one, other = fitted(stored, model, memory_budget="14KB" if kind == "dense" else "10KB"), fitted(adata, model)
     np.testing.assert_allclose(one.trends_, other.trends_, rtol=1e-6, atol=1e-8)
     np.testing.assert_array_equal(one._gene_means, other._gene_means)
     assert list(one.gene_table_["note"]) == list(other.gene_table_["note"])
     n_values = adata.X.nnz if kind == "csr" else adata.X.size
-    n_passes = sum(reads) / n_values
+    n_passes = sum(reads[1:]) / n_values  # the first part is looked at before
     assert n_passes == 1 + round(n_passes - 1)
     assert 3 <= n_passes <= (13 if model.dispersion == "gene" else 25)
 
 
 def test_refused_genes_keep_their_places(make_adata, tmp_path):
     adata = make_adata(300, 12, kind="dense")
+    adata.X = adata.layers["counts"].copy()
     adata.X[3, [2, 7]] = -1
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
     one, other = (fitted(data, lc.GAM("poisson"), memory_budget="10KB") for data in (stored, adata))

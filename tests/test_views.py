@@ -226,7 +226,7 @@ def test_fit_and_cells_stay_as_they_are(joint, cells):
 
 def test_the_stability_curve_says_what_became_of_the_cut():
     adata = lc.datasets.bone_marrow()
-    tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+    tc = lc.TrendClusterer(weight_threshold=(0.01, 0.01), random_state=0).fit(adata, lineage="Ery")
     legend = " ".join(text.get_text().replace("\n", " ") for text in tc.plot_stability().get_legend().get_texts())
     cut = tc.clusterer_.stability_.n_clusters[tc.clusterer_.stability_.resolutions == tc.clusterer_.resolution_][0]
     assert f"{cut} clusters ({tc.n_clusters_} once merged)" in legend

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from ..lineage import clip_weights
+from ..reading.membership import check_members
 from ..reading.time_range import find_time_range
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
@@ -90,7 +91,7 @@ class GeneTrend:
         *,
         endpoint: str = "plateau",
         endpoint_threshold: float | None = None,
-        weight_threshold: WeightThreshold = (0.01, 0.01),
+        weight_threshold: WeightThreshold = (0.01, 0.0),
         filter_cells: float | None = None,
         n_points: int = 200,
         **ignored: Any,
@@ -124,6 +125,7 @@ class GeneTrend:
         x, w = self.x_all[finite], clip_weights(self.w_all[finite], weight_threshold)
         if len(x) == 0:
             raise ValueError("No cell has a finite pseudotime and weight.")
+        check_members(self.w_all[finite], weight_threshold, self.lineage)
         start, end = find_time_range(
             x, w, time_range=time_range, endpoint=endpoint, threshold=endpoint_threshold, n_points=n_points,
             lineage=str(self.lineage),

@@ -12,6 +12,7 @@ from scipy import sparse
 from ..lineage import Lineage
 from ..models.mapping import by_gene
 from ..reading.blocks import BlockedExpression
+from ..reading.confounding import check_identified
 from .gene_trend import GeneTrend
 
 
@@ -92,17 +93,36 @@ def prepared_cells(
             failed[gene] = f"prepare: no cell has expression above filter_cells={filter_cells:g}"
             cells.append(None)
             continue
+        try:
+            covariates = _covariates_of(lineage, kept)
+        except ValueError as error:
+            failed[gene] = f"prepare: {error}"
+            cells.append(None)
+            continue
         cells.append(
             Cells(
                 lineage.pseudotime[kept],
                 lineage.weights[kept],
                 y[kept][:, None],
-                None if lineage.covariates is None else lineage.covariates[kept],
+                covariates,
                 None if lineage.offset is None else lineage.offset[kept],
                 gene,
             )
         )
     return cells, failed
+
+
+def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
+    """Return the covariates of some cells, without those that do not vary among them, if their effects can be told apart."""
+    if lineage.covariates is None:
+        return None
+    columns = lineage.covariates[kept]
+    varying = np.ptp(columns, axis=0) > 0
+    if not varying.any():
+        return None
+    keys = [key for key, varies in zip(lineage.covariate_keys, varying, strict=True) if varies]
+    check_identified(lineage.pseudotime[kept], lineage.weights[kept], columns[:, varying], keys)
+    return columns[:, varying]
 
 
 def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):

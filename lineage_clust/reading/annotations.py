@@ -12,6 +12,7 @@ from ..errors import UnknownNameError, did_you_mean, quoted
 from ..lineage import check_anndata, clip_weights
 from ..utils.checking import check_key
 from ..utils.types import Names
+from .columns import check_levels, numbers_or_levels
 from .lineage_keys import find_weights
 from .pseudotime import find_pseudotime
 
@@ -25,7 +26,7 @@ def covariate_strips(
     time_key: str | None = None,
     lineage_key: Names = None,
     backward: bool = False,
-    weight_threshold: float | tuple[float, float] = (0.01, 0.01),
+    weight_threshold: float | tuple[float, float] = (0.01, 0.0),
     cmap: object = "viridis",
 ) -> list:
     """Return one strip a covariate, along the grid of one or several lineages.
@@ -47,6 +48,8 @@ def covariate_strips(
     ------
     UnknownNameError
         If a key is not in `adata.obs`.
+    ValueError
+        If a categorical one has more than one level per ten cells.
     """
     from ..plotting.strips import Strip, make_strip
 
@@ -64,7 +67,8 @@ def covariate_strips(
         )
     strips = []
     for key in keys:
-        values = _values(adata.obs[key])
+        values = numbers_or_levels(adata.obs[key])
+        check_levels(values, "covariate_key")
         colors = adata.uns.get(f"{key}_colors")
         pieces = []
         for name in dict.fromkeys(grid_lineage):
@@ -86,11 +90,6 @@ def covariate_strips(
             Strip(key, np.concatenate([part.colors for part in parts]), ordered, parts[0].limits, parts[0].cmap)
         )
     return strips
-
-
-def _values(values: pd.Series) -> pd.Series:
-    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    return values if numeric else values.astype("category")
 
 
 def _levels(values: pd.Series):

@@ -91,6 +91,15 @@ class BlockedExpression:
             product[where.cells] += part
         return product
 
+    def head(self, n_values: int) -> tuple:
+        """Return `(cells, block)` of the first part that holds chosen cells and genes, of about `n_values` values at most.
+
+        `cells` are positions among the chosen ones, a slice or an array; the block is as stored. Nothing else is read.
+        """
+        step = next(self._steps(min(n_values, self._values_a_block())))
+        ((where, block),) = in_order([step], _as_stored, _nothing)
+        return where.cells, block
+
     def cell_totals(self) -> np.ndarray:
         """Return the sum over the genes in each cell `(n_cells,)`, in one pass."""
         totals = np.zeros(self.shape[0])
@@ -202,16 +211,20 @@ class BlockedExpression:
 
     def _plan(self, unchosen: bool = False) -> list[tuple]:
         """Return the parts that hold chosen genes and cells, or also those with other cells only."""
+        return list(self._steps(self._values_a_block(), unchosen))
+
+    def _values_a_block(self) -> int:
         n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
+        return int(np.clip(n_values, 1, _MOST_VALUES))
+
+    def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
         chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)
         cell_places, gene_places = (None if lines is None else inverse(lines, size) for lines, size in chosen)
-        plan = []
-        for part in parts(self.stored, int(np.clip(n_values, 1, _MOST_VALUES))):
+        for part in parts(self.stored, n_values):
             kept, cells = inside(cell_places, part.rows)
             columns, genes = inside(gene_places, part.columns)
             if (columns is None or len(columns)) and (unchosen or kept is None or len(kept)):
-                plan.append((part, Where(kept, columns, cells, genes)))
-        return plan
+                yield part, Where(kept, columns, cells, genes)
 
     def _loaded(self, limit: float = np.inf):
         if self.in_memory:

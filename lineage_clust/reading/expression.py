@@ -33,7 +33,7 @@ def columns_of(adata: AnnData, genes: Sequence[str], use_raw: bool) -> np.ndarra
     return np.array([position[name] for name in genes])
 
 
-def _layers(adata: AnnData) -> list[str]:
+def layer_names(adata: AnnData) -> list[str]:
     """Return the names of layers; anndata 0.13 counts X among them, as None."""
     return [name for name in adata.layers if name is not None]
 
@@ -44,14 +44,14 @@ def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_b
     matrix, cells, columns = None, None, None
     if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
         # the X of a view is what it shows, loaded: look at what it is a view of
-        matrix, cells, columns = _stored_matrix(adata._adata_ref, layer, use_raw), adata._oidx, adata._vidx
+        matrix, cells, columns = stored_matrix(adata._adata_ref, layer, use_raw), adata._oidx, adata._vidx
     if not is_stored(matrix) or in_dask(matrix):
-        matrix, cells, columns = _stored_matrix(adata, layer, use_raw), None, None
+        matrix, cells, columns = stored_matrix(adata, layer, use_raw), None, None
     if is_stored(matrix) and (in_dask(matrix) or nbytes(matrix) > budget):
         matrix = BlockedExpression(matrix, budget)
         return matrix if cells is None else matrix[cells][:, columns]
     if cells is not None:
-        matrix = _stored_matrix(adata, layer, use_raw)
+        matrix = stored_matrix(adata, layer, use_raw)
     if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)):
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
     if matrix.dtype.kind == "c":
@@ -61,7 +61,8 @@ def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_b
     return BlockedExpression(matrix, budget) if sparse.issparse(matrix) and matrix.nnz >= _LARGE else matrix
 
 
-def _stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
+def stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
+    """Return X, a layer or the X of raw, as it is stored."""
     check_key("layer", layer)
     if use_raw:
         if layer not in (None, "X"):
@@ -69,12 +70,12 @@ def _stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
         return adata.raw.X
     if layer is None or layer == "X":
         if adata.X is None:
-            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(_layers(adata))}.")
+            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(layer_names(adata))}.")
         return adata.X
     if layer not in adata.layers:
         raise UnknownNameError(
-            f"Layer {layer!r} is not in adata.layers, which holds {quoted(_layers(adata)) or 'nothing'}."
-            f"{did_you_mean(layer, _layers(adata))}"
+            f"Layer {layer!r} is not in adata.layers, which holds {quoted(layer_names(adata)) or 'nothing'}."
+            f"{did_you_mean(layer, layer_names(adata))}"
         )
     return adata.layers[layer]
 

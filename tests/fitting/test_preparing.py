@@ -46,6 +46,7 @@ def test_preparing_plainly_changes_nothing(adata, fitted, callback):
     assert_same_trends(fit(adata, callback=callback), fitted)
 
 
+@pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_a_callback_gets_the_trend_and_all_that_was_asked_for(adata):
     calls = []
 
@@ -62,7 +63,7 @@ def test_a_callback_gets_the_trend_and_all_that_was_asked_for(adata):
     expected = {
         "gene": "peak0", "lineage": "A", "time_range": (0, 0.9), "n_points": 30, "filter_cells": -1.0,
         "time_key": "palantir_pseudotime", "layer": "counts", "use_raw": False, "backward": False,
-        "weight_threshold": (0.01, 0.01), "endpoint": "plateau", "endpoint_threshold": None,
+        "weight_threshold": (0.01, 0.0), "endpoint": "plateau", "endpoint_threshold": None,
     }  # fmt: skip
     assert keywords == expected
     np.testing.assert_array_equal(trend.x_all, adata.obs["palantir_pseudotime"])

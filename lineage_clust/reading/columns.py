@@ -1,0 +1,73 @@
+"""What a column of a table holds: numbers, or categories."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+
+
+def numbers_in(values: pd.Series) -> np.ndarray | None:
+    """Return a column as floats `(n,)`, missing values as NaN; `None` if it does not hold real numbers.
+
+    Numbers in a column of dtype `object` are numbers. Booleans are not, nor are the categories of a categorical column,
+    whatever they are called.
+
+    Examples
+    --------
+    >>> numbers_in(pd.Series([1, 2.5, None], dtype=object)).tolist()
+    [1.0, 2.5, nan]
+    >>> numbers_in(pd.Series(["1", "2"])) is None
+    True
+    """
+    if pd.api.types.is_object_dtype(values):
+        if pd.api.types.infer_dtype(values, skipna=True) not in _NUMBERS:
+            return None
+        missing = values.isna().to_numpy()
+        return np.array([np.nan if gap else float(value) for gap, value in zip(missing, values, strict=True)])
+    real = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
+    if not real or pd.api.types.is_bool_dtype(values):
+        return None
+    return values.to_numpy(dtype=float, na_value=np.nan)
+
+
+def numbers_or_levels(values: pd.Series) -> pd.Series:
+    """Return a column as floats if it holds numbers, else as a categorical of the levels that occur.
+
+    Raises
+    ------
+    TypeError
+        If it holds complex numbers.
+
+    Examples
+    --------
+    >>> numbers_or_levels(pd.Series([True, False])).cat.categories.tolist()
+    [False, True]
+    """
+    if pd.api.types.is_complex_dtype(values):
+        raise TypeError(f"Column {values.name!r} holds complex numbers. Take e.g. their absolute values.")
+    numbers = numbers_in(values)
+    if numbers is not None:
+        return pd.Series(numbers, index=values.index, name=values.name)
+    return values.astype("category").cat.remove_unused_categories()
+
+
+def check_levels(values: pd.Series, what: str) -> None:
+    """Raise a ValueError if a categorical column has more levels than cells can tell apart: over one more per ten cells.
+
+    Parameters
+    ----------
+    values
+        As :func:`numbers_or_levels` returns it. Two levels are not too many.
+    what
+        What it is, for the message.
+    """
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return
+    n_levels, n_cells = values.nunique(), int(values.notna().sum())
+    if n_levels > 2 and 10 * (n_levels - 1) > n_cells:
+        raise ValueError(
+            f"{what} {values.name!r} has {n_levels} levels in {n_cells} cells; that is more than one level per ten cells. If "
+            f"it holds numbers, convert it (adata.obs[{values.name!r}].astype(float)); else merge levels, or leave it out."
+        )

@@ -1,0 +1,114 @@
+"""Reading covariates: obs columns as further columns of the design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ..errors import UnknownNameError, did_you_mean
+from ..utils.checking import check_key
+from .columns import check_levels, numbers_or_levels
+
+
+def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
+    """Return the columns of obs that are covariates, each as numbers or as a categorical, or `None` if there are none.
+
+    Raises
+    ------
+    TypeError
+        If `covariates` are not names, or a column holds complex numbers.
+    UnknownNameError
+        If one is not in obs.
+    """
+    if covariates is None:
+        return None
+    if not isinstance(covariates, str) and not np.iterable(covariates):
+        raise TypeError(f"covariates must be obs keys; got {covariates!r}. Use e.g. covariates=['batch'].")
+    keys = [covariates] if isinstance(covariates, str) else list(covariates)
+    for key in keys:
+        check_key("A covariate", key)
+    keys = list(dict.fromkeys(keys))
+    if not keys:
+        return None
+    for key in keys:
+        if key not in adata.obs:
+            raise UnknownNameError(f"Covariate {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
+    return pd.DataFrame({key: numbers_or_levels(adata.obs[key]) for key in keys})
+
+
+def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
+    """Return which cells have finite numbers in every numeric covariate.
+
+    Parameters
+    ----------
+    terms
+        Of :func:`read_covariates`.
+    taking_part
+        Mask `(n_obs,)` of the cells of the lineage.
+
+    Raises
+    ------
+    ValueError
+        If a level is missing in a cell that takes part: cells without a batch are often a batch of their own.
+    """
+    known = np.ones(len(terms), dtype=bool)
+    for key in terms:
+        if not isinstance(terms[key].dtype, pd.CategoricalDtype):
+            known &= np.isfinite(terms[key].to_numpy())
+            continue
+        missing = int(np.sum(terms[key].isna().to_numpy() & taking_part))
+        if missing:
+            raise ValueError(
+                f"Covariate {key!r} is missing (NaN) in {missing} of the {int(taking_part.sum())} cells that take part. Give "
+                f"them a level of their own, e.g. adata.obs[{key!r}].astype(str), or leave these cells out of adata."
+            )
+    return known
+
+
+def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
+    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the columns' names.
+
+    A categorical term becomes one column a level but the first (treatment coding). Constant columns, which a model
+    could not tell from its intercept, are left out.
+
+    Examples
+    --------
+    >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
+    >>> columns, names = encode_covariates(terms, np.ones(3))
+    >>> names, columns[:, 1].tolist()
+    (['batch[b]', 'depth'], [-2.0, -1.0, 3.0])
+    """
+    columns, names, _ = design_columns(terms, weights)
+    return columns, names
+
+
+def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
+    """Return what :func:`encode_covariates` does, and the covariate that each column is of.
+
+    Raises
+    ------
+    ValueError
+        If a categorical covariate has more than one level per ten cells.
+    """
+    columns, names, keys = [], [], []
+    for key in terms.columns:
+        values = numbers_or_levels(terms[key])
+        check_levels(values, "Covariate")
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            columns.append(values.to_numpy())
+            names.append(str(key))
+            keys.append(str(key))
+            continue
+        for level in values.cat.categories[1:]:
+            columns.append((values == level).to_numpy(dtype=float))
+            names.append(f"{key}[{level}]")
+            keys.append(str(key))
+    kept = [index for index, column in enumerate(columns) if np.ptp(column) > 0]
+    if not kept:
+        return None, [], []
+    encoded = np.column_stack([columns[index] for index in kept])
+    encoded -= np.average(encoded, axis=0, weights=weights)
+    return encoded, [names[index] for index in kept], [keys[index] for index in kept]

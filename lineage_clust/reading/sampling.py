@@ -1,0 +1,103 @@
+"""A few values, or a few cells, of an expression matrix, wherever it is: enough to see what kind of values it holds."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from .blocks import BlockedExpression
+
+_N_VALUES = 2**14
+_N_CELLS, _N_GENES = 1000, 1000
+_N_IN_PART = 2**19
+
+
+def first_part(matrix) -> tuple | None:
+    """Return `(cells, block)` of the first part of a matrix in a file or in dask, read once; `None` of one in memory."""
+    stored = isinstance(matrix, BlockedExpression) and not matrix.in_memory
+    return matrix.head(_N_IN_PART) if stored else None
+
+
+def some_values(matrix, first: tuple | None = None) -> np.ndarray:
+    """Return some of the finite values of a matrix that are not zero.
+
+    Parameters
+    ----------
+    matrix
+        `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    first
+        Of :func:`first_part`, to which the values are limited.
+
+    Examples
+    --------
+    >>> some_values(sparse.csr_array(np.diag([1.0, 2.0, np.nan]))).tolist()
+    [1.0, 2.0]
+    """
+    if isinstance(matrix, BlockedExpression):
+        matrix = matrix.stored if first is None else first[1]
+    if sparse.issparse(matrix):
+        values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
+    else:
+        n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
+        values = np.asarray(matrix[_spread(len(matrix), n_rows)]).ravel()
+    values = _as_numbers(values)
+    return values[np.isfinite(values) & (values != 0)]
+
+
+def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
+    """Return the expression of some of the given cells, spread evenly over them where the matrix is in memory.
+
+    Parameters
+    ----------
+    matrix
+        `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    cells
+        Positions `(n_cells,)` in the matrix.
+    first
+        Of :func:`first_part`, to which the cells are limited.
+
+    Returns
+    -------
+    chosen : ndarray
+        Positions in `cells`.
+    block : array or CSR matrix of shape (n_chosen, n_some_genes)
+        All genes, or some of them if the matrix is stored by genes.
+
+    Examples
+    --------
+    >>> chosen, block = some_cells(np.arange(8.0).reshape(4, 2), np.array([3, 1]))
+    >>> chosen.tolist(), block.tolist()
+    ([0, 1], [[6.0, 7.0], [2.0, 3.0]])
+    """
+    if first is not None:
+        where, block = first
+        place = np.full(matrix.shape[0], -1)
+        place[where] = np.arange(block.shape[0])
+        chosen = np.flatnonzero(place[cells] >= 0)
+        return chosen, _by_rows(block)[place[cells[chosen]]]
+    if isinstance(matrix, BlockedExpression):
+        matrix = matrix.stored
+    if sparse.issparse(matrix) and matrix.format == "csc":
+        matrix = matrix[:, _spread(matrix.shape[1], _N_GENES)].tocsr()
+    chosen = _spread(len(cells), _N_CELLS)
+    block = matrix[cells[chosen]]
+    return chosen, block if sparse.issparse(block) else _as_numbers(block)
+
+
+def _spread(size: int, number: int) -> np.ndarray:
+    """Return up to `number` different positions below `size`, spread evenly."""
+    return np.unique(np.linspace(0, size - 1, min(size, number)).astype(int)) if size else np.zeros(0, dtype=int)
+
+
+def _as_numbers(values: np.ndarray) -> np.ndarray:
+    """Return values of dtype object as floats; none, if they are no numbers, which the models say."""
+    if values.dtype.kind in "buif":
+        return values
+    try:
+        return values.astype(float)
+    except (TypeError, ValueError):
+        return np.zeros((0, *values.shape[1:]))
+
+
+def _by_rows(block):
+    return block.tocsr() if sparse.issparse(block) else block
