@@ -207,7 +207,7 @@ def _check_weights(times: np.ndarray, weights: np.ndarray, end: float, least: fl
 
 
 def _certainty_of_fifths(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean weight of a cell, weighted by weight, in the first and last fifth of the lineage's weight along time."""
+    """Return the mean weight, weighted by itself, in the first and last fifth of the weight along time."""
     if len(times) < 25:  # too few to tell
         return np.ones(2)
     order = np.argsort(times, kind="stable")
