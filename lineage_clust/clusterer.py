@@ -83,10 +83,11 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     time_range : None, float or (float, float), default=None
         Range of pseudotime: its end, or start and end (each may be `None`). It is never clipped to the cells.
     endpoint : {"plateau", "argmax"}, default="plateau"
-        Rule for an automatic end: last time at which the smoothed weight is at least 98 % of its maximum, or time of
-        its first maximum (CellRank's rule).
+        Rule for an automatic end: the last of the lineage's own cells, those with at least half of its highest weight,
+        or the time at which the smoothed weight is largest for the first time (CellRank's rule).
     endpoint_threshold : float, default=None
-        Only cells with at least this weight decide on the end; `None` = the median weight.
+        Only cells with at least this weight decide on the end; `None` = half of the lineage's highest weight, and with
+        "argmax" the median weight.
     weight_threshold : float or (float, float), default=(0.01, 0)
         `(a, b)`: weights below `a` become `b`. With `b > 0`, cells that do not belong take part, and outweigh the own
         cells of a rare lineage.

@@ -221,6 +221,19 @@ def test_both_endpoint_rules_reach_the_cells(make_adata):
     assert ends["argmax"] < 0.5 < 0.7 < ends["plateau"] < 0.85
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_one_hot_weights_are_read_to_their_end(seed):
+    rng = np.random.default_rng(seed)
+    adata = ad.AnnData(
+        rng.random((2000, 3)), obs=pd.DataFrame({"pseudotime": rng.random(2000)}, index=map(str, range(2000)))
+    )
+    adata.obsm["lineages"] = np.eye(4)[rng.integers(0, 4, 2000)]
+    for lineage in range(4):
+        read = read_lineage(adata, lineage, lineage_key="lineages")
+        assert read.start < 0.01
+        assert read.end > 0.98
+
+
 def test_reading_changes_nothing(make_adata):
     adata, before = make_adata(), make_adata()
     read_lineage(adata, "A", genes=GENES, covariates=["batch"], offset="size_factors", weight_threshold=(0.3, 0.2))

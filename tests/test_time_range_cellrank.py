@@ -1,9 +1,12 @@
 """The rule endpoint="argmax" gives the ends that CellRank itself found."""
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pytest
 
+from lineage_clust.errors import LineageClustWarning
 from lineage_clust.lineage import read_lineage
 
 
@@ -18,5 +21,9 @@ def test_the_end_is_that_of_cellrank(data_dir, lineage):
     adata.uns["lineages_fwd_names"] = reference["cflare_names"]
     read = read_lineage(adata, lineage, time_key="latent_time", endpoint="argmax")
     np.testing.assert_allclose(read.grid(200), reference[f"cflare_svr_{lineage}_x_test"], rtol=0, atol=1e-12)
-    plateau = read_lineage(adata, lineage, time_key="latent_time", endpoint="plateau")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LineageClustWarning)
+        plateau = read_lineage(adata, lineage, time_key="latent_time", endpoint="plateau")
     assert plateau.end > read.end
+    lost = np.average(adata.obs["latent_time"] > plateau.end, weights=reference["cflare_fate"][:, lineage])
+    assert any("of its weight lies later" in str(warning.message) for warning in caught) == (lost > 0.05)

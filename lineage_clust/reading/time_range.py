@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 
 import numpy as np
-from scipy.ndimage import convolve1d
 
-from ..errors import LineageClustWarning
 from ..utils.checking import check_number
+from .automatic_end import end_of_first_maximum, end_of_own_cells
 
 ENDPOINTS = ("plateau", "argmax")
-_PLATEAU_LEVEL = 0.98
-# A range shorter than this share of what the lineage's own cells span is a collapse, not an end.
-_COLLAPSED_SHARE = 0.05
 
 
 def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
@@ -85,12 +80,15 @@ def find_time_range(
     time_range
         As in :func:`parse_time_range`. A bound that is given is never clipped to the cells.
     endpoint
-        `"plateau"`: the last time at which the smoothed weight is at least 98 % of its maximum. `"argmax"`: the time
-        of its first maximum (CellRank's rule).
+        `"plateau"`: the last of the lineage's own cells, those with at least half of its highest weight
+        (:func:`~lineage_clust.reading.automatic_end.end_of_own_cells`). `"argmax"`: the time at which the smoothed
+        weight is largest for the first time (CellRank's rule).
     threshold
-        Only cells with at least this weight decide on the end; `None` = the median weight.
+        Only cells with at least this weight decide on the end; `None` = half of the lineage's highest weight, and with
+        `"argmax"` the median weight.
     n_points
-        Number of grid points; the moving average spans `max(1, n_points // 20)` cells.
+        Number of grid points. With `"argmax"`, as in CellRank, weights are smoothed over `max(1, n_points // 20)` cells;
+        the end by `"plateau"` does not depend on it.
     lineage
         Name for messages.
 
@@ -103,6 +101,11 @@ def find_time_range(
     ------
     ValueError
         If `endpoint` is unknown, or no cell has a weight of `threshold`, or the range is empty.
+
+    Warns
+    -----
+    LineageClustWarning
+        If weights fall along pseudotime, the range would collapse, or more than 5 % of the weight lies after the end.
 
     Examples
     --------
@@ -136,33 +139,9 @@ def find_time_range(
 def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage) -> float:
     if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights say nothing about an end
         return float(pseudotime.max())
-    threshold = float(np.median(weights)) if threshold is None else float(threshold)
-    belongs = weights >= threshold
-    if not belongs.any():
-        raise ValueError(
-            f"No cell of lineage {lineage!r} has a weight of at least endpoint_threshold={threshold:g} (the largest is "
-            f"{weights.max():g}). Lower endpoint_threshold, or set the end of time_range."
-        )
-    times, values = pseudotime[belongs], weights[belongs]
-    order = np.lexsort((values, times))  # by weight within ties, so that the order of the cells does not matter
-    times, values = times[order], values[order]
-    window = max(1, int(n_points) // 20)
-    smoothed = convolve1d(values, np.full(window, 1 / window), mode="nearest")
     if endpoint == "argmax":
-        end = times[np.argmax(smoothed)]
-    else:
-        end = times[np.flatnonzero(smoothed >= _PLATEAU_LEVEL * smoothed.max())[-1]]
-    last = times[-1]
-    if last > start and end - start < _COLLAPSED_SHARE * (last - start):
-        warnings.warn(
-            f"By the rule endpoint={endpoint!r}, lineage {lineage!r} would end at pseudotime {end:.4g}, where its "
-            f"weights are largest, but it starts at {start:.4g}. It ends at its last cell with a weight of at least "
-            f"{threshold:.3g} instead, at {last:.4g}. Set time_range to choose another end.",
-            LineageClustWarning,
-            stacklevel=2,
-        )
-        end = last
-    return float(end)
+        return end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
+    return end_of_own_cells(pseudotime, weights, start, threshold, lineage)
 
 
 def _is_number(value: object) -> bool:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -98,20 +98,18 @@ def test_argmax_is_the_rule_of_cellrank(seed, n_points):
     assert end in by_hand[np.isclose(smoothed, smoothed.max(), rtol=1e-12)]
 
 
-@given(seed=seeds, n_points=st.integers(2, 600))
-def test_plateau_is_the_last_time_near_the_maximum(seed, n_points):
-    times, weights = rising_cells(seed)
-    end = find_time_range(times, weights, endpoint="plateau", n_points=n_points)[1]
-    by_hand, smoothed = smoothed_by_hand(times, weights, np.median(weights), n_points)
-    assert end == by_hand[smoothed >= 0.98 * smoothed.max()].max()
-    assert end >= find_time_range(times, weights, endpoint="argmax", n_points=n_points)[1]
-
-
 def test_the_two_rules_on_a_lineage_that_fades_at_its_end():
     times = np.linspace(0, 1, 501)
     weights = np.interp(times, [0, 0.5, 0.8, 0.9, 1], [0.1, 1, 1, 0, 0])
     assert find_time_range(times, weights, endpoint="argmax")[1] == pytest.approx(0.51, abs=0.015)
-    assert find_time_range(times, weights, endpoint="plateau")[1] == pytest.approx(0.8, abs=0.015)
+    assert find_time_range(times, weights, endpoint="plateau")[1] == pytest.approx(0.85, abs=0.005)
+
+
+@pytest.mark.parametrize("n_cells", [50, 200, 2000])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_end_does_not_depend_on_the_number_of_points(n_cells, seed):
+    times, weights = rising_cells(seed, n_cells)
+    assert len({find_time_range(times, weights, n_points=n_points)[1] for n_points in (2, 20, 50, 200, 5000)}) == 1
 
 
 @rules
@@ -136,12 +134,12 @@ def test_the_unit_of_pseudotime_does_not_matter(endpoint, seed, unit, shift):
 @given(seed=seeds, factor=st.floats(0.01, 0.99))
 def test_only_the_ratios_of_the_weights_matter(endpoint, seed, factor):
     times, weights = rising_cells(seed)
-    smoothed = smoothed_by_hand(times, weights, np.median(weights), 200)[1]
-    assume(np.min(np.abs(smoothed / smoothed.max() - 0.98)) > 1e-9)  # a cell on the edge may fall to either side
-    ends = [find_time_range(times, weights * scale, endpoint=endpoint)[1] for scale in (1, factor)]
-    assert ends[0] == pytest.approx(ends[1]) or endpoint == "argmax"
-    near = np.isclose(smoothed, smoothed.max(), rtol=1e-12)
-    assert ends[1] >= smoothed_by_hand(times, weights, np.median(weights), 200)[0][near].min()
+    plain, scaled = (find_time_range(times, weights * scale, endpoint=endpoint)[1] for scale in (1, factor))
+    if endpoint == "plateau":
+        assert scaled == plain
+    else:
+        by_hand, smoothed = smoothed_by_hand(times, weights, np.median(weights), 200)
+        assert scaled in by_hand[np.isclose(smoothed, smoothed.max(), rtol=1e-12)]  # equal maxima, apart by rounding
 
 
 # ---- traps
@@ -186,19 +184,23 @@ def test_few_cells_and_ties(endpoint):
 
 
 def test_a_start_after_the_rule_s_end_is_obeyed():
-    times = np.linspace(0, 1, 200)
-    weights = np.interp(times, [0, 0.3, 0.5, 1], [0.2, 1, 0.6, 0.5])
-    with pytest.warns(LineageClustWarning, match="but it starts at 0.6"):
-        start, end = find_time_range(times, weights, time_range=(0.6, None), threshold=0.55)
-    assert (start, end) == (0.6, times[weights >= 0.55].max())
+    times = np.linspace(0, 1, 201)
+    weights = np.where(times <= 0.5, 1.0, 0.4 - 0.2 * times)
+    with pytest.warns(
+        LineageClustWarning, match=r"at least 0.5 end at pseudotime 0.5, but it starts at 0.6.*Set time_range"
+    ):
+        assert find_time_range(times, weights, time_range=(0.6, None)) == (0.6, 1.0)
 
 
 def test_only_cells_above_the_threshold_decide():
     times = np.linspace(0, 1, 301)
-    weights = np.ones(301)
-    weights[(times > 0.7) & (np.arange(301) % 2 == 0)] = 0.1  # late, every other cell is of another lineage
-    assert find_time_range(times, weights, threshold=0.0)[1] == pytest.approx(0.7, abs=0.03)
-    assert find_time_range(times, weights, threshold=0.5)[1] == times[weights == 1].max()
+    weights = np.where(times <= 0.7, 1.0, 0.9)
+    assert find_time_range(times, weights, threshold=0.9)[1] == 1.0
+    with pytest.warns(LineageClustWarning, match="28% of its weight lies later"):
+        assert find_time_range(times, weights, threshold=0.95)[1] == pytest.approx(0.7, abs=0.005)
+    weights = 0.2 + 0.8 * times
+    assert find_time_range(times, weights, threshold=1.0)[1] == 1.0
+    assert find_time_range(times, weights, threshold=0.0, endpoint="argmax")[1] == 1.0
 
 
 @pytest.mark.parametrize(

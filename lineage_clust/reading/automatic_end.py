@@ -1,0 +1,221 @@
+"""Where a lineage ends, found from the weights of its cells; arrays only."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.ndimage import convolve1d
+
+from ..errors import LineageClustWarning
+
+# A cell is the lineage's own if it has at least this share of the lineage's highest weight.
+_OWN_SHARE = 0.5
+# The highest weight is the one that this share of the lineage's total weight does not exceed, so that it is no outlier.
+_TOP_QUANTILE = 0.98
+# Weights of at most this share of the highest count as none: floors and leftovers, as in `weight_threshold`.
+_NO_WEIGHT = 0.01
+# At most so many of the last own cells, and at most this share of the own cells, can be outliers in time.
+_MAX_OUTLIERS = 5
+_OUTLIER_SHARE = 0.05
+# They are, if the gap before them is longer than the time that so many own cells before the gap span, and than this share
+# of all the time before it.
+_BEFORE_GAP = 15
+_NEAR = 0.02
+_LOST_SHARE = 0.05
+_FALL = 0.8
+# A range shorter than this share of what the lineage's own cells span is a collapse, not an end.
+_COLLAPSED_SHARE = 0.05
+
+
+def end_of_own_cells(
+    pseudotime: np.ndarray, weights: np.ndarray, start: float, threshold: float | None = None, lineage: str = ""
+) -> float:
+    r"""Return the time of the last cell that belongs to the lineage.
+
+    Parameters
+    ----------
+    pseudotime, weights
+        Finite arrays `(n_cells,)`, in any units.
+    start
+        Cells before it do not count.
+    threshold
+        Least weight of a lineage's own cell; `None` = half of the lineage's highest weight.
+    lineage
+        Name for messages.
+
+    Returns
+    -------
+    float
+        In units of pseudotime.
+
+    Raises
+    ------
+    ValueError
+        If no cell has a weight of `threshold`.
+
+    Warns
+    -----
+    LineageClustWarning
+        If the weights fall along pseudotime, if more than 5 % of the lineage's weight or outliers lie after its end, or
+        if no own cell lies well after `start`.
+
+    Notes
+    -----
+    What counts is the weight of a cell, not the mean weight at a time: where most cells belong to other lineages, that
+    mean is low, and says how rare the lineage is, not where it ends. Cells of other lineages that carry some of this
+    one's weight after its end have less than half of its highest weight.
+
+    Up to five of the last own cells (at most one in twenty) are outliers if a gap parts them from the others that is
+    longer than the time that the fifteen own cells before it span, and than 2 % of the time before it. Where the density
+    of cells stops short or thins out towards the end, such gaps are rare.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.linspace(0, 1, 101)
+    >>> end_of_own_cells(t, np.where((t <= 0.8) & (np.arange(101) % 4 == 0), 1.0, 0.02), 0.0)
+    0.8
+    """
+    top = _highest(weights)
+    least = _OWN_SHARE * top if threshold is None else float(threshold)
+    own = (weights >= least) & (weights > 0)
+    if not own.any():
+        raise no_cell_above(least, weights, lineage)
+    weighs = (weights > _NO_WEIGHT * top) & (pseudotime >= start)
+    own_times = pseudotime[own & (pseudotime >= start)]
+    end = _last_time(own_times) if len(own_times) else float(pseudotime[own].max())
+    if not weighs.any():
+        return end
+    last = float(pseudotime[weighs].max())
+    if last > start and end - start < _COLLAPSED_SHARE * (last - start):
+        _warn(
+            f"The cells of lineage {lineage!r} with a weight of at least {least:.3g} end at pseudotime {end:.4g}, but it "
+            f"starts at {start:.4g}. It ends at its last cell with any weight instead, at {last:.4g}. Set time_range to "
+            "choose another end, or reverse pseudotime if it runs backwards."
+        )
+        return last
+    _check_weights(pseudotime[weighs], weights[weighs], end, least, lineage)
+    return end
+
+
+def end_of_first_maximum(
+    pseudotime: np.ndarray, weights: np.ndarray, start: float, threshold: float | None, window: int, lineage: str = ""
+) -> float:
+    """Return the time at which the moving average of the weights is largest for the first time: CellRank's rule.
+
+    Parameters
+    ----------
+    pseudotime, weights
+        Finite arrays `(n_cells,)`.
+    start
+        Where the lineage starts.
+    threshold
+        Only cells with at least this weight take part; `None` = the median weight.
+    window
+        Number of cells that the average spans.
+    lineage
+        Name for messages.
+
+    Raises
+    ------
+    ValueError
+        If no cell has a weight of `threshold`.
+
+    Warns
+    -----
+    LineageClustWarning
+        If the range would collapse; then the end is the last cell that takes part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.linspace(0, 1, 11)
+    >>> float(end_of_first_maximum(t, np.minimum(t, 0.5), 0.0, None, 1))
+    0.5
+    """
+    threshold = float(np.median(weights)) if threshold is None else float(threshold)
+    belongs = weights >= threshold
+    if not belongs.any():
+        raise no_cell_above(threshold, weights, lineage)
+    times, values = pseudotime[belongs], weights[belongs]
+    order = np.lexsort((values, times))  # by weight within ties, so that the order of the cells does not matter
+    times, values = times[order], values[order]
+    smoothed = convolve1d(values, np.full(window, 1 / window), mode="nearest")
+    end, last = float(times[np.argmax(smoothed)]), float(times[-1])
+    if last > start and end - start < _COLLAPSED_SHARE * (last - start):
+        _warn(
+            f"By the rule endpoint='argmax', lineage {lineage!r} would end at pseudotime {end:.4g}, where its weights "
+            f"are largest, but it starts at {start:.4g}. It ends at its last cell with a weight of at least "
+            f"{threshold:.3g} instead, at {last:.4g}. Set time_range to choose another end, or reverse pseudotime if it "
+            "runs backwards."
+        )
+        return last
+    return end
+
+
+def no_cell_above(threshold: float, weights: np.ndarray, lineage: str) -> ValueError:
+    """Return the error for a threshold that no weight reaches."""
+    return ValueError(
+        f"No cell of lineage {lineage!r} has a weight of at least endpoint_threshold={threshold:g} (the largest is "
+        f"{weights.max():g}). Lower endpoint_threshold, or set the end of time_range."
+    )
+
+
+def _highest(weights: np.ndarray) -> float:
+    ordered = np.sort(weights)
+    below = np.cumsum(ordered / ordered[-1])
+    place = np.searchsorted(below, _TOP_QUANTILE * (1 - 1e-9) * below[-1])  # rounding does not move it among equals
+    return float(ordered[min(place, len(ordered) - 1)])
+
+
+def _last_time(times: np.ndarray) -> float:
+    """Return the last time that is no outlier."""
+    latest = np.sort(times)[::-1]
+    spared = min(_MAX_OUTLIERS, int(_OUTLIER_SHARE * len(latest)))
+    ends, after = latest[1 : spared + 1], latest[:spared]
+    before = latest[np.minimum(np.arange(1, spared + 1) + _BEFORE_GAP, len(latest) - 1)]
+    apart = after - ends > np.maximum(ends - before, _NEAR * (ends - latest[-1]))
+    return float(ends[apart][-1]) if apart.any() else float(latest[0])
+
+
+def _check_weights(times: np.ndarray, weights: np.ndarray, end: float, least: float, lineage: str) -> None:
+    """Warn if the weights fall along time, or if what lies after the end may be the lineage's own."""
+    largest = weights.max()
+    later, weights = times[(times > end) & (weights >= least)], weights / largest  # sums of huge weights overflow
+    lost = weights[times > end].sum() / weights.sum()
+    first, final = largest * _certainty_of_fifths(times[times <= end], weights[times <= end])
+    left_out = []
+    if lost > _LOST_SHARE:
+        left_out.append(f"{lost:.0%} of its weight lies later, in cells taken for those of other lineages.")
+    if len(later):
+        left_out.append(
+            f"Later cells with a weight of at least {least:.3g} ({len(later)}, up to pseudotime {later.max():.4g}) are taken "
+            "for outliers."
+        )
+    if final < _FALL * first:
+        _warn(
+            f"The weights of lineage {lineage!r} fall along pseudotime, from {first:.2g} in its first fifth to {final:.2g} "
+            "in its last. If pseudotime runs backwards, reverse it. "
+            + " ".join([f"The lineage ends at {end:.4g}.", *left_out, "Set time_range to choose another end."])
+        )
+    elif left_out:
+        _warn(
+            f"Lineage {lineage!r} ends at pseudotime {end:.4g}. {' '.join(left_out)} If they are its own, set time_range to "
+            "choose another end; if pseudotime runs backwards, reverse it."
+        )
+
+
+def _certainty_of_fifths(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean weight, weighted by itself, in the first and last fifth of the weight along time."""
+    if len(times) < 25:  # too few to tell
+        return np.ones(2)
+    order = np.argsort(times, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum()
+    bounds = times[order][np.searchsorted(share, [0.2, 0.8])]
+    early, late = weights[times <= bounds[0]], weights[times >= bounds[1]]
+    return np.array([early @ early / early.sum(), late @ late / late.sum()])
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, LineageClustWarning, stacklevel=4)
