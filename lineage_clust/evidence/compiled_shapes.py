@@ -8,7 +8,7 @@ from ..utils.compiling import compiled
 
 
 @compiled
-def find_shapes(values, onset_share, turn_share, peak, onset, half_max, amplitude, ways):
+def find_shapes(values, onset_share, turn_share, rounding, peak, onset, half_max, amplitude, ways):
     """Write the shape of each trend `(n_trends, n_points)` into the arrays `(n_trends,)`, times as points of the grid."""
     n_trends, n_points = values.shape
     for trend in range(n_trends):
@@ -26,7 +26,7 @@ def find_shapes(values, onset_share, turn_share, peak, onset, half_max, amplitud
         asked_onset, asked_half = min(onset_share * span, farthest), min(0.5 * span, farthest)
         onset[trend] = half_max[trend] = -1
         turn = turn_share * span
-        if not turn > 1e-10 * largest:
+        if not span > rounding * largest:
             turn = np.inf
         high, low, heading, first, pieces = start, start, 0, 0, 0
         for point in range(n_points):

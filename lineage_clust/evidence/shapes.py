@@ -18,7 +18,19 @@ TIMES = ("peak", "onset", "half_max")
 _ONSET_SHARE = 0.1
 _WORTHWHILE = 2**15  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
 _BATCH = 2**19  # values of draws that are looked at together
+_ROUNDING = 1e-10  # of the largest value: a trend that varies by less is constant
 _TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
+
+
+def is_constant(values: np.ndarray) -> np.ndarray:
+    """Return which trends `(n_genes, n_points)` vary by no more than rounding of their values.
+
+    Examples
+    --------
+    >>> is_constant(np.array([[0.0, 0.0], [1.0, 1.0 + 1e-12], [0.0, 1e-12]])).tolist()
+    [True, True, False]
+    """
+    return ~(np.ptp(values, axis=-1) > _ROUNDING * np.abs(values).max(axis=-1))
 
 
 def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -68,8 +80,7 @@ def direction(values: np.ndarray) -> np.ndarray:
     >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
     ['up', 'down', 'transient up', 'transient down', 'complex', 'flat']
     """
-    turn = _TURN_SHARE * np.ptp(values, axis=-1)
-    turn = np.where(turn > 1e-10 * np.abs(values).max(axis=-1), turn, np.inf)
+    turn = np.where(is_constant(values), np.inf, _TURN_SHARE * np.ptp(values, axis=-1))
     along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # one point of all trends after the other
     high, low = along[0].copy(), along[0].copy()
     heading, first, pieces = (np.zeros(turn.shape, dtype=np.int8) for _ in range(3))
@@ -174,7 +185,7 @@ def _look_compiled(values: np.ndarray, grid: np.ndarray) -> dict[str, np.ndarray
     trends = values.reshape(-1, values.shape[-1])
     peak, onset, half_max, ways = (np.empty(len(trends), dtype=np.int64) for _ in range(4))
     amplitude = np.empty(len(trends))
-    compiled().find_shapes(trends, _ONSET_SHARE, _TURN_SHARE, peak, onset, half_max, amplitude, ways)
+    compiled().find_shapes(trends, _ONSET_SHARE, _TURN_SHARE, _ROUNDING, peak, onset, half_max, amplitude, ways)
     found = {"peak": grid[peak], "onset": grid[onset], "half_max": grid[half_max], "amplitude": amplitude, "ways": ways}
     return {name: every.reshape(values.shape[:-1]) for name, every in found.items()}
 
