@@ -94,7 +94,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
         How trends are made comparable before they are clustered.
     alpha : float, default=0.01
-        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all.
+        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all whose fit
+        converged and explains more than a constant does.
     min_deviance_explained : float, default=None
         A gene is clustered only if its trend explains at least this share of the deviance.
     min_range : float, default=None

@@ -42,6 +42,7 @@ class _Part:
     quasi: np.ndarray
     spread: np.ndarray
     residual_df: np.ndarray
+    worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
 
 
 def fit_glm(
@@ -86,7 +87,9 @@ def fit_glm(
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
     if design.constant is not None:  # the constant is among the models
-        coefficients[:, explains_nothing(explained)] = np.nan
+        worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
+        coefficients[:, worse] = np.nan
+        explained[~worse] = np.maximum(explained[~worse], 0.0)
     for gene in every:
         if not np.all(np.isfinite(coefficients[:, gene])):
             failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
@@ -154,10 +157,8 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
         covariances = for_test + (_prior_inflation(problem, state, grams, spectrum) - 1)[:, None, None] * bias
         residual_df = total**2 / np.sum(problem.weights**2) - edf
     least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
-    deviances = [
-        np.maximum(likelihood.loss(y, means, state.theta, problem.weights) - least, 0.0)
-        for means in (mu, _null_means(problem, state))
-    ]
+    losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
+    deviances = [np.maximum(loss - least, 0.0) for loss in losses]
     to_effects = effect_map(grams, *design.centring())
     effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
@@ -187,6 +188,7 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
         state.quasi,
         spread_of(y / likelihood.link.mean(problem.offset) if likelihood.link.name == "log" else y, problem.weights),
         residual_df,
+        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + total),
     )
 
 
