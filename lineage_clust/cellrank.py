@@ -68,8 +68,8 @@ def cluster_lineage(
 ) -> Mapping[str, Mapping[str, GeneTrend | FailedTrend]] | None:
     """Cluster the expression trends of genes along a lineage, and plot the clusters.
 
-    It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene is clustered, also
-    those whose trend does not change, at resolution 1, and the time range ends where the smoothed fate probability is
+    It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene whose fit converged is
+    clustered, also if its trend hardly changes, at resolution 1, and the time range ends where the smoothed fate probability is
     first highest. :class:`lineage_clust.TrendClusterer` chooses otherwise, and better.
 
     Parameters

@@ -20,7 +20,7 @@ from . import components
 from .errors import LineageClustWarning, UnknownNameError
 from .evidence import module_scores
 from .evidence.assigning import assign
-from .evidence.gating import Gate, check_gate
+from .evidence.gating import Gate, check_gate, warn_of_unsuccessful
 from .evidence.tables import deciding_table, order_clusters
 from .fitting import drawing
 from .fitting.gene_trends import GeneTrends
@@ -102,7 +102,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
         How trends are made comparable before they are clustered.
     alpha : float, default=0.01
-        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all.
+        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all whose fit
+        converged and explains more than a constant does.
     min_deviance_explained : float, default=None
         A gene is clustered only if its trend explains at least this share of the deviance.
     min_range : float, default=None
@@ -302,6 +303,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         scaled, table = trends.scaled(self.scale), deciding_table(trends)
         gate = Gate(self.alpha, self.min_deviance_explained, self.min_range).calibrated(table)
         passed = gate.passes(table)
+        warn_of_unsuccessful(table)
         # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
         grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
         if len(grouped) == 0:

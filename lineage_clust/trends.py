@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.base import clone
 
-from .evidence.shapes import moved_times, peak_time
+from .evidence.shapes import is_constant, moved_times, peak_time
 from .utils.checking import as_numbers, as_vector
 
 SCALES = ("zscore", "minmax")
@@ -88,22 +88,24 @@ class Trends:
                 shift, spread = values.mean(axis=1), values.std(axis=1)
         else:
             shift, spread = values.min(axis=1), np.ptp(values, axis=1)
-        flat = spread <= 1e-10 * np.maximum(np.abs(values).max(axis=1), np.finfo(float).tiny)
+        flat = is_constant(values)
         centred = np.where(flat[:, None], 0.0, values - shift[:, None])
         return centred / np.where(flat, 1.0, spread)[:, None]
 
     def location_and_scale(self, scale: object = "zscore") -> tuple[np.ndarray, np.ndarray]:
         """Return what :meth:`scaled` takes off each trend: `(n_genes,)` shift and spread.
 
-        For a transformer they are those of the line that leads best from the scaled trend to the trend.
+        A constant trend has no spread. For a transformer they are those of the line that leads best from the scaled trend
+        to the trend.
         """
         if scale is None:
             return np.zeros(len(self.genes)), np.ones(len(self.genes))
-        if isinstance(scale, str) and scale == "minmax":
-            return self.values.min(axis=1), np.ptp(self.values, axis=1)
         if isinstance(scale, str):
+            values = self.values
             with np.errstate(over="ignore"):
-                return self.values.mean(axis=1), self.values.std(axis=1)
+                shift = values.min(axis=1) if scale == "minmax" else values.mean(axis=1)
+                spread = np.ptp(values, axis=1) if scale == "minmax" else values.std(axis=1)
+            return shift, np.where(is_constant(values), 0.0, spread)
         scaled = self.scaled(scale)
         centred = scaled - scaled.mean(axis=1, keepdims=True)
         squares = (centred**2).sum(axis=1)

@@ -66,7 +66,7 @@ FAILED = {
     "gaussian": {**NONFINITE, **HUGE},
     "poisson": POSITIVE,
     "negative_binomial": POSITIVE,
-    "gamma": {**POSITIVE, "one cell": DIVERGED},
+    "gamma": {**POSITIVE, "least weight": DIVERGED, "separated": DIVERGED},
     "binomial": {**POSITIVE, "negative": "between 0 and 1", "overflow": "between 0 and 1"},
     "inverse_gaussian": {**POSITIVE, "one cell": DIVERGED, "least weight": DIVERGED, "separated": DIVERGED},
     "ridge": NONFINITE,

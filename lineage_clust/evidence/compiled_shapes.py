@@ -8,7 +8,7 @@ from ..utils.compiling import compiled
 
 
 @compiled
-def find_direction(values, turn_share):
+def find_direction(values, turn_share, rounding):
     """Return which way a trend `(n_points,)` goes, and the point at which it is highest."""
     lowest, highest, largest, top = values[0], values[0], abs(values[0]), 0
     for point in range(1, len(values)):
@@ -17,9 +17,9 @@ def find_direction(values, turn_share):
             highest, top = value, point
         lowest = min(lowest, value)
         largest = max(largest, abs(value))
-    turn = turn_share * (highest - lowest)
-    if not turn > 1e-10 * largest:
+    if not highest - lowest > rounding * largest:
         return 0, top
+    turn = turn_share * (highest - lowest)
     high, low, heading, first, pieces = values[0], values[0], 0, 0, 0
     for point in range(1, len(values)):
         value = values[point]
@@ -42,7 +42,7 @@ def find_direction(values, turn_share):
 
 
 @compiled
-def measure(values, draws, turn_share, extreme, own, ways, peak, least, most, moved, along):
+def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least, most, moved, along):
     """Write what draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)` say of them.
 
     Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least` and `most` `(n_draws, n_genes)`
@@ -54,13 +54,13 @@ def measure(values, draws, turn_share, extreme, own, ways, peak, least, most, mo
     tops, bottoms = np.empty(n_points, dtype=np.int64), np.empty(n_points, dtype=np.int64)
     for gene in range(n_genes):
         trend = values[gene]
-        own[gene] = find_direction(trend, turn_share)[0]
+        own[gene] = find_direction(trend, turn_share, rounding)[0]
         top, bottom = np.argmax(trend), np.argmin(trend)
         span = trend[top] - trend[bottom]
         high[:], low[:], moved[gene], along[gene] = 0.0, 0.0, 0.0, 0.0
         for draw in range(n_draws):
             drawn = draws[draw, gene]
-            ways[draw, gene], peak[draw, gene] = find_direction(drawn, turn_share)
+            ways[draw, gene], peak[draw, gene] = find_direction(drawn, turn_share, rounding)
             at_top, at_bottom, at_start = drawn[top] - trend[top], drawn[bottom] - trend[bottom], drawn[0] - trend[0]
             most[draw, gene] = span + at_top - at_bottom
             for point in range(n_points):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 
+from ..errors import LineageClustWarning
+from ..models.engine.notes import MANY
+
 
 @dataclass(frozen=True)
 class Gate:
-    """Bounds of significance and of size that a trend must pass to be clustered.
+    """Bounds of significance and of size that a trend must pass to be clustered, its fit having succeeded.
 
     Attributes
     ----------
@@ -46,7 +51,7 @@ class Gate:
 
     def passes(self, table: pd.DataFrame) -> np.ndarray:
         """Return which genes of a gene table pass, `(n_genes,)`: of the fit, or of others by the p-value of the fit."""
-        passed = self.large_enough(table)
+        passed = self.large_enough(table) & succeeded(table)
         if self.pvalue_limit is None:
             return passed
         pvalue = table["pvalue"].to_numpy(dtype=float)
@@ -63,6 +68,8 @@ class Gate:
 
     def why_none(self, table: pd.DataFrame) -> str:
         """Return the sentence that says why no gene passes."""
+        if not succeeded(table).any():
+            return f"none of {len(table)} fits succeeded. Look at the notes in gene_table_, or choose another model."
         small = ~self.large_enough(table)
         if self.alpha is None or self.pvalue_limit is None or small.all():
             asked = [
@@ -77,6 +84,24 @@ class Gate:
         return (
             f"none of {len(table)} trends has a q-value below alpha={self.alpha}"
             f"{' and is large enough' if small.any() else ''}. Look at gene_table_, or pass alpha=None to cluster all genes."
+        )
+
+
+def succeeded(table: pd.DataFrame) -> np.ndarray:
+    """Return which genes of a gene table have a fit that converged, `(n_genes,)`; without such a column, all."""
+    return table["converged"].to_numpy(dtype=bool) if "converged" in table else np.ones(len(table), dtype=bool)
+
+
+def warn_of_unsuccessful(table: pd.DataFrame, stacklevel: int = 3) -> None:
+    """Warn if many fits did not succeed, with the most frequent of their notes."""
+    without = ~succeeded(table)
+    if without.sum() > MANY * len(table):
+        note, count = Counter(table["note"][without]).most_common(1)[0]
+        warnings.warn(
+            f"{int(without.sum())} of {len(table)} fits did not succeed; they have no p-value and are not clustered. "
+            f"{count} of them: {note or 'no convergence'}. Choose a family that suits the expression, or more iterations.",
+            LineageClustWarning,
+            stacklevel=stacklevel,
         )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..utils.compiling import can_compile
-from .shapes import MOVED_SHARES, TURN_SHARE, direction, moved_times, part_of_step, peak_time
+from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
 
 _WORTHWHILE = 2**14  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
 
@@ -161,7 +161,7 @@ def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dic
     ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most")}
     errors = {name: np.empty(values.shape) for name in ("moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
-    compiled().measure(values, np.ascontiguousarray(draws), TURN_SHARE, extreme, *found.values())
+    compiled().measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
     return found
 
 

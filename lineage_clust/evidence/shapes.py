@@ -10,7 +10,19 @@ import pandas as pd
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
 TIMES = ("peak", "onset", "half_max")
 MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
+ROUNDING = 1e-10  # of the largest value: a trend that varies by less is constant
 TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
+
+
+def is_constant(values: np.ndarray) -> np.ndarray:
+    """Return which trends `(n_genes, n_points)` vary by no more than rounding of their values.
+
+    Examples
+    --------
+    >>> is_constant(np.array([[0.0, 0.0], [1.0, 1.0 + 1e-12], [0.0, 1e-12]])).tolist()
+    [True, True, False]
+    """
+    return ~(np.ptp(values, axis=-1) > ROUNDING * np.abs(values).max(axis=-1))
 
 
 def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -82,8 +94,7 @@ def direction(values: np.ndarray) -> np.ndarray:
     >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
     ['up', 'down', 'transient up', 'transient down', 'complex', 'flat']
     """
-    turn = TURN_SHARE * np.ptp(values, axis=-1)
-    turn = np.where(turn > 1e-10 * np.abs(values).max(axis=-1), turn, np.inf)
+    turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1))
     along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # one point of all trends after the other
     high, low = along[0].copy(), along[0].copy()
     heading, first, pieces = (np.zeros(turn.shape, dtype=np.int8) for _ in range(3))

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .. import components
 from ..errors import NoTrendError
+from ..models.engine.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
 from ..reading.blocks import BlockedExpression
 
@@ -27,6 +28,12 @@ _COLUMNS = {
     "lambda": ("lambda_", np.nan),
     "note": ("note_", ""),
 }
+
+
+_RESOLVED = (
+    1e-6  # of the spread of expression: what is less is rounding of iterations, and explains 1e-12 of the variance
+)
+_LESS_THAN_NOTHING = "explains less than a constant does"
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,8 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
     values, se = model.predict(design_rows(smoother, model, grid, n_covariates), return_std=True)
-    values, se = values.T, None if se is None else se.T
+    spread = model.spread_ if hasattr(model, "spread_") else spread_of(Y, w)
+    values, se = _levelled(values.T, spread), None if se is None else se.T
     failed = dict(model.failed_)
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
@@ -189,6 +197,25 @@ def _append(design, columns):
     return np.hstack([design, columns])
 
 
+def _levelled(values: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return trends `(n_genes, n_points)`, those exactly constant that vary by no more than their fit resolves.
+
+    A constant is judged by the spread `(n_genes,)` of the expression that was fitted, and not by the trend's own values:
+    of a gene without expression, iterations leave a trend of 1e-10, whose shape would be that of their rounding.
+    """
+    values, varies = np.array(values, dtype=float), np.ptp(values, axis=1)
+    flat = (varies > 0) & (varies <= np.where(spread == 0, np.inf, _RESOLVED * spread))
+    values[flat] = values[flat].mean(axis=1, keepdims=True)
+    return values
+
+
 def _table(model, genes: list[str]) -> pd.DataFrame:
+    """Return what the model says of each gene; a fit that did not succeed is no evidence, and has no p-value."""
     index = pd.Index(genes, name="gene")
-    return pd.DataFrame({name: getattr(model, key, default) for name, (key, default) in _COLUMNS.items()}, index=index)
+    table = pd.DataFrame({name: getattr(model, key, default) for name, (key, default) in _COLUMNS.items()}, index=index)
+    nothing = explains_nothing(table["deviance_explained"]) & getattr(type(model), "minimises_deviance", True)
+    for gene in np.flatnonzero(nothing):
+        table.iloc[gene, table.columns.get_loc("note")] = joined(table["note"].iloc[gene], _LESS_THAN_NOTHING)
+    table["converged"] = table["converged"].astype(bool) & ~nothing
+    table.loc[~table["converged"], "pvalue"] = np.nan
+    return table

@@ -26,6 +26,7 @@ from .engine.families import FAMILIES, check_family
 from .engine.gaussian import fit_gaussian
 from .engine.glm import fit_glm
 from .engine.links import LINKS
+from .engine.notes import warn_of_zeros
 from .engine.pirls import Likelihood
 
 
@@ -84,10 +85,12 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     statistic_, pvalue_ : ndarray of shape (n_genes,)
         Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.engine.significance.smooth_test`.
         Tests of Gaussian fits are made when they are first asked for.
+    spread_ : ndarray of shape (n_genes,)
+        Weighted standard deviation of expression (less the offset): what a trend's variation is measured against.
     n_iter_ : ndarray of int, shape (n_genes,)
         Number of iterations; 1 for the closed form of the Gaussian family.
     converged_ : ndarray of bool, shape (n_genes,)
-        Whether the search for the smoothing parameter converged.
+        Whether coefficients, smoothing parameter and scale converged. A gene without convergence has no p-value (NaN).
     note_ : list of str
         Remarks on poor genes (constant expression, few expressing cells).
     failed_ : dict of int to str
@@ -101,6 +104,11 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
+    Zeros have no likelihood under "gamma" and "inverse_gaussian". Genes that hold them are fitted by quasi-likelihood, with
+    Pearson's estimate of the scale; where no cell of a stretch of pseudotime expresses such a gene, there may be no maximum,
+    and the gene does not converge or fails. For expression with many zeros "negative_binomial" (counts) and "gaussian"
+    (log-normalised values) are the families to use.
+
     The REML criterion per gene, profiled over the scale, is in :func:`lineage_clust.models.engine.smoothing.reml`, the
     covariances in :class:`lineage_clust.models.engine.posterior.SharedPosterior`.
 
@@ -218,6 +226,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise NoTrendError(
                 f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
             )
+        warn_of_zeros(self.family, result.n_quasi, y.shape[1])
         self._store(design, result, single)
         return self
 
@@ -338,6 +347,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             "converged_",
             "n_iter_",
             "theta_",
+            "spread_",
         )
         for name in names:
             if hasattr(self, name):
@@ -397,7 +407,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         else:
             self._tests = result.tests
         self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
-        self.posterior_ = result.posterior
+        self.posterior_, self.spread_ = result.posterior, result.spread
         self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter
         if result.theta is not None:
             self.theta_ = result.theta

@@ -13,7 +13,7 @@ from scipy import stats
 from ..utils.types import Matrix
 from .engine.families import FAMILIES, check_family
 from .engine.links import LINKS
-from .engine.notes import notes_on
+from .engine.notes import joined, notes_on
 from .mgcv_session import GeneFitter, session
 from .per_gene import PerGeneModel, fit_each, gathered
 
@@ -38,6 +38,7 @@ _RESULTS = {
     "deviance_explained_": "explained",
     "statistic_": "statistic",
     "pvalue_": "pvalue",
+    "spread_": "spread",
 }
 
 
@@ -212,12 +213,14 @@ class MgcvGAM(PerGeneModel):
         n_coefs = max(len(result.coefficients) for result in results if result is not None)
         self.coef_ = np.full((len(results), n_coefs), np.nan)
         self.covariance_ = np.full((len(results), n_coefs, n_coefs), np.nan)
+        self.statistic_[~self.converged_] = self.pvalue_[~self.converged_] = np.nan
         self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
         for gene, result in enumerate(results):
             if result is not None:
                 self.coef_[gene] = result.coefficients
                 self.covariance_[gene] = result.covariance.reshape(n_coefs, n_coefs)
-                self.note_[gene] = self.note_[gene] or result.note
+                if not (self.note_[gene] and result.converged):
+                    self.note_[gene] = joined(self.note_[gene], result.note)
         self.smooth_, self.mgcv_version_ = fitter.smooth, r.mgcv_version
         return self
 

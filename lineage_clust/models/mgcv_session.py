@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from .engine.notes import spread_of
 from .per_gene import UnfitGeneError
 
 _ADVICE = (
@@ -213,8 +214,8 @@ class GeneFitter:
         reason = self.family.refuse(y.min(), y.max(), self.link.name)
         if reason is None and y.min() <= 0 and self.family.name in ("gamma", "inverse_gaussian"):
             reason = (
-                f"mgcv's {self.family.name} family needs positive expression; found {y.min():g}. Use "
-                f"GAM(family={self.family.name!r}), or another family"
+                f"mgcv's {self.family.name} family needs positive expression; found {y.min():g}. Use 'negative_binomial' "
+                "for counts, or 'gaussian' for log-normalised expression"
             )
         if reason is not None:
             raise UnfitGeneError(reason)
@@ -232,4 +233,10 @@ class GeneFitter:
         note = " ".join("; ".join(dict.fromkeys(remarks)).split())
         if not note and not gene["converged"]:
             note = "no full convergence"
-        return SimpleNamespace(note=note, **gene)
+        return SimpleNamespace(note=note, spread=self._spread(y), **gene)
+
+    def _spread(self, y: np.ndarray) -> float:
+        offset = self.arguments["off"]
+        if offset is not None:
+            y = y / np.exp(offset) if self.link.name == "log" else y - offset
+        return float(spread_of(y[:, None], self.arguments["w"])[0])

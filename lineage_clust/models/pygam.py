@@ -10,10 +10,16 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..utils.types import Matrix
-from .engine.notes import notes_on
+from .engine.notes import joined, notes_on, warn_of_zeros
 from .per_gene import PerGeneModel, fit_each, gathered
 
-_RESULTS = {"lambda_": "lam", "edf_": "edf", "scale_": "scale", "deviance_explained_": "deviance_explained"}
+_RESULTS = {
+    "lambda_": "lam",
+    "edf_": "edf",
+    "scale_": "scale",
+    "deviance_explained_": "deviance_explained",
+    "spread_": "spread",
+}
 
 
 class PyGAM(PerGeneModel):
@@ -70,6 +76,8 @@ class PyGAM(PerGeneModel):
         NaN: by pyGAM's own documentation its p-values are far too small when `lam` is estimated.
     n_iter_ : ndarray of int, shape (n_genes,)
         Iterations of the fit, 0 for genes that failed.
+    spread_ : ndarray of shape (n_genes,)
+        Weighted standard deviation of expression.
     converged_ : ndarray of bool, shape (n_genes,)
         Whether the iterations ended before `max_iter`.
     note_ : list of str
@@ -203,8 +211,9 @@ class PyGAM(PerGeneModel):
         self.converged_ = gathered(results, "converged", False).astype(bool)
         self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
         for gene, result in enumerate(results):
-            if result is not None and not self.note_[gene]:
-                self.note_[gene] = result.note
+            if result is not None and not (self.note_[gene] and result.converged):
+                self.note_[gene] = joined(self.note_[gene], result.note)
+        warn_of_zeros(recipe.family.name, int(gathered(results, "zeros", False).sum()), len(results))
         return self
 
     def _predictor(self, times):

@@ -8,6 +8,7 @@ import numpy as np
 from pygam.utils import OptimizationError
 from scipy import stats
 
+from .engine.notes import spread_of
 from .per_gene import UnfitGeneError, reason_of
 from .pygam_recipe import EndQuietly, Recipe
 
@@ -27,6 +28,8 @@ class GeneFit:
     n_iter: int
     converged: bool
     note: str
+    spread: float
+    zeros: bool
 
 
 def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
@@ -55,7 +58,9 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
                 error = caught
                 continue
             deviance = _deviance(recipe, y, mean, weights)
-            score = _criterion(recipe, deviance, estimator.statistics_["edof"], len(y))
+            score = _criterion(
+                recipe, _floored_deviance(recipe, y, mean, weights), estimator.statistics_["edof"], len(y)
+            )
             if best is None or score < least:
                 best, least = (estimator, mean, deviance, lam), score
         if best is None:
@@ -68,6 +73,8 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
         null_deviance = _deviance(recipe, y, np.full(len(y), level), weights)
     if np.ptp(y) == 0:
         null_deviance = 0.0  # but for rounding
+    if recipe.link != "identity" and recipe.family.name != "binomial" and mean.max() > 2 * y.max():
+        raise UnfitGeneError(_no_fit(recipe, OptimizationError("the mean exceeds all values")))
     converged = bool(estimator.logs_["diffs"][-1] < recipe.options["tol"])
     return GeneFit(
         estimator,
@@ -79,6 +86,8 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
         len(estimator.logs_["diffs"]),
         converged,
         _note(recipe, mean, converged),
+        float(spread_of(y[:, None], weights)[0]),
+        bool(recipe.family.positive and y.min() <= 0),
     )
 
 
@@ -102,14 +111,23 @@ def _fit_with(recipe: Recipe, lam: list[float], times, y, weights):
 
 def _deviance(recipe: Recipe, y, mean, weights) -> float:
     """Return the weighted deviance; it is finite for zeros under all distributions."""
-    family = recipe.family
-    if family.name != "gaussian":
-        mean = np.clip(mean, 1e-300, 1 - 1e-15 if family.name == "binomial" else np.inf)
-    reported = family.floored(y)
-    each = family.loss(reported, mean) - family.least_loss(reported)
+    family, mean = recipe.family, _inside(recipe, mean)
+    each = family.loss(y, mean) - family.best_loss(y, np.average(y, weights=weights))
     if recipe.expectile is not None:
         each = each * np.where(y > mean, recipe.expectile, 1 - recipe.expectile)
     return max(float(weights @ each), 0.0)
+
+
+def _floored_deviance(recipe: Recipe, y, mean, weights) -> float:
+    """Return the weighted deviance by which `lam` is chosen: a mean that runs to 0 where there are zeros costs there."""
+    return _deviance(recipe, recipe.family.floored(y), mean, weights)
+
+
+def _inside(recipe: Recipe, mean):
+    """Return means moved inside of the distribution's range."""
+    if recipe.family.name == "gaussian":
+        return mean
+    return np.clip(mean, 1e-300, 1 - 1e-15 if recipe.family.name == "binomial" else np.inf)
 
 
 def _criterion(recipe: Recipe, deviance: float, edf: float, n_cells: int) -> float:

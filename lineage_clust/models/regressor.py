@@ -11,6 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
@@ -18,10 +19,11 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from ..errors import LineageClustWarning, NoTrendError
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
-from .engine.notes import notes_on
+from .engine.notes import joined, notes_on
 from .per_gene import chosen_backend, reason_of
 
 _GENES_A_JOB = 16
+_STOPPED, _AGAINST = "no convergence: the regressor stopped at its max_iter", "the trend runs against the cells"
 
 
 class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -42,6 +44,11 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         One fitted regressor a gene (`None` if it failed), or a single one for all.
     deviance_explained_ : ndarray of shape (n_genes,)
         Share of the weighted sum of squares around the weighted mean that the trend explains.
+    spread_ : ndarray of shape (n_genes,)
+        Weighted standard deviation of expression.
+    converged_ : ndarray of bool, shape (n_genes,)
+        False where a regressor warned that it stopped at its `max_iter`, and where its trend runs against the cells (their
+        weighted covariance is negative): such a trend is not clustered.
     failed_ : dict of int to str
         Reason by position, for genes that could not be fitted.
     note_ : list of str
@@ -57,6 +64,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     reads = "design"
+    minimises_deviance = False  # but the estimator's own loss, by which a share of explained squares may be negative
 
     def __init__(self, estimator: Any, n_jobs: int | None = None, backend: str = "loky"):
         self.estimator = estimator
@@ -109,13 +117,19 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise NoTrendError(
                 f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", self.failed_
             )
-        self._shared = shared
-        self.estimators_ = [None if isinstance(r, str) else r for r in results] if shared is None else [shared]
+        self._shared = None if shared is None else shared[0]
+        self.estimators_ = [None if isinstance(r, str) else r[0] for r in results] if shared is None else [shared[0]]
         self._fitted_genes = np.setdiff1d(np.arange(n_genes), list(self.failed_))
         self._n_genes = n_genes
-        self.deviance_explained_, null_deviance = self._explained(X, y, weights)
+        self.deviance_explained_, null_deviance, against = self._explained(X, y, weights)
+        self.spread_ = np.sqrt(null_deviance / weights.sum())
+        stopped = np.array([not isinstance(result, str) and result[1] for result in results])
+        self.converged_ = ~stopped & ~against
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
-        self.note_ = ["; ".join(filter(None, (remark, note))) for remark in notes_on(y, null_deviance, weights)]
+        self.note_ = [
+            joined(remark, note, _STOPPED if early else "", _AGAINST if away else "")
+            for remark, early, away in zip(notes_on(y, null_deviance, weights), stopped, against, strict=True)
+        ]
         return self
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
@@ -139,8 +153,10 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _fit_at_once(self, X, y, fit_params):
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         try:
-            fitted = clone(self.estimator).fit(X, y, **fit_params)
-            return fitted if np.all(np.isfinite(fitted.predict(X))) else None  # one bad gene must not cost the others
+            fitted, early = _fit(self.estimator, X, y, fit_params)
+            return (
+                (fitted, early) if np.all(np.isfinite(fitted.predict(X))) else None
+            )  # one bad gene must not cost the others
         except Exception:
             return None  # gene by gene, each with its own reason
 
@@ -156,18 +172,25 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         parts = Parallel(n_jobs=self.n_jobs if parallel else 1, backend=backend)(jobs)
         return [result for part in parts for result in part]
 
-    def _explained(self, X, y, weights) -> tuple[np.ndarray, np.ndarray]:
-        """Return the share of the deviance that is explained, and the deviance around the mean, `(n_genes,)`."""
+    def _explained(self, X, y, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the share of the deviance that is explained, the deviance around the mean, and which trends run against it.
+
+        Each is `(n_genes,)`.
+        """
         fitted = self.predict(X)
         explained, null_deviance = np.full((2, self._n_genes), np.nan)
+        against = np.zeros(self._n_genes, dtype=bool)
         with np.errstate(over="ignore", invalid="ignore"):
             for gene in range(self._n_genes):
                 values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else np.asarray(y[:, gene], dtype=float)
-                total = weights @ (values - np.average(values, weights=weights)) ** 2
+                centred = values - np.average(values, weights=weights)
+                total = weights @ centred**2
                 lost = weights @ (values - fitted[:, gene]) ** 2
                 explained[gene] = 0 * lost if total == 0 else 1 - lost / total
                 null_deviance[gene] = total
-        return explained, null_deviance
+                trend = fitted[:, gene] - np.average(fitted[:, gene], weights=weights)
+                against[gene] = weights @ (centred * trend) < -1e-6 * np.sqrt(total * (weights @ trend**2))
+        return explained, null_deviance, against
 
 
 def weight_keyword(estimator) -> str | None:
@@ -185,10 +208,34 @@ def _fit_some(estimator, X, y, fit_params) -> list:
     for gene in range(y.shape[1]):
         values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]
         try:
-            results.append(clone(estimator).fit(X, np.asarray(values, dtype=float), **fit_params))
+            results.append(_fit(estimator, X, np.asarray(values, dtype=float), fit_params))
         except Exception as error:
             results.append(f"fit: {reason_of(error)}")
     return results
+
+
+def _fit(estimator, X, y, fit_params) -> tuple:
+    """Return a fitted clone and whether it stopped early: that warning is not passed on, the genes' notes say so."""
+    fitted = clone(estimator)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted.fit(X, y, **fit_params)
+    slow = [one for one in caught if issubclass(one.category, ConvergenceWarning)]
+    early = bool(slow) and _at_its_bound(fitted)
+    for one in caught:
+        if not (early and one in slow):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return fitted, early
+
+
+def _at_its_bound(fitted) -> bool:
+    """Return whether a regressor, or the last step of a pipeline, made all of the iterations that it may make.
+
+    Warnings alone do not say so: some are of one candidate of a search, or of hyperparameters at their bounds.
+    """
+    last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
+    bound, made = getattr(last, "max_iter", None), getattr(last, "n_iter_", None)
+    return bound is not None and made is not None and 0 < bound <= np.max(made)
 
 
 def _finite_columns(y) -> np.ndarray:

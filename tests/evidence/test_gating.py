@@ -67,3 +67,13 @@ def test_trends_that_change_little_are_left_out_and_stay_out_of_predict():
     np.testing.assert_array_equal(gated.predict(adata), gated.labels_)
     with pytest.warns(lc.LineageClustWarning, match="min_deviance_explained=0.99"):
         lc.TrendClusterer(lineage="lineage_1", min_deviance_explained=0.99, random_state=0).fit(adata)
+
+
+def test_what_did_not_converge_never_passes():
+    genes = table([1e-9, 1e-9, 0.5]).assign(converged=[True, False, True], note="")
+    for alpha, passed in ((0.01, [True, False, False]), (None, [True, False, True])):
+        gate = Gate(alpha).calibrated(genes)
+        assert gate.passes(genes).tolist() == passed
+    none = genes.assign(converged=False)
+    assert not Gate(None).passes(none).any()
+    assert "none of 3 fits succeeded" in Gate(None).why_none(none)

@@ -75,12 +75,32 @@ class Family:
             return -1 / y
         return -2 * (xlogy(y, y) + xlogy(1 - y, 1 - y)) if self.name == "binomial" else np.zeros_like(y)
 
-    def floored(self, y: np.ndarray) -> np.ndarray:
-        """Return the values of which a deviance is reported.
+    @property
+    def positive(self) -> bool:
+        """Whether a value of zero has no likelihood, whatever the mean."""
+        return self.name in ("gamma", "inverse_gaussian")
 
-        A gamma or inverse Gaussian deviance of a zero is infinite: zeros are taken for half the least positive value.
+    def without_likelihood(self, y: np.ndarray) -> np.ndarray:
+        """Return which genes `(n_genes,)` of `y` `(n_cells, n_genes)` hold zeros that the family cannot have.
+
+        Their trend follows from mean and variance alone, by quasi-likelihood.
         """
-        if self.name not in ("gamma", "inverse_gaussian"):
+        return (y <= 0).any(axis=0) if self.positive else np.zeros(y.shape[1], dtype=bool)
+
+    def best_loss(self, y: np.ndarray, level: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+        """Return the loss against which a deviance is reported, for genes of mean `level`.
+
+        It is the least loss of each value. The loss of a zero has no least value under a gamma or inverse Gaussian: it
+        counts as fitted perfectly at half the least positive value of its gene, or at the gene's mean, if that is less.
+        """
+        if not self.positive:
+            return self.least_loss(y, theta)
+        reached = np.minimum(self.floored(y), np.where(y > 0, np.inf, level))
+        return np.where(y > 0, self.least_loss(reached), self.loss(np.zeros_like(y), reached))
+
+    def floored(self, y: np.ndarray) -> np.ndarray:
+        """Return the values with zeros, if the family cannot have them, at half the least positive value of the gene."""
+        if not self.positive:
             return y
         positive = np.where(y > 0, y, np.inf).min(axis=0)
         return np.maximum(y, 0.5 * np.where(np.isfinite(positive), positive, 1.0))

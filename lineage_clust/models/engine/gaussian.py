@@ -11,7 +11,7 @@ from .bands import Bands, make_bands
 from .design import Design, effect_map
 from .fused import is_worthwhile
 from .moments import blocks, weighted_products
-from .notes import FEW, notes_on
+from .notes import FEW, SATURATED, noted, notes_on
 from .posterior import GenePosterior, SharedPosterior
 from .significance import SmoothTests
 from .smoothing import gcv, minimise, reml
@@ -38,6 +38,8 @@ class FitResult:
     failed: dict[int, str] = field(default_factory=dict)
     theta: np.ndarray | None = None
     n_iter: np.ndarray | None = None
+    spread: np.ndarray | None = None  # weighted standard deviation of expression
+    n_quasi: int = 0  # number of genes that hold values without a likelihood
 
 
 def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str) -> FitResult:
@@ -107,16 +109,17 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     if design.constant is not None:
         coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
 
-    posterior, scale, residual_df = _posterior(
+    posterior, scale, left = _posterior(
         spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance
     )
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    saturated = np.flatnonzero(left <= 0)
     # where the sums have loaded numba already
     fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
     tests = SmoothTests(
-        effects.T, to_effects, posterior, rank, residual_df, null_deviance > 0, failed, fast
+        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), null_deviance > 0, np.union1d(failed, saturated), fast
     )  # fmt: skip
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
@@ -126,8 +129,9 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     converged[failed] = False
     return FitResult(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
-        note=notes_on(Y, null_deviance, weights, found),
+        note=noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED),
         failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
+        spread=np.sqrt(null_deviance / total),
     )  # fmt: skip
 
 
@@ -178,11 +182,11 @@ def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weight
 
 
 def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):
-    """Return the posterior, the variance of an observation, and the residual degrees of freedom."""
-    residual_df = np.maximum(len(weights) - edf, 1.0)
-    scale = deviance / residual_df
+    """Return the posterior, the variance of an observation, and the residual degrees of freedom, which may be negative."""
+    left = len(weights) - edf
+    scale = deviance / np.maximum(left, 1.0)
     if covariance == "bayes":
-        return SharedPosterior(spectrum, lambda_, scale), scale.copy(), residual_df
+        return SharedPosterior(spectrum, lambda_, scale), scale.copy(), left
     if isinstance(Z, Bands):
         squared_gram = spectrum.basis.T @ Z.gram(weights**2) @ spectrum.basis
     else:
@@ -192,4 +196,4 @@ def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covarian
     variance = deviance / np.maximum(weights.sum() - lost, 1e-2 * weights.sum())
     n_effective = weights.sum() ** 2 / np.sum(weights**2)
     posterior = SharedPosterior(spectrum, lambda_, scale, variance, squared_gram)
-    return posterior, variance.copy(), np.maximum(n_effective - edf, 1.0)
+    return posterior, variance.copy(), n_effective - edf

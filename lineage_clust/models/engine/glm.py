@@ -11,7 +11,7 @@ from ...reading.blocks import BlockedExpression
 from .bands import no_design
 from .design import Design, effect_map
 from .gaussian import FitResult
-from .notes import notes_on
+from .notes import SATURATED, explains_nothing, joined, noted, notes_on, spread_of
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
 from .significance import SmoothTests
@@ -39,6 +39,10 @@ class _Part:
     statistic: np.ndarray
     pvalue: np.ndarray
     covariances: np.ndarray  # (n_genes, n_columns, n_columns)
+    quasi: np.ndarray
+    spread: np.ndarray
+    residual_df: np.ndarray
+    worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
 
 
 def fit_glm(
@@ -78,14 +82,25 @@ def fit_glm(
     for part in parts:
         coefficients[:, part.genes] = part.coefficients
         matrices[part.genes] = part.covariances
-    for gene in every:
-        if not np.all(np.isfinite(coefficients[:, gene])):
-            failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
     deviance, null_deviance = gather("deviance"), gather("null_deviance")
     converged = gather("converged", 0.0).astype(bool)
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
+    if design.constant is not None:  # the constant is among the models
+        worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
+        coefficients[:, worse] = np.nan
+        explained[~worse] = np.maximum(explained[~worse], 0.0)
+    for gene in every:
+        if not np.all(np.isfinite(coefficients[:, gene])):
+            failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
+    quasi = gather("quasi", 0.0).astype(bool)
+    failed.update({gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi) if gene in failed})
     explained[list(failed)] = np.nan
+    notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
+    statistic, pvalue = gather("statistic"), gather("pvalue")
+    saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) <= 0
+    notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
+    statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
     return FitResult(
         coefficients,
         gather("lambda_"),
@@ -94,11 +109,13 @@ def fit_glm(
         explained,
         converged,
         GenePosterior(matrices),
-        (gather("statistic"), gather("pvalue")),
-        note=_notes(Y, null_deviance, deviance, converged, failed, likelihood, weights, found),
+        (statistic, pvalue),
+        note=notes,
         failed=dict(sorted(failed.items())),
         n_iter=gather("n_iter", 1.0).astype(int),
         theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
+        spread=gather("spread"),
+        n_quasi=int(quasi.sum()),
     )
 
 
@@ -139,12 +156,9 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
         for_test = variance[:, None, None] * sampling + bias
         covariances = for_test + (_prior_inflation(problem, state, grams, spectrum) - 1)[:, None, None] * bias
         residual_df = total**2 / np.sum(problem.weights**2) - edf
-    reported = family.floored(y)
-    least = problem.weights @ family.least_loss(reported, state.theta)
-    deviances = [
-        np.maximum(likelihood.loss(reported, means, state.theta, problem.weights) - least, 0.0)
-        for means in (mu, _null_means(problem, state))
-    ]
+    least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
+    losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
+    deviances = [np.maximum(loss - least, 0.0) for loss in losses]
     to_effects = effect_map(grams, *design.centring())
     effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
@@ -171,6 +185,10 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
         statistic,
         pvalue,
         covariances,
+        state.quasi,
+        spread_of(y / likelihood.link.mean(problem.offset) if likelihood.link.name == "log" else y, problem.weights),
+        residual_df,
+        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + total),
     )
 
 
@@ -217,13 +235,23 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
     return link.mean(intercept + offset)
 
 
-def _notes(Y, null_deviance, deviance, converged, failed, likelihood, weights, found) -> list[str]:
+def _zeros(likelihood: Likelihood) -> str:
+    return (
+        f"its zeros have no {likelihood.family.name} likelihood; use 'negative_binomial' for counts, 'gaussian' for "
+        "log-normalised expression"
+    )
+
+
+def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:
     remarks = notes_on(Y, np.nan_to_num(null_deviance), weights, found)
     for gene in range(len(remarks)):
-        if gene in failed or remarks[gene]:
+        if gene in failed:
             continue
         if not converged[gene]:
-            remarks[gene] = f"no convergence in {likelihood.max_iter} iterations"
-        elif likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
+            why = f"no convergence in {likelihood.max_iter} iterations"
+            if quasi[gene]:
+                why = f"no convergence: {_zeros(likelihood)}"
+            remarks[gene] = joined(remarks[gene], why)
+        elif not remarks[gene] and likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
             remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
     return remarks

@@ -60,7 +60,7 @@ class Link:
 
 LINKS = {
     "identity": Link("identity"),
-    "log": Link("log", -30.0, 30.0),
+    "log": Link("log", -100.0, 100.0),
     "logit": Link("logit", -30.0, 30.0),
     "inverse": Link("inverse", _TINY, 1 / _TINY),
     "inv_squared": Link("inv_squared", _TINY, 1 / _TINY),

@@ -24,6 +24,7 @@ _CHUNK_VALUES = 400_000  # of the response at a time: its few working arrays sta
 _TOLERANCE = 1e-12
 _FREEZE = 15  # iterations after which the smoothing parameter is held, in case it cycles
 _HALVINGS = 12
+_VANISHED = 30.0  # in the logarithm of the mean, below its level
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class State:
     lambda_: np.ndarray
     theta: np.ndarray
     scale: np.ndarray  # NaN until it is known
+    quasi: np.ndarray  # whether the gene holds values without a likelihood
     information: np.ndarray  # about log theta
     converged: np.ndarray
     n_iter: int
@@ -130,6 +132,7 @@ class State:
                 "lambda_",
                 "theta",
                 "scale",
+                "quasi",
                 "information",
                 "converged",
             )
@@ -191,6 +194,12 @@ def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None, counts=N
     In each iteration the smoothing parameter of each gene minimises the criterion of its working linear model, whose
     fixed point is that of the generalised Fellner-Schall method [1]_; negative binomial sizes take one Newton step of
     their likelihood. Steps that raise the penalised deviance are halved [2]_.
+
+    Genes with zeros have no gamma or inverse Gaussian likelihood. Their score still is what it is under any
+    distribution with that mean and variance, so that they are fitted by quasi-likelihood; the scale is then Pearson's,
+    for a likelihood in which the zeros are replaced by something small takes them for precise and asks for no
+    smoothing. Where no cell of a stretch expresses the gene, the quasi-likelihood may have no maximum: the mean runs to 0,
+    and the gene ends without convergence.
 
     References
     ----------
@@ -266,6 +275,7 @@ def _fit_chunk(problem: Problem, Y, genes: np.ndarray, first: int, start: np.nda
         parts = []
         for iteration in range(problem.likelihood.max_iter):
             ended = _advance(problem, state, iteration, fixed_theta=theta is not None)
+            ended |= _vanished(problem, state)
             if iteration == problem.likelihood.max_iter - 1:
                 ended[:] = True
             if ended.any():
@@ -279,9 +289,21 @@ def _fit_chunk(problem: Problem, Y, genes: np.ndarray, first: int, start: np.nda
 
 
 def _ran_away(problem: Problem, state: State) -> np.ndarray:
-    """Return which genes have a mean that grew without bound, up to where the link stops it."""
+    """Return which genes have a mean of more than twice their largest value, at offset 0: it is the mean of no cells."""
     link = problem.likelihood.link
-    return (state.eta >= link.upper).any(axis=0) if link.name == "log" else np.zeros(len(state.genes), dtype=bool)
+    if link.name not in ("log", "inverse", "inv_squared"):
+        return np.zeros(len(state.genes), dtype=bool)
+    exposure = link.mean(problem.offset) if link.name == "log" else 1.0
+    values, means = state.y / exposure, link.mean(state.eta - problem.offset)
+    return means.max(axis=0) > 2 * values.max(axis=0)
+
+
+def _vanished(problem: Problem, state: State) -> np.ndarray:
+    """Return which genes have a mean that runs to 0 for want of a likelihood."""
+    if not state.quasi.any() or problem.likelihood.link.name != "log":
+        return np.zeros(len(state.genes), dtype=bool)
+    level = np.log(problem.weights @ state.y / problem.weights.sum())
+    return state.quasi & ((state.eta - problem.offset).min(axis=0) < level - _VANISHED)
 
 
 def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> State:
@@ -306,6 +328,7 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
         np.ones(n_genes),
         theta,
         np.full(n_genes, np.nan),
+        family.without_likelihood(y),
         np.zeros(n_genes),
         np.zeros(n_genes, dtype=bool),
         0,
@@ -335,7 +358,7 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     change = _descend(problem, state, np.einsum("gcm,mg->cg", spectrum.basis, scores), first=iteration == 0)
     settled = np.ones(len(change), dtype=bool)
     if problem.scale_equation is not None:
-        scale = problem.scale_equation.solve(_penalised_deviance(problem, state))
+        scale = _scale(problem, state)
         settled = np.abs(np.log(scale / state.scale)) < 1e-6
         state.scale = scale
     if state.table is not None and not fixed_theta:
@@ -347,12 +370,24 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     return state.converged | lost
 
 
-def _penalised_deviance(problem: Problem, state: State) -> np.ndarray:
-    """Return `D_p = deviance + lambda b'Sb`, in which values of zero count as in the reported deviance."""
-    family, weights = problem.likelihood.family, problem.weights
-    y = family.floored(state.y)
-    deviance = weights @ (family.loss(y, state.mu) - family.least_loss(y))
-    return deviance + state.lambda_ * np.square(problem.penalty_root @ state.coefficients).sum(axis=0)
+def _scale(problem: Problem, state: State) -> np.ndarray:
+    """Return the scale at which REML is stationary, with `D_p = deviance + lambda b'Sb`."""
+    family, weights, equation = problem.likelihood.family, problem.weights, problem.scale_equation
+    penalty = state.lambda_ * np.square(problem.penalty_root @ state.coefficients).sum(axis=0)
+    scale, y, mu = np.empty(len(state.genes)), state.y, state.mu
+    for quasi in (False, True):
+        genes = np.flatnonzero(state.quasi == quasi)
+        if len(genes) == 0:
+            continue
+        of_genes = slice(None) if len(genes) == len(scale) else genes
+        own, means = y[:, of_genes], mu[:, of_genes]
+        if quasi:
+            pearson = weights @ ((own - means) ** 2 / family.variance(means))
+            scale[genes] = equation.of_working_model(pearson + penalty[genes])
+        else:
+            deviance = weights @ (family.loss(own, means) - family.least_loss(own))
+            scale[genes] = equation.solve(deviance + penalty[genes])
+    return scale
 
 
 def _smoothing_parameters(problem: Problem, spectrum, loadings, squares, scale) -> np.ndarray:

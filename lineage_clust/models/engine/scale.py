@@ -58,10 +58,18 @@ class ScaleEquation:
         """Return the scale `(n_genes,)` at penalised deviances `(n_genes,)`."""
         deviance = np.maximum(np.nan_to_num(deviance, posinf=1e300), 1e-300)
         if self.table is None:
-            return deviance / max(self.n_cells - self.n_unpenalized, 1)
+            return self.of_working_model(deviance)
         low, high = np.full(len(deviance), _LOG_RANGE[0]), np.full(len(deviance), _LOG_RANGE[1])
         for _ in range(_N_BISECTIONS):
             middle = 0.5 * (low + high)
             too_small = -0.5 * deviance * np.exp(-middle) + self.table(middle) - 0.5 * self.n_unpenalized < 0
             low, high = np.where(too_small, middle, low), np.where(too_small, high, middle)
         return np.exp(0.5 * (low + high))
+
+    def of_working_model(self, deviance: np.ndarray) -> np.ndarray:
+        """Return the scale `(n_genes,)` of the Gaussian working model at its penalised deviance (Pearson's statistic).
+
+        It is what there is where values have no likelihood, see Breslow & Clayton (1993), Approximate inference in
+        generalized linear mixed models, JASA 88, 9-25.
+        """
+        return np.maximum(deviance, 1e-300) / max(self.n_cells - self.n_unpenalized, 1)

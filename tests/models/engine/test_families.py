@@ -102,6 +102,18 @@ def test_zeros_have_a_finite_reported_deviance(family):
 
 
 @FAMILY
+def test_deviances_differ_as_what_the_iterations_decrease(family):
+    """So that a fit that is better than a constant never explains less than nothing."""
+    y = np.array([[0.0, 0.0], [0.2, 0.0], [0.8, 0.01]])
+    level = y.mean(axis=0)
+    best = family.best_loss(y, level, THETA)
+    assert np.isfinite(best).all()
+    assert np.all(family.loss(y, np.full_like(y, level), THETA) - best >= 0)  # of the constant, at least
+    np.testing.assert_allclose(best[y > 0], family.least_loss(y[y > 0], THETA))
+    assert family.without_likelihood(y).any() == (family.name in ("gamma", "inverse_gaussian"))
+
+
+@FAMILY
 def test_starting_means_are_inside_of_the_range(family):
     mu = family.bounded(np.array([[-5.0, 0.3], [0.5, 7.0]]), np.array([0.5, 3.0]))
     if family.name == "gaussian":
