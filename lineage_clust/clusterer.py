@@ -29,6 +29,7 @@ from .fitting.lineage_fit import fit_trends
 from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
+from .reading.labels_of_cells import labels_may_come_second
 from .trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
 from .utils.memory import check_points
@@ -240,6 +241,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.show_progress_bar = show_progress_bar
         self.memory_budget = memory_budget
 
+    @labels_may_come_second
     def fit(self, adata: AnnData, genes: Sequence[str] | None = None, lineage: Names = None) -> Self:
         """Fit the trends and cluster them.
 
@@ -248,7 +250,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         adata : AnnData of shape (n_cells, n_genes)
             Expression, pseudotime and fate probabilities. It is not changed.
         genes : sequence of str, default=None
-            Overrides the constructor's `genes`.
+            Overrides the constructor's `genes`. By position, labels of the cells may come in its place, as pipelines and
+            searches of scikit-learn hand them over (`y`), and are ignored: a Series indexed by the cells, or one value
+            a cell that is no name of a gene. What could be either is refused; `genes=` is always genes.
         lineage : str or list of str, default=None
             Overrides the constructor's `lineage`.
 
@@ -294,7 +298,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if len(grouped) == 0:
             constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
             reason = constant if passed.any() else gate.why_none(table)
-            warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=2)
+            warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=3)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         draws = self._draws(fits, lineages, smoother, model, trends, seed)
         labels, order = self._cluster(clusterer, scaled, grouped, trends, draws)
