@@ -21,6 +21,7 @@ from .errors import LineageClustWarning, UnknownNameError
 from .evidence import module_scores
 from .evidence.assigning import assign
 from .evidence.gating import Gate, check_gate
+from .evidence.own_labels import one_a_row, own_labels
 from .evidence.tables import deciding_table, order_clusters
 from .fitting import drawing
 from .fitting.gene_trends import GeneTrends
@@ -621,10 +622,11 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         quietly = config_context(transform_output="default"), progress_bars(self.show_progress_bar)
         with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
             clusterer.fit(scaled[grouped], **({} if drawn is None else {"draws": drawn}))
-        if not hasattr(clusterer, "labels_"):
-            raise TypeError(f"clusterer must have labels_ after fit; {type(clusterer).__name__} has none.")
-        labels[grouped], order = order_clusters(np.asarray(clusterer.labels_), scaled[grouped], trends.grid)
-        return labels, order
+            codes, names = own_labels(clusterer, scaled[grouped])
+        if getattr(clusterer, "confidence_", None) is not None:
+            one_a_row(f"confidence_ of {type(clusterer).__name__}", clusterer.confidence_, len(grouped))
+        labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid)
+        return labels, names[order]
 
     def _draws(self, fits, lineages, smoother, model, trends, seed):
         """Return a function of the clusterer and the genes it groups that gives their trends drawn anew, or `None`."""

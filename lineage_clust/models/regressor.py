@@ -57,6 +57,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     reads = "design"
+    takes_sparse_y = True
 
     def __init__(self, estimator: Any, n_jobs: int | None = None, backend: str = "loky"):
         self.estimator = estimator
@@ -86,19 +87,14 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         keyword = weight_keyword(self.estimator)
         self.weighted_ = keyword is not None
-        if not self.weighted_ and np.ptp(weights) > 0:
-            warnings.warn(
-                f"{_name(self.estimator)} takes no sample weights: every cell counts alike, whatever its weight. Use a "
-                "regressor whose fit has sample_weight, or lineage weights of 0 and 1.",
-                LineageClustWarning,
-                stacklevel=2,
-            )
+        if not self.weighted_:
+            warn_of_equal_weights(_name(self.estimator), weights)
         fit_params = {keyword: weights} if keyword else {}
         n_genes = y.shape[1]
         finite = np.flatnonzero(_finite_columns(y))
         results = ["expression holds NaN or infinite values"] * n_genes
         shared = None
-        if get_tags(self.estimator).target_tags.multi_output and len(finite):
+        if _takes_many_targets(self.estimator) and len(finite):
             shared = self._fit_at_once(X, y[:, finite], fit_params)
         each = self._fit_each(X, y[:, finite], fit_params) if shared is None else [shared] * len(finite)
         for gene, result in zip(finite, each, strict=True):
@@ -139,7 +135,8 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _fit_at_once(self, X, y, fit_params):
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         try:
-            fitted = clone(self.estimator).fit(X, y, **fit_params)
+            fitted = clone(self.estimator)
+            fitted.fit(X, y, **fit_params)  # which need not return it
             return fitted if np.all(np.isfinite(fitted.predict(X))) else None  # one bad gene must not cost the others
         except Exception:
             return None  # gene by gene, each with its own reason
@@ -170,6 +167,17 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return explained, null_deviance
 
 
+def warn_of_equal_weights(name: str, weights: np.ndarray) -> None:
+    """Warn that a regressor without sample weights does not see that cells belong to the lineage to different degrees."""
+    if np.ptp(weights) > 0:
+        warnings.warn(
+            f"{name} takes no sample weights: every cell counts alike, whatever its weight. Use a regressor whose fit has "
+            "sample_weight, or lineage weights of 0 and 1.",
+            LineageClustWarning,
+            stacklevel=3,
+        )
+
+
 def weight_keyword(estimator) -> str | None:
     """Return the keyword under which `fit` takes sample weights, or `None`; of a pipeline, its last step's."""
     if isinstance(estimator, Pipeline):
@@ -185,7 +193,9 @@ def _fit_some(estimator, X, y, fit_params) -> list:
     for gene in range(y.shape[1]):
         values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]
         try:
-            results.append(clone(estimator).fit(X, np.asarray(values, dtype=float), **fit_params))
+            fitted = clone(estimator)
+            fitted.fit(X, np.asarray(values, dtype=float), **fit_params)
+            results.append(fitted)
         except Exception as error:
             results.append(f"fit: {reason_of(error)}")
     return results
@@ -198,6 +208,13 @@ def _finite_columns(y) -> np.ndarray:
     y = y.tocsc()
     bad = np.repeat(np.arange(y.shape[1]), np.diff(y.indptr))[~np.isfinite(y.data)]
     return ~np.isin(np.arange(y.shape[1]), bad)
+
+
+def _takes_many_targets(estimator) -> bool:
+    try:
+        return get_tags(estimator).target_tags.multi_output
+    except (AttributeError, TypeError):  # not derived from BaseEstimator
+        return False
 
 
 def _name(estimator) -> str:
