@@ -118,7 +118,11 @@ class GeneTrend:
             If no cell is left.
         """
         if self.x_all is None:
-            raise ValueError(f"The trend of {self.gene!r} holds no cells: fit with keep_data=True to prepare it anew.")
+            raise ValueError(
+                f"The trend of {self.gene!r} holds no cells, and cannot be prepared anew. Take it from "
+                "TrendClusterer.gene_trends(adata), whose trends hold theirs, or make one: GeneTrend(gene, lineage, x_all, "
+                "y_all, w_all)."
+            )
         check_number("filter_cells", filter_cells, or_none=True)
         check_points(n_points)
         finite = np.isfinite(self.x_all) & np.isfinite(self.w_all)
