@@ -66,9 +66,8 @@ def named_parameters(text: str) -> list[str]:
     ['genes', 'fit_range', 'time_range']
     """
     given = re.findall(r"(?<![\w.'\"\[{])([a-z]\w*)=(?![=\"])", text)
-    advised = re.findall(
-        r"\b(?:[Ss]et|[Pp]ass|[Rr]aise|[Ll]ower|[Ii]ncrease|with|needs) ([a-z]+(?:_[a-z]+)+)\b(?![.(=])", text
-    )
+    verbs = "[Ss]et|[Pp]ass|[Rr]aise|[Ll]ower|[Ii]ncrease|with|needs"
+    advised = re.findall(rf"\b(?:{verbs}) ([a-z]+(?:_[a-z]+)+)\b(?![.(=])", text)
     return given + advised
 
 
