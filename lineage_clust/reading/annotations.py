@@ -46,6 +46,7 @@ def covariate_strips(
     UnknownNameError
         If a key is not in `adata.obs`.
     """
+    from ..plotting.palettes import read_palette
     from ..plotting.strips import Strip, make_strip
 
     check_anndata(adata)
@@ -63,7 +64,7 @@ def covariate_strips(
     strips = []
     for key in keys:
         values = _values(adata.obs[key])
-        colors = adata.uns.get(f"{key}_colors")
+        colors = read_palette(adata.uns.get(f"{key}_colors"), _levels(values), f"adata.uns[{f'{key}_colors'!r}]")
         pieces = []
         for name in dict.fromkeys(grid_lineage):
             _, _, weights = find_weights(adata, name or None, lineage_key, backward)
@@ -73,7 +74,6 @@ def covariate_strips(
             pieces.append(
                 (key, values[finite], pseudotime[finite], weights[finite], grid[grid_lineage == name])
             )  # fmt: skip
-        colors = None if colors is None else [str(color) for color in colors]
         parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]
         if len(parts) > 1 and parts[0].limits is not None:  # one colour means one value in all lineages
             limits = min(part.limits[0] for part in parts), max(part.limits[1] for part in parts)
