@@ -145,6 +145,6 @@ def _rounded(color) -> tuple[float, float, float, float]:
 
 def _refusal(color: Any, where: str, hint: str = "") -> str:
     return (
-        f"{where} holds {shortened(color)}, which is no colour: a name of matplotlib or R, '#RRGGBB', or three or four numbers "
-        f"up to 1 or 255.{hint} Set it to a list of colours, one a category, or delete it."
+        f"{where} holds {shortened(color)}, which is no colour: a name of matplotlib or R, '#RRGGBB', or three or four "
+        f"numbers up to 1 or 255.{hint} Set it to a list of colours, one a category, or delete it."
     )
