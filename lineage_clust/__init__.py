@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from . import clusterers, datasets, models, plotting, scoring, smoothers
+from . import clusterers, contracts, datasets, models, plotting, scoring, smoothers
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
@@ -37,6 +37,7 @@ __all__ = [
     "cluster_lineage",
     "clusterers",
     "compare",
+    "contracts",
     "datasets",
     "lineage_drivers",
     "models",

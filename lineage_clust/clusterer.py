@@ -21,6 +21,7 @@ from .errors import LineageClustWarning, UnknownNameError
 from .evidence import module_scores
 from .evidence.assigning import assign
 from .evidence.gating import Gate, check_gate, warn_of_unsuccessful
+from .evidence.own_labels import one_a_row, own_labels
 from .evidence.tables import deciding_table, order_clusters
 from .fitting import drawing
 from .fitting.gene_trends import GeneTrends
@@ -29,6 +30,7 @@ from .fitting.lineage_fit import fit_trends
 from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
+from .reading.labels_of_cells import labels_may_come_second
 from .reading.lineage_keys import check_distinct
 from .reading.value_checks import check_values
 from .trends import check_scale, concatenate
@@ -250,6 +252,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.show_progress_bar = show_progress_bar
         self.memory_budget = memory_budget
 
+    @labels_may_come_second
     def fit(self, adata: AnnData, genes: Sequence[str] | None = None, lineage: Names = None) -> Self:
         """Fit the trends and cluster them.
 
@@ -258,7 +261,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         adata : AnnData of shape (n_cells, n_genes)
             Expression, pseudotime and fate probabilities. It is not changed.
         genes : sequence of str, default=None
-            Overrides the constructor's `genes`.
+            Overrides the constructor's `genes`. By position, labels of the cells may come in its place, as pipelines and
+            searches of scikit-learn hand them over (`y`), and are ignored: a Series indexed by the cells, or one value
+            a cell that is no name of a gene. What could be either is refused; `genes=` is always genes.
         lineage : str or list of str, default=None
             Overrides the constructor's `lineage`.
 
@@ -309,7 +314,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         if len(grouped) == 0:
             constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
             reason = constant if passed.any() else gate.why_none(table)
-            warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=2)
+            warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=3)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         draws = self._draws(fits, lineages, smoother, model, trends, seed)
         labels, order = self._cluster(clusterer, scaled, grouped, trends, draws)
@@ -633,10 +638,11 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         quietly = config_context(transform_output="default"), progress_bars(self.show_progress_bar)
         with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
             clusterer.fit(scaled[grouped], **({} if drawn is None else {"draws": drawn}))
-        if not hasattr(clusterer, "labels_"):
-            raise TypeError(f"clusterer must have labels_ after fit; {type(clusterer).__name__} has none.")
-        labels[grouped], order = order_clusters(np.asarray(clusterer.labels_), scaled[grouped], trends.grid)
-        return labels, order
+            codes, names = own_labels(clusterer, scaled[grouped])
+        if getattr(clusterer, "confidence_", None) is not None:
+            one_a_row(f"confidence_ of {type(clusterer).__name__}", clusterer.confidence_, len(grouped))
+        labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid)
+        return labels, names[order]
 
     def _draws(self, fits, lineages, smoother, model, trends, seed):
         """Return a function of the clusterer and the genes it groups that gives their trends drawn anew, or `None`."""

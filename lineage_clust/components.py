@@ -52,6 +52,7 @@ def resolve(slot: str, component: object) -> object:
         raise TypeError(
             f"{slot} must be a {kind}; {type(component).__name__} is none. The default is {DEFAULTS[slot].__name__}()."
         )
+    _check_declarations(slot, component)
     return clone(component)
 
 
@@ -131,6 +132,22 @@ def with_defaults(component: Any, **values: Any) -> Any:
     params = component.get_params(deep=False) if hasattr(component, "get_params") else {}
     wanted = {name: value for name, value in values.items() if value is not None and params.get(name, 0) is None}
     return component.set_params(**wanted) if wanted else component
+
+
+def _check_declarations(slot: str, component: object) -> None:
+    """Raise an error if a class declares what it does not keep."""
+    name = type(component).__name__
+    reads = getattr(type(component), "reads", "design")
+    if slot == "model" and reads not in ("design", "pseudotime"):
+        raise ValueError(f"reads of a model must be 'design' or 'pseudotime'; {name} declares {reads!r}.")
+    if (
+        slot == "clusterer"
+        and getattr(type(component), "uses_draws", False)
+        and not has_fit_parameter(component, "draws")
+    ):
+        raise TypeError(
+            f"{name} declares uses_draws, but its fit has no argument draws. Add it, or set uses_draws=False."
+        )
 
 
 def _check_pair(smoother: object, model: object, covariates, offset) -> None:

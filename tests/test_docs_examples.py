@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
@@ -121,6 +120,29 @@ def test_each_example_is_shown():
     assert sorted(shown) == sorted(path.stem for path in (DOCS / "examples").glob("*.py"))
 
 
+def test_extending(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    variables, shown = run("extending.md")
+    evidence, clusters = shown
+    assert (evidence["deviance_explained"] > 0).all()
+    assert clusters["size"].sum() == (variables["peaks"].labels_ >= 0).sum() > 0
+    assert [variables[name].lineage_ for name in ("waves", "robust", "mean", "peaks")] == ["Ery"] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "contract"),
+    [("own_smoother", "FourierSmoother"), ("own_model", "RobustSmooth"), ("own_clusterer", "PeakClusterer")],
+)
+def test_examples_keep_to_the_contracts(name, contract):
+    kind = {"own_smoother": "Smoother", "own_model": "DesignModel", "own_clusterer": "Clusterer"}[name]
+    assert isinstance(getattr(load(name), contract)(), getattr(lc.contracts, kind))
+
+
+def test_every_contract_is_shown():
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"autoclass:: lineage_clust\.contracts\.(\w+)", page)) == lc.contracts.__all__
+
+
 def test_own_smoother(make_adata):
     smoother = load("own_smoother").FourierSmoother(n_harmonics=3)
     check_estimator(clone(smoother))
@@ -143,7 +165,8 @@ def test_own_model(make_adata):
     values[::10, 0] += 20  # cells that a mean would follow
     smoother = lc.BSplineSmoother(n_splines=10)
     design = smoother.fit_transform(t[:, None])
-    fitted = clone(robust).fit(design, sparse.csr_array(values), penalty=smoother.penalty_)
+    design = design.toarray()  # as it is handed to a class that does not say that it takes sparse matrices
+    fitted = clone(robust).fit(design, values, penalty=smoother.penalty_)
     np.testing.assert_allclose(fitted.predict(design)[:, 0], np.sin(5 * t), atol=0.2)
     np.testing.assert_allclose(fitted.predict(design)[:, 1], t, atol=0.02)
 

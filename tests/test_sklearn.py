@@ -317,20 +317,64 @@ def test_pipeline_from_drivers_to_a_classifier(adata):
     assert len(search.cv_results_["params"]) == 4
 
 
-def test_labels_are_not_taken_for_genes(adata):
-    """Pipeline hands y to a last step's fit by position; as names of genes, cell types would be unknown."""
-    y = adata.obs["celltype"].to_numpy()
+LABELS = {
+    "strings": lambda adata: adata.obs["celltype"].to_numpy(),
+    "series": lambda adata: adata.obs["celltype"],
+    "categorical": lambda adata: pd.Categorical(adata.obs["celltype"]),
+    "integers": lambda adata: (adata.obs["celltype"] == "A").to_numpy(dtype=int),
+    "booleans": lambda adata: (adata.obs["celltype"] == "A").to_numpy(),
+    "numbers": lambda adata: adata.obs["depth"].to_numpy(),
+    "several": lambda adata: np.column_stack([adata.obs["depth"], adata.obs["depth"]]),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_are_not_taken_for_genes(kind, adata):
+    """Pipelines and searches hand y to fit by position, in the place of genes."""
+    y = LABELS[kind](adata)
     alone = small().fit(adata)
+    np.testing.assert_array_equal(small().fit(adata, y).labels_, alone.labels_)
     np.testing.assert_array_equal(small().fit_transform(adata, y), alone.transform(adata))
     middle = make_pipeline(FunctionTransformer(), small(), StandardScaler()).fit(adata, y)
     assert middle[1].genes_ == alone.genes_
-    first = make_pipeline(small(), LogisticRegression()).fit(adata, y)
-    assert first[0].genes_ == alone.genes_
     last = make_pipeline(FunctionTransformer(), small())
-    np.testing.assert_array_equal(last.fit(adata).predict(adata), alone.labels_)
+    np.testing.assert_array_equal(last.fit(adata, y).predict(adata), alone.labels_)
     np.testing.assert_array_equal(last.fit_transform(adata, y), alone.transform(adata))
-    with pytest.raises(ValueError, match="not in adata"):
-        last.fit(adata, y)
+    genes = alone.genes_[:9]
+    assert last.fit(adata, y, trendclusterer__genes=genes)[-1].genes_ == genes
+
+
+def test_labels_go_to_the_first_step(adata):
+    y = adata.obs["celltype"].to_numpy()
+    assert make_pipeline(small(), LogisticRegression()).fit(adata, y)[0].genes_ == small().fit(adata).genes_
+
+
+def test_labels_after_a_step_that_leaves_out_cells(adata):
+    steps = make_pipeline(FunctionTransformer(keep_early), small())
+    plain = steps.fit(adata)[-1].labels_
+    np.testing.assert_array_equal(steps.fit(adata, adata.obs["celltype"])[-1].labels_, plain)
+
+
+@pytest.mark.parametrize("kind", ["strings", "integers", "booleans"])
+def test_searches_with_labels(kind, adata):
+    y = LABELS[kind](adata)
+    last = make_pipeline(FunctionTransformer(), small())
+    plain = cross_val_score(last, adata, cv=PseudotimeKFold(3), error_score="raise")
+    np.testing.assert_array_equal(cross_val_score(last, adata, y, cv=PseudotimeKFold(3), error_score="raise"), plain)
+    assert np.isfinite(cross_val_score(small(), adata, y, cv=3, error_score="raise")).all()
+    grid = {"trendclusterer__n_points": [20, 30]}
+    search = GridSearchCV(last, grid, cv=3, error_score="raise").fit(adata, y)
+    assert search.best_estimator_[-1].genes_ == small().fit(adata).genes_
+
+
+def test_a_mask_of_genes_is_one(adata):
+    mask = np.arange(adata.n_vars) % 2 == 0
+    chosen = list(adata.var_names[mask])
+    assert small().fit(adata, mask).genes_ == small().fit(adata, genes=mask).genes_ == small().fit(adata, chosen).genes_
+    square = adata[: adata.n_vars].copy()
+    assert small(alpha=None).fit(square, genes=mask).genes_ == chosen
+    with pytest.raises(ValueError, match="genes=mask"):
+        small().fit(square, mask)
 
 
 def keep_early(cells):

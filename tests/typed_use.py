@@ -53,6 +53,17 @@ def components(x: np.ndarray, y: np.ndarray) -> None:
         assert_type((train, test), tuple[np.ndarray, np.ndarray])
 
 
+def contracts() -> None:
+    """What is assigned keeps to the contract, or is an error."""
+    smoother: lc.contracts.PenalisedSmoother = lc.BSplineSmoother()
+    model: lc.contracts.SelectiveModel = lc.GAM()
+    of_time: lc.contracts.DesignModel = lc.PyGAM()
+    clusterer: lc.contracts.DrawnClusterer = lc.GraphClusterer()
+    plain: tuple[lc.contracts.Smoother, lc.contracts.Model, lc.contracts.Clusterer] = (smoother, model, clusterer)
+    no_model: lc.contracts.Model = smoother  # type: ignore[assignment]
+    lc.TrendClusterer(of_time, smoother, plain[2] or no_model)
+
+
 def as_cellrank() -> None:
     found = lc.cluster_lineage(lc.datasets.bone_marrow(), lc.GAM(), ["Klf1"], "Ery", return_models=True)
     assert_type(found, Mapping[str, Mapping[str, lc.GeneTrend | lc.FailedTrend]] | None)
@@ -62,5 +73,6 @@ def mistakes() -> None:
     """Each of them is an error: mypy complains about a comment to ignore one that is none."""
     lc.TrendClusterer(n_points="many")  # type: ignore[arg-type]
     lc.TrendClusterer(weigth_threshold=0.1)  # type: ignore[call-arg]
+    lc.TrendClusterer().fit(lc.datasets.bone_marrow(), genes=5)  # type: ignore[arg-type]
     lc.GraphClusterer(n_neighbors="few")  # type: ignore[arg-type]
     lc.GeneTrend("Klf1", "Ery").confidence_interval() + 1  # type: ignore[operator]

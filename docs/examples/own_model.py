@@ -15,8 +15,6 @@ class RobustSmooth(BaseEstimator):
         self.n_iterations = n_iterations
 
     def fit(self, X, y, sample_weight=None, penalty=None):
-        X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         self.penalty_ = 0.0 if penalty is None else self.smoothing * penalty
         self.failed_ = {}  # position -> reason, for genes that cannot be fitted

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
 
+from .own_labels import one_a_row
+
 
 def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
     """Return the cluster of each trend, and how sure it is.
@@ -32,7 +34,8 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
             if hasattr(clusterer, "_vote"):
                 own, confidence = clusterer._vote(scaled)
             else:
-                own, confidence = np.asarray(clusterer.predict(scaled)), np.full(len(scaled), np.nan)
+                own = one_a_row(f"predict of {type(clusterer).__name__}", clusterer.predict(scaled), len(scaled))
+                confidence = np.full(len(scaled), np.nan)
         numbered = np.full(len(own), -1)
         for number, label in enumerate(order):
             numbered[own == label] = number

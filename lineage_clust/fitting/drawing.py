@@ -15,6 +15,7 @@ from ..evidence.intervals import uncertainty
 from ..lineage import Lineage
 from ..trends import Trends
 from ..utils.threads import in_threads
+from .calling import draws_of
 from .group_fit import design_rows
 from .lineage_fit import FittedLineage
 from .preparing import column_values
@@ -59,10 +60,10 @@ def posterior_draws(
             index = {gene: column for column, gene in enumerate(group.genes)}
             members = sorted(gene for gene in index if gene in place)
             if members:
-                model = group.model.take_genes([index[gene] for gene in members])
-                rows = design_rows(group.smoother, model, grid, group.n_covariates)
+                rows = design_rows(group.smoother, group.model, grid, group.n_covariates)
                 where = np.array([place[gene] for gene in members]), slice(first, first + len(grid))
-                blocks.append((where, model.sample(rows, n_draws, random_state + number)))
+                columns = [index[gene] for gene in members]
+                blocks.append((where, draws_of(group.model, rows, columns, n_draws, random_state + number)))
         first += len(grid)
     for _ in range(n_draws):
         values = np.empty((len(genes), first))

@@ -18,6 +18,7 @@ from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
+from .calling import predict_model, readable_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +119,11 @@ class GeneTrend:
             If no cell is left.
         """
         if self.x_all is None:
-            raise ValueError(f"The trend of {self.gene!r} holds no cells: fit with keep_data=True to prepare it anew.")
+            raise ValueError(
+                f"The trend of {self.gene!r} holds no cells, and cannot be prepared anew. Take it from "
+                "TrendClusterer.gene_trends(adata), whose trends hold theirs, or make one: GeneTrend(gene, lineage, x_all, "
+                "y_all, w_all)."
+            )
         check_number("filter_cells", filter_cells, or_none=True)
         check_points(n_points)
         finite = np.isfinite(self.x_all) & np.isfinite(self.w_all)
@@ -229,16 +234,16 @@ class GeneTrend:
         self.conf_int = self._interval(self.x_test, 0.95)
 
     def _evaluate(self, x_test):
-        from .group_fit import design_rows
-
-        rows = design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
-        mean, std = self._model.predict(rows, return_std=True)
+        mean, std = predict_model(self._model, self._rows(x_test), None)
         return mean[:, self._column], None if std is None else std[:, self._column]
 
-    def _interval(self, x_test, level):
+    def _rows(self, x_test):
         from .group_fit import design_rows
 
-        rows = design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
+        return design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
+
+    def _interval(self, x_test, level):
+        rows = readable_by(self._model, self._rows(x_test))
         if hasattr(self._model, "confidence_interval"):
             return np.column_stack([end[:, self._column] for end in self._model.confidence_interval(rows, level)])
         mean, std = self._evaluate(x_test)

@@ -12,13 +12,13 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from .. import components
 from ..errors import NoTrendError
 from ..models.engine.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
-from ..reading.blocks import BlockedExpression
+from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
 
 _COLUMNS = {
     "edf": ("edf_", np.nan),
@@ -93,8 +93,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         Name, for messages.
     """
     model = components.adapt(model)
-    if isinstance(Y, BlockedExpression) and not getattr(type(model), "reads_blocks", False):
-        Y = Y.to_memory()
+    Y = expression_for(model, Y)
     asked = (copied(smoother), clone(model))
     check_distinct_times(x, smoother, grid, lineage)
     if getattr(smoother, "domain", ()) is None:
@@ -105,31 +104,26 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         x, w, Y = x[order], w[order], Y[order]
         covariates = None if covariates is None else covariates[order]
     n_covariates = 0 if covariates is None else covariates.shape[1]
-    keywords = {"sample_weight": w}
-    if offset is not None:
-        keywords["offset"] = offset
+    penalty = None
     if model.reads == "pseudotime":
         design = x[:, None]
-        keywords["smoother"] = smoother
     else:
         if smoother != components.PASSTHROUGH:
-            smoother.fit(x[:, None], None)
+            smoother.fit(*((x[:, None], None) if takes(smoother.fit, "y") else (x[:, None],)))
         design = _append(_basis(smoother, x), covariates)
-        if has_fit_parameter(model, "penalty"):
-            penalty = getattr(smoother, "penalty_", None)
-            if penalty is None and n_covariates:
-                width = design.shape[1] - n_covariates
-                penalty = np.zeros((width, width))
-            keywords["penalty"] = penalty
+        penalty = getattr(smoother, "penalty_", None)
+        if penalty is None and n_covariates:
+            width = design.shape[1] - n_covariates
+            penalty = np.zeros((width, width))
     try:
-        model.fit(design, Y, **keywords)
+        fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset)
     except NoTrendError as error:
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
-    values, se = model.predict(design_rows(smoother, model, grid, n_covariates), return_std=True)
+    values, se = predict_model(model, design_rows(smoother, model, grid, n_covariates), len(genes))
     spread = model.spread_ if hasattr(model, "spread_") else spread_of(Y, w)
     values, se = _levelled(values.T, spread), None if se is None else se.T
-    failed = dict(model.failed_)
+    failed = failures_of(model, len(genes))
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
     return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates, asked)
@@ -186,7 +180,13 @@ def _basis(smoother, times: np.ndarray):
         return times[:, None]
     with config_context(transform_output="default"):  # a table cannot be sparse
         basis = smoother.transform(times[:, None])
-    return basis if sparse.issparse(basis) else np.asarray(basis)
+    basis = basis if sparse.issparse(basis) else np.asarray(basis)
+    if basis.ndim != 2 or basis.shape[0] != len(times):
+        raise ValueError(
+            f"transform of {type(smoother).__name__} must return one row a time and one column a curve, ({len(times)}, "
+            f"n_splines); what it returned has shape {basis.shape}."
+        )
+    return basis
 
 
 def _append(design, columns):
@@ -212,7 +212,8 @@ def _levelled(values: np.ndarray, spread: np.ndarray) -> np.ndarray:
 def _table(model, genes: list[str]) -> pd.DataFrame:
     """Return what the model says of each gene; a fit that did not succeed is no evidence, and has no p-value."""
     index = pd.Index(genes, name="gene")
-    table = pd.DataFrame({name: getattr(model, key, default) for name, (key, default) in _COLUMNS.items()}, index=index)
+    columns = {name: reported(model, key, default, len(genes)) for name, (key, default) in _COLUMNS.items()}
+    table = pd.DataFrame(columns, index=index)
     nothing = explains_nothing(table["deviance_explained"]) & getattr(type(model), "minimises_deviance", True)
     for gene in np.flatnonzero(nothing):
         table.iloc[gene, table.columns.get_loc("note")] = joined(table["note"].iloc[gene], _LESS_THAN_NOTHING)

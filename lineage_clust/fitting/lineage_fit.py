@@ -13,6 +13,7 @@ from ..errors import NoTrendError
 from ..lineage import Lineage
 from ..models.mapping import by_gene
 from ..trends import Trends
+from .calling import is_fitted
 from .group_fit import GroupFit, failed_group, fit_group
 from .preparing import prepared_cells
 
@@ -92,7 +93,7 @@ def fit_trends(
         except Exception as error:
             if len(together) == 1 or isinstance(error, MemoryError):  # it concerns every gene
                 raise
-            stage = "predict" if hasattr(own_model, "failed_") else "fit"
+            stage = "predict" if is_fitted(own_model) else "fit"
             reason = f"{stage}: {type(error).__name__}: {error}"
             fit = failed_group(genes, grid, dict.fromkeys(range(len(genes)), reason), smoother, own_model)
         groups.append(fit)

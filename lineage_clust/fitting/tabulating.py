@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn import config_context
 
+from ..evidence.own_labels import one_a_row
 from ..evidence.tables import cluster_table, gene_table
 from ..trends import Trends
 from ..utils.threads import few_threads
@@ -73,7 +74,8 @@ class Tables:
             default = config_context(transform_output="default")  # whatever is set when the table is looked at
             with default, few_threads(len(names) * self.trends.values.shape[1]):
                 draws = drawing.scaled_posterior_draws(self.fits, self.trends, names, self.scale, self.seed)
-                confidence[self.grouped] = self.clusterer.confidence(draws)
+                found = self.clusterer.confidence(draws)
+            confidence[self.grouped] = one_a_row(f"confidence of {type(self.clusterer).__name__}", found, len(names))
         return confidence
 
 

@@ -92,7 +92,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     converged_ : ndarray of bool, shape (n_genes,)
         Whether coefficients, smoothing parameter and scale converged. A gene without convergence has no p-value (NaN).
     note_ : list of str
-        Remarks on poor genes (constant expression, few expressing cells).
+        Remarks on poor genes: constant expression, few expressing cells, a trend that rests on one cell (Gaussian fits, see
+        :func:`lineage_clust.models.engine.influence.remarks_on_single_cells`).
     failed_ : dict of int to str
         Reason by position, for genes without a finite fit.
     n_features_in_ : int

@@ -65,6 +65,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     reads = "design"
     minimises_deviance = False  # but the estimator's own loss, by which a share of explained squares may be negative
+    takes_sparse_y = True
 
     def __init__(self, estimator: Any, n_jobs: int | None = None, backend: str = "loky"):
         self.estimator = estimator
@@ -94,19 +95,14 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         keyword = weight_keyword(self.estimator)
         self.weighted_ = keyword is not None
-        if not self.weighted_ and np.ptp(weights) > 0:
-            warnings.warn(
-                f"{_name(self.estimator)} takes no sample weights: every cell counts alike, whatever its weight. Use a "
-                "regressor whose fit has sample_weight, or lineage weights of 0 and 1.",
-                LineageClustWarning,
-                stacklevel=2,
-            )
+        if not self.weighted_:
+            warn_of_equal_weights(_name(self.estimator), weights)
         fit_params = {keyword: weights} if keyword else {}
         n_genes = y.shape[1]
         finite = np.flatnonzero(_finite_columns(y))
         results = ["expression holds NaN or infinite values"] * n_genes
         shared = None
-        if get_tags(self.estimator).target_tags.multi_output and len(finite):
+        if _takes_many_targets(self.estimator) and len(finite):
             shared = self._fit_at_once(X, y[:, finite], fit_params)
         each = self._fit_each(X, y[:, finite], fit_params) if shared is None else [shared] * len(finite)
         for gene, result in zip(finite, each, strict=True):
@@ -154,9 +150,8 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         try:
             fitted, early = _fit(self.estimator, X, y, fit_params)
-            return (
-                (fitted, early) if np.all(np.isfinite(fitted.predict(X))) else None
-            )  # one bad gene must not cost the others
+            # one bad gene must not cost the others
+            return (fitted, early) if np.all(np.isfinite(fitted.predict(X))) else None
         except Exception:
             return None  # gene by gene, each with its own reason
 
@@ -191,6 +186,17 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 trend = fitted[:, gene] - np.average(fitted[:, gene], weights=weights)
                 against[gene] = weights @ (centred * trend) < -1e-6 * np.sqrt(total * (weights @ trend**2))
         return explained, null_deviance, against
+
+
+def warn_of_equal_weights(name: str, weights: np.ndarray) -> None:
+    """Warn that a regressor without sample weights does not see that cells belong to the lineage to different degrees."""
+    if np.ptp(weights) > 0:
+        warnings.warn(
+            f"{name} takes no sample weights: every cell counts alike, whatever its weight. Use a regressor whose fit has "
+            "sample_weight, or lineage weights of 0 and 1.",
+            LineageClustWarning,
+            stacklevel=3,
+        )
 
 
 def weight_keyword(estimator) -> str | None:
@@ -245,6 +251,13 @@ def _finite_columns(y) -> np.ndarray:
     y = y.tocsc()
     bad = np.repeat(np.arange(y.shape[1]), np.diff(y.indptr))[~np.isfinite(y.data)]
     return ~np.isin(np.arange(y.shape[1]), bad)
+
+
+def _takes_many_targets(estimator) -> bool:
+    try:
+        return get_tags(estimator).target_tags.multi_output
+    except (AttributeError, TypeError):  # not derived from BaseEstimator
+        return False
 
 
 def _name(estimator) -> str:

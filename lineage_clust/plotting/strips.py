@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 from ..utils.checking import as_vector
 from .checking import check_color_map
 from .labels import shortened
+from .palettes import read_palette
 
 _N_BINS = 1000
 _BANDWIDTH = 0.015  # of the time range
@@ -119,8 +120,8 @@ def make_strip(
         Of the lineage; cells with weight 0 take no part.
     grid : ndarray of shape (n_points,)
         Pseudotime of the panel's columns.
-    colors : sequence of colours, optional
-        One a category.
+    colors : sequence or mapping of colours, optional
+        One a category: names, hexadecimal, or numbers. Of fewer than categories, none is used.
     cmap : str or Colormap
         For numbers.
     limits : (float, float), optional
@@ -186,8 +187,9 @@ def _check(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid:
 
 
 def _palette(levels: list[str], colors: Sequence | None) -> list:
-    if colors is not None and len(colors) >= len(levels):
-        return list(colors[: len(levels)])
+    given = read_palette(colors, levels, "colors")
+    if given is not None:
+        return given
     from matplotlib import colormaps
 
     names = "tab10" if len(levels) <= 10 else "tab20"

@@ -51,6 +51,7 @@ def covariate_strips(
     ValueError
         If a categorical one has more than one level per ten cells.
     """
+    from ..plotting.palettes import read_palette
     from ..plotting.strips import Strip, make_strip
 
     check_anndata(adata)
@@ -69,7 +70,7 @@ def covariate_strips(
     for key in keys:
         values = numbers_or_levels(adata.obs[key])
         check_levels(values, "covariate_key")
-        colors = adata.uns.get(f"{key}_colors")
+        colors = read_palette(adata.uns.get(f"{key}_colors"), _levels(values), f"adata.uns[{f'{key}_colors'!r}]")
         pieces = []
         for name in dict.fromkeys(grid_lineage):
             _, _, weights = find_weights(adata, name or None, lineage_key, backward)
@@ -79,7 +80,6 @@ def covariate_strips(
             pieces.append(
                 (key, values[finite], pseudotime[finite], weights[finite], grid[grid_lineage == name])
             )  # fmt: skip
-        colors = None if colors is None else [str(color) for color in colors]
         parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]
         if len(parts) > 1 and parts[0].limits is not None:  # one colour means one value in all lineages
             limits = min(part.limits[0] for part in parts), max(part.limits[1] for part in parts)

@@ -136,6 +136,16 @@ def test_one_trend_is_small(fitted):
     assert len(pickle.dumps(fitted.models_["peak0"]["A"])) < 0.5 * len(pickle.dumps(fitted.models_))
 
 
+def test_what_a_trend_without_cells_advises_can_be_followed(fitted, adata):
+    with pytest.raises(ValueError, match=r"Take it from TrendClusterer.gene_trends\(adata\)"):
+        fitted.models_["peak0"]["A"].prepare()
+    trend = fitted.gene_trends(adata)["peak0"]["A"]
+    own = GeneTrend("peak0", "A", trend.x_all, trend.y_all, trend.w_all)
+    for one in (trend, own):
+        one.prepare(time_range=(fitted.pseudotime_[0], fitted.pseudotime_[-1]), n_points=len(fitted.pseudotime_)).fit()
+        np.testing.assert_allclose(one.y_test, fitted.models_["peak0"]["A"].y_test, rtol=1e-8)
+
+
 def test_with_data_trends_hold_their_cells_and_can_be_fitted_again(fitted, adata):
     trend = fitted.gene_trends(adata)["peak0"]["A"]
     np.testing.assert_array_equal(trend.x_all, adata.obs["palantir_pseudotime"])

@@ -78,6 +78,31 @@ class Bands:
             sums += np.bincount(self.starts + band, weights * self.values[:, band], minlength=self.n_banded)
         return np.concatenate([sums, self.extra.T @ weights])
 
+    def forms(self, matrix: np.ndarray) -> np.ndarray:
+        """Return `z'Mz` of each row `z`, `(n_cells,)`, for a symmetric matrix `M`.
+
+        >>> Bands(np.array([0, 1]), np.array([[1.0, 2.0], [0.0, 3.0]]), np.zeros((2, 0)), 3).forms(np.eye(3)).tolist()
+        [5.0, 9.0]
+        """
+        banded, width = self.n_banded, self.values.shape[1]
+        if width == banded:  # no band at all
+            rows = np.hstack([self.values, self.extra])
+            return np.einsum("ij,ij->i", rows @ matrix, rows)
+        places = np.arange(banded - width + 1)
+        found = np.zeros(len(self))
+        for one in range(width):
+            for other in range(one, width):
+                entries = matrix[places + one, places + other] * (1.0 if other == one else 2.0)
+                found += entries[self.starts] * self.values[:, one] * self.values[:, other]
+        for column in range(self.extra.shape[1]):
+            line = matrix[banded + column]
+            found += self.extra[:, column] ** 2 * line[banded + column]
+            for one in range(width):
+                found += 2 * self.extra[:, column] * self.values[:, one] * line[self.starts + one]
+            for other in range(column + 1, self.extra.shape[1]):
+                found += 2 * self.extra[:, column] * self.extra[:, other] * line[banded + other]
+        return found
+
     def with_column(self, column: np.ndarray) -> Bands:
         """Return the design with one more column at its end."""
         return replace(self, extra=np.column_stack([self.extra, column]))

@@ -10,6 +10,7 @@ from ...reading.blocks import BlockedExpression
 from .bands import Bands, make_bands
 from .design import Design, effect_map
 from .fused import is_worthwhile
+from .influence import Fitted, closely_followed, remarks_on_single_cells
 from .moments import blocks, weighted_products
 from .notes import FEW, SATURATED, noted, notes_on
 from .posterior import GenePosterior, SharedPosterior
@@ -69,10 +70,11 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     bands = make_bands(Z, design.n_smooth) if isinstance(Y, BlockedExpression) else None
     gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
-    found = None
+    found, followed = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
     if isinstance(Y, BlockedExpression):
-        products, squares, sums, shift, found = _sums_in_one_pass(design, bands, Y, weights, offset)
+        products, squares, sums, shift, found, picked = _sums_in_one_pass(design, bands, Y, weights, offset, followed)
     else:
+        picked = Y[followed]
         shift = _level(Y, weights) if design.constant is not None else None
         products, squares, sums = _sums(Z, Y, weights, offset, shift)
     holes = ~np.isfinite(products).all(axis=0)
@@ -127,9 +129,14 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     for values in (lambda_, edf, scale, explained):
         values[failed] = np.nan
     converged[failed] = False
+    note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
+    fitted = Fitted(Z if bands is None else bands, design, weights, offset, coefficients, deviance, edf, posterior)
+    plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
+    for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
+        note[gene] = remark
     return FitResult(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
-        note=noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED),
+        note=note,
         failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
         spread=np.sqrt(null_deviance / total),
     )  # fmt: skip
@@ -166,10 +173,12 @@ def _sums(Z, Y, weights, offset, shift=None):
     return products[:n_columns].copy(), squares, sums.copy()
 
 
-def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset):
-    """Return what `_sums` does, the level that was taken off, and what `notes_on` needs, of expression in blocks."""
+def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked):
+    """Return what `_sums` does, and of expression in blocks the level that was taken off, what `notes_on` needs, and rows."""
     heaviest = weights.max()
-    sums = gathered(Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest)
+    sums = gathered(
+        Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
+    )  # fmt: skip
     if design.constant is None:
         sums = sums.around(np.zeros_like(sums.level))
     products, squares, plain = sums.products, sums.squares, sums.sums
@@ -178,7 +187,7 @@ def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weight
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
     shift = sums.level.copy() if design.constant is not None and np.any(sums.level) else None
-    return products, squares, plain, shift, (sums.counts, sums.carried / heaviest, sums.large)
+    return products, squares, plain, shift, (sums.counts, sums.carried / heaviest, sums.large), sums.picked
 
 
 def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):

@@ -43,6 +43,8 @@ class Sums:
         will ask for them.
     n_cells
         Number of all cells.
+    picked
+        `(n_picked, n_genes)` expression of some cells as it is, 0 where those are not; `None` if there are none.
     """
 
     level: np.ndarray
@@ -57,6 +59,7 @@ class Sums:
     totals: np.ndarray | None
     total_squares: np.ndarray | None
     n_cells: int
+    picked: np.ndarray | None = None
 
     @property
     def varies_little(self) -> np.ndarray:
@@ -98,14 +101,20 @@ class Sums:
         """
         one = self if self.weight > 0 else self.around(other.level)
         other = other.around(one.level)
-        names = (field.name for field in fields(Sums) if field.name not in ("level", "large"))
+        names = (field.name for field in fields(Sums) if field.name not in ("level", "large", "picked"))
         with np.errstate(invalid="ignore", over="ignore"):
             added = {name: getattr(one, name) + getattr(other, name) for name in names}
-        return Sums(level=one.level, large=one.large | other.large, **added)
+            picked = None if one.picked is None or other.picked is None else one.picked + other.picked
+        return Sums(level=one.level, large=one.large | other.large, picked=picked, **added)
 
 
 def gathered(
-    Y: BlockedExpression, bands: Bands, weights: np.ndarray, enough: float = np.inf, all_cells: bool = True
+    Y: BlockedExpression,
+    bands: Bands,
+    weights: np.ndarray,
+    enough: float = np.inf,
+    all_cells: bool = True,
+    picked: np.ndarray | None = None,
 ) -> Sums:
     """Return the Sums over the cells of expression in a file, in one pass; totals of all cells are remembered by `Y`.
 
@@ -119,10 +128,14 @@ def gathered(
         See :func:`block_sums`.
     all_cells
         Whether blocks are read in which no cell is chosen, so that totals are complete.
+    picked
+        Positions of cells of which the expression itself is wanted.
     """
     sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
-        sums = _in_blocks(Y, bands, weights, enough, all_cells)
+        sums = _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
+    elif picked is not None:
+        sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
     if all_cells and sums.totals is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
@@ -137,15 +150,25 @@ def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> 
     return _fused(Y.stored, *Y.chosen, bands, weights, of_all=Y.keeps_totals and all_cells)
 
 
-def _in_blocks(Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False) -> Sums:
+def _in_blocks(
+    Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
+) -> Sums:
     function = partial(block_sums, enough=enough, as_array=as_array)
-    parts = Y.reduce(function, lambda cells: (bands[cells], weights[cells]), all_cells)
+    if picked is None:
+        parts = Y.reduce(function, lambda cells: (bands[cells], weights[cells]), all_cells)
+    else:
+        places = np.full(len(weights), -1, dtype=np.int16)
+        places[picked] = np.arange(len(picked))
+        function = partial(_sums_and_picked, function, len(picked))
+        parts = Y.reduce(function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells)
     n_genes = Y.shape[1]
     whole = {}
     for field in fields(Sums):
         first = getattr(parts[0][1], field.name)
         if field.name in ("weight", "columns", "n_cells"):
             whole[field.name] = first
+            continue
+        if first is None:
             continue
         whole[field.name] = np.zeros((*first.shape[:-1], n_genes), dtype=first.dtype)
         for genes, sums in parts:
@@ -207,6 +230,15 @@ def block_sums(
         part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
         total = part if total is None else total.merge(part)
     return total
+
+
+def _sums_and_picked(sums, n_picked: int, block, kept, places, bands: Bands, weights) -> Sums:
+    """Return the Sums of a block, and the expression of picked cells, of which `places` are numbers and -1 for others."""
+    here = np.flatnonzero(places >= 0)
+    rows = block[here if kept is None else kept[here]]
+    picked = np.zeros((n_picked, block.shape[1]))
+    picked[places[here]] = rows.toarray() if sparse.issparse(rows) else rows
+    return replace(sums(block, kept, bands, weights), picked=picked)
 
 
 def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) -> Sums | None:

@@ -1,0 +1,63 @@
+"""What a clusterer says of the rows, as numbers: its labels may be texts, and it may have none but those it predicts."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+
+def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cluster of each row it was fitted to.
+
+    Parameters
+    ----------
+    clusterer
+        Fitted; a pipeline's labels are those of its last step, a mixture model's what it predicts.
+    rows
+        `(n_rows, n_points)` scaled trends that it was fitted to.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n_rows,)
+        From 0; -1 for negative numbers, NaN and `None`: rows without a cluster.
+    names : ndarray of shape (n_clusters,)
+        The clusterer's own label of each code, in their order.
+
+    Raises
+    ------
+    TypeError
+        If the clusterer has neither `labels_` nor `predict`.
+    ValueError
+        If there is not one label a row.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> codes, names = own_labels(SimpleNamespace(labels_=["late", "early", None]), np.zeros((3, 2)))
+    >>> codes.tolist(), names.tolist()
+    ([1, 0, -1], ['early', 'late'])
+    """
+    name = type(clusterer).__name__
+    owner = clusterer[-1] if isinstance(clusterer, Pipeline) else clusterer
+    found = getattr(owner, "labels_", None)
+    if found is None:
+        if not hasattr(clusterer, "predict"):
+            raise TypeError(f"clusterer must have labels_ after fit; {name} has none, and no predict either.")
+        found = clusterer.predict(rows)
+    labels = one_a_row(f"labels_ of {name}", found, len(rows))
+    there = ~(pd.isna(labels) | [isinstance(label, Real) and label < 0 for label in labels.tolist()])
+    codes = np.full(len(rows), -1)
+    codes[there], names = pd.factorize(labels[there], sort=True)
+    return codes, np.asarray(names)
+
+
+def one_a_row(what: str, values: Any, n_rows: int) -> np.ndarray:
+    """Return values as an array, or raise a ValueError unless there is one a row."""
+    values = np.asarray(values)
+    if values.shape != (n_rows,):
+        raise ValueError(f"{what} must have one value a row, {n_rows}; the shape is {values.shape}.")
+    return values

@@ -1,0 +1,110 @@
+"""Telling labels of the cells (scikit-learn's `y`) from genes, where both may come as the second argument of `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from sklearn.utils.validation import _num_samples
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Estimator = TypeVar("Estimator")
+
+
+def labels_may_come_second(
+    fit: Callable[Concatenate[Estimator, AnnData, Arguments], Result],
+) -> Callable[Concatenate[Estimator, AnnData, Arguments], Result]:
+    """Decorate `fit(self, adata, genes=None, ...)`: labels of cells in the place of genes are dropped.
+
+    scikit-learn's pipelines and searches call `fit(X, y)`, by position. Only what came by position is looked at:
+    `genes=` says what it is. Labels leave their place to a keyword, so that `fit(adata, y, genes=...)` works as well.
+    """
+
+    @wraps(fit)
+    def with_labels(self, adata, *args, **keywords):
+        if (
+            args
+            and isinstance(adata, AnnData)
+            and (args[0] is None or are_labels(adata, args[0], *_names(adata, self)))
+        ):
+            args = () if len(args) == 1 and "genes" in keywords else (None, *args[1:])
+        return fit(self, adata, *args, **keywords)
+
+    return cast("Callable[Concatenate[Estimator, AnnData, Arguments], Result]", with_labels)
+
+
+def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterable = ()) -> bool:
+    """Return whether values are labels of the cells and not genes.
+
+    Labels are what a Series or DataFrame indexed by the cells holds, and otherwise one value a cell, if they are no
+    names of genes. Different names, of which some are genes, are genes.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    values
+        Labels of cells, names of genes, or a boolean mask over the genes.
+    var_names, symbols
+        What genes are called: names of the columns, and other names of them.
+
+    Raises
+    ------
+    ValueError
+        If they could be either: booleans, where there are as many cells as genes, or a name of a gene for each cell,
+        some of them more than once.
+
+    Examples
+    --------
+    >>> adata = AnnData(np.ones((3, 2)), obs=pd.DataFrame(index=list("xyz")), var=pd.DataFrame(index=["a", "b"]))
+    >>> several = ["T", "B", "T"], [0, 1, 0], ["a", "b"], [True, False]
+    >>> [are_labels(adata, values, adata.var_names) for values in several]
+    [True, True, False, False]
+    """
+    index = values.index if isinstance(values, (pd.Series, pd.DataFrame)) else pd.Index([])
+    of_cells, of_genes = adata.obs_names.isin(index).all(), index.isin(var_names).all()
+    if of_cells and not of_genes:  # an earlier step may have left out some of the cells
+        return True
+    if isinstance(values, (str, bytes)) or _count(values) != adata.n_obs:
+        return False
+    if np.ndim(values) > 1:
+        return True
+    each = list(values)
+    if all(isinstance(value, (bool, np.bool_)) for value in each):
+        if len(each) != len(var_names):
+            return True
+        if of_genes and not of_cells and len(index):
+            return False
+        raise ValueError(
+            f"The second argument of fit is {len(each)} booleans, and there are as many cells as genes: it could be "
+            "labels of the cells or a mask of the genes. Pass a mask as genes=mask, and labels as a Series indexed by "
+            "the cells."
+        )
+    names = {*var_names, *symbols}
+    known = [isinstance(value, Hashable) and value in names for value in each]
+    if all(known) and len(set(each)) < len(each):
+        raise ValueError(
+            f"The second argument of fit is one value a cell, and each is the name of a gene: it could be labels of the "
+            f"{len(each)} cells or genes. Pass genes as genes=[...], and labels as a Series indexed by the cells."
+        )
+    return not any(known) or len(set(each)) < len(each)
+
+
+def _names(adata: AnnData, estimator: Any) -> tuple[pd.Index, Iterable]:
+    """Return the names of the genes that an estimator reads, and their symbols if it has a key of these."""
+    raw = getattr(estimator, "use_raw", False) is True and adata.raw is not None
+    table = adata.raw.var if raw else adata.var
+    key = getattr(estimator, "gene_symbols", None)
+    return table.index, table[key] if isinstance(key, str) and key in table else ()
+
+
+def _count(values: Any) -> int | None:
+    try:
+        return _num_samples(values)
+    except TypeError:
+        return None
