@@ -72,10 +72,10 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain has modularity only.
     resolution : "auto" or float, default="auto"
-        "auto" finds the number of clusters, or takes `n_clusters`. With a number, the clusters are the communities at this
+        "auto" takes the largest number of clusters of which every two are distinct. With a number, the clusters are the communities at this
         resolution: greater values give more. Without effect on "Surprise" and "Significance". scanpy's default is 1.0.
     n_clusters : int or None, default=None
-        Number of clusters, with ``resolution="auto"``; None = the largest of which every two are distinct.
+        Number of clusters, whatever the `resolution`; None = as `resolution` says.
     refine : bool, default=True
         Whether every row is moved to the nearest cluster mean. It must be True with ``resolution="auto"``.
     min_support : float, default=0.5
@@ -295,7 +295,8 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         Examples
         --------
         >>> import numpy as np
-        >>> rows = np.repeat([[0.0, 1, 2], [2, 1, 0], [0, 2, 0]], 20, axis=0) + np.random.default_rng(0).normal(0, 0.1, (60, 3))
+        >>> rows = np.repeat([[0.0, 1, 2], [2, 1, 0], [0, 2, 0]], 20, axis=0)
+        >>> rows += np.random.default_rng(0).normal(0, 0.1, (60, 3))
         >>> clusterer = GraphClusterer(n_clusters=3, random_state=0).fit(rows)
         >>> np.bincount(clusterer.cut(n_clusters=2).labels_)
         array([40, 20])
@@ -389,9 +390,8 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
             raise ValueError("draws holds no array. Pass at least one, or draws=None.")
         drawn = [self._as_rows(draw) for draw in given]
         axes = principal_axes(np.vstack([self._places, *drawn[:1]]))
-        return self._places @ axes, np.array([draw @ axes for draw in drawn]).reshape(
-            -1, len(self._places), axes.shape[1]
-        )
+        rows = self._places @ axes
+        return rows, np.stack([draw @ axes for draw in drawn]) if drawn else np.empty((0, *rows.shape))
 
     def _as_rows(self, draw) -> np.ndarray:
         draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
@@ -407,7 +407,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
         self.stability_ = None
         self._finest = self._finest_groups(graph, material)
-        if self.resolution != "auto":
+        if self.n_clusters is None and self.resolution != "auto":
             self.resolution_ = float(self.resolution)
             communities = agree(self._communities_at(graph, self.resolution), self._alike())
             if not self.refine:

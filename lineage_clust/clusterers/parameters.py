@@ -50,11 +50,6 @@ def check_parameters(clusterer):
         raise ValueError(f"resolution must be 'auto' or a positive number; got {clusterer.resolution!r}.")
     if clusterer.n_clusters is not None:
         _check_integer("n_clusters", clusterer.n_clusters, 1, " (or None)")
-        if not automatic:
-            raise ValueError(
-                f"n_clusters={clusterer.n_clusters} and resolution={clusterer.resolution!r} exclude each other. Pass "
-                "resolution='auto' with n_clusters."
-            )
     for name, low, high in (("min_support", 0, 1), ("max_connectivity", 0, float("inf")), ("max_correlation", -1, 1)):
         value = getattr(clusterer, name)
         if not _is_number(value, Real) or not low <= value <= high or (name == "max_connectivity" and value == 0):
@@ -63,7 +58,7 @@ def check_parameters(clusterer):
             )
     if not isinstance(clusterer.refine, (bool, np.bool_)):
         raise ValueError(f"refine must be True or False; got {clusterer.refine!r}.")
-    if automatic and not clusterer.refine:
+    if automatic and clusterer.n_clusters is None and not clusterer.refine:
         raise ValueError(
             "resolution='auto' needs refine=True. With refine=False, pass a number as resolution, such as 1.0."
         )

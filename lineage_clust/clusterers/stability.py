@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class StabilityCurve:
     connectivity: np.ndarray
     correlation: np.ndarray
     chosen: int
-    bounds: Bounds = Bounds()
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def distinct(self) -> np.ndarray:
