@@ -72,8 +72,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain has modularity only.
     resolution : "auto" or float, default="auto"
-        "auto" takes the largest number of clusters of which every two are distinct. With a number, the clusters are the communities at this
-        resolution: greater values give more. Without effect on "Surprise" and "Significance". scanpy's default is 1.0.
+        "auto" takes the largest number of clusters of which every two are distinct. With a number, the clusters are the
+        communities at this resolution: greater values give more. Without effect on "Surprise" and "Significance". scanpy's
+        default is 1.0.
     n_clusters : int or None, default=None
         Number of clusters, whatever the `resolution`; None = as `resolution` says.
     refine : bool, default=True
