@@ -83,6 +83,24 @@ class Material(NamedTuple):
     connectivities: sparse.csr_matrix | None
 
 
+def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """Return how far each pair of clusters is from distinct, as `Pairs.blur` does.
+
+    Support takes longest. It is looked at only if the graph and the means set nothing against any two clusters.
+    """
+    blur = compare_pairs(material, labels, with_support=False).blur(bounds)
+    return blur if blur.max() > 1 else compare_pairs(material, labels).blur(bounds)
+
+
+def support_of_two(material: Material, labels: np.ndarray, first: int, second: int) -> float:
+    """Return the support of two clusters; NaN without draws."""
+    if len(material.draws) == 0:
+        return np.nan
+    chosen = (labels == first) | (labels == second)
+    found = support_of(material.rows[chosen], material.draws[:, chosen], (labels[chosen] == second).astype(int))
+    return float(found[0, 1])
+
+
 def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = True) -> Pairs:
     """Return how every two clusters relate.
 
@@ -123,10 +141,9 @@ def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np
     >>> connectivity_of(graph, np.array([0, 0, 1, 1])).tolist(), connectivity_of(graph, np.array([0, 1, 0, 1])).tolist()
     ([[0.0, 0.0], [0.0, 0.0]], [[0.0, 2.0], [2.0, 0.0]])
     """
-    members = sparse.csr_matrix(
-        (np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(labels.max() + 1, len(labels))
-    )
-    between = (members @ connectivities @ members.T).toarray()
+    edges, n_clusters = connectivities.tocoo(), labels.max() + 1
+    pairs = labels[edges.row] * n_clusters + labels[edges.col]
+    between = np.bincount(pairs, weights=edges.data, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
     degree = between.sum(axis=1)
     expected = np.outer(degree, degree) / max(degree.sum(), np.finfo(float).tiny)
     found = np.divide(between, expected, out=np.zeros_like(between), where=expected > 0)

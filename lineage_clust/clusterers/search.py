@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .distinctness import Bounds, Material, Pairs, compare_pairs
+from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct, support_of_two
 from .refinement import cluster_means, compact_partition, refine, without_gaps
 from .stability import StabilityCurve
 
@@ -41,9 +41,7 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
     path = {}
     while labels.max() > 0:
         path[int(labels.max()) + 1] = labels
-        blur = compare_pairs(material, labels, with_support=False).blur(bounds)
-        if blur.max() <= 1:
-            blur = compare_pairs(material, labels).blur(bounds)
+        blur = least_distinct(material, labels, bounds)
         first, second = np.unravel_index(np.argmax(blur), blur.shape)
         merged = without_gaps(np.where(labels == max(first, second), min(first, second), labels))
         labels = refine(material.rows, merged, _STEPS_BETWEEN_MERGES)
@@ -115,7 +113,7 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
         for cluster in np.unique(labels[along < 0]):
             opposite = (labels == cluster) & (along < 0)
             tried = np.where(opposite, split.max() + 1, split)
-            if compare_pairs(material, tried).support[cluster, -1] >= bounds.support:
+            if not support_of_two(material, tried, cluster, tried.max()) < bounds.support:
                 split, changed = tried, True
         if not changed:
             break

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .distinctness import Bounds, Material, compare_pairs
+from .distinctness import Bounds, Material, least_distinct, support_of_two
 from .refinement import cluster_means, scores, without_gaps
 
 _CLEAREST = 20.0  # of heights: beyond, two clusters are as distinct as can be
@@ -117,8 +117,7 @@ def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bound
     merges: list[tuple[int, int, float, float]] = []
     height = np.zeros(2 * n_leaves - 1)
     while groups.max() > 0:
-        pairs = compare_pairs(material, groups)
-        blur = pairs.blur(bounds)
+        blur = least_distinct(material, groups, bounds)
         apart = cluster_of[:, None] != cluster_of[None, :]
         below = not apart.all(where=~np.eye(len(node), dtype=bool))
         open_pairs = np.where(apart & below, -1.0, blur)
@@ -128,8 +127,7 @@ def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bound
         clear = min(clear, np.nextafter(1.0, 0.0)) if below else max(clear, 1.0)
         new = n_leaves + len(merges)
         height[new] = max(clear, height[node[first]], height[node[second]])
-        support = float(pairs.support[first, second]) if len(material.draws) else np.nan
-        merges.append((node[first], node[second], height[new], support))
+        merges.append((node[first], node[second], height[new], support_of_two(material, groups, first, second)))
         groups = np.where(groups == second, first, groups)
         groups = np.where(groups > second, groups - 1, groups)
         node[first] = new
