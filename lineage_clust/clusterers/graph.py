@@ -391,8 +391,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
             raise ValueError("draws holds no array. Pass at least one, or draws=None.")
         drawn = [self._as_rows(draw) for draw in given]
         axes = principal_axes(np.vstack([self._places, *drawn[:1]]))
-        rows = self._places @ axes
-        return rows, np.stack([draw @ axes for draw in drawn]) if drawn else np.empty((0, *rows.shape))
+        unit = -int(np.frexp(np.abs(self._places).max())[1])  # so that nothing depends on the unit of the rows
+        along = [np.ldexp(places @ axes, unit) for places in (self._places, *drawn)]
+        return along[0], np.array(along[1:], dtype=np.float32).reshape(len(drawn), *along[0].shape)
 
     def _as_rows(self, draw) -> np.ndarray:
         draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
@@ -407,20 +408,21 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         """Return the clusters of the rows, and note the finest groups, the resolution and the stability curve."""
         bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
         self.stability_ = None
-        self._finest = self._finest_groups(graph, material)
+        alike = self._alike()
+        self._finest = agree(self._finest_groups(graph, material), alike)
         if self.n_clusters is None and self.resolution != "auto":
             self.resolution_ = float(self.resolution)
-            communities = agree(self._communities_at(graph, self.resolution), self._alike())
+            communities = agree(self._communities_at(graph, self.resolution), alike)
             if not self.refine:
                 return communities
-            return without_contradictions(material, refine(material.rows, communities), bounds)
+            return agree(without_contradictions(material, refine(material.rows, communities), bounds), alike)
         if self.n_clusters is not None:
-            n_clusters = min(self.n_clusters, len(material.rows))
+            n_clusters = min(self.n_clusters, int(alike.max()) + 1)
             labels = n_clusters_of(material, self._finest, n_clusters, bounds, self._seed)
         else:
             labels, self.stability_ = finest_distinct(material, self._finest, bounds, self._seed)
-        pairs = compare_pairs(material, labels, with_support=False)
-        self.resolution_ = float(pairs.connectivity.max())
+        labels = agree(labels, alike)
+        self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
         return labels
 
     def _finest_groups(self, graph, material: Material) -> np.ndarray:
@@ -447,7 +449,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         tree = build_tree(material, communities, self._finest, bounds)
         given = np.argsort(self._order)
         self.tree_ = ClusterTree(tree.leaves[given], tree.linkage, tree.support, tree.n_clusters)
-        self._coordinates, self._draws = material.rows, material.draws.astype(np.float32)
+        self._coordinates, self._draws = material.rows, material.draws
         self._give_labels(communities)
 
     def _give_labels(self, communities: np.ndarray) -> None:

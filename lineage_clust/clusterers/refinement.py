@@ -106,6 +106,8 @@ def compact_partition(
     ndarray of int, shape (n_rows,)
         From 0 on without gaps; fewer clusters if there are not so many distinct rows.
     """
+    if n_clusters == 1:
+        return np.zeros(len(rows), dtype=int)
     fits = [KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows)]
     found = [without_gaps(fit.labels_) for fit in fits] + [refine(rows, start) for start in starts]
     full = [labels for labels in found if labels.max() + 1 == n_clusters] or found
