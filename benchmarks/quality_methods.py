@@ -44,7 +44,7 @@ def cellrank(model=None):
     """CellRank's `cluster_lineage`: its default GAM, end of range, 50 components, 30 neighbours; resolution 1.0; no gate."""
     return TrendClusterer(
         model=PyGAM() if model is None else model,
-        clusterer=GraphClusterer(n_neighbors=30, n_components=50, resolution=1.0),
+        clusterer=GraphClusterer(n_neighbors=30, n_components=50, resolution=1.0, refine=False),
         alpha=None, endpoint="argmax", random_state=0,
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def palantir():
     return TrendClusterer(
         model=GAM(smoothing=1.0),
         smoother=GaussianProcessSmoother(length_scale=1.0, n_landmarks=500),
-        clusterer=GraphClusterer(n_neighbors=150, resolution=1.0),
+        clusterer=GraphClusterer(n_neighbors=150, resolution=1.0, refine=False),
         alpha=None, random_state=0,
     )  # fmt: skip
 

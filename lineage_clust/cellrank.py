@@ -182,7 +182,9 @@ def cluster_lineage(
     fitter = TrendClusterer(
         model=_rename(model, to_symbol),
         smoother=smoother,
-        clusterer=GraphClusterer(**{"random_state": random_state, **graph}),
+        clusterer=GraphClusterer(
+            **{"random_state": random_state, "refine": graph.get("resolution") == "auto", **graph}
+        ),
         lineage=lineage,
         time_key=time_key,
         backward=backward,

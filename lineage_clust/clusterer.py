@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +24,7 @@ from .evidence import module_scores
 from .evidence.assigning import assign
 from .evidence.gating import Gate, check_gate, warn_of_unsuccessful
 from .evidence.own_labels import one_a_row, own_labels
-from .evidence.tables import deciding_table, order_clusters
+from .evidence.tables import cluster_table, deciding_table, order_clusters
 from .fitting import drawing
 from .fitting.gene_trends import GeneTrends
 from .fitting.group_fit import fixed_basis
@@ -318,9 +320,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         draws = self._draws(fits, lineages, smoother, model, trends, seed)
         labels, order = self._cluster(clusterer, scaled, grouped, trends, draws)
-        n_clusters = int(labels.max(initial=-1)) + 1
-        means = [scaled[labels == cluster].mean(axis=0) for cluster in range(n_clusters)]
-        centers = np.array(means).reshape(n_clusters, len(trends.grid))
+        centers = _means(scaled, labels)
         scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw, lineages[0])
 
         # nothing can fail from here on: an earlier fit is replaced whole or not at all
@@ -333,11 +333,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
         self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
         self.gene_location_, self.gene_scale_ = trends.location_and_scale(self.scale)
-        self.clusterer_ = clusterer
-        self.labels_, self._cluster_order = labels, order
-        self._pvalue_limit = gate.pvalue_limit
-        self.n_clusters_ = self._n_features_out = n_clusters
-        self.cluster_centers_ = centers
+        self._pvalue_limit, self._grouped = gate.pvalue_limit, grouped
+        self._adopt(clusterer, labels, order, centers)
         for name in ("gene_table_", "cluster_table_"):  # of an earlier fit
             self.__dict__.pop(name, None)
         self._tables = Tables(fits, trends, labels, centers, clusterer, grouped, self.scale, seed)
@@ -401,6 +398,62 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
         # scikit-learn names the columns; the names of the cells it could not know
         return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
+
+    def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> Self:
+        """Return a fitted copy with the clusters of another level of the hierarchy, without a new fit.
+
+        Every finer partition divides clusters of the coarser one. Trends, tests and the shapes of the genes are shared
+        with this estimator.
+
+        Parameters
+        ----------
+        n_clusters : int, default=None
+            Number of clusters.
+        min_support : float, default=None
+            Clusters are divided as far down as there is a division that independent halves of the data agree on by at
+            least this much beyond chance.
+
+        Returns
+        -------
+        TrendClusterer
+            Clusters are numbered by the time of their peak, as after `fit`.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one of both is given or it is out of range, or the clusterer has no hierarchy.
+
+        Examples
+        --------
+        >>> import lineage_clust as lc
+        >>> tc = lc.TrendClusterer(lineage="Myeloid", random_state=0).fit(lc.datasets.bone_marrow())
+        >>> tc.cut(n_clusters=2).n_clusters_
+        2
+        """
+        check_is_fitted(self)
+        if not hasattr(self.clusterer_, "cut") or not hasattr(self, "_grouped") or len(self._grouped) == 0:
+            raise ValueError(
+                f"There is no hierarchy to cut: {type(self.clusterer_).__name__} made none, or no gene was clustered. Fit "
+                "with clusterer=GraphClusterer()."
+            )
+        other = copy(self)
+        clusterer = self.clusterer_.cut(n_clusters, min_support)
+        labels = np.full(len(self.labels_), -1)
+        chosen = self.scaled_trends_[self._grouped]
+        labels[self._grouped], order = order_clusters(clusterer.labels_, chosen, self.pseudotime_)
+        centers = _means(self.scaled_trends_, labels)
+        other._adopt(clusterer, labels, order, centers)
+        known = other.__dict__
+        if tables := known.get("_tables"):
+            other._tables = replace(tables, labels=labels, centers=centers, clusterer=clusterer)
+        else:
+            genes = self.gene_table_.assign(cluster=labels)
+            if clusterer.confidence_ is not None:
+                genes.loc[genes.index[self._grouped], "confidence"] = clusterer.confidence_
+            several = self.grid_lineage_ if isinstance(self.lineage_, list) else None
+            known["gene_table_"] = genes
+            known["cluster_table_"] = cluster_table(genes, centers, self.pseudotime_, several)
+        return other
 
     def predict(self, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False) -> Predicted:
         """Return the cluster of each gene, also of genes that were not fitted.
@@ -663,6 +716,12 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
 
         return draws
 
+    def _adopt(self, clusterer: Any, labels: np.ndarray, order: np.ndarray, centers: np.ndarray) -> None:
+        """Take over the clusters of a fitted clusterer."""
+        self.clusterer_, self.labels_, self._cluster_order = clusterer, labels, order
+        self.n_clusters_ = self._n_features_out = len(centers)
+        self.cluster_centers_ = centers
+
     def _check_parameters(self) -> None:
         check_flag("use_raw", self.use_raw)
         check_flag("backward", self.backward)
@@ -679,6 +738,13 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         tags.input_tags.sparse = True
         tags.requires_fit = True
         return tags
+
+
+def _means(scaled: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean scaled trend of each cluster, `(n_clusters, n_points)`."""
+    n_clusters = int(labels.max(initial=-1)) + 1
+    means = [scaled[labels == cluster].mean(axis=0) for cluster in range(n_clusters)]
+    return np.array(means).reshape(n_clusters, scaled.shape[1])
 
 
 def _unique_names(names) -> list[str]:

@@ -288,7 +288,7 @@ class Views:
     def plot_stability(
         self, ax: Axes | None = None, *, figsize: tuple[float, float] | None = None, dpi: int | None = None
     ) -> Axes:
-        """Draw how well clusters come back when the trends are drawn anew, by resolution.
+        """Draw how distinct the clusters are, by their number.
 
         Parameters
         ----------
@@ -312,8 +312,7 @@ class Views:
 
         check_is_fitted(self)
         curve = self._of_clusterer("stability_", "stability curve", 'GraphClusterer(resolution="auto")')
-        resolution = None if curve.rule == "one cluster" else self.clusterer_.resolution_
-        return plot_stability(curve, resolution, self.n_clusters_, ax=ax, figsize=figsize, dpi=dpi)
+        return plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
 
     def _strips(self, adata, covariate_key, cmap="viridis") -> list:
         """Return the strips of covariates."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from copy import copy
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -10,30 +12,39 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClusterMixin, clone
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.types import Seed
 from .canonical import canonical_order, extreme_exponent, identical_groups, rounded, rounding_step
-from .communities import as_igraph, modularity
-from .cutting import Cutting
-from .labels import majority, numbered_by_size
-from .neighbors import nearest_neighbors, neighbors_from_graph, uncertain_neighbors
+from .communities import as_igraph, find_communities, modularity
+from .distinctness import Bounds, Material, compare_pairs
+from .labels import agree, majority, numbered_by_size
+from .neighbors import nearest_neighbors, neighbors_from_graph, principal_axes
 from .parameters import check_parameters
+from .refinement import cluster_means, refine, without_gaps
+from .search import finest_distinct, n_clusters_of, without_contradictions
 from .stability import confidence
+from .tree import ClusterTree, build_tree
 from .weights import STRENGTHS, connectivities
 
 _FEW = 5  # neighbours among rows that are not copies
+_N_DRAWS = 10  # that are taken of an iterator
+_FINEST = 3.0  # resolution of the communities that clusters are put together from
+_MOST_LEAVES = 60
 _FARTHEST = 400  # binary exponent up to which squares of differences from fitted rows, below 2**200, are finite
 
 
-class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
-    """Communities of the nearest-neighbour graph of the rows.
+class GraphClusterer(ClusterMixin, BaseEstimator):
+    """Communities of the nearest-neighbour graph of the rows, refined by their means.
 
-    Every row is tied to its nearest neighbours, the ties are weighted, and the graph is cut into communities by Leiden
-    or Louvain. With the defaults this is the path of scanpy (``neighbors`` and ``leiden``); with ``weights="jaccard"``,
-    PhenoGraph's.
+    Every row is connected to its nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
+    Communities say that groups are there; their borders in a sparse graph are ragged. So every row is then moved to the
+    nearest cluster mean. The number of clusters is the largest of which every two are distinct, see Notes. With
+    ``refine=False`` and a `resolution` this is the path of scanpy (``neighbors`` and ``leiden``); with
+    ``weights="jaccard"``, PhenoGraph's.
 
     Parameters
     ----------
@@ -61,18 +72,21 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain has modularity only.
     resolution : "auto" or float, default="auto"
-        Greater values give more clusters. Without effect on "Surprise" and "Significance". "auto" takes the finest of
-        a grid of resolutions at which every cluster comes back when the trends are drawn anew, see Notes. scanpy's
+        "auto" takes the largest number of clusters of which every two are distinct. With a number, the clusters are the
+        communities at this resolution: greater values give more. Without effect on "Surprise" and "Significance". scanpy's
         default is 1.0.
-    merge_correlation : float or None, default=0.95
-        With ``resolution="auto"``, clusters whose mean rows correlate above this, and that the draws do not tell apart,
-        become one. None never merges.
-    consensus : bool, default=False
-        Whether each row goes to the cluster that it is in most often over the draws, instead of the one that the rows as
-        they are put it in.
-    uncertainty : bool, default=False
-        Whether distances are measured in standard deviations of the difference of two rows, as the draws show it. Rows
-        that are known badly are then near to all others. Needs draws and the Euclidean metric; all pairs are compared.
+    n_clusters : int or None, default=None
+        Number of clusters, whatever the `resolution`; None = as `resolution` says.
+    refine : bool, default=True
+        Whether every row is moved to the nearest cluster mean. It must be True with ``resolution="auto"``.
+    min_support : float, default=0.5
+        Two clusters are distinct only if independent halves of the data agree, beyond chance, at least this well on which
+        of the two their rows belong to (Cohen's kappa). Greater values give fewer clusters.
+    max_connectivity : float, default=0.5
+        Two clusters are distinct only if the edges between them have at most this share of the weight that is expected by
+        chance. It is the resolution of modularity from which on the two are apart. Greater values give more clusters.
+    max_correlation : float, default=0.9
+        Two clusters are distinct only if their mean rows correlate at most this much. Greater values give more clusters.
     n_iterations : int, default=2
         Iterations of Leiden; -1 repeats until nothing improves, as Louvain always does.
     min_cluster_size : int, default=1
@@ -95,11 +109,14 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         Weighted modularity at resolution 1 of the communities, before `min_cluster_size` is applied; 0 if the graph has
         no edges.
     resolution_ : float
-        Resolution used.
+        Resolution used; with "auto", the lowest resolution of modularity at which no two of the clusters would be one.
     stability_ : StabilityCurve or None
-        With ``resolution="auto"``: number of clusters and reproducibility along the grid of resolutions.
+        With ``resolution="auto"``: how distinct clusters are, by their number. ``stability_.why`` says in words why there
+        are not more.
+    tree_ : ClusterTree
+        The hierarchy of clusters around those that were found; `cut` gives another level of it.
     confidence_ : ndarray of shape (n_rows,) or None
-        How often a row stays with its cluster over the draws; `None` without draws and with a fixed resolution.
+        How often a row is nearest to the mean of its own cluster over the draws; `None` without draws.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -118,19 +135,14 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is
     beyond 2**200 or below 2**-200 are divided by a power of two first, so that squares stay within floating point.
 
-    With ``resolution="auto"``, each draw of the trends (or, without draws, a random four fifths of the rows) is cut at
-    each resolution. Among the cuts whose mean adjusted Rand index over all pairs of draws is within 0.05 of the best, it
-    is the finest of which every cluster has a mean Jaccard index of at least 0.85 with its best match in the draws [5]_,
-    [6]_ (0.95, if its rows do not go together in the sense below); the best must reach 0.4, and do better than rows of the
-    same mean and covariance without clusters. Where no cut comes back so well, the rows lie on a continuum, and no number
-    of clusters is the right one: of the cuts in which nine of ten rows correlate with the mean of their cluster by at
-    least 0.8, it is the one that comes back best in the typical pair of draws. If they do so all together, and no cut is
-    good in the sense above, they are one cluster. ``stability_.rule`` says what decided.
-
-    Of what is chosen, duplicates are merged: two clusters whose mean rows correlate above `merge_correlation`, and of
-    which a row of one and a row of the other are drawn together at least half as often as two rows of the looser one.
-    Resolutions that come back badly in the first four draws are not tried in the others, and those that cut the rows
-    alike are tried once.
+    With ``resolution="auto"``, the clusters are the most of which every two are distinct, by three measures. *Connectivity*:
+    the graph has fewer edges between them than half of what is expected by chance [5]_. *Support*: each draw and its
+    reflection at the rows are like estimates from independent halves of the data, and these agree on which of the two a
+    row belongs to [6]_. *Correlation*: their means differ in shape. Of each number of clusters, the partition of least
+    variance within clusters (k-means) is looked at; and the one that is left when the least distinct two of many
+    communities become one, again and again, which keeps small clusters. The latter is taken where it is twice as clear
+    as it needs to be. With fewer rows than two neighbourhoods, a graph tells nothing, and rows begin as clusters of
+    their own; connectivity is then not looked at. Without draws, support is not looked at.
 
     Rows without neighbours of positive weight are clusters of their own; with ``weights="jaccard"`` that includes two
     rows that have only each other, for their neighbourhoods share nothing.
@@ -148,9 +160,9 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
        Systems 17, equation 1.
     .. [4] Traag, Waltman & van Eck (2019), From Louvain to Leiden: guaranteeing well-connected communities, Scientific
        Reports 9, 5233.
-    .. [5] Hubert & Arabie (1985), Comparing partitions, Journal of Classification 2, 193-218.
-    .. [6] Hennig (2007), Cluster-wise assessment of cluster stability, Computational Statistics and Data Analysis 52,
-       258-271.
+    .. [5] Reichardt & Bornholdt (2006), Statistical mechanics of community detection, Physical Review E 74, 016110.
+    .. [6] Neufeld, Dharamshi, Gao & Witten (2024), Data thinning for convolution-closed distributions, Journal of Machine
+       Learning Research 25 (57), 1-35.
 
     Examples
     --------
@@ -169,6 +181,8 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     uses_draws = True
     """Whether `fit` makes use of `draws`."""
 
+    _exponent = 0  # the rows are divided by 2 to this power; files of an older release do not have it
+
     def __init__(
         self,
         n_neighbors: int = 15,
@@ -181,9 +195,11 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         backend: str = "igraph",
         objective: str = "modularity",
         resolution: str | float = "auto",
-        merge_correlation: float | None = 0.95,
-        consensus: bool = False,
-        uncertainty: bool = False,
+        n_clusters: int | None = None,
+        refine: bool = True,
+        min_support: float = 0.5,
+        max_connectivity: float = 0.5,
+        max_correlation: float = 0.9,
         n_iterations: int = 2,
         min_cluster_size: int = 1,
         random_state: Seed = None,
@@ -197,9 +213,11 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         self.backend = backend
         self.objective = objective
         self.resolution = resolution
-        self.merge_correlation = merge_correlation
-        self.consensus = consensus
-        self.uncertainty = uncertainty
+        self.n_clusters = n_clusters
+        self.refine = refine
+        self.min_support = min_support
+        self.max_connectivity = max_connectivity
+        self.max_correlation = max_correlation
         self.n_iterations = n_iterations
         self.min_cluster_size = min_cluster_size
         self.random_state = random_state
@@ -214,10 +232,8 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         y : None
             Ignored.
         draws : iterable of array-like of shape (n_rows, n_columns), default=None
-            Trends drawn anew from what is known of them. They decide on ``resolution="auto"`` and on `confidence_`.
-            Without them, "auto" leaves out a fifth of the rows at random, and there is no confidence for a fixed
-            resolution. A sequence is used whole; of an iterator ten are taken, and thirty more where "auto" finds
-            that ten do not decide clearly.
+            Samples of the rows from their posterior, or estimates from halves of the data. They decide on the number of
+            clusters and on `confidence_`. A sequence is used whole, of an iterator ten are taken.
 
         Returns
         -------
@@ -239,31 +255,59 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         X = np.ldexp(X, -self._exponent)
         self._step = rounding_step(X)
         snapped = rounded(X, self._step)
-        self._order = order = canonical_order(snapped)
-        self._rows = snapped[order]
+        self._order = canonical_order(snapped)
+        self._rows = snapped[self._order]
         self._places = self._fit_places()
-        drawn, further = self._drawn_places(draws, order)
-        self._row_variance = self._variance_over(drawn)
-        self._lists = self._fit_lists()
+        self._searcher = None if self.neighbors is None else clone(self.neighbors)
+        self._lists = self._lists_of(self._places, self._searcher)
 
         weighted = connectivities(self._lists, self.weights)
-        graph, group = as_igraph(weighted), self._alike()
-        self.resolution_, self._row_communities = self._cut(graph, drawn, further, group, self._seed)
-        self.modularity_ = modularity(graph, self._row_communities)
-        self._row_labels = numbered_by_size(self._row_communities, self.min_cluster_size)
-
-        self.labels_ = np.empty_like(self._row_labels)
-        self.labels_[order] = self._row_labels
-        self.n_clusters_ = int(self.labels_.max()) + 1
-        self.confidence_ = None
-        if self._drawn_labels is not None:
-            self.confidence_ = self._confidence_over(self._drawn_labels)
-        del self._drawn_labels
-        given = np.argsort(order)
+        graph = as_igraph(weighted)
+        material = self._material(weighted, draws)
+        communities = self._partition(graph, material)
+        self.modularity_ = modularity(graph, communities)
+        self._settle(communities, material)
+        given = np.argsort(self._order)
         self.connectivities_ = weighted[given][:, given]
         self.connectivities_.sort_indices()
         self.graph_ = as_igraph(self.connectivities_)
         return self
+
+    def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> Self:
+        """Return a fitted copy with the clusters of another level of the hierarchy.
+
+        Parameters
+        ----------
+        n_clusters : int, default=None
+            Number of clusters.
+        min_support : float, default=None
+            Clusters are divided as far down as there is a division with at least this support.
+
+        Returns
+        -------
+        GraphClusterer
+            Labels, confidence and predictions are those of the new clusters.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one of both is given, or it is out of range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> rows = np.repeat([[0.0, 1, 2], [2, 1, 0], [0, 2, 0]], 20, axis=0)
+        >>> rows += np.random.default_rng(0).normal(0, 0.1, (60, 3))
+        >>> clusterer = GraphClusterer(n_clusters=3, random_state=0).fit(rows)
+        >>> np.bincount(clusterer.cut(n_clusters=2).labels_)
+        array([40, 20])
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "tree_"):
+            raise ValueError("This clusterer was saved by an older release, which kept no hierarchy. Fit it again.")
+        other = copy(self)
+        other._give_labels(self.tree_.cut(n_clusters, min_support)[self._order])
+        return other
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the cluster of new rows, by a weighted vote of their nearest fitted rows.
@@ -293,9 +337,9 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         return self._vote(X)[0]
 
     def confidence(self, draws: Iterable[ArrayLike]) -> np.ndarray:
-        """Return how often each fitted row stays with its cluster when the trends are drawn anew.
+        """Return how often each fitted row is nearest to the mean of its own cluster over draws of the rows.
 
-        At the resolution of the fit; it is what `confidence_` would be, had these draws been passed to `fit`.
+        It is what `confidence_` would be, had these draws been passed to `fit`.
 
         Parameters
         ----------
@@ -310,7 +354,7 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer than two draws, or one does not have the shape of the rows.
+            If there is no draw, or one does not have the shape of the rows.
 
         Examples
         --------
@@ -322,17 +366,103 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         np.float64(1.0)
         """
         check_is_fitted(self)
-        if not hasattr(self, "_row_communities"):
+        if not hasattr(self, "_communities"):
             raise ValueError(
                 "This clusterer was saved by an older release, which did not keep all it takes. Fit it again."
             )
-        drawn, _ = self._drawn_places(draws, self._order)
-        graphs = self._drawn_graphs(drawn)
-        return self._confidence_over(self._partitions(graphs, np.array([self.resolution_]), self._seed)[:, 0])
+        return self._confidence_over(*self._along_axes(draws))
 
-    def _confidence_over(self, drawn_labels):
-        found = np.empty(len(self._order))
-        found[self._order] = confidence(self._row_communities, drawn_labels)
+    @property
+    def needs_draws(self) -> bool:
+        """Whether draws decide on more than the confidence, so that they are worth several more fits."""
+        return self.resolution == "auto" and self.n_clusters is None
+
+    def _material(self, weighted, draws) -> Material:
+        """Return what partitions are judged by: rows and draws in the few dimensions that they span, and the graph."""
+        rows, drawn = self._along_axes(draws)
+        centred = self._rows - self._rows.mean(axis=1, keepdims=True)
+        graph = weighted if len(rows) > 2 * self.n_neighbors else None
+        return Material(rows, drawn, centred @ principal_axes(centred), graph)
+
+    def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along axes that span them."""
+        given = [] if draws is None else list(islice(draws, _N_DRAWS) if isinstance(draws, Iterator) else draws)
+        if draws is not None and not given:
+            raise ValueError("draws holds no array. Pass at least one, or draws=None.")
+        drawn = [self._as_rows(draw) for draw in given]
+        axes = principal_axes(np.vstack([self._places, *drawn[:1]]))
+        unit = -int(np.frexp(np.abs(self._places).max())[1])  # so that nothing depends on the unit of the rows
+        along = [np.ldexp(places @ axes, unit) for places in (self._places, *drawn)]
+        return along[0], np.array(along[1:], dtype=np.float32).reshape(len(drawn), *along[0].shape)
+
+    def _as_rows(self, draw) -> np.ndarray:
+        draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
+        if draw.shape != self._rows.shape or not np.all(np.isfinite(draw)):
+            raise ValueError(
+                f"Each of draws must be a finite array of shape {self._rows.shape}, like X; got {draw.shape}."
+            )
+        draw = rounded(draw, self._step)[self._order]
+        return draw if self._pca is None else self._pca.transform(draw)
+
+    def _partition(self, graph, material: Material) -> np.ndarray:
+        """Return the clusters of the rows, and note the finest groups, the resolution and the stability curve."""
+        bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
+        self.stability_ = None
+        alike = self._alike()
+        self._finest = agree(self._finest_groups(graph, material), alike)
+        if self.n_clusters is None and self.resolution != "auto":
+            self.resolution_ = float(self.resolution)
+            communities = agree(self._communities_at(graph, self.resolution), alike)
+            if not self.refine:
+                return communities
+            return agree(without_contradictions(material, refine(material.rows, communities), bounds), alike)
+        if self.n_clusters is not None:
+            n_clusters = min(self.n_clusters, int(alike.max()) + 1)
+            labels = n_clusters_of(material, self._finest, n_clusters, bounds, self._seed)
+        else:
+            labels, self.stability_ = finest_distinct(material, self._finest, bounds, self._seed)
+        labels = agree(labels, alike)
+        self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
+        return labels
+
+    def _finest_groups(self, graph, material: Material) -> np.ndarray:
+        """Return the groups that clusters are put together from: communities at a high resolution, or single rows."""
+        if material.connectivities is None:
+            return refine(material.rows, np.arange(len(material.rows)), 1)
+        groups = refine(material.rows, self._communities_at(graph, _FINEST, least_iterations=5), 5)
+        if groups.max() >= _MOST_LEAVES:
+            means = cluster_means(material.rows, groups)
+            joined = AgglomerativeClustering(_MOST_LEAVES).fit(means).labels_
+            groups = refine(material.rows, without_gaps(joined[groups]), 5)
+        return groups
+
+    def _communities_at(self, graph, resolution, least_iterations=1) -> np.ndarray:
+        iterations = int(self.n_iterations)
+        return find_communities(
+            graph, method=self.method, backend=self.backend, objective=self.objective, resolution=float(resolution),
+            n_iterations=iterations if iterations < 0 else max(iterations, least_iterations), seed=self._seed,
+        )  # fmt: skip
+
+    def _settle(self, communities: np.ndarray, material: Material) -> None:
+        """Give the rows their labels, and build the hierarchy around them."""
+        bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
+        tree = build_tree(material, communities, self._finest, bounds)
+        given = np.argsort(self._order)
+        self.tree_ = ClusterTree(tree.leaves[given], tree.linkage, tree.support, tree.n_clusters)
+        self._coordinates, self._draws = material.rows, material.draws
+        self._give_labels(communities)
+
+    def _give_labels(self, communities: np.ndarray) -> None:
+        self._communities = communities
+        self._row_labels = numbered_by_size(communities, self.min_cluster_size)
+        self.labels_ = np.empty_like(self._row_labels)
+        self.labels_[self._order] = self._row_labels
+        self.n_clusters_ = int(self.labels_.max()) + 1
+        self.confidence_ = self._confidence_over(self._coordinates, self._draws) if len(self._draws) else None
+
+    def _confidence_over(self, rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        found = np.empty(len(rows))
+        found[self._order] = confidence(rows, draws, cluster_means(rows, self._communities), self._communities)
         return found
 
     def _vote(self, X):
@@ -367,7 +497,7 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         if self.metric != "euclidean":
             return group
         unlike, lists = self._rows[rank == 0], self._lists
-        if rank.any() or self.neighbors is not None or self._row_variance is not None or self._pca is not None:
+        if rank.any() or self.neighbors is not None or self._pca is not None:
             lists = nearest_neighbors(unlike, _FEW)  # copies list nothing but each other, and distances may be others
         near = lists.distances <= self._step * np.sqrt(unlike.shape[1])
         ends = np.nonzero(near)[0], lists.indices[near]
@@ -384,13 +514,7 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         with np.errstate(divide="ignore", invalid="ignore"):  # ratios of variances of one row, or of identical rows
             return rounded(self._pca.fit_transform(self._rows), self._step)
 
-    def _fit_lists(self):
-        self._searcher = None if self.neighbors is None else clone(self.neighbors)
-        return self._lists_of(self._places, self._searcher, self._row_variance)
-
-    def _lists_of(self, places, searcher, variance):
-        if variance is not None:
-            return uncertain_neighbors(places, self.n_neighbors - 1, variance)
+    def _lists_of(self, places, searcher):
         if searcher is None:
             return nearest_neighbors(places, self.n_neighbors - 1, self.metric)
         graph = searcher.fit_transform(places)
@@ -402,11 +526,6 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         return neighbors_from_graph(graph, without_self=True)
 
     def _query_lists(self, places):
-        if self._row_variance is not None:  # nothing is known of a new row but that it is one of these
-            typical = np.full(len(places), np.median(self._row_variance))
-            return uncertain_neighbors(
-                self._places, self.n_neighbors - 1, self._row_variance, queries=places, query_variance=typical
-            )
         if self._searcher is None:
             return nearest_neighbors(self._places, self.n_neighbors - 1, self.metric, queries=places)
         if not hasattr(self._searcher, "transform"):

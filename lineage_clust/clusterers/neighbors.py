@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from ..utils.threads import available_threads, few_threads
@@ -122,43 +121,6 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
 
 def _threads(block):
     return available_threads() if len(block) >= _MANY_ROWS else 1
-
-
-def uncertain_neighbors(rows, n_listed, variance, queries=None, query_variance=None):
-    """List the nearest rows of each row by the distance in units of the standard deviation of the difference.
-
-    Two rows whose difference is uncertain are near each other:
-    ``|x_i - x_j| / sqrt(variance_i + variance_j)``. All pairs are compared, in blocks.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_columns)
-        Rows among which neighbours are sought.
-    n_listed : int
-        Number of neighbours in a list, fewer if there are not as many rows.
-    variance : ndarray of shape (n_rows,)
-        Positive: the sum over columns of the variance of each row.
-    queries : ndarray of shape (n_queries, n_columns), optional
-        Points whose neighbours are sought. By default the rows themselves, each without itself.
-    query_variance : ndarray of shape (n_queries,), optional
-        The same of the queries.
-
-    Returns
-    -------
-    Neighbors
-        One list for each row or query.
-    """
-    own = np.arange(len(rows)) if queries is None else np.full(len(queries), -1)
-    points, spread = (rows, variance) if queries is None else (queries, query_variance)
-    n_listed = min(n_listed, len(rows) - (queries is None))
-    asked = min(n_listed + 2, len(rows))
-    indices, distances = np.empty((len(points), n_listed), dtype=int), np.empty((len(points), n_listed))
-    for block in _blocks(np.arange(len(points)), len(rows)):
-        away = cdist(points[block], rows) / np.sqrt(spread[block][:, None] + variance[None, :])
-        found_at = np.argpartition(away, asked - 1, axis=1)[:, :asked]
-        found, found_at, _ = _ranked(np.take_along_axis(away, found_at, axis=1), found_at, own[block])
-        indices[block], distances[block] = found_at[:, :n_listed], found[:, :n_listed]
-    return Neighbors(indices, distances)
 
 
 def principal_axes(rows):

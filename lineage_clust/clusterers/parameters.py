@@ -48,18 +48,21 @@ def check_parameters(clusterer):
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
     if not automatic and (not _is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf")):
         raise ValueError(f"resolution must be 'auto' or a positive number; got {clusterer.resolution!r}.")
-    bound = clusterer.merge_correlation
-    if bound is not None and (not _is_number(bound, Real) or not -1 <= bound <= 1):
-        raise ValueError(f"merge_correlation must be None or a number from -1 to 1; got {bound!r}.")
-    for name in ("consensus", "uncertainty"):
-        if not isinstance(getattr(clusterer, name), (bool, np.bool_)):
-            raise ValueError(f"{name} must be True or False; got {getattr(clusterer, name)!r}.")
-    _check_metric(clusterer.metric)
-    if clusterer.uncertainty and (clusterer.metric != "euclidean" or clusterer.neighbors is not None):
+    if clusterer.n_clusters is not None:
+        _check_integer("n_clusters", clusterer.n_clusters, 1, " (or None)")
+    for name, low, high in (("min_support", 0, 1), ("max_connectivity", 0, float("inf")), ("max_correlation", -1, 1)):
+        value = getattr(clusterer, name)
+        if not _is_number(value, Real) or not low <= value <= high or (name == "max_connectivity" and value == 0):
+            raise ValueError(
+                f"{name} must be a number {'above 0' if high > 1 else f'from {low} to {high}'}; got {value!r}."
+            )
+    if not isinstance(clusterer.refine, (bool, np.bool_)):
+        raise ValueError(f"refine must be True or False; got {clusterer.refine!r}.")
+    if automatic and clusterer.n_clusters is None and not clusterer.refine:
         raise ValueError(
-            "uncertainty=True measures Euclidean distances: it cannot go with another metric, nor with neighbors=. "
-            f"Got metric={clusterer.metric!r}, neighbors={clusterer.neighbors!r}."
+            "resolution='auto' needs refine=True. With refine=False, pass a number as resolution, such as 1.0."
         )
+    _check_metric(clusterer.metric)
     if not isinstance(clusterer.weights, str) or clusterer.weights not in STRENGTHS:
         raise ValueError(
             f"weights must be one of {quoted(STRENGTHS)}; got {clusterer.weights!r}."

@@ -99,16 +99,10 @@ def resolution(clusterer) -> tuple[str, str]:
         return "none", f"{name} was told n_clusters={number}" if number is not None else f"{name} has none"
     value, curve = f"{clusterer.resolution_:.3g}", getattr(clusterer, "stability_", None)
     if clusterer.resolution != "auto":
-        return value, "as set; resolution='auto' chooses by reproducibility"
-    if curve is None:
-        return value, "too few genes to choose by"
-    if clusterer.n_clusters_ == 1:
-        return value, "all go with one common trend, or no cut comes back when the trends are drawn anew"
-    at = int(np.argmin(np.abs(curve.resolutions - clusterer.resolution_)))
-    return value, (
-        f"chosen of {len(curve.resolutions)} by reproducibility (rule: {curve.rule}): adjusted Rand index "
-        f"{curve.stability[at]:.2f} between repeated draws"
-    )
+        return value, "as set; resolution='auto' finds the number of clusters"
+    if getattr(clusterer, "n_clusters", None) is not None:
+        return value, f"of {clusterer.n_clusters} clusters, as set"
+    return value, "" if curve is None else curve.why
 
 
 def failures(fitted) -> list[tuple[str, list[str]]]:

@@ -81,7 +81,7 @@ def pictures(fitted, adata=None) -> Iterator[Picture]:
         yield Picture(
             "graph",
             "Graph of genes",
-            "One point a gene, tied to the genes whose trends are most like its own; the colour is the cluster.",
+            "One point per gene, connected to the genes with the most similar trends; the colour is the cluster.",
             f"Graph of {graph.vcount():,} genes and {graph.ecount():,} ties between neighbours, coloured by cluster.",
             fitted.plot_graph,
         )
@@ -90,9 +90,9 @@ def pictures(fitted, adata=None) -> Iterator[Picture]:
         yield Picture(
             "stability",
             "Stability",
-            "How well the clusters come back when the trends are drawn anew, by resolution.",
-            f"Stability over {len(curve.resolutions)} resolutions from {curve.resolutions[0]:.2g} to "
-            f"{curve.resolutions[-1]:.2g}, best {curve.stability.max():.2f}; chosen was {fitted.clusterer_.resolution_:.2g}.",
+            f"How distinct the clusters are, by their number. {curve.why}",
+            f"Support, connectivity and correlation of the least distinct clusters, for 1 to {curve.n_clusters.max()} "
+            f"clusters; chosen were {curve.chosen}. {curve.why}",
             fitted.plot_stability,
         )
 

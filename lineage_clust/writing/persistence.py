@@ -11,7 +11,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from importlib.metadata import version
@@ -26,8 +26,10 @@ from sklearn.decomposition import PCA
 
 from ..clusterer import TrendClusterer
 from ..clusterers import GraphClusterer
+from ..clusterers.distinctness import Bounds
 from ..clusterers.neighbors import Neighbors
 from ..clusterers.stability import StabilityCurve
+from ..clusterers.tree import ClusterTree
 from ..fitting.gene_trends import GeneTrends
 from ..fitting.group_fit import GroupFit
 from ..fitting.lineage_fit import FittedLineage
@@ -41,8 +43,9 @@ from ..smoothers.gaussian_process import _LandmarkBasis
 from ..trends import Trends
 from ..utils.atomic import unhidden_interruptions, write_whole
 from ..utils.checking import as_path
+from .upgrades import UPGRADES
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FORMAT = "lineage_clust.TrendClusterer"
 _MANIFEST = "manifest.json"
 _SEAL = "lineage_clust-format {:04d} blake2b {}"
@@ -57,14 +60,12 @@ _CLASSES = {
     cls.__name__: cls
     for cls in (
         TrendClusterer, GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother,
-        GraphClusterer, StabilityCurve, PCA, Neighbors, _LandmarkBasis, Link, SharedPosterior, GenePosterior, Spectrum,
+        GraphClusterer, StabilityCurve, ClusterTree, Bounds, PCA, Neighbors, _LandmarkBasis, Link, SharedPosterior,
+        GenePosterior, Spectrum,
         Trends, GroupFit, FittedLineage, GeneTrends,
     )
 }  # fmt: skip
 _SPARSE = {cls.__name__: cls for cls in (sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array)}
-
-# Old formats are brought up to date one version at a time: `_UPGRADES[n]` turns a manifest of format n into n + 1.
-_UPGRADES: dict[int, Callable[[dict], dict]] = {}
 
 
 def save(clusterer: TrendClusterer, path) -> None:
@@ -140,7 +141,7 @@ def from_bytes(data: bytes, name: str = "The data") -> TrendClusterer:
         if any(_digest(content) != manifest["members"][member] for member, content in members.items()):
             raise ValueError("a member differs from its digest")
         for old in range(manifest["format_version"], FORMAT_VERSION):
-            manifest = _UPGRADES[old](manifest)
+            manifest = UPGRADES[old](manifest)
         found = _Decoder(members).decode(manifest["estimator"])
         if not isinstance(found, TrendClusterer):
             raise ValueError(f"it holds a {type(found).__name__}")

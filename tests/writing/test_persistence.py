@@ -240,7 +240,7 @@ def test_foreign_files_are_refused(ordinary, tmp_path):
 
 def test_a_newer_format_is_refused_and_an_older_one_is_brought_up_to_date(ordinary, monkeypatch):
     data = persistence.to_bytes(ordinary)
-    monkeypatch.setattr(persistence, "FORMAT_VERSION", 3)
+    monkeypatch.setattr(persistence, "FORMAT_VERSION", 4)
     newer = persistence.to_bytes(ordinary)
 
     def rename(manifest):
@@ -250,10 +250,10 @@ def test_a_newer_format_is_refused_and_an_older_one_is_brought_up_to_date(ordina
     def rename_back(manifest):
         return {**manifest, "estimator": manifest["old"]}
 
-    monkeypatch.setattr(persistence, "_UPGRADES", {1: rename, 2: rename_back})
+    monkeypatch.setattr(persistence, "UPGRADES", {2: rename, 3: rename_back})
     assert_same(vars(persistence.from_bytes(data)), vars(ordinary))
-    monkeypatch.setattr(persistence, "FORMAT_VERSION", 1)
-    with pytest.raises(ValueError, match=r"has format 3, of a newer release .* Update lineage_clust"):
+    monkeypatch.setattr(persistence, "FORMAT_VERSION", 2)
+    with pytest.raises(ValueError, match=r"has format 4, of a newer release .* Update lineage_clust"):
         persistence.from_bytes(newer)
 
 

@@ -1,0 +1,211 @@
+"""Whether clusters are distinct: in the graph, over the posterior, and by the shape of their means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from .refinement import cluster_means, membership, scores
+
+
+class Bounds(NamedTuple):
+    """What two clusters have to keep to stay apart.
+
+    Attributes
+    ----------
+    connectivity
+        Largest ratio of the weight of the edges between them to what is expected by chance.
+    support
+        Least agreement of independent halves of the data on which of the two a row belongs to.
+    correlation
+        Largest correlation of their mean rows.
+    """
+
+    connectivity: float = 0.5
+    support: float = 0.5
+    correlation: float = 0.9
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """How every two clusters of a partition relate; arrays of shape (n_clusters, n_clusters), symmetric.
+
+    Attributes
+    ----------
+    connectivity
+        Weight of the edges between two clusters over its expectation in a random graph of the same degrees; 0 on the
+        diagonal.
+    support
+        Agreement beyond chance of independent halves of the data on which of the two each of their rows belongs to; 1 on
+        the diagonal.
+    correlation
+        Pearson correlation of the mean rows; -1 on the diagonal.
+    """
+
+    connectivity: np.ndarray
+    support: np.ndarray
+    correlation: np.ndarray
+
+    def blur(self, bounds: Bounds) -> np.ndarray:
+        """Return how far each pair is from distinct, `(n_clusters, n_clusters)`: at most 1 = distinct; 0 on the diagonal.
+
+        It is the largest of three ratios: of the connectivity, of the lack of support, and of the closeness of the means,
+        each to what its bound allows.
+        """
+        near = (1 - bounds.correlation) / np.maximum(1 - self.correlation, 1e-12)
+        unsure = (1 - self.support) / max(1 - bounds.support, 1e-12)
+        found = np.maximum(np.maximum(self.connectivity / bounds.connectivity, unsure), near)
+        np.fill_diagonal(found, 0.0)
+        return found
+
+
+class Material(NamedTuple):
+    """What partitions of rows are judged by.
+
+    Attributes
+    ----------
+    rows
+        `(n_rows, n_columns)`.
+    draws
+        `(n_draws, n_rows, n_columns)` draws of the rows from what is known of them; may be empty.
+    curves
+        `(n_rows, n_points)`: what is correlated, each row with mean 0.
+    connectivities
+        `(n_rows, n_rows)` weights of the graph, or `None` if there are too few rows for a graph to tell anything.
+    """
+
+    rows: np.ndarray
+    draws: np.ndarray
+    curves: np.ndarray
+    connectivities: sparse.csr_matrix | None
+
+
+def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """Return how far each pair of clusters is from distinct, as `Pairs.blur` does.
+
+    Support takes longest. It is looked at only if the graph and the means set nothing against any two clusters.
+    """
+    blur = compare_pairs(material, labels, with_support=False).blur(bounds)
+    return blur if blur.max() > 1 else compare_pairs(material, labels).blur(bounds)
+
+
+def support_of_two(material: Material, labels: np.ndarray, first: int, second: int) -> float:
+    """Return the support of two clusters; NaN without draws."""
+    if len(material.draws) == 0:
+        return np.nan
+    chosen = (labels == first) | (labels == second)
+    found = support_of(material.rows[chosen], material.draws[:, chosen], (labels[chosen] == second).astype(int))
+    return float(found[0, 1])
+
+
+def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = True) -> Pairs:
+    """Return how every two clusters relate.
+
+    Parameters
+    ----------
+    material
+        Rows, draws and graph.
+    labels
+        `(n_rows,)` from 0 on without gaps.
+    with_support
+        False leaves out the support, which takes longest, and calls it 1.
+    """
+    n_clusters = labels.max() + 1
+    support = support_of(material.rows, material.draws, labels) if with_support else np.ones((n_clusters, n_clusters))
+    if material.connectivities is None:
+        connectivity = np.zeros((n_clusters, n_clusters))
+    else:
+        connectivity = connectivity_of(material.connectivities, labels)
+    return Pairs(connectivity, support, correlation_of(material.curves, labels))
+
+
+def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
+    """Return the weight of the edges between clusters over its expectation, `(n_clusters, n_clusters)`.
+
+    The expectation is that of a random graph with the same degrees (the null model of modularity), so that the ratio is
+    the modularity resolution from which on it pays to keep the two apart [1]_; the ratio for cells is the connectivity of
+    PAGA [2]_.
+
+    References
+    ----------
+    .. [1] Reichardt & Bornholdt (2006). Statistical mechanics of community detection. Physical Review E 74, 016110.
+    .. [2] Wolf et al. (2019). PAGA: graph abstraction reconciles clustering with trajectory inference through a topology
+       preserving map of single cells. Genome Biology 20, 59.
+
+    Examples
+    --------
+    >>> graph = sparse.csr_matrix(np.array([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]]))
+    >>> connectivity_of(graph, np.array([0, 0, 1, 1])).tolist(), connectivity_of(graph, np.array([0, 1, 0, 1])).tolist()
+    ([[0.0, 0.0], [0.0, 0.0]], [[0.0, 2.0], [2.0, 0.0]])
+    """
+    edges, n_clusters = connectivities.tocoo(), labels.max() + 1
+    pairs = labels[edges.row] * n_clusters + labels[edges.col]
+    between = np.bincount(pairs, weights=edges.data, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
+    degree = between.sum(axis=1)
+    expected = np.outer(degree, degree) / max(degree.sum(), np.finfo(float).tiny)
+    found = np.divide(between, expected, out=np.zeros_like(between), where=expected > 0)
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    r"""Return how well independent halves of the data agree on which of two clusters each of their rows belongs to.
+
+    If a row is known as :math:`x + e`, with an error of variance :math:`\sigma^2`, and `d` is a draw around it with the
+    same variance, then `d` and its reflection :math:`2 (x + e) - d` have independent errors around `x`, as estimates from
+    two halves of the cells would have [1]_. Rows that differ by nothing but errors agree no better than chance.
+
+    Parameters
+    ----------
+    rows
+        `(n_rows, n_columns)`.
+    draws
+        `(n_draws, n_rows, n_columns)`; without draws the support is 1.
+    labels
+        `(n_rows,)` from 0 on without gaps.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_clusters)
+        Cohen's kappa of the two assignments to the nearer of two means, over draws and rows [2]_; 1 on the diagonal.
+
+    References
+    ----------
+    .. [1] Neufeld, Dharamshi, Gao & Witten (2024). Data thinning for convolution-closed distributions. JMLR 25 (57), 1-35.
+    .. [2] Cohen (1960). A coefficient of agreement for nominal scales. Educational and Psychological Measurement 20, 37-46.
+    """
+    n_clusters = labels.max() + 1
+    if len(draws) == 0:
+        return np.ones((n_clusters, n_clusters))
+    means, members = cluster_means(rows, labels), membership(labels)
+    sizes, every = members.sum(axis=1), np.arange(len(rows))
+    same, kept = np.zeros((n_clusters, n_clusters)), np.zeros((n_clusters, n_clusters))
+    for draw in draws:
+        stays = []
+        for half in (draw, 2 * rows - draw):
+            found = scores(half, means)
+            stays.append(found[every, labels][:, None] >= found)
+            kept += members @ stays[-1]
+        same += members @ (stays[0] == stays[1])
+    n_votes = len(draws) * (sizes[:, None] + sizes[None, :])
+    agreed = (same + same.T) / n_votes
+    first = (kept + (2 * len(draws) * sizes[:, None] - kept).T) / (
+        2 * n_votes
+    )  # share of votes for the first of the two
+    chance = first**2 + (1 - first) ** 2
+    kappa = np.divide(agreed - chance, 1 - chance, out=np.zeros_like(agreed), where=chance < 1)
+    np.fill_diagonal(kappa, 1.0)
+    return kappa
+
+
+def correlation_of(curves: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the correlations of the mean rows, `(n_clusters, n_clusters)`; -1 on the diagonal, 0 of constant means."""
+    means = cluster_means(curves, labels)
+    length = np.sqrt((means**2).sum(axis=1))
+    scaled = means / np.where(length > 0, length, 1.0)[:, None]
+    found = np.clip(scaled @ scaled.T, -1.0, 1.0)
+    np.fill_diagonal(found, -1.0)
+    return found

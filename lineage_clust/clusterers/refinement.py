@@ -1,0 +1,114 @@
+"""Borders between clusters: every row belongs to the nearest cluster mean."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+_MOST_STEPS = 100
+
+
+def cluster_means(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean row of each cluster.
+
+    Parameters
+    ----------
+    rows
+        `(n_rows, n_columns)`.
+    labels
+        `(n_rows,)` from 0 on without gaps.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_columns)
+
+    Examples
+    --------
+    >>> cluster_means(np.array([[0.0, 2.0], [2.0, 2.0], [5.0, 5.0]]), np.array([0, 0, 1])).tolist()
+    [[1.0, 2.0], [5.0, 5.0]]
+    """
+    members = membership(labels)
+    return members @ rows / members.sum(axis=1, keepdims=True)
+
+
+def membership(labels: np.ndarray) -> np.ndarray:
+    """Return the indicator matrix `(n_clusters, n_rows)` of labels that start at 0 and have no gaps."""
+    members = np.zeros((labels.max(initial=-1) + 1, len(labels)))
+    members[labels, np.arange(len(labels))] = 1.0
+    return members
+
+
+def scores(rows: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return scores `(n_rows, n_means)`; the largest score of a row is that of its nearest mean."""
+    return rows @ means.T - (means**2).sum(axis=1) / 2
+
+
+def without_gaps(labels: np.ndarray) -> np.ndarray:
+    """Return labels renumbered from 0 without gaps, in the same order."""
+    return np.unique(labels, return_inverse=True)[1].reshape(-1)
+
+
+def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> np.ndarray:
+    """Move every row to the nearest cluster mean until nothing moves (Lloyd 1982), or for `n_steps` steps.
+
+    Parameters
+    ----------
+    rows
+        `(n_rows, n_columns)`.
+    labels
+        `(n_rows,)` from 0 on without gaps.
+    n_steps
+        At most so many steps.
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+        From 0 on without gaps. A cluster that loses all its rows is gone.
+
+    Examples
+    --------
+    >>> refine(np.array([[0.0], [1.0], [8.0], [9.0]]), np.array([0, 1, 1, 1])).tolist()
+    [0, 0, 1, 1]
+    """
+    for _ in range(n_steps):
+        moved = without_gaps(scores(rows, cluster_means(rows, labels)).argmax(axis=1))
+        if np.array_equal(moved, labels):
+            break
+        labels = moved
+    return labels
+
+
+def within_variance(rows: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean squared distance of the rows from their cluster's mean."""
+    return float(((rows - cluster_means(rows, labels)[labels]) ** 2).sum(axis=1).mean())
+
+
+def compact_partition(
+    rows: np.ndarray, n_clusters: int, starts: list[np.ndarray], seed: int, n_init: int
+) -> np.ndarray:
+    """Return the partition into `n_clusters` of least variance within clusters that k-means finds.
+
+    Parameters
+    ----------
+    rows
+        `(n_rows, n_columns)`.
+    n_clusters
+        Number of clusters.
+    starts
+        Partitions to start from, besides the `n_init` starts of k-means++.
+    seed
+        Of these.
+    n_init
+        Number of random starts.
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+        From 0 on without gaps; fewer clusters if there are not so many distinct rows.
+    """
+    if n_clusters == 1:
+        return np.zeros(len(rows), dtype=int)
+    fits = [KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows)]
+    found = [without_gaps(fit.labels_) for fit in fits] + [refine(rows, start) for start in starts]
+    full = [labels for labels in found if labels.max() + 1 == n_clusters] or found
+    return min(full, key=lambda labels: round(within_variance(rows, labels), 12))

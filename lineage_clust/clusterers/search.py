@@ -1,0 +1,145 @@
+"""The finest partition of which all clusters are distinct."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct, support_of_two
+from .refinement import cluster_means, compact_partition, refine, without_gaps
+from .stability import StabilityCurve
+
+_N_STARTS = 4
+_STEPS_BETWEEN_MERGES = 3
+_TWICE_AS_CLEAR = 0.5
+_MOST_MISSES = 3  # numbers in a row of which no partition is distinct, after which larger ones are not tried
+
+
+class Found(NamedTuple):
+    """The partition that was found, and how the others compare."""
+
+    labels: np.ndarray
+    curve: StabilityCurve
+
+
+def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict[int, np.ndarray]:
+    """Return partitions into ever fewer clusters, by their number: the two that are least distinct become one.
+
+    After every merge, rows move to the nearest mean. Support is looked at once the graph and the means set nothing
+    against any two clusters.
+
+    Parameters
+    ----------
+    material
+        Rows, draws and graph.
+    labels
+        `(n_rows,)` the finest partition.
+    bounds
+        What distinct means.
+    """
+    path = {}
+    while labels.max() > 0:
+        path[int(labels.max()) + 1] = labels
+        blur = least_distinct(material, labels, bounds)
+        first, second = np.unravel_index(np.argmax(blur), blur.shape)
+        merged = without_gaps(np.where(labels == max(first, second), min(first, second), labels))
+        labels = refine(material.rows, merged, _STEPS_BETWEEN_MERGES)
+    path[1] = np.zeros(len(labels), dtype=int)
+    return path
+
+
+def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds, seed: int) -> Found:
+    """Return the partition into the most clusters of which every two are distinct.
+
+    Of each number of clusters, the partition with the least variance within clusters is looked at. It hides a small
+    cluster beside large ones, which it would rather divide. The partition of the merging path is therefore looked at
+    too, and taken if it is twice as clear as it needs to be.
+
+    Parameters
+    ----------
+    material
+        Rows, draws and graph.
+    finest
+        `(n_rows,)` partition to begin with, from 0 on without gaps.
+    bounds
+        What distinct means.
+    seed
+        Of the starts of k-means.
+    """
+    path = merging_path(material, finest, bounds)
+    best, n_tried, measured, misses = path[1], [1], [_least(None)], 0
+    clear = {n: (labels, pairs) for n, labels in path.items() if n > 1 and (pairs := _clear(material, labels, bounds))}
+    most = max(path)
+    for n_clusters in range(2, most + 1):
+        if misses >= _MOST_MISSES and n_clusters > max(clear, default=0):
+            break
+        starts = [path[n_clusters]] if n_clusters in path else []
+        labels = compact_partition(material.rows, n_clusters, starts, seed, _N_STARTS)
+        if labels.max() + 1 < n_clusters:
+            break
+        pairs = compare_pairs(material, labels)
+        distinct = pairs.blur(bounds).max() <= 1
+        if not distinct and n_clusters in clear:
+            (labels, pairs), distinct = clear[n_clusters], True
+        misses = 0 if distinct else misses + 1
+        best = labels if distinct else best
+        n_tried.append(n_clusters)
+        measured.append(_least(pairs))
+    best = without_contradictions(material, best, bounds)
+    support, connectivity, correlation = (np.array(values) for values in zip(*measured, strict=True))
+    curve = StabilityCurve(np.array(n_tried), support, connectivity, correlation, int(best.max()) + 1, bounds)
+    return Found(best, curve)
+
+
+def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """Return labels in which no row is in a cluster whose mean it contradicts: rows that go the opposite way leave.
+
+    The rows of a cluster that correlate negatively with its mean become a cluster of their own, if independent halves of
+    the data agree that they differ from the others.
+
+    Parameters
+    ----------
+    material
+        Rows, draws and graph.
+    labels
+        `(n_rows,)` from 0 on without gaps.
+    bounds
+        What distinct means.
+    """
+    for _ in range(int(labels.max()) + 1):
+        along = np.einsum("ij,ij->i", material.curves, cluster_means(material.curves, labels)[labels])
+        split, changed = labels, False
+        for cluster in np.unique(labels[along < 0]):
+            opposite = (labels == cluster) & (along < 0)
+            tried = np.where(opposite, split.max() + 1, split)
+            if not support_of_two(material, tried, cluster, tried.max()) < bounds.support:
+                split, changed = tried, True
+        if not changed:
+            break
+        labels = refine(material.rows, split)
+    return labels
+
+
+def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds, seed: int) -> np.ndarray:
+    """Return a partition into a given number of clusters: the compact one, or the merging path's, if that is clear."""
+    path = merging_path(material, finest, bounds)
+    if n_clusters in path and n_clusters > 1 and _clear(material, path[n_clusters], bounds):
+        return path[n_clusters]
+    starts = [path[n_clusters]] if n_clusters in path else []
+    return compact_partition(material.rows, n_clusters, starts, seed, 2 * _N_STARTS)
+
+
+def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> Pairs | None:
+    """Return how the clusters compare if all of them are twice as clear as they need to be, else `None`."""
+    if compare_pairs(material, labels, with_support=False).blur(bounds).max() > _TWICE_AS_CLEAR:
+        return None
+    pairs = compare_pairs(material, labels)
+    return pairs if pairs.blur(bounds).max() <= _TWICE_AS_CLEAR else None
+
+
+def _least(pairs: Pairs | None) -> tuple[float, float, float]:
+    """Return the least support, the largest connectivity and the largest correlation of any two clusters."""
+    if pairs is None or len(pairs.support) < 2:
+        return 1.0, 0.0, -1.0
+    return float(pairs.support.min()), float(pairs.connectivity.max()), float(pairs.correlation.max())
