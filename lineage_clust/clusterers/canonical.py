@@ -7,6 +7,8 @@ the order does not hang on the last bits of a fit, values are rounded before the
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 # 2**-20 is about 1e-6 of the spread of the data. Trends that differ by less are the same: straight lines, for instance,
@@ -79,20 +81,47 @@ def rounded(X, step):
     return np.round(X / step) * step + 0.0
 
 
-def canonical_order(rows):
+def canonical_order(rows, draw=None):
     """Return the order that sorts rows by their first column, then the second, and so on.
+
+    Identical rows may be told apart by a draw: what is drawn for them differs, and decides on clusters.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_columns)
         Rounded values.
+    draw : ndarray of shape (n_rows, n_drawn_columns), default=None
+        Rounded values that settle ties.
 
     Returns
     -------
     ndarray of shape (n_rows,)
         Indices into `rows`; identical rows become adjacent.
     """
-    return np.lexsort(rows.T[::-1])
+    columns = rows if draw is None else np.hstack([rows, draw])
+    return np.lexsort(columns.T[::-1])
+
+
+def first_of(draws):
+    """Return the first of several draws, and all of them: what an iterator gave is put before the rest.
+
+    Parameters
+    ----------
+    draws : iterable of array-like
+        Draws.
+
+    Returns
+    -------
+    first : array-like or None
+        `None` if there is none.
+    draws : iterable
+        An iterator if it was one.
+    """
+    iterator = iter(draws)
+    first = next(iterator, None)
+    if first is None or iterator is not draws:
+        return first, draws
+    return first, chain([first], iterator)
 
 
 def identical_groups(rows):

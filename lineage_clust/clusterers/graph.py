@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.types import Seed
-from .canonical import canonical_order, extreme_exponent, identical_groups, rounded, rounding_step
+from .canonical import canonical_order, extreme_exponent, first_of, identical_groups, rounded, rounding_step
 from .communities import as_igraph, modularity
 from .cutting import Cutting
 from .labels import majority, numbered_by_size
@@ -113,7 +113,8 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
     -----
     Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about a millionth of the
     spread of the data (2**-20 of the mean range of the columns) and sorted by its columns, and distances that differ by
-    less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the last digits of a double therefore
+    less than 1e-8 of the longest in a list are ties, settled by that order. Rows that are identical then are sorted by the
+    first draw. Noise in the last digits of a double therefore
     does not change the labels either. Rows that are the same after rounding or a step of it apart, as straight lines are,
     get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is
     beyond 2**200 or below 2**-200 are divided by a power of two first, so that squares stay within floating point.
@@ -239,7 +240,8 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         X = np.ldexp(X, -self._exponent)
         self._step = rounding_step(X)
         snapped = rounded(X, self._step)
-        self._order = order = canonical_order(snapped)
+        tie_breaker, draws = self._tie_breaker(draws, X.shape)
+        self._order = order = canonical_order(snapped, tie_breaker)
         self._rows = snapped[order]
         self._places = self._fit_places()
         drawn, further = self._drawn_places(draws, order)
@@ -257,7 +259,7 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
         self.n_clusters_ = int(self.labels_.max()) + 1
         self.confidence_ = None
         if self._drawn_labels is not None:
-            self.confidence_ = self._confidence_over(self._drawn_labels)
+            self.confidence_ = self._confidence_over(self._drawn_labels, order)
         del self._drawn_labels
         given = np.argsort(order)
         self.connectivities_ = weighted[given][:, given]
@@ -326,14 +328,28 @@ class GraphClusterer(Cutting, ClusterMixin, BaseEstimator):
             raise ValueError(
                 "This clusterer was saved by an older release, which did not keep all it takes. Fit it again."
             )
-        drawn, _ = self._drawn_places(draws, self._order)
+        tie_breaker, draws = self._tie_breaker(draws, self._rows.shape)
+        order = self._order  # in which identical rows, whose cluster is the same, change places
+        if tie_breaker is not None:
+            order = order[canonical_order(self._rows, tie_breaker[order])]
+        drawn, _ = self._drawn_places(draws, order)
         graphs = self._drawn_graphs(drawn)
-        return self._confidence_over(self._partitions(graphs, np.array([self.resolution_]), self._seed)[:, 0])
+        return self._confidence_over(self._partitions(graphs, np.array([self.resolution_]), self._seed)[:, 0], order)
 
-    def _confidence_over(self, drawn_labels):
-        found = np.empty(len(self._order))
-        found[self._order] = confidence(self._row_communities, drawn_labels)
+    def _confidence_over(self, drawn_labels, order):
+        found = np.empty(len(order))
+        found[order] = confidence(self._row_communities, drawn_labels)
         return found
+
+    def _tie_breaker(self, draws, shape):
+        """Return the first draw, rounded as the rows, to settle their ties (`None` if there is none), and all draws."""
+        if draws is None:
+            return None, None
+        first, draws = first_of(draws)
+        first = None if first is None else np.asarray(first, dtype=np.float64)
+        if first is None or first.shape != shape or not np.all(np.isfinite(first)):  # it is refused later
+            return None, draws
+        return rounded(np.ldexp(first, -self._exponent), self._step), draws
 
     def _vote(self, X):
         """Return the label of each row and the share of the votes that it has, in (0, 1]."""

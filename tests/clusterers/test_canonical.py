@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_clust.clusterers.canonical import canonical_order, identical_groups, rounded, rounding_step
+from lineage_clust.clusterers.canonical import canonical_order, first_of, identical_groups, rounded, rounding_step
 
 
 @given(st.integers(0, 10_000), st.floats(1e-6, 1e6))
@@ -48,3 +48,17 @@ def test_groups_and_ranks_of_identical_rows():
     group, rank = identical_groups(rows)
     assert group.tolist() == [0, 0, 1, 2, 2, 2]
     assert rank.tolist() == [0, 1, 0, 0, 1, 2]
+
+
+def test_ties_are_settled_by_a_draw():
+    rows, draw = np.array([[1.0], [0.0], [1.0]]), np.array([[5.0], [9.0], [3.0]])
+    assert canonical_order(rows, draw).tolist() == [1, 2, 0]
+    assert canonical_order(rows[::-1], draw[::-1]).tolist() == [1, 0, 2]
+
+
+def test_the_first_draw_is_not_lost():
+    first, draws = first_of([1, 2, 3])
+    assert (first, list(draws), list(draws)) == (1, [1, 2, 3], [1, 2, 3])
+    first, draws = first_of(iter([1, 2, 3]))
+    assert (first, iter(draws) is draws, list(draws)) == (1, True, [1, 2, 3])
+    assert first_of([])[0] is None
