@@ -1,11 +1,16 @@
 """Laws that hold for any data: what a change of units, order, weights or smoothness may change, and what it may not."""
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import SplineTransformer
 
 import lineage_clust as lc
 from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, GraphClusterer, Trends
@@ -97,6 +102,59 @@ def test_the_order_of_cells_and_genes_changes_only_the_order(make_adata, seed, k
     assert other.genes_ == [tc.genes_[gene] for gene in genes]
     np.testing.assert_array_equal(other.labels_, tc.labels_[genes])
     np.testing.assert_allclose(other.trends_, tc.trends_[genes], rtol=1e-8, atol=1e-10)
+
+
+def with_ties(seed, n_lines=16, n_others=8):
+    """Return genes many of which have the same trend, once it is scaled: straight lines up and down."""
+    rng = np.random.default_rng(seed)
+    t = rng.uniform(0, 1, 80)
+    t[:2] = 0, 1
+    slopes = rng.choice([-1, 1], n_lines) * rng.uniform(0.1, 2, n_lines)
+    waves = np.sin(rng.uniform(2, 6, n_others) * t[:, None] + rng.uniform(0, 3, n_others))
+    values = np.hstack([slopes * t[:, None], waves]) + rng.normal(0, 0.3, (80, n_lines + n_others))
+    obs = pd.DataFrame({TIME: t}, index=[f"cell{cell}" for cell in range(80)])
+    return ad.AnnData(values, obs=obs, var=pd.DataFrame(index=[f"gene{gene}" for gene in range(values.shape[1])]))
+
+
+CLUSTERERS = {
+    "default": {},
+    "one resolution": {"clusterer": GraphClusterer(4, resolution=1.0)},
+    "lines only": {"model": GAM(smoothing=1e12)},
+    "no posterior": {"model": make_pipeline(SplineTransformer(4), LinearRegression())},
+}
+
+
+@fewer
+@given(seed=seeds, kind=st.sampled_from(sorted(CLUSTERERS)))
+@may_warn
+def test_the_order_of_cells_and_genes_changes_only_the_order_of_ties_too(seed, kind):
+    adata, rng = with_ties(seed), np.random.default_rng(seed)
+    tc = lc.TrendClusterer(alpha=None, n_points=30, random_state=0, **CLUSTERERS[kind])
+    plain, genes = clone(tc).fit(adata), rng.permutation(adata.n_vars)
+    for chosen in (genes, np.arange(adata.n_vars)[::-1]):
+        other = clone(tc).fit(adata[rng.permutation(adata.n_obs)][:, chosen].copy())
+        np.testing.assert_array_equal(other.labels_, plain.labels_[chosen])
+        confidence, expected = (table["confidence"] for table in (other.gene_table_, plain.gene_table_))
+        np.testing.assert_allclose(confidence, expected.loc[confidence.index])
+
+
+@few
+@given(seed=seeds, resolution=st.sampled_from(["auto", 0.5, 2.0]), as_iterator=st.booleans())
+def test_the_order_of_identical_rows_with_draws_does_not_matter(seed, resolution, as_iterator):
+    rng = np.random.default_rng(seed)
+    kinds = rng.normal(size=(6, 8))
+    rows = kinds[np.sort(rng.integers(0, 6, 40))]
+    draws = rows + rng.normal(0, rng.choice([0.3, 1.0, 2.0]), (12, 40, 8))
+    order = rng.permutation(40)
+    ours, other = (
+        GraphClusterer(6, resolution=resolution, random_state=0).fit(
+            rows[places], draws=iter(draws[:, places]) if as_iterator else draws[:, places]
+        )
+        for places in (np.arange(40), order)
+    )
+    np.testing.assert_array_equal(other.labels_, ours.labels_[order])
+    np.testing.assert_allclose(other.confidence_, ours.confidence_[order])
+    np.testing.assert_allclose(other.confidence(draws[:, order]), ours.confidence(draws)[order])
 
 
 @few

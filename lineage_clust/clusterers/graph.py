@@ -130,7 +130,8 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     -----
     Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about a millionth of the
     spread of the data (2**-20 of the mean range of the columns) and sorted by its columns, and distances that differ by
-    less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the last digits of a double therefore
+    less than 1e-8 of the longest in a list are ties, settled by that order. Rows that are identical then are sorted by the
+    first draw. Noise in the last digits of a double therefore
     does not change the labels either. Rows that are the same after rounding or a step of it apart, as straight lines are,
     get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is
     beyond 2**200 or below 2**-200 are divided by a power of two first, so that squares stay within floating point.

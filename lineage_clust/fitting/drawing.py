@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pandas as pd
 from ..errors import LineageClustWarning
 from ..evidence.intervals import uncertainty
 from ..lineage import Lineage
+from ..reading.blocks import BlockedExpression
 from ..trends import Trends
 from ..utils.threads import in_threads
 from .calling import draws_of
@@ -82,8 +84,8 @@ def half_sample_draws(
     """Yield trends `(n_genes, n_points)` of random halves of the cells, lineages side by side.
 
     Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection with
-    error control: another look at stability selection, JRSS B 75, 55-80). A gene that cannot be fitted in a half keeps
-    its trend; a half in which none can is left out.
+    error control: another look at stability selection, JRSS B 75, 55-80). They do not depend on the order of the cells. A
+    gene that cannot be fitted in a half keeps its trend; a half in which none can is left out.
 
     Parameters
     ----------
@@ -99,9 +101,11 @@ def half_sample_draws(
         Seed.
     """
     generator = np.random.default_rng(random_state)
-    n_obs = len(lineages[0].whole[0])
+    order = _canonical_cells(lineages)
+    n_obs = len(order)
     for _ in range(_N_PAIRS):
-        first_half = generator.permutation(n_obs) < n_obs // 2
+        first_half = np.empty(n_obs, dtype=bool)
+        first_half[order] = generator.permutation(n_obs) < n_obs // 2
         for half in (first_half, ~first_half):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", LineageClustWarning)  # said of all cells already
@@ -166,6 +170,20 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
         offset=None if lineage.offset is None else lineage.offset[inside],
         whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
     )
+
+
+def _canonical_cells(lineages: Sequence[Lineage]) -> np.ndarray:
+    """Return an order of all cells that does not hang on how they are listed: by pseudotime, weight and expression."""
+    keys = []
+    for lineage in lineages:
+        totals = np.zeros(len(lineage.whole[0]))
+        expression: Any = lineage.expression
+        blocked = isinstance(expression, BlockedExpression)
+        sums = expression.cell_totals() if blocked else np.asarray(expression.sum(axis=1, dtype=np.float64)).ravel()
+        totals[lineage.cells] = np.nan_to_num(sums)
+        size = np.abs(totals).max(initial=0.0)
+        keys += [np.round(totals / size, 9) if size else totals, lineage.whole[1], lineage.whole[0]]
+    return np.lexsort(keys)
 
 
 class _Rows:
