@@ -69,8 +69,8 @@ def cluster_lineage(
     """Cluster the expression trends of genes along a lineage, and plot the clusters.
 
     It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene whose fit converged is
-    clustered, also if its trend hardly changes, at resolution 1, and the time range ends where the smoothed fate probability is
-    first highest. :class:`lineage_clust.TrendClusterer` chooses otherwise, and better.
+    clustered, also if its trend hardly changes, at resolution 1, and the time range ends where the smoothed fate
+    probability is first highest. :class:`lineage_clust.TrendClusterer` chooses otherwise, and better.
 
     Parameters
     ----------

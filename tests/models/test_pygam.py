@@ -1,8 +1,8 @@
 """PyGAM: equal to GAM where both do the same, equal to pyGAM elsewhere, and working where pyGAM's search does not."""
 
 import itertools
-from contextlib import nullcontext
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np

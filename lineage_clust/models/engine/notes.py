@@ -90,8 +90,8 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     """
     if n_genes > MANY * n_total:
         warnings.warn(
-            f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends rest on "
-            "mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a gene. Use "
+            f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends rest "
+            "on mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a gene. Use "
             "GAM('negative_binomial') on counts, or GAM() on log-normalised expression.",
             LineageClustWarning,
             stacklevel=3,
