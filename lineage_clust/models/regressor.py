@@ -210,7 +210,7 @@ def weight_keyword(estimator) -> str | None:
 
 def _fit_some(estimator, X, y, fit_params) -> list:
     """Return a fitted clone, or the reason of its failure, for each column of `y`."""
-    results = []
+    results: list = []
     for gene in range(y.shape[1]):
         values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]
         try:

@@ -122,3 +122,14 @@ def test_a_regressor_with_another_loss_may_explain_less_squares_than_the_mean():
     found = fit(RegressorModel(QuantileRegressor(quantile=0.95, alpha=0)), Y, BSplineSmoother(6))
     assert (found.table["deviance_explained"] < 0).any()
     assert found.table["converged"].all()
+
+
+@pytest.mark.parametrize("family", ["gamma", "poisson", "inverse_gaussian"])
+@pytest.mark.parametrize("last_digit", [0.0, 1e-15])
+def test_the_peak_of_a_constant_gene_does_not_hang_on_the_last_digit(family, last_digit):
+    weights = np.random.default_rng(3).uniform(0.1, 1, N_CELLS) * (1 + last_digit)
+    Y = np.column_stack([np.full(N_CELLS, 3.0), np.random.default_rng(4).poisson(4, N_CELLS) + 1.0])
+    found = fit_group(T, weights, Y, GRID, BSplineSmoother(), GAM(family), genes=["constant", "other"])
+    assert np.ptp(found.values[0]) == 0
+    assert np.argmax(found.values[0]) == 0
+    np.testing.assert_allclose(found.values[0], 3, rtol=1e-6)
