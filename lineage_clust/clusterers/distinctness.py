@@ -144,6 +144,7 @@ def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np
     edges, n_clusters = connectivities.tocoo(), labels.max() + 1
     pairs = labels[edges.row] * n_clusters + labels[edges.col]
     between = np.bincount(pairs, weights=edges.data, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
+    between = between.astype(np.float64)  # of no edges, NumPy counts in integers
     degree = between.sum(axis=1)
     expected = np.outer(degree, degree) / max(degree.sum(), np.finfo(float).tiny)
     found = np.divide(between, expected, out=np.zeros_like(between), where=expected > 0)

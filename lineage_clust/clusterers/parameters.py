@@ -40,19 +40,19 @@ def check_parameters(clusterer):
     if clusterer.n_components is not None:
         _check_integer("n_components", clusterer.n_components, 1, " (or None)")
     _check_integer("min_cluster_size", clusterer.min_cluster_size, 1)
-    if not _is_number(clusterer.n_iterations, Integral) or clusterer.n_iterations == 0:
+    if not is_number(clusterer.n_iterations, Integral) or clusterer.n_iterations == 0:
         raise ValueError(
             "n_iterations must be a positive integer, or -1 to repeat until nothing improves; "
             f"got {clusterer.n_iterations!r}."
         )
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
-    if not automatic and (not _is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf")):
+    if not automatic and (not is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf")):
         raise ValueError(f"resolution must be 'auto' or a positive number; got {clusterer.resolution!r}.")
     if clusterer.n_clusters is not None:
         _check_integer("n_clusters", clusterer.n_clusters, 1, " (or None)")
     for name, low, high in (("min_support", 0, 1), ("max_connectivity", 0, float("inf")), ("max_correlation", -1, 1)):
         value = getattr(clusterer, name)
-        if not _is_number(value, Real) or not low <= value <= high or (name == "max_connectivity" and value == 0):
+        if not is_number(value, Real) or not low <= value <= high or (name == "max_connectivity" and value == 0):
             raise ValueError(
                 f"{name} must be a number {'above 0' if high > 1 else f'from {low} to {high}'}; got {value!r}."
             )
@@ -104,10 +104,10 @@ def _check_neighbors(neighbors):
         raise ValueError(f"neighbors must have mode='distance'; got mode={neighbors.mode!r}.")
 
 
-def _is_number(value, kind):
+def is_number(value, kind):
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _check_integer(name, value, smallest, remark=""):
-    if not _is_number(value, Integral) or value < smallest:
+    if not is_number(value, Integral) or value < smallest:
         raise ValueError(f"{name} must be an integer of at least {smallest}{remark}; got {value!r}.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from .distinctness import Bounds, Material, least_distinct, support_of_two
+from .parameters import is_number
 from .refinement import cluster_means, scores, without_gaps
 
 _CLEAREST = 20.0  # of heights: beyond, two clusters are as distinct as can be
@@ -21,7 +23,7 @@ class ClusterTree:
     leaves : ndarray of int, shape (n_rows,)
         Leaf of each row: the finest groups.
     linkage : ndarray of shape (n_leaves - 1, 4)
-        As of `scipy.cluster.hierarchy.linkage`: the two nodes that are joined, the height, the number of rows. The height
+        As of `scipy.cluster.hierarchy.linkage`: the two nodes that are joined, the height, the number of leaves. The height
         is how distinct the two are: 1 or more at and above the partition that the clusterer chose, less below it.
     support : ndarray of shape (n_leaves - 1,)
         For each row of `linkage`, the agreement beyond chance of independent halves of the data on which of the two nodes
@@ -34,6 +36,8 @@ class ClusterTree:
     >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
     >>> tree.cut(n_clusters=2).tolist(), tree.cut(min_support=0.3).tolist()
     ([0, 1, 1], [0, 1, 2])
+    >>> tree.sizes.tolist()
+    [1, 1, 1, 2, 3]
     """
 
     leaves: np.ndarray
@@ -45,6 +49,15 @@ class ClusterTree:
     def n_leaves(self) -> int:
         """Number of leaves."""
         return len(self.linkage) + 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of rows of each node `(2 * n_leaves - 1,)`, leaves first, then those that `linkage` makes."""
+        sizes = np.zeros(2 * self.n_leaves - 1, dtype=int)
+        sizes[: self.n_leaves] = np.bincount(self.leaves, minlength=self.n_leaves)
+        for row, children in enumerate(self.linkage[:, :2].astype(int)):
+            sizes[self.n_leaves + row] = sizes[children].sum()
+        return sizes
 
     def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> np.ndarray:
         """Return the labels `(n_rows,)` of another partition of the hierarchy, from 0 without gaps.
@@ -64,14 +77,14 @@ class ClusterTree:
         if (n_clusters is None) == (min_support is None):
             raise ValueError("Pass one of n_clusters and min_support.")
         if n_clusters is not None:
-            if isinstance(n_clusters, bool) or n_clusters != int(n_clusters) or not 1 <= n_clusters <= self.n_leaves:
+            if not is_number(n_clusters, Real) or n_clusters not in range(1, self.n_leaves + 1):
                 raise ValueError(
                     f"n_clusters must be an integer from 1 to {self.n_leaves}, the number of leaves; got {n_clusters!r}."
                 )
             divided = np.zeros(len(self.linkage), dtype=bool)
             divided[len(self.linkage) - (int(n_clusters) - 1) :] = True
         else:
-            if isinstance(min_support, bool) or not 0 <= min_support <= 1:
+            if not is_number(min_support, Real) or not 0 <= min_support <= 1:
                 raise ValueError(f"min_support must be a number from 0 to 1; got {min_support!r}.")
             if np.isnan(self.support).any():
                 raise ValueError("min_support needs draws: without them the support is not known. Pass n_clusters.")
@@ -154,11 +167,11 @@ def _in_order(merges: list[tuple[int, int, float, float]], leaves: np.ndarray, n
     order = np.argsort([merge[2] for merge in merges], kind="stable")
     renamed = np.arange(2 * n_leaves - 1)
     renamed[n_leaves + order] = n_leaves + np.arange(len(order))
-    sizes = np.concatenate([np.bincount(leaves, minlength=n_leaves), np.zeros(len(merges), dtype=int)])
+    n_below = np.ones(2 * n_leaves - 1, dtype=int)
     linkage = np.empty((len(merges), 4))
     for row, index in enumerate(order):
         first, second, height, _ = merges[index]
         pair = sorted((renamed[first], renamed[second]))
-        sizes[n_leaves + row] = sizes[pair[0]] + sizes[pair[1]]
-        linkage[row] = (*pair, height, sizes[n_leaves + row])
+        n_below[n_leaves + row] = n_below[pair[0]] + n_below[pair[1]]
+        linkage[row] = (*pair, height, n_below[n_leaves + row])
     return ClusterTree(leaves, linkage, np.array([merges[index][3] for index in order]), n_clusters)

@@ -1,0 +1,79 @@
+"""Borders by cluster means."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+
+from lineage_clust.clusterers.refinement import (
+    cluster_means,
+    compact_partition,
+    refine,
+    scores,
+    within_variance,
+    without_gaps,
+)
+
+from .shapes import bumps, noisy
+
+SEEDS = st.integers(0, 10**6)
+
+
+def rows_and_labels(seed, n_rows=40, n_clusters=5):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n_rows, 3)), without_gaps(rng.integers(0, n_clusters, n_rows))
+
+
+@given(SEEDS)
+def test_after_refinement_every_row_is_nearest_to_its_own_mean(seed):
+    X, labels = rows_and_labels(seed)
+    found = refine(X, labels)
+    distances = ((X[:, None] - cluster_means(X, found)) ** 2).sum(axis=2)
+    np.testing.assert_allclose(distances[np.arange(40), found], distances.min(axis=1), atol=1e-12)
+    np.testing.assert_array_equal(refine(X, found), found)
+    np.testing.assert_array_equal(np.unique(found), np.arange(found.max() + 1))
+
+
+@given(SEEDS, st.integers(0, 6))
+def test_no_step_adds_variance_within_clusters(seed, n_steps):
+    X, labels = rows_and_labels(seed)
+    before, after = refine(X, labels, n_steps), refine(X, labels, n_steps + 1)
+    if before.max() == after.max():
+        assert within_variance(X, after) <= within_variance(X, before) + 1e-12
+    if n_steps == 0:
+        np.testing.assert_array_equal(before, labels)
+
+
+@given(SEEDS)
+def test_refinement_is_lloyds_algorithm(seed):
+    X, labels = rows_and_labels(seed)
+    found = refine(X, labels)
+    if found.max() == labels.max():  # scikit-learn refills clusters that lose all their rows
+        theirs = KMeans(labels.max() + 1, init=cluster_means(X, labels), n_init=1, tol=0).fit(X).labels_
+        np.testing.assert_array_equal(found, theirs)
+
+
+@given(SEEDS)
+def test_scores_rank_means_by_their_distance(seed):
+    rng = np.random.default_rng(seed)
+    X, means = rng.normal(size=(10, 3)), rng.normal(size=(4, 3))
+    distances = ((X[:, None] - means) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(scores(X, means).argmax(axis=1), distances.argmin(axis=1))
+
+
+def test_ragged_borders_are_straightened():
+    X, _, truth = noisy(bumps(3), [30, 30, 30], 0.2)
+    ragged = truth.copy()
+    ragged[::7] = (ragged[::7] + 1) % 3
+    np.testing.assert_array_equal(refine(X, ragged), truth)
+
+
+@given(SEEDS, st.integers(1, 8))
+def test_a_compact_partition_has_its_number_and_is_no_worse_than_its_starts(seed, n_clusters):
+    X, _ = rows_and_labels(seed)
+    start = np.arange(40) % n_clusters
+    labels = compact_partition(X, n_clusters, [start], seed, 1)
+    assert labels.max() + 1 == n_clusters
+    settled = refine(X, start)
+    if settled.max() == start.max():
+        assert within_variance(X, labels) <= within_variance(X, settled) + 1e-9
