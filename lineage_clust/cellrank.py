@@ -21,6 +21,7 @@ from .reading.annotations import covariate_strips
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
 from .utils.checking import check_key
+from .utils.plain_text import text_index
 from .utils.types import Seed, TimeRange
 from .writing import provenance
 from .writing.results import safe_key, to_anndata
@@ -251,7 +252,7 @@ def _save(figure, save, dpi) -> None:
 
 def _result(fitter: TrendClusterer, source: dict, to_symbol: dict[str, str]) -> AnnData:
     result = to_anndata(fitter)
-    result.obs_names = [to_symbol.get(gene, gene) for gene in result.obs_names]
+    result.obs_names = text_index(to_symbol.get(gene, gene) for gene in result.obs_names)
     result.uns["lineage_clust"]["source"] = provenance.to_json(source)
     return result
 

@@ -12,6 +12,7 @@ from anndata import AnnData
 from .. import __version__
 from ..plotting.colors import UNASSIGNED, cluster_colors
 from ..utils.checking import check_key
+from ..utils.plain_text import plain_text, text_categories, text_index
 from ..utils.types import Names
 
 
@@ -46,7 +47,7 @@ def to_anndata(fitted) -> AnnData:
         {"x_test": fitted.pseudotime_, "lineage": fitted.grid_lineage_.astype(str)},
         index=[str(point) for point in range(len(fitted.pseudotime_))],
     )
-    result = AnnData(fitted.scaled_trends_.copy(), obs=obs, var=var)
+    result = AnnData(fitted.scaled_trends_.copy(), obs=plain_text(obs), var=plain_text(var))
     result.layers["trends"] = fitted.trends_.copy()
     if fitted.trend_se_ is not None:
         result.layers["se"] = fitted.trend_se_.copy()
@@ -122,7 +123,7 @@ def provenance(fitted) -> dict:
 
 def _categories(labels: np.ndarray) -> pd.Categorical:
     names = [str(label) for label in np.unique(labels)]
-    return pd.Categorical([str(label) for label in labels], categories=names)
+    return pd.Categorical([str(label) for label in labels], categories=text_index(names))
 
 
 def _colors(clusters: pd.Series) -> np.ndarray:
@@ -150,7 +151,7 @@ def _with_gaps(values: pd.Series, whole: pd.Series):
         return whole.astype("boolean").array
     if pd.api.types.is_numeric_dtype(values):
         return whole.to_numpy(dtype=float)
-    return pd.Categorical(whole.where(whole.isna(), whole.astype(str)))
+    return text_categories(whole.where(whole.isna(), whole.astype(str)))
 
 
 def _writable(table: pd.DataFrame) -> pd.DataFrame:
