@@ -22,8 +22,8 @@ from .writing.result_files import result_files
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 _N_FAILED_SHOWN = 5
 _NAMED = re.compile(
-    r"\b(pass )?(alpha|backward|genes|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range|time_key"
-    r"|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
+    r"\b(pass )?(alpha|backward|genes|gene_symbols|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range"
+    r"|time_key|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
 )
 _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
@@ -110,6 +110,9 @@ def make_parser() -> argparse.ArgumentParser:
     reading = run.add_argument_group("what is read")
     reading.add_argument("--lineage", metavar="NAME", help="the lineage (default: the only one there is)")
     reading.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (default: all)")
+    reading.add_argument(
+        "--gene-symbols", metavar="COLUMN", help="column of var by which genes go in all results (default: var_names)"
+    )
     reading.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (default: the usual names)")
     reading.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (default: the usual names)")
     reading.add_argument("--layer", metavar="KEY", help="layer with the expression (default: X)")

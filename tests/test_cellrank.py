@@ -328,8 +328,14 @@ def test_gene_symbols(adata):
     )
     assert list(adata.uns["lineage_Ery_trend"].obs_names) == symbols
     assert list(trends) == symbols
+    assert adata.uns["lineage_Ery_trend"].obs["gene_ids"].tolist() == GENES
+    by_id = run(
+        adata, GENES, gene_symbols="symbol", model={GENES[0]: GAM(smoothing=1.0), "*": GAM()}, return_models=True
+    )
+    assert list(by_id) == symbols
+    np.testing.assert_array_equal(by_id[symbols[0]]["Ery"].y_test, trends[symbols[0]]["Ery"].y_test)
     with pytest.raises(UnknownNameError, match=r"var\['symbol'\]"):
-        run(adata, ["Klf1"], gene_symbols="symbol")
+        run(adata, ["Klf2"], gene_symbols="symbol")
 
 
 def test_data_key_and_raw(adata):

@@ -77,12 +77,12 @@ def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
     """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
     check_key("key", key)
     key = default_key(fitted.lineage_) if key is None else safe_key(key)
-    table = fitted.gene_table_.drop(columns="cluster", errors="ignore").rename(columns=safe_key)
+    table = fitted.gene_table_.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=safe_key)
     table.insert(0, "cluster", _categories(fitted.labels_))
-    table.index = pd.Index(fitted.genes_)
+    table.index = pd.Index(fitted.gene_ids_)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
-    rows = adata.var_names.get_indexer(fitted.genes_)
+    rows = adata.var_names.get_indexer(fitted.gene_ids_)
     arrays = {}
     for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
         if values is not None:
