@@ -9,18 +9,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
-from .errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from .errors import LineageClustWarning, did_you_mean, quoted
 from .evidence.tables import top_order
 from .lineage import check_anndata, resolve_genes
 from .reading.annotations import covariate_strips
+from .reading.gene_names import gene_ids
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
-from .utils.checking import check_key
 from .utils.types import Seed, TimeRange
 from .writing import provenance
 from .writing.results import safe_key, to_anndata
@@ -176,11 +175,14 @@ def cluster_lineage(
     """
     check_anndata(adata)
     options = _prepare_options(kwargs)
-    symbols = options.pop("gene_symbols", None)
-    genes, to_symbol = _resolve_names(adata, genes, symbols, options["use_raw"])
+    if genes is None:
+        raise ValueError("genes is None. Name the genes, e.g. adata.var_names or those of lineage_drivers().")
+    symbols, use_raw = options["gene_symbols"], options["use_raw"]
+    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=symbols)
+    ids = {} if symbols is None else gene_ids(adata, genes, use_raw, symbols)
     graph = graph_parameters(pca_kwargs, neighbors_kwargs, clustering_kwargs, len(genes), use_leiden)
     fitter = TrendClusterer(
-        model=_rename(model, to_symbol),
+        model=_by_symbol(model, ids),
         smoother=smoother,
         clusterer=GraphClusterer(
             **{"random_state": random_state, "refine": graph.get("resolution") == "auto", **graph}
@@ -193,7 +195,7 @@ def cluster_lineage(
         n_points=n_points,
         scale="zscore" if norm else None,
         alpha=None,
-        callback=_rename(callback, to_symbol),
+        callback=_by_symbol(callback, ids),
         n_jobs=n_jobs,
         backend=backend,
         show_progress_bar=show_progress_bar,
@@ -205,7 +207,7 @@ def cluster_lineage(
     models = None
     if stored is None:
         fitter.fit(adata, genes=genes)
-        stored = _result(fitter, source, to_symbol)
+        stored = _result(fitter, source)
         models = fitter.gene_trends(adata) if return_models else None
     strips = []
     if covariate_key is not None:
@@ -219,7 +221,7 @@ def cluster_lineage(
         _save(figure, save, dpi)
     adata.uns[key] = stored  # last, so that a call that fails changes nothing
     if return_models:
-        return {to_symbol.get(gene, gene): dict(models[gene]) for gene in models}
+        return {gene: dict(models[gene]) for gene in models}
     return None
 
 
@@ -251,9 +253,8 @@ def _save(figure, save, dpi) -> None:
     write_whole(path, lambda draft: figure.savefig(draft, format=suffix, dpi=dpi or 150, bbox_inches="tight"))
 
 
-def _result(fitter: TrendClusterer, source: dict, to_symbol: dict[str, str]) -> AnnData:
+def _result(fitter: TrendClusterer, source: dict) -> AnnData:
     result = to_anndata(fitter)
-    result.obs_names = [to_symbol.get(gene, gene) for gene in result.obs_names]
     result.uns["lineage_clust"]["source"] = provenance.to_json(source)
     return result
 
@@ -306,37 +307,12 @@ def _prepare_options(kwargs: dict) -> dict:
     }
 
 
-def _resolve_names(adata: AnnData, genes, symbols: str | None, use_raw: bool) -> tuple[list[str], dict[str, str]]:
-    """Return var_names of the genes, and the symbol of each if they are named by symbols."""
-    if symbols is None:
-        if genes is None:
-            raise ValueError("genes is None. Name the genes, e.g. adata.var_names or those of lineage_drivers().")
-        return resolve_genes(adata, genes, use_raw=use_raw), {}
-    check_key("gene_symbols", symbols)
-    var = (adata.raw if use_raw else adata).var
-    if symbols not in var:
-        raise UnknownNameError(f"gene_symbols {symbols!r} is not in var.{did_you_mean(symbols, var.columns)}")
-    if isinstance(genes, str):
-        raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
-    if np.ndim(genes) == 0:
-        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
-    column = pd.Series(var.index.to_numpy(), index=var[symbols].astype(str).to_numpy())
-    column = column[~column.index.duplicated()]
-    unknown = [gene for gene in genes if gene not in column.index]
-    if unknown:
-        raise UnknownNameError(
-            f"Gene {unknown[0]!r} is not in var[{symbols!r}].{did_you_mean(unknown[0], column.index)}"
-        )
-    names = [str(column[gene]) for gene in dict.fromkeys(genes)]
-    return resolve_genes(adata, names, use_raw=use_raw), dict(zip(names, map(str, dict.fromkeys(genes)), strict=True))
-
-
-def _rename(spec: object, to_symbol: dict[str, str]) -> object:
-    """Return a mapping by symbol as one by name; anything else as it is."""
-    if not isinstance(spec, Mapping) or not to_symbol:
+def _by_symbol(spec: object, ids: Mapping[str, str]) -> object:
+    """Return a mapping by the names of genes, of which some may be given by their identifiers; anything else as it is."""
+    if not isinstance(spec, Mapping) or not ids:
         return spec
-    to_name = {symbol: name for name, symbol in to_symbol.items()}
-    return {to_name.get(gene, gene): entry for gene, entry in spec.items()}
+    names = {gene_id: name for name, gene_id in ids.items()}
+    return {gene if gene in ids else names.get(gene, gene): entry for gene, entry in spec.items()}
 
 
 def _ordered(time_range):

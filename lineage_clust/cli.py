@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,15 +15,15 @@ from . import __version__, datasets
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
 from .evidence.gating import Gate
-from .utils.atomic import write_whole
 from .utils.progress import progress_bars
-from .writing.results import default_key, h5ad_bytes
+from .utils.together import folder_for, write_together
+from .writing.result_files import result_files
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 _N_FAILED_SHOWN = 5
 _NAMED = re.compile(
-    r"\b(pass )?(alpha|backward|genes|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range|time_key"
-    r"|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
+    r"\b(pass )?(alpha|backward|genes|gene_symbols|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range"
+    r"|time_key|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
 )
 _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
@@ -37,25 +39,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, or 2 after an error, which is one sentence on stderr.
+        Exit code: 0; 2 after an error, which is one sentence on stderr; 130 after an interruption. Unless it is 0, no
+        file was written or changed.
     """
     arguments = make_parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("always", LineageClustWarning)
         warnings.showwarning = _show_warning(warnings.showwarning)
         try:
-            arguments.command(arguments)
-        except (OSError, TypeError, ValueError) as error:
-            print(f"lineage-clust: error: {_one_line(error)}", file=sys.stderr)
-            return 2
-        except MemoryError as error:
-            reason = _one_line(error) or "Python says no more"
-            print(
-                f"lineage-clust: error: there is not enough memory ({reason}). Name fewer genes with --genes.",
-                file=sys.stderr,
-            )
-            return 2
+            report = arguments.command(arguments)
+        except KeyboardInterrupt:
+            return _fail(arguments, "interrupted; no file was written.", 130)
+        except Exception as error:  # of whatever kind: a user of the program cannot be expected to read a traceback
+            return _fail(arguments, f"error: {_sentence(error)}")
+        try:
+            print(report)
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads on, as after `| head`: the files are there
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _fail(arguments: argparse.Namespace, sentence: str, code: int = 2) -> int:
+    if arguments.debug:
+        traceback.print_exc()
+    print(f"lineage-clust: {sentence}", file=sys.stderr)
+    return code
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error says, and of a kind that our own code does not raise, what to do."""
+    said = _one_line(error)
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({said or 'Python says no more'}). Name fewer genes with --genes."
+    if isinstance(error, (OSError, TypeError, ValueError)) and said:
+        return said
+    what = f"{type(error).__name__}: {said}".rstrip(": ")
+    return f"{what}{'' if what.endswith('.') else '.'} Add --debug to see where it happened."
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -74,6 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Analyse the bundled cells of mouse bone marrow: the erythroid and the myeloid lineage.",
     )
     demo.set_defaults(command=_demo)
+    _add_debug(demo)
     demo.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results, made if missing")
 
     run = commands.add_parser(
@@ -82,12 +103,16 @@ def make_parser() -> argparse.ArgumentParser:
         description="Analyse one lineage of an h5ad file that holds expression, pseudotime and lineage weights.",
     )
     run.set_defaults(command=_run)
+    _add_debug(run)
     run.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
     run.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results, made if missing")
     run.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
     reading = run.add_argument_group("what is read")
     reading.add_argument("--lineage", metavar="NAME", help="the lineage (default: the only one there is)")
     reading.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (default: all)")
+    reading.add_argument(
+        "--gene-symbols", metavar="COLUMN", help="column of var by which genes go in all results (default: var_names)"
+    )
     reading.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (default: the usual names)")
     reading.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (default: the usual names)")
     reading.add_argument("--layer", metavar="KEY", help="layer with the expression (default: X)")
@@ -141,70 +166,56 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _demo(arguments: argparse.Namespace) -> None:
+def _add_debug(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--debug", action="store_true", help="after an error, show Python's traceback as well")
+
+
+def _demo(arguments: argparse.Namespace) -> str:
     adata = datasets.bone_marrow()
-    print(f"Mouse bone marrow (Paul et al., 2015): {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
-    for lineage in ("Ery", "Myeloid"):
-        _analyse(TrendClusterer(lineage=lineage, random_state=0), adata, arguments.out, report=True)
+    head = f"Mouse bone marrow (Paul et al., 2015): {adata.n_obs:,} cells, {adata.n_vars:,} genes."
+    clusterers = [TrendClusterer(lineage=lineage, random_state=0) for lineage in ("Ery", "Myeloid")]
+    return f"{head}\n\n{_analyse(clusterers, adata, arguments.out, report=True)}"
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> str:
     clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
     names = clusterer.get_params().keys() - {"genes", "random_state"}
     clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})
     backed = arguments.backed or arguments.memory_budget is not None
     adata = _read(arguments.file, backed)
     try:
-        print(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.\n")
-        _analyse(clusterer, adata, arguments.out, arguments.report)
+        head = f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes."
+        return f"{head}\n\n{_analyse([clusterer], adata, arguments.out, arguments.report)}"
     finally:
         if backed:
             adata.file.close()
 
 
-def _analyse(clusterer: TrendClusterer, adata, folder: Path, report: bool) -> None:
-    """Fit, write the files of a lineage and print its summary."""
+def _analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool) -> str:
+    """Fit each lineage, write the files of all of them or none, and return their summaries."""
     with progress_bars(sys.stderr.isatty()):
-        clusterer.fit(adata)
-        files = write_files(clusterer, folder, adata if report else None)
-    print(summary(clusterer))
-    print(f"  files in {folder}: {', '.join(path.name for path in files)}\n")
+        fits = [clusterer.fit(adata) for clusterer in clusterers]
+        written = _write_all(fits, folder, adata if report else None)
+    return "\n".join(
+        f"{summary(fitted)}\n  files in {folder}: {', '.join(path.name for path in files)}\n"
+        for fitted, files in zip(fits, written, strict=True)
+    )
 
 
 def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
-    """Write picture, tables, results and report of a fitted TrendClusterer, each in one step, and return their paths.
+    """Write picture, tables, results and report of a fitted TrendClusterer, and return their paths.
 
-    Without a cluster there is no picture, and without `cells`, the AnnData, no report; one that an earlier run left is
-    removed.
+    Either all files are written or the folder is left as it was. Without a cluster there is no picture, and without
+    `cells`, the AnnData, no report; one that an earlier run left is removed.
     """
-    import matplotlib
+    return _write_all([fitted], folder, cells)[0]
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
-    folder.mkdir(parents=True, exist_ok=True)
-    kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
-    picture, genes, clusters, results, page = (
-        folder / f"{default_key(fitted.lineage_, prefix)}.{suffix}" for prefix, suffix in kinds
-    )
-    written = [genes, clusters, results]
-    if fitted.n_clusters_:
-        figure = fitted.plot()
-        write_whole(picture, lambda path: figure.savefig(path, format="png", dpi=150))
-        plt.close(figure)
-        written.insert(0, picture)
-    else:
-        picture.unlink(missing_ok=True)
-    write_whole(genes, fitted.gene_table_.to_csv)
-    write_whole(clusters, fitted.cluster_table_.to_csv)
-    content = h5ad_bytes(fitted.to_anndata())
-    write_whole(results, lambda path: path.write_bytes(content))
-    if cells is not None:
-        fitted.report(page, cells)
-        written.append(page)
-    else:
-        page.unlink(missing_ok=True)
-    return written
+def _write_all(fits: Sequence[TrendClusterer], folder: Path, cells) -> list[list[Path]]:
+    files = [result_files(fitted, folder, cells) for fitted in fits]
+    with folder_for(folder):
+        write_together({path: writer for one in files for path, writer in one.items()})
+    return [[path for path, writer in one.items() if writer is not None] for one in files]
 
 
 def summary(fitted: TrendClusterer) -> str:

@@ -32,6 +32,7 @@ from .fitting.lineage_fit import fit_trends
 from .fitting.tabulating import Tables, can_wait
 from .lineage import check_anndata, read_lineage, resolve_genes
 from .models.mapping import entries
+from .reading.gene_names import FittedSymbols, gene_ids
 from .reading.labels_of_cells import labels_may_come_second
 from .reading.lineage_keys import check_distinct
 from .reading.value_checks import check_values
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+_AS_FITTED: Any = object()
 
 
 class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -97,6 +99,11 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         cells of a rare lineage.
     filter_cells : float, default=None
         Cells in which a gene's expression is at most this are left out for that gene.
+    gene_symbols : str, default=None
+        Column of `adata.var` (or `adata.raw.var`) with the names by which genes go in all results, where `var_names`
+        are identifiers such as those of Ensembl; `None` = `var_names`. Symbols that several genes share are made unique
+        as anndata does ("A", "A-1"), a gene without one goes by its identifier. `genes` takes both. In other cells,
+        fitted genes are found by their identifiers.
     covariates : sequence of str, default=None
         obs keys of unpenalised terms; trends are predicted at their weighted average.
     offset : str or array of shape (n_cells,), default=None
@@ -131,6 +138,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     ----------
     genes_ : list of str
         Genes with a trend, in input order.
+    gene_ids_ : list of str
+        What `var_names` has for them: the same, unless there are `gene_symbols`.
     failed_ : dict of str to str
         Reason by gene, for genes without one.
     lineage_ : str, None or list of str
@@ -211,6 +220,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         endpoint_threshold: float | None = None,
         weight_threshold: WeightThreshold = (0.01, 0.0),
         filter_cells: float | None = None,
+        gene_symbols: str | None = None,
         covariates: Sequence[str] | None = None,
         offset: str | ArrayLike | None = None,
         n_points: int = 200,
@@ -240,6 +250,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.endpoint_threshold = endpoint_threshold
         self.weight_threshold = weight_threshold
         self.filter_cells = filter_cells
+        self.gene_symbols = gene_symbols
         self.covariates = covariates
         self.offset = offset
         self.n_points = n_points
@@ -298,9 +309,11 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         )
         model = components.with_defaults(model, random_state=self.random_state)
         self._check_callback()
-        genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw)
+        symbols = self.gene_symbols
+        genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
+        ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)
         check_points(self.n_points, len(genes) * len(names))
-        lineages = [self._read(adata, name, genes) for name in names]
+        lineages = [self._read(adata, name, genes, symbols=symbols) for name in names]
         check_values(
             adata, lineages, components.families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset
         )
@@ -329,6 +342,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self.model_ = dict(zip(names, (fit.model for fit in fits), strict=True)) if several else fits[0].model
         self.models_ = GeneTrends(fits)
         self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
+        self._gene_ids = ids
         self.n_cells_ = {one.name: len(one.cells) for one in lineages} if several else len(lineages[0].cells)
         self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
         self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
@@ -337,7 +351,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         self._adopt(clusterer, labels, order, centers)
         for name in ("gene_table_", "cluster_table_"):  # of an earlier fit
             self.__dict__.pop(name, None)
-        self._tables = Tables(fits, trends, labels, centers, clusterer, grouped, self.scale, seed)
+        self._tables = Tables(
+            fits, trends, labels, centers, clusterer, grouped, self.scale, seed, None if ids is None else self.gene_ids_
+        )
         self._gene_means, self._gene_stds = scores
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         _log.info(
@@ -393,7 +409,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             )
         scores = module_scores.score(
             adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw,
-            self.memory_budget,
+            self.memory_budget, self._symbols,
         )  # fmt: skip
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
         # scikit-learn names the columns; the names of the cells it could not know
@@ -479,7 +495,9 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             Only with `return_confidence=True`.
         """
         check_is_fitted(self)
-        genes = resolve_genes(adata, self.genes_ if genes is None else genes, use_raw=self.use_raw)
+        genes = resolve_genes(
+            adata, self.genes_ if genes is None else genes, use_raw=self.use_raw, gene_symbols=self._symbols
+        )
         trends = self.trends_for(adata, genes)
         labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
         if self.n_clusters_ > 0 and len(trends.genes):
@@ -567,7 +585,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         """
         check_is_fitted(self)
         genes = self.genes_ if genes is None else genes
-        genes = resolve_genes(adata, genes, use_raw=self.use_raw) if resolve else genes
+        if resolve:
+            genes = resolve_genes(adata, genes, use_raw=self.use_raw, gene_symbols=self._symbols)
         grid = self.pseudotime_[self.grid_lineage_ == ("" if lineage is None else lineage)]
         if len(grid) == 0:
             raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage_!r} was.")
@@ -591,6 +610,18 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             known["gene_table_"], known["cluster_table_"] = tables.make()
             known.pop("_tables", None)
         return known[name]
+
+    @property
+    def gene_ids_(self) -> list[str]:
+        """What `var_names` has for the genes with a trend."""
+        ids = getattr(self, "_gene_ids", None) or {}  # a clusterer of an older file has none
+        return [ids.get(gene, gene) for gene in self.genes_]
+
+    @property
+    def _symbols(self) -> FittedSymbols | None:
+        """By which names genes go in these or other cells, after a fit."""
+        ids = getattr(self, "_gene_ids", None)
+        return None if ids is None else FittedSymbols(self.gene_symbols, ids)
 
     @property
     def fitted_range_(self):
@@ -624,7 +655,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
                 setattr(self, slot, None)
             raise
 
-    def _read(self, adata, name, genes, time_range=None, to_fit=True):
+    def _read(self, adata, name, genes, time_range=None, to_fit=True, symbols=_AS_FITTED):
         return read_lineage(
             adata,
             name,
@@ -638,6 +669,7 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
             endpoint=self.endpoint,
             endpoint_threshold=self.endpoint_threshold,
             weight_threshold=self.weight_threshold,
+            gene_symbols=self._symbols if symbols is _AS_FITTED else symbols,
             covariates=self.covariates,
             offset=self.offset,
             n_points=self.n_points,

@@ -20,6 +20,7 @@ from .lineage import check_anndata, resolve_genes
 from .models.engine.moments import blocks, weighted_products
 from .reading.blocks import BlockedExpression
 from .reading.expression import expression_of, with_annotations
+from .reading.gene_names import gene_ids
 from .reading.lineage_keys import available_lineages, check_distinct, find_weights
 from .trends import adjust
 from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
@@ -45,6 +46,7 @@ def lineage_drivers(
     backward: bool = False,
     layer: str | None = None,
     use_raw: bool = False,
+    gene_symbols: str | None = None,
     cells: Any = None,
     random_state: Seed = None,
     show_progress_bar: bool = False,
@@ -71,6 +73,9 @@ def lineage_drivers(
         Where the fate probabilities are, as in :class:`TrendClusterer`.
     layer, use_raw
         Which expression to read.
+    gene_symbols : str, optional
+        Column of var by which genes go, as in :class:`TrendClusterer`. The table gets a column `gene_ids` then, with
+        their entries of `var_names`.
     cells : array of bool, shape (n_cells,), optional
         Which cells take part, e.g. `adata.obs["clusters"].isin([...])`; cells without a fate probability never do.
     random_state : int, RandomState or None
@@ -126,9 +131,9 @@ def lineage_drivers(
                 "p-values take test='fisher'."
             )
         check_seed("random_state", random_state)
-    genes = resolve_genes(adata, genes, use_raw=use_raw)
+    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     names = _lineages(adata, lineage, lineage_key, backward)
-    matrix = expression_of(adata, genes, layer, use_raw)
+    matrix = expression_of(adata, genes, layer, use_raw, gene_symbols=gene_symbols)
     weights = np.column_stack([find_weights(adata, name, lineage_key, backward)[2] for name in names])
     used = np.isfinite(weights).all(axis=1) & (
         np.ones(adata.n_obs, dtype=bool) if cells is None else _mask(cells, adata)
@@ -157,6 +162,8 @@ def lineage_drivers(
         ):
             columns[f"{name}_{suffix}"] = values
     table = pd.DataFrame(columns, index=pd.Index(genes, name="gene"))
+    if gene_symbols is not None:
+        table["gene_ids"] = list(gene_ids(adata, genes, use_raw, gene_symbols).values())
     return table.sort_values(f"{names[0]}_corr", ascending=False, kind="stable", na_position="last")
 
 
@@ -175,7 +182,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Sign of the correlations that count.
     method : {"pearson", "spearman"}, default="pearson"
         See :func:`lineage_drivers`.
-    lineage_key, backward, layer, use_raw
+    lineage_key, backward, layer, use_raw, gene_symbols
         See :func:`lineage_drivers`.
 
     Attributes
@@ -184,6 +191,8 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Table of all genes.
     genes_ : list of str
         The chosen genes, strongest first.
+    gene_ids_ : list of str
+        What `var_names` has for them: the same, unless there are `gene_symbols`.
     feature_names_in_ : ndarray of str
         Names of the genes of the AnnData seen in `fit`.
 
@@ -208,6 +217,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         backward: bool = False,
         layer: str | None = None,
         use_raw: bool = False,
+        gene_symbols: str | None = None,
     ):
         self.lineage = lineage
         self.n_genes = n_genes
@@ -218,6 +228,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self.backward = backward
         self.layer = layer
         self.use_raw = use_raw
+        self.gene_symbols = gene_symbols
 
     def fit(self, adata: AnnData, y: Any = None) -> Self:
         """Correlate all genes with the lineage, and choose.
@@ -249,7 +260,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         lineage = find_weights(adata, self.lineage, self.lineage_key, self.backward)[0]
         self.drivers_ = lineage_drivers(
             adata, lineage, method=self.method, lineage_key=self.lineage_key, backward=self.backward,
-            layer=self.layer, use_raw=self.use_raw,
+            layer=self.layer, use_raw=self.use_raw, gene_symbols=self.gene_symbols,
         )  # fmt: skip
         r, q = self.drivers_[f"{lineage}_corr"], self.drivers_[f"{lineage}_qval"]
         strength = {"both": r.abs(), "positive": r, "negative": -r}[self.direction]
@@ -258,6 +269,10 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             raise ValueError(f"No gene of {len(r)} goes with lineage {lineage!r}{self._why_none(r)}")
         chosen = kept.sort_values(ascending=False, kind="stable").index[: self.n_genes]
         self.genes_ = [str(gene) for gene in chosen]
+        ids = (
+            self.drivers_["gene_ids"] if self.gene_symbols is not None else dict(zip(chosen, self.genes_, strict=True))
+        )
+        self.gene_ids_ = [str(ids[gene]) for gene in chosen]
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self
 
@@ -273,14 +288,14 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         """Return the AnnData with the chosen genes, in their order there (a view; the data are not copied)."""
         check_is_fitted(self)
         check_anndata(adata)
-        chosen = adata.var_names.isin(self.genes_)
+        chosen = adata.var_names.isin(self.gene_ids_)
         if chosen.sum() < len(self.genes_):
-            missing = [gene for gene in self.genes_ if gene not in set(adata.var_names)]
+            missing = [gene for gene in self.gene_ids_ if gene not in set(adata.var_names)]
             raise UnknownNameError(f"{len(missing)} of the chosen genes are not in adata ({quoted(missing, 5)}).")
         return adata[:, chosen]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the chosen genes, in the order of the AnnData.
+        """Return the names of the chosen genes in the AnnData that `transform` returns, in their order there.
 
         Parameters
         ----------
@@ -292,7 +307,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         ndarray of str
         """
         check_is_fitted(self)
-        return self.feature_names_in_[np.isin(self.feature_names_in_.astype(str), self.genes_)]
+        return self.feature_names_in_[np.isin(self.feature_names_in_.astype(str), self.gene_ids_)]
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: the output is an AnnData always. It is here so that a pipeline can pass the setting on.

@@ -23,6 +23,7 @@ from .reading.branches import warn_of_branches
 from .reading.confounding import check_identified
 from .reading.covariates import design_columns, encode_covariates, known_cells, read_covariates
 from .reading.expression import columns_of, expression_matrix, take, with_annotations
+from .reading.gene_names import Symbols, column_with, gene_names
 from .reading.lineage_keys import find_weights
 from .reading.membership import check_members
 from .reading.modalities import how_to_pass
@@ -100,6 +101,7 @@ def read_lineage(
     endpoint: str = "plateau",
     endpoint_threshold: float | None = None,
     weight_threshold: float | tuple[float, float] = (0.01, 0.0),
+    gene_symbols: Symbols = None,
     covariates: Sequence[str] | None = None,
     offset: object = None,
     n_points: int = 200,
@@ -127,6 +129,8 @@ def read_lineage(
         See :func:`lineage_clust.reading.time_range.find_time_range`.
     weight_threshold
         `(a, b)`: weights below `a` become `b`; one number stands for both. At least one cell must have a weight of `a`.
+    gene_symbols
+        Column of var by which genes go, see :func:`lineage_clust.reading.gene_names.gene_names`; `None` = var_names.
     covariates
         obs keys of additional, unpenalised terms of the model; categorical ones are treatment-coded.
     offset
@@ -161,7 +165,7 @@ def read_lineage(
     """
     check_anndata(adata)
     adata = with_annotations(adata)
-    genes = resolve_genes(adata, genes, use_raw=use_raw)
+    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
     pseudotime = find_pseudotime(adata, time_key, name)
     if name is None:
@@ -199,7 +203,7 @@ def read_lineage(
         "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
         adata.n_obs, start, end, weights_key, len(genes), "raw" if use_raw else "X" if layer is None else f"layer {layer!r}",
     )  # fmt: skip
-    read = columns_of(adata, genes, use_raw)
+    read = columns_of(adata, genes, use_raw, gene_symbols)
     columns, column_names, keys = None, [], []
     if terms is not None and to_fit:
         columns, column_names, keys = design_columns(terms.iloc[cells], weights[cells])
@@ -234,7 +238,9 @@ def check_anndata(adata: object) -> None:
         raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
 
 
-def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False) -> list[str]:
+def resolve_genes(
+    adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False, gene_symbols: Symbols = None
+) -> list[str]:
     """Return the names of the genes to fit: checked, without duplicates, in the order given.
 
     Parameters
@@ -245,6 +251,8 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
         Names, a boolean mask over the genes of `adata`, or `None` for all.
     use_raw
         Whether the names are those of `adata.raw`.
+    gene_symbols
+        Column of var with the names; those of `var_names` are taken too, and returned as their symbols.
 
     Raises
     ------
@@ -266,12 +274,12 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
     if use_raw and adata.raw is None:
         raise ValueError("use_raw=True, but adata.raw is None. Set adata.raw, or pass use_raw=False.")
     var_names = (adata.raw if use_raw else adata).var_names
+    names = gene_names(adata, use_raw, gene_symbols)
     if genes is None:
-        chosen = [str(name) for name in var_names]
-        if len(set(chosen)) < len(chosen):
+        if len({str(name) for name in var_names}) < len(var_names):
             twice = pd.unique(var_names[var_names.duplicated()])
             raise ValueError(f"var_names holds {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
-        return chosen
+        return [str(name) for name in names]
     if isinstance(genes, (str, bytes)):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
     if np.ndim(genes) == 0:
@@ -280,23 +288,20 @@ def resolve_genes(adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool 
     if values and all(isinstance(value, (bool, np.bool_)) for value in values):
         if len(values) != len(var_names):
             raise ValueError(f"A boolean mask of genes needs {len(var_names)} values; got {len(values)}.")
-        values = [name for name, chosen in zip(var_names, values, strict=True) if chosen]
+        values = [name for name, chosen in zip(names, values, strict=True) if chosen]
     if not values:
         raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
     nested = [value for value in values if np.ndim(value) > 0]
     if nested:
         raise TypeError(f"genes must be a flat sequence of names; it holds {nested[0]!r}.")
-    chosen = list(dict.fromkeys(values))
-    known = set(var_names)
+    known = set(names)
+    name_of = {} if gene_symbols is None else dict(zip(var_names, names, strict=True))
+    chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
     unknown = [name for name in chosen if name not in known]
     if unknown:
-        elsewhere = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
-        hint = " It is in adata.raw: pass use_raw=True." if elsewhere else did_you_mean(unknown[0], var_names)
-        where = "adata.raw.var_names" if use_raw else "adata.var_names"
-        what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
-        raise UnknownNameError(f"{what} not in {where}.{hint}")
+        raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
     if not var_names.is_unique:
-        twice = set(var_names[var_names.duplicated()]).intersection(chosen)
+        twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
         if twice:
             raise ValueError(
                 f"var_names holds {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
@@ -308,6 +313,18 @@ def _how_to_make_unique(use_raw: bool) -> str:
     if use_raw:  # the names of raw cannot be set
         return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
     return "Call adata.var_names_make_unique() first."
+
+
+def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
+    """Return what to say of names that are no genes, and where they are instead."""
+    where = "adata.raw.var_names" if use_raw else "adata.var_names"
+    if gene_symbols is not None:
+        column = getattr(gene_symbols, "column", gene_symbols)
+        where = f"adata{'.raw' if use_raw else ''}.var[{column!r}] or {where}"
+    in_raw = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
+    hint = " It is in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
+    what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
+    return f"{what} not in {where}.{hint or did_you_mean(unknown[0], names)}"
 
 
 def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:

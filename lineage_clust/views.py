@@ -153,7 +153,7 @@ class Views:
             grid_lineage=self.grid_lineage_,
             clusters=clusters,
             n_clusters=self.n_clusters_,
-            label_genes=label_genes,
+            label_genes=self._named(label_genes),
             importance=top_order(self.gene_table_)[rows],
             strips=self._strips(adata, covariate_key),
             center=0.0 if two_sided else None,
@@ -214,7 +214,7 @@ class Views:
         from .plotting import plot_gene_trends
 
         check_is_fitted(self)
-        genes = _names(genes)
+        genes = self._named(_names(genes))
         trends = self.models_
         if adata is not None:
             known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
@@ -277,7 +277,7 @@ class Views:
             graph,
             self.labels_[rows],
             [self.genes_[row] for row in rows],
-            label_hubs=label_hubs,
+            label_hubs=self._named(label_hubs),
             n_clusters=self.n_clusters_,
             seed=seed,
             ax=ax,
@@ -332,7 +332,7 @@ class Views:
     def _rows_of(self, genes) -> np.ndarray:
         """Return the rows of genes, or raise an error that says why one has none."""
         rows = {gene: row for row, gene in enumerate(self.genes_)}
-        wanted = list(dict.fromkeys(_names(genes)))
+        wanted = list(dict.fromkeys(self._named(_names(genes))))
         if not wanted:
             raise ValueError("genes is empty. Name at least one, or pass None for all.")
         for gene in wanted:
@@ -341,6 +341,14 @@ class Views:
             if gene not in rows:
                 raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, rows)}")
         return np.array([rows[gene] for gene in wanted])
+
+    def _named(self, genes):
+        """Return the names by which genes go in the results, of genes that may be given by their identifiers."""
+        ids = getattr(self, "_gene_ids", None)
+        if ids is None or not isinstance(genes, (list, tuple, np.ndarray)):
+            return genes
+        names = {gene_id: name for name, gene_id in ids.items()}
+        return [gene if gene in ids else names.get(gene, gene) for gene in genes]
 
     def _clustered_rows(self) -> np.ndarray:
         """Return the rows that the clusterer was given: those that pass all bounds and are not constant."""

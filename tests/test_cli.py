@@ -339,3 +339,62 @@ def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
         "lineage-clust: error: there is not enough memory (Unable to allocate 7 TiB). Name fewer genes with --genes.\n"
     )
     assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("first\nsecond"), ZeroDivisionError(), KeyError("x"), AssertionError(), ImportError("no zarr.")],
+)
+@pytest.mark.parametrize("place", ["clusterer.TrendClusterer.fit", "writing.result_files.h5ad_bytes"])
+def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_path, capsys, monkeypatch):
+    def fail(*_arguments, **_keywords):
+        raise error
+
+    monkeypatch.setattr(f"lineage_clust.{place}", fail)
+    command = ["run", str(file), "--lineage", "B", "--report", "--out", str(tmp_path / "made" / "here")]
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"lineage-clust: error: {type(error).__name__}")
+    assert err.endswith("Add --debug to see where it happened.\n")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "made").exists()
+    assert main([*command, "--debug"]) == 2
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch):
+    command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
+    assert main([*command, "--report"]) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    def fail(*_arguments):
+        raise RuntimeError
+
+    monkeypatch.setattr("lineage_clust.writing.result_files.h5ad_bytes", fail)
+    assert main([*command, "--genes", "up0,up1,down0"]) == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_demo_that_fails_at_its_last_lineage_leaves_nothing(tmp_path, capsys, monkeypatch):
+    to_anndata = lc.TrendClusterer.to_anndata
+
+    def fail(self):
+        if self.lineage_ == "Myeloid":
+            raise RuntimeError("cannot write strings")
+        return to_anndata(self)
+
+    monkeypatch.setattr(lc.TrendClusterer, "to_anndata", fail)
+    monkeypatch.setattr(lc.TrendClusterer, "report", lambda self, path, adata: path.write_text("report"))
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 2
+    assert "RuntimeError: cannot write strings." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interruption_is_one_sentence(file, tmp_path, capsys, monkeypatch):
+    def interrupted(*_arguments, **_keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lc.TrendClusterer, "fit", interrupted)
+    assert main(["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "lineage-clust: interrupted; no file was written.\n"

@@ -6,6 +6,8 @@ from importlib.resources import as_file, files
 
 from anndata import AnnData, read_h5ad
 
+from ..utils.plain_text import plain_annotations
+
 
 def bone_marrow() -> AnnData:
     """Load mouse bone marrow: 2,660 cells, 240 genes, an erythroid and a myeloid lineage.
@@ -49,4 +51,4 @@ def bone_marrow() -> AnnData:
     ['Ery', 'Myeloid']
     """
     with as_file(files(__package__) / "bone_marrow_240.h5ad") as path:
-        return read_h5ad(path)
+        return plain_annotations(read_h5ad(path))

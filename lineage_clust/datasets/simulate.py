@@ -13,6 +13,7 @@ from scipy import sparse
 from scipy.special import expit, softmax
 
 from ..utils.memory import machine_memory
+from ..utils.plain_text import plain_text
 
 N_GRID = 200  # points at which the true curves are stored
 _N_FINE = 1001  # points between which the true means are interpolated
@@ -188,6 +189,7 @@ def simulate_lineage(
     np.log1p(expression.data, out=expression.data)
     grid = np.linspace(0, 1, N_GRID)
     lineages = [f"lineage_{number}" for number in lineage + 1]
+    obs, var = plain_text(obs), plain_text(var)
     return AnnData(
         X=expression,
         obs=obs,

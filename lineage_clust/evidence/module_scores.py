@@ -10,6 +10,7 @@ from ..models.engine.moments import weighted_products
 from ..models.engine.sums import column_totals
 from ..reading.blocks import BlockedExpression
 from ..reading.expression import expression_of, take
+from ..reading.gene_names import gene_names
 
 
 def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=None) -> tuple[np.ndarray, np.ndarray]:
@@ -35,18 +36,18 @@ def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=N
     return means, np.sqrt(np.where(variances > 1e-13 * squares / n_cells, variances, 0.0))
 
 
-def score(adata, genes, labels, means, stds, layer, use_raw, memory_budget=None) -> np.ndarray:
+def score(adata, genes, labels, means, stds, layer, use_raw, memory_budget=None, gene_symbols=None) -> np.ndarray:
     """Return `(n_cells, n_clusters)` means of standardised expression; a gene without variance counts 0."""
     assigned = np.flatnonzero(labels >= 0)
     names = [genes[index] for index in assigned]
-    known = set((adata.raw if use_raw and adata.raw is not None else adata).var_names)
+    known = set(gene_names(adata, use_raw and adata.raw is not None, gene_symbols))
     missing = [name for name in names if name not in known]
     if missing:
         raise UnknownNameError(
             f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform "
             "needs the genes that were clustered in fit."
         )
-    matrix = expression_of(adata, names, layer, use_raw, memory_budget)
+    matrix = expression_of(adata, names, layer, use_raw, memory_budget, gene_symbols)
     clusters = labels[assigned]
     inverse = np.divide(1.0, stds[assigned], out=np.zeros(len(assigned)), where=stds[assigned] > 0)
     inverse /= np.bincount(clusters)[clusters]

@@ -40,6 +40,8 @@ class Tables:
         How trends were scaled.
     seed
         Of the draws.
+    ids
+        `(n_genes,)` identifiers of genes that go by another name, or `None`.
     """
 
     fits: Sequence[FittedLineage]
@@ -50,6 +52,7 @@ class Tables:
     grouped: np.ndarray
     scale: Any
     seed: int
+    ids: Sequence[str] | None = None
 
     def make(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the gene table and the cluster table."""
@@ -61,7 +64,10 @@ class Tables:
         genes.insert(0, "cluster", self.labels)
         genes.insert(1, "confidence", self._confidence())
         several = trends.grid_lineage if len(self.fits) > 1 else None
-        return genes, cluster_table(genes, self.centers, trends.grid, several)
+        clusters = cluster_table(genes, self.centers, trends.grid, several)
+        if self.ids is not None:
+            genes["gene_ids"] = list(self.ids)
+        return genes, clusters
 
     def _confidence(self) -> np.ndarray:
         confidence = np.full(len(self.labels), np.nan)

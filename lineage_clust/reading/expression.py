@@ -13,6 +13,7 @@ from scipy import sparse
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..utils.checking import check_key
 from .blocks import BlockedExpression
+from .gene_names import Symbols, gene_names, var_table
 from .memory_budget import parse_budget
 from .sources import in_dask, is_stored, nbytes
 
@@ -20,16 +21,17 @@ _LARGE = 2**20  # stored values in memory, from which on what is chosen of them 
 
 
 def expression_of(
-    adata: AnnData, genes: Sequence[str], layer: str | None = None, use_raw: bool = False, memory_budget: object = None
-):
+    adata: AnnData, genes: Sequence[str], layer: str | None = None, use_raw: bool = False, memory_budget: object = None,
+    gene_symbols: Symbols = None,
+):  # fmt: skip
     """Return the expression `(n_obs, n_genes)` of some genes in all cells, in a form that a Lineage has it in."""
     matrix = expression_matrix(adata, layer, use_raw, memory_budget)
-    return take(matrix, np.arange(matrix.shape[0]), columns_of(adata, genes, use_raw))
+    return take(matrix, np.arange(matrix.shape[0]), columns_of(adata, genes, use_raw, gene_symbols))
 
 
-def columns_of(adata: AnnData, genes: Sequence[str], use_raw: bool) -> np.ndarray:
+def columns_of(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: Symbols = None) -> np.ndarray:
     """Return the positions of genes of which each is there once; others may be there twice."""
-    position = {name: column for column, name in enumerate((adata.raw if use_raw else adata).var_names)}
+    position = {name: column for column, name in enumerate(gene_names(adata, use_raw, gene_symbols))}
     return np.array([position[name] for name in genes])
 
 
@@ -86,7 +88,7 @@ def with_annotations(adata: AnnData) -> AnnData:
         return adata
     tables = {name: _in_memory(table) for name, table in adata.obsm.items()}
     return AnnData(
-        adata.X, obs=_in_memory(adata.obs), var=pd.DataFrame(index=pd.Index(adata.var_names)), obsm=tables,
+        adata.X, obs=_in_memory(adata.obs), var=var_table(adata, False), obsm=tables,
         layers=dict(adata.layers), uns=dict(adata.uns), raw=None if adata.raw is None else adata.raw,
     )  # fmt: skip
 

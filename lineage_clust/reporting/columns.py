@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-_DETAILS = ("pvalue", "converged", "lambda")
+_DETAILS = ("pvalue", "converged", "lambda", "gene_ids")
 
 # What a reader of the table, who may not know the library, wants to know of a column.
 MEANINGS = {
     "gene": "Name of the gene.",
+    "gene_ids": "Identifier of the gene in the data (var_names).",
     "trend": "Its trend over pseudotime, stretched to the full height.",
     "cluster": "Cluster of the gene, 0 = earliest peak; none = not assigned.",
     "confidence": "How often the gene stays with its cluster when the trends are drawn anew, from 0 to 1: how well its "

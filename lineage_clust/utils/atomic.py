@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeAlias
 
 from .checking import as_path
 
+Writer: TypeAlias = Callable[[Path], object]
 
-def write_whole(path: str | bytes | os.PathLike, writer: Callable[[Path], object]) -> None:
+
+def write_whole(path: str | bytes | os.PathLike, writer: Writer) -> None:
     """Have a file written beside its place, and put it there once it is complete.
 
     Parameters
@@ -37,22 +40,55 @@ def write_whole(path: str | bytes | os.PathLike, writer: Callable[[Path], object
     'done'
     """
     name = as_path(path)
-    target = Path(os.path.realpath(name))
-    if target.exists() and not target.is_file():
-        raise OSError(f"{str(name)!r} is a folder or a device, not a file. Pass the name of a file.")
-    draft = target.with_name(f".{token_hex(8)}.part")  # short: the longest name that fits is not too long with it
-    try:
-        with unhidden_interruptions():
-            writer(draft)
-        _flush(draft)
+    target = target_of(name)
+    draft = beside(target)
+    with removed_on_failure(draft), naming(name):
+        write_draft(draft, writer)
         os.replace(draft, target)
+
+
+def target_of(path: Path) -> Path:
+    """Return the file that a path leads to, over links, or raise an OSError if that is something else than a file."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{str(path)!r} is a folder or a device, not a file. Pass the name of a file.")
+    return target
+
+
+def beside(target: Path) -> Path:
+    """Return a new hidden name in the folder of a file."""
+    return target.with_name(f".{token_hex(8)}.part")  # short: the longest name that fits is not too long with it
+
+
+def write_draft(draft: Path, writer: Writer) -> None:
+    """Have a file written, and the system put it on the disk."""
+    with unhidden_interruptions():
+        writer(draft)
+    _flush(draft)
+
+
+@contextmanager
+def removed_on_failure(*drafts: Path) -> Iterator[None]:
+    """Remove files if what is done with them fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        for draft in drafts:
+            try:
+                os.unlink(draft)
+            except OSError:
+                pass
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have errors of the system name a file, and not its draft."""
+    try:
+        yield
     except BaseException as error:
-        try:
-            os.unlink(draft)
-        except OSError:
-            pass
         if code := _error_number(error):
-            raise OSError(code, os.strerror(code), str(name)) from error
+            raise OSError(code, os.strerror(code), str(path)) from error
         raise
 
 

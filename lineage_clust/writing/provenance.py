@@ -42,7 +42,9 @@ def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str
         "genes": list(genes),
         "pseudotime values": fingerprint(find_pseudotime(adata, fitter.time_key, name)),
         "lineage weights": fingerprint(weights),
-        "expression": fingerprint(expression_of(adata, genes, fitter.layer, fitter.use_raw)),
+        "expression": fingerprint(
+            expression_of(adata, genes, fitter.layer, fitter.use_raw, gene_symbols=fitter.gene_symbols)
+        ),
     }
     return {**{name: _plain(value) for name, value in parameters.items()}, **data}
 

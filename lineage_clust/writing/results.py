@@ -12,6 +12,7 @@ from anndata import AnnData
 from .. import __version__
 from ..plotting.colors import UNASSIGNED, cluster_colors
 from ..utils.checking import check_key
+from ..utils.plain_text import plain_text, text_categories, text_index
 from ..utils.types import Names
 
 
@@ -46,7 +47,7 @@ def to_anndata(fitted) -> AnnData:
         {"x_test": fitted.pseudotime_, "lineage": fitted.grid_lineage_.astype(str)},
         index=[str(point) for point in range(len(fitted.pseudotime_))],
     )
-    result = AnnData(fitted.scaled_trends_.copy(), obs=obs, var=var)
+    result = AnnData(fitted.scaled_trends_.copy(), obs=plain_text(obs), var=plain_text(var))
     result.layers["trends"] = fitted.trends_.copy()
     if fitted.trend_se_ is not None:
         result.layers["se"] = fitted.trend_se_.copy()
@@ -76,12 +77,12 @@ def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
     """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
     check_key("key", key)
     key = default_key(fitted.lineage_) if key is None else safe_key(key)
-    table = fitted.gene_table_.drop(columns="cluster", errors="ignore").rename(columns=safe_key)
+    table = fitted.gene_table_.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=safe_key)
     table.insert(0, "cluster", _categories(fitted.labels_))
-    table.index = pd.Index(fitted.genes_)
+    table.index = pd.Index(fitted.gene_ids_)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
-    rows = adata.var_names.get_indexer(fitted.genes_)
+    rows = adata.var_names.get_indexer(fitted.gene_ids_)
     arrays = {}
     for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
         if values is not None:
@@ -122,7 +123,7 @@ def provenance(fitted) -> dict:
 
 def _categories(labels: np.ndarray) -> pd.Categorical:
     names = [str(label) for label in np.unique(labels)]
-    return pd.Categorical([str(label) for label in labels], categories=names)
+    return pd.Categorical([str(label) for label in labels], categories=text_index(names))
 
 
 def _colors(clusters: pd.Series) -> np.ndarray:
@@ -150,7 +151,7 @@ def _with_gaps(values: pd.Series, whole: pd.Series):
         return whole.astype("boolean").array
     if pd.api.types.is_numeric_dtype(values):
         return whole.to_numpy(dtype=float)
-    return pd.Categorical(whole.where(whole.isna(), whole.astype(str)))
+    return text_categories(whole.where(whole.isna(), whole.astype(str)))
 
 
 def _writable(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,67 @@
+"""Text as Python strings in arrays of dtype object, which every release of anndata writes to files.
+
+pandas 3 makes a type of its own of text. Releases of anndata before 0.12.7 can be installed beside it and cannot write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+from anndata import AnnData
+
+
+def text_index(names: Iterable[object], name: object = None) -> pd.Index:
+    """Return an index of names of dtype object.
+
+    Examples
+    --------
+    >>> text_index(["a", "b"]).dtype
+    dtype('O')
+    """
+    return pd.Index([str(one) for one in names], dtype=object, name=name)
+
+
+def text_categories(values: pd.Series | pd.Categorical) -> pd.Categorical:
+    """Return categories of text, of dtype object, of values that are text, categories or missing.
+
+    Examples
+    --------
+    >>> text_categories(pd.Series(["a", None, "a"])).categories.dtype
+    dtype('O')
+    """
+    found = pd.Categorical(values)
+    dtype = pd.CategoricalDtype(text_index(found.categories), ordered=found.ordered)
+    return pd.Categorical.from_codes(found.codes, dtype=dtype)
+
+
+def plain_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its index, columns of text and categories of text as dtype object; else as it is.
+
+    Examples
+    --------
+    >>> plain_text(pd.DataFrame({"a": ["x", "y"]})).dtypes["a"]
+    dtype('O')
+    """
+    table = table.copy(deep=False)
+    for name in table.columns:
+        column = table[name]
+        if isinstance(column.dtype, pd.CategoricalDtype) and pd.api.types.is_string_dtype(column.cat.categories):
+            table[name] = text_categories(column.array)
+        elif pd.api.types.is_string_dtype(column.dtype):
+            table[name] = column.astype(object)
+    table.index = text_index(table.index, table.index.name)
+    return table
+
+
+def plain_annotations(adata: AnnData) -> AnnData:
+    """Return an AnnData of the same arrays, with text in obs, var and the tables of obsm as dtype object."""
+    obs, var = plain_text(adata.obs), plain_text(adata.var)
+    obsm = {
+        key: values.set_axis(obs.index, axis=0) if isinstance(values, pd.DataFrame) else values
+        for key, values in adata.obsm.items()
+    }
+    return AnnData(
+        adata.X, obs=obs, var=var, obsm=obsm, varm=dict(adata.varm), layers=dict(adata.layers), obsp=dict(adata.obsp),
+        varp=dict(adata.varp), uns=dict(adata.uns),
+    )  # fmt: skip

@@ -1,0 +1,50 @@
+"""The files that the command line leaves of a fit: picture, tables, results and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .results import default_key, h5ad_bytes
+
+if TYPE_CHECKING:
+    from ..clusterer import TrendClusterer
+    from ..utils.atomic import Writer
+
+
+def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:
+    """Return by path what writes each file, or `None` for one that does not belong to this fit.
+
+    Parameters
+    ----------
+    fitted
+        Without a cluster there is no picture.
+    folder
+        Where they are to lie.
+    cells
+        The AnnData, which the report shows; without it there is none.
+    """
+    kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
+    picture, genes, clusters, results, page = (
+        folder / f"{default_key(fitted.lineage_, prefix)}.{suffix}" for prefix, suffix in kinds
+    )
+    return {
+        picture: (lambda path: _draw(fitted, path)) if fitted.n_clusters_ else None,
+        genes: lambda path: fitted.gene_table_.to_csv(path),
+        clusters: lambda path: fitted.cluster_table_.to_csv(path),
+        results: lambda path: path.write_bytes(h5ad_bytes(fitted.to_anndata())),
+        page: (lambda path: fitted.report(path, cells)) if cells is not None else None,
+    }
+
+
+def _draw(fitted: TrendClusterer, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure = fitted.plot()
+    try:
+        figure.savefig(path, format="png", dpi=150)
+    finally:
+        plt.close(figure)
