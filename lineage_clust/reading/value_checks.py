@@ -143,4 +143,4 @@ def _explained(values: np.ndarray, columns: np.ndarray) -> float:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, LineageClustWarning, stacklevel=4)
+    warnings.warn(message, LineageClustWarning, stacklevel=5)
