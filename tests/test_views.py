@@ -167,9 +167,10 @@ def test_graph_of_small_clusters_left_out_and_of_a_loaded_fit(cells, tmp_path):
 def test_stability_marks_what_was_chosen(automatic, fitted):
     ax = automatic.plot_stability()
     curve = automatic.clusterer_.stability_
-    np.testing.assert_array_equal(ax.lines[0].get_xdata(), curve.resolutions)
-    (mark,) = [line for line in ax.lines if line.get_label().startswith("chosen")]
-    assert mark.get_xdata()[0] == pytest.approx(automatic.clusterer_.resolution_)
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), curve.n_clusters[curve.n_clusters > 1])
+    assert curve.chosen == automatic.n_clusters_
+    said = ax.get_legend().get_texts()[-1].get_text()
+    assert said.startswith(f"chosen: {automatic.n_clusters_} cluster")
     with pytest.raises(
         ValueError, match=r'no stability curve to draw. Fit with clusterer=GraphClusterer\(resolution="auto"\)'
     ):
@@ -224,13 +225,13 @@ def test_fit_and_cells_stay_as_they_are(joint, cells):
     assert all(joint.__dict__[name] is value for name, value in before[4].items())
 
 
-def test_the_stability_curve_says_what_became_of_the_cut():
+def test_the_stability_curve_says_what_was_chosen():
     adata = lc.datasets.bone_marrow()
-    tc = lc.TrendClusterer(weight_threshold=(0.01, 0.01), random_state=0).fit(adata, lineage="Ery")
-    legend = " ".join(text.get_text().replace("\n", " ") for text in tc.plot_stability().get_legend().get_texts())
-    cut = tc.clusterer_.stability_.n_clusters[tc.clusterer_.stability_.resolutions == tc.clusterer_.resolution_][0]
-    assert f"{cut} clusters ({tc.n_clusters_} once merged)" in legend
+    tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+    assert tc.clusterer_.stability_.chosen == tc.n_clusters_
+    assert tc.plot_stability().get_legend().get_texts()[-1].get_text() == f"chosen: {tc.n_clusters_} clusters"
+    assert f"With {tc.n_clusters_ + 1} clusters, " in tc.clusterer_.stability_.why
     alike = lc.datasets.simulate_lineage(600, 50, 1, random_state=0)
     one = lc.TrendClusterer(random_state=0).fit(alike, lineage="lineage_1")
     assert one.n_clusters_ == 1
-    assert any("one cluster" in text.get_text() for text in one.plot_stability().get_legend().get_texts())
+    assert one.plot_stability().get_legend().get_texts()[-1].get_text() == "chosen: 1 cluster"

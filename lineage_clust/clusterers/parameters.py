@@ -105,7 +105,7 @@ def _check_neighbors(neighbors):
 
 
 def is_number(value, kind):
-    """Return whether a value is a number of a kind; True and False are none."""
+    """Return whether a value is a number of this kind; True and False are not."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,10 +91,24 @@ def plot_stability(
     ax.set(xlabel="number of clusters", ylabel="least distinct two clusters")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.48), bbox_transform=inches_beside(ax, "bottom left"),
-              frameon=False, fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
+    # below the curves, for there is no corner that they never come to
+    handles, texts = ax.get_legend_handles_labels()
+    ax.legend(handles, _wrapped(texts, _width(ax)), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
+              bbox_transform=inches_beside(ax, "bottom left"), fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
     return ax
 
 
 def _count(n_clusters: int) -> str:
     return f"{n_clusters} cluster{'s' if n_clusters != 1 else ''}"
+
+
+def _width(ax) -> float:
+    """Return the width of an axes in inches, once the figure's layout has made room for its labels."""
+    ax.figure.figure.draw_without_rendering()
+    return ax.get_window_extent().width / ax.figure.dpi
+
+
+def _wrapped(texts: list[str], width: float) -> list[str]:
+    """Return texts in lines that fit beside the handles of a legend, which are about 2.8 letters' heights wide."""
+    n_letters = int((72 * width / _FONT - 2.8) / 0.62)
+    return [fill(text, max(n_letters, 12)) for text in texts]

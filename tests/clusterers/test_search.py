@@ -1,14 +1,27 @@
-"""`resolution="auto"`: the number of clusters is found, with draws and without."""
+"""`resolution="auto"`: the most clusters of which every two are distinct, with draws and without."""
+
+import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import RadiusNeighborsTransformer
 
 import lineage_clust as lc
 from lineage_clust import GraphClusterer, TrendClusterer
+from lineage_clust.clusterers.communities import as_igraph, find_communities
+from lineage_clust.clusterers.distinctness import Bounds, Material
+from lineage_clust.clusterers.labels import numbered_by_size
+from lineage_clust.clusterers.search import finest_distinct, merging_path
+
+from .shapes import TIME, bumps, noisy, smooth_noise, zscored
 
 AUTO = GraphClusterer(resolution="auto")
+SEEDS = st.integers(0, 10**6)
 
 
 def modules(n_modules, n_rows=90, noise=0.12, seed=0):
@@ -31,18 +44,20 @@ def modules(n_modules, n_rows=90, noise=0.12, seed=0):
 @pytest.mark.parametrize("n_modules", [2, 3, 4, 6])
 def test_the_number_of_clusters_is_found(n_modules):
     X, truth, draws = modules(n_modules)
-    for given in (draws(), None):
-        clusterer = GraphClusterer(resolution="auto", random_state=0).fit(X, draws=given)
+    for drawn in (draws(), None):
+        clusterer = GraphClusterer(resolution="auto", random_state=0).fit(X, draws=drawn)
         assert clusterer.n_clusters_ == n_modules
         assert adjusted_rand_score(truth, clusterer.labels_) > 0.95
-        assert clusterer.resolution_ in clusterer.stability_.resolutions
+        assert clusterer.stability_.chosen == n_modules
+        assert clusterer.resolution_ <= clusterer.max_connectivity
 
 
 def test_one_module_is_one_cluster():
     X, _, draws = modules(1)
     clusterer = GraphClusterer(resolution="auto", random_state=0).fit(X, draws=draws())
     assert clusterer.n_clusters_ == 1
-    assert np.isfinite(clusterer.stability_.reference)
+    assert clusterer.stability_.chosen == 1
+    assert "With 2 clusters, support would be" in clusterer.stability_.why
 
 
 def test_confidence_with_draws_and_a_fixed_resolution():
@@ -75,20 +90,192 @@ def test_the_order_of_rows_does_not_matter():
     np.testing.assert_allclose(plain.confidence_[order], mixed.confidence_)
 
 
+@settings(max_examples=5)
+@given(SEEDS, st.booleans())
+def test_tied_rows_do_not_bring_the_order_back(seed, draws_given):
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 3, size=(30, 5)).astype(float)
+    X, order = np.repeat(kinds, 3, axis=0), rng.permutation(90)
+    draws = [X + (kinds @ rng.normal(0, 0.2, (5, 5))).repeat(3, axis=0) for _ in range(4)] if draws_given else None
+    clusterer = GraphClusterer(8, random_state=0)
+    labels = clusterer.fit(X, draws=draws).labels_
+    mixed = clusterer.fit(X[order], draws=[draw[order] for draw in draws] if draws_given else None).labels_
+    np.testing.assert_array_equal(labels[order], mixed)
+    np.testing.assert_array_equal(labels, labels[::3].repeat(3))
+
+
+def test_a_seed_repeats():
+    X, draws, _ = noisy(bumps(4), [30] * 4, 0.5)
+    first, second = (GraphClusterer(random_state=3).fit(X, draws=draws) for _ in range(2))
+    np.testing.assert_array_equal(first.labels_, second.labels_)
+    np.testing.assert_array_equal(first.confidence_, second.confidence_)
+    np.testing.assert_array_equal(first.tree_.linkage, second.tree_.linkage)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"n_clusters": 2}, {"resolution": 1.0}], ids=str)
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 4, 5])
-def test_few_rows(n_rows):
+@pytest.mark.filterwarnings("error")
+def test_few_rows(n_rows, parameters):
     X = np.random.default_rng(0).normal(size=(n_rows, 6))
-    assert GraphClusterer(resolution="auto", random_state=0).fit(X).labels_.shape == (n_rows,)
+    clusterer = GraphClusterer(random_state=0, **parameters).fit(X)
+    assert clusterer.labels_.shape == (n_rows,)
+    np.testing.assert_array_equal(clusterer.predict(X), clusterer.labels_)
+    if "n_clusters" in parameters:
+        assert clusterer.n_clusters_ == min(2, n_rows)
+
+
+@pytest.mark.parametrize("n_rows", [1, 6, 60])
+@pytest.mark.parametrize("parameters", [{}, {"n_clusters": 3}, {"resolution": 1.0}], ids=str)
+@pytest.mark.filterwarnings("error")
+def test_identical_rows_are_one_cluster(n_rows, parameters):
+    for row in (np.linspace(0, 1, 7), np.zeros(7)):
+        X = np.tile(row, (n_rows, 1))
+        clusterer = GraphClusterer(random_state=0, **parameters).fit(X, draws=[X, X])
+        assert clusterer.n_clusters_ == 1
+        assert clusterer.tree_.n_leaves == 1
+        np.testing.assert_array_equal(clusterer.confidence_, 1.0)
 
 
 def test_wrong_draws():
     X, _, _ = modules(2)
     with pytest.raises(ValueError, match="finite array of shape"):
         AUTO.fit(X, draws=[X[:5], X[:5]])
-    with pytest.raises(ValueError, match="at least two"):
-        AUTO.fit(X, draws=[X])
+    with pytest.raises(ValueError, match="draws holds no array. Pass at least one, or draws=None"):
+        AUTO.fit(X, draws=[])
     with pytest.raises(ValueError, match="finite array"):
         AUTO.fit(X, draws=[X, X * np.nan])
+    assert AUTO.fit(X, draws=[X]).confidence_.min() == 1  # one draw is enough: it has a reflection
+
+
+@pytest.mark.parametrize("name", ["min_support", "max_connectivity", "max_correlation", "n_clusters", "refine"])
+def test_wrong_bounds_are_named(name):
+    X, _, _ = modules(2)
+    for value in (-2, np.nan, "x", None, True) if name != "refine" else (1, "yes", None):
+        if not (name == "n_clusters" and value is None):
+            with pytest.raises(ValueError, match=f"{name} must be .*; got {re.escape(repr(value))}"):
+                GraphClusterer(**{name: value}).fit(X)
+    with pytest.raises(ValueError, match="resolution='auto' needs refine=True"):
+        GraphClusterer(refine=False).fit(X)
+
+
+@pytest.mark.parametrize("draws_given", [True, False])
+@settings(max_examples=12)
+@given(st.integers(2, 4), st.data())
+def test_panels_of_few_genes_give_the_exact_number(draws_given, n_shapes, data):
+    sizes = data.draw(st.lists(st.integers(2, 7), min_size=n_shapes, max_size=n_shapes))
+    X, draws, truth = noisy(bumps(n_shapes), sizes, 0.1, seed=data.draw(SEEDS))
+    labels = GraphClusterer(random_state=0).fit(X, draws=draws if draws_given else None).labels_
+    assert adjusted_rand_score(truth, labels) == 1
+
+
+def test_two_genes_of_different_shape_are_two_clusters():
+    X, draws, _ = noisy(bumps(2), [1, 1], 0.1)
+    assert GraphClusterer(random_state=0).fit(X, draws=draws).n_clusters_ == 2
+    X, draws, _ = noisy(bumps(1), [2], 0.1)
+    assert GraphClusterer(random_state=0).fit(X, draws=draws).n_clusters_ == 1
+
+
+@settings(max_examples=5)
+@given(SEEDS, st.integers(10, 15))
+def test_a_small_module_beside_many_genes_is_found(seed, size):
+    X, draws, truth = noisy(bumps(3), [size, 250, 250], 0.3, seed=seed, n_draws=5)
+    labels = GraphClusterer(random_state=0).fit(X, draws=draws).labels_
+    assert adjusted_rand_score(truth, labels) == 1
+
+
+@settings(max_examples=6)
+@given(SEEDS, st.integers(5, 150), st.sampled_from([0.1, 0.5, 1.0]))
+def test_genes_of_one_module_are_one_cluster(seed, n_rows, noise):
+    X, draws, _ = noisy(bumps(3)[1:2], [n_rows], noise, seed=seed)
+    assert GraphClusterer(random_state=0).fit(X, draws=draws).n_clusters_ == 1
+
+
+@settings(max_examples=8)
+@given(SEEDS, st.integers(1, 9), st.booleans())
+def test_the_number_that_was_asked_for_is_given(seed, n_clusters, draws_given):
+    X, draws, _ = noisy(bumps(3), [20, 15, 10], 0.4, seed=seed, n_draws=3)
+    given_draws = draws if draws_given else None
+    clusterer = GraphClusterer(n_clusters=n_clusters, random_state=0).fit(X, draws=given_draws)
+    assert clusterer.n_clusters_ == n_clusters
+    assert clusterer.stability_ is None
+    assert not clusterer.needs_draws
+    whatever = GraphClusterer(n_clusters=n_clusters, resolution=1.0, random_state=0).fit(X, draws=given_draws)
+    np.testing.assert_array_equal(whatever.labels_, clusterer.labels_)
+
+
+@settings(max_examples=8)
+@given(SEEDS, st.sampled_from([0.3, 1.0, 3.0]))
+def test_without_refinement_the_clusters_are_the_communities(seed, resolution):
+    X, draws, _ = noisy(bumps(4), [20] * 4, 0.8, seed=seed, n_draws=2)
+    clusterer = GraphClusterer(resolution=resolution, refine=False, random_state=0).fit(X, draws=draws)
+    order = clusterer._order  # in which Leiden visits the rows
+    graph = as_igraph(clusterer.connectivities_[order][:, order].sorted_indices())
+    plain = find_communities(
+        graph, method="leiden", backend="igraph", objective="modularity", resolution=resolution, n_iterations=2,
+        seed=clusterer._seed,
+    )  # fmt: skip
+    np.testing.assert_array_equal(numbered_by_size(plain), clusterer.labels_[order])
+
+
+@settings(max_examples=10)
+@given(SEEDS, st.integers(100, 300), st.floats(0.02, 0.5), st.floats(0.05, 0.6), st.booleans())
+def test_no_row_is_in_a_cluster_whose_mean_it_contradicts(seed, n_rows, minority, noise, draws_given):
+    """A few genes that go the opposite way are not swallowed, however few."""
+    n_opposite = max(2, round(minority * n_rows))
+    X, draws, truth = noisy(np.array([TIME, -TIME]), [n_rows, n_opposite], noise, seed=seed, n_draws=5)
+    for parameters in ({}, {"resolution": 0.2}):
+        clusterer = GraphClusterer(random_state=0, **parameters).fit(X, draws=draws if draws_given else None)
+        assert not set(clusterer.labels_[truth == 0]) & set(clusterer.labels_[truth == 1])
+        means = np.array([X[clusterer.labels_ == k].mean(axis=0) for k in range(clusterer.n_clusters_)])
+        assert np.einsum("ij,ij->i", X, means[clusterer.labels_]).min() > 0
+
+
+@settings(max_examples=3)
+@given(SEEDS)
+def test_greater_demands_give_fewer_clusters(seed):
+    rng = np.random.default_rng(seed)
+    X = zscored(1 / (1 + np.exp(-(TIME - rng.uniform(0.1, 0.9, 60)[:, None]) / 0.1)))
+    draws = [X + smooth_noise(rng, 60, 0.3) for _ in range(4)]
+
+    def number(**bounds):
+        return GraphClusterer(random_state=0, **bounds).fit(X, draws=draws).n_clusters_
+
+    by_default = number()
+    assert number(min_support=0.95) <= by_default <= number(min_support=0.2)
+    assert number(max_connectivity=0.1) <= by_default <= number(max_connectivity=0.9)
+    assert number(max_correlation=0.0) <= by_default <= number(max_correlation=0.99)
+
+
+@given(SEEDS)
+@settings(max_examples=10)
+def test_the_merging_path_has_ever_fewer_clusters(seed):
+    X, draws, truth = noisy(bumps(3), [10, 10, 10], 0.3, seed=seed, n_draws=3)
+    material = Material(X, np.array(draws), zscored(X), None)
+    path = merging_path(material, np.arange(30), Bounds())
+    assert list(path) == sorted(path, reverse=True)
+    for n_clusters, labels in path.items():
+        np.testing.assert_array_equal(np.unique(labels), np.arange(n_clusters))
+    assert 1 in path
+    assert adjusted_rand_score(path[3], truth) == 1
+
+
+def test_the_curve_tells_what_was_looked_at():
+    X, draws, truth = noisy(bumps(3), [10, 10, 10], 0.3)
+    found = finest_distinct(Material(X, np.array(draws), zscored(X), None), np.arange(30), Bounds(), 0)
+    assert adjusted_rand_score(found.labels, truth) == 1
+    curve = found.curve
+    np.testing.assert_array_equal(curve.n_clusters, np.arange(1, len(curve.n_clusters) + 1))
+    assert curve.chosen == 3
+    assert curve.n_clusters[curve.distinct].max() == 3
+    assert curve.distinct[0]
+
+
+def test_a_graph_without_edges_does_no_harm():
+    X = np.linspace(0, 1, 40)[:, None] * np.ones((1, 4))
+    clusterer = GraphClusterer(4, neighbors=RadiusNeighborsTransformer(radius=1e-9), random_state=0).fit(X)
+    assert isinstance(clusterer.connectivities_, sparse.csr_matrix)
+    assert clusterer.connectivities_.nnz == 0
+    assert clusterer.n_clusters_ >= 1
 
 
 def test_planted_modules_are_found_from_cells():
@@ -135,54 +322,32 @@ def test_rising_and_falling_genes_on_a_continuum_are_not_one_cluster():
         assert np.median(members @ members.mean(axis=0)) > 0
 
 
-def test_consensus_and_uncertainty_are_options():
-    X, truth, draws = modules(3)
-    plain = GraphClusterer(random_state=0).fit(X, draws=draws())
-    for options in ({"consensus": True}, {"uncertainty": True}, {"consensus": True, "uncertainty": True}):
-        clusterer = GraphClusterer(random_state=0, **options).fit(X, draws=draws())
-        assert adjusted_rand_score(truth, clusterer.labels_) > 0.95
-        np.testing.assert_array_equal(clusterer.predict(X), clusterer.labels_)
-        assert adjusted_rand_score(clusterer.predict(X + 1e-3), plain.labels_) > 0.9
-
-
-def test_uncertain_rows_are_near_to_all_others():
-    X, _, draws = modules(2)
-    wild = [draw + np.r_[np.full(1, 3.0), np.zeros(len(X) - 1)][:, None] * (-1) ** n for n, draw in enumerate(draws())]
-    plain = GraphClusterer(10, resolution=0.5, random_state=0).fit(X, draws=wild)
-    clusterer = GraphClusterer(10, resolution=0.5, uncertainty=True, random_state=0).fit(X, draws=wild)
-    assert clusterer.graph_.degree(0) > 2 * plain.graph_.degree(0)
-
-
-@pytest.mark.parametrize("structure, taken", [("modules", 10), ("continuum", 40)])
-def test_more_draws_are_taken_where_ten_do_not_decide(structure, taken):
+@pytest.mark.parametrize("parameters, needs", [({}, True), ({"resolution": 0.1}, False), ({"n_clusters": 3}, False)])
+def test_ten_draws_are_taken_of_an_iterator(parameters, needs):
     X, _, _ = modules(3)
-    if structure == "continuum":
-        t = np.linspace(0, 1, 40)
-        X = 1 / (1 + np.exp(-(t - np.linspace(0.1, 0.9, 90)[:, None]) / 0.1))
-        X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
     rng, n_made = np.random.default_rng(0), 0
 
-    def draws(n):
+    def draws():
         nonlocal n_made
-        for _ in range(n):
+        while True:
             n_made += 1
-            yield X + 0.05 * rng.normal(size=(len(X), 3)) @ np.array([np.linspace(0, 1, 40) ** k for k in range(3)])
+            yield X + smooth_noise(rng, len(X), 0.1)
 
-    clusterer = GraphClusterer(random_state=0).fit(X, draws=draws(100))
-    assert n_made == taken
-    n_made = 0
-    fixed = GraphClusterer(resolution=0.1, random_state=0).fit(X, draws=draws(100))
+    clusterer = GraphClusterer(random_state=0, **parameters).fit(X, draws=draws())
     assert n_made == 10
-    sequence = list(draws(12))
-    assert GraphClusterer(random_state=0).fit(X, draws=sequence).confidence_ is not None  # all of them
-    assert clusterer.confidence_.shape == fixed.confidence_.shape == (90,)
+    assert clusterer.confidence_.shape == (90,)
+    assert clusterer.needs_draws == needs
 
 
-@pytest.mark.parametrize("parameters", [{}, {"n_components": 2}, {"uncertainty": True}, {"min_cluster_size": 25}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"n_components": 2}, {"refine": False}, {"n_clusters": 5}, {"min_cluster_size": 25}]
+)
 def test_confidence_can_be_asked_for_later(parameters):
     X, _, draws = modules(4)
     clusterer = GraphClusterer(resolution=0.05, random_state=0, **parameters).fit(X, draws=draws())
     np.testing.assert_array_equal(clusterer.confidence(draws()), clusterer.confidence_)
+    coarser = clusterer.cut(n_clusters=2)
+    np.testing.assert_array_equal(coarser.confidence(draws()), coarser.confidence_)
     before = clusterer.predict(X + 0.01)
     clusterer.confidence(draws(seed=5))
     np.testing.assert_array_equal(clusterer.predict(X + 0.01), before)
@@ -193,10 +358,10 @@ def test_confidence_has_its_errors():
     with pytest.raises(NotFittedError):
         GraphClusterer().confidence(draws())
     clusterer = GraphClusterer(resolution=0.05, random_state=0).fit(X)
-    with pytest.raises(ValueError, match="at least two"):
-        clusterer.confidence(draws(1))
+    with pytest.raises(ValueError, match="draws holds no array"):
+        clusterer.confidence([])
     with pytest.raises(ValueError, match="shape"):
         clusterer.confidence([X[:, :3]] * 2)
-    del clusterer._row_communities  # as one that was saved before
+    del clusterer._communities  # as one that was saved before
     with pytest.raises(ValueError, match="older release"):
         clusterer.confidence(draws())

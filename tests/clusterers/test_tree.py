@@ -1,7 +1,7 @@
 """One hierarchy of clusters: nested cuts, a linkage as SciPy has it, heights that say what was chosen."""
 
-import itertools
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_every_coarser_cut_is_a_union_of_clusters_of_the_finer_one(clusterer):
             heights = tree.linkage[:, 2]
             if len(np.unique(heights)) == len(heights):
                 assert adjusted_rand_score(scipys, labels) == 1
-    for coarse, fine in itertools.pairwise(cuts):
+    for coarse, fine in pairwise(cuts):
         assert nested(fine, coarse)
     assert adjusted_rand_score(cuts[clusterer.n_clusters_ - 1], clusterer.labels_) == 1
 
@@ -79,7 +79,7 @@ def test_every_coarser_cut_is_a_union_of_clusters_of_the_finer_one(clusterer):
 @given(fits(), st.data())
 def test_cut_gives_exactly_the_number_that_was_asked_for(clusterer, data):
     k = data.draw(st.integers(1, clusterer.tree_.n_leaves))
-    before = dict(vars(clusterer).items())
+    before = dict(vars(clusterer))
     other = clusterer.cut(n_clusters=k)
     assert other.n_clusters_ == k
     assert (np.diff(np.bincount(other.labels_)) <= 0).all()

@@ -83,7 +83,6 @@ CALLS = {
         lambda tc: plot_graph(tc.clusterer_.graph_, ["a"] * 8), TypeError, "labels must be integers, .* dtype is <U1",
     ),
     "curve": (lambda tc: plot_stability(3), TypeError, "curve must be the stability_ of a GraphClusterer; got int"),
-    "resolution": (lambda tc: plot_stability(tc.clusterer_.stability_, "x"), TypeError, "resolution must be None or a"),
     "NaN rows": (lambda tc: plot_heatmap(V * np.nan, [0, 1, 0], G), ValueError, "scaled must be finite; it holds NaN"),
     "text rows": (lambda tc: plot_clusters([["a"] * 5] * 3, [0, 1, 0], G), TypeError, "scaled must hold real numbers"),
     "center": (lambda tc: plot_heatmap(V, [0, 1, 0], G, center="x"), TypeError, "center must be None or a number; got 'x'"),

@@ -5,61 +5,110 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from lineage_clust.clusterers.distinctness import Bounds
 from lineage_clust.clusterers.stability import StabilityCurve
 from lineage_clust.plotting import plot_stability
 
-RESOLUTIONS = np.geomspace(0.02, 2.5, 16)
+DEFAULT = Bounds()
+NUMBERS = np.arange(1, 9)
+MEASURES = ("support", "connectivity", "correlation")
 
 
-def some_curve(reference=np.nan):
-    n_clusters = np.array([1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 10, 20, 40, 80, 120, 200])
-    return StabilityCurve(RESOLUTIONS, n_clusters, np.linspace(1, 0.2, 16), np.linspace(0.9, 0.1, 16), reference)
+def some_curve(chosen=4, bounds=DEFAULT):
+    return StabilityCurve(
+        NUMBERS,
+        np.array([1, 0.95, 0.9, 0.8, 0.45, 0.3, 0.2, -0.01]),
+        np.array([0, 0.05, 0.1, 0.3, 0.6, 0.8, 1.2, 2.4]),
+        np.array([-1, 0.1, 0.2, 0.6, 0.85, 0.91, 0.95, 0.99]),
+        chosen,
+        bounds,
+    )
 
 
 def labels_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+    return [text.get_text().replace("\n", " ") for text in ax.get_legend().get_texts()]
 
 
-def test_curves_over_a_logarithm_of_resolution():
+def lines_by_color(ax):
+    """Return for each measure the line, the points that keep the bound, the points that do not, and the bound."""
+    lines = [line for line in ax.lines if len(line.get_xdata())]
+    colors = list(dict.fromkeys(line.get_color() for line in lines))
+    return {
+        name: [line for line in lines if line.get_color() == color]
+        for name, color in zip(MEASURES, colors, strict=True)
+    }
+
+
+def test_the_three_measures_by_number_of_clusters():
     curve = some_curve()
-    ax = plot_stability(curve, RESOLUTIONS[4])
-    assert ax.get_xscale() == "log"
-    for line, values in zip(ax.lines, (curve.stability, curve.least_jaccard), strict=False):
-        np.testing.assert_array_equal(line.get_xdata(), RESOLUTIONS)
-        assert np.isnan(line.get_ydata()[:2]).all()  # one cluster
-        np.testing.assert_array_equal(line.get_ydata()[2:], values[2:])
+    found = lines_by_color(plot_stability(curve))
+    for name in MEASURES:
+        line, kept, lost, bound = found[name]
+        np.testing.assert_array_equal(line.get_xdata(), NUMBERS[1:])  # of one cluster there are no two
+        np.testing.assert_array_equal(line.get_ydata(), np.minimum(getattr(curve, name)[1:], 1.5))
+        np.testing.assert_array_equal(np.sort(np.r_[kept.get_xdata(), lost.get_xdata()]), NUMBERS[1:])
+        assert set(bound.get_ydata()) == {getattr(curve.bounds, name)}
 
 
-def test_the_chosen_resolution_is_marked():
-    ax = plot_stability(some_curve(), RESOLUTIONS[4])
-    (mark,) = [line for line in ax.lines if line.get_label().startswith("chosen")]
-    assert mark.get_xdata()[0] == pytest.approx(RESOLUTIONS[4])
-    assert mark.get_label().endswith(", 3 clusters")
-    none = plot_stability(some_curve())
-    assert labels_of(none)[-1] == "chosen: one cluster, no finer cut comes back"
+def test_points_beyond_their_bound_are_open():
+    found = lines_by_color(plot_stability(some_curve()))
+    for name, first_lost in zip(MEASURES, (5, 5, 6), strict=True):
+        _, kept, lost, _ = found[name]
+        assert kept.get_xdata().max() < first_lost == lost.get_xdata().min()
+        assert kept.get_markerfacecolor() == kept.get_color()
+        assert lost.get_markerfacecolor() != lost.get_color()
 
 
-def test_a_reference_is_drawn_if_there_is_one():
-    assert len(labels_of(plot_stability(some_curve()))) == 3
-    ax = plot_stability(some_curve(0.4))
-    (line,) = [line for line in ax.lines if line.get_label() == "adjusted Rand index of data without clusters"]
-    assert set(line.get_ydata()) == {0.4}
+def test_bounds_of_the_fit_are_drawn_and_named():
+    ax = plot_stability(some_curve(bounds=Bounds(connectivity=0.3, support=0.7, correlation=0.8)))
+    assert [text.split(", ")[-1] for text in labels_of(ax)[:3]] == ["≥ 0.7", "≤ 0.3", "≤ 0.8"]
+    assert [set(lines_by_color(ax)[name][3].get_ydata()) for name in MEASURES] == [{0.7}, {0.3}, {0.8}]
+
+
+@pytest.mark.parametrize("chosen, said", [(1, "chosen: 1 cluster"), (4, "chosen: 4 clusters")])
+def test_the_chosen_number_is_shaded(chosen, said):
+    ax = plot_stability(some_curve(chosen))
+    (band,) = ax.patches
+    low, high = band.get_extents().transformed(ax.transData.inverted()).intervalx
+    assert low < chosen < high
+    assert high - low < 1
+    assert labels_of(ax)[-1] == said
+    assert ax.get_xlim()[0] < low
+
+
+def test_a_curve_of_one_cluster_can_be_drawn():
+    alone = StabilityCurve(np.array([1]), np.array([1.0]), np.array([0.0]), np.array([-1.0]), 1)
+    ax = plot_stability(alone)
+    ax.figure.canvas.draw()
+    assert labels_of(ax)[-1] == "chosen: 1 cluster"
 
 
 @pytest.mark.parametrize("width", [2.5, 5, 9])
-def test_numbers_of_clusters_stand_above(overlaps, left_out, width):
-    curve = some_curve(0.4)
-    ax = plot_stability(curve, 0.5, figsize=(width, 3.5))
+def test_no_text_lies_on_another(overlaps, left_out, width):
+    ax = plot_stability(some_curve(), figsize=(width, 3.5))
     ax.figure.canvas.draw()
-    (top,) = ax.child_axes
-    shown = dict(zip(top.get_xticks(), [int(label.get_text()) for label in top.get_xticklabels()], strict=True))
-    assert all(curve.n_clusters[np.argmin(np.abs(RESOLUTIONS - place))] == k for place, k in shown.items())
-    texts = [text for text in ax.figure.findobj(Text) if text.get_visible()]
     low, high = ax.get_xlim()
-    ticks = [label for label in ax.get_xticklabels() if not low <= label.get_position()[0] <= high]
-    ticks += [tick.label1 for tick in ax.yaxis.majorTicks[len(ax.get_yticks()) :]]  # of an earlier size
-    assert not overlaps(ax.figure, [text for text in texts if text not in ticks])
-    assert width < 5 or not left_out(ax.figure, [text for text in texts if text not in ticks])
+    bottom, top = ax.get_ylim()
+    outside = [label for label in ax.get_xticklabels() if not low <= label.get_position()[0] <= high]
+    outside += [label for label in ax.get_yticklabels() if not bottom <= label.get_position()[1] <= top]
+    texts = [text for text in ax.figure.findobj(Text) if text.get_visible() and text not in outside]
+    assert not overlaps(ax.figure, texts)
+    assert width < 5 or not left_out(ax.figure, texts)
+
+
+@pytest.mark.parametrize("n_axes", [1, 2, 3, 4])
+def test_the_legend_is_not_wider_than_the_axes(n_axes):
+    figure, axes = plt.subplots(1, n_axes, figsize=(9, 4.5), layout="constrained", squeeze=False)
+    for ax in axes[0]:
+        plot_stability(some_curve(), ax=ax)
+    figure.canvas.draw()
+    for ax in axes[0]:
+        assert ax.get_legend().get_window_extent().width <= ax.get_window_extent().width + 6
+
+
+def test_ticks_are_whole_numbers():
+    ax = plot_stability(some_curve(), figsize=(9, 3.5))
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
 
 
 def test_it_draws_into_an_axes_of_the_caller():
@@ -69,21 +118,13 @@ def test_it_draws_into_an_axes_of_the_caller():
     assert plt.get_fignums() == [figure.number]
 
 
-@pytest.mark.parametrize("n_axes", [1, 2, 3, 4])
-def test_the_legend_is_not_wider_than_the_axes(n_axes):
-    figure, axes = plt.subplots(1, n_axes, figsize=(9, 4.5), layout="constrained", squeeze=False)
-    for ax in axes[0]:
-        plot_stability(replace(some_curve(0.4), rule="coherent"), 0.5, n_kept=8, ax=ax)
-    figure.canvas.draw()
-    for ax in axes[0]:
-        assert ax.get_legend().get_window_extent().width <= ax.get_window_extent().width + 6
-        said = " ".join(labels_of(ax)).replace("\n", " ")
-        assert said.endswith("10 clusters (8 once merged); the best cut into coherent ones")
+def test_a_curve_of_an_older_release_is_refused():
+    with pytest.raises(TypeError, match="curve must be the stability_ of a GraphClusterer; got NoneType"):
+        plot_stability(None)
 
 
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [("reproducible", "clusters"), ("coherent", "coherent ones"), ("most reproducible", "the most reproducible")],
-)
-def test_the_rule_that_chose_is_said(rule, said):
-    assert labels_of(plot_stability(replace(some_curve(), rule=rule), 0.5))[-1].endswith(said)
+def test_the_curve_is_not_changed():
+    curve = some_curve()
+    before = replace(curve, connectivity=curve.connectivity.copy())
+    plot_stability(curve)
+    np.testing.assert_array_equal(curve.connectivity, before.connectivity)
