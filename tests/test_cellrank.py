@@ -342,6 +342,7 @@ def test_gene_symbols(adata):
         run(adata, ["Klf2"], gene_symbols="symbol")
 
 
+@pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_data_key_and_raw(adata):
     adata.raw = adata.copy()
     run(adata, data_key="counts", key="counts")

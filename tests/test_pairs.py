@@ -63,6 +63,7 @@ def data_for(name, make_adata):
 
 @pytest.mark.parametrize("smoother", SMOOTHERS)
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_it_fits_or_says_why_not(smoother, name, make_adata):
     model = MODELS[name]
     if name == "mgcv":
