@@ -167,7 +167,12 @@ def test_singular_designs_degrade_without_noise(name, smoother, family, make_ada
     assert np.isfinite(tc.trends_).all()
     assert (tc.trends_ >= smallest).all()
     assert (tc.trend_se_ >= 0).all()
-    assert ((tc.gene_table_["pvalue"] >= 0) & (tc.gene_table_["pvalue"] <= 1)).all()
+    table = tc.gene_table_
+    tested = table["pvalue"].between(0, 1)
+    assert (
+        tested | (table["pvalue"].isna() & table["note"].str.contains("nothing is left to tell a trend from noise"))
+    ).all()
+    assert tested.all() or "weight" in name  # which leave fewer cells than degrees of freedom
 
 
 @pytest.mark.parametrize("weight_threshold", [0, (0.01, 0.01)])

@@ -47,12 +47,12 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression.
     converged_ : ndarray of bool, shape (n_genes,)
-        False where a regressor warned that it stopped at its `max_iter`, and where its trend runs against the cells (their
-        weighted covariance is negative): such a trend is not clustered.
+        False where a regressor warned that it stopped at its `max_iter`: such a trend is not clustered.
     failed_ : dict of int to str
         Reason by position, for genes that could not be fitted.
     note_ : list of str
-        Remarks by gene.
+        Remarks by gene; also where a trend runs against the cells (their weighted covariance is negative), as a loss that is
+        not of squares may have it in genes with few expressing cells.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.deviance_explained_, null_deviance, against = self._explained(X, y, weights)
         self.spread_ = np.sqrt(null_deviance / weights.sum())
         stopped = np.array([not isinstance(result, str) and result[1] for result in results])
-        self.converged_ = ~stopped & ~against
+        self.converged_ = ~stopped
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
         self.note_ = [
             joined(remark, note, _STOPPED if early else "", _AGAINST if away else "")
