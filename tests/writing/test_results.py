@@ -268,6 +268,7 @@ def test_writing_into_other_cells_with_other_genes(fitted_with):
 def test_trends_without_errors_are_written_without():
     fitted = SimpleNamespace(
         genes_=["a", "b"],
+        gene_ids_=["a", "b"],
         failed_={},
         lineage_=None,
         labels_=np.array([0, -1]),
