@@ -31,7 +31,7 @@ class SilhouetteKMeans(KMeans):
 
 
 def ours(resolution="auto", **options):
-    """TrendClusterer as it comes, but for the resolution."""
+    """TrendClusterer as it comes, or with other parameters of its GraphClusterer."""
     return TrendClusterer(clusterer=GraphClusterer(resolution=resolution, **options), random_state=0)
 
 
@@ -66,7 +66,7 @@ def palantir():
 
 METHODS = {
     "auto": ours,
-    **{f"resolution {value:g}": partial(ours, value) for value in (0.1, 0.2, 0.4, 0.7, 1.0)},
+    **{f"resolution {value:g}": partial(ours, value, refine=False) for value in (0.1, 0.2, 0.4, 0.7, 1.0)},
     "k-means, silhouette": silhouette_kmeans,
     "CellRank": cellrank,
     "Palantir": palantir,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from anndata import AnnData
 
 from lineage_clust import datasets
+
+from .quality_curves import deviating, minority, periodic
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,23 @@ class Planted:
     n_genes: int
     n_modules: int
     options: dict = field(default_factory=dict)
+    group: str = ""
 
     def make(self, seed: int) -> AnnData:
         return datasets.simulate_lineage(self.n_cells, self.n_genes, self.n_modules, random_state=seed, **self.options)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A set from another simulation: `function(seed, **options)`."""
+
+    name: str
+    group: str
+    function: Callable[..., AnnData]
+    options: dict[str, Any]
+
+    def make(self, seed: int) -> AnnData:
+        return self.function(seed, **self.options)
 
 
 SETS = (
@@ -62,3 +80,41 @@ SETS = (
     Planted("only flat genes, low depth", 500, 500, 0, {"depth": 2000.0}),
 )  # fmt: skip
 QUICK = tuple(one for one in SETS if one.name in ("2 modules", "3 modules, 60 genes", "only flat genes, 300"))
+
+MINORITIES = tuple(
+    Drawn(
+        f"{share:.0%} go the other way, {n_cells} cells", "minorities", minority, {"n_cells": n_cells, "share": share}
+    )
+    for share in (0.02, 0.05, 0.1)
+    for n_cells in (150, 300, 600)
+)
+PANELS = tuple(
+    Planted(f"panel: {n_genes} genes, {n_shapes} shapes", 1000, n_genes, n_shapes, {"flat_fraction": 0.0}, "panels")
+    for n_genes in (4, 8, 15, 30)
+    for n_shapes in (2, 3, 4)
+)
+SIZES = (
+    Planted("6 modules, 1,000 to 5 genes", 2000, 2000, 6, {"module_sizes": [1000, 300, 100, 30, 10, 5]}, "sizes"),
+    Planted("5 modules, 1,000 to 10 genes", 1000, 1500, 5, {"module_sizes": [1000, 200, 50, 20, 10]}, "sizes"),
+    Planted("3 modules, 1,000, 15 and 5 genes", 1000, 1200, 3, {"module_sizes": [1000, 15, 5]}, "sizes"),
+)
+DEVIATIONS = tuple(
+    Drawn(f"{n_modules} modules, own deviation {deviation:g}", f"own deviation {deviation:g}", deviating,
+          {"n_modules": n_modules, "deviation": deviation})
+    for deviation in (0.15, 0.3)
+    for n_modules in (4, 6, 8)
+)  # fmt: skip
+PERIODIC = tuple(
+    Drawn(f"{n_phases} phases, {n_cycles} cycles", "periodic", periodic, {"n_phases": n_phases, "n_cycles": n_cycles})
+    for n_phases, n_cycles in ((4, 1), (4, 2), (6, 1), (6, 2), (8, 2))
+)
+SHALLOW = tuple(
+    Planted(f"{n_modules} modules, depth 500", 1000, 600, n_modules, {"depth": 500.0}, "depth 500")
+    for n_modules in (4, 6, 8)
+)
+HARD = (
+    *(one for one in MINORITIES for _ in range(2)),
+    *(one for one in PANELS for _ in range(2)),
+    *(one for part in (SIZES, DEVIATIONS, PERIODIC, SHALLOW) for one in part for _ in range(2)),
+)
+"""Beside `SETS`, and summarised apart: where graphs of neighbours and thresholds have failed. Each is drawn twice."""
