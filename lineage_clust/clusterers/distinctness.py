@@ -75,12 +75,15 @@ class Material(NamedTuple):
         `(n_rows, n_points)`: what is correlated, each row with mean 0.
     connectivities
         `(n_rows, n_rows)` weights of the graph, or `None` if there are too few rows for a graph to tell anything.
+    noise
+        `(n_rows,)` squared length of the error of each of the curves, or `None` if it is not known.
     """
 
     rows: np.ndarray
     draws: np.ndarray
     curves: np.ndarray
     connectivities: sparse.csr_matrix | None
+    noise: np.ndarray | None = None
 
 
 def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
@@ -119,7 +122,7 @@ def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = T
         connectivity = np.zeros((n_clusters, n_clusters))
     else:
         connectivity = connectivity_of(material.connectivities, labels)
-    return Pairs(connectivity, support, correlation_of(material.curves, labels))
+    return Pairs(connectivity, support, correlation_of(material.curves, labels, material.noise))
 
 
 def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
@@ -202,10 +205,32 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
     return kappa
 
 
-def correlation_of(curves: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the correlations of the mean rows, `(n_clusters, n_clusters)`; -1 on the diagonal, 0 of constant means."""
+def correlation_of(curves: np.ndarray, labels: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+    """Return the correlations of the mean rows, `(n_clusters, n_clusters)`; -1 on the diagonal, 0 of constant means.
+
+    Noise makes correlations smaller than those of the true means, the more the fewer rows a mean is taken of. They are
+    corrected for this attenuation: the expected squared length of a mean's error is taken off its own [1]_, up to a half.
+
+    Parameters
+    ----------
+    curves
+        `(n_rows, n_points)`, each row with mean 0.
+    labels
+        `(n_rows,)` from 0 on without gaps.
+    noise
+        `(n_rows,)` squared length of the error of each row; `None` = not known.
+
+    References
+    ----------
+    .. [1] Spearman (1904). The proof and measurement of association between two things. American Journal of Psychology 15,
+       72-101.
+    """
     means = cluster_means(curves, labels)
-    length = np.sqrt((means**2).sum(axis=1))
+    length = (means**2).sum(axis=1)
+    if noise is not None:
+        sizes = np.bincount(labels)
+        length = np.maximum(length - np.bincount(labels, weights=noise) / sizes**2, length / 2)
+    length = np.sqrt(length)
     scaled = means / np.where(length > 0, length, 1.0)[:, None]
     found = np.clip(scaled @ scaled.T, -1.0, 1.0)
     np.fill_diagonal(found, -1.0)

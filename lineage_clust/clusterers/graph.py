@@ -383,7 +383,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         rows, drawn = self._along_axes(draws)
         centred = self._rows - self._rows.mean(axis=1, keepdims=True)
         graph = weighted if len(rows) > 2 * self.n_neighbors else None
-        return Material(rows, drawn, centred @ principal_axes(centred), graph)
+        return Material(rows, drawn, centred @ principal_axes(centred), graph, _noise(centred, rows, drawn))
 
     def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
         """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along axes that span them."""
@@ -532,3 +532,13 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         if not hasattr(self._searcher, "transform"):
             raise TypeError(f"predict needs neighbors with transform; {type(self._searcher).__name__} has none.")
         return neighbors_from_graph(self._searcher.transform(places), without_self=False)
+
+
+def _noise(curves: np.ndarray, rows: np.ndarray, draws: np.ndarray) -> np.ndarray | None:
+    """Return the squared length of each curve's error, by the draws of the rows, which may be in another unit."""
+    if len(draws) == 0:
+        return None
+    spread = np.mean([((draw - rows) ** 2).sum(axis=1) for draw in draws], axis=0)
+    length = (rows**2).sum(axis=1)
+    share = np.divide(spread, length, out=np.zeros(len(rows)), where=length > 0)
+    return share * (curves**2).sum(axis=1)

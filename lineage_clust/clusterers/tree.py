@@ -135,7 +135,7 @@ def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bound
         below = not apart.all(where=~np.eye(len(node), dtype=bool))
         open_pairs = np.where(apart & below, -1.0, blur)
         np.fill_diagonal(open_pairs, -2.0)
-        first, second = sorted(np.unravel_index(np.argmax(open_pairs), blur.shape))
+        first, second = sorted(int(index) for index in np.unravel_index(np.argmax(open_pairs), blur.shape))
         clear = min(1 / max(blur[first, second], 1 / _CLEAREST), _CLEAREST)
         clear = min(clear, np.nextafter(1.0, 0.0)) if below else max(clear, 1.0)
         new = n_leaves + len(merges)

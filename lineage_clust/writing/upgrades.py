@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 # Of GraphClusterer, until format 1.
 _GONE = ("merge_correlation", "consensus", "uncertainty")
@@ -20,7 +21,7 @@ def _without_old_parts(value: object) -> object:
         return value
     if value.get("kind") == "object" and value.get("class") == "StabilityCurve":
         return None
-    changed = {key: _without_old_parts(entry) for key, entry in value.items()}
+    changed: dict[str, Any] = {key: _without_old_parts(entry) for key, entry in value.items()}
     if value.get("kind") == "object" and value.get("class") == "GraphClusterer":
         kept = changed["parameters"].items()
         changed["parameters"] = {name: entry for name, entry in kept if name not in _GONE}
