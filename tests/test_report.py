@@ -317,10 +317,10 @@ def test_how_the_resolution_was_chosen(adata, tc):
     stable = lc.TrendClusterer(lineage="A", random_state=0, clusterer=auto).fit(adata)
     value, how = facts.resolution(stable.clusterer_)
     assert value == f"{stable.clusterer_.resolution_:.3g}"
-    assert "by reproducibility" in how or stable.n_clusters_ == 1
+    assert how == stable.clusterer_.stability_.why
     assert "Stability" in Page(render(stable)).headings
-    few = lc.GraphClusterer(resolution="auto").fit(np.eye(3))
-    assert facts.resolution(few) == ("1", "too few genes to choose by")
+    asked = lc.GraphClusterer(n_clusters=2).fit(np.eye(3))
+    assert facts.resolution(asked) == ("0", "of 2 clusters, as set")
 
 
 def test_parameters_mark_what_was_changed(adata):

@@ -83,7 +83,7 @@ def check_values(
     change = None
     if offset is None and kind != OTHER:
         change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
-    rise = f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, with the depth of the cells"
+    rise = f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do where depth changes"
     if linear and kind == COUNTS:
         _warn(
             f"{where} looks like counts (integers such as {values.max():g}), while a Gaussian family is for log values"
@@ -91,7 +91,7 @@ def check_values(
         )
     elif change:
         remedy = "Normalise before you take logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
-        _warn(f"In {where} {rise}, so that genes that do not change will seem to. {remedy}")
+        _warn(f"In {where} {rise}, so that genes that do not change may seem to. {remedy}")
     if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
         _warn(
             "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract from "

@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import sparse
 
 from lineage_clust.reading.depth import depth_change
@@ -28,14 +26,13 @@ def test_a_change_of_depth_is_found_whatever_its_shape(shape, make):
     assert 1.4 < depth_change(make(counts), t, np.ones(len(t))) < 2.2
 
 
-@given(st.integers(0, 10_000))
-def test_depth_that_varies_at_random_is_no_change(seed):
-    counts, t = cells(seed, np.ones_like)
-    assert depth_change(counts, t, np.ones(len(t))) is None
+def test_depth_that_varies_at_random_is_no_change():
+    """The bound holds with a probability of 99 % in each set."""
+    sets = [cells(seed, np.ones_like) for seed in range(60)]
+    assert sum(depth_change(counts, t, np.ones(len(t))) is not None for counts, t in sets) <= 3
 
 
-@given(st.integers(0, 10_000))
-def test_genes_that_change_do_not_count_as_depth(seed):
+def test_genes_that_change_do_not_count_as_depth():
     """In a panel of which a quarter rises four-fold and a quarter falls, totals change, and the median gene does not."""
 
     def effect(t, n_genes):
@@ -43,8 +40,8 @@ def test_genes_that_change_do_not_count_as_depth(seed):
         slope[: n_genes // 4], slope[-(n_genes // 4) :] = np.log(4), -np.log(4)
         return np.exp(np.outer(t, slope))
 
-    counts, t = cells(seed, np.ones_like, effect=effect)
-    assert depth_change(counts, t, np.ones(len(t))) is None
+    sets = [cells(seed, np.ones_like, effect=effect) for seed in range(60)]
+    assert sum(depth_change(counts, t, np.ones(len(t))) is not None for counts, t in sets) <= 3
 
 
 def test_weights_say_which_cells_count():

@@ -18,11 +18,14 @@ FOLDER = Path(__file__).parent
 
 
 def fitted() -> lc.TrendClusterer:
-    """Return the fit whose numbers are kept: 60 genes of the bundled data, one resolution, few grid points."""
+    """Return the fit whose numbers are kept: 60 genes of the bundled data, one resolution, few grid points.
+
+    What was a default of version 0.1.0 and is none any more is set.
+    """
     adata = lc.datasets.bone_marrow()
     return lc.TrendClusterer(
-        clusterer=lc.GraphClusterer(10, resolution=1.0), genes=list(adata.var_names[:60]), lineage="Ery", n_points=20,
-        random_state=0,
+        clusterer=lc.GraphClusterer(10, resolution=1.0, refine=False), genes=list(adata.var_names[:60]), lineage="Ery", n_points=20,
+        weight_threshold=(0.01, 0.01), random_state=0,
     ).fit(adata[::2].copy())  # fmt: skip
 
 
