@@ -16,7 +16,7 @@ def cells():
 
 
 def fit(cells, resolution, lineage="Ery", **settings):
-    return TrendClusterer(clusterer=GraphClusterer(resolution=resolution), random_state=0, **settings).fit(
+    return TrendClusterer(clusterer=GraphClusterer(resolution=resolution, refine=resolution == "auto"), random_state=0, **settings).fit(
         cells, lineage=lineage
     )
 
