@@ -130,8 +130,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     -----
     Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about a millionth of the
     spread of the data (2**-20 of the mean range of the columns) and sorted by its columns, and distances that differ by
-    less than 1e-8 of the longest in a list are ties, settled by that order. Rows that are identical then are sorted by the
-    first draw. Noise in the last digits of a double therefore
+    less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the last digits of a double therefore
     does not change the labels either. Rows that are the same after rounding or a step of it apart, as straight lines are,
     get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is
     beyond 2**200 or below 2**-200 are divided by a power of two first, so that squares stay within floating point.
@@ -139,10 +138,10 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     With ``resolution="auto"``, the clusters are the most of which every two are distinct, by three measures. *Connectivity*:
     the graph has fewer edges between them than half of what is expected by chance [5]_. *Support*: each draw and its
     reflection at the rows are like estimates from independent halves of the data, and these agree on which of the two a
-    row belongs to [6]_. *Correlation*: their means differ in shape. Of each number of clusters, the partition of least
-    variance within clusters (k-means) is looked at; and the one that is left when the least distinct two of many
-    communities become one, again and again, which keeps small clusters. The latter is taken where it is twice as clear
-    as it needs to be. With fewer rows than two neighbourhoods, a graph tells nothing, and rows begin as clusters of
+    row belongs to [6]_. *Correlation*: their means, corrected for noise, differ in shape. Of each number of clusters, the
+    partition of least variance within clusters (k-means) is looked at; and the one that is left when the least distinct two
+    of many communities become one, again and again, which keeps small clusters. The latter is taken where it is twice as
+    clear as it needs to be. With fewer rows than two neighbourhoods, a graph tells nothing, and rows begin as clusters of
     their own; connectivity is then not looked at. Without draws, support is not looked at.
 
     Rows without neighbours of positive weight are clusters of their own; with ``weights="jaccard"`` that includes two
