@@ -83,7 +83,9 @@ def check_values(
     change = None
     if offset is None and kind != OTHER:
         change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
-    rise = f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do where depth changes"
+    rise = (
+        f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do where depth changes"
+    )
     if linear and kind == COUNTS:
         _warn(
             f"{where} looks like counts (integers such as {values.max():g}), while a Gaussian family is for log values"

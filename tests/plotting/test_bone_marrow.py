@@ -16,9 +16,9 @@ def cells():
 
 
 def fit(cells, resolution, lineage="Ery", **settings):
-    return TrendClusterer(clusterer=GraphClusterer(resolution=resolution, refine=resolution == "auto"), random_state=0, **settings).fit(
-        cells, lineage=lineage
-    )
+    return TrendClusterer(
+        clusterer=GraphClusterer(resolution=resolution, refine=resolution == "auto"), random_state=0, **settings
+    ).fit(cells, lineage=lineage)
 
 
 @pytest.fixture(scope="module", params=["one cluster", "some", "thirty", "joint", "three genes", "long names"])
