@@ -24,8 +24,8 @@ def fitted() -> lc.TrendClusterer:
     """
     adata = lc.datasets.bone_marrow()
     return lc.TrendClusterer(
-        clusterer=lc.GraphClusterer(10, resolution=1.0, refine=False), genes=list(adata.var_names[:60]), lineage="Ery", n_points=20,
-        weight_threshold=(0.01, 0.01), random_state=0,
+        clusterer=lc.GraphClusterer(10, resolution=1.0, refine=False), genes=list(adata.var_names[:60]), lineage="Ery",
+        n_points=20, weight_threshold=(0.01, 0.01), random_state=0,
     ).fit(adata[::2].copy())  # fmt: skip
 
 
