@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -36,18 +35,6 @@ class Interrupted(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         return np.full(len(X), self.level_)
-
-
-class Dying(Interrupted):
-    """A model that ends its process, as the system does when memory runs out."""
-
-    def __init__(self, parent=0):
-        self.parent = parent
-
-    def fit(self, X, y, sample_weight=None):
-        if os.getpid() != self.parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().fit(X, y)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -115,14 +102,46 @@ def test_ctrl_c_during_a_parallel_fit(tmp_path):
     assert found.stdout.splitlines() == ["interrupted True False", "usable (12, 200)", "left 0"]
 
 
+DEATH = """
+    import os, signal, sys
+    import numpy as np
+    from sklearn.base import BaseEstimator, RegressorMixin
+    import lineage_clust as lc
+
+    class Dying(RegressorMixin, BaseEstimator):  # ends its process, as the system does when memory runs out
+        def __init__(self, parent=0):
+            self.parent = parent
+        def fit(self, X, y, sample_weight=None):
+            if os.getpid() != self.parent:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return self
+        def predict(self, X):
+            return np.zeros(len(X))
+
+    if __name__ == "__main__":
+        adata = lc.datasets.simulate_lineage(60, 8, 2, n_lineages=1, random_state=0)
+        tc = lc.TrendClusterer(Dying(os.getpid()), "passthrough", alpha=None, n_jobs=2, random_state=0)
+        try:
+            tc.fit(adata)
+        except RuntimeError as error:
+            print("worker process" in str(error) and "was unexpectedly terminated" in str(error), hasattr(tc, "labels_"))
+        again = lc.TrendClusterer(lc.PyGAM(), alpha=None, n_jobs=2, backend="threading").fit(adata)
+        print(np.isfinite(again.trends_).all())
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as POSIX has them")
-def test_a_dying_worker_gives_an_error_and_the_next_fit_works(make_adata):
-    adata = make_adata(n_cells=60, n_genes=8)
-    tc = lc.TrendClusterer(Dying(os.getpid()), "passthrough", lineage="A", alpha=None, n_jobs=2, random_state=0)
-    with pytest.raises(RuntimeError, match="worker process .* was unexpectedly terminated"):
-        tc.fit(adata)
-    assert not hasattr(tc, "labels_")
-    assert np.isfinite(fit(adata, model=PyGAM(), n_jobs=2, backend="threading").trends_).all()
+def test_a_dying_worker_gives_an_error_and_the_next_fit_works(tmp_path):
+    script = tmp_path / "session.py"
+    script.write_text(textwrap.dedent(DEATH))
+    for attempt in range(3):  # joblib's loky now and then misses the death of a worker that has just started
+        try:
+            found = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+            break
+        except subprocess.TimeoutExpired:
+            assert attempt < 2
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert found.stdout.splitlines() == ["True False", "True"]
 
 
 # ------------------------------------------------------------------------------------------------- singular designs
