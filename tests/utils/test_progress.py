@@ -54,10 +54,9 @@ def test_long_work_shows_a_bar(capsys, monkeypatch):
     [
         ({"model": lc.GAM("poisson"), "layer": "counts"}, "models of genes"),
         ({"model": lc.PyGAM(lam=1.0)}, "models of genes"),
-        ({"clusterer__resolution": "auto"}, "clusters of drawn trends"),
         ({"model": {"peak0": lc.GAM(smoothing=1.0), "*": lc.GAM()}}, "trends of A"),
     ],
-    ids=["families", "gene by gene", "resolution", "groups"],
+    ids=["families", "gene by gene", "groups"],
 )
 def test_what_takes_long_has_a_bar(make_adata, at_once, capsys, parameters, label):
     adata = make_adata(n_cells=80, n_genes=8)
@@ -79,6 +78,7 @@ def test_permutations_have_a_bar(make_adata, at_once, capsys):
     assert "permutations" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:adata.layers\\['counts'\\] looks like counts")  # the layer is to be named
 def test_what_is_read_and_clustered_is_logged(make_adata, caplog):
     caplog.set_level(logging.DEBUG, logger="lineage_clust")
     adata = make_adata(n_cells=80, n_genes=8)
