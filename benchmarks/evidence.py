@@ -15,7 +15,7 @@ import pandas as pd
 from lineage_clust import GAM, BSplineSmoother, TrendClusterer, datasets
 from lineage_clust.errors import NoTrendError
 from lineage_clust.models import MgcvGAM
-from lineage_clust.trends import adjust
+from lineage_clust.trends.trends import adjust
 
 DEPTHS = (500.0, 2_000.0, 10_000.0, 30_000.0)
 POWER, LEVEL = 0.8, 0.01

@@ -18,8 +18,8 @@ from anndata import AnnData, read_h5ad
 from joblib import cpu_count
 
 from lineage_clust import GAM, BSplineSmoother, TrendClusterer
-from lineage_clust.fitting.lineage_fit import fit_trends
-from lineage_clust.lineage import read_lineage
+from lineage_clust.lineage.lineage import read_lineage
+from lineage_clust.trends.lineage_fit import fit_trends
 
 from .memory import _resident
 

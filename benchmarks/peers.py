@@ -16,8 +16,8 @@ import numpy as np
 from anndata import AnnData
 
 from lineage_clust import GAM, BSplineSmoother, GraphClusterer, TrendClusterer, datasets
-from lineage_clust.fitting.lineage_fit import fit_trends
-from lineage_clust.lineage import read_lineage
+from lineage_clust.lineage.lineage import read_lineage
+from lineage_clust.trends.lineage_fit import fit_trends
 
 from .timing import best_of
 

@@ -14,8 +14,8 @@ import pandas as pd
 from scipy.special import expit
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.evidence.intervals import uncertainty
-from lineage_clust.evidence.shapes import shapes
+from lineage_clust.trends.intervals import uncertainty
+from lineage_clust.trends.shapes import shapes
 
 KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump"), (300, 1000, 5000), ("unit", "fate", "branch")
 AMPLITUDES = ((1.0, 4.0), (1.0, 1.0), (2.0, 2.0), (4.0, 4.0))

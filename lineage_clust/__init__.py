@@ -6,14 +6,14 @@ from . import clusterers, contracts, datasets, models, plotting, scoring, smooth
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
+from .comparing import Comparison, compare
 from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
-from .evidence.comparing import Comparison, compare
-from .fitting.gene_trend import FailedTrend, GeneTrend
 from .model_selection import PseudotimeKFold
 from .models import GAM, MgcvGAM, PyGAM
 from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
-from .trends import Trends
+from .trends.gene_trend import FailedTrend, GeneTrend
+from .trends.trends import Trends
 
 __all__ = [
     "GAM",

@@ -14,18 +14,18 @@ from anndata import AnnData
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .errors import LineageClustWarning, did_you_mean, quoted
-from .evidence.tables import top_order
-from .lineage import check_anndata, resolve_genes
-from .reading.annotations import covariate_strips
-from .reading.gene_names import gene_ids
+from .io import provenance
+from .io.results import safe_key, to_anndata
+from .lineage.annotations import covariate_strips
+from .lineage.gene_names import gene_ids
+from .lineage.lineage import check_anndata, resolve_genes
+from .results.tables import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
 from .utils.types import Seed, TimeRange
-from .writing import provenance
-from .writing.results import safe_key, to_anndata
 
 if TYPE_CHECKING:
-    from .fitting.gene_trend import FailedTrend, GeneTrend
+    from .trends.gene_trend import FailedTrend, GeneTrend
 
 
 _PREPARE = ("data_key", "use_raw", "threshold", "weight_threshold", "filter_cells", "gene_symbols", "lineage_key")

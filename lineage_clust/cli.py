@@ -14,10 +14,10 @@ from pathlib import Path
 from . import __version__, datasets
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
-from .evidence.gating import Gate
+from .io.result_files import result_files
+from .results.gating import Gate
 from .utils.progress import progress_bars
 from .utils.together import folder_for, write_together
-from .writing.result_files import result_files
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 _N_FAILED_SHOWN = 5

@@ -20,36 +20,36 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import components
 from .errors import LineageClustWarning, UnknownNameError
-from .evidence import module_scores
-from .evidence.assigning import assign
-from .evidence.gating import Gate, check_gate, warn_of_unsuccessful
-from .evidence.own_labels import one_a_row, own_labels
-from .evidence.tables import cluster_table, deciding_table, order_clusters
-from .fitting import drawing
-from .fitting.gene_trends import GeneTrends
-from .fitting.group_fit import fixed_basis
-from .fitting.lineage_fit import fit_trends
-from .fitting.tabulating import Tables, can_wait
-from .lineage import check_anndata, read_lineage, resolve_genes
+from .io.exports import Exports
+from .lineage.gene_names import FittedSymbols, gene_ids
+from .lineage.labels_of_cells import labels_may_come_second
+from .lineage.lineage import check_anndata, read_lineage, resolve_genes
+from .lineage.lineage_keys import check_distinct
+from .lineage.value_checks import check_values
 from .models.mapping import entries
-from .reading.gene_names import FittedSymbols, gene_ids
-from .reading.labels_of_cells import labels_may_come_second
-from .reading.lineage_keys import check_distinct
-from .reading.value_checks import check_values
-from .trends import check_scale, concatenate
+from .results import module_scores
+from .results.assigning import assign
+from .results.gating import Gate, check_gate, warn_of_unsuccessful
+from .results.own_labels import one_a_row, own_labels
+from .results.tables import cluster_table, deciding_table, order_clusters
+from .results.tabulating import Tables, can_wait
+from .trends import drawing
+from .trends.gene_trends import GeneTrends
+from .trends.group_fit import fixed_basis
+from .trends.lineage_fit import fit_trends
+from .trends.trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
 from .utils.memory import check_points
 from .utils.progress import bar, progress_bars
 from .utils.threads import few_threads
 from .utils.types import Names, Predicted, Seed, TimeRange, WeightThreshold
 from .views import Views
-from .writing.exports import Exports
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from .lineage import Lineage
-    from .trends import Trends
+    from .lineage.lineage import Lineage
+    from .trends.trends import Trends
 
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .clusterers import GraphClusterer
 from .models import GAM
-from .models.engine.families import FAMILIES
+from .models.families import FAMILIES
 from .models.mapping import entries
 from .models.regressor import RegressorModel
 from .smoothers import BSplineSmoother

@@ -109,7 +109,7 @@ class DesignModel(Protocol):
     Optional declarations on the class:
 
     - `takes_sparse_y = True`: `y` may be a CSR or CSC matrix. Without it, `y` is an array.
-    - `reads_blocks = True`: `y` may also be a :class:`~lineage_clust.reading.blocks.BlockedExpression`.
+    - `reads_blocks = True`: `y` may also be a :class:`~lineage_clust.expression.blocks.BlockedExpression`.
     - scikit-learn's tag `input_tags.sparse`: `X` may be a sparse matrix. Without it, `X` is an array.
     - `needs_smoother = "BSplineSmoother"`: other smoothers are refused.
 

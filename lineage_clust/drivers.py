@@ -16,13 +16,13 @@ from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import LineageClustWarning, UnknownNameError, quoted
-from .lineage import check_anndata, resolve_genes
-from .models.engine.moments import blocks, weighted_products
-from .reading.blocks import BlockedExpression
-from .reading.expression import expression_of, with_annotations
-from .reading.gene_names import gene_ids
-from .reading.lineage_keys import available_lineages, check_distinct, find_weights
-from .trends import adjust
+from .expression.blocks import BlockedExpression
+from .expression.moments import blocks, weighted_products
+from .lineage.expression import expression_of, with_annotations
+from .lineage.gene_names import gene_ids
+from .lineage.lineage import check_anndata, resolve_genes
+from .lineage.lineage_keys import available_lineages, check_distinct, find_weights
+from .trends.trends import adjust
 from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
 from .utils.progress import bar, progress_bars
 from .utils.types import Names, Seed

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .lineage import check_anndata
-from .reading.pseudotime import find_pseudotime
+from .lineage.lineage import check_anndata
+from .lineage.pseudotime import find_pseudotime
 from .utils.checking import check_seed
 from .utils.types import Seed
 

@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import LineageClustWarning, NoTrendError, quoted
-from .models.engine.moments import weighted_products
+from .expression.moments import weighted_products
 from .utils.checking import check_key
 
 if TYPE_CHECKING:

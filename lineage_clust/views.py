@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import UnknownNameError, did_you_mean
-from .evidence.gating import Gate
-from .evidence.tables import top_order
-from .reading.annotations import covariate_strips
+from .lineage.annotations import covariate_strips
+from .results.gating import Gate
+from .results.tables import top_order
 
 if TYPE_CHECKING:
     from anndata import AnnData

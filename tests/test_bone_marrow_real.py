@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lineage_clust import TrendClusterer
-from lineage_clust.lineage import read_lineage
+from lineage_clust.lineage.lineage import read_lineage
 
 FATE = "palantir_fate_probabilities"
 

@@ -371,7 +371,7 @@ def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch
     def fail(*_arguments):
         raise RuntimeError
 
-    monkeypatch.setattr("lineage_clust.writing.result_files.h5ad_bytes", fail)
+    monkeypatch.setattr("lineage_clust.io.result_files.h5ad_bytes", fail)
     assert main([*command, "--genes", "up0,up1,down0"]) == 2
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 

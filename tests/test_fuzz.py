@@ -14,8 +14,8 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust.cli import _read
-from lineage_clust.writing import persistence
-from lineage_clust.writing.persistence import from_bytes, to_bytes
+from lineage_clust.io import persistence
+from lineage_clust.io.persistence import from_bytes, to_bytes
 
 N_BYTES, N_TREES, N_CUTS = 400, 200, 25
 SECONDS, MEGABYTES = 5.0, 64  # that one file may cost

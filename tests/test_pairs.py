@@ -12,7 +12,8 @@ from sklearn.preprocessing import PolynomialFeatures, SplineTransformer
 from sklearn.svm import SVR
 
 from lineage_clust import GAM, TrendClusterer
-from lineage_clust.models import MgcvGAM, PyGAM, mgcv_session
+from lineage_clust.models import MgcvGAM, PyGAM
+from lineage_clust.models.mgcv import session as mgcv_session
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 
 SMOOTHERS = {

@@ -11,8 +11,8 @@ import pytest
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
-from lineage_clust.reporting import columns, facts, pictures, render, sparklines
-from lineage_clust.reporting.gene_data import gene_data
+from lineage_clust.report import columns, facts, pictures, render, sparklines
+from lineage_clust.report.gene_data import gene_data
 
 NASTY = ["<script>alert(1)</script>", 'a&b"c', "</table>", "<img src=x onerror=alert(1)>", "'quoted'", "&amp;", "ß→é"]
 VOID = {"meta", "input", "img", "link", "br"}

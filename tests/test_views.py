@@ -11,8 +11,8 @@ from sklearn.exceptions import NotFittedError
 import lineage_clust as lc
 from lineage_clust import TrendClusterer, UnknownNameError
 from lineage_clust.clusterers import GraphClusterer
+from lineage_clust.lineage.annotations import covariate_strips
 from lineage_clust.plotting import cluster_colors, lineage_colors
-from lineage_clust.reading.annotations import covariate_strips
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """Models fit, for every gene, how expression varies around a smooth curve."""
 
-from .gam import GAM
-from .mgcv import MgcvGAM
-from .pygam import PyGAM
+from .gam.gam import GAM
+from .mgcv.mgcv import MgcvGAM
+from .pygam.pygam import PyGAM
 from .regressor import RegressorModel
 
 __all__ = ["GAM", "MgcvGAM", "PyGAM", "RegressorModel"]

@@ -17,7 +17,7 @@ from ..errors import NoTrendError
 from ..utils.checking import check_jobs
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
-from .gam import _check_offset, _check_targets
+from .gam.gam import _check_offset, _check_targets
 
 _GENES_A_JOB = 16
 _LONGEST_REASON = 240

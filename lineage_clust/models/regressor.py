@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from ..errors import LineageClustWarning, NoTrendError
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
-from .engine.notes import joined, notes_on
+from .notes import joined, notes_on
 from .per_gene import chosen_backend, reason_of
 
 _GENES_A_JOB = 16

@@ -11,7 +11,7 @@ from .checking import check_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..fitting.gene_trend import GeneTrend
+    from ..trends.gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
 

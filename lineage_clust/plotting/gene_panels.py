@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import norm
 
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
-from lineage_clust.trends import Trends
+from lineage_clust.trends.trends import Trends
 
 from .checking import check_count, check_figure
 from .colors import cluster_color, lineage_colors

@@ -10,13 +10,7 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from lineage_clust.clusterers.communities import (
-    as_igraph,
-    check_algorithm,
-    find_communities,
-    modularity,
-    seeded_igraph,
-)
+from lineage_clust.clusterers.communities import as_igraph, check_algorithm, find_communities, modularity, seeded_igraph
 
 ALGORITHMS = [("leiden", "igraph"), ("louvain", "igraph"), ("leiden", "leidenalg")]
 

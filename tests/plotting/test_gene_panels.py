@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lineage_clust import FailedTrend, GeneTrend, UnknownNameError
 from lineage_clust.plotting import cluster_colors, lineage_colors, plot_gene_trends
-from lineage_clust.trends import Trends
+from lineage_clust.trends.trends import Trends
 
 
 def some_trend(gene, lineage, seed=0, n_cells=90):

@@ -14,7 +14,7 @@ from lineage_clust import (
     MgcvGAM,
     NoTrendError,
     PyGAM,
-)  # fmt: skip
+)
 
 T = np.linspace(0, 1, 50)[:, None]
 Y = np.abs(np.column_stack([np.sin(5 * T[:, 0]) + 1.2, T[:, 0]]) + np.random.default_rng(0).normal(0, 0.1, (50, 2)))

@@ -134,7 +134,7 @@ def interrupted(call, error, at):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "files of the program"])
 def test_an_interruption_anywhere_leaves_the_old_file_or_the_new_one(name, error, many, folder, monkeypatch):
-    monkeypatch.setattr("lineage_clust.reporting.page.render", lambda *_: "<!doctype html>" + 10_000 * " ")  # slow
+    monkeypatch.setattr("lineage_clust.report.page.render", lambda *_: "<!doctype html>" + 10_000 * " ")  # slow
     before = listing(folder)
     all_calls = interrupted(lambda: WRITERS[name](many, folder / "fit"), error, at=-1)
     written = {file: content for file, content in listing(folder).items() if content != before[file]}
@@ -159,7 +159,7 @@ def test_results_in_an_anndata_are_kept_when_new_ones_cannot_be_made(fitted, mak
     adata = make_adata(n_cells=20, n_genes=8)
     key = fitted.write_to(adata)
     before = contents(adata)
-    monkeypatch.setattr("lineage_clust.writing.results.provenance", lambda _: 1 / 0)
+    monkeypatch.setattr("lineage_clust.io.results.provenance", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fitted.write_to(adata, key)
     assert contents(adata) == before

@@ -15,7 +15,7 @@ from lineage_clust import (
     PseudotimeKFold,
     Trends,
     UnknownNameError,
-)  # fmt: skip
+)
 from lineage_clust.plotting import cluster_colors, plot_clusters
 
 TIME = "palantir_pseudotime"

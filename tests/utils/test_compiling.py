@@ -21,8 +21,8 @@ def test_a_numba_that_is_missing_or_refuses_numpy_is_done_without(tmp_path, mess
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from lineage_clust.utils.compiling import can_compile\n"
-        "from lineage_clust.models.engine import compiled, fused\n"
-        "from lineage_clust.evidence import compiled_shapes, intervals\n"
+        "from lineage_clust.expression import compiled, fused\n"
+        "from lineage_clust.trends import compiled_shapes, intervals\n"
         "print(can_compile(), fused.compiled(), intervals.compiled())"
     )
     out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -1,1 +1,0 @@
-"""What is known of trends and clusters: gates, shapes, tables, comparisons."""

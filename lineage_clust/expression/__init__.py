@@ -1,0 +1,1 @@
+"""Expression matrices, wherever they are stored, and their sums against a design."""

@@ -1,0 +1,270 @@
+"""Expression of which cells and genes are chosen without reading or copying it, and which is read block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+
+import numpy as np
+from scipy import sparse
+
+from .block_places import assembled, choose, inside, inverse, nbytes
+from .block_tasks import MOST_THREADS, Where, in_order, merged
+from .memory_budget import parse_budget, readable
+from .sources import is_sparse, parts
+
+_BYTES_A_VALUE = 32  # as read, in double precision, and its place in the sums
+_MOST_VALUES = 2**21  # a larger block would only leave the processor's cache
+
+
+class BlockedExpression:
+    """Cells x genes of which some cells and genes are chosen; nothing is read, or copied, until needed.
+
+    `expression[cells]`, `expression[:, genes]` and `expression[cells, genes]` choose further, by positions, masks or
+    slices, without reading.
+
+    Parameters
+    ----------
+    stored
+        Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
+    memory_budget
+        What blocks may take, see :func:`lineage_clust.expression.memory_budget.parse_budget`.
+    keeps_totals
+        Whether a pass over it should also find the sums of each gene over all cells, for whoever asks later.
+
+    Examples
+    --------
+    >>> import zarr
+    >>> some = BlockedExpression(zarr.array(np.arange(12.0).reshape(4, 3)))[[0, 3]][:, [2]]
+    >>> some.shape, some.to_memory().tolist()
+    ((2, 1), [[2.0], [11.0]])
+    """
+
+    ndim = 2
+
+    def __init__(self, stored, memory_budget=None, keeps_totals: bool = True):
+        self.stored = stored
+        self._stored_shape = tuple(int(size) for size in stored.shape)
+        self.memory_budget = parse_budget(memory_budget)
+        self._cells = self._genes = None
+        self.keeps_totals = keeps_totals
+        self._facts: dict = {}  # shared by all that is chosen of the same matrix
+        self._held = (range(0), None)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of cells and genes chosen."""
+        chosen = zip(self._stored_shape, (self._cells, self._genes), strict=True)
+        return tuple(int(size) if lines is None else len(lines) for size, lines in chosen)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values as stored."""
+        return np.dtype(self.stored.dtype)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the matrix is in memory, and only what is chosen of it is not."""
+        return sparse.issparse(self.stored)
+
+    @property
+    def chosen(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The positions of the chosen cells and genes in the stored matrix; `None` = all, in order."""
+        return self._cells, self._genes
+
+    @property
+    def has_all_cells(self) -> bool:
+        """Whether all cells of the stored matrix are chosen, in their order."""
+        return self._cells is None
+
+    def __getitem__(self, key) -> BlockedExpression:
+        keys = key if isinstance(key, tuple) else (key, slice(None))
+        other = copy(self)
+        other._held = (range(0), None)
+        chosen = zip(self._stored_shape, (self._cells, self._genes), keys, strict=True)
+        other._cells, other._genes = (choose(size, lines, wanted) for size, lines, wanted in chosen)
+        return other
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        product = np.zeros((self.shape[0], other.shape[1]))
+        for where, part in in_order(self._plan(), _product, lambda where: (other[where.genes],)):
+            product[where.cells] += part
+        return product
+
+    def head(self, n_values: int) -> tuple:
+        """Return `(cells, block)` of the first part that holds chosen cells and genes, of about `n_values` values at most.
+
+        `cells` are positions among the chosen ones, a slice or an array; the block is as stored. Nothing else is read.
+        """
+        step = next(self._steps(min(n_values, self._values_a_block())))
+        ((where, block),) = in_order([step], _as_stored, _nothing)
+        return where.cells, block
+
+    def cell_totals(self) -> np.ndarray:
+        """Return the sum over the genes in each cell `(n_cells,)`, in one pass."""
+        totals = np.zeros(self.shape[0])
+        for where, part in in_order(self._plan(), _row_sums, _nothing):
+            totals[where.cells] += part
+        return totals
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        matrix = self.to_memory()
+        matrix = matrix.toarray() if sparse.issparse(matrix) else matrix
+        return matrix if dtype is None else matrix.astype(dtype, copy=False)
+
+    def blocks(self) -> Iterator[tuple]:
+        """Yield `(cells, genes, block)` of all that is chosen, as float64, in one pass.
+
+        `cells` and `genes` are positions among the chosen ones: slices, or arrays where a block is not contiguous.
+        """
+        for where, block in in_order(self._plan(), _in_double, _nothing):
+            yield where.cells, where.genes, block
+
+    def reduce(self, function: Callable, arguments: Callable, all_cells: bool = True) -> list[tuple]:
+        """Return the sums of what a function makes of each block, in one pass.
+
+        Parameters
+        ----------
+        function
+            `function(block, kept, *arguments) -> result`, with the chosen genes of a block of cells and the rows of it
+            that are chosen (`None` = all). It is pickled if dask runs it in other processes.
+        arguments
+            `arguments(cells) -> tuple`, for the chosen cells of a block, by their positions among the chosen ones.
+        all_cells
+            Whether blocks in which no cell is chosen are read as well.
+
+        Returns
+        -------
+        list of (genes, result)
+            One a range of columns that are stored together; results are added up by `result.merge(other)`.
+        """
+        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells))
+
+    def to_memory(self):
+        """Return what is chosen as an array, CSR or CSC matrix, as stored.
+
+        Raises
+        ------
+        MemoryError
+            If it takes more than the memory budget, which is found out before that much is held. What is in memory
+            already is taken whatever it takes.
+        """
+        return self._loaded(self.memory_budget)
+
+    def gene_parts(self, counts: np.ndarray) -> Iterator[tuple[slice, object]]:
+        """Yield `(genes, matrix)`: consecutive genes that fit the memory budget together, as CSC matrix or array.
+
+        Each costs one pass.
+
+        Parameters
+        ----------
+        counts
+            `(n_genes,)` number of values of each gene that are not zero.
+        """
+        # blocks and the matrix that is made of them are held at the same time, and then its CSC form
+        sizes = 40.0 * counts if is_sparse(self.stored) else np.full(self.shape[1], 24.0 * self.shape[0])
+        first, held = 0, 0.0
+        for gene, size in enumerate(sizes):
+            if gene > first and held + size > self.memory_budget:
+                yield slice(first, gene), _by_columns(self[:, first:gene]._loaded())
+                first, held = gene, 0.0
+            held += size
+        yield slice(first, len(sizes)), _by_columns(self[:, first:]._loaded())
+
+    def column(self, gene: int) -> np.ndarray:
+        """Return one gene `(n_cells,)` as float64; genes beside it are kept in memory, so that they cost no pass."""
+        held, matrix = self._held
+        if gene not in held:
+            n_genes = max(1, int(self.memory_budget // (24 * max(self.shape[0], 1))))
+            held = range(gene, min(gene + n_genes, self.shape[1]))
+            matrix = _by_columns(self[:, held.start : held.stop]._loaded())
+            self._held = (held, matrix)
+        column = matrix[:, [gene - held.start]]
+        return (column.toarray() if sparse.issparse(column) else np.asarray(column)).ravel().astype(float)
+
+    def remember(self, **facts: np.ndarray) -> None:
+        """Keep what a pass over all cells found out about each chosen gene, `(n_genes,)` each."""
+        places = slice(None) if self._genes is None else self._genes
+        n_genes = self._stored_shape[1]
+        for name, values in facts.items():
+            known, found = self._facts.setdefault(name, (np.zeros(n_genes, dtype=bool), np.zeros(n_genes)))
+            known[places], found[places] = True, values
+
+    def recall(self, name: str) -> np.ndarray | None:
+        """Return what a pass found out about each chosen gene, or `None` if it did not for all of them."""
+        places = slice(None) if self._genes is None else self._genes
+        if name not in self._facts or not self._facts[name][0][places].all():
+            return None
+        return self._facts[name][1][places]
+
+    def check_fits_dense(self) -> None:
+        """Raise a MemoryError if what is chosen, as an array in double precision, would exceed the memory budget."""
+        if not self.in_memory and 8 * self.shape[0] * self.shape[1] > self.memory_budget:
+            raise MemoryError(self._too_large())
+
+    def _too_large(self) -> str:
+        return (
+            f"The expression of {self.shape[1]:,} genes in {self.shape[0]:,} cells is needed in memory here, and takes more "
+            f"than memory_budget={readable(self.memory_budget)!r}. Raise memory_budget, choose fewer genes, or use GAM "
+            "without callback and filter_cells, which reads the file block by block."
+        )
+
+    def _plan(self, unchosen: bool = False) -> list[tuple]:
+        """Return the parts that hold chosen genes and cells, or also those with other cells only."""
+        return list(self._steps(self._values_a_block(), unchosen))
+
+    def _values_a_block(self) -> int:
+        n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
+        return int(np.clip(n_values, 1, _MOST_VALUES))
+
+    def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
+        chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)
+        cell_places, gene_places = (None if lines is None else inverse(lines, size) for lines, size in chosen)
+        for part in parts(self.stored, n_values):
+            kept, cells = inside(cell_places, part.rows)
+            columns, genes = inside(gene_places, part.columns)
+            if (columns is None or len(columns)) and (unchosen or kept is None or len(kept)):
+                yield part, Where(kept, columns, cells, genes)
+
+    def _loaded(self, limit: float = np.inf):
+        if self.in_memory:
+            matrix = self.stored if self._cells is None else self.stored[self._cells]  # rows first: they are contiguous
+            return matrix if self._genes is None else matrix[:, self._genes]
+        pieces, held = [], 0
+        for where, block in in_order(self._plan(), _as_stored, _nothing):
+            held += nbytes(block)
+            if held > limit:
+                raise MemoryError(self._too_large())
+            pieces.append((where, block))
+        return assembled(pieces, self.shape, self.dtype)
+
+    def __repr__(self) -> str:
+        return f"BlockedExpression[{self.shape[0]} cells x {self.shape[1]} genes, {type(self.stored).__name__}]"
+
+
+def _nothing(where: Where) -> tuple:
+    return ()
+
+
+def _as_stored(block, kept):
+    return block if kept is None else block[kept]
+
+
+def _in_double(block, kept):
+    block = _as_stored(block, kept).astype(np.float64)
+    if sparse.issparse(block):
+        block.sum_duplicates()
+    return block
+
+
+def _product(block, kept, other):
+    product = _as_stored(block, kept) @ other
+    return product.toarray() if sparse.issparse(product) else np.asarray(product)
+
+
+def _row_sums(block, kept):
+    return np.asarray(_as_stored(block, kept).sum(axis=1), dtype=float).ravel()
+
+
+def _by_columns(matrix):
+    return matrix.tocsc() if sparse.issparse(matrix) else matrix

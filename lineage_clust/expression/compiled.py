@@ -1,0 +1,174 @@
+"""Sums over the stored values of sparse expression in one pass, compiled by numba; see `fused` for who calls them.
+
+Both functions add to the arrays that they are given:
+
+products
+    `(n_columns, n_genes)`: weighted sums of the design times expression.
+statistics
+    `(n_genes, 4)`: weighted sum of squares; sum of the weights, and number, of values that are not zero; sum of squares.
+others
+    `(n_genes, 2)`: sum over all rows, and sum of squares over those that are no line of the design; only `of_all`.
+
+`lines` holds the line of the design that belongs to each row, -1 for a row that is no cell of it; `places` the position
+of each column among the genes, -1 for a column that is none of them (`None`: all are). Line `i` of the design has `width`
+columns from `starts[i]` on, and those after the `n_banded` ones: the first four times the weight are in `factors[i]`, see
+`factors_of`, the others in `rest[i]` `(n_rest,)`. The functions return whether the indices of every row (column) ascend: if
+not, a value may be stored in parts, and its square is not known.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..utils.compiling import compiled
+from ..utils.lanes import N_LANES, choose, line_up, load, spread, store
+
+N_COLUMNS = 4  # of the design, side by side with the statistics
+N_STATISTICS = N_LANES - N_COLUMNS
+_TIMES_VALUE, _TIMES_SQUARE, _IF_NOT_ZERO = 0.0, 1.0, 2.0
+_KINDS = np.array([[_TIMES_VALUE] * N_COLUMNS + [_TIMES_SQUARE, _IF_NOT_ZERO, _IF_NOT_ZERO, _TIMES_SQUARE]])
+
+
+def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return by what a value in each line of the design is multiplied to be added to its gene's eight sums.
+
+    Those are the first four of the `values` `(n_lines, n)` of the design's columns, weighted; the weight, for the weighted
+    sum of squares; the weight and 1, for the values that are not zero; 1, for the sum of squares.
+
+    Examples
+    --------
+    >>> factors_of(np.array([[0.25, 0.75]]), np.array([2.0])).tolist()
+    [[0.5, 1.5, 0.0, 0.0, 2.0, 2.0, 1.0, 1.0]]
+    """
+    factors = line_up(len(weights))
+    first = values[:, :N_COLUMNS]
+    np.multiply(first, weights[:, None], out=factors[:, : first.shape[1]])
+    factors[:, N_COLUMNS] = factors[:, N_COLUMNS + 1] = weights
+    factors[:, N_COLUMNS + 2 :] = 1.0
+    return factors
+
+
+@compiled
+def sum_rows(
+    data, indices, indptr, rows, lines, places, starts, factors, rest, width, n_banded, of_all, products, statistics, others
+):  # fmt: skip
+    """Add up CSR expression, rows in the given order.
+
+    Rows of which the bands begin at the same column should follow each other: a gene's sums then lie side by side in
+    memory, and are put in their places once.
+    """
+    n_genes, n_rest = statistics.shape[0], rest.shape[1]
+    sums, rest_sums = line_up(n_genes), np.zeros((n_genes, n_rest))
+    start, ascending = 0, True
+    for row in rows:
+        line, first, last = lines[row], indptr[row], indptr[row + 1]
+        if line >= 0 or of_all:
+            ascending &= ascend(indices, first, last)
+        if of_all:
+            add_totals(data, indices, places, first, last, line < 0, others)
+        if line < 0:
+            continue
+        if starts[line] != start:
+            for gene in range(n_genes):
+                put(sums[gene], rest_sums[gene], start, width, n_banded, products, gene)
+            start = starts[line]
+        add_row(data, indices, places, first, last, factors, line, sums)
+        if n_rest > 0:
+            add_rest(data, indices, places, first, last, rest[line], rest_sums)
+    for gene in range(n_genes):
+        statistics[gene] += sums[gene, N_COLUMNS:]
+        put(sums[gene], rest_sums[gene], start, width, n_banded, products, gene)
+    return ascending
+
+
+@compiled
+def sum_columns(
+    data, indices, indptr, columns, lines, starts, factors, rest, width, n_banded, of_all, products, statistics, others
+):  # fmt: skip
+    """Add up the given columns of CSC expression, one gene each."""
+    n_rest = rest.shape[1]
+    n_starts = max(n_banded - width, 0) + 1
+    sums, rest_sums = line_up(n_starts), np.zeros((n_starts, n_rest))
+    kinds = load(_KINDS, 0)
+    of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
+    ascending = True
+    for gene in range(len(columns)):
+        first, last = indptr[columns[gene]], indptr[columns[gene] + 1]
+        ascending &= ascend(indices, first, last)
+        for at in range(np.uintp(first), np.uintp(last)):
+            row, value = np.uintp(indices[at]), np.float64(data[at])
+            line = lines[row]
+            if of_all:
+                others[gene, 0] += value
+            if line < 0:
+                if of_all:
+                    others[gene, 1] += value * value
+                continue
+            start, own = starts[line], load(factors, line)
+            lanes = choose(if_there, spread(1.0 if value != 0.0 else 0.0), spread(value))
+            store(sums, start, load(sums, start) + lanes * choose(of_square, own * spread(value), own))
+            for own in range(n_rest):
+                rest_sums[start, own] += rest[line, own] * value
+        for start in range(n_starts):
+            statistics[gene] += sums[start, N_COLUMNS:]
+            put(sums[start], rest_sums[start], start, width, n_banded, products, gene)
+            sums[start] = 0.0
+    return ascending
+
+
+@compiled
+def add_row(data, indices, places, first, last, factors, line, sums):
+    """Add the values of a row to the sums of its genes; by itself, so that all that it needs is at hand."""
+    own, kinds = load(factors, line), load(_KINDS, 0)
+    of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
+    for at in range(np.uintp(first), np.uintp(last)):  # what cannot be negative needs no check for it
+        gene = indices[at] if places is None else places[np.uintp(indices[at])]
+        if places is None or gene >= 0:
+            value = np.float64(data[at])
+            lanes = choose(if_there, spread(1.0 if value != 0.0 else 0.0), spread(value))
+            store(sums, gene, load(sums, gene) + lanes * choose(of_square, own * spread(value), own))
+
+
+@compiled
+def add_rest(data, indices, places, first, last, values, sums):
+    """Add the values of a row, times those of some columns of the design, to the sums `(n_genes, n_rest)`."""
+    for at in range(np.uintp(first), np.uintp(last)):
+        gene = indices[at] if places is None else places[np.uintp(indices[at])]
+        if places is None or gene >= 0:
+            for own in range(len(values)):
+                sums[np.uintp(gene), own] += values[own] * data[at]
+
+
+@compiled
+def add_totals(data, indices, places, first, last, with_squares, others):
+    """Add the values of a row, and their squares if asked for, to the sums `(n_genes, 2)`."""
+    for at in range(np.uintp(first), np.uintp(last)):
+        gene = indices[at] if places is None else places[np.uintp(indices[at])]
+        if places is None or gene >= 0:
+            value = np.float64(data[at])
+            others[np.uintp(gene), 0] += value
+            if with_squares:
+                others[np.uintp(gene), 1] += value * value
+
+
+@compiled
+def put(sums, rest_sums, start, width, n_banded, products, gene):
+    """Add a gene's sums to the products with the columns that they belong to, and begin anew."""
+    for own in range(min(products.shape[0] - n_banded + width, N_COLUMNS + len(rest_sums))):
+        column = start + own if own < width else n_banded + own - width
+        if own < N_COLUMNS:
+            products[column, gene] += sums[own]
+            sums[own] = 0.0
+        else:
+            products[column, gene] += rest_sums[own - N_COLUMNS]
+            rest_sums[own - N_COLUMNS] = 0.0
+
+
+@compiled
+def ascend(indices, first, last):
+    """Return whether indices ascend from one place to another; counted, for a processor compares many at once."""
+    one, following = indices[first : max(last, 1) - 1], indices[first + 1 : last]
+    n_descents = 0
+    for at in range(len(following)):
+        n_descents += following[at] <= one[at]
+    return n_descents == 0

@@ -1,0 +1,371 @@
+"""Sums over cells that a Gaussian fit needs, and all else there is to find out, from blocks that are seen once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+import numpy as np
+from scipy import sparse
+
+from .bands import Bands, no_design
+from .blocks import BlockedExpression
+from .fused import LARGE, fused_sums
+from .sources import cuts
+
+_VALUES = 2**18  # in double precision at a time: what stays near the processor
+_CANCELLED = 1e-6  # of the squares, that their variation must be for it to keep eight digits
+_COUNTED_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over some of the cells; those over other cells can be added. Arrays are `(n_genes,)` unless said otherwise.
+
+    Attributes
+    ----------
+    level
+        What was taken off the expression first, so that squares keep their digits; 0 for sparse expression.
+    products
+        `Z'W(Y - level)`, `(n_columns, n_genes)`.
+    sums, squares
+        Weighted sums of `Y - level` and of its squares.
+    weight
+        Sum of the weights.
+    columns
+        `(n_columns,)` weighted sums of the design.
+    counts, carried
+        Number of values that are not zero, and the sum of the weights of their cells.
+    large
+        Whether a value reaches 2^31 - 1.
+    totals, total_squares
+        Sums of expression and of its squares over all cells, also those of weight 0, unweighted; `None` if nobody
+        will ask for them.
+    n_cells
+        Number of all cells.
+    picked
+        `(n_picked, n_genes)` expression of some cells as it is, 0 where those are not; `None` if there are none.
+    """
+
+    level: np.ndarray
+    products: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+    weight: float
+    columns: np.ndarray
+    counts: np.ndarray
+    carried: np.ndarray
+    large: np.ndarray
+    totals: np.ndarray | None
+    total_squares: np.ndarray | None
+    n_cells: int
+    picked: np.ndarray | None = None
+
+    @property
+    def varies_little(self) -> np.ndarray:
+        """Which genes vary so little about a large level that the squares, of which it was not taken off, lost digits."""
+        if self.weight <= 0:
+            return np.zeros(len(self.sums), dtype=bool)
+        with np.errstate(invalid="ignore", over="ignore"):
+            about = self.squares - self.sums**2 / self.weight
+            return (about < _CANCELLED * self.squares) & (self.level == 0) & np.isfinite(self.squares)
+
+    def replaced(self, genes: np.ndarray, other: Sums) -> Sums:
+        """Return the same sums, but those of some genes from elsewhere."""
+        changed = {}
+        for name in ("level", "products", "sums", "squares"):
+            changed[name] = getattr(self, name).copy()
+            changed[name][..., genes] = getattr(other, name)
+        return replace(self, **changed)
+
+    def around(self, level: np.ndarray) -> Sums:
+        """Return the same sums of the expression less another level."""
+        step = self.level - level
+        if not np.any(step):
+            return replace(self, level=level)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return replace(
+                self,
+                level=level,
+                products=self.products + np.outer(self.columns, step),
+                sums=self.sums + step * self.weight,
+                squares=self.squares + step * (2 * self.sums + step * self.weight),
+            )
+
+    def merge(self, other: Sums) -> Sums:
+        """Return the sums over the cells of both.
+
+        References
+        ----------
+        Chan, Golub & LeVeque (1983). Algorithms for computing the sample variance. The American Statistician 37, 242-247.
+        """
+        one = self if self.weight > 0 else self.around(other.level)
+        other = other.around(one.level)
+        names = (field.name for field in fields(Sums) if field.name not in ("level", "large", "picked"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            added = {name: getattr(one, name) + getattr(other, name) for name in names}
+            picked = None if one.picked is None or other.picked is None else one.picked + other.picked
+        return Sums(level=one.level, large=one.large | other.large, picked=picked, **added)
+
+
+def gathered(
+    Y: BlockedExpression,
+    bands: Bands,
+    weights: np.ndarray,
+    enough: float = np.inf,
+    all_cells: bool = True,
+    picked: np.ndarray | None = None,
+) -> Sums:
+    """Return the Sums over the cells of expression in a file, in one pass; totals of all cells are remembered by `Y`.
+
+    Parameters
+    ----------
+    Y
+        Expression.
+    bands, weights
+        Design and weights of its chosen cells.
+    enough
+        See :func:`block_sums`.
+    all_cells
+        Whether blocks are read in which no cell is chosen, so that totals are complete.
+    picked
+        Positions of cells of which the expression itself is wanted.
+    """
+    sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
+    if sums is None:
+        sums = _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
+    elif picked is not None:
+        sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
+    if all_cells and sums.totals is not None:
+        Y.remember(totals=sums.totals, total_squares=sums.total_squares)
+    cancelled = np.flatnonzero(sums.varies_little)
+    if len(cancelled):  # hardly a value is 0, so that nothing is lost by making these genes dense
+        precise = _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
+        sums = sums.replaced(cancelled, precise)
+    return sums
+
+
+def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> Sums | None:
+    """Return the Sums in one compiled pass over the matrix as it is, if that can be had."""
+    return _fused(Y.stored, *Y.chosen, bands, weights, of_all=Y.keeps_totals and all_cells)
+
+
+def _in_blocks(
+    Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
+) -> Sums:
+    function = partial(block_sums, enough=enough, as_array=as_array)
+    if picked is None:
+        parts = Y.reduce(function, lambda cells: (bands[cells], weights[cells]), all_cells)
+    else:
+        places = np.full(len(weights), -1, dtype=np.int16)
+        places[picked] = np.arange(len(picked))
+        function = partial(_sums_and_picked, function, len(picked))
+        parts = Y.reduce(function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells)
+    n_genes = Y.shape[1]
+    whole = {}
+    for field in fields(Sums):
+        first = getattr(parts[0][1], field.name)
+        if field.name in ("weight", "columns", "n_cells"):
+            whole[field.name] = first
+            continue
+        if first is None:
+            continue
+        whole[field.name] = np.zeros((*first.shape[:-1], n_genes), dtype=first.dtype)
+        for genes, sums in parts:
+            whole[field.name][..., genes] = getattr(sums, field.name)
+    return Sums(**whole)
+
+
+def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: known, or by one pass."""
+    if Y.has_all_cells and Y.recall("totals") is not None:
+        return Y.recall("totals"), Y.recall("total_squares")
+    n_cells = Y.shape[0]
+    sums = gathered(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
+    sums = sums.around(np.zeros_like(sums.level))
+    return sums.sums, sums.squares
+
+
+def block_sums(
+    block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, enough: float = np.inf, as_array: bool = False
+) -> Sums:
+    """Return the Sums of a block of cells.
+
+    Parameters
+    ----------
+    block
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    kept
+        The rows that are cells of the design; `None` = all.
+    bands, weights
+        Design and weights of these.
+    enough
+        A gene's values are counted no further once the weights of their cells add up to this: only genes of few cells
+        have exact counts then.
+    as_array
+        Whether a sparse block is made dense, so that the level of its genes can be taken off.
+
+    Examples
+    --------
+    >>> bands = Bands(np.zeros(2, dtype=int), np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 0)), 2)
+    >>> sums = block_sums(sparse.csr_array([[1.0], [3.0]]), None, bands, np.array([1.0, 0.5]))
+    >>> sums.products.tolist(), sums.squares.tolist(), sums.totals.tolist()
+    ([[1.0], [1.5]], [5.5], [4.0])
+    """
+    if as_array and sparse.issparse(block):
+        block = block.toarray()
+    if sparse.issparse(block):
+        fused = _fused(block, kept, None, bands, weights)
+        if fused is not None:
+            return fused
+        block = block.tocsr()
+    of_piece, total = (_sparse_sums if sparse.issparse(block) else _dense_sums), None
+    for rows in _pieces(block):
+        inside, lines = None, rows
+        if kept is not None:
+            lines = slice(*np.searchsorted(kept, [rows.start, rows.stop]).tolist())
+            inside = kept[lines] - rows.start
+        piece = _rows_of(block, rows)
+        open_genes = np.full(block.shape[1], enough > 0) if total is None else total.carried < enough
+        part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
+        total = part if total is None else total.merge(part)
+    return total
+
+
+def _sums_and_picked(sums, n_picked: int, block, kept, places, bands: Bands, weights) -> Sums:
+    """Return the Sums of a block, and the expression of picked cells, of which `places` are numbers and -1 for others."""
+    here = np.flatnonzero(places >= 0)
+    rows = block[here if kept is None else kept[here]]
+    picked = np.zeros((n_picked, block.shape[1]))
+    picked[places[here]] = rows.toarray() if sparse.issparse(rows) else rows
+    return replace(sums(block, kept, bands, weights), picked=picked)
+
+
+def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) -> Sums | None:
+    found = fused_sums(matrix, kept, columns, bands, weights, of_all)
+    if found is None:
+        return None
+    products, sums, squares, counts, carried, large, totals, total_squares = found
+    if not of_all:
+        totals = total_squares = None
+    return Sums(
+        np.zeros(len(sums)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried,
+        large, totals, total_squares, matrix.shape[0],
+    )  # fmt: skip
+
+
+def _rows_of(block, rows: slice):
+    if not sparse.issparse(block):
+        return block[rows]
+    inside = slice(block.indptr[rows.start], block.indptr[rows.stop])
+    indptr = block.indptr[rows.start : rows.stop + 1] - block.indptr[rows.start]
+    shape = (rows.stop - rows.start, block.shape[1])
+    return sparse.csr_array((block.data[inside], block.indices[inside], indptr), shape=shape)  # not a copy
+
+
+def _pieces(block) -> list[slice]:
+    n_cells, n_genes = block.shape
+    if sparse.issparse(block):
+        return [slice(*ends) for ends in cuts(block.indptr, _VALUES)] or [slice(0, 0)]
+    step = max(1, _VALUES // max(n_genes, 1))
+    return [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)] or [slice(0, 0)]
+
+
+@np.errstate(invalid="ignore", over="ignore")  # here, for threads do not share it
+def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+    n_cells, n_genes = block.shape
+    block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
+    if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
+        block = block.copy()
+        block.sum_duplicates()
+    ones = np.ones(n_cells)
+    totals = block.T @ ones
+    own, whole = block, kept is None or len(kept) == n_cells
+    if not whole and not np.isfinite(totals).all():  # 0 times infinity is no 0: leave the other cells out
+        own, kept, whole = block[kept], None, True
+    if not whole:
+        spread = np.zeros(n_cells)
+        spread[kept] = weights
+        weights = spread
+        starts, values = np.zeros(n_cells, dtype=bands.starts.dtype), np.zeros((n_cells, bands.values.shape[1]))
+        extra = np.zeros((n_cells, bands.extra.shape[1]))
+        starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra
+        bands = Bands(starts, values, extra, bands.n_banded)
+    products, sums = _sparse_products(own, bands, weights)
+    counts, carried = _counted(own, weights, open_genes, enough)
+    large = np.zeros(n_genes, dtype=bool)
+    # most blocks hold none; NaN, of which a plain maximum would be NaN, does not count
+    if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
+        large[own.indices[np.abs(own.data) >= LARGE]] = True
+    squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape).T
+    squares = squared @ weights
+    if own is not block:
+        squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape).T
+    return Sums(
+        np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried, large,
+        totals, squared @ ones, n_cells,
+    )  # fmt: skip
+
+
+def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Z'WY` and `sum wy`: the columns of all bands that start at the same place are made in one product."""
+    n_cells, n_genes = block.shape
+    width = bands.values.shape[1]
+    n_starts = bands.n_banded - width + 1
+    products = np.zeros((bands.n_columns, n_genes))
+    placed = block
+    if n_starts > 1:
+        kind = np.int32 if n_starts * n_genes < 2**31 else np.int64
+        shift = np.repeat(bands.starts.astype(kind) * n_genes, np.diff(block.indptr))
+        shape = (n_cells, n_starts * n_genes)
+        placed = sparse.csr_array((block.data, block.indices + shift, block.indptr), shape=shape)
+    placed = placed.T
+    for band in range(width):  # vector by vector: that is several times faster than all at once
+        products[band : band + n_starts] += (placed @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
+    for column in range(bands.extra.shape[1]):
+        products[bands.n_banded + column] = block.T @ (weights * bands.extra[:, column])
+    used = weights > 0
+    if width and np.all(np.abs(bands.values[used].sum(axis=1) - 1) < 1e-14):
+        return products, products[: bands.n_banded].sum(axis=0)
+    return products, block.T @ weights
+
+
+def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers of values that are not zero, and their cells' weights, of genes until they have enough."""
+    n_cells, n_genes = block.shape
+    counts, carried = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
+    first, size = 0, _COUNTED_AT_ONCE if np.isfinite(enough) else block.nnz
+    while first < n_cells and open_genes.any():
+        last = int(np.searchsorted(block.indptr, block.indptr[first] + size, side="right")) - 1
+        last = min(max(last, first + 1), n_cells)
+        inside = slice(block.indptr[first], block.indptr[last])
+        genes = block.indices[inside]
+        found = block.data[inside] != 0
+        places = np.flatnonzero(found if open_genes.all() else open_genes[genes] & found)
+        cells = first + np.searchsorted(block.indptr[first : last + 1], places + block.indptr[first], side="right") - 1
+        genes, carrying = genes[places], weights[cells]
+        counts += np.bincount(genes[carrying > 0], minlength=n_genes)
+        carried += np.bincount(genes, carrying, minlength=n_genes)
+        open_genes = open_genes & (carried < enough)
+        first, size = last, 4 * size  # most genes soon have enough, and the others' values are few
+    return counts, carried
+
+
+def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+    block = np.asarray(block, dtype=np.float64)
+    own = block if kept is None else block[kept]
+    total = weights.sum()
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        totals, total_squares = block.sum(axis=0), np.einsum("ij,ij->j", block, block)
+        level = weights @ own / total
+        level = np.where(np.isfinite(level), level, 0.0)
+        found = own != 0 if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
+        large = (np.abs(own) >= LARGE).any(axis=0)
+        counts = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
+        carried = np.where(open_genes, weights @ found, 0.0)
+        centred = own - level
+        weighted = bands.dense() * weights[:, None]
+        return Sums(
+            level, weighted.T @ centred, weights @ centred, np.einsum("ij,ij,i->j", centred, centred, weights), total,
+            weighted.sum(axis=0), counts, carried, large, totals, total_squares, len(block),
+        )  # fmt: skip

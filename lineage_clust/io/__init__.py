@@ -1,0 +1,1 @@
+"""Results in an AnnData, tables, gene lists and files."""

@@ -1,0 +1,103 @@
+"""The genes of each cluster as lists: for enrichment tools, and for plots that group genes."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..results.tables import top_order
+from ..utils.atomic import write_whole
+from ..utils.checking import as_path
+
+
+def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
+    """Return the genes of each cluster, those first of which the trend explains most.
+
+    Parameters
+    ----------
+    table
+        One row a gene, with `cluster` and `deviance_explained`.
+    unassigned
+        Whether the genes without a cluster come last, under -1.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"cluster": [1, 0, 1], "deviance_explained": [0.1, 0.5, 0.9]}, index=["a", "b", "c"])
+    >>> genes_by_cluster(table)
+    {0: ['b'], 1: ['c', 'a']}
+    """
+    leading = np.argsort(-top_order(table), kind="stable")
+    genes, labels = table.index.astype(str).to_numpy()[leading], table["cluster"].to_numpy()[leading]
+    clusters = [int(label) for label in np.unique(labels) if label >= 0]
+    if unassigned and np.any(labels < 0):
+        clusters.append(-1)
+    return {cluster: [str(gene) for gene in genes[labels == cluster]] for cluster in clusters}
+
+
+def write_gene_lists(lists: Mapping[int, list[str]], path: str | Path, prefix: str = "") -> None:
+    """Write lists of genes to a file of the format that its suffix names.
+
+    Parameters
+    ----------
+    lists
+        Genes by cluster.
+    path
+        Of the file: .gmt (a gene set a line: name, description, genes) or .csv (a gene a line, with its cluster).
+    prefix
+        What names of gene sets begin with: the lineage.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another one, or a name has a character that the format uses as separator.
+    """
+    suffix = as_path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise ValueError(
+            f"Gene lists are written as {' or '.join(_FORMATS)}; the suffix of {str(path)!r} is {suffix!r}. Change it."
+        )
+    text = _FORMATS[suffix](lists, prefix)
+    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))
+
+
+def set_name(cluster: int, prefix: str = "") -> str:
+    """Return the name of a cluster's gene set.
+
+    Examples
+    --------
+    >>> set_name(3, "Ery")
+    'Ery_cluster_3'
+    """
+    name = "unassigned" if cluster < 0 else f"cluster_{cluster}"
+    return f"{prefix}_{name}" if prefix else name
+
+
+def _gmt(lists: Mapping[int, list[str]], prefix: str) -> str:
+    lines = []
+    for cluster, genes in lists.items():
+        fields = [set_name(cluster, prefix), f"{len(genes)} genes", *genes]
+        broken = [field for field in fields if any(sign in field for sign in "\t\r\n")]
+        if broken:
+            raise ValueError(
+                f"{broken[0]!r} holds a tab or a line break, which separate genes and gene sets in GMT files. Rename it, "
+                "or write a .csv file."
+            )
+        lines.append("\t".join(fields) + "\n")
+    return "".join(lines)
+
+
+def _csv(lists: Mapping[int, list[str]], prefix: str) -> str:
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["gene_set", "cluster", "gene"])
+    for cluster, genes in lists.items():
+        writer.writerows([set_name(cluster, prefix), cluster, gene] for gene in genes)
+    return buffer.getvalue()
+
+
+_FORMATS: dict[str, Callable[[Mapping[int, list[str]], str], str]] = {".gmt": _gmt, ".csv": _csv}

@@ -1,0 +1,111 @@
+"""What a result was computed from: so that a stored one is used again only for the same question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from hashlib import blake2b
+
+import numpy as np
+from anndata import AnnData
+from scipy import sparse
+from sklearn.base import BaseEstimator
+
+from ..expression.blocks import BlockedExpression
+from ..expression.sums import column_totals
+from ..lineage.expression import expression_of
+from ..lineage.lineage_keys import find_weights
+from ..lineage.pseudotime import find_pseudotime
+
+# parameters that say how something is computed or shown, not what
+_IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes")
+
+
+def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str, object]:
+    """Return what the results of a TrendClusterer depend on, by name: parameters and fingerprints of the data.
+
+    Parameters
+    ----------
+    fitter
+        Unfitted TrendClusterer.
+    adata
+        The data.
+    genes
+        Names of the genes.
+    lineage
+        Name of the lineage.
+    """
+    parameters = {name: value for name, value in fitter.get_params(deep=False).items() if name not in _IRRELEVANT}
+    name, _, weights = find_weights(adata, lineage, fitter.lineage_key, fitter.backward)
+    data = {
+        "genes": list(genes),
+        "pseudotime values": fingerprint(find_pseudotime(adata, fitter.time_key, name)),
+        "lineage weights": fingerprint(weights),
+        "expression": fingerprint(
+            expression_of(adata, genes, fitter.layer, fitter.use_raw, gene_symbols=fitter.gene_symbols)
+        ),
+    }
+    return {**{name: _plain(value) for name, value in parameters.items()}, **data}
+
+
+def to_json(source: Mapping) -> str:
+    """Return the description as text, the same for the same source."""
+    return json.dumps(source, sort_keys=True)
+
+
+def differences(text: str, source: Mapping) -> list[str]:
+    """Return the names under which a stored description differs from another."""
+    try:
+        stored = json.loads(text)
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict):
+        return ["parameters"]
+    wanted = json.loads(to_json(source))
+    return [name for name in sorted({*stored, *wanted}) if stored.get(name) != wanted.get(name)]
+
+
+def fingerprint(values) -> str:
+    """Return a hash of an array or sparse matrix: of its shape and values.
+
+    Examples
+    --------
+    >>> fingerprint(np.arange(3.0)) == fingerprint(np.array([0.0, 1.0, 2.0]))
+    True
+    """
+    if isinstance(values, BlockedExpression):  # of what stays in a file, the sums of each gene stand for the values
+        values = values.to_memory() if values.in_memory else np.array(column_totals(values))
+    digest = blake2b(digest_size=16)
+    digest.update(str(values.shape).encode())
+    parts = (values.indptr, values.indices, values.data) if sparse.issparse(values) else (values,)
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+def _plain(value: object) -> object:
+    """Return a value in types of JSON that tells it from others."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, BaseEstimator):
+        parameters = {name: _plain(entry) for name, entry in value.get_params(deep=False).items()}
+        return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **parameters}
+    if isinstance(value, np.ndarray):
+        return fingerprint(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, partial):
+        return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
+    if callable(value):
+        code = getattr(value, "__code__", None)
+        body = "" if code is None else blake2b(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16]
+        name = getattr(
+            value, "__qualname__", getattr(value, "__name__", repr(type(value)))
+        )  # ufuncs of NumPy 1: the latter
+        return f"{getattr(value, '__module__', '')}.{name}:{body}"
+    return repr(value)

@@ -1,0 +1,362 @@
+"""Reading a lineage out of an AnnData: pseudotime, weights, expression, covariates and offset, as plain arrays.
+
+This module, `expression` and `results` are the only ones that know what an AnnData is.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from ..expression.blocks import BlockedExpression
+from ..utils.types import Names
+from .branches import warn_of_branches
+from .confounding import check_identified
+from .covariates import design_columns, encode_covariates, known_cells, read_covariates
+from .expression import columns_of, expression_matrix, take, with_annotations
+from .gene_names import Symbols, column_with, gene_names
+from .lineage_keys import find_weights
+from .membership import check_members
+from .modalities import how_to_pass
+from .offsets import SIZE_FACTORS, read_offset
+from .pseudotime import find_pseudotime
+from .time_range import find_time_range
+
+__all__ = ["Lineage", "check_anndata", "clip_weights", "encode_covariates", "read_lineage", "resolve_genes"]
+
+_log = logging.getLogger(__package__)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """One lineage: the cells that take part, and what the models see of them.
+
+    Attributes
+    ----------
+    name
+        Name of the lineage, `None` for a single trajectory without weights.
+    pseudotime, weights
+        Arrays `(n_cells,)` of the cells used: those with finite values inside the time range.
+    expression
+        `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
+        :class:`~lineage_clust.expression.blocks.BlockedExpression`, if it stays in its file.
+    genes
+        The names of its columns.
+    start, end
+        The time range, which knots and grid span.
+    cells
+        Positions `(n_cells,)` of the cells in the AnnData.
+    covariates
+        `(n_cells, n_covariates)` columns centred by the weights, or `None`.
+    covariate_names
+        One name a column of `covariates`.
+    covariate_keys
+        The obs key that each column of `covariates` is of.
+    offset
+        `(n_cells,)` on the link scale, or `None`.
+    whole
+        `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored: what callbacks prepare from.
+    """
+
+    name: str | None
+    pseudotime: np.ndarray
+    weights: np.ndarray
+    expression: np.ndarray | sparse.spmatrix | BlockedExpression
+    genes: list[str]
+    start: float
+    end: float
+    cells: np.ndarray
+    covariates: np.ndarray | None = None
+    covariate_names: list[str] = field(default_factory=list)
+    covariate_keys: list[str] = field(default_factory=list)
+    offset: np.ndarray | None = None
+    whole: tuple | None = field(default=None, repr=False)
+
+    def grid(self, n_points: int) -> np.ndarray:
+        """Return `(n_points,)` equally spaced pseudotimes from `start` to `end`."""
+        return np.linspace(self.start, self.end, n_points)
+
+
+def read_lineage(
+    adata: AnnData,
+    lineage: str | None = None,
+    *,
+    genes: Sequence[str] | None = None,
+    time_key: str | None = None,
+    lineage_key: Names = None,
+    layer: str | None = None,
+    use_raw: bool = False,
+    backward: bool = False,
+    time_range: object = None,
+    endpoint: str = "plateau",
+    endpoint_threshold: float | None = None,
+    weight_threshold: float | tuple[float, float] = (0.01, 0.0),
+    gene_symbols: Symbols = None,
+    covariates: Sequence[str] | None = None,
+    offset: object = None,
+    n_points: int = 200,
+    memory_budget: object = None,
+    to_fit: bool = True,
+) -> Lineage:
+    """Read one lineage of an AnnData.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes. It is not changed.
+    lineage
+        Name of the lineage; `None` = the only one there is. "A, B" is A and B together.
+    genes
+        Names of genes; `None` = all.
+    time_key, lineage_key
+        Where pseudotime (obs, or obsm with one column a lineage) and weights (obsm, a column of obs, or a list of
+        columns) are; `None` = found by the names that Palantir, scanpy, scVelo, CellRank, scFates and slingshot write.
+    layer, use_raw
+        Which expression to read; `X` by default.
+    backward
+        Whether to look for CellRank's backward keys.
+    time_range, endpoint, endpoint_threshold, n_points
+        See :func:`lineage_clust.lineage.time_range.find_time_range`.
+    weight_threshold
+        `(a, b)`: weights below `a` become `b`; one number stands for both. At least one cell must have a weight of `a`.
+    gene_symbols
+        Column of var by which genes go, see :func:`lineage_clust.lineage.gene_names.gene_names`; `None` = var_names.
+    covariates
+        obs keys of additional, unpenalised terms of the model; categorical ones are treatment-coded.
+    offset
+        `None`, an obs key, `"size_factors"`, or an array `(n_obs,)`, on the link scale.
+    memory_budget
+        Bytes, or a string such as "500MB": expression in a file stays there, and is read in blocks, if it is larger.
+        What dask holds always stays there.
+    to_fit
+        Whether trends are fitted to these cells. To score them, there need not be enough of them to tell covariates apart,
+        and covariates are left out.
+
+    Returns
+    -------
+    Lineage
+
+    Raises
+    ------
+    TypeError
+        If `adata` is not an AnnData, or `genes` is a string, or pseudotime is not numeric.
+    UnknownNameError
+        If a gene, key or lineage is not there (the message offers close matches).
+    ValueError
+        If nothing is left to fit, or no cell belongs to the lineage, or the effects of covariates cannot be told from that
+        of pseudotime or from each other.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> lineage = read_lineage(lc.datasets.bone_marrow(), "Ery", genes=["Klf1", "Mpo"])
+    >>> lineage.expression.shape[1], lineage.genes
+    (2, ['Klf1', 'Mpo'])
+    """
+    check_anndata(adata)
+    adata = with_annotations(adata)
+    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
+    name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
+    pseudotime = find_pseudotime(adata, time_key, name)
+    if name is None:
+        warn_of_branches(adata, pseudotime)
+    raw_weights, weights = weights, clip_weights(weights, weight_threshold)
+    matrix = expression_matrix(adata, layer, use_raw, memory_budget)
+    offset_values = read_offset(adata, offset, matrix)
+    terms = read_covariates(adata, covariates)
+
+    finite = np.isfinite(pseudotime) & np.isfinite(weights)
+    if offset_values is not None:
+        finite &= np.isfinite(offset_values)
+    if terms is not None:
+        finite &= known_cells(terms, finite & (weights > 0))
+    _report_left_out(finite, name, weights_key)
+    check_members(raw_weights[finite], weight_threshold, name, weights_key)
+    start, end = find_time_range(
+        pseudotime[finite],
+        weights[finite],
+        time_range=time_range,
+        endpoint=endpoint,
+        threshold=endpoint_threshold,
+        n_points=n_points,
+        lineage="" if name is None else name,
+    )
+    inside = finite & (pseudotime >= start) & (pseudotime <= end)
+    if not inside.any():
+        raise ValueError(
+            f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
+            f"{pseudotime[finite].max():g}]. Set time_range to a part of that."
+        )
+    check_members(raw_weights[inside], weight_threshold, name, weights_key, (start, end))
+    cells = np.flatnonzero(inside & (weights > 0))
+    _log.info(
+        "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
+        adata.n_obs, start, end, weights_key, len(genes), "raw" if use_raw else "X" if layer is None else f"layer {layer!r}",
+    )  # fmt: skip
+    read = columns_of(adata, genes, use_raw, gene_symbols)
+    columns, column_names, keys = None, [], []
+    if terms is not None and to_fit:
+        columns, column_names, keys = design_columns(terms.iloc[cells], weights[cells])
+    if columns is not None:
+        check_identified(pseudotime[cells], weights[cells], columns, keys)
+    if offset_values is not None:
+        offset_values = offset_values[cells]
+        if isinstance(offset, str) and offset == SIZE_FACTORS:  # trends are those of a cell of average depth
+            offset_values = offset_values - np.average(offset_values, weights=weights[cells])
+    return Lineage(
+        name=name,
+        pseudotime=pseudotime[cells],
+        weights=weights[cells],
+        expression=take(matrix, cells, read),
+        genes=genes,
+        start=start,
+        end=end,
+        cells=cells,
+        covariates=columns,
+        covariate_names=column_names,
+        covariate_keys=keys,
+        offset=offset_values,
+        whole=(pseudotime, raw_weights, matrix, read),
+    )
+
+
+def check_anndata(adata: object) -> None:
+    """Raise a TypeError unless `adata` is an AnnData with cells and genes."""
+    if not isinstance(adata, AnnData):
+        raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
+    if adata.n_obs == 0 or adata.n_vars == 0:
+        raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
+
+
+def resolve_genes(
+    adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False, gene_symbols: Symbols = None
+) -> list[str]:
+    """Return the names of the genes to fit: checked, without duplicates, in the order given.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    genes
+        Names, a boolean mask over the genes of `adata`, or `None` for all.
+    use_raw
+        Whether the names are those of `adata.raw`.
+    gene_symbols
+        Column of var with the names; those of `var_names` are taken too, and returned as their symbols.
+
+    Raises
+    ------
+    TypeError
+        If `genes` is one string.
+    UnknownNameError
+        If a name is not there.
+    ValueError
+        If nothing is chosen, or a chosen name stands for several columns.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd
+    >>> adata = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame(index=["a", "b", "c"]))
+    >>> resolve_genes(adata, ["c", "a", "c"])
+    ['c', 'a']
+    """
+    check_anndata(adata)
+    if use_raw and adata.raw is None:
+        raise ValueError("use_raw=True, but adata.raw is None. Set adata.raw, or pass use_raw=False.")
+    var_names = (adata.raw if use_raw else adata).var_names
+    names = gene_names(adata, use_raw, gene_symbols)
+    if genes is None:
+        if len({str(name) for name in var_names}) < len(var_names):
+            twice = pd.unique(var_names[var_names.duplicated()])
+            raise ValueError(f"var_names holds {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
+        return [str(name) for name in names]
+    if isinstance(genes, (str, bytes)):
+        raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
+    if np.ndim(genes) == 0:
+        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
+    values = list(genes)
+    if values and all(isinstance(value, (bool, np.bool_)) for value in values):
+        if len(values) != len(var_names):
+            raise ValueError(f"A boolean mask of genes needs {len(var_names)} values; got {len(values)}.")
+        values = [name for name, chosen in zip(names, values, strict=True) if chosen]
+    if not values:
+        raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
+    nested = [value for value in values if np.ndim(value) > 0]
+    if nested:
+        raise TypeError(f"genes must be a flat sequence of names; it holds {nested[0]!r}.")
+    known = set(names)
+    name_of = {} if gene_symbols is None else dict(zip(var_names, names, strict=True))
+    chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
+    if not var_names.is_unique:
+        twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
+        if twice:
+            raise ValueError(
+                f"var_names holds {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
+            )
+    return [str(name) for name in chosen]
+
+
+def _how_to_make_unique(use_raw: bool) -> str:
+    if use_raw:  # the names of raw cannot be set
+        return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
+    return "Call adata.var_names_make_unique() first."
+
+
+def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
+    """Return what to say of names that are no genes, and where they are instead."""
+    where = "adata.raw.var_names" if use_raw else "adata.var_names"
+    if gene_symbols is not None:
+        column = getattr(gene_symbols, "column", gene_symbols)
+        where = f"adata{'.raw' if use_raw else ''}.var[{column!r}] or {where}"
+    in_raw = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
+    hint = " It is in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
+    what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
+    return f"{what} not in {where}.{hint or did_you_mean(unknown[0], names)}"
+
+
+def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
+    """Return the weights with those below `a` set to `b`, for `weight_threshold = (a, b)` or one number for both.
+
+    Examples
+    --------
+    >>> clip_weights(np.array([0.001, 0.5]), (0.01, 0.0)).tolist()
+    [0.0, 0.5]
+    """
+    pair = (weight_threshold, weight_threshold) if np.ndim(weight_threshold) == 0 else tuple(weight_threshold)
+    if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value < np.inf for value in pair):
+        raise ValueError(f"weight_threshold must be a number or a pair (a, b), not negative; got {weight_threshold!r}.")
+    finite = np.isfinite(weights)
+    least = np.min(weights, where=finite, initial=0)
+    if least < 0:
+        raise ValueError(f"Lineage weights must not be negative; the least is {least:g}.")
+    below, value = pair
+    return np.where(finite & (weights < below), float(value), weights)
+
+
+def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) -> None:
+    left_out = int(np.sum(~finite))
+    if left_out == len(finite):
+        raise ValueError(
+            "Pseudotime, lineage weights, covariates or offset are NaN or infinite in every cell: nothing is left to "
+            f"fit for lineage {name!r}. Check time_key and lineage_key (weights were read from {weights_key!r})."
+        )
+    if left_out:
+        warnings.warn(
+            f"{left_out} of {len(finite)} cells are left out: their pseudotime, lineage weight, covariates or offset "
+            "is NaN or infinite.",
+            LineageClustWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,75 @@
+"""Reading an offset: the known part of each cell's linear predictor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+
+from ..errors import UnknownNameError, did_you_mean
+from ..expression.blocks import BlockedExpression
+from ..utils.checking import as_vector
+from .columns import numbers_in
+
+SIZE_FACTORS = "size_factors"
+
+
+def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
+    """Return the offset of all cells `(n_obs,)`, or `None` if there is none.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    offset
+        `None`, an obs key, `"size_factors"` or an array.
+    matrix
+        The expression that is fitted, of all genes; size factors are the logs of its sums.
+
+    Raises
+    ------
+    UnknownNameError
+        If the key is not in obs.
+    TypeError
+        If it is not numeric.
+    ValueError
+        If an array does not have one value a cell.
+    """
+    if offset is None:
+        return None
+    if isinstance(offset, str):
+        return log_totals(matrix) if offset == SIZE_FACTORS else _from_obs(adata, offset)
+    values = as_vector("offset", offset) if np.ndim(offset) == 1 else np.asarray(offset)
+    if values.shape != (adata.n_obs,):
+        raise ValueError(
+            f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its "
+            "key: a key follows the cells when they are split, as in cross-validation."
+        )
+    return values
+
+
+def log_totals(matrix) -> np.ndarray:
+    """Return the log of the sum over all genes of each cell `(n_obs,)`."""
+    if isinstance(matrix, BlockedExpression):
+        totals = matrix.cell_totals()
+    else:
+        totals = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(totals)
+
+
+def _from_obs(adata: AnnData, key: str) -> np.ndarray:
+    if key not in adata.obs:
+        raise UnknownNameError(
+            f"offset {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)} "
+            "Pass an obs key, 'size_factors' or an array."
+        )
+    values = adata.obs[key]
+    numbers = values.to_numpy(dtype=float) if values.dtype == bool else numbers_in(values)
+    if numbers is None:
+        raise TypeError(
+            f"The offset adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. Convert it, e.g. with "
+            ".astype(float)."
+        )
+    return numbers

@@ -1,0 +1,148 @@
+"""Where a lineage starts and ends in pseudotime; arrays only."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+
+from ..utils.checking import check_number
+from .automatic_end import end_of_first_maximum, end_of_own_cells
+
+ENDPOINTS = ("plateau", "argmax")
+
+
+def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
+    """Return `(start, end)` of the forms that `time_range` can take.
+
+    Parameters
+    ----------
+    time_range
+        `None`, a number (the end), or a pair `(start, end)` of which either may be `None`.
+
+    Returns
+    -------
+    tuple
+        `(start, end)` in units of pseudotime; `None` = to be found from the cells.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these forms.
+    ValueError
+        If a bound is not finite or the start is not before the end.
+
+    Examples
+    --------
+    >>> parse_time_range(0.8), parse_time_range((0.1, None))
+    ((None, 0.8), (0.1, None))
+    """
+    if time_range is None:
+        return None, None
+    if _is_number(time_range):
+        bounds: tuple = (None, time_range)
+    elif isinstance(time_range, (tuple, list, np.ndarray)) and len(time_range) == 2:
+        bounds = tuple(time_range)
+    else:
+        raise TypeError(
+            f"time_range must be None, a number (the end) or a pair (start, end); got {time_range!r}. "
+            "Use e.g. time_range=0.8 or time_range=(0.1, None)."
+        )
+    for bound in bounds:
+        if bound is not None and not _is_number(bound):
+            raise TypeError(f"The bounds of time_range must be numbers or None; got {bound!r} in {time_range!r}.")
+        if bound is not None and not np.isfinite(bound):
+            raise ValueError(
+                f"The bounds of time_range must be finite; got {bound!r}. Use None for an automatic bound."
+            )
+    start, end = (None if bound is None else float(bound) for bound in bounds)
+    if start is not None and end is not None and start >= end:
+        raise ValueError(f"time_range must start before it ends; got start {start:g} and end {end:g}. Swap the two.")
+    return start, end
+
+
+def find_time_range(
+    pseudotime: np.ndarray,
+    weights: np.ndarray,
+    *,
+    time_range: object = None,
+    endpoint: str = "plateau",
+    threshold: float | None = None,
+    n_points: int = 200,
+    lineage: str = "",
+) -> tuple[float, float]:
+    """Return the start and end of a lineage: what the user set, and the rest from the cells.
+
+    Parameters
+    ----------
+    pseudotime, weights
+        Finite arrays `(n_cells,)`: pseudotime, and how much each cell belongs to the lineage.
+    time_range
+        As in :func:`parse_time_range`. A bound that is given is never clipped to the cells.
+    endpoint
+        `"plateau"`: the last of the lineage's own cells, those with at least half of its highest weight
+        (:func:`~lineage_clust.lineage.automatic_end.end_of_own_cells`). `"argmax"`: the time at which the smoothed
+        weight is largest for the first time (CellRank's rule).
+    threshold
+        Only cells with at least this weight decide on the end; `None` = half of the lineage's highest weight, and with
+        `"argmax"` the median weight.
+    n_points
+        Number of grid points. With `"argmax"`, as in CellRank, weights are smoothed over `max(1, n_points // 20)` cells;
+        the end by `"plateau"` does not depend on it.
+    lineage
+        Name for messages.
+
+    Returns
+    -------
+    tuple
+        `(start, end)` with `start < end`.
+
+    Raises
+    ------
+    ValueError
+        If `endpoint` is unknown, or no cell has a weight of `threshold`, or the range is empty.
+
+    Warns
+    -----
+    LineageClustWarning
+        If weights fall along pseudotime, the range would collapse, or more than 5 % of the weight lies after the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.linspace(0, 1, 101)
+    >>> find_time_range(t, np.minimum(1, 2 * t))
+    (0.0, 1.0)
+    >>> find_time_range(t, np.ones(101), time_range=0.5)
+    (0.0, 0.5)
+    """
+    if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
+        raise ValueError(f"endpoint must be 'plateau' or 'argmax'; got {endpoint!r}.")
+    check_number("endpoint_threshold", threshold, or_none=True)
+    start, end = parse_time_range(time_range)
+    if start is None:
+        start = float(pseudotime.min())
+    if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
+        raise ValueError(
+            f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], more than floating point holds. Rescale it."
+        )
+    if end is None:
+        end = _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage)
+    if start >= end:
+        raise ValueError(
+            f"The time range of lineage {lineage!r} is empty: it starts at {start:g} and ends at {end:g}, while its "
+            f"cells span [{pseudotime.min():g}, {pseudotime.max():g}]. Set time_range=(start, end)."
+        )
+    return start, end
+
+
+def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage) -> float:
+    if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights say nothing about an end
+        return float(pseudotime.max())
+    if endpoint == "argmax":
+        return end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
+    return end_of_own_cells(pseudotime, weights, start, threshold, lineage)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_))

@@ -1,0 +1,150 @@
+"""Whether a model gets values of the kind that it is for: counts, or logs of normalised counts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import LineageClustWarning
+from ..expression.sampling import first_part, some_cells, some_values
+from ..expression.value_kinds import COUNTS, OTHER, as_counts, kind_of
+from .alternatives import place_name, suggestion
+from .depth import depth_change
+from .offsets import SIZE_FACTORS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from .lineage import Lineage
+
+COUNT_FAMILIES = ("poisson", "negative_binomial")
+_WIDEST_OFFSET = 30.0  # no two cells differ in depth by a factor of 1e13
+_FOLLOWS = 0.8  # share of the variance of log depth
+_NORMALISE = (
+    "Normalise and take logs (scanpy.pp.normalize_total, scanpy.pp.log1p), or fit counts as such: "
+    "GAM('negative_binomial') with offset='size_factors'."
+)
+_ROUND = "If they are estimated counts, round them (numpy.rint)."
+
+
+def check_values(
+    adata: AnnData,
+    lineages: Sequence[Lineage],
+    families: Sequence[tuple[str | None, str | None]],
+    *,
+    layer: str | None = None,
+    use_raw: bool = False,
+    offset: Any = None,
+) -> None:
+    """Check, on a sample of the values, that they and the offset are what the models are for.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    lineages
+        As they were read from it.
+    families
+        `(family, link)` of each model, `(None, None)` if a model has no family.
+    layer, use_raw, offset
+        As of :class:`lineage_clust.TrendClusterer`.
+
+    Raises
+    ------
+    ValueError
+        If a family of counts gets values that are mostly not integers, or an offset cannot be on the log scale of its link.
+
+    Warns
+    -----
+    LineageClustWarning
+        If a Gaussian family with identity link gets counts, or log size factors as offset; if counts, or their logs, were
+        not normalised and there is no offset, while the counts of a typical gene change along the lineage.
+    """
+    matrix = lineages[0].whole[2]
+    first = first_part(matrix)
+    values = some_values(matrix, first)
+    kind = kind_of(values)
+    where = place_name(layer, use_raw)
+    for family, link in families:
+        # single genes of other values are the models' to refuse; estimated counts are integers for the most part
+        broken = values[values != np.rint(values)]
+        if family in COUNT_FAMILIES and len(broken) > len(values) / 2:
+            example = float(broken[0])
+            raise ValueError(
+                f"The family {family!r} is for counts, but {where} holds values that are not integers, such as "
+                f"{example:.4g}. {suggestion(adata, layer, use_raw, True) or _ROUND}"
+            )
+        if link == "log" and offset is not None:
+            _check_log_scale(lineages)
+    linear = any(family == "gaussian" and link == "identity" for family, link in families)
+    change = None
+    if offset is None and kind != OTHER:
+        change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
+    rise = (
+        f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do where depth changes"
+    )
+    if linear and kind == COUNTS:
+        _warn(
+            f"{where} looks like counts (integers such as {values.max():g}), while a Gaussian family is for log values"
+            f"{'; besides, ' + rise if change else ''}. {suggestion(adata, layer, use_raw, False) or _NORMALISE}"
+        )
+    elif change:
+        remedy = "Normalise before you take logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
+        _warn(f"In {where} {rise}, so that genes that do not change may seem to. {remedy}")
+    if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
+        _warn(
+            "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract from "
+            "expression as it is. Leave it out and fit log-normalised values, or fit counts with GAM('negative_binomial')."
+        )
+
+
+def _check_log_scale(lineages: Sequence[Lineage]) -> None:
+    for lineage in lineages:
+        spread = 0.0 if lineage.offset is None else float(np.ptp(lineage.offset))
+        if spread > _WIDEST_OFFSET:
+            raise ValueError(
+                f"The offset spans {spread:.4g} between cells, which under a log link is a factor of exp({spread:.4g}). "
+                "Pass the log of it."
+            )
+
+
+def _change(lineage: Lineage, kind: str, first: tuple | None) -> float | None:
+    """Return by what factor depth changes along a lineage, unless a covariate follows depth."""
+    order = np.argsort(lineage.pseudotime, kind="stable")
+    chosen, block = some_cells(lineage.whole[2], lineage.cells[order], first)
+    chosen = order[chosen]
+    if len(chosen) == 0 or not np.any(lineage.weights[chosen] > 0):
+        return None
+    counts = as_counts(block, kind)
+    if lineage.covariates is not None and _explained(_log_depth(counts), lineage.covariates[chosen]) > _FOLLOWS:
+        return None
+    return depth_change(counts, lineage.pseudotime[chosen], lineage.weights[chosen])
+
+
+def _is_depth(lineage: Lineage, offset: Any, kind: str, first: tuple | None) -> bool:
+    """Return whether an offset is the log of the depth of the cells, up to a constant."""
+    if isinstance(offset, str) and offset == SIZE_FACTORS:
+        return True
+    if kind == OTHER or lineage.offset is None:
+        return False
+    chosen, block = some_cells(lineage.whole[2], lineage.cells, first)
+    return len(chosen) > 2 and _explained(_log_depth(as_counts(block, kind)), lineage.offset[chosen, None]) > _FOLLOWS
+
+
+def _log_depth(counts) -> np.ndarray:
+    return np.log1p(np.asarray(counts.sum(axis=1), dtype=float).ravel())
+
+
+def _explained(values: np.ndarray, columns: np.ndarray) -> float:
+    """Return the share of the variance of values that is linear in some columns."""
+    values, columns = values - values.mean(), columns - columns.mean(axis=0)
+    residual = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
+    total = values @ values
+    return 1 - residual @ residual / total if total > 0 else 0.0
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, LineageClustWarning, stacklevel=5)

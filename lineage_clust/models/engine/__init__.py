@@ -1,1 +1,0 @@
-"""What fits all genes at once: designs, moments, one eigenproblem, smoothing parameters, posteriors, tests."""

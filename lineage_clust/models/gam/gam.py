@@ -1,0 +1,506 @@
+"""Generalised additive model, fitted to all genes at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ...errors import NoTrendError
+from ...expression.blocks import BlockedExpression
+from ...utils.checking import as_numbers, check_jobs, check_share, shortened
+from ...utils.threads import few_threads
+from ...utils.types import Matrix, Predicted, Seed
+from ..families import FAMILIES, check_family
+from ..links import LINKS
+from ..notes import warn_of_zeros
+from .design import make_design
+from .gaussian import fit_gaussian
+from .glm import fit_glm
+from .pirls import Likelihood
+
+
+class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Penalised regression of many genes on one design, each gene with its own smoothness.
+
+    For a Gaussian family the weighted gram matrix of the design, the penalty and their common eigenvectors are the same
+    for all genes, so that one pass over the expression matrix and one small eigenproblem leave closed forms on vectors:
+    smoothing parameter, effective degrees of freedom, scale, covariance and test of every gene. Without a penalty it is
+    plain weighted least squares.
+
+    Parameters
+    ----------
+    family : str, default="gaussian"
+        Distribution of expression around the trend: "gaussian", "poisson", "negative_binomial", "gamma", "binomial" or
+        "inverse_gaussian". Families other than the Gaussian are fitted by iterations, batched over genes.
+    link : {"identity", "log", "logit", "inverse", "inv_squared"}, default=None
+        Link function; `None` = identity for the Gaussian family, logit for the binomial, log for the others.
+    smoothing : {"reml", "gcv"} or float, default="reml"
+        How the smoothing parameter of each gene is found: restricted maximum likelihood, generalised
+        cross-validation, or one fixed non-negative number for all.
+    covariance : {"robust", "bayes"}, default="robust"
+        Covariance behind standard errors, intervals and tests. "bayes" is mgcv's: it takes weights for precisions.
+        "robust" takes them for what fate probabilities are, degrees of membership, and is calibrated then too.
+        With unit weights both are the same.
+    fit_intercept : bool or "auto", default="auto"
+        "auto" adds an intercept only if no unpenalised combination of the design's columns is constant (a B-spline
+        basis holds the constant already).
+    dispersion : {"gene", "shrunk"} or float, default="gene"
+        Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`): estimated per gene by maximum
+        likelihood, shrunk towards its trend over the genes' means as well, or one fixed number.
+    expectile : float, default=None
+        Level in (0, 1) of expectile regression, with the Gaussian family: 0.5 is the mean, 0.9 the upper edge.
+    max_iter : int, default=100
+        Bound on the iterations of the families other than the Gaussian.
+    n_jobs : int, default=None
+        Threads over groups of genes, for the families other than the Gaussian.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_genes, n_features) or (n_features,)
+        Coefficients; NaN for genes that failed.
+    intercept_ : ndarray of shape (n_genes,) or float
+        Intercept, 0 where the design holds the constant.
+    lambda_ : ndarray of shape (n_genes,)
+        Smoothing parameters, in units of the penalty passed to `fit`.
+    edf_ : ndarray of shape (n_genes,)
+        Effective degrees of freedom, the intercept included.
+    scale_ : ndarray of shape (n_genes,)
+        Estimated variance of an observation: weighted residual sum of squares over `n - edf` for "bayes" (mgcv's),
+        over `sum(w)` less its own correction for "robust". 1 for counts; by Pearson residuals for the other families.
+    theta_ : ndarray of shape (n_genes,)
+        Size (inverse dispersion) of the negative binomial; only with that family.
+    deviance_explained_ : ndarray of shape (n_genes,)
+        Share of the weighted deviance around the weighted mean that the trend explains.
+    statistic_, pvalue_ : ndarray of shape (n_genes,)
+        Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.gam.significance.smooth_test`.
+        Tests of Gaussian fits are made when they are first asked for.
+    spread_ : ndarray of shape (n_genes,)
+        Weighted standard deviation of expression (less the offset): what a trend's variation is measured against.
+    n_iter_ : ndarray of int, shape (n_genes,)
+        Number of iterations; 1 for the closed form of the Gaussian family.
+    converged_ : ndarray of bool, shape (n_genes,)
+        Whether coefficients, smoothing parameter and scale converged. A gene without convergence has no p-value (NaN).
+    note_ : list of str
+        Remarks on poor genes: constant expression, few expressing cells, a trend that rests on one cell (Gaussian fits, see
+        :func:`lineage_clust.models.gam.influence.remarks_on_single_cells`).
+    failed_ : dict of int to str
+        Reason by position, for genes without a finite fit.
+    n_features_in_ : int
+        Number of columns of the design.
+
+    See Also
+    --------
+    lineage_clust.smoothers.BSplineSmoother : Makes the design and the penalty.
+
+    Notes
+    -----
+    Zeros have no likelihood under "gamma" and "inverse_gaussian". Genes that hold them are fitted by quasi-likelihood, with
+    Pearson's estimate of the scale; where no cell of a stretch of pseudotime expresses such a gene, there may be no maximum,
+    and the gene does not converge or fails. For expression with many zeros "negative_binomial" (counts) and "gaussian"
+    (log-normalised values) are the families to use.
+
+    The REML criterion per gene, profiled over the scale, is in :func:`lineage_clust.models.gam.smoothing.reml`, the
+    covariances in :class:`lineage_clust.models.gam.posterior.SharedPosterior`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models: An Introduction with R, 2nd ed. Chapman & Hall.
+    Eilers & Marx (1996). Flexible smoothing with B-splines and penalties. Statistical Science 11(2), 89-121.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.models import GAM
+    >>> from lineage_clust.smoothers import BSplineSmoother
+    >>> t = np.linspace(0, 1, 200)
+    >>> y = np.column_stack([np.sin(5 * t), t]) + np.random.default_rng(0).normal(0, 0.1, (200, 2))
+    >>> smoother = BSplineSmoother()
+    >>> B = smoother.fit_transform(t[:, None])
+    >>> gam = GAM().fit(B, y, penalty=smoother.penalty_)
+    >>> trend, se = gam.predict(B, return_std=True)
+    >>> trend.shape, bool(gam.edf_[0] > gam.edf_[1])
+    ((200, 2), True)
+    """
+
+    reads = "design"
+    takes_sparse_y = True
+    reads_blocks = True
+
+    def __init__(
+        self,
+        family: str = "gaussian",
+        link: str | None = None,
+        *,
+        smoothing: str | float = "reml",
+        covariance: str = "robust",
+        fit_intercept: bool | str = "auto",
+        dispersion: str | float = "gene",
+        expectile: float | None = None,
+        max_iter: int = 100,
+        n_jobs: int | None = None,
+    ):
+        self.family = family
+        self.link = link
+        self.smoothing = smoothing
+        self.covariance = covariance
+        self.fit_intercept = fit_intercept
+        self.dispersion = dispersion
+        self.expectile = expectile
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+
+    def fit(
+        self,
+        X: Matrix,
+        y: Matrix,
+        sample_weight: ArrayLike | None = None,
+        penalty: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> Self:
+        """Fit every column of `y` on the design `X`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_cells, n_features)
+            Design.
+        y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
+            Expression. Sparse `y` is not densified, expression in a file is read in blocks. A gene with NaN or infinite
+            values fails alone.
+        sample_weight : array-like of shape (n_cells,), default=None
+            Weights; a cell of weight 0 is as if absent.
+        penalty : ndarray of shape (n_smooth, n_smooth), default=None
+            Penalty on the coefficients of the leading `n_smooth` columns, which make up the smooth; further columns
+            are unpenalised covariates. `None` = no penalty, all columns are the smooth.
+        offset : array-like of shape (n_cells,), default=None
+            Known part of the linear predictor.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or shape is wrong, or no weight is positive.
+        NoTrendError
+            If every gene fails (a `ValueError`).
+        """
+        self._check_parameters()
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
+        y, single = _check_targets(y, X.shape[0])
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not np.any(weights > 0):
+            raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
+        penalty = _check_penalty(penalty, X.shape[1])
+        offset = _check_offset(offset, X.shape[0])
+        if sparse.issparse(y) and self._closed_form():
+            y = BlockedExpression(y, keeps_totals=False)
+        if not np.all(weights > 0):
+            used = np.flatnonzero(weights > 0)
+            X, y, weights = X[used], y[used], weights[used]
+            offset = None if offset is None else offset[used]
+        if not self._closed_form() and isinstance(y, BlockedExpression) and y.in_memory:
+            y = y.to_memory()  # which is read many times
+        in_blocks = isinstance(y, BlockedExpression)
+        design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse=in_blocks and self._closed_form())
+        self._link = LINKS[self.link or FAMILIES[self.family].default_link]
+        if self._closed_form():
+            # linear algebra of sums is small, and its threads would spin beside those that add up
+            with few_threads(0 if in_blocks else np.inf):
+                result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
+        else:
+            likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
+            result = fit_glm(design, y, weights, offset, self.smoothing, self.covariance, likelihood, self.n_jobs)
+        if len(result.failed) == y.shape[1]:
+            reason, count = Counter(result.failed.values()).most_common(1)[0]
+            raise NoTrendError(
+                f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
+            )
+        warn_of_zeros(self.family, result.n_quasi, y.shape[1])
+        self._store(design, result, single)
+        return self
+
+    def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
+        """Return the trends at new rows of the design, at offset 0, on the response scale.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Design rows, made by the same smoother.
+        return_std : bool, default=False
+            Whether to return standard errors of the trends as well (by the delta method, if the link is not the
+            identity).
+
+        Returns
+        -------
+        mean : ndarray of shape (n_rows, n_genes) or (n_rows,)
+        std : ndarray of the same shape
+            Only with `return_std=True`.
+        """
+        eta, std = self._predictor(X, return_std)
+        mean = self._link.mean(eta)
+        if return_std:
+            std = std * np.abs(self._link.slope(mean))
+        if self._single:
+            mean, std = mean.ravel(), None if std is None else std.ravel()
+        return (mean, std) if return_std else mean
+
+    def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Design rows.
+        level : float, default=0.95
+            Coverage, on average over a trend [1]_.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_rows, n_genes) or (n_rows,)
+
+        References
+        ----------
+        .. [1] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model
+           components. Scandinavian Journal of Statistics 39, 53-74.
+        """
+        check_share("level", level)
+        eta, std = self._predictor(X, True)
+        half = norm.ppf(0.5 + level / 2) * std
+        ends = self._link.mean(eta - half), self._link.mean(eta + half)
+        lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
+        return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
+
+    def sample(self, X: Matrix, n_draws: int = 1, random_state: Seed = None) -> Iterator[np.ndarray]:
+        """Yield draws of the trends from their posterior, on the response scale at offset 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Design rows.
+        n_draws : int, default=1
+            Number of draws.
+        random_state : int, RandomState or None
+            Seed.
+
+        Yields
+        ------
+        ndarray of shape (n_rows, n_genes)
+            One draw of all trends; genes that failed are NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> t = np.linspace(0, 1, 40)
+        >>> gam = GAM().fit(np.column_stack([t, t**2]), np.sin(3 * t)[:, None])
+        >>> [draw.shape for draw in gam.sample(np.array([[0.5, 0.25]]), n_draws=2, random_state=0)]
+        [(1, 1), (1, 1)]
+        """
+        eta, _ = self._predictor(X, False)
+        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
+        if self._has_intercept:
+            rows = np.column_stack([rows, np.ones(len(rows))])
+        generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+        for deviations in self.posterior_.draws(generator, n_draws):
+            yield self._link.mean(eta + rows @ deviations)
+
+    def take_genes(self, genes: Any) -> GAM:
+        """Return a fitted GAM of some of the genes only.
+
+        Parameters
+        ----------
+        genes : sequence of int
+            Positions.
+
+        Returns
+        -------
+        GAM
+        """
+        check_is_fitted(self)
+        genes = np.atleast_1d(genes)
+        if genes.size and (genes.dtype.kind not in "iu" or genes.min() < 0 or genes.max() >= len(self.lambda_)):
+            raise ValueError(
+                f"genes must be positions from 0 to {len(self.lambda_) - 1}; got {shortened(genes.tolist())}."
+            )
+        genes = genes.astype(int)
+        other = clone(self)
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in self.get_params(deep=False)})
+        coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        other.coef_, other.intercept_, other._single = coef[genes], intercept[genes], False
+        names = (
+            "lambda_",
+            "edf_",
+            "scale_",
+            "deviance_explained_",
+            "statistic_",
+            "pvalue_",
+            "converged_",
+            "n_iter_",
+            "theta_",
+            "spread_",
+        )
+        for name in names:
+            if hasattr(self, name):
+                setattr(other, name, getattr(self, name)[genes])
+        other.__dict__.pop("_tests", None)
+        other.note_ = [self.note_[gene] for gene in genes]
+        other.failed_ = {new: self.failed_[int(old)] for new, old in enumerate(genes) if int(old) in self.failed_}
+        other.posterior_ = self.posterior_.take(genes)
+        return other
+
+    @cached_property
+    def statistic_(self) -> np.ndarray:
+        """Statistics `(n_genes,)` of the tests, made when they or their p-values are first asked for."""
+        return self._tested("statistic_")
+
+    @cached_property
+    def pvalue_(self) -> np.ndarray:
+        """P-values `(n_genes,)` of the tests."""
+        return self._tested("pvalue_")
+
+    def _tested(self, name: str) -> np.ndarray:
+        check_is_fitted(self, "lambda_")
+        known = self.__dict__
+        tests = known.get("_tests")
+        if tests is not None:  # else another thread was faster
+            known["statistic_"], known["pvalue_"] = tests.run()
+            known.pop("_tests", None)
+        return known[name]
+
+    def _predictor(self, X, return_std):
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        eta = X @ np.atleast_2d(self.coef_).T + np.atleast_1d(self.intercept_)
+        if not return_std:
+            return eta, None
+        rows = X.toarray() if sparse.issparse(X) else X
+        if self._has_intercept:
+            rows = np.column_stack([rows, np.ones(len(rows))])
+        # far outside, squares overflow
+        with few_threads(eta.size), np.errstate(over="ignore", invalid="ignore"):
+            std = self.posterior_.std(rows)
+        std[:, list(self.failed_)] = np.nan
+        return eta, std
+
+    def _store(self, design, result, single) -> None:
+        coefficients = result.coefficients.T
+        n_features = self.n_features_in_
+        intercept = coefficients[:, n_features] if design.has_intercept else np.zeros(len(coefficients))
+        coef = np.ascontiguousarray(coefficients[:, :n_features])
+        self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if single else (coef, intercept)
+        self.lambda_, self.edf_, self.scale_ = result.lambda_, result.edf, result.scale
+        self.deviance_explained_ = result.deviance_explained
+        for name in ("statistic_", "pvalue_", "_tests"):  # of an earlier fit
+            self.__dict__.pop(name, None)
+        if isinstance(result.tests, tuple):
+            self.__dict__["statistic_"], self.__dict__["pvalue_"] = result.tests
+        else:
+            self._tests = result.tests
+        self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
+        self.posterior_, self.spread_ = result.posterior, result.spread
+        self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter
+        if result.theta is not None:
+            self.theta_ = result.theta
+        self._single, self._has_intercept = single, design.has_intercept
+
+    def _closed_form(self) -> bool:
+        link = self.link or FAMILIES[self.family].default_link
+        return self.family == "gaussian" and link == "identity" and self.expectile is None
+
+    def _check_parameters(self) -> None:
+        check_family(self.family, self.link)
+        number = isinstance(self.smoothing, (Real, np.number)) and not isinstance(self.smoothing, (bool, np.bool_))
+        if not (self.smoothing in ("reml", "gcv") if isinstance(self.smoothing, str) else number):
+            raise ValueError(f"smoothing must be 'reml', 'gcv' or a non-negative number; got {self.smoothing!r}.")
+        if number and not 0 <= self.smoothing < np.inf:
+            raise ValueError(f"A fixed smoothing must be finite and not negative; got {self.smoothing!r}.")
+        if self.covariance not in ("robust", "bayes"):
+            raise ValueError(f"covariance must be 'robust' or 'bayes'; got {self.covariance!r}.")
+        if not isinstance(self.fit_intercept, (bool, str)) or self.fit_intercept not in (True, False, "auto"):
+            raise ValueError(f"fit_intercept must be True, False or 'auto'; got {self.fit_intercept!r}.")
+        fixed = isinstance(self.dispersion, (Real, np.number)) and 0 <= self.dispersion < np.inf
+        if not (self.dispersion in ("gene", "shrunk") if isinstance(self.dispersion, str) else fixed):
+            raise ValueError(f"dispersion must be 'gene', 'shrunk' or a non-negative number; got {self.dispersion!r}.")
+        if self.expectile is not None:
+            check_share("expectile", self.expectile)
+        if self.expectile is not None and self.family != "gaussian":
+            raise ValueError(f"expectile needs family='gaussian'; got family={self.family!r}. Set one of them back.")
+        check_jobs(self.n_jobs)
+        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral) or self.max_iter < 1:
+            raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.positive_only = self.family in FAMILIES and FAMILIES[self.family].lowest >= 0
+        return tags
+
+
+def _check_targets(y, n_cells: int):
+    """Return y with two dimensions, as CSR, CSC or array, and whether it had one."""
+    if y is None:
+        raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
+    if isinstance(y, BlockedExpression):
+        single = False
+    elif sparse.issparse(y):
+        y = y if y.format in ("csr", "csc") else y.tocsr()
+        single = False
+    else:
+        y = np.asarray(y)
+        if y.dtype.kind not in "buif":
+            try:
+                y = as_numbers("y", y)
+            except TypeError as error:
+                raise ValueError(f"y must hold numbers; its dtype is {y.dtype}.") from error
+        single = y.ndim == 1
+        y = y[:, None] if single else y
+    if y.ndim != 2:
+        raise ValueError(f"y must have one or two dimensions; got {y.ndim}.")
+    if y.shape[0] != n_cells:
+        raise ValueError(f"X and y have inconsistent numbers of samples: {n_cells} and {y.shape[0]}.")
+    if y.shape[1] == 0:
+        raise ValueError("y has no columns: there is no gene to fit.")
+    return y, single
+
+
+def _check_penalty(penalty, n_features: int) -> np.ndarray | None:
+    if penalty is None:
+        return None
+    penalty = as_numbers("penalty", penalty.toarray() if sparse.issparse(penalty) else penalty)
+    if penalty.ndim != 2 or penalty.shape[0] != penalty.shape[1] or len(penalty) > n_features:
+        raise ValueError(
+            f"penalty must be a square matrix for the leading columns of X; got shape {penalty.shape} for "
+            f"{n_features} columns."
+        )
+    if not np.all(np.isfinite(penalty)) or not np.allclose(
+        penalty, penalty.T, atol=1e-10 * np.abs(penalty).max(initial=0)
+    ):
+        raise ValueError("penalty must be finite and symmetric.")
+    if len(penalty):
+        values = np.linalg.eigvalsh(penalty)
+        lowest = values[0]
+        if lowest < -1e-8 * np.abs(values).max():
+            raise ValueError(f"penalty must be positive semi-definite; its least eigenvalue is {lowest:.3g}.")
+    return penalty
+
+
+def _check_offset(offset, n_cells: int) -> np.ndarray | None:
+    if offset is None:
+        return None
+    offset = as_numbers("offset", offset)
+    if offset.shape != (n_cells,):
+        raise ValueError(f"offset must have shape ({n_cells},), one value a cell; got {offset.shape}.")
+    if not np.all(np.isfinite(offset)):
+        raise ValueError("offset must be finite.")
+    return offset

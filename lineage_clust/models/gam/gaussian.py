@@ -1,0 +1,208 @@
+"""The Gaussian family: all genes of a lineage from one factorisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...expression.bands import Bands, make_bands
+from ...expression.blocks import BlockedExpression
+from ...expression.fused import is_worthwhile
+from ...expression.moments import blocks, weighted_products
+from ...expression.sums import gathered
+from ..notes import FEW, SATURATED, noted, notes_on
+from .design import Design, effect_map
+from .influence import Fitted, closely_followed, remarks_on_single_cells
+from .posterior import GenePosterior, SharedPosterior
+from .significance import SmoothTests
+from .smoothing import gcv, minimise, reml
+from .spectral import diagonalise
+
+_HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
+_VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
+
+
+@dataclass
+class FitResult:
+    """What a fit leaves for every gene; arrays are `(n_genes,)` unless said otherwise."""
+
+    coefficients: np.ndarray  # (n_columns, n_genes)
+    lambda_: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    deviance_explained: np.ndarray
+    converged: np.ndarray
+    posterior: SharedPosterior | GenePosterior
+    tests: SmoothTests | tuple[np.ndarray, np.ndarray]  # or statistics and p-values, where they were made with the fit
+    note: list[str] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    theta: np.ndarray | None = None
+    n_iter: np.ndarray | None = None
+    spread: np.ndarray | None = None  # weighted standard deviation of expression
+    n_quasi: int = 0  # number of genes that hold values without a likelihood
+
+
+def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str) -> FitResult:
+    """Fit all genes with a Gaussian family.
+
+    Parameters
+    ----------
+    design
+        Shared by the genes.
+    Y
+        `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
+    weights
+        `(n_cells,)`, positive.
+    offset
+        `(n_cells,)` or `None`.
+    smoothing
+        `"reml"`, `"gcv"` or a number.
+    covariance
+        `"robust"` or `"bayes"`.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., sections 6.2, 6.6 and 6.10.
+    """
+    Z = design.matrix
+    n_cells, total = len(weights), weights.sum()
+    bands = make_bands(Z, design.n_smooth) if isinstance(Y, BlockedExpression) else None
+    gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
+    spectrum = diagonalise(gram, design.penalty)
+    found, followed = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
+    if isinstance(Y, BlockedExpression):
+        products, squares, sums, shift, found, picked = _sums_in_one_pass(design, bands, Y, weights, offset, followed)
+    else:
+        picked = Y[followed]
+        shift = _level(Y, weights) if design.constant is not None else None
+        products, squares, sums = _sums(Z, Y, weights, offset, shift)
+    holes = ~np.isfinite(products).all(axis=0)
+    vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
+    failed = np.flatnonzero(holes | ~np.isfinite(squares) | vanishing)
+    products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
+    if shift is not None:
+        shift[failed] = 0.0
+
+    # Fitting around the weighted mean keeps digits where a gene's level is large and its variation small.
+    means = sums / total
+    null_deviance = np.maximum(squares - sums * means, 0.0)
+    level = squares if shift is None else squares + total * shift**2
+    # rounding of sums, and of the values themselves
+    null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * level)] = 0.0
+    centre = means if design.constant is not None else np.zeros_like(means)
+    products = products - np.outer(Z.T @ weights, centre)
+    if design.constant is not None:
+        squares = null_deviance
+        products[:, null_deviance == 0] = 0.0  # rounding of a constant gene is no signal
+    loadings = spectrum.basis.T @ products
+
+    if smoothing in ("reml", "gcv"):
+        criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
+        lambda_, converged = minimise(criterion, spectrum, len(squares))
+    else:
+        lambda_, converged = np.full(len(squares), float(smoothing)), np.ones(len(squares), dtype=bool)
+    precision = spectrum.gram + spectrum.penalty * lambda_
+    scores = loadings / precision
+    shares = spectrum.gram / precision
+    edf = shares.sum(axis=0)
+    deviance = np.maximum(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), 0.0)
+    coefficients = spectrum.basis @ scores
+    if design.constant is not None:
+        coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
+
+    posterior, scale, left = _posterior(
+        spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance
+    )
+    to_effects = effect_map(gram, *design.centring())
+    effects = to_effects @ spectrum.basis @ scores
+    rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    saturated = np.flatnonzero(left <= 0)
+    # where the sums have loaded numba already
+    fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
+    tests = SmoothTests(
+        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), null_deviance > 0, np.union1d(failed, saturated), fast
+    )  # fmt: skip
+    explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
+
+    coefficients[:, failed] = np.nan
+    for values in (lambda_, edf, scale, explained):
+        values[failed] = np.nan
+    converged[failed] = False
+    note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
+    fitted = Fitted(Z if bands is None else bands, design, weights, offset, coefficients, deviance, edf, posterior)
+    plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
+    for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
+        note[gene] = remark
+    return FitResult(
+        coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
+        note=note,
+        failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
+        spread=np.sqrt(null_deviance / total),
+    )  # fmt: skip
+
+
+def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
+    """Return the coefficients `(n_columns, n_genes)` of Gaussian REML fits: where other families start."""
+    Z = design.matrix
+    spectrum = diagonalise(Z.T @ (Z * weights[:, None]), design.penalty)
+    products, squares = weighted_products(Z, Y, weights)
+    loadings = spectrum.basis.T @ products
+    lambda_, _ = minimise(reml(spectrum, loadings, squares, len(Z)), spectrum, len(squares))
+    return spectrum.basis @ (loadings / (spectrum.gram + spectrum.penalty * lambda_))
+
+
+def _level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted means of dense expression: taken off first, they cost the sums of squares no digits."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
+    return np.where(np.isfinite(level), level, 0.0)
+
+
+def _sums(Z, Y, weights, offset, shift=None):
+    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, of `y - shift - offset` if there are these."""
+    extra = np.ones((len(Z), 1)) if offset is None else np.column_stack([np.ones(len(Z)), offset])
+    with np.errstate(invalid="ignore", over="ignore"):
+        products, squares = weighted_products(np.hstack([Z, extra]), Y, weights, shift)
+        n_columns = Z.shape[1]
+        sums = products[n_columns]
+        if offset is not None:
+            squares = squares - 2 * products[n_columns + 1] + offset @ (weights * offset)
+            sums = sums - weights @ offset
+            return products[:n_columns] - (Z.T @ (weights * offset))[:, None], squares, sums
+    return products[:n_columns].copy(), squares, sums.copy()
+
+
+def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked):
+    """Return what `_sums` does, and of expression in blocks the level that was taken off, what `notes_on` needs, and rows."""
+    heaviest = weights.max()
+    sums = gathered(
+        Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
+    )  # fmt: skip
+    if design.constant is None:
+        sums = sums.around(np.zeros_like(sums.level))
+    products, squares, plain = sums.products, sums.squares, sums.sums
+    if offset is not None:
+        squares = squares - 2 * products[-1] + offset @ (weights * offset)
+        plain = plain - weights @ offset
+        products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
+    shift = sums.level.copy() if design.constant is not None and np.any(sums.level) else None
+    return products, squares, plain, shift, (sums.counts, sums.carried / heaviest, sums.large), sums.picked
+
+
+def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):
+    """Return the posterior, the variance of an observation, and the residual degrees of freedom, which may be negative."""
+    left = len(weights) - edf
+    scale = deviance / np.maximum(left, 1.0)
+    if covariance == "bayes":
+        return SharedPosterior(spectrum, lambda_, scale), scale.copy(), left
+    if isinstance(Z, Bands):
+        squared_gram = spectrum.basis.T @ Z.gram(weights**2) @ spectrum.basis
+    else:
+        modes = Z @ spectrum.basis
+        squared_gram = modes.T @ (modes * (weights**2)[:, None])
+    lost = (np.diag(squared_gram)[:, None] / precision).sum(axis=0)
+    variance = deviance / np.maximum(weights.sum() - lost, 1e-2 * weights.sum())
+    n_effective = weights.sum() ** 2 / np.sum(weights**2)
+    posterior = SharedPosterior(spectrum, lambda_, scale, variance, squared_gram)
+    return posterior, variance.copy(), n_effective - edf

@@ -1,0 +1,257 @@
+"""From ended iterations to results: covariances, tests and deviances of the non-Gaussian families."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from ...expression.bands import no_design
+from ...expression.blocks import BlockedExpression
+from ...expression.sums import gathered
+from ..notes import SATURATED, explains_nothing, joined, noted, notes_on, spread_of
+from .design import Design, effect_map
+from .gaussian import FitResult
+from .pirls import Likelihood, Problem, State, fit_genes, make_problem
+from .posterior import GenePosterior
+from .significance import SmoothTests
+from .smoothing import minimise, reml_known_scale
+from .spectral import Spectrum, diagonalise_each, without_information
+
+
+@dataclass
+class _Part:
+    """Results of some genes, `(n_genes,)` unless said otherwise."""
+
+    genes: np.ndarray
+    coefficients: np.ndarray  # (n_columns, n_genes)
+    lambda_: np.ndarray
+    theta: np.ndarray
+    information: np.ndarray
+    means: np.ndarray
+    converged: np.ndarray
+    n_iter: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    deviance: np.ndarray
+    null_deviance: np.ndarray
+    statistic: np.ndarray
+    pvalue: np.ndarray
+    covariances: np.ndarray  # (n_genes, n_columns, n_columns)
+    quasi: np.ndarray
+    spread: np.ndarray
+    residual_df: np.ndarray
+    worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
+
+
+def fit_glm(
+    design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, n_jobs=None
+) -> FitResult:
+    """Fit all genes with one family; arguments as of :func:`lineage_clust.models.gam.gaussian.fit_gaussian`.
+
+    Parameters
+    ----------
+    likelihood
+        Family, link and options.
+    n_jobs
+        Threads over groups of genes.
+
+    References
+    ----------
+    Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
+    """
+    problem = make_problem(design, weights, offset, likelihood, smoothing)
+    found = None
+    if isinstance(Y, BlockedExpression):
+        sums = gathered(Y, no_design(len(weights)), weights)
+        found = sums.counts, sums.carried / weights.max(), sums.large
+    counts = None if found is None else found[0]
+    parts, failed = fit_genes(problem, design, Y, partial(_summarise, design, covariance), n_jobs, counts)
+    n_genes, n_columns = Y.shape[1], len(design.penalty)
+    every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
+
+    def gather(name, fill=np.nan):
+        values = np.full(n_genes, fill)
+        if parts:
+            values[every] = np.concatenate([getattr(part, name) for part in parts])
+        return values
+
+    coefficients = np.full((n_columns, n_genes), np.nan)
+    matrices = np.full((n_genes, n_columns, n_columns), np.nan)
+    for part in parts:
+        coefficients[:, part.genes] = part.coefficients
+        matrices[part.genes] = part.covariances
+    deviance, null_deviance = gather("deviance"), gather("null_deviance")
+    converged = gather("converged", 0.0).astype(bool)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
+    if design.constant is not None:  # the constant is among the models
+        worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
+        coefficients[:, worse] = np.nan
+        explained[~worse] = np.maximum(explained[~worse], 0.0)
+    for gene in every:
+        if not np.all(np.isfinite(coefficients[:, gene])):
+            failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
+    quasi = gather("quasi", 0.0).astype(bool)
+    failed.update({gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi) if gene in failed})
+    explained[list(failed)] = np.nan
+    notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
+    statistic, pvalue = gather("statistic"), gather("pvalue")
+    saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) <= 0
+    notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
+    statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
+    return FitResult(
+        coefficients,
+        gather("lambda_"),
+        gather("edf"),
+        gather("scale"),
+        explained,
+        converged,
+        GenePosterior(matrices),
+        (statistic, pvalue),
+        note=notes,
+        failed=dict(sorted(failed.items())),
+        n_iter=gather("n_iter", 1.0).astype(int),
+        theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
+        spread=gather("spread"),
+        n_quasi=int(quasi.sum()),
+    )
+
+
+def _summarise(design: Design, covariance: str, problem: Problem, state: State) -> _Part:
+    """Compute what is reported of genes whose iterations have ended."""
+    likelihood, weights = problem.likelihood, problem.weights[:, None]
+    family, y, mu = likelihood.family, state.y, state.mu
+    inverse_variance = likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
+    unit = inverse_variance * likelihood.link.slope(mu) ** 2
+    grams = problem.grouped.grams(weights * unit)
+    grams[without_information(grams)] = np.eye(len(problem.penalty))  # of genes that failed
+    spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
+    shrinkage = spectrum.penalty * state.lambda_
+    precision = spectrum.gram + shrinkage
+    shares = spectrum.gram / precision
+    edf, rank = shares.sum(axis=0), (shares * (2 - shares)).sum(axis=0)
+
+    n_cells, total = len(problem.weights), problem.weights.sum()
+    pearson = np.einsum("ij,ij->j", weights * inverse_variance, (y - mu) ** 2)
+    scale = np.ones(len(edf)) if family.known_scale else pearson / np.maximum(n_cells - edf, 1.0)
+    residual_df = n_cells - edf
+    variance = scale
+    if covariance == "bayes":
+        covariances = for_test = _from_modes(spectrum, scale / precision)
+    else:
+        squared = problem.grouped.grams(weights**2 * unit)
+        if likelihood.expectile is not None:  # residuals above and below vary differently: take each as it is
+            scores = weights * likelihood.asymmetry(y, mu) * (y - mu) * likelihood.link.slope(mu)
+            squared = problem.grouped.grams(scores**2)
+            variance = np.ones(len(edf))
+        shrunk = spectrum.basis / precision.T[:, None, :]
+        squared = np.swapaxes(spectrum.basis, 1, 2) @ squared @ spectrum.basis
+        if not family.known_scale and likelihood.expectile is None:
+            lost = np.einsum("gmm,mg->g", squared, 1 / precision)
+            variance = pearson / np.maximum(total - lost, 1e-2 * total)
+        sampling = shrunk @ squared @ np.swapaxes(shrunk, 1, 2)
+        bias = _from_modes(spectrum, scale * shrinkage / precision**2)
+        for_test = variance[:, None, None] * sampling + bias
+        covariances = for_test + (_prior_inflation(problem, state, grams, spectrum) - 1)[:, None, None] * bias
+        residual_df = total**2 / np.sum(problem.weights**2) - edf
+    least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
+    losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
+    deviances = [np.maximum(loss - least, 0.0) for loss in losses]
+    to_effects = effect_map(grams, *design.centring())
+    effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
+    rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    statistic, pvalue = SmoothTests(
+        effects,
+        to_effects,
+        GenePosterior(np.nan_to_num(for_test)),
+        rank,
+        None if family.known_scale else np.maximum(residual_df, 1.0),
+        deviances[1] > 0,
+    ).run()
+    return _Part(
+        state.genes,
+        state.coefficients,
+        state.lambda_,
+        state.theta,
+        state.information,
+        problem.weights @ y / total,
+        state.converged,
+        np.full(len(edf), state.n_iter),
+        edf,
+        scale if covariance == "bayes" or likelihood.expectile is not None else variance,
+        *deviances,
+        statistic,
+        pvalue,
+        covariances,
+        state.quasi,
+        spread_of(y / likelihood.link.mean(problem.offset) if likelihood.link.name == "log" else y, problem.weights),
+        residual_df,
+        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + total),
+    )
+
+
+def _from_modes(spectrum: Spectrum, diagonal: np.ndarray) -> np.ndarray:
+    """Return `T diag T'` of each gene, `(n_genes, n_columns, n_columns)`, for a diagonal `(n_modes, n_genes)`."""
+    return (spectrum.basis * diagonal.T[:, None, :]) @ np.swapaxes(spectrum.basis, 1, 2)
+
+
+def _prior_inflation(problem: Problem, state: State, grams: np.ndarray, spectrum: Spectrum) -> np.ndarray:
+    """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, per gene.
+
+    Weights below 1 take information from a likelihood whose scale is fixed, so that REML smooths more than the cells
+    ask for. With the weights scaled to their effective information, `sum w / sum w^2` times, REML finds the `lambda`
+    that the curve's prior variance has; the fit keeps its own.
+    """
+    information = problem.weights.sum() / np.sum(problem.weights**2)
+    plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
+    if plain or problem.n_unpenalized == len(problem.penalty):
+        return np.ones(len(state.genes))
+    slope, variance = problem.likelihood.link.slope(state.mu), problem.likelihood.family.variance(state.mu, state.theta)
+    residual = problem.weights[:, None] * slope / variance * (state.y - state.mu)
+    normal = (grams @ state.coefficients.T[:, :, None])[:, :, 0] + problem.grouped.cross(residual).T
+    loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, normal)
+    spectrum = replace(spectrum, gram=information * spectrum.gram)
+    criterion = reml_known_scale(spectrum, loadings, np.zeros(len(normal)), len(problem.weights))
+    return np.maximum(state.lambda_ / minimise(criterion, spectrum, len(normal))[0], 1.0)
+
+
+def _null_means(problem: Problem, state: State) -> np.ndarray:
+    """Return the means of the model with an intercept and the offset only: `(n_cells, n_genes)`, or one a gene."""
+    likelihood, weights = problem.likelihood, problem.weights[:, None]
+    family, link, y = likelihood.family, likelihood.link, state.y
+    intercept = link.predictor(problem.weights @ y / weights.sum())
+    with_offset = bool(np.any(problem.offset))
+    offset = problem.offset if with_offset else 0.0
+    for _ in range(25 if with_offset or likelihood.expectile is not None else 0):
+        mu = link.mean(intercept + offset)
+        precision = weights * likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
+        slope = link.slope(mu) * np.ones_like(y)
+        step = np.sum(precision * slope * (y - mu), axis=0) / np.sum(precision * slope**2, axis=0)
+        intercept = intercept + np.clip(step, -2.0, 2.0)
+        if np.all(np.abs(step) < 1e-8):
+            break
+    return link.mean(intercept + offset)
+
+
+def _zeros(likelihood: Likelihood) -> str:
+    return (
+        f"its zeros have no {likelihood.family.name} likelihood; use 'negative_binomial' for counts, 'gaussian' for "
+        "log-normalised expression"
+    )
+
+
+def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:
+    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights, found)
+    for gene in range(len(remarks)):
+        if gene in failed:
+            continue
+        if not converged[gene]:
+            why = f"no convergence in {likelihood.max_iter} iterations"
+            if quasi[gene]:
+                why = f"no convergence: {_zeros(likelihood)}"
+            remarks[gene] = joined(remarks[gene], why)
+        elif not remarks[gene] and likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
+            remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
+    return remarks

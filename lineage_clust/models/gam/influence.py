@@ -1,0 +1,169 @@
+"""Trends that rest on one cell: where few cells are, as at the ends of pseudotime, a single value can bend a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import norm, t
+
+from ...expression.bands import Bands
+from .design import Design
+from .posterior import SharedPosterior
+from .spectral import Spectrum
+
+_MOST_CELLS = 16  # that are looked at: those that the fits follow most closely
+_N_ROWS = 200  # among which the range of a trend is taken
+_HARDLY = 1e-6  # of the smoothing that determines as much as all cells do
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is looked at of a Gaussian fit.
+
+    Attributes
+    ----------
+    rows
+        `(n_cells, n_columns)` rows of the design.
+    design
+        What its columns are.
+    weights
+        `(n_cells,)`.
+    offset
+        `(n_cells,)` or `None`.
+    coefficients
+        `(n_columns, n_genes)`; NaN for genes that failed.
+    deviance, edf
+        `(n_genes,)` weighted residual sums of squares, and effective degrees of freedom.
+    posterior
+        Of all genes.
+    """
+
+    rows: np.ndarray | sparse.csr_array | Bands
+    design: Design
+    weights: np.ndarray
+    offset: np.ndarray | None
+    coefficients: np.ndarray
+    deviance: np.ndarray
+    edf: np.ndarray
+    posterior: SharedPosterior
+
+
+def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> np.ndarray:
+    """Return the positions of the cells that trends follow most closely where they are hardly smoothed, in their order.
+
+    Parameters
+    ----------
+    rows
+        `(n_cells, n_columns)` rows of the design.
+    design
+        What its columns are.
+    weights
+        `(n_cells,)`.
+    spectrum
+        Of the gram matrix and the penalty.
+    """
+    root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
+    forms = rows.forms(root @ root.T) if isinstance(rows, Bands) else np.square(rows @ root).sum(axis=1)
+    n_cells = min(_MOST_CELLS, len(weights))
+    return np.sort(np.argpartition(-weights * forms, n_cells - 1)[:n_cells])
+
+
+@np.errstate(over="ignore", invalid="ignore")  # of values whose squares overflow
+def remarks_on_single_cells(fitted: Fitted, cells: np.ndarray, values, genes: np.ndarray) -> dict[int, str]:
+    """Return a remark on each gene whose trend rests on one cell.
+
+    Parameters
+    ----------
+    fitted
+        The fit.
+    cells
+        Positions of the cells to look at: :func:`closely_followed`.
+    values
+        `(len(cells), n_genes)` their expression.
+    genes
+        Positions of the genes to look at.
+
+    Notes
+    -----
+    Without a cell, at the same smoothing parameter, the coefficients would be lower by `P z w e / (1 - h)`, where `P` is the
+    inverse of the penalised gram matrix, `z` the cell's row of the design, `w` its weight, `e` its residual and `h = w z'Pz`
+    its leverage [1]_. With `d` the difference of the trend at its place, a remark is made if
+
+    - `d` is more than half of the range of the trend: it owes more to this cell than to all others;
+    - `d` is more than half of the 95 % interval of the trend there: its uncertainty does not cover it;
+    - the cell is an outlier: its residual, studentised by the variance of the other cells, exceeds the quantile of the t
+      distribution for the largest of all cells (Bonferroni) [1]_.
+
+    Only the 16 cells are looked at that a trend with hardly any smoothing follows most closely: so close is none of
+    another.
+
+    References
+    ----------
+    .. [1] Cook & Weisberg (1982). Residuals and Influence in Regression. Chapman & Hall, sections 2.2 and 3.4.
+    """
+    genes = genes[np.isfinite(fitted.coefficients[:, genes]).all(axis=0) & (fitted.deviance[genes] > 0)]
+    if len(genes) == 0:
+        return {}
+    posterior, coefficients = fitted.posterior.take(genes), fitted.coefficients[:, genes]
+    rows = _dense_rows(fitted.rows, cells)
+    values = np.asarray(values, dtype=float)[:, genes]
+    known = 0.0 if fitted.offset is None else fitted.offset[cells][:, None]
+    weights, residual = fitted.weights[cells][:, None], values - known - rows @ coefficients
+    at_trend = rows * _of_trend(fitted.design)
+    modes, of_trend = (part @ posterior.spectrum.basis for part in (rows, at_trend))
+    trend, spread = at_trend @ coefficients, 1 / posterior.precision
+    leverage = np.minimum(weights * (modes**2 @ spread), 1 - 1e-9)
+    moved = weights * ((of_trend * modes) @ spread) * residual / (1 - leverage)
+    suspect = np.abs(moved) > 0.5 * _ranges(fitted, coefficients, rows)
+    suspect &= _is_outlier(fitted, genes, weights * residual**2 / (1 - leverage))
+    found = np.flatnonzero(suspect.any(axis=0))
+    half = np.full(moved.shape, np.inf)
+    half[:, found] = norm.isf(_LEVEL / 2) * posterior.take(found).std(at_trend)
+    size = np.where(suspect & (np.abs(moved) > half), np.abs(moved), 0.0)
+    remarks = {}
+    for gene in np.flatnonzero(size.any(axis=0)):
+        cell = int(np.argmax(size[:, gene]))
+        there, without = trend[cell, gene], trend[cell, gene] - moved[cell, gene]
+        remarks[int(genes[gene])] = (
+            f"rests on one cell: without its expression of {values[cell, gene]:.3g} the trend would be {without:.3g} there, "
+            f"not {there:.3g}"
+        )
+    return remarks
+
+
+def _ranges(fitted: Fitted, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the range of each smooth `(n_genes,)`, over the rows that are looked at and others all along it."""
+    every, n_smooth = fitted.rows, fitted.design.n_smooth
+    if isinstance(every, Bands):
+        place = every.starts + every.values @ np.arange(every.values.shape[1])
+    else:
+        place = every[:, :n_smooth] @ np.arange(n_smooth)
+    place = (place - place.min()) / max(np.ptp(place), np.finfo(float).tiny)
+    along = np.full(_N_ROWS, -1)
+    along[np.minimum(place * _N_ROWS, _N_ROWS - 1).astype(int)] = np.arange(len(place))
+    smooth = np.vstack([rows, _dense_rows(every, along[along >= 0])])[:, :n_smooth] @ coefficients[:n_smooth]
+    return np.ptp(smooth, axis=0)
+
+
+def _is_outlier(fitted: Fitted, genes: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Return whether the deviance that leaves with a cell, `(n_rows, n_genes)`, is that of an outlier."""
+    n_cells = len(fitted.weights)
+    freedom = max(n_cells - fitted.edf[genes].max() - 1, 1.0)
+    others = np.maximum(fitted.deviance[genes] - lost, 0.0) / freedom
+    return lost > t.isf(_LEVEL / 2 / n_cells, freedom) ** 2 * others
+
+
+def _of_trend(design: Design) -> np.ndarray:
+    """Return which columns make up the trend `(n_columns,)`: the smooth and the intercept, and no covariates."""
+    columns = np.arange(len(design.penalty))
+    return (columns < design.n_smooth) | (columns >= len(columns) - design.has_intercept)
+
+
+def _dense_rows(matrix, rows) -> np.ndarray:
+    chosen = matrix[rows]
+    if isinstance(chosen, Bands):
+        return chosen.dense()
+    return chosen.toarray() if sparse.issparse(chosen) else chosen

@@ -1,0 +1,440 @@
+"""Families other than the Gaussian: penalised iteratively reweighted least squares, batched over genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+
+from ...expression.blocks import BlockedExpression
+from ...utils.progress import bar
+from ..families import Family
+from ..links import Link
+from . import dispersion as size
+from .design import Design
+from .gaussian import gaussian_coefficients
+from .grouped import GroupedDesign, dense_columns
+from .scale import ScaleEquation
+from .smoothing import gcv, minimise, reml, reml_known_scale, ubre
+from .spectral import diagonalise, diagonalise_each, without_information
+
+_CHUNK_VALUES = 400_000  # of the response at a time: its few working arrays stay near the processor
+_TOLERANCE = 1e-12
+_FREEZE = 15  # iterations after which the smoothing parameter is held, in case it cycles
+_HALVINGS = 12
+_VANISHED = 30.0  # in the logarithm of the mean, below its level
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What is maximised: family, link, and the options that go with them.
+
+    Attributes
+    ----------
+    family, link
+        The exponential family and its link.
+    expectile
+        Level of expectile regression, or `None`.
+    dispersion
+        `"gene"`, `"shrunk"` or the negative binomial's fixed `1 / theta`.
+    max_iter
+        Bound on the iterations.
+    """
+
+    family: Family
+    link: Link
+    expectile: float | None = None
+    dispersion: str | float = "gene"
+    max_iter: int = 100
+
+    @property
+    def estimates_size(self) -> bool:
+        """Whether negative binomial sizes are estimated."""
+        return self.family.name == "negative_binomial" and isinstance(self.dispersion, str)
+
+    def fixed_size(self) -> float:
+        """Return theta if it is not estimated (of no meaning for other families)."""
+        number = not isinstance(self.dispersion, str) and self.dispersion > 0
+        return 1.0 / self.dispersion if number else size.MOST
+
+    def impossible(self, eta: np.ndarray, mu: np.ndarray) -> np.ndarray | bool:
+        """Return which genes `(n_genes,)` have a predictor or mean that link or family cannot have, `False` for none."""
+        if self.link.name in ("log", "logit"):
+            return False if self.family.highest == np.inf or self.link.name == "logit" else (mu >= 1).any(axis=0)
+        outside = (eta < self.link.lower) | (eta > self.link.upper)
+        if self.family.name != "gaussian":
+            outside |= (mu <= self.family.lowest) | (mu >= self.family.highest)
+        return outside.any(axis=0)
+
+    def asymmetry(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray | float:
+        """Return the weight of each residual in expectile regression, 1 otherwise.
+
+        References
+        ----------
+        Newey & Powell (1987). Asymmetric least squares estimation and testing. Econometrica 55, 819-847.
+        """
+        return 1.0 if self.expectile is None else np.where(y > mu, self.expectile, 1.0 - self.expectile)
+
+    def loss(self, y, mu, theta, weights) -> np.ndarray:
+        """Return the weighted deviance of each gene up to a constant, `(n_genes,)`."""
+        values = self.family.loss(y, mu, theta)
+        return weights @ (values if self.expectile is None else values * self.asymmetry(y, mu))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What all genes of a lineage share in an iterative fit; rows are sorted as in the grouped design."""
+
+    grouped: GroupedDesign
+    penalty: np.ndarray
+    penalty_root: np.ndarray  # R with R'R = S; |R b|^2 keeps digits that b'Sb loses when lambda is huge
+    constant: np.ndarray | None
+    n_unpenalized: int
+    weights: np.ndarray
+    offset: np.ndarray  # (n_cells, 1), zeros without one
+    likelihood: Likelihood
+    smoothing: str | float
+    scale_equation: ScaleEquation | None  # for families whose scale is not 1
+
+
+@dataclass
+class State:
+    """Where the fits of some genes stand: arrays `(n_cells, n_genes)`, `(n_columns, n_genes)` or `(n_genes,)`."""
+
+    genes: np.ndarray
+    y: np.ndarray
+    mu: np.ndarray
+    eta: np.ndarray
+    coefficients: np.ndarray
+    lambda_: np.ndarray
+    theta: np.ndarray
+    scale: np.ndarray  # NaN until it is known
+    quasi: np.ndarray  # whether the gene holds values without a likelihood
+    information: np.ndarray  # about log theta
+    converged: np.ndarray
+    n_iter: int
+    table: size.CountTable | None
+
+    def take(self, chosen: np.ndarray) -> State:
+        """Return the state of some of the genes, by mask."""
+        if chosen.all():
+            return self
+        arrays = {
+            name: getattr(self, name)[..., chosen]
+            for name in (
+                "genes",
+                "y",
+                "mu",
+                "eta",
+                "coefficients",
+                "lambda_",
+                "theta",
+                "scale",
+                "quasi",
+                "information",
+                "converged",
+            )
+        }
+        return State(
+            **arrays,
+            n_iter=self.n_iter,
+            table=None if self.table is None else self.table.subset(np.flatnonzero(chosen)),
+        )
+
+
+def make_problem(design: Design, weights, offset, likelihood: Likelihood, smoothing) -> Problem:
+    """Return the Problem of a design: its rows sorted, its penalty's null space counted."""
+    grouped = GroupedDesign(design.matrix)
+    gram = design.matrix.T @ (design.matrix * weights[:, None])
+    spectrum = diagonalise(gram, design.penalty)
+    n_redundant = len(gram) - len(spectrum.gram)  # collinear columns, which have a mode of their own in each iteration
+    family = likelihood.family
+    needs_scale = not family.known_scale and likelihood.expectile is None and smoothing == "reml"
+    return Problem(
+        grouped,
+        design.penalty,
+        _root(design.penalty),
+        design.constant,
+        spectrum.n_unpenalized + n_redundant,
+        weights[grouped.order],
+        np.zeros((len(weights), 1)) if offset is None else offset[grouped.order][:, None],
+        likelihood,
+        smoothing,
+        ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None,
+    )
+
+
+def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None, counts=None) -> tuple[list, dict[int, str]]:
+    """Fit all genes, a few at a time.
+
+    Parameters
+    ----------
+    problem, design
+        Shared by the genes.
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    finish
+        Called with the State of genes whose iterations have ended; what it returns is collected.
+    n_jobs
+        Number of threads.
+    counts
+        `(n_genes,)` number of values that are not zero; only needed of expression in a file.
+
+    Returns
+    -------
+    list
+        What `finish` returned.
+    dict of int to str
+        Reasons of the genes that cannot be fitted.
+
+    Notes
+    -----
+    In each iteration the smoothing parameter of each gene minimises the criterion of its working linear model, whose
+    fixed point is that of the generalised Fellner-Schall method [1]_; negative binomial sizes take one Newton step of
+    their likelihood. Steps that raise the penalised deviance are halved [2]_.
+
+    Genes with zeros have no gamma or inverse Gaussian likelihood. Their score still is what it is under any
+    distribution with that mean and variance, so that they are fitted by quasi-likelihood; the scale is then Pearson's,
+    for a likelihood in which the zeros are replaced by something small takes them for precise and asks for no
+    smoothing. Where no cell of a stretch expresses the gene, the quasi-likelihood may have no maximum: the mean runs to 0,
+    and the gene ends without convergence.
+
+    References
+    ----------
+    .. [1] Wood & Fasiolo (2017). A generalized Fellner-Schall method for smoothing parameter optimization. Biometrics
+       73, 1071-1081.
+    .. [2] Wood (2017). Generalized Additive Models, 2nd ed., sections 3.4.1, 6.1.1 and 6.5.
+    """
+    likelihood = problem.likelihood
+    weights = problem.weights[np.argsort(problem.grouped.order)]
+    failed: dict[int, str] = {}
+    begun: dict[int, tuple] = {}  # by first gene in memory: which of these genes are fitted, and where they start
+
+    def run(theta):
+        parts = []
+        for genes, matrix in _genes_in_memory(Y, counts):
+            if genes.start not in begun:
+                refused = refused_genes(matrix, likelihood)
+                failed.update({genes.start + gene: reason for gene, reason in refused.items()})
+                kept = np.setdiff1d(np.arange(matrix.shape[1]), list(refused))
+                start = gaussian_coefficients(design, matrix[:, kept], weights) if len(kept) else None
+                begun[genes.start] = kept, start
+            kept, start = begun[genes.start]
+            step = int(np.clip(_CHUNK_VALUES // matrix.shape[0], 1, 64))
+            pieces = [slice(first, first + step) for first in range(0, len(kept), step)]
+            jobs = (
+                delayed(_fit_chunk)(
+                    problem, matrix, kept[piece], genes.start, start[:, piece],
+                    None if theta is None else theta[genes.start + kept[piece]], finish,
+                )
+                for piece in bar(pieces, "models of genes", "batch")
+            )  # fmt: skip
+            parts += [part for some in Parallel(n_jobs=n_jobs, prefer="threads")(jobs) for part in some]
+        return parts
+
+    parts = run(None)
+    if parts and likelihood.estimates_size and likelihood.dispersion == "shrunk":
+        position = np.concatenate([part.genes for part in parts])
+        chosen = np.sort(position)
+        theta, information, means = np.ones(Y.shape[1]), np.zeros(Y.shape[1]), np.zeros(Y.shape[1])
+        theta[position] = np.concatenate([part.theta for part in parts])
+        information[position] = np.concatenate([part.information for part in parts])
+        means[position] = np.concatenate([part.means for part in parts])
+        theta[chosen] = size.shrink(theta[chosen], information[chosen], means[chosen])
+        parts = run(theta)
+    return parts, failed
+
+
+def _genes_in_memory(Y, counts):
+    """Yield `(genes, matrix)`: all genes, or those of a file in parts that fit the memory budget, one pass each."""
+    if isinstance(Y, BlockedExpression):
+        yield from Y.gene_parts(counts)
+    else:
+        yield slice(0, Y.shape[1]), Y.tocsc() if sparse.issparse(Y) else Y
+
+
+def refused_genes(Y, likelihood: Likelihood) -> dict[int, str]:
+    """Return the reason of each gene whose values the family cannot have."""
+    if sparse.issparse(Y):
+        least, most = (getattr(Y, name)(axis=0).toarray().ravel() for name in ("min", "max"))
+    else:
+        least, most = Y.min(axis=0), Y.max(axis=0)
+    failed = {}
+    for gene, (low, high) in enumerate(zip(least, most, strict=True)):
+        reason = likelihood.family.refuse(float(low), float(high), likelihood.link.name)
+        if reason is not None:
+            failed[gene] = reason
+    return failed
+
+
+def _fit_chunk(problem: Problem, Y, genes: np.ndarray, first: int, start: np.ndarray, theta, finish) -> list:
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+        state = _begin(problem, dense_columns(Y, genes, problem.grouped.order), first + genes, start, theta)
+        parts = []
+        for iteration in range(problem.likelihood.max_iter):
+            ended = _advance(problem, state, iteration, fixed_theta=theta is not None)
+            ended |= _vanished(problem, state)
+            if iteration == problem.likelihood.max_iter - 1:
+                ended[:] = True
+            if ended.any():
+                done = state.take(ended)
+                done.coefficients[:, _ran_away(problem, done)] = np.nan
+                parts.append(finish(problem, done))
+                state = state.take(~ended)
+            if len(state.genes) == 0:
+                break
+    return parts
+
+
+def _ran_away(problem: Problem, state: State) -> np.ndarray:
+    """Return which genes have a mean of more than twice their largest value, at offset 0: it is the mean of no cells."""
+    link = problem.likelihood.link
+    if link.name not in ("log", "inverse", "inv_squared"):
+        return np.zeros(len(state.genes), dtype=bool)
+    exposure = link.mean(problem.offset) if link.name == "log" else 1.0
+    values, means = state.y / exposure, link.mean(state.eta - problem.offset)
+    return means.max(axis=0) > 2 * values.max(axis=0)
+
+
+def _vanished(problem: Problem, state: State) -> np.ndarray:
+    """Return which genes have a mean that runs to 0 for want of a likelihood."""
+    if not state.quasi.any() or problem.likelihood.link.name != "log":
+        return np.zeros(len(state.genes), dtype=bool)
+    level = np.log(problem.weights @ state.y / problem.weights.sum())
+    return state.quasi & ((state.eta - problem.offset).min(axis=0) < level - _VANISHED)
+
+
+def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> State:
+    likelihood, weights = problem.likelihood, problem.weights
+    family, n_genes = likelihood.family, y.shape[1]
+    level = weights @ y / weights.sum()
+    mu = family.bounded(problem.grouped.predict(start), level)
+    negative_binomial = family.name == "negative_binomial"
+    if theta is None:
+        estimated = likelihood.estimates_size
+        theta = size.moment_size(y, mu, weights) if estimated else np.full(n_genes, likelihood.fixed_size())
+    # the constant fit is what the first step is measured against, and moved back to if it overshoots
+    constant = np.zeros(len(problem.penalty)) if problem.constant is None else problem.constant
+    exposure = weights @ likelihood.link.mean(problem.offset) / weights.sum() if likelihood.link.name == "log" else 1.0
+    coefficients = np.outer(constant, likelihood.link.predictor(level / exposure))
+    return State(
+        genes,
+        y,
+        mu,
+        likelihood.link.predictor(mu),
+        coefficients,
+        np.ones(n_genes),
+        theta,
+        np.full(n_genes, np.nan),
+        family.without_likelihood(y),
+        np.zeros(n_genes),
+        np.zeros(n_genes, dtype=bool),
+        0,
+        size.CountTable(y, weights) if negative_binomial and likelihood.estimates_size else None,
+    )
+
+
+def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) -> np.ndarray:
+    """Make one iteration in place; return which genes have ended, converged or without a finite step."""
+    state.n_iter = iteration + 1
+    likelihood, weights = problem.likelihood, problem.weights[:, None]
+    y, mu, theta = state.y, state.mu, state.theta
+    slope = likelihood.link.slope(mu)
+    precision = weights * likelihood.asymmetry(y, mu) / likelihood.family.variance(mu, theta)
+    working = precision * slope**2
+    residual = precision * slope * (y - mu)
+    response = working * (state.eta - problem.offset) + residual
+    grams, cross = problem.grouped.grams(working), problem.grouped.cross(response)
+    lost = without_information(grams) | ~np.isfinite(cross).all(axis=0)
+    grams[lost], cross[:, lost] = np.eye(len(cross)), 0.0
+    spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
+    loadings = np.einsum("gcm,cg->mg", spectrum.basis, cross)
+    if iteration < _FREEZE:
+        squares = np.einsum("ij,ij->j", response, response / np.maximum(working, 1e-300))
+        state.lambda_ = _smoothing_parameters(problem, spectrum, loadings, squares, state.scale)
+    scores = loadings / (spectrum.gram + spectrum.penalty * state.lambda_)
+    change = _descend(problem, state, np.einsum("gcm,mg->cg", spectrum.basis, scores), first=iteration == 0)
+    settled = np.ones(len(change), dtype=bool)
+    if problem.scale_equation is not None:
+        scale = _scale(problem, state)
+        settled = np.abs(np.log(scale / state.scale)) < 1e-6
+        state.scale = scale
+    if state.table is not None and not fixed_theta:
+        theta, state.information = size.size_step(state.table, y, state.mu, problem.weights, state.theta)
+        settled = (np.abs(np.log(theta / state.theta)) < 1e-5) | (theta >= size.MOST) | (theta <= size.LEAST)
+        state.theta = theta
+    state.converged = (change < _TOLERANCE) & settled & ~lost & (iteration > 0)
+    state.coefficients[:, lost] = np.nan
+    return state.converged | lost
+
+
+def _scale(problem: Problem, state: State) -> np.ndarray:
+    """Return the scale at which REML is stationary, with `D_p = deviance + lambda b'Sb`."""
+    family, weights, equation = problem.likelihood.family, problem.weights, problem.scale_equation
+    penalty = state.lambda_ * np.square(problem.penalty_root @ state.coefficients).sum(axis=0)
+    scale, y, mu = np.empty(len(state.genes)), state.y, state.mu
+    for quasi in (False, True):
+        genes = np.flatnonzero(state.quasi == quasi)
+        if len(genes) == 0:
+            continue
+        of_genes = slice(None) if len(genes) == len(scale) else genes
+        own, means = y[:, of_genes], mu[:, of_genes]
+        if quasi:
+            pearson = weights @ ((own - means) ** 2 / family.variance(means))
+            scale[genes] = equation.of_working_model(pearson + penalty[genes])
+        else:
+            deviance = weights @ (family.loss(own, means) - family.least_loss(own))
+            scale[genes] = equation.solve(deviance + penalty[genes])
+    return scale
+
+
+def _smoothing_parameters(problem: Problem, spectrum, loadings, squares, scale) -> np.ndarray:
+    n_genes = loadings.shape[1]
+    if not isinstance(problem.smoothing, str):
+        return np.full(n_genes, float(problem.smoothing))
+    known = problem.likelihood.family.known_scale
+    if np.all(np.isfinite(scale)):  # the scale has an equation of its own: the criterion is that of a known one
+        known, loadings = True, loadings / np.sqrt(scale)
+    criteria = {("reml", True): reml_known_scale, ("reml", False): reml, ("gcv", True): ubre, ("gcv", False): gcv}
+    criterion = criteria[problem.smoothing, known](spectrum, loadings, squares, len(problem.weights))
+    return minimise(criterion, spectrum, n_genes)[0]
+
+
+def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) -> np.ndarray:
+    """Move the state to the proposed coefficients, or part of the way; return the relative change of the objective."""
+    likelihood, weights = problem.likelihood, problem.weights
+
+    def place(coefficients, columns):
+        eta = problem.grouped.predict(coefficients) + problem.offset
+        mu = likelihood.link.mean(eta)
+        loss = likelihood.loss(state.y[:, columns], mu, state.theta[columns], weights)
+        loss = np.where(likelihood.impossible(eta, mu), np.inf, loss)
+        return eta, mu, loss + penalty(coefficients, columns)
+
+    def penalty(coefficients, columns):
+        return state.lambda_[columns] * np.square(problem.penalty_root @ coefficients).sum(axis=0)
+
+    every = slice(None)
+    if first:
+        _, _, before = place(state.coefficients, every)
+    else:
+        before = likelihood.loss(state.y, state.mu, state.theta, weights) + penalty(state.coefficients, every)
+    size_of = np.abs(before) + weights.sum()
+    eta, mu, after = place(proposal, every)
+    for _ in range(_HALVINGS):
+        worse = np.flatnonzero(~(after <= before + 1e-9 * size_of))
+        if len(worse) == 0:
+            break
+        proposal[:, worse] = 0.5 * (proposal[:, worse] + state.coefficients[:, worse])
+        eta[:, worse], mu[:, worse], after[worse] = place(proposal[:, worse], worse)
+    state.coefficients, state.eta, state.mu = proposal, eta, mu
+    change = np.abs(after - before) / size_of
+    return np.where(np.isfinite(change), change, np.inf)
+
+
+def _root(penalty: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(penalty)
+    kept = values > 1e-12 * max(values[-1], 0.0)
+    return np.sqrt(values[kept])[:, None] * vectors[:, kept].T

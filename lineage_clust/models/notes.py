@@ -1,0 +1,136 @@
+"""Remarks on poor genes: what there is to say of their expression, however it is fitted."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from ..errors import LineageClustWarning
+from ..expression.fused import LARGE
+from ..expression.moments import beyond, nonzero_counts
+
+FEW = 5  # cells
+SATURATED = "as many degrees of freedom as cells: nothing is left to tell a trend from noise"
+MANY = 0.1  # of the genes: worth a warning, beside the note on each
+_ROUNDING = 1e-6  # of a share of the deviance
+_VALUES = 2**22  # of expression that are dense at a time
+
+
+def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, found: tuple | None = None) -> list[str]:
+    """Return a remark on each poor gene, an empty string on the others.
+
+    Parameters
+    ----------
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    null_deviance
+        `(n_genes,)` deviance around the mean, 0 for a constant gene.
+    weights
+        `(n_cells,)`, or `None` for 1.
+    found
+        If Y was read already: numbers of values that are not zero, the sums of their cells' weights in units of the
+        largest weight, and which genes hold a value of 2^31 - 1 or more, `(n_genes,)` each.
+
+    Examples
+    --------
+    >>> notes_on(np.array([[0.0, 3.0], [2.0, 3.0]]), np.array([2.0, 0.0]))
+    ['expressed in 1 cell only', 'constant expression']
+    """
+    if found is None:
+        counts = nonzero_counts(Y)
+        carried = counts if weights is None else nonzero_counts(Y, weights / weights.max(initial=1e-300))
+        found = counts, carried, beyond(Y, LARGE)
+    counts, carried, large = found
+    remarks = []
+    for gene, count in enumerate(counts):
+        if count == 0:
+            remarks.append("expressed in no cell")
+        elif null_deviance[gene] == 0:
+            remarks.append("constant expression")
+        elif count < FEW:
+            remarks.append(f"expressed in {count} cell{'s' if count > 1 else ''} only")
+        elif carried[gene] < FEW:
+            remarks.append(f"expressed in {count} cells only, whose weights add up to {carried[gene]:.2g} cells")
+        elif large[gene]:
+            remarks.append("values of 2^31 or more: an integer overflow?")
+        else:
+            remarks.append("")
+    return remarks
+
+
+def joined(*remarks: str) -> str:
+    """Return several remarks as one; empty ones are left out.
+
+    Examples
+    --------
+    >>> joined("", "constant expression", "no convergence")
+    'constant expression; no convergence'
+    """
+    return "; ".join(filter(None, remarks))
+
+
+def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
+    """Return remarks on all genes with one more on some of them, by position."""
+    some = set(np.asarray(genes).tolist())
+    return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
+
+
+def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
+    """Warn if many genes hold zeros and the family's distribution has none.
+
+    Parameters
+    ----------
+    family
+        "gamma" or "inverse_gaussian".
+    n_genes, n_total
+        How many genes hold zeros, of how many.
+    """
+    if n_genes > MANY * n_total:
+        warnings.warn(
+            f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends rest "
+            "on mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a gene. Use "
+            "GAM('negative_binomial') on counts, or GAM() on log-normalised expression.",
+            LineageClustWarning,
+            stacklevel=3,
+        )
+
+
+def explains_nothing(deviance_explained: np.ndarray) -> np.ndarray:
+    """Return which fits explain less than a constant does, by more than rounding: they are no fits.
+
+    Examples
+    --------
+    >>> explains_nothing(np.array([0.5, -1e-9, -0.1, np.nan])).tolist()
+    [False, False, True, False]
+    """
+    return np.asarray(deviance_explained, dtype=float) < -_ROUNDING
+
+
+def spread_of(Y, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted standard deviation `(n_genes,)` of expression, exactly 0 where it is constant.
+
+    Parameters
+    ----------
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    weights
+        `(n_cells,)`.
+
+    Examples
+    --------
+    >>> spread_of(np.array([[0.1, 1.0], [0.1, 3.0]]), np.ones(2)).tolist()
+    [0.0, 1.0]
+    """
+    used = weights > 0
+    Y, weights = (Y, weights) if used.all() else (Y[np.flatnonzero(used)], weights[used])
+    spread = np.empty(Y.shape[1])
+    for genes in gen_batches(Y.shape[1], max(1, _VALUES // max(Y.shape[0], 1))):
+        part = Y[:, genes]
+        part = np.asarray(part.toarray() if sparse.issparse(part) else part, dtype=float)
+        with np.errstate(invalid="ignore", over="ignore"):
+            centred = part - weights @ part / weights.sum()
+            spread[genes] = np.sqrt(weights @ centred**2 / weights.sum()) * (np.ptp(part, axis=0) > 0)
+    return spread

@@ -1,0 +1,246 @@
+"""pyGAM's generalised additive models, gene by gene."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ...utils.types import Matrix
+from ..notes import joined, notes_on, warn_of_zeros
+from ..per_gene import PerGeneModel, fit_each, gathered
+
+_RESULTS = {
+    "lambda_": "lam",
+    "edf_": "edf",
+    "scale_": "scale",
+    "deviance_explained_": "deviance_explained",
+    "spread_": "spread",
+}
+
+
+class PyGAM(PerGeneModel):
+    """P-spline models of pyGAM: every distribution, link, penalty and constraint that it has, gene by gene.
+
+    For most uses :class:`lineage_clust.models.GAM` does the same for all genes at once, and chooses each gene's
+    smoothness by REML; with `penalties="derivative"`, a normal distribution and the same `lam` the two agree. `PyGAM`
+    is there for models made for pyGAM, for constraints and for ridge penalties.
+
+    Parameters
+    ----------
+    distribution : {"normal", "gaussian", "binomial", "poisson", "gamma", "inv_gauss"}, default="normal"
+        Distribution of expression around the trend; "gaussian" is another name of "normal".
+    link : {"identity", "logit", "log", "inverse", "inv_squared"}, default="identity"
+        Link function. pyGAM's "logit" exists for the binomial distribution only.
+    lam : float or sequence of float, default=0.6
+        Smoothing parameter, or one for each penalty.
+    penalties : str, callable, None, or a sequence of them, default="auto"
+        "derivative" (differences of the smoother's `penalty_order`, as :class:`~lineage_clust.models.GAM`), "periodic",
+        "l2" (ridge), "none"; "auto" is the first or, with a cyclic basis, the second. Several add up.
+    grid : None, "default", sequence or dict, default=None
+        Values of `lam` to choose from for each gene: eleven from 0.001 to 1000, those given, or `dict(lam=those)`; a
+        value may be a sequence itself, one `lam` for each penalty. `None` = no search.
+    expectile : float, default=None
+        Level in (0, 1) of expectile regression, with normal distribution and identity link.
+    constraints : str, callable, None, or a sequence of them, default=None
+        "monotonic_inc", "monotonic_dec", "convex", "concave".
+    basis : {"ps", "cp"}, default="ps"
+        B-splines, or cyclic ones, whose period is the smoother's domain.
+    fit_intercept : bool, default=True
+        Whether an unpenalised constant is added to the basis.
+    max_iter : int, default=100
+        Bound on the iterations of a fit.
+    tol : float, default=1e-4
+        Relative change of the coefficients at which the iterations end.
+    n_jobs : int, default=None
+        Parallel jobs over genes. Results do not depend on it.
+    backend : str, default="loky"
+        joblib's backend for them.
+
+    Attributes
+    ----------
+    estimators_ : list of pygam.GAM or None
+        The fitted pyGAM objects, `None` for genes that failed.
+    lambda_ : ndarray of shape (n_genes,)
+        Smoothing parameter used (of the first penalty, if they differ).
+    edf_ : ndarray of shape (n_genes,)
+        Effective degrees of freedom, the intercept included.
+    scale_ : ndarray of shape (n_genes,)
+        Dispersion: Pearson's statistic over `n - edf`, 1 for Poisson and binomial.
+    deviance_explained_ : ndarray of shape (n_genes,)
+        Share of the weighted deviance around the weighted mean that the trend explains.
+    pvalue_ : ndarray of shape (n_genes,)
+        NaN: by pyGAM's own documentation its p-values are far too small when `lam` is estimated.
+    n_iter_ : ndarray of int, shape (n_genes,)
+        Iterations of the fit, 0 for genes that failed.
+    spread_ : ndarray of shape (n_genes,)
+        Weighted standard deviation of expression.
+    converged_ : ndarray of bool, shape (n_genes,)
+        Whether the iterations ended before `max_iter`.
+    note_ : list of str
+        Remarks on poor genes.
+    failed_ : dict of int to str
+        Reason by position, for genes without a finite fit.
+    n_features_in_ : int
+        1.
+
+    See Also
+    --------
+    GAM : All genes at once, with REML and calibrated intervals and tests.
+
+    Notes
+    -----
+    The search over `grid` minimises, per gene, GCV if the scale is estimated and UBRE if it is known [1]_, as pyGAM's
+    `gridsearch` does [2]_. There the deviance is infinite when a gamma or inverse Gaussian response holds a zero. Here
+    that criterion takes a zero for half of the least positive value (the fit itself takes it as it is), so that the
+    search works then too.
+
+    Standard errors are pyGAM's: of the penalised estimate around its own mean. They leave out the bias of smoothing, so
+    that intervals are narrower than those of :class:`lineage_clust.models.GAM`. pyGAM holds weights in single
+    precision.
+
+    References
+    ----------
+    .. [1] Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.
+    .. [2] Servén & Brummitt (2018). pyGAM: Generalized Additive Models in Python. doi:10.5281/zenodo.1208723
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust.models.pygam import PyGAM
+    >>> t = np.linspace(0, 1, 100)
+    >>> y = np.random.default_rng(0).poisson(np.exp(1 + 2 * np.sin(3 * t[:, None]) * [1.0, 0.5]))
+    >>> model = PyGAM("poisson", "log", grid="default").fit(t, y)
+    >>> model.predict(t).shape, bool(model.converged_.all())
+    ((100, 2), True)
+    >>> type(model.estimators_[0]).__name__
+    'PoissonGAM'
+    """
+
+    needs_smoother = "BSplineSmoother"
+
+    def __init__(
+        self,
+        distribution: str = "normal",
+        link: str = "identity",
+        *,
+        lam: Any = 0.6,
+        penalties: Any = "auto",
+        grid: Any = None,
+        expectile: float | None = None,
+        constraints: Any = None,
+        basis: str = "ps",
+        fit_intercept: bool = True,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        n_jobs: int | None = None,
+        backend: str = "loky",
+    ):
+        self.distribution = distribution
+        self.link = link
+        self.lam = lam
+        self.penalties = penalties
+        self.grid = grid
+        self.expectile = expectile
+        self.constraints = constraints
+        self.basis = basis
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.backend = backend
+
+    def fit(
+        self,
+        X: Matrix,
+        y: Matrix,
+        sample_weight: ArrayLike | None = None,
+        smoother: Any = None,
+        offset: ArrayLike | None = None,
+    ) -> Self:
+        """Fit every column of `y` along pseudotime.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cells, 1) or (n_cells,)
+            Pseudotime.
+        y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
+            Expression. Only a few columns are dense at a time.
+        sample_weight : array-like of shape (n_cells,), default=None
+            Weights; a cell of weight 0 is as if absent.
+        smoother : BSplineSmoother, default=None
+            Fitted or not; says number and degree of the splines, the order of the penalty and, as the domain, where the
+            knots span. `None` = `BSplineSmoother()`, with fewer splines if there are fewer distinct times.
+        offset : array-like of shape (n_cells,), default=None
+            Known part of the linear predictor, with normal distribution and identity link only.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If the smoother is not a `BSplineSmoother`.
+        ValueError
+            If a parameter or shape is wrong, no weight is positive, or pyGAM cannot do what is asked for.
+        NoTrendError
+            If every gene fails (a `ValueError`).
+        """
+        from .gene import fit_gene  # pyGAM is loaded by those who use it
+        from .recipe import make_recipe
+
+        times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
+        recipe = make_recipe(self, smoother, times)
+        if offset is not None and not recipe.is_linear:
+            raise ValueError(
+                f"pyGAM takes no offset under a {self.distribution} distribution and {self.link} link. Use GAM(...), "
+                "which does."
+            )
+        fit_one = partial(fit_gene, recipe, times, weights, offset)
+        results, self.failed_ = fit_each(fit_one, y, self.n_jobs, self.backend)
+        self._check_any_fitted(self.failed_, y.shape[1])
+        self.estimators_ = [None if result is None else result.estimator for result in results]
+        for attribute, name in _RESULTS.items():
+            setattr(self, attribute, gathered(results, name))
+        self.pvalue_ = np.full(len(results), np.nan)
+        self.n_iter_ = gathered(results, "n_iter", 0)
+        self.converged_ = gathered(results, "converged", False).astype(bool)
+        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
+        for gene, result in enumerate(results):
+            if result is not None and not (self.note_[gene] and result.converged):
+                self.note_[gene] = joined(self.note_[gene], result.note)
+        warn_of_zeros(recipe.family.name, int(gathered(results, "zeros", False).sum()), len(results))
+        return self
+
+    def _predictor(self, times):
+        fitted = [gene for gene, estimator in enumerate(self.estimators_) if estimator is not None]
+        design = self.estimators_[fitted[0]].terms.build_columns(times[:, None])  # the basis is the same for all genes
+        eta, std = np.full((2, len(times), len(self.estimators_)), np.nan)
+        rows = design.toarray()
+        for gene in fitted:
+            estimator = self.estimators_[gene]
+            eta[:, gene] = rows @ estimator.coef_
+            variance = np.einsum("ij,ij->i", rows @ estimator.statistics_["cov"], rows)
+            std[:, gene] = np.sqrt(np.maximum(variance, 0.0))
+        return eta, std
+
+    def _any(self):
+        return next(estimator for estimator in self.estimators_ if estimator is not None)
+
+    def _mean(self, eta):
+        return self._any().link.mu(eta, self._any().distribution)
+
+    def _slope(self, mean):
+        return 1.0 / self._any().link.gradient(mean, self._any().distribution)
+
+    def _quantile(self, probability):
+        from .recipe import FAMILY_OF
+
+        if FAMILY_OF[self.distribution].known_scale:
+            return stats.norm.ppf(probability)
+        n_cells = self._any().statistics_["n_samples"]
+        return stats.t.ppf(probability, np.maximum(n_cells - self.edf_, 1.0))

@@ -1,0 +1,226 @@
+"""What pyGAM's model of every gene is built from: the parameters of PyGAM and a smoother, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+import pygam
+from pygam.callbacks import CallBack, validate_callback
+from pygam.penalties import CONSTRAINTS, PENALTIES, derivative, periodic
+from pygam.utils import OptimizationError
+from sklearn.base import clone
+
+from ...smoothers import BSplineSmoother
+from ...utils.checking import check_flag, check_share
+from ..families import FAMILIES, Family
+from ..links import LINKS
+
+FAMILY_OF = {
+    "normal": FAMILIES["gaussian"],
+    "gaussian": FAMILIES["gaussian"],
+    "binomial": FAMILIES["binomial"],
+    "poisson": FAMILIES["poisson"],
+    "gamma": FAMILIES["gamma"],
+    "inv_gauss": FAMILIES["inverse_gaussian"],
+}
+_CLASSES = {
+    ("normal", "identity"): pygam.LinearGAM,
+    ("binomial", "logit"): pygam.LogisticGAM,
+    ("poisson", "log"): pygam.PoissonGAM,
+    ("gamma", "log"): pygam.GammaGAM,
+    ("inv_gauss", "log"): pygam.InvGaussGAM,
+}
+_DEFAULT_GRID = tuple(np.logspace(-3, 3, 11))  # pyGAM's own
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the models of all genes are built from.
+
+    Attributes
+    ----------
+    distribution, link
+        pyGAM's names.
+    expectile
+        Level, or `None`.
+    term
+        Arguments of `pygam.s`, without `lam`.
+    options
+        `max_iter`, `tol` and `fit_intercept` of the model.
+    candidates
+        Smoothing parameters to choose from, each with one number a penalty.
+    """
+
+    distribution: str
+    link: str
+    expectile: float | None
+    term: dict
+    options: dict
+    candidates: list[list[float]]
+
+    @property
+    def family(self) -> Family:
+        """The distribution's variance and deviance."""
+        return FAMILY_OF[self.distribution]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether an offset can be taken off the response."""
+        return self.distribution == "normal" and self.link == "identity"
+
+    def build(self, lam: list[float]):
+        """Return an unfitted pyGAM object."""
+        own = {name: list(value) if isinstance(value, list) else value for name, value in self.term.items()}
+        term = pygam.s(0, lam=list(lam), **own)
+        options = dict(self.options, callbacks=["deviance", "diffs", EndQuietly()])
+        if self.expectile is not None:
+            return pygam.ExpectileGAM(term, expectile=self.expectile, **options)
+        if (self.distribution, self.link) in _CLASSES:
+            return _CLASSES[self.distribution, self.link](term, **options)
+        return pygam.GAM(term, distribution=self.distribution, link=self.link, **options)
+
+
+@validate_callback
+class EndQuietly(CallBack):
+    """Ends the last iteration as if it had converged: pyGAM prints otherwise. Its logs still tell."""
+
+    key = "quiet"
+
+    def __init__(self):
+        super().__init__(name=self.key)
+
+    def on_loop_end(self, gam, diff):
+        """Look at the last change of the coefficients; pyGAM passes variables by name, and allows no local ones."""
+        if not np.isfinite(diff):
+            raise OptimizationError("the coefficients are not finite")
+        if len(gam.logs_["diffs"]) >= gam.max_iter:
+            gam.tol = np.inf
+
+
+def make_recipe(model, smoother, times) -> Recipe:
+    """Check the parameters of a :class:`~lineage_clust.models.pygam.PyGAM` and put them together.
+
+    Parameters
+    ----------
+    model
+        The `PyGAM`.
+    smoother
+        `BSplineSmoother`, fitted or not, or `None`.
+    times
+        `(n_cells,)` pseudotime.
+
+    Raises
+    ------
+    TypeError
+        If the smoother is another one.
+    ValueError
+        If a parameter is wrong or pyGAM cannot do what is asked for.
+    """
+    _check_parameters(model)
+    smoother = _default_smoother(model, times) if smoother is None else smoother
+    if not isinstance(smoother, BSplineSmoother):
+        got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
+        raise TypeError(
+            f"PyGAM needs a BSplineSmoother; got {got}. Use GAM(...) with it, or pass smoother=BSplineSmoother()."
+        )
+    if smoother.knots != "uniform":
+        raise ValueError(
+            f"pyGAM's knots are uniform; got BSplineSmoother(knots={smoother.knots!r}). Use GAM(...) with it, or "
+            "knots='uniform'."
+        )
+    fitted = smoother if hasattr(smoother, "bases_") else clone(smoother).fit(times[:, None])
+    n_coefs = fitted.n_splines + bool(model.fit_intercept)
+    if len(times) < n_coefs:  # pyGAM's solution is wrong then, not merely poor
+        raise ValueError(
+            f"PyGAM needs as many cells as it has coefficients; got {len(times)} cells of positive weight for "
+            f"{n_coefs}. Use GAM(...), or BSplineSmoother with fewer n_splines."
+        )
+    knots = fitted.bases_[0]
+    term = {
+        "n_splines": int(fitted.n_splines),
+        "spline_order": int(fitted.degree),
+        "penalties": [_penalty(entry, fitted.penalty_order, model.basis) for entry in _listed(model.penalties)],
+        "constraints": _listed(model.constraints),
+        "basis": model.basis,
+        "edge_knots": [float(knots[fitted.degree]), float(knots[-fitted.degree - 1])],
+    }
+    options = {"max_iter": int(model.max_iter), "tol": float(model.tol), "fit_intercept": bool(model.fit_intercept)}
+    candidates = sorted(_candidates(model), key=sum, reverse=True)  # of equally good ones the smoothest
+    distribution = "normal" if model.distribution == "gaussian" else model.distribution
+    return Recipe(distribution, model.link, model.expectile, term, options, candidates)
+
+
+def _default_smoother(model, times) -> BSplineSmoother:
+    smoother = BSplineSmoother()
+    few = max(len(np.unique(times)) - bool(model.fit_intercept), smoother.degree + 1)
+    return smoother.set_params(n_splines=min(smoother.n_splines, few))
+
+
+def _penalty(entry, order: int, basis: str):
+    """Return a penalty as pyGAM takes it; pyGAM's own names mean second differences."""
+    if entry == "auto":
+        entry = "periodic" if basis == "cp" else "derivative"
+    if order == 2 or entry not in ("derivative", "periodic"):
+        return entry
+    return partial(derivative if entry == "derivative" else periodic, derivative=int(order))
+
+
+def _candidates(model) -> list[list[float]]:
+    """Return the smoothing parameters to choose from, each with one number a penalty."""
+    values = [model.lam] if model.grid is None else model.grid
+    if isinstance(values, dict):
+        values = values["lam"] if set(values) == {"lam"} else None
+    elif isinstance(values, str):
+        values = _DEFAULT_GRID if values == "default" else None
+    if not hasattr(values, "__len__") or len(values) == 0:
+        raise ValueError(f"grid must be None, 'default', a sequence of lam or dict(lam=sequence); got {model.grid!r}.")
+    n_penalties = len(_listed(model.penalties))
+    candidates = []
+    for value in values:
+        lams = [value] if np.ndim(value) == 0 else list(value)
+        fits = len(lams) in (1, n_penalties) and all(isinstance(lam, (Real, np.number)) for lam in lams)
+        if not fits or not all(np.isfinite(lam) and lam >= 0 for lam in lams):
+            raise ValueError(
+                f"lam must be a non-negative number, or one for each of the {n_penalties} penalties; got {value!r}."
+            )
+        candidates.append([float(lam) for lam in lams] * (n_penalties // len(lams)))
+    return candidates
+
+
+def _check_parameters(model) -> None:
+    _check_choice("distribution", model.distribution, FAMILY_OF)
+    _check_choice("link", model.link, LINKS)
+    _check_choice("basis", model.basis, ("ps", "cp"))
+    if model.link == "logit" and model.distribution != "binomial":
+        raise ValueError(
+            f"pyGAM's logit link needs distribution='binomial'; got {model.distribution!r}. Use another link."
+        )
+    for name, known in (("penalties", PENALTIES), ("constraints", CONSTRAINTS)):
+        for entry in _listed(getattr(model, name)):
+            if entry is not None and not callable(entry):
+                _check_choice(name, entry, known)
+    check_flag("fit_intercept", model.fit_intercept)
+    if model.expectile is not None:
+        check_share("expectile", model.expectile)
+        if model.distribution not in ("normal", "gaussian") or model.link != "identity":
+            raise ValueError(
+                "expectile needs distribution='normal' and link='identity'; got "
+                f"{model.distribution!r} and {model.link!r}. Set one of them back."
+            )
+    if isinstance(model.max_iter, bool) or not isinstance(model.max_iter, Integral) or model.max_iter < 1:
+        raise ValueError(f"max_iter must be a positive integer; got {model.max_iter!r}.")
+    if not isinstance(model.tol, Real) or not model.tol > 0:
+        raise ValueError(f"tol must be a positive number; got {model.tol!r}.")
+
+
+def _listed(entries: object) -> list:
+    """Return one entry, or several, as a list."""
+    return list(entries) if isinstance(entries, (list, tuple)) else [entries]
+
+
+def _check_choice(name: str, value: object, known) -> None:
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}; got {value!r}.")

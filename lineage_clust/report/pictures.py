@@ -1,0 +1,123 @@
+"""The pictures of the report: drawn by the views of TrendClusterer, embedded as PNG."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from ..results.tables import top_order
+
+_DPI = 130
+_CSS_DPI = 96  # a CSS pixel is 1/96 inch
+_N_LEADING = 12
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes
+    ----------
+    anchor
+        Its id in the page.
+    title, caption
+        Heading, and what is seen.
+    alt
+        What it shows, for those who do not see it.
+    draw
+        Returns a Figure or Axes.
+    """
+
+    anchor: str
+    title: str
+    caption: str
+    alt: str
+    draw: Callable
+
+
+def pictures(fitted, adata=None) -> Iterator[Picture]:
+    """Yield the pictures that the fit has something to show in.
+
+    Parameters
+    ----------
+    fitted
+        TrendClusterer.
+    adata
+        The cells, to be drawn behind trends, or `None`.
+    """
+    if fitted.n_clusters_ == 0:
+        return
+    clusters = "; ".join(
+        f"cluster {cluster}, {row['size']} gene{'s' if row['size'] != 1 else ''}, peaks at {row['peak']:.2g}"
+        for cluster, row in fitted.cluster_table_.iterrows()
+    )
+    yield Picture(
+        "panels",
+        "Clusters",
+        "One panel a cluster: thin lines are genes, the thick line is their mean, the band one standard deviation.",
+        f"One panel a cluster with the trends of its genes over pseudotime: {clusters}.",
+        fitted.plot,
+    )
+    yield Picture(
+        "heatmap",
+        "Heatmap",
+        "One row a gene, by cluster and time of its peak; the colour is scaled expression.",
+        f"Heatmap of {int((fitted.labels_ >= 0).sum()):,} genes over pseudotime, sorted by cluster: the high values "
+        "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
+        fitted.plot_heatmap,
+    )
+    leading, behind = leading_genes(fitted), "" if adata is None else "; dots are cells"
+    yield Picture(
+        "leading",
+        "Leading genes",
+        f"Of each cluster, genes of which the trend explains most, with its 95 % interval{behind}.",
+        f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
+        lambda: fitted.plot_genes(leading, adata),
+    )
+    if hasattr(fitted.clusterer_, "graph_"):
+        graph = fitted.clusterer_.graph_
+        yield Picture(
+            "graph",
+            "Graph of genes",
+            "One point per gene, connected to the genes with the most similar trends; the colour is the cluster.",
+            f"Graph of {graph.vcount():,} genes and {graph.ecount():,} ties between neighbours, coloured by cluster.",
+            fitted.plot_graph,
+        )
+    curve = getattr(fitted.clusterer_, "stability_", None)
+    if curve is not None:
+        yield Picture(
+            "stability",
+            "Stability",
+            f"How distinct the clusters are, by their number. {curve.why}",
+            f"Support, connectivity and correlation of the least distinct clusters, for 1 to {curve.n_clusters.max()} "
+            f"clusters; chosen were {curve.chosen}. {curve.why}",
+            fitted.plot_stability,
+        )
+
+
+def leading_genes(fitted) -> list[str]:
+    """Return some genes of each cluster that its trends explain best, by cluster; of many clusters, of the best explained."""
+    lists = fitted.genes_by_cluster()
+    each = max(1, _N_LEADING // len(lists))
+    chosen = [gene for genes in lists.values() for gene in genes[:each]]
+    explained = dict(zip(fitted.gene_table_.index, top_order(fitted.gene_table_), strict=True))
+    best = set(sorted(chosen, key=lambda gene: -explained[gene])[:_N_LEADING])
+    return [gene for gene in chosen if gene in best]
+
+
+def embedded(picture: Picture) -> tuple[str, int, int]:
+    """Return a picture as data URI, and its width and height in CSS pixels."""
+    import matplotlib.pyplot as plt
+
+    drawn = picture.draw()
+    figure = drawn if hasattr(drawn, "savefig") else drawn.figure
+    buffer = BytesIO()
+    try:
+        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    finally:
+        plt.close(figure)
+    data = buffer.getvalue()
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))  # of the header of a PNG
+    return f"data:image/png;base64,{b64encode(data).decode()}", *(round(n * _CSS_DPI / _DPI) for n in (width, height))

@@ -1,0 +1,58 @@
+"""Scores of cells: the mean standardised expression of each cluster's genes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from ..errors import UnknownNameError, quoted
+from ..expression.blocks import BlockedExpression
+from ..expression.moments import weighted_products
+from ..expression.sums import column_totals
+from ..lineage.expression import expression_of, take
+from ..lineage.gene_names import gene_names
+
+
+def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=None) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each gene over all cells, `(n_genes,)`.
+
+    With a lineage that was read from `adata` and fitted, what the fit found out of a file is not read again.
+    """
+    if lineage is None:
+        matrix = expression_of(adata, genes, layer, use_raw)
+    else:
+        whole, columns = lineage.whole[2:]
+        position = dict(zip(lineage.genes, columns, strict=True))
+        matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
+    n_cells = matrix.shape[0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        if isinstance(matrix, BlockedExpression):
+            totals, squares = column_totals(matrix)
+        else:
+            sums, squares = weighted_products(np.ones((n_cells, 1)), matrix, np.ones(n_cells))
+            totals = sums[0]
+        means = totals / n_cells
+        variances = np.maximum(squares / n_cells - means**2, 0.0)
+    return means, np.sqrt(np.where(variances > 1e-13 * squares / n_cells, variances, 0.0))
+
+
+def score(adata, genes, labels, means, stds, layer, use_raw, memory_budget=None, gene_symbols=None) -> np.ndarray:
+    """Return `(n_cells, n_clusters)` means of standardised expression; a gene without variance counts 0."""
+    assigned = np.flatnonzero(labels >= 0)
+    names = [genes[index] for index in assigned]
+    known = set(gene_names(adata, use_raw and adata.raw is not None, gene_symbols))
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise UnknownNameError(
+            f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform "
+            "needs the genes that were clustered in fit."
+        )
+    matrix = expression_of(adata, names, layer, use_raw, memory_budget, gene_symbols)
+    clusters = labels[assigned]
+    inverse = np.divide(1.0, stds[assigned], out=np.zeros(len(assigned)), where=stds[assigned] > 0)
+    inverse /= np.bincount(clusters)[clusters]
+    membership = np.zeros((len(assigned), clusters.max() + 1))
+    membership[np.arange(len(assigned)), clusters] = inverse
+    product = matrix @ membership
+    product = product.toarray() if sparse.issparse(product) else np.asarray(product)
+    return product - means[assigned] @ membership

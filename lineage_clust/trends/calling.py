@@ -1,0 +1,167 @@
+"""How models are called: what a class does not have or take is not asked of it; see :mod:`lineage_clust.contracts`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ..expression.blocks import BlockedExpression
+from ..models.regressor import warn_of_equal_weights
+from ..utils.checking import shortened
+
+
+def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=None, offset=None) -> None:
+    """Fit a model in place, with as much of what there is as its `fit` takes.
+
+    Parameters
+    ----------
+    model
+        A :class:`~lineage_clust.contracts.DesignModel`.
+    X
+        `(n_cells, n_features)` design, or pseudotime.
+    Y
+        `(n_cells, n_genes)` expression, as :func:`expression_for` returns it.
+    weights
+        `(n_cells,)`.
+    smoother, penalty, offset
+        Further arguments. An offset is handed over in any case, if there is one.
+    """
+    keywords: dict[str, Any] = {}
+    if takes(model.fit, "sample_weight"):
+        keywords["sample_weight"] = weights
+    else:
+        warn_of_equal_weights(type(model).__name__, weights)
+    if smoother is not None and takes(model.fit, "smoother"):
+        keywords["smoother"] = smoother
+    if has_fit_parameter(model, "penalty"):
+        keywords["penalty"] = penalty
+    if offset is not None:
+        keywords["offset"] = offset
+    model.fit(readable_by(model, X), Y, **keywords)
+
+
+def expression_for(model: Any, Y):
+    """Return expression `(n_cells, n_genes)` in a form that a model takes: sparse, or read in blocks, if it says so.
+
+    Raises
+    ------
+    MemoryError
+        If expression in a file is needed in memory, and exceeds the memory budget.
+    """
+    takes_sparse = getattr(type(model), "takes_sparse_y", False)
+    if isinstance(Y, BlockedExpression):
+        if getattr(type(model), "reads_blocks", False):
+            return Y
+        if not takes_sparse:
+            Y.check_fits_dense()
+        Y = Y.to_memory()
+    return Y.toarray() if sparse.issparse(Y) and not takes_sparse else Y
+
+
+def predict_model(model: Any, X, n_genes: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the means and standard errors `(n_rows, n_genes)` of a model; `None` if it has no standard errors.
+
+    `n_genes=None` takes as many as there are.
+
+    Raises
+    ------
+    ValueError
+        If what the model predicts has another shape.
+    """
+    asked = {"return_std": True} if takes(model.predict, "return_std") else {}
+    found = model.predict(readable_by(model, X), **asked)
+    mean, std = found if isinstance(found, tuple) else (found, None)
+    mean = _shaped(model, "predict", mean, (X.shape[0], n_genes))
+    return mean, None if std is None else _shaped(model, "predict(return_std=True)", std, mean.shape)
+
+
+def failures_of(model: Any, n_genes: int) -> dict[int, str]:
+    """Return the reasons by position of genes that a model could not fit; none if it does not say."""
+    failed = getattr(model, "failed_", None)
+    if failed is None:
+        return {}
+    if not isinstance(failed, Mapping) or any(key not in range(n_genes) for key in failed):
+        raise TypeError(
+            f"failed_ of {type(model).__name__} must be a dictionary from the positions of genes, 0 to {n_genes - 1}, to "
+            f"reasons; got {shortened(failed)}."
+        )
+    return {int(gene): str(reason) for gene, reason in failed.items()}
+
+
+def reported(model: Any, name: str, default: Any, n_genes: int) -> Any:
+    """Return what a model says of each gene under the name of an attribute, or the default if it says nothing."""
+    values = getattr(model, name, None)
+    if values is None:
+        return default
+    if np.ndim(values) > 0 and np.shape(values) != (n_genes,):
+        raise ValueError(
+            f"{name} of {type(model).__name__} must have one value a gene, {n_genes}; its shape is {np.shape(values)}."
+        )
+    return values
+
+
+def draws_of(model: Any, X, genes: Sequence[int], n_draws: int, random_state: int) -> Iterator[np.ndarray]:
+    """Yield trends `(n_rows, len(genes))` of some genes drawn from a model's posterior."""
+    places = np.asarray(genes)
+    if hasattr(model, "take_genes"):
+        model, places = model.take_genes(list(genes)), np.arange(len(genes))
+    drawn = iter(model.sample(readable_by(model, X), n_draws, random_state))
+    for number in range(n_draws):
+        values = next(drawn, None)
+        if values is None:
+            raise ValueError(f"sample of {type(model).__name__} was asked for {n_draws} draws and gave {number}.")
+        yield np.asarray(values, dtype=float).reshape(X.shape[0], -1)[:, places]
+
+
+def is_fitted(model: Any) -> bool:
+    """Return whether a model has gone through `fit`."""
+    try:
+        check_is_fitted(model)
+    except (TypeError, ValueError):  # no estimator, or not fitted
+        return False
+    return True
+
+
+def takes(method: Callable, name: str) -> bool:
+    """Return whether a method has an argument, or any keyword.
+
+    Examples
+    --------
+    >>> takes(lambda X, return_std=False: X, "return_std"), takes(lambda X: X, "return_std")
+    (True, False)
+    """
+    try:
+        parameters = inspect.signature(method).parameters
+    except (TypeError, ValueError):  # compiled code may not tell
+        return True
+    return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def readable_by(model: Any, X):
+    """Return a design as an array, unless scikit-learn's tags say that the model takes sparse ones."""
+    return X.toarray() if sparse.issparse(X) and not _takes_sparse_design(model) else X
+
+
+def _takes_sparse_design(model: Any) -> bool:
+    try:
+        return bool(get_tags(model).input_tags.sparse)
+    except (AttributeError, TypeError):  # not derived from BaseEstimator
+        return False
+
+
+def _shaped(model: Any, method: str, values: Any, shape: tuple) -> np.ndarray:
+    found = np.asarray(values, dtype=float)
+    if shape[1] is None:
+        return found.reshape(shape[0], -1)
+    if found.shape != shape and not (found.ndim == 1 and shape[1] == 1 and len(found) == shape[0]):
+        raise ValueError(
+            f"{method} of {type(model).__name__} must return one row a time and one column a gene, {shape}; what it "
+            f"returned has shape {found.shape}."
+        )
+    return found.reshape(shape)

@@ -1,0 +1,311 @@
+"""One gene along one lineage: its cells, its model, its trend."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+
+from ..lineage.lineage import clip_weights
+from ..lineage.membership import check_members
+from ..lineage.time_range import find_time_range
+from ..utils.atomic import write_whole
+from ..utils.checking import as_path, as_vector, check_number, check_share
+from ..utils.memory import check_points
+from ..utils.types import TimeRange, WeightThreshold
+from .calling import predict_model, readable_by
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class GeneTrend:
+    """The trend of one gene along one lineage; holds arrays, no AnnData.
+
+    Parameters
+    ----------
+    gene, lineage : str
+        What it is the trend of.
+    x_all, y_all, w_all : array-like of shape (n_cells,), optional
+        Pseudotime, expression and lineage weight of all cells; weights are 1 if they are left out.
+    smoother, model : estimators, optional
+        Components that `fit` takes clones of; `None` = `BSplineSmoother()` and `GAM()`.
+
+    Attributes
+    ----------
+    gene, lineage : str
+        What it is the trend of.
+    x_all, y_all, w_all : ndarray of shape (n_cells,) or None
+        Pseudotime, expression and lineage weight of all cells.
+    x, y, w : ndarray of shape (n_used,) or None
+        Of the cells that are fitted.
+    x_test : ndarray of shape (n_points,)
+        Grid of pseudotime.
+    y_test : ndarray of shape (n_points,)
+        Trend on the grid, once fitted.
+    conf_int : ndarray of shape (n_points, 2) or None
+        95 % interval of the trend, if the model has one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineage_clust import GeneTrend
+    >>> t = np.linspace(0, 1, 60)
+    >>> trend = GeneTrend("a", "Ery", t, np.sin(3 * t)).prepare(time_range=0.9).fit()
+    >>> trend.predict(np.array([0.5])).round(2).tolist()
+    [1.0]
+    """
+
+    def __init__(
+        self,
+        gene: str,
+        lineage: str | None,
+        x_all: ArrayLike | None = None,
+        y_all: ArrayLike | None = None,
+        w_all: ArrayLike | None = None,
+        *,
+        smoother: Any = None,
+        model: Any = None,
+    ):
+        self.gene, self.lineage = gene, lineage
+        self.x_all = None if x_all is None else as_vector("x_all", x_all)
+        self.y_all = None if y_all is None else as_vector("y_all", y_all)
+        self.w_all = None if w_all is None else as_vector("w_all", w_all)
+        if x_all is not None and w_all is None:
+            self.w_all = np.ones(len(self.x_all))
+        sizes = [None if values is None else len(values) for values in (self.x_all, self.y_all, self.w_all)]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"x_all, y_all and w_all must have one value a cell; they have {sizes}.")
+        absent: np.ndarray | None = None
+        self.x = self.y = self.w = self.x_test = self.y_test = self.conf_int = absent
+        self._asked = (smoother, model)
+        self._fitted = False
+
+    def prepare(
+        self,
+        time_range: TimeRange = None,
+        *,
+        endpoint: str = "plateau",
+        endpoint_threshold: float | None = None,
+        weight_threshold: WeightThreshold = (0.01, 0.0),
+        filter_cells: float | None = None,
+        n_points: int = 200,
+        **ignored: Any,
+    ) -> Self:
+        """Choose the cells to fit and the grid.
+
+        Parameters
+        ----------
+        time_range, endpoint, endpoint_threshold, weight_threshold, n_points
+            As of :class:`lineage_clust.TrendClusterer`.
+        filter_cells : float, default=None
+            Cells with expression of at most this value are left out.
+        **ignored
+            What else a callback was given (gene, lineage, keys) has no bearing here.
+
+        Returns
+        -------
+        GeneTrend
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If no cell is left.
+        """
+        if self.x_all is None:
+            raise ValueError(
+                f"The trend of {self.gene!r} holds no cells, and cannot be prepared anew. Take it from "
+                "TrendClusterer.gene_trends(adata), whose trends hold theirs, or make one: GeneTrend(gene, lineage, x_all, "
+                "y_all, w_all)."
+            )
+        check_number("filter_cells", filter_cells, or_none=True)
+        check_points(n_points)
+        finite = np.isfinite(self.x_all) & np.isfinite(self.w_all)
+        x, w = self.x_all[finite], clip_weights(self.w_all[finite], weight_threshold)
+        if len(x) == 0:
+            raise ValueError("No cell has a finite pseudotime and weight.")
+        check_members(self.w_all[finite], weight_threshold, self.lineage)
+        start, end = find_time_range(
+            x, w, time_range=time_range, endpoint=endpoint, threshold=endpoint_threshold, n_points=n_points,
+            lineage=str(self.lineage),
+        )  # fmt: skip
+        used = (x >= start) & (x <= end) & (w > 0)
+        y = self.y_all[finite]
+        if filter_cells is not None:
+            used &= y > filter_cells
+        if not used.any():
+            raise ValueError(f"No cell is left in [{start:g}, {end:g}] with filter_cells={filter_cells!r}.")
+        self.x, self.y, self.w = x[used], y[used], w[used]
+        self.x_test = np.linspace(start, end, n_points)
+        self.y_test = self.conf_int = None
+        self._fitted = False
+        return self
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the cells to fit and the grid are chosen."""
+        return self.x is not None and self.y is not None and self.w is not None and self.x_test is not None
+
+    def fit(self) -> Self:
+        """Fit the model to the prepared cells, and predict on the grid.
+
+        Returns
+        -------
+        GeneTrend
+            Itself.
+        """
+        from .. import components
+        from .group_fit import fit_group
+
+        if not self.is_prepared:
+            raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
+        smoother, model = components.resolve_pair(*self._asked)
+        group = fit_group(self.x, self.w, self.y[:, None], self.x_test, smoother, model, genes=[self.gene])
+        if group.failed:
+            raise ValueError(f"{self.gene!r} cannot be fitted: {group.failed[0]}")
+        self._adopt(group, 0)
+        return self
+
+    def predict(self, x_test: ArrayLike | None = None) -> np.ndarray:
+        """Return the trend `(n_points,)` at new pseudotimes, or on the grid."""
+        self._check_fitted()
+        if x_test is None:
+            return self.y_test
+        return self._evaluate(as_vector("x_test", x_test))[0]
+
+    def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
+        """Return the pointwise interval `(n_points, 2)` of the trend; None if the model has none."""
+        self._check_fitted()
+        check_share("level", level)
+        return self._interval(self.x_test if x_test is None else as_vector("x_test", x_test), level)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the trend as a table: gene, lineage, pseudotime, trend, lower, upper."""
+        self._check_fitted()
+        bounds = np.full((len(self.x_test), 2), np.nan) if self.conf_int is None else self.conf_int
+        return pd.DataFrame(
+            {
+                "gene": self.gene,
+                "lineage": self.lineage,
+                "pseudotime": self.x_test,
+                "trend": self.y_test,
+                "lower": bounds[:, 0],
+                "upper": bounds[:, 1],
+            }
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw cells (if held), trend and interval; returns the Axes."""
+        from ..plotting import plot_gene_trend
+
+        self._check_fitted()
+        return plot_gene_trend(self, ax=ax)
+
+    def write(self, path: str | Path) -> None:
+        """Write the trend to a file (a pickle: read only files you trust)."""
+        content = pickle.dumps(self)
+        write_whole(path, lambda draft: draft.write_bytes(content))
+
+    @staticmethod
+    def read(path: str | Path) -> GeneTrend | FailedTrend:
+        """Read a trend that :meth:`write` wrote (a pickle: read only files you trust)."""
+        data = as_path(path).read_bytes()
+        try:
+            trend = pickle.loads(data)
+        except Exception as error:  # a damaged pickle raises anything
+            raise ValueError(f"{str(path)!r} is not a file of GeneTrend.write, or it is damaged ({error}).") from error
+        if not isinstance(trend, (GeneTrend, FailedTrend)):
+            raise ValueError(f"{str(path)!r} holds a {type(trend).__name__}, not a trend.")
+        return trend
+
+    def _adopt(self, group, column: int) -> None:
+        """Take over the fit of a group of genes."""
+        self._smoother, self._model, self._column, self._asked = group.smoother, group.model, column, group.asked
+        if hasattr(group.model, "take_genes"):
+            self._model, self._column = group.model.take_genes([column]), 0
+        self._n_covariates, self._fitted = group.n_covariates, True
+        self.x_test, self.y_test = group.grid, group.values[column]
+        self.conf_int = self._interval(self.x_test, 0.95)
+
+    def _evaluate(self, x_test):
+        mean, std = predict_model(self._model, self._rows(x_test), None)
+        return mean[:, self._column], None if std is None else std[:, self._column]
+
+    def _rows(self, x_test):
+        from .group_fit import design_rows
+
+        return design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
+
+    def _interval(self, x_test, level):
+        rows = readable_by(self._model, self._rows(x_test))
+        if hasattr(self._model, "confidence_interval"):
+            return np.column_stack([end[:, self._column] for end in self._model.confidence_interval(rows, level)])
+        mean, std = self._evaluate(x_test)
+        if std is None:
+            return None
+        half = norm.ppf(0.5 + level / 2) * std
+        return np.column_stack([mean - half, mean + half])
+
+    def _check_fitted(self) -> None:
+        if not self._fitted:
+            raise ValueError(f"The trend of {self.gene!r} is not fitted. Call prepare() and fit() first.")
+
+    def __repr__(self) -> str:
+        state = "fitted" if self._fitted else "prepared" if self.is_prepared else "empty"
+        return f"GeneTrend[gene={self.gene!r}, lineage={self.lineage!r}, {state}]"
+
+
+class FailedTrend:
+    """Stands for a gene that could not be fitted: false in tests, and raises its cause when used.
+
+    Attributes
+    ----------
+    gene, lineage : str
+        What failed.
+    stage : str
+        Where: "prepare", "fit" or "predict".
+    reason : str
+        Why.
+
+    Examples
+    --------
+    >>> bool(FailedTrend("a", "Ery", "fit", "no expression in any cell"))
+    False
+    """
+
+    def __init__(self, gene: str, lineage: str | None, stage: str, reason: str):
+        self.gene, self.lineage, self.stage, self.reason = gene, lineage, stage, reason
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ValueError(f"{self.gene!r} has no trend along {self.lineage!r}: it failed in {self.stage}: {self.reason}")
+
+    def reraise(self) -> None:
+        """Raise a ValueError with the cause."""
+        raise ValueError(f"{self.gene!r} has no trend along {self.lineage!r}: it failed in {self.stage}: {self.reason}")
+
+    def write(self, path: str | Path) -> None:
+        """Write it to a file, as :meth:`GeneTrend.write`."""
+        content = pickle.dumps(self)
+        write_whole(path, lambda draft: draft.write_bytes(content))
+
+    def __getstate__(self):
+        return self.__dict__
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        return (
+            f"FailedTrend[gene={self.gene!r}, lineage={self.lineage!r}, stage={self.stage!r}, reason={self.reason!r}]"
+        )

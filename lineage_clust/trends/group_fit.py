@@ -1,0 +1,222 @@
+"""Genes that share cells and model: one fit for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .. import components
+from ..errors import NoTrendError
+from ..models.notes import explains_nothing, joined, spread_of
+from ..models.regressor import RegressorModel
+from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
+
+_COLUMNS = {
+    "edf": ("edf_", np.nan),
+    "deviance_explained": ("deviance_explained_", np.nan),
+    "pvalue": ("pvalue_", np.nan),
+    "converged": ("converged_", True),
+    "lambda": ("lambda_", np.nan),
+    "note": ("note_", ""),
+}
+
+
+_RESOLVED = (
+    1e-6  # of the spread of expression: what is less is rounding of iterations, and explains 1e-12 of the variance
+)
+_LESS_THAN_NOTHING = "explains less than a constant does"
+
+
+@dataclass(frozen=True)
+class GroupFit:
+    """Genes that were fitted together: same cells, same model.
+
+    Attributes
+    ----------
+    genes
+        Their names, failed ones included, in the order of the model's targets.
+    grid
+        `(n_points,)` pseudotime.
+    values, se
+        `(n_genes, n_points)` trends and standard errors (or `None`).
+    table
+        What the model says of each gene.
+    failed
+        Reason by position.
+    smoother, model
+        As fitted.
+    n_covariates
+        Columns of the design after the smoother's.
+    asked
+        Smoother and model as asked for, unfitted.
+    """
+
+    genes: list[str]
+    grid: np.ndarray
+    values: np.ndarray
+    se: np.ndarray | None
+    table: pd.DataFrame
+    failed: dict[int, str]
+    smoother: object
+    model: Any
+    n_covariates: int = 0
+    asked: tuple = (None, None)
+
+
+def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None) -> GroupFit:
+    """Fit genes that share cells and model.
+
+    Parameters
+    ----------
+    x, w
+        `(n_cells,)` pseudotime and weights.
+    Y
+        `(n_cells, n_genes)` expression.
+    grid
+        `(n_points,)` pseudotime of the trends; the smoother's domain is its span unless it has one.
+    smoother, model
+        Components, which are fitted in place; the smoother may be "passthrough".
+    genes
+        Names of the columns of `Y`.
+    covariates, offset
+        `(n_cells, n_covariates)` and `(n_cells,)`, or `None`.
+    lineage
+        Name, for messages.
+    """
+    model = components.adapt(model)
+    Y = expression_for(model, Y)
+    asked = (copied(smoother), clone(model))
+    check_distinct_times(x, smoother, grid, lineage)
+    if getattr(smoother, "domain", ()) is None:
+        smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
+    if isinstance(model, RegressorModel):
+        # iterative solvers stop early: in time order their result is one and the same
+        order = np.argsort(x, kind="stable")
+        x, w, Y = x[order], w[order], Y[order]
+        covariates = None if covariates is None else covariates[order]
+    n_covariates = 0 if covariates is None else covariates.shape[1]
+    penalty = None
+    if model.reads == "pseudotime":
+        design = x[:, None]
+    else:
+        if smoother != components.PASSTHROUGH:
+            smoother.fit(*((x[:, None], None) if takes(smoother.fit, "y") else (x[:, None],)))
+        design = _append(_basis(smoother, x), covariates)
+        penalty = getattr(smoother, "penalty_", None)
+        if penalty is None and n_covariates:
+            width = design.shape[1] - n_covariates
+            penalty = np.zeros((width, width))
+    try:
+        fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset)
+    except NoTrendError as error:
+        reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
+        return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
+    values, se = predict_model(model, design_rows(smoother, model, grid, n_covariates), len(genes))
+    spread = model.spread_ if hasattr(model, "spread_") else spread_of(Y, w)
+    values, se = _levelled(values.T, spread), None if se is None else se.T
+    failed = failures_of(model, len(genes))
+    for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
+        failed.setdefault(int(gene), "predict: the prediction is not finite")
+    return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates, asked)
+
+
+def failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(None, None)) -> GroupFit:
+    """Return the fit of genes that all failed, each with its reason."""
+    values = np.full((len(genes), len(grid)), np.nan)
+    return GroupFit(genes, grid, values, None, _table(None, genes), reasons, smoother, model, n_covariates, asked)
+
+
+def fixed_basis(fitted, smoother):
+    """Return a smoother that keeps the basis of a fitted one when it is fitted to other cells.
+
+    Knots at quantiles, landmarks and the like are then those of the first fit.
+    """
+    if isinstance(fitted, str) or isinstance(fitted, dict) or not hasattr(fitted, "transform"):
+        return smoother
+    try:
+        check_is_fitted(fitted)
+    except NotFittedError:
+        return smoother
+    return FrozenEstimator(fitted)
+
+
+def design_rows(smoother, model, times: np.ndarray, n_covariates: int = 0):
+    """Return what a fitted model needs to predict at some pseudotimes, covariates at their weighted average."""
+    if model.reads == "pseudotime":
+        return times[:, None]
+    return _append(_basis(smoother, times), np.zeros((len(times), n_covariates)) if n_covariates else None)
+
+
+def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str | None = None) -> None:
+    """Raise a ValueError if there are fewer distinct pseudotimes than the penalty leaves polynomials free."""
+    needed = getattr(smoother, "penalty_order", 1) + 1
+    found = len(np.unique(x))
+    if found < needed:
+        of_lineage = "" if lineage is None else f" of lineage {lineage!r}"
+        name = smoother if isinstance(smoother, str) else type(smoother).__name__
+        raise ValueError(
+            f"The {len(x)} cells{of_lineage} in [{grid[0]:g}, {grid[-1]:g}] have {found} distinct "
+            f"pseudotime{'s' if found != 1 else ''}; {name} needs at least {needed}. Widen time_range, or check the "
+            "pseudotime."
+        )
+
+
+def copied(smoother):
+    """Return an unfitted copy of a smoother; "passthrough" as it is."""
+    return smoother if isinstance(smoother, str) else clone(smoother)
+
+
+def _basis(smoother, times: np.ndarray):
+    if isinstance(smoother, str):
+        return times[:, None]
+    with config_context(transform_output="default"):  # a table cannot be sparse
+        basis = smoother.transform(times[:, None])
+    basis = basis if sparse.issparse(basis) else np.asarray(basis)
+    if basis.ndim != 2 or basis.shape[0] != len(times):
+        raise ValueError(
+            f"transform of {type(smoother).__name__} must return one row a time and one column a curve, ({len(times)}, "
+            f"n_splines); what it returned has shape {basis.shape}."
+        )
+    return basis
+
+
+def _append(design, columns):
+    if columns is None:
+        return design
+    if sparse.issparse(design):
+        return sparse.hstack([sparse.csr_array(design), columns], format="csr")
+    return np.hstack([design, columns])
+
+
+def _levelled(values: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return trends `(n_genes, n_points)`, those exactly constant that vary by no more than their fit resolves.
+
+    A constant is judged by the spread `(n_genes,)` of the expression that was fitted, and not by the trend's own values:
+    of a gene without expression, iterations leave a trend of 1e-10, whose shape would be that of their rounding.
+    """
+    values, varies = np.array(values, dtype=float), np.ptp(values, axis=1)
+    flat = (varies > 0) & (varies <= np.where(spread == 0, np.inf, _RESOLVED * spread))
+    values[flat] = values[flat].mean(axis=1, keepdims=True)
+    return values
+
+
+def _table(model, genes: list[str]) -> pd.DataFrame:
+    """Return what the model says of each gene; a fit that did not succeed is no evidence, and has no p-value."""
+    index = pd.Index(genes, name="gene")
+    columns = {name: reported(model, key, default, len(genes)) for name, (key, default) in _COLUMNS.items()}
+    table = pd.DataFrame(columns, index=index)
+    nothing = explains_nothing(table["deviance_explained"]) & getattr(type(model), "minimises_deviance", True)
+    for gene in np.flatnonzero(nothing):
+        table.iloc[gene, table.columns.get_loc("note")] = joined(table["note"].iloc[gene], _LESS_THAN_NOTHING)
+    table["converged"] = table["converged"].astype(bool) & ~nothing
+    table.loc[~table["converged"], "pvalue"] = np.nan
+    return table

@@ -1,0 +1,175 @@
+"""How well the shape of a trend is known: intervals of its times and its range, from draws of the trend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ..utils.compiling import can_compile
+from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
+
+_WORTHWHILE = 2**14  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
+
+
+def uncertainty(
+    values: np.ndarray, draws: np.ndarray | Iterable[np.ndarray], grid: np.ndarray, level: float = 0.9
+) -> pd.DataFrame:
+    """Return how well shapes are known: intervals of times and amplitudes, and how many draws go the same way.
+
+    What an interval is meant to hold is the peak, onset, half-maximum time and range of the true trend (the expected
+    expression of the lineage's cells at each pseudotime) over the range of `grid`. The value of the trend itself, as
+    :func:`lineage_clust.trends.shapes.shapes` gives it, is always inside, and no interval leaves the grid.
+
+    Parameters
+    ----------
+    values
+        `(n_genes, n_points)` trends.
+    draws
+        `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: trends drawn from what is known of them.
+    grid
+        `(n_points,)` pseudotime.
+    level
+        Probability with which an interval should hold the truth.
+
+    Returns
+    -------
+    DataFrame
+        Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude; `direction_confidence`. NaN for
+        trends whose draws are not finite.
+
+    Notes
+    -----
+    With `a = 1 - level`, the tails of an interval are `a / 2` and `a / 2` where its two ends err alike. An end that is
+    conservative for a reason given below has a tail of `a`.
+
+    - **peak**: quantiles of the peaks of the draws.
+    - **amplitude**: the range of a curve that is known with errors is too large, and that of a draw, which has the errors
+      twice, more so. Draws are therefore compared at the trend's own extremes, and the upper end is a quantile (tail `a`)
+      of these differences: extremes were taken for their errors too, so that they are rarely too close together. Where
+      other times could as well be the extremes, the differences are too large on the whole. The lower end is therefore
+      the quantile (tail `a / 2`) of the difference between the *lowest* value that a draw's errors give the trend's top, at
+      any time that may be the top, and the highest that they give its bottom; a time may be the top if the trend is not
+      significantly (`a`, one-sided) below its maximum there. Bounds of maxima are made to hold in this way where several
+      points tie [1]_ [2]_.
+    - **onset, half_max**: at the true time, the trend's distance from its start less the share of the range is 0. The
+      interval begins at the first time at which this difference is not significantly negative, and ends at the first time
+      at which it is significantly positive; its standard error is that of the draws, its range the mean of the lower
+      ones above for the beginning, and that of the trend for the end. The draws' own times would not do: the first time at
+      which a noisy curve passes a bound is too early. For the same reason the beginning is conservative (tail `a`). The
+      end has a tail of `a / 4`: smoothing rounds off the foot of a steep rise, so that trends move too early, and standard
+      errors know of that bias only what it is on average over the curve [3]_ [4]_.
+
+    References
+    ----------
+    .. [1] Chernozhukov, Lee & Rosen (2013). Intersection bounds: estimation and inference. Econometrica 81, 667-737.
+    .. [2] Andrews & Soares (2010). Inference for parameters defined by moment inequalities using generalized moment
+       selection. Econometrica 78, 119-157.
+    .. [3] Nychka (1988). Bayesian confidence intervals for smoothing splines. JASA 83, 1134-1143.
+    .. [4] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model components.
+       Scandinavian Journal of Statistics 39, 53-74.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 1, 11)
+    >>> rows = uncertainty(t[None], [t[None] + shift for shift in (0.0, 0.5)], t)
+    >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()
+    [[1.0, 1.0, 1.0]]
+    """
+    drawn = draws if isinstance(draws, np.ndarray) else np.stack(list(draws))
+    outside = 1.0 - level
+    fast = drawn[0].size >= _WORTHWHILE and compiled() is not None
+    found = (_look_compiled if fast else _look)(values, drawn, norm.isf(outside))
+    bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {
+        "peak": _quantiles(grid[found["peak"]], outside / 2),
+        "amplitude": (_quantiles(found["least"], outside / 2)[0], _quantiles(found["most"], outside)[1]),
+    }
+    for name, share in MOVED_SHARES.items():
+        at_least = _moved_by(share, values, found, found["least"].mean(axis=0))
+        at_most = _moved_by(share, values, found, np.ptp(values, axis=1))
+        bounds[name] = (
+            _first_reached(at_least, grid, -norm.isf(outside)),
+            _first_reached(at_most, grid, norm.isf(outside / 4)),
+        )
+    own = dict(zip(MOVED_SHARES, moved_times(values, grid, list(MOVED_SHARES.values())), strict=True))
+    own |= {"peak": peak_time(values, grid), "amplitude": np.ptp(values, axis=1)}
+    known = np.isfinite(found["least"]).all(axis=0)
+    table = {}
+    for name in ("peak", *MOVED_SHARES, "amplitude"):
+        lower, upper = bounds[name]
+        table[f"{name}_lower"] = np.where(
+            known, np.clip(lower, 0.0 if name == "amplitude" else None, own[name]), np.nan
+        )
+        table[f"{name}_upper"] = np.where(known, np.maximum(upper, own[name]), np.nan)
+    return pd.DataFrame(table | {"direction_confidence": (found["ways"] == found["own"]).mean(axis=0)})
+
+
+def _quantiles(drawn: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds `(n_genes,)` beyond each of which a further draw is with the probability `tail`."""
+    lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0, method="weibull")
+    return lower, upper
+
+
+def _moved_by(share: float, values: np.ndarray, found: dict[str, np.ndarray], span: np.ndarray) -> np.ndarray:
+    """Return by how many standard errors each trend is farther from its start than a share of its range `(n_genes,)`."""
+    moved, error = values - values[:, :1], (found["most"] - np.ptp(values, axis=1))
+    least = np.finfo(float).tiny
+    both = []
+    for sign in (1.0, -1.0):
+        variance = found["moved"] + share**2 * np.mean(error**2, axis=0)[:, None] - 2 * sign * share * found["along"]
+        both.append((sign * moved - share * span[:, None]) / np.sqrt(np.maximum(variance, least)))
+    return np.maximum(*both)
+
+
+def _first_reached(scores: np.ndarray, grid: np.ndarray, bound: float) -> np.ndarray:
+    """Return the first time at which scores `(n_genes, n_points)` reach a bound, `(n_genes,)`; the last if they do not."""
+    reached = scores >= bound
+    here = np.where(reached.any(axis=1), np.argmax(reached, axis=1), len(grid) - 1)
+    last, rows = np.maximum(here - 1, 0), np.arange(len(scores))
+    return grid[last] + part_of_step(scores[rows, last], bound, scores[rows, here]) * (grid[here] - grid[last])
+
+
+def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
+    """Return what draws `(n_draws, n_genes, n_points)` say of trends; see `compiled_shapes.measure`."""
+    rows, top, bottom = np.arange(len(values)), values.argmax(axis=1), values.argmin(axis=1)
+    span, errors = values[rows, top] - values[rows, bottom], draws - values
+    at_top, at_bottom = errors[:, rows, top][..., None], errors[:, rows, bottom][..., None]
+    moved, of_range = errors - errors[..., :1], at_top - at_bottom
+    below, above = values[rows, top][:, None] - values, values - values[rows, bottom][:, None]
+    may_be_top = below <= extreme * np.sqrt(np.mean((at_top - errors) ** 2, axis=0))
+    may_be_bottom = above <= extreme * np.sqrt(np.mean((errors - at_bottom) ** 2, axis=0))
+    lowered = np.where(may_be_top, errors, at_top).min(axis=-1)
+    raised = np.where(may_be_bottom, errors, at_bottom).max(axis=-1)
+    return {
+        "own": direction(values),
+        "ways": direction(draws),
+        "peak": draws.argmax(axis=-1),
+        "least": span + lowered - raised,
+        "most": span + of_range[..., 0],
+        "moved": np.mean(moved**2, axis=0),
+        "along": np.mean(moved * of_range, axis=0),
+    }
+
+
+def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
+    """Return what `_look` does."""
+    codes = {name: np.empty(draws.shape[:2], dtype=np.int64) for name in ("ways", "peak")}
+    ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most")}
+    errors = {name: np.empty(values.shape) for name in ("moved", "along")}
+    found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
+    compiled().measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
+    return found
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled loop, or `None` without numba."""
+    if not can_compile():
+        return None
+    from . import compiled_shapes
+
+    return compiled_shapes

@@ -1,0 +1,182 @@
+"""Which cells each gene is fitted on: the lineage's, unless a callback or a filter chooses others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..expression.blocks import BlockedExpression
+from ..lineage.confounding import check_identified
+from ..lineage.lineage import Lineage
+from ..models.mapping import by_gene
+from .gene_trend import GeneTrend
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells that one or several genes are fitted on.
+
+    Attributes
+    ----------
+    x, w
+        `(n_cells,)` pseudotime and weights.
+    matrix
+        `(n_cells, n_genes)` expression of all genes of the lineage in these cells, or `(n_cells, 1)` of one gene.
+    covariates, offset
+        Of these cells, or `None`.
+    key
+        Equal for genes that can be fitted together.
+    """
+
+    x: np.ndarray
+    w: np.ndarray
+    matrix: Any
+    covariates: np.ndarray | None
+    offset: np.ndarray | None
+    key: object
+
+    def expression(self, genes: list[int]):
+        """Return `(n_cells, len(genes))` expression."""
+        if self.matrix.shape[1] == len(genes):
+            return self.matrix
+        return self.matrix[:, genes]
+
+
+class _Stack:
+    """Expression of genes that share cells but were prepared one by one."""
+
+    def __init__(self):
+        self.columns: dict[int, np.ndarray] = {}
+        self.shape = (0, -1)
+
+    def __getitem__(self, key):
+        return np.column_stack([self.columns[gene] for gene in key[1]])
+
+
+def prepared_cells(
+    lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
+) -> tuple[list[Cells | None], dict[int, str]]:
+    """Return the cells of every gene, and the reasons of genes that could not be prepared.
+
+    Parameters
+    ----------
+    lineage
+        As read.
+    n_points
+        Number of grid points, which are the same for all genes.
+    callback
+        `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and lineage.
+    filter_cells
+        Cells in which a gene's expression is at most this are left out for that gene; `None` = none.
+    prepare_kwargs
+        Further keywords for the callback.
+    """
+    if isinstance(lineage.expression, BlockedExpression) and (callback is not None or filter_cells is not None):
+        lineage.expression.check_fits_dense()  # every gene keeps cells of its own
+    if callback is not None:
+        return _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs)
+    if filter_cells is None:
+        shared = Cells(
+            lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, "lineage"
+        )
+        return [shared] * len(lineage.genes), {}
+    cells: list[Cells | None] = []
+    failed: dict[int, str] = {}
+    for gene in range(len(lineage.genes)):
+        y = column_values(lineage.expression, gene)
+        kept = ~(y <= filter_cells)  # NaN is kept: the model says so of the gene
+        if not kept.any():
+            failed[gene] = f"prepare: no cell has expression above filter_cells={filter_cells:g}"
+            cells.append(None)
+            continue
+        try:
+            covariates = _covariates_of(lineage, kept)
+        except ValueError as error:
+            failed[gene] = f"prepare: {error}"
+            cells.append(None)
+            continue
+        cells.append(
+            Cells(
+                lineage.pseudotime[kept],
+                lineage.weights[kept],
+                y[kept][:, None],
+                covariates,
+                None if lineage.offset is None else lineage.offset[kept],
+                gene,
+            )
+        )
+    return cells, failed
+
+
+def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
+    """Return the covariates of some cells, without those that do not vary among them, if their effects can be told apart."""
+    if lineage.covariates is None:
+        return None
+    columns = lineage.covariates[kept]
+    varying = np.ptp(columns, axis=0) > 0
+    if not varying.any():
+        return None
+    keys = [key for key, varies in zip(lineage.covariate_keys, varying, strict=True) if varies]
+    check_identified(lineage.pseudotime[kept], lineage.weights[kept], columns[:, varying], keys)
+    return columns[:, varying]
+
+
+def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
+    pseudotime, weights, matrix, columns = lineage.whole
+    callbacks = by_gene(callback, lineage.genes, lineage.name, "callback")
+    grid = lineage.grid(n_points)
+    cells, failed, stacks = [], {}, {}
+    for gene, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):
+        trend = GeneTrend(name, lineage.name, pseudotime, column_values(matrix, columns[gene]), weights)
+        keywords = {
+            **prepare_kwargs,
+            "time_range": (lineage.start, lineage.end),
+            "n_points": n_points,
+            "filter_cells": filter_cells,
+        }
+        try:
+            prepared = _default if function is None else function
+            trend = prepared(trend, gene=name, lineage=lineage.name, **keywords)
+            _check_prepared(trend, name, grid)
+        except Exception as error:
+            failed[gene] = f"prepare: {type(error).__name__}: {error}"
+            cells.append(None)
+            continue
+        x, w = np.asarray(trend.x, dtype=float), np.asarray(trend.w, dtype=float)
+        key = blake2b(x.tobytes() + b"|" + w.tobytes()).hexdigest()
+        stack = stacks.setdefault(key, _Stack())
+        stack.columns[gene] = np.asarray(trend.y, dtype=float)
+        cells.append(Cells(x, w, stack, None, None, key))
+    return cells, failed
+
+
+def _default(trend: GeneTrend, gene, lineage, **keywords) -> GeneTrend:
+    return trend.prepare(**keywords)
+
+
+def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:
+    if not isinstance(trend, GeneTrend):
+        raise TypeError(f"the callback must return the prepared trend; it returned {type(trend).__name__}")
+    if not trend.is_prepared:
+        raise ValueError("the callback returned a trend that is not prepared: call trend.prepare(...) in it")
+    if trend.gene != name:
+        raise ValueError(f"the callback returned the trend of another gene ({trend.gene!r})")
+    if len(trend.x) != len(trend.y) or len(trend.x) != len(trend.w) or len(trend.x) == 0:
+        raise ValueError(
+            f"x, y and w must have one value a cell; they have {len(trend.x)}, {len(trend.y)} and {len(trend.w)}"
+        )
+    if len(trend.x_test) != len(grid) or not np.allclose(trend.x_test, grid):
+        raise ValueError("the callback changed the grid; all genes of a lineage share one. Set time_range and n_points")
+
+
+def column_values(matrix, column: int) -> np.ndarray:
+    """Return one column of a matrix as a float array `(n_cells,)`."""
+    if isinstance(matrix, BlockedExpression):
+        return matrix.column(int(column))
+    if sparse.issparse(matrix):
+        return matrix[:, [column]].toarray().ravel().astype(float)
+    return np.asarray(matrix[:, column], dtype=float)

@@ -1,0 +1,217 @@
+"""The fitted trends of many genes along one or several lineages, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+from sklearn.base import clone
+
+from ..utils.checking import as_numbers, as_vector
+from .shapes import is_constant, moved_times, peak_time
+
+SCALES = ("zscore", "minmax")
+_LARGEST_PVALUE = 0.99  # in a combination
+
+
+@dataclass(frozen=True)
+class Trends:
+    """Trends of genes on a grid of pseudotime; can be built by hand, plotted and compared without an estimator.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_genes, n_points)
+        Trends on the response scale.
+    grid : ndarray of shape (n_points,)
+        Pseudotime of each column; several lineages are concatenated.
+    genes : list of str
+        Names of the rows.
+    se : ndarray of shape (n_genes, n_points), optional
+        Standard errors.
+    grid_lineage : ndarray of str, shape (n_points,), optional
+        The lineage of each column.
+    failed : dict of str to str
+        Reason by gene, for genes that have no trend (they are not among the rows).
+    table : DataFrame
+        One row a gene: edf, deviance_explained, pvalue, converged, lambda, note; what the model gave.
+
+    Examples
+    --------
+    >>> trends = Trends(np.array([[0.0, 1.0, 2.0], [5.0, 5.0, 5.0]]), np.array([0.0, 0.5, 1.0]), ["a", "b"])
+    >>> trends.scaled("zscore").round(2).tolist()
+    [[-1.22, 0.0, 1.22], [0.0, 0.0, 0.0]]
+    >>> trends.peak().tolist()
+    [1.0, 0.0]
+    """
+
+    values: np.ndarray
+    grid: np.ndarray
+    genes: list[str]
+    se: np.ndarray | None = None
+    grid_lineage: np.ndarray | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+    table: pd.DataFrame | None = None
+
+    def __post_init__(self):
+        values, grid = as_numbers("values", self.values), as_vector("grid", self.grid)
+        genes = list(self.genes)
+        if values.shape != (len(genes), len(grid)) or len(grid) == 0:
+            raise ValueError(
+                f"values must have a row a gene and a column a grid point, ({len(genes)}, {len(grid)}), and at least one "
+                f"column; its shape is {values.shape}."
+            )
+        if self.se is not None and np.shape(self.se) != values.shape:
+            raise ValueError(f"se must have the shape of values, {values.shape}; it has {np.shape(self.se)}.")
+        for name, value in (("values", values), ("grid", grid), ("genes", genes)):
+            object.__setattr__(self, name, value)
+
+    def scaled(self, scale: object = "zscore") -> np.ndarray:
+        """Return the trends `(n_genes, n_points)` made comparable between genes.
+
+        Parameters
+        ----------
+        scale : {"zscore", "minmax"}, None or sklearn transformer
+            "zscore": mean 0 and (population) standard deviation 1 over the grid; "minmax": between 0 and 1. A constant
+            trend becomes 0. A transformer sees the trends as columns, `(n_points, n_genes)`, and is cloned.
+        """
+        check_scale(scale)
+        values = self.values
+        if scale is None:
+            return values.copy()
+        if not isinstance(scale, str):
+            return np.asarray(clone(scale).fit_transform(values.T)).T
+        if scale == "zscore":
+            with np.errstate(over="ignore"):
+                shift, spread = values.mean(axis=1), values.std(axis=1)
+        else:
+            shift, spread = values.min(axis=1), np.ptp(values, axis=1)
+        flat = is_constant(values)
+        centred = np.where(flat[:, None], 0.0, values - shift[:, None])
+        return centred / np.where(flat, 1.0, spread)[:, None]
+
+    def location_and_scale(self, scale: object = "zscore") -> tuple[np.ndarray, np.ndarray]:
+        """Return what :meth:`scaled` takes off each trend: `(n_genes,)` shift and spread.
+
+        A constant trend has no spread. For a transformer they are those of the line that leads best from the scaled trend
+        to the trend.
+        """
+        if scale is None:
+            return np.zeros(len(self.genes)), np.ones(len(self.genes))
+        if isinstance(scale, str):
+            values = self.values
+            with np.errstate(over="ignore"):
+                shift = values.min(axis=1) if scale == "minmax" else values.mean(axis=1)
+                spread = np.ptp(values, axis=1) if scale == "minmax" else values.std(axis=1)
+            return shift, np.where(is_constant(values), 0.0, spread)
+        scaled = self.scaled(scale)
+        centred = scaled - scaled.mean(axis=1, keepdims=True)
+        squares = (centred**2).sum(axis=1)
+        spread = np.divide((centred * self.values).sum(axis=1), squares, out=np.zeros(len(squares)), where=squares > 0)
+        return self.values.mean(axis=1) - spread * scaled.mean(axis=1), spread
+
+    def peak(self) -> np.ndarray:
+        """Return `(n_genes,)` pseudotimes at which the trends are highest (first maximum)."""
+        return peak_time(self.values, self.grid)
+
+    def onset(self) -> np.ndarray:
+        """Return `(n_genes,)` pseudotimes at which each trend has first moved by 10 % of its range.
+
+        The move is measured from the trend's value at the start; with several lineages, in the first one.
+        """
+        first = slice(None) if self.grid_lineage is None else self.grid_lineage == self.grid_lineage[0]
+        return moved_times(self.values[:, first], self.grid[first], [0.1])[0]
+
+    def subset(self, rows: Sequence[int] | np.ndarray) -> Trends:
+        """Return the trends of some genes, by position or boolean mask."""
+        chosen = np.atleast_1d(rows) if np.size(rows) else np.zeros(0, dtype=int)
+        try:
+            rows = np.arange(len(self.genes))[chosen]
+        except IndexError:
+            raise ValueError(
+                f"rows must be positions below {len(self.genes)}, or a boolean mask of that many genes; got {rows!r}."
+            ) from None
+        return Trends(
+            self.values[rows],
+            self.grid,
+            [self.genes[row] for row in rows],
+            None if self.se is None else self.se[rows],
+            self.grid_lineage,
+            dict(self.failed),
+            None if self.table is None else self.table.iloc[rows],
+        )
+
+
+def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
+    """Return the trends of several lineages side by side, for the genes that have one in each.
+
+    Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages.
+
+    Notes
+    -----
+    P-values of lineages that share cells are dependent; the Cauchy combination allows for any dependence in its tail
+    [1]_. One above 0.99 counts as 0.99: a gene that does not vary in one lineage has p = 1 there, which would outweigh
+    any evidence in the others.
+
+    References
+    ----------
+    .. [1] Liu & Xie (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary
+       dependency structures. JASA 115, 393-402.
+    """
+    failed: dict[str, str] = {}
+    for name, part in zip(names, parts, strict=True):
+        for gene, reason in part.failed.items():
+            failed.setdefault(gene, f"{name}: {reason}")
+    genes = [gene for gene in parts[0].genes if gene not in failed]
+    rows = [pd.Index(part.genes).get_indexer(genes) for part in parts]
+    with_se = all(part.se is not None for part in parts)
+    tables = [part.table.loc[genes].add_suffix(f"_{name}") for name, part in zip(names, parts, strict=True)]
+    table = pd.concat(tables, axis=1)
+    table["pvalue"] = _cauchy_combination(table[[f"pvalue_{name}" for name in names]].to_numpy(dtype=float))
+    table["converged"] = table[[f"converged_{name}" for name in names]].all(axis=1)
+    table["note"] = [
+        "; ".join(f"{name}: {note}" for name, note in zip(names, notes, strict=True) if note)
+        for notes in table[[f"note_{name}" for name in names]].to_numpy()
+    ]
+    return Trends(
+        np.hstack([part.values[index] for part, index in zip(parts, rows, strict=True)]),
+        np.concatenate([part.grid for part in parts]),
+        genes,
+        np.hstack([part.se[index] for part, index in zip(parts, rows, strict=True)]) if with_se else None,
+        np.repeat(np.asarray(names, dtype=object), [len(part.grid) for part in parts]),
+        failed,
+        table,
+    )
+
+
+def adjust(pvalue: np.ndarray) -> np.ndarray:
+    """Return Benjamini-Hochberg q-values; NaN stays NaN and is not counted.
+
+    Examples
+    --------
+    >>> adjust(np.array([0.01, np.nan, 0.04])).tolist()
+    [0.02, nan, 0.04]
+    """
+    qvalue = np.full(len(pvalue), np.nan)
+    known = np.isfinite(pvalue)
+    if known.any():
+        qvalue[known] = false_discovery_control(pvalue[known], method="bh")
+    return qvalue
+
+
+def check_scale(scale: object) -> None:
+    """Raise a ValueError unless `scale` is one that :meth:`Trends.scaled` takes."""
+    if scale is None or (isinstance(scale, str) and scale in SCALES) or hasattr(scale, "fit_transform"):
+        return
+    raise ValueError(f"scale must be 'zscore', 'minmax', None or a scikit-learn transformer; got {scale!r}.")
+
+
+def _cauchy_combination(pvalues: np.ndarray) -> np.ndarray:
+    if len(pvalues) == 0:
+        return np.zeros(0)
+    clipped = np.clip(pvalues, 1e-300, _LARGEST_PVALUE)
+    # tan((1/2 - p) pi), which for tiny p is 1 / (p pi) to all digits
+    scores = np.where(clipped < 1e-15, 1 / (clipped * np.pi), np.tan((0.5 - clipped) * np.pi)).mean(axis=1)
+    return np.where(scores > 1e15, 1 / (np.maximum(scores, 1.0) * np.pi), 0.5 - np.arctan(scores) / np.pi)

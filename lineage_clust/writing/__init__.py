@@ -1,1 +1,0 @@
-"""What is given away: results in an AnnData, tables, gene lists, files."""

@@ -1,0 +1,297 @@
+import json
+import warnings
+from types import SimpleNamespace
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from lineage_clust import TrendClusterer
+from lineage_clust.io import results
+from lineage_clust.io.results import default_key, h5ad_bytes, safe_key
+from lineage_clust.plotting.colors import UNASSIGNED, cluster_colors
+
+READERS = {"h5ad": ad.read_h5ad, "zarr": ad.read_zarr}
+formats = pytest.mark.parametrize("suffix", list(READERS))
+cases = pytest.mark.parametrize(
+    ("suffix", "name"),
+    [
+        *(("h5ad", name) for name in ("A", "Mono/Mac", "a\\b", "..", "Ery (spät) é")),
+        ("zarr", "Mono/Mac"),
+        ("zarr", ".."),
+    ],
+)
+# The types of text differ between releases of pandas and anndata.
+ANY_TEXT = {"check_dtype": False, "check_categorical": False, "check_index_type": False}
+
+
+def only_results(adata):
+    """The cells with nothing but what was written; names that they came with are not ours to mend."""
+    bare = ad.AnnData(adata.X, obs=adata.obs[[]], var=adata.var, varm=dict(adata.varm), uns=dict(adata.uns))
+    assert bare.varm
+    return bare
+
+
+def round_trip(adata, folder, suffix):
+    if suffix == "zarr":
+        pytest.importorskip("zarr")
+    path = folder / f"results.{suffix}"
+    getattr(adata, "write_h5ad" if suffix == "h5ad" else "write_zarr")(path)
+    return READERS[suffix](path)
+
+
+@pytest.fixture(scope="module")
+def fitted_with(make_adata):
+    """Return a function that gives cells and a fitted clusterer, for a name of the lineage; gene flat0 fails."""
+
+    def fit(name="A", **parameters):
+        adata = make_adata(n_cells=150, n_genes=12, kind="dense")
+        adata.obsm["palantir_fate_probabilities"].columns = [name, "other"]
+        adata.X[0, adata.var_names.get_loc("flat0")] = np.nan
+        parameters = {"lineage": name, "random_state": 0, **parameters}
+        return adata, TrendClusterer(**parameters).fit(adata)
+
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("Ery", "Ery"), ("a/b\\c\0d", "a_b_c_d"), ("..", "__"), (".", "_"), ("", "_"), (7, "7")]
+)
+def test_safe_keys(name, key):
+    assert safe_key(name) == key
+
+
+@pytest.mark.parametrize(
+    ("lineage", "key"),
+    [("Ery", "trends_Ery"), (None, "trends"), (["A", "B/C"], "trends_A_B_C"), ("Mono/Mac", "trends_Mono_Mac")],
+)
+def test_default_keys_name_the_lineage(lineage, key):
+    assert default_key(lineage) == key
+
+
+# ---- an AnnData of its own
+
+
+def test_what_to_anndata_holds(fitted_with):
+    _, tc = fitted_with()
+    result = tc.to_anndata()
+    assert result.shape == (11, 200)
+    assert list(result.obs_names) == tc.genes_
+    np.testing.assert_array_equal(result.X, tc.scaled_trends_)
+    np.testing.assert_array_equal(result.layers["trends"], tc.trends_)
+    np.testing.assert_array_equal(result.layers["se"], tc.trend_se_)
+    np.testing.assert_array_equal(result.var["x_test"], tc.pseudotime_)
+    assert set(result.var["lineage"]) == {"A"}
+    assert result.obs["clusters"].dtype == "category"
+    assert result.obs["clusters"].astype(int).tolist() == tc.labels_.tolist()
+    for column in ("edf", "pvalue", "qvalue", "peak", "onset", "lambda"):
+        np.testing.assert_array_equal(result.obs[column], tc.gene_table_[column])
+    assert result.uns["lineage_clust"]["failed_genes"].tolist() == ["flat0"]
+
+
+def test_to_anndata_is_a_copy(fitted_with):
+    _, tc = fitted_with()
+    result = tc.to_anndata()
+    result.X[:], result.layers["trends"][:] = 0, 0
+    result.obs["edf"] = 0.0
+    assert tc.scaled_trends_.any()
+    assert tc.trends_.any()
+    assert tc.gene_table_["edf"].all()
+
+
+def test_clusters_have_our_colours_where_scanpy_looks_for_them(fitted_with):
+    adata, tc = fitted_with()
+    result = tc.to_anndata()
+    categories = list(result.obs["clusters"].cat.categories)
+    assert categories == sorted(categories, key=int)
+    expected = [UNASSIGNED if name == "-1" else cluster_colors(tc.n_clusters_)[int(name)] for name in categories]
+    assert list(result.uns["clusters_colors"]) == expected
+    key = tc.write_to(adata)
+    assert list(adata.var[f"{key}_cluster"].cat.categories) == categories
+    assert list(adata.uns[f"{key}_cluster_colors"]) == expected
+
+
+def test_the_provenance_is_enough_to_repeat_it(fitted_with):
+    _, tc = fitted_with(n_points=50)
+    stored = tc.to_anndata().uns["lineage_clust"]
+    parameters = json.loads(stored["parameters"])
+    assert parameters["n_points"] == 50
+    assert parameters["smoother__n_splines"] == 20
+    assert parameters["model__smoothing"] == "reml"
+    assert stored["lineage"] == ["A"]
+    assert isinstance(stored["version"], str)
+
+
+@cases
+def test_an_anndata_survives_a_file(fitted_with, tmp_path, suffix, name):
+    _, tc = fitted_with(name)
+    result = tc.to_anndata()
+    back = round_trip(result, tmp_path, suffix)
+    np.testing.assert_array_equal(back.X, result.X)
+    np.testing.assert_array_equal(back.layers["trends"], result.layers["trends"])
+    assert set(back.var["lineage"]) == {name}
+    assert list(back.uns["lineage_clust"]["lineage"]) == [name]
+    pd.testing.assert_frame_equal(back.obs, result.obs, **ANY_TEXT)
+
+
+def test_h5ad_in_memory_is_what_anndata_writes(fitted_with, tmp_path):
+    adata = fitted_with()[1].to_anndata()
+    (tmp_path / "memory.h5ad").write_bytes(h5ad_bytes(adata))
+    adata.write_h5ad(tmp_path / "file.h5ad")
+    found = []
+    for name in ("memory", "file"):
+        found.append({})
+        with h5py.File(tmp_path / f"{name}.h5ad") as file:
+            file.visititems(
+                lambda key, part: found[-1].update({key: part[()] if isinstance(part, h5py.Dataset) else None})
+            )
+    assert list(found[0]) == list(found[1])
+    for key, values in found[0].items():
+        np.testing.assert_array_equal(values, found[1][key], err_msg=key)
+    assert list(ad.read_h5ad(tmp_path / "memory.h5ad").obs_names) == list(adata.obs_names)
+
+
+@formats
+def test_several_lineages_with_odd_names_survive_a_file(make_adata, tmp_path, suffix):
+    adata = make_adata(n_cells=150, n_genes=8)
+    adata.obsm["palantir_fate_probabilities"].columns = ["Mono/Mac", "B"]
+    tc = TrendClusterer(lineage=["Mono/Mac", "B"], random_state=0, alpha=None).fit(adata)
+    back = round_trip(tc.to_anndata(), tmp_path, suffix)
+    assert list(back.uns["lineage_clust"]["lineage"]) == ["Mono/Mac", "B"]
+    np.testing.assert_array_equal(back.obs["pvalue_B"], tc.gene_table_["pvalue_B"])
+    np.testing.assert_array_equal(back.obs["pvalue_Mono_Mac"], tc.gene_table_["pvalue_Mono/Mac"])
+    key = tc.write_to(adata)
+    assert key == "trends_Mono_Mac_B"
+    again = round_trip(only_results(adata), tmp_path, suffix)
+    assert again.varm[key].shape == (8, 400)
+
+
+# ---- into the cells' own AnnData
+
+
+@cases
+def test_what_is_written_survives_a_file(fitted_with, tmp_path, suffix, name):
+    adata, tc = fitted_with(name)
+    key = tc.write_to(adata)
+    assert key == default_key(name)
+    back = round_trip(only_results(adata), tmp_path, suffix)
+    failed = back.var_names == "flat0"
+    rows = back.var_names.get_indexer(tc.genes_)
+    np.testing.assert_array_equal(back.varm[key][rows], tc.trends_)
+    np.testing.assert_array_equal(back.varm[f"{key}_se"][rows], tc.trend_se_)
+    assert np.isnan(back.varm[key][failed]).all()
+    np.testing.assert_array_equal(back.var[f"{key}_qvalue"].to_numpy()[rows], tc.gene_table_["qvalue"])
+    assert np.isnan(back.var[f"{key}_qvalue"][failed]).all()
+    assert back.var[f"{key}_cluster"].isna().tolist() == failed.tolist()
+    assert back.var[f"{key}_cluster"].iloc[rows].astype(int).tolist() == tc.labels_.tolist()
+    np.testing.assert_array_equal(back.uns[key]["pseudotime"], tc.pseudotime_)
+    assert list(back.uns[key]["lineage"]) == [name]
+    assert list(back.uns[key]["failed_genes"]) == ["flat0"]
+    assert set(back.uns[key]["grid_lineage"]) == {name}
+
+
+def test_results_of_two_lineages_stand_side_by_side(fitted_with):
+    adata, tc = fitted_with()
+    other = TrendClusterer(lineage="other", random_state=0, alpha=None).fit(adata)
+    assert tc.write_to(adata) != other.write_to(adata)
+    assert {"trends_A", "trends_other"} <= set(adata.varm)
+
+
+def test_a_key_of_one_s_own_is_made_safe(fitted_with):
+    adata, tc = fitted_with()
+    assert tc.write_to(adata, key="mine/new") == "mine_new"
+    assert "mine_new" in adata.varm
+
+
+@formats
+def test_every_column_of_the_gene_table_is_written(fitted_with, tmp_path, suffix):
+    adata, tc = fitted_with()
+    tc.gene_table_ = tc.gene_table_.assign(direction="up", shown=True, count=2, missing=[None, *["x"] * 10])
+    key = tc.write_to(adata)
+    back = round_trip(only_results(adata), tmp_path, suffix)
+    for column in tc.gene_table_.drop(columns="cluster"):
+        written, expected = back.var[f"{key}_{column}"], tc.gene_table_[column]
+        assert written.dtype == "category" or pd.api.types.is_numeric_dtype(written)  # bool counts as numeric
+        assert written["flat0"] is pd.NA or pd.isna(written["flat0"])
+        rows = written.loc[tc.genes_]
+        if written.dtype == "category":
+            given = expected.astype(object).where(expected.notna(), None)  # pandas 3 makes NaN of None
+            assert rows.astype(object).where(rows.notna(), None).tolist() == given.tolist()
+        else:
+            np.testing.assert_allclose(rows.astype(float), expected.astype(float))
+
+
+def test_what_an_earlier_fit_left_is_removed(fitted_with):
+    adata, tc = fitted_with()
+    tc.gene_table_ = tc.gene_table_.assign(extra=1.0)
+    key = tc.write_to(adata)
+    adata.var[f"{key}_mine"] = 1
+    del tc.gene_table_["extra"]
+    tc.trend_se_ = None
+    assert tc.write_to(adata) == key
+    assert f"{key}_extra" not in adata.var
+    assert f"{key}_mine" in adata.var  # somebody else's
+    assert f"{key}_se" not in adata.varm
+
+
+def test_writing_into_a_view(fitted_with):
+    adata, tc = fitted_with()
+    view = adata[:50]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the view becomes a copy
+        key = tc.write_to(view)
+        tc.write_to(view)
+    assert view.varm[key].shape == (12, 200)
+    assert key not in adata.varm
+
+
+def test_writing_twice_replaces(fitted_with):
+    adata, tc = fitted_with()
+    tc.write_to(adata)
+    columns = list(adata.var)
+    tc.write_to(adata)
+    assert list(adata.var) == columns
+
+
+def test_writing_into_other_cells_with_other_genes(fitted_with):
+    adata, tc = fitted_with()
+    other = adata[:40, ["rise0", "flat0", "peak1"]].copy()
+    other.var_names = ["rise0", "flat0", "unknown"]
+    key = tc.write_to(other)
+    np.testing.assert_array_equal(other.varm[key][0], tc.trends_[tc.genes_.index("rise0")])
+    assert np.isnan(other.varm[key][1:]).all()
+    assert other.var[f"{key}_cluster"].isna().tolist() == [False, True, True]
+
+
+def test_trends_without_errors_are_written_without():
+    fitted = SimpleNamespace(
+        genes_=["a", "b"],
+        gene_ids_=["a", "b"],
+        failed_={},
+        lineage_=None,
+        labels_=np.array([0, -1]),
+        pseudotime_=np.array([0.0, 1.0]),
+        grid_lineage_=np.array(["", ""], dtype=object),
+        scaled_trends_=np.eye(2),
+        trends_=np.eye(2),
+        trend_se_=None,
+        gene_table_=pd.DataFrame(
+            {name: [0.1, 0.2] for name in ("pvalue", "qvalue", "edf", "deviance_explained", "peak", "onset")},
+            index=["a", "b"],
+        ),
+        get_params=lambda: {"alpha": 0.01},
+    )
+    assert "se" not in results.to_anndata(fitted).layers
+    adata = ad.AnnData(np.ones((3, 2)), var=pd.DataFrame(index=["a", "b"]))
+    assert results.write_to(fitted, adata) == "trends"
+    assert list(adata.varm) == ["trends"]
+    assert adata.uns["trends"]["lineage"] == [""]
+
+
+@pytest.mark.parametrize("key", [["a"], {"a": 1}])
+def test_a_key_is_one_name(fitted_with, key):
+    adata, fitted = fitted_with()
+    with pytest.raises(TypeError, match="key must be one name"):
+        fitted.write_to(adata, key)

@@ -1,0 +1,76 @@
+"""Shapes of trends: named by eye, and invariant where they must be."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lineage_clust.trends.shapes import DIRECTIONS, direction, moved_times, peak_time, shapes
+
+T = np.linspace(0, 1, 101)
+BUMP = np.exp(-0.5 * ((T - 0.5) / 0.12) ** 2)
+RISE = 1 / (1 + np.exp(-(T - 0.6) / 0.05))
+CURVES = {
+    "up": [T, RISE, T + 0.05 * np.sin(20 * T)],
+    "down": [1 - T, 1 - RISE, -(T**3)],
+    "transient up": [BUMP, T * (1 - T), np.maximum(BUMP, 0.3 * RISE)],
+    "transient down": [-BUMP, 1 - 0.8 * BUMP],
+    "complex": [np.sin(9 * T), np.cos(12 * T)],
+    "flat": [np.full_like(T, 3.0), np.zeros_like(T), 1e8 + 1e-9 * T],
+}
+
+
+@pytest.mark.parametrize(("name", "curve"), [(name, curve) for name, every in CURVES.items() for curve in every])
+def test_directions_are_those_one_sees(name, curve):
+    assert DIRECTIONS[direction(curve[None])[0]] == name
+
+
+@given(st.floats(0.01, 100), st.floats(-50, 50), st.sampled_from(sorted(CURVES)))
+def test_scale_and_level_do_not_matter(scale, level, name):
+    curves = np.array(CURVES[name][:2])
+    np.testing.assert_array_equal(direction(scale * curves + (level if name != "flat" else 0)), direction(curves))
+
+
+@given(st.sampled_from([name for name in CURVES if name != "flat"]))
+def test_upside_down_is_the_other_way(name):
+    turned = {"up": "down", "down": "up", "transient up": "transient down", "transient down": "transient up"}
+    curves = np.array(CURVES[name])
+    assert {DIRECTIONS[code] for code in direction(-curves)} == {turned.get(name, name)}
+
+
+def test_times_of_a_rise():
+    values = np.array([RISE, 1 - RISE])
+    np.testing.assert_allclose(moved_times(values, T, [0.5])[0], 0.6, atol=1e-3)
+    exact = 0.6 + 0.05 * np.log(0.1 / 0.9)
+    np.testing.assert_allclose(moved_times(values, T, [0.1])[0], exact, atol=1e-3)
+    assert peak_time(values, T).tolist() == [1.0, 0.0]
+
+
+@given(st.floats(0.01, 0.5), st.integers(2, 40), st.floats(-3, 3), st.sampled_from([-2.0, 0.7]))
+def test_between_points_of_the_grid_a_trend_is_a_line(share, n_points, level, slope):
+    grid = np.linspace(1, 3, n_points)
+    moved = moved_times(level + slope * grid[None], grid, [share])[0]
+    np.testing.assert_allclose(moved, 1 + 2 * share, rtol=1e-6)
+
+
+def test_a_step_across_the_start_counts_from_the_start():
+    values = np.array([[0.0, -0.5, 2.0, 7.0], [0.0, 0.5, -2.0, -7.0]])
+    np.testing.assert_allclose(moved_times(values, np.arange(4.0), [0.1])[0], 1 + 1.25 / 2.5)
+
+
+def test_flat_trends_have_moved_from_the_first():
+    assert moved_times(np.full((2, 5), 3.0), np.arange(5.0), [0.1, 0.5])[1].tolist() == [0.0, 0.0]
+
+
+def test_a_trend_that_starts_in_the_middle_has_a_half_time():
+    values = np.concatenate([np.linspace(0, -0.45, 50), np.linspace(-0.45, 0.55, 51)])[None]
+    assert moved_times(values, T, [0.5])[0][0] > 0.9
+    even = np.concatenate([np.linspace(0, -0.5, 50), np.linspace(-0.5, 0.49, 51)])[None]
+    assert np.isfinite(moved_times(even, T, [0.5])[0]).all()
+
+
+def test_table_of_shapes():
+    table = shapes(np.array([2 * RISE, 5 * BUMP]), T)
+    assert table["direction"].tolist() == ["up", "transient up"]
+    np.testing.assert_allclose(table["amplitude"], [2, 5], rtol=0.01)
+    assert table["peak"].tolist() == [1.0, 0.5]
