@@ -1,8 +1,7 @@
 """Which genes rise and fall together along a lineage: smooth expression trends and their clusters."""
 
-__version__ = "0.1.0"
-
 from . import clusterers, contracts, datasets, models, plotting, scoring, smoothers
+from ._version import __version__
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
@@ -34,6 +33,7 @@ __all__ = [
     "TrendClusterer",
     "Trends",
     "UnknownNameError",
+    "__version__",
     "cluster_lineage",
     "clusterers",
     "compare",

@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import __version__, datasets
+from . import datasets
+from ._version import __version__
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
 from .io.result_files import result_files

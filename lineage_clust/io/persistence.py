@@ -24,6 +24,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
+from .._version import __version__
 from ..clusterer import TrendClusterer
 from ..clusterers import GraphClusterer
 from ..clusterers.distinctness import Bounds
@@ -115,8 +116,6 @@ def to_bytes(clusterer: TrendClusterer) -> bytes:
         "members": {name: _digest(content) for name, content in encoder.members.items()},
         "estimator": tree,
     }
-    from .. import __version__
-
     manifest["versions"]["lineage_clust"] = __version__
     buffer = BytesIO()
     with unhidden_interruptions(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from .. import __version__
+from .._version import __version__
 from ..plotting.colors import UNASSIGNED, cluster_colors
 from ..utils.checking import check_key
 from ..utils.plain_text import plain_text, text_categories, text_index

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .. import __version__
+from .._version import __version__
 from ..components import DEFAULTS
 
 _USUAL_ALPHA = 0.01

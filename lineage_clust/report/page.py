@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import __version__
+from .._version import __version__
 from ..plotting.colors import cluster_colors
 from ..utils.atomic import write_whole
 from ..utils.progress import bar, progress_bars
