@@ -16,9 +16,10 @@ from .clusterers import GraphClusterer
 from .errors import LineageClustWarning, did_you_mean, quoted
 from .io import provenance
 from .io.results import safe_key, to_anndata
-from .lineage.annotations import covariate_strips
+from .lineage.annotations import read_annotations
 from .lineage.gene_names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
+from .plotting.covariates import covariate_strips
 from .results.tables import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
@@ -211,11 +212,12 @@ def cluster_lineage(
         models = fitter.gene_trends(adata) if return_models else None
     strips = []
     if covariate_key is not None:
-        strips = covariate_strips(
-            adata, covariate_key, stored.var["x_test"].to_numpy(), stored.var["lineage"].to_numpy(dtype=object),
-            time_key=time_key, lineage_key=options["lineage_key"], backward=backward,
-            weight_threshold=options["weight_threshold"], cmap=cmap,
+        grid, grid_lineage = stored.var["x_test"].to_numpy(), stored.var["lineage"].to_numpy(dtype=object)
+        annotations = read_annotations(
+            adata, covariate_key, dict.fromkeys(grid_lineage), time_key=time_key, lineage_key=options["lineage_key"],
+            backward=backward, weight_threshold=options["weight_threshold"],
         )  # fmt: skip
+        strips = covariate_strips(annotations, grid, grid_lineage, cmap)
     figure = _draw(stored, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm)
     if save is not None:
         _save(figure, save, dpi)

@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from . import components
+from .contracts.slots import with_defaults
 from .errors import LineageClustWarning, UnknownNameError
 from .io.exports import Exports
 from .lineage.gene_names import FittedSymbols, gene_ids
@@ -37,6 +38,7 @@ from .trends import drawing
 from .trends.gene_trends import GeneTrends
 from .trends.group_fit import fixed_basis
 from .trends.lineage_fit import fit_trends
+from .trends.pairing import families, resolve_pair
 from .trends.trends import check_scale, concatenate
 from .utils.checking import check_flag, check_jobs, check_number, check_seed
 from .utils.memory import check_points
@@ -301,22 +303,16 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         several = isinstance(chosen, (list, tuple))
         names: list = _unique_names(chosen) if several else [chosen]
         check_distinct(adata, names, self.lineage_key)
-        smoother, model = components.resolve_pair(
-            self.smoother, self.model, covariates=self.covariates, offset=self.offset
-        )
-        clusterer = components.with_defaults(
-            components.resolve("clusterer", self.clusterer), random_state=self.random_state
-        )
-        model = components.with_defaults(model, random_state=self.random_state)
+        smoother, model = resolve_pair(self.smoother, self.model, covariates=self.covariates, offset=self.offset)
+        clusterer = with_defaults(components.resolve("clusterer", self.clusterer), random_state=self.random_state)
+        model = with_defaults(model, random_state=self.random_state)
         self._check_callback()
         symbols = self.gene_symbols
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
         ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)
         check_points(self.n_points, len(genes) * len(names))
         lineages = [self._read(adata, name, genes, symbols=symbols) for name in names]
-        check_values(
-            adata, lineages, components.families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset
-        )
+        check_values(adata, lineages, families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset)
         fits = [self._fit_lineage(one, smoother, model) for one in lineages]
         names = [one.name for one in lineages]
         trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
@@ -531,10 +527,8 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         check_is_fitted(self)
         check_anndata(adata)
         genes = self.genes_ if genes is None else genes
-        smoother, model = components.resolve_pair(
-            self.smoother, self.model, covariates=self.covariates, offset=self.offset
-        )
-        model = components.with_defaults(model, random_state=self.random_state)
+        smoother, model = resolve_pair(self.smoother, self.model, covariates=self.covariates, offset=self.offset)
+        model = with_defaults(model, random_state=self.random_state)
         names: list = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
         fits = []
         for name in names:

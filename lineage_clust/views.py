@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import UnknownNameError, did_you_mean
-from .lineage.annotations import covariate_strips
+from .lineage.annotations import read_annotations
+from .plotting.covariates import covariate_strips
 from .results.gating import Gate
 from .results.tables import top_order
 
@@ -320,10 +321,11 @@ class Views:
             return []
         if adata is None:
             raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
-        return covariate_strips(
-            adata, covariate_key, self.pseudotime_, self.grid_lineage_, time_key=self.time_key,
-            lineage_key=self.lineage_key, backward=self.backward, weight_threshold=self.weight_threshold, cmap=cmap,
+        annotations = read_annotations(
+            adata, covariate_key, dict.fromkeys(self.grid_lineage_), time_key=self.time_key,
+            lineage_key=self.lineage_key, backward=self.backward, weight_threshold=self.weight_threshold,
         )  # fmt: skip
+        return covariate_strips(annotations, self.pseudotime_, self.grid_lineage_, cmap)
 
     def _value_label(self) -> str:
         scale = self.scale if isinstance(self.scale, str) else ""
