@@ -1,7 +1,7 @@
 """Which genes rise and fall together along a lineage: smooth expression trends and their clusters."""
 
 from . import clusterers, contracts, datasets, models, plotting, scoring, smoothers
-from ._version import __version__
+from ._version import __version__ as __version__
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
@@ -33,7 +33,6 @@ __all__ = [
     "TrendClusterer",
     "Trends",
     "UnknownNameError",
-    "__version__",
     "cluster_lineage",
     "clusterers",
     "compare",

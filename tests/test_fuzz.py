@@ -57,7 +57,7 @@ def opened(data: bytes) -> object:
     """Return what loading gives, after checking what it took; a ValueError is what else it may give."""
     start = time.perf_counter()
     try:
-        return from_bytes(data, "'fit'")
+        return from_bytes(data, lc.TrendClusterer, "'fit'")
     except ValueError as error:
         if not str(error).startswith("'fit' "):
             raise AssertionError("the message does not name the file") from error
@@ -212,7 +212,7 @@ def test_a_bomb_is_not_unpacked(saved):
     body = bytes(data[: -persistence._SEAL_LENGTH])
     assert entry.file_size == 2**20
     with pytest.raises(ValueError, match="its members would take"):
-        from_bytes(body + persistence._SEAL.format(1, persistence._digest(body)).encode())
+        from_bytes(body + persistence._SEAL.format(1, persistence._digest(body)).encode(), lc.TrendClusterer)
 
 
 # ------------------------------------------------------------------------------------------------------ h5ad
