@@ -45,7 +45,7 @@ def _without_old_parts(value: object) -> object:
 
 def from_2_to_3(manifest: dict) -> dict:
     """Return a manifest in which what fit found is one object, and not attributes of the estimator."""
-    tree = manifest["estimator"]
+    tree = _with_tests_together(manifest["estimator"])
     kept = {name: value for name, value in tree["state"].items() if name in _OF_THE_ESTIMATOR}
     found = {name: value for name, value in tree["state"].items() if name not in _OF_THE_ESTIMATOR}
     parameters = {name: _again(value) for name, value in tree["parameters"].items()}
@@ -102,6 +102,19 @@ def result_of_format_2(parameters: dict[str, Any], state: dict[str, Any]) -> Fit
         seed=0,
         made={"tables": (state["gene_table_"], state["cluster_table_"])},
     )
+
+
+def _with_tests_together(value: Any) -> Any:
+    """Return a value in which GAMs have statistics and p-values of their tests in one attribute."""
+    if isinstance(value, list):
+        return [_with_tests_together(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    changed = {key: _with_tests_together(entry) for key, entry in value.items()}
+    if value.get("kind") == "object" and value.get("class") == "GAM" and "pvalue_" in changed["state"]:
+        state = changed["state"]
+        state["_tests"] = {"kind": "tuple", "items": [state.pop("statistic_"), state.pop("pvalue_")]}
+    return changed
 
 
 def _again(value: object) -> object:
