@@ -25,22 +25,19 @@ from .lineage.reader import Reader
 from .lineage.value_checks import check_values
 from .plotting import views
 from .report.page import write_report
-from .results import cutting, module_scores
+from .results import cutting, module_scores, predicting
 from .results.deviance import held_out_deviance
 from .results.gating import Gate
 from .results.making import make_result
-from .results.predicting import fit_others, predict_clusters
 from .results.result import FitResult, FromResult, result_of
 from .settings import Settings
 from .trends.fitter import TrendFitter, check_callback
 from .trends.pairing import families, resolve_pair
 from .utils.memory import check_points
-from .utils.types import Names, Predicted
+from .utils.types import Names
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from .trends.trends import Trends
 
 
 _log = logging.getLogger(__name__)
@@ -217,6 +214,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     models_ = FromResult["Mapping[str, Mapping[str, GeneTrend | FailedTrend]]"]("models")
 
     # What a fit found is drawn, handed out and written by functions of its result; as methods they have the same arguments.
+    predict = predicting.predict
+    trends_for = predicting.trends_for
     cut = cutting.cut
     plot = views.plot
     plot_heatmap = views.plot_heatmap
@@ -345,48 +344,6 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
         # scikit-learn names the columns; the names of the cells it could not know
         return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
-
-    def predict(self, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False) -> Predicted:
-        """Return the cluster of each gene, also of genes that were not fitted.
-
-        Their trends are fitted in `adata`, these or other cells of the same lineage, under the fitted smoother and a
-        copy of the model, and assigned by the fitted clusterer (by the nearest fitted trend, if it cannot predict).
-
-        Parameters
-        ----------
-        adata : AnnData
-            Cells.
-        genes : sequence of str, default=None
-            Genes; `None` = those that were fitted.
-        return_confidence : bool, default=False
-            Whether to return, for each gene, the share of its neighbours' votes that its cluster got (NaN where a
-            clusterer has no votes).
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_genes,)
-            -1 = not assigned: no trend, or none that changes significantly by the threshold of the fit.
-        confidence : ndarray of shape (n_genes,)
-            Only with `return_confidence=True`.
-        """
-        labels, confidence = predict_clusters(result_of(self), adata, genes)
-        return (labels, confidence) if return_confidence else labels
-
-    def trends_for(self, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
-        """Return the trends of genes under the fitted smoother and a copy of the fitted model, on the fitted grid.
-
-        Parameters
-        ----------
-        adata : AnnData
-            These or other cells of the same lineage.
-        genes : sequence of str, default=None
-            Genes; `None` = those that were fitted.
-
-        Returns
-        -------
-        Trends
-        """
-        return fit_others(result_of(self), adata, genes)
 
     def score(self, adata: AnnData, y: Any = None) -> float:
         """Return the share of held-out deviance that the clusters' mean trends explain.

@@ -284,7 +284,6 @@ class FromResult(Generic[Value]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._public = name
-        self.__doc__ = getattr(FitResult, self._name).__doc__ if hasattr(FitResult, self._name) else None
 
     @overload
     def __get__(self, estimator: None, owner: type) -> FromResult[Value]: ...
