@@ -1,8 +1,7 @@
 """Which genes rise and fall together along a lineage: smooth expression trends and their clusters."""
 
-__version__ = "0.1.0"
-
 from . import clusterers, contracts, datasets, models, plotting, scoring, smoothers
+from ._version import __version__ as __version__
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from anndata import AnnData
 
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
-from .errors import LineageClustWarning, did_you_mean, quoted
+from .errors import did_you_mean, quoted
 from .io import provenance
 from .io.results import safe_key, to_anndata
-from .lineage.annotations import covariate_strips
+from .io.stored import stored_result, with_source
+from .lineage.annotations import read_annotations
 from .lineage.gene_names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
+from .plotting.covariates import covariate_strips
 from .results.tables import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
 from .utils.types import Seed, TimeRange
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from .trends.gene_trend import FailedTrend, GeneTrend
 
 
@@ -203,19 +205,20 @@ def cluster_lineage(
     )
     key = f"lineage_{safe_key(lineage)}_trend" if key is None else safe_key(key)
     source = provenance.describe(fitter, adata, genes, lineage)
-    stored = None if recompute or return_models else _stored(adata, key, source)
+    stored = None if recompute or return_models else stored_result(adata, key, source)
     models = None
     if stored is None:
         fitter.fit(adata, genes=genes)
-        stored = _result(fitter, source)
+        stored = with_source(to_anndata(fitter), source)
         models = fitter.gene_trends(adata) if return_models else None
     strips = []
     if covariate_key is not None:
-        strips = covariate_strips(
-            adata, covariate_key, stored.var["x_test"].to_numpy(), stored.var["lineage"].to_numpy(dtype=object),
-            time_key=time_key, lineage_key=options["lineage_key"], backward=backward,
-            weight_threshold=options["weight_threshold"], cmap=cmap,
+        grid, grid_lineage = stored.var["x_test"].to_numpy(), stored.var["lineage"].to_numpy(dtype=object)
+        annotations = read_annotations(
+            adata, covariate_key, dict.fromkeys(grid_lineage), time_key=time_key, lineage_key=options["lineage_key"],
+            backward=backward, weight_threshold=options["weight_threshold"],
         )  # fmt: skip
+        strips = covariate_strips(annotations, grid, grid_lineage, cmap)
     figure = _draw(stored, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm)
     if save is not None:
         _save(figure, save, dpi)
@@ -251,41 +254,6 @@ def _save(figure, save, dpi) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix[1:]  # the file is written under another name first
     write_whole(path, lambda draft: figure.savefig(draft, format=suffix, dpi=dpi or 150, bbox_inches="tight"))
-
-
-def _result(fitter: TrendClusterer, source: dict) -> AnnData:
-    result = to_anndata(fitter)
-    result.uns["lineage_clust"]["source"] = provenance.to_json(source)
-    return result
-
-
-def _stored(adata: AnnData, key: str, source: dict) -> AnnData | None:
-    """Return the stored result if it was computed from the same; otherwise warn of what differs."""
-    stored = adata.uns.get(key)
-    if stored is None:
-        return None
-    text = _source_of(stored)
-    if text is None:
-        reason = "it was not written by this function"
-    else:
-        differing = provenance.differences(text, source)
-        if not differing:
-            return stored
-        reason = f"it was computed from other {quoted(differing)}"
-    warnings.warn(
-        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to say so yourself, or another key to keep both.",
-        LineageClustWarning,
-        stacklevel=3,
-    )
-    return None
-
-
-def _source_of(stored: Any) -> str | None:
-    """Return what a result says that it was computed from, or `None` if it is not one of ours, or not whole."""
-    whole = isinstance(stored, AnnData) and stored.X is not None
-    whole = whole and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
-    source = stored.uns.get("lineage_clust") if whole else None
-    return source.get("source") if isinstance(source, Mapping) else None
 
 
 def _prepare_options(kwargs: dict) -> dict:

@@ -11,10 +11,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import __version__, datasets
+from . import datasets
+from ._version import __version__
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
-from .io.result_files import result_files
+from .io.cells import read_cells
+from .result_files import result_files
 from .results.gating import Gate
 from .utils.progress import progress_bars
 from .utils.together import folder_for, write_together
@@ -182,7 +184,7 @@ def _run(arguments: argparse.Namespace) -> str:
     names = clusterer.get_params().keys() - {"genes", "random_state"}
     clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})
     backed = arguments.backed or arguments.memory_budget is not None
-    adata = _read(arguments.file, backed)
+    adata = read_cells(arguments.file, backed)
     try:
         head = f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes."
         return f"{head}\n\n{_analyse([clusterer], adata, arguments.out, arguments.report)}"
@@ -262,17 +264,6 @@ def read_genes(text: str | None) -> list[str] | None:
     elif path.suffix in _LIST_SUFFIXES:
         raise ValueError(f"There is no file {text!r} with the names of genes.")
     return [name.strip() for line in text.splitlines() for name in line.split(",") if name.strip()]
-
-
-def _read(path: Path, backed: bool = False):
-    from anndata import read_h5ad
-
-    if not path.exists():
-        raise ValueError(f"There is no file {str(path)!r}.")
-    try:
-        return read_h5ad(path, backed="r" if backed else None)
-    except Exception as error:  # h5py and anndata raise many kinds for a file of another format
-        raise ValueError(f"{str(path)!r} cannot be read as h5ad: {_one_line(error)}") from error
 
 
 def _number_or(word: str, value: object) -> Callable[[str], object]:

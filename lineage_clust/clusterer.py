@@ -3,60 +3,47 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from sklearn import config_context, get_config
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state, metadata_routing
-from sklearn.utils.validation import check_is_fitted
+from sklearn import get_config
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import metadata_routing
 
-from . import components
-from .errors import LineageClustWarning, UnknownNameError
-from .io.exports import Exports
-from .lineage.gene_names import FittedSymbols, gene_ids
+from .components import resolve
+from .contracts.asking import fitted_value
+from .contracts.slots import with_defaults
+from .io import exports, persistence, results
+from .lineage.gene_names import gene_ids
 from .lineage.labels_of_cells import labels_may_come_second
-from .lineage.lineage import check_anndata, read_lineage, resolve_genes
+from .lineage.lineage import check_anndata, distinct_names, resolve_genes
 from .lineage.lineage_keys import check_distinct
+from .lineage.reader import Reader
 from .lineage.value_checks import check_values
-from .models.mapping import entries
-from .results import module_scores
-from .results.assigning import assign
-from .results.gating import Gate, check_gate, warn_of_unsuccessful
-from .results.own_labels import one_a_row, own_labels
-from .results.tables import cluster_table, deciding_table, order_clusters
-from .results.tabulating import Tables, can_wait
-from .trends import drawing
-from .trends.gene_trends import GeneTrends
-from .trends.group_fit import fixed_basis
-from .trends.lineage_fit import fit_trends
-from .trends.trends import check_scale, concatenate
-from .utils.checking import check_flag, check_jobs, check_number, check_seed
+from .plotting import views
+from .report.page import write_report
+from .results import cutting, module_scores, predicting
+from .results.deviance import held_out_deviance
+from .results.gating import Gate
+from .results.making import make_result
+from .results.result import FitResult, FromResult, result_of
+from .settings import Settings
+from .trends.fitter import TrendFitter, check_callback
+from .trends.pairing import families, resolve_pair
 from .utils.memory import check_points
-from .utils.progress import bar, progress_bars
-from .utils.threads import few_threads
-from .utils.types import Names, Predicted, Seed, TimeRange, WeightThreshold
-from .views import Views
+from .utils.types import Names
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from .lineage.lineage import Lineage
-    from .trends.trends import Trends
-
 
 _log = logging.getLogger(__name__)
-_AS_FITTED: Any = object()
 
 
-class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings):
     """Fit one smooth expression trend per gene along a lineage, and group the genes whose trends go together.
 
     Parameters
@@ -202,68 +189,54 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
     __metadata_request__predict = {"adata": metadata_routing.UNUSED}
     __metadata_request__score = {"adata": metadata_routing.UNUSED}
 
-    def __init__(
-        self,
-        model: Any = None,
-        smoother: Any = None,
-        clusterer: Any = None,
-        *,
-        genes: Sequence[str] | None = None,
-        lineage: Names = None,
-        time_key: str | None = None,
-        lineage_key: Names = None,
-        layer: str | None = None,
-        use_raw: bool = False,
-        backward: bool = False,
-        time_range: TimeRange = None,
-        endpoint: str = "plateau",
-        endpoint_threshold: float | None = None,
-        weight_threshold: WeightThreshold = (0.01, 0.0),
-        filter_cells: float | None = None,
-        gene_symbols: str | None = None,
-        covariates: Sequence[str] | None = None,
-        offset: str | ArrayLike | None = None,
-        n_points: int = 200,
-        scale: Any = "zscore",
-        alpha: float | None = 0.01,
-        min_deviance_explained: float | None = None,
-        min_range: float | None = None,
-        callback: Any = None,
-        n_jobs: int | None = None,
-        backend: str = "loky",
-        random_state: Seed = None,
-        show_progress_bar: bool = False,
-        memory_budget: int | str | None = None,
-    ):
-        self.model = model
-        self.smoother = smoother
-        self.clusterer = clusterer
-        self.genes = genes
-        self.lineage = lineage
-        self.time_key = time_key
-        self.lineage_key = lineage_key
-        self.layer = layer
-        self.use_raw = use_raw
-        self.backward = backward
-        self.time_range = time_range
-        self.endpoint = endpoint
-        self.endpoint_threshold = endpoint_threshold
-        self.weight_threshold = weight_threshold
-        self.filter_cells = filter_cells
-        self.gene_symbols = gene_symbols
-        self.covariates = covariates
-        self.offset = offset
-        self.n_points = n_points
-        self.scale = scale
-        self.alpha = alpha
-        self.min_deviance_explained = min_deviance_explained
-        self.min_range = min_range
-        self.callback = callback
-        self.n_jobs = n_jobs
-        self.backend = backend
-        self.random_state = random_state
-        self.show_progress_bar = show_progress_bar
-        self.memory_budget = memory_budget
+    _result: FitResult
+
+    genes_ = FromResult[list[str]]("genes")
+    gene_ids_ = FromResult[list[str]]("gene_ids")
+    failed_ = FromResult[dict[str, str]]("failed")
+    lineage_ = FromResult[str | None | list[str]]("lineage")
+    n_cells_ = FromResult[int | dict[str, int] | None]("n_cells")
+    gene_location_ = FromResult[np.ndarray]("location")
+    gene_scale_ = FromResult[np.ndarray]("spread")
+    pseudotime_ = FromResult[np.ndarray]("pseudotime")
+    grid_lineage_ = FromResult[np.ndarray]("grid_lineage")
+    trends_ = FromResult[np.ndarray]("values")
+    trend_se_ = FromResult[np.ndarray | None]("se")
+    scaled_trends_ = FromResult[np.ndarray]("scaled")
+    labels_ = FromResult[np.ndarray]("labels")
+    n_clusters_ = FromResult[int]("n_clusters")
+    cluster_centers_ = FromResult[np.ndarray]("centers")
+    gene_table_ = FromResult[pd.DataFrame]("gene_table")
+    cluster_table_ = FromResult[pd.DataFrame]("cluster_table")
+    model_ = FromResult[Any]("model")
+    smoother_ = FromResult[Any]("smoother")
+    clusterer_ = FromResult[Any]("clusterer")
+    models_ = FromResult["Mapping[str, Mapping[str, GeneTrend | FailedTrend]]"]("models")
+
+    # What a fit found is drawn, handed out and written by functions of its result; as methods they have the same arguments.
+    predict = predicting.predict
+    trends_for = predicting.trends_for
+    cut = cutting.cut
+    plot = views.plot
+    plot_heatmap = views.plot_heatmap
+    plot_genes = views.plot_genes
+    plot_graph = views.plot_graph
+    plot_stability = views.plot_stability
+    gene_trends = exports.gene_trends
+    genes_by_cluster = exports.genes_by_cluster
+    write_gene_lists = exports.write_gene_lists
+    to_frame = exports.to_frame
+    to_anndata = results.to_anndata
+    write_to = results.write_to
+    report = write_report
+    save = persistence.save
+    load = classmethod(persistence.load)
+
+    # AnnData arrives as the first positional argument, whatever its name: it is data and not metadata.
+    __metadata_request__fit = {"adata": metadata_routing.UNUSED}
+    __metadata_request__transform = {"adata": metadata_routing.UNUSED}
+    __metadata_request__predict = {"adata": metadata_routing.UNUSED}
+    __metadata_request__score = {"adata": metadata_routing.UNUSED}
 
     @labels_may_come_second
     def fit(self, adata: AnnData, genes: Sequence[str] | None = None, lineage: Names = None) -> Self:
@@ -295,71 +268,38 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        self._check_parameters()
+        self._check_settings()
         check_anndata(adata)
         chosen = self.lineage if lineage is None else lineage
-        several = isinstance(chosen, (list, tuple))
-        names: list = _unique_names(chosen) if several else [chosen]
+        names = distinct_names(chosen) if isinstance(chosen, (list, tuple)) else [chosen]
         check_distinct(adata, names, self.lineage_key)
-        smoother, model = components.resolve_pair(
-            self.smoother, self.model, covariates=self.covariates, offset=self.offset
-        )
-        clusterer = components.with_defaults(
-            components.resolve("clusterer", self.clusterer), random_state=self.random_state
-        )
-        model = components.with_defaults(model, random_state=self.random_state)
-        self._check_callback()
-        symbols = self.gene_symbols
+        smoother, model = resolve_pair(self.smoother, self.model, covariates=self.covariates, offset=self.offset)
+        clusterer = with_defaults(resolve("clusterer", self.clusterer), random_state=self.random_state)
+        model = with_defaults(model, random_state=self.random_state)
+        check_callback(self.callback, self.covariates, self.offset)
+        symbols, reader = self.gene_symbols, Reader.of(self)
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
         ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)
         check_points(self.n_points, len(genes) * len(names))
-        lineages = [self._read(adata, name, genes, symbols=symbols) for name in names]
-        check_values(
-            adata, lineages, components.families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset
-        )
-        fits = [self._fit_lineage(one, smoother, model) for one in lineages]
-        names = [one.name for one in lineages]
-        trends = concatenate([fit.trends for fit in fits], names) if several else fits[0].trends
-        scaled, table = trends.scaled(self.scale), deciding_table(trends)
-        gate = Gate(self.alpha, self.min_deviance_explained, self.min_range).calibrated(table)
-        passed = gate.passes(table)
-        warn_of_unsuccessful(table)
-        # a constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise
-        grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
-        if len(grouped) == 0:
-            constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
-            reason = constant if passed.any() else gate.why_none(table)
-            warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=3)
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        draws = self._draws(fits, lineages, smoother, model, trends, seed)
-        labels, order = self._cluster(clusterer, scaled, grouped, trends, draws)
-        centers = _means(scaled, labels)
-        scores = module_scores.moments(adata, trends.genes, self.layer, self.use_raw, lineages[0])
+        lineages = [reader.read(adata, name, genes) for name in names]
+        check_values(adata, lineages, families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset)
+        fitter = TrendFitter(
+            smoother, model, self.n_points, self.callback, self.filter_cells, reader.for_callbacks(self.filter_cells),
+            self.n_jobs, self.backend, self.show_progress_bar,
+        )  # fmt: skip
+        result = make_result(
+            lineages, isinstance(chosen, (list, tuple)), reader, fitter, clusterer,
+            Gate(self.alpha, self.min_deviance_explained, self.min_range), scale=self.scale,
+            random_state=self.random_state, ids=ids, moments=partial(module_scores.moments_of, adata, reader, lineages[0]),
+        )  # fmt: skip
 
         # nothing can fail from here on: an earlier fit is replaced whole or not at all
-        self.lineage_ = names if several else names[0]
-        self.smoother_ = dict(zip(names, (fit.smoother for fit in fits), strict=True)) if several else fits[0].smoother
-        self.model_ = dict(zip(names, (fit.model for fit in fits), strict=True)) if several else fits[0].model
-        self.models_ = GeneTrends(fits)
-        self.genes_, self.failed_ = list(trends.genes), dict(trends.failed)
-        self._gene_ids = ids
-        self.n_cells_ = {one.name: len(one.cells) for one in lineages} if several else len(lineages[0].cells)
-        self.pseudotime_, self.grid_lineage_ = trends.grid, trends.grid_lineage
-        self.trends_, self.trend_se_, self.scaled_trends_ = trends.values, trends.se, scaled
-        self.gene_location_, self.gene_scale_ = trends.location_and_scale(self.scale)
-        self._pvalue_limit, self._grouped = gate.pvalue_limit, grouped
-        self._adopt(clusterer, labels, order, centers)
-        for name in ("gene_table_", "cluster_table_"):  # of an earlier fit
-            self.__dict__.pop(name, None)
-        self._tables = Tables(
-            fits, trends, labels, centers, clusterer, grouped, self.scale, seed, None if ids is None else self.gene_ids_
-        )
-        self._gene_means, self._gene_stds = scores
+        self._result = result
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         _log.info(
-            "%s genes have a trend, %s failed; %s are in %s clusters (%s, resolution %s).", len(self.genes_),
-            len(self.failed_), int((self.labels_ >= 0).sum()), self.n_clusters_, type(clusterer).__name__,
-            getattr(clusterer, "resolution_", "none"),
+            "%s genes have a trend, %s failed; %s are in %s clusters (%s, resolution %s).", len(result.genes),
+            len(result.failed), int((result.labels >= 0).sum()), result.n_clusters, type(clusterer).__name__,
+            fitted_value(clusterer, "resolution_"),
         )  # fmt: skip
         return self
 
@@ -400,148 +340,10 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         ValueError
             If there is no cluster, or clustered genes are missing.
         """
-        check_is_fitted(self)
-        check_anndata(adata)
-        if self.n_clusters_ == 0:
-            raise ValueError(
-                f"There is no cluster to score: no gene of {len(self.genes_)} has a trend with a q-value below "
-                f"alpha={self.alpha}. Choose other genes, or fit with alpha=None."
-            )
-        scores = module_scores.score(
-            adata, self.genes_, self.labels_, self._gene_means, self._gene_stds, self.layer, self.use_raw,
-            self.memory_budget, self._symbols,
-        )  # fmt: skip
+        scores = module_scores.transform(result_of(self), adata)
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
         # scikit-learn names the columns; the names of the cells it could not know
         return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
-
-    def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> Self:
-        """Return a fitted copy with the clusters of another level of the hierarchy, without a new fit.
-
-        Every finer partition divides clusters of the coarser one. Trends, tests and the shapes of the genes are shared
-        with this estimator.
-
-        Parameters
-        ----------
-        n_clusters : int, default=None
-            Number of clusters.
-        min_support : float, default=None
-            Clusters are divided as far down as there is a division that independent halves of the data agree on by at
-            least this much beyond chance.
-
-        Returns
-        -------
-        TrendClusterer
-            Clusters are numbered by the time of their peak, as after `fit`.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one of both is given or it is out of range, or the clusterer has no hierarchy.
-
-        Examples
-        --------
-        >>> import lineage_clust as lc
-        >>> tc = lc.TrendClusterer(lineage="Myeloid", random_state=0).fit(lc.datasets.bone_marrow())
-        >>> tc.cut(n_clusters=2).n_clusters_
-        2
-        """
-        check_is_fitted(self)
-        if not hasattr(self.clusterer_, "cut") or not hasattr(self, "_grouped") or len(self._grouped) == 0:
-            raise ValueError(
-                f"There is no hierarchy to cut: {type(self.clusterer_).__name__} made none, or no gene was clustered. Fit "
-                "with clusterer=GraphClusterer()."
-            )
-        other = copy(self)
-        clusterer = self.clusterer_.cut(n_clusters, min_support)
-        labels = np.full(len(self.labels_), -1)
-        chosen = self.scaled_trends_[self._grouped]
-        labels[self._grouped], order = order_clusters(clusterer.labels_, chosen, self.pseudotime_)
-        centers = _means(self.scaled_trends_, labels)
-        other._adopt(clusterer, labels, order, centers)
-        known = other.__dict__
-        if tables := known.get("_tables"):
-            other._tables = replace(tables, labels=labels, centers=centers, clusterer=clusterer)
-        else:
-            genes = self.gene_table_.assign(cluster=labels)
-            if clusterer.confidence_ is not None:
-                genes.loc[genes.index[self._grouped], "confidence"] = clusterer.confidence_
-            several = self.grid_lineage_ if isinstance(self.lineage_, list) else None
-            known["gene_table_"] = genes
-            known["cluster_table_"] = cluster_table(genes, centers, self.pseudotime_, several)
-        return other
-
-    def predict(self, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False) -> Predicted:
-        """Return the cluster of each gene, also of genes that were not fitted.
-
-        Their trends are fitted in `adata`, these or other cells of the same lineage, under the fitted smoother and a
-        copy of the model, and assigned by the fitted clusterer (by the nearest fitted trend, if it cannot predict).
-
-        Parameters
-        ----------
-        adata : AnnData
-            Cells.
-        genes : sequence of str, default=None
-            Genes; `None` = those that were fitted.
-        return_confidence : bool, default=False
-            Whether to return, for each gene, the share of its neighbours' votes that its cluster got (NaN where a
-            clusterer has no votes).
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_genes,)
-            -1 = not assigned: no trend, or none that changes significantly by the threshold of the fit.
-        confidence : ndarray of shape (n_genes,)
-            Only with `return_confidence=True`.
-        """
-        check_is_fitted(self)
-        genes = resolve_genes(
-            adata, self.genes_ if genes is None else genes, use_raw=self.use_raw, gene_symbols=self._symbols
-        )
-        trends = self.trends_for(adata, genes)
-        labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
-        if self.n_clusters_ > 0 and len(trends.genes):
-            scaled = trends.scaled(self.scale)
-            gate = Gate(self.alpha, self.min_deviance_explained, self.min_range, self._pvalue_limit)
-            passed = (np.ptp(scaled, axis=1) > 0) & gate.passes(deciding_table(trends))
-            clustered = gate.calibrated(self.gene_table_).passes(self.gene_table_)
-            place = {gene: row for row, gene in enumerate(genes)}
-            rows = np.array([place[gene] for gene in trends.genes])
-            if passed.any():
-                labels[rows[passed]], confidence[rows[passed]] = assign(
-                    self.clusterer_, scaled[passed], self.scaled_trends_[clustered], self.labels_[clustered],
-                    self._cluster_order,
-                )  # fmt: skip
-        return (labels, confidence) if return_confidence else labels
-
-    def trends_for(self, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
-        """Return the trends of genes under the fitted smoother and a copy of the fitted model, on the fitted grid.
-
-        Parameters
-        ----------
-        adata : AnnData
-            These or other cells of the same lineage.
-        genes : sequence of str, default=None
-            Genes; `None` = those that were fitted.
-
-        Returns
-        -------
-        Trends
-        """
-        check_is_fitted(self)
-        check_anndata(adata)
-        genes = self.genes_ if genes is None else genes
-        smoother, model = components.resolve_pair(
-            self.smoother, self.model, covariates=self.covariates, offset=self.offset
-        )
-        model = components.with_defaults(model, random_state=self.random_state)
-        names: list = self.lineage_ if isinstance(self.lineage_, list) else [self.lineage_]
-        fits = []
-        for name in names:
-            fitted = self.smoother_[name] if isinstance(self.lineage_, list) else self.smoother_
-            lineage = self.held_out(adata, name, genes, resolve=True)
-            fits.append(self._fit_lineage(lineage, fixed_basis(fitted, smoother), model))
-        return concatenate([fit.trends for fit in fits], names) if len(names) > 1 else fits[0].trends
 
     def score(self, adata: AnnData, y: Any = None) -> float:
         """Return the share of held-out deviance that the clusters' mean trends explain.
@@ -558,211 +360,14 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         float
             See :func:`lineage_clust.scoring.trend_deviance`; it ranks models and smoothers, not numbers of clusters.
         """
-        from .scoring import trend_deviance
-
-        check_is_fitted(self)
-        return trend_deviance(self, adata)
-
-    def held_out(
-        self, adata: AnnData, lineage: str | None, genes: Sequence[str] | None = None, resolve: bool = False
-    ) -> Lineage:
-        """Return a lineage of other cells, read as in `fit`, within the fitted time range.
-
-        Parameters
-        ----------
-        adata : AnnData
-            Cells.
-        lineage : str or None
-            One of the fitted lineages.
-        genes : sequence of str, default=None
-            Genes; `None` = those with a trend.
-        resolve : bool, default=False
-            Whether the cells are to be fitted: `genes` are checked and made unique first, and covariates are read.
-
-        Returns
-        -------
-        Lineage
-        """
-        check_is_fitted(self)
-        genes = self.genes_ if genes is None else genes
-        if resolve:
-            genes = resolve_genes(adata, genes, use_raw=self.use_raw, gene_symbols=self._symbols)
-        grid = self.pseudotime_[self.grid_lineage_ == ("" if lineage is None else lineage)]
-        if len(grid) == 0:
-            raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage_!r} was.")
-        return self._read(adata, lineage, genes, (float(grid[0]), float(grid[-1])), to_fit=resolve)
-
-    @cached_property
-    def gene_table_(self) -> pd.DataFrame:
-        """One row a gene; made when it is first looked at, as the trends are drawn anew for it."""
-        return self._tabulated("gene_table_")
-
-    @cached_property
-    def cluster_table_(self) -> pd.DataFrame:
-        """One row a cluster; made with the gene table."""
-        return self._tabulated("cluster_table_")
-
-    def _tabulated(self, name: str) -> pd.DataFrame:
-        check_is_fitted(self, "labels_")
-        known = self.__dict__
-        tables = known.get("_tables")
-        if tables is not None:  # else another thread was faster
-            known["gene_table_"], known["cluster_table_"] = tables.make()
-            known.pop("_tables", None)
-        return known[name]
+        return held_out_deviance(result_of(self), adata)
 
     @property
-    def gene_ids_(self) -> list[str]:
-        """What `var_names` has for the genes with a trend."""
-        ids = getattr(self, "_gene_ids", None) or {}  # a clusterer of an older file has none
-        return [ids.get(gene, gene) for gene in self.genes_]
+    def _n_features_out(self) -> int:
+        return result_of(self).n_clusters
 
-    @property
-    def _symbols(self) -> FittedSymbols | None:
-        """By which names genes go in these or other cells, after a fit."""
-        ids = getattr(self, "_gene_ids", None)
-        return None if ids is None else FittedSymbols(self.gene_symbols, ids)
-
-    @property
-    def fitted_range_(self):
-        """The time range of the fit, or the parameter, if several lineages have their own."""
-        if isinstance(self.lineage_, list):
-            return self.time_range
-        return float(self.pseudotime_[0]), float(self.pseudotime_[-1])
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""
-        params = super().get_params(deep=deep)
-        if deep:
-            for slot, default in components.DEFAULTS.items():
-                if params[slot] is None:
-                    params.update({f"{slot}__{name}": value for name, value in default().get_params().items()})
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters; those of a component that is `None` are set on its default."""
-        stood_in = []
-        for slot, default in components.DEFAULTS.items():
-            nested = any(name.startswith(f"{slot}__") for name in params)
-            if nested and params.get(slot, getattr(self, slot)) is None:
-                setattr(self, slot, default())
-                params.pop(slot, None)
-                stood_in.append(slot)
-        try:
-            return super().set_params(**params)
-        except ValueError:
-            for slot in stood_in:
-                setattr(self, slot, None)
-            raise
-
-    def _read(self, adata, name, genes, time_range=None, to_fit=True, symbols=_AS_FITTED):
-        return read_lineage(
-            adata,
-            name,
-            genes=genes,
-            time_key=self.time_key,
-            lineage_key=self.lineage_key,
-            layer=self.layer,
-            use_raw=self.use_raw,
-            backward=self.backward,
-            time_range=self.time_range if time_range is None else time_range,
-            endpoint=self.endpoint,
-            endpoint_threshold=self.endpoint_threshold,
-            weight_threshold=self.weight_threshold,
-            gene_symbols=self._symbols if symbols is _AS_FITTED else symbols,
-            covariates=self.covariates,
-            offset=self.offset,
-            n_points=self.n_points,
-            memory_budget=self.memory_budget,
-            to_fit=to_fit,
-        )
-
-    def _fit_lineage(self, lineage, smoother, model):
-        with progress_bars(self.show_progress_bar):
-            return fit_trends(
-                lineage,
-                smoother,
-                model,
-                self.n_points,
-                callback=self.callback,
-                filter_cells=self.filter_cells,
-                prepare_kwargs=self._prepare_kwargs(),
-                n_jobs=self.n_jobs,
-                backend=self.backend,
-                progress=partial(
-                    bar, what=f"trends{'' if lineage.name is None else ' of ' + lineage.name}", unit="group"
-                ),
-            )
-
-    def _prepare_kwargs(self) -> dict:
-        names = (
-            "time_key",
-            "layer",
-            "use_raw",
-            "backward",
-            "weight_threshold",
-            "endpoint",
-            "endpoint_threshold",
-            "filter_cells",
-        )
-        return {name: getattr(self, name) for name in names}
-
-    def _check_callback(self) -> None:
-        for callback in entries(self.callback):
-            if callback is not None and not callable(callback):
-                raise TypeError(f"callback must be a function or a mapping of functions; got {callback!r}.")
-        if self.callback is not None and (self.covariates is not None or self.offset is not None):
-            raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
-
-    def _cluster(self, clusterer, scaled, grouped, trends, draws):
-        """Return labels, and the clusterer's own label of each."""
-        labels, order = np.full(len(scaled), -1), np.zeros(0, dtype=int)
-        if len(grouped) == 0:
-            return labels, order
-        drawn = draws(clusterer, [trends.genes[gene] for gene in grouped])
-        quietly = config_context(transform_output="default"), progress_bars(self.show_progress_bar)
-        with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
-            clusterer.fit(scaled[grouped], **({} if drawn is None else {"draws": drawn}))
-            codes, names = own_labels(clusterer, scaled[grouped])
-        if getattr(clusterer, "confidence_", None) is not None:
-            one_a_row(f"confidence_ of {type(clusterer).__name__}", clusterer.confidence_, len(grouped))
-        labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid)
-        return labels, names[order]
-
-    def _draws(self, fits, lineages, smoother, model, trends, seed):
-        """Return a function of the clusterer and the genes it groups that gives their trends drawn anew, or `None`."""
-
-        def draws(clusterer, genes):
-            if not getattr(type(clusterer), "uses_draws", False):
-                return None
-            if drawing.can_draw(fits):  # made as they are asked for
-                if can_wait(clusterer):
-                    return None
-                return drawing.scaled_posterior_draws(fits, trends, genes, self.scale, seed)
-            if getattr(clusterer, "needs_draws", False):
-                refit = partial(self._fit_lineage, smoother=smoother, model=model)
-                drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)
-                drawn = list(drawing.scaled(drawn, trends, genes, self.scale))
-                return drawn if len(drawn) > 1 else None
-            return None  # they would cost several more fits
-
-        return draws
-
-    def _adopt(self, clusterer: Any, labels: np.ndarray, order: np.ndarray, centers: np.ndarray) -> None:
-        """Take over the clusters of a fitted clusterer."""
-        self.clusterer_, self.labels_, self._cluster_order = clusterer, labels, order
-        self.n_clusters_ = self._n_features_out = len(centers)
-        self.cluster_centers_ = centers
-
-    def _check_parameters(self) -> None:
-        check_flag("use_raw", self.use_raw)
-        check_flag("backward", self.backward)
-        check_number("filter_cells", self.filter_cells, or_none=True)
-        check_seed("random_state", self.random_state)
-        check_jobs(self.n_jobs)
-        check_points(self.n_points)
-        check_gate(self.alpha, self.min_deviance_explained, self.min_range)
-        check_scale(self.scale)
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_result" in self.__dict__
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -770,21 +375,3 @@ class TrendClusterer(Views, Exports, ClassNamePrefixFeaturesOutMixin, Transforme
         tags.input_tags.sparse = True
         tags.requires_fit = True
         return tags
-
-
-def _means(scaled: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the mean scaled trend of each cluster, `(n_clusters, n_points)`."""
-    n_clusters = int(labels.max(initial=-1)) + 1
-    means = [scaled[labels == cluster].mean(axis=0) for cluster in range(n_clusters)]
-    return np.array(means).reshape(n_clusters, scaled.shape[1])
-
-
-def _unique_names(names) -> list[str]:
-    if not names:
-        raise ValueError("lineage is an empty list. Name at least one lineage.")
-    nested = [name for name in names if np.ndim(name) > 0]
-    if nested:
-        raise TypeError(f"lineage must be a name or a list of names; it holds {nested[0]!r}.")
-    if len(set(names)) < len(names):
-        raise ValueError(f"lineage names one more than once: {list(names)}.")
-    return list(names)

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from sklearn.base import BaseEstimator
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+from .clusterer import TrendClusterer
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ def compare(a: Any, b: Any) -> Comparison:
     partner = dict(zip(matched["cluster_a"], matched["cluster_b"], strict=True)) | {-1: -1}
     genes["moves"] = genes["cluster_a"].map(partner) != genes["cluster_b"]
     for name, fit in (("a", a), ("b", b)):
-        if hasattr(fit, "gene_table_"):
+        if isinstance(fit, TrendClusterer):
             genes[f"confidence_{name}"] = fit.gene_table_.loc[shared, "confidence"]
-    if hasattr(a, "trends_") and hasattr(b, "trends_"):
+    if isinstance(a, TrendClusterer) and isinstance(b, TrendClusterer):
         genes["correlation"] = _correlations(a, b, shared)
     both = genes[(genes["cluster_a"] >= 0) & (genes["cluster_b"] >= 0)]
     labels = both["cluster_a"], both["cluster_b"]
@@ -128,12 +131,12 @@ def compare(a: Any, b: Any) -> Comparison:
 
 def _labels(fit: Any, name: str) -> pd.Series:
     """Return the cluster of each gene."""
-    if hasattr(fit, "labels_") and hasattr(fit, "genes_"):
+    if isinstance(fit, TrendClusterer) and fit.__sklearn_is_fitted__():
         return pd.Series(fit.labels_, index=pd.Index(fit.genes_, name="gene"))
     if not isinstance(fit, (pd.Series, Mapping)):
         raise TypeError(
             f"{name} must be a fitted TrendClusterer, or the cluster of each gene as a Series or mapping; "
-            f"got {type(fit).__name__}{' that is not fitted' if hasattr(fit, 'get_params') else ''}."
+            f"got {type(fit).__name__}{' that is not fitted' if isinstance(fit, BaseEstimator) else ''}."
         )
     labels = pd.Series(fit if isinstance(fit, pd.Series) else dict(fit))
     if len(labels) == 0:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from scipy import sparse, stats
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
@@ -26,6 +25,9 @@ from .trends.trends import adjust
 from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
 from .utils.progress import bar, progress_bars
 from .utils.types import Names, Seed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _METHODS = ("pearson", "spearman")
 _TESTS = ("fisher", "permutation")

@@ -16,8 +16,11 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.utils.validation import check_is_fitted
 
+from .clusterer import TrendClusterer
+from .contracts.asking import fitted_value
 from .errors import LineageClustWarning, NoTrendError, quoted
-from .expression.moments import weighted_products
+from .results.deviance import held_out_deviance
+from .results.result import result_of
 from .utils.checking import check_key
 
 if TYPE_CHECKING:
@@ -57,26 +60,7 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     True
     """
     _check_fitted(estimator)
-    shift, spread = estimator.gene_location_, estimator.gene_scale_
-    assigned = np.flatnonzero(estimator.labels_ >= 0)
-    names = estimator.lineage_ if isinstance(estimator.lineage_, list) else [estimator.lineage_]
-    explained = []
-    for name in names:
-        lineage = estimator.held_out(adata, name)
-        inside = estimator.grid_lineage_ == ("" if name is None else name)
-        grid, centres = estimator.pseudotime_[inside], estimator.cluster_centers_[:, inside]
-        curves = np.array([np.interp(lineage.pseudotime, grid, centre) for centre in centres])
-        explained.append(
-            _explained(
-                curves.reshape(len(centres), len(lineage.pseudotime)).T,
-                estimator.labels_[assigned],
-                shift[assigned],
-                spread[assigned],
-                lineage.expression[:, assigned],
-                lineage.weights,
-            )
-        )
-    return float(np.mean(explained, axis=0).sum() / len(estimator.genes_))
+    return held_out_deviance(result_of(estimator), adata)
 
 
 def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
@@ -231,7 +215,7 @@ def modularity(estimator: Any, adata: AnnData | None = None, y: Any = None) -> f
     True
     """
     _check_fitted(estimator)
-    value = getattr(estimator.clusterer_, "modularity_", None)
+    value = fitted_value(estimator.clusterer_, "modularity_")
     if value is None and estimator.n_clusters_ > 0:
         raise ValueError(
             f"{type(estimator.clusterer_).__name__} has no modularity. Use GraphClusterer, or another scorer."
@@ -301,7 +285,7 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
 
 
 def _check_fitted(estimator) -> None:
-    if not hasattr(estimator, "held_out"):
+    if not isinstance(estimator, TrendClusterer):
         raise TypeError(f"The scorers take a fitted TrendClusterer; got {type(estimator).__name__}.")
     check_is_fitted(estimator)
 
@@ -320,29 +304,14 @@ def _complexity(params: Mapping, name: str | Callable) -> float:
     return float(value)
 
 
-def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray:
-    """Return `1 - RSS / TSS` of each gene, from products of the expression with the curves."""
-    columns = np.column_stack([curves, np.ones(len(curves))])
-    products, squares = weighted_products(columns, expression, weights)
-    with_curve, sums = products[labels, np.arange(len(labels))], products[-1]
-    total = squares - sums**2 / weights.sum()
-    curve_sums, curve_squares = weights @ curves, weights @ curves**2
-    rss = (
-        squares
-        - 2 * (spread * with_curve + shift * sums)
-        + spread**2 * curve_squares[labels]
-        + 2 * spread * shift * curve_sums[labels]
-        + shift**2 * weights.sum()
-    )
-    return np.where(total > 1e-12 * squares, 1 - rss / np.where(total > 0, total, 1.0), 0.0)
-
-
 def _two_labellings(estimator, adata):
     """Return the clusters of the genes assigned both in the fit and in held-out cells, or `None` if there are too few."""
     _check_fitted(estimator)
     if estimator.n_clusters_ < 2:
         return None, None
-    other = clone(estimator).set_params(time_range=estimator.fitted_range_)
+    grid = estimator.pseudotime_
+    span = estimator.time_range if isinstance(estimator.lineage_, list) else (float(grid[0]), float(grid[-1]))
+    other = clone(estimator).set_params(time_range=span)  # several lineages have their own
     assigned = [gene for gene, label in zip(estimator.genes_, estimator.labels_, strict=True) if label >= 0]
     try:
         with warnings.catch_warnings():

@@ -345,7 +345,7 @@ def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
     "error",
     [RuntimeError("first\nsecond"), ZeroDivisionError(), KeyError("x"), AssertionError(), ImportError("no zarr.")],
 )
-@pytest.mark.parametrize("place", ["clusterer.TrendClusterer.fit", "writing.result_files.h5ad_bytes"])
+@pytest.mark.parametrize("place", ["clusterer.TrendClusterer.fit", "result_files.h5ad_bytes"])
 def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_path, capsys, monkeypatch):
     def fail(*_arguments, **_keywords):
         raise error
@@ -371,7 +371,7 @@ def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch
     def fail(*_arguments):
         raise RuntimeError
 
-    monkeypatch.setattr("lineage_clust.io.result_files.h5ad_bytes", fail)
+    monkeypatch.setattr("lineage_clust.result_files.h5ad_bytes", fail)
     assert main([*command, "--genes", "up0,up1,down0"]) == 2
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 

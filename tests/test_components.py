@@ -7,9 +7,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from lineage_clust import GAM, GraphClusterer, TrendClusterer
-from lineage_clust.components import DEFAULTS, PASSTHROUGH, adapt, resolve, resolve_pair, smoother_for, with_defaults
+from lineage_clust.components import DEFAULTS, resolve
+from lineage_clust.contracts.slots import with_defaults
 from lineage_clust.models import PyGAM, RegressorModel
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, GaussianProcessSmoother
+from lineage_clust.trends.pairing import PASSTHROUGH, adapt, resolve_pair, smoother_for
 
 PIPELINE = make_pipeline(SplineTransformer(), Ridge())
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import lineage_clust as lc
-from lineage_clust.cli import _read
 from lineage_clust.io import persistence
+from lineage_clust.io.cells import read_cells
 from lineage_clust.io.persistence import from_bytes, to_bytes
 
 N_BYTES, N_TREES, N_CUTS = 400, 200, 25
@@ -57,7 +57,7 @@ def opened(data: bytes) -> object:
     """Return what loading gives, after checking what it took; a ValueError is what else it may give."""
     start = time.perf_counter()
     try:
-        return from_bytes(data, "'fit'")
+        return from_bytes(data, lc.TrendClusterer, "'fit'")
     except ValueError as error:
         if not str(error).startswith("'fit' "):
             raise AssertionError("the message does not name the file") from error
@@ -212,7 +212,7 @@ def test_a_bomb_is_not_unpacked(saved):
     body = bytes(data[: -persistence._SEAL_LENGTH])
     assert entry.file_size == 2**20
     with pytest.raises(ValueError, match="its members would take"):
-        from_bytes(body + persistence._SEAL.format(1, persistence._digest(body)).encode())
+        from_bytes(body + persistence._SEAL.format(1, persistence._digest(body)).encode(), lc.TrendClusterer)
 
 
 # ------------------------------------------------------------------------------------------------------ h5ad
@@ -242,7 +242,7 @@ def test_h5ad_files_that_are_cut_off_are_refused(clustered, tmp_path):
     for share in np.linspace(0, 0.999, N_CUTS):
         path.write_bytes(data[: int(share * len(data))])
         with pytest.raises(ValueError, match=r"cells.h5ad' cannot be read as h5ad"):
-            _read(path)
+            read_cells(path)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -259,7 +259,7 @@ def test_results_of_which_a_part_is_lost_are_made_anew(clustered, tmp_path):
         with h5py.File(path, "r+") as file:
             del file[f"uns/lineage_A_trend/{name}"]
         try:
-            adata = _read(path)
+            adata = read_cells(path)
         except ValueError:  # anndata needs the part
             continue
         n_read += 1

@@ -297,7 +297,7 @@ def test_a_saved_fit_is_the_fit(make_adata, seed, family):
     adata = cells(make_adata, seed)
     tc = clusterer(model=GAM(family, max_iter=20), layer="counts").fit(adata)
     data = to_bytes(tc)
-    loaded = from_bytes(data)
+    loaded = from_bytes(data, lc.TrendClusterer)
     assert to_bytes(loaded) == data
     np.testing.assert_array_equal(loaded.trends_, tc.trends_)
     np.testing.assert_array_equal(loaded.predict(adata), tc.predict(adata))

@@ -63,7 +63,7 @@ def named(lines):
 def parameters(function):
     if getattr(function, "_is_protocol", False):  # which is not called
         return []
-    return [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    return [name for name in inspect.signature(function).parameters if name not in ("self", "cls", "fitted")]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

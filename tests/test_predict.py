@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering, KMeans
@@ -114,7 +116,7 @@ def test_a_significant_gene_is_not_dropped_because_its_nearest_neighbour_is_insi
         clusterer=AgglomerativeClustering(4), genes=list(simulated.var_names[::2]), lineage="lineage_1", alpha=1e-30
     ).fit(simulated)
     left_out = np.flatnonzero(tc.labels_ < 0)
-    tc._pvalue_limit = 1.0  # as if they were significant
+    tc._result = replace(tc._result, gate=replace(tc._result.gate, pvalue_limit=1.0))  # as if they were significant
     found = tc.predict(simulated, [tc.genes_[gene] for gene in left_out])
     assert (found >= 0).all()
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -163,7 +164,7 @@ def test_the_embedded_table_is_the_gene_table(text, tc):
 def test_columns_of_any_kind_are_embedded(tc):
     other = lc.TrendClusterer(lineage="A")
     vars(other).update(vars(tc))
-    other.gene_table_ = tc.gene_table_.assign(
+    table = tc.gene_table_.assign(
         missing=np.nan,
         infinite=[np.inf, -np.inf, *np.zeros(len(tc.genes_) - 2)],
         direction=pd.Categorical(["up"] * len(tc.genes_)),
@@ -171,6 +172,7 @@ def test_columns_of_any_kind_are_embedded(tc):
         switch=pd.array([None, *[True] * (len(tc.genes_) - 1)], dtype="boolean"),
         count=pd.array([None, *[3] * (len(tc.genes_) - 1)], dtype="Int64"),
     )
+    other._result = replace(tc._result, made={"tables": (table, tc.cluster_table_)})
     data = {one["name"]: one for one in json.loads(gene_data(other))["columns"]}
     kinds = {"missing": "number", "direction": "text", "text": "text", "switch": "truth", "count": "integer"}
     assert {name: data[name]["kind"] for name in kinds} == kinds
@@ -379,10 +381,10 @@ def test_the_report_is_one_file(tc, adata, tmp_path, text):
 def test_a_picture_that_fails_leaves_the_old_report(tc, tmp_path, monkeypatch):
     (tmp_path / "report.html").write_text("before")
 
-    def fails(self):
+    def fails(*_arguments):
         raise RuntimeError("no canvas")
 
-    monkeypatch.setattr(lc.TrendClusterer, "plot", fails)
+    monkeypatch.setattr("lineage_clust.plotting.views.plot", fails)
     with pytest.raises(RuntimeError, match="no canvas"):
         tc.report(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "before"
@@ -398,6 +400,7 @@ def test_a_large_table_stays_light(tc):
     many = lc.TrendClusterer(lineage="A")
     vars(many).update(vars(tc))
     rows = np.resize(np.arange(len(tc.genes_)), 3000)
-    many.gene_table_ = tc.gene_table_.iloc[rows]
-    many.scaled_trends_ = tc.scaled_trends_[rows] + np.random.default_rng(0).normal(0, 0.1, (3000, 200))
+    scaled = tc.scaled_trends_[rows] + np.random.default_rng(0).normal(0, 0.1, (3000, 200))
+    made = {"tables": (tc.gene_table_.iloc[rows], tc.cluster_table_)}
+    many._result = replace(tc._result, scaled=scaled, made=made)
     assert len(gene_data(many)) < 1_500_000

@@ -33,7 +33,7 @@ def halves(make_adata):
 def test_trend_deviance_is_its_definition(kind, scale, make_adata):
     adata = make_adata(300, 16, kind=kind)
     tc = clusterer(scale=scale).fit(adata[::2])
-    held = tc.held_out(adata[1::2], "A")
+    held = tc._result.held_out(adata[1::2], "A")
     Y = held.expression if kind == "dense" else held.expression.toarray()
     explained = []
     for gene in range(len(tc.genes_)):

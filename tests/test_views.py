@@ -11,8 +11,9 @@ from sklearn.exceptions import NotFittedError
 import lineage_clust as lc
 from lineage_clust import TrendClusterer, UnknownNameError
 from lineage_clust.clusterers import GraphClusterer
-from lineage_clust.lineage.annotations import covariate_strips
+from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.plotting import cluster_colors, lineage_colors
+from lineage_clust.plotting.covariates import covariate_strips
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,8 @@ def test_heatmap_says_what_its_colours_show(cells, scale, cmap, label):
 
 
 def test_a_numeric_covariate_has_one_scale_for_all_lineages(joint, cells):
-    (strip,) = covariate_strips(cells, "palantir_pseudotime", joint.pseudotime_, joint.grid_lineage_)
+    annotations = read_annotations(cells, "palantir_pseudotime", ["A", "B"])
+    (strip,) = covariate_strips(annotations, joint.pseudotime_, joint.grid_lineage_)
     starts = [np.flatnonzero(joint.grid_lineage_ == name)[0] for name in "AB"]
     ends = [np.flatnonzero(joint.grid_lineage_ == name)[-1] for name in "AB"]
     np.testing.assert_allclose(strip.colors[starts[0]], strip.colors[starts[1]], atol=0.05)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-import threading
 from contextlib import contextmanager
 
 import igraph
 import numpy as np
 from scipy import sparse
 
-from lineage_clust.errors import did_you_mean
+from ..errors import did_you_mean
+from ..utils.forking import ProcessLock
 
 METHODS = ("leiden", "louvain")
 BACKENDS = ("igraph", "leidenalg")
@@ -29,7 +29,13 @@ _LEIDENALG_OBJECTIVES |= {name.lower(): name for name in _LEIDENALG_OBJECTIVES.v
 _LEIDENALG_OBJECTIVES["modularityvertexpartition"] = "ModularityVertexPartition"
 _WITH_RESOLUTION = ("RBConfigurationVertexPartition", "RBERVertexPartition", "CPMVertexPartition")
 
-_igraph_generator = threading.Lock()
+
+def _reset_igraph() -> None:
+    """Let igraph draw from Python's `random`, as it does by default."""
+    igraph.set_random_number_generator(random)
+
+
+_igraph_generator = ProcessLock(_reset_igraph)
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def seeded_igraph(seed):
         try:
             yield
         finally:
-            igraph.set_random_number_generator(random)
+            _reset_igraph()
 
 
 def as_igraph(connectivities):

@@ -8,8 +8,7 @@ import numpy as np
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS
 
-from lineage_clust.errors import did_you_mean, quoted
-
+from ..errors import did_you_mean, quoted
 from .communities import check_algorithm
 from .weights import STRENGTHS
 

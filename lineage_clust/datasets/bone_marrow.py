@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
+import pandas as pd
 from anndata import AnnData, read_h5ad
 
-from ..utils.plain_text import plain_annotations
+from ..utils.plain_text import plain_text
 
 
 def bone_marrow() -> AnnData:
@@ -51,4 +52,17 @@ def bone_marrow() -> AnnData:
     ['Ery', 'Myeloid']
     """
     with as_file(files(__package__) / "bone_marrow_240.h5ad") as path:
-        return plain_annotations(read_h5ad(path))
+        return _plain_annotations(read_h5ad(path))
+
+
+def _plain_annotations(adata: AnnData) -> AnnData:
+    """Return an AnnData of the same arrays, with text in obs, var and the tables of obsm as dtype object."""
+    obs, var = plain_text(adata.obs), plain_text(adata.var)
+    obsm = {
+        key: values.set_axis(obs.index, axis=0) if isinstance(values, pd.DataFrame) else values
+        for key, values in adata.obsm.items()
+    }
+    return AnnData(
+        adata.X, obs=obs, var=var, obsm=obsm, varm=dict(adata.varm), layers=dict(adata.layers), obsp=dict(adata.obsp),
+        varp=dict(adata.varp), uns=dict(adata.uns),
+    )  # fmt: skip

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from anndata.abc import CSCDataset, CSRDataset
 from scipy import sparse
 
 _CLOSED = (
@@ -44,7 +43,7 @@ def is_stored(matrix: object) -> bool:
     >>> is_stored(np.ones((2, 2)))
     False
     """
-    return isinstance(matrix, (CSRDataset, CSCDataset)) or _root(matrix) in ("h5py", "zarr", "dask")
+    return _in_sparse_file(matrix) or _root(matrix) in ("h5py", "zarr", "dask")
 
 
 def in_dask(matrix: object) -> bool:
@@ -54,14 +53,14 @@ def in_dask(matrix: object) -> bool:
 
 def is_sparse(matrix: object) -> bool:
     """Return whether a stored matrix is a sparse one."""
-    if isinstance(matrix, (CSRDataset, CSCDataset)) or sparse.issparse(matrix):
+    if _in_sparse_file(matrix) or sparse.issparse(matrix):
         return True
     return sparse.issparse(getattr(matrix, "_meta", None))
 
 
 def nbytes(matrix: object) -> int:
     """Return how many bytes a matrix in a file would take in memory, in the form that it is stored in."""
-    if isinstance(matrix, (CSRDataset, CSCDataset)):
+    if _in_sparse_file(matrix):
         data, indices = matrix.group["data"], matrix.group["indices"]
         return data.shape[0] * (data.dtype.itemsize + indices.dtype.itemsize)
     return int(np.prod(matrix.shape)) * matrix.dtype.itemsize
@@ -86,7 +85,7 @@ def parts(matrix: object, n_values: int) -> Iterator[Part]:
         return _memory_parts(matrix, n_values)
     if in_dask(matrix):
         return _dask_parts(matrix)
-    if isinstance(matrix, (CSRDataset, CSCDataset)):
+    if _in_sparse_file(matrix):
         return _sparse_parts(matrix, n_values)
     return _dense_parts(matrix, n_values)
 
@@ -181,6 +180,11 @@ class _Load:
 def _small(indices: np.ndarray) -> np.ndarray:
     """Return indices of one part as int32: a part has fewer than 2^31 rows and columns."""
     return indices.astype(np.int32, copy=False)
+
+
+def _in_sparse_file(matrix: object) -> bool:
+    """Return whether a matrix is anndata's view of a sparse matrix in a file; anndata is not imported for that."""
+    return _root(matrix) == "anndata" and type(matrix).__name__.endswith(("CSRDataset", "CSCDataset"))
 
 
 def _is_closed(matrix: object) -> bool:

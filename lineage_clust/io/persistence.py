@@ -1,6 +1,6 @@
 """Files of fitted TrendClusterers: a zip of arrays and one JSON manifest, without pickle.
 
-Layout of format 1: `manifest.json` holds the format version, the versions of the libraries, a digest of every other member
+Layout: `manifest.json` holds the format version, the versions of the libraries, a digest of every other member
 and the estimator, as a tree of values; arrays are members in NumPy's `.npy` format. The comment at the end of the zip holds
 the format version and a digest of everything before it, so that a changed byte is found wherever it is.
 """
@@ -16,6 +16,8 @@ from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from io import BytesIO
+from pathlib import Path
+from typing import Any, TypeVar
 
 import igraph
 import numpy as np
@@ -24,28 +26,34 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
-from ..clusterer import TrendClusterer
+from .._version import __version__
 from ..clusterers import GraphClusterer
 from ..clusterers.distinctness import Bounds
 from ..clusterers.neighbors import Neighbors
 from ..clusterers.stability import StabilityCurve
 from ..clusterers.tree import ClusterTree
+from ..contracts.asking import fitted_value
+from ..lineage.gene_names import FittedSymbols
+from ..lineage.reader import Reader
 from ..models import GAM
 from ..models.gam.posterior import GenePosterior, SharedPosterior
 from ..models.gam.spectral import Spectrum
 from ..models.links import Link
 from ..models.regressor import RegressorModel
+from ..results.gating import Gate
+from ..results.result import FitResult, Fitted, result_of
 from ..smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from ..smoothers.gaussian_process import _LandmarkBasis
+from ..trends.fitter import TrendFitter
 from ..trends.gene_trends import GeneTrends
 from ..trends.group_fit import GroupFit
 from ..trends.lineage_fit import FittedLineage
 from ..trends.trends import Trends
 from ..utils.atomic import unhidden_interruptions, write_whole
 from ..utils.checking import as_path
-from .upgrades import UPGRADES
+from .upgrades import RESULT_OF_FORMAT_2, UPGRADES, result_of_format_2
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _FORMAT = "lineage_clust.TrendClusterer"
 _MANIFEST = "manifest.json"
 _SEAL = "lineage_clust-format {:04d} blake2b {}"
@@ -59,55 +67,78 @@ _NOT_STORED = ("_metadata_request",)
 _CLASSES = {
     cls.__name__: cls
     for cls in (
-        TrendClusterer, GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother,
+        GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother,
         GraphClusterer, StabilityCurve, ClusterTree, Bounds, PCA, Neighbors, _LandmarkBasis, Link, SharedPosterior,
         GenePosterior, Spectrum,
-        Trends, GroupFit, FittedLineage, GeneTrends,
+        Trends, GroupFit, FittedLineage, GeneTrends, FitResult, Reader, FittedSymbols, TrendFitter, Gate,
     )
 }  # fmt: skip
+Estimator = TypeVar("Estimator", bound=Fitted)
 _SPARSE = {cls.__name__: cls for cls in (sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array)}
 
 
-def save(clusterer: TrendClusterer, path) -> None:
-    """Write a fitted TrendClusterer to a file, whole or not at all.
+def save(fitted: Fitted, path: str | Path) -> None:
+    """Write the fitted estimator to a file of arrays and JSON: no pickle, and no cells in it.
+
+    The loaded one predicts the same to the last bit, and opening the file cannot run code. It is written whole or
+    not at all.
 
     Parameters
     ----------
-    clusterer
-        Fitted, of components of this library.
-    path
-        Of the file; an existing one is replaced once the new one is complete.
+    path : str or path
+        Of the file; an existing one is replaced.
 
     Raises
     ------
     TypeError
-        If a parameter or component cannot be written as arrays and JSON (a function, an estimator of another library).
+        If a component is not of this library, or a parameter is a function: use `joblib.dump` then.
+
+    See Also
+    --------
+    load : Reads the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tc.save(f"{folder}/ery.lclust")
+    ...     again = lc.TrendClusterer.load(f"{folder}/ery.lclust")
+    >>> bool((again.predict(adata) == tc.labels_).all())
+    True
     """
-    data = to_bytes(clusterer)
+    data = to_bytes(fitted)
     write_whole(path, lambda draft: draft.write_bytes(data))
 
 
-def load(path) -> TrendClusterer:
-    """Read a TrendClusterer that :func:`save` wrote.
+def load(cls: type[Estimator], path: str | Path) -> Estimator:
+    """Return the TrendClusterer that :meth:`save` wrote.
 
     Parameters
     ----------
-    path
-        Of the file.
+    path : str or path
+        Of the file, written by this or an earlier release.
+
+    Returns
+    -------
+    TrendClusterer
 
     Raises
     ------
     ValueError
-        If the file is another kind of file, damaged, incomplete, or of a newer format.
+        If it is another kind of file, damaged, incomplete, or of a newer format.
     """
     path = as_path(path)
-    return from_bytes(path.read_bytes(), repr(str(path)))
+    return from_bytes(path.read_bytes(), cls, repr(str(path)))
 
 
-def to_bytes(clusterer: TrendClusterer) -> bytes:
+def to_bytes(fitted: Fitted) -> bytes:
     """Return what :func:`save` writes; the same estimator gives the same bytes."""
-    encoder = _Encoder()
-    tree = encoder.encode(clusterer, "the clusterer")
+    result_of(fitted).make_tables()  # they are stored with what they were made of
+    encoder = _Encoder(type(fitted))
+    tree = encoder.encode(fitted, "the clusterer")
     manifest = {
         "format": _FORMAT,
         "format_version": FORMAT_VERSION,
@@ -115,8 +146,6 @@ def to_bytes(clusterer: TrendClusterer) -> bytes:
         "members": {name: _digest(content) for name, content in encoder.members.items()},
         "estimator": tree,
     }
-    from .. import __version__
-
     manifest["versions"]["lineage_clust"] = __version__
     buffer = BytesIO()
     with unhidden_interruptions(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -128,8 +157,8 @@ def to_bytes(clusterer: TrendClusterer) -> bytes:
     return body + _SEAL.format(FORMAT_VERSION, _digest(body)).encode()
 
 
-def from_bytes(data: bytes, name: str = "The data") -> TrendClusterer:
-    """Return the TrendClusterer that :func:`to_bytes` wrote; `name` is used in messages."""
+def from_bytes(data: bytes, cls: type[Estimator], name: str = "The data") -> Estimator:
+    """Return the estimator of class `cls` that :func:`to_bytes` wrote; `name` is used in messages."""
     _check_seal(data, name)
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -142,8 +171,8 @@ def from_bytes(data: bytes, name: str = "The data") -> TrendClusterer:
             raise ValueError("a member differs from its digest")
         for old in range(manifest["format_version"], FORMAT_VERSION):
             manifest = UPGRADES[old](manifest)
-        found = _Decoder(members).decode(manifest["estimator"])
-        if not isinstance(found, TrendClusterer):
+        found = _Decoder(members, cls).decode(manifest["estimator"])
+        if not isinstance(found, cls):
             raise ValueError(f"it holds a {type(found).__name__}")
     except Exception as error:  # what is in the file decides what fails
         raise ValueError(
@@ -179,7 +208,8 @@ def _check_seal(data: bytes, name: str) -> None:
 class _Encoder:
     """Turns values into JSON and arrays into members, each content once."""
 
-    def __init__(self):
+    def __init__(self, root: type):
+        self._root = root
         self.members: dict[str, bytes] = {}
         self._member_of: dict[str, str] = {}
         self._numbers: dict[int, int] = {}
@@ -224,7 +254,7 @@ class _Encoder:
         if isinstance(value, Mapping) and type(value) is not GeneTrends:
             pairs = [[self.encode(key, where), self.encode(entry, where)] for key, entry in value.items()]
             return {"kind": "dict", "items": pairs}
-        if _CLASSES.get(type(value).__name__) is type(value):
+        if type(value) is self._root or _CLASSES.get(type(value).__name__) is type(value):
             return self._object(value, where)
         raise TypeError(_refusal(value, where))
 
@@ -236,10 +266,16 @@ class _Encoder:
         self._kept.append(value)
         parameters, state = _state_of(value)
         encoded = {
-            part: {name: self.encode(entry, _place(value, name, where)) for name, entry in entries.items()}
+            part: {name: self.encode(entry, self._place(value, name, where)) for name, entry in entries.items()}
             for part, entries in (("parameters", parameters), ("state", state))
         }
         return {"kind": "object", "class": type(value).__name__, "number": number, **encoded}
+
+    def _place(self, value: object, name: str, where: str) -> str:
+        """Return the name of an attribute for messages: of the root's, its own; else where its owner is."""
+        if type(value) is self._root:
+            return name
+        return f"{where}.{name}" if isinstance(value, BaseEstimator) else where
 
     def _table(self, value, where: str) -> dict:
         if isinstance(value, pd.DataFrame):
@@ -279,8 +315,9 @@ class _Encoder:
 class _Decoder:
     """Turns JSON and members back into values."""
 
-    def __init__(self, members: Mapping[str, bytes]):
+    def __init__(self, members: Mapping[str, bytes], root: type):
         self._members = members
+        self._classes: dict[str, Any] = {**_CLASSES, root.__name__: root, RESULT_OF_FORMAT_2: result_of_format_2}
         self._objects: dict[int, object] = {}
 
     def decode(self, value: object) -> object:
@@ -359,7 +396,7 @@ class _Decoder:
         return self._objects[value["number"]]
 
     def _object(self, value):
-        cls = _CLASSES[value["class"]]
+        cls = self._classes[value["class"]]
         parameters, state = (
             {name: self.decode(entry) for name, entry in value[part].items()} for part in ("parameters", "state")
         )
@@ -385,17 +422,10 @@ def _state_of(value: object) -> tuple[dict, dict]:
         return {field.name: getattr(value, field.name) for field in fields(value)}, {}
     if isinstance(value, tuple):
         return value._asdict(), {}
+    assert isinstance(value, BaseEstimator)
     parameters = value.get_params(deep=False)
-    for name in ("pvalue_", "gene_table_"):  # made when they are first asked for, and stored then
-        getattr(value, name, None)
+    fitted_value(value, "pvalue_")  # made when it is first asked for, and stored then
     return parameters, {k: v for k, v in vars(value).items() if k not in parameters and k not in _NOT_STORED}
-
-
-def _place(value: object, name: str, where: str) -> str:
-    """Return the name of an attribute for messages: of the TrendClusterer's, its own; else where its owner is."""
-    if isinstance(value, TrendClusterer):
-        return name
-    return f"{where}.{name}" if isinstance(value, BaseEstimator) else where
 
 
 def _refusal(value: object, where: str) -> str:

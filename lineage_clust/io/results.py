@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from .. import __version__
+from .._version import __version__
+from ..lineage.lineage import check_anndata
 from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..results.result import Fitted, result_of
 from ..utils.checking import check_key
 from ..utils.plain_text import plain_text, text_categories, text_index
 from ..utils.types import Names
@@ -34,23 +36,24 @@ def default_key(lineage: Names, prefix: str = "trends") -> str:
     return safe_key("_".join([prefix, *(str(name) for name in names if name is not None)]))
 
 
-def to_anndata(fitted) -> AnnData:
-    """Return the results of a fitted TrendClusterer as an AnnData `(n_genes, n_points)`.
+def to_anndata(fitted: Fitted) -> AnnData:
+    """Return an AnnData `(n_genes, n_points)`: scaled trends in `X`, trends and errors in layers, tables in obs.
 
-    `X` holds scaled trends, `layers` raw trends and standard errors, `obs` the gene table with `clusters` as
-    categories, `var` pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
+    `obs["clusters"]` is categorical and `uns["clusters_colors"]` has the colours of our pictures, as scanpy's plots
+    look for them; `var` has pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
     """
-    obs = _writable(fitted.gene_table_)
-    obs.index = pd.Index(fitted.genes_)
-    obs.insert(0, "clusters", _categories(fitted.labels_))
+    found = result_of(fitted)
+    obs = _writable(found.gene_table)
+    obs.index = pd.Index(found.genes)
+    obs.insert(0, "clusters", _categories(found.labels))
     var = pd.DataFrame(
-        {"x_test": fitted.pseudotime_, "lineage": fitted.grid_lineage_.astype(str)},
-        index=[str(point) for point in range(len(fitted.pseudotime_))],
+        {"x_test": found.pseudotime, "lineage": found.grid_lineage.astype(str)},
+        index=[str(point) for point in range(len(found.pseudotime))],
     )
-    result = AnnData(fitted.scaled_trends_.copy(), obs=plain_text(obs), var=plain_text(var))
-    result.layers["trends"] = fitted.trends_.copy()
-    if fitted.trend_se_ is not None:
-        result.layers["se"] = fitted.trend_se_.copy()
+    result = AnnData(found.scaled.copy(), obs=plain_text(obs), var=plain_text(var))
+    result.layers["trends"] = found.values.copy()
+    if found.se is not None:
+        result.layers["se"] = found.se.copy()
     result.uns["lineage_clust"] = provenance(fitted)
     result.uns["clusters_colors"] = _colors(obs["clusters"])
     return result
@@ -73,24 +76,42 @@ def h5ad_bytes(adata: AnnData) -> bytes:
         return file.id.get_file_image()
 
 
-def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
-    """Write the results into `adata`: see :meth:`lineage_clust.TrendClusterer.write_to`."""
+def write_to(fitted: Fitted, adata: AnnData, key: str | None = None) -> str:
+    """Write the results into an AnnData: `varm`, `var` and `uns`, under keys that name the lineage.
+
+    `var` gets the columns of `gene_table_`, text and the cluster as categories; `varm` the trends and their
+    standard errors; `uns` pseudotime and provenance. Results written before under the same key are replaced.
+
+    Parameters
+    ----------
+    adata : AnnData
+        The one to write to; genes that have no trend get NaN.
+    key : str, default=None
+        Prefix of the keys; `None` = `"trends_"` and the name of the lineage.
+
+    Returns
+    -------
+    str
+        The key.
+    """
+    found = result_of(fitted)
+    check_anndata(adata)
     check_key("key", key)
-    key = default_key(fitted.lineage_) if key is None else safe_key(key)
-    table = fitted.gene_table_.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=safe_key)
-    table.insert(0, "cluster", _categories(fitted.labels_))
-    table.index = pd.Index(fitted.gene_ids_)
+    key = default_key(found.lineage) if key is None else safe_key(key)
+    table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=safe_key)
+    table.insert(0, "cluster", _categories(found.labels))
+    table.index = pd.Index(found.gene_ids)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
-    rows = adata.var_names.get_indexer(fitted.gene_ids_)
+    rows = adata.var_names.get_indexer(found.gene_ids)
     arrays = {}
-    for name, values in (("", fitted.trends_), ("_se", fitted.trend_se_)):
+    for name, values in (("", found.values), ("_se", found.se)):
         if values is not None:
-            arrays[f"{key}{name}"] = filled = np.full((adata.n_vars, len(fitted.pseudotime_)), np.nan)
+            arrays[f"{key}{name}"] = filled = np.full((adata.n_vars, len(found.pseudotime)), np.nan)
             filled[rows[rows >= 0]] = values[rows >= 0]
     notes = {
-        "pseudotime": fitted.pseudotime_.copy(),
-        "grid_lineage": fitted.grid_lineage_.astype(str),
+        "pseudotime": found.pseudotime.copy(),
+        "grid_lineage": found.grid_lineage.astype(str),
         "columns": np.array(list(columns), dtype=str),
         **provenance(fitted),
     }
@@ -104,20 +125,19 @@ def write_to(fitted, adata: AnnData, key: str | None = None) -> str:
     return key
 
 
-def provenance(fitted) -> dict:
+def provenance(fitted: Fitted) -> dict:
     """Return what the results were computed from, in types that h5ad and zarr files hold."""
-    lineage = fitted.lineage_
-    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
+    found = result_of(fitted)
     return {
         "version": __version__,
-        "lineage": ["" if name is None else str(name) for name in names],
+        "lineage": ["" if name is None else str(name) for name in found.names],
         "parameters": json.dumps(
             {name: value for name, value in fitted.get_params().items() if name != "genes"},
             default=repr,
             sort_keys=True,
         ),
-        "failed_genes": np.array(list(fitted.failed_), dtype=str),
-        "failed_reasons": np.array(list(fitted.failed_.values()), dtype=str),
+        "failed_genes": np.array(list(found.failed), dtype=str),
+        "failed_reasons": np.array(list(found.failed.values()), dtype=str),
     }
 
 

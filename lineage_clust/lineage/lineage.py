@@ -360,3 +360,15 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) 
             LineageClustWarning,
             stacklevel=3,
         )
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return the names of several lineages as a list, or raise an error unless they are different names."""
+    if not names:
+        raise ValueError("lineage is an empty list. Name at least one lineage.")
+    nested = [name for name in names if np.ndim(name) > 0]
+    if nested:
+        raise TypeError(f"lineage must be a name or a list of names; it holds {nested[0]!r}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"lineage names one more than once: {list(names)}.")
+    return list(names)

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..trends.gene_trend import GeneTrend
 from .checking import check_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..trends.gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
 
@@ -78,3 +77,6 @@ def draw_trend(ax, trend, color, cell_color="0.3", max_cells: int = MAX_CELLS, l
         ax.fill_between(trend.x_test, *np.asarray(trend.conf_int).T, color=color, alpha=0.25, lw=0, zorder=2)
     ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,
             path_effects=[withStroke(linewidth=3.6, foreground="white")])  # fmt: skip
+
+
+GeneTrend.drawn_by = staticmethod(plot_gene_trend)

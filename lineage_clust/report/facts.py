@@ -10,56 +10,60 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .. import __version__
+from .._version import __version__
 from ..components import DEFAULTS
+from ..contracts.asking import fitted_value
+from ..results.result import FitResult, Fitted, result_of
 
 _USUAL_ALPHA = 0.01
 _LONGEST_VALUE = 160
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "anndata", "igraph", "leidenalg", "pygam", "matplotlib")
 
 
-def names_of(fitted) -> list[str]:
+def names_of(fitted: Fitted | FitResult) -> list[str]:
     """Return the names of the lineages; none for a single trajectory without a name."""
-    names = fitted.lineage_ if isinstance(fitted.lineage_, list) else [fitted.lineage_]
-    return [str(name) for name in names if name is not None]
+    result = result_of(fitted)
+    return [str(name) for name in result.names if name is not None]
 
 
-def default_title(fitted) -> str:
+def default_title(fitted: Fitted | FitResult) -> str:
     """Return what a report is called if nobody says."""
     names = names_of(fitted)
     return f"Gene expression trends along {_joined(names)}" if names else "Gene expression trends along pseudotime"
 
 
-def lead(fitted) -> str:
+def lead(fitted: Fitted | FitResult) -> str:
     """Return the result in one sentence."""
+    result = result_of(fitted)
     count = counts(fitted)
     genes = f"{count['fitted']:,} gene{'s' if count['fitted'] != 1 else ''}"
     if count["tested"] == 0:
         found = f"{genes} have a trend"
     else:
         found = f"{count['significant']:,} of {genes} change significantly (q < {count['threshold']:g})"
-    if fitted.n_clusters_ == 0:
+    if result.n_clusters == 0:
         return f"{found}; none is in a cluster."
-    several = f"{fitted.n_clusters_:,} clusters" if fitted.n_clusters_ > 1 else "one cluster"
+    several = f"{result.n_clusters:,} clusters" if result.n_clusters > 1 else "one cluster"
     return f"{found}; {count['clustered']:,} are in {several}."
 
 
-def counts(fitted) -> dict[str, float]:
+def counts(fitted: Fitted | FitResult) -> dict[str, float]:
     """Return how many genes were fitted, tested, found significant, clustered and lost."""
-    table = fitted.gene_table_
-    threshold = _USUAL_ALPHA if fitted.alpha is None else float(fitted.alpha)
+    result = result_of(fitted)
+    table = result.gene_table
+    threshold = _USUAL_ALPHA if result.gate.alpha is None else float(result.gate.alpha)
     return {
-        "asked": len(fitted.genes_) + len(fitted.failed_),
-        "fitted": len(fitted.genes_),
-        "failed": len(fitted.failed_),
+        "asked": len(result.genes) + len(result.failed),
+        "fitted": len(result.genes),
+        "failed": len(result.failed),
         "tested": int(table["pvalue"].notna().sum()),
         "significant": int((table["qvalue"] < threshold).sum()),
-        "clustered": int((fitted.labels_ >= 0).sum()),
+        "clustered": int((result.labels >= 0).sum()),
         "threshold": threshold,
     }
 
 
-def summary(fitted, adata=None) -> list[tuple[str, str, str]]:
+def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]]:
     """Return rows of term, value and remark.
 
     Parameters
@@ -69,9 +73,10 @@ def summary(fitted, adata=None) -> list[tuple[str, str, str]]:
     adata
         The cells, if they are at hand.
     """
+    result = result_of(fitted)
     count, names = counts(fitted), names_of(fitted)
     rows = [("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", "")]
-    rows.append(("Pseudotime", "; ".join(_ranges(fitted)), f"{fitted.n_points} points"))
+    rows.append(("Pseudotime", "; ".join(_ranges(fitted)), f"{result.fitter.n_points} points"))
     if (cells := _cells(fitted)) is not None:
         rows.append(("Cells", cells, "" if adata is None else f"of {adata.n_obs:,} in the data"))
     rows.append(
@@ -83,44 +88,45 @@ def summary(fitted, adata=None) -> list[tuple[str, str, str]]:
     else:
         rows.append(("Genes that change", "not tested", "the model has no test"))
     rows.append(("Genes in clusters", f"{count['clustered']:,}", _bounds(fitted)))
-    rows.append(("Clusters", f"{fitted.n_clusters_:,}", type(fitted.clusterer_).__name__))
-    rows.append(("Resolution", *resolution(fitted.clusterer_)))
+    rows.append(("Clusters", f"{result.n_clusters:,}", type(result.clusterer).__name__))
+    rows.append(("Resolution", *resolution(result.clusterer)))
     return rows
 
 
 def resolution(clusterer) -> tuple[str, str]:
     """Return the resolution of a fitted clusterer, and how it was chosen."""
-    if not hasattr(clusterer, "resolution_"):
-        number = getattr(clusterer, "n_clusters", None)
+    number = getattr(clusterer, "n_clusters", None)
+    if fitted_value(clusterer, "resolution_") is None:
         name = type(clusterer).__name__
-        fitted = hasattr(clusterer, "labels_")
-        if not fitted:
+        if fitted_value(clusterer, "labels_") is None:
             return "none", "nothing was clustered"
         return "none", f"{name} was told n_clusters={number}" if number is not None else f"{name} has none"
-    value, curve = f"{clusterer.resolution_:.3g}", getattr(clusterer, "stability_", None)
+    value, curve = f"{clusterer.resolution_:.3g}", fitted_value(clusterer, "stability_")
     if clusterer.resolution != "auto":
         return value, "as set; resolution='auto' finds the number of clusters"
-    if getattr(clusterer, "n_clusters", None) is not None:
-        return value, f"of {clusterer.n_clusters} clusters, as set"
+    if number is not None:
+        return value, f"of {number} clusters, as set"
     return value, "" if curve is None else curve.why
 
 
-def failures(fitted) -> list[tuple[str, list[str]]]:
+def failures(fitted: Fitted | FitResult) -> list[tuple[str, list[str]]]:
     """Return the reasons for which genes have no trend, the most frequent first, and the genes of each."""
+    result = result_of(fitted)
     return [
-        (reason, [str(gene) for gene, why in fitted.failed_.items() if why == reason])
-        for reason, _ in Counter(fitted.failed_.values()).most_common()
+        (reason, [str(gene) for gene, why in result.failed.items() if why == reason])
+        for reason, _ in Counter(result.failed.values()).most_common()
     ]
 
 
-def parameters(fitted) -> dict[str, list[tuple[str, str, bool]]]:
+def parameters(fitted: Fitted) -> dict[str, list[tuple[str, str, bool]]]:
     """Return, for the clusterer of trends and each of its components, rows of parameters.
 
     A row is name, value, and whether the value is another than the default.
     """
+    given = fitted.get_params(deep=False)
     groups = {type(fitted).__name__: _rows_of(fitted)}
     for slot, default in DEFAULTS.items():
-        component = getattr(fitted, slot)
+        component = given[slot]
         component = default() if component is None else component
         if isinstance(component, BaseEstimator):
             groups[f"{slot}: {type(component).__name__}"] = _rows_of(component, deep=True)
@@ -158,11 +164,12 @@ def versions() -> list[tuple[str, str]]:
     return found
 
 
-def _bounds(fitted) -> str:
+def _bounds(fitted: Fitted | FitResult) -> str:
     """Return what else decides on which genes are clustered than the q-value."""
-    bounds = ["alpha=None: whether they change or not"] if fitted.alpha is None else []
+    result = result_of(fitted)
+    bounds = ["alpha=None: whether they change or not"] if result.gate.alpha is None else []
     for name in ("min_deviance_explained", "min_range"):
-        if (value := getattr(fitted, name, None)) is not None:
+        if (value := getattr(result.gate, name)) is not None:
             bounds.append(f"{name}={value:g}")
     return "; ".join(bounds)
 
@@ -179,17 +186,18 @@ def _rows_of(estimator, deep: bool = False) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _ranges(fitted) -> list[str]:
+def _ranges(fitted: Fitted | FitResult) -> list[str]:
+    result = result_of(fitted)
     found = []
-    for name in dict.fromkeys(fitted.grid_lineage_):
-        grid = fitted.pseudotime_[fitted.grid_lineage_ == name]
+    for name in dict.fromkeys(result.grid_lineage):
+        grid = result.pseudotime[result.grid_lineage == name]
         span = f"{grid[0]:.3g} to {grid[-1]:.3g}"
-        found.append(f"{name} {span}" if isinstance(fitted.lineage_, list) else span)
+        found.append(f"{name} {span}" if result.is_joint else span)
     return found
 
 
-def _cells(fitted) -> str | None:
-    cells = getattr(fitted, "n_cells_", None)  # a clusterer of an older file has none
+def _cells(fitted: Fitted | FitResult) -> str | None:
+    cells = result_of(fitted).n_cells  # a clusterer of an older file has none
     if isinstance(cells, Mapping):
         return "; ".join(f"{name} {number:,}" for name, number in cells.items())
     return None if cells is None else f"{cells:,}"

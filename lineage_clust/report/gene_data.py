@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
 from .columns import is_detail
 from .facts import names_of
@@ -15,7 +16,7 @@ from .facts import names_of
 _DIGITS = 6
 
 
-def gene_data(fitted) -> str:
+def gene_data(fitted: Fitted | FitResult) -> str:
     """Return the gene table and small drawings of the trends, as JSON that can stand inside HTML.
 
     Parameters
@@ -30,16 +31,17 @@ def gene_data(fitted) -> str:
         of `gene_table_`, the gene first, numbers with six significant digits; `paths`: an SVG path a gene; `colors`: one
         a cluster.
     """
-    table = fitted.gene_table_
+    result = result_of(fitted)
+    table = result.gene_table
     columns = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
     lineages = names_of(fitted)
     columns += [{**_column(str(name), table[name]), "detail": is_detail(str(name), lineages)} for name in table]
     data = {
         "columns": columns,
-        "paths": sparklines.paths(fitted.scaled_trends_, fitted.grid_lineage_),
-        "boundaries": sparklines.boundaries(fitted.grid_lineage_),
+        "paths": sparklines.paths(result.scaled, result.grid_lineage),
+        "boundaries": sparklines.boundaries(result.grid_lineage),
         "size": [sparklines.WIDTH, sparklines.HEIGHT],
-        "colors": cluster_colors(fitted.n_clusters_),
+        "colors": cluster_colors(result.n_clusters),
         "unassigned": UNASSIGNED,
     }
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))

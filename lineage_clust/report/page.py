@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import __version__
+from .._version import __version__
+from ..lineage.lineage import check_anndata
 from ..plotting.colors import cluster_colors
+from ..results.result import FitResult, Fitted, result_of
 from ..utils.atomic import write_whole
 from ..utils.progress import bar, progress_bars
 from . import facts, sparklines
@@ -30,13 +32,40 @@ _CAUTION = (
 _GENES_NAMED = 20  # of those that failed for one reason
 
 
-def write_report(fitted: Any, path: str | Path, adata: Any = None, title: str | None = None) -> None:
-    """Write the report of a fitted TrendClusterer; see :meth:`lineage_clust.TrendClusterer.report`."""
+def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str | None = None) -> None:
+    """Write a report: one HTML file with pictures, tables, parameters and versions.
+
+    It opens in any browser and needs no network: pictures, style and script are inside. The table of genes can be
+    searched, sorted and saved as CSV.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the file; an existing one is replaced, once the new one is complete.
+    adata : AnnData, default=None
+        The cells that were fitted, if the report is to show them too.
+    title : str, default=None
+        Heading; `None` = by the lineage.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import lineage_clust as lc
+    >>> tc = lc.TrendClusterer(random_state=0).fit(lc.datasets.bone_marrow(), lineage="Ery")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tc.report(f"{folder}/ery.html")
+    ...     Path(folder, "ery.html").read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
+    """
+    result_of(fitted)
+    if adata is not None:
+        check_anndata(adata)
     text = render(fitted, adata, title)
     write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", newline="\n"))
 
 
-def render(fitted: Any, adata: Any = None, title: str | None = None) -> str:
+def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     """Return the page as text; the same fit gives the same text.
 
     Parameters
@@ -48,6 +77,7 @@ def render(fitted: Any, adata: Any = None, title: str | None = None) -> str:
     title
         Heading; `None` = by the lineage.
     """
+    result = result_of(fitted)
     title = facts.default_title(fitted) if title is None else str(title)
     lineages = facts.names_of(fitted)
     script = _resource("page.js")
@@ -73,7 +103,7 @@ def render(fitted: Any, adata: Any = None, title: str | None = None) -> str:
         caution=escape(_CAUTION),
         pictures="".join(_picture(picture, image) for picture, image in shown) or _no_pictures(fitted),
         clusters=clusters,
-        meanings=_meanings(["gene", "trend", *map(str, fitted.gene_table_)], lineages),
+        meanings=_meanings(["gene", "trend", *map(str, result.gene_table)], lineages),
         failures=failures,
         parameters=_parameters(fitted),
         versions=_table(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
@@ -85,9 +115,10 @@ def _resource(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _drawn(fitted, adata) -> list[tuple]:
+def _drawn(fitted: Fitted | FitResult, adata) -> list[tuple]:
     """Return each picture and its image."""
-    with progress_bars(fitted.show_progress_bar):
+    result = result_of(fitted)
+    with progress_bars(result.fitter.show_progress_bar):
         return [(picture, embedded(picture)) for picture in bar(list(pictures(fitted, adata)), "pictures", "picture")]
 
 
@@ -101,8 +132,9 @@ def _picture(picture, image: tuple[str, int, int]) -> str:
     )
 
 
-def _no_pictures(fitted) -> str:
-    advice = "" if fitted.alpha is None else " Fit with alpha=None to cluster all genes, or choose other genes."
+def _no_pictures(fitted: Fitted | FitResult) -> str:
+    result = result_of(fitted)
+    advice = "" if result.gate.alpha is None else " Fit with alpha=None to cluster all genes, or choose other genes."
     return f'<section id="panels"><h2>Clusters</h2><p>No gene is in a cluster.{advice}</p></section>\n'
 
 
@@ -113,16 +145,17 @@ def _definitions(rows: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def _cluster_table(fitted, lineages: list[str]) -> str:
-    table = fitted.cluster_table_
+def _cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
+    result = result_of(fitted)
+    table = result.cluster_table
     if len(table) == 0:
         return ""
     bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]
     bounds = [f"{name}_{end}" for name in bounded for end in ("lower", "upper")]
     leading = [name for name in ("size", "top_genes") if name in table]
     columns = [*leading, *(name for name in table if name not in [*bounds, *leading])]
-    colors = cluster_colors(fitted.n_clusters_)
-    lines = sparklines.paths(fitted.cluster_centers_, fitted.grid_lineage_)
+    colors = cluster_colors(result.n_clusters)
+    lines = sparklines.paths(result.centers, result.grid_lineage)
     rows = []
     for position, (cluster, row) in enumerate(table.iterrows()):
         number = int(cluster)
@@ -171,7 +204,7 @@ def _meanings(columns: list[str], lineages: list[str]) -> str:
     return "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in known if text)
 
 
-def _failures(fitted) -> str:
+def _failures(fitted: Fitted | FitResult) -> str:
     found = facts.failures(fitted)
     if not found:
         return ""
@@ -187,7 +220,7 @@ def _failures(fitted) -> str:
     )
 
 
-def _parameters(fitted) -> str:
+def _parameters(fitted: Fitted) -> str:
     tables = []
     for owner, rows in facts.parameters(fitted).items():
         marked = [

@@ -5,9 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
-from ..results.tables import top_order
+import numpy as np
+
+from ..contracts.asking import fitted_value
+from ..plotting import views
+from ..results.result import FitResult, Fitted, result_of
 
 _DPI = 130
 _CSS_DPI = 96  # a CSS pixel is 1/96 inch
@@ -37,7 +42,7 @@ class Picture:
     draw: Callable
 
 
-def pictures(fitted, adata=None) -> Iterator[Picture]:
+def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
     """Yield the pictures that the fit has something to show in.
 
     Parameters
@@ -47,26 +52,27 @@ def pictures(fitted, adata=None) -> Iterator[Picture]:
     adata
         The cells, to be drawn behind trends, or `None`.
     """
-    if fitted.n_clusters_ == 0:
+    result = result_of(fitted)
+    if result.n_clusters == 0:
         return
     clusters = "; ".join(
         f"cluster {cluster}, {row['size']} gene{'s' if row['size'] != 1 else ''}, peaks at {row['peak']:.2g}"
-        for cluster, row in fitted.cluster_table_.iterrows()
+        for cluster, row in result.cluster_table.iterrows()
     )
     yield Picture(
         "panels",
         "Clusters",
         "One panel a cluster: thin lines are genes, the thick line is their mean, the band one standard deviation.",
         f"One panel a cluster with the trends of its genes over pseudotime: {clusters}.",
-        fitted.plot,
+        partial(views.plot, result),
     )
     yield Picture(
         "heatmap",
         "Heatmap",
         "One row a gene, by cluster and time of its peak; the colour is scaled expression.",
-        f"Heatmap of {int((fitted.labels_ >= 0).sum()):,} genes over pseudotime, sorted by cluster: the high values "
+        f"Heatmap of {int((result.labels >= 0).sum()):,} genes over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
-        fitted.plot_heatmap,
+        partial(views.plot_heatmap, result),
     )
     leading, behind = leading_genes(fitted), "" if adata is None else "; dots are cells"
     yield Picture(
@@ -74,18 +80,18 @@ def pictures(fitted, adata=None) -> Iterator[Picture]:
         "Leading genes",
         f"Of each cluster, genes of which the trend explains most, with its 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
-        lambda: fitted.plot_genes(leading, adata),
+        partial(views.plot_genes, result, leading, adata),
     )
-    if hasattr(fitted.clusterer_, "graph_"):
-        graph = fitted.clusterer_.graph_
+    graph = fitted_value(result.clusterer, "graph_")
+    if graph is not None:
         yield Picture(
             "graph",
             "Graph of genes",
             "One point per gene, connected to the genes with the most similar trends; the colour is the cluster.",
             f"Graph of {graph.vcount():,} genes and {graph.ecount():,} ties between neighbours, coloured by cluster.",
-            fitted.plot_graph,
+            partial(views.plot_graph, result),
         )
-    curve = getattr(fitted.clusterer_, "stability_", None)
+    curve = fitted_value(result.clusterer, "stability_")
     if curve is not None:
         yield Picture(
             "stability",
@@ -93,18 +99,25 @@ def pictures(fitted, adata=None) -> Iterator[Picture]:
             f"How distinct the clusters are, by their number. {curve.why}",
             f"Support, connectivity and correlation of the least distinct clusters, for 1 to {curve.n_clusters.max()} "
             f"clusters; chosen were {curve.chosen}. {curve.why}",
-            fitted.plot_stability,
+            partial(views.plot_stability, result),
         )
 
 
-def leading_genes(fitted) -> list[str]:
+def leading_genes(fitted: Fitted | FitResult) -> list[str]:
     """Return some genes of each cluster that its trends explain best, by cluster; of many clusters, of the best explained."""
-    lists = fitted.genes_by_cluster()
+    result = result_of(fitted)
+    lists = {cluster: _leading_first(result, cluster) for cluster in range(result.n_clusters)}
     each = max(1, _N_LEADING // len(lists))
     chosen = [gene for genes in lists.values() for gene in genes[:each]]
-    explained = dict(zip(fitted.gene_table_.index, top_order(fitted.gene_table_), strict=True))
+    explained = dict(zip(result.genes, result.importance, strict=True))
     best = set(sorted(chosen, key=lambda gene: -explained[gene])[:_N_LEADING])
     return [gene for gene in chosen if gene in best]
+
+
+def _leading_first(result: FitResult, cluster: int) -> list[str]:
+    """Return the genes of a cluster, those first of which the trend explains most."""
+    members = np.flatnonzero(result.labels == cluster)
+    return [result.genes[row] for row in members[np.argsort(-result.importance[members], kind="stable")]]
 
 
 def embedded(picture: Picture) -> tuple[str, int, int]:

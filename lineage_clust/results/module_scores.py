@@ -11,6 +11,9 @@ from ..expression.moments import weighted_products
 from ..expression.sums import column_totals
 from ..lineage.expression import expression_of, take
 from ..lineage.gene_names import gene_names
+from ..lineage.lineage import Lineage, check_anndata
+from ..lineage.reader import Reader
+from .result import FitResult
 
 
 def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=None) -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +37,26 @@ def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=N
         means = totals / n_cells
         variances = np.maximum(squares / n_cells - means**2, 0.0)
     return means, np.sqrt(np.where(variances > 1e-13 * squares / n_cells, variances, 0.0))
+
+
+def moments_of(adata, reader: Reader, lineage: Lineage, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each gene over all cells of an AnnData, of which a lineage was fitted."""
+    return moments(adata, genes, reader.layer, reader.use_raw, lineage)
+
+
+def transform(result: FitResult, adata) -> np.ndarray:
+    """Return a score per cell and cluster, see :meth:`lineage_clust.TrendClusterer.transform`."""
+    check_anndata(adata)
+    if result.n_clusters == 0:
+        raise ValueError(
+            f"There is no cluster to score: no gene of {len(result.genes)} has a trend with a q-value below "
+            f"alpha={result.gate.alpha}. Choose other genes, or fit with alpha=None."
+        )
+    reader = result.reader
+    return score(
+        adata, result.genes, result.labels, result.gene_means, result.gene_stds, reader.layer, reader.use_raw,
+        reader.memory_budget, reader.gene_symbols,
+    )  # fmt: skip
 
 
 def score(adata, genes, labels, means, stds, layer, use_raw, memory_budget=None, gene_symbols=None) -> np.ndarray:

@@ -1,90 +1,70 @@
-"""The tables of a fit, made when they are first looked at: what draws say of trends takes longer than the fit itself."""
+"""The tables of a fit: what posterior samples say of trends takes longer than the fit itself, so they are made on request."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn import config_context
 
+from ..contracts.asking import confidence_can_wait, fitted_value
 from ..trends import drawing
-from ..trends.lineage_fit import FittedLineage
-from ..trends.trends import Trends
 from ..utils.threads import few_threads
 from .own_labels import one_a_row
 from .tables import cluster_table, gene_table
 
+if TYPE_CHECKING:
+    from .result import FitResult
 
-@dataclass(frozen=True)
-class Tables:
-    """What the tables are made of.
+_OF_CLUSTERS = ["cluster", "confidence", "gene_ids"]
 
-    Attributes
+
+def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the gene table and the cluster table.
+
+    Parameters
     ----------
-    fits
-        One a lineage.
-    trends
-        Of all lineages, side by side.
-    labels
-        `(n_genes,)` clusters.
-    centers
-        `(n_clusters, n_points)` mean scaled trends.
-    clusterer
-        As fitted to the `grouped` genes, of which there may be none.
-    grouped
-        Their positions.
-    scale
-        How trends were scaled.
-    seed
-        Of the draws.
-    ids
-        `(n_genes,)` identifiers of genes that go by another name, or `None`.
+    result
+        Of a fit.
+    shapes
+        The columns of the gene table that do not depend on the clusters, if they are known already.
     """
+    trends = result.trends
+    genes = _shapes(result) if shapes is None else shapes.copy()
+    genes.insert(0, "cluster", result.labels)
+    genes.insert(1, "confidence", _confidence(result))
+    several = trends.grid_lineage if len(result.fits) > 1 else None
+    clusters = cluster_table(genes, result.centers, trends.grid, several)
+    if result.ids is not None:
+        genes["gene_ids"] = result.gene_ids
+    return genes, clusters
 
-    fits: Sequence[FittedLineage]
-    trends: Trends
-    labels: np.ndarray
-    centers: np.ndarray
-    clusterer: Any
-    grouped: np.ndarray
-    scale: Any
-    seed: int
-    ids: Sequence[str] | None = None
 
-    def make(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the gene table and the cluster table."""
-        trends = self.trends
-        with few_threads(trends.values.size):
-            can_draw = drawing.can_draw(self.fits)
-            uncertain = drawing.shape_uncertainty(self.fits, trends.genes) if can_draw else None
-        genes = gene_table(trends, uncertain)
-        genes.insert(0, "cluster", self.labels)
-        genes.insert(1, "confidence", self._confidence())
-        several = trends.grid_lineage if len(self.fits) > 1 else None
-        clusters = cluster_table(genes, self.centers, trends.grid, several)
-        if self.ids is not None:
-            genes["gene_ids"] = list(self.ids)
-        return genes, clusters
+def without_clusters(genes: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a gene table that do not depend on the clusters."""
+    return genes.drop(columns=[name for name in _OF_CLUSTERS if name in genes])
 
-    def _confidence(self) -> np.ndarray:
-        confidence = np.full(len(self.labels), np.nan)
-        if len(self.grouped) == 0:
-            return confidence
-        if getattr(self.clusterer, "confidence_", None) is not None:
-            confidence[self.grouped] = self.clusterer.confidence_
-        elif can_wait(self.clusterer) and drawing.can_draw(self.fits):
-            names = [self.trends.genes[gene] for gene in self.grouped]
-            default = config_context(transform_output="default")  # whatever is set when the table is looked at
-            with default, few_threads(len(names) * self.trends.values.shape[1]):
-                draws = drawing.scaled_posterior_draws(self.fits, self.trends, names, self.scale, self.seed)
-                found = self.clusterer.confidence(draws)
-            confidence[self.grouped] = one_a_row(f"confidence of {type(self.clusterer).__name__}", found, len(names))
+
+def _shapes(result: FitResult) -> pd.DataFrame:
+    with few_threads(result.values.size):
+        can_draw = drawing.can_draw(result.fits)
+        uncertain = drawing.shape_uncertainty(result.fits, result.genes) if can_draw else None
+    return gene_table(result.trends, uncertain)
+
+
+def _confidence(result: FitResult) -> np.ndarray:
+    confidence, grouped = np.full(len(result.labels), np.nan), result.grouped
+    if len(grouped) == 0:
         return confidence
-
-
-def can_wait(clusterer) -> bool:
-    """Return whether draws decide on nothing but the confidence, which the clusterer can be asked for later."""
-    return hasattr(clusterer, "confidence") and not getattr(clusterer, "needs_draws", True)
+    known = fitted_value(result.clusterer, "confidence_")
+    if known is not None:
+        confidence[grouped] = known
+    elif confidence_can_wait(result.clusterer) and drawing.can_draw(result.fits):
+        names = [result.genes[gene] for gene in grouped]
+        default = config_context(transform_output="default")  # whatever is set when the table is looked at
+        with default, few_threads(len(names) * result.values.shape[1]):
+            draws = drawing.scaled_posterior_draws(result.fits, result.trends, names, result.scale, result.seed)
+            found = result.clusterer.confidence(draws)
+        confidence[grouped] = one_a_row(f"confidence of {type(result.clusterer).__name__}", found, len(names))
+    return confidence

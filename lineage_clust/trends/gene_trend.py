@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
 from .calling import predict_model, readable_by
+from .pairing import resolve_pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,6 +62,9 @@ class GeneTrend:
     >>> trend.predict(np.array([0.5])).round(2).tolist()
     [1.0]
     """
+
+    drawn_by: ClassVar[Callable[[GeneTrend, Axes | None], Axes]]
+    """Draws a trend; `lineage_clust.plotting`, which knows how, sets it when it is imported."""
 
     def __init__(
         self,
@@ -160,12 +165,11 @@ class GeneTrend:
         GeneTrend
             Itself.
         """
-        from .. import components
         from .group_fit import fit_group
 
         if not self.is_prepared:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
-        smoother, model = components.resolve_pair(*self._asked)
+        smoother, model = resolve_pair(*self._asked)
         group = fit_group(self.x, self.w, self.y[:, None], self.x_test, smoother, model, genes=[self.gene])
         if group.failed:
             raise ValueError(f"{self.gene!r} cannot be fitted: {group.failed[0]}")
@@ -202,10 +206,8 @@ class GeneTrend:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw cells (if held), trend and interval; returns the Axes."""
-        from ..plotting import plot_gene_trend
-
         self._check_fitted()
-        return plot_gene_trend(self, ax=ax)
+        return self.drawn_by(self, ax)
 
     def write(self, path: str | Path) -> None:
         """Write the trend to a file (a pickle: read only files you trust)."""

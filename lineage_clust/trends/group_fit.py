@@ -14,11 +14,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .. import components
 from ..errors import NoTrendError
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
 from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
+from .pairing import PASSTHROUGH, adapt
 
 _COLUMNS = {
     "edf": ("edf_", np.nan),
@@ -92,7 +92,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
     lineage
         Name, for messages.
     """
-    model = components.adapt(model)
+    model = adapt(model)
     Y = expression_for(model, Y)
     asked = (copied(smoother), clone(model))
     check_distinct_times(x, smoother, grid, lineage)
@@ -108,7 +108,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
     if model.reads == "pseudotime":
         design = x[:, None]
     else:
-        if smoother != components.PASSTHROUGH:
+        if smoother != PASSTHROUGH:
             smoother.fit(*((x[:, None], None) if takes(smoother.fit, "y") else (x[:, None],)))
         design = _append(_basis(smoother, x), covariates)
         penalty = getattr(smoother, "penalty_", None)

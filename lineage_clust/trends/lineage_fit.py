@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .. import components
 from ..errors import NoTrendError
 from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
 from .calling import is_fitted
 from .group_fit import GroupFit, failed_group, fit_group
+from .pairing import adapt, model_of, smoother_for
 from .preparing import prepared_cells
 from .trends import Trends
 
@@ -83,11 +83,11 @@ def fit_trends(
     for members in members_of_groups:
         chosen = cells[members[0]]
         genes = [lineage.genes[index] for index in members]
-        own_model = components.adapt(components.resolve("model", models[members[0]]), n_jobs, backend)
+        own_model = adapt(model_of(models[members[0]]), n_jobs, backend)
         try:
             fit = fit_group(
                 chosen.x, chosen.w, chosen.expression(members), grid,
-                components.smoother_for(models[members[0]], smoother), own_model, genes=genes,
+                smoother_for(models[members[0]], smoother), own_model, genes=genes,
                 covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name,
             )  # fmt: skip
         except Exception as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pandas as pd
-from anndata import AnnData
 
 
 def text_index(names: Iterable[object], name: object = None) -> pd.Index:
@@ -52,16 +51,3 @@ def plain_text(table: pd.DataFrame) -> pd.DataFrame:
             table[name] = column.astype(object)
     table.index = text_index(table.index, table.index.name)
     return table
-
-
-def plain_annotations(adata: AnnData) -> AnnData:
-    """Return an AnnData of the same arrays, with text in obs, var and the tables of obsm as dtype object."""
-    obs, var = plain_text(adata.obs), plain_text(adata.var)
-    obsm = {
-        key: values.set_axis(obs.index, axis=0) if isinstance(values, pd.DataFrame) else values
-        for key, values in adata.obsm.items()
-    }
-    return AnnData(
-        adata.X, obs=obs, var=var, obsm=obsm, varm=dict(adata.varm), layers=dict(adata.layers), obsp=dict(adata.obsp),
-        varp=dict(adata.varp), uns=dict(adata.uns),
-    )  # fmt: skip

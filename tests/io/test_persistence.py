@@ -210,7 +210,7 @@ def test_a_changed_byte_is_found_wherever_it_is(ordinary):
         changed = bytearray(data)
         changed[place] ^= int(rng.integers(1, 256))
         with pytest.raises(ValueError, match=r"damaged|not a file of|newer release"):
-            persistence.from_bytes(bytes(changed))
+            persistence.from_bytes(bytes(changed), lc.TrendClusterer)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.9999])
@@ -223,7 +223,7 @@ def test_a_truncated_file_is_refused(share, ordinary, tmp_path):
 
 def test_bytes_behind_the_end_are_found(ordinary):
     with pytest.raises(ValueError, match="damaged"):
-        persistence.from_bytes(persistence.to_bytes(ordinary) + b"\0")
+        persistence.from_bytes(persistence.to_bytes(ordinary) + b"\0", lc.TrendClusterer)
 
 
 def test_foreign_files_are_refused(ordinary, tmp_path):
@@ -240,7 +240,7 @@ def test_foreign_files_are_refused(ordinary, tmp_path):
 
 def test_a_newer_format_is_refused_and_an_older_one_is_brought_up_to_date(ordinary, monkeypatch):
     data = persistence.to_bytes(ordinary)
-    monkeypatch.setattr(persistence, "FORMAT_VERSION", 4)
+    monkeypatch.setattr(persistence, "FORMAT_VERSION", 5)
     newer = persistence.to_bytes(ordinary)
 
     def rename(manifest):
@@ -250,11 +250,11 @@ def test_a_newer_format_is_refused_and_an_older_one_is_brought_up_to_date(ordina
     def rename_back(manifest):
         return {**manifest, "estimator": manifest["old"]}
 
-    monkeypatch.setattr(persistence, "UPGRADES", {2: rename, 3: rename_back})
-    assert_same(vars(persistence.from_bytes(data)), vars(ordinary))
-    monkeypatch.setattr(persistence, "FORMAT_VERSION", 2)
-    with pytest.raises(ValueError, match=r"has format 4, of a newer release .* Update lineage_clust"):
-        persistence.from_bytes(newer)
+    monkeypatch.setattr(persistence, "UPGRADES", {3: rename, 4: rename_back})
+    assert_same(vars(persistence.from_bytes(data, lc.TrendClusterer)), vars(ordinary))
+    monkeypatch.setattr(persistence, "FORMAT_VERSION", 3)
+    with pytest.raises(ValueError, match=r"has format 5, of a newer release .* Update lineage_clust"):
+        persistence.from_bytes(newer, lc.TrendClusterer)
 
 
 def test_a_file_of_the_first_format_still_opens():
@@ -283,7 +283,7 @@ def test_a_crafted_manifest_gives_a_sentence_and_runs_nothing(ordinary):
         ["not", "a", "clusterer"],
     ):
         with pytest.raises(ValueError, match="cannot be read as a TrendClusterer"):
-            persistence.from_bytes(forged(persistence.to_bytes(ordinary), change))
+            persistence.from_bytes(forged(persistence.to_bytes(ordinary), change), lc.TrendClusterer)
 
 
 def forged(data: bytes, tree: object) -> bytes:

@@ -6,8 +6,9 @@ import pytest
 from anndata import AnnData
 
 import lineage_clust as lc
-from lineage_clust.lineage.annotations import covariate_strips
+from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.lineage.lineage import read_lineage
+from lineage_clust.plotting.covariates import covariate_strips
 
 
 def fit(adata, covariates, **parameters):
@@ -31,7 +32,7 @@ def test_numbers_of_dtype_object_are_one_column(adata):
 def test_numbers_of_dtype_object_are_a_numeric_strip_and_an_offset(adata):
     adata.obs["as_object"] = adata.obs["depth"].astype(object)
     grid, names = np.linspace(0, 1, 9), np.full(9, "A", dtype=object)
-    one, other = covariate_strips(adata, ["depth", "as_object"], grid, names)
+    one, other = covariate_strips(read_annotations(adata, ["depth", "as_object"], ["A"]), grid, names)
     np.testing.assert_array_equal(one.colors, other.colors)
     assert other.categories == {}
     offsets = [read_lineage(adata, "A", offset=key).offset for key in ("depth", "as_object")]
@@ -44,7 +45,7 @@ def test_a_level_for_every_cell_is_refused(adata):
     with pytest.raises(ValueError, match=f"Covariate {message}"):
         fit(adata, ["barcode"])
     with pytest.raises(ValueError, match=f"covariate_key {message}"):
-        covariate_strips(adata, "barcode", np.linspace(0, 1, 9), np.full(9, "A", dtype=object))
+        read_annotations(adata, "barcode", ["A"])
 
 
 def test_a_missing_level_is_refused_where_it_matters(adata):

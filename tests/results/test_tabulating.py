@@ -44,7 +44,7 @@ def test_a_fit_at_a_fixed_resolution_draws_nothing(adata, calls):
 
 def test_confidence_is_that_of_a_fit_with_draws(adata):
     fitted = clone(FIXED).fit(adata)
-    tables = fitted._tables
+    tables = fitted._result
     names = [fitted.genes_[gene] for gene in tables.grouped]
     draws = drawing.scaled_posterior_draws(tables.fits, tables.trends, names, "zscore", tables.seed)
     again = GraphClusterer(resolution=0.5, random_state=0).fit(fitted.scaled_trends_[tables.grouped], draws=draws)
@@ -67,11 +67,11 @@ def test_copies_have_the_same_tables(adata, tmp_path, how, looked_at):
         fitted.gene_table_  # noqa: B018
     if how == "pickled":
         copy = pickle.loads(pickle.dumps(fitted))
-        assert ("gene_table_" in vars(copy)) == looked_at
+        assert bool(copy._result.made) == looked_at
     else:
         fitted.save(tmp_path / "fit.lc")
         copy = TrendClusterer.load(tmp_path / "fit.lc")
-        assert "gene_table_" in vars(copy)
+        assert copy._result.made
     pd.testing.assert_frame_equal(copy.gene_table_, fitted.gene_table_)
     pd.testing.assert_frame_equal(copy.cluster_table_, fitted.cluster_table_)
 
@@ -102,3 +102,35 @@ def test_clusterers_without_draws_have_no_confidence(adata, calls):
     fitted = clone(FIXED).set_params(clusterer=KMeans(3)).fit(adata)
     assert fitted.gene_table_["confidence"].isna().all()
     assert len(calls) == 1  # for shapes
+
+
+def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
+    """Genes are sorted by what their trends explain, and that is known after the fit."""
+    fitted = clone(FIXED).fit(adata)
+    fitted.predict(adata)
+    fitted.trends_for(adata)
+    lists = fitted.genes_by_cluster()
+    fitted.write_gene_lists(tmp_path / "lists.gmt")
+    for draw in (fitted.plot, fitted.plot_heatmap, fitted.plot_graph, lambda: fitted.plot_genes(lists[0][:2], adata)):
+        draw()
+    fitted.cut(n_clusters=2).predict(adata)
+    fitted.to_frame()
+    pickle.dumps(fitted)
+    assert not calls
+    assert not fitted._result.made
+    explained = fitted.gene_table_["deviance_explained"]
+    assert all(explained[genes].is_monotonic_decreasing for genes in lists.values())
+
+
+def test_tables_of_another_level_share_the_shapes(adata, calls):
+    fitted = clone(FIXED).fit(adata)
+    table = fitted.gene_table_
+    assert len(calls) == 2
+    coarse = fitted.cut(n_clusters=2)
+    shapes = [name for name in table if name not in ("cluster", "confidence")]
+    pd.testing.assert_frame_equal(coarse.gene_table_[shapes], table[shapes])
+    assert len(calls) == 3  # for the confidence in the other clusters
+    fresh = clone(FIXED).fit(adata).cut(n_clusters=2)
+    pd.testing.assert_frame_equal(coarse.gene_table_, fresh.gene_table_)
+    pd.testing.assert_frame_equal(coarse.cluster_table_, fresh.cluster_table_)
+    assert fitted.gene_table_ is table

@@ -9,10 +9,10 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import adjusted_rand_score
 
 import lineage_clust as lc
-from lineage_clust.components import resolve_pair
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.trends import drawing, lineage_fit, shapes
 from lineage_clust.trends.lineage_fit import fit_trends
+from lineage_clust.trends.pairing import resolve_pair
 
 FOREST = RandomForestRegressor(20, min_samples_leaf=20, random_state=0)  # takes weights, has no posterior
 

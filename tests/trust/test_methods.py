@@ -44,8 +44,6 @@ def test_what_is_not_fitted(method, cells, tmp_path):
     arguments = {"save": [tmp_path / "file"], "to_anndata": [], "plot": [], "get_feature_names_out": []}
     with pytest.raises(NotFittedError, match=r"not fitted yet. Call 'fit'"):
         getattr(lc.TrendClusterer(), method)(*arguments.get(method, [cells]))
-    with pytest.raises(NotFittedError):
-        lc.TrendClusterer().held_out(cells, "A")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,7 +122,7 @@ def test_look_ups(call, error, message, fitted):
 
 
 def test_a_lineage_that_was_not_fitted(fitted, cells, refuses):
-    refuses(lambda: fitted.held_out(cells, "B"), UnknownNameError, "Lineage 'B' was not fitted; 'A' was", cells)
+    refuses(lambda: fitted._result.held_out(cells, "B"), UnknownNameError, "Lineage 'B' was not fitted; 'A' was", cells)
 
 
 def test_results_for_other_genes_are_missing_and_not_wrong(fitted, make_adata):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -28,6 +27,10 @@ from .design import make_design
 from .gaussian import fit_gaussian
 from .glm import fit_glm
 from .pirls import Likelihood
+
+_BY_GENE = (
+    "lambda_", "edf_", "scale_", "deviance_explained_", "converged_", "n_iter_", "theta_", "spread_",
+)  # fmt: skip
 
 
 class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -335,48 +338,35 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         genes = genes.astype(int)
         other = clone(self)
-        other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in self.get_params(deep=False)})
         coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
         other.coef_, other.intercept_, other._single = coef[genes], intercept[genes], False
-        names = (
-            "lambda_",
-            "edf_",
-            "scale_",
-            "deviance_explained_",
-            "statistic_",
-            "pvalue_",
-            "converged_",
-            "n_iter_",
-            "theta_",
-            "spread_",
-        )
-        for name in names:
-            if hasattr(self, name):
+        other._link, other._has_intercept, other.n_features_in_ = self._link, self._has_intercept, self.n_features_in_
+        for name in _BY_GENE:
+            if name in vars(self):  # not every family has all of them
                 setattr(other, name, getattr(self, name)[genes])
-        other.__dict__.pop("_tests", None)
+        other._tests = tuple(values[genes] for values in self._tested())
         other.note_ = [self.note_[gene] for gene in genes]
         other.failed_ = {new: self.failed_[int(old)] for new, old in enumerate(genes) if int(old) in self.failed_}
         other.posterior_ = self.posterior_.take(genes)
         return other
 
-    @cached_property
+    @property
     def statistic_(self) -> np.ndarray:
         """Statistics `(n_genes,)` of the tests, made when they or their p-values are first asked for."""
-        return self._tested("statistic_")
+        return self._tested()[0]
 
-    @cached_property
+    @property
     def pvalue_(self) -> np.ndarray:
         """P-values `(n_genes,)` of the tests."""
-        return self._tested("pvalue_")
+        return self._tested()[1]
 
-    def _tested(self, name: str) -> np.ndarray:
+    def _tested(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return statistics and p-values, made once; two threads that ask at once both make them, without a lock."""
         check_is_fitted(self, "lambda_")
-        known = self.__dict__
-        tests = known.get("_tests")
-        if tests is not None:  # else another thread was faster
-            known["statistic_"], known["pvalue_"] = tests.run()
-            known.pop("_tests", None)
-        return known[name]
+        tests = self._tests
+        if not isinstance(tests, tuple):
+            self._tests = tests = tests.run()
+        return tests
 
     def _predictor(self, X, return_std):
         check_is_fitted(self)
@@ -401,12 +391,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if single else (coef, intercept)
         self.lambda_, self.edf_, self.scale_ = result.lambda_, result.edf, result.scale
         self.deviance_explained_ = result.deviance_explained
-        for name in ("statistic_", "pvalue_", "_tests"):  # of an earlier fit
-            self.__dict__.pop(name, None)
-        if isinstance(result.tests, tuple):
-            self.__dict__["statistic_"], self.__dict__["pvalue_"] = result.tests
-        else:
-            self._tests = result.tests
+        self._tests = result.tests
         self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
         self.posterior_, self.spread_ = result.posterior, result.spread
         self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter

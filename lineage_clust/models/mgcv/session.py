@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import threading
 from types import SimpleNamespace
 
 import numpy as np
 
+from ...utils.forking import ProcessLock
 from ..notes import spread_of
 from ..per_gene import UnfitGeneError
 
@@ -80,7 +80,7 @@ function() {
   list(fit = here$fit, rows = here$rows, version = format(utils::packageVersion("mgcv")))
 }
 """
-_start = threading.Lock()
+_start = ProcessLock()
 _sessions: list = []
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .results import default_key, h5ad_bytes
+from .io.results import default_key, h5ad_bytes
 
 if TYPE_CHECKING:
-    from ..clusterer import TrendClusterer
-    from ..utils.atomic import Writer
+    from .clusterer import TrendClusterer
+    from .utils.atomic import Writer
 
 
 def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:

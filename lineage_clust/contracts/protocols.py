@@ -1,9 +1,4 @@
-"""What smoothers, models and clusterers of one's own must have, and what they may have, as typing protocols.
-
-All of them are scikit-learn estimators: `__init__` only stores its arguments, `get_params` and `set_params` (inherited from
-:class:`sklearn.base.BaseEstimator`) make copies of them, what `fit` finds out ends in `_`, and `fit` changes no parameter.
-A class need not inherit from a protocol. `isinstance(component, Model)` says whether the methods are there.
-"""
+"""The protocols; :mod:`lineage_clust.contracts` says what is common to all."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .utils.types import Matrix, Predicted
+from ..utils.types import Matrix, Predicted
 
 __all__ = [
     "Clusterer",

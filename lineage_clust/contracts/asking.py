@@ -1,0 +1,138 @@
+"""What a component has of what the protocols call optional: every question that is asked of it, in one place.
+
+Smoothers, models and clusterers need not be of this library; what a class does not declare or have is answered here as the
+protocols say, so that no other module looks for attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def has_method(component: object, name: str) -> bool:
+    """Return whether a component has a method.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> has_method(Ridge(), "predict"), has_method(Ridge(), "transform")
+    (True, False)
+    """
+    return callable(getattr(component, name, None))
+
+
+def fitted_value(component: object, name: str) -> Any:
+    """Return what a component found out in `fit` under an optional name, or `None`.
+
+    Examples
+    --------
+    >>> from lineage_clust import BSplineSmoother
+    >>> fitted_value(BSplineSmoother(), "penalty_") is None
+    True
+    """
+    return getattr(component, name, None)
+
+
+# ---- smoothers
+
+
+def lacks_domain(smoother: object) -> bool:
+    """Return whether a smoother has a parameter `domain` that nobody has set."""
+    return getattr(smoother, "domain", ()) is None
+
+
+def n_times_needed(smoother: object) -> int:
+    """Return how many different pseudotimes a smoother needs: one more than the order of its penalty."""
+    return int(getattr(smoother, "penalty_order", 1)) + 1
+
+
+# ---- models
+
+
+def reads_of(model: object) -> str | None:
+    """Return what a model reads, "design" or "pseudotime"; `None` for a regressor that declares nothing.
+
+    Examples
+    --------
+    >>> from lineage_clust import PyGAM
+    >>> from sklearn.linear_model import Ridge
+    >>> reads_of(PyGAM()), reads_of(Ridge())
+    ('pseudotime', None)
+    """
+    return getattr(type(model), "reads", None)
+
+
+def takes_sparse_expression(model: object) -> bool:
+    """Return whether `y` of a model may be a CSR or CSC matrix."""
+    return bool(getattr(type(model), "takes_sparse_y", False))
+
+
+def reads_blocks(model: object) -> bool:
+    """Return whether `y` of a model may be expression that stays in its file and is read in blocks."""
+    return bool(getattr(type(model), "reads_blocks", False))
+
+
+def needed_smoother(model: object) -> str | None:
+    """Return the name of the only smoother that a model works with, if it declares one."""
+    return getattr(type(model), "needs_smoother", None)
+
+
+def minimises_deviance(model: object) -> bool:
+    """Return whether a model's trends cannot explain less than a constant does, unless its fit went wrong."""
+    return bool(getattr(type(model), "minimises_deviance", True))
+
+
+def has_posterior(model: object) -> bool:
+    """Return whether trends can be drawn from the posterior of a fitted model."""
+    return has_method(model, "sample")
+
+
+def family_of(model: object) -> tuple[str | None, str | None]:
+    """Return family and link of a model as its parameters say, `None` for what it has not.
+
+    Examples
+    --------
+    >>> from lineage_clust import GAM, PyGAM
+    >>> family_of(GAM("poisson")), family_of(PyGAM())
+    (('poisson', None), ('gaussian', None))
+    """
+    family = getattr(model, "family", getattr(model, "distribution", None))
+    family = "gaussian" if isinstance(family, str) and family == "normal" else family
+    link = getattr(model, "link", None)
+    return (family if isinstance(family, str) else None), (link or None)
+
+
+def has_default_backend(model: object) -> bool:
+    """Return whether a model has a parameter `backend` with joblib's default."""
+    return getattr(model, "backend", None) == "loky"
+
+
+# ---- clusterers
+
+
+def uses_draws(clusterer: object) -> bool:
+    """Return whether a clusterer declares that it uses draws of the trends."""
+    return bool(getattr(type(clusterer), "uses_draws", False))
+
+
+def needs_draws(clusterer: object, default: bool = False) -> bool:
+    """Return whether the labels of a clusterer depend on draws."""
+    return bool(getattr(clusterer, "needs_draws", default))
+
+
+def confidence_can_wait(clusterer: object) -> bool:
+    """Return whether draws decide on nothing but the confidence, which the clusterer can be asked for later."""
+    return has_method(clusterer, "confidence") and not needs_draws(clusterer, default=True)
+
+
+def votes(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the label of each row and its share of the votes, or `None` if a clusterer has no votes."""
+    return clusterer._vote(rows) if hasattr(clusterer, "_vote") else None
+
+
+def is_mapping(component: object) -> bool:
+    """Return whether a component is given by gene or lineage, as a mapping."""
+    return isinstance(component, Mapping)

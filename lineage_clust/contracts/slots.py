@@ -1,0 +1,75 @@
+"""Whether a component fits the slot that it was passed for: smoother, model or clusterer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, clone
+from sklearn.utils.validation import has_fit_parameter
+
+from .asking import has_method, reads_of, uses_draws
+
+_NEEDS = {"smoother": ("fit", "transform"), "model": ("fit", "predict"), "clusterer": ("fit",)}
+_UNFIT = {"model": (ClassifierMixin, ClusterMixin), "clusterer": (ClassifierMixin, RegressorMixin)}
+
+
+def component_for(slot: str, component: object, default: type) -> Any:
+    """Return a clone of a component, or a default one for `None`.
+
+    Parameters
+    ----------
+    slot
+        "smoother", "model" or "clusterer".
+    component
+        As given by the user.
+    default
+        The class that stands in for `None`.
+
+    Raises
+    ------
+    TypeError
+        If it is a class, lacks a method that the slot needs, or is of another kind.
+    ValueError
+        If its class declares what the slot does not know.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> component_for("model", Ridge(2.0), Ridge)
+    Ridge(alpha=2.0)
+    """
+    if component is None:
+        return default()
+    if isinstance(component, type):
+        raise TypeError(f"{slot} must be an instance; got the class {component.__name__}. Use {component.__name__}().")
+    missing = [method for method in _NEEDS[slot] if not has_method(component, method)]
+    if missing:
+        raise TypeError(
+            f"{slot} must have {' and '.join(_NEEDS[slot])}; {type(component).__name__} has no {' or '.join(missing)}. "
+            f"The default is {default.__name__}()."
+        )
+    if isinstance(component, _UNFIT.get(slot, ())):
+        kind = "regressor" if slot == "model" else "clusterer"
+        raise TypeError(
+            f"{slot} must be a {kind}; {type(component).__name__} is none. The default is {default.__name__}()."
+        )
+    _check_declarations(slot, component)
+    return clone(component)
+
+
+def with_defaults(component: Any, **values: Any) -> Any:
+    """Set parameters that a component of ours to keep has, and that are `None`."""
+    params = component.get_params(deep=False) if has_method(component, "get_params") else {}
+    wanted = {name: value for name, value in values.items() if value is not None and params.get(name, 0) is None}
+    return component.set_params(**wanted) if wanted else component
+
+
+def _check_declarations(slot: str, component: object) -> None:
+    """Raise an error if a class declares what it does not keep."""
+    name, reads = type(component).__name__, reads_of(component)
+    if slot == "model" and reads not in (None, "design", "pseudotime"):
+        raise ValueError(f"reads of a model must be 'design' or 'pseudotime'; {name} declares {reads!r}.")
+    if slot == "clusterer" and uses_draws(component) and not has_fit_parameter(component, "draws"):
+        raise TypeError(
+            f"{name} declares uses_draws, but its fit has no argument draws. Add it, or set uses_draws=False."
+        )

@@ -1,0 +1,32 @@
+"""Opening the cells that a path names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anndata import AnnData
+
+
+def read_cells(path: Path, backed: bool = False) -> AnnData:
+    """Return the AnnData of an h5ad file.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    backed
+        Whether the expression stays in the file.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is of another format.
+    """
+    from anndata import read_h5ad
+
+    if not path.exists():
+        raise ValueError(f"There is no file {str(path)!r}.")
+    try:
+        return read_h5ad(path, backed="r" if backed else None)
+    except Exception as error:  # h5py and anndata raise many kinds for a file of another format
+        raise ValueError(f"{str(path)!r} cannot be read as h5ad: {' '.join(str(error).split())}") from error

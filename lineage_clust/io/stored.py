@@ -1,0 +1,57 @@
+"""A result that lies in an AnnData: found again, and used again only for the same question."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from anndata import AnnData
+
+from ..errors import LineageClustWarning, quoted
+from . import provenance
+
+
+def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
+    """Return the result in `uns[key]` if it was computed from the same; otherwise warn of what differs.
+
+    Parameters
+    ----------
+    adata
+        What it was computed from.
+    key
+        Of `uns`.
+    source
+        What it is to be computed from, see :func:`lineage_clust.io.provenance.describe`.
+    """
+    stored = adata.uns.get(key)
+    if stored is None:
+        return None
+    text = _source_of(stored)
+    if text is None:
+        reason = "it was not written by this function"
+    else:
+        differing = provenance.differences(text, source)
+        if not differing:
+            return stored
+        reason = f"it was computed from other {quoted(differing)}"
+    warnings.warn(
+        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to say so yourself, or another key to keep both.",
+        LineageClustWarning,
+        stacklevel=3,
+    )
+    return None
+
+
+def with_source(result: AnnData, source: dict) -> AnnData:
+    """Return a result that says what it was computed from."""
+    result.uns["lineage_clust"]["source"] = provenance.to_json(source)
+    return result
+
+
+def _source_of(stored: Any) -> str | None:
+    """Return what a result says that it was computed from, or `None` if it is not one of ours, or not whole."""
+    whole = isinstance(stored, AnnData) and stored.X is not None
+    whole = whole and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
+    source = stored.uns.get("lineage_clust") if whole else None
+    return source.get("source") if isinstance(source, Mapping) else None

@@ -1,0 +1,95 @@
+"""Where lineages are read from and how, kept for reading other cells in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from anndata import AnnData
+from numpy.typing import ArrayLike
+
+from ..utils.types import Names, TimeRange, WeightThreshold
+from .annotations import Annotation, read_annotations
+from .gene_names import FittedSymbols, Symbols
+from .lineage import Lineage, read_lineage
+
+_FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The settings of reading; each is a parameter of :class:`lineage_clust.TrendClusterer` of the same name.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> Reader(layer="counts").read(lc.datasets.bone_marrow(), "Ery", ["Klf1"]).genes
+    ['Klf1']
+    """
+
+    time_key: str | None = None
+    lineage_key: Names = None
+    layer: str | None = None
+    use_raw: bool = False
+    backward: bool = False
+    time_range: TimeRange = None
+    endpoint: str = "plateau"
+    endpoint_threshold: float | None = None
+    weight_threshold: WeightThreshold = (0.01, 0.0)
+    gene_symbols: Symbols = None
+    covariates: Sequence[str] | None = None
+    offset: str | ArrayLike | None = None
+    n_points: int = 200
+    memory_budget: int | str | None = None
+
+    @classmethod
+    def of(cls, settings: object) -> Self:
+        """Return the reader with the settings that an object has as attributes."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    def read(
+        self,
+        adata: AnnData,
+        lineage: str | None,
+        genes: Sequence[str],
+        time_range: TimeRange = None,
+        to_fit: bool = True,
+    ) -> Lineage:
+        """Return one lineage of some cells; see :func:`lineage_clust.lineage.read_lineage`.
+
+        Parameters
+        ----------
+        adata
+            Cells.
+        lineage
+            Its name.
+        genes
+            Names of genes.
+        time_range
+            Overrides the one of the settings.
+        to_fit
+            Whether trends are fitted to these cells.
+        """
+        settings: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        if time_range is not None:
+            settings["time_range"] = time_range
+        return read_lineage(adata, lineage, genes=genes, to_fit=to_fit, **settings)
+
+    def annotations(self, adata: AnnData, keys: str | Sequence[str], lineages: Sequence[str]) -> list[Annotation]:
+        """Return covariates of the cells of some lineages."""
+        return read_annotations(
+            adata, keys, lineages, time_key=self.time_key, lineage_key=self.lineage_key, backward=self.backward,
+            weight_threshold=self.weight_threshold,
+        )  # fmt: skip
+
+    def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
+        """Return the settings that callbacks get as keywords."""
+        return {**{name: getattr(self, name) for name in _FOR_CALLBACKS}, "filter_cells": filter_cells}
+
+    def with_symbols(self, ids: Mapping[str, str] | None) -> Self:
+        """Return the reader for these or other cells after a fit, in which genes got names; `ids` has their identifiers."""
+        column = self.gene_symbols
+        if ids is None or not isinstance(column, str):
+            return self
+        return replace(self, gene_symbols=FittedSymbols(column, dict(ids)))

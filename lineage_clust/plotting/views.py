@@ -1,0 +1,366 @@
+"""Pictures of a fit: what the methods of TrendClusterer draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.asking import fitted_value
+from ..errors import UnknownNameError, did_you_mean
+from ..results.result import FitResult, Fitted, result_of
+from . import gene_panels, graph, heatmap, panels, stability
+from .covariates import covariate_strips
+from .strips import Strip
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot(
+    fitted: Fitted | FitResult,
+    clusters: Sequence[int] | None = None,
+    adata: AnnData | None = None,
+    covariate_key: str | Sequence[str] | None = None,
+    *,
+    ratio: float = 0.05,
+    cmap: Any = "viridis",
+    ncols: int = 3,
+    sharey: bool | str = False,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Figure:
+    """Draw one panel a cluster: every gene's scaled trend, the cluster's mean and a band of one standard deviation.
+
+    Parameters
+    ----------
+    clusters : sequence of int, default=None
+        Which clusters, in which order; `None` = all.
+    adata : AnnData, default=None
+        Where the covariates of the cells are, if `covariate_key` is given.
+    covariate_key : str or sequence of str, default=None
+        obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numbers,
+        the locally dominant one of categories.
+    ratio : float, default=0.05
+        Height of a strip, in heights of a panel.
+    cmap : str, default="viridis"
+        Colour map of numeric covariates.
+    ncols : int, default=3
+        Panels a row, at most.
+    sharey : bool or {"row", "col", "all", "none"}, default=False
+        Whether panels share the y axis.
+    figsize : (float, float), default=None
+        Inches; `None` = by the number of panels.
+    dpi : int, default=None
+        Dots per inch.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a cluster is not there, there is none, or covariates are asked for without `adata`.
+    """
+    result = result_of(fitted)
+    strips = _strips(result, adata, covariate_key, cmap)
+    return panels.plot_clusters(
+        result.scaled,
+        result.labels,
+        result.pseudotime,
+        genes=result.genes,
+        grid_lineage=result.grid_lineage,
+        importance=result.importance,
+        clusters=clusters,
+        ncols=ncols,
+        sharey=sharey,
+        figsize=figsize,
+        dpi=dpi,
+        ylabel=_value_label(result),
+        strips=strips,
+        ratio=ratio,
+    )
+
+
+def plot_heatmap(
+    fitted: Fitted | FitResult,
+    genes: Sequence[str] | None = None,
+    adata: AnnData | None = None,
+    covariate_key: str | Sequence[str] | None = None,
+    clusters: Sequence[int] | None = None,
+    *,
+    label_genes: Sequence[str] | int | None = None,
+    cmap: Any = None,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw scaled trends as rows of colours, ordered by cluster and by peak.
+
+    Parameters
+    ----------
+    genes : sequence of str, default=None
+        Which genes; `None` = all that are in a cluster.
+    adata : AnnData, default=None
+        Where the covariates of the cells are, if `covariate_key` is given.
+    covariate_key : str or sequence of str, default=None
+        obs keys that are drawn as bars above the rows, as in :meth:`lineage_clust.TrendClusterer.plot`.
+    clusters : sequence of int, default=None
+        Which clusters, in which order; `None` = all. -1 stands for the genes that are not assigned.
+    label_genes : sequence of str or int, default=None
+        Genes to name; or how many at most; `None` = as many as there is room for, those that the trend explains
+        best first.
+    cmap : str or Colormap, default=None
+        Of the trends; `None` = "RdBu_r" around 0 for z-scores, else "viridis".
+    ax : matplotlib.axes.Axes, default=None
+        Where the rows are drawn; `None` = a new figure.
+    figsize : (float, float), default=None
+        Inches of a new figure; `None` = by the number of genes.
+    dpi : int, default=None
+        Dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    UnknownNameError
+        If a gene was not fitted, or one to be named is not drawn.
+    ValueError
+        If a cluster is not there, there is none, or covariates are asked for without `adata`.
+    """
+    result = result_of(fitted)
+    rows = np.arange(len(result.genes)) if genes is None else _rows_of(result, genes)
+    if genes is not None and clusters is None:
+        clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
+    scaled = result.scaled
+    two_sided = result.scale != "minmax" and result.scale is not None and scaled.min() < 0 < scaled.max()
+    return heatmap.plot_heatmap(
+        scaled[rows],
+        result.labels[rows],
+        result.pseudotime,
+        [result.genes[row] for row in rows],
+        grid_lineage=result.grid_lineage,
+        clusters=clusters,
+        n_clusters=result.n_clusters,
+        label_genes=result.named(label_genes),
+        importance=result.importance[rows],
+        strips=_strips(result, adata, covariate_key),
+        center=0.0 if two_sided else None,
+        cmap=cmap,
+        value_label=_value_label(result),
+        ax=ax,
+        figsize=figsize,
+        dpi=dpi,
+    )
+
+
+def plot_genes(
+    fitted: Fitted | FitResult,
+    genes: str | Sequence[str],
+    adata: AnnData | None = None,
+    lineages: str | Sequence[str] | None = None,
+    *,
+    ncols: int = 4,
+    sharey: bool = False,
+    max_cells: int = 3000,
+    ax: Axes | Sequence[Axes] | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Figure:
+    """Draw the trends of genes with their 95 % intervals, one panel a gene, all lineages together.
+
+    Parameters
+    ----------
+    genes : str or sequence of str
+        Which genes, in which order.
+    adata : AnnData, default=None
+        The cells that were fitted; they are drawn, the darker the more they belong to the lineage.
+    lineages : str or sequence of str, default=None
+        Which of several lineages; `None` = all.
+    ncols : int, default=4
+        Panels a row, at most.
+    sharey : bool, default=False
+        Whether panels share the y axis.
+    max_cells : int, default=3000
+        Of more cells of a lineage, this many are drawn, chosen at random.
+    ax : Axes or sequence of Axes, default=None
+        One a gene; `None` = a new figure.
+    figsize : (float, float), default=None
+        Inches of a new figure; `None` = by the number of genes.
+    dpi : int, default=None
+        Dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UnknownNameError
+        If a gene or lineage was not fitted.
+    ValueError
+        If no gene is given, or none of them has a trend.
+    """
+    result = result_of(fitted)
+    genes = result.named(_names(genes))
+    trends = result.models
+    if adata is not None:
+        known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
+        cells = result.read(adata, known) if known else None
+        trends = trends.with_data(cells, result.fitter.prepare_kwargs)
+    return gene_panels.plot_gene_trends(
+        trends,
+        genes,
+        clusters=dict(zip(result.genes, result.labels.tolist(), strict=True)),
+        lineages=lineages,
+        max_cells=max_cells,
+        ncols=ncols,
+        sharey=sharey,
+        ax=ax,
+        figsize=figsize,
+        dpi=dpi,
+    )
+
+
+def plot_graph(
+    fitted: Fitted | FitResult,
+    ax: Axes | None = None,
+    label_hubs: int | Sequence[str] = 5,
+    *,
+    seed: int = 0,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw the graph of genes that was cut into clusters.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; `None` = a new figure.
+    label_hubs : int or sequence of str, default=5
+        How many hubs of a cluster are named at most, those with the strongest ties within it, as far as their names
+        do not overlap; or the genes to name.
+    seed : int, default=0
+        Of the layout.
+    figsize : (float, float), default=None
+        Inches of a new figure.
+    dpi : int, default=None
+        Dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the clusterer has no graph, or no gene was clustered.
+    """
+    result = result_of(fitted)
+    rows = _clustered_rows(result)
+    found = _of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
+    return graph.plot_graph(
+        found,
+        result.labels[rows],
+        [result.genes[row] for row in rows],
+        label_hubs=result.named(label_hubs),
+        n_clusters=result.n_clusters,
+        seed=seed,
+        ax=ax,
+        figsize=figsize,
+        dpi=dpi,
+    )
+
+
+def plot_stability(
+    fitted: Fitted | FitResult,
+    ax: Axes | None = None,
+    *,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw how distinct the clusters are, by their number.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; `None` = a new figure.
+    figsize : (float, float), default=None
+        Inches of a new figure.
+    dpi : int, default=None
+        Dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the clusterer has no stability curve, or no gene was clustered.
+    """
+    result = result_of(fitted)
+    curve = _of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
+    return stability.plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
+
+
+def _strips(result: FitResult, adata, covariate_key, cmap: Any = "viridis") -> list[Strip]:
+    """Return the strips of covariates."""
+    if covariate_key is None:
+        return []
+    if adata is None:
+        raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
+    names = list(dict.fromkeys(result.grid_lineage.tolist()))
+    annotations = result.reader.annotations(adata, covariate_key, names)
+    return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
+
+
+def _value_label(result: FitResult) -> str:
+    scale = result.scale if isinstance(result.scale, str) else ""
+    return {"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(scale, "expression")
+
+
+def _rows_of(result: FitResult, genes: Any) -> np.ndarray:
+    """Return the rows of genes, or raise an error that says why one has none."""
+    rows = {gene: row for row, gene in enumerate(result.genes)}
+    wanted = list(dict.fromkeys(result.named(_names(genes))))
+    if not wanted:
+        raise ValueError("genes is empty. Name at least one, or pass None for all.")
+    for gene in wanted:
+        if gene in result.failed:
+            raise UnknownNameError(f"{gene!r} has no trend: {result.failed[gene]}")
+        if gene not in rows:
+            raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, rows)}")
+    return np.array([rows[gene] for gene in wanted])
+
+
+def _clustered_rows(result: FitResult) -> np.ndarray:
+    """Return the rows that the clusterer was given: those that pass all bounds and are not constant."""
+    if len(result.grouped) == 0:
+        raise ValueError(
+            "There is nothing to draw: no gene was clustered. Look at gene_table_, or fit with alpha=None."
+        )
+    return result.grouped
+
+
+def _of_clusterer(result: FitResult, attribute: str, what: str, instead: str) -> Any:
+    """Return a result that not every clusterer has, or raise an error that says which one has it."""
+    _clustered_rows(result)
+    found = fitted_value(result.clusterer, attribute)
+    if found is None:
+        raise ValueError(f"{type(result.clusterer).__name__} has no {what} to draw. Fit with clusterer={instead}.")
+    return found
+
+
+def _names(genes: Any) -> list:
+    if isinstance(genes, str):
+        return [genes]
+    if np.ndim(genes) != 1:
+        raise TypeError(f"genes must be a name or a sequence of names; got {genes!r}.")
+    return list(genes)

@@ -1,0 +1,53 @@
+"""Other levels of the hierarchy of clusters."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TypeVar
+
+from ..contracts.asking import has_method
+from .result import Fitted, result_of
+
+Estimator = TypeVar("Estimator", bound=Fitted)
+
+
+def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | None = None) -> Estimator:
+    """Return a fitted copy with the clusters of another level of the hierarchy, without a new fit.
+
+    Every finer partition divides clusters of the coarser one. Trends, tests and the shapes of the genes are shared
+    with this estimator.
+
+    Parameters
+    ----------
+    n_clusters : int, default=None
+        Number of clusters.
+    min_support : float, default=None
+        Clusters are divided as far down as there is a division that independent halves of the data agree on by at
+        least this much beyond chance.
+
+    Returns
+    -------
+    TrendClusterer
+        Clusters are numbered by the time of their peak, as after `fit`.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of both is given or it is out of range, or the clusterer has no hierarchy.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> tc = lc.TrendClusterer(lineage="Myeloid", random_state=0).fit(lc.datasets.bone_marrow())
+    >>> tc.cut(n_clusters=2).n_clusters_
+    2
+    """
+    result = result_of(fitted)
+    if not has_method(result.clusterer, "cut") or len(result.grouped) == 0:
+        raise ValueError(
+            f"There is no hierarchy to cut: {type(result.clusterer).__name__} made none, or no gene was clustered. Fit "
+            "with clusterer=GraphClusterer()."
+        )
+    other = copy(fitted)
+    other._result = result.with_clusterer(result.clusterer.cut(n_clusters, min_support))
+    return other

@@ -1,0 +1,52 @@
+"""How well the mean trends of the clusters predict cells that were not fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..expression.moments import weighted_products
+from .result import FitResult
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def held_out_deviance(result: FitResult, adata: AnnData) -> float:
+    """Return the share of held-out deviance that cluster mean trends explain; see `lineage_clust.scoring.trend_deviance`."""
+    assigned = np.flatnonzero(result.labels >= 0)
+    explained = []
+    for name in result.names:
+        lineage = result.held_out(adata, name)
+        inside = result.grid_lineage == ("" if name is None else name)
+        grid, centres = result.pseudotime[inside], result.centers[:, inside]
+        curves = np.array([np.interp(lineage.pseudotime, grid, centre) for centre in centres])
+        explained.append(
+            _explained(
+                curves.reshape(len(centres), len(lineage.pseudotime)).T,
+                result.labels[assigned],
+                result.location[assigned],
+                result.spread[assigned],
+                lineage.expression[:, assigned],
+                lineage.weights,
+            )
+        )
+    return float(np.mean(explained, axis=0).sum() / len(result.genes))
+
+
+def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray:
+    """Return `1 - RSS / TSS` of each gene, from products of the expression with the curves."""
+    columns = np.column_stack([curves, np.ones(len(curves))])
+    products, squares = weighted_products(columns, expression, weights)
+    with_curve, sums = products[labels, np.arange(len(labels))], products[-1]
+    total = squares - sums**2 / weights.sum()
+    curve_sums, curve_squares = weights @ curves, weights @ curves**2
+    rss = (
+        squares
+        - 2 * (spread * with_curve + shift * sums)
+        + spread**2 * curve_squares[labels]
+        + 2 * spread * shift * curve_sums[labels]
+        + shift**2 * weights.sum()
+    )
+    return np.where(total > 1e-12 * squares, 1 - rss / np.where(total > 0, total, 1.0), 0.0)

@@ -1,0 +1,121 @@
+"""Which genes are clustered, and into which clusters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+
+from ..contracts.asking import confidence_can_wait, fitted_value, needs_draws, uses_draws
+from ..errors import LineageClustWarning
+from ..lineage.lineage import Lineage
+from ..trends import drawing
+from ..trends.fitter import TrendFitter
+from ..trends.lineage_fit import FittedLineage
+from ..trends.trends import Trends
+from ..utils.progress import progress_bars
+from ..utils.threads import few_threads
+from .gating import Gate
+from .own_labels import one_a_row, own_labels
+from .tables import order_clusters
+
+Draws = Iterable[np.ndarray] | None
+
+
+def genes_to_group(scaled: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.ndarray:
+    """Return the positions of the genes that pass the gate and are not constant, and warn if there are none.
+
+    A constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise.
+    """
+    passed = gate.passes(table)
+    grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
+    if len(grouped) == 0:
+        constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
+        reason = constant if passed.any() else gate.why_none(table)
+        warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=5)
+    return grouped
+
+
+@dataclass(frozen=True)
+class DrawSource:
+    """Where draws of trends come from: the posterior of the models, or fits to halves of the cells.
+
+    Attributes
+    ----------
+    fits, lineages
+        One a lineage, and the cells that were fitted.
+    fitter
+        Fits the halves.
+    trends, scale
+        As fitted, and how they were scaled.
+    seed
+        Of the draws.
+    """
+
+    fits: Sequence[FittedLineage]
+    lineages: Sequence[Lineage]
+    fitter: TrendFitter
+    trends: Trends
+    scale: Any
+    seed: int
+
+    def draws(self, clusterer: Any, genes: Sequence[str]) -> Draws:
+        """Return scaled draws of the trends of some genes for a clusterer, or `None` if it does not need them now."""
+        if not uses_draws(clusterer):
+            return None
+        if drawing.can_draw(self.fits):  # made as they are asked for
+            if confidence_can_wait(clusterer):
+                return None
+            return drawing.scaled_posterior_draws(self.fits, self.trends, genes, self.scale, self.seed)
+        if needs_draws(clusterer):
+            drawn = drawing.half_sample_draws(self.fits, self.lineages, self.fitter.fit, genes, random_state=self.seed)
+            halves = list(drawing.scaled(drawn, self.trends, genes, self.scale))
+            return halves if len(halves) > 1 else None
+        return None  # they would cost several more fits
+
+
+def group(
+    clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Callable[..., Draws], progress: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a clusterer to the genes at some positions.
+
+    Parameters
+    ----------
+    clusterer
+        Fitted in place.
+    scaled
+        `(n_genes, n_points)` scaled trends.
+    grouped
+        Positions of the genes.
+    trends
+        Their names and grid.
+    draws
+        Function of the clusterer and the names that returns draws, or `None`.
+    progress
+        Whether long work shows a bar.
+
+    Returns
+    -------
+    labels : ndarray of int, shape (n_genes,)
+        Numbered by the time of the peak; -1 = not assigned.
+    order : ndarray of shape (n_clusters,)
+        The clusterer's own label of each.
+    """
+    labels = np.full(len(scaled), -1)
+    if len(grouped) == 0:
+        return labels, np.zeros(0, dtype=int)
+    drawn = draws(clusterer, [trends.genes[gene] for gene in grouped])
+    quietly = config_context(transform_output="default"), progress_bars(progress)
+    with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
+        clusterer.fit(scaled[grouped], **({} if drawn is None else {"draws": drawn}))
+        codes, names = own_labels(clusterer, scaled[grouped])
+    confidence = fitted_value(clusterer, "confidence_")
+    if confidence is not None:
+        one_a_row(f"confidence_ of {type(clusterer).__name__}", confidence, len(grouped))
+    labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid)
+    return labels, names[order]

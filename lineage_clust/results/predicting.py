@@ -1,0 +1,81 @@
+"""Trends and clusters of genes that were not fitted, or in other cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..lineage.lineage import check_anndata
+from ..trends.trends import Trends, concatenate
+from ..utils.types import Predicted
+from .assigning import assign
+from .result import FitResult, Fitted, result_of
+from .tables import deciding_table
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def predict(
+    fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False
+) -> Predicted:
+    """Return the cluster of each gene, also of genes that were not fitted.
+
+    Their trends are fitted in `adata`, these or other cells of the same lineage, under the fitted smoother and a
+    copy of the model, and assigned by the fitted clusterer (by the nearest fitted trend, if it cannot predict).
+
+    Parameters
+    ----------
+    adata : AnnData
+        Cells.
+    genes : sequence of str, default=None
+        Genes; `None` = those that were fitted.
+    return_confidence : bool, default=False
+        Whether to return, for each gene, the share of its neighbours' votes that its cluster got (NaN where a
+        clusterer has no votes).
+
+    Returns
+    -------
+    labels : ndarray of int, shape (n_genes,)
+        -1 = not assigned: no trend, or none that changes significantly by the threshold of the fit.
+    confidence : ndarray of shape (n_genes,)
+        Only with `return_confidence=True`.
+    """
+    result = result_of(fitted)
+    genes = result.resolve_genes(adata, genes)
+    trends = trends_for(result, adata, genes)
+    labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
+    scaled = trends.scaled(result.scale)
+    passed = (np.ptp(scaled, axis=1) > 0) & result.gate.passes(deciding_table(trends))
+    if passed.any() and result.n_clusters > 0:
+        place = {gene: row for row, gene in enumerate(genes)}
+        rows = np.array([place[gene] for gene in trends.genes])[passed]
+        labels[rows], confidence[rows] = assign(
+            result.clusterer, scaled[passed], result.scaled[result.grouped], result.labels[result.grouped], result.order
+        )
+    return (labels, confidence) if return_confidence else labels
+
+
+def trends_for(fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
+    """Return the trends of genes under the fitted smoother and a copy of the fitted model, on the fitted grid.
+
+    Parameters
+    ----------
+    adata : AnnData
+        These or other cells of the same lineage.
+    genes : sequence of str, default=None
+        Genes; `None` = those that were fitted.
+
+    Returns
+    -------
+    Trends
+    """
+    result = result_of(fitted)
+    check_anndata(adata)
+    parts = []
+    for fit, name in zip(result.fits, result.names, strict=True):
+        lineage = result.held_out(adata, name, genes, to_fit=True)
+        parts.append(result.fitter.with_basis(fit.smoother).fit(lineage).trends)
+    return concatenate(parts, result.names) if len(parts) > 1 else parts[0]

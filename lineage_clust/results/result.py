@@ -1,0 +1,300 @@
+"""What a fit found, as one frozen object: `fit` makes it, and all that comes after a fit reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from ..errors import UnknownNameError
+from ..lineage.gene_names import FittedSymbols
+from ..lineage.lineage import Lineage, resolve_genes
+from ..lineage.reader import Reader
+from ..trends.fitter import TrendFitter
+from ..trends.gene_trends import GeneTrends
+from ..trends.lineage_fit import FittedLineage
+from ..trends.trends import Trends
+from .centers import cluster_means
+from .gating import Gate
+from .tables import order_clusters, top_order
+from .tabulating import tabulate, without_clusters
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Trends, clusters, and how both were found.
+
+    Attributes
+    ----------
+    lineage
+        Name of the lineage, `None` for a single trajectory, or a list of names.
+    reader, fitter
+        How cells were read and trends were fitted.
+    fits, models
+        One a lineage, and the trend of each gene in each.
+    trends
+        Of all lineages, side by side.
+    scale, scaled, location, spread
+        How trends were scaled, `(n_genes, n_points)` scaled trends, and what scaling took off each, `(n_genes,)`.
+    decisions
+        The columns of the gene table that decide which genes are clustered; they need no posterior samples.
+    gate
+        The bounds that these had to pass.
+    grouped
+        Positions of the genes that the clusterer was given.
+    clusterer
+        Fitted to them; unfitted if there were none.
+    labels, centers
+        `(n_genes,)` clusters and `(n_clusters, n_points)` their mean scaled trends.
+    order
+        The clusterer's own label of each cluster.
+    n_cells
+        Of the lineage; of several, by name.
+    gene_means, gene_stds
+        `(n_genes,)` moments of expression over all cells.
+    seed
+        Of posterior samples.
+    made
+        Tables that were asked for: `gene_table` and `cluster_table` need posterior samples, which take longer than the fit.
+    """
+
+    lineage: str | list[str] | None
+    reader: Reader
+    fitter: TrendFitter
+    fits: list[FittedLineage]
+    models: GeneTrends
+    trends: Trends
+    scale: Any
+    scaled: np.ndarray
+    location: np.ndarray
+    spread: np.ndarray
+    decisions: pd.DataFrame
+    gate: Gate
+    grouped: np.ndarray
+    clusterer: Any
+    labels: np.ndarray
+    order: np.ndarray
+    centers: np.ndarray
+    n_cells: int | dict[str, int] | None
+    gene_means: np.ndarray
+    gene_stds: np.ndarray
+    seed: int
+    made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    # ---- what was fitted
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether a list of lineages was fitted, even if of one."""
+        return isinstance(self.lineage, list)
+
+    @property
+    def names(self) -> list[Any]:
+        """The lineages: one name or `None`, or several names."""
+        return self.lineage if isinstance(self.lineage, list) else [self.lineage]
+
+    @property
+    def genes(self) -> list[str]:
+        """Names of the genes with a trend."""
+        return self.trends.genes
+
+    @property
+    def ids(self) -> dict[str, str] | None:
+        """Identifier of each gene that goes by a symbol, or `None` if genes go by their identifiers."""
+        symbols = self.reader.gene_symbols
+        return dict(symbols.ids) if isinstance(symbols, FittedSymbols) else None
+
+    @property
+    def gene_ids(self) -> list[str]:
+        """What `var_names` has for the genes with a trend."""
+        ids = self.ids or {}
+        return [ids.get(gene, gene) for gene in self.genes]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Reason by gene, for genes without a trend."""
+        return self.trends.failed
+
+    @property
+    def pseudotime(self) -> np.ndarray:
+        """The grid `(n_points,)`."""
+        return self.trends.grid
+
+    @property
+    def grid_lineage(self) -> np.ndarray:
+        """The lineage of each grid point."""
+        return np.asarray(self.trends.grid_lineage)
+
+    @property
+    def values(self) -> np.ndarray:
+        """Trends `(n_genes, n_points)` on the response scale."""
+        return self.trends.values
+
+    @property
+    def se(self) -> np.ndarray | None:
+        """Their standard errors."""
+        return self.trends.se
+
+    @property
+    def model(self) -> Any:
+        """The fitted model; of several lineages, by name."""
+        return self._by_lineage([fit.model for fit in self.fits])
+
+    @property
+    def smoother(self) -> Any:
+        """The fitted smoother; of several lineages, by name."""
+        return self._by_lineage([fit.smoother for fit in self.fits])
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.centers)
+
+    # ---- tables
+
+    @property
+    def gene_table(self) -> pd.DataFrame:
+        """One row per gene; made when it is first asked for, as it needs posterior samples."""
+        return self.make_tables()[0]
+
+    @property
+    def cluster_table(self) -> pd.DataFrame:
+        """One row per cluster; made with the gene table."""
+        return self.make_tables()[1]
+
+    @property
+    def importance(self) -> np.ndarray:
+        """By what genes are named first, `(n_genes,)`: deviance explained, 0 where a model has none."""
+        return top_order(self.decisions)
+
+    def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the gene table and the cluster table, which are made once."""
+        if "tables" not in self.made:
+            # two threads may both make them, and get the ones that were ready first: without a lock, which a process
+            # that is forked meanwhile would wait for
+            self.made.setdefault("tables", tabulate(self, self.made.get("shapes")))
+            self.made.pop("shapes", None)
+        return self.made["tables"]
+
+    # ---- other cells, other levels
+
+    def read(self, adata: AnnData, genes: Sequence[str]) -> list[Lineage]:
+        """Return the fitted lineages of some cells, read as they were for the fit."""
+        return [self.reader.read(adata, name, genes) for name in self.names]
+
+    def held_out(
+        self, adata: AnnData, lineage: str | None, genes: Sequence[str] | None = None, to_fit: bool = False
+    ) -> Lineage:
+        """Return a lineage of other cells within the fitted time range.
+
+        Parameters
+        ----------
+        adata
+            Cells.
+        lineage
+            One of the fitted lineages.
+        genes
+            Genes; `None` = those with a trend.
+        to_fit
+            Whether trends are fitted to the cells: `genes` are checked and made unique first, and covariates are read.
+
+        Raises
+        ------
+        UnknownNameError
+            If the lineage was not fitted.
+        """
+        genes = self.genes if genes is None else genes
+        if to_fit:
+            genes = self.resolve_genes(adata, genes)
+        grid = self.pseudotime[self.grid_lineage == ("" if lineage is None else lineage)]
+        if len(grid) == 0:
+            raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage!r} was.")
+        return self.reader.read(adata, lineage, genes, (float(grid[0]), float(grid[-1])), to_fit)
+
+    def resolve_genes(self, adata: AnnData, genes: Sequence[str] | None) -> list[str]:
+        """Return the names of genes of other cells, checked; `None` = those with a trend."""
+        genes = self.genes if genes is None else genes
+        return resolve_genes(adata, genes, use_raw=self.reader.use_raw, gene_symbols=self.reader.gene_symbols)
+
+    def named(self, genes: Any) -> Any:
+        """Return the names by which genes go in the results, of genes that may be given by their identifiers."""
+        ids = self.ids
+        if ids is None or not isinstance(genes, (list, tuple, np.ndarray)):
+            return genes
+        names = {gene_id: name for name, gene_id in ids.items()}
+        return [gene if gene in ids else names.get(gene, gene) for gene in genes]
+
+    def with_clusterer(self, clusterer: Any) -> FitResult:
+        """Return the result with the clusters of another clusterer that was fitted to the same genes."""
+        labels = np.full(len(self.labels), -1)
+        labels[self.grouped], order = order_clusters(clusterer.labels_, self.scaled[self.grouped], self.pseudotime)
+        made = {"shapes": without_clusters(self.gene_table)} if "tables" in self.made else dict(self.made)
+        return replace(
+            self, clusterer=clusterer, labels=labels, order=order, centers=cluster_means(self.scaled, labels), made=made
+        )
+
+    def _by_lineage(self, values: list) -> Any:
+        return dict(zip(self.names, values, strict=True)) if self.is_joint else values[0]
+
+
+class Fitted(Protocol):
+    """A fitted estimator, as plots, files and reports see it."""
+
+    _result: FitResult
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters."""
+
+
+def result_of(fitted: Fitted | FitResult) -> FitResult:
+    """Return the result of a fitted estimator, or a result as it is.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    """
+    if isinstance(fitted, FitResult):
+        return fitted
+    check_is_fitted(fitted)
+    return fitted._result
+
+
+class FromResult(Generic[Value]):
+    """A fitted attribute of an estimator: it is read from the result of its fit.
+
+    Parameters
+    ----------
+    name : str
+        Of the attribute of :class:`FitResult`.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._public = name
+
+    @overload
+    def __get__(self, estimator: None, owner: type) -> FromResult[Value]: ...
+    @overload
+    def __get__(self, estimator: object, owner: type) -> Value: ...
+    def __get__(self, estimator: Any, owner: type) -> Any:
+        if estimator is None:
+            return self
+        result = estimator.__dict__.get("_result")
+        if result is None:
+            raise NotFittedError(
+                f"This {owner.__name__} instance is not fitted yet: it has no {self._public}. Call 'fit' first."
+            )
+        return getattr(result, self._name)

@@ -1,0 +1,118 @@
+"""The parameters of TrendClusterer: stored, checked, and set in components that stand in for `None`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from .components import DEFAULTS
+from .results.gating import check_gate
+from .trends.trends import check_scale
+from .utils.checking import check_flag, check_jobs, check_number, check_seed
+from .utils.memory import check_points
+from .utils.types import Names, Seed, TimeRange, WeightThreshold
+
+
+class Settings(BaseEstimator):
+    """The constructor of :class:`lineage_clust.TrendClusterer`, where its parameters are described."""
+
+    def __init__(
+        self,
+        model: Any = None,
+        smoother: Any = None,
+        clusterer: Any = None,
+        *,
+        genes: Sequence[str] | None = None,
+        lineage: Names = None,
+        time_key: str | None = None,
+        lineage_key: Names = None,
+        layer: str | None = None,
+        use_raw: bool = False,
+        backward: bool = False,
+        time_range: TimeRange = None,
+        endpoint: str = "plateau",
+        endpoint_threshold: float | None = None,
+        weight_threshold: WeightThreshold = (0.01, 0.0),
+        filter_cells: float | None = None,
+        gene_symbols: str | None = None,
+        covariates: Sequence[str] | None = None,
+        offset: str | ArrayLike | None = None,
+        n_points: int = 200,
+        scale: Any = "zscore",
+        alpha: float | None = 0.01,
+        min_deviance_explained: float | None = None,
+        min_range: float | None = None,
+        callback: Any = None,
+        n_jobs: int | None = None,
+        backend: str = "loky",
+        random_state: Seed = None,
+        show_progress_bar: bool = False,
+        memory_budget: int | str | None = None,
+    ):
+        self.model = model
+        self.smoother = smoother
+        self.clusterer = clusterer
+        self.genes = genes
+        self.lineage = lineage
+        self.time_key = time_key
+        self.lineage_key = lineage_key
+        self.layer = layer
+        self.use_raw = use_raw
+        self.backward = backward
+        self.time_range = time_range
+        self.endpoint = endpoint
+        self.endpoint_threshold = endpoint_threshold
+        self.weight_threshold = weight_threshold
+        self.filter_cells = filter_cells
+        self.gene_symbols = gene_symbols
+        self.covariates = covariates
+        self.offset = offset
+        self.n_points = n_points
+        self.scale = scale
+        self.alpha = alpha
+        self.min_deviance_explained = min_deviance_explained
+        self.min_range = min_range
+        self.callback = callback
+        self.n_jobs = n_jobs
+        self.backend = backend
+        self.random_state = random_state
+        self.show_progress_bar = show_progress_bar
+        self.memory_budget = memory_budget
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""
+        params = super().get_params(deep=deep)
+        if deep:
+            for slot, default in DEFAULTS.items():
+                if params[slot] is None:
+                    params.update({f"{slot}__{name}": value for name, value in default().get_params().items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; those of a component that is `None` are set on its default."""
+        stood_in = []
+        for slot, default in DEFAULTS.items():
+            nested = any(name.startswith(f"{slot}__") for name in params)
+            if nested and params.get(slot, getattr(self, slot)) is None:
+                setattr(self, slot, default())
+                params.pop(slot, None)
+                stood_in.append(slot)
+        try:
+            return super().set_params(**params)
+        except ValueError:
+            for slot in stood_in:
+                setattr(self, slot, None)
+            raise
+
+    def _check_settings(self) -> None:
+        check_flag("use_raw", self.use_raw)
+        check_flag("backward", self.backward)
+        check_number("filter_cells", self.filter_cells, or_none=True)
+        check_seed("random_state", self.random_state)
+        check_jobs(self.n_jobs)
+        check_points(self.n_points)
+        check_gate(self.alpha, self.min_deviance_explained, self.min_range)
+        check_scale(self.scale)

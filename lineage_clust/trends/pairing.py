@@ -1,0 +1,131 @@
+"""Smoother and model: their defaults, and whether they fit together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from ..contracts.asking import family_of, has_default_backend, is_mapping, needed_smoother, reads_of
+from ..contracts.slots import component_for, with_defaults
+from ..models import GAM
+from ..models.families import FAMILIES
+from ..models.mapping import entries
+from ..models.regressor import RegressorModel
+from ..smoothers import BSplineSmoother
+
+PASSTHROUGH = "passthrough"
+
+
+def smoother_of(component: object) -> Any:
+    """Return a clone of a smoother, or the default for `None`; "passthrough" as it is.
+
+    Raises
+    ------
+    TypeError
+        If it is no transformer.
+    """
+    if not isinstance(component, str):
+        return component_for("smoother", component, BSplineSmoother)
+    if component != PASSTHROUGH:
+        raise TypeError(f"smoother must be a transformer, None or 'passthrough'; got {component!r}.")
+    return component
+
+
+def model_of(component: object) -> Any:
+    """Return a clone of a model, or the default for `None`.
+
+    Raises
+    ------
+    TypeError
+        If it is no regressor.
+    """
+    return component_for("model", component, GAM)
+
+
+def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
+    """Return a model that fits many genes: one of ours as it is, another regressor wrapped.
+
+    A model of ours declares what it reads as class data: `reads = "design"` or `reads = "pseudotime"`.
+    """
+    if reads_of(model) is None:
+        return RegressorModel(model, n_jobs=n_jobs, backend=backend)
+    if has_default_backend(model):  # the default of both: the clusterer's choice goes for its model
+        model = model.set_params(backend=backend)
+    return with_defaults(model, n_jobs=n_jobs)
+
+
+def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None) -> tuple[Any, Any]:
+    """Return smoother and model to fit, after checking that they can be put together.
+
+    Parameters
+    ----------
+    smoother, model
+        As given by the user; `model` is one model, or a mapping of models.
+    covariates, offset
+        Whether the models must take them.
+
+    Returns
+    -------
+    smoother
+        A clone, or "passthrough".
+    model
+        A clone; a mapping is returned as it is, its models checked.
+
+    Raises
+    ------
+    TypeError
+        If a component does not fit its slot.
+    ValueError
+        If the components do not fit together; the message says what to change.
+    """
+    models = [model_of(entry) for entry in entries(model)]
+    for one in models:
+        _check_pair(smoother, one, covariates, offset)
+    if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
+        smoother = PASSTHROUGH
+    return smoother_of(smoother), model if is_mapping(model) else models[0]
+
+
+def families(model: object) -> list[tuple[str | None, str | None]]:
+    """Return family and link of each model: of one, or of all in a mapping; `(None, None)` for those that have none.
+
+    Examples
+    --------
+    >>> families(GAM("poisson"))
+    [('poisson', 'log')]
+    """
+    found: list[tuple[str | None, str | None]] = []
+    for one in entries(model):
+        family, link = family_of(GAM() if one is None else one)
+        if family not in FAMILIES:
+            found.append((None, None))
+        else:
+            found.append((family, link or FAMILIES[family].default_link))
+    return found
+
+
+def smoother_for(model: object, smoother: object) -> object:
+    """Return a copy of the smoother for one of several models: a pipeline makes its own basis."""
+    if isinstance(model, Pipeline) or isinstance(smoother, str):
+        return PASSTHROUGH
+    return clone(smoother)
+
+
+def _check_pair(smoother: object, model: object, covariates, offset) -> None:
+    name, reads = type(model).__name__, reads_of(model)
+    if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
+        raise ValueError(
+            f"A Pipeline as model gets pseudotime itself and makes its own basis; got smoother={type(smoother).__name__} "
+            "as well. Leave smoother out (smoother=None)."
+        )
+    if covariates is not None and reads == "pseudotime":
+        raise ValueError(f"{name} reads pseudotime and takes no covariates. Use GAM(...) with covariates.")
+    if offset is not None and not has_fit_parameter(model, "offset"):
+        raise ValueError(f"{name} takes no offset. Use GAM(...) with offset, or normalise the expression.")
+    needed = needed_smoother(model)
+    if needed and smoother is not None and type(smoother).__name__ != needed:
+        got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
+        raise ValueError(f"{name} needs a {needed}; got {got}. Use GAM(...) with it, or pass smoother={needed}().")
