@@ -351,7 +351,7 @@ def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
     "error",
     [RuntimeError("first\nsecond"), ZeroDivisionError(), KeyError("x"), AssertionError(), ImportError("no zarr.")],
 )
-@pytest.mark.parametrize("place", ["clusterer.TrendClusterer.fit", "writing.result_files.h5ad_bytes"])
+@pytest.mark.parametrize("place", ["clusterer.TrendClusterer.fit", "io.result_files.h5ad_bytes"])
 def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_path, capsys, monkeypatch):
     def fail(*_arguments, **_keywords):
         raise error
