@@ -132,6 +132,7 @@ def test_adata_as_keyword(adata):
 
 
 @pytest.mark.parametrize("n_genes", [1, 2, 3])
+@pytest.mark.slow
 def test_few_genes(adata, n_genes):
     run(adata, GENES[:n_genes])
     assert adata.uns["lineage_Ery_trend"].n_obs == n_genes
@@ -206,6 +207,7 @@ def test_a_collapsing_range_is_warned_of(adata):
 
 
 @pytest.mark.parametrize("n_points", [2, 5, 19])
+@pytest.mark.slow
 def test_few_points(adata, n_points):
     run(adata, n_points=n_points)
     assert adata.uns["lineage_Ery_trend"].n_vars == n_points

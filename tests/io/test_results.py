@@ -125,6 +125,7 @@ def test_the_provenance_is_enough_to_repeat_it(fitted_with):
 
 
 @cases
+@pytest.mark.slow
 def test_an_anndata_survives_a_file(fitted_with, tmp_path, suffix, name):
     _, tc = fitted_with(name)
     result = tc.to_anndata()
