@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is loaded: the workers share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,8 +21,8 @@ from scipy import sparse
 from sklearn.utils.fixes import parse_version
 
 matplotlib.use("Agg")
-settings.register_profile("library", deadline=None, derandomize=True, max_examples=40)
-settings.load_profile("library")
+settings.register_profile("quick", deadline=None, derandomize=True, max_examples=10)
+settings.register_profile("all", settings.get_profile("quick"), max_examples=40)
 
 # anndata before 0.12.7, which asks for no pandas below 3, writes the text of pandas 3 only if it is told to: that is how
 # tests keep cells of their own. What we give away has to be writable without: tests/utils/test_plain_text.py.
@@ -26,6 +30,11 @@ if pd.Index(["text"]).dtype != object and parse_version(version("anndata")) < pa
     ad.settings.allow_write_nullable_strings = True
 
 FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
+
+
+def pytest_configure(config):
+    """Try more examples of each property where slow tests run as well, which `pytest -m ""` asks for."""
+    settings.load_profile("quick" if "not slow" in config.option.markexpr else "all")
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,7 @@ def curves_of(fit, gene):
         ("Neu", "Gstm1"),
     ],
 )
+@pytest.mark.slow
 def test_genes_of_the_mature_cells_are_in_late_rising_clusters(fits, lineage, gene):
     for curve in curves_of(fits[lineage], gene):
         highest, lowest, climb = shape(curve)

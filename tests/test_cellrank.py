@@ -132,6 +132,7 @@ def test_adata_as_keyword(adata):
 
 
 @pytest.mark.parametrize("n_genes", [1, 2, 3])
+@pytest.mark.slow
 def test_few_genes(adata, n_genes):
     run(adata, GENES[:n_genes])
     assert adata.uns["lineage_Ery_trend"].n_obs == n_genes
@@ -155,7 +156,9 @@ class Broken(SVR):
         return np.full(len(X), np.nan) if self.where == "nan" else super().predict(X)
 
 
-@pytest.mark.parametrize("where", ["fit", "predict", "nan"])
+@pytest.mark.parametrize(
+    "where", ["fit", *(pytest.param(where, marks=pytest.mark.slow) for where in ("predict", "nan"))]
+)
 def test_a_failing_first_gene_costs_that_gene_only(adata, where):
     models = {GENES[0]: Broken(where), "*": SVR()}
     trends = run(adata, model=models, smoother="passthrough", return_models=True)
@@ -204,6 +207,7 @@ def test_a_collapsing_range_is_warned_of(adata):
 
 
 @pytest.mark.parametrize("n_points", [2, 5, 19])
+@pytest.mark.slow
 def test_few_points(adata, n_points):
     run(adata, n_points=n_points)
     assert adata.uns["lineage_Ery_trend"].n_vars == n_points
@@ -225,6 +229,7 @@ def test_few_points(adata, n_points):
         ({"clustering_kwargs": {"resolution": 2.0}}, "clusterer"),
     ],
 )
+@pytest.mark.slow
 def test_a_stored_result_of_another_question_is_recomputed(adata, change, named):
     adata.obs["other_time"] = adata.obs["palantir_pseudotime"] ** 2
     run(adata)
@@ -298,6 +303,7 @@ def test_lineage_names_with_a_slash(adata, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+@pytest.mark.slow
 def test_the_result_survives_files(adata, tmp_path, kind):
     if kind == "zarr":
         pytest.importorskip("zarr")

@@ -60,6 +60,7 @@ def demo(tmp_path_factory):
     return folder, out.getvalue()
 
 
+@pytest.mark.slow
 def test_demo_leaves_files_and_a_summary(demo):
     folder, out = demo
     expected = [name.format(lineage) for name in (*FILES, REPORT) for lineage in ("Ery", "Myeloid")]
@@ -78,6 +79,7 @@ def test_demo_leaves_files_and_a_summary(demo):
             assert line in out.splitlines()
 
 
+@pytest.mark.slow
 def test_demo_finds_known_biology(demo):
     ery, ery_clusters, _ = read(demo[0], "Ery")
     myeloid, myeloid_clusters, _ = read(demo[0], "Myeloid")
@@ -109,6 +111,7 @@ def test_run(file, tmp_path, capsys):
     assert results.uns["lineage_clust"]["lineage"] == "Mono/Mac"  # the true name
 
 
+@pytest.mark.slow
 def test_run_writes_a_report_when_asked_for(file, tmp_path, capsys):
     command = ["run", str(file), "--lineage", "Mono/Mac", "--out", str(tmp_path / "out")]
     assert main([*command, "--report"]) == 0
@@ -147,6 +150,7 @@ def test_run_hands_its_options_on(file, small, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("flags", ["--backed", "--memory-budget 1KB", "--backed --memory-budget 2MiB --use-raw"])
+@pytest.mark.slow
 def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path, monkeypatch, capsys):
     adata = small.copy()
     adata.X = sparse.csr_matrix(adata.X)
@@ -174,6 +178,7 @@ def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path
     assert (tmp_path / "file" / "report_B.html").exists()
 
 
+@pytest.mark.slow
 def test_small_trends_are_left_out(file, tmp_path, capsys):
     command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path), "--n-neighbors", "4", "--report"]
     assert main(command) == 0
@@ -322,6 +327,7 @@ def test_a_broken_write_leaves_no_half_file(small, tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_module_runs_as_program():
     done = subprocess.run(
         [sys.executable, "-m", "lineage_clust", "--version"], capture_output=True, text=True, check=True
@@ -363,6 +369,7 @@ def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_pa
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch):
     command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
     assert main([*command, "--report"]) == 0
@@ -376,6 +383,7 @@ def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_demo_that_fails_at_its_last_lineage_leaves_nothing(tmp_path, capsys, monkeypatch):
     to_anndata = lc.TrendClusterer.to_anndata
 

@@ -69,6 +69,7 @@ def test_everything_that_reads_the_cells_again_finds_it(cells, fitted):
 
 @pytest.mark.parametrize("form", ["h5ad", "zarr"])
 @pytest.mark.filterwarnings("ignore:Writing zarr v2:UserWarning")
+@pytest.mark.slow
 def test_it_goes_into_files_and_back(cells, fitted, form, tmp_path):
     adata = cells.copy()
     fitted.write_to(adata)

@@ -103,11 +103,13 @@ def test_the_sums_do_not_depend_on_the_scheduler(make_adata):
     np.testing.assert_array_equal(one.trends_, fitted(lazy).trends_)
 
 
+@pytest.mark.slow
 def test_processes_of_a_cluster_give_the_fit_in_memory(make_adata, cluster):
     adata = make_adata(400)
     assert_equal_fits(fitted(in_dask(adata, convert=sparse.csr_matrix)), fitted(adata))
 
 
+@pytest.mark.slow
 def test_a_file_is_read_by_the_processes_of_a_cluster(make_adata, cluster, tmp_path):
     pytest.importorskip("xarray", reason="anndata.experimental.read_lazy needs xarray")
     adata = make_adata(400)
@@ -116,6 +118,7 @@ def test_a_file_is_read_by_the_processes_of_a_cluster(make_adata, cluster, tmp_p
         assert_equal_fits(fitted(ad.experimental.read_lazy(path)), fitted(adata))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_in_the_middle_costs_nothing(make_adata, cluster, tmp_path):
     adata, mark = make_adata(400), tmp_path / "killed"
 
@@ -134,6 +137,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(make_adata, cluster
     assert_equal_fits(tc, fitted(adata))
 
 
+@pytest.mark.slow
 def test_the_chosen_cells_and_genes_of_chunks(make_adata):
     matrix = make_adata(100).X.toarray()
     expression = BlockedExpression(chunked(matrix, 30, 7, sparse.csr_matrix))[[5, 3, 70]][:, [9, 2]]

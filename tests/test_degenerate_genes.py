@@ -105,7 +105,11 @@ def fit(model, Y, genes, storage):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("name", "storage"),
-    [(name, sparse.csr_matrix) for name in MODELS] + [(name, np.asarray) for name in ("gaussian", "poisson", "ridge")],
+    [
+        ("gaussian", sparse.csr_matrix),
+        *(pytest.param(name, sparse.csr_matrix, marks=pytest.mark.slow) for name in MODELS if name != "gaussian"),
+        *(pytest.param(name, np.asarray, marks=pytest.mark.slow) for name in ("gaussian", "poisson", "ridge")),
+    ],
 )
 def test_the_other_genes_are_fitted_as_if_the_ten_were_absent(name, storage):
     good = np.asarray(good_genes(name), dtype=float)
@@ -135,7 +139,9 @@ def test_the_other_genes_are_fitted_as_if_the_ten_were_absent(name, storage):
 
 @pytest.mark.parametrize("family", ["gaussian", "poisson", "negative_binomial", "gamma"])
 @pytest.mark.parametrize("storage", [sparse.csr_matrix, sparse.csc_matrix, np.asarray], ids=["csr", "csc", "dense"])
-@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.float32])
+@pytest.mark.parametrize(
+    "dtype", [np.int32, *(pytest.param(one, marks=pytest.mark.slow) for one in (np.int64, np.uint32, np.float32))]
+)
 def test_integers_do_not_overflow(family, storage, dtype):
     """Counts near the end of their type are fitted as the numbers that they are."""
     smoother = BSplineSmoother(8).fit(T[:, None])

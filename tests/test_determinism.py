@@ -50,6 +50,7 @@ def fit(adata, **parameters):
     ],
     ids=["one thread", "four threads"],
 )
+@pytest.mark.slow
 def test_processes_agree(environment, adata):
     found = subprocess.run(
         [sys.executable, "-c", WORK], env={**os.environ, **environment}, capture_output=True, text=True, check=True,
@@ -111,6 +112,7 @@ def test_a_generator_is_used_and_the_same_one_again_gives_another_draw(adata):
 
 @pytest.mark.parametrize("model", [GAM("poisson", max_iter=15), Ridge()], ids=["batches of genes", "gene by gene"])
 @pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
+@pytest.mark.slow
 def test_jobs_and_backends_do_not_matter(model, adata):
     smoother = None if isinstance(model, GAM) else SplineTransformer(6)
     common = {"model": model, "smoother": smoother, "layer": "counts", "genes": list(adata.var_names[:20])}

@@ -45,6 +45,7 @@ def _stay_here(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_pipelines():
     _, shown = run("pipelines.md")
     accuracy, names, table, labels, n_clusters = shown
@@ -54,12 +55,14 @@ def test_pipelines():
     assert n_clusters > 1
 
 
+@pytest.mark.slow
 def test_scale():
     _, ((n_clusters, shape),) = run("scale.md")
     assert n_clusters > 1
     assert shape == (240, 200)
 
 
+@pytest.mark.slow
 def test_choosing():
     _, shown = run("choosing.md")
     smooth, n_found, (_, n_clusters), scores, components = shown
@@ -70,6 +73,7 @@ def test_choosing():
     assert len(components) == 2
 
 
+@pytest.mark.slow
 def test_reuse():
     variables, shown = run("reuse.md")
     _, (shape, _), (trend, interval), scores, same = shown
@@ -120,6 +124,7 @@ def test_each_example_is_shown():
     assert sorted(shown) == sorted(path.stem for path in (DOCS / "examples").glob("*.py"))
 
 
+@pytest.mark.slow
 def test_extending(monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     variables, shown = run("extending.md")
@@ -143,6 +148,7 @@ def test_every_contract_is_shown():
     assert sorted(re.findall(r"autoclass:: lineage_clust\.contracts\.(\w+)", page)) == lc.contracts.__all__
 
 
+@pytest.mark.slow
 def test_own_smoother(make_adata):
     smoother = load("own_smoother").FourierSmoother(n_harmonics=3)
     check_estimator(clone(smoother))
@@ -158,6 +164,7 @@ def test_own_smoother(make_adata):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_own_model(make_adata):
     robust = load("own_model").RobustSmooth(smoothing=0.1)
     t = np.linspace(0, 1, 200)

@@ -94,6 +94,7 @@ SESSION = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as POSIX has them")
+@pytest.mark.slow
 def test_ctrl_c_during_a_parallel_fit(tmp_path):
     script = tmp_path / "session.py"
     script.write_text(textwrap.dedent(SESSION))
@@ -131,6 +132,7 @@ DEATH = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as POSIX has them")
+@pytest.mark.slow
 def test_a_dying_worker_gives_an_error_and_the_next_fit_works(tmp_path):
     script = tmp_path / "session.py"
     script.write_text(textwrap.dedent(DEATH))
@@ -174,6 +176,7 @@ SINGULAR = {
 @pytest.mark.parametrize("smoother", SMOOTHERS, ids=["B-splines", "cubic", "Gaussian process"])
 @pytest.mark.parametrize("family", ["gaussian", "negative_binomial"])
 @pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
+@pytest.mark.slow
 def test_singular_designs_degrade_without_noise(name, smoother, family, make_adata):
     adata = make_adata(n_cells=60, n_genes=4)
     SINGULAR[name](adata)
@@ -233,6 +236,7 @@ def test_equal_pseudotimes_are_the_same_as_one_weighted_mean():
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_no_warning_of_another_library_reaches_the_user(parameters, make_adata):
     adata = make_adata(n_cells=80, n_genes=8)
     adata.layers["counts"] = adata.layers["counts"].copy()

@@ -17,6 +17,7 @@ from lineage_clust.io import persistence
 from lineage_clust.io.cells import read_cells
 from lineage_clust.io.persistence import from_bytes, to_bytes
 
+pytestmark = pytest.mark.slow
 N_BYTES, N_TREES, N_CUTS = 400, 200, 25
 SECONDS, MEGABYTES = 5.0, 64  # that one file may cost
 

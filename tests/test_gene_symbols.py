@@ -141,6 +141,7 @@ def test_a_saved_one_is_the_same(tc, adata, tmp_path):
     assert clone(again).gene_symbols == "feature_name"
 
 
+@pytest.mark.slow
 def test_pictures_and_report_speak_symbols(tc, adata, tmp_path):
     tc.report(tmp_path / "report.html", adata)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -9,6 +9,8 @@ import pytest
 
 import lineage_clust
 
+import pytest
+
 CODE = """
 import sys
 import anndata, igraph, sklearn.cluster, sklearn.decomposition, sklearn.neighbors, scipy.stats
@@ -18,6 +20,7 @@ print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
 """
 
 
+@pytest.mark.slow
 def test_heavy_libraries_are_loaded_when_used():
     out = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     assert "lineage_clust" in out

@@ -19,7 +19,8 @@ from lineage_clust.io.persistence import from_bytes, to_bytes
 TIME, FATE = "palantir_pseudotime", "palantir_fate_probabilities"
 FAMILIES = ["gaussian", "poisson", "negative_binomial", "gamma", "binomial"]
 seeds = st.integers(0, 10_000)
-few, fewer = settings(max_examples=12), settings(max_examples=6)  # of array fits, and of whole ones
+SHARE = settings().max_examples / 40  # less than 1 where slow tests are left out
+few, fewer = settings(max_examples=round(12 * SHARE)), settings(max_examples=round(6 * SHARE))  # array fits, whole fits
 may_warn = pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")  # that noise has no cluster
 
 

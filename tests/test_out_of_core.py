@@ -64,8 +64,8 @@ def reads(monkeypatch):
     return counted
 
 
-@pytest.mark.parametrize("how", ["backed", "zarr", "lazy"])
-@pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("how", ["backed", *(pytest.param(how, marks=pytest.mark.slow) for how in ("zarr", "lazy"))])
+@pytest.mark.parametrize("kind", ["csr", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("csc", "dense"))])
 def test_a_file_gives_the_fit_in_memory(make_adata, tmp_path, kind, how):
     adata = make_adata(400, kind=kind)
     stored = opened(adata, tmp_path / ("cells.zarr" if how == "zarr" else "cells.h5ad"), how)
@@ -95,6 +95,7 @@ def test_a_file_gives_the_fit_in_memory(make_adata, tmp_path, kind, how):
 )
 @pytest.mark.parametrize("kind", ["csr", "dense"])
 @pytest.mark.filterwarnings("ignore:The offset is the log of each cell's depth")
+@pytest.mark.slow
 def test_with_all_that_a_gaussian_fit_can_have(make_adata, tmp_path, params, kind):
     adata = make_adata(400, kind=kind)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
@@ -167,6 +168,7 @@ def test_poor_and_bad_genes_are_noted(make_adata, tmp_path):
 )
 @pytest.mark.parametrize("kind", ["csr", "dense"])
 @pytest.mark.filterwarnings("ignore:.*looks like counts")
+@pytest.mark.slow
 def test_other_families_take_a_bounded_number_of_passes(make_adata, tmp_path, reads, model, kind):
     adata = make_adata(300, 12, kind=kind)
     adata.X, adata.raw = adata.layers["counts"].copy(), None
@@ -246,6 +248,7 @@ def test_a_wrong_budget_is_refused(make_adata):
 
 
 @pytest.mark.parametrize("n_cells", [30_000, 90_000])
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_budget(tmp_path, n_cells):
     rng = np.random.default_rng(0)
     X = sparse.csr_matrix(rng.random((n_cells, 60), dtype=np.float32) * (rng.random((n_cells, 60)) < 0.5))
@@ -259,6 +262,7 @@ def test_memory_is_bounded_by_the_budget(tmp_path, n_cells):
     assert peak < 8_000_000 + 300 * n_cells  # pseudotime, weights, and the few splines of each cell
 
 
+@pytest.mark.slow
 def test_no_library_for_files_is_imported_by_this_one():
     code = (
         "import sys, anndata; known = set(sys.modules); import lineage_clust; "

@@ -62,6 +62,7 @@ def data_for(name, make_adata):
     return adata, counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoother", SMOOTHERS)
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.filterwarnings("ignore:.*looks like counts")

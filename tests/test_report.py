@@ -126,20 +126,24 @@ def test_of_many_clusters_the_best_explained_lead(adata):
     assert len(leading) == len(set(tc.gene_table_.loc[leading, "cluster"])) == 12
 
 
+@pytest.mark.slow
 def test_cells_are_drawn_if_there_are_any(tc, adata, text):
     assert "dots are cells" not in text
     assert "dots are cells" in render(tc, adata)
 
 
+@pytest.mark.slow
 def test_figures_are_closed(tc):
     render(tc)
     assert plt.get_fignums() == []
 
 
+@pytest.mark.slow
 def test_the_same_fit_gives_the_same_page(tc, text):
     assert render(tc) == text
 
 
+@pytest.mark.slow
 def test_a_loaded_clusterer_gives_the_same_page(tc, text, tmp_path):
     tc.save(tmp_path / "tc")
     assert render(lc.TrendClusterer.load(tmp_path / "tc")) == text
@@ -245,6 +249,7 @@ def test_names_cannot_break_the_page(adata):
 # ---- what it says
 
 
+@pytest.mark.slow
 def test_the_summary_counts(adata):
     broken = adata.copy()
     broken.X[0, 3] = np.nan
@@ -264,6 +269,7 @@ def test_the_summary_counts(adata):
     assert facts.lead(tc).startswith(f"{int((qvalue < 0.001).sum())} of 39 genes change significantly (q < 0.001); ")
 
 
+@pytest.mark.slow
 def test_several_lineages(adata):
     tc = lc.TrendClusterer(lineage=["A", "B"], random_state=0, n_points=50).fit(adata)
     rows = {term: value for term, value, _ in facts.summary(tc)}
@@ -289,6 +295,7 @@ def test_without_a_cluster_there_is_no_picture(adata):
     assert facts.resolution(tc.clusterer_) == ("none", "nothing was clustered")
 
 
+@pytest.mark.slow
 def test_a_single_cluster_and_no_name(adata):
     bare = adata.copy()
     del bare.obsm["palantir_fate_probabilities"]
@@ -301,6 +308,7 @@ def test_a_single_cluster_and_no_name(adata):
     assert facts.resolution(tc.clusterer_) == ("none", "KMeans was told n_clusters=1")
 
 
+@pytest.mark.slow
 def test_models_without_a_test_say_so(adata):
     from sklearn.neighbors import KNeighborsRegressor
 
@@ -312,6 +320,7 @@ def test_models_without_a_test_say_so(adata):
     assert "model: KNeighborsRegressor" in render(tc)
 
 
+@pytest.mark.slow
 def test_how_the_resolution_was_chosen(adata, tc):
     value, how = facts.resolution(tc.clusterer_)
     assert float(value) == tc.clusterer_.resolution_
@@ -369,6 +378,7 @@ def test_versions_are_those_in_use():
 # ---- the file
 
 
+@pytest.mark.slow
 def test_the_report_is_one_file(tc, adata, tmp_path, text):
     (tmp_path / "report.html").write_text("before")
     assert tc.report(tmp_path / "report.html") is None

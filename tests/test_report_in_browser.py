@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 
 import lineage_clust as lc
 
+pytestmark = pytest.mark.slow
 NASTY = ["<script>document.title='broken'</script>", 'a&b"c', "<img src=x onerror=document.title='broken'>", "x,y"]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -135,7 +135,9 @@ def test_scoring_changes_nothing(halves):
     assert tc.get_params(deep=False) == before[1]
 
 
-@pytest.mark.parametrize(("seed", "n_modules"), [(0, 4), (2, 6), (4, 8)])
+@pytest.mark.parametrize(
+    ("seed", "n_modules"), [(0, 4), *(pytest.param(*one, marks=pytest.mark.slow) for one in [(2, 6), (4, 8)])]
+)
 def test_a_search_over_resolutions_finds_the_planted_number_of_modules(seed, n_modules):
     """By the best score of both scorers of reproducibility, and by the one-standard-error rule with every scorer."""
     adata = lc.datasets.simulate_lineage(1000, 120, n_modules, n_lineages=1, random_state=seed)

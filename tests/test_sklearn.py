@@ -246,6 +246,7 @@ GRIDS = {
 
 
 @pytest.mark.parametrize("parameter", GRIDS)
+@pytest.mark.slow
 def test_each_searched_parameter_changes_the_score(parameter, adata):
     search = GridSearchCV(small(), {parameter: GRIDS[parameter]}, cv=PseudotimeKFold(2), error_score="raise").fit(adata)
     scores = search.cv_results_["mean_test_score"]
@@ -280,6 +281,7 @@ def test_halving_search(adata):
     assert np.isfinite(search.best_score_)
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_gives(adata):
     grid = {"clusterer__resolution": [0.3, 1.0, 2.0]}
     one, two = (
@@ -359,6 +361,7 @@ def test_labels_after_a_step_that_leaves_out_cells(adata):
 
 
 @pytest.mark.parametrize("kind", ["strings", "integers", "booleans"])
+@pytest.mark.slow
 def test_searches_with_labels(kind, adata):
     y = LABELS[kind](adata)
     last = make_pipeline(FunctionTransformer(), small())
@@ -427,6 +430,7 @@ MODELS = {
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("jobs", [{"n_jobs": 2, "backend": "loky"}, {"n_jobs": 2, "backend": "threading"}], ids=str)
+@pytest.mark.slow
 def test_results_do_not_depend_on_jobs(model, jobs, adata):
     one = small(n_jobs=1, **MODELS[model]).fit(adata)
     other = small(**jobs, **MODELS[model]).fit(adata)
@@ -435,6 +439,7 @@ def test_results_do_not_depend_on_jobs(model, jobs, adata):
 
 
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.slow
 def test_clusters_do_not_depend_on_threads(model, adata):
     found = []
     for limit in (1, 2):
@@ -467,6 +472,7 @@ def test_joblib_s_configuration_decides_where_genes_are_fitted(n_jobs, adata):
     assert np.all(small(model=Where(), alpha=None, scale=None).fit(adata).trends_ == 0)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_can_be_used(adata):
     distributed = pytest.importorskip("distributed")
     with distributed.Client(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None):

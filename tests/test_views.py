@@ -148,6 +148,7 @@ def test_graph_has_the_genes_that_were_clustered(fitted):
 @pytest.mark.parametrize(
     ("bound", "column"), [("min_range", "amplitude"), ("min_deviance_explained", "deviance_explained")]
 )
+@pytest.mark.slow
 def test_graph_where_small_trends_are_not_clustered(cells, fitted, bound, column, alpha, tmp_path):
     middle = float(fitted.gene_table_.loc[fitted.labels_ >= 0, column].median())
     tc = fit(cells, alpha=alpha, **{bound: middle})

@@ -40,15 +40,20 @@ def curves(n_rows=150, n_columns=60, seed=0):
 
 
 # No check is expected to fail.
+@parametrize_with_checks([Fixed()])
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(
     [
-        Fixed(),
         Fixed(weights="jaccard", method="louvain", n_components=3),
         Fixed(weights="gaussian", backend="leidenalg", min_cluster_size=3),
         Fixed(weights="binary", neighbors=KNeighborsTransformer(n_neighbors=3, algorithm="brute")),
     ]
 )
-def test_scikit_learn_conventions(estimator, check):
+def test_scikit_learn_conventions_of_other_settings(estimator, check):
     check(estimator)
 
 

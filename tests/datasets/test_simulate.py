@@ -220,6 +220,7 @@ def test_depth_controls_the_zeros():
     assert shares[2] > 0.55
 
 
+@pytest.mark.slow
 def test_amplitude_scale_and_shift():
     adata = simulate_lineage(n_cells=20, n_genes=400, amplitude=1.5, scale=0.0, shift=0.0, random_state=0)
     varying = adata.var[~adata.var["is_flat"]]
@@ -246,6 +247,7 @@ def test_round_trip(tmp_path, n_modules):
         np.testing.assert_array_equal(read.uns["simulation"][key], value)
 
 
+@pytest.mark.slow
 def test_large_data_takes_seconds():
     start = time.perf_counter()
     adata = simulate_lineage(n_cells=10_000, n_genes=1_000, random_state=0)

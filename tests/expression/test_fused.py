@@ -51,7 +51,7 @@ def assert_same(sums, other, fields=FIELDS):
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc"])
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u2"])
+@pytest.mark.parametrize("dtype", ["f4", *(pytest.param(one, marks=pytest.mark.slow) for one in ("f8", "i4", "u2"))])
 @pytest.mark.usefixtures("always")
 def test_sums_of_chosen_cells_and_genes(kind, dtype):
     Y, kept, genes, bands, weights = problem(np.dtype(dtype))

@@ -101,7 +101,10 @@ def assert_same(value, other, where="") -> None:
 
 
 @pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "variant",
+    ["gaussian", *(pytest.param(variant, marks=pytest.mark.slow) for variant in VARIANTS if variant != "gaussian")],
+)
 def test_a_loaded_clusterer_is_the_saved_one_to_the_last_bit(variant, adata, make_adata, tmp_path):
     tc = fitted(adata, **VARIANTS[variant])
     tc.save(tmp_path / "file")
@@ -359,12 +362,14 @@ def test_pickle_and_joblib_work_too(dump, clusterer, adata, tmp_path):
     "variant",
     ["gaussian", "negative_binomial", "poisson", "several_lineages", "gaussian_process", "quantile_knots", "groups"],
 )
+@pytest.mark.slow
 def test_the_size_does_not_depend_on_the_number_of_cells(variant, make_adata):
     few, many = (fitted(make_adata(n), **VARIANTS[variant]) for n in (300, 3000))
     assert len(persistence.to_bytes(many)) < 1.1 * len(persistence.to_bytes(few)) + 20_000
     assert len(pickle.dumps(many)) < 1.1 * len(pickle.dumps(few)) + 20_000
 
 
+@pytest.mark.slow
 def test_pickles_with_models_of_other_libraries_stay_small(make_adata):
     for parameters in ({"model": PyGAM()}, {"smoother": SplineTransformer(), "model": LinearRegression()}):
         few, many = (fitted(make_adata(n), alpha=None, **parameters) for n in (300, 3000))

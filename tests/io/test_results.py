@@ -125,6 +125,7 @@ def test_the_provenance_is_enough_to_repeat_it(fitted_with):
 
 
 @cases
+@pytest.mark.slow
 def test_an_anndata_survives_a_file(fitted_with, tmp_path, suffix, name):
     _, tc = fitted_with(name)
     result = tc.to_anndata()
@@ -154,6 +155,7 @@ def test_h5ad_in_memory_is_what_anndata_writes(fitted_with, tmp_path):
 
 
 @formats
+@pytest.mark.slow
 def test_several_lineages_with_odd_names_survive_a_file(make_adata, tmp_path, suffix):
     adata = make_adata(n_cells=150, n_genes=8)
     adata.obsm["palantir_fate_probabilities"].columns = ["Mono/Mac", "B"]
@@ -172,6 +174,7 @@ def test_several_lineages_with_odd_names_survive_a_file(make_adata, tmp_path, su
 
 
 @cases
+@pytest.mark.slow
 def test_what_is_written_survives_a_file(fitted_with, tmp_path, suffix, name):
     adata, tc = fitted_with(name)
     key = tc.write_to(adata)

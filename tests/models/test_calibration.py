@@ -105,6 +105,7 @@ def varied_curves(t, n_genes=600):
 
 @WEIGHTINGS
 @FAMILY
+@pytest.mark.slow
 def test_flat_genes_of_every_family_are_rarely_significant(family, weighting):
     t, design, penalty, weights = cells(weighting, 2000 if family == "binomial" else 1000)
     rng = np.random.default_rng(7)
@@ -117,6 +118,7 @@ def test_flat_genes_of_every_family_are_rarely_significant(family, weighting):
 
 @WEIGHTINGS
 @FAMILY
+@pytest.mark.slow
 def test_intervals_of_every_family_cover_the_truth(family, weighting):
     t, design, penalty, weights = cells(weighting, 4000 if family == "binomial" else 2000)
     truth = varied_curves(t)

@@ -28,6 +28,7 @@ def of_zeros(family):
 
 
 @pytest.mark.parametrize(("zeros", "most"), [(0.5, 0.1), (0.8, 0.1), (0.95, 0.16)])
+@pytest.mark.slow
 def test_flat_gamma_genes_with_zeros_are_rarely_significant(zeros, most):
     _, design, penalty = cells()
     Y = sparse_gamma(zeros, 150, seed=1)

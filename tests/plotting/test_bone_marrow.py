@@ -21,7 +21,10 @@ def fit(cells, resolution, lineage="Ery", **settings):
     ).fit(cells, lineage=lineage)
 
 
-@pytest.fixture(scope="module", params=["one cluster", "some", "thirty", "joint", "three genes", "long names"])
+ODD = ("one cluster", "thirty", "joint", "three genes", "long names")
+
+
+@pytest.fixture(scope="module", params=["some", *(pytest.param(one, marks=pytest.mark.slow) for one in ODD)])
 def fitted(request, cells):
     if request.param == "joint":
         return fit(cells, 1.0, ["Ery", "Myeloid"]), cells

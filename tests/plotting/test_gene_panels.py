@@ -124,6 +124,7 @@ def test_it_draws_into_axes_of_the_caller(trends):
 
 
 @pytest.mark.parametrize("ncols", [1, 2, 9])
+@pytest.mark.slow
 def test_panels_a_row(trends, ncols):
     figure = plot_gene_trends(trends, ncols=ncols)
     figure.canvas.draw()

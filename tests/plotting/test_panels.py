@@ -123,6 +123,7 @@ def test_several_lineages_lie_side_by_side():
 
 
 @pytest.mark.parametrize("n_strips", [0, 1])
+@pytest.mark.slow
 def test_names_of_many_lineages_do_not_overlap(overlaps, left_out, n_strips):
     lineages = ["Erythroid progenitors", "B", "Monocytes", "cDC", "Megakaryocytes"]
     grid, names = np.tile(np.linspace(0, 1, 8), 5), np.repeat(lineages, 8)

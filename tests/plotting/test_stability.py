@@ -96,7 +96,7 @@ def test_no_text_lies_on_another(overlaps, left_out, width):
     assert width < 5 or not left_out(ax.figure, texts)
 
 
-@pytest.mark.parametrize("n_axes", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_axes", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4))])
 def test_the_legend_is_not_wider_than_the_axes(n_axes):
     figure, axes = plt.subplots(1, n_axes, figsize=(9, 4.5), layout="constrained", squeeze=False)
     for ax in axes[0]:

@@ -191,6 +191,12 @@ def test_wrong_parameters(parameters, message):
         BSplineSmoother(**parameters).fit(some_times())
 
 
-@parametrize_with_checks([BSplineSmoother(), BSplineSmoother(n_splines=6, degree=1, knots="quantile")])
+@parametrize_with_checks([BSplineSmoother()])
 def test_scikit_learn_s_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([BSplineSmoother(n_splines=6, degree=1, knots="quantile")])
+def test_scikit_learn_s_checks_of_other_settings(estimator, check):
     check(estimator)

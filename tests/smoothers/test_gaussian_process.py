@@ -155,6 +155,12 @@ def test_wrong_parameters(parameters, message):
         GaussianProcessSmoother(**parameters).fit(GRID)
 
 
-@parametrize_with_checks([GaussianProcessSmoother(n_landmarks=20), GaussianProcessSmoother(0.3, "rbf", 10)])
+@parametrize_with_checks([GaussianProcessSmoother(n_landmarks=20)])
 def test_scikit_learn_s_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([GaussianProcessSmoother(0.3, "rbf", 10)])
+def test_scikit_learn_s_checks_of_other_settings(estimator, check):
     check(estimator)

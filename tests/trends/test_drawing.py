@@ -119,6 +119,7 @@ def test_halves_with_a_callback(adata):
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.slow
 def test_halves_with_a_callback_of_expression_in_a_file(kind, adata, tmp_path):
     def prepare(trend, **keywords):
         return trend.prepare(**keywords)

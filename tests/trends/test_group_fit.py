@@ -65,6 +65,7 @@ def test_a_constant_gene_has_a_constant_trend(model, level):
     assert np.ptp(found.values[[0, 2]], axis=1).min() > 0.1 or isinstance(model, RegressorModel)
 
 
+@pytest.mark.slow
 def test_an_unexpressed_gene_is_not_clustered_with_pygam():
     Y = np.column_stack([waves(20), np.zeros(N_CELLS)])
     adata = ad.AnnData(Y, obs=pd.DataFrame({"pseudotime": T}, index=[f"c{cell}" for cell in range(N_CELLS)]))

@@ -142,7 +142,7 @@ def covered(kind, n_cells, weighting, seed, n_genes=150):
 
 
 @pytest.mark.parametrize("weighting", ["unit", "fate"])
-@pytest.mark.parametrize("n_cells", [300, 1000, 5000])
+@pytest.mark.parametrize("n_cells", [300, *(pytest.param(n, marks=pytest.mark.slow) for n in (1000, 5000))])
 @pytest.mark.parametrize("kind", ["smooth", "switch", "bump"])
 def test_intervals_of_90_percent_hold_the_truth(kind, n_cells, weighting):
     shares = pd.concat([covered(kind, n_cells, weighting, seed) for seed in range(3)]).mean()

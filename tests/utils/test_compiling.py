@@ -16,6 +16,7 @@ def test_without_numba_a_function_stays_as_it_is(monkeypatch):
 
 
 @pytest.mark.parametrize("message", ["No module named 'numba'", "Numba needs NumPy 2.3 or less. Got NumPy 2.4."])
+@pytest.mark.slow
 def test_a_numba_that_is_missing_or_refuses_numpy_is_done_without(tmp_path, message):
     (tmp_path / "numba.py").write_text(f"raise ImportError({message!r})")
     code = (

@@ -47,6 +47,7 @@ def test_it_is_asked_before_anything_is_computed(make_adata, monkeypatch):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.slow
 def test_the_finest_grid_that_is_allowed_can_be_clustered(metric, make_adata):
     clusterer = lc.GraphClusterer(4, metric=metric)
     tc = lc.TrendClusterer(lineage="A", n_points=100_000, clusterer=clusterer, alpha=None, random_state=0)

@@ -63,6 +63,7 @@ def test_categories_keep_their_order():
 
 
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+@pytest.mark.slow
 def test_what_we_make_can_be_written_by_every_anndata(suffix, tmp_path):
     """anndata before 0.12.7 writes text of dtype object only."""
     adata = lc.datasets.bone_marrow()

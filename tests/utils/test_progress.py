@@ -58,6 +58,7 @@ def test_long_work_shows_a_bar(capsys, monkeypatch):
     ],
     ids=["families", "gene by gene", "groups"],
 )
+@pytest.mark.slow
 def test_what_takes_long_has_a_bar(make_adata, at_once, capsys, parameters, label):
     adata = make_adata(n_cells=80, n_genes=8)
     fitter = lc.TrendClusterer(lineage="A", random_state=0, alpha=None, n_points=30).set_params(**parameters)

@@ -39,7 +39,7 @@ def check(project, matrices, vectors):
     return expected[:, ::-1], np.einsum("gij,gi->gj", rotation, vectors)[:, ::-1], values, scores
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 19])
+@pytest.mark.parametrize("n", [1, 2, 3, 8, pytest.param(19, marks=pytest.mark.slow)])
 def test_projections_are_those_of_lapack(functions, n):
     rng = np.random.default_rng(n)
     roots = rng.normal(size=(20, n, n + 2)) * 10 ** rng.uniform(-3, 0, (20, n, 1))

@@ -498,8 +498,14 @@ def test_cloning_keeps_parameters_and_forgets_the_fit():
     assert not hasattr(copy, "coef_")
 
 
-@parametrize_with_checks([GAM(), GAM(smoothing=1.0, covariance="bayes")])  # none is expected to fail
+@parametrize_with_checks([GAM()])  # none is expected to fail
 def test_scikit_learn_s_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([GAM(smoothing=1.0, covariance="bayes")])
+def test_scikit_learn_s_checks_of_other_settings(estimator, check):
     check(estimator)
 
 

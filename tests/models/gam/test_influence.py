@@ -84,6 +84,7 @@ def test_ordinary_data_get_no_remark(n_cells):
     assert found <= 0.005 * n_genes
 
 
+@pytest.mark.slow
 def test_real_data_get_few_remarks(data_dir):
     import anndata as ad
 

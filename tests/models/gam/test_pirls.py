@@ -120,7 +120,7 @@ def gradient(problem, gam, gene, offset):
     ("family", "link", "with_offset"),
     [(*pair, False) for pair in DEFAULT_LINKS + OTHER_LINKS] + [(*pair, True) for pair in DEFAULT_LINKS],
 )
-@pytest.mark.parametrize("smoothing", ["reml", "gcv", 0.1])
+@pytest.mark.parametrize("smoothing", ["reml", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gcv", 0.1))])
 def test_the_gradient_of_the_penalised_likelihood_is_zero(family, link, with_offset, smoothing):
     problem = Problem(family, link)
     offset = problem.offset if with_offset else np.zeros(250)
@@ -194,6 +194,7 @@ def test_storage_does_not_matter(family):
 
 @FAMILY
 @pytest.mark.parametrize("smoothing", ["reml", "gcv", 0.1])
+@pytest.mark.slow
 def test_every_gene_is_fitted_by_itself(family, smoothing):
     problem = Problem(family, n_genes=70)  # more than go together in memory
     together = problem.fit(smoothing)
@@ -205,6 +206,7 @@ def test_every_gene_is_fitted_by_itself(family, smoothing):
 
 
 @FAMILY
+@pytest.mark.slow
 def test_threads_do_not_matter(family):
     problem = Problem(family, n_genes=150, n_cells=120)
     one, two = problem.fit(n_jobs=1), problem.fit(n_jobs=2)
@@ -358,11 +360,17 @@ def expected_failures(estimator):
     return {check: reason for check, reason in EXPECTED_FAILURES.items() if check not in less}
 
 
+@parametrize_with_checks([GAM("poisson")], expected_failed_checks=expected_failures)
+def test_scikit_learn_s_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(
-    [GAM("poisson"), GAM("negative_binomial"), GAM("gamma"), GAM("inverse_gaussian"), GAM(expectile=0.8)],
+    [GAM("negative_binomial"), GAM("gamma"), GAM("inverse_gaussian"), GAM(expectile=0.8)],
     expected_failed_checks=expected_failures,
 )
-def test_scikit_learn_s_checks(estimator, check):
+def test_scikit_learn_s_checks_of_other_settings(estimator, check):
     check(estimator)
 
 

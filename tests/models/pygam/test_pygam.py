@@ -125,6 +125,7 @@ class TestAgainstPyGAM:
             ("binomial", "logit", pygam.LogisticGAM),
         ],
     )
+    @pytest.mark.slow
     def test_fits_intervals_and_search(self, responses, distribution, link, kind):
         t, y = responses[0], responses[1][distribution]
         ours = PyGAM(distribution, link, lam=2.0).fit(t, y)
@@ -168,6 +169,7 @@ class TestAgainstPyGAM:
 
 class TestSearch:
     @pytest.mark.parametrize("distribution", ["gamma", "inv_gauss"])
+    @pytest.mark.slow
     def test_zeros(self, responses, distribution):
         t, y = responses[0], responses[1][distribution]
         rng = np.random.default_rng(1)
