@@ -71,7 +71,7 @@ def coverage(
         expression = mean + rng.normal(size=mean.shape)
         gam = GAM().fit(smoother.transform(t[:, None]), expression, w, penalty=smoother.penalty_)
         rows = smoother.transform(GRID[:, None])
-        draws = np.array([drawn.T for drawn in gam.sample(rows, N_DRAWS, seed)])
+        draws = np.array([drawn.T for drawn in gam.sample(rows, N_DRAWS, seed, unconditional=True)])
         found, expected = uncertainty(gam.predict(rows).T, draws, GRID), shapes(truth.T, FINE)
         inside.append(pd.DataFrame({name: _holds(found, name, expected[name]) for name in _ESTIMATES}))
     return pd.concat(inside).mean()

@@ -155,7 +155,8 @@ class PosteriorModel(DesignModel, Protocol):
     def sample(self, X: Matrix, n_draws: int, random_state: int) -> Iterable[np.ndarray]:
         """Yield `n_draws` trends `(n_rows, n_genes)` drawn from their joint posterior over the rows.
 
-        The draws of a gene must not depend on the other genes: they are asked for subsets.
+        The draws of a gene must not depend on the other genes: they are asked for subsets. A method with an argument
+        `unconditional` is called with `unconditional=True`: draws should then vary the smoothing parameters too.
         """
 
 

@@ -37,6 +37,7 @@ from ..lineage.gene_names import FittedSymbols
 from ..lineage.reader import Reader
 from ..models import GAM
 from ..models.gam.posterior import GenePosterior, SharedPosterior
+from ..models.gam.smoothing_posterior import SmoothingPosterior
 from ..models.gam.spectral import Spectrum
 from ..models.links import Link
 from ..models.regressor import RegressorModel
@@ -69,7 +70,7 @@ _CLASSES = {
     for cls in (
         GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother,
         GraphClusterer, StabilityCurve, ClusterTree, Bounds, PCA, Neighbors, _LandmarkBasis, Link, SharedPosterior,
-        GenePosterior, Spectrum,
+        GenePosterior, SmoothingPosterior, Spectrum,
         Trends, GroupFit, FittedLineage, GeneTrends, FitResult, Reader, FittedSymbols, TrendFitter, Gate,
     )
 }  # fmt: skip

@@ -107,11 +107,16 @@ def reported(model: Any, name: str, default: Any, n_genes: int) -> Any:
 
 
 def draws_of(model: Any, X, genes: Sequence[int], n_draws: int, random_state: int) -> Iterator[np.ndarray]:
-    """Yield trends `(n_rows, len(genes))` of some genes drawn from a model's posterior."""
+    """Yield trends `(n_rows, len(genes))` of some genes drawn from a model's posterior.
+
+    Where a model can, it draws its smoothing parameters too: with these taken as known, a gene whose trend is estimated as
+    a straight line would be one in every draw.
+    """
     places = np.asarray(genes)
     if hasattr(model, "take_genes"):
         model, places = model.take_genes(list(genes)), np.arange(len(genes))
-    drawn = iter(model.sample(readable_by(model, X), n_draws, random_state))
+    options = {"unconditional": True} if takes(model.sample, "unconditional") else {}
+    drawn = iter(model.sample(readable_by(model, X), n_draws, random_state, **options))
     for number in range(n_draws):
         values = next(drawn, None)
         if values is None:

@@ -37,7 +37,13 @@ def test_draws_scatter_around_the_trends_as_their_errors_say(lineage):
     drawn = np.array(list(drawing.posterior_draws([fitted], genes, 200)))
     np.testing.assert_allclose(drawn.mean(axis=0), fitted.trends.values, atol=0.5 * fitted.trends.se.max())
     ratio = drawn.std(axis=0) / fitted.trends.se
-    assert np.median(ratio) == pytest.approx(1, abs=0.05)
+    assert 0.95 < np.median(ratio) < 1.2  # draws also vary the smoothing parameter, which standard errors take as known
+
+
+def test_at_a_given_smoothness_draws_scatter_as_the_errors_say(lineage):
+    fitted = fit(lineage, lc.GAM(smoothing=100.0))
+    drawn = np.array(list(drawing.posterior_draws([fitted], fitted.trends.genes, 200)))
+    assert np.median(drawn.std(axis=0) / fitted.trends.se) == pytest.approx(1, abs=0.05)
 
 
 def test_the_order_of_the_genes_does_not_matter(lineage):
@@ -54,7 +60,7 @@ def test_genes_with_models_of_their_own_are_drawn_too(lineage):
     assert len(fitted.groups) == 2
     assert drawing.can_draw([fitted])
     drawn = np.array(list(drawing.posterior_draws([fitted], names, 100)))
-    assert np.median(drawn.std(axis=0) / fitted.trends.se) == pytest.approx(1, abs=0.07)
+    assert 0.93 < np.median(drawn.std(axis=0) / fitted.trends.se) < 1.2
 
 
 def test_halves_are_complementary_and_reproducible(lineage):

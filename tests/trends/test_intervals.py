@@ -134,7 +134,7 @@ def covered(kind, n_cells, weighting, seed, n_genes=150):
     expression = curve(t) + rng.normal(size=(n_cells, n_genes))
     gam = GAM().fit(smoother.transform(t[:, None]), expression, weights, penalty=smoother.penalty_)
     rows = smoother.transform(grid[:, None])
-    draws = np.array([drawn.T for drawn in gam.sample(rows, 40, seed)])
+    draws = np.array([drawn.T for drawn in gam.sample(rows, 40, seed, unconditional=True)])
     table, truth = uncertainty(gam.predict(rows).T, draws, grid), shapes(curve(fine).T, fine)
     return pd.DataFrame(
         {name: truth[name].between(table[f"{name}_lower"] - 1e-9, table[f"{name}_upper"] + 1e-9) for name in ESTIMATES}
@@ -146,7 +146,6 @@ def covered(kind, n_cells, weighting, seed, n_genes=150):
 @pytest.mark.parametrize("kind", ["smooth", "switch", "bump"])
 def test_intervals_of_90_percent_hold_the_truth(kind, n_cells, weighting):
     shares = pd.concat([covered(kind, n_cells, weighting, seed) for seed in range(3)]).mean()
-    assert shares.min() > 0.84  # 0.85 less the error of 450 curves
-    assert shares.drop("onset").max() < 0.97
-    assert shares["onset"] < 0.99  # conservative for peaks and dips
-    assert 0.87 < shares.mean() < 0.96
+    assert shares.min() > 0.84  # peaks of bumps: 0.86 less the error of 450 curves
+    assert shares.max() < 0.99  # conservative for onsets, and where the smoothness is hardly known
+    assert 0.89 < shares.mean() < 0.97

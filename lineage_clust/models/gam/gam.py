@@ -285,7 +285,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
 
-    def sample(self, X: Matrix, n_draws: int = 1, random_state: Seed = None) -> Iterator[np.ndarray]:
+    def sample(
+        self, X: Matrix, n_draws: int = 1, random_state: Seed = None, unconditional: bool = False
+    ) -> Iterator[np.ndarray]:
         """Yield draws of the trends from their posterior, on the response scale at offset 0.
 
         Parameters
@@ -296,6 +298,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Number of draws.
         random_state : int, RandomState or None
             Seed.
+        unconditional : bool, default=False
+            Also draw the smoothing parameters, from their posterior under REML and a uniform prior for the effective
+            degrees of freedom; mgcv calls intervals that allow for this uncertainty so. Only the Gaussian family with
+            `smoothing="reml"` has such a posterior; other fits take their smoothing parameters as known.
 
         Yields
         ------
@@ -315,7 +321,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self._has_intercept:
             rows = np.column_stack([rows, np.ones(len(rows))])
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-        for deviations in self.posterior_.draws(generator, n_draws):
+        for deviations in self.posterior_.draws(generator, n_draws, unconditional):
             yield self._link.mean(eta + rows @ deviations)
 
     def take_genes(self, genes: Any) -> GAM:

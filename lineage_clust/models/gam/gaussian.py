@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .influence import Fitted, closely_followed, remarks_on_single_cells
 from .posterior import GenePosterior, SharedPosterior
 from .significance import SmoothTests
 from .smoothing import gcv, minimise, reml
+from .smoothing_posterior import SmoothingPosterior
 from .spectral import diagonalise
 
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
@@ -114,6 +115,8 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     posterior, scale, left = _posterior(
         spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance
     )
+    if smoothing == "reml" and spectrum.n_penalized:
+        posterior = replace(posterior, smoothing=SmoothingPosterior(spectrum, loadings, squares, n_cells))
     to_effects = effect_map(gram, *design.centring())
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum
 
 _CHUNK = 512
@@ -28,6 +29,8 @@ class SharedPosterior:
         `(n_genes,)` variance `s2` of an observation whatever its weight, for the robust covariance.
     squared_weight_gram
         `T'Z'W^2ZT`, `(n_modes, n_modes)`, for the robust covariance; `None` for the Bayesian one.
+    smoothing
+        Posterior of the smoothing parameters; `None` where they were given, or chosen by another criterion than REML.
 
     Notes
     -----
@@ -47,6 +50,7 @@ class SharedPosterior:
     scale: np.ndarray
     variance: np.ndarray | None = None
     squared_weight_gram: np.ndarray | None = None
+    smoothing: SmoothingPosterior | None = None
 
     @property
     def precision(self) -> np.ndarray:
@@ -70,28 +74,44 @@ class SharedPosterior:
             sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
 
-    def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
-        basis, inverse = self.spectrum.basis, 1.0 / self.precision
-        if self.squared_weight_gram is None:
-            spread = np.sqrt(inverse * self.scale)
-            for _ in range(n_draws):
-                yield basis @ (spread * generator.standard_normal(spread.shape))
-            return
-        root = _root(self.squared_weight_gram)
-        sampled = inverse * np.sqrt(self.variance)
-        biased = inverse * np.sqrt(self.spectrum.penalty * (self.lambda_ * self.scale))
+    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
+        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates.
+
+        Parameters
+        ----------
+        generator
+            Source of the random numbers.
+        n_draws
+            Number of draws.
+        unconditional
+            Draw the smoothing parameters too, where their posterior is known. Otherwise they are taken as known.
+        """
+        basis, n_modes, n_genes = self.spectrum.basis, len(self.spectrum.gram), len(self.lambda_)
+        free = self.smoothing if unconditional else None
+        draw_lambda = None if free is None else free.sampler()
+        robust = self.squared_weight_gram is not None
+        root = _root(self.squared_weight_gram) if robust else np.eye(n_modes)
+        lambda_, inverse, shift = self.lambda_, 1.0 / self.precision, 0.0
         for _ in range(n_draws):
-            modes = root @ generator.standard_normal(sampled.shape)
-            modes *= sampled
-            modes += biased * generator.standard_normal(sampled.shape)
-            yield basis @ modes
+            if draw_lambda is not None:
+                lambda_ = draw_lambda(generator)
+                inverse = 1.0 / (self.spectrum.gram + self.spectrum.penalty * lambda_)
+                shift = free.loadings * (inverse - 1.0 / self.precision)
+            if robust:
+                modes = root @ generator.standard_normal((n_modes, n_genes))
+                modes *= inverse * np.sqrt(self.variance)
+                biased = inverse * np.sqrt(self.spectrum.penalty * (lambda_ * self.scale))
+                modes += biased * generator.standard_normal((n_modes, n_genes))
+            else:
+                modes = np.sqrt(inverse * self.scale) * generator.standard_normal((n_modes, n_genes))
+            yield basis @ (modes + shift)
 
     def take(self, genes: np.ndarray) -> SharedPosterior:
         """Return the posterior of some genes."""
         variance = None if self.variance is None else self.variance[genes]
+        smoothing = None if self.smoothing is None else self.smoothing.take(genes)
         return SharedPosterior(
-            self.spectrum, self.lambda_[genes], self.scale[genes], variance, self.squared_weight_gram
+            self.spectrum, self.lambda_[genes], self.scale[genes], variance, self.squared_weight_gram, smoothing
         )
 
     def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
@@ -131,8 +151,8 @@ class GenePosterior:
             variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
         return np.sqrt(np.maximum(variance, 0.0))
 
-    def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates."""
+    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
+        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations, at the smoothing parameters chosen."""
         roots = _root(np.nan_to_num(self.matrices))
         for _ in range(n_draws):
             yield np.einsum("gij,gj->ig", roots, generator.standard_normal(roots.shape[:2]))

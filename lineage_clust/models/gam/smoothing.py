@@ -155,7 +155,7 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     """
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
-    lowest, highest = _log_lambda_range(spectrum)
+    lowest, highest = log_lambda_range(spectrum)
     grid = np.linspace(lowest, highest, _N_GRID)
     every = np.arange(n_genes)
     if grid.shape[1] == 1:  # the genes share a spectrum, and matrix products do them all
@@ -261,7 +261,7 @@ class _Modes:
             factors = factors * self._share
 
 
-def _log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
+def log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     """Return the logarithms of lambda between which the fit goes from no visible to complete smoothing."""
     penalty, gram = spectrum.penalty, np.maximum(spectrum.gram, 1e-8)
     determined = (penalty > 0) & (spectrum.gram > 1e-8)
