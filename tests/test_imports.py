@@ -9,8 +9,6 @@ import pytest
 
 import lineage_clust
 
-import pytest
-
 CODE = """
 import sys
 import anndata, igraph, sklearn.cluster, sklearn.decomposition, sklearn.neighbors, scipy.stats
