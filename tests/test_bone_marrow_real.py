@@ -55,6 +55,7 @@ def test_genes_of_the_mature_cells_are_in_late_rising_clusters(fits, lineage, ge
 
 
 @pytest.mark.parametrize("gene", ["Apoe", "Gata2"])
+@pytest.mark.slow
 def test_genes_of_the_early_cells_fall_early_along_neu(fits, gene):
     for curve in curves_of(fits["Neu"], gene):
         highest, lowest, climb = shape(curve)

@@ -284,6 +284,7 @@ def test_unknown_keywords_are_refused_with_the_known_ones(adata, kwargs):
         run(adata, **kwargs)
 
 
+@pytest.mark.slow
 def test_pca_and_weights_reach_the_graph(adata):
     for kwargs in (
         {"neighbors_kwargs": {"use_rep": "X_pca"}, "pca_kwargs": {"n_comps": 4}},
@@ -330,6 +331,7 @@ def test_a_view_gets_its_own_result(adata):
     assert "lineage_Ery_trend" not in adata.uns
 
 
+@pytest.mark.slow
 def test_gene_symbols(adata):
     adata.var["symbol"] = [f"{gene}:gs" for gene in adata.var_names]
     symbols = [f"{gene}:gs" for gene in GENES]
@@ -364,6 +366,7 @@ def test_time_range_in_either_order(adata):
     assert (x_test.iloc[0], x_test.iloc[-1]) == (0.1, 0.6)
 
 
+@pytest.mark.slow
 def test_save_and_panels(adata, tmp_path):
     run(adata, save=tmp_path / "new" / "figure", clusters=["1", "0"], sharey="row", ncols=2, figsize=(5, 3), dpi=60)
     assert (tmp_path / "new" / "figure.png").stat().st_size > 1000
@@ -382,6 +385,7 @@ def test_unknown_names(adata):
         run(adata, covariate_key="cell_type")
 
 
+@pytest.mark.slow
 def test_strips_share_the_panels_time_axis(adata):
     run(adata, covariate_key=["celltype", "palantir_pseudotime"])
     figure = plt.gcf()

@@ -314,6 +314,7 @@ SAME = [2, 0, 1, 2, 0, 1]  # falling, peaking and rising genes, as TrendClustere
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_labels_may_be_anything(adata, base, labels, expected):
     tc = trends(adata, clusterer=base(labels))
     assert tc.labels_.tolist() == expected

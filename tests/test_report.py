@@ -229,6 +229,7 @@ def points(path):
 # ---- names that are markup
 
 
+@pytest.mark.slow
 def test_names_cannot_break_the_page(adata):
     named = adata[:, : len(NASTY) + 5].copy()
     named.var_names = [*NASTY, *(f"gene{i}" for i in range(5))]

@@ -334,6 +334,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.slow
 def test_labels_are_not_taken_for_genes(kind, adata):
     """Pipelines and searches hand y to fit by position, in the place of genes."""
     y = LABELS[kind](adata)

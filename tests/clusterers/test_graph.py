@@ -176,6 +176,7 @@ def test_threads_give_the_same_labels():
 
 
 @pytest.mark.parametrize("X", [curves(600), np.random.default_rng(0).integers(0, 2, size=(600, 20)).astype(float)])
+@pytest.mark.slow
 def test_the_number_of_threads_of_the_search_does_not_matter(X):
     labels = []
     for limit in (1, 2, 4):

@@ -161,6 +161,7 @@ def test_wrong_bounds_are_named(name):
 @pytest.mark.parametrize("draws_given", [True, False])
 @settings(max_examples=12)
 @given(st.integers(2, 4), st.data())
+@pytest.mark.slow
 def test_panels_of_few_genes_give_the_exact_number(draws_given, n_shapes, data):
     sizes = data.draw(st.lists(st.integers(2, 7), min_size=n_shapes, max_size=n_shapes))
     X, draws, truth = noisy(bumps(n_shapes), sizes, 0.1, seed=data.draw(SEEDS))
@@ -232,6 +233,7 @@ def test_no_row_is_in_a_cluster_whose_mean_it_contradicts(seed, n_rows, minority
 
 @settings(max_examples=3)
 @given(SEEDS)
+@pytest.mark.slow
 def test_greater_demands_give_fewer_clusters(seed):
     rng = np.random.default_rng(seed)
     X = zscored(1 / (1 + np.exp(-(TIME - rng.uniform(0.1, 0.9, 60)[:, None]) / 0.1)))

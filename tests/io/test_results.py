@@ -209,6 +209,7 @@ def test_a_key_of_one_s_own_is_made_safe(fitted_with):
 
 
 @formats
+@pytest.mark.slow
 def test_every_column_of_the_gene_table_is_written(fitted_with, tmp_path, suffix):
     adata, tc = fitted_with()
     tc.gene_table_ = tc.gene_table_.assign(direction="up", shown=True, count=2, missing=[None, *["x"] * 10])

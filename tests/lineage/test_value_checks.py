@@ -9,12 +9,12 @@ import pytest
 from scipy import sparse
 
 import lineage_clust as lc
-from lineage_clust.components import families
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.expression.blocks import BlockedExpression
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.lineage.value_checks import check_values
 from lineage_clust.models.pygam.pygam import PyGAM
+from lineage_clust.trends.pairing import families
 
 NB = lc.GAM("negative_binomial")
 

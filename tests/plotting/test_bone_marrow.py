@@ -68,6 +68,7 @@ def test_heatmap_graph_and_genes(fitted):
     check(tc.plot_genes(tc.genes_[:3], cells))
 
 
+@pytest.mark.slow
 def test_stability(cells):
     check(fit(cells, "auto").plot_stability().figure)
 

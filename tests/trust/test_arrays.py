@@ -16,6 +16,8 @@ from lineage_clust import (
     PyGAM,
 )
 
+pytestmark = pytest.mark.slow
+
 T = np.linspace(0, 1, 50)[:, None]
 Y = np.abs(np.column_stack([np.sin(5 * T[:, 0]) + 1.2, T[:, 0]]) + np.random.default_rng(0).normal(0, 0.1, (50, 2)))
 B = BSplineSmoother(8).fit(T)

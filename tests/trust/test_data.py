@@ -9,6 +9,8 @@ from scipy import sparse
 import lineage_clust as lc
 from lineage_clust import GAM, NoTrendError, UnknownNameError
 
+pytestmark = pytest.mark.slow
+
 TIME, FATE = "palantir_pseudotime", "palantir_fate_probabilities"
 N = 60
 

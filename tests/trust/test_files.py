@@ -18,6 +18,8 @@ import lineage_clust as lc
 from lineage_clust import GeneTrend
 from lineage_clust.cli import write_files
 
+pytestmark = pytest.mark.slow
+
 
 def listing(folder) -> dict[str, bytes]:
     return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}

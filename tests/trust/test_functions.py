@@ -18,6 +18,8 @@ from lineage_clust import (
 )
 from lineage_clust.plotting import cluster_colors, plot_clusters
 
+pytestmark = pytest.mark.slow
+
 TIME = "palantir_pseudotime"
 T = np.linspace(0, 1, 40)
 V, G = np.random.default_rng(0).normal(size=(3, 5)), np.linspace(0, 1, 5)

@@ -7,6 +7,8 @@ from sklearn.exceptions import NotFittedError
 import lineage_clust as lc
 from lineage_clust import UnknownNameError
 
+pytestmark = pytest.mark.slow
+
 NOT_CELLS = [None, 3, "cells.h5ad", np.ones((5, 3)), [[1.0]]]
 METHODS = ["transform", "predict", "score", "write_to", "trends_for"]
 

@@ -183,6 +183,7 @@ def test_an_intercept_alone_is_the_weighted_mean(family):
 
 
 @FAMILY
+@pytest.mark.slow
 def test_storage_does_not_matter(family):
     problem = Problem(family)
     dense = problem.fit()
@@ -360,17 +361,12 @@ def expected_failures(estimator):
     return {check: reason for check, reason in EXPECTED_FAILURES.items() if check not in less}
 
 
-@parametrize_with_checks([GAM("poisson")], expected_failed_checks=expected_failures)
-def test_scikit_learn_s_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
+@pytest.mark.slow  # test_gam.py has those of GAM()
 @parametrize_with_checks(
-    [GAM("negative_binomial"), GAM("gamma"), GAM("inverse_gaussian"), GAM(expectile=0.8)],
+    [GAM("poisson"), GAM("negative_binomial"), GAM("gamma"), GAM("inverse_gaussian"), GAM(expectile=0.8)],
     expected_failed_checks=expected_failures,
 )
-def test_scikit_learn_s_checks_of_other_settings(estimator, check):
+def test_scikit_learn_s_checks(estimator, check):
     check(estimator)
 
 

@@ -70,7 +70,7 @@ def test_scikit_learn(estimator, check):
 
 class TestAgainstGAM:
     @pytest.mark.parametrize("weighted", [False, True], ids=["unit", "fate"])
-    @pytest.mark.parametrize("lam", [0.01, 0.6, 100.0])
+    @pytest.mark.parametrize("lam", [0.6, *(pytest.param(lam, marks=pytest.mark.slow) for lam in (0.01, 100.0))])
     def test_same_trends(self, data, lam, weighted):
         t, w, Y = data
         w = w if weighted else None
