@@ -33,6 +33,7 @@ from .results.result import FitResult, FromResult, result_of
 from .settings import Settings
 from .trends.fitter import TrendFitter, check_callback
 from .trends.pairing import families, resolve_pair
+from .utils.constraints import check_constraints
 from .utils.memory import check_points
 from .utils.types import Names
 
@@ -268,7 +269,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        self._check_settings()
+        check_constraints(self)
         check_anndata(adata)
         chosen = self.lineage if lineage is None else lineage
         names = distinct_names(chosen) if isinstance(chosen, (list, tuple)) else [chosen]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -21,8 +20,10 @@ from .lineage.expression import expression_of, with_annotations
 from .lineage.gene_names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
 from .lineage.lineage_keys import available_lineages, check_distinct, find_weights
+from .results.gating import GATE_CONSTRAINTS
 from .trends.trends import adjust
-from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
+from .utils.checking import check_flag, check_key, check_seed, check_share
+from .utils.constraints import Constraints, check_constraints, is_integer, one_of, positive_integer
 from .utils.progress import bar, progress_bars
 from .utils.types import Names, Seed
 
@@ -126,8 +127,7 @@ def lineage_drivers(
     check_flag("use_raw", use_raw)
     check_key("layer", layer)
     if test == "permutation":
-        whole = isinstance(n_permutations, Integral) and not isinstance(n_permutations, bool)
-        if not whole or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
+        if not is_integer(n_permutations) or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
             raise ValueError(
                 f"n_permutations must be an integer from 1 to {_MOST_PERMUTATIONS:,}; got {n_permutations!r}. For smaller "
                 "p-values take test='fisher'."
@@ -205,6 +205,12 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     50
     """
 
+    _constraints: ClassVar[Constraints] = {
+        "direction": one_of(["both", "positive", "negative"]),
+        "n_genes": positive_integer(or_none=True),
+        "alpha": GATE_CONSTRAINTS["alpha"],
+    }
+
     __metadata_request__fit = {"adata": metadata_routing.UNUSED}
     __metadata_request__transform = {"adata": metadata_routing.UNUSED}
 
@@ -250,14 +256,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         ValueError
             If no gene is left.
         """
-        if self.direction not in ("both", "positive", "negative"):
-            raise ValueError(f"direction must be 'both', 'positive' or 'negative'; got {self.direction!r}.")
-        counted = isinstance(self.n_genes, Integral) and not isinstance(self.n_genes, bool) and self.n_genes >= 1
-        if self.n_genes is not None and not counted:
-            raise ValueError(f"n_genes must be None or a positive integer; got {self.n_genes!r}.")
-        check_number("alpha", self.alpha, or_none=True)
-        if self.alpha is not None and not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must be None or a number in (0, 1]; got {self.alpha!r}.")
+        check_constraints(self)
         check_anndata(adata)
         lineage = find_weights(adata, self.lineage, self.lineage_key, self.backward)[0]
         self.drivers_ = lineage_drivers(

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from ..contracts.asking import has_method
 from ..lineage.lineage import clip_weights
 from ..lineage.membership import check_members
 from ..lineage.time_range import find_time_range
@@ -229,7 +230,7 @@ class GeneTrend:
     def _adopt(self, group, column: int) -> None:
         """Take over the fit of a group of genes."""
         self._smoother, self._model, self._column, self._asked = group.smoother, group.model, column, group.asked
-        if hasattr(group.model, "take_genes"):
+        if has_method(group.model, "take_genes"):
             self._model, self._column = group.model.take_genes([column]), 0
         self._n_covariates, self._fitted = group.n_covariates, True
         self.x_test, self.y_test = group.grid, group.values[column]
@@ -246,7 +247,7 @@ class GeneTrend:
 
     def _interval(self, x_test, level):
         rows = readable_by(self._model, self._rows(x_test))
-        if hasattr(self._model, "confidence_interval"):
+        if has_method(self._model, "confidence_interval"):
             return np.column_stack([end[:, self._column] for end in self._model.confidence_interval(rows, level)])
         mean, std = self._evaluate(x_test)
         if std is None:
