@@ -338,7 +338,7 @@ def _lineages(adata, lineage, lineage_key, backward) -> list[str]:
     if not names:
         raise ValueError("lineage is an empty list. Name at least one lineage.")
     check_distinct(adata, names, lineage_key)
-    return [find_weights(adata, name, lineage_key, backward)[0] for name in names]
+    return [str(find_weights(adata, name, lineage_key, backward)[0]) for name in names]
 
 
 def _mask(cells, adata: AnnData) -> np.ndarray:

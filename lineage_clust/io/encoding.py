@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from io import BytesIO
+from typing import Any
 
 import igraph
 import numpy as np
@@ -30,7 +31,7 @@ class Encoder:
         self._numbers: dict[int, int] = {}
         self._kept: list = []  # an id is unique as long as its object lives
 
-    def encode(self, value: object, where: str) -> object:
+    def encode(self, value: Any, where: str) -> object:
         """Return a value as JSON: itself if JSON has it, else a dictionary with its `kind`.
 
         Parameters
@@ -127,13 +128,13 @@ class Encoder:
         return {"kind": "array", "member": self._member_of[digest]}
 
 
-def _state_of(value: object) -> tuple[dict, dict]:
+def _state_of(value: Any) -> tuple[dict, dict]:
     """Return what an object of a known class is built from, and what it has learnt since."""
     if isinstance(value, GeneTrends):
         return {"fits": value.fits}, {}
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}, {}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return value._asdict(), {}
     assert isinstance(value, BaseEstimator)
     parameters = value.get_params(deep=False)

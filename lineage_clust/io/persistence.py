@@ -73,22 +73,7 @@ def save(fitted: Fitted, path: str | Path) -> None:
 
 
 def load(cls: type[Estimator], path: str | Path) -> Estimator:
-    """Return the TrendClusterer that :meth:`save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-        Of the file, written by this or an earlier release.
-
-    Returns
-    -------
-    TrendClusterer
-
-    Raises
-    ------
-    ValueError
-        If it is another kind of file, damaged, incomplete, or of a newer format.
-    """
+    """Return the estimator of class `cls` in a file; see :meth:`lineage_clust.TrendClusterer.load`."""
     path = as_path(path)
     return from_bytes(path.read_bytes(), cls, repr(str(path)))
 
@@ -98,14 +83,14 @@ def to_bytes(fitted: Fitted) -> bytes:
     result_of(fitted).make_tables()  # they are stored with what they were made of
     encoder = Encoder(type(fitted))
     tree = encoder.encode(fitted, "the clusterer")
+    versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "pandas", "igraph")}
     manifest = {
         "format": _FORMAT,
         "format_version": FORMAT_VERSION,
-        "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "pandas", "igraph")},
+        "versions": versions | {"lineage_clust": __version__},
         "members": {name: _digest(content) for name, content in encoder.members.items()},
         "estimator": tree,
     }
-    manifest["versions"]["lineage_clust"] = __version__
     buffer = BytesIO()
     with unhidden_interruptions(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _write(archive, _MANIFEST, json.dumps(manifest, allow_nan=False).encode())

@@ -186,7 +186,7 @@ def _candidates(model) -> list[list[float]]:
         values = values["lam"] if set(values) == {"lam"} else None
     elif isinstance(values, str):
         values = _DEFAULT_GRID if values == "default" else None
-    if not hasattr(values, "__len__") or len(values) == 0:
+    if values is None or not hasattr(values, "__len__") or len(values) == 0:
         raise ValueError(f"grid must be None, 'default', a sequence of lam or dict(lam=sequence); got {model.grid!r}.")
     n_penalties = len(_listed(model.penalties))
     candidates = []
