@@ -223,7 +223,7 @@ def cluster_lineage(
     if save is not None:
         _save(figure, save, dpi)
     adata.uns[key] = stored  # last, so that a call that fails changes nothing
-    if return_models:
+    if models is not None:
         return {gene: dict(models[gene]) for gene in models}
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -32,7 +33,9 @@ from .results.making import make_result
 from .results.result import FitResult, FromResult, result_of
 from .settings import Settings
 from .trends.fitter import TrendFitter, check_callback
+from .trends.gene_trends import GeneTrends
 from .trends.pairing import families, resolve_pair
+from .utils.constraints import check_constraints
 from .utils.memory import check_points
 from .utils.types import Names
 
@@ -211,7 +214,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     model_ = FromResult[Any]("model")
     smoother_ = FromResult[Any]("smoother")
     clusterer_ = FromResult[Any]("clusterer")
-    models_ = FromResult["Mapping[str, Mapping[str, GeneTrend | FailedTrend]]"]("models")
+    models_ = FromResult[GeneTrends]("models")
 
     # What a fit found is drawn, handed out and written by functions of its result; as methods they have the same arguments.
     predict = predicting.predict
@@ -230,7 +233,6 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     write_to = results.write_to
     report = write_report
     save = persistence.save
-    load = classmethod(persistence.load)
 
     # AnnData arrives as the first positional argument, whatever its name: it is data and not metadata.
     __metadata_request__fit = {"adata": metadata_routing.UNUSED}
@@ -268,7 +270,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        self._check_settings()
+        check_constraints(self)
         check_anndata(adata)
         chosen = self.lineage if lineage is None else lineage
         names = distinct_names(chosen) if isinstance(chosen, (list, tuple)) else [chosen]
@@ -361,6 +363,26 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
             See :func:`lineage_clust.scoring.trend_deviance`; it ranks models and smoothers, not numbers of clusters.
         """
         return held_out_deviance(result_of(self), adata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the TrendClusterer that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file, written by this or an earlier release.
+
+        Returns
+        -------
+        TrendClusterer
+
+        Raises
+        ------
+        ValueError
+            If it is another kind of file, damaged, incomplete, or of a newer format.
+        """
+        return persistence.load(cls, path)
 
     @property
     def _n_features_out(self) -> int:

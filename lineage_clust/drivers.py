@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+from scipy import stats
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .errors import LineageClustWarning, UnknownNameError, quoted
+from .errors import UnknownNameError, quoted
 from .expression.blocks import BlockedExpression
-from .expression.moments import blocks, weighted_products
+from .expression.correlations import correlator, ranks
 from .lineage.expression import expression_of, with_annotations
 from .lineage.gene_names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
 from .lineage.lineage_keys import available_lineages, check_distinct, find_weights
+from .results.gating import GATE_CONSTRAINTS
 from .trends.trends import adjust
-from .utils.checking import check_flag, check_key, check_number, check_seed, check_share
+from .utils.checking import check_flag, check_key, check_seed, check_share
+from .utils.constraints import Constraints, check_constraints, is_integer, one_of, positive_integer
 from .utils.progress import bar, progress_bars
 from .utils.types import Names, Seed
 
@@ -126,8 +126,7 @@ def lineage_drivers(
     check_flag("use_raw", use_raw)
     check_key("layer", layer)
     if test == "permutation":
-        whole = isinstance(n_permutations, Integral) and not isinstance(n_permutations, bool)
-        if not whole or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
+        if not is_integer(n_permutations) or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
             raise ValueError(
                 f"n_permutations must be an integer from 1 to {_MOST_PERMUTATIONS:,}; got {n_permutations!r}. For smaller "
                 "p-values take test='fisher'."
@@ -147,8 +146,8 @@ def lineage_drivers(
         matrix, weights = matrix[np.flatnonzero(used)], weights[used]
     if method == "spearman":
         matrix = matrix.to_memory() if isinstance(matrix, BlockedExpression) else matrix
-        matrix, weights = _ranks(matrix), stats.rankdata(weights, axis=0)
-    standard, correlate = _correlator(matrix, weights)
+        matrix, weights = ranks(matrix), stats.rankdata(weights, axis=0)
+    standard, correlate = correlator(matrix, weights)
     correlation = correlate(standard)
     columns = {}
     for index, name in enumerate(names):
@@ -205,6 +204,12 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     50
     """
 
+    _constraints: ClassVar[Constraints] = {
+        "direction": one_of(["both", "positive", "negative"]),
+        "n_genes": positive_integer(or_none=True),
+        "alpha": GATE_CONSTRAINTS["alpha"],
+    }
+
     __metadata_request__fit = {"adata": metadata_routing.UNUSED}
     __metadata_request__transform = {"adata": metadata_routing.UNUSED}
 
@@ -250,14 +255,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         ValueError
             If no gene is left.
         """
-        if self.direction not in ("both", "positive", "negative"):
-            raise ValueError(f"direction must be 'both', 'positive' or 'negative'; got {self.direction!r}.")
-        counted = isinstance(self.n_genes, Integral) and not isinstance(self.n_genes, bool) and self.n_genes >= 1
-        if self.n_genes is not None and not counted:
-            raise ValueError(f"n_genes must be None or a positive integer; got {self.n_genes!r}.")
-        check_number("alpha", self.alpha, or_none=True)
-        if self.alpha is not None and not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must be None or a number in (0, 1]; got {self.alpha!r}.")
+        check_constraints(self)
         check_anndata(adata)
         lineage = find_weights(adata, self.lineage, self.lineage_key, self.backward)[0]
         self.drivers_ = lineage_drivers(
@@ -340,7 +338,7 @@ def _lineages(adata, lineage, lineage_key, backward) -> list[str]:
     if not names:
         raise ValueError("lineage is an empty list. Name at least one lineage.")
     check_distinct(adata, names, lineage_key)
-    return [find_weights(adata, name, lineage_key, backward)[0] for name in names]
+    return [str(find_weights(adata, name, lineage_key, backward)[0]) for name in names]
 
 
 def _mask(cells, adata: AnnData) -> np.ndarray:
@@ -350,55 +348,6 @@ def _mask(cells, adata: AnnData) -> np.ndarray:
             f"cells must be a boolean mask of {adata.n_obs} cells; got {mask.dtype} of shape {mask.shape}."
         )
     return mask
-
-
-def _correlator(matrix, weights: np.ndarray):
-    """Return standardised weights, and a function that correlates such columns with all genes in one pass."""
-    n_cells = matrix.shape[0]
-    ones = np.ones(n_cells)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums, squares = weighted_products(ones[:, None], matrix, ones)
-        means = sums[0] / n_cells
-        spread = np.sqrt(np.maximum(squares - n_cells * means**2, 0.0))
-        spread[spread**2 <= 1e-13 * squares] = 0.0
-    centred = weights - weights.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    if np.any(length == 0):
-        warnings.warn(
-            "Fate probabilities of a lineage are the same in all cells: nothing correlates with them.",
-            LineageClustWarning,
-            stacklevel=4,
-        )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        standard = centred / length
-
-    def correlate(columns: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            products, _ = weighted_products(columns, matrix, ones)
-            return np.clip(np.where(spread > 0, products / spread, np.nan), -1.0, 1.0)
-
-    return standard, correlate
-
-
-def _ranks(matrix) -> np.ndarray | sparse.csc_array:
-    """Return the ranks of each column less the rank of its zeros, so that a sparse matrix stays sparse.
-
-    A shift of a column changes no correlation.
-    """
-    if not sparse.issparse(matrix):
-        return np.column_stack([stats.rankdata(block, axis=0) for _, _, block in blocks(matrix)])
-    matrix = matrix.tocsc()
-    ranks = np.zeros(len(matrix.data))
-    for first, last in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
-        values = matrix.data[first:last].astype(float)
-        n_zeros = matrix.shape[0] - np.count_nonzero(values)
-        below = int(np.sum(values < 0))
-        of_zero = below + (n_zeros + 1) / 2 if n_zeros else 0.0
-        own = stats.rankdata(values)
-        stored_zeros = int(np.sum(values == 0))
-        own = own + np.where(values > 0, n_zeros - stored_zeros, 0)
-        ranks[first:last] = np.where(values == 0, 0.0, own - of_zero)
-    return sparse.csc_array((ranks, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _fisher_error(n_cells: int, method: str) -> float:

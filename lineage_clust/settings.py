@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from .components import DEFAULTS
-from .results.gating import check_gate
+from .results.gating import GATE_CONSTRAINTS
 from .trends.trends import check_scale
-from .utils.checking import check_flag, check_jobs, check_number, check_seed
+from .utils.checking import check_jobs, check_number, check_seed
+from .utils.constraints import FLAG, Checked, Constraints
 from .utils.memory import check_points
 from .utils.types import Names, Seed, TimeRange, WeightThreshold
 
 
 class Settings(BaseEstimator):
     """The constructor of :class:`lineage_clust.TrendClusterer`, where its parameters are described."""
+
+    _constraints: ClassVar[Constraints] = {
+        "use_raw": FLAG,
+        "backward": FLAG,
+        "filter_cells": Checked(lambda name, value: check_number(name, value, or_none=True)),
+        "random_state": Checked(check_seed),
+        "n_jobs": Checked(lambda _, value: check_jobs(value)),
+        "n_points": Checked(lambda _, value: check_points(value)),
+        **GATE_CONSTRAINTS,
+        "scale": Checked(lambda _, value: check_scale(value)),
+    }
 
     def __init__(
         self,
@@ -106,13 +118,3 @@ class Settings(BaseEstimator):
             for slot in stood_in:
                 setattr(self, slot, None)
             raise
-
-    def _check_settings(self) -> None:
-        check_flag("use_raw", self.use_raw)
-        check_flag("backward", self.backward)
-        check_number("filter_cells", self.filter_cells, or_none=True)
-        check_seed("random_state", self.random_state)
-        check_jobs(self.n_jobs)
-        check_points(self.n_points)
-        check_gate(self.alpha, self.min_deviance_explained, self.min_range)
-        check_scale(self.scale)

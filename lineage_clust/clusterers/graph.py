@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from copy import copy
 from itertools import islice
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,13 +17,14 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils.constraints import Constraints, check_constraints
 from ..utils.types import Seed
 from .canonical import canonical_order, extreme_exponent, identical_groups, rounded, rounding_step
 from .communities import as_igraph, find_communities, modularity
 from .distinctness import Bounds, Material, compare_pairs
 from .labels import agree, majority, numbered_by_size
 from .neighbors import nearest_neighbors, neighbors_from_graph, principal_axes
-from .parameters import check_parameters
+from .parameters import CONSTRAINTS, check_together
 from .refinement import cluster_means, refine, without_gaps
 from .search import finest_distinct, n_clusters_of, without_contradictions
 from .stability import confidence
@@ -180,6 +181,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
 
     uses_draws = True
     """Whether `fit` makes use of `draws`."""
+    _constraints: ClassVar[Constraints] = CONSTRAINTS
 
     _exponent = 0  # the rows are divided by 2 to this power; files of an older release do not have it
 
@@ -247,7 +249,8 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         TypeError
             If `neighbors` has no ``fit_transform``, or this returns no sparse graph.
         """
-        check_parameters(self)
+        check_constraints(self)
+        check_together(self)
         X = validate_data(self, X, dtype=np.float64)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 

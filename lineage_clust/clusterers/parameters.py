@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-
 import numpy as np
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS
 
 from ..errors import did_you_mean, quoted
+from ..utils.constraints import Checked, Constraint, Constraints, integer, is_integer, is_number, number
 from .communities import check_algorithm
 from .weights import STRENGTHS
 
@@ -20,55 +19,20 @@ _WITH_PARAMETERS = {
 }
 
 
-def check_parameters(clusterer):
-    """Raise if a parameter of a GraphClusterer is out of range or two of them contradict each other.
+def check_together(clusterer):
+    """Raise a ValueError if parameters of a GraphClusterer contradict each other.
 
     Parameters
     ----------
     clusterer : GraphClusterer
         Its parameters are read, not changed.
-
-    Raises
-    ------
-    ValueError
-        If a value is not allowed; the message says which are.
-    TypeError
-        If `neighbors` has no ``fit_transform``.
     """
-    _check_integer("n_neighbors", clusterer.n_neighbors, 2, " (it counts the row itself)")
-    if clusterer.n_components is not None:
-        _check_integer("n_components", clusterer.n_components, 1, " (or None)")
-    _check_integer("min_cluster_size", clusterer.min_cluster_size, 1)
-    if not is_number(clusterer.n_iterations, Integral) or clusterer.n_iterations == 0:
-        raise ValueError(
-            "n_iterations must be a positive integer, or -1 to repeat until nothing improves; "
-            f"got {clusterer.n_iterations!r}."
-        )
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
-    if not automatic and (not is_number(clusterer.resolution, Real) or not 0 < clusterer.resolution < float("inf")):
-        raise ValueError(f"resolution must be 'auto' or a positive number; got {clusterer.resolution!r}.")
-    if clusterer.n_clusters is not None:
-        _check_integer("n_clusters", clusterer.n_clusters, 1, " (or None)")
-    for name, low, high in (("min_support", 0, 1), ("max_connectivity", 0, float("inf")), ("max_correlation", -1, 1)):
-        value = getattr(clusterer, name)
-        if not is_number(value, Real) or not low <= value <= high or (name == "max_connectivity" and value == 0):
-            raise ValueError(
-                f"{name} must be a number {'above 0' if high > 1 else f'from {low} to {high}'}; got {value!r}."
-            )
-    if not isinstance(clusterer.refine, (bool, np.bool_)):
-        raise ValueError(f"refine must be True or False; got {clusterer.refine!r}.")
     if automatic and clusterer.n_clusters is None and not clusterer.refine:
         raise ValueError(
             "resolution='auto' needs refine=True. With refine=False, pass a number as resolution, such as 1.0."
         )
-    _check_metric(clusterer.metric)
-    if not isinstance(clusterer.weights, str) or clusterer.weights not in STRENGTHS:
-        raise ValueError(
-            f"weights must be one of {quoted(STRENGTHS)}; got {clusterer.weights!r}."
-            f"{did_you_mean(clusterer.weights, STRENGTHS)}"
-        )
     check_algorithm(clusterer.method, clusterer.backend, clusterer.objective)
-    _check_neighbors(clusterer.neighbors)
 
 
 def _check_metric(metric):
@@ -103,11 +67,32 @@ def _check_neighbors(neighbors):
         raise ValueError(f"neighbors must have mode='distance'; got mode={neighbors.mode!r}.")
 
 
-def is_number(value, kind):
-    """Return whether a value is a number of this kind; True and False are not."""
-    return isinstance(value, kind) and not isinstance(value, bool)
+def _is_resolution(value):
+    return (isinstance(value, str) and value == "auto") or (is_number(value) and 0 < value < np.inf)
 
 
-def _check_integer(name, value, smallest, remark=""):
-    if not is_number(value, Integral) or value < smallest:
-        raise ValueError(f"{name} must be an integer of at least {smallest}{remark}; got {value!r}.")
+CONSTRAINTS: Constraints = {
+    "n_neighbors": integer(2, remark=" (it counts the row itself)"),
+    "n_components": Constraint(
+        "an integer of at least 1 (or None)", lambda value: value is None or (is_integer(value) and value >= 1)
+    ),
+    "min_cluster_size": integer(1),
+    "n_iterations": Constraint(
+        "a positive integer, or -1 to repeat until nothing improves", lambda value: is_integer(value) and value != 0
+    ),
+    "resolution": Constraint("'auto' or a positive number", _is_resolution),
+    "n_clusters": Constraint(
+        "an integer of at least 1 (or None)", lambda value: value is None or (is_integer(value) and value >= 1)
+    ),
+    "min_support": number("a number from 0 to 1", lambda value: 0 <= value <= 1),
+    "max_connectivity": number("a number above 0", lambda value: value > 0),
+    "max_correlation": number("a number from -1 to 1", lambda value: -1 <= value <= 1),
+    "refine": Constraint("True or False", lambda value: isinstance(value, (bool, np.bool_))),
+    "metric": Checked(lambda _, value: _check_metric(value)),
+    "weights": Constraint(
+        f"one of {quoted(STRENGTHS)}", lambda value: isinstance(value, str) and value in STRENGTHS,
+        advice=lambda value: did_you_mean(value, STRENGTHS),
+    ),
+    "neighbors": Checked(lambda _, value: _check_neighbors(value)),
+}  # fmt: skip
+"""What each parameter of GraphClusterer may be."""

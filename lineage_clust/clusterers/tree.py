@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
+from ..utils.constraints import is_number
 from .distinctness import Bounds, Material, least_distinct, support_of_two
-from .parameters import is_number
 from .refinement import cluster_means, scores, without_gaps
 
 _CLEAREST = 20.0  # of heights: beyond, two clusters are as distinct as can be
@@ -77,14 +76,14 @@ class ClusterTree:
         if (n_clusters is None) == (min_support is None):
             raise ValueError("Pass one of n_clusters and min_support.")
         if n_clusters is not None:
-            if not is_number(n_clusters, Real) or n_clusters not in range(1, self.n_leaves + 1):
+            if not is_number(n_clusters) or n_clusters not in range(1, self.n_leaves + 1):
                 raise ValueError(
                     f"n_clusters must be an integer from 1 to {self.n_leaves}, the number of leaves; got {n_clusters!r}."
                 )
             divided = np.zeros(len(self.linkage), dtype=bool)
             divided[len(self.linkage) - (int(n_clusters) - 1) :] = True
         else:
-            if not is_number(min_support, Real) or not 0 <= min_support <= 1:
+            if not is_number(min_support) or not 0 <= min_support <= 1:
                 raise ValueError(f"min_support must be a number from 0 to 1; got {min_support!r}.")
             if np.isnan(self.support).any():
                 raise ValueError("min_support needs draws: without them the support is not known. Pass n_clusters.")

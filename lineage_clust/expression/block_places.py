@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -33,10 +35,10 @@ def inside(places: np.ndarray | None, lines: slice) -> tuple:
         return None, lines
     own = places[lines]
     kept = np.flatnonzero(own >= 0)
-    own = own[kept]
+    own, which = own[kept], None if len(kept) == lines.stop - lines.start else kept
     if len(own) and np.all(np.diff(own) == 1):
-        own = slice(int(own[0]), int(own[-1]) + 1)
-    return (None if len(kept) == lines.stop - lines.start else kept), own
+        return which, slice(int(own[0]), int(own[-1]) + 1)
+    return which, own
 
 
 def nbytes(block) -> int:
@@ -44,7 +46,7 @@ def nbytes(block) -> int:
     return block.data.nbytes + block.indices.nbytes + block.indptr.nbytes if sparse.issparse(block) else block.nbytes
 
 
-def assembled(pieces: list[tuple[Where, object]], shape: tuple[int, int], dtype):
+def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
     """Return the matrix that blocks make up, with a row for each chosen cell and a column for each chosen gene."""
     if not pieces or not sparse.issparse(pieces[0][1]):
         matrix = np.zeros(shape, dtype=dtype)
@@ -66,7 +68,7 @@ def assembled(pieces: list[tuple[Where, object]], shape: tuple[int, int], dtype)
     return matrix if np.array_equal(columns, np.arange(shape[1])) else matrix[:, np.argsort(columns)]
 
 
-def _scattered(pieces: list[tuple[Where, object]], shape: tuple[int, int], dtype):
+def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
     rows, columns, values = [], [], []
     for where, block in pieces:
         block = block.tocoo()

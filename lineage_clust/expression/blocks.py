@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -44,18 +45,22 @@ class BlockedExpression:
 
     def __init__(self, stored, memory_budget=None, keeps_totals: bool = True):
         self.stored = stored
-        self._stored_shape = tuple(int(size) for size in stored.shape)
+        self._stored_shape = (int(stored.shape[0]), int(stored.shape[1]))
         self.memory_budget = parse_budget(memory_budget)
-        self._cells = self._genes = None
+        self._cells: np.ndarray | None = None
+        self._genes: np.ndarray | None = None
         self.keeps_totals = keeps_totals
         self._facts: dict = {}  # shared by all that is chosen of the same matrix
-        self._held = (range(0), None)
+        self._held: tuple[range, Any] = (range(0), None)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of cells and genes chosen."""
-        chosen = zip(self._stored_shape, (self._cells, self._genes), strict=True)
-        return tuple(int(size) if lines is None else len(lines) for size, lines in chosen)
+        n_cells, n_genes = self._stored_shape
+        return (
+            n_cells if self._cells is None else len(self._cells),
+            n_genes if self._genes is None else len(self._genes),
+        )
 
     @property
     def dtype(self) -> np.dtype:
@@ -81,8 +86,8 @@ class BlockedExpression:
         keys = key if isinstance(key, tuple) else (key, slice(None))
         other = copy(self)
         other._held = (range(0), None)
-        chosen = zip(self._stored_shape, (self._cells, self._genes), keys, strict=True)
-        other._cells, other._genes = (choose(size, lines, wanted) for size, lines, wanted in chosen)
+        other._cells = choose(self._stored_shape[0], self._cells, keys[0])
+        other._genes = choose(self._stored_shape[1], self._genes, keys[1])
         return other
 
     def __matmul__(self, other: np.ndarray) -> np.ndarray:

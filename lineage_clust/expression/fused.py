@@ -58,7 +58,8 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         `None` if it is to be done without: no numba, few values, values of a kind that is not compiled for, or values
         stored in parts.
     """
-    if not is_worthwhile(matrix.nnz) or matrix.data.dtype not in _KINDS or compiled() is None:
+    functions = compiled() if is_worthwhile(matrix.nnz) and matrix.data.dtype in _KINDS else None
+    if functions is None:
         return None
     n_rows, n_genes = matrix.shape[0], matrix.shape[1] if columns is None else len(columns)
     used = np.flatnonzero(weights > 0)
@@ -69,7 +70,6 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         bands = bands.with_column(np.ones(len(weights)))  # for the weighted sums
     values = np.hstack([bands.values, bands.extra])
     starts, weights = bands.starts.astype(np.int32), np.asarray(weights, dtype=np.float64)
-    functions = compiled()
     n_first, n_statistics = functions.N_COLUMNS, functions.N_STATISTICS
     factors, rest = functions.factors_of(values, weights), weights[:, None] * values[:, n_first:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -105,8 +106,9 @@ def nonzero_counts(Y, weights: np.ndarray | None = None) -> np.ndarray:
     counts = np.zeros(Y.shape[1])
     for rows, columns, block in blocks(Y):
         if sparse.issparse(block):
-            block.data = (block.data != 0).astype(np.float64)
-            counts[columns] += block.T @ own[rows]
+            present: Any = block
+            present.data = (present.data != 0).astype(np.float64)
+            counts[columns] += present.T @ own[rows]
         elif weights is None:
             counts[columns] += np.count_nonzero(block, axis=0)
         else:

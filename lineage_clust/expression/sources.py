@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -58,7 +60,7 @@ def is_sparse(matrix: object) -> bool:
     return sparse.issparse(getattr(matrix, "_meta", None))
 
 
-def nbytes(matrix: object) -> int:
+def nbytes(matrix: Any) -> int:
     """Return how many bytes a matrix in a file would take in memory, in the form that it is stored in."""
     if _in_sparse_file(matrix):
         data, indices = matrix.group["data"], matrix.group["indices"]
@@ -102,8 +104,8 @@ def _memory_parts(matrix, n_values: int) -> Iterator[Part]:
         return kind((matrix.data[inside], matrix.indices[inside], indptr), shape=shape)
 
     for first, last in cuts(matrix.indptr, n_values):
-        lines = (slice(first, last), slice(0, n_genes)) if by_rows else (slice(0, n_cells), slice(first, last))
-        yield Part(*lines, load=lambda first=first, last=last: part_of(first, last))
+        rows, columns = (slice(first, last), slice(0, n_genes)) if by_rows else (slice(0, n_cells), slice(first, last))
+        yield Part(rows, columns, partial(part_of, first, last))
 
 
 def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:
@@ -113,15 +115,17 @@ def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:
     indptr = np.asarray(matrix.group["indptr"][...], dtype=np.int64)
     kind = sparse.csr_array if by_rows else sparse.csc_array
     whole = slice(0, n_genes if by_rows else n_cells)
+
+    def part_of(inside: slice, indptr: np.ndarray, shape: tuple[int, int]):
+        return kind((data[inside], _small(indices[inside]), indptr), shape=shape)
+
     for first, last in cuts(indptr, n_values):
         inside = slice(int(indptr[first]), int(indptr[last]))
         own = (indptr[first : last + 1] - indptr[first]).astype(np.int32)
         shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
         lines = slice(first, last)
-        yield Part(
-            *((lines, whole) if by_rows else (whole, lines)),
-            load=_Load(data, lambda i=inside, p=own, s=shape: kind((data[i], _small(indices[i]), p), shape=s)),
-        )
+        rows, columns = (lines, whole) if by_rows else (whole, lines)
+        yield Part(rows, columns, _Load(data, partial(part_of, inside, own, shape)))
 
 
 def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
@@ -134,7 +138,11 @@ def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
         rows = slice(first, min(first + height, n_cells))
         for start in range(0, n_genes, width):
             columns = slice(start, min(start + width, n_genes))
-            yield Part(rows, columns, load=_Load(matrix, lambda r=rows, c=columns: np.asarray(matrix[r, c])))
+            yield Part(rows, columns, _Load(matrix, partial(_dense_part, matrix, rows, columns)))
+
+
+def _dense_part(matrix, rows: slice, columns: slice) -> np.ndarray:
+    return np.asarray(matrix[rows, columns])
 
 
 def _dask_parts(matrix) -> Iterator[Part]:

@@ -136,7 +136,7 @@ def gathered(
         sums = _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
     elif picked is not None:
         sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
-    if all_cells and sums.totals is not None:
+    if all_cells and sums.totals is not None and sums.total_squares is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
     if len(cancelled):  # hardly a value is 0, so that nothing is lost by making these genes dense
@@ -178,8 +178,9 @@ def _in_blocks(
 
 def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: known, or by one pass."""
-    if Y.has_all_cells and Y.recall("totals") is not None:
-        return Y.recall("totals"), Y.recall("total_squares")
+    totals, squares = Y.recall("totals"), Y.recall("total_squares")
+    if Y.has_all_cells and totals is not None and squares is not None:
+        return totals, squares
     n_cells = Y.shape[0]
     sums = gathered(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
     sums = sums.around(np.zeros_like(sums.level))
@@ -229,6 +230,7 @@ def block_sums(
         open_genes = np.full(block.shape[1], enough > 0) if total is None else total.carried < enough
         part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
         total = part if total is None else total.merge(part)
+    assert total is not None  # a block has a piece, if only an empty one
     return total
 
 

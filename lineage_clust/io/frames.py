@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ..contracts.asking import has_method
 from ..trends.group_fit import design_rows
 from ..trends.lineage_fit import FittedLineage
 
@@ -80,7 +81,7 @@ def intervals(fits: Sequence[FittedLineage], genes: Sequence[str], level: float)
 
 def _group_interval(group, level: float) -> np.ndarray:
     """Return `(2, n_genes, n_points)` of the genes that were fitted together."""
-    if hasattr(group.model, "confidence_interval"):
+    if has_method(group.model, "confidence_interval"):
         rows = design_rows(group.smoother, group.model, group.grid, group.n_covariates)
         return np.stack([end.T for end in group.model.confidence_interval(rows, level)])
     if group.se is None:

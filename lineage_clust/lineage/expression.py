@@ -43,7 +43,9 @@ def layer_names(adata: AnnData) -> list[str]:
 def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None):
     """Return a matrix in memory, or a BlockedExpression: of one in a file that exceeds the budget, in dask, or large."""
     budget = parse_budget(memory_budget)
-    matrix, cells, columns = None, None, None
+    matrix: Any = None
+    cells: Any = None
+    columns: Any = None
     if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
         # the X of a view is what it shows, loaded: look at what it is a view of
         matrix, cells, columns = stored_matrix(adata._adata_ref, layer, use_raw), adata._oidx, adata._vidx

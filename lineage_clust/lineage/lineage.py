@@ -80,7 +80,7 @@ class Lineage:
     covariate_names: list[str] = field(default_factory=list)
     covariate_keys: list[str] = field(default_factory=list)
     offset: np.ndarray | None = None
-    whole: tuple | None = field(default=None, repr=False)
+    whole: tuple = field(default=(), repr=False)
 
     def grid(self, n_points: int) -> np.ndarray:
         """Return `(n_points,)` equally spaced pseudotimes from `start` to `end`."""

@@ -51,7 +51,7 @@ class Reader:
     def read(
         self,
         adata: AnnData,
-        lineage: str | None,
+        lineage: Any,
         genes: Sequence[str],
         time_range: TimeRange = None,
         to_fit: bool = True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -38,7 +40,7 @@ def mixed_branches(adata: AnnData) -> list[str]:
 def _segments(adata: AnnData) -> pd.DataFrame | None:
     """Return the table of segments (`n`, `from`, `to`), names as text and nodes as integers."""
     graph = adata.uns.get(TREE_KEY) if TREE_KEY in adata.uns else None
-    if not hasattr(graph, "get") or "seg" not in adata.obs:
+    if not isinstance(graph, Mapping) or "seg" not in adata.obs:
         return None
     table = graph.get("pp_seg")
     if table is None or graph.get("tips") is None or not {"n", "from", "to"} <= set(table):

@@ -85,7 +85,7 @@ class Family:
 
         Their trend follows from mean and variance alone, by quasi-likelihood.
         """
-        return (y <= 0).any(axis=0) if self.positive else np.zeros(y.shape[1], dtype=bool)
+        return np.asarray((y <= 0).any(axis=0)) if self.positive else np.zeros(y.shape[1], dtype=bool)
 
     def best_loss(self, y: np.ndarray, level: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
         """Return the loss against which a deviance is reported, for genes of mean `level`.

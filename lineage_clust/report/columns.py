@@ -43,8 +43,9 @@ def meaning(column: str, lineages: list[str]) -> str:
             known = meaning(column[: -len(lineage) - 1], [])
             return f"{lineage}: {known}" if known else ""
     for end in ("lower", "upper"):
-        if column.endswith(f"_{end}") and (known := MEANINGS.get(column[: -len(end) - 1])):
-            return f"{end.capitalize()} bound: {known}"
+        plain = column.removesuffix(f"_{end}")
+        if plain != column and plain in MEANINGS:
+            return f"{end.capitalize()} bound: {MEANINGS[plain]}"
     return ""
 
 

@@ -33,7 +33,7 @@ def gene_data(fitted: Fitted | FitResult) -> str:
     """
     result = result_of(fitted)
     table = result.gene_table
-    columns = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
+    columns: list[dict] = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
     lineages = names_of(fitted)
     columns += [{**_column(str(name), table[name]), "detail": is_detail(str(name), lineages)} for name in table]
     data = {
@@ -49,6 +49,7 @@ def gene_data(fitted: Fitted | FitResult) -> str:
 
 
 def _column(name: str, values: pd.Series) -> dict:
+    listed: list
     if pd.api.types.is_bool_dtype(values):
         kind, listed = "truth", [None if pd.isna(value) else bool(value) for value in values]
     elif pd.api.types.is_integer_dtype(values):

@@ -133,4 +133,5 @@ def embedded(picture: Picture) -> tuple[str, int, int]:
         plt.close(figure)
     data = buffer.getvalue()
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))  # of the header of a PNG
-    return f"data:image/png;base64,{b64encode(data).decode()}", *(round(n * _CSS_DPI / _DPI) for n in (width, height))
+    in_css = round(width * _CSS_DPI / _DPI), round(height * _CSS_DPI / _DPI)
+    return f"data:image/png;base64,{b64encode(data).decode()}", *in_css

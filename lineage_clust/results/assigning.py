@@ -6,6 +6,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
 
+from ..contracts.asking import has_method, votes
 from .own_labels import one_a_row
 
 
@@ -29,10 +30,11 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
     confidence : ndarray of shape (n_new,)
         Share of the votes; NaN if the clusterer has none.
     """
-    if hasattr(clusterer, "predict"):
+    if has_method(clusterer, "predict"):
         with config_context(transform_output="default"):
-            if hasattr(clusterer, "_vote"):
-                own, confidence = clusterer._vote(scaled)
+            voted = votes(clusterer, scaled)
+            if voted is not None:
+                own, confidence = voted
             else:
                 own = one_a_row(f"predict of {type(clusterer).__name__}", clusterer.predict(scaled), len(scaled))
                 confidence = np.full(len(scaled), np.nan)

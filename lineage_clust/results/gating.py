@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 
 from ..errors import LineageClustWarning
 from ..models.notes import MANY
+from ..utils.constraints import Constraints, number
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,9 @@ def warn_of_unsuccessful(table: pd.DataFrame, stacklevel: int = 3) -> None:
         )
 
 
-def check_gate(alpha: object, min_deviance_explained: object, min_range: object) -> None:
-    """Raise a ValueError if a bound is no number in its range."""
-    if alpha is not None and not (_is_number(alpha) and 0 < alpha <= 1):
-        raise ValueError(f"alpha must be None or a number in (0, 1]; got {alpha!r}.")
-    if min_deviance_explained is not None and not (_is_number(min_deviance_explained) and min_deviance_explained <= 1):
-        raise ValueError(
-            f"min_deviance_explained must be None or a share of at most 1; got {min_deviance_explained!r}."
-        )
-    if min_range is not None and not (_is_number(min_range) and 0 <= min_range < np.inf):
-        raise ValueError(f"min_range must be None or a finite number of at least 0; got {min_range!r}.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and not np.isnan(value)
+GATE_CONSTRAINTS: Constraints = {
+    "alpha": number("a number in (0, 1]", lambda value: 0 < value <= 1, or_none=True),
+    "min_deviance_explained": number("a share of at most 1", lambda value: value <= 1, or_none=True),
+    "min_range": number("a finite number of at least 0", lambda value: 0 <= value < np.inf, or_none=True),
+}
+"""What the bounds of :class:`Gate` may be."""

@@ -57,7 +57,7 @@ def make_result(
         Function of the names of genes that returns mean and standard deviation of their expression.
     """
     fits = [fitter.fit(one) for one in lineages]
-    names = [one.name for one in lineages]
+    names: list[Any] = [one.name for one in lineages]
     trends = concatenate([fit.trends for fit in fits], names) if is_joint else fits[0].trends
     scaled, decisions = trends.scaled(scale), deciding_table(trends)
     gate = gate.calibrated(decisions)

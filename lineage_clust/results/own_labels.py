@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from ..contracts.asking import fitted_value, has_method
+
 
 def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the cluster of each row it was fitted to.
@@ -43,9 +45,9 @@ def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     name = type(clusterer).__name__
     owner = clusterer[-1] if isinstance(clusterer, Pipeline) else clusterer
-    found = getattr(owner, "labels_", None)
+    found = fitted_value(owner, "labels_")
     if found is None:
-        if not hasattr(clusterer, "predict"):
+        if not has_method(clusterer, "predict"):
             raise TypeError(f"clusterer must have labels_ after fit; {name} has none, and no predict either.")
         found = clusterer.predict(rows)
     labels = one_a_row(f"labels_ of {name}", found, len(rows))

@@ -298,3 +298,6 @@ class FromResult(Generic[Value]):
                 f"This {owner.__name__} instance is not fitted yet: it has no {self._public}. Call 'fit' first."
             )
         return getattr(result, self._name)
+
+    def __set__(self, estimator: object, value: Any) -> None:
+        raise AttributeError(f"{self._public} is what a fit found, and cannot be set. Fit again.")

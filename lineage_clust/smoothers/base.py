@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import linalg, sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils.constraints import Checked, Constraint, Constraints, check_constraints, integer, is_number
 from ..utils.types import Matrix
 
 _RESOLVED = 1e-10  # least width of a domain, relative to its place on the axis
@@ -19,13 +19,16 @@ _WIDTHS = (1e-90, 1e90)  # cubes of widths are computed
 class Smoother(TransformerMixin, BaseEstimator):
     """Base of the smoothers: a transformer from pseudotime to a basis, which also owns a penalty.
 
-    A subclass implements three methods on one column of pseudotime:
+    A subclass says in `_constraints` what its parameters may be, and in `_check_together()` which of them exclude each other.
+    It implements three methods on one column of pseudotime:
 
-    - `_check_parameters()`, which raises on a wrong parameter;
     - `_fit_column(x) -> basis`, any object that holds what was learnt of the column;
     - `_design(x, basis) -> (n_samples, n_splines)` CSR matrix;
     - `_penalty(basis) -> (n_splines, n_splines)` positive semi-definite array.
     """
+
+    _constraints: ClassVar[Constraints]
+    domain: tuple[float, float] | None
 
     def fit(self, X: Matrix, y: Any = None) -> Self:
         """Learn the basis.
@@ -47,7 +50,8 @@ class Smoother(TransformerMixin, BaseEstimator):
             If a parameter is wrong or X is not finite.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self._check_parameters()
+        check_constraints(self)
+        self._check_together()
         self.bases_ = [self._fit_column(column) for column in X.T]
         penalties = [self._penalty(basis) for basis in self.bases_]
         self.penalty_ = linalg.block_diag(*penalties)
@@ -94,6 +98,9 @@ class Smoother(TransformerMixin, BaseEstimator):
         ]
         return np.array(names, dtype=object)
 
+    def _check_together(self) -> None:
+        """Raise a ValueError if parameters exclude each other."""
+
     def _domain_of(self, x: np.ndarray) -> tuple[float, float]:
         """Return where the knots span: `domain`, or the range of the data."""
         if self.domain is None:
@@ -112,20 +119,25 @@ class Smoother(TransformerMixin, BaseEstimator):
 _MOST = 10_000  # a matrix of 0.8 GB
 
 
-def check_integer(name: str, value: object, least: int) -> None:
-    """Raise a ValueError unless `value` is an integer of at least `least`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+def check_size(name: str, value: Any, least: int) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `least`, and no larger than matrices can be."""
+    integer(least).check(name, value)
     if value > _MOST:
         raise ValueError(
             f"{name} must be at most {_MOST:,}, for matrices with as many rows and columns are held; got {value!r}."
         )
 
 
-def check_domain(domain: Any) -> None:
-    """Raise a ValueError unless `domain` is None or an increasing pair of finite numbers."""
+def size(least: int) -> Checked:
+    """Return the constraint to a number of columns."""
+    return Checked(lambda name, value: check_size(name, value, least))
+
+
+def _is_domain(domain: Any) -> bool:
     if domain is None:
-        return
-    ok = np.ndim(domain) == 1 and len(domain) == 2 and all(isinstance(end, (Real, np.number)) for end in domain)
-    if not ok or not np.all(np.isfinite(domain)) or not domain[0] < domain[1]:
-        raise ValueError(f"domain must be None or (start, end) with start < end; got {domain!r}.")
+        return True
+    pair = np.ndim(domain) == 1 and len(domain) == 2 and all(is_number(end) for end in domain)
+    return pair and bool(np.all(np.isfinite(domain))) and domain[0] < domain[1]
+
+
+DOMAIN = Constraint("None or (start, end) with start < end", _is_domain)

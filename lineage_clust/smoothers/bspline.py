@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy import sparse
 from scipy.interpolate import BSpline
 
-from .base import Smoother, check_domain, check_integer
+from ..utils.constraints import Constraints, one_of
+from .base import DOMAIN, Smoother, check_size, size
 
 
 class BSplineSmoother(Smoother):
@@ -64,6 +67,10 @@ class BSplineSmoother(Smoother):
     (6, 6)
     """
 
+    _constraints: ClassVar[Constraints] = {
+        "degree": size(0), "penalty_order": size(0), "knots": one_of(["uniform", "quantile"]), "domain": DOMAIN,
+    }  # fmt: skip
+
     def __init__(
         self,
         n_splines: int = 20,
@@ -78,18 +85,13 @@ class BSplineSmoother(Smoother):
         self.knots = knots
         self.domain = domain
 
-    def _check_parameters(self) -> None:
-        check_integer("degree", self.degree, 0)
-        check_integer("n_splines", self.n_splines, self.degree + 1)
-        check_integer("penalty_order", self.penalty_order, 0)
+    def _check_together(self) -> None:
+        check_size("n_splines", self.n_splines, self.degree + 1)
         if self.penalty_order >= self.n_splines:
             raise ValueError(
                 f"penalty_order must be below n_splines; got penalty_order={self.penalty_order} and "
                 f"n_splines={self.n_splines}."
             )
-        if self.knots not in ("uniform", "quantile"):
-            raise ValueError(f"knots must be 'uniform' or 'quantile'; got {self.knots!r}.")
-        check_domain(self.domain)
 
     def _fit_column(self, x: np.ndarray) -> np.ndarray:
         start, end = self._domain_of(x)

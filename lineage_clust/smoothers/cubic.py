@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy import sparse
 
-from .base import Smoother, check_domain, check_integer
+from ..utils.constraints import Constraints, one_of
+from .base import DOMAIN, Smoother, size
 
 
 class CubicSplineSmoother(Smoother):
@@ -47,16 +50,14 @@ class CubicSplineSmoother(Smoother):
 
     penalty_order = 2
 
+    _constraints: ClassVar[Constraints] = {
+        "n_splines": size(3), "knots": one_of(["uniform", "quantile"]), "domain": DOMAIN,
+    }  # fmt: skip
+
     def __init__(self, n_splines: int = 20, knots: str = "quantile", domain: tuple[float, float] | None = None):
         self.n_splines = n_splines
         self.knots = knots
         self.domain = domain
-
-    def _check_parameters(self) -> None:
-        check_integer("n_splines", self.n_splines, 3)
-        if self.knots not in ("uniform", "quantile"):
-            raise ValueError(f"knots must be 'quantile' or 'uniform'; got {self.knots!r}.")
-        check_domain(self.domain)
 
     def _fit_column(self, x: np.ndarray) -> np.ndarray:
         return place_knots(x, self._domain_of(x), self.n_splines, self.knots)
@@ -119,16 +120,14 @@ class CyclicSplineSmoother(Smoother):
 
     penalty_order = 1
 
+    _constraints: ClassVar[Constraints] = {
+        "n_splines": size(3), "knots": one_of(["uniform", "quantile"]), "domain": DOMAIN,
+    }  # fmt: skip
+
     def __init__(self, n_splines: int = 20, knots: str = "uniform", domain: tuple[float, float] | None = None):
         self.n_splines = n_splines
         self.knots = knots
         self.domain = domain
-
-    def _check_parameters(self) -> None:
-        check_integer("n_splines", self.n_splines, 3)
-        if self.knots not in ("uniform", "quantile"):
-            raise ValueError(f"knots must be 'uniform' or 'quantile'; got {self.knots!r}.")
-        check_domain(self.domain)
 
     def _fit_column(self, x: np.ndarray) -> np.ndarray:
         return place_knots(x, self._domain_of(x), self.n_splines + 1, self.knots)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from .base import Smoother, check_domain, check_integer
+from ..utils.constraints import Constraints, number, one_of
+from .base import DOMAIN, Smoother, size
 
 _RELATIVE_RANK = 1e-10
 _FAR = 1e50  # length scales, at which a kernel has long been 0 and squares still are finite
@@ -76,6 +77,13 @@ class GaussianProcessSmoother(Smoother):
 
     penalty_order = 1
 
+    _constraints: ClassVar[Constraints] = {
+        "length_scale": number("a positive number", lambda value: 0 < value < np.inf),
+        "kernel": one_of(["matern52", "rbf"]),
+        "n_landmarks": size(2),
+        "domain": DOMAIN,
+    }
+
     def __init__(
         self,
         length_scale: float = 1.0,
@@ -87,15 +95,6 @@ class GaussianProcessSmoother(Smoother):
         self.kernel = kernel
         self.n_landmarks = n_landmarks
         self.domain = domain
-
-    def _check_parameters(self) -> None:
-        number = isinstance(self.length_scale, Real) and not isinstance(self.length_scale, bool)
-        if not (number and 0 < self.length_scale < np.inf):
-            raise ValueError(f"length_scale must be a positive number; got {self.length_scale!r}.")
-        if self.kernel not in ("matern52", "rbf"):
-            raise ValueError(f"kernel must be 'matern52' or 'rbf'; got {self.kernel!r}.")
-        check_integer("n_landmarks", self.n_landmarks, 2)
-        check_domain(self.domain)
 
     def _fit_column(self, x: np.ndarray) -> _LandmarkBasis:
         landmarks = np.linspace(*self._domain_of(x), self.n_landmarks)

@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ..contracts.asking import fitted_value, has_method, reads_blocks, takes_sparse_expression
 from ..expression.blocks import BlockedExpression
 from ..models.regressor import warn_of_equal_weights
 from ..utils.checking import shortened
@@ -54,9 +55,9 @@ def expression_for(model: Any, Y):
     MemoryError
         If expression in a file is needed in memory, and exceeds the memory budget.
     """
-    takes_sparse = getattr(type(model), "takes_sparse_y", False)
+    takes_sparse = takes_sparse_expression(model)
     if isinstance(Y, BlockedExpression):
-        if getattr(type(model), "reads_blocks", False):
+        if reads_blocks(model):
             return Y
         if not takes_sparse:
             Y.check_fits_dense()
@@ -83,7 +84,7 @@ def predict_model(model: Any, X, n_genes: int | None) -> tuple[np.ndarray, np.nd
 
 def failures_of(model: Any, n_genes: int) -> dict[int, str]:
     """Return the reasons by position of genes that a model could not fit; none if it does not say."""
-    failed = getattr(model, "failed_", None)
+    failed = fitted_value(model, "failed_")
     if failed is None:
         return {}
     if not isinstance(failed, Mapping) or any(key not in range(n_genes) for key in failed):
@@ -96,7 +97,7 @@ def failures_of(model: Any, n_genes: int) -> dict[int, str]:
 
 def reported(model: Any, name: str, default: Any, n_genes: int) -> Any:
     """Return what a model says of each gene under the name of an attribute, or the default if it says nothing."""
-    values = getattr(model, name, None)
+    values = fitted_value(model, name)
     if values is None:
         return default
     if np.ndim(values) > 0 and np.shape(values) != (n_genes,):
@@ -113,7 +114,7 @@ def draws_of(model: Any, X, genes: Sequence[int], n_draws: int, random_state: in
     a straight line would be one in every draw.
     """
     places = np.asarray(genes)
-    if hasattr(model, "take_genes"):
+    if has_method(model, "take_genes"):
         model, places = model.take_genes(list(genes)), np.arange(len(genes))
     options = {"unconditional": True} if takes(model.sample, "unconditional") else {}
     drawn = iter(model.sample(readable_by(model, X), n_draws, random_state, **options))

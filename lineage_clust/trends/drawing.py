@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..contracts.asking import has_posterior
 from ..errors import LineageClustWarning
 from ..expression.blocks import BlockedExpression
 from ..lineage.lineage import Lineage
@@ -30,7 +31,7 @@ _BLOCK = 2**21  # values of draws that are held together for intervals of shapes
 
 def can_draw(fits: Sequence[FittedLineage]) -> bool:
     """Return whether every model that was fitted has a posterior."""
-    return all(hasattr(group.model, "sample") for fit in fits for group in fit.groups)
+    return all(has_posterior(group.model) for fit in fits for group in fit.groups)
 
 
 def posterior_draws(

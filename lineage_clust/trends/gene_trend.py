@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from ..contracts.asking import has_method
 from ..lineage.lineage import clip_weights
 from ..lineage.membership import check_members
 from ..lineage.time_range import find_time_range
@@ -81,7 +82,7 @@ class GeneTrend:
         self.x_all = None if x_all is None else as_vector("x_all", x_all)
         self.y_all = None if y_all is None else as_vector("y_all", y_all)
         self.w_all = None if w_all is None else as_vector("w_all", w_all)
-        if x_all is not None and w_all is None:
+        if self.x_all is not None and w_all is None:
             self.w_all = np.ones(len(self.x_all))
         sizes = [None if values is None else len(values) for values in (self.x_all, self.y_all, self.w_all)]
         if len(set(sizes)) > 1:
@@ -123,7 +124,7 @@ class GeneTrend:
         ValueError
             If no cell is left.
         """
-        if self.x_all is None:
+        if self.x_all is None or self.y_all is None or self.w_all is None:
             raise ValueError(
                 f"The trend of {self.gene!r} holds no cells, and cannot be prepared anew. Take it from "
                 "TrendClusterer.gene_trends(adata), whose trends hold theirs, or make one: GeneTrend(gene, lineage, x_all, "
@@ -155,7 +156,13 @@ class GeneTrend:
     @property
     def is_prepared(self) -> bool:
         """Whether the cells to fit and the grid are chosen."""
-        return self.x is not None and self.y is not None and self.w is not None and self.x_test is not None
+        return self._chosen() is not None
+
+    def _chosen(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return pseudotime, expression and weights of the cells to fit, and the grid; None before they are chosen."""
+        if self.x is None or self.y is None or self.w is None or self.x_test is None:
+            return None
+        return self.x, self.y, self.w, self.x_test
 
     def fit(self) -> Self:
         """Fit the model to the prepared cells, and predict on the grid.
@@ -167,10 +174,12 @@ class GeneTrend:
         """
         from .group_fit import fit_group
 
-        if not self.is_prepared:
+        chosen = self._chosen()
+        if chosen is None:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
+        x, y, w, grid = chosen
         smoother, model = resolve_pair(*self._asked)
-        group = fit_group(self.x, self.w, self.y[:, None], self.x_test, smoother, model, genes=[self.gene])
+        group = fit_group(x, w, y[:, None], grid, smoother, model, genes=[self.gene])
         if group.failed:
             raise ValueError(f"{self.gene!r} cannot be fitted: {group.failed[0]}")
         self._adopt(group, 0)
@@ -178,27 +187,27 @@ class GeneTrend:
 
     def predict(self, x_test: ArrayLike | None = None) -> np.ndarray:
         """Return the trend `(n_points,)` at new pseudotimes, or on the grid."""
-        self._check_fitted()
+        _, values = self._on_grid()
         if x_test is None:
-            return self.y_test
+            return values
         return self._evaluate(as_vector("x_test", x_test))[0]
 
     def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
         """Return the pointwise interval `(n_points, 2)` of the trend; None if the model has none."""
-        self._check_fitted()
+        grid, _ = self._on_grid()
         check_share("level", level)
-        return self._interval(self.x_test if x_test is None else as_vector("x_test", x_test), level)
+        return self._interval(grid if x_test is None else as_vector("x_test", x_test), level)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trend as a table: gene, lineage, pseudotime, trend, lower, upper."""
-        self._check_fitted()
-        bounds = np.full((len(self.x_test), 2), np.nan) if self.conf_int is None else self.conf_int
+        grid, values = self._on_grid()
+        bounds = np.full((len(grid), 2), np.nan) if self.conf_int is None else self.conf_int
         return pd.DataFrame(
             {
                 "gene": self.gene,
                 "lineage": self.lineage,
-                "pseudotime": self.x_test,
-                "trend": self.y_test,
+                "pseudotime": grid,
+                "trend": values,
                 "lower": bounds[:, 0],
                 "upper": bounds[:, 1],
             }
@@ -206,8 +215,8 @@ class GeneTrend:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw cells (if held), trend and interval; returns the Axes."""
-        self._check_fitted()
-        return self.drawn_by(self, ax)
+        self._on_grid()
+        return type(self).drawn_by(self, ax)
 
     def write(self, path: str | Path) -> None:
         """Write the trend to a file (a pickle: read only files you trust)."""
@@ -229,7 +238,7 @@ class GeneTrend:
     def _adopt(self, group, column: int) -> None:
         """Take over the fit of a group of genes."""
         self._smoother, self._model, self._column, self._asked = group.smoother, group.model, column, group.asked
-        if hasattr(group.model, "take_genes"):
+        if has_method(group.model, "take_genes"):
             self._model, self._column = group.model.take_genes([column]), 0
         self._n_covariates, self._fitted = group.n_covariates, True
         self.x_test, self.y_test = group.grid, group.values[column]
@@ -246,7 +255,7 @@ class GeneTrend:
 
     def _interval(self, x_test, level):
         rows = readable_by(self._model, self._rows(x_test))
-        if hasattr(self._model, "confidence_interval"):
+        if has_method(self._model, "confidence_interval"):
             return np.column_stack([end[:, self._column] for end in self._model.confidence_interval(rows, level)])
         mean, std = self._evaluate(x_test)
         if std is None:
@@ -254,9 +263,11 @@ class GeneTrend:
         half = norm.ppf(0.5 + level / 2) * std
         return np.column_stack([mean - half, mean + half])
 
-    def _check_fitted(self) -> None:
-        if not self._fitted:
+    def _on_grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return grid and trend, or raise an error if it is not fitted."""
+        if not self._fitted or self.x_test is None or self.y_test is None:
             raise ValueError(f"The trend of {self.gene!r} is not fitted. Call prepare() and fit() first.")
+        return self.x_test, self.y_test
 
     def __repr__(self) -> str:
         state = "fitted" if self._fitted else "prepared" if self.is_prepared else "empty"

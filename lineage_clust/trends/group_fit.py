@@ -14,6 +14,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ..contracts.asking import (
+    fitted_value,
+    has_method,
+    is_mapping,
+    lacks_domain,
+    minimises_deviance,
+    n_times_needed,
+)
 from ..errors import NoTrendError
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
@@ -96,7 +104,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
     Y = expression_for(model, Y)
     asked = (copied(smoother), clone(model))
     check_distinct_times(x, smoother, grid, lineage)
-    if getattr(smoother, "domain", ()) is None:
+    if lacks_domain(smoother):
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
     if isinstance(model, RegressorModel):
         # iterative solvers stop early: in time order their result is one and the same
@@ -111,7 +119,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         if smoother != PASSTHROUGH:
             smoother.fit(*((x[:, None], None) if takes(smoother.fit, "y") else (x[:, None],)))
         design = _append(_basis(smoother, x), covariates)
-        penalty = getattr(smoother, "penalty_", None)
+        penalty = fitted_value(smoother, "penalty_")
         if penalty is None and n_covariates:
             width = design.shape[1] - n_covariates
             penalty = np.zeros((width, width))
@@ -121,7 +129,8 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
     values, se = predict_model(model, design_rows(smoother, model, grid, n_covariates), len(genes))
-    spread = model.spread_ if hasattr(model, "spread_") else spread_of(Y, w)
+    spread = fitted_value(model, "spread_")
+    spread = spread_of(Y, w) if spread is None else spread
     values, se = _levelled(values.T, spread), None if se is None else se.T
     failed = failures_of(model, len(genes))
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
@@ -140,7 +149,7 @@ def fixed_basis(fitted, smoother):
 
     Knots at quantiles, landmarks and the like are then those of the first fit.
     """
-    if isinstance(fitted, str) or isinstance(fitted, dict) or not hasattr(fitted, "transform"):
+    if isinstance(fitted, str) or is_mapping(fitted) or not has_method(fitted, "transform"):
         return smoother
     try:
         check_is_fitted(fitted)
@@ -158,7 +167,7 @@ def design_rows(smoother, model, times: np.ndarray, n_covariates: int = 0):
 
 def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str | None = None) -> None:
     """Raise a ValueError if there are fewer distinct pseudotimes than the penalty leaves polynomials free."""
-    needed = getattr(smoother, "penalty_order", 1) + 1
+    needed = n_times_needed(smoother)
     found = len(np.unique(x))
     if found < needed:
         of_lineage = "" if lineage is None else f" of lineage {lineage!r}"
@@ -214,7 +223,7 @@ def _table(model, genes: list[str]) -> pd.DataFrame:
     index = pd.Index(genes, name="gene")
     columns = {name: reported(model, key, default, len(genes)) for name, (key, default) in _COLUMNS.items()}
     table = pd.DataFrame(columns, index=index)
-    nothing = explains_nothing(table["deviance_explained"]) & getattr(type(model), "minimises_deviance", True)
+    nothing = explains_nothing(table["deviance_explained"]) & minimises_deviance(model)
     for gene in np.flatnonzero(nothing):
         table.iloc[gene, table.columns.get_loc("note")] = joined(table["note"].iloc[gene], _LESS_THAN_NOTHING)
     table["converged"] = table["converged"].astype(bool) & ~nothing

@@ -161,7 +161,9 @@ def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dic
     ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most")}
     errors = {name: np.empty(values.shape) for name in ("moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
-    compiled().measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
+    loop = compiled()
+    assert loop is not None  # it was asked for before
+    loop.measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
     return found
 
 

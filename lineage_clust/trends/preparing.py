@@ -161,15 +161,15 @@ def _default(trend: GeneTrend, gene, lineage, **keywords) -> GeneTrend:
 def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:
     if not isinstance(trend, GeneTrend):
         raise TypeError(f"the callback must return the prepared trend; it returned {type(trend).__name__}")
-    if not trend.is_prepared:
+    chosen = trend._chosen()
+    if chosen is None:
         raise ValueError("the callback returned a trend that is not prepared: call trend.prepare(...) in it")
     if trend.gene != name:
         raise ValueError(f"the callback returned the trend of another gene ({trend.gene!r})")
-    if len(trend.x) != len(trend.y) or len(trend.x) != len(trend.w) or len(trend.x) == 0:
-        raise ValueError(
-            f"x, y and w must have one value a cell; they have {len(trend.x)}, {len(trend.y)} and {len(trend.w)}"
-        )
-    if len(trend.x_test) != len(grid) or not np.allclose(trend.x_test, grid):
+    x, y, w, own_grid = chosen
+    if len(x) != len(y) or len(x) != len(w) or len(x) == 0:
+        raise ValueError(f"x, y and w must have one value a cell; they have {len(x)}, {len(y)} and {len(w)}")
+    if len(own_grid) != len(grid) or not np.allclose(own_grid, grid):
         raise ValueError("the callback changed the grid; all genes of a lineage share one. Set time_range and n_points")
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.base import clone
 
+from ..contracts.asking import has_method
 from ..utils.checking import as_numbers, as_vector
 from .shapes import is_constant, moved_times, peak_time
 
@@ -203,7 +204,7 @@ def adjust(pvalue: np.ndarray) -> np.ndarray:
 
 def check_scale(scale: object) -> None:
     """Raise a ValueError unless `scale` is one that :meth:`Trends.scaled` takes."""
-    if scale is None or (isinstance(scale, str) and scale in SCALES) or hasattr(scale, "fit_transform"):
+    if scale is None or (isinstance(scale, str) and scale in SCALES) or has_method(scale, "fit_transform"):
         return
     raise ValueError(f"scale must be 'zscore', 'minmax', None or a scikit-learn transformer; got {scale!r}.")
 

@@ -1,12 +1,15 @@
 """Which genes are clustered."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lineage_clust as lc
-from lineage_clust.results.gating import Gate, check_gate
+from lineage_clust.results.gating import GATE_CONSTRAINTS, Gate
 from lineage_clust.trends.trends import adjust
+from lineage_clust.utils.constraints import check_constraints
 
 
 def table(pvalue, explained=0.5, amplitude=1.0):
@@ -53,8 +56,9 @@ def test_sizes_count_too():
     ],
 )  # fmt: skip
 def test_bounds_are_checked(arguments, named):
+    bounds = SimpleNamespace(**dict(zip(GATE_CONSTRAINTS, arguments, strict=True)))
     with pytest.raises(ValueError, match=named):
-        check_gate(*arguments)
+        check_constraints(bounds, GATE_CONSTRAINTS)
 
 
 def test_trends_that_change_little_are_left_out_and_stay_out_of_predict():

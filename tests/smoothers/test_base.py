@@ -5,15 +5,14 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from lineage_clust.smoothers.base import Smoother, check_domain, check_integer
+from lineage_clust.smoothers.base import DOMAIN, Smoother, check_size
 
 
 class Powers(Smoother):
     def __init__(self, domain=None):
         self.domain = domain
 
-    def _check_parameters(self):
-        check_domain(self.domain)
+    _constraints = {"domain": DOMAIN}
 
     def _fit_column(self, x):
         return self._domain_of(x)
@@ -53,8 +52,8 @@ def test_transform_before_fit_and_other_columns_are_errors():
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.0, True, "3", None])
-def test_check_integer(value):
-    check_integer("n", 1, 1)
-    check_integer("n", np.int64(7), 1)
+def test_check_size(value):
+    check_size("n", 1, 1)
+    check_size("n", np.int64(7), 1)
     with pytest.raises(ValueError, match="n must be an integer of at least 1; got"):
-        check_integer("n", value, 1)
+        check_size("n", value, 1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from ...utils.constraints import Constraint, Constraints, check_constraints, integer, number, one_of
 from ...utils.types import Matrix
 from ..families import FAMILIES, check_family
 from ..links import LINKS
@@ -137,6 +137,14 @@ class MgcvGAM(PerGeneModel):
     # mgcv makes its own basis, by `bs` and `k`: of another smoother it could only ignore what makes it one
     needs_smoother = "BSplineSmoother"
 
+    _constraints: ClassVar[Constraints] = {
+        "k": integer(2, or_none=True),
+        "method": one_of(_METHODS, f"one of {', '.join(_METHODS)}"),
+        "sp": number("a non-negative number", lambda value: 0 <= value < np.inf, or_none=True),
+        "gamma": number("a positive number", lambda value: value > 0),
+        "control": Constraint("None or a dict", lambda value: value is None or isinstance(value, dict)),
+    }
+
     def __init__(
         self,
         k: int | None = None,
@@ -201,7 +209,8 @@ class MgcvGAM(PerGeneModel):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        self._check_parameters()
+        check_constraints(self)
+        self._check_together()
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
         r = session()
         fitter = GeneFitter(r, FAMILIES[self.family], self._link, self._arguments(smoother, times, weights, offset))
@@ -272,9 +281,7 @@ class MgcvGAM(PerGeneModel):
             return domain[0] + step * np.arange(-order - 1, k + 1)
         return None
 
-    def _check_parameters(self) -> None:
-        if self.k is not None and (isinstance(self.k, bool) or not isinstance(self.k, Integral) or self.k < 2):
-            raise ValueError(f"k must be None or an integer of at least 2; got {self.k!r}.")
+    def _check_together(self) -> None:
         check_family(self.family, self.link)
         _, links = _R_FAMILIES[self.family]
         if self._link.name not in links:
@@ -282,16 +289,8 @@ class MgcvGAM(PerGeneModel):
                 f"mgcv's {self.family} family takes the links {', '.join(links)}; got {self.link!r}. Use one of them, or "
                 "GAM(...)."
             )
-        if self.method not in _METHODS:
-            raise ValueError(f"method must be one of {', '.join(_METHODS)}; got {self.method!r}.")
-        if self.sp is not None and (not isinstance(self.sp, Real) or not 0 <= self.sp < np.inf):
-            raise ValueError(f"sp must be None or a non-negative number; got {self.sp!r}.")
         if isinstance(self.knots, str) and (self.knots != "density" or self.bs not in _KNOTS_AT_QUANTILES):
             raise ValueError(
                 f"knots must be None, 'density' (with bs one of {', '.join(_KNOTS_AT_QUANTILES)}) or numbers; got "
                 f"{self.knots!r} with bs={self.bs!r}."
             )
-        if not isinstance(self.gamma, Real) or not self.gamma > 0:
-            raise ValueError(f"gamma must be a positive number; got {self.gamma!r}.")
-        if self.control is not None and not isinstance(self.control, dict):
-            raise ValueError(f"control must be None or a dict; got {self.control!r}.")

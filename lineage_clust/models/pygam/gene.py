@@ -146,7 +146,7 @@ def _check_values(recipe: Recipe, y) -> None:
         raise UnfitGeneError(reason)
 
 
-def _no_fit(recipe: Recipe, error: Exception) -> str:
+def _no_fit(recipe: Recipe, error: BaseException | None) -> str:
     what = f"({recipe.distribution} distribution, {recipe.link} link)"
     if type(error) is ValueError and "NaN" not in str(error):
         return f"pyGAM refuses {what}: {reason_of(error)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import pygam
@@ -14,7 +14,17 @@ from pygam.utils import OptimizationError
 from sklearn.base import clone
 
 from ...smoothers import BSplineSmoother
-from ...utils.checking import check_flag, check_share
+from ...utils.checking import check_share
+from ...utils.constraints import (
+    FLAG,
+    Checked,
+    Constraint,
+    Constraints,
+    check_constraints,
+    number,
+    one_of,
+    positive_integer,
+)
 from ..families import FAMILIES, Family
 from ..links import LINKS
 
@@ -119,7 +129,8 @@ def make_recipe(model, smoother, times) -> Recipe:
     ValueError
         If a parameter is wrong or pyGAM cannot do what is asked for.
     """
-    _check_parameters(model)
+    check_constraints(model, RECIPE_CONSTRAINTS)
+    _check_together(model)
     smoother = _default_smoother(model, times) if smoother is None else smoother
     if not isinstance(smoother, BSplineSmoother):
         got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
@@ -175,7 +186,7 @@ def _candidates(model) -> list[list[float]]:
         values = values["lam"] if set(values) == {"lam"} else None
     elif isinstance(values, str):
         values = _DEFAULT_GRID if values == "default" else None
-    if not hasattr(values, "__len__") or len(values) == 0:
+    if values is None or not hasattr(values, "__len__") or len(values) == 0:
         raise ValueError(f"grid must be None, 'default', a sequence of lam or dict(lam=sequence); got {model.grid!r}.")
     n_penalties = len(_listed(model.penalties))
     candidates = []
@@ -190,30 +201,16 @@ def _candidates(model) -> list[list[float]]:
     return candidates
 
 
-def _check_parameters(model) -> None:
-    _check_choice("distribution", model.distribution, FAMILY_OF)
-    _check_choice("link", model.link, LINKS)
-    _check_choice("basis", model.basis, ("ps", "cp"))
+def _check_together(model) -> None:
     if model.link == "logit" and model.distribution != "binomial":
         raise ValueError(
             f"pyGAM's logit link needs distribution='binomial'; got {model.distribution!r}. Use another link."
         )
-    for name, known in (("penalties", PENALTIES), ("constraints", CONSTRAINTS)):
-        for entry in _listed(getattr(model, name)):
-            if entry is not None and not callable(entry):
-                _check_choice(name, entry, known)
-    check_flag("fit_intercept", model.fit_intercept)
-    if model.expectile is not None:
-        check_share("expectile", model.expectile)
-        if model.distribution not in ("normal", "gaussian") or model.link != "identity":
-            raise ValueError(
-                "expectile needs distribution='normal' and link='identity'; got "
-                f"{model.distribution!r} and {model.link!r}. Set one of them back."
-            )
-    if isinstance(model.max_iter, bool) or not isinstance(model.max_iter, Integral) or model.max_iter < 1:
-        raise ValueError(f"max_iter must be a positive integer; got {model.max_iter!r}.")
-    if not isinstance(model.tol, Real) or not model.tol > 0:
-        raise ValueError(f"tol must be a positive number; got {model.tol!r}.")
+    if model.expectile is not None and (model.distribution not in ("normal", "gaussian") or model.link != "identity"):
+        raise ValueError(
+            "expectile needs distribution='normal' and link='identity'; got "
+            f"{model.distribution!r} and {model.link!r}. Set one of them back."
+        )
 
 
 def _listed(entries: object) -> list:
@@ -221,6 +218,30 @@ def _listed(entries: object) -> list:
     return list(entries) if isinstance(entries, (list, tuple)) else [entries]
 
 
-def _check_choice(name: str, value: object, known) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}; got {value!r}.")
+def _named(known) -> Constraint:
+    return one_of(known, f"one of {', '.join(known)}")
+
+
+def _each_named(known) -> Checked:
+    """Return the constraint to one or several of some names, functions or `None`."""
+
+    def check(name: str, value: object) -> None:
+        for entry in _listed(value):
+            if entry is not None and not callable(entry):
+                _named(known).check(name, entry)
+
+    return Checked(check)
+
+
+RECIPE_CONSTRAINTS: Constraints = {
+    "distribution": _named(FAMILY_OF),
+    "link": _named(LINKS),
+    "basis": _named(("ps", "cp")),
+    "penalties": _each_named(PENALTIES),
+    "constraints": _each_named(CONSTRAINTS),
+    "fit_intercept": FLAG,
+    "expectile": Checked(lambda name, value: None if value is None else check_share(name, value)),
+    "max_iter": positive_integer(),
+    "tol": number("a positive number", lambda value: value > 0),
+}
+"""What the parameters of PyGAM may be."""

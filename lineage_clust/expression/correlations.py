@@ -1,0 +1,62 @@
+"""Correlations of all genes with weights of the cells, in one pass over the expression."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import sparse, stats
+
+from ..errors import LineageClustWarning
+from .moments import blocks, weighted_products
+
+
+def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Return standardised weights, and a function that correlates such columns with all genes in one pass."""
+    n_cells = matrix.shape[0]
+    ones = np.ones(n_cells)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums, squares = weighted_products(ones[:, None], matrix, ones)
+        means = sums[0] / n_cells
+        spread = np.sqrt(np.maximum(squares - n_cells * means**2, 0.0))
+        spread[spread**2 <= 1e-13 * squares] = 0.0
+    centred = weights - weights.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    if np.any(length == 0):
+        warnings.warn(
+            "Fate probabilities of a lineage are the same in all cells: nothing correlates with them.",
+            LineageClustWarning,
+            stacklevel=4,
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        standard = centred / length
+
+    def correlate(columns: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            products, _ = weighted_products(columns, matrix, ones)
+            return np.clip(np.where(spread > 0, products / spread, np.nan), -1.0, 1.0)
+
+    return standard, correlate
+
+
+def ranks(matrix) -> np.ndarray | sparse.csc_array:
+    """Return the ranks of each column less the rank of its zeros, so that a sparse matrix stays sparse.
+
+    A shift of a column changes no correlation.
+    """
+    if not sparse.issparse(matrix):
+        return np.column_stack([stats.rankdata(block, axis=0) for _, _, block in blocks(matrix)])
+    matrix = matrix.tocsc()
+    ranks = np.zeros(len(matrix.data))
+    for first, last in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        values = matrix.data[first:last].astype(float)
+        n_zeros = matrix.shape[0] - np.count_nonzero(values)
+        below = int(np.sum(values < 0))
+        of_zero = below + (n_zeros + 1) / 2 if n_zeros else 0.0
+        own = stats.rankdata(values)
+        stored_zeros = int(np.sum(values == 0))
+        own = own + np.where(values > 0, n_zeros - stored_zeros, 0)
+        ranks[first:last] = np.where(values == 0, 0.0, own - of_zero)
+    return sparse.csc_array((ranks, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -1,0 +1,127 @@
+"""From JSON and arrays to values: what a file of a fitted estimator is read into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import igraph
+import numpy as np
+import pandas as pd
+
+from .stored_classes import CLASSES, SPARSE
+from .upgrades import RESULT_OF_FORMAT_2, result_of_format_2
+
+
+class Decoder:
+    """Turns JSON and members back into values."""
+
+    def __init__(self, members: Mapping[str, bytes], root: type):
+        self._members = members
+        self._classes: dict[str, Any] = {**CLASSES, root.__name__: root, RESULT_OF_FORMAT_2: result_of_format_2}
+        self._objects: dict[int, object] = {}
+
+    def decode(self, value: object) -> object:
+        """Return the value that was encoded."""
+        if isinstance(value, list):
+            return [self.decode(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return getattr(self, "_" + _METHODS[value["kind"]])(value)
+
+    def _float(self, value):
+        return float(value["value"])
+
+    def _tuple(self, value):
+        return tuple(self.decode(value["items"]))
+
+    def _dict(self, value):
+        return {self.decode(key): self.decode(entry) for key, entry in value["items"]}
+
+    def _scalar(self, value):
+        return self.decode(value["value"])[()]
+
+    def _array(self, value):
+        content = self._members[value["member"]]
+        _check_array(content)
+        return np.load(BytesIO(content), allow_pickle=False)
+
+    def _object_array(self, value):
+        values = np.empty(len(value["items"]), dtype=object)
+        values[:] = self.decode(value["items"])
+        return values.reshape(value["shape"])
+
+    def _sparse(self, value):
+        parts = tuple(self.decode(value[name]) for name in ("data", "indices", "indptr"))
+        return SPARSE[value["class"]](parts, shape=tuple(value["shape"]))
+
+    def _graph(self, value):
+        edges, weights = self.decode(value["edges"]), self.decode(value["weights"])
+        if value["n"] > sum(map(len, self._members.values())):  # a vertex is a row of an array
+            raise ValueError(f"a graph of {value['n']:,} vertices does not belong to these arrays")
+        return igraph.Graph(n=value["n"], edges=edges.tolist(), edge_attrs={"weight": weights.tolist()})
+
+    def _random_state(self, value):
+        generator = np.random.RandomState()
+        generator.set_state(self.decode(value["state"]))
+        return generator
+
+    def _frame(self, value):
+        index = self.decode(value["index"])
+        columns = [self._values(column, index) for column in value["columns"]]
+        series = [pd.Series(values, index=index, dtype=values.dtype, copy=False) for values in columns]
+        frame = pd.concat(series, axis=1) if series else pd.DataFrame(index=index)
+        frame.columns = self.decode(value["names"])
+        return frame
+
+    def _series(self, value):
+        name, index = self.decode(value["name"]), self.decode(value["index"])
+        values = self._values(value["values"], index)
+        return pd.Series(values, index=index, name=name, dtype=values.dtype)
+
+    def _index(self, value):
+        values = self._values(value["values"])
+        return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)  # pandas 3 takes objects for str
+
+    def _range(self, value):
+        return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
+
+    def _values(self, column, index=None):
+        given = column["dtype"] is None
+        values = self.decode(column["values"]) if given else pd.array(column["values"], dtype=column["dtype"])
+        if np.ndim(values) != 1 or (index is not None and len(values) != len(index)):
+            raise ValueError("a column of a table does not fit its index")
+        return values
+
+    def _same(self, value):
+        return self._objects[value["number"]]
+
+    def _object(self, value):
+        cls = self._classes[value["class"]]
+        parameters, state = (
+            {name: self.decode(entry) for name, entry in value[part].items()} for part in ("parameters", "state")
+        )
+        built = cls(**parameters)  # what a class has learnt since gets its default
+        if state:
+            vars(built).update(state)
+        self._objects[value["number"]] = built
+        return built
+
+
+_METHODS = {
+    "float": "float", "tuple": "tuple", "dict": "dict", "scalar": "scalar", "array": "array", "objects": "object_array",
+    "sparse": "sparse", "graph": "graph", "random state": "random_state", "frame": "frame", "series": "series",
+    "index": "index", "range": "range", "same": "same", "object": "object",
+}  # fmt: skip
+
+
+def _check_array(content: bytes) -> None:
+    """Raise a ValueError unless a `.npy` member holds as many bytes as its header announces: they are allocated first."""
+    stream = BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, _, dtype = read_header(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+        raise ValueError("an array is not what its header says")

@@ -1,0 +1,143 @@
+"""What parameters may be: one table per class, whose entries name the value that was found and what to pass instead.
+
+A class has `_constraints`, a dictionary from the names of its parameters to what they may be, and calls
+:func:`check_constraints` when it is fitted; scikit-learn's `_parameter_constraints` are a precedent. What depends on several
+parameters is checked by the class itself afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What a parameter may be.
+
+    Attributes
+    ----------
+    says
+        The end of the sentence "name must be ...".
+    holds
+        Function of the value that says whether it is allowed.
+    error
+        What is raised if it is not.
+    advice
+        Function of the value that returns what else to say of it.
+
+    Examples
+    --------
+    >>> integer(2).check("n_neighbors", 1)
+    Traceback (most recent call last):
+    ValueError: n_neighbors must be an integer of at least 2; got 1.
+    """
+
+    says: str
+    holds: Callable[[Any], bool]
+    error: type[Exception] = ValueError
+    advice: Callable[[Any], str] = lambda _: ""
+
+    def check(self, name: str, value: object) -> None:
+        """Raise an error unless a value is allowed."""
+        if not self.holds(value):
+            raise self.error(f"{name} must be {self.says}; got {value!r}.{self.advice(value)}")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a function checks, which gets the name and the value."""
+
+    function: Callable[[str, Any], None]
+
+    def check(self, name: str, value: object) -> None:
+        """Raise an error unless a value is allowed."""
+        self.function(name, value)
+
+
+Constraints = dict[str, Constraint | Checked]
+
+
+def check_constraints(estimator: Any, constraints: Constraints | None = None) -> None:
+    """Raise an error unless every parameter of an estimator is what its class says.
+
+    Parameters
+    ----------
+    estimator
+        Its parameters are read.
+    constraints
+        By name; `None` = those of its class.
+
+    Examples
+    --------
+    >>> from lineage_clust import BSplineSmoother
+    >>> check_constraints(BSplineSmoother(knots="even"))
+    Traceback (most recent call last):
+    ValueError: knots must be 'uniform' or 'quantile'; got 'even'.
+    """
+    for name, constraint in (type(estimator)._constraints if constraints is None else constraints).items():
+        constraint.check(name, getattr(estimator, name))
+
+
+def is_integer(value: object) -> bool:
+    """Return whether a value is a whole number; True and False are not."""
+    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a real number; True, False and NaN are not.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in (1, np.float32(2), True, float("nan"), "1")]
+    [True, True, False, False, False]
+    """
+    real = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, np.complexfloating))
+    return real and value == value
+
+
+def integer(least: int, most: int | None = None, *, or_none: bool = False, remark: str = "") -> Constraint:
+    """Return the constraint to an integer of at least, and at most, a bound."""
+    bound = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+    return Constraint(
+        f"{'None or ' if or_none else ''}an integer {bound}{remark}",
+        lambda value: (
+            (or_none and value is None) or (is_integer(value) and least <= value and (most is None or value <= most))
+        ),
+    )
+
+
+def positive_integer(or_none: bool = False) -> Constraint:
+    """Return the constraint to an integer of at least 1."""
+    return Constraint(
+        "None or a positive integer" if or_none else "a positive integer",
+        lambda value: (or_none and value is None) or (is_integer(value) and value >= 1),
+    )
+
+
+def number(says: str, holds: Callable[[Any], bool], *, or_none: bool = False) -> Constraint:
+    """Return the constraint to a number for which a function holds; `says` does not mention None."""
+    return Constraint(
+        f"None or {says}" if or_none else says,
+        lambda value: (or_none and value is None) or (is_number(value) and bool(holds(value))),
+    )
+
+
+def one_of(options: Iterable[str], says: str | None = None) -> Constraint:
+    """Return the constraint to one of several words.
+
+    Examples
+    --------
+    >>> one_of(["a", "b", "c"]).says
+    "'a', 'b' or 'c'"
+    """
+    known = list(options)
+    listed = ", ".join(repr(option) for option in known[:-1])
+    return Constraint(says or f"{listed} or {known[-1]!r}", lambda value: isinstance(value, str) and value in known)
+
+
+FLAG = Constraint("True or False", lambda value: isinstance(value, (bool, np.bool_)), TypeError)
