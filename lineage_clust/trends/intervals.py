@@ -13,6 +13,7 @@ from scipy.stats import norm
 from ..utils.compiling import can_compile
 from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
 
+_END_TAILS = {"onset": 4, "half_max": 2}  # what `1 - level` is divided by
 _WORTHWHILE = 2**14  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
 
 
@@ -61,8 +62,9 @@ def uncertainty(
       at which it is significantly positive; its standard error is that of the draws, its range the mean of the lower
       ones above for the beginning, and that of the trend for the end. The draws' own times would not do: the first time at
       which a noisy curve passes a bound is too early. For the same reason the beginning is conservative (tail `a`). The
-      end has a tail of `a / 4`: smoothing rounds off the foot of a steep rise, so that trends move too early, and standard
-      errors know of that bias only what it is on average over the curve [3]_ [4]_.
+      end has a tail of `a / 2` for the half-maximum and of `a / 4` for the onset: smoothing rounds off the foot of a steep
+      rise, so that trends move too early there, and standard errors know of that bias only what it is on average over the
+      curve [3]_ [4]_.
 
     References
     ----------
@@ -93,7 +95,7 @@ def uncertainty(
         at_most = _moved_by(share, values, found, np.ptp(values, axis=1))
         bounds[name] = (
             _first_reached(at_least, grid, -norm.isf(outside)),
-            _first_reached(at_most, grid, norm.isf(outside / 4)),
+            _first_reached(at_most, grid, norm.isf(outside / _END_TAILS[name])),
         )
     own = dict(zip(MOVED_SHARES, moved_times(values, grid, list(MOVED_SHARES.values())), strict=True))
     own |= {"peak": peak_time(values, grid), "amplitude": np.ptp(values, axis=1)}
