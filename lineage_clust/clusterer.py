@@ -153,16 +153,22 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     cluster_centers_ : ndarray of shape (n_clusters, n_points)
         Mean scaled trends.
     gene_table_ : DataFrame
-        By gene: cluster, confidence, edf, deviance_explained, pvalue, qvalue, peak, onset, half_max, direction,
-        amplitude, converged, lambda, note. `direction` is "up", "down", "transient up", "transient down", "complex" or
-        "flat"; onset and half_max are when the trend has moved by 10 % and 50 % of its range (amplitude). If the model has
+        By gene: cluster, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak, onset, half_max,
+        half_max_flank, half_back, direction, amplitude, converged, lambda, note. `direction` is "up", "down", "transient up",
+        "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max are when the trend has first
+        moved by 10 % and 50 % of its range (amplitude), which is "rising" or "falling" by `half_max_flank`; half_back is when
+        a transient trend has gone back by half of its range. `agreement` is the correlation with the mean trend of the
+        cluster. With several lineages, columns of one end in its name, and the plain ones are those of the lineage in which
+        the gene moves most (`moves_most_in`); `changes_in` names those in which it moves a third as far. If the model has
         a posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the share of
         draws that go the same way. `confidence` is the share of draws in which the gene stays with its cluster: it says
         how reproducible the assignment is, not how probable it is that it is right. The table, and `cluster_table_`, are
         made when they are first looked at: `fit` ends before the draws that only they need.
     cluster_table_ : DataFrame
-        By cluster: size, direction and the share of genes that follow it, peak, onset, half_max, amplitude, confidence,
-        mean deviance explained, top genes. With several lineages: direction in each, `changes_in` and `specificity`.
+        By cluster: size, direction ("mixed" if less than two thirds of the genes follow it) and the share of genes that
+        follow it, times as for genes, amplitude, confidence, mean deviance explained, and the genes that the mean trend
+        explains best. With several lineages: direction and times in each, and in which the cluster changes, as names
+        (`changes_in`) and in words (`specificity`: "only Ery", "Ery and Mono", "all").
     model_, smoother_, clusterer_ : fitted components
         With several lineages, `model_` and `smoother_` are dictionaries by lineage; with models by gene, by gene.
     models_ : mapping of str to mapping of str to GeneTrend

@@ -1,5 +1,7 @@
 """What is known of mouse bone marrow comes out of the whole set of Paul et al.: 3,004 genes, three lineages."""
 
+from itertools import chain
+
 import anndata as ad
 import numpy as np
 import pytest
@@ -119,3 +121,36 @@ def test_slingshot_s_weights_and_pseudotime_are_read_as_well(marrow):
     ).fit(marrow)
     assert shape(fit.trends_[0])[0] > 0.75
     assert shape(fit.trends_[1])[0] < 0.25
+
+
+JOINT = {
+    "only Ery": ["Klf1", "Hba-a2", "Car2", "Gata1", "Rhd", "Epor"],
+    "Mono and Neu": ["Mpo", "Elane", "Prtn3", "Irf8", "Csf1r", "Gstm1"],
+    "all": ["Apoe", "Gata2"],
+}
+
+
+@pytest.fixture(scope="module")
+def joint(marrow):
+    genes = sorted({*marrow.var_names[::15], *chain(*JOINT.values())})
+    return {
+        order: TrendClusterer(lineage=order.split(), genes=genes, n_points=50, random_state=0).fit(marrow)
+        for order in ("Ery Mono Neu", "Neu Ery Mono")
+    }
+
+
+def test_jointly_the_words_of_the_clusters_are_those_of_their_genes(joint):
+    one, other = joint.values()
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+    labels = dict(zip(one.genes_, one.labels_, strict=True))
+    words = one.cluster_table_["specificity"]
+    for word, genes in JOINT.items():
+        assert {words[labels[gene]] for gene in genes} == {word}, word
+
+
+def test_jointly_times_are_of_the_lineage_that_a_gene_belongs_to(joint):
+    for fit in joint.values():
+        table = fit.gene_table_
+        assert table.loc["Rhd", "moves_most_in"] == "Ery"
+        assert table.loc["Rhd", "peak"] == table.loc["Rhd", "peak_Ery"] > 0.7
+        assert table.loc["Elane", "onset"] == table.loc["Elane", "onset_Neu"]

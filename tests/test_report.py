@@ -12,7 +12,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
-from lineage_clust.report import columns, facts, pictures, render, sparklines
+from lineage_clust.report import columns, facts, page, pictures, render, sparklines
 from lineage_clust.report.gene_data import gene_data
 
 NASTY = ["<script>alert(1)</script>", 'a&b"c', "</table>", "<img src=x onerror=alert(1)>", "'quoted'", "&amp;", "ß→é"]
@@ -415,3 +415,14 @@ def test_a_large_table_stays_light(tc):
     made = {"tables": (tc.gene_table_.iloc[rows], tc.cluster_table_)}
     many._result = replace(tc._result, scaled=scaled, made=made)
     assert len(gene_data(many)) < 1_500_000
+
+
+def test_the_table_of_clusters_of_several_lineages_stays_readable(adata):
+    both = lc.TrendClusterer(lineage=["A", "B"], alpha=None, clusterer=KMeans(2, random_state=0), n_points=20)
+    both.fit(adata)
+    text = page._cluster_table(both, ["A", "B"])
+    for column in ("direction_A", "specificity", "moves_most_in", "half_max_flank"):
+        assert f">{column}<" in text
+    for column in ("peak_A", "relative_amplitude_B", "direction_share_A"):
+        assert column in both.cluster_table_
+        assert f">{column}<" not in text

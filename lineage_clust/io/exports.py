@@ -39,7 +39,7 @@ def gene_trends(
 
 
 def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False) -> dict[int, list[str]]:
-    """Return the genes of each cluster, those first of which the trend explains most.
+    """Return the genes of each cluster, those first that its mean trend explains best.
 
     Tools of enrichment take the lists as they are; the background there is what was fitted, `genes_`. Plots that
     group genes, such as `scanpy.pl.heatmap`, take them as `var_names`, with text for keys:
@@ -64,7 +64,7 @@ def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False) -> di
     """
     result = result_of(fitted)
     check_flag("unassigned", unassigned)
-    return gene_lists.genes_by_cluster(result.decisions.assign(cluster=result.labels), unassigned)
+    return gene_lists.genes_by_cluster(result.naming, unassigned)
 
 
 def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: bool = False) -> None:

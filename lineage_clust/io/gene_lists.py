@@ -16,12 +16,12 @@ from ..utils.checking import as_path
 
 
 def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
-    """Return the genes of each cluster, those first of which the trend explains most.
+    """Return the genes of each cluster, those first that its mean trend explains best.
 
     Parameters
     ----------
     table
-        One row a gene, with `cluster` and `deviance_explained`.
+        One row a gene, with `cluster`, `deviance_explained` and, if known, `agreement`.
     unassigned
         Whether the genes without a cluster come last, under -1.
 
@@ -31,7 +31,7 @@ def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int,
     >>> genes_by_cluster(table)
     {0: ['b'], 1: ['c', 'a']}
     """
-    leading = np.argsort(-top_order(table), kind="stable")
+    leading = np.argsort(-top_order(table))
     genes, labels = table.index.astype(str).to_numpy()[leading], table["cluster"].to_numpy()[leading]
     clusters = [int(label) for label in np.unique(labels) if label >= 0]
     if unassigned and np.any(labels < 0):

@@ -112,8 +112,8 @@ def plot_heatmap(
     clusters : sequence of int, default=None
         Which clusters, in which order; `None` = all. -1 stands for the genes that are not assigned.
     label_genes : sequence of str or int, default=None
-        Genes to name; or how many at most; `None` = as many as there is room for, those that the trend explains
-        best first.
+        Genes to name; or how many at most; `None` = as many as there is room for, those that the mean trend of
+        their cluster explains best first.
     cmap : str or Colormap, default=None
         Of the trends; `None` = "RdBu_r" around 0 for z-scores, else "viridis".
     ax : matplotlib.axes.Axes, default=None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_DETAILS = ("pvalue", "converged", "lambda", "gene_ids")
+_DETAILS = ("pvalue", "converged", "lambda", "gene_ids", "half_max_flank", "half_back")
 
 # What a reader of the table, who may not know the library, wants to know of a column.
 MEANINGS = {
@@ -21,13 +21,20 @@ MEANINGS = {
     "converged": "Whether the search for the smoothness of the trend converged.",
     "lambda": "Smoothing parameter: the greater, the smoother.",
     "note": "Remarks on the fit.",
-    "half_max": "Pseudotime at which the trend has moved by half of its range.",
-    "direction": "Whether the trend rises, falls, or does both.",
+    "half_max": "Pseudotime at which the trend has first moved by half of its range.",
+    "half_max_flank": "Whether the trend is rising or falling from its start by then.",
+    "half_back": "Pseudotime at which a transient trend has gone half of its range back.",
+    "direction": "Whether the trend rises, falls, or does both; mixed if less than two thirds of a cluster do so.",
     "direction_confidence": "How often draws of the trend have the same direction, from 0 to 1.",
     "amplitude": "Difference between the highest and the lowest point of the trend, in units of expression.",
     "direction_share": "Share of the genes that have the cluster's direction.",
     "size": "Number of genes.",
-    "top_genes": "The genes of which the trend explains most.",
+    "top_genes": "The genes that the mean trend of the cluster explains best.",
+    "agreement": "Correlation of the gene's trend with the mean trend of its cluster.",
+    "moves_most_in": "The lineage in which the trend has its largest range; columns without a lineage's name are of it.",
+    "changes_in": "The lineages in which the trend moves at least a third as far, beyond doubt.",
+    "specificity": "The same in words.",
+    "relative_amplitude": "How far the mean trend moves, as a share of the lineage in which it moves most.",
 }
 
 

@@ -11,7 +11,7 @@
   const explained = (column("deviance_explained") || { values: [] }).values;
   const filled = data.columns.filter((one) => one.values.some((value) => value !== null && value !== ""));
 
-  // as the clusters list their genes: by cluster, then by what the trend explains; genes without a cluster last
+  // by cluster, then by what the trend explains; genes without a cluster last
   const rank = (cluster) => (cluster < 0 ? Infinity : cluster);
   const first = genes.map((_, gene) => gene).sort((a, b) =>
     (rank(clusters[a]) === rank(clusters[b]) ? 0 : rank(clusters[a]) - rank(clusters[b])) ||

@@ -21,7 +21,7 @@ from ..results.result import FitResult, Fitted, result_of
 from ..utils.atomic import write_whole
 from ..utils.progress import bar, progress_bars
 from . import facts, sparklines
-from .columns import meaning
+from .columns import is_detail, meaning
 from .gene_data import gene_data
 from .pictures import embedded, pictures
 
@@ -151,9 +151,10 @@ def _cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     if len(table) == 0:
         return ""
     bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]
-    bounds = [f"{name}_{end}" for name in bounded for end in ("lower", "upper")]
+    shown = {"half_max_flank", "half_back", *(f"direction_{name}" for name in lineages)}
+    details = {name for name in table if is_detail(str(name), lineages)} - shown
     leading = [name for name in ("size", "top_genes") if name in table]
-    columns = [*leading, *(name for name in table if name not in [*bounds, *leading])]
+    columns = [*leading, *(name for name in table if name not in [*details, *leading])]
     colors = cluster_colors(result.n_clusters)
     lines = sparklines.paths(result.centers, result.grid_lineage)
     rows = []

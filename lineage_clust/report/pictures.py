@@ -78,7 +78,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
     yield Picture(
         "leading",
         "Leading genes",
-        f"Of each cluster, genes of which the trend explains most, with its 95 % interval{behind}.",
+        f"Of each cluster, genes that its mean trend explains best, with its 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
     )
@@ -104,20 +104,13 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
 
 
 def leading_genes(fitted: Fitted | FitResult) -> list[str]:
-    """Return some genes of each cluster that its trends explain best, by cluster; of many clusters, of the best explained."""
+    """Return some genes of each cluster, those that its mean trend explains best; of many clusters, of the best explained."""
     result = result_of(fitted)
-    lists = {cluster: _leading_first(result, cluster) for cluster in range(result.n_clusters)}
-    each = max(1, _N_LEADING // len(lists))
-    chosen = [gene for genes in lists.values() for gene in genes[:each]]
-    explained = dict(zip(result.genes, result.importance, strict=True))
-    best = set(sorted(chosen, key=lambda gene: -explained[gene])[:_N_LEADING])
-    return [gene for gene in chosen if gene in best]
-
-
-def _leading_first(result: FitResult, cluster: int) -> list[str]:
-    """Return the genes of a cluster, those first of which the trend explains most."""
-    members = np.flatnonzero(result.labels == cluster)
-    return [result.genes[row] for row in members[np.argsort(-result.importance[members], kind="stable")]]
+    importance, each = result.importance, max(1, _N_LEADING // result.n_clusters)
+    members = [np.flatnonzero(result.labels == cluster) for cluster in range(result.n_clusters)]
+    chosen = np.concatenate([rows[np.argsort(-importance[rows])][:each] for rows in members])
+    best = set(chosen[np.argsort(-importance[chosen])][:_N_LEADING].tolist())
+    return [result.genes[row] for row in chosen.tolist() if row in best]
 
 
 def embedded(picture: Picture) -> tuple[str, int, int]:

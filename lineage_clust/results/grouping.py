@@ -17,6 +17,7 @@ from ..lineage.lineage import Lineage
 from ..trends import drawing
 from ..trends.fitter import TrendFitter
 from ..trends.lineage_fit import FittedLineage
+from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
 from ..utils.progress import progress_bars
 from ..utils.threads import few_threads
@@ -82,7 +83,7 @@ class DrawSource:
 def group(
     clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Callable[..., Draws], progress: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a clusterer to the genes at some positions.
+    """Fit a clusterer to the genes at some positions; it sees lineages in the order of their names.
 
     Parameters
     ----------
@@ -112,10 +113,11 @@ def group(
     drawn = draws(clusterer, [trends.genes[gene] for gene in grouped])
     quietly = config_context(transform_output="default"), progress_bars(progress)
     with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
-        clusterer.fit(scaled[grouped], **({} if drawn is None else {"draws": drawn}))
-        codes, names = own_labels(clusterer, scaled[grouped])
+        rows = arranged_by_name(scaled[grouped], trends.grid_lineage)
+        clusterer.fit(rows, **({} if drawn is None else {"draws": drawn}))
+        codes, names = own_labels(clusterer, rows)
     confidence = fitted_value(clusterer, "confidence_")
     if confidence is not None:
         one_a_row(f"confidence_ of {type(clusterer).__name__}", confidence, len(grouped))
-    labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid)
+    labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid, trends.grid_lineage)
     return labels, names[order]

@@ -91,4 +91,5 @@ def make_result(
         gene_means=means,
         gene_stds=stds,
         seed=seed,
+        arranged_by_name=True,
     )

@@ -53,8 +53,9 @@ def predict(
         place = {gene: row for row, gene in enumerate(genes)}
         rows = np.array([place[gene] for gene in trends.genes])[passed]
         labels[rows], confidence[rows] = assign(
-            result.clusterer, scaled[passed], result.scaled[result.grouped], result.labels[result.grouped], result.order
-        )
+            result.clusterer, result.as_clustered(scaled[passed]), result.as_clustered(result.scaled[result.grouped]),
+            result.labels[result.grouped], result.order,
+        )  # fmt: skip
     return (labels, confidence) if return_confidence else labels
 
 

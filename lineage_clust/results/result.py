@@ -18,10 +18,12 @@ from ..lineage.reader import Reader
 from ..trends.fitter import TrendFitter
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import FittedLineage
+from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
 from .centers import cluster_means
 from .gating import Gate
-from .tables import order_clusters, top_order
+from .leading import agreement, top_order
+from .tables import gene_table, order_clusters
 from .tabulating import tabulate, without_clusters
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class FitResult:
         `(n_genes,)` moments of expression over all cells.
     seed
         Of posterior samples.
+    arranged_by_name
+        Whether the clusterer saw lineages in the order of their names; otherwise in the given order, as in older releases.
     made
         Tables that were asked for: `gene_table` and `cluster_table` need posterior samples, which take longer than the fit.
     """
@@ -89,6 +93,7 @@ class FitResult:
     gene_means: np.ndarray
     gene_stds: np.ndarray
     seed: int
+    arranged_by_name: bool = False
     made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     # ---- what was fitted
@@ -173,9 +178,19 @@ class FitResult:
         return self.make_tables()[1]
 
     @property
+    def agreement(self) -> np.ndarray:
+        """Correlation of each trend with the mean trend of its cluster, `(n_genes,)`."""
+        return agreement(self.scaled, self.labels, self.centers, self.trends.grid_lineage)
+
+    @property
+    def naming(self) -> pd.DataFrame:
+        """The columns of the gene table that decide which genes are named first; they need no posterior samples."""
+        return gene_table(self.trends).assign(cluster=self.labels, agreement=self.agreement)
+
+    @property
     def importance(self) -> np.ndarray:
-        """By what genes are named first, `(n_genes,)`: deviance explained, 0 where a model has none."""
-        return top_order(self.decisions)
+        """By what genes are named first, `(n_genes,)`: how well the mean trend of the cluster explains each."""
+        return top_order(self.naming)
 
     def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the gene table and the cluster table, which are made once."""
@@ -234,10 +249,17 @@ class FitResult:
         names = {gene_id: name for name, gene_id in ids.items()}
         return [gene if gene in ids else names.get(gene, gene) for gene in genes]
 
+    def as_clustered(self, scaled: np.ndarray) -> np.ndarray:
+        """Return scaled trends with their columns in the order in which the clusterer saw them."""
+        return arranged_by_name(scaled, self.trends.grid_lineage) if self.arranged_by_name else scaled
+
     def with_clusterer(self, clusterer: Any) -> FitResult:
         """Return the result with the clusters of another clusterer that was fitted to the same genes."""
         labels = np.full(len(self.labels), -1)
-        labels[self.grouped], order = order_clusters(clusterer.labels_, self.scaled[self.grouped], self.pseudotime)
+        chosen = self.scaled[self.grouped]
+        labels[self.grouped], order = order_clusters(
+            clusterer.labels_, chosen, self.pseudotime, self.trends.grid_lineage
+        )
         made = {"shapes": without_clusters(self.gene_table)} if "tables" in self.made else dict(self.made)
         return replace(
             self, clusterer=clusterer, labels=labels, order=order, centers=cluster_means(self.scaled, labels), made=made

@@ -17,7 +17,7 @@ from .tables import cluster_table, gene_table
 if TYPE_CHECKING:
     from .result import FitResult
 
-_OF_CLUSTERS = ["cluster", "confidence", "gene_ids"]
+_OF_CLUSTERS = ["cluster", "confidence", "agreement", "gene_ids"]
 
 
 def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -34,6 +34,7 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.
     genes = _shapes(result) if shapes is None else shapes.copy()
     genes.insert(0, "cluster", result.labels)
     genes.insert(1, "confidence", _confidence(result))
+    genes.insert(2, "agreement", result.agreement)
     several = trends.grid_lineage if len(result.fits) > 1 else None
     clusters = cluster_table(genes, result.centers, trends.grid, several)
     if result.ids is not None:
@@ -64,7 +65,9 @@ def _confidence(result: FitResult) -> np.ndarray:
         names = [result.genes[gene] for gene in grouped]
         default = config_context(transform_output="default")  # whatever is set when the table is looked at
         with default, few_threads(len(names) * result.values.shape[1]):
-            draws = drawing.scaled_posterior_draws(result.fits, result.trends, names, result.scale, result.seed)
+            draws = drawing.scaled_posterior_draws(
+                result.fits, result.trends, names, result.scale, result.seed, by_name=result.arranged_by_name
+            )
             found = result.clusterer.confidence(draws)
         confidence[grouped] = one_a_row(f"confidence of {type(result.clusterer).__name__}", found, len(names))
     return confidence

@@ -37,7 +37,8 @@ def find_direction(values, turn_share, rounding):
     if pieces == 0:
         return 0, top
     if pieces > 2:
-        return 5, top
+        n_high = (pieces + 1) // 2 if first > 0 else (pieces + 2) // 2
+        return (n_high + 4 if n_high <= 3 else 5), top
     return 2 * pieces - (1 if first > 0 else 0), top
 
 

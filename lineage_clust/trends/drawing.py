@@ -21,6 +21,7 @@ from .group_fit import design_rows
 from .intervals import uncertainty
 from .lineage_fit import FittedLineage
 from .preparing import column_values
+from .side_by_side import arranged_by_name, seed_of
 from .trends import Trends
 
 MOST_DRAWS = 40
@@ -42,7 +43,7 @@ def posterior_draws(
 ) -> Iterator[np.ndarray]:
     """Yield trends `(n_genes, n_points)` drawn from the posterior, lineages side by side.
 
-    The draws of a gene do not depend on its place among the others.
+    The draws of a gene do not depend on its place among the others, nor those of a lineage on its place among lineages.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def posterior_draws(
     """
     place = {gene: row for row, gene in enumerate(genes)}
     blocks, first = [], 0
-    for number, fit in enumerate(fits):
+    for fit in fits:
+        seed = random_state if len(fits) == 1 else seed_of(random_state, fit.name)
         grid = fit.trends.grid
         for group in fit.groups:
             index = {gene: column for column, gene in enumerate(group.genes)}
@@ -66,7 +68,7 @@ def posterior_draws(
                 rows = design_rows(group.smoother, group.model, grid, group.n_covariates)
                 where = np.array([place[gene] for gene in members]), slice(first, first + len(grid))
                 columns = [index[gene] for gene in members]
-                blocks.append((where, draws_of(group.model, rows, columns, n_draws, random_state + number)))
+                blocks.append((where, draws_of(group.model, rows, columns, n_draws, seed)))
         first += len(grid)
     for _ in range(n_draws):
         values = np.empty((len(genes), first))
@@ -117,17 +119,31 @@ def half_sample_draws(
             yield np.hstack([_values(new.trends, fit.trends, genes) for new, fit in zip(again, fits, strict=True)])
 
 
-def scaled(draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], scale: object) -> Iterator[np.ndarray]:
-    """Yield drawn trends of some genes scaled as :meth:`lineage_clust.Trends.scaled` does."""
+def scaled(
+    draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], scale: object, *, by_name: bool = True
+) -> Iterator[np.ndarray]:
+    """Yield drawn trends of some genes scaled as :meth:`lineage_clust.Trends.scaled` does.
+
+    With `by_name`, lineages come in the order of their names, as a clusterer sees them.
+    """
     for values in draws:
-        yield Trends(values, trends.grid, list(genes)).scaled(scale)
+        drawn = Trends(values, trends.grid, list(genes), grid_lineage=trends.grid_lineage)
+        values = drawn.scaled(scale)
+        yield arranged_by_name(values, trends.grid_lineage) if by_name else values
 
 
 def scaled_posterior_draws(
-    fits: Sequence[FittedLineage], trends: Trends, genes: Sequence[str], scale: object, seed: int
+    fits: Sequence[FittedLineage],
+    trends: Trends,
+    genes: Sequence[str],
+    scale: object,
+    seed: int,
+    *,
+    by_name: bool = True,
 ) -> Iterator[np.ndarray]:
-    """Yield scaled trends of some genes drawn from the posterior, as many as a clusterer may ask for."""
-    return scaled(posterior_draws(fits, genes, MOST_DRAWS, random_state=seed), trends, genes, scale)
+    """Yield scaled trends of some genes drawn from the posterior, as many as a clusterer may ask for; see `scaled`."""
+    draws = posterior_draws(fits, genes, MOST_DRAWS, random_state=seed)
+    return scaled(draws, trends, genes, scale, by_name=by_name)
 
 
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list[pd.DataFrame]:
@@ -176,7 +192,7 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
 def _canonical_cells(lineages: Sequence[Lineage]) -> np.ndarray:
     """Return an order of all cells that does not hang on how they are listed: by pseudotime, weight and expression."""
     keys = []
-    for lineage in lineages:
+    for lineage in sorted(lineages, key=lambda one: str(one.name)):
         totals = np.zeros(len(lineage.whole[0]))
         expression: Any = lineage.expression
         blocked = isinstance(expression, BlockedExpression)

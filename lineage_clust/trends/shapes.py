@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex")
-TIMES = ("peak", "onset", "half_max")
+DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex", "two peaks", "three peaks")
 MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
 ROUNDING = 1e-10  # of the largest value: a trend that varies by less is constant
 TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
@@ -54,13 +53,67 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
     span, farthest = np.ptp(values, axis=-1), away.max(axis=-1)
     found = []
     for share in shares:
-        asked = np.minimum(share * span, farthest)  # rounding may put half of the range out of reach
+        asked = _within_reach(share * span, farthest)
         here = np.argmax(away >= asked[..., None], axis=-1)
         last = np.maximum(here - 1, 0)
         after, before = (np.take_along_axis(moved, point[..., None], axis=-1)[..., 0] for point in (here, last))
         after, before = np.abs(after), before * np.where(after < 0, -1.0, 1.0)
         found.append(grid[last] + part_of_step(before, asked, after) * (grid[here] - grid[last]))
     return found
+
+
+def half_max_flank(values: np.ndarray) -> np.ndarray:
+    """Return whether each trend is above or below its start when it has moved by half of its range: 1, -1, 0 if constant.
+
+    Examples
+    --------
+    >>> half_max_flank(np.array([[0.0, 2.0, 1.0], [0.7, 1.0, 0.0], [3.0, 3.0, 3.0]])).tolist()
+    [1, -1, 0]
+    """
+    moved = values - values[..., :1]
+    away = np.abs(moved)
+    asked = _within_reach(0.5 * np.ptp(values, axis=-1), away.max(axis=-1))
+    here = np.argmax(away >= asked[..., None], axis=-1)
+    sign = np.sign(np.take_along_axis(moved, here[..., None], axis=-1)[..., 0]).astype(int)
+    return np.where(is_constant(values), 0, sign)
+
+
+def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndarray:
+    """Return when transient trends have gone half of their range back from their extreme, `(n_genes,)`.
+
+    Parameters
+    ----------
+    values
+        `(n_genes, n_points)`.
+    grid
+        `(n_points,)` pseudotime.
+    ways
+        `(n_genes,)` positions in `DIRECTIONS`.
+
+    Returns
+    -------
+    ndarray of shape (n_genes,)
+        NaN for trends that are not transient, or do not go so far back.
+
+    Examples
+    --------
+    >>> up = DIRECTIONS.index("transient up")
+    >>> bumps = np.array([[0.0, 1.0, 0.75, 0.0], [0.0, 1.0, 0.8, 0.7]])
+    >>> half_back(bumps, np.arange(4.0), np.array([up, up])).round(2).tolist()
+    [2.33, nan]
+    """
+    turned = values * np.where(ways == DIRECTIONS.index("transient down"), -1.0, 1.0)[:, None]
+    fallen = turned.max(axis=1, keepdims=True) - turned
+    back = (fallen >= 0.5 * np.ptp(values, axis=1)[:, None]) & (np.arange(len(grid)) > turned.argmax(axis=1)[:, None])
+    here, rows = back.argmax(axis=1), np.arange(len(values))
+    last = np.maximum(here - 1, 0)
+    part = part_of_step(fallen[rows, last], 0.5 * np.ptp(values, axis=1), fallen[rows, here])
+    transient = np.isin(ways, [DIRECTIONS.index("transient up"), DIRECTIONS.index("transient down")])
+    return np.where(transient & back.any(axis=1), grid[last] + part * (grid[here] - grid[last]), np.nan)
+
+
+def _within_reach(asked: np.ndarray, farthest: np.ndarray) -> np.ndarray:
+    return np.minimum(asked, farthest)  # rounding may put half of the range out of reach
 
 
 def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
@@ -80,8 +133,8 @@ def direction(values: np.ndarray) -> np.ndarray:
     """Return which way trends go, as positions in `DIRECTIONS`.
 
     A trend is cut into rises and falls at its turning points; a way back of less than a fifth of the trend's range is no
-    turn. One piece is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient down", more are
-    "complex".
+    turn. One piece is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient down". With more, it is
+    counted how often the trend is high, in between or at an end: "two peaks", "three peaks", more are "complex".
 
     Parameters
     ----------
@@ -92,7 +145,7 @@ def direction(values: np.ndarray) -> np.ndarray:
     --------
     >>> t = np.linspace(0, 1, 50)
     >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
-    ['up', 'down', 'transient up', 'transient down', 'complex', 'flat']
+    ['up', 'down', 'transient up', 'transient down', 'two peaks', 'flat']
     """
     turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1))
     along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # one point of all trends after the other
@@ -111,13 +164,19 @@ def direction(values: np.ndarray) -> np.ndarray:
             pieces = pieces + turned
             high, low = np.where(turned, here, high), np.where(turned, here, low)
     rising = first > 0
+    n_high = (pieces + 1 + ~rising) // 2
     return np.select(
-        [pieces == 0, pieces == 1, pieces == 2], [0, np.where(rising, 1, 2), np.where(rising, 3, 4)], default=5
+        [pieces == 0, pieces == 1, pieces == 2, n_high <= 3],
+        [0, np.where(rising, 1, 2), np.where(rising, 3, 4), n_high + 4],
+        default=5,
     )
 
 
 def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
     """Return direction, amplitude, and the times of peak, onset and half-maximum, one row a trend.
+
+    `half_max_flank` says whether the trend is "rising" or "falling" from its start at `half_max`, which a transient trend
+    that starts in between may pass on either side; `half_back` is when it has gone half of its range back.
 
     Parameters
     ----------
@@ -128,16 +187,20 @@ def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
 
     Examples
     --------
-    >>> shapes(np.array([[0.0, 1.0, 4.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict()
-    {'peak': 1.0, 'onset': 0.2, 'half_max': 0.6666666666666666, 'direction': 'up', 'amplitude': 4.0}
+    >>> shapes(np.array([[0.0, 4.0, 1.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict() # doctest: +NORMALIZE_WHITESPACE
+    {'peak': 0.5, 'onset': 0.05, 'half_max': 0.25, 'half_max_flank': 'rising', 'half_back': 0.8333333333333333,
+     'direction': 'transient up', 'amplitude': 4.0}
     """
     onset, half_max = moved_times(values, grid, list(MOVED_SHARES.values()))
+    ways = direction(values)
     return pd.DataFrame(
         {
             "peak": peak_time(values, grid),
             "onset": onset,
             "half_max": half_max,
-            "direction": np.asarray(DIRECTIONS, dtype=object)[direction(values)],
+            "half_max_flank": np.asarray(("", "rising", "falling"), dtype=object)[half_max_flank(values)],
+            "half_back": half_back(values, grid, ways),
+            "direction": np.asarray(DIRECTIONS, dtype=object)[ways],
             "amplitude": np.ptp(values, axis=1),
         }
     )

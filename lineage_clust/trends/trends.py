@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ..contracts.asking import has_method
 from ..utils.checking import as_numbers, as_vector
 from .shapes import is_constant, moved_times, peak_time
+from .side_by_side import arranged_by_name, columns_by_name, columns_of_each
 
 SCALES = ("zscore", "minmax")
 _LARGEST_PVALUE = 0.99  # in a combination
@@ -83,15 +84,21 @@ class Trends:
         if scale is None:
             return values.copy()
         if not isinstance(scale, str):
-            return np.asarray(clone(scale).fit_transform(values.T)).T
-        if scale == "zscore":
-            with np.errstate(over="ignore"):
-                shift, spread = values.mean(axis=1), values.std(axis=1)
-        else:
-            shift, spread = values.min(axis=1), np.ptp(values, axis=1)
+            scaled = np.empty_like(values)
+            arranged = arranged_by_name(values, self.grid_lineage)
+            scaled[:, columns_by_name(self.grid_lineage)] = np.asarray(clone(scale).fit_transform(arranged.T)).T
+            return scaled
+        shift, spread = self._shift_and_spread(scale)
         flat = is_constant(values)
         centred = np.where(flat[:, None], 0.0, values - shift[:, None])
         return centred / np.where(flat, 1.0, spread)[:, None]
+
+    def _shift_and_spread(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
+        values = arranged_by_name(self.values, self.grid_lineage)  # so that sums are the same to the last digit
+        if scale == "minmax":
+            return values.min(axis=1), np.ptp(values, axis=1)
+        with np.errstate(over="ignore"):
+            return values.mean(axis=1), values.std(axis=1)
 
     def location_and_scale(self, scale: object = "zscore") -> tuple[np.ndarray, np.ndarray]:
         """Return what :meth:`scaled` takes off each trend: `(n_genes,)` shift and spread.
@@ -102,11 +109,8 @@ class Trends:
         if scale is None:
             return np.zeros(len(self.genes)), np.ones(len(self.genes))
         if isinstance(scale, str):
-            values = self.values
-            with np.errstate(over="ignore"):
-                shift = values.min(axis=1) if scale == "minmax" else values.mean(axis=1)
-                spread = np.ptp(values, axis=1) if scale == "minmax" else values.std(axis=1)
-            return shift, np.where(is_constant(values), 0.0, spread)
+            shift, spread = self._shift_and_spread(scale)
+            return shift, np.where(is_constant(self.values), 0.0, spread)
         scaled = self.scaled(scale)
         centred = scaled - scaled.mean(axis=1, keepdims=True)
         squares = (centred**2).sum(axis=1)
@@ -114,16 +118,26 @@ class Trends:
         return self.values.mean(axis=1) - spread * scaled.mean(axis=1), spread
 
     def peak(self) -> np.ndarray:
-        """Return `(n_genes,)` pseudotimes at which the trends are highest (first maximum)."""
-        return peak_time(self.values, self.grid)
+        """Return `(n_genes,)` pseudotimes at which the trends are highest (first maximum).
+
+        With several lineages, in the one in which the gene's trend has the largest range.
+        """
+        return self._where_it_moves_most(peak_time)
 
     def onset(self) -> np.ndarray:
         """Return `(n_genes,)` pseudotimes at which each trend has first moved by 10 % of its range.
 
-        The move is measured from the trend's value at the start; with several lineages, in the first one.
+        The move is measured from the trend's value at the start; with several lineages, in the one in which the gene's
+        trend has the largest range.
         """
-        first = slice(None) if self.grid_lineage is None else self.grid_lineage == self.grid_lineage[0]
-        return moved_times(self.values[:, first], self.grid[first], [0.1])[0]
+        return self._where_it_moves_most(lambda values, grid: moved_times(values, grid, [0.1])[0])
+
+    def _where_it_moves_most(self, time: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        parts = [
+            (self.values[:, columns], self.grid[columns]) for columns in columns_of_each(self.grid_lineage).values()
+        ]
+        most = np.argmax([np.ptp(values, axis=1) for values, _ in parts], axis=0)
+        return np.array([time(*part) for part in parts])[most, np.arange(len(self.genes))]
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Trends:
         """Return the trends of some genes, by position or boolean mask."""
@@ -148,7 +162,8 @@ class Trends:
 def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
     """Return the trends of several lineages side by side, for the genes that have one in each.
 
-    Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages.
+    Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages. Nothing but the order of columns
+    depends on the order of the lineages.
 
     Notes
     -----
@@ -162,19 +177,20 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
        dependency structures. JASA 115, 393-402.
     """
     failed: dict[str, str] = {}
-    for name, part in zip(names, parts, strict=True):
-        for gene, reason in part.failed.items():
+    by_name = sorted(names, key=str)
+    for name in by_name:
+        for gene, reason in parts[names.index(name)].failed.items():
             failed.setdefault(gene, f"{name}: {reason}")
     genes = [gene for gene in parts[0].genes if gene not in failed]
     rows = [pd.Index(part.genes).get_indexer(genes) for part in parts]
     with_se = all(part.se is not None for part in parts)
     tables = [part.table.loc[genes].add_suffix(f"_{name}") for name, part in zip(names, parts, strict=True)]
     table = pd.concat(tables, axis=1)
-    table["pvalue"] = _cauchy_combination(table[[f"pvalue_{name}" for name in names]].to_numpy(dtype=float))
+    table["pvalue"] = _cauchy_combination(table[[f"pvalue_{name}" for name in by_name]].to_numpy(dtype=float))
     table["converged"] = table[[f"converged_{name}" for name in names]].all(axis=1)
     table["note"] = [
-        "; ".join(f"{name}: {note}" for name, note in zip(names, notes, strict=True) if note)
-        for notes in table[[f"note_{name}" for name in names]].to_numpy()
+        "; ".join(f"{name}: {note}" for name, note in zip(by_name, notes, strict=True) if note)
+        for notes in table[[f"note_{name}" for name in by_name]].to_numpy()
     ]
     return Trends(
         np.hstack([part.values[index] for part, index in zip(parts, rows, strict=True)]),

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import lineage_clust as lc
 from lineage_clust import GraphClusterer, TrendClusterer
+from lineage_clust.io.gene_lists import genes_by_cluster
 from lineage_clust.trends import drawing
 
 FIXED = TrendClusterer(lineage="lineage_1", clusterer=GraphClusterer(resolution=0.5), random_state=0)
@@ -105,7 +106,7 @@ def test_clusterers_without_draws_have_no_confidence(adata, calls):
 
 
 def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
-    """Genes are sorted by what their trends explain, and that is known after the fit."""
+    """Genes are sorted by what the mean trend of their cluster explains, and that is known after the fit."""
     fitted = clone(FIXED).fit(adata)
     fitted.predict(adata)
     fitted.trends_for(adata)
@@ -118,8 +119,8 @@ def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
     pickle.dumps(fitted)
     assert not calls
     assert not fitted._result.made
-    explained = fitted.gene_table_["deviance_explained"]
-    assert all(explained[genes].is_monotonic_decreasing for genes in lists.values())
+    assert lists == genes_by_cluster(fitted.gene_table_)
+    assert [", ".join(genes[:5]) for genes in lists.values()] == fitted.cluster_table_["top_genes"].tolist()
 
 
 def test_tables_of_another_level_share_the_shapes(adata, calls):
@@ -127,7 +128,7 @@ def test_tables_of_another_level_share_the_shapes(adata, calls):
     table = fitted.gene_table_
     assert len(calls) == 2
     coarse = fitted.cut(n_clusters=2)
-    shapes = [name for name in table if name not in ("cluster", "confidence")]
+    shapes = [name for name in table if name not in ("cluster", "confidence", "agreement")]
     pd.testing.assert_frame_equal(coarse.gene_table_[shapes], table[shapes])
     assert len(calls) == 3  # for the confidence in the other clusters
     fresh = clone(FIXED).fit(adata).cut(n_clusters=2)

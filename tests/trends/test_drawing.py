@@ -183,3 +183,11 @@ def test_intervals_of_several_lineages_are_those_of_each(adata, monkeypatch):
         assert table["half_max_lower"].min() >= grid[0]
         assert table["half_max_upper"].max() <= grid[-1]
         pd.testing.assert_frame_equal(back.iloc[::-1].reset_index(drop=True), table)
+
+
+def test_halves_of_the_cells_do_not_depend_on_the_order_of_lineages():
+    adata = lc.datasets.bone_marrow()[::5, :10].copy()
+    one, other = (read_lineage(adata, name) for name in ("Ery", "Myeloid"))
+    order = drawing._canonical_cells([one, other])
+    np.testing.assert_array_equal(order, drawing._canonical_cells([other, one]))
+    assert sorted(order) == list(range(adata.n_obs))

@@ -88,11 +88,13 @@ def test_onset_is_the_first_move_by_a_tenth_of_the_range():
     np.testing.assert_allclose(trends.onset(), [0.55, 0.55, 0.0])
 
 
-def test_onset_of_several_lineages_is_in_the_first():
+def test_times_of_several_lineages_are_of_the_one_in_which_a_gene_moves_most():
     rise, early = np.r_[np.zeros(10), np.linspace(0, 1, 11)], np.linspace(0, 1, 21)
     joined = concatenate([some_trends([rise]), some_trends([5 * early], lineage="B")], ["A", "B"])
+    assert joined.onset()[0] == pytest.approx(0.1)
+    joined = concatenate([some_trends([-5 * rise]), some_trends([early], lineage="B")], ["A", "B"])
     assert joined.onset()[0] == pytest.approx(0.55)
-    assert joined.peak()[0] == 1.0
+    assert joined.peak()[0] == 0.0
 
 
 # ---- parts and wholes

@@ -1,0 +1,96 @@
+"""Which genes of a cluster are named first: those that its mean trend explains best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..trends.side_by_side import arranged_by_name
+
+MOST = 2 / 3  # of the genes of a cluster must go the way that it is said to go
+_N_TOP = 5
+
+
+def agreement(
+    scaled: np.ndarray, labels: np.ndarray, centers: np.ndarray, grid_lineage: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the Pearson correlation of each trend with the mean trend of its cluster.
+
+    Parameters
+    ----------
+    scaled
+        `(n_genes, n_points)` scaled trends.
+    labels
+        `(n_genes,)` clusters; negative = none.
+    centers
+        `(n_clusters, n_points)` mean scaled trends.
+    grid_lineage
+        `(n_points,)` lineage of each point, if there are several; their order does not matter.
+
+    Returns
+    -------
+    ndarray of shape (n_genes,)
+        NaN for genes without a cluster, 0 where either is constant.
+
+    Examples
+    --------
+    >>> trends = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
+    >>> agreement(trends, np.array([0, 0, -1]), np.array([[0.0, 1.0, 1.0]])).round(2).tolist()
+    [0.87, 0.5, nan]
+    """
+    found, there = np.full(len(labels), np.nan), labels >= 0
+    if not there.any():
+        return found
+    rows, means = (arranged_by_name(values, grid_lineage) for values in (scaled[there], centers[labels[there]]))
+    rows, means = (values - values.mean(axis=1, keepdims=True) for values in (rows, means))
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(means, axis=1)
+    products = np.einsum("ij,ij->i", rows, means)
+    found[there] = np.divide(products, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+    return found
+
+
+def top_order(genes: pd.DataFrame) -> np.ndarray:
+    """Return by what genes are named first, `(n_genes,)`: the greater, the earlier; no two are equal.
+
+    Genes that go the way of their cluster come first, if two thirds of its genes go one way. Then genes go by the share of
+    their deviance that the mean trend of their cluster explains: the share that the own trend explains, times the squared
+    correlation of the two trends. Ties go by the genes' names.
+
+    Parameters
+    ----------
+    genes
+        Gene table with `deviance_explained` and, if they are known, `agreement`, `cluster` and `direction`.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"deviance_explained": [0.5, 0.5, 0.9], "agreement": [1.0, 1.0, -0.9]}, index=list("bac"))
+    >>> top_order(table).tolist()
+    [2.0, 3.0, 1.0]
+    """
+    strength = genes["deviance_explained"].to_numpy(dtype=float)
+    strength = np.nan_to_num(strength) if np.isfinite(strength).any() else np.ones(len(genes))
+    if "agreement" in genes:
+        fit = genes["agreement"].to_numpy(dtype=float)
+        strength = strength * np.where(np.isnan(fit), 1.0, np.maximum(fit, 0.0) ** 2)
+    first = np.lexsort((genes.index.astype(str).to_numpy(dtype=str), -strength.round(12), _astray(genes)))
+    found = np.empty(len(genes))
+    found[first] = np.arange(len(genes), 0, -1)
+    return found
+
+
+def _astray(genes: pd.DataFrame) -> np.ndarray:
+    """Return which genes go another way than most of their cluster."""
+    astray = np.zeros(len(genes), dtype=bool)
+    if "cluster" not in genes or "direction" not in genes:
+        return astray
+    ways = genes["direction"].to_numpy(dtype=object)
+    for rows in genes.groupby("cluster").indices.values():
+        share = pd.Series(ways[rows]).value_counts(normalize=True)
+        if share.iloc[0] >= MOST:
+            astray[rows] = ways[rows] != share.index[0]
+    return astray
+
+
+def top_genes(rows: pd.DataFrame, n: int = _N_TOP) -> list[str]:
+    """Return the `n` genes of a cluster that are named first, see `top_order`."""
+    return [str(gene) for gene in rows.index[np.argsort(-top_order(rows))][:n]]

@@ -1,0 +1,82 @@
+"""In which of several lineages genes and clusters move, and the words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+TIMES = ("peak", "onset", "half_max", "half_max_flank", "half_back")
+_LEVEL = 1 / 3  # of the range in the lineage in which a trend moves most: one that moves less far stays level
+_ALPHA = 0.05
+_MAJORITY = 0.5
+
+
+def moving_in(ranges: np.ndarray) -> np.ndarray:
+    """Return in which lineages trends move: at least a third as far as in the one in which they move most.
+
+    Parameters
+    ----------
+    ranges
+        `(n_lineages, n_rows)` ranges of the trends in each lineage.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_lineages, n_rows)
+
+    Examples
+    --------
+    >>> moving_in(np.array([[3.0, 0.0], [0.9, 0.0]])).tolist()
+    [[True, False], [False, False]]
+    """
+    return (ranges >= _LEVEL * ranges.max(axis=0)) & (ranges > 0)
+
+
+def significant_in(rows: pd.DataFrame, name: object) -> bool:
+    """Return whether most genes of a table have a p-value below 0.05 in a lineage; `True` if none has a p-value."""
+    pvalue = rows[f"pvalue_{name}"].dropna() if f"pvalue_{name}" in rows else []
+    return len(pvalue) == 0 or bool((pvalue < _ALPHA).mean() > _MAJORITY)
+
+
+def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
+    """Return which genes have a p-value below 0.05, or none, in each lineage, `(n_lineages, n_genes)`."""
+    return np.array([~(_pvalues(genes, name) >= _ALPHA) for name in names]).reshape(len(names), len(genes))
+
+
+def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
+    """Return the lineages in which each row moves, as text; `moves` is `(n_lineages, n_rows)`.
+
+    Examples
+    --------
+    >>> changes_in(["Ery", "Mono"], np.array([[True, True], [False, True]]))
+    ['Ery', 'Ery, Mono']
+    """
+    return [", ".join(found) for found in _named(names, moves)]
+
+
+def specificity(names: Sequence, moves: np.ndarray) -> list[str]:
+    """Return in words in which lineages each row moves.
+
+    Examples
+    --------
+    >>> moves = np.array([[True, True, True, False], [False, True, True, False], [False, False, True, False]])
+    >>> specificity(["Ery", "Mono", "Neu"], moves)
+    ['only Ery', 'Ery and Mono', 'all', 'none']
+    """
+    return [_word(found, len(names)) for found in _named(names, moves)]
+
+
+def _word(found: list[str], n_lineages: int) -> str:
+    if len(found) in (0, n_lineages):
+        return "all" if found else "none"
+    return f"only {found[0]}" if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def _named(names: Sequence, moves: np.ndarray) -> list[list[str]]:
+    return [[str(name) for name, yes in zip(names, row, strict=True) if yes] for row in moves.T]
+
+
+def _pvalues(genes: pd.DataFrame, name: object) -> np.ndarray:
+    column = f"pvalue_{name}"
+    return genes[column].to_numpy(dtype=float) if column in genes else np.full(len(genes), np.nan)
