@@ -21,11 +21,15 @@ from ..trends.lineage_fit import FittedLineage
 from ..trends.trends import Trends
 from .centers import cluster_means
 from .gating import Gate
+from .hierarchy import clustered_tree, table_of_tree
+from .naming import cluster_names
 from .tables import order_clusters, top_order
 from .tabulating import tabulate, without_clusters
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from ..clusterers.tree import ClusterTree
 
 Value = TypeVar("Value")
 
@@ -64,6 +68,8 @@ class FitResult:
         `(n_genes,)` moments of expression over all cells.
     seed
         Of posterior samples.
+    cell_density
+        Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made
         Tables that were asked for: `gene_table` and `cluster_table` need posterior samples, which take longer than the fit.
     """
@@ -89,6 +95,7 @@ class FitResult:
     gene_means: np.ndarray
     gene_stds: np.ndarray
     seed: int
+    cell_density: np.ndarray | None = None
     made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     # ---- what was fitted
@@ -160,7 +167,24 @@ class FitResult:
         """Number of clusters."""
         return len(self.centers)
 
+    @property
+    def cluster_names(self) -> list[str]:
+        """The name of each cluster in the tree; its number, if there is no tree."""
+        if len(self.grouped) == 0:
+            return []
+        return cluster_names(self.clusterer, self.labels[self.grouped], self.scaled[self.grouped], self.pseudotime)
+
+    @property
+    def tree(self) -> ClusterTree:
+        """The tree of clusters."""
+        return clustered_tree(self)
+
     # ---- tables
+
+    @property
+    def tree_table(self) -> pd.DataFrame:
+        """One row per node of the tree."""
+        return table_of_tree(self)
 
     @property
     def gene_table(self) -> pd.DataFrame:

@@ -95,14 +95,19 @@ def order_clusters(labels: np.ndarray, scaled: np.ndarray, grid: np.ndarray) -> 
     if len(old) == 0:
         return np.full(len(labels), -1), old
     means = np.array([scaled[labels == label].mean(axis=0) for label in old])
-    raised = means - means.min(axis=1, keepdims=True)
-    mass = raised.sum(axis=1)
-    centre = np.where(mass > 0, raised @ grid / np.where(mass > 0, mass, 1), grid.mean())
-    order = old[np.lexsort((centre, grid[np.argmax(means, axis=1)]))]
+    order = old[time_order(means, grid)]
     new = np.full(len(labels), -1)
     for number, label in enumerate(order):
         new[labels == label] = number
     return new, order
+
+
+def time_order(means: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the order of mean trends `(n_clusters, n_points)` by the time of their peak; ties by their centre of mass."""
+    raised = means - means.min(axis=1, keepdims=True)
+    mass = raised.sum(axis=1)
+    centre = np.where(mass > 0, raised @ grid / np.where(mass > 0, mass, 1), grid.mean())
+    return np.lexsort((centre, grid[np.argmax(means, axis=1)]))
 
 
 def cluster_table(

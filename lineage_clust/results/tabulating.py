@@ -11,13 +11,14 @@ from sklearn import config_context
 from ..contracts.asking import confidence_can_wait, fitted_value
 from ..trends import drawing
 from ..utils.threads import few_threads
+from .naming import names_of_genes
 from .own_labels import one_a_row
 from .tables import cluster_table, gene_table
 
 if TYPE_CHECKING:
     from .result import FitResult
 
-_OF_CLUSTERS = ["cluster", "confidence", "gene_ids"]
+_OF_CLUSTERS = ["cluster", "cluster_name", "confidence", "gene_ids"]
 
 
 def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -33,9 +34,11 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.
     trends = result.trends
     genes = _shapes(result) if shapes is None else shapes.copy()
     genes.insert(0, "cluster", result.labels)
-    genes.insert(1, "confidence", _confidence(result))
+    genes.insert(1, "cluster_name", names_of_genes(result.labels, result.cluster_names))
+    genes.insert(2, "confidence", _confidence(result))
     several = trends.grid_lineage if len(result.fits) > 1 else None
     clusters = cluster_table(genes, result.centers, trends.grid, several)
+    clusters.insert(0, "name", result.cluster_names)
     if result.ids is not None:
         genes["gene_ids"] = result.gene_ids
     return genes, clusters
