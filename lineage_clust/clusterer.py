@@ -136,6 +136,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         The lineage(s).
     n_cells_ : int or dict of str to int
         Number of cells inside the time range with a positive weight; of several lineages, by name.
+    cell_density_ : ndarray of shape (n_points,)
+        Weight of the cells that are nearest to each grid point, in cells: where the trends are known.
     gene_location_, gene_scale_ : ndarray of shape (n_genes,)
         What scaling took off each trend: its mean and standard deviation over the grid, for z-scores.
     pseudotime_ : ndarray of shape (n_points,)
@@ -152,8 +154,17 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         Number of clusters.
     cluster_centers_ : ndarray of shape (n_clusters, n_points)
         Mean scaled trends.
+    cluster_names_ : list of str
+        The name of each cluster in the tree, the same at every level of it: after `fit` the numbers, "0", "1", ...; after
+        `cut` into more, the parts of cluster 2 are "2.1" and "2.2", the earlier first; into fewer, "0+1" is the union of
+        clusters 0 and 1, and "0-3" that of 0 to 3.
+    tree_ : ClusterTree
+        The tree of clusters of a GraphClusterer, with SciPy's `linkage`; its rows are the genes that were clustered.
+    tree_table_ : DataFrame
+        By node of the tree: name, parent, number in the current cut (-1 above and below it), support and height of its
+        division, and what `cluster_table_` has.
     gene_table_ : DataFrame
-        By gene: cluster, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak, onset, half_max,
+        By gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak, onset, half_max,
         half_max_flank, half_back, direction, amplitude, converged, lambda, note. `direction` is "up", "down", "transient up",
         "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max are when the trend has first
         moved by 10 % and 50 % of its range (amplitude), which is "rising" or "falling" by `half_max_flank`; half_back is when
@@ -165,7 +176,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         how reproducible the assignment is, not how probable it is that it is right. The table, and `cluster_table_`, are
         made when they are first looked at: `fit` ends before the draws that only they need.
     cluster_table_ : DataFrame
-        By cluster: size, direction ("mixed" if less than two thirds of the genes follow it) and the share of genes that
+        By cluster: name, size, direction ("mixed" if less than two thirds of the genes follow it) and the share of genes that
         follow it, times as for genes, amplitude, confidence, mean deviance explained, and the genes that the mean trend
         explains best. With several lineages: direction and times in each, and in which the cluster changes, as names
         (`changes_in`) and in words (`specificity`: "only Ery", "Ery and Mono", "all").
@@ -215,6 +226,10 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     labels_ = FromResult[np.ndarray]("labels")
     n_clusters_ = FromResult[int]("n_clusters")
     cluster_centers_ = FromResult[np.ndarray]("centers")
+    cluster_names_ = FromResult[list[str]]("cluster_names")
+    cell_density_ = FromResult[np.ndarray | None]("cell_density")
+    tree_ = FromResult[Any]("tree")
+    tree_table_ = FromResult[pd.DataFrame]("tree_table")
     gene_table_ = FromResult[pd.DataFrame]("gene_table")
     cluster_table_ = FromResult[pd.DataFrame]("cluster_table")
     model_ = FromResult[Any]("model")
@@ -229,6 +244,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     plot = views.plot
     plot_heatmap = views.plot_heatmap
     plot_genes = views.plot_genes
+    plot_tree = views.plot_tree
     plot_graph = views.plot_graph
     plot_stability = views.plot_stability
     gene_trends = exports.gene_trends

@@ -14,6 +14,7 @@ from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.plotting import cluster_colors, lineage_colors
 from lineage_clust.plotting.covariates import covariate_strips
+from lineage_clust.plotting.heatmap import row_order
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,11 @@ def test_heatmap_of_all_that_is_clustered(fitted):
     assert isinstance(ax, Axes)
     rows = np.asarray(ax.images[0].get_array())
     kept = fitted.labels_ >= 0
-    peaks = fitted.gene_table_["peak"].to_numpy()
-    order = np.lexsort((peaks[kept], fitted.labels_[kept]))
-    np.testing.assert_allclose(fitted.pseudotime_[rows.argmax(axis=1)], peaks[kept][order])
+    shown = [int(name) for name in named(ax, "cluster")]
+    assert sorted(shown) == list(range(fitted.n_clusters_))
+    members = [np.flatnonzero(fitted.labels_ == cluster) for cluster in shown]
+    order = np.concatenate([own[row_order(fitted.scaled_trends_[own], fitted.pseudotime_)] for own in members])
+    np.testing.assert_array_equal(rows, fitted.scaled_trends_[order])
     assert sorted(named(ax)) == sorted(np.array(fitted.genes_)[kept])
 
 

@@ -58,6 +58,24 @@ class ClusterTree:
             sizes[self.n_leaves + row] = sizes[children].sum()
         return sizes
 
+    def means(self, rows: np.ndarray) -> np.ndarray:
+        """Return the mean of the rows of each node, `(2 * n_leaves - 1, n_columns)`, in the order of `sizes`."""
+        sizes = self.sizes
+        sums = np.zeros((len(sizes), rows.shape[1]))
+        order = np.argsort(self.leaves, kind="stable")
+        starts = np.append(0, np.cumsum(sizes[: self.n_leaves])[:-1])
+        sums[: self.n_leaves] = np.add.reduceat(rows[order], starts, axis=0)
+        for row, children in enumerate(self.linkage[:, :2].astype(int)):
+            sums[self.n_leaves + row] = sums[children].sum(axis=0)
+        return sums / sizes[:, None]
+
+    def rows(self) -> list[np.ndarray]:
+        """Return the rows of each node, in the order of `sizes`."""
+        found = [np.flatnonzero(self.leaves == leaf) for leaf in range(self.n_leaves)]
+        for first, second in self.linkage[:, :2].astype(int):
+            found.append(np.sort(np.concatenate([found[first], found[second]])))
+        return found
+
     def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> np.ndarray:
         """Return the labels `(n_rows,)` of another partition of the hierarchy, from 0 without gaps.
 

@@ -68,7 +68,7 @@ def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False) -> di
 
 
 def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: bool = False) -> None:
-    """Write the genes of each cluster to a file: one gene set a cluster, named by lineage and cluster.
+    """Write the genes of each cluster to a file: one gene set a cluster, named by lineage and `cluster_names_`.
 
     Parameters
     ----------
@@ -86,8 +86,9 @@ def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: b
     --------
     genes_by_cluster : The same as a dictionary.
     """
-    lists, names = genes_by_cluster(fitted, unassigned), result_of(fitted).names
-    gene_lists.write_gene_lists(lists, path, "_".join(str(name) for name in names if name is not None))
+    lists, result = genes_by_cluster(fitted, unassigned), result_of(fitted)
+    prefix = "_".join(str(name) for name in result.names if name is not None)
+    gene_lists.write_gene_lists(lists, path, prefix, result.cluster_names)
 
 
 def to_frame(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -39,7 +39,9 @@ def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int,
     return {cluster: [str(gene) for gene in genes[labels == cluster]] for cluster in clusters}
 
 
-def write_gene_lists(lists: Mapping[int, list[str]], path: str | Path, prefix: str = "") -> None:
+def write_gene_lists(
+    lists: Mapping[int, list[str]], path: str | Path, prefix: str = "", names: Sequence[str] | None = None
+) -> None:
     """Write lists of genes to a file of the format that its suffix names.
 
     Parameters
@@ -50,6 +52,8 @@ def write_gene_lists(lists: Mapping[int, list[str]], path: str | Path, prefix: s
         Of the file: .gmt (a gene set a line: name, description, genes) or .csv (a gene a line, with its cluster).
     prefix
         What names of gene sets begin with: the lineage.
+    names
+        Of the clusters, by number; `None` = their numbers.
 
     Raises
     ------
@@ -61,26 +65,28 @@ def write_gene_lists(lists: Mapping[int, list[str]], path: str | Path, prefix: s
         raise ValueError(
             f"Gene lists are written as {' or '.join(_FORMATS)}; the suffix of {str(path)!r} is {suffix!r}. Change it."
         )
-    text = _FORMATS[suffix](lists, prefix)
+    text = _FORMATS[suffix](lists, lambda cluster: set_name(cluster, prefix, names))
     write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))
 
 
-def set_name(cluster: int, prefix: str = "") -> str:
+def set_name(cluster: int, prefix: str = "", names: Sequence[str] | None = None) -> str:
     """Return the name of a cluster's gene set.
 
     Examples
     --------
     >>> set_name(3, "Ery")
     'Ery_cluster_3'
+    >>> set_name(1, "Ery", ["0", "1.1", "1.2"])
+    'Ery_cluster_1.1'
     """
-    name = "unassigned" if cluster < 0 else f"cluster_{cluster}"
+    name = "unassigned" if cluster < 0 else f"cluster_{cluster if names is None else names[cluster]}"
     return f"{prefix}_{name}" if prefix else name
 
 
-def _gmt(lists: Mapping[int, list[str]], prefix: str) -> str:
+def _gmt(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
     lines = []
     for cluster, genes in lists.items():
-        fields = [set_name(cluster, prefix), f"{len(genes)} genes", *genes]
+        fields = [name_of(cluster), f"{len(genes)} genes", *genes]
         broken = [field for field in fields if any(sign in field for sign in "\t\r\n")]
         if broken:
             raise ValueError(
@@ -91,13 +97,13 @@ def _gmt(lists: Mapping[int, list[str]], prefix: str) -> str:
     return "".join(lines)
 
 
-def _csv(lists: Mapping[int, list[str]], prefix: str) -> str:
+def _csv(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["gene_set", "cluster", "gene"])
     for cluster, genes in lists.items():
-        writer.writerows([set_name(cluster, prefix), cluster, gene] for gene in genes)
+        writer.writerows([name_of(cluster), cluster, gene] for gene in genes)
     return buffer.getvalue()
 
 
-_FORMATS: dict[str, Callable[[Mapping[int, list[str]], str], str]] = {".gmt": _gmt, ".csv": _csv}
+_FORMATS: dict[str, Callable[[Mapping[int, list[str]], Callable[[int], str]], str]] = {".gmt": _gmt, ".csv": _csv}

@@ -9,6 +9,7 @@ from .heatmap import plot_heatmap
 from .panels import plot_clusters
 from .stability import plot_stability
 from .strips import Strip, make_strip
+from .tree import plot_tree
 
 __all__ = [
     "Strip",
@@ -22,4 +23,5 @@ __all__ = [
     "plot_graph",
     "plot_heatmap",
     "plot_stability",
+    "plot_tree",
 ]

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
-from .checking import check_count
+from .checking import check_color_map, check_count
 
-# Paul Tol's "muted" scheme: distinct also with colour-blindness
-# (https://personal.sron.nl/~pault/, technical note SRON/EPS/TN/09-002)
-_MUTED = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
+# Luminance from .118 to .3, so that a line has a contrast of at least 3:1 to white and to black (WCAG 2.1, 1.4.11). Each
+# colour is the one of an even grid of RGB, of chroma below 75, that is farthest from those before it: by the least CIELAB
+# distance in normal vision (halved), protanopia, deuteranopia and tritanopia (over .7, as it is rare), as simulated by
+# Machado, Oliveira & Fernandes (2009), IEEE Transactions on Visualization and Computer Graphics 15, 1291-1298.
+_CLUSTERS = (
+    "#3664C1", "#B92E08", "#00AA5D", "#D174B9", "#C98300", "#466C46", "#6C5D83", "#A274F7", "#937436", "#C95574",
+    "#3E9BE0", "#E86C55", "#8355A2", "#B90F7C", "#007400", "#1F93AA", "#B2363E", "#E05DD1", "#008364", "#D8742E",
+    "#5555D1", "#D8005D", "#7C7CC1", "#A26C9B", "#C97C7C", "#749B9B", "#469346", "#9B36B2", "#5D8317", "#E84D3E",
+)  # fmt: skip
 # Okabe & Ito's, without black and yellow: lineages are told apart from clusters (https://jfly.uni-koeln.de/color/)
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 UNASSIGNED = "#888888"
+_CONTINUOUS = 64  # colours of a map, from which on it is a gradient and no list
 
 
 def cluster_colors(n_clusters: int) -> list[str]:
     """Return `n_clusters` hex colours.
 
-    Up to nine are Paul Tol's muted scheme; more run through a colour map from the earliest cluster to the latest.
+    The first thirty are distinct also with colour-blindness, and can be read on white and on black.
 
     Parameters
     ----------
@@ -31,21 +41,83 @@ def cluster_colors(n_clusters: int) -> list[str]:
     Examples
     --------
     >>> cluster_colors(2)
-    ['#332288', '#88CCEE']
+    ['#3664C1', '#B92E08']
     """
     check_count("n_clusters", n_clusters)
-    if n_clusters <= len(_MUTED):
-        return list(_MUTED[:n_clusters])
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
+    return [*_CLUSTERS[:n_clusters], *(_further(place) for place in range(n_clusters - len(_CLUSTERS)))]
 
-    return [to_hex(color) for color in colormaps["viridis"](np.linspace(0.0, 0.92, n_clusters))]
+
+def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = None) -> list[str]:
+    """Return the hex colour of each cluster, those that a user chose where there are.
+
+    Parameters
+    ----------
+    palette : None, sequence, mapping, or name of a colour map
+        Colours, one a cluster (more are allowed); or by cluster, its number or its name, others keep theirs.
+    n_clusters : int
+        Number of clusters.
+    names : sequence of str, optional
+        Of the clusters.
+
+    Raises
+    ------
+    ValueError
+        If there are too few colours, one is none, or a cluster is not there.
+
+    Examples
+    --------
+    >>> palette_colors({1: "red"}, 2)
+    ['#3664C1', '#ff0000']
+    """
+    colors = cluster_colors(n_clusters)
+    if palette is None:
+        return colors
+    from matplotlib import colormaps
+    from matplotlib.colors import Colormap, is_color_like, to_hex
+
+    if isinstance(palette, (str, Colormap)):
+        check_color_map(palette)
+        chosen = colormaps[palette] if isinstance(palette, str) else palette
+        whole = chosen.N < _CONTINUOUS
+        return [
+            to_hex(chosen(place % chosen.N if whole else place / max(n_clusters - 1, 1))) for place in range(n_clusters)
+        ]
+    if isinstance(palette, Mapping):
+        places = {str(place): place for place in range(n_clusters)} | {name: p for p, name in enumerate(names or ())}
+        given = {str(key): color for key, color in palette.items()}
+        unknown = [key for key in given if key not in places]
+        if unknown:
+            raise ValueError(f"palette has a colour for cluster {unknown[0]!r}, which is not there.")
+        pairs = [(places[key], color) for key, color in given.items()]
+    else:
+        pairs = list(enumerate(palette))
+        if len(pairs) < n_clusters:
+            raise ValueError(f"palette has {len(pairs)} colours for {n_clusters} clusters. Give one a cluster.")
+    for place, color in pairs[: max(n_clusters, len(pairs))]:
+        if not is_color_like(color):
+            raise ValueError(f"palette holds {color!r}, which is no colour of matplotlib.")
+        if place < n_clusters:
+            colors[place] = to_hex(color)
+    return colors
+
+
+def _further(place: int) -> str:
+    """Return a colour beyond the table: hues a golden angle apart, at a luminance that can be read on white and black."""
+    from matplotlib.colors import hsv_to_rgb, to_hex
+
+    rgb = hsv_to_rgb((place * 0.381966 % 1.0, 0.9 - 0.3 * (place % 3) / 2, 1.0))
+    linear, wanted = rgb**2.2, 0.17 + 0.04 * (place % 3)
+    luminance = float(linear @ (0.2126, 0.7152, 0.0722))
+    white = max(wanted - luminance, 0.0) / (1 - luminance)  # blue alone is too dark
+    linear = (1 - white) * linear + white
+    red, green, blue = (linear * min(wanted / luminance, 1.0)) ** (1 / 2.2)
+    return to_hex((float(red), float(green), float(blue)))
 
 
 def cluster_color(cluster: int | None, n_clusters: int) -> str:
     """Return the colour of one cluster of `n_clusters`; grey for -1 and the first of all for `None`."""
     if cluster is None:
-        return _MUTED[0]
+        return _CLUSTERS[0]
     return cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED
 
 

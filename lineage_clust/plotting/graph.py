@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.spatial import ConvexHull
 
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
 from ..utils.checking import check_seed
 from .checking import check_count, check_figure
-from .colors import UNASSIGNED, cluster_colors
+from .colors import UNASSIGNED, palette_colors
 from .graph_layout import DOT, graph_layout
 from .labels import extents, shortened
 from .placing import place
+from .theme import ink, is_dark, paper
 
 if TYPE_CHECKING:
     from igraph import Graph
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 _SIDE, _SIDE_OF_MANY = 6.0, 8.0  # inches
 _MANY = 12  # clusters
 _MOST_EDGES = 20_000
-_NAME = {"fontsize": 7.5, "fontstyle": "italic"}
-_NUMBER = {"fontsize": 9, "fontweight": "bold"}
+_HALO = 0.45  # around dots, in units of the layout
+_FADED = 0.4  # share of the ink of edges that those between clusters have
+_NAME: dict[str, Any] = {"fontsize": 7.5, "fontstyle": "italic"}
+_NUMBER: dict[str, Any] = {"fontsize": 9, "fontweight": "bold"}
 
 
 def plot_graph(
@@ -34,6 +38,9 @@ def plot_graph(
     *,
     label_hubs: int | Sequence[str] = 5,
     n_clusters: int | None = None,
+    names: Sequence[str] | None = None,
+    importance: np.ndarray | None = None,
+    palette: Any = None,
     seed: int = 0,
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
@@ -50,10 +57,18 @@ def plot_graph(
     genes : sequence of str, optional
         Names of the vertices.
     label_hubs : int or sequence of str
-        How many hubs of a cluster are named at most: the genes with the strongest edges within it. A name that would
-        overlap another is left out. Or the genes to name, all of which are then.
+        How many hubs of a cluster are named at most: genes with the strongest edges within it, or, if there is an
+        `importance`, the most important ones of the half with stronger edges. (Of genes with the same trend, as straight
+        lines are, all have the same edges but for their order, so that the strongest would be the first in the alphabet.)
+        A name that would overlap another is left out. Or the genes to name, all of which are then.
     n_clusters : int, optional
         Number of clusters that the colours are for; `None` = those in `labels`.
+    names : sequence of str, optional
+        Of the clusters, by number; `None` = their numbers.
+    importance : ndarray of shape (n_vertices,), optional
+        Which hubs are named first.
+    palette : sequence, mapping or str, optional
+        Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
     seed : int
         Of the layout.
     ax : matplotlib.axes.Axes, optional
@@ -74,10 +89,10 @@ def plot_graph(
 
     Notes
     -----
-    The layout is that of Fruchterman and Reingold [1]_ under the edges' weights, turned so that its long side is
-    horizontal and the earliest cluster left; dots that would lie on each other are pushed apart. Parts that no edge
-    connects are laid out one by one, and stand in rows from the earliest to the latest: near means tied within a part,
-    and nothing between parts. Of more than 20,000 edges the strongest are drawn.
+    Each cluster is laid out by itself, as Fruchterman and Reingold do [1]_ under the edges' weights, dots that would lie on
+    each other pushed apart, and has a halo of its colour. Clusters lie near those that they have many edges to, the earliest
+    left; clusters that nothing connects stand in rows, from the earliest to the latest. Near means tied within a cluster,
+    and only roughly so between clusters. Of more than 20,000 edges the strongest are drawn.
 
     References
     ----------
@@ -95,13 +110,15 @@ def plot_graph(
     """
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgba
 
     check_figure(ax, figsize, dpi)
     check_seed("seed", seed)
     labels = np.asarray(labels)
     _check(graph, labels, genes, label_hubs)
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
-    colors = np.array([*cluster_colors(n_clusters), UNASSIGNED], dtype=object)
+    names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
+    colors = np.array([*palette_colors(palette, n_clusters, names), UNASSIGNED], dtype=object)
     places = graph_layout(graph, labels, seed)
     strength = _strength(graph, labels)
     if ax is None:
@@ -110,11 +127,26 @@ def plot_graph(
         size = (side, side * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0)))
         _, ax = plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")
     edges, weights = _strongest(graph)
-    ax.add_collection(
-        LineCollection(places[edges], colors="0.5", linewidths=0.2 + 0.6 * weights / max(weights.max(initial=0), 1e-12),
-                       alpha=float(np.clip(600 / max(len(edges), 1), 0.06, 0.4)), zorder=1, rasterized=True)
-    )  # fmt: skip
-    dots = ax.scatter(places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors="white", linewidths=0.3, zorder=2)
+    within = labels[edges[:, 0]] == labels[edges[:, 1]]
+    widths = 0.2 + 0.6 * weights / max(weights.max(initial=0), 1e-12)
+    tones = np.array([to_rgba(ink(0.5), float(np.clip(600 / max(len(edges), 1), 0.06, 0.4)))] * len(edges)).reshape(
+        -1, 4
+    )
+    tones[~within, 3] *= _FADED
+    ax.add_collection(LineCollection(places[edges], colors=tones, linewidths=widths, zorder=1, rasterized=True))
+    for cluster in np.unique(labels[labels >= 0]):
+        outline = halo(places[labels == cluster])
+        ax.fill(
+            *outline.T,
+            fc=to_rgba(colors[cluster], 0.1),
+            ec=to_rgba(colors[cluster], 0.45),
+            lw=0.8,
+            zorder=0.5,
+            gid="halo",
+        )
+    dots = ax.scatter(
+        places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2
+    )
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.set_axis_off()
@@ -123,7 +155,7 @@ def plot_graph(
     largest = float(np.clip(DOT * unit, 2, 9))  # points
     dots.set_sizes(largest**2 * (0.5 + 0.5 * strength / max(strength.max(initial=0.0), 1e-12)))
     radius = largest / 2
-    _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius)
+    _draw_names(ax, places, labels, colors, names, genes, label_hubs, strength, importance, radius)
     return ax
 
 
@@ -150,6 +182,13 @@ def _check(graph, labels, genes, label_hubs) -> None:
             )
 
 
+def _outer(outline: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Return the corner of an outline that is farthest from the centre; of one around it, the highest."""
+    away = np.hypot(*(outline - centre).T)
+    around = np.ptp(away) < 0.35 * away.max()
+    return outline[np.argmax(outline[:, 1])] if around else outline[np.argmax(away)]
+
+
 def _strength(graph, labels: np.ndarray) -> np.ndarray:
     """Return the weight of the edges that each vertex has within its own cluster."""
     strength = np.zeros(graph.vcount())
@@ -167,21 +206,39 @@ def _strongest(graph) -> tuple[np.ndarray, np.ndarray]:
     return np.array(graph.get_edgelist(), dtype=int).reshape(-1, 2)[kept], weights[kept]
 
 
-def _hubs(labels: np.ndarray, strength: np.ndarray, n: int) -> list[int]:
+def halo(places: np.ndarray) -> np.ndarray:
+    """Return the corners of a rounded outline around places, `(n_corners, 2)`: the convex hull of circles around them.
+
+    Examples
+    --------
+    >>> outline = halo(np.array([[0.0, 0.0], [1.0, 0.0]]))
+    >>> bool(outline[:, 0].min() < 0 and outline[:, 0].max() > 1)
+    True
+    """
+    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    circles = (places[:, None] + _HALO * np.column_stack([np.cos(around), np.sin(around)])).reshape(-1, 2)
+    return circles[ConvexHull(circles).vertices]
+
+
+def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | None, n: int) -> list[int]:
     """Return up to `n` hubs of each cluster: first the first of all, then the second of all."""
-    ranked = [
-        members[np.argsort(-strength[members], kind="stable")][:n]
-        for members in (np.flatnonzero(labels == cluster) for cluster in np.unique(labels[labels >= 0]))
-    ]
+    ranked = []
+    for cluster in np.unique(labels[labels >= 0]):
+        members = np.flatnonzero(labels == cluster)
+        if importance is not None:
+            members = members[strength[members] >= np.median(strength[members])]
+        by = strength if importance is None else np.nan_to_num(np.asarray(importance, dtype=float))
+        ranked.append(members[np.argsort(-by[members], kind="stable")][:n])
     return [int(members[rank]) for rank in range(n) for members in ranked if rank < len(members)]
 
 
-def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius: float) -> None:
-    """Write the number of each cluster in its middle, and the names of hubs where there is room for them.
+def _draw_names(
+    ax, places, labels, colors, cluster_names, genes, label_hubs, strength, importance, radius: float
+) -> None:
+    """Write the name of each cluster at its outer edge, and the names of hubs where there is room for them.
 
     They take no part in the layout and the limits, which would otherwise move under them once they are placed.
     """
-    from matplotlib.colors import to_rgb
     from matplotlib.patheffects import withStroke
 
     ax.figure.figure.draw_without_rendering()
@@ -190,27 +247,31 @@ def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius:
     box = ax.get_window_extent()
     bounds, back = (box.x0, box.y0, box.x1, box.y1), ax.transData.inverted()
     clusters = [int(cluster) for cluster in np.unique(labels[labels >= 0])]
-    middles = np.array([np.median(points[labels == cluster], axis=0) for cluster in clusters]).reshape(-1, 2)
+    written = [cluster_names[cluster] for cluster in clusters]
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    edges = [_outer(ax.transData.transform(halo(places[labels == cluster])), centre) for cluster in clusters]
     style = _NUMBER if len(clusters) <= _MANY else _NUMBER | {"fontsize": 7}
-    sizes = (extents(ax, [str(c) for c in clusters], **style).max(axis=1, keepdims=True) + 0.09) * ax.figure.dpi
-    sizes = np.repeat(sizes.reshape(-1, 1), 2, axis=1)
+    style = style | {"fontsize": style["fontsize"] * float(np.clip(box.width / scale / 72 / 4.5, 0.7, 1.0))}
+    sizes = (extents(ax, written, **style).reshape(-1, 2) + 0.11) * ax.figure.dpi
     found = place(
-        middles, sizes, points[:0], bounds, distances=np.arange(2.0, 40.0, 4.0) * scale, centred=True, all_of_them=True
-    )
-    for cluster, middle in zip(clusters, found, strict=True):
-        dark = np.dot(to_rgb(colors[cluster]), (0.299, 0.587, 0.114)) < 0.55
-        badge = {"boxstyle": "circle,pad=0.25", "fc": colors[cluster], "ec": "white"}
-        ax.text(*back.transform(middle), str(cluster), ha="center", va="center_baseline", bbox=badge, zorder=5,
-                color="white" if dark else "black", gid="cluster", in_layout=False, **style)  # fmt: skip
+        np.array(edges).reshape(-1, 2), sizes, points, bounds, distances=np.arange(0.0, 40.0, 4.0) * scale, centred=True,
+        all_of_them=True,
+    )  # fmt: skip
+    for cluster, name, middle in zip(clusters, written, found, strict=True):
+        badge = {"boxstyle": "round,pad=0.25,rounding_size=0.6", "fc": colors[cluster], "ec": paper()}
+        ax.text(*back.transform(middle), name, ha="center", va="center_baseline", bbox=badge, zorder=5,
+                color="white" if is_dark(colors[cluster]) else "black", gid="cluster", in_layout=False, **style)  # fmt: skip
     if genes is None:
         return
     if isinstance(label_hubs, (int, np.integer)):
-        named, every = _hubs(labels, strength, int(label_hubs)), False
+        named, every = _hubs(labels, strength, importance, int(label_hubs)), False
     else:
         wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
         named, every = [row for row, gene in enumerate(genes) if str(gene) in wanted], True
     texts = [shortened(genes[row], 18) for row in named]
-    sizes_of_names = extents(ax, texts, **_NAME) * ax.figure.dpi
+    small = float(np.clip(box.width / scale / 72 / 4.5, 0.72, 1.0))
+    in_letters = _NAME | {"fontsize": _NAME["fontsize"] * small}
+    sizes_of_names = extents(ax, texts, **in_letters) * ax.figure.dpi
     taken = np.hstack([found - sizes / 2, found + sizes / 2])
     # among many clusters, a name far from its gene would stand beside another cluster
     away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: None if len(clusters) <= _MANY else 3]) * scale
@@ -220,6 +281,6 @@ def _draw_names(ax, places, labels, colors, genes, label_hubs, strength, radius:
             continue
         near = np.clip(points[row], spot - size / 2, spot + size / 2)
         if np.hypot(*(near - points[row])) > (radius + 3) * scale:
-            ax.plot(*back.transform([points[row], near]).T, color="0.2", lw=0.5, zorder=3)
-        ax.text(*back.transform(spot), text, ha="center", va="center", color="0.1", zorder=6, gid="gene", in_layout=False,
-                path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.85)], **_NAME)  # fmt: skip
+            ax.plot(*back.transform([points[row], near]).T, color=ink(0.8), lw=0.5, zorder=3)
+        ax.text(*back.transform(spot), text, ha="center", va="center", color=ink(0.9), zorder=6, gid="gene", in_layout=False,
+                path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)], **in_letters)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where the genes of a graph lie: parts laid out one by one, no dot on another, and packed side by side."""
+"""Where the genes of a graph lie: clusters one by one, each near those it is tied to, no dot on another."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from scipy.spatial import cKDTree
 DOT = 0.4  # least distance of two vertices; a part of n vertices has sides of about the root of n
 _ROUNDS = 100
 _GAP = 1.2  # between parts
+_BETWEEN = 1.0  # between clusters that are tied to each other
 _WIDE = 1.6  # the whole is about so many times wider than high
+_STEPS, _PULL = 400, 0.03  # of clusters to each other
 
 
 def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     """Return the place of each vertex.
+
+    Each cluster is laid out by itself. Clusters are then placed as discs, near those that they have many edges to, and
+    turned so that genes with edges to another cluster lie on its side. Clusters without a path between them stand in rows.
 
     Parameters
     ----------
     graph : igraph.Graph
         Edges may have an attribute "weight".
     labels : ndarray of int, shape (n_vertices,)
-        Cluster of each vertex: parts come in their order, from left to right and from top to bottom.
+        Cluster of each vertex: parts come in their order, from left to right and from top to bottom. Vertices of -1 are
+        clusters of their own.
     seed : int
         igraph's global random generator is left as it was.
 
@@ -35,15 +41,103 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     >>> graph_layout(graph, np.array([1, 1, 0, 0]))[:, 0].argmax() in (0, 1)
     True
     """
-    parts = [np.array(members) for members in graph.connected_components()]
-    # few genes by themselves come last: one in a row of large parts would take as much room as they
-    parts.sort(key=lambda members: (len(members) < 3, labels[members].min() < 0, labels[members].mean(), members[0]))
-    found = [_one_part(graph.subgraph(members), labels[members], seed) for members in parts]
+    labels = np.asarray(labels)
+    alone = np.flatnonzero(labels < 0)
+    groups = labels.copy()
+    groups[alone] = labels.max(initial=-1) + 1 + np.arange(len(alone))
+    numbers, groups = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(groups == group) for group in range(len(numbers))]
     places = np.zeros((graph.vcount(), 2))
-    corners = _packed(np.array([np.ptp(part, axis=0) for part in found]).reshape(-1, 2) + _GAP)
-    for members, part, corner in zip(parts, found, corners, strict=True):
-        places[members] = part - part.min(axis=0) + corner
+    for own in members:
+        places[own] = _one_cluster(graph.subgraph(own), labels[own], seed)
+    ends, weights = _edges(graph)
+    ties = np.zeros((len(members), len(members)))
+    np.add.at(ties, (groups[ends[:, 0]], groups[ends[:, 1]]), weights)
+    ties = ties + ties.T
+    np.fill_diagonal(ties, 0)
+    sizes = np.array([len(own) for own in members], dtype=float)
+    parts = _connected(ties)
+    # few genes by themselves come last: one in a row of large parts would take as much room as they
+    of_part = [np.concatenate([members[group] for group in part]) for part in parts]
+    order = sorted(range(len(parts)), key=lambda part: (
+        len(of_part[part]) < 3, labels[of_part[part]].min() < 0, labels[of_part[part]].mean(), of_part[part][0]
+    ))  # fmt: skip
+    for part in order:
+        if len(parts[part]) > 1:
+            _around_each_other(
+                places, [members[group] for group in parts[part]], parts[part], groups, ties, sizes, ends, seed
+            )
+    boxes = np.array([np.ptp(places[of_part[part]], axis=0) for part in order]).reshape(-1, 2) + _GAP
+    for part, corner in zip(order, _packed(boxes), strict=True):
+        own = of_part[part]
+        places[own] += corner - places[own].min(axis=0)
     return places
+
+
+def _edges(graph) -> tuple[np.ndarray, np.ndarray]:
+    ends = np.array(graph.get_edgelist(), dtype=int).reshape(-1, 2)
+    weights = graph.es["weight"] if graph.ecount() and "weight" in graph.es.attributes() else np.ones(len(ends))
+    return ends, np.asarray(weights, dtype=float)
+
+
+def _connected(ties: np.ndarray) -> list[np.ndarray]:
+    from scipy.sparse.csgraph import connected_components
+
+    n_parts, part_of = connected_components(ties > 0, directed=False)
+    return [np.flatnonzero(part_of == part) for part in range(n_parts)]
+
+
+def _one_cluster(graph, labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return the places of the vertices of a cluster, its connected parts side by side, the middle at 0."""
+    parts = sorted((np.array(part) for part in graph.connected_components()), key=lambda part: (-len(part), part[0]))
+    found = [_one_part(graph.subgraph(part), labels[part], seed) for part in parts]
+    places = np.zeros((graph.vcount(), 2))
+    corners = _packed(np.array([np.ptp(part, axis=0) for part in found]).reshape(-1, 2) + 2 * DOT)
+    for part, own, corner in zip(parts, found, corners, strict=True):
+        places[part] = own - own.min(axis=0) + corner
+    return places - (places.min(axis=0) + places.max(axis=0)) / 2
+
+
+def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -> None:
+    """Move clusters that are tied to each other, as discs that touch and do not overlap."""
+    from igraph import Graph
+
+    from lineage_clust.clusterers.communities import seeded_igraph
+
+    radii = np.array([np.hypot(*places[own].T).max() + _BETWEEN / 2 for own in members])
+    strength = ties[np.ix_(part, part)] / np.sqrt(np.outer(sizes[part], sizes[part]))
+    first, second = np.nonzero(np.triu(strength))
+    with seeded_igraph(seed):
+        meta = Graph(n=len(part), edges=list(zip(first.tolist(), second.tolist(), strict=True)))
+        middles = np.array(meta.layout_fruchterman_reingold(weights=strength[first, second], niter=500).coords)
+    middles = _turned(middles, np.arange(len(part), dtype=float))
+    middles = middles / max(np.ptp(middles, axis=0).max(), 1e-12) * 2.5 * np.sqrt((radii**2).sum())
+    middles = middles + 1e-3 * np.column_stack([np.cos(2.4 * np.arange(len(part))), np.sin(2.4 * np.arange(len(part)))])
+    pull = strength / strength.max()
+    for step in range(_STEPS):
+        away = middles[:, None] - middles[None]
+        distance = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)
+        gap = distance - (radii[:, None] + radii[None])
+        np.fill_diagonal(gap, 0)
+        last = step > 0.8 * _STEPS  # only apart: nothing may overlap in the end
+        move = np.where(gap < 0, -0.5 * gap, 0.0 if last else -_PULL * np.maximum(gap, 0) * (0.1 + pull))
+        middles = middles + ((move / distance)[..., None] * away).sum(axis=1)
+    middles = _turned(middles, np.arange(len(part), dtype=float))
+    middle_of = np.zeros((len(sizes), 2))
+    middle_of[part] = middles
+    pulled = np.zeros_like(places)
+    across = groups[ends[:, 0]] != groups[ends[:, 1]]
+    for one, other in (ends[across].T, ends[across].T[::-1]):
+        toward = middle_of[groups[other]] - middle_of[groups[one]]
+        np.add.at(pulled, one, toward / np.maximum(np.hypot(*toward.T), 1e-9)[:, None])
+    for own, middle in zip(members, middles, strict=True):
+        places[own] = _facing(places[own], pulled[own]) + middle
+
+
+def _facing(places: np.ndarray, pulled: np.ndarray) -> np.ndarray:
+    """Return places turned, and mirrored, so that vertices lie on the side that they are pulled to (Procrustes)."""
+    left, _, right = np.linalg.svd(places.T @ pulled)
+    return places @ (left @ right)
 
 
 def _one_part(part, labels: np.ndarray, seed: int) -> np.ndarray:

@@ -11,7 +11,10 @@ from lineage_clust.errors import UnknownNameError, did_you_mean
 
 from ..utils.checking import as_numbers, check_number
 from . import heatmap_margins as margins
+from . import heatmap_tree
 from .checking import check_color_map, check_count, check_figure
+from .colors import UNASSIGNED, palette_colors
+from .labels import set_scale
 from .panels import check_clusters, check_shapes
 from .strips import Strip
 from .timeline import evenly, segments
@@ -19,9 +22,12 @@ from .timeline import evenly, segments
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .dendrogram import Dendrogram
+
 
 _WIDTH, _WIDTH_OF_EACH = 4.2, 2.9  # inches, of one lineage and of each of several
 _ROW, _LEAST_HEIGHT, _MOST_HEIGHT = 0.13, 1.3, 6.5
+_BESIDE, _SMALLEST = 1.6, 0.62  # inches that stand beside the rows; least scale of letters in a narrow figure
 _INSIDE = 0.99  # share of the values that are within the limits of the colours
 
 
@@ -37,6 +43,10 @@ def plot_heatmap(
     label_genes: Sequence[str] | int | None = None,
     importance: np.ndarray | None = None,
     strips: Sequence[Strip] = (),
+    names: Sequence[str] | None = None,
+    palette: Any = None,
+    confidence: np.ndarray | None = None,
+    dendrogram: Dendrogram | None = None,
     center: float | None = 0.0,
     cmap: Any = None,
     value_label: str = "scaled expression",
@@ -69,6 +79,14 @@ def plot_heatmap(
         Which genes are named first.
     strips : sequence of Strip
         Covariates, drawn above the rows on the same time axis.
+    names : sequence of str, optional
+        Of the clusters, by number; `None` = their numbers.
+    palette : sequence, mapping or str, optional
+        Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
+    confidence : ndarray of shape (n_genes,), optional
+        From 0 to 1, drawn as a column right of the rows: the paler, the less.
+    dendrogram : Dendrogram, optional
+        Of the clusters, drawn left of them. Clusters then come in its order, if it has just those that are shown.
     center : float, optional
         Value at the middle of a diverging colour map; `None` = a map from the lowest to the highest value.
     cmap : str or Colormap, optional
@@ -94,9 +112,8 @@ def plot_heatmap(
 
     Notes
     -----
-    Within a cluster, genes are ordered by the time of their peak, and those with the same peak by the centre of mass of
-    their trend. Around a centre, 99 % of the values are within the limits of the colours; those beyond have the colour
-    of the end.
+    Within a cluster, genes are ordered by the time around which they are above their mean, see :func:`row_order`. Around
+    a centre, 99 % of the values are within the limits of the colours; those beyond have the colour of the end.
 
     Examples
     --------
@@ -113,12 +130,21 @@ def plot_heatmap(
     if cmap is not None:
         check_color_map(cmap)
     scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
-    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance)
+    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance,
+                 confidence=confidence)  # fmt: skip
     shown = check_clusters(clusters, labels)
+    n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
+    cluster_names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
+    colors = [*palette_colors(palette, n_clusters, cluster_names), UNASSIGNED]
+    numbers_of_ends = [] if dendrogram is None else [dendrogram.cluster[end] for end in dendrogram.ends]
+    if dendrogram is not None and sorted(numbers_of_ends) == sorted(shown):
+        shown = numbers_of_ends
+    else:
+        dendrogram = None
     members = [np.flatnonzero(labels == cluster) for cluster in shown]
-    order = np.concatenate([rows[peak_order(scaled[rows], grid)] for rows in members])
-    names = None if genes is None else [str(genes[row]) for row in order]
-    label_genes = _check_named(label_genes, names)
+    order = np.concatenate([rows[row_order(scaled[rows], grid)] for rows in members])
+    gene_names = None if genes is None else [str(genes[row]) for row in order]
+    label_genes = _check_named(label_genes, gene_names)
     weight = None if importance is None else np.nan_to_num(np.asarray(importance, dtype=float)[order])
     parts = segments(grid, grid_lineage)
     n_named = len(label_genes) if isinstance(label_genes, list) else 0
@@ -131,19 +157,23 @@ def plot_heatmap(
     if own:
         figure = plt.figure(figsize=figsize or size, dpi=dpi)
         ax = figure.add_axes([0.2, 0.2, 0.6, 0.6])
+        if figsize is not None:
+            set_scale(ax, float(np.clip(figsize[0] / (size[0] + _BESIDE), _SMALLEST, 1.0)))
         margins.settle(ax, own, size, figsize)
 
     def names_and_legends() -> list:
         margins.draw_ticks(ax, parts)
-        numbers = margins.draw_cluster_numbers(ax, labels[order])
-        named = margins.draw_gene_labels(ax, names, label_genes, weight)
+        numbers = margins.draw_cluster_numbers(ax, labels[order], cluster_names)
+        if dendrogram is not None:
+            numbers += heatmap_tree.draw_tree(ax, dendrogram, labels[order], colors, numbers)
+        named = margins.draw_gene_labels(ax, gene_names, label_genes, weight, margins.strip_width(confidence))
         return numbers + named + margins.draw_legends(ax, strips, named)
 
     try:
         image = _draw_rows(ax, scaled[order], parts, center, cmap)
-        margins.draw_cluster_bar(
-            ax, labels[order], int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
-        )
+        margins.draw_cluster_bar(ax, labels[order], colors)
+        if confidence is not None:
+            margins.draw_confidence(ax, np.asarray(confidence, dtype=float)[order])
         margins.draw_time(ax, parts, strips)
         margins.draw_scale(ax, image, value_label)
         margins.settle(ax, own, size, figsize)
@@ -162,18 +192,22 @@ def plot_heatmap(
     return ax
 
 
-def peak_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the order of rows by the time of their peak; ties by the centre of mass.
+def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the order of rows by the time around which they are high, `(n_genes,)`.
+
+    It is the centre of mass of the squares of what is above the row's mean: near the peak for a peak, near the end for a
+    late rise, earlier for a steady one. It moves little when a trend does, so that the rows make a smooth diagonal, also
+    from one cluster to the next.
 
     Examples
     --------
-    >>> peak_order(np.array([[0.0, 1.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.arange(3.0)).tolist()
-    [2, 1, 0]
+    >>> row_order(np.array([[0.0, 1.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.arange(3.0)).tolist()
+    [1, 2, 0]
     """
-    raised = scaled - scaled.min(axis=1, keepdims=True)
-    mass = raised.sum(axis=1)
-    centre = np.divide(raised @ grid, mass, out=np.full(len(scaled), np.mean(grid)), where=mass > 0)
-    return np.lexsort((centre, np.asarray(grid)[np.argmax(scaled, axis=1)]))
+    above = np.clip(scaled - scaled.mean(axis=1, keepdims=True), 0, None) ** 2
+    mass = above.sum(axis=1)
+    centre = np.divide(above @ grid, mass, out=np.full(len(scaled), np.mean(grid)), where=mass > 0)
+    return np.argsort(centre, kind="stable")
 
 
 def _check_named(label_genes, names: list[str] | None):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .colors import UNASSIGNED, cluster_colors
-from .labels import inches_beside, shortened, spread, thinned
+from .labels import inches_beside, scale_of, shortened, spread, thinned
 from .strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
+from .theme import ink, is_dark, paper
 
-_BAR, _SPACE = 0.11, 0.04  # thickness of a bar, and the space between bars
+_BAR, _SPACE, _COLUMN = 0.11, 0.04, 0.09  # thickness of a bar, the space between bars, the column of confidence
 _LINE, _TEXT = 0.16, 0.19  # where the line to a name ends and the name starts, from the edge of the rows
 _PAD = 0.16  # around everything
 _SIZE, _LEAST_SIZE = 7.0, 4.5  # of the names of genes, in points
@@ -48,30 +48,29 @@ def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float
     ax.set_position([left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]])
 
 
-def draw_cluster_bar(ax, labels: np.ndarray, n_clusters: int) -> None:
+def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
     """Draw a bar of the clusters' colours left of the rows, and lines between clusters."""
     starts, ends = _blocks(labels)
-    colors = [*cluster_colors(n_clusters), UNASSIGNED]
     bar = ax.inset_axes([-_SPACE - _BAR, 0, _BAR, 1], transform=inches_beside(ax, "left"), label="cluster")
     bar.barh(starts, 1, height=ends - starts, align="edge", color=[colors[labels[start]] for start in starts])
     bar.set(xlim=(0, 1), ylim=(len(labels), 0))
     bar.axis("off")
     for start in starts[1:]:
         for part in (ax, bar):
-            part.axhline(start, color="white", lw=1.0)
+            part.axhline(start, color=paper(), lw=1.0)
     ax.text(
         -_SPACE - _BAR + 0.02,
         -0.05,
         "cluster",
         transform=inches_beside(ax, "bottom left"),
-        fontsize=8,
+        fontsize=8 * scale_of(ax),
         ha="right",
         va="top",
     )
 
 
-def draw_cluster_numbers(ax, labels: np.ndarray) -> list:
-    """Draw the number of each cluster beside its part of the bar, and return what was drawn."""
+def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
+    """Draw the name of each cluster beside its part of the bar, and return what was drawn."""
     starts, ends = _blocks(labels)
     height, edge = _size(ax)[1], -_SPACE - _BAR
     middle = (starts + ends) / 2 / len(labels) * height
@@ -84,19 +83,15 @@ def draw_cluster_numbers(ax, labels: np.ndarray) -> list:
             drawn.append(_line(ax, "left", (edge - 0.02, edge - 0.1), 1 - np.array([middle[row], y]) / height))
         number = labels[starts[row]]
         drawn.append(
-            ax.text(edge - (0.12 if len(kept) > 9 else 0.05), 1 - y / height, str(number) if number >= 0 else "none",
-                    transform=inches_beside(ax, "left"), fontsize=8, ha="right", va="center", gid="cluster")
+            ax.text(edge - (0.12 if len(kept) > 9 else 0.05), 1 - y / height, names[number] if number >= 0 else "none",
+                    transform=inches_beside(ax, "left"), fontsize=8 * scale_of(ax), ha="right", va="center", gid="cluster")
         )  # fmt: skip
     return drawn
 
 
 def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
-    """Draw, above the rows, a bar of pseudotime, one of each covariate, and the names of the lineages."""
-    from matplotlib import colormaps
-
-    times = np.concatenate([part.grid for part in parts])
-    shade = (times - times.min()) / (np.ptp(times) or 1.0)
-    bars = [Strip("pseudotime", colormaps["cividis"](shade)), *strips]
+    """Draw, above the rows, a bar of each covariate, and the names of the lineages."""
+    bars = list(strips)
     for number, strip in enumerate(bars):
         bottom = _SPACE + number * (_BAR + _SPACE)
         bar = ax.inset_axes([0, bottom, 1, _BAR], transform=inches_beside(ax, "top"), sharex=ax, label=strip.name)
@@ -108,9 +103,9 @@ def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
     start, end = parts[0].ends[0], parts[-1].ends[1]
     for part in parts:
         ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(bars) * (_BAR + _SPACE),
-                shortened(part.name), fontsize=9, fontweight="bold", ha="center", va="bottom",
+                shortened(part.name), fontsize=9 * scale_of(ax), fontweight="bold", ha="center", va="bottom",
                 transform=inches_beside(ax, "top"))  # fmt: skip
-    ax.set_xlabel("pseudotime", fontsize=9)
+    ax.set_xlabel("pseudotime", fontsize=9 * scale_of(ax))
 
 
 def draw_ticks(ax, parts) -> None:
@@ -131,7 +126,7 @@ def draw_ticks(ax, parts) -> None:
                 first.append(len(first))
     inches = (np.array(places) - start) / (end - start) * width
     kept = thinned(inches, -np.array(first, dtype=float), 0.32)
-    ax.set_xticks([places[index] for index in kept], [names[index] for index in kept], fontsize=8)
+    ax.set_xticks([places[index] for index in kept], [names[index] for index in kept], fontsize=8 * scale_of(ax))
 
 
 def draw_scale(ax, image, label: str) -> None:
@@ -143,14 +138,46 @@ def draw_scale(ax, image, label: str) -> None:
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
     ax.figure.figure.colorbar(image, cax=bar, orientation="horizontal", extend=extend)
     bar.locator_params(nbins=4)
-    bar.tick_params(labelsize=7)
-    bar.text(1.25 if extend in ("both", "max") else 1.08, 0.5, label, transform=bar.transAxes, fontsize=8, va="center")
+    bar.tick_params(labelsize=7 * scale_of(ax), length=3 * scale_of(ax), pad=2 * scale_of(ax))
+    bar.text(
+        1.25 if extend in ("both", "max") else 1.08,
+        0.5,
+        label,
+        transform=bar.transAxes,
+        fontsize=8 * scale_of(ax),
+        va="center",
+    )
 
 
-def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None) -> list:
+def strip_width(confidence: np.ndarray | None) -> float:
+    """Return the inches right of the rows that the column of confidence takes."""
+    return 0.0 if confidence is None else _SPACE + _COLUMN
+
+
+def draw_confidence(ax, confidence: np.ndarray) -> None:
+    """Draw a column of confidence right of the rows, and its scale below them; unknown is left out."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    cmap = LinearSegmentedColormap.from_list("confidence", [ink(0.04), "#B79CED" if is_dark(paper()) else "#5B3C88"])
+    column = ax.inset_axes([_SPACE, 0, _COLUMN, 1], transform=inches_beside(ax, "right"), label="confidence")
+    crowded = len(confidence) > ax.get_window_extent().height
+    column.imshow(np.ma.masked_invalid(confidence)[:, None], aspect="auto", cmap=cmap, vmin=0, vmax=1,
+                  extent=(0, 1, len(confidence), 0), interpolation="antialiased" if crowded else "nearest")  # fmt: skip
+    column.axis("off")
+    bar = ax.inset_axes([0, -1.05, 1.2, 0.1], transform=inches_beside(ax, "bottom left"), label="confidence scale")
+    ax.figure.figure.colorbar(
+        ScalarMappable(Normalize(0, 1), cmap), cax=bar, orientation="horizontal", ticks=[0, 0.5, 1]
+    )
+    bar.tick_params(labelsize=7 * scale_of(ax), length=3 * scale_of(ax), pad=2 * scale_of(ax))
+    bar.text(1.08, 0.5, "confidence (column)", transform=bar.transAxes, fontsize=8 * scale_of(ax), va="center")
+
+
+def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None, beside: float = 0.0) -> list:
     """Draw names of genes right of the rows, and return what was drawn.
 
-    `wanted` is a list of names, how many at most, or `None` for as many as there is room for.
+    `wanted` is a list of names, how many at most, or `None` for as many as there is room for; `beside` are inches between
+    the rows and the names that something else takes.
     """
     if names is None:
         return []
@@ -160,10 +187,10 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
     if isinstance(wanted, list):
         rows = np.array([row for row, name in enumerate(names) if name in set(wanted)], dtype=int)
         size = min(_SIZE, height / _SPACING / max(len(rows), 1))
-        if size < _LEAST_SIZE:
+        if size * scale_of(ax) < _LEAST_SIZE:
             raise ValueError(
-                f"{len(rows)} names do not fit beside rows of {height:.1f} inches: name at most "
-                f"{int(height / _SPACING / _LEAST_SIZE)} in label_genes, or make the figure higher (figsize)."
+                f"{len(rows)} names do not fit beside rows of {height * scale_of(ax):.1f} inches: name at most "
+                f"{int(height * scale_of(ax) / _SPACING / _LEAST_SIZE)} in label_genes, or make the figure higher (figsize)."
             )
         places = spread(centres[rows], size * _SPACING, size * _SPACING / 2, height - size * _SPACING / 2)
     else:
@@ -171,14 +198,19 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
         rows = thinned(centres, weight, size * _SPACING * 0.999, wanted)
         places = centres[rows]
     every = len(rows) == len(names) and np.allclose(places, centres[rows])
-    drawn = []
+    drawn, points = [], size * scale_of(ax)
     for row, y in zip(rows, places, strict=True):
         if not every:
             drawn.append(
-                _line(ax, "right", (0.02, 0.05, _LINE), 1 - np.array([centres[row], centres[row], y]) / height)
+                _line(
+                    ax,
+                    "right",
+                    (beside + 0.02, beside + 0.05, beside + _LINE),
+                    1 - np.array([centres[row], centres[row], y]) / height,
+                )
             )
         drawn.append(
-            ax.text(0.05 if every else _TEXT, 1 - y / height, shortened(names[row], _LONGEST), fontsize=size,
+            ax.text(beside + (0.05 if every else _TEXT), 1 - y / height, shortened(names[row], _LONGEST), fontsize=points,
                     transform=inches_beside(ax, "right"), va="center", fontstyle="italic", gid="gene")
         )  # fmt: skip
     return drawn
@@ -190,16 +222,17 @@ def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
 
     if not any(strip.categories or strip.limits is not None for strip in strips):
         return []
-    edge = ax.get_window_extent().x1
-    dpi = ax.figure.figure.dpi
+    edge, small = ax.get_window_extent().x1, scale_of(ax)
+    dpi = ax.figure.figure.dpi * scale_of(ax)
     x = 0.2 + max([0.0, *((artist.get_window_extent().x1 - edge) / dpi for artist in beside)])
     at, top, drawn = inches_beside(ax, "top right"), 0.3, []
     for strip in strips:
         if strip.categories:
             handles, labels, title = legend_entries(strip)
             legend = Legend(
-                ax, handles, labels, title=title, loc="upper left", bbox_to_anchor=(x, top), bbox_transform=at, fontsize=8,
-                title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, borderpad=0.0, handlelength=1.2,
+                ax, handles, labels, title=title, loc="upper left", bbox_to_anchor=(x, top), bbox_transform=at,
+                fontsize=8 * small, title_fontsize=9 * small, alignment="left",
+                frameon=False, borderaxespad=0.0, borderpad=0.0, handlelength=1.2,
             )  # fmt: skip
             ax.add_artist(legend).set_clip_on(False)  # else layouts take it to end where the rows do
             top -= legend.get_window_extent().height / dpi + 0.15
@@ -219,13 +252,21 @@ def _blocks(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _size(ax) -> np.ndarray:
-    """Return width and height of an axes in inches."""
+    """Return width and height of an axes in inches, as they are beside it."""
     box = ax.get_window_extent()
-    return np.array([box.width, box.height]) / ax.figure.figure.dpi
+    return np.array([box.width, box.height]) / ax.figure.figure.dpi / scale_of(ax)
 
 
 def _line(ax, side: str, x, y):
     from matplotlib.lines import Line2D
 
-    line = Line2D(x, y, color="0.5", lw=0.5, transform=inches_beside(ax, side), clip_on=False, solid_joinstyle="round")
+    line = Line2D(
+        x,
+        y,
+        color=ink(0.5),
+        lw=0.5 * scale_of(ax),
+        transform=inches_beside(ax, side),
+        clip_on=False,
+        solid_joinstyle="round",
+    )
     return ax.add_artist(line)

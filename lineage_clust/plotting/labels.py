@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+
+_SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 
 def shortened(text: object, length: int = 24) -> str:
@@ -22,9 +26,20 @@ def shortened(text: object, length: int = 24) -> str:
 def fit_text(text, width: float) -> None:
     """Cut a drawn text until it is at most `width` pixels wide."""
     whole, length = text.get_text(), len(text.get_text())
-    while length > 2 and text.get_window_extent().width > width:
-        length -= max(1, int(0.4 * length * (1 - width / text.get_window_extent().width)))
+    while length > 2 and (wide := width_of(text)) > width:
+        length -= max(1, int(0.4 * length * (1 - width / wide)))
         text.set_text(shortened(whole, max(length, 2)))
+
+
+def width_of(text) -> float:
+    """Return the width of a drawn text in pixels, at this resolution or at a higher one, where letters may be wider."""
+    from matplotlib.textpath import TextPath
+
+    if not text.get_text():
+        return 0.0
+    outline = TextPath((0, 0), text.get_text(), size=text.get_fontsize(), prop=text.get_fontproperties())
+    scale = text.get_figure(root=True).dpi / 72
+    return max(text.get_window_extent().width, float(outline.get_extents().width) * scale)
 
 
 def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
@@ -90,14 +105,26 @@ def inches_beside(ax, side: str):
     """Return a transform for what stands beside an axes, whatever the size it will have.
 
     On "left" and "right", x is in inches from that edge and y in fractions of the axes; on "top" and "bottom", x is in
-    fractions and y in inches. At a corner such as "top right", both are in inches.
+    fractions and y in inches. At a corner such as "top right", both are in inches. Inches are those of a figure of
+    ordinary size: they are smaller where :func:`set_scale` has said so.
     """
-    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+    from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
     corner = (float("right" in side), float("top" in side))
-    inches = ax.figure.figure.dpi_scale_trans + ScaledTranslation(*corner, ax.transAxes)
+    scaled = Affine2D().scale(scale_of(ax)) + ax.figure.figure.dpi_scale_trans
+    inches = scaled + ScaledTranslation(*corner, ax.transAxes)
     if side in ("left", "right"):
         return blended_transform_factory(inches, ax.transAxes)
     if side in ("top", "bottom"):
         return blended_transform_factory(ax.transAxes, inches)
     return inches
+
+
+def set_scale(ax, scale: float) -> None:
+    """Make everything beside an axes smaller, inches and letters."""
+    _SCALES[ax] = scale
+
+
+def scale_of(ax) -> float:
+    """Return how large an inch and a point are beside an axes: 1, unless it was made smaller."""
+    return _SCALES.get(ax, 1.0)

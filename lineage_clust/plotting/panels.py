@@ -1,25 +1,26 @@
-"""One panel a cluster: the trends of its genes, their mean and a band."""
+"""One panel a cluster: the trends of its genes, their mean and a band, and where the cells are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..utils.checking import as_numbers
+from .captions import Caption, own_labels
 from .checking import check_figure
-from .colors import UNASSIGNED, cluster_colors
+from .colors import UNASSIGNED, palette_colors
 from .labels import fit_text
 from .layout import Layout
+from .panel_parts import Curves, draw_cells, draw_curves, draw_key, label_panel
+from .panel_scale import limits, smoothed, thinness
 from .strips import Strip, draw_legends, draw_strip, strip_edges
+from .theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-_MAX_LINES = 400  # more are a solid area on paper and megabytes in a vector file
 
 
 def plot_clusters(
@@ -31,9 +32,13 @@ def plot_clusters(
     grid_lineage: np.ndarray | None = None,
     importance: np.ndarray | None = None,
     clusters: Sequence[int] | None = None,
+    names: Mapping[Any, str] | Sequence[str] | None = None,
+    captions: Sequence[Caption] | None = None,
+    density: np.ndarray | None = None,
+    palette: Any = None,
     n_named: int = 4,
     ncols: int = 3,
-    sharey: bool | str = False,
+    sharey: bool | str = True,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
     ylabel: str = "scaled expression",
@@ -58,12 +63,20 @@ def plot_clusters(
         Which genes are named first.
     clusters : sequence of int, optional
         Which clusters, in which order; `None` = all.
+    names : mapping or sequence of str, optional
+        Of the clusters: by number, or one a cluster; `None` = their numbers.
+    captions : sequence of Caption, optional
+        What is said of each cluster, by number, in place of `names`.
+    density : ndarray of shape (n_points,), optional
+        Cells at each grid point; they are drawn at the foot of each panel, and curves fade where they are few.
+    palette : sequence, mapping or str, optional
+        Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
     n_named : int
         How many genes of a cluster are named.
     ncols : int
-        Panels a row, at most.
+        Panels a row, at most; fewer in a figure that is too narrow for them.
     sharey : bool or {"row", "col", "all", "none"}
-        Whether panels share the y axis.
+        Whether panels have the same scale.
     figsize, dpi
         Inches and dots per inch of the figure.
     ylabel : str
@@ -82,6 +95,13 @@ def plot_clusters(
     ValueError
         If a cluster is asked for that is not there, or there is none.
 
+    Notes
+    -----
+    The y axis has room, at each time, for the central 98 % of all curves of the panels that share it, and for the middle
+    80 % of each cluster; panels say how many curves leave it. The thick line is the mean, the band the middle 80 % of the
+    genes, a circle marks where half of the mean's change is done. Curves fade where there are fewer than a quarter of the
+    mean density of cells. Panels of clusters with a mean confidence below 0.6 are pale.
+
     Examples
     --------
     >>> import numpy as np
@@ -92,40 +112,77 @@ def plot_clusters(
     import matplotlib.pyplot as plt
 
     scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
-    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance)
+    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance, density=density)
     check_sharey(sharey)
     shown = check_clusters(clusters, labels)
-    layout = Layout(len(shown), ncols, n_strips=len(strips), ratio=ratio, wide_legend=bool(strips))
+    n_clusters = int(labels.max(initial=-1)) + 1
+    captions = _captions(labels, n_clusters, names) if captions is None else captions
+    colors = palette_colors(palette, n_clusters, [caption.name for caption in captions])
     check_figure(None, figsize, dpi)
-    figure = plt.figure(figsize=figsize or layout.size, dpi=dpi)
-    colors = cluster_colors(int(labels.max(initial=-1)) + 1)
     x, marks = _positions(grid, grid_lineage)
+    layout = Layout(len(shown), ncols, len(strips), ratio, bool(strips), figsize, named_axis=marks is not None)
+    figure = plt.figure(figsize=layout.size, dpi=dpi)
+    starts = [0] if marks is None else [mark[5] for mark in marks]
+    parts = [slice(first, last) for first, last in zip(starts, [*starts[1:], len(x)], strict=True)]
+    cells = None if density is None else smoothed(density, parts)
+    thin = None if cells is None else thinness(cells, parts)
+    members = [np.flatnonzero(labels == cluster) for cluster in shown]
+    groups = [_group(number, layout.ncols, sharey) for number in range(len(shown))]
     panels: list = []
-    for number, cluster in enumerate(shown):
+    for number, (cluster, rows) in enumerate(zip(shown, members, strict=True)):
         ax = figure.add_axes(layout.panel(number), sharey=_shared_with(panels, number, layout.ncols, sharey))
         panels.append(ax)
-        members = np.flatnonzero(labels == cluster)
+        together = [scaled[own] for own, group in zip(members, groups, strict=True) if group == groups[number]]
         if importance is not None:
-            members = members[np.argsort(-np.nan_to_num(importance[members]), kind="stable")]
-        named = [] if genes is None else [genes[member] for member in members[:n_named]]
-        _draw_cluster(ax, x, scaled[members], colors[cluster] if cluster >= 0 else UNASSIGNED, marks)
-        _label_panel(ax, cluster, len(members), named)
+            rows = rows[np.argsort(-np.nan_to_num(importance[rows]), kind="stable")]
+        caption = captions[cluster] if cluster >= 0 else Caption("not assigned", "", len(rows))
+        curves = Curves(x, np.asarray(grid, dtype=float), parts, scaled[rows], limits(together), layout.small)
+        color = colors[cluster] if cluster >= 0 else UNASSIGNED
+        n_outside = draw_curves(ax, curves, color, thin, caption.confidence, with_half=cluster >= 0)
+        if cells is not None:
+            draw_cells(ax, x, cells, parts)
+        ax.set_xlim(x[0], x[-1])
+        label_panel(
+            ax, caption, n_outside, [] if genes is None else [genes[row] for row in rows[:n_named]], layout.small
+        )
         stack = [ax]
         for index, strip in enumerate(strips):
             below = figure.add_axes(layout.strip(number, index), sharex=ax)
             draw_strip(below, strip, strip_edges(x), named=number % layout.ncols == 0)
             stack.append(below)
         lowest = number + layout.ncols >= len(shown)
-        _mark_lineages(ax, stack[-1], marks, lowest)
-        ax.set_xlim(x[0], x[-1])
+        _mark_lineages(ax, stack[-1], marks, lowest, layout.small)
         for part in stack:
-            part.tick_params(labelbottom=part is stack[-1] and lowest, bottom=part is stack[-1], labelsize=8)
+            part.tick_params(
+                labelbottom=part is stack[-1] and lowest, bottom=part is stack[-1], labelsize=8 * layout.small
+            )
+        if number % layout.ncols and sharey in (True, "all", "row"):
+            ax.tick_params(labelleft=False)
         _fit_names(stack[-1])
     draw_legends(figure, strips, layout)
-    low = layout.at_bottom(0.12 if marks is None else 0.03)
-    figure.text(layout.centre, low, "pseudotime", ha="center", va="bottom", fontsize=10)
-    figure.text(layout.at_left(0.12), layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=10)
+    size = 10 * layout.small
+    figure.text(layout.centre, layout.at_bottom(layout.time_label), "pseudotime", ha="center",
+                va="bottom", fontsize=size)  # fmt: skip
+    figure.text(
+        layout.at_left(0.12 * layout.small), layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size
+    )
+    draw_key(figure, layout, with_cells=cells is not None)
     return figure
+
+
+def _captions(labels: np.ndarray, n_clusters: int, names) -> list[Caption]:
+    given = own_labels(names, [str(cluster) for cluster in range(n_clusters)])
+    given = [f"cluster {name}" if names is None else name for name in given]
+    return [Caption(name, "", int((labels == cluster).sum())) for cluster, name in enumerate(given)]
+
+
+def _group(number: int, ncols: int, sharey: bool | str) -> int:
+    """Return which panels have the same scale: those with the same number."""
+    if sharey in (None, False, "none"):
+        return number
+    if sharey in (True, "all"):
+        return 0
+    return number // ncols if sharey == "row" else number % ncols
 
 
 def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
@@ -143,7 +200,7 @@ def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
     if not np.all(np.isfinite(scaled)):
         raise ValueError("scaled must be finite; it holds NaN or infinity. Leave such rows out.")
     for name, values in per_row_or_column.items():
-        needed = shape[1] if name == "grid_lineage" else shape[0]
+        needed = shape[1] if name in ("grid_lineage", "density") else shape[0]
         if values is not None and len(values) != needed:
             raise ValueError(f"{name} must have {needed} values; it has {len(values)}.")
 
@@ -183,31 +240,6 @@ def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[i
     return [known[str(cluster)] for cluster in chosen]
 
 
-def _draw_cluster(ax, x: np.ndarray, trends: np.ndarray, color: str, marks) -> None:
-    if marks is not None:  # a gap, so that no line leads from the end of a lineage to the start of the next
-        gaps = [mark[5] for mark in marks[1:]]
-        x, trends = np.insert(x, gaps, np.nan), np.insert(trends, gaps, np.nan, axis=1)
-    mean, spread = trends.mean(axis=0), trends.std(axis=0)
-    lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
-    ax.plot(x, lines.T, color=color, lw=0.6, alpha=float(np.clip(12 / len(lines), 0.08, 0.5)), zorder=1)
-    ax.fill_between(x, mean - spread, mean + spread, color=color, alpha=0.2, lw=0, zorder=2)
-    ax.plot(x, mean, color="white", lw=3.4, zorder=3)
-    ax.plot(x, mean, color=color, lw=2.0, zorder=4)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _label_panel(ax, cluster: int, size: int, named: list[str]) -> None:
-    ax.set_title(
-        f"cluster {cluster}" if cluster >= 0 else "not assigned", loc="left", fontsize=10, fontweight="bold", pad=16
-    )
-    ax.set_title(f"{size} gene{'s' if size != 1 else ''}", loc="right", fontsize=9, color="0.35", pad=16)
-    if named:
-        text = ", ".join(named)
-        text = text if len(text) <= 46 else text[:45].rsplit(",", 1)[0] + ", …"
-        ax.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=8,
-                    style="italic", color="0.25", va="bottom")  # fmt: skip
-
-
 def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
     """Return x positions, and of several lineages where each starts: they are laid side by side."""
     grid = np.asarray(grid, dtype=float)
@@ -225,16 +257,16 @@ def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
     return x, marks
 
 
-def _mark_lineages(ax, lowest_of_stack, marks, with_times: bool) -> None:
+def _mark_lineages(ax, lowest_of_stack, marks, with_times: bool, small: float) -> None:
     """Part the lineages by lines, and write their names below the axis, where no trend comes, and below its times."""
     if marks is None:
         return
     for start, end, name, *_ in marks:
         if start > 0:
-            ax.axvline(start, color="0.6", lw=0.8, ls=":")
+            ax.axvline(start, color=ink(0.4), lw=0.8, ls=":")
         below = lowest_of_stack.annotate(
-            name, ((start + end) / 2, 0), (0, -17 if with_times else -5), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="center", va="top", fontsize=8, color="0.25", gid="lineage",
+            name, ((start + end) / 2, 0), (0, (-17 if with_times else -5) * small), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", va="top", fontsize=8 * small, color=ink(0.75), gid="lineage",
         )  # fmt: skip
         below.span = (start, end)
     ends = [marks[0][0], *(mark[1] for mark in marks)]

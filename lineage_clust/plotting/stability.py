@@ -9,6 +9,7 @@ import numpy as np
 
 from .checking import check_figure
 from .labels import inches_beside
+from .theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from lineage_clust.clusterers.stability import StabilityCurve
 
 _FONT = 8
-_CHOSEN = "0.2"
 # Okabe & Ito's colours; each measure with its bound, which it has to stay above (True) or below
 _MEASURES = (
     ("support", "support (agreement of halves)", "#0072B2", "o-", True),
@@ -50,9 +50,9 @@ def plot_stability(
 
     Notes
     -----
-    Each measure is that of the two clusters that are least distinct by it. Support has to stay above its bound,
-    connectivity and correlation below theirs; points that do not are open, and connectivity is drawn up to 1.5. The number
-    that was chosen is shaded.
+    The sentence above says what decided, and the measures that forbid the next number have a ring. Each measure is that of
+    the two clusters that are least distinct by it. Support has to stay above its bound, connectivity and correlation below
+    theirs; points that do not are open, and connectivity is drawn up to 1.5. The number that was chosen is shaded.
 
     Examples
     --------
@@ -84,18 +84,34 @@ def plot_stability(
         )
         ax.plot(numbers[~kept], shown[~kept], style[0], color=color, ms=5, mfc=ax.get_facecolor(), zorder=4)
         ax.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)
-    ax.axvspan(curve.chosen - 0.4, curve.chosen + 0.4, color=_CHOSEN, alpha=0.15, lw=0, zorder=0)
-    ax.plot([], [], "s", color=_CHOSEN, alpha=0.3, ms=7, label=f"chosen: {_count(curve.chosen)}")
+    ax.axvspan(curve.chosen - 0.4, curve.chosen + 0.4, color=ink(0.8), alpha=0.15, lw=0, zorder=0)
+    ax.plot([], [], "s", color=ink(0.8), alpha=0.3, ms=7, label=f"chosen: {_count(curve.chosen)}")
     ax.set_xlim(min(curve.chosen, 2) - 0.6, curve.n_clusters.max() + 0.6)
     ax.set_ylim(-0.1, _HIGHEST + 0.05)
     ax.set(xlabel="number of clusters", ylabel="least distinct two clusters")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
+    _say_what_decided(ax, curve)
     # below the curves, for there is no corner that they never come to
     handles, texts = ax.get_legend_handles_labels()
     ax.legend(handles, _wrapped(texts, _width(ax)), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
               bbox_transform=inches_beside(ax, "bottom left"), fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
     return ax
+
+
+def _say_what_decided(ax, curve: StabilityCurve) -> None:
+    """Write above the curves why there are not more clusters, and mark the measures that forbid the next number."""
+    following = np.flatnonzero(curve.n_clusters > curve.chosen)
+    why = f"{_count(curve.chosen)} chosen. {curve.why}"
+    ax.set_title("\n".join(_wrapped([why], _width(ax))), loc="left", fontsize=_FONT, pad=8)
+    if len(following):
+        after = following[0]
+        for name, _, color, _, above in _MEASURES:
+            value, bound = getattr(curve, name)[after], getattr(curve.bounds, name)
+            if (value < bound) if above else (value > bound):
+                at = curve.n_clusters[after], np.clip(value, -0.05, _HIGHEST)
+                ring = {"facecolors": "none", "edgecolors": color, "linewidths": 1.2, "clip_on": False}
+                ax.scatter(*at, s=130, zorder=5, gid="decided", **ring)
 
 
 def _count(n_clusters: int) -> str:

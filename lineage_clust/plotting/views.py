@@ -10,8 +10,10 @@ import numpy as np
 from ..contracts.asking import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..results.result import FitResult, Fitted, result_of
-from . import gene_panels, graph, heatmap, panels, stability
+from . import gene_panels, graph, heatmap, panels, stability, tree
+from .captions import Caption, captions, own_labels
 from .covariates import covariate_strips
+from .dendrogram import dendrogram_of
 from .strips import Strip
 
 if TYPE_CHECKING:
@@ -29,11 +31,13 @@ def plot(
     ratio: float = 0.05,
     cmap: Any = "viridis",
     ncols: int = 3,
-    sharey: bool | str = False,
+    sharey: bool | str = True,
+    labels: Any = None,
+    palette: Any = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw one panel a cluster: every gene's scaled trend, the cluster's mean and a band of one standard deviation.
+    """Draw one panel a cluster: every gene's scaled trend, the cluster's mean, the middle 80 % of genes, and the cells.
 
     Parameters
     ----------
@@ -50,8 +54,12 @@ def plot(
         Colour map of numeric covariates.
     ncols : int, default=3
         Panels a row, at most.
-    sharey : bool or {"row", "col", "all", "none"}, default=False
-        Whether panels share the y axis.
+    sharey : bool or {"row", "col", "all", "none"}, default=True
+        Whether panels have the same scale. It has room for the central 98 % of the curves; panels say how many leave it.
+    labels : mapping or sequence of str, default=None
+        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+    palette : sequence, mapping or str, default=None
+        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
     figsize : (float, float), default=None
         Inches; `None` = by the number of panels.
     dpi : int, default=None
@@ -76,6 +84,9 @@ def plot(
         grid_lineage=result.grid_lineage,
         importance=result.importance,
         clusters=clusters,
+        captions=_captions(result, labels),
+        density=result.cell_density,
+        palette=palette,
         ncols=ncols,
         sharey=sharey,
         figsize=figsize,
@@ -94,12 +105,15 @@ def plot_heatmap(
     clusters: Sequence[int] | None = None,
     *,
     label_genes: Sequence[str] | int | None = None,
+    dendrogram: bool = True,
+    labels: Any = None,
+    palette: Any = None,
     cmap: Any = None,
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw scaled trends as rows of colours, ordered by cluster and by peak.
+    """Draw scaled trends as rows of colours, ordered by cluster and by when they are high.
 
     Parameters
     ----------
@@ -114,6 +128,13 @@ def plot_heatmap(
     label_genes : sequence of str or int, default=None
         Genes to name; or how many at most; `None` = as many as there is room for, those that the mean trend of
         their cluster explains best first.
+    dendrogram : bool, default=True
+        Whether the tree of the clusters and the cut are drawn beside them, if the clusterer has a tree. Clusters come in its
+        order then, unless `clusters` says another.
+    labels : mapping or sequence of str, default=None
+        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+    palette : sequence, mapping or str, default=None
+        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
     cmap : str or Colormap, default=None
         Of the trends; `None` = "RdBu_r" around 0 for z-scores, else "viridis".
     ax : matplotlib.axes.Axes, default=None
@@ -135,6 +156,8 @@ def plot_heatmap(
         If a cluster is not there, there is none, or covariates are asked for without `adata`.
     """
     result = result_of(fitted)
+    upper = dendrogram_of(result) if dendrogram and clusters is None and result.n_clusters > 1 else None
+    confidence = result.confidence
     rows = np.arange(len(result.genes)) if genes is None else _rows_of(result, genes)
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
@@ -151,6 +174,10 @@ def plot_heatmap(
         label_genes=result.named(label_genes),
         importance=result.importance[rows],
         strips=_strips(result, adata, covariate_key),
+        names=own_labels(labels, result.cluster_names),
+        palette=palette,
+        confidence=None if np.isnan(confidence).all() else confidence[rows],
+        dendrogram=upper,
         center=0.0 if two_sided else None,
         cmap=cmap,
         value_label=_value_label(result),
@@ -233,6 +260,8 @@ def plot_graph(
     ax: Axes | None = None,
     label_hubs: int | Sequence[str] = 5,
     *,
+    labels: Any = None,
+    palette: Any = None,
     seed: int = 0,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
@@ -246,6 +275,10 @@ def plot_graph(
     label_hubs : int or sequence of str, default=5
         How many hubs of a cluster are named at most, those with the strongest ties within it, as far as their names
         do not overlap; or the genes to name.
+    labels : mapping or sequence of str, default=None
+        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+    palette : sequence, mapping or str, default=None
+        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
     seed : int, default=0
         Of the layout.
     figsize : (float, float), default=None
@@ -271,6 +304,9 @@ def plot_graph(
         [result.genes[row] for row in rows],
         label_hubs=result.named(label_hubs),
         n_clusters=result.n_clusters,
+        names=own_labels(labels, result.cluster_names),
+        importance=result.importance[rows],
+        palette=palette,
         seed=seed,
         ax=ax,
         figsize=figsize,
@@ -308,6 +344,56 @@ def plot_stability(
     result = result_of(fitted)
     curve = _of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
     return stability.plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
+
+
+def plot_tree(
+    fitted: Fitted | FitResult,
+    n_leaves: int | None = None,
+    ax: Axes | None = None,
+    *,
+    labels: Any = None,
+    palette: Any = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw the tree of clusters from coarse to fine, the support of its divisions, and the current cut.
+
+    Parameters
+    ----------
+    n_leaves : int, default=None
+        Into how many groups the tree is drawn, at most; `None` = about twice as many as there are clusters.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; `None` = a new figure.
+    labels : mapping or sequence of str, default=None
+        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+    palette : sequence, mapping or str, default=None
+        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
+    figsize : (float, float), default=None
+        Inches of a new figure; `None` = by the number of groups.
+    dpi : int, default=None
+        Dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the clusterer has no tree, or no gene was clustered.
+    """
+    result = result_of(fitted)
+    found = _of_clusterer(result, "tree_", "tree of clusters", "GraphClusterer()")
+    return tree.plot_tree(
+        found, result.tree_table, found.means(result.scaled[result.grouped]), result.pseudotime,
+        grid_lineage=result.grid_lineage, n_leaves=n_leaves, labels=labels, palette=palette, ax=ax, figsize=figsize, dpi=dpi,
+    )  # fmt: skip
+
+
+def _captions(result: FitResult, labels: Any) -> list[Caption]:
+    table = result.outline
+    table = table if "name" in table else table.assign(name=result.cluster_names)  # of an older file
+    return captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
 
 
 def _strips(result: FitResult, adata, covariate_key, cmap: Any = "viridis") -> list[Strip]:

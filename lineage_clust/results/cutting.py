@@ -28,7 +28,7 @@ def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | N
     Returns
     -------
     TrendClusterer
-        Clusters are numbered by the time of their peak, as after `fit`.
+        Clusters are numbered by the time of their peak, as after `fit`; `cluster_names_` keep their place in the tree.
 
     Raises
     ------

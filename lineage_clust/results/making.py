@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..lineage.density import cells_on_grid
 from ..lineage.lineage import Lineage
 from ..lineage.reader import Reader
 from ..trends.fitter import TrendFitter
@@ -92,4 +93,5 @@ def make_result(
         gene_stds=stds,
         seed=seed,
         arranged_by_name=True,
+        cell_density=np.concatenate([cells_on_grid(one, fitter.n_points) for one in lineages]),
     )

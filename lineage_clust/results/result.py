@@ -22,12 +22,16 @@ from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
 from .centers import cluster_means
 from .gating import Gate
+from .hierarchy import clustered_tree, table_of_tree
 from .leading import agreement, top_order
+from .naming import cluster_names
 from .tables import gene_table, order_clusters
-from .tabulating import tabulate, without_clusters
+from .tabulating import confidence_of, tabulate, tabulate_clusters, without_clusters
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from ..clusterers.tree import ClusterTree
 
 Value = TypeVar("Value")
 
@@ -68,6 +72,8 @@ class FitResult:
         Of posterior samples.
     arranged_by_name
         Whether the clusterer saw lineages in the order of their names; otherwise in the given order, as in older releases.
+    cell_density
+        Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made
         Tables that were asked for: `gene_table` and `cluster_table` need posterior samples, which take longer than the fit.
     """
@@ -94,6 +100,7 @@ class FitResult:
     gene_stds: np.ndarray
     seed: int
     arranged_by_name: bool = False
+    cell_density: np.ndarray | None = None
     made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     # ---- what was fitted
@@ -165,7 +172,26 @@ class FitResult:
         """Number of clusters."""
         return len(self.centers)
 
+    @property
+    def cluster_names(self) -> list[str]:
+        """The name of each cluster in the tree; its number, if there is no tree."""
+        if len(self.grouped) == 0:
+            return []
+        return cluster_names(
+            self.clusterer, self.labels[self.grouped], self.scaled[self.grouped], self.pseudotime, self.grid_lineage
+        )
+
+    @property
+    def tree(self) -> ClusterTree:
+        """The tree of clusters."""
+        return clustered_tree(self)
+
     # ---- tables
+
+    @property
+    def tree_table(self) -> pd.DataFrame:
+        """One row per node of the tree."""
+        return table_of_tree(self)
 
     @property
     def gene_table(self) -> pd.DataFrame:
@@ -192,13 +218,30 @@ class FitResult:
         """By what genes are named first, `(n_genes,)`: how well the mean trend of the cluster explains each."""
         return top_order(self.naming)
 
+    @property
+    def confidence(self) -> np.ndarray:
+        """Share of the posterior samples in which each gene stays with its cluster, `(n_genes,)`; NaN if not known."""
+        if "tables" in self.made:
+            return self.gene_table["confidence"].to_numpy(dtype=float)
+        if "confidence" not in self.made:
+            self.made.setdefault("confidence", confidence_of(self))
+        return self.made["confidence"]
+
+    @property
+    def outline(self) -> pd.DataFrame:
+        """The cluster table; until the tables are made, without looking at the intervals of shapes, which take longest."""
+        if "tables" in self.made:
+            return self.cluster_table
+        return tabulate_clusters(self, self.naming.assign(confidence=self.confidence))
+
     def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the gene table and the cluster table, which are made once."""
         if "tables" not in self.made:
             # two threads may both make them, and get the ones that were ready first: without a lock, which a process
             # that is forked meanwhile would wait for
             self.made.setdefault("tables", tabulate(self, self.made.get("shapes")))
-            self.made.pop("shapes", None)
+            for name in ("shapes", "confidence"):
+                self.made.pop(name, None)
         return self.made["tables"]
 
     # ---- other cells, other levels
@@ -260,7 +303,8 @@ class FitResult:
         labels[self.grouped], order = order_clusters(
             clusterer.labels_, chosen, self.pseudotime, self.trends.grid_lineage
         )
-        made = {"shapes": without_clusters(self.gene_table)} if "tables" in self.made else dict(self.made)
+        known = {"shapes": self.made["shapes"]} if "shapes" in self.made else {}
+        made = {"shapes": without_clusters(self.gene_table)} if "tables" in self.made else known
         return replace(
             self, clusterer=clusterer, labels=labels, order=order, centers=cluster_means(self.scaled, labels), made=made
         )

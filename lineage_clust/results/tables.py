@@ -117,15 +117,23 @@ def order_clusters(
     if len(old) == 0:
         return np.full(len(labels), -1), old
     means = np.array([scaled[labels == label].mean(axis=0) for label in old])
-    parts = [(means[:, columns], grid[columns]) for columns in columns_of_each(grid_lineage).values()]
-    most, clusters = np.argmax([np.ptp(part, axis=1) for part, _ in parts], axis=0), np.arange(len(old))
-    centre = np.array([_centre_of_mass(*part) for part in parts])[most, clusters]
-    peak = np.array([peak_time(*part) for part in parts])[most, clusters]
-    order = old[np.lexsort((centre, peak))]
+    order = old[time_order(means, grid, grid_lineage)]
     new = np.full(len(labels), -1)
     for number, label in enumerate(order):
         new[labels == label] = number
     return new, order
+
+
+def time_order(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> np.ndarray:
+    """Return the order of mean trends `(n_clusters, n_points)` by the time of their peak; ties by their centre of mass.
+
+    Of several lineages, the times are those of the lineage in which a trend moves most.
+    """
+    parts = [(means[:, columns], grid[columns]) for columns in columns_of_each(grid_lineage).values()]
+    most, clusters = np.argmax([np.ptp(part, axis=1) for part, _ in parts], axis=0), np.arange(len(means))
+    centre = np.array([_centre_of_mass(*part) for part in parts])[most, clusters]
+    peak = np.array([peak_time(*part) for part in parts])[most, clusters]
+    return np.lexsort((centre, peak))
 
 
 def _centre_of_mass(means: np.ndarray, grid: np.ndarray) -> np.ndarray:

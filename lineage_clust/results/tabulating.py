@@ -11,13 +11,14 @@ from sklearn import config_context
 from ..contracts.asking import confidence_can_wait, fitted_value
 from ..trends import drawing
 from ..utils.threads import few_threads
+from .naming import names_of_genes
 from .own_labels import one_a_row
 from .tables import cluster_table, gene_table
 
 if TYPE_CHECKING:
     from .result import FitResult
 
-_OF_CLUSTERS = ["cluster", "confidence", "agreement", "gene_ids"]
+_OF_CLUSTERS = ["cluster", "cluster_name", "confidence", "agreement", "gene_ids"]
 
 
 def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -30,16 +31,23 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.
     shapes
         The columns of the gene table that do not depend on the clusters, if they are known already.
     """
-    trends = result.trends
     genes = _shapes(result) if shapes is None else shapes.copy()
     genes.insert(0, "cluster", result.labels)
-    genes.insert(1, "confidence", _confidence(result))
-    genes.insert(2, "agreement", result.agreement)
-    several = trends.grid_lineage if len(result.fits) > 1 else None
-    clusters = cluster_table(genes, result.centers, trends.grid, several)
+    genes.insert(1, "cluster_name", names_of_genes(result.labels, result.cluster_names))
+    genes.insert(2, "confidence", result.confidence)
+    genes.insert(3, "agreement", result.agreement)
+    clusters = tabulate_clusters(result, genes)
     if result.ids is not None:
         genes["gene_ids"] = result.gene_ids
     return genes, clusters
+
+
+def tabulate_clusters(result: FitResult, genes: pd.DataFrame) -> pd.DataFrame:
+    """Return the cluster table for a table of the genes."""
+    several = result.trends.grid_lineage if len(result.fits) > 1 else None
+    clusters = cluster_table(genes, result.centers, result.trends.grid, several)
+    clusters.insert(0, "name", result.cluster_names)
+    return clusters
 
 
 def without_clusters(genes: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +62,8 @@ def _shapes(result: FitResult) -> pd.DataFrame:
     return gene_table(result.trends, uncertain)
 
 
-def _confidence(result: FitResult) -> np.ndarray:
+def confidence_of(result: FitResult) -> np.ndarray:
+    """Return what the clusterer says of each gene's place, `(n_genes,)`: it draws posterior samples if it has not yet."""
     confidence, grouped = np.full(len(result.labels), np.nan), result.grouped
     if len(grouped) == 0:
         return confidence

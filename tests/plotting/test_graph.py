@@ -180,3 +180,43 @@ def test_odd_seeds_are_refused(seed):
     graph = igraph.Graph(n=2, edges=[(0, 1)], edge_attrs={"weight": [1.0]})
     with pytest.raises(ValueError, match="seed must be"):
         plot_graph(graph, np.array([0, 0]), seed=seed)
+
+
+def test_clusters_lie_apart_each_in_its_halo():
+    graph, labels, genes = some_graph(6)
+    ax = plot_graph(graph, labels, genes)
+    halos = [patch for patch in ax.patches if patch.get_gid() == "halo"]
+    assert len(halos) == 6
+    places = ax.collections[1].get_offsets().data
+    for cluster, patch in enumerate(halos):
+        inside = patch.get_path().contains_points(patch.get_patch_transform().inverted().transform(places))
+        np.testing.assert_array_equal(inside, labels == cluster)
+
+
+def test_clusters_lie_near_those_they_are_tied_to():
+    graph, labels, _ = some_graph(5)
+    places = graph_layout(graph, labels)
+    middles = np.array([places[labels == cluster].mean(axis=0) for cluster in range(5)])
+    next_to = np.hypot(*np.diff(middles, axis=0).T)
+    assert next_to.mean() < 0.85 * pdist(middles).mean()
+
+
+def test_of_genes_with_the_same_trend_the_important_ones_are_named():
+    """All of them have the same edges but for their order, in which the first in the alphabet come first."""
+    trend = np.linspace(0, 1, 30)
+    rows = np.vstack([np.tile(trend, (40, 1)), np.tile(-(trend**2), (5, 1))])
+    graph = GraphClusterer(resolution=1.0).fit(rows).graph_
+    labels, genes = np.r_[np.zeros(40, dtype=int), np.ones(5, dtype=int)], [f"Gene{index:02d}" for index in range(45)]
+    strength = np.asarray(graph.strength(weights="weight"))[:40]
+    assert strength.argmax() < 20  # so it is
+    importance = np.linspace(0, 1, 45)
+    ax = plot_graph(graph, labels, genes, label_hubs=1, importance=importance)
+    chosen = strength >= np.median(strength)
+    assert f"Gene{np.flatnonzero(chosen).max():02d}" in of_kind(ax, "gene")
+
+
+def test_clusters_go_by_their_names():
+    graph, labels, genes = some_graph(2)
+    ax = plot_graph(graph, labels, genes, names=["0", "1.2.1"], palette={"1.2.1": "red"})
+    assert of_kind(ax, "cluster") == ["0", "1.2.1"]
+    assert {to_hex(color) for color in ax.collections[1].get_facecolors()} == {cluster_colors(2)[0].lower(), "#ff0000"}

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.plotting import cluster_colors, make_strip, plot_heatmap
-from lineage_clust.plotting.heatmap import peak_order
+from lineage_clust.plotting.heatmap import row_order
 
 GRID = np.linspace(0, 1, 50)
 
@@ -54,8 +54,8 @@ def test_rows_are_ordered_by_cluster_and_peak():
 
 def test_equal_peaks_are_ordered_by_the_centre_of_mass():
     falling = np.exp(-GRID / np.array([[0.5], [0.1], [0.3]]))
-    assert peak_order(falling, GRID).tolist() == [1, 2, 0]
-    assert peak_order(np.zeros((2, 50)), GRID).tolist() == [0, 1]
+    assert row_order(falling, GRID).tolist() == [1, 2, 0]
+    assert row_order(np.zeros((2, 50)), GRID).tolist() == [0, 1]
 
 
 def test_the_bar_has_the_colours_of_the_clusters():
@@ -75,7 +75,7 @@ def test_many_clusters_of_a_subset_keep_their_colours():
     n_clusters = labels.max() + 1
     few = labels <= 2
     bar = inset(plot_heatmap(scaled[few], labels[few], GRID, n_clusters=n_clusters), "cluster")
-    assert [to_hex(patch.get_facecolor()) for patch in bar.patches] == cluster_colors(n_clusters)[:3]
+    assert [to_hex(patch.get_facecolor()).upper() for patch in bar.patches] == cluster_colors(n_clusters)[:3]
 
 
 def test_genes_that_are_not_assigned_come_when_asked_for():
@@ -108,7 +108,7 @@ def test_each_name_stands_at_its_row():
     scaled, labels, genes = some_trends(300)
     importance = np.random.default_rng(1).random(300)
     ax = plot_heatmap(scaled, labels, GRID, genes, importance=importance)
-    order = np.concatenate([np.flatnonzero(labels == c)[peak_order(scaled[labels == c], GRID)] for c in range(4)])
+    order = np.concatenate([np.flatnonzero(labels == c)[row_order(scaled[labels == c], GRID)] for c in range(4)])
     row = {genes[index]: number for number, index in enumerate(order)}
     for text in of_kind(ax, "gene"):
         assert 1 - text.get_position()[1] == pytest.approx((row[text.get_text()] + 0.5) / 300)
@@ -121,7 +121,7 @@ def test_each_name_stands_at_its_row():
 
 def test_named_genes_have_lines_to_their_rows(overlaps):
     scaled, labels, genes = some_trends(300)
-    order = np.concatenate([np.flatnonzero(labels == c)[peak_order(scaled[labels == c], GRID)] for c in range(4)])
+    order = np.concatenate([np.flatnonzero(labels == c)[row_order(scaled[labels == c], GRID)] for c in range(4)])
     wanted = [genes[row] for row in order[100:130]]  # next to each other
     ax = plot_heatmap(scaled, labels, GRID, genes, label_genes=wanted)
     assert [text.get_text() for text in of_kind(ax, "gene")] == wanted
@@ -172,9 +172,10 @@ def test_covariates_have_bars_and_legends(overlaps, left_out):
         make_strip("depth", pd.Series(t**2), t, np.ones(300), GRID),
     ]
     ax = plot_heatmap(scaled, labels, GRID, genes, strips=strips)
-    assert {"pseudotime", "type", "depth"} <= {child.get_label() for child in ax.child_axes}
+    assert {"type", "depth"} <= {child.get_label() for child in ax.child_axes}
     ax.figure.canvas.draw()
-    above = [inset(ax, name).get_window_extent() for name in ("pseudotime", "type", "depth")]
+    above = [inset(ax, name).get_window_extent() for name in ("type", "depth")]
+    assert "pseudotime" not in {child.get_label() for child in ax.child_axes}  # the axis says it
     assert all(low.y1 < high.y0 for low, high in pairwise(above))
     assert all(box.x0 == pytest.approx(ax.get_window_extent().x0, abs=0.5) for box in above)
     np.testing.assert_allclose(inset(ax, "type").collections[0].get_facecolor(), strips[0].colors)
@@ -223,3 +224,33 @@ def test_what_cannot_be_drawn_leaves_no_figure(arguments, error, message):
     with pytest.raises(error, match=message):
         plot_heatmap(scaled, grid=GRID, **arguments)
     assert not plt.get_fignums()
+
+
+def test_rows_make_one_diagonal_across_clusters():
+    time = np.linspace(0, 1, 50)
+    peaks = np.random.default_rng(0).permutation(np.linspace(0.1, 0.9, 60))
+    scaled = np.exp(-((time - peaks[:, None]) ** 2) / 0.02)
+    ax = plot_heatmap(scaled, (peaks > 0.5).astype(int), time, center=None)
+    drawn = time[rows_of(ax).argmax(axis=1)]
+    assert (np.diff(drawn) >= 0).all()
+
+
+def test_confidence_is_a_column_in_the_order_of_the_rows():
+    scaled, labels, genes = some_trends(30)
+    confidence = np.linspace(0, 1, 30)
+    confidence[3] = np.nan
+    ax = plot_heatmap(scaled, labels, GRID, genes, confidence=confidence)
+    order = np.concatenate([np.flatnonzero(labels == c)[row_order(scaled[labels == c], GRID)] for c in range(4)])
+    shown = inset(ax, "confidence").images[0].get_array()
+    np.testing.assert_array_equal(shown.filled(np.nan)[:, 0], confidence[order])
+    assert [text.get_text() for text in inset(ax, "confidence scale").texts] == ["confidence (column)"]
+    ax.figure.canvas.draw()
+    column = inset(ax, "confidence").get_window_extent()
+    assert all(text.get_window_extent().x0 > column.x1 for text in of_kind(ax, "gene"))
+
+
+def test_clusters_have_the_names_and_colours_that_are_given():
+    scaled, labels, genes = some_trends()
+    ax = plot_heatmap(scaled, labels, GRID, genes, names=["0", "1.1", "1.2", "2"], palette={"1.2": "red"})
+    assert [text.get_text() for text in of_kind(ax, "cluster")] == ["0", "1.1", "1.2", "2"]
+    assert to_hex(inset(ax, "cluster").patches[2].get_facecolor()) == "#ff0000"

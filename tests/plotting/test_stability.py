@@ -128,3 +128,21 @@ def test_the_curve_is_not_changed():
     before = replace(curve, connectivity=curve.connectivity.copy())
     plot_stability(curve)
     np.testing.assert_array_equal(curve.connectivity, before.connectivity)
+
+
+def test_it_says_what_decided():
+    curve = some_curve()
+    ax = plot_stability(curve)
+    said = ax.get_title(loc="left").replace("\n", " ")
+    assert said == f"{curve.chosen} cluster{'s' if curve.chosen > 1 else ''} chosen. {curve.why}"
+    after = np.flatnonzero(curve.n_clusters > curve.chosen)[0]
+    failing = [
+        name for name, fails in (
+            ("support", curve.support[after] < curve.bounds.support),
+            ("connectivity", curve.connectivity[after] > curve.bounds.connectivity),
+            ("correlation", curve.correlation[after] > curve.bounds.correlation),
+        ) if fails
+    ]  # fmt: skip
+    rings = [part for part in ax.collections if part.get_gid() == "decided"]
+    assert len(rings) == len(failing)
+    assert all(ring.get_offsets()[0, 0] == curve.n_clusters[after] for ring in rings)

@@ -112,7 +112,7 @@ def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
     fitted.trends_for(adata)
     lists = fitted.genes_by_cluster()
     fitted.write_gene_lists(tmp_path / "lists.gmt")
-    for draw in (fitted.plot, fitted.plot_heatmap, fitted.plot_graph, lambda: fitted.plot_genes(lists[0][:2], adata)):
+    for draw in (fitted.plot_graph, lambda: fitted.plot_genes(lists[0][:2], adata)):
         draw()
     fitted.cut(n_clusters=2).predict(adata)
     fitted.to_frame()
@@ -123,12 +123,22 @@ def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
     assert [", ".join(genes[:5]) for genes in lists.values()] == fitted.cluster_table_["top_genes"].tolist()
 
 
+def test_pictures_that_show_confidence_draw_for_it_once(adata, calls):
+    fitted = clone(FIXED).fit(adata)
+    fitted.plot()
+    fitted.plot_heatmap()
+    assert len(calls) == 1
+    assert "tables" not in fitted._result.made
+    assert fitted.gene_table_["confidence"].notna().sum() == (fitted.labels_ >= 0).sum()
+    assert len(calls) == 2  # for the intervals of shapes
+
+
 def test_tables_of_another_level_share_the_shapes(adata, calls):
     fitted = clone(FIXED).fit(adata)
     table = fitted.gene_table_
     assert len(calls) == 2
     coarse = fitted.cut(n_clusters=2)
-    shapes = [name for name in table if name not in ("cluster", "confidence", "agreement")]
+    shapes = [name for name in table if name not in ("cluster", "cluster_name", "confidence", "agreement")]
     pd.testing.assert_frame_equal(coarse.gene_table_[shapes], table[shapes])
     assert len(calls) == 3  # for the confidence in the other clusters
     fresh = clone(FIXED).fit(adata).cut(n_clusters=2)

@@ -1,0 +1,189 @@
+"""What is said of a cluster in words: its name, which way it goes and when, and in which lineages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..trends.shapes import DIRECTIONS, direction, moved_times
+
+_PARTS = ("early", "middle", "late")
+_TIMES = (*_PARTS, "steady")
+_STEADY = 0.65  # of the range: a trend that takes longer from a tenth to nine tenths of its way has no time of its own
+_NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down": "dip", "complex": "several turns"}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said of a cluster.
+
+    Attributes
+    ----------
+    name
+        In the tree, or the user's.
+    words
+        Which way its mean trend goes, and when.
+    size
+        Number of its genes.
+    confidence
+        Mean over its genes; NaN if it is not known.
+    """
+
+    name: str
+    words: str = ""
+    size: int = 0
+    confidence: float = float("nan")
+
+    @property
+    def heading(self) -> str:
+        """The name and the words.
+
+        Examples
+        --------
+        >>> Caption("2", "late rise", 139, 0.84).heading
+        '2 · late rise'
+        """
+        return " · ".join(part for part in (self.name, self.words) if part)
+
+    @property
+    def numbers(self) -> str:
+        """How many genes, and how sure they are.
+
+        Examples
+        --------
+        >>> Caption("2", "late rise", 139, 0.84).numbers
+        '139 genes · confidence .84'
+        """
+        genes = f"{self.size:,} gene{'s' if self.size != 1 else ''}"
+        return genes if np.isnan(self.confidence) else f"{genes} · confidence {share(self.confidence)}"
+
+
+def share(value: float) -> str:
+    """Return a share in two digits, as ".84"; "1.0" for what rounds to one. A measure of agreement may be below 0.
+
+    Examples
+    --------
+    >>> share(0.843), share(0.999), share(-0.051)
+    ('.84', '1.0', '-.05')
+    """
+    text = f"{abs(value):.2f}"
+    text = text[1:] if text.startswith("0") else text[:3]
+    return f"-{text}" if value < 0 and text != ".00" else text
+
+
+def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) -> str:
+    """Return in words which way a mean trend goes, and in which third of the time it does.
+
+    A rise or fall is placed by the time at which half of it is done, a peak by its highest and a dip by its lowest point.
+
+    Parameters
+    ----------
+    values
+        `(n_points,)`.
+    grid
+        `(n_points,)` pseudotime of one lineage.
+    way
+        One of the directions of the cluster table; `None` = that of the trend. Others are returned as they are.
+
+    Examples
+    --------
+    >>> time = np.linspace(0, 1, 101)
+    >>> trend_words(1 / (1 + np.exp(-(time - 0.8) / 0.05)), time), trend_words(-time, time)
+    ('late rise', 'steady fall')
+    >>> trend_words(np.exp(-((time - 0.2) ** 2) / 0.01), time)
+    'early peak'
+    """
+    way = str(DIRECTIONS[int(direction(values[None])[0])]) if way is None else str(way)
+    noun = _NOUNS.get(way, way)
+    if way in ("up", "down"):
+        start, half, back = (float(time[0]) for time in (
+            *moved_times(values[None], grid, [0.1, 0.5]),
+            *moved_times(values[None, ::-1], -grid[::-1], [0.1]),
+        ))  # fmt: skip
+        if -back - start > _STEADY * np.ptp(grid):
+            return f"steady {noun}"
+        return f"{_part(half, grid)} {noun}"
+    if way in ("transient up", "transient down"):
+        return f"{_part(grid[np.argmax(values) if way.endswith('up') else np.argmin(values)], grid)} {noun}"
+    return noun
+
+
+def captions(
+    table: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None,
+    labels: Mapping[Any, str] | Sequence[str] | None = None,
+) -> list[Caption]:  # fmt: skip
+    """Return a caption for each row of a cluster table.
+
+    Parameters
+    ----------
+    table
+        Cluster table.
+    centers
+        `(n_clusters, n_points)` mean trends.
+    grid, grid_lineage
+        `(n_points,)` pseudotime, and the lineage of each point if there are several.
+    labels
+        The user's names: by cluster (its number or its name), or one a cluster.
+    """
+    numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
+    names = own_labels(labels, numbers)
+    found = []
+    for place, (_, row) in enumerate(table.iterrows()):
+        words = _words(row, centers[place], np.asarray(grid), grid_lineage)
+        found.append(Caption(names[place], words, int(row["size"]), float(row["confidence"])))
+    return found
+
+
+def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:
+    """Return the names of clusters, those that the user gave instead where there are.
+
+    Raises
+    ------
+    ValueError
+        If a mapping names no cluster that is there, or a sequence has another length.
+
+    Examples
+    --------
+    >>> own_labels({1: "haem synthesis"}, ["0", "1"])
+    ['0', 'haem synthesis']
+    """
+    if labels is None:
+        return list(names)
+    if isinstance(labels, Mapping):
+        known = {str(key): str(value) for key, value in labels.items()}
+        places = {**{str(place): place for place in range(len(names))}, **{name: p for p, name in enumerate(names)}}
+        for key in known:
+            if key not in places:
+                raise ValueError(f"labels names cluster {key!r}, which is not there; the clusters are {list(names)}.")
+        given = {places[key]: value for key, value in known.items()}
+        return [given.get(place, name) for place, name in enumerate(names)]
+    if isinstance(labels, str) or len(labels) != len(names):
+        raise ValueError(f"labels must be a mapping or one name a cluster, {len(names)} of them; got {labels!r}.")
+    return [str(label) for label in labels]
+
+
+def _words(row: pd.Series, center: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None) -> str:
+    names = [] if grid_lineage is None else list(dict.fromkeys(np.asarray(grid_lineage).tolist()))
+    if len(names) < 2:
+        return trend_words(center, grid, row.get("direction"))
+    changing = [name for name in str(row.get("changes_in", "")).split(", ") if name in map(str, names)]
+    changing = changing or [str(name) for name in names]
+    said: dict[str, list[str]] = {}
+    for name in names:
+        if str(name) in changing:
+            own = np.asarray(grid_lineage) == name
+            words = trend_words(center[own], grid[own], row.get(f"direction_{name}"))
+            words = words if len(changing) == 1 else words.split(" ", 1)[-1] if words.startswith(_TIMES) else words
+            said.setdefault(words, []).append(str(name))
+    if len(said) == 1 and len(changing) == len(names) > 2:
+        return f"{next(iter(said))} in all"
+    return ", ".join(f"{words} in {' and '.join(where)}" for words, where in said.items())
+
+
+def _part(time: float, grid: np.ndarray) -> str:
+    where = (time - grid[0]) / (np.ptp(grid) or 1.0)
+    return _PARTS[min(int(3 * where), 2)]

@@ -1,0 +1,224 @@
+"""Where the nodes of a tree of clusters are drawn: ends in the order of time, divisions by how distinct their parts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.asking import fitted_value
+from ..results.naming import nodes_of, time_ranks
+from ..results.result import FitResult, Fitted, result_of
+from .theme import ink
+
+if TYPE_CHECKING:
+    from ..clusterers.tree import ClusterTree
+
+
+@dataclass(frozen=True)
+class Dendrogram:
+    """The upper part of a tree, down to some of its nodes.
+
+    Attributes
+    ----------
+    ends : list of int
+        The nodes that are not divided further, in the order in which they are drawn.
+    children : dict of int to (int, int)
+        Of each node that is divided, the upper one first.
+    place : dict of int to float
+        Of each node, along the ends: 0, 1, ... for these, the middle of its children for the others.
+    depth : dict of int to float
+        Of each node that is divided: from 0, at the ends, to 1, at the top, on a logarithmic scale of height.
+    cluster : dict of int to int
+        Of the nodes at and below a cluster of the current cut: its number.
+    cut : float or None
+        Depth between the divisions above the clusters and those below; `None` if no one depth is.
+    """
+
+    ends: list[int]
+    children: dict[int, tuple[int, int]]
+    place: dict[int, float]
+    depth: dict[int, float]
+    cluster: dict[int, int]
+    cut: float | None
+
+    @property
+    def top(self) -> int:
+        """The node that holds everything."""
+        return max(self.place)
+
+
+def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list[int]:
+    """Return the nodes at which a tree is cut off: clusters of the current cut, divided further until there are `n_ends`.
+
+    Examples
+    --------
+    >>> from lineage_clust.clusterers.tree import ClusterTree
+    >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
+    >>> upper_nodes(tree, [0, 3], 2), upper_nodes(tree, [0, 3], 9)
+    ([0, 3], [0, 1, 2])
+    """
+    clusters = set(clusters)
+    divided = set()
+    for row, children in enumerate(tree.linkage[:, :2].astype(int)):  # all above a cluster
+        if any(child in clusters or child in divided for child in children):
+            divided.add(tree.n_leaves + row)
+    n_found = len(divided) + 1
+    for row in range(len(tree.linkage) - 1, -1, -1):
+        node = tree.n_leaves + row
+        if n_found >= n_ends or node in divided:
+            continue
+        divided.add(node)
+        n_found += 1
+    top = 2 * tree.n_leaves - 2
+    if not divided:
+        return [top]
+    ends = {child for node in divided for child in tree.linkage[node - tree.n_leaves, :2].astype(int).tolist()}
+    return sorted(ends - divided)
+
+
+def lay_out(
+    tree: ClusterTree,
+    ends: Sequence[int],
+    clusters: Sequence[int],
+    rank: np.ndarray,
+    names: Sequence[str] | None = None,
+) -> Dendrogram:
+    """Return where the nodes of a tree are drawn.
+
+    Parameters
+    ----------
+    tree
+        Of the clusterer.
+    ends
+        Nodes that are not divided; every leaf is in one of them.
+    clusters
+        The node of each cluster of the current cut.
+    rank
+        `(n_nodes,)` by time; children come in the order of the mean rank of their ends, or in that of their names, "2.1"
+        before "2.2".
+    names
+        Of the nodes.
+    """
+    ended = set(ends)
+    first = tree.n_leaves
+    children: dict[int, tuple[int, int]] = {}
+    mean = {end: (float(order), 1) for order, end in enumerate(sorted(ended, key=lambda node: rank[node]))}
+    for row, pair in enumerate(tree.linkage[:, :2].astype(int).tolist()):
+        node = first + row
+        if node in ended or not all(child in mean for child in pair):
+            continue
+        (one, n_one), (other, n_other) = mean[pair[0]], mean[pair[1]]
+        mean[node] = (one * n_one + other * n_other) / (n_one + n_other), n_one + n_other
+        upper, lower = sorted(pair, key=lambda child: mean[child][0])
+        if names is not None and names[upper].endswith(".2") and names[lower].endswith(".1"):
+            upper, lower = lower, upper
+        children[node] = (upper, lower)
+    place: dict[int, float] = {}
+    ordered = _ends_below(max(mean), children)
+    place.update({end: float(position) for position, end in enumerate(ordered)})
+    for node in sorted(children):
+        place[node] = (place[children[node][0]] + place[children[node][1]]) / 2
+    height = {node: float(tree.linkage[node - first, 2]) for node in children}
+    return Dendrogram(
+        ordered, children, place, *_depths(height, tree, clusters, children),
+    )  # fmt: skip
+
+
+def _depths(height: dict[int, float], tree: ClusterTree, clusters: Sequence[int], children):
+    """Return the depth of divisions, the cluster of nodes, and the depth of the cut."""
+    cluster: dict[int, int] = {}
+    for number, node in enumerate(clusters):
+        waiting = [int(node)]
+        while waiting:
+            here = waiting.pop()
+            cluster[here] = number
+            waiting.extend(children.get(here, ()))
+    if not height:
+        return {}, cluster, None
+    logs = {node: float(np.log(max(value, 1e-6))) for node, value in height.items()}
+    low, high = min(logs.values()), max(logs.values())
+    step = (high - low) / max(len(logs), 4) or 1.0  # from the ends to the lowest division
+    depth = {node: (value - low + step) / (high - low + step) for node, value in logs.items()}
+    above = min((depth[node] for node in depth if node not in cluster), default=None)
+    below = max((depth[node] for node in depth if node in cluster), default=0.0)
+    if above is None:
+        cut: float | None = 1.0 + 0.5 * step / (high - low + step)  # all is one cluster
+    else:
+        cut = (above + below) / 2 if above > below else None
+    return depth, cluster, cut
+
+
+def _ends_below(node: int, children: dict[int, tuple[int, int]]) -> list[int]:
+    waiting, found = [node], []
+    while waiting:
+        here = waiting.pop()
+        if here in children:
+            waiting.extend(reversed(children[here]))
+        else:
+            found.append(here)
+    return found
+
+
+def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
+    """Return the dendrogram of the clusters of a fit, down to them; `None` without a tree."""
+    result = result_of(fitted)
+    tree, rows = fitted_value(result.clusterer, "tree_"), result.grouped
+    if tree is None or len(rows) == 0:
+        return None
+    nodes = nodes_of(tree, result.labels[rows])
+    ends = upper_nodes(tree, nodes.tolist(), 1)
+    if sorted(ends) != sorted(nodes.tolist()):  # clusters that were too small are drawn nowhere
+        return None
+    rank = time_ranks(tree.means(result.scaled[rows]), result.pseudotime)
+    return lay_out(tree, ends, nodes.tolist(), rank)
+
+
+def draw_branches(
+    ax, shape: Dendrogram, x, y, colors: Sequence[Any], transform=None, width: float = 1.1, stub: float = 0.0
+) -> None:
+    """Draw the branches: those above the clusters in grey, those within one in its colour.
+
+    Parameters
+    ----------
+    ax
+        Axes.
+    shape
+        Dendrogram.
+    x, y
+        Functions from depth and from place to coordinates.
+    colors
+        Of the clusters.
+    transform
+        Of the coordinates; `None` = data.
+    width
+        Of lines, in points.
+    stub
+        Depth above the top to which its branch reaches.
+    """
+    where = {} if transform is None else {"transform": transform}
+
+    def paint(node: int, points) -> None:
+        number = shape.cluster.get(node, -1)
+        color = colors[number] if number >= 0 else ink(0.6)
+        ax.plot(
+            *zip(*points, strict=True),
+            color=color,
+            lw=width,
+            solid_capstyle="round",
+            clip_on=False,
+            gid="branch",
+            **where,
+        )
+
+    for node, pair in shape.children.items():
+        at = shape.depth[node]
+        paint(node, [(x(at), y(shape.place[pair[0]])), (x(at), y(shape.place[pair[1]]))])
+        for child in pair:
+            paint(child, [(x(at), y(shape.place[child])), (x(shape.depth.get(child, 0.0)), y(shape.place[child]))])
+    top = shape.top
+    if stub:
+        at = shape.depth.get(top, 0.0)
+        paint(top, [(x(at + stub), y(shape.place[top])), (x(at), y(shape.place[top]))])

@@ -1,0 +1,212 @@
+"""The tree of clusters, from all genes together to fine groups, with what is in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..results.naming import time_ranks
+from .captions import Caption, captions, share
+from .checking import check_count, check_figure
+from .colors import palette_colors
+from .dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
+from .labels import fit_text, width_of
+from .theme import ink, paper
+from .timeline import segments
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..clusterers.tree import ClusterTree
+
+_MOST_ENDS = 30
+_WIDTH, _NARROW = 7.2, 4.6  # inches: by default, and the width from which on letters are full size
+_ROWS = (0.26, 0.42, 8.5)  # least and most height of a row, height that rows are fitted into, inches
+_TOP, _BOTTOM = 0.32, 0.34
+_SIZE = 8.0  # of letters, in points
+_TREE, _SPARK = 0.36, 0.14  # shares of the width
+_LEGIBLE = 0.55  # least share of the size of letters
+
+
+def plot_tree(
+    tree: ClusterTree,
+    table: pd.DataFrame,
+    means: np.ndarray,
+    grid: np.ndarray,
+    *,
+    grid_lineage: np.ndarray | None = None,
+    n_leaves: int | None = None,
+    labels: Mapping[Any, str] | Sequence[str] | None = None,
+    palette: Any = None,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw the tree of clusters from coarse to fine, with the current cut.
+
+    Parameters
+    ----------
+    tree : ClusterTree
+        Of a GraphClusterer.
+    table : DataFrame
+        One row a node, as `tree_table_` of a TrendClusterer.
+    means : ndarray of shape (n_nodes, n_points)
+        Mean scaled trend of each node.
+    grid : ndarray of shape (n_points,)
+        Pseudotime; several lineages one after the other.
+    grid_lineage : ndarray of str, shape (n_points,), optional
+        Lineage of each grid point.
+    n_leaves : int, optional
+        Into how many groups the tree is drawn, at most; never fewer than the clusters of the current cut. `None` = about
+        twice as many as these, up to 30.
+    labels : mapping or sequence of str, optional
+        Names of the clusters instead of their own: by cluster, or one a cluster.
+    palette : sequence, mapping or str, optional
+        Colours of the clusters, or a colour map.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; `None` = a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Notes
+    -----
+    A division stands the farther left, the more distinct its two parts are. The number beside it is its support: agreement
+    beyond chance of independent halves of the data on which of the two each gene belongs to (Cohen's kappa). Clusters of
+    the current cut have a dot of their colour; the dashed line is the cut.
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(ax, figsize, dpi)
+    cluster = table["cluster"].to_numpy()
+    nodes = np.array([np.flatnonzero(cluster == number)[0] for number in range(cluster.max(initial=-1) + 1)], dtype=int)
+    if n_leaves is None:
+        n_leaves = int(min(max(2 * len(nodes), len(nodes) + 4), _MOST_ENDS))
+    check_count("n_leaves", n_leaves, least=1)
+    names = table.index.astype(str).tolist()
+    colors = palette_colors(palette, len(nodes), [names[node] for node in nodes])
+    shape = lay_out(tree, upper_nodes(tree, nodes.tolist(), n_leaves), nodes.tolist(), time_ranks(means, grid), names)
+    said = captions(table.assign(name=names), means, grid, grid_lineage)
+    if labels is not None:
+        own = captions(
+            table.iloc[nodes].assign(name=[names[node] for node in nodes]), means[nodes], grid, grid_lineage, labels
+        )
+        for node, caption in zip(nodes, own, strict=True):
+            said[node] = caption
+    if ax is None:
+        row = float(np.clip(_ROWS[2] / len(shape.ends), *_ROWS[:2]))
+        size = figsize or (_WIDTH, row * len(shape.ends) + _TOP + _BOTTOM)
+        figure = plt.figure(figsize=size, dpi=dpi)
+        ax = figure.add_axes([0.1 / size[0], 0.05 / size[1], 1 - 0.2 / size[0], 1 - 0.1 / size[1]])
+    _draw(ax, shape, tree, table, means, segments(grid, grid_lineage), said, colors)
+    return ax
+
+
+def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption], colors: list[str]) -> None:
+    """Draw everything in inches from the upper left corner."""
+    from matplotlib.patheffects import withStroke
+
+    ax.figure.figure.draw_without_rendering()
+    box = ax.get_window_extent()
+    width, height = box.width / ax.figure.figure.dpi, box.height / ax.figure.figure.dpi
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    small = float(np.clip(width / _NARROW, 0.7, 1.0))
+    n_ends = len(shape.ends)
+    row = (height - (_TOP + _BOTTOM) * small) / n_ends
+    size = min(_SIZE * small, row * 72 / 2.6)
+    size = max(size, _LEGIBLE * _SIZE)
+    left, right = 0.16 * width * small / 2, _TREE * width
+
+    def x(depth: float) -> float:
+        return right - (right - left) * depth
+
+    def y(place: float) -> float:
+        return _TOP * small + (place + 0.5) * row
+
+    draw_branches(ax, shape, x, y, colors, width=1.3 * small, stub=0.06)
+    above = {child: x(shape.depth[node]) for node, pair in shape.children.items() for child in pair}
+    halo = [withStroke(linewidth=2.0, foreground=paper())]
+    for node in shape.children:
+        support = float(table["support"].iloc[node])
+        ax.plot(
+            x(shape.depth[node]), y(shape.place[node]), ".", ms=2.5 * small, color=ink(0.6), zorder=3, clip_on=False
+        )
+        if np.isfinite(support):
+            at, place = x(shape.depth[node]), y(shape.place[node])
+            beyond = [x(shape.depth.get(child, 0.0)) for child in shape.children[node]]
+            beyond += [x(shape.cut)] if shape.cut is not None and x(shape.cut) > at else []
+            tight = min(beyond) - at < 3.4 * size / 72 and at - above.get(node, left) > min(beyond) - at
+            ax.text(at - 0.03 if tight else at + 0.04, place - 0.02 if tight else place, share(support),
+                    fontsize=0.8 * size, ha="right" if tight else "left", va="bottom" if tight else "center",
+                    color=ink(0.75), path_effects=halo, zorder=4, gid="support")  # fmt: skip
+    for node, number in shape.cluster.items():
+        if table["cluster"].iloc[node] == number:
+            at = x(min(max(shape.cut or 0.0, shape.depth.get(node, 0.0)), 1.06))
+            ax.plot(at, y(shape.place[node]), "o", ms=5.5 * small, color=colors[number], mec=paper(), mew=0.8, zorder=5,
+                    clip_on=False)  # fmt: skip
+    _draw_cut(ax, shape, x, y, row, size, len(colors))
+    _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, (right, width))
+    supported = np.isfinite(table["support"].to_numpy(dtype=float)).any()
+    ax.text(left, height - 0.05 * small, "← more distinct" + " · numbers: support" * bool(supported), fontsize=0.85 * size,
+            color=ink(0.65), va="bottom")  # fmt: skip
+
+
+def _draw_cut(ax, shape: Dendrogram, x, y, row: float, size: float, n_clusters: int) -> None:
+    said = f"cut: {n_clusters} cluster{'s' if n_clusters != 1 else ''}"
+    if shape.cut is None:
+        ax.text(x(1.0), y(-0.5) - 0.04, said, fontsize=0.9 * size, color=ink(0.75), va="bottom", gid="cut")
+        return
+    at = x(shape.cut)
+    ax.plot([at, at], [y(-0.5), y(len(shape.ends) - 0.5)], "--", color=ink(0.75), lw=0.9, zorder=1, gid="cut")
+    ax.text(
+        max(at, x(1.0) + 0.3),
+        y(-0.5) - 0.04,
+        said,
+        fontsize=0.9 * size,
+        color=ink(0.75),
+        va="bottom",
+        ha="center",
+        gid="cut",
+    )
+
+
+def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span) -> None:
+    """Draw the mean trend of each end, and write what it is and which genes lead it."""
+    right, width = span
+    spark = right + 0.03 * width, right + 0.03 * width + _SPARK * width
+    start, end = parts[0].ends[0], parts[-1].ends[1]
+    low, high = float(means[shape.ends].min()), float(means[shape.ends].max())
+    text_at = spark[1] + 0.025 * width
+    for node in shape.ends:
+        place = y(shape.place[node])
+        color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.5)
+        for part in parts:
+            along = spark[0] + (part.grid + part.shift - start) / (end - start) * (spark[1] - spark[0])
+            level = place + 0.4 * row - 0.8 * row * (means[node, part.columns] - low) / ((high - low) or 1.0)
+            ax.plot(along, level, color=color, lw=1.4, zorder=3, gid="sparkline", solid_capstyle="round")
+            ax.plot(along[[0, -1]], [place + 0.42 * row] * 2, color=ink(0.25), lw=0.5, zorder=2)
+        caption = said[node]
+        genes = f"{caption.size:,} gene{'s' if caption.size != 1 else ''}"
+        upper = ax.text(
+            text_at, place - 0.02 * row, caption.heading, fontsize=size, va="bottom", fontweight="bold", gid="leaf"
+        )
+        fit_text(upper, (width - text_at) * ax.figure.figure.dpi - 8)
+        dpi = ax.figure.figure.dpi
+        after = text_at + width_of(upper) / dpi + 0.06
+        for said_size in (genes, f"{caption.size:,}"):
+            number = ax.text(
+                after, place - 0.02 * row, said_size, fontsize=size, va="bottom", color=ink(0.65), gid="size"
+            )
+            if after + width_of(number) / dpi <= width:
+                break
+            number.remove()
+        lower = ax.text(text_at, place + 0.02 * row, str(table["top_genes"].iloc[node]), fontsize=0.92 * size, va="top",
+                        style="italic", color=ink(0.8), gid="genes")  # fmt: skip
+        fit_text(lower, (width - text_at) * ax.figure.figure.dpi)

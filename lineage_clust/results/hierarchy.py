@@ -1,0 +1,88 @@
+"""The tree of clusters as a table: one row a node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..contracts.asking import fitted_value
+from .cluster_table import cluster_table
+from .naming import node_names, nodes_of
+
+if TYPE_CHECKING:
+    from ..clusterers.tree import ClusterTree
+    from .result import FitResult
+
+
+def tree_table(
+    tree: ClusterTree, names: Sequence[str], labels: np.ndarray, genes: pd.DataFrame, scaled: np.ndarray,
+    grid: np.ndarray, grid_lineage: np.ndarray | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Return one row a node of the tree, the finest groups first, as in its linkage.
+
+    Parameters
+    ----------
+    tree
+        Of the clusterer.
+    names
+        Of the nodes, see :func:`lineage_clust.results.naming.node_names`.
+    labels
+        `(n_rows,)` clusters of the current cut.
+    genes
+        Gene table of the rows of the tree.
+    scaled
+        `(n_rows, n_points)` their scaled trends.
+    grid, grid_lineage
+        `(n_points,)` pseudotime, and the lineage of each point if there are several.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by name. `parent` names the node above, "" at the top; `cluster` is the number in the current cut, -1 above
+        and below it; `support` and `height` are those of the node's own division, NaN for the finest groups. The other
+        columns are those of the cluster table.
+    """
+    n_nodes = len(names)
+    rows = tree.rows()
+    repeated = genes.iloc[np.concatenate(rows)].assign(
+        cluster=np.repeat(np.arange(n_nodes), [len(own) for own in rows])
+    )
+    table = cluster_table(repeated, tree.means(scaled), grid, grid_lineage).drop(columns="name", errors="ignore")
+    parent = np.full(n_nodes, "", dtype=object)
+    for row, children in enumerate(tree.linkage[:, :2].astype(int)):
+        parent[children] = names[tree.n_leaves + row]
+    cluster = np.full(n_nodes, -1)
+    nodes = nodes_of(tree, labels)
+    cluster[nodes] = np.arange(len(nodes))
+    none = np.full(tree.n_leaves, np.nan)
+    for place, (name, values) in enumerate({
+        "parent": parent, "cluster": cluster, "support": np.append(none, tree.support),
+        "height": np.append(none, tree.linkage[:, 2]),
+    }.items()):  # fmt: skip
+        table.insert(place, name, values)
+    return table.set_axis(pd.Index(names, name="name"), axis=0)
+
+
+def clustered_tree(result: FitResult) -> ClusterTree:
+    """Return the tree of a result, or raise an AttributeError that says which clusterer has one."""
+    tree = fitted_value(result.clusterer, "tree_")
+    if tree is None or len(result.grouped) == 0:
+        raise AttributeError(
+            f"There is no tree of clusters: {type(result.clusterer).__name__} made none, or no gene was clustered. Fit "
+            "with clusterer=GraphClusterer()."
+        )
+    return tree
+
+
+def table_of_tree(result: FitResult) -> pd.DataFrame:
+    """Return the table of the tree of a result."""
+    tree, rows = clustered_tree(result), result.grouped
+    scaled, least = result.scaled[rows], getattr(result.clusterer, "min_cluster_size", 1)
+    several = result.grid_lineage if result.is_joint and len(result.names) > 1 else None
+    names = node_names(tree, scaled, result.pseudotime, least, result.grid_lineage)
+    return tree_table(
+        tree, names, result.labels[rows], result.gene_table.iloc[rows], scaled, result.pseudotime, several
+    )
