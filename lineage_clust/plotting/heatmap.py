@@ -67,7 +67,7 @@ def plot_heatmap(
         for, those of most importance first. Names never overlap.
     importance : ndarray of shape (n_genes,), optional
         Which genes are named first.
-    strips : sequence of Strip
+    strips : sequence of lineage_clust.plotting.strips.Strip
         Covariates, drawn above the rows on the same time axis.
     center : float, optional
         Value at the middle of a diverging colour map; `None` = a map from the lowest to the highest value.

@@ -8,8 +8,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lineage_clust.plotting import cluster_colors, make_strip, plot_clusters
+from lineage_clust.plotting import cluster_colors, plot_clusters
 from lineage_clust.plotting.panels import check_clusters
+from lineage_clust.plotting.strips import make_strip
 
 GRID = np.linspace(0.2, 0.9, 30)
 LABELS = np.array([0, 0, 1, -1, 2, 2, 2, 3])
