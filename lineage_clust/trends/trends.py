@@ -183,8 +183,9 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
             failed.setdefault(gene, f"{name}: {reason}")
     genes = [gene for gene in parts[0].genes if gene not in failed]
     rows = [pd.Index(part.genes).get_indexer(genes) for part in parts]
-    with_se = all(part.se is not None for part in parts)
-    tables = [part.table.loc[genes].add_suffix(f"_{name}") for name, part in zip(names, parts, strict=True)]
+    errors = [part.se[index] for part, index in zip(parts, rows, strict=True) if part.se is not None]
+    given = [pd.DataFrame(index=part.genes) if part.table is None else part.table for part in parts]
+    tables = [one.loc[genes].add_suffix(f"_{name}") for name, one in zip(names, given, strict=True)]
     table = pd.concat(tables, axis=1)
     table["pvalue"] = _cauchy_combination(table[[f"pvalue_{name}" for name in by_name]].to_numpy(dtype=float))
     table["converged"] = table[[f"converged_{name}" for name in names]].all(axis=1)
@@ -196,7 +197,7 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
         np.hstack([part.values[index] for part, index in zip(parts, rows, strict=True)]),
         np.concatenate([part.grid for part in parts]),
         genes,
-        np.hstack([part.se[index] for part, index in zip(parts, rows, strict=True)]) if with_se else None,
+        np.hstack(errors) if len(errors) == len(parts) else None,
         np.repeat(np.asarray(names, dtype=object), [len(part.grid) for part in parts]),
         failed,
         table,
