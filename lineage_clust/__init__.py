@@ -1,6 +1,6 @@
 """Which genes rise and fall together along a lineage: smooth expression trends and their clusters."""
 
-from . import clusterers, contracts, datasets, models, plotting, scoring, smoothers
+from . import contracts, datasets, models, plotting, scoring
 from ._version import __version__ as __version__
 from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
@@ -34,7 +34,6 @@ __all__ = [
     "Trends",
     "UnknownNameError",
     "cluster_lineage",
-    "clusterers",
     "compare",
     "contracts",
     "datasets",
@@ -42,5 +41,4 @@ __all__ = [
     "models",
     "plotting",
     "scoring",
-    "smoothers",
 ]

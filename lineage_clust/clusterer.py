@@ -52,13 +52,13 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     Parameters
     ----------
     model : estimator or mapping, default=None
-        Fits all genes on the smoother's design; `None` = :class:`~lineage_clust.models.GAM`. Any scikit-learn regressor
+        Fits all genes on the smoother's design; `None` = :class:`~lineage_clust.GAM`. Any scikit-learn regressor
         or pipeline works. `{gene: {lineage: model}}`, with "*" as wildcard at either level, gives genes their own.
     smoother : transformer or "passthrough", default=None
-        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.smoothers.BSplineSmoother`, or "passthrough" (the
+        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.BSplineSmoother`, or "passthrough" (the
         model sees pseudotime itself) if the model is a pipeline.
     clusterer : clusterer, default=None
-        Groups the scaled trends; `None` = :class:`~lineage_clust.clusterers.GraphClusterer`. Any scikit-learn
+        Groups the scaled trends; `None` = :class:`~lineage_clust.GraphClusterer`. Any scikit-learn
         clusterer works.
     genes : sequence of str, default=None
         Genes to fit; `None` = all. `fit(genes=)` overrides it. Under a pipeline or a search, set it here.

@@ -36,8 +36,8 @@ def fitted(adata, **params):
 
 
 def assert_equal_fits(one, other, atol=1e-10):
-    for name in ("trends_", "trend_se_", "_gene_means", "_gene_stds"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-10, atol=atol)
+    for name in ("values", "se", "gene_means", "gene_stds"):
+        np.testing.assert_allclose(getattr(one._result, name), getattr(other._result, name), rtol=1e-10, atol=atol)
     np.testing.assert_array_equal(one.labels_, other.labels_)
     for column in ("edf", "pvalue", "deviance_explained"):
         np.testing.assert_allclose(one.gene_table_[column], other.gene_table_[column], rtol=1e-8, atol=1e-10)

@@ -40,8 +40,10 @@ def opened(adata, path, how):
 
 
 def assert_equal_fits(one, other, tolerance=1e-10):
-    for name in ("trends_", "trend_se_", "_gene_means", "_gene_stds"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=tolerance, atol=tolerance)
+    for name in ("values", "se", "gene_means", "gene_stds"):
+        np.testing.assert_allclose(
+            getattr(one._result, name), getattr(other._result, name), rtol=tolerance, atol=tolerance
+        )
     np.testing.assert_array_equal(one.labels_, other.labels_)
     for column in {"edf", "pvalue", "deviance_explained", "lambda"} & set(one.gene_table_):
         np.testing.assert_allclose(one.gene_table_[column], other.gene_table_[column], rtol=1e-5, atol=1e-6)

@@ -133,3 +133,26 @@ def test_version_is_that_of_the_installed_package():
 
 def test_package_is_typed():
     assert (Path(lineage_clust.__file__).parent / "py.typed").exists()
+
+
+def test_what_a_fit_leaves_public_is_described():
+    """No leftovers: every public attribute and method of the main class is in its docstring or has one."""
+    described = " ".join(named(sections(lineage_clust.TrendClusterer.__doc__)["Attributes"]))
+    for name in dir(lineage_clust.TrendClusterer):
+        if name.startswith("_"):
+            continue
+        item = inspect.getattr_static(lineage_clust.TrendClusterer, name)
+        if name.endswith("_"):
+            assert name in described, name
+        else:
+            assert (item.__func__ if isinstance(item, classmethod) else item).__doc__, name
+
+
+def test_one_name_has_one_place():
+    """Outside `lineage_clust` itself, modules list only what is nowhere else public."""
+    places = {}
+    for name, item in PUBLIC.items():
+        places.setdefault(id(item), []).append(name)
+    assert {tuple(names) for names in places.values() if len(names) > 1} == {
+        (f"lineage_clust.{name}", f"lineage_clust.models.{name}") for name in ("GAM", "MgcvGAM", "PyGAM")
+    }

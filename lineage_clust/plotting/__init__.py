@@ -8,14 +8,11 @@ from .graph import plot_graph
 from .heatmap import plot_heatmap
 from .panels import plot_clusters
 from .stability import plot_stability
-from .strips import Strip, make_strip
 from .tree import plot_tree
 
 __all__ = [
-    "Strip",
     "cluster_colors",
     "lineage_colors",
-    "make_strip",
     "plot_clusters",
     "plot_drivers",
     "plot_gene_trend",

@@ -77,7 +77,7 @@ def plot_heatmap(
         for, those of most importance first. Names never overlap.
     importance : ndarray of shape (n_genes,), optional
         Which genes are named first.
-    strips : sequence of Strip
+    strips : sequence of lineage_clust.plotting.strips.Strip
         Covariates, drawn above the rows on the same time axis.
     names : sequence of str, optional
         Of the clusters, by number; `None` = their numbers.

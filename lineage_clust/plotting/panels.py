@@ -81,7 +81,7 @@ def plot_clusters(
         Inches and dots per inch of the figure.
     ylabel : str
         What the y axis shows.
-    strips : sequence of Strip
+    strips : sequence of lineage_clust.plotting.strips.Strip
         Covariates that are drawn under every panel, on its time axis.
     ratio : float
         Height of a strip, in heights of a panel.

@@ -184,8 +184,9 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
     genes = [gene for gene in parts[0].genes if gene not in failed]
     rows = [pd.Index(part.genes).get_indexer(genes) for part in parts]
     errors = [part.se[index] for part, index in zip(parts, rows, strict=True) if part.se is not None]
-    tables = [part.table.loc[genes] for part in parts if part.table is not None]
-    table = pd.concat([one.add_suffix(f"_{name}") for name, one in zip(names, tables, strict=True)], axis=1)
+    given = [pd.DataFrame(index=part.genes) if part.table is None else part.table for part in parts]
+    tables = [one.loc[genes].add_suffix(f"_{name}") for name, one in zip(names, given, strict=True)]
+    table = pd.concat(tables, axis=1)
     table["pvalue"] = _cauchy_combination(table[[f"pvalue_{name}" for name in by_name]].to_numpy(dtype=float))
     table["converged"] = table[[f"converged_{name}" for name in names]].all(axis=1)
     table["note"] = [

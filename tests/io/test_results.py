@@ -1,6 +1,6 @@
 import json
 import warnings
-from types import SimpleNamespace
+from dataclasses import replace
 
 import anndata as ad
 import h5py
@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from lineage_clust import TrendClusterer
-from lineage_clust.io import results
 from lineage_clust.io.results import default_key, h5ad_bytes, safe_key
 from lineage_clust.plotting.colors import UNASSIGNED, cluster_colors
 
@@ -212,7 +211,8 @@ def test_a_key_of_one_s_own_is_made_safe(fitted_with):
 @pytest.mark.slow
 def test_every_column_of_the_gene_table_is_written(fitted_with, tmp_path, suffix):
     adata, tc = fitted_with()
-    tc.gene_table_ = tc.gene_table_.assign(direction="up", shown=True, count=2, missing=[None, *["x"] * 10])
+    table = tc.gene_table_.assign(direction="up", shown=True, count=2, missing=[None, *["x"] * 10])
+    tc._result = replace(tc._result, made={"tables": (table, tc.cluster_table_)})
     key = tc.write_to(adata)
     back = round_trip(only_results(adata), tmp_path, suffix)
     for column in tc.gene_table_.drop(columns="cluster"):
@@ -229,11 +229,12 @@ def test_every_column_of_the_gene_table_is_written(fitted_with, tmp_path, suffix
 
 def test_what_an_earlier_fit_left_is_removed(fitted_with):
     adata, tc = fitted_with()
-    tc.gene_table_ = tc.gene_table_.assign(extra=1.0)
+    made = {"tables": (tc.gene_table_.assign(extra=1.0), tc.cluster_table_)}
+    tc._result = replace(tc._result, made=made)
     key = tc.write_to(adata)
     adata.var[f"{key}_mine"] = 1
     del tc.gene_table_["extra"]
-    tc.trend_se_ = None
+    tc._result = replace(tc._result, trends=replace(tc._result.trends, se=None), made=tc._result.made)
     assert tc.write_to(adata) == key
     assert f"{key}_extra" not in adata.var
     assert f"{key}_mine" in adata.var  # somebody else's
@@ -269,27 +270,13 @@ def test_writing_into_other_cells_with_other_genes(fitted_with):
     assert other.var[f"{key}_cluster"].isna().tolist() == [False, True, True]
 
 
-def test_trends_without_errors_are_written_without():
-    fitted = SimpleNamespace(
-        genes_=["a", "b"],
-        gene_ids_=["a", "b"],
-        failed_={},
-        lineage_=None,
-        labels_=np.array([0, -1]),
-        pseudotime_=np.array([0.0, 1.0]),
-        grid_lineage_=np.array(["", ""], dtype=object),
-        scaled_trends_=np.eye(2),
-        trends_=np.eye(2),
-        trend_se_=None,
-        gene_table_=pd.DataFrame(
-            {name: [0.1, 0.2] for name in ("pvalue", "qvalue", "edf", "deviance_explained", "peak", "onset")},
-            index=["a", "b"],
-        ),
-        get_params=lambda: {"alpha": 0.01},
-    )
-    assert "se" not in results.to_anndata(fitted).layers
-    adata = ad.AnnData(np.ones((3, 2)), var=pd.DataFrame(index=["a", "b"]))
-    assert results.write_to(fitted, adata) == "trends"
+def test_trends_without_errors_are_written_without(fitted_with):
+    adata, tc = fitted_with()
+    assert "se" in tc.to_anndata().layers
+    tc._result = replace(tc._result, lineage=None, trends=replace(tc._result.trends, se=None))
+    assert list(tc.to_anndata().layers) == ["trends"]
+    adata = ad.AnnData(adata.X, var=adata.var[[]])
+    assert tc.write_to(adata) == "trends"
     assert list(adata.varm) == ["trends"]
     assert adata.uns["trends"]["lineage"] == [""]
 

@@ -9,8 +9,9 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from lineage_clust.errors import UnknownNameError
-from lineage_clust.plotting import cluster_colors, make_strip, plot_heatmap
+from lineage_clust.plotting import cluster_colors, plot_heatmap
 from lineage_clust.plotting.heatmap import row_order
+from lineage_clust.plotting.strips import make_strip
 
 GRID = np.linspace(0, 1, 50)
 

@@ -8,10 +8,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lineage_clust.plotting import cluster_colors, make_strip, plot_clusters
+from lineage_clust.plotting import cluster_colors, plot_clusters
 from lineage_clust.plotting.captions import Caption
 from lineage_clust.plotting.panel_scale import limits, n_beyond
 from lineage_clust.plotting.panels import check_clusters
+from lineage_clust.plotting.strips import make_strip
 
 from .colour_vision import contrast
 

@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lineage_clust.plotting import make_strip
-from lineage_clust.plotting.strips import legend_entries
+from lineage_clust.plotting.strips import legend_entries, make_strip
 
 T = np.linspace(0, 1, 200)
 GRID = np.linspace(0, 1, 20)
