@@ -96,8 +96,8 @@ def family_of(model: object) -> tuple[str | None, str | None]:
     Examples
     --------
     >>> from lineage_clust import GAM, PyGAM
-    >>> family_of(GAM("poisson")), family_of(PyGAM())
-    (('poisson', None), ('gaussian', None))
+    >>> family_of(GAM("poisson")), family_of(PyGAM("poisson", link="log"))
+    (('poisson', None), ('poisson', 'log'))
     """
     family = getattr(model, "family", getattr(model, "distribution", None))
     family = "gaussian" if isinstance(family, str) and family == "normal" else family

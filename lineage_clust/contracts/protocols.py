@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +14,7 @@ __all__ = [
     "Clusterer",
     "DesignModel",
     "DrawnClusterer",
+    "ExpressionMatrix",
     "Model",
     "PenalisedSmoother",
     "PosteriorModel",
@@ -104,7 +105,7 @@ class DesignModel(Protocol):
     Optional declarations on the class:
 
     - `takes_sparse_y = True`: `y` may be a CSR or CSC matrix. Without it, `y` is an array.
-    - `reads_blocks = True`: `y` may also be a :class:`~lineage_clust.expression.blocks.BlockedExpression`.
+    - `reads_blocks = True`: `y` may also be an :class:`ExpressionMatrix`.
     - scikit-learn's tag `input_tags.sparse`: `X` may be a sparse matrix. Without it, `X` is an array.
     - `needs_smoother = "BSplineSmoother"`: other smoothers are refused.
 
@@ -173,6 +174,41 @@ class SelectiveModel(PosteriorModel, Protocol):
 
     def take_genes(self, genes: Any) -> Any:
         """Return a fitted model of the genes at some positions only, in that order."""
+
+
+@runtime_checkable
+class ExpressionMatrix(Protocol):
+    """Expression `(n_cells, n_genes)` that stays where it is stored, and is read in blocks.
+
+    It is `y` for a model that declares `reads_blocks = True`, where the expression lies in a file that exceeds the memory
+    budget, in dask, or in a large sparse matrix. Other models get an array, a CSR or a CSC matrix.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from lineage_clust.expression.blocks import BlockedExpression
+    >>> Y = BlockedExpression(sparse.csr_array([[0.0, 1.0], [2.0, 0.0]]))
+    >>> isinstance(Y, ExpressionMatrix)
+    True
+    >>> [block.sum() for cells, genes, block in Y.blocks()]
+    [np.float64(3.0)]
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of cells and genes."""
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return some cells, or `[cells, genes]`, as an expression matrix; nothing is read."""
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        """Return the product `(n_cells, k)` with an array `(n_genes, k)`, in one pass."""
+
+    def blocks(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield `(cells, genes, block)` of all values, in one pass: positions, and an array or sparse matrix of float64."""
+
+    def to_memory(self) -> Any:
+        """Return all of it as an array or a sparse matrix."""
 
 
 @runtime_checkable

@@ -44,7 +44,8 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
     from matplotlib.colors import is_color_like
 
     check_figure(ax)
-    if getattr(trend, "x_test", None) is None:
+    grid = getattr(trend, "x_test", None)
+    if grid is None:
         raise TypeError(
             f"trend must be a GeneTrend that is fitted; got {type(trend).__name__}. Call prepare() and fit()."
         )
@@ -53,7 +54,7 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
     if ax is None:
         _, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
     draw_trend(ax, trend, color)
-    ax.set_xlim(trend.x_test[0], trend.x_test[-1])
+    ax.set_xlim(grid[0], grid[-1])
     ax.set_title(str(trend.gene), loc="left", fontsize=11, fontweight="bold")
     ax.set_title("" if not trend.lineage else str(trend.lineage), loc="right", fontsize=9, color="0.35")
     ax.set_xlabel("pseudotime")

@@ -178,10 +178,10 @@ def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
     ncols = max(1, min(int(ncols), n_genes))
     nrows = -(-n_genes // ncols)
     size = (_PANEL[0] * ncols + 0.5, _PANEL[1] * nrows + 0.5)
-    figure, axes = plt.subplots(
+    figure, panels = plt.subplots(
         nrows, ncols, figsize=figsize or size, dpi=dpi, sharey=sharey, squeeze=False, layout="constrained"
     )
-    axes = list(axes.ravel())
+    axes = list(panels.ravel())
     for empty in axes[n_genes:]:
         empty.remove()
     return figure, axes[:n_genes]

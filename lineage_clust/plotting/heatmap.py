@@ -154,7 +154,7 @@ def plot_heatmap(
         max(float(np.clip(_ROW * len(order), _LEAST_HEIGHT, _MOST_HEIGHT)), wanted),
     )
     own = ax is None
-    if own:
+    if ax is None:
         figure = plt.figure(figsize=figsize or size, dpi=dpi)
         ax = figure.add_axes([0.2, 0.2, 0.6, 0.6])
         if figsize is not None:

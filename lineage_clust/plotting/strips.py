@@ -230,7 +230,7 @@ def draw_numeric_legend(ax, strip: Strip) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    low, high = strip.limits
+    low, high = strip.limits or (0.0, 1.0)
     scale = ScalarMappable(Normalize(low, high if high > low else low + 1.0), strip.cmap)
     ax.figure.figure.colorbar(scale, cax=ax, orientation="horizontal")
     ax.set_title(shortened(strip.name), fontsize=9, loc="left")

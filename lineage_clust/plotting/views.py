@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.asking import fitted_value
-from ..errors import UnknownNameError, did_you_mean
 from ..results.result import FitResult, Fitted, result_of
 from . import gene_panels, graph, heatmap, panels, stability, tree
 from .captions import Caption, captions, own_labels
-from .covariates import covariate_strips
 from .dendrogram import dendrogram_of
-from .strips import Strip
+from .of_result import clustered_rows, names_in, of_clusterer, rows_of, strips_of, value_label
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -75,7 +72,7 @@ def plot(
         If a cluster is not there, there is none, or covariates are asked for without `adata`.
     """
     result = result_of(fitted)
-    strips = _strips(result, adata, covariate_key, cmap)
+    strips = strips_of(result, adata, covariate_key, cmap)
     return panels.plot_clusters(
         result.scaled,
         result.labels,
@@ -91,7 +88,7 @@ def plot(
         sharey=sharey,
         figsize=figsize,
         dpi=dpi,
-        ylabel=_value_label(result),
+        ylabel=value_label(result),
         strips=strips,
         ratio=ratio,
     )
@@ -158,7 +155,7 @@ def plot_heatmap(
     result = result_of(fitted)
     upper = dendrogram_of(result) if dendrogram and clusters is None and result.n_clusters > 1 else None
     confidence = result.confidence
-    rows = np.arange(len(result.genes)) if genes is None else _rows_of(result, genes)
+    rows = np.arange(len(result.genes)) if genes is None else rows_of(result, genes)
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
     scaled = result.scaled
@@ -173,14 +170,14 @@ def plot_heatmap(
         n_clusters=result.n_clusters,
         label_genes=result.named(label_genes),
         importance=result.importance[rows],
-        strips=_strips(result, adata, covariate_key),
+        strips=strips_of(result, adata, covariate_key),
         names=own_labels(labels, result.cluster_names),
         palette=palette,
         confidence=None if np.isnan(confidence).all() else confidence[rows],
         dendrogram=upper,
         center=0.0 if two_sided else None,
         cmap=cmap,
-        value_label=_value_label(result),
+        value_label=value_label(result),
         ax=ax,
         figsize=figsize,
         dpi=dpi,
@@ -235,7 +232,7 @@ def plot_genes(
         If no gene is given, or none of them has a trend.
     """
     result = result_of(fitted)
-    genes = result.named(_names(genes))
+    genes = result.named(names_in(genes))
     trends = result.models
     if adata is not None:
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
@@ -296,8 +293,8 @@ def plot_graph(
         If the clusterer has no graph, or no gene was clustered.
     """
     result = result_of(fitted)
-    rows = _clustered_rows(result)
-    found = _of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
+    rows = clustered_rows(result)
+    found = of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
     return graph.plot_graph(
         found,
         result.labels[rows],
@@ -342,7 +339,7 @@ def plot_stability(
         If the clusterer has no stability curve, or no gene was clustered.
     """
     result = result_of(fitted)
-    curve = _of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
+    curve = of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
     return stability.plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
 
 
@@ -383,7 +380,7 @@ def plot_tree(
         If the clusterer has no tree, or no gene was clustered.
     """
     result = result_of(fitted)
-    found = _of_clusterer(result, "tree_", "tree of clusters", "GraphClusterer()")
+    found = of_clusterer(result, "tree_", "tree of clusters", "GraphClusterer()")
     return tree.plot_tree(
         found, result.tree_table, found.means(result.scaled[result.grouped]), result.pseudotime,
         grid_lineage=result.grid_lineage, n_leaves=n_leaves, labels=labels, palette=palette, ax=ax, figsize=figsize, dpi=dpi,
@@ -394,59 +391,3 @@ def _captions(result: FitResult, labels: Any) -> list[Caption]:
     table = result.outline
     table = table if "name" in table else table.assign(name=result.cluster_names)  # of an older file
     return captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
-
-
-def _strips(result: FitResult, adata, covariate_key, cmap: Any = "viridis") -> list[Strip]:
-    """Return the strips of covariates."""
-    if covariate_key is None:
-        return []
-    if adata is None:
-        raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
-    names = list(dict.fromkeys(result.grid_lineage.tolist()))
-    annotations = result.reader.annotations(adata, covariate_key, names)
-    return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
-
-
-def _value_label(result: FitResult) -> str:
-    scale = result.scale if isinstance(result.scale, str) else ""
-    return {"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(scale, "expression")
-
-
-def _rows_of(result: FitResult, genes: Any) -> np.ndarray:
-    """Return the rows of genes, or raise an error that says why one has none."""
-    rows = {gene: row for row, gene in enumerate(result.genes)}
-    wanted = list(dict.fromkeys(result.named(_names(genes))))
-    if not wanted:
-        raise ValueError("genes is empty. Name at least one, or pass None for all.")
-    for gene in wanted:
-        if gene in result.failed:
-            raise UnknownNameError(f"{gene!r} has no trend: {result.failed[gene]}")
-        if gene not in rows:
-            raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, rows)}")
-    return np.array([rows[gene] for gene in wanted])
-
-
-def _clustered_rows(result: FitResult) -> np.ndarray:
-    """Return the rows that the clusterer was given: those that pass all bounds and are not constant."""
-    if len(result.grouped) == 0:
-        raise ValueError(
-            "There is nothing to draw: no gene was clustered. Look at gene_table_, or fit with alpha=None."
-        )
-    return result.grouped
-
-
-def _of_clusterer(result: FitResult, attribute: str, what: str, instead: str) -> Any:
-    """Return a result that not every clusterer has, or raise an error that says which one has it."""
-    _clustered_rows(result)
-    found = fitted_value(result.clusterer, attribute)
-    if found is None:
-        raise ValueError(f"{type(result.clusterer).__name__} has no {what} to draw. Fit with clusterer={instead}.")
-    return found
-
-
-def _names(genes: Any) -> list:
-    if isinstance(genes, str):
-        return [genes]
-    if np.ndim(genes) != 1:
-        raise TypeError(f"genes must be a name or a sequence of names; got {genes!r}.")
-    return list(genes)

@@ -97,7 +97,7 @@ def is_number(value: object) -> bool:
     [True, True, False, False, False]
     """
     real = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, np.complexfloating))
-    return real and value == value
+    return bool(real and value == value)
 
 
 def integer(least: int, most: int | None = None, *, or_none: bool = False, remark: str = "") -> Constraint:

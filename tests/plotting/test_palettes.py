@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import CSS4_COLORS, to_hex, to_rgba
 
 import lineage_clust as lc
+from lineage_clust.plotting.covariates import covariate_strips
 from lineage_clust.plotting.palettes import read_color, read_palette
 
 KEY = "adata.uns['celltype_colors']"
@@ -85,7 +86,8 @@ def test_colours_in_uns_reach_the_strip(make_adata, kind):
     tc = lc.TrendClusterer(lineage="A", alpha=None, n_points=20, random_state=0).fit(adata)
     adata.uns["celltype_colors"] = PALETTES[kind]  # of A, B and stem
     expected = {"A": RED, "B": GREEN, "stem": BLUE}
-    (strip,) = tc._strips(adata, "celltype")
+    annotations = tc._result.reader.annotations(adata, "celltype", ["A"])
+    (strip,) = covariate_strips(annotations, tc.pseudotime_, tc.grid_lineage_)
     assert set(strip.categories) <= set(expected)
     assert len(strip.categories) > 1
     for level, color in strip.categories.items():

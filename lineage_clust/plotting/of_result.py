@@ -1,0 +1,74 @@
+"""What pictures take of the result of a fit: rows of genes, strips of covariates, labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.asking import fitted_value
+from ..errors import UnknownNameError, did_you_mean
+from ..results.result import FitResult
+from .covariates import covariate_strips
+from .strips import Strip
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap: Any = "viridis") -> list[Strip]:
+    """Return the strips of covariates."""
+    if covariate_key is None:
+        return []
+    if adata is None:
+        raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
+    names = list(dict.fromkeys(result.grid_lineage.tolist()))
+    annotations = result.reader.annotations(adata, covariate_key, names)
+    return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
+
+
+def value_label(result: FitResult) -> str:
+    """Return what scaled trends are called on an axis."""
+    scale = result.scale if isinstance(result.scale, str) else ""
+    return {"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(scale, "expression")
+
+
+def rows_of(result: FitResult, genes: Any) -> np.ndarray:
+    """Return the rows of genes, or raise an error that says why one has none."""
+    rows = {gene: row for row, gene in enumerate(result.genes)}
+    wanted = list(dict.fromkeys(result.named(names_in(genes))))
+    if not wanted:
+        raise ValueError("genes is empty. Name at least one, or pass None for all.")
+    for gene in wanted:
+        if gene in result.failed:
+            raise UnknownNameError(f"{gene!r} has no trend: {result.failed[gene]}")
+        if gene not in rows:
+            raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, rows)}")
+    return np.array([rows[gene] for gene in wanted])
+
+
+def clustered_rows(result: FitResult) -> np.ndarray:
+    """Return the rows that the clusterer was given: those that pass all bounds and are not constant."""
+    if len(result.grouped) == 0:
+        raise ValueError(
+            "There is nothing to draw: no gene was clustered. Look at gene_table_, or fit with alpha=None."
+        )
+    return result.grouped
+
+
+def of_clusterer(result: FitResult, attribute: str, what: str, instead: str) -> Any:
+    """Return a result that not every clusterer has, or raise an error that says which one has it."""
+    clustered_rows(result)
+    found = fitted_value(result.clusterer, attribute)
+    if found is None:
+        raise ValueError(f"{type(result.clusterer).__name__} has no {what} to draw. Fit with clusterer={instead}.")
+    return found
+
+
+def names_in(genes: Any) -> list:
+    """Return one name, or several, as a list."""
+    if isinstance(genes, str):
+        return [genes]
+    if np.ndim(genes) != 1:
+        raise TypeError(f"genes must be a name or a sequence of names; got {genes!r}.")
+    return list(genes)
