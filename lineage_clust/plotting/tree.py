@@ -80,6 +80,14 @@ def plot_tree(
     A division stands the farther left, the more distinct its two parts are. The number beside it is its support: agreement
     beyond chance of independent halves of the data on which of the two each gene belongs to (Cohen's kappa). Clusters of
     the current cut have a dot of their colour; the dashed line is the cut.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> tc = lc.TrendClusterer(random_state=0).fit(lc.datasets.bone_marrow(), lineage="Ery")
+    >>> tree, rows = tc.tree_, tc.scaled_trends_[tc.labels_ >= 0]
+    >>> plot_tree(tree, tc.tree_table_, tree.means(rows), tc.pseudotime_).get_xlabel()
+    ''
     """
     import matplotlib.pyplot as plt
 
