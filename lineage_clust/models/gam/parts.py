@@ -78,9 +78,8 @@ def collected(
         worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
         coefficients[:, worse] = np.nan
         explained[~worse] = np.maximum(explained[~worse], 0.0)
-    for gene in every:
-        if not np.all(np.isfinite(coefficients[:, gene])):
-            failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
+    for gene in every[~np.isfinite(coefficients[:, every]).all(axis=0)]:
+        failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
     quasi = gather("quasi", 0.0).astype(bool)
     failed.update({gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi) if gene in failed})
     explained[list(failed)] = np.nan

@@ -21,8 +21,8 @@ from .spectral import Spectrum, diagonalise_each
 
 _CHUNK_VALUES = 100_000  # at the nodes at a time: its few working arrays stay near the processor
 _TOLERANCE = 1e-11
-_SEARCHES = 2  # iterations that look at a grid of lambda
-_STEPS = (2, 6, 3)  # of Newton's method in lambda, in the first iterations and the others
+_SEARCHED = 1  # the iteration that looks at a grid of lambda
+_STEPS = (3, 6, 3)  # of Newton's method in lambda, in the first iterations and the others
 _FREEZE = 30  # iterations after which lambda is held, in case it cycles
 _HALVINGS = 12
 _START_EDF = 6.0
@@ -237,7 +237,7 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
             excess = total_squares - 2 * np.sum(sums * mu, axis=0) + weights[:, 0] @ mu**2 - weights[:, 0] @ mu
             theta = np.clip(weights[:, 0] @ mu**2 / np.maximum(excess, 1e-12), 0.05, 1e3)
     return TabledState(
-        genes, sums, squares, least, mu, eta, np.outer(constant, link.predictor(level)), np.zeros(n_genes), theta,
+        genes, sums, squares, least, mu, eta, np.outer(constant, link.predictor(level)), np.full(n_genes, np.log(max(rough, 1e-300))), theta,
         np.ones(n_genes), np.zeros(n_genes), np.zeros(n_genes, dtype=bool), np.zeros(n_genes, dtype=int), histogram,
     )  # fmt: skip
 
@@ -295,7 +295,7 @@ def _smoothed(problem: TabledProblem, state: TabledState, grams, cross, working,
     if functions is not None:
         proposal = np.empty_like(cross)
         functions.smooth_each(
-            grams, cross, problem.penalty, state.scale, chosen and iteration < _FREEZE, iteration < _SEARCHES,
+            grams, cross, problem.penalty, state.scale, chosen and iteration < _FREEZE, iteration == _SEARCHED,
             _STEPS[min(iteration, 2)],
             state.log_lambda, proposal,
         )  # fmt: skip

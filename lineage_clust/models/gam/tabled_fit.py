@@ -227,15 +227,18 @@ class _Check:
 
 def _refused(table: Table, likelihood: Likelihood, n_cells: int) -> dict[int, str]:
     """Return the reason of each gene whose values the family cannot have."""
+    family, (least, most, _) = likelihood.family, table.extremes.T
+    some_zeros = table.statistics[:, 4] < n_cells
+    least, most = (
+        np.where(some_zeros, bound(values, 0.0), values) for bound, values in ((np.minimum, least), (np.maximum, most))
+    )
+    least = np.where(np.isfinite(table.statistics[:, 0]), least, np.nan)
+    usual = (least >= family.lowest) & (most <= min(family.highest, 1e100)) & (most > 0) & (least < 1)
     failed = {}
-    whole = table.statistics[:, 4] == n_cells
-    for gene, (least, most, _) in enumerate(table.extremes):
-        low, high = (least, most) if whole[gene] else (min(least, 0.0), max(most, 0.0))
-        if not np.isfinite(table.statistics[gene, 0]):
-            low = np.nan
-        reason = likelihood.family.refuse(float(low), float(high), likelihood.link.name)
+    for gene in np.flatnonzero(~usual):
+        reason = family.refuse(float(least[gene]), float(most[gene]), likelihood.link.name)
         if reason is not None:
-            failed[gene] = reason
+            failed[int(gene)] = reason
     return failed
 
 
