@@ -15,7 +15,7 @@ from . import compiled_counts as places
 from .blocks import BlockedExpression
 from .fused import is_worthwhile
 
-_KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")}
+_KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # that are compiled for; others become double precision
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
 from ...expression.bands import Bands, make_bands
 from ...expression.count_table import Shares
@@ -17,7 +17,8 @@ _MOST_NODES = 12
 _MOST_LEVELS = 64  # combinations of covariates and groups, each of which has a grid of its own
 _N_PLACES = 401  # of the offset's density
 _EVERYWHERE = 0.02
-_FOR_OFFSETS = 5.0  # times the tolerance: errors of many cells alternate
+_FOR_OFFSETS = 2.0  # times the tolerance: errors of many cells alternate
+_HIGHEST_DEGREE = 5
 _FITTED = 4_000  # cells of a piece from which its nodes' rows are computed
 
 
@@ -113,7 +114,7 @@ def make_grid(
     powers
         Of exposures, that the likelihood depends on: 1 for counts.
     """
-    bands = make_bands(design.matrix, design.n_smooth)
+    bands = bands_of(design)
     levels, level_rows = _levels(bands.extra, groups)
     if level_rows is None:
         return None
@@ -121,7 +122,7 @@ def make_grid(
     along_offset, offset_nodes = _offset_shares(offset, weights, tolerance, powers)
     pieces, columns, coordinate = _pieces(bands, design)
     n_pieces = int(pieces.max()) + 1
-    n_along = max(n_nodes_for(_STEEP, tolerance), 2)
+    n_along = max(n_nodes_for(_STEEP, tolerance), 2, _degree(bands) + 1)
     along = np.empty((len(weights), n_along))
     smooth_rows = np.zeros((n_pieces * n_along, design.n_smooth))
     order = np.argsort(pieces, kind="stable")
@@ -224,6 +225,20 @@ def _error(places: np.ndarray, held: np.ndarray, nodes: np.ndarray, powers: tupl
     return float(np.sqrt(max(told @ error**2 for error in errors) / told.sum()))
 
 
+def bands_of(design: Design) -> Bands:
+    """Return the Bands of a design, also of one with many zeros that is stored as an array."""
+    matrix = design.matrix
+    if not sparse.issparse(matrix) and 2 * np.count_nonzero(matrix) <= matrix.size:
+        matrix = sparse.csr_array(matrix)
+    return make_bands(matrix, design.n_smooth)
+
+
+def _degree(bands: Bands) -> int:
+    """Return the degree of splines by the number of columns that a row uses, of those with few."""
+    used = int(np.count_nonzero(bands.values[:1000], axis=1).max(initial=1))
+    return min(used - 1, _HIGHEST_DEGREE)
+
+
 def _pieces(bands: Bands, design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the piece of each cell, the columns that each piece uses, and where each cell is along the curve."""
     width, n_smooth = bands.values.shape[1], bands.n_banded
@@ -234,8 +249,10 @@ def _pieces(bands: Bands, design: Design) -> tuple[np.ndarray, np.ndarray, np.nd
         coordinate += bands.values[:, band] * direction[starts + band]
     if width < n_smooth:
         return starts, np.arange(n_smooth - width + 1)[:, None] + np.arange(width), coordinate
-    ends = np.quantile(coordinate, np.linspace(0, 1, n_smooth + 1)[1:-1])
-    pieces = np.searchsorted(ends, coordinate)
+    pieces = np.argmax(bands.values != 0, axis=1)
+    if not pieces.any():  # every curve is everywhere
+        ends = np.quantile(coordinate, np.linspace(0, 1, n_smooth + 1)[1:-1])
+        pieces = np.searchsorted(ends, coordinate)
     return pieces, np.tile(np.arange(n_smooth), (n_smooth, 1)), coordinate
 
 

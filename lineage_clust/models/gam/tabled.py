@@ -237,9 +237,21 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
             excess = total_squares - 2 * np.sum(sums * mu, axis=0) + weights[:, 0] @ mu**2 - weights[:, 0] @ mu
             theta = np.clip(weights[:, 0] @ mu**2 / np.maximum(excess, 1e-12), 0.05, 1e3)
     return TabledState(
-        genes, sums, squares, least, mu, eta, np.outer(constant, link.predictor(level)), np.full(n_genes, np.log(max(rough, 1e-300))), theta,
-        np.ones(n_genes), np.zeros(n_genes), np.zeros(n_genes, dtype=bool), np.zeros(n_genes, dtype=int), histogram,
-    )  # fmt: skip
+        genes,
+        sums,
+        squares,
+        least,
+        mu,
+        eta,
+        coefficients=np.outer(constant, link.predictor(level)),
+        log_lambda=np.full(n_genes, np.log(max(rough, 1e-300))),
+        theta=theta,
+        scale=np.ones(n_genes),
+        information=np.zeros(n_genes),
+        converged=np.zeros(n_genes, dtype=bool),
+        n_iter=np.zeros(n_genes, dtype=int),
+        histogram=histogram,
+    )
 
 
 def _start_lambda(problem: TabledProblem) -> float:

@@ -9,7 +9,6 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
-from ...expression.bands import make_bands
 from ...expression.count_table import Table, Wanted, count_table
 from ...utils.progress import bar
 from ..links import Link
@@ -17,7 +16,7 @@ from .counted import Histogram
 from .design import Design
 from .gaussian import FitResult
 from .glm import summarise
-from .grid import Grid, make_grid
+from .grid import Grid, bands_of, make_grid
 from .parts import Part, collected
 from .pirls import Likelihood, fit_genes, shrunk_sizes
 from .pirls import make_problem as make_exact_problem
@@ -26,7 +25,7 @@ from .tabled import TabledProblem, TabledState, begin, chunk_size, fit_chunk, ma
 from .tabled_results import summarise as summarise_table
 
 _LINKS = ("log", "logit")
-_POWERS = {"gamma": (-1.0,), "inverse_gaussian": (-1.0, -2.0)}  # of the mean, in the loss
+_POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # of the mean, in loss and scale
 _WORTHWHILE = 5  # cells a node
 _LEAST_CELLS = 2_000
 _CHECKED = 200  # cells
@@ -94,7 +93,7 @@ def fit_tabled(
         least_loss=None if family.name == "negative_binomial" else family.least_loss,
     )
     table = count_table(Y, grid.shares, wanted)
-    gram = make_bands(design.matrix, design.n_smooth).gram(weights)
+    gram = bands_of(design).gram(weights)
     spectrum = diagonalise(gram, design.penalty)
     problem = make_problem(
         grid, spectrum, design.constant, weights, offset if add_exposures else None, likelihood, smoothing

@@ -142,7 +142,7 @@ def _prior_inflation(problem: TabledProblem, state: TabledState, grams: np.ndarr
     functions, log_lambda = compiled(), state.log_lambda.copy()
     if functions is not None:
         functions.smooth_each(
-            information * grams, information * cross, problem.penalty, np.ones(len(cross)), True, False, 6, log_lambda,
+            information * grams, information * cross, problem.penalty, np.ones(len(cross)), True, True, 6, log_lambda,
             np.empty_like(cross),
         )  # fmt: skip
     else:
