@@ -87,7 +87,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
     least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
     losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
-    to_effects = effect_map(grams, *design.centring())
+    to_effects = effect_map(grams, *design.centring)
     effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     statistic, pvalue = SmoothTests(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from scipy import linalg, sparse
 
 from ...expression.bands import Bands, make_bands
 from ...expression.count_table import Shares
 from .design import Design
 
-_STEEP = 0.5  # half of the change of a predictor between two knots that the tolerance is meant for
 _MOST_NODES = 12
 _MOST_LEVELS = 64  # combinations of covariates and groups, each of which has a grid of its own
 _N_PLACES = 401  # of the offset's density
@@ -94,6 +94,7 @@ def make_grid(
     groups: np.ndarray | None = None,
     log_link: bool = True,
     powers: tuple[float, ...] = (1.0,),
+    steep: float = 0.5,
 ) -> Grid | None:
     """Return the Grid of a design, or `None` if there is none: its rows are no curve, or there are too many covariates.
 
@@ -113,6 +114,8 @@ def make_grid(
         Whether the offset is the logarithm of an exposure.
     powers
         Of exposures, that the likelihood depends on: 1 for counts.
+    steep
+        Half of the change of a predictor between two knots for which the tolerance is to be met.
     """
     bands = bands_of(design)
     levels, level_rows = _levels(bands.extra, groups)
@@ -122,7 +125,8 @@ def make_grid(
     along_offset, offset_nodes = _offset_shares(offset, weights, tolerance, powers)
     pieces, columns, coordinate = _pieces(bands, design)
     n_pieces = int(pieces.max()) + 1
-    n_along = max(n_nodes_for(_STEEP, tolerance), 2, _degree(bands) + 1)
+    degree = _degree(bands)
+    n_along = max(n_nodes_for(steep, tolerance), 2, degree + 1)
     along = np.empty((len(weights), n_along))
     smooth_rows = np.zeros((n_pieces * n_along, design.n_smooth))
     order = np.argsort(pieces, kind="stable")
@@ -133,9 +137,10 @@ def make_grid(
         if len(cells) == 0:
             continue
         values = bands.values[cells]
-        along[cells], rows = _along_piece(values, coordinate[cells], n_along)
-        if np.abs(along[cells] @ rows - values).max() > 0.1 * tolerance * size:
+        piece_nodes = _along_piece(values, coordinate[cells], n_along, degree, 0.1 * tolerance * size)
+        if piece_nodes is None:
             return None
+        along[cells], rows = piece_nodes
         smooth_rows[piece * n_along : (piece + 1) * n_along, columns[piece]] = rows
     n_off = len(offset_nodes)
     # nodes: level, then place, then offset
@@ -271,18 +276,30 @@ def _straight(penalty: np.ndarray, constant: np.ndarray | None) -> np.ndarray:
     return free[:, np.argmax(np.linalg.norm(free, axis=0))]
 
 
-def _along_piece(values: np.ndarray, coordinate: np.ndarray, n_along: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return shares `(n_cells, n_along)` of the cells of a piece, and the rows `(n_along, width)` at its nodes."""
+def _along_piece(
+    values: np.ndarray, coordinate: np.ndarray, n_along: int, degree: int, precision: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return shares `(n_cells, n_along)` of the cells of a piece, and the rows `(n_along, width)` at its nodes.
+
+    `None` if rows are no polynomials of the coordinate to a precision, of the least degree that does or of `n_along - 1`.
+    """
     lowest, width = coordinate.min(), np.ptp(coordinate)
-    middle = lowest + 0.5 * width
-    nodes = middle + 0.5 * max(width, 1e-12 * max(abs(lowest), 1.0)) * _chebyshev(n_along)
+    half = 0.5 * max(width, 1e-12 * max(abs(lowest), 1.0))
     found = np.unique(coordinate) if len(coordinate) < 100 else np.zeros(n_along + 1)
-    if len(found) <= n_along:  # as they are
-        nodes[: len(found)] = found
-        nodes[len(found) :] = lowest + width + (1.0 + np.arange(n_along - len(found))) * max(width, 1.0)
+    if len(found) <= n_along:  # as they are; no cell has a share of the others, which are not to be far away for all that
+        first = np.array([np.flatnonzero(coordinate == place)[0] for place in found])
+        nodes = np.concatenate([found, lowest + 2 * half * (2.0 + np.arange(n_along - len(found)))])
+        rows = values[np.concatenate([first, np.full(n_along - len(found), first[0])])]
+        return _lagrange(coordinate, nodes), rows
+    nodes = lowest + half + half * _chebyshev(n_along)
     shares = _lagrange(coordinate, nodes)
     some = np.argsort(coordinate)[:: max(1, len(values) // _FITTED)]
-    return shares, linalg.lstsq(shares[some], values[some], cond=1e-12)[0]
+    for order in (min(degree, n_along - 1), n_along - 1):
+        powers, at_nodes = (chebvander((x - lowest) / half - 1, order) for x in (coordinate[some], nodes))
+        rows = at_nodes @ linalg.lstsq(powers, values[some], cond=1e-13)[0]
+        if np.abs(shares @ rows - values).max() <= precision:
+            return shares, rows
+    return None
 
 
 def _chebyshev(count: int) -> np.ndarray:

@@ -114,7 +114,7 @@ def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:
 
 def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndarray:
     """Return what :func:`lineage_clust.models.gam.design.effect_map` does, up to a rotation, for coefficients on modes."""
-    centred, to_centred = design.centring()
+    centred, to_centred = design.centring
     if centred.shape[1] == 0:
         return np.zeros((len(plain), 0, basis.shape[1]))
     squares = centred.T @ plain @ centred

@@ -9,7 +9,7 @@ from lineage_clust.errors import NoTrendError
 from lineage_clust.expression import sources
 from lineage_clust.expression.blocks import BlockedExpression
 from lineage_clust.models import GAM
-from lineage_clust.models.gam import tabled, tabled_fit, tabled_results
+from lineage_clust.models.gam import tabled, tabled_results, tabled_runs
 
 DRAW = {
     "poisson": lambda mu, rng: rng.poisson(mu),
@@ -51,9 +51,11 @@ class Cells:
     def exact_genes(self, monkeypatch):
         """Return a list to which genes that are fitted from the cells will be added."""
         genes = []
-        plain = tabled_fit._Exact.__call__
+        plain = tabled_runs.ExactFits.__call__
         monkeypatch.setattr(
-            tabled_fit._Exact, "__call__", lambda self, some, theta: (genes.extend(some), plain(self, some, theta))[1]
+            tabled_runs.ExactFits,
+            "__call__",
+            lambda self, some, theta: (genes.extend(some), plain(self, some, theta))[1],
         )
         return genes
 
@@ -108,7 +110,7 @@ def test_with_every_option(options):
 
 def test_without_a_penalty():
     """Then errors are noise of a curve that follows noise: small beside its standard error, if not beside its range."""
-    cells = Cells(spread=0.0)
+    cells = Cells(spread=0.0, level=(1.5, 3), size=0.5)
     one, other = cells.fit(smoothing=0.0), cells.fit(False, smoothing=0.0)
     (trend, _), (exact, se) = (gam.predict(cells.rows, return_std=True) for gam in (one, other))
     assert (np.abs(trend - exact) / se).max() < 0.2
@@ -181,14 +183,18 @@ def test_depth_that_varies_a_hundredfold():
     assert_agree(cells.fit(), cells.fit(False), cells.rows)
 
 
-def test_a_trend_too_steep_for_the_grid_is_fitted_from_the_cells(monkeypatch):
-    cells = Cells(n_cells=3000, spread=0.0)
-    steep = 3 + 40 * np.tanh((cells.t[:, 0] - 0.4) / 0.02) / 10
+@pytest.mark.parametrize("n_cells", [400, 3000])
+def test_a_steep_trend_is_fitted_on_a_finer_grid_or_from_the_cells(n_cells, monkeypatch):
+    """The finer grid has fewer nodes than 3,000 cells, and more than 400."""
+    cells = Cells(n_cells=n_cells, spread=0.0)
+    steep = 3 + 4 * np.tanh((cells.t[:, 0] - 0.4) / 0.02)
     cells.Y[:, 2] = np.random.default_rng(0).poisson(np.exp(steep))
-    exact_genes = cells.exact_genes(monkeypatch)
-    one, other = cells.fit(), cells.fit(False)
-    assert exact_genes == [2]
-    assert_agree(one, other, cells.rows)
+    exact_genes, sizes = cells.exact_genes(monkeypatch), []
+    plain = tabled_runs.count_table
+    monkeypatch.setattr(tabled_runs, "count_table", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
+    assert_agree(cells.fit(), cells.fit(False), cells.rows)
+    assert sizes == ([10] if n_cells == 400 else [10, 1])
+    assert exact_genes == ([2] if n_cells == 400 else [])
 
 
 def test_values_that_sums_do_not_suffice_for_are_fitted_from_the_cells(monkeypatch):
@@ -231,8 +237,8 @@ def test_if_every_gene_fails_it_says_why():
 def test_automatic_choice(monkeypatch):
     """The grid where cells are many; the cells themselves where they are few, and in what sums do not suffice for."""
     used = []
-    plain = tabled_fit.count_table
-    monkeypatch.setattr(tabled_fit, "count_table", lambda *args: used.append(1) or plain(*args))
+    plain = tabled_runs.count_table
+    monkeypatch.setattr(tabled_runs, "count_table", lambda *args: used.append(1) or plain(*args))
     Cells("poisson", n_cells=2500, n_genes=2).fit("auto")
     assert len(used) == 1
     Cells("poisson", n_cells=500, n_genes=2).fit("auto")
