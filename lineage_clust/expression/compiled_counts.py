@@ -18,13 +18,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..utils.compiling import compiled
+from .count_bins import LARGEST, N_SMALL, PER_OCTAVE
 
-N_STATISTICS = 11
-N_EXTREMES = 3
-N_SMALL = 64  # values below have a bin of their own
-PER_OCTAVE = 8  # nodes of the histogram above
-N_BINS = N_SMALL + 26 * PER_OCTAVE
-LARGEST = 2.0**31
 _FEWEST = 16  # most values are less: their bins are kept where the processor has them at hand
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ..utils.compiling import can_compile
-from . import compiled_counts as places
+from . import count_bins as places
 from .blocks import BlockedExpression
 from .fused import is_worthwhile
 
@@ -96,7 +96,8 @@ class Table:
     squares
         The same of the squared values; `(0, n_nodes)` if they were not asked for.
     histogram
-        `(n_genes, N_BINS)` weights of the cells with each value, see :func:`values_of_bins`; `(0, N_BINS)` likewise.
+        `(n_genes, N_BINS)` weights of the cells with each value, `(0, N_BINS)` likewise; see
+        :func:`lineage_clust.expression.count_bins.values_of_bins`.
     statistics
         `(n_genes, N_STATISTICS)`: weighted sums of values, squares, values and squares in units of a cell of offset 0;
         number and weight of the values that are not 0; weighted sum of least losses; number of values that are no counts;
@@ -202,15 +203,16 @@ def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, 
     lines = np.full(n_cells, -1, dtype=np.int32)
     lines[slice(None) if kept is None else kept] = np.arange(len(shares))
     table = Table.empty(n_genes, shares.n_nodes, wanted)
-    if is_worthwhile(block.nnz) and compiled() is not None:
+    functions = compiled() if is_worthwhile(block.nnz) else None
+    if functions is not None:
         weighted = shares.values * shares.weights[:, None]
         least = np.zeros(0) if wanted.least_loss is None else wanted.least_loss(block.data.astype(np.float64))
         if block.format == "csr":
             begins = np.zeros(n_cells, dtype=np.int32)
             begins[lines >= 0] = shares.starts
-            function, order = places.tabulate_rows, np.argsort(begins, kind="stable")
+            function, order = functions.tabulate_rows, np.argsort(begins, kind="stable")
         else:
-            function, order = places.tabulate_columns, np.arange(n_genes)
+            function, order = functions.tabulate_columns, np.arange(n_genes)
         function(
             block.data, least, block.indices, block.indptr, order, lines, shares.starts.astype(np.int32), weighted,
             shares.weights, np.exp(-shares.offsets), shares.offsets, of_all, table.sums, table.squares, table.histogram,
@@ -224,7 +226,11 @@ def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, 
 @cache
 def compiled() -> ModuleType | None:
     """Return the compiled functions, or `None` without numba."""
-    return places if can_compile() else None
+    if not can_compile():
+        return None
+    from . import compiled_counts
+
+    return compiled_counts
 
 
 @np.errstate(invalid="ignore", over="ignore")
@@ -278,15 +284,3 @@ def _count(values: np.ndarray, weights: np.ndarray, genes: np.ndarray, table: Ta
     )
     for step, cubic in enumerate(cubics):
         np.add.at(table.histogram, (genes[large], places.N_SMALL + first + step), weights * cubic)
-
-
-def values_of_bins() -> np.ndarray:
-    """Return the value of each bin of a histogram `(N_BINS,)`.
-
-    Examples
-    --------
-    >>> values_of_bins()[[0, 1, 63, 64, 72]].tolist()
-    [0.0, 1.0, 63.0, 64.0, 128.0]
-    """
-    above = np.arange(places.N_BINS - places.N_SMALL) / places.PER_OCTAVE
-    return np.concatenate([np.arange(places.N_SMALL), places.N_SMALL * 2.0**above])

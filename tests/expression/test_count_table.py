@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.special import digamma
 
-from lineage_clust.expression import compiled_counts, count_table, fused
+from lineage_clust.expression import count_table, fused
 from lineage_clust.expression.blocks import BlockedExpression
-from lineage_clust.expression.count_table import Shares, Wanted, block_table, values_of_bins
+from lineage_clust.expression.count_bins import values_of_bins
+from lineage_clust.expression.count_table import Shares, Wanted, block_table
 
 WANTED = Wanted(squares=True, histogram=True, least_loss=np.square)
 FIELDS = ("sums", "squares", "histogram", "statistics", "extremes")
@@ -24,8 +25,9 @@ def way(request, monkeypatch):
     if request.param != "without numba":
         pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
     if request.param == "as Python":
+        functions = count_table.compiled()
         for name in LOOPS:
-            monkeypatch.setattr(compiled_counts, name, getattr(compiled_counts, name).py_func)
+            monkeypatch.setattr(functions, name, getattr(functions, name).py_func)
 
 
 def problem(n_cells=50, n_genes=7, seed=0, dtype=np.float32):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from ...expression.compiled_counts import N_SMALL
-from ...expression.count_table import values_of_bins
+from ...expression.count_bins import N_SMALL, values_of_bins
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Histogram:
 
     Examples
     --------
-    >>> from lineage_clust.expression.compiled_counts import N_BINS
+    >>> from lineage_clust.expression.count_bins import N_BINS
     >>> bins = np.zeros((1, N_BINS))
     >>> bins[0, [1, 3]] = 2.0, 1.0  # two cells with one molecule, one with three
     >>> first, second = Histogram.of(bins).sums(np.array([0.5]))  # 3 / 0.5 + 1 / 1.5 + 1 / 2.5

@@ -286,7 +286,9 @@ def _along_piece(
     lowest, width = coordinate.min(), np.ptp(coordinate)
     half = 0.5 * max(width, 1e-12 * max(abs(lowest), 1.0))
     found = np.unique(coordinate) if len(coordinate) < 100 else np.zeros(n_along + 1)
-    if len(found) <= n_along:  # as they are; no cell has a share of the others, which are not to be far away for all that
+    if (
+        len(found) <= n_along
+    ):  # as they are; no cell has a share of the others, which are not to be far away for all that
         first = np.array([np.flatnonzero(coordinate == place)[0] for place in found])
         nodes = np.concatenate([found, lowest + 2 * half * (2.0 + np.arange(n_along - len(found)))])
         rows = values[np.concatenate([first, np.full(n_along - len(found), first[0])])]
