@@ -122,7 +122,7 @@ def time_mgcv(t, weights, offset, genes: np.ndarray) -> dict[str, float] | None:
 
 
 def measure_file(n_cells: int, n_genes: int, density: float) -> dict:
-    """Return, of a backed file, times of reading it and of fits from it, each in a process of its own with its peak memory."""
+    """Return, of a backed file, times of reading it and of fits from it, each in a process of its own."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "cells.h5ad"
         found: dict = {"n_values": write_file(path, n_cells, n_genes, density, None, counts=True), "n_cells": n_cells}
@@ -156,7 +156,7 @@ def report(fits: list[dict], file: dict) -> str:
         per_gene = 1e3 / found["n_genes"]
         grid, gaussian = found["grid"], found["gaussian"]
         lines.append(
-            f"{found['n_genes']:,} genes x {found['n_cells']:,} cells, milliseconds a gene: wall clock (processor)"
+            f"{found['n_genes']:,} genes x {found['n_cells']:,} cells, milliseconds a gene: seconds (processor)"
         )
         lines.append(f"  from the grid         {per_gene * grid['seconds']:9.3f} ({per_gene * grid['processor']:.3f})")
         cells, each = found["cells"], 1e3 / found["n_exact"]
@@ -172,8 +172,9 @@ def report(fits: list[dict], file: dict) -> str:
             )
         near = found["agreement"]
         lines.append(
-            f"  trends apart by {near['range_median']:.1e} of their range in the median, {near['range_99']:.1e} for 99 % of "
-            f"genes ({near['se_99']:.1e} standard errors); theta {near['theta_99']:.1e}; log10 p {near['log10_p_median']:.1e}\n"
+            f"  trends apart by {near['range_median']:.1e} of their range in the median, {near['range_99']:.1e} for 99 % "
+            f"of genes ({near['se_99']:.1e} standard errors); theta {near['theta_99']:.1e}, "
+            f"log10 p {near['log10_p_median']:.1e}\n"
         )
     lines.append(f"File of {file['n_values']:,} values in {file['n_cells']:,} cells: wall clock (processor), seconds")
     for what in ("read", "gaussian", "poisson", "negative_binomial"):

@@ -16,6 +16,7 @@ from .blocks import BlockedExpression
 from .fused import is_worthwhile
 
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # that are compiled for; others become double precision
+_LOOKED_UP = 2**12
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, 
     functions = compiled() if is_worthwhile(block.nnz) else None
     if functions is not None:
         weighted = shares.values * shares.weights[:, None]
-        least = np.zeros(0) if wanted.least_loss is None else wanted.least_loss(block.data.astype(np.float64))
+        least = np.zeros(0) if wanted.least_loss is None else _least_losses(block.data, wanted.least_loss)
         if block.format == "csr":
             begins = np.zeros(n_cells, dtype=np.int32)
             begins[lines >= 0] = shares.starts
@@ -221,6 +222,15 @@ def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, 
         return table
     _add(block.tocoo(), lines, shares, wanted, of_all, table)
     return table
+
+
+@np.errstate(invalid="ignore")
+def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
+    """Return a function of values; of integers, which are few different ones, it is looked up."""
+    whole = values.astype(np.int32)
+    if len(values) and whole.min() >= 0 and whole.max() < _LOOKED_UP and np.array_equal(whole, values):
+        return function(np.arange(whole.max() + 1.0))[whole]
+    return function(values.astype(np.float64))
 
 
 @cache

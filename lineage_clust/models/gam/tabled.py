@@ -351,10 +351,11 @@ def _roughness(problem: TabledProblem, state: TabledState, columns=slice(None), 
     return np.exp(state.log_lambda[columns]) * (problem.penalty @ coefficients**2)
 
 
-def loss_of(problem: TabledProblem, state: TabledState, mu: np.ndarray, columns=slice(None)) -> np.ndarray:
+def loss_of(problem: TabledProblem, state: TabledState, mu: np.ndarray, columns=slice(None), eta=None) -> np.ndarray:
     """Return the loss of means at the nodes, summed over the cells, `(n_genes,)`."""
     family = problem.likelihood.family
-    return family.loss(state.sums[:, columns], mu, state.theta[columns], problem.weights).sum(axis=0)
+    log_mu = eta if problem.likelihood.link.name == "log" else None
+    return family.loss(state.sums[:, columns], mu, state.theta[columns], problem.weights, log_mu).sum(axis=0)
 
 
 def _deviance(problem: TabledProblem, state: TabledState) -> np.ndarray:
@@ -375,7 +376,7 @@ def _descend(problem: TabledProblem, state: TabledState, proposal: np.ndarray, f
     def place(coefficients, columns):
         eta = problem.rows @ coefficients + problem.offset
         mu = likelihood.link.mean(eta)
-        loss = loss_of(problem, state, mu, columns)
+        loss = loss_of(problem, state, mu, columns, eta)
         loss = np.where(likelihood.impossible(eta, mu), np.inf, loss)
         return eta, mu, loss + _roughness(problem, state, columns, coefficients)
 
@@ -383,7 +384,7 @@ def _descend(problem: TabledProblem, state: TabledState, proposal: np.ndarray, f
     if first:
         before = place(state.coefficients, every)[2]
     else:
-        before = loss_of(problem, state, state.mu) + _roughness(problem, state)
+        before = loss_of(problem, state, state.mu, eta=state.eta) + _roughness(problem, state)
     size = np.abs(before) + problem.total
     eta, mu, after = place(proposal, every)
     for _ in range(_HALVINGS):
