@@ -10,7 +10,8 @@ from .posterior import GenePosterior
 from .significance import SmoothTests
 from .smoothing import minimise, reml_known_scale
 from .spectral import diagonalise_each
-from .tabled import TabledProblem, TabledState, compiled, loss_of, pearson_of
+from .tabled import TabledState, compiled, loss_of, pearson_of
+from .tabled_problem import TabledProblem
 
 
 def summarise(

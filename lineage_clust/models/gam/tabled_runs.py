@@ -20,7 +20,8 @@ from .parts import Part
 from .pirls import Likelihood, fit_genes
 from .pirls import make_problem as make_exact_problem
 from .spectral import Spectrum
-from .tabled import TabledProblem, TabledState, begin, chunk_size, fit_chunk, make_problem
+from .tabled import TabledState, begin, chunk_size, fit_chunk
+from .tabled_problem import TabledProblem, make_problem
 from .tabled_results import summarise as summarise_table
 
 _CHECKED = 200  # cells
