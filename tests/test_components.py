@@ -122,7 +122,13 @@ def test_every_model_of_a_mapping_must_be_one(model):
 def test_only_models_of_counts_that_take_an_offset_get_size_factors():
     assert are_of_counts(GAM("negative_binomial"))
     assert are_of_counts({"a": GAM("poisson"), "*": GAM("negative_binomial")})
-    for model in (None, Ridge(), GAM("poisson", "identity"), PyGAM("poisson", "log"), {"a": GAM(), "*": GAM("poisson")}):
+    for model in (
+        None,
+        Ridge(),
+        GAM("poisson", "identity"),
+        PyGAM("poisson", "log"),
+        {"a": GAM(), "*": GAM("poisson")},
+    ):
         assert not are_of_counts(model)
 
 
