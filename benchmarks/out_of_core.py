@@ -26,10 +26,12 @@ from .memory import _resident
 _CELLS_A_BLOCK = 10_000
 
 
-def write_file(path: Path, n_cells: int, n_genes: int, density: float, compression: str | None, seed: int = 0) -> int:
+def write_file(
+    path: Path, n_cells: int, n_genes: int, density: float, compression: str | None, seed: int = 0, counts: bool = False
+) -> int:
     """Write an h5ad file block by block, CSR in float32, and return how many values are not zero.
 
-    Half of the genes have a peak somewhere along pseudotime, the others are flat.
+    Half of the genes have a peak somewhere along pseudotime, the others are flat. Values are logs, or the counts themselves.
     """
     rng = np.random.default_rng(seed)
     time = rng.uniform(0, 1, n_cells)
@@ -59,9 +61,9 @@ def write_file(path: Path, n_cells: int, n_genes: int, density: float, compressi
             chance = np.minimum(level * (1 + height * np.exp(-(((t - peak) / 0.15) ** 2))), 0.95)
             drawn = rng.random(chance.shape, dtype=np.float32)
             cells, genes = np.nonzero(drawn < chance)
-            counts = 1 + np.floor(-np.log((drawn[cells, genes] + 1e-9) / chance[cells, genes]))
+            found = 1 + np.floor(-np.log((drawn[cells, genes] + 1e-9) / chance[cells, genes]))
             n_before = int(indptr[-1][-1])
-            for name, values in (("data", np.log1p(counts)), ("indices", genes)):
+            for name, values in (("data", found if counts else np.log1p(found)), ("indices", genes)):
                 stored[name].resize((n_before + len(cells),))
                 stored[name][n_before:] = values
             indptr.append(n_before + np.cumsum(np.bincount(cells, minlength=len(t))))

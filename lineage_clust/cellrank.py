@@ -197,6 +197,7 @@ def cluster_lineage(
         n_points=n_points,
         scale="zscore" if norm else None,
         alpha=None,
+        offset=None,
         callback=_by_symbol(callback, ids),
         n_jobs=n_jobs,
         backend=backend,

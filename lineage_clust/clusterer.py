@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,7 @@ from .lineage.gene_names import gene_ids
 from .lineage.labels_of_cells import labels_may_come_second
 from .lineage.lineage import check_anndata, distinct_names, resolve_genes
 from .lineage.lineage_keys import check_distinct
+from .lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from .lineage.reader import Reader
 from .lineage.value_checks import check_values
 from .plotting import views
@@ -34,7 +36,7 @@ from .results.result import FitResult, FromResult, result_of
 from .settings import Settings
 from .trends.fitter import TrendFitter, check_callback
 from .trends.gene_trends import GeneTrends
-from .trends.pairing import families, resolve_pair
+from .trends.pairing import are_of_counts, families, resolve_pair
 from .utils.constraints import check_constraints
 from .utils.memory import check_points
 from .utils.types import Names
@@ -96,8 +98,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         fitted genes are found by their identifiers.
     covariates : sequence of str, default=None
         obs keys of unpenalised terms; trends are predicted at their weighted average.
-    offset : str or array of shape (n_cells,), default=None
-        Known part of the linear predictor: an obs key, "size_factors" or an array. Trends are predicted at offset 0.
+    offset : str, array of shape (n_cells,) or None, default="auto"
+        Known part of the linear predictor: an obs key, "size_factors" or an array; `None` for none. "size_factors" is the log
+        of each cell's total over all genes of `adata` (of the layer), less its weighted mean. "auto" takes it with models of
+        counts, the families "poisson" and "negative_binomial" with a log link, and nothing with others. Trends are
+        predicted at offset 0: with size factors they are counts in a cell of average depth.
     n_points : int, default=200
         Number of grid points of a lineage.
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
@@ -297,16 +302,19 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         chosen = self.lineage if lineage is None else lineage
         names = distinct_names(chosen) if isinstance(chosen, (list, tuple)) else [chosen]
         check_distinct(adata, names, self.lineage_key)
-        smoother, model = resolve_pair(self.smoother, self.model, covariates=self.covariates, offset=self.offset)
+        offset = self.offset
+        if isinstance(offset, str) and offset == AUTOMATIC:
+            offset = SIZE_FACTORS if self.callback is None and are_of_counts(self.model) else None
+        smoother, model = resolve_pair(self.smoother, self.model, covariates=self.covariates, offset=offset)
         clusterer = with_defaults(resolve("clusterer", self.clusterer), random_state=self.random_state)
         model = with_defaults(model, random_state=self.random_state)
-        check_callback(self.callback, self.covariates, self.offset)
-        symbols, reader = self.gene_symbols, Reader.of(self)
+        check_callback(self.callback, self.covariates, offset)
+        symbols, reader = self.gene_symbols, replace(Reader.of(self), offset=offset)
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
         ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)
         check_points(self.n_points, len(genes) * len(names))
         lineages = [reader.read(adata, name, genes) for name in names]
-        check_values(adata, lineages, families(self.model), layer=self.layer, use_raw=self.use_raw, offset=self.offset)
+        check_values(adata, lineages, families(self.model), layer=self.layer, use_raw=self.use_raw, offset=offset)
         fitter = TrendFitter(
             smoother, model, self.n_points, self.callback, self.filter_cells, reader.for_callbacks(self.filter_cells),
             self.n_jobs, self.backend, self.show_progress_bar,

@@ -51,7 +51,7 @@ class Settings(BaseEstimator):
         filter_cells: float | None = None,
         gene_symbols: str | None = None,
         covariates: Sequence[str] | None = None,
-        offset: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = "auto",
         n_points: int = 200,
         scale: Any = "zscore",
         alpha: float | None = 0.01,

@@ -318,6 +318,15 @@ def test_an_offset_is_taken_off(adata):
     np.testing.assert_array_equal(by_array.trends_, fit(cells, offset="depth").trends_)
 
 
+def test_models_of_counts_take_size_factors_unless_told_otherwise(adata):
+    def trends(**params):
+        return fit(adata, model=GAM("negative_binomial"), layer="counts", **params).trends_
+
+    np.testing.assert_array_equal(trends(), trends(offset="size_factors"))
+    assert np.abs(trends() - trends(offset=None)).max() > 1e-3
+    np.testing.assert_array_equal(fit(adata).trends_, fit(adata, offset=None).trends_)
+
+
 # ---- which genes are clustered
 
 

@@ -11,7 +11,7 @@ from lineage_clust.components import DEFAULTS, resolve
 from lineage_clust.contracts.slots import with_defaults
 from lineage_clust.models import PyGAM, RegressorModel
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, GaussianProcessSmoother
-from lineage_clust.trends.pairing import PASSTHROUGH, adapt, resolve_pair, smoother_for
+from lineage_clust.trends.pairing import PASSTHROUGH, adapt, are_of_counts, resolve_pair, smoother_for
 
 PIPELINE = make_pipeline(SplineTransformer(), Ridge())
 
@@ -117,6 +117,19 @@ def test_pairs_that_do_not(arguments, message):
 def test_every_model_of_a_mapping_must_be_one(model):
     with pytest.raises(TypeError, match="model must"):
         resolve_pair(None, model)
+
+
+def test_only_models_of_counts_that_take_an_offset_get_size_factors():
+    assert are_of_counts(GAM("negative_binomial"))
+    assert are_of_counts({"a": GAM("poisson"), "*": GAM("negative_binomial")})
+    for model in (
+        None,
+        Ridge(),
+        GAM("poisson", "identity"),
+        PyGAM("poisson", "log"),
+        {"a": GAM(), "*": GAM("poisson")},
+    ):
+        assert not are_of_counts(model)
 
 
 @pytest.mark.parametrize(("model", "arguments"), [(GAM(), {}), (PyGAM(), {})])

@@ -175,7 +175,8 @@ def test_other_families_take_a_bounded_number_of_passes(make_adata, tmp_path, re
     adata = make_adata(300, 12, kind=kind)
     adata.X, adata.raw = adata.layers["counts"].copy(), None
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
-    one, other = fitted(stored, model, memory_budget="14KB" if kind == "dense" else "10KB"), fitted(adata, model)
+    budget = "14KB" if kind == "dense" else "10KB"
+    one, other = fitted(stored, model, offset=None, memory_budget=budget), fitted(adata, model, offset=None)
     np.testing.assert_allclose(one.trends_, other.trends_, rtol=1e-6, atol=1e-8)
     np.testing.assert_array_equal(one._result.gene_means, other._result.gene_means)
     assert list(one.gene_table_["note"]) == list(other.gene_table_["note"])

@@ -13,6 +13,7 @@ from ..utils.checking import as_vector
 from .columns import numbers_in
 
 SIZE_FACTORS = "size_factors"
+AUTOMATIC = "auto"  # size factors, where counts are modelled
 
 
 def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
@@ -63,7 +64,7 @@ def _from_obs(adata: AnnData, key: str) -> np.ndarray:
     if key not in adata.obs:
         raise UnknownNameError(
             f"offset {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)} "
-            "Pass an obs key, 'size_factors' or an array."
+            "Pass an obs key, 'size_factors', an array, or None for none."
         )
     values = adata.obs[key]
     numbers = values.to_numpy(dtype=float) if values.dtype == bool else numbers_in(values)

@@ -46,21 +46,30 @@ class Family:
             return mu**3
         return mu * (1.0 - mu) if self.name == "binomial" else np.ones_like(mu)
 
-    def loss(self, y: np.ndarray, mu: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+    def loss(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        theta: np.ndarray | None = None,
+        weight=1.0,
+        log_mu: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return the deviance of each value, less the part that does not depend on the mean.
 
-        It is finite for zeros in all families, and what the iterations decrease.
+        It is finite for zeros in all families, and what the iterations decrease. With a `weight` it is the sum over values of
+        the same mean, `y` being their weighted sum and `weight` the sum of their weights (not for the Gaussian family).
+        `log_mu` saves logarithms, where it is known.
         """
         if self.name == "poisson":
-            return 2 * (mu - y * np.log(mu))
+            return 2 * (weight * mu - y * (np.log(mu) if log_mu is None else log_mu))
         if self.name == "negative_binomial":
-            return 2 * ((y + theta) * np.log(mu + theta) - y * np.log(mu))
+            return 2 * ((y + weight * theta) * np.log(mu + theta) - y * (np.log(mu) if log_mu is None else log_mu))
         if self.name == "gamma":
-            return 2 * (np.log(mu) + y / mu)
+            return 2 * (weight * np.log(mu) + y / mu)
         if self.name == "inverse_gaussian":
-            return y / mu**2 - 2 / mu
+            return y / mu**2 - 2 * weight / mu
         if self.name == "binomial":
-            return -2 * (y * np.log(mu) + (1 - y) * np.log(1 - mu))
+            return -2 * (y * np.log(mu) + (weight - y) * np.log(1 - mu))
         return (y - mu) ** 2
 
     def least_loss(self, y: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:

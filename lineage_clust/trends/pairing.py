@@ -10,6 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..contracts.asking import family_of, has_default_backend, is_mapping, needed_smoother, reads_of
 from ..contracts.slots import component_for, with_defaults
+from ..lineage.value_checks import COUNT_FAMILIES
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..models.mapping import entries
@@ -87,6 +88,19 @@ def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None) 
     if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
     return smoother_of(smoother), model if is_mapping(model) else models[0]
+
+
+def are_of_counts(model: object) -> bool:
+    """Return whether all models model the logarithm of the mean of counts, and take an offset.
+
+    Examples
+    --------
+    >>> are_of_counts(GAM("poisson")), are_of_counts(GAM("poisson", "identity")), are_of_counts(None)
+    (True, False, False)
+    """
+    of_counts = all(family in COUNT_FAMILIES and link == "log" for family, link in families(model))
+    # pyGAM, whose family is called `distribution`, takes an offset only under an identity link
+    return of_counts and all(hasattr(one, "family") and has_fit_parameter(one, "offset") for one in entries(model))
 
 
 def families(model: object) -> list[tuple[str | None, str | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg, sparse
@@ -39,6 +40,7 @@ class Design:
         X = X.toarray() if sparse.issparse(X) else np.asarray(X)
         return np.column_stack([X, np.ones(len(X))]) if self.has_intercept else X
 
+    @cached_property
     def centring(self) -> tuple[np.ndarray, np.ndarray]:
         """Return how the centred smooth depends on the coefficients.
 
@@ -132,7 +134,7 @@ def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> n
     gram
         `(..., n_columns, n_columns)` weighted gram matrix of the design.
     basis, to_centred
-        Of :meth:`Design.centring`.
+        Of :attr:`Design.centring`.
     """
     values, vectors = np.linalg.eigh(basis.T @ gram @ basis)
     return np.sqrt(np.maximum(values, 0.0))[..., None] * (np.swapaxes(vectors, -1, -2) @ to_centred)

@@ -77,6 +77,19 @@ def size_step(
     total = weights.sum()
     first = gamma_first + total * (np.log(theta) + 1) - weights @ (ratio - np.log(inverse))
     second = gamma_second + total / theta + weights @ ((ratio - 2) * inverse)
+    return newton_size(theta, first, second)
+
+
+def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return theta after one bounded Newton step in its logarithm, and the information about that, `(n_genes,)` each.
+
+    Parameters
+    ----------
+    theta
+        Where the step begins.
+    first, second
+        Derivatives of the log-likelihood by theta.
+    """
     slope = theta * first  # by log theta
     curvature = theta**2 * second + slope
     step = np.where(curvature < 0, -slope / np.minimum(curvature, -1e-12), np.sign(slope) * _LARGEST_STEP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -23,10 +24,11 @@ from ...utils.types import Matrix, Predicted, Seed
 from ..families import FAMILIES, check_family
 from ..links import LINKS
 from ..notes import warn_of_zeros
-from .design import make_design
-from .gaussian import fit_gaussian
+from .design import Design, make_design
+from .gaussian import FitResult, fit_gaussian
 from .glm import fit_glm
 from .pirls import Likelihood
+from .tabled_fit import fit_tabled
 
 _BY_GENE = (
     "lambda_", "edf_", "scale_", "deviance_explained_", "converged_", "n_iter_", "theta_", "spread_",
@@ -63,6 +65,13 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         likelihood, shrunk towards its trend over the genes' means as well, or one fixed number.
     expectile : float, default=None
         Level in (0, 1) of expectile regression, with the Gaussian family: 0.5 is the mean, 0.9 the upper edge.
+    discretize : bool or "auto", default="auto"
+        Whether families other than the Gaussian are fitted from sums over a grid of pseudotime and offset, which one pass
+        over the expression gives; `False` = from the cells themselves, which are then read in every iteration. "auto" takes
+        the grid where there are 2,000 cells or more, and five to each node of it.
+    tolerance : float, default=1e-3
+        Error of a trend that the grid may make, as a share of the trend's range (or of its level, if that is more); the size
+        of the grid follows from it. Genes of which the trend is too steep for it are fitted from the cells.
     max_iter : int, default=100
         Bound on the iterations of the families other than the Gaussian.
     n_jobs : int, default=None
@@ -150,6 +159,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit_intercept: bool | str = "auto",
         dispersion: str | float = "gene",
         expectile: float | None = None,
+        discretize: bool | str = "auto",
+        tolerance: float = 1e-3,
         max_iter: int = 100,
         n_jobs: int | None = None,
     ):
@@ -160,6 +171,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.dispersion = dispersion
         self.expectile = expectile
+        self.discretize = discretize
+        self.tolerance = tolerance
         self.max_iter = max_iter
         self.n_jobs = n_jobs
 
@@ -213,10 +226,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
-        if not self._closed_form() and isinstance(y, BlockedExpression) and y.in_memory:
-            y = y.to_memory()  # which is read many times
         in_blocks = isinstance(y, BlockedExpression)
-        design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse=in_blocks and self._closed_form())
+        keep_sparse = in_blocks if self._closed_form() else self.discretize is not False
+        design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
         self._link = LINKS[self.link or FAMILIES[self.family].default_link]
         if self._closed_form():
             # linear algebra of sums is small, and its threads would spin beside those that add up
@@ -224,7 +236,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
         else:
             likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
-            result = fit_glm(design, y, weights, offset, self.smoothing, self.covariance, likelihood, self.n_jobs)
+            result = self._fit_iteratively(design, y, weights, offset, likelihood)
         if len(result.failed) == y.shape[1]:
             reason, count = Counter(result.failed.values()).most_common(1)[0]
             raise NoTrendError(
@@ -233,6 +245,18 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         warn_of_zeros(self.family, result.n_quasi, y.shape[1])
         self._store(design, result, single)
         return self
+
+    def _fit_iteratively(self, design: Design, y, weights, offset, likelihood: Likelihood) -> FitResult:
+        options = design, y, weights, offset, self.smoothing, self.covariance, likelihood
+        if self.discretize is not False:
+            always = self.discretize is True
+            result = fit_tabled(*options, tolerance=self.tolerance, always=always, n_jobs=self.n_jobs)
+            if result is not None:
+                return result
+        if isinstance(y, BlockedExpression) and y.in_memory:
+            y = y.to_memory()  # which is read many times
+        design = replace(design, matrix=design.matrix.toarray()) if sparse.issparse(design.matrix) else design
+        return fit_glm(design, y, *options[2:], self.n_jobs)
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends at new rows of the design, at offset 0, on the response scale.
@@ -427,6 +451,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             check_share("expectile", self.expectile)
         if self.expectile is not None and self.family != "gaussian":
             raise ValueError(f"expectile needs family='gaussian'; got family={self.family!r}. Set one of them back.")
+        if not isinstance(self.discretize, (bool, str)) or self.discretize not in (True, False, "auto"):
+            raise ValueError(f"discretize must be True, False or 'auto'; got {self.discretize!r}.")
+        check_share("tolerance", self.tolerance)
         check_jobs(self.n_jobs)
         if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral) or self.max_iter < 1:
             raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")

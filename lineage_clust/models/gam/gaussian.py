@@ -117,7 +117,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     )
     if smoothing == "reml" and spectrum.n_penalized:
         posterior = replace(posterior, smoothing=SmoothingPosterior(spectrum, loadings, squares, n_cells))
-    to_effects = effect_map(gram, *design.centring())
+    to_effects = effect_map(gram, *design.centring)
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     saturated = np.flatnonzero(left <= 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,39 +10,15 @@ import numpy as np
 from ...expression.bands import no_design
 from ...expression.blocks import BlockedExpression
 from ...expression.sums import gathered
-from ..notes import SATURATED, explains_nothing, joined, noted, notes_on, spread_of
+from ..notes import spread_of
 from .design import Design, effect_map
 from .gaussian import FitResult
+from .parts import Part, collected
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
 from .significance import SmoothTests
 from .smoothing import minimise, reml_known_scale
 from .spectral import Spectrum, diagonalise_each, without_information
-
-
-@dataclass
-class _Part:
-    """Results of some genes, `(n_genes,)` unless said otherwise."""
-
-    genes: np.ndarray
-    coefficients: np.ndarray  # (n_columns, n_genes)
-    lambda_: np.ndarray
-    theta: np.ndarray
-    information: np.ndarray
-    means: np.ndarray
-    converged: np.ndarray
-    n_iter: np.ndarray
-    edf: np.ndarray
-    scale: np.ndarray
-    deviance: np.ndarray
-    null_deviance: np.ndarray
-    statistic: np.ndarray
-    pvalue: np.ndarray
-    covariances: np.ndarray  # (n_genes, n_columns, n_columns)
-    quasi: np.ndarray
-    spread: np.ndarray
-    residual_df: np.ndarray
-    worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
 
 
 def fit_glm(
@@ -67,59 +43,11 @@ def fit_glm(
         sums = gathered(Y, no_design(len(weights)), weights)
         found = sums.counts, sums.carried / weights.max(), sums.large
     counts = None if found is None else found[0]
-    parts, failed = fit_genes(problem, design, Y, partial(_summarise, design, covariance), n_jobs, counts)
-    n_genes, n_columns = Y.shape[1], len(design.penalty)
-    every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
-
-    def gather(name, fill=np.nan):
-        values = np.full(n_genes, fill)
-        if parts:
-            values[every] = np.concatenate([getattr(part, name) for part in parts])
-        return values
-
-    coefficients = np.full((n_columns, n_genes), np.nan)
-    matrices = np.full((n_genes, n_columns, n_columns), np.nan)
-    for part in parts:
-        coefficients[:, part.genes] = part.coefficients
-        matrices[part.genes] = part.covariances
-    deviance, null_deviance = gather("deviance"), gather("null_deviance")
-    converged = gather("converged", 0.0).astype(bool)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
-    if design.constant is not None:  # the constant is among the models
-        worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
-        coefficients[:, worse] = np.nan
-        explained[~worse] = np.maximum(explained[~worse], 0.0)
-    for gene in every:
-        if not np.all(np.isfinite(coefficients[:, gene])):
-            failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
-    quasi = gather("quasi", 0.0).astype(bool)
-    failed.update({gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi) if gene in failed})
-    explained[list(failed)] = np.nan
-    notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
-    statistic, pvalue = gather("statistic"), gather("pvalue")
-    saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) <= 0
-    notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
-    statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
-    return FitResult(
-        coefficients,
-        gather("lambda_"),
-        gather("edf"),
-        gather("scale"),
-        explained,
-        converged,
-        GenePosterior(matrices),
-        (statistic, pvalue),
-        note=notes,
-        failed=dict(sorted(failed.items())),
-        n_iter=gather("n_iter", 1.0).astype(int),
-        theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
-        spread=gather("spread"),
-        n_quasi=int(quasi.sum()),
-    )
+    parts, failed = fit_genes(problem, design, Y, partial(summarise, design, covariance), n_jobs, counts)
+    return collected(parts, failed, Y, design, weights, likelihood, found)
 
 
-def _summarise(design: Design, covariance: str, problem: Problem, state: State) -> _Part:
+def summarise(design: Design, covariance: str, problem: Problem, state: State) -> Part:
     """Compute what is reported of genes whose iterations have ended."""
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     family, y, mu = likelihood.family, state.y, state.mu
@@ -159,7 +87,7 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
     least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
     losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
-    to_effects = effect_map(grams, *design.centring())
+    to_effects = effect_map(grams, *design.centring)
     effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     statistic, pvalue = SmoothTests(
@@ -170,7 +98,7 @@ def _summarise(design: Design, covariance: str, problem: Problem, state: State) 
         None if family.known_scale else np.maximum(residual_df, 1.0),
         deviances[1] > 0,
     ).run()
-    return _Part(
+    return Part(
         state.genes,
         state.coefficients,
         state.lambda_,
@@ -233,25 +161,3 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
         if np.all(np.abs(step) < 1e-8):
             break
     return link.mean(intercept + offset)
-
-
-def _zeros(likelihood: Likelihood) -> str:
-    return (
-        f"its zeros have no {likelihood.family.name} likelihood; use 'negative_binomial' for counts, 'gaussian' for "
-        "log-normalised expression"
-    )
-
-
-def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:
-    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights, found)
-    for gene in range(len(remarks)):
-        if gene in failed:
-            continue
-        if not converged[gene]:
-            why = f"no convergence in {likelihood.max_iter} iterations"
-            if quasi[gene]:
-                why = f"no convergence: {_zeros(likelihood)}"
-            remarks[gene] = joined(remarks[gene], why)
-        elif not remarks[gene] and likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
-            remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
-    return remarks

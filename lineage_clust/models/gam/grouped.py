@@ -23,6 +23,8 @@ class RowGroup:
     columns: np.ndarray
     values: np.ndarray  # (n_rows, n_used)
     pairs: np.ndarray  # (n_rows, n_used * (n_used + 1) / 2) products of two columns
+    one: np.ndarray  # of the two columns of a pair
+    other: np.ndarray
 
 
 class GroupedDesign:
@@ -67,7 +69,9 @@ class GroupedDesign:
                 last = min(first + _MAX_ROWS, end)
                 values = np.ascontiguousarray(rows[first - start : last - start][:, columns])
                 pairs = values[:, upper[0]] * values[:, upper[1]]
-                self.groups.append(RowGroup(slice(first, last), columns, values, pairs))
+                self.groups.append(
+                    RowGroup(slice(first, last), columns, values, pairs, *(columns[places] for places in upper))
+                )
             start = end
 
     def predict(self, coefficients: np.ndarray) -> np.ndarray:
@@ -89,12 +93,9 @@ class GroupedDesign:
         n_columns = self.shape[1]
         result = np.zeros((n_columns, n_columns, weights.shape[1]))
         for group in self.groups:
-            upper = np.triu_indices(len(group.columns))
-            rows, columns = group.columns[upper[0]], group.columns[upper[1]]
-            products = group.pairs.T @ weights[group.rows]
-            result[rows, columns] += products
-            off = rows != columns
-            result[columns[off], rows[off]] += products[off]
+            result[group.one, group.other] += group.pairs.T @ weights[group.rows]
+        lower = np.tril_indices(n_columns, -1)
+        result[lower] = result[lower[::-1]]
         return np.ascontiguousarray(result.transpose(2, 0, 1))
 
 

@@ -166,7 +166,9 @@ def make_problem(design: Design, weights, offset, likelihood: Likelihood, smooth
     )
 
 
-def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None, counts=None) -> tuple[list, dict[int, str]]:
+def fit_genes(
+    problem: Problem, design: Design, Y, finish, n_jobs=None, counts=None, theta=None
+) -> tuple[list, dict[int, str]]:
     """Fit all genes, a few at a time.
 
     Parameters
@@ -181,6 +183,8 @@ def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None, counts=N
         Number of threads.
     counts
         `(n_genes,)` number of values that are not zero; only needed of expression in a file.
+    theta
+        `(n_genes,)` sizes of the negative binomial, if they are known.
 
     Returns
     -------
@@ -234,17 +238,22 @@ def fit_genes(problem: Problem, design: Design, Y, finish, n_jobs=None, counts=N
             parts += [part for some in Parallel(n_jobs=n_jobs, prefer="threads")(jobs) for part in some]
         return parts
 
-    parts = run(None)
-    if parts and likelihood.estimates_size and likelihood.dispersion == "shrunk":
-        position = np.concatenate([part.genes for part in parts])
-        chosen = np.sort(position)
-        theta, information, means = np.ones(Y.shape[1]), np.zeros(Y.shape[1]), np.zeros(Y.shape[1])
-        theta[position] = np.concatenate([part.theta for part in parts])
-        information[position] = np.concatenate([part.information for part in parts])
-        means[position] = np.concatenate([part.means for part in parts])
-        theta[chosen] = size.shrink(theta[chosen], information[chosen], means[chosen])
-        parts = run(theta)
+    parts = run(theta)
+    if theta is None and parts and likelihood.estimates_size and likelihood.dispersion == "shrunk":
+        parts = run(shrunk_sizes(parts, Y.shape[1]))
     return parts, failed
+
+
+def shrunk_sizes(parts: list, n_genes: int) -> np.ndarray:
+    """Return the sizes `(n_genes,)` of what `finish` returned, moved towards their trend."""
+    position = np.concatenate([part.genes for part in parts])
+    chosen = np.sort(position)
+    theta, information, means = np.ones(n_genes), np.zeros(n_genes), np.zeros(n_genes)
+    theta[position] = np.concatenate([part.theta for part in parts])
+    information[position] = np.concatenate([part.information for part in parts])
+    means[position] = np.concatenate([part.means for part in parts])
+    theta[chosen] = size.shrink(theta[chosen], information[chosen], means[chosen])
+    return theta
 
 
 def _genes_in_memory(Y, counts):

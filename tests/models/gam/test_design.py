@@ -80,7 +80,7 @@ def test_the_square_of_the_effects_is_that_of_the_centred_smooth(name):
     X, penalty, fit_intercept = designs()[name]
     design = make_design(X, penalty, WEIGHTS, fit_intercept)
     gram = design.matrix.T @ (design.matrix * WEIGHTS[:, None])
-    to_effects = effect_map(gram, *design.centring())
+    to_effects = effect_map(gram, *design.centring)
     beta = np.random.default_rng(1).normal(size=len(design.penalty))
     smooth = design.matrix[:, : design.n_smooth] @ beta[: design.n_smooth]
     if fit_intercept is not False:
@@ -93,6 +93,6 @@ def test_neither_the_constant_nor_covariates_have_an_effect(name):
     X, penalty, fit_intercept = designs()[name]
     design = make_design(X, penalty, WEIGHTS, fit_intercept)
     gram = design.matrix.T @ (design.matrix * WEIGHTS[:, None])
-    to_effects = effect_map(gram, *design.centring())
+    to_effects = effect_map(gram, *design.centring)
     np.testing.assert_allclose(to_effects @ design.constant, 0, atol=1e-8)
     np.testing.assert_array_equal(to_effects[:, design.n_smooth :], 0)

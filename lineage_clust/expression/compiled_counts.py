@@ -1,0 +1,149 @@
+"""Sums of expression over the nodes of a grid in one pass, compiled by numba; see `count_table` for who calls them.
+
+Both functions add to the arrays that they are given:
+
+table, squares
+    `(n_genes, n_nodes)`: sums of weights, shares and values (or squared values). `squares` has no rows if nobody asks.
+histogram
+    `(n_genes, n_bins)`: weights of the cells that hold each value; no rows if nobody asks.
+statistics, extremes
+    `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, see :class:`lineage_clust.expression.count_table.Table`.
+
+`lines` holds the line of the grid that belongs to each row, -1 for a row that is no cell of it. Line `i` shares its values
+among the nodes from `starts[i]` on, in the proportions `shares[i]`, which are weighted already.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..utils.compiling import compiled
+from .count_bins import LARGEST, N_SMALL, PER_OCTAVE
+
+_FEWEST = 16  # most values are less: their bins are kept where the processor has them at hand
+
+
+@compiled
+def tabulate_rows(
+    data, least, indices, indptr, rows, lines, starts, shares, weights, units, offsets, of_all, table, squares, histogram,
+    statistics, extremes,
+):  # fmt: skip
+    """Add up CSR expression, rows in the given order; those that share the same nodes should follow each other."""
+    n_genes, width, with_squares = table.shape[0], shares.shape[1], squares.shape[0] > 0
+    counting, with_least = histogram.shape[0] > 0, len(least) > 0
+    sums, fewest = np.zeros((n_genes, width)), np.zeros((n_genes if counting else 0, _FEWEST))
+    sums_of_squares = np.zeros((n_genes if with_squares else 0, width))
+    start = 0
+    for row in rows:
+        line, first, last = lines[row], indptr[row], indptr[row + 1]
+        if of_all:
+            for at in range(first, last):
+                value = np.float64(data[at])
+                statistics[indices[at], 8] += value
+                statistics[indices[at], 9] += value * value
+        if line < 0:
+            continue
+        if starts[line] != start:
+            put(sums, start, table)
+            if with_squares:
+                put(sums_of_squares, start, squares)
+            start = starts[line]
+        own, weight, unit, offset = shares[line], weights[line], units[line], offsets[line]
+        for at in range(first, last):
+            gene, value = np.uintp(indices[at]), np.float64(data[at])
+            for node in range(width):
+                sums[gene, node] += value * own[node]
+            if with_squares:
+                for node in range(width):
+                    sums_of_squares[gene, node] += value * value * own[node]
+            take_note(value, least[at] if with_least else 0.0, weight, unit, offset, statistics, extremes, gene)
+            if counting and value != 0.0:
+                if value < _FEWEST and np.float64(np.int32(value)) == value and value > 0.0:
+                    fewest[gene, np.uintp(np.int32(value))] += weight
+                else:
+                    count(value, weight, histogram, statistics, gene)
+    for gene in range(len(fewest)):
+        histogram[gene, :_FEWEST] += fewest[gene]
+    put(sums, start, table)
+    if with_squares:
+        put(sums_of_squares, start, squares)
+
+
+@compiled
+def tabulate_columns(
+    data, least, indices, indptr, columns, lines, starts, shares, weights, units, offsets, of_all, table, squares, histogram,
+    statistics, extremes,
+):  # fmt: skip
+    """Add up the given columns of CSC expression, a gene each."""
+    width, with_squares = shares.shape[1], squares.shape[0] > 0
+    counting, with_least = histogram.shape[0] > 0, len(least) > 0
+    for gene in columns:
+        for at in range(indptr[gene], indptr[gene + 1]):
+            line, value = lines[indices[at]], np.float64(data[at])
+            if of_all:
+                statistics[gene, 8] += value
+                statistics[gene, 9] += value * value
+            if line < 0:
+                continue
+            start, weight = np.uintp(starts[line]), weights[line]
+            for node in range(np.uintp(width)):
+                table[gene, start + node] += value * shares[line, node]
+            if with_squares:
+                for node in range(np.uintp(width)):
+                    squares[gene, start + node] += value * value * shares[line, node]
+            take_note(
+                value, least[at] if with_least else 0.0, weight, units[line], offsets[line], statistics, extremes, gene
+            )
+            if counting and value != 0.0:
+                count(value, weight, histogram, statistics, gene)
+
+
+@compiled
+def take_note(value, least, weight, unit, offset, statistics, extremes, gene):
+    """Add one value to the statistics and extremes of its gene."""
+    weighted, scaled = weight * value, value * unit
+    statistics[gene, 0] += weighted
+    statistics[gene, 1] += weighted * value
+    statistics[gene, 2] += weight * scaled
+    statistics[gene, 3] += weight * scaled * scaled
+    found = 1.0 if value != 0.0 else 0.0
+    statistics[gene, 4] += found
+    statistics[gene, 5] += weight * found
+    statistics[gene, 6] += weight * least
+    statistics[gene, 10] += weighted * offset
+    extremes[gene, 0] = min(extremes[gene, 0], value)
+    extremes[gene, 1] = max(extremes[gene, 1], value)
+    extremes[gene, 2] = max(extremes[gene, 2], scaled)
+
+
+@compiled
+def count(value, weight, histogram, statistics, gene):
+    """Add one value, not 0, to the histogram of its gene; note one that is no count.
+
+    Between the nodes above `N_SMALL`, which are equally spaced in the logarithm, a value is shared among the four next to
+    it by the weights of cubic interpolation: sums over the values of any smooth function of the logarithm stay what they are.
+    """
+    if 0.0 < value < N_SMALL:
+        small = np.int32(value)
+        if np.float64(small) == value:
+            histogram[gene, np.uintp(small)] += weight
+            return
+    if not 0.0 < value < LARGEST or value != np.floor(value):
+        statistics[gene, 7] += 1.0
+        return
+    place = PER_OCTAVE * np.log2(value / N_SMALL)
+    first = max(int(place) - 1, 0)
+    x = place - first
+    histogram[gene, N_SMALL + first] += weight * (x - 1) * (x - 2) * (x - 3) / -6
+    histogram[gene, N_SMALL + first + 1] += weight * x * (x - 2) * (x - 3) / 2
+    histogram[gene, N_SMALL + first + 2] += weight * x * (x - 1) * (x - 3) / -2
+    histogram[gene, N_SMALL + first + 3] += weight * x * (x - 1) * (x - 2) / 6
+
+
+@compiled
+def put(sums, start, table):
+    """Add sums to the nodes that they belong to, and begin anew."""
+    for gene in range(sums.shape[0]):
+        for node in range(sums.shape[1]):
+            table[gene, start + node] += sums[gene, node]
+            sums[gene, node] = 0.0

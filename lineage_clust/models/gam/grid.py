@@ -1,0 +1,318 @@
+"""A grid of pseudotime and offset on which sums over cells stand in for the cells themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import factorial
+
+import numpy as np
+from numpy.polynomial.chebyshev import chebvander
+from scipy import linalg, sparse
+
+from ...expression.bands import Bands, make_bands
+from ...expression.count_table import Shares
+from .design import Design
+
+_MOST_NODES = 12
+_MOST_LEVELS = 64  # combinations of covariates and groups, each of which has a grid of its own
+_N_PLACES = 401  # of the offset's density
+_EVERYWHERE = 0.02
+_FOR_OFFSETS = 2.0  # times the tolerance: errors of many cells alternate
+_HIGHEST_DEGREE = 5
+_FITTED = 4_000  # cells of a piece from which its nodes' rows are computed
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Nodes at which the model is evaluated, and how each cell is shared among them.
+
+    Attributes
+    ----------
+    rows
+        `(n_nodes, n_columns)` rows of the design.
+    offset
+        `(n_nodes,)`.
+    levels
+        `(n_nodes,)` combination of covariates and group of each node.
+    n_offsets
+        Number of nodes at each place, which follow each other.
+    shares
+        Of the cells.
+
+    Notes
+    -----
+    Between two knots a spline is a polynomial, and what a likelihood needs of its mean at a cell is a smooth function of
+    pseudotime and offset. Such a function is interpolated from a few Chebyshev nodes, and then a sum over cells is a sum over
+    nodes [1]_:
+
+    ``sum_i w_i y_i f(t_i, o_i) = sum_n T_n f(t_n, o_n)``, ``T_n = sum_i w_i y_i L_n(t_i, o_i)``,
+
+    with `L_n` Lagrange's polynomials. So sums over cells are replaced by sums over nodes whatever the coefficients are. With
+    cells binned instead, as in mgcv's ``bam(discrete = TRUE)`` [2]_, the error falls with the first or second power of the
+    number of nodes; here it falls exponentially. No more than ten nodes to a curve's bend are worth having.
+
+    References
+    ----------
+    .. [1] Trefethen (2013). Approximation Theory and Approximation Practice. SIAM, chapters 5 and 8.
+    .. [2] Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata: modeling the U.K. black smoke
+       network daily data. JASA 112, 1199-1210.
+    """
+
+    rows: np.ndarray
+    offset: np.ndarray
+    levels: np.ndarray
+    n_offsets: int
+    shares: Shares
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.offset)
+
+
+def n_nodes_for(half_range: float, tolerance: float) -> int:
+    """Return how many Chebyshev nodes interpolate an exponential over a range, to a tolerance relative to its middle.
+
+    Examples
+    --------
+    >>> n_nodes_for(0.5, 1e-3), n_nodes_for(0.5, 1e-5), n_nodes_for(0.0, 1e-3)
+    (4, 6, 1)
+    """
+    if half_range == 0.0:
+        return 1
+    for count in range(1, _MOST_NODES):
+        if 2 * (half_range / 2) ** count / factorial(count) <= tolerance:
+            return count
+    return _MOST_NODES
+
+
+def make_grid(
+    design: Design,
+    weights: np.ndarray,
+    offset: np.ndarray | None,
+    tolerance: float,
+    groups: np.ndarray | None = None,
+    log_link: bool = True,
+    powers: tuple[float, ...] = (1.0,),
+    steep: float = 0.5,
+) -> Grid | None:
+    """Return the Grid of a design, or `None` if there is none: its rows are no curve, or there are too many covariates.
+
+    Parameters
+    ----------
+    design
+        Its smooth is a function of one variable, which need not be known; covariates take few values.
+    weights
+        `(n_cells,)`.
+    offset
+        `(n_cells,)` or `None`.
+    tolerance
+        Share of a trend's range.
+    groups
+        `(n_cells,)` integers from 0 on, or `None`: cells of different groups share no node, as those of different donors.
+    log_link
+        Whether the offset is the logarithm of an exposure.
+    powers
+        Of exposures, that the likelihood depends on: 1 for counts.
+    steep
+        Half of the change of a predictor between two knots for which the tolerance is to be met.
+    """
+    bands = bands_of(design)
+    levels, level_rows = _levels(bands.extra, groups)
+    if level_rows is None:
+        return None
+    offset = np.zeros(len(weights)) if offset is None else offset
+    along_offset, offset_nodes = _offset_shares(offset, weights, tolerance, powers)
+    pieces, columns, coordinate = _pieces(bands, design)
+    n_pieces = int(pieces.max()) + 1
+    degree = _degree(bands)
+    n_along = max(n_nodes_for(steep, tolerance), 2, degree + 1)
+    along = np.empty((len(weights), n_along))
+    smooth_rows = np.zeros((n_pieces * n_along, design.n_smooth))
+    order = np.argsort(pieces, kind="stable")
+    ends = np.searchsorted(pieces[order], np.arange(n_pieces + 1))
+    size = np.abs(bands.values).max(initial=1e-300)
+    for piece in range(n_pieces):
+        cells = order[ends[piece] : ends[piece + 1]]
+        if len(cells) == 0:
+            continue
+        values = bands.values[cells]
+        piece_nodes = _along_piece(values, coordinate[cells], n_along, degree, 0.1 * tolerance * size)
+        if piece_nodes is None:
+            return None
+        along[cells], rows = piece_nodes
+        smooth_rows[piece * n_along : (piece + 1) * n_along, columns[piece]] = rows
+    n_off = len(offset_nodes)
+    # nodes: level, then place, then offset
+    n_places = n_pieces * n_along
+    rows = np.zeros((len(level_rows), n_places, n_off, len(design.penalty)))
+    rows[..., : design.n_smooth] = smooth_rows[None, :, None, :]
+    rows[..., design.n_smooth :] = level_rows[:, None, None, :]
+    shares = Shares(
+        ((levels * n_pieces + pieces) * (n_along * n_off)).astype(np.int64),
+        (along[:, :, None] * along_offset[:, None, :]).reshape(len(weights), -1),
+        weights,
+        offset if log_link else np.zeros(len(weights)),
+        len(level_rows) * n_places * n_off,
+    )
+    return Grid(
+        rows.reshape(-1, len(design.penalty)),
+        np.tile(offset_nodes, len(level_rows) * n_places),
+        np.repeat(np.arange(len(level_rows)), n_places * n_off),
+        n_off,
+        shares,
+    )
+
+
+def _levels(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the combination of covariates and group of each cell, and the covariates of each combination."""
+    keys = extra if groups is None else np.column_stack([extra, groups])
+    varies = np.ptp(keys, axis=0) > 0 if keys.shape[1] else np.zeros(0, dtype=bool)
+    if not varies.any():
+        return np.zeros(len(keys), dtype=np.int64), extra[:1]
+    if any(len(np.unique(column)) > _MOST_LEVELS for column in keys[: 100 * _MOST_LEVELS, varies].T):
+        return np.zeros(0, dtype=np.int64), None
+    found, first, levels = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    if len(found) > _MOST_LEVELS and groups is None:
+        return np.zeros(0, dtype=np.int64), None
+    return levels.ravel(), extra[first]
+
+
+def _offset_shares(
+    offset: np.ndarray, weights: np.ndarray, tolerance: float, powers: tuple[float, ...] = (1.0,)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how each cell is shared among nodes of the offset, and these nodes: as few as the tolerance allows."""
+    found = np.unique(offset[:1000])
+    found = np.unique(offset) if len(found) <= _MOST_NODES else found
+    if len(found) == 1:
+        return np.ones((len(offset), 1)), found
+    places = np.linspace(offset.min(), offset.max(), _N_PLACES)
+    held = np.bincount(np.rint((offset - places[0]) / (places[1] - places[0])).astype(int), weights, _N_PLACES)
+    exposure = np.exp(places - places[-1])
+    # where cells are, and molecules; and a little everywhere, lest a few cells far away are extrapolated to
+    density = held * exposure ** (0.5 * powers[0])
+    density = density / density.sum() + _EVERYWHERE / _N_PLACES
+    for count in range(2, _MOST_NODES + 1):
+        nodes = found if len(found) <= count else _gauss_nodes(places, density, count)
+        if len(found) <= count or _error(places, held, nodes, powers) <= _FOR_OFFSETS * tolerance:
+            break
+    return _lagrange(offset, nodes), nodes
+
+
+def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndarray:
+    """Return the nodes of the Gaussian quadrature of a density on equally spaced places.
+
+    Interpolated from them, a function is exact up to a polynomial of degree `count - 1`, its mean up to `2 count - 1`.
+
+    References
+    ----------
+    Golub & Welsch (1969). Calculation of Gauss quadrature rules. Mathematics of Computation 23, 221-230.
+    """
+    middle, half = 0.5 * (places[0] + places[-1]), 0.5 * (places[-1] - places[0])
+    x, density = (places - middle) / half, density / density.sum()
+    diagonal, beside = np.zeros(count), np.zeros(count)
+    before, own = np.zeros_like(x), np.ones_like(x)
+    for degree in range(count):
+        diagonal[degree] = density @ (x * own**2)
+        following = (x - diagonal[degree]) * own - (beside[degree - 1] if degree else 0.0) * before
+        beside[degree] = np.sqrt(density @ following**2)
+        before, own = own, following / max(beside[degree], 1e-300)
+    return middle + half * linalg.eigvalsh_tridiagonal(diagonal, beside[:-1])
+
+
+def _error(places: np.ndarray, held: np.ndarray, nodes: np.ndarray, powers: tuple[float, ...]) -> float:
+    """Return the largest relative root mean squared error of what is interpolated: powers of exposures, and variances."""
+    shares = _lagrange(places, nodes)
+    functions = [lambda o, power=power: np.exp(power * (o - places[0])) for power in powers]
+    functions += [lambda o, c=c: 1 / (1 + np.exp(o - c)) for c in np.linspace(places[0], places[-1], 5)]
+    errors = (shares @ function(nodes) / function(places) - 1 for function in functions)
+    told = held * np.exp(powers[0] * (places - places[0]))
+    return float(np.sqrt(max(told @ error**2 for error in errors) / told.sum()))
+
+
+def bands_of(design: Design) -> Bands:
+    """Return the Bands of a design, also of one with many zeros that is stored as an array."""
+    matrix = design.matrix
+    if not sparse.issparse(matrix) and 2 * np.count_nonzero(matrix) <= matrix.size:
+        matrix = sparse.csr_array(matrix)
+    return make_bands(matrix, design.n_smooth)
+
+
+def _degree(bands: Bands) -> int:
+    """Return the degree of splines by the number of columns that a row uses, of those with few."""
+    used = int(np.count_nonzero(bands.values[:1000], axis=1).max(initial=1))
+    return min(used - 1, _HIGHEST_DEGREE)
+
+
+def _pieces(bands: Bands, design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the piece of each cell, the columns that each piece uses, and where each cell is along the curve."""
+    width, n_smooth = bands.values.shape[1], bands.n_banded
+    direction = _straight(design.penalty[:n_smooth, :n_smooth], design.constant)
+    starts = bands.starts.astype(np.int64)
+    coordinate = np.zeros(len(bands))
+    for band in range(width):
+        coordinate += bands.values[:, band] * direction[starts + band]
+    if width < n_smooth:
+        return starts, np.arange(n_smooth - width + 1)[:, None] + np.arange(width), coordinate
+    pieces = np.argmax(bands.values != 0, axis=1)
+    if not pieces.any():  # every curve is everywhere
+        ends = np.quantile(coordinate, np.linspace(0, 1, n_smooth + 1)[1:-1])
+        pieces = np.searchsorted(ends, coordinate)
+    return pieces, np.tile(np.arange(n_smooth), (n_smooth, 1)), coordinate
+
+
+def _straight(penalty: np.ndarray, constant: np.ndarray | None) -> np.ndarray:
+    """Return coefficients of a curve that rises: the straight line that the penalty leaves free, where there is one."""
+    n_columns = len(penalty)
+    values, vectors = linalg.eigh(penalty)
+    free = vectors[:, values <= 1e-9 * max(values[-1], 1e-300)]
+    if free.shape[1] != 2 or constant is None:
+        return np.arange(n_columns, dtype=float)
+    flat = constant[:n_columns]
+    if not np.any(flat):
+        return np.arange(n_columns, dtype=float)
+    flat = flat / np.linalg.norm(flat)
+    free = free - np.outer(flat, flat @ free)
+    return free[:, np.argmax(np.linalg.norm(free, axis=0))]
+
+
+def _along_piece(
+    values: np.ndarray, coordinate: np.ndarray, n_along: int, degree: int, precision: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return shares `(n_cells, n_along)` of the cells of a piece, and the rows `(n_along, width)` at its nodes.
+
+    `None` if rows are no polynomials of the coordinate to a precision, of the least degree that does or of `n_along - 1`.
+    """
+    lowest, width = coordinate.min(), np.ptp(coordinate)
+    half = 0.5 * max(width, 1e-12 * max(abs(lowest), 1.0))
+    found = np.unique(coordinate) if len(coordinate) < 100 else np.zeros(n_along + 1)
+    if (
+        len(found) <= n_along
+    ):  # as they are; no cell has a share of the others, which are not to be far away for all that
+        first = np.array([np.flatnonzero(coordinate == place)[0] for place in found])
+        nodes = np.concatenate([found, lowest + 2 * half * (2.0 + np.arange(n_along - len(found)))])
+        rows = values[np.concatenate([first, np.full(n_along - len(found), first[0])])]
+        return _lagrange(coordinate, nodes), rows
+    nodes = lowest + half + half * _chebyshev(n_along)
+    shares = _lagrange(coordinate, nodes)
+    some = np.argsort(coordinate)[:: max(1, len(values) // _FITTED)]
+    for order in (min(degree, n_along - 1), n_along - 1):
+        powers, at_nodes = (chebvander((x - lowest) / half - 1, order) for x in (coordinate[some], nodes))
+        rows = at_nodes @ linalg.lstsq(powers, values[some], cond=1e-13)[0]
+        if np.abs(shares @ rows - values).max() <= precision:
+            return shares, rows
+    return None
+
+
+def _chebyshev(count: int) -> np.ndarray:
+    return -np.cos(np.pi * (np.arange(count) + 0.5) / count)
+
+
+def _lagrange(at: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Return Lagrange's polynomials `(len(at), len(nodes))`; exactly 0 and 1 at the nodes."""
+    shares = np.ones((len(at), len(nodes)))
+    for own in range(len(nodes)):
+        for other in range(len(nodes)):
+            if other != own:
+                shares[:, own] *= (at - nodes[other]) / (nodes[own] - nodes[other])
+    return shares

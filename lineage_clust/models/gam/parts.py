@@ -1,0 +1,128 @@
+"""Results of genes that were fitted in groups by one of the families other than the Gaussian, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..notes import SATURATED, explains_nothing, joined, noted, notes_on
+from .design import Design
+from .gaussian import FitResult
+from .pirls import Likelihood
+from .posterior import GenePosterior
+
+
+@dataclass
+class Part:
+    """Results of some genes, `(n_genes,)` unless said otherwise."""
+
+    genes: np.ndarray
+    coefficients: np.ndarray  # (n_columns, n_genes)
+    lambda_: np.ndarray
+    theta: np.ndarray
+    information: np.ndarray
+    means: np.ndarray
+    converged: np.ndarray
+    n_iter: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    deviance: np.ndarray
+    null_deviance: np.ndarray
+    statistic: np.ndarray
+    pvalue: np.ndarray
+    covariances: np.ndarray  # (n_genes, n_columns, n_columns)
+    quasi: np.ndarray
+    spread: np.ndarray
+    residual_df: np.ndarray
+    worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
+
+
+def collected(
+    parts: list[Part], failed: dict[int, str], Y, design: Design, weights: np.ndarray, likelihood: Likelihood, found
+) -> FitResult:
+    """Return the results of all genes.
+
+    Parameters
+    ----------
+    parts
+        Of genes whose iterations have ended.
+    failed
+        Reasons of the genes that were not begun, by position; those that diverged are added.
+    Y
+        `(n_cells, n_genes)` expression.
+    design, weights, likelihood
+        That they were fitted with.
+    found
+        What :func:`lineage_clust.models.notes.notes_on` needs of expression, or `None`.
+    """
+    n_genes, n_columns = Y.shape[1], len(design.penalty)
+    every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
+
+    def gather(name, fill=np.nan):
+        values = np.full(n_genes, fill)
+        if parts:
+            values[every] = np.concatenate([getattr(part, name) for part in parts])
+        return values
+
+    coefficients = np.full((n_columns, n_genes), np.nan)
+    matrices = np.full((n_genes, n_columns, n_columns), np.nan)
+    for part in parts:
+        coefficients[:, part.genes] = part.coefficients
+        matrices[part.genes] = part.covariances
+    deviance, null_deviance = gather("deviance"), gather("null_deviance")
+    converged = gather("converged", 0.0).astype(bool)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
+    if design.constant is not None:  # the constant is among the models
+        worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
+        coefficients[:, worse] = np.nan
+        explained[~worse] = np.maximum(explained[~worse], 0.0)
+    for gene in every[~np.isfinite(coefficients[:, every]).all(axis=0)]:
+        failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
+    quasi = gather("quasi", 0.0).astype(bool)
+    failed.update({gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi) if gene in failed})
+    explained[list(failed)] = np.nan
+    notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
+    statistic, pvalue = gather("statistic"), gather("pvalue")
+    saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) <= 0
+    notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
+    statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
+    return FitResult(
+        coefficients,
+        gather("lambda_"),
+        gather("edf"),
+        gather("scale"),
+        explained,
+        converged,
+        GenePosterior(matrices),
+        (statistic, pvalue),
+        note=notes,
+        failed=dict(sorted(failed.items())),
+        n_iter=gather("n_iter", 1.0).astype(int),
+        theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
+        spread=gather("spread"),
+        n_quasi=int(quasi.sum()),
+    )
+
+
+def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:
+    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights, found)
+    for gene in range(len(remarks)):
+        if gene in failed:
+            continue
+        if not converged[gene]:
+            why = f"no convergence in {likelihood.max_iter} iterations"
+            if quasi[gene]:
+                why = f"no convergence: {_zeros(likelihood)}"
+            remarks[gene] = joined(remarks[gene], why)
+        elif not remarks[gene] and likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
+            remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
+    return remarks
+
+
+def _zeros(likelihood: Likelihood) -> str:
+    return (
+        f"its zeros have no {likelihood.family.name} likelihood; use 'negative_binomial' for counts, 'gaussian' for "
+        "log-normalised expression"
+    )

@@ -1,0 +1,114 @@
+"""What all genes share in fits from sums over a grid: the nodes, and the cells behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .grid import Grid
+from .grouped import GroupedDesign
+from .pirls import Likelihood
+from .scale import ScaleEquation
+from .spectral import Spectrum
+
+
+@dataclass(frozen=True)
+class TabledProblem:
+    """What all genes share: the nodes, in the order of the grouped design, and the cells behind them.
+
+    Attributes
+    ----------
+    grouped
+        Design at the nodes.
+    basis, penalty
+        Demmler-Reinsch basis `(n_columns, n_modes)` of the cells' gram matrix; the penalty `(n_modes,)`, diagonal in it.
+    gram
+        `(n_modes,)` the cells' gram matrix, diagonal in it as well.
+    rows
+        `(n_nodes, n_modes)` design at the nodes in that basis.
+    weights, squared_weights
+        `(n_nodes, 1)` sums of the cells' weights, and of their squares.
+    offset
+        `(n_nodes, 1)`.
+    constant
+        `(n_modes,)` coefficients of a constant, or `None`.
+    n_cells, total, total_squared
+        Number of cells, sums of their weights and of these squared.
+    likelihood, smoothing, scale_equation
+        As of :class:`lineage_clust.models.gam.pirls.Problem`.
+    """
+
+    grouped: GroupedDesign
+    basis: np.ndarray
+    penalty: np.ndarray
+    gram: np.ndarray
+    rows: np.ndarray
+    weights: np.ndarray
+    squared_weights: np.ndarray
+    offset: np.ndarray
+    constant: np.ndarray | None
+    n_cells: int
+    total: float
+    total_squared: float
+    likelihood: Likelihood
+    smoothing: str | float
+    scale_equation: ScaleEquation | None
+
+    @property
+    def n_unpenalized(self) -> int:
+        """Dimension of the penalty's null space."""
+        return int(np.sum(self.penalty == 0))
+
+    def grams(self, working: np.ndarray) -> np.ndarray:
+        """Return the gram matrices `(n_genes, n_modes, n_modes)` of weights at the nodes `(n_nodes, n_genes)`."""
+        return self.basis.T @ self.grouped.grams(working) @ self.basis
+
+
+def make_problem(
+    grid: Grid, spectrum: Spectrum, constant, weights, offset, likelihood: Likelihood, smoothing
+) -> TabledProblem:
+    """Return the TabledProblem of a grid.
+
+    Parameters
+    ----------
+    grid
+        Of the cells.
+    spectrum
+        Of the cells' gram matrix.
+    constant
+        `(n_columns,)` coefficients of a constant, or `None`.
+    weights
+        `(n_cells,)`.
+    offset
+        `(n_cells,)` exposures' logarithms that the nodes do not know of (Poisson), or `None`.
+    likelihood, smoothing
+        As of :class:`lineage_clust.models.gam.pirls.Problem`.
+    """
+    grouped, shares = GroupedDesign(grid.rows), grid.shares
+    order, family = grouped.order, likelihood.family
+    sums = shares.of_weights()
+    squared = shares.of_weights(2)
+    if offset is not None:
+        exposure = np.exp(offset)
+        sums, squared = shares.of(weights * exposure), shares.of(weights**2 * exposure)
+    needs_scale = not family.known_scale and smoothing == "reml"
+    if constant is not None:
+        constant = np.linalg.lstsq(spectrum.basis, constant, rcond=None)[0]
+    return TabledProblem(
+        grouped,
+        spectrum.basis,
+        spectrum.penalty[:, 0],
+        spectrum.gram[:, 0],
+        grid.rows[order] @ spectrum.basis,
+        sums[order][:, None],
+        squared[order][:, None],
+        grid.offset[order][:, None],
+        constant,
+        len(weights),
+        float(weights.sum()),
+        float(np.sum(weights**2)),
+        likelihood,
+        smoothing,
+        ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None,
+    )

@@ -1,0 +1,38 @@
+"""Sums of digammas over counts, by a histogram."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.special import digamma, polygamma, xlogy
+
+from lineage_clust.expression.count_table import Shares, Wanted, block_table
+from lineage_clust.models.gam.counted import Histogram
+
+
+def histogram(counts, weights):
+    n = len(counts)
+    shares = Shares(np.zeros(n, dtype=int), np.ones((n, 1)), weights, np.zeros(n), 1)
+    return Histogram.of(block_table(sparse.csr_array(counts), None, shares, Wanted(histogram=True)).histogram)
+
+
+@given(st.floats(1e-3, 1e5), st.floats(0.05, 3e4), st.integers(0, 99))
+def test_sums_of_gamma_functions(theta, level, seed):
+    rng = np.random.default_rng(seed)
+    counts, w = rng.poisson(rng.gamma(0.7, level / 0.7, (40, 2))).astype(float), rng.uniform(0.1, 1, 40)
+    sizes = np.array([theta, 2 * theta])
+    first, second = histogram(counts, w).sums(sizes)
+    exact = w @ (digamma(counts + sizes) - digamma(sizes)), w @ (polygamma(1, counts + sizes) - polygamma(1, sizes))
+    np.testing.assert_allclose(first, exact[0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(second, exact[1], rtol=1e-6, atol=1e-6 / theta)
+    least = w @ (2 * ((counts + sizes) * np.log(counts + sizes) - xlogy(counts, counts)))
+    np.testing.assert_allclose(histogram(counts, w).least_loss(sizes, w.sum()), least, rtol=1e-6)
+
+
+def test_genes_can_be_taken_and_put_together():
+    counts, w = np.random.default_rng(0).poisson([1.0, 5.0, 300.0], (50, 3)).astype(float), np.ones(50)
+    whole, theta = histogram(counts, w), np.array([1.0, 2.0, 3.0])
+    again = Histogram.together([whole.take(np.array([0])), whole.take(np.array([False, True, True]))])
+    np.testing.assert_array_equal(again.sums(theta)[0], whole.sums(theta)[0])
+    assert whole.take(np.array([2])).sums(theta[2:])[0] == pytest.approx(whole.sums(theta)[0][2])
