@@ -28,7 +28,7 @@ V, G = np.random.default_rng(0).normal(size=(3, 5)), np.linspace(0, 1, 5)
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"lineage": "C"}, UnknownNameError, "Lineage 'C' is not there"),
+        ({"lineage": "C"}, UnknownNameError, "Lineage 'C' was not found"),
         ({"lineage": []}, ValueError, "lineage is an empty list"),
         ({"lineage": [["A"]]}, TypeError, r"A lineage must be one name; got \['A'\]"),
         ({"genes": 3}, TypeError, "genes must be a sequence of names; got 3"),
@@ -193,7 +193,7 @@ def test_simulate_lineage(parameters, message, refuses):
         ({"y_all": 3}, ValueError, r"y_all must have one dimension, .* got shape \(\)"),
         ({"y_all": T * 1j}, TypeError, "y_all must hold real numbers"),
         ({"y_all": T * np.nan}, ValueError, "'g' cannot be fitted: expression holds NaN"),
-        ({"w_all": -T}, ValueError, "must not be negative; the least is -1"),
+        ({"w_all": -T}, ValueError, "must not be negative; the smallest is -1"),
         ({"w_all": ["a"] * 40}, TypeError, "w_all must hold real numbers"),
         ({"x_all": T * np.nan}, ValueError, "No cell has a finite pseudotime and weight"),
         ({"x_all": T * 0}, ValueError, "starts at 0 and ends at 0"),
