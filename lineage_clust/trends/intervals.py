@@ -136,7 +136,7 @@ def _first_reached(scores: np.ndarray, grid: np.ndarray, bound: float) -> np.nda
 
 
 def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
-    """Return what draws `(n_draws, n_genes, n_points)` say of trends; see `compiled_shapes.measure`."""
+    """Return shape statistics of trends from draws `(n_draws, n_genes, n_points)`; see `compiled_shapes.measure`."""
     rows, top, bottom = np.arange(len(values)), values.argmax(axis=1), values.argmin(axis=1)
     span, errors = values[rows, top] - values[rows, bottom], draws - values
     at_top, at_bottom = errors[:, rows, top][..., None], errors[:, rows, bottom][..., None]
@@ -158,13 +158,13 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
 
 
 def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
-    """Return what `_look` does."""
+    """Compiled version of `_look`."""
     codes = {name: np.empty(draws.shape[:2], dtype=np.int64) for name in ("ways", "peak")}
     ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most")}
     errors = {name: np.empty(values.shape) for name in ("moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
     loop = compiled()
-    assert loop is not None  # it was asked for before
+    assert loop is not None  # checked by the caller
     loop.measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
     return found
 

@@ -61,7 +61,7 @@ REFUSED = {
     "fates without names": (with_fates(lambda f: f.to_numpy()), UnknownNameError, "'A' was not found: .* contains '0', '1'"),
     "fates without columns": (with_fates(lambda f: f[[]]), UnknownNameError, "contains no lineage"),
     "two fates of one name": (
-        with_fates(lambda f: f.set_axis(["A", "A"], axis=1)), ValueError, "has 2 columns named 'A'. Give its columns unique names",
+        with_fates(lambda f: f.set_axis(["A", "A"], axis=1)), ValueError, "has 2 columns named 'A'. Give its columns unique",
     ),
     "fates in three dimensions": (
         lambda a: a.obsm.__setitem__(FATE, np.ones((N, 2, 2))), UnknownNameError, "'A' was not found",
@@ -79,7 +79,8 @@ REFUSED = {
     "expression that is NaN": (with_expression(lambda x: x * np.nan), NoTrendError, "None of the 8 genes .*NaN"),
     "expression that is huge": (with_expression(lambda x: x * 1e200), NoTrendError, "so large that its squares overflow"),
     "expression that is complex": (with_expression(lambda x: x * 1j), TypeError, "must be real; its dtype is complex"),
-    "names that are there twice": (repeated_names, ValueError, "'twice' more than once. Call adata.var_names_make_unique"),
+    "names that are there "
+    "twice": (repeated_names, ValueError, "'twice' more than once. Call adata.var_names_make_unique"),
     "one cell": (only([0]), ValueError, "starts at 0 and ends at 0"),
     "two cells": (only([0, 1]), ValueError, "have 2 distinct pseudotimes"),
     "no cell": (only(slice(0)), ValueError, "adata is empty: it has 0 cells and 8 genes"),
