@@ -61,7 +61,7 @@ def cluster_table(
 
 
 def _of_lineage(members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarray, suffix: str) -> pd.DataFrame:
-    """Return the shape of the mean trends in one lineage, `(n_clusters, ...)`, with the proportion of genes with the same direction."""
+    """Return the shape of the mean trends in one lineage, with the proportion of genes of the same direction."""
     found = shapes(centers, grid) if len(centers) else shapes(np.zeros((1, len(grid))), grid).iloc[:0]
     shares = [
         float((rows[f"direction{suffix}"] == way).mean()) for rows, way in zip(members, found["direction"], strict=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def held_out_deviance(result: FitResult, adata: AnnData) -> float:
-    """Return the proportion of held-out deviance explained by cluster mean trends; see `lineage_clust.scoring.trend_deviance`."""
+    """Return the proportion of held-out deviance explained by cluster mean trends; see `scoring.trend_deviance`."""
     assigned = np.flatnonzero(result.labels >= 0)
     explained = []
     for name in result.names:

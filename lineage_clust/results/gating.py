@@ -50,7 +50,7 @@ class Gate:
         return Gate(self.alpha, self.min_deviance_explained, self.min_range, float(limit))
 
     def passes(self, table: pd.DataFrame) -> np.ndarray:
-        """Return which genes of a gene table pass, `(n_genes,)`; new genes are compared with the p-value limit of the fit."""
+        """Return which genes of a gene table pass, `(n_genes,)`; new genes by the p-value limit of the fit."""
         passed = self.large_enough(table) & succeeded(table)
         if self.pvalue_limit is None:
             return passed

@@ -70,5 +70,5 @@ def check_callback(callback: Any, covariates: Any = None, offset: Any = None) ->
             raise TypeError(f"callback must be a function or a mapping of functions; got {one!r}.")
     if callback is not None and (covariates is not None or offset is not None):
         raise ValueError(
-            "A callback selects the cells of each gene, so it cannot be combined with covariates or offset. Omit one of them."
+            "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
         )
