@@ -223,7 +223,7 @@ def test_selector_s_advice_can_be_followed():
     assert DriverSelector("A", alpha=None, direction="both").fit(one).genes_ == list(one.var_names)
 
 
-@pytest.mark.filterwarnings("ignore:Fate probabilities of a lineage are the same")
+@pytest.mark.filterwarnings("ignore:Fate probabilities of a lineage are constant")
 def test_selector_says_when_weights_do_not_vary():
     X, fates = example(9)
     adata = cells(X, fates)
