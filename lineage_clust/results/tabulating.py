@@ -63,7 +63,7 @@ def _shapes(result: FitResult) -> pd.DataFrame:
 
 
 def confidence_of(result: FitResult) -> np.ndarray:
-    """Return what the clusterer says of each gene's place, `(n_genes,)`: it draws posterior samples if it has not yet."""
+    """Return the confidence of each gene, `(n_genes,)`, from posterior samples if the clusterer needs them."""
     confidence, grouped = np.full(len(result.labels), np.nan), result.grouped
     if len(grouped) == 0:
         return confidence

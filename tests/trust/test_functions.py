@@ -235,7 +235,11 @@ def test_methods_of_a_trend(call, error, message, fitted, refuses):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Trends(V, G, ["a"]), ValueError, r"values must have one row per gene .* \(1, 5\).* its shape is \(3, 5\)"),
+        (
+            lambda: Trends(V, G, ["a"]),
+            ValueError,
+            r"values must have one row per gene .* \(1, 5\).* its shape is \(3, 5\)",
+        ),
         (lambda: Trends(V, G[:3], list("abc")), ValueError, r"\(3, 3\)"),
         (lambda: Trends(V[0], G, ["a"]), ValueError, r"its shape is \(5,\)"),
         (lambda: Trends(V[:, :0], G[:0], list("abc")), ValueError, "at least one column"),
