@@ -381,5 +381,5 @@ def test_a_smoother_without_what_is_optional(adata):
 
 @pytest.mark.parametrize("wrong", ["one", "flat"])
 def test_what_is_wrong_with_a_smoother_is_said(adata, wrong):
-    with pytest.raises(ValueError, match=r"transform of Powers must return one row a time .* shape \(1"):
+    with pytest.raises(ValueError, match=r"transform of Powers must return one row per time .* shape is \(1"):
         trends(adata, lc.GAM(), Powers(wrong))

@@ -216,7 +216,7 @@ def test_written_and_read_again(way, tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "other").write_bytes(pickle.dumps({"gene": "Klf1"}))
-    with pytest.raises(ValueError, match="holds a dict, not a trend"):
+    with pytest.raises(ValueError, match="contains a dict, not a trend"):
         GeneTrend.read(tmp_path / "other")
 
 
