@@ -64,7 +64,7 @@ def judged(cells: Cells) -> dict:
         "lost, 0.1.0": lost_before > LOST,
         "warned of lost weight": "lies later" in warning,
         "called outliers": "outliers" in warning,
-        "called falling": "fall along" in warning,
+        "called falling": "decrease along" in warning,
         "reversed, noticed": "backwards" in end_and_warning(1 - cells.times, cells.weights)[1],
     }
 

@@ -67,7 +67,7 @@ def cluster_lineage(
     smoother: Any = None,
     **kwargs: Any,
 ) -> Mapping[str, Mapping[str, GeneTrend | FailedTrend]] | None:
-    """Cluster the expression trends of genes along a lineage, and plot the clusters.
+    """Cluster the expression trends of genes along a lineage and plot the clusters.
 
     It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene whose fit converged is
     clustered, also if its trend hardly changes, at resolution 1, and the time range ends where the smoothed fate
@@ -119,7 +119,7 @@ def cluster_lineage(
     show_progress_bar : bool
         Whether a bar is shown.
     n_jobs : int, optional
-        Number of parallel jobs, for models that are fitted gene by gene; -1 = all cores.
+        Number of parallel jobs, for models that are fitted separately per gene; -1 = all cores.
     backend : str
         joblib's backend.
     figsize, dpi
@@ -152,11 +152,11 @@ def cluster_lineage(
     Raises
     ------
     TypeError
-        If an argument is not known, or of a wrong type.
+        If an argument is unknown or has a wrong type.
     UnknownNameError
-        If a gene, key, lineage or covariate is not there.
+        If a gene, key, lineage or covariate is missing.
     ValueError
-        If there is nothing to fit, or a cluster is not there.
+        If no cells remain to fit, or a cluster does not exist.
 
     References
     ----------
@@ -223,7 +223,7 @@ def cluster_lineage(
     figure = _draw(stored, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm)
     if save is not None:
         _save(figure, save, dpi)
-    adata.uns[key] = stored  # last, so that a call that fails changes nothing
+    adata.uns[key] = stored  # last, so that a failing call does not modify adata
     if models is not None:
         return {gene: dict(models[gene]) for gene in models}
     return None

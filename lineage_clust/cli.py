@@ -1,4 +1,4 @@
-"""The program `lineage-clust`: TrendClusterer from a file to pictures and tables."""
+"""The command-line program `lineage-clust`: from a file to figures and tables."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             report = arguments.command(arguments)
         except KeyboardInterrupt:
             return _fail(arguments, "interrupted; no file was written.", 130)
-        except Exception as error:  # of whatever kind: a user of the program cannot be expected to read a traceback
+        except Exception as error:  # users of the program should not see tracebacks
             return _fail(arguments, f"error: {_sentence(error)}")
         try:
             print(report)
             sys.stdout.flush()
-        except BrokenPipeError:  # nobody reads on, as after `| head`: the files are there
+        except BrokenPipeError:  # the reader has closed the pipe, as `| head` does; the files are complete
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -81,7 +81,7 @@ def _sentence(error: Exception) -> str:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the arguments."""
+    """Return the argument parser."""
     parser = argparse.ArgumentParser(
         prog="lineage-clust",
         description="Fit a smooth expression trend for every gene along a lineage, and group the genes whose trends go "
@@ -194,7 +194,7 @@ def _run(arguments: argparse.Namespace) -> str:
 
 
 def _analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool) -> str:
-    """Fit each lineage, write the files of all of them or none, and return their summaries."""
+    """Fit each lineage, write all files or none, and return the summaries."""
     with progress_bars(sys.stderr.isatty()):
         fits = [clusterer.fit(adata) for clusterer in clusterers]
         written = _write_all(fits, folder, adata if report else None)
@@ -221,7 +221,7 @@ def _write_all(fits: Sequence[TrendClusterer], folder: Path, cells) -> list[list
 
 
 def summary(fitted: TrendClusterer) -> str:
-    """Return a fitted TrendClusterer's results in a few lines, one a cluster."""
+    """Summarise the results of a fitted TrendClusterer in a few lines, one per cluster."""
     n_clustered, time = int((fitted.labels_ >= 0).sum()), fitted.pseudotime_
     lines = [
         "All cells" if fitted.lineage_ is None else f"Lineage {fitted.lineage_}",

@@ -1,4 +1,4 @@
-"""TrendClusterer: reads, fits, clusters; it composes the parts and holds no mathematics."""
+"""TrendClusterer, which combines reading, fitting and clustering."""
 
 from __future__ import annotations
 
@@ -49,67 +49,67 @@ _log = logging.getLogger(__name__)
 
 
 class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings):
-    """Fit one smooth expression trend per gene along a lineage, and group the genes whose trends go together.
+    """Fit one smooth expression trend per gene along a lineage, and cluster the genes by the shape of their trends.
 
     Parameters
     ----------
     model : estimator or mapping, default=None
         Fits all genes on the smoother's design; `None` = :class:`~lineage_clust.GAM`. Any scikit-learn regressor
-        or pipeline works. `{gene: {lineage: model}}`, with "*" as wildcard at either level, gives genes their own.
+        or pipeline works. `{gene: {lineage: model}}`, with "*" as wildcard at either level, sets models per gene.
     smoother : transformer or "passthrough", default=None
-        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.BSplineSmoother`, or "passthrough" (the
-        model sees pseudotime itself) if the model is a pipeline.
+        Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.BSplineSmoother`, or "passthrough" (the model
+        reads pseudotime) if the model is a pipeline.
     clusterer : clusterer, default=None
         Groups the scaled trends; `None` = :class:`~lineage_clust.GraphClusterer`. Any scikit-learn
         clusterer works.
     genes : sequence of str, default=None
-        Genes to fit; `None` = all. `fit(genes=)` overrides it. Under a pipeline or a search, set it here.
+        Genes to fit; `None` = all. `fit(genes=)` overrides it. In a pipeline or a parameter search, set it here.
     lineage : str or list of str, default=None
-        Lineage to fit; `None` = the only one there is. "A, B" is A and B together, their weights being added. A list
-        clusters the concatenated trends of several lineages.
+        Lineage to fit; `None` = the only lineage. "A, B" is A and B together, with the sum of their weights. With a
+        list, the trends along several lineages are clustered jointly.
     time_key : str, default=None
-        Where pseudotime is, in obs or obsm; `None` = found by the names of the usual tools.
+        Key of pseudotime in obs or obsm; `None` = the keys of common tools.
     lineage_key : str or list of str, default=None
-        Where lineage weights are: a matrix in obsm, a column of obs with weights, True and False, or the names of
-        branches, or a list of columns of obs, one a lineage; `None` = found by the names of the usual tools.
+        Key of lineage weights: a matrix in obsm, a column of obs with weights, booleans or names of branches, or a list
+        of columns of obs, one per lineage; `None` = the keys of common tools.
     layer : str, default=None
         Layer with the expression; `None` = `X`.
     use_raw : bool, default=False
         Whether to read `adata.raw`.
     backward : bool, default=False
-        Whether to look for CellRank's backward keys.
+        Whether to use CellRank's backward keys.
     time_range : None, float or (float, float), default=None
         Range of pseudotime: its end, or start and end (each may be `None`). It is never clipped to the cells.
     endpoint : {"plateau", "argmax"}, default="plateau"
-        Rule for an automatic end: the last of the lineage's own cells, those with at least half of its highest weight,
-        or the time at which the smoothed weight is largest for the first time (CellRank's rule).
+        Rule for an automatic end: the last cell that belongs to the lineage, i.e. has at least half of its highest
+        weight, or the first time at which the smoothed weight is largest (CellRank's rule).
     endpoint_threshold : float, default=None
-        Only cells with at least this weight decide on the end; `None` = half of the lineage's highest weight, and with
-        "argmax" the median weight.
+        Only cells with at least this weight determine the end; `None` = half of the lineage's highest weight, or the
+        median weight for "argmax".
     weight_threshold : float or (float, float), default=(0.01, 0)
-        `(a, b)`: weights below `a` become `b`. With `b > 0`, cells that do not belong take part, and outweigh the own
-        cells of a rare lineage.
+        `(a, b)`: weights below `a` are set to `b`. With `b > 0`, cells outside the lineage are used, and can outweigh
+        the cells of a rare lineage.
     filter_cells : float, default=None
-        Cells in which a gene's expression is at most this are left out for that gene.
+        Cells in which a gene's expression is at most this value are excluded for that gene.
     gene_symbols : str, default=None
-        Column of `adata.var` (or `adata.raw.var`) with the names by which genes go in all results, where `var_names`
-        are identifiers such as those of Ensembl; `None` = `var_names`. Symbols that several genes share are made unique
-        as anndata does ("A", "A-1"), a gene without one goes by its identifier. `genes` takes both. In other cells,
-        fitted genes are found by their identifiers.
+        Column of `adata.var` (or `adata.raw.var`) with the gene names used in all results, if `var_names` are
+        identifiers such as those of Ensembl; `None` = `var_names`. Duplicated symbols are made unique as in anndata
+        ("A", "A-1"); a gene without a symbol keeps its identifier. `genes` accepts both. In other cells, fitted genes
+        are found by their identifiers.
     covariates : sequence of str, default=None
-        obs keys of unpenalised terms; trends are predicted at their weighted average.
+        obs keys of unpenalised terms; trends are predicted at their weighted mean.
     offset : str, array of shape (n_cells,) or None, default="auto"
         Known part of the linear predictor: an obs key, "size_factors" or an array; `None` for none. "size_factors" is the log
         of each cell's total over all genes of `adata` (of the layer), less its weighted mean. "auto" takes it with models of
         counts, the families "poisson" and "negative_binomial" with a log link, and nothing with others. Trends are
         predicted at offset 0: with size factors they are counts in a cell of average depth.
     n_points : int, default=200
-        Number of grid points of a lineage.
+        Number of grid points per lineage.
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
-        How trends are made comparable before they are clustered.
+        Scaling of trends before clustering.
     alpha : float, default=0.01
-        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all whose fit
-        converged and explains more than a constant does.
+        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all genes
+        whose fit converged and explains more than a constant.
     min_deviance_explained : float, default=None
         A gene is clustered only if its trend explains at least this share of the deviance.
     min_range : float, default=None
@@ -160,42 +160,45 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     cluster_centers_ : ndarray of shape (n_clusters, n_points)
         Mean scaled trends.
     cluster_names_ : list of str
-        The name of each cluster in the tree, the same at every level of it: after `fit` the numbers, "0", "1", ...; after
-        `cut` into more, the parts of cluster 2 are "2.1" and "2.2", the earlier first; into fewer, "0+1" is the union of
-        clusters 0 and 1, and "0-3" that of 0 to 3.
+        Name of each cluster in the tree, which is the same at every level: "0", "1", ... after `fit`. After `cut` into
+        more clusters, the parts of cluster 2 are "2.1" and "2.2", the earlier one first; after `cut` into fewer, "0+1"
+        is the union of clusters 0 and 1, and "0-3" that of 0 to 3.
     tree_ : ClusterTree
-        The tree of clusters of a GraphClusterer, with SciPy's `linkage`; its rows are the genes that were clustered.
+        The tree of clusters of a GraphClusterer, with SciPy's `linkage`; its rows are the clustered genes.
     tree_table_ : DataFrame
-        By node of the tree: name, parent, number in the current cut (-1 above and below it), support and height of its
-        division, and what `cluster_table_` has.
+        One row per node of the tree: name, parent, number at the current level (-1 above and below it), support and
+        height of its split, and the columns of `cluster_table_`.
     gene_table_ : DataFrame
-        By gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak, onset, half_max,
-        half_max_flank, half_back, direction, amplitude, converged, lambda, note. `direction` is "up", "down", "transient up",
-        "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max are when the trend has first
-        moved by 10 % and 50 % of its range (amplitude), which is "rising" or "falling" by `half_max_flank`; half_back is when
-        a transient trend has gone back by half of its range. `agreement` is the correlation with the mean trend of the
-        cluster. With several lineages, columns of one end in its name, and the plain ones are those of the lineage in which
-        the gene moves most (`moves_most_in`); `changes_in` names those in which it moves a third as far. If the model has
-        a posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the share of
-        draws that go the same way. `confidence` is the share of draws in which the gene stays with its cluster: it says
-        how reproducible the assignment is, not how probable it is that it is right. The table, and `cluster_table_`, are
-        made when they are first looked at: `fit` ends before the draws that only they need.
+        One row per gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak,
+        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note. `direction` is "up",
+        "down", "transient up", "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max
+        are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
+        "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its
+        range. `agreement` is the correlation with the mean trend of the cluster. With several lineages, columns of one
+        lineage have its name as suffix, and those without suffix are of the lineage in which the range is largest
+        (`moves_most_in`); `changes_in` names the lineages in which it is at least a third of that. If the model has a
+        posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the proportion
+        of posterior samples with the same direction. `confidence` is the proportion of samples in which the gene is
+        nearest to its own cluster: it measures how reproducible the assignment is, not the probability that it is
+        correct. This table and `cluster_table_` are computed on first access, because their posterior samples are not
+        needed by `fit`.
     cluster_table_ : DataFrame
-        By cluster: name, size, direction ("mixed" if less than two thirds of the genes follow it) and the share of genes that
-        follow it, times as for genes, amplitude, confidence, mean deviance explained, and the genes that the mean trend
-        explains best. With several lineages: direction and times in each, and in which the cluster changes, as names
-        (`changes_in`) and in words (`specificity`: "only Ery", "Ery and Mono", "all").
+        One row per cluster: name, size, direction ("mixed" if less than two thirds of the genes share it) and the
+        proportion of genes that share it, times as for genes, amplitude, confidence, mean deviance explained, and the
+        genes that the mean trend explains best. With several lineages: direction and times in each lineage, and the
+        lineages in which the cluster changes, as names (`changes_in`) and in words (`specificity`: "only Ery", "Ery and
+        Mono", "all").
     model_, smoother_, clusterer_ : fitted components
         With several lineages, `model_` and `smoother_` are dictionaries by lineage; with models by gene, by gene.
     models_ : mapping of str to mapping of str to GeneTrend
-        Gene -> lineage -> :class:`lineage_clust.GeneTrend` (or a false `FailedTrend`), built when asked for.
+        Gene -> lineage -> :class:`lineage_clust.GeneTrend` (or a falsy `FailedTrend`), built on access.
     feature_names_in_ : ndarray of str
         Names of the genes of the AnnData seen in `fit`.
 
     Notes
     -----
-    P-values treat cells as replicates; they are not replicates of donors, and say nothing about other animals or
-    patients.
+    P-values treat cells as replicates, not donors or animals. They do not show that a trend would replicate in other
+    animals or patients.
 
     Examples
     --------
@@ -242,7 +245,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     clusterer_ = FromResult[Any]("clusterer")
     models_ = FromResult[GeneTrends]("models")
 
-    # What a fit found is drawn, handed out and written by functions of its result; as methods they have the same arguments.
+    # Plotting, prediction and export are functions of the result, used as methods with the same arguments.
     predict = predicting.predict
     trends_for = predicting.trends_for
     cut = cutting.cut
@@ -274,11 +277,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         Parameters
         ----------
         adata : AnnData of shape (n_cells, n_genes)
-            Expression, pseudotime and fate probabilities. It is not changed.
+            Expression, pseudotime and fate probabilities. It is not modified.
         genes : sequence of str, default=None
-            Overrides the constructor's `genes`. By position, labels of the cells may come in its place, as pipelines and
-            searches of scikit-learn hand them over (`y`), and are ignored: a Series indexed by the cells, or one value
-            a cell that is no name of a gene. What could be either is refused; `genes=` is always genes.
+            Overrides the constructor's `genes`. Labels of the cells passed as second positional argument (`y`), as by
+            pipelines and searches of scikit-learn, are ignored: a Series indexed by the cells, or one value per cell
+            that is not the name of a gene. Ambiguous values raise an error; `genes=` is always interpreted as genes.
         lineage : str or list of str, default=None
             Overrides the constructor's `lineage`.
 
@@ -289,11 +292,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         Raises
         ------
         TypeError
-            If `adata` is not an AnnData, `genes` is one string, or a component does not fit its slot.
+            If `adata` is not an AnnData, `genes` is a string, or a component lacks required methods.
         UnknownNameError
-            If a gene, key or lineage is not there (a `KeyError` and a `ValueError`; close matches are offered).
+            If a gene, key or lineage is missing (a `KeyError` and a `ValueError`; the message suggests close matches).
         ValueError
-            If a parameter is wrong, or there is nothing to fit.
+            If a parameter is invalid, or no cells remain to fit.
         NoTrendError
             If every gene fails (a `ValueError`).
         """
@@ -325,7 +328,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
             random_state=self.random_state, ids=ids, moments=partial(module_scores.moments_of, adata, reader, lineages[0]),
         )  # fmt: skip
 
-        # nothing can fail from here on: an earlier fit is replaced whole or not at all
+        # nothing can fail from here on, so that an earlier fit is replaced completely or not at all
         self._result = result
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         _log.info(
@@ -338,14 +341,14 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     def fit_transform(
         self, adata: AnnData, y: Any = None, genes: Sequence[str] | None = None, lineage: Names = None
     ) -> np.ndarray:
-        """Fit, and return the module scores of the cells.
+        """Fit and return the module scores of the cells.
 
         Parameters
         ----------
         adata : AnnData of shape (n_cells, n_genes)
             As for `fit`.
         y : None
-            Ignored: a pipeline hands the labels of the cells through here.
+            Ignored; pipelines pass the labels of the cells here.
         genes, lineage
             As for `fit`.
 
@@ -361,7 +364,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         Parameters
         ----------
         adata : AnnData of shape (n_cells, n_genes)
-            These or other cells with the same genes.
+            The same or other cells with the same genes.
 
         Returns
         -------
@@ -374,11 +377,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         """
         scores = module_scores.transform(result_of(self), adata)
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
-        # scikit-learn names the columns; the names of the cells it could not know
+        # scikit-learn sets the column names; the names of the cells are set here
         return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
 
     def score(self, adata: AnnData, y: Any = None) -> float:
-        """Return the share of held-out deviance that the clusters' mean trends explain.
+        """Return the proportion of held-out deviance explained by the mean trends of the clusters.
 
         Parameters
         ----------
@@ -390,18 +393,19 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         Returns
         -------
         float
-            See :func:`lineage_clust.scoring.trend_deviance`; it ranks models and smoothers, not numbers of clusters.
+            See :func:`lineage_clust.scoring.trend_deviance`; it is suitable to rank models and smoothers, but not
+            numbers of clusters.
         """
         return held_out_deviance(result_of(self), adata)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Return the TrendClusterer that :meth:`save` wrote.
+        """Load a TrendClusterer written by :meth:`save`.
 
         Parameters
         ----------
         path : str or path
-            Of the file, written by this or an earlier release.
+            Path of the file, written by this or an earlier release.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Comparing two fits: conditions, lineages or parameters."""
+"""Compare two fits of different conditions, lineages or parameters."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from .clusterer import TrendClusterer
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two clusterings of genes have in common.
+    """Agreement of two clusterings of genes.
 
     Attributes
     ----------
     contingency : DataFrame of shape (n_clusters_a, n_clusters_b)
-        Number of genes by cluster of `a` (rows) and of `b` (columns); -1 = not assigned.
+        Number of genes by cluster of `a` (rows) and of `b` (columns); -1 = unassigned.
     ari, ami : float
-        Adjusted Rand index [1]_ and adjusted mutual information of the genes that both assign; NaN if there are fewer than
-        two.
+        Adjusted Rand index [1]_ and adjusted mutual information of the genes assigned in both; NaN if there are fewer
+        than two.
     n_genes : int
-        Number of genes that both have.
+        Number of shared genes.
     matched : DataFrame
-        One row a pair of clusters that correspond, by the assignment that shares most genes [2]_: `cluster_a`, `cluster_b`,
-        `n_shared`, `jaccard`.
+        One row per pair of matched clusters, by the assignment that maximises the number of shared genes [2]_:
+        `cluster_a`, `cluster_b`, `n_shared`, `jaccard`.
     genes : DataFrame
-        One row a gene that both have: `cluster_a`, `cluster_b`; `moves`, whether it is not in the cluster that corresponds;
-        of two fits also `confidence_a`, `confidence_b`, and `correlation` of its two trends over the shared part of
+        One row per shared gene: `cluster_a`, `cluster_b`; `moves`, whether it is not in the matched cluster; for two
+        fits also `confidence_a`, `confidence_b`, and the `correlation` of its two trends over the shared range of
         pseudotime.
     only_a, only_b : list of str
-        Genes that only one has.
+        Genes in only one of the two.
 
     References
     ----------
@@ -72,12 +72,12 @@ class Comparison:
 
 
 def compare(a: Any, b: Any) -> Comparison:
-    """Compare the clusters of two fits: contingency, agreement, and which genes move.
+    """Compare the clusters of two fits: contingency table, agreement, and the genes that change clusters.
 
     Parameters
     ----------
     a, b : TrendClusterer, Series or mapping
-        Fitted, or the cluster of each gene (-1 = not assigned).
+        Fitted estimators, or the cluster of each gene (-1 = unassigned).
 
     Returns
     -------
@@ -86,9 +86,9 @@ def compare(a: Any, b: Any) -> Comparison:
     Raises
     ------
     TypeError
-        If one is neither.
+        If one has another type.
     ValueError
-        If no gene is in both.
+        If no gene is shared.
 
     Examples
     --------
@@ -140,17 +140,17 @@ def _labels(fit: Any, name: str) -> pd.Series:
         )
     labels = pd.Series(fit if isinstance(fit, pd.Series) else dict(fit))
     if len(labels) == 0:
-        raise ValueError(f"{name} holds no gene.")
+        raise ValueError(f"{name} contains no gene.")
     if labels.index.has_duplicates:
-        raise ValueError(f"{name} names a gene more than once: {labels.index[labels.index.duplicated()][0]!r}.")
+        raise ValueError(f"{name} contains a gene more than once: {labels.index[labels.index.duplicated()][0]!r}.")
     numbers = pd.to_numeric(labels.astype(object), errors="coerce").fillna(-1)
     if (numbers % 1 != 0).any():
-        raise ValueError(f"Clusters must be integers; {name} holds {numbers[numbers % 1 != 0].iloc[0]!r}.")
+        raise ValueError(f"Clusters must be integers; {name} contains {numbers[numbers % 1 != 0].iloc[0]!r}.")
     return numbers.astype(int).rename_axis("gene")
 
 
 def _match(table: pd.DataFrame) -> pd.DataFrame:
-    """Return which clusters correspond."""
+    """Return the matched clusters."""
     counts = table.loc[table.index >= 0, table.columns >= 0]
     rows, columns = linear_sum_assignment(-counts.to_numpy()) if counts.size else ([], [])
     pairs = []
@@ -163,9 +163,9 @@ def _match(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _correlations(a: Any, b: Any, genes: pd.Index) -> np.ndarray:
-    """Return the correlation of the trends of each gene where both fits have pseudotime; NaN where they do not overlap.
+    """Return the correlation of the trends of each gene over the shared range of pseudotime; NaN if there is none.
 
-    Fits of several lineages are compared point by point, if their grids are as long.
+    Fits of several lineages are compared point by point if their grids have the same length.
     """
     first, second = (fit.trends_[pd.Index(fit.genes_).get_indexer(genes)] for fit in (a, b))
     if not isinstance(a.lineage_, list) and not isinstance(b.lineage_, list):

@@ -1,4 +1,4 @@
-"""The three slots of the method: what fills them if nobody says."""
+"""The three components of the method and their defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULTS: dict[str, type] = {"smoother": BSplineSmoother, "model": GAM, "cluster
 
 
 def resolve(slot: str, component: object) -> Any:
-    """Return a clone of a component, or the default for `None`; `"passthrough"` is a smoother too.
+    """Return a clone of a component, or the default for `None`; `"passthrough"` is a valid smoother.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Lineage drivers: genes whose expression goes with the fate probability."""
+"""Lineage drivers: genes whose expression correlates with the fate probability."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def lineage_drivers(
     Parameters
     ----------
     adata : AnnData
-        Cells x genes, with fate probabilities. It is not changed.
+        Cells x genes, with fate probabilities. It is not modified.
     lineage : str or list of str, optional
-        Lineages; `None` = all. "A, B" is A and B together, their probabilities being added.
+        Lineages; `None` = all. "A, B" is A and B together, with the sum of their probabilities.
     genes : sequence of str, optional
         Genes; `None` = all.
     method : {"pearson", "spearman"}
@@ -70,9 +70,9 @@ def lineage_drivers(
     n_permutations : int
         Number of permutations, at most ten million.
     confidence_level : float
-        Of the interval of the correlation, by Fisher's transformation.
+        Level of the confidence interval of the correlation, by Fisher's transformation.
     lineage_key, backward
-        Where the fate probabilities are, as in :class:`TrendClusterer`.
+        Key of the fate probabilities, as in :class:`TrendClusterer`.
     layer, use_raw
         Which expression to read.
     gene_symbols : str, optional
@@ -88,16 +88,16 @@ def lineage_drivers(
     Returns
     -------
     DataFrame
-        One row a gene, sorted by the correlation with the first lineage. For each lineage `{name}_corr`,
+        One row per gene, sorted by the correlation with the first lineage. For each lineage `{name}_corr`,
         `{name}_pval`, `{name}_qval` (Benjamini-Hochberg), `{name}_ci_low`, `{name}_ci_high`. A gene without variance
         has NaN.
 
     Raises
     ------
     UnknownNameError
-        If a gene, key or lineage is not there.
+        If a gene, key or lineage is missing.
     ValueError
-        If a parameter is wrong, or fewer than four cells take part.
+        If a parameter is invalid, or there are fewer than four cells.
 
     Notes
     -----
@@ -128,7 +128,8 @@ def lineage_drivers(
     if test == "permutation":
         if not is_integer(n_permutations) or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
             raise ValueError(
-                f"n_permutations must be an integer from 1 to {_MOST_PERMUTATIONS:,}; got {n_permutations!r}. For smaller "
+                f"n_permutations must be an integer from 1 to {_MOST_PERMUTATIONS:,}; got {n_permutations!r}. For "
+                f"smaller "
                 "p-values take test='fisher'."
             )
         check_seed("random_state", random_state)
@@ -169,18 +170,18 @@ def lineage_drivers(
 
 
 class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Select the genes that go with a lineage; AnnData in, AnnData with these genes out.
+    """Select the genes that correlate with a lineage; the input and output of `transform` are AnnData.
 
     Parameters
     ----------
     lineage : str, default=None
-        Lineage; `None` = the only one there is.
+        Lineage; `None` = the only lineage.
     n_genes : int, default=None
         At most this many genes, those with the strongest correlations; `None` = no limit.
     alpha : float, default=0.01
         Only genes with a q-value below; `None` = no test.
     direction : {"both", "positive", "negative"}, default="both"
-        Sign of the correlations that count.
+        Sign of the correlations used for the selection.
     method : {"pearson", "spearman"}, default="pearson"
         See :func:`lineage_drivers`.
     lineage_key, backward, layer, use_raw, gene_symbols
@@ -238,7 +239,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self.gene_symbols = gene_symbols
 
     def fit(self, adata: AnnData, y: Any = None) -> Self:
-        """Correlate all genes with the lineage, and choose.
+        """Correlate all genes with the lineage and select genes.
 
         Parameters
         ----------
@@ -253,7 +254,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Raises
         ------
         ValueError
-            If no gene is left.
+            If no gene remains.
         """
         check_constraints(self)
         check_anndata(adata)
@@ -277,7 +278,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return self
 
     def _why_none(self, correlations: pd.Series) -> str:
-        """Return the end of a sentence that says why no gene is chosen, and what to do."""
+        """Return the end of a message that explains why no gene is selected and what to do."""
         if correlations.isna().all():
             return ": its weights, or all genes, are the same in all cells. Choose another lineage, or other genes."
         if self.alpha is not None:
@@ -285,7 +286,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return f": no correlation is {self.direction}. Pass direction='both'."
 
     def transform(self, adata: AnnData) -> AnnData:
-        """Return the AnnData with the chosen genes, in their order there (a view; the data are not copied)."""
+        """Return a view of the AnnData with the selected genes, in their original order."""
         check_is_fitted(self)
         check_anndata(adata)
         chosen = adata.var_names.isin(self.gene_ids_)
@@ -295,7 +296,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return adata[:, chosen]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the chosen genes in the AnnData that `transform` returns, in their order there.
+        """Return the names of the selected genes in the order of the output of `transform`.
 
         Parameters
         ----------
@@ -310,7 +311,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return self.feature_names_in_[np.isin(self.feature_names_in_.astype(str), self.gene_ids_)]
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: the output is an AnnData always. It is here so that a pipeline can pass the setting on.
+        """Do nothing, because the output is always an AnnData; defined for pipelines.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Splitting cells along pseudotime."""
+"""Cross-validation splits of cells along pseudotime."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .utils.types import Seed
 
 
 class PseudotimeKFold:
-    """K folds of cells, each spread over the whole of pseudotime.
+    """K-fold splits of cells in which every fold covers the whole range of pseudotime.
 
-    Cells are sorted by pseudotime and dealt out, `n_splits` at a time and in random order. Contiguous folds of sorted
-    cells would ask a model to extrapolate.
+    Cells are sorted by pseudotime, and each run of `n_splits` consecutive cells is distributed over the folds in random
+    order. With contiguous folds of sorted cells, models would have to extrapolate.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds.
     time_key : str, default=None
-        Where pseudotime is; `None` = found by the usual names.
+        Key of pseudotime; `None` = the keys of common tools.
     lineage : str, default=None
-        Needed if pseudotime is a matrix with a column a lineage.
+        Required if pseudotime is a matrix with one column per lineage.
     random_state : int, RandomState or None, default=0
-        Seed of the dealing.
+        Seed of the random assignment.
 
     Examples
     --------
@@ -75,8 +75,8 @@ class PseudotimeKFold:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
         pseudotime = find_pseudotime(X, self.time_key, self.lineage)
         if not np.isfinite(pseudotime).any():
-            raise ValueError("No cell has a finite pseudotime: there is nothing to fit in any fold.")
-        order = np.argsort(pseudotime, kind="stable")  # NaN last: those cells are left out by the fit anyway
+            raise ValueError("No cell has a finite pseudotime, so no fold can be fitted. Check time_key.")
+        order = np.argsort(pseudotime, kind="stable")  # NaN last; the fit excludes these cells
         generator = check_random_state(self.random_state)
         n_rounds = -(-len(order) // self.n_splits)
         dealt = np.concatenate([generator.permutation(self.n_splits) for _ in range(n_rounds)])[: len(order)]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
-    """Return the share of held-out deviance that cluster mean trends explain, averaged over genes.
+    """Return the proportion of held-out deviance explained by cluster mean trends, averaged over genes.
 
     Each gene is predicted by its cluster's mean trend in the gene's own location and scale. Genes without a cluster
     count 0.
@@ -45,7 +45,7 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     Returns
     -------
     float
-        At most 1; 0 is what each gene's mean achieves.
+        At most 1; 0 corresponds to predicting each gene by its mean.
 
     Notes
     -----
@@ -64,10 +64,11 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
 
 
 def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
-    """Return how well the clusters of a fit predict which genes cluster together in held-out cells.
+    """Return the prediction strength: how well clusters predict which genes cluster together in held-out cells.
 
-    The held-out cells are fitted and clustered anew. For each of their clusters, the share of pairs of genes that the
-    fitted clusterer also puts together is computed; the score is the least of them. Less than two clusters score 0.
+    Trends are fitted to the held-out cells and clustered again. For each of their clusters, the share of pairs of genes
+    that the fitted clusterer also puts together is computed; the score is the least of them. Less than two clusters
+    score 0.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
 
 
 def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
-    """Return the adjusted Rand index of the fitted clusters and those of held-out cells.
+    """Return the adjusted Rand index between the fitted clusters and those of held-out cells.
 
     Less than two clusters score 0.
 

@@ -1,4 +1,4 @@
-"""The parameters of TrendClusterer: stored, checked, and set in components that stand in for `None`."""
+"""The parameters of TrendClusterer: storage, validation, and nested parameters of default components."""
 
 from __future__ import annotations
 

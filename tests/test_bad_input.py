@@ -41,10 +41,14 @@ def expect(error, message, adata, **parameters):
         ),
         ({"genes": 3}, TypeError, "genes must be a sequence of names; got 3 of type int"),
         # lineages and keys
-        ({"lineage": "a"}, UnknownNameError, f"Lineage 'a' is not there: '{FATE}' holds 'A', 'B'. Did you mean 'A'"),
+        (
+            {"lineage": "a"},
+            UnknownNameError,
+            f"Lineage 'a' was not found: '{FATE}' contains 'A', 'B'. Did you mean 'A'",
+        ),
         ({"lineage": None}, ValueError, f"several lineages .'{FATE}': 'A', 'B'.. Choose one with lineage="),
         ({"lineage": []}, ValueError, "lineage is an empty list"),
-        ({"lineage": ["A", "C"]}, UnknownNameError, "Lineage 'C' is not there"),
+        ({"lineage": ["A", "C"]}, UnknownNameError, "Lineage 'C' was not found"),
         (
             {"lineage_key": "palantir_fate_probs"},
             UnknownNameError,
@@ -55,10 +59,10 @@ def expect(error, message, adata, **parameters):
         (
             {"layer": "count"},
             UnknownNameError,
-            "Layer 'count' is not in adata.layers, which holds 'counts'. Did you mean 'counts'",
+            "Layer 'count' is not in adata.layers, which has 'counts'. Did you mean 'counts'",
         ),
-        ({"layer": "counts", "use_raw": True}, ValueError, "exclude each other. Pass one of them"),
-        ({"backward": True}, UnknownNameError, "adata.obsm holds no lineage weights .none of 'lineages_bwd'"),
+        ({"layer": "counts", "use_raw": True}, ValueError, "are mutually exclusive. Pass one of them"),
+        ({"backward": True}, UnknownNameError, "adata.obsm contains no lineage weights .none of 'lineages_bwd'"),
         ({"covariates": ["bach"]}, UnknownNameError, "Covariate 'bach' is not in adata.obs. Did you mean 'batch'"),
         ({"offset": "dept"}, UnknownNameError, "offset 'dept' is not in adata.obs. Did you mean 'depth'"),
         ({"offset": np.zeros(7)}, ValueError, r"offset has shape \(7,\), but adata has 80 cells. Put it in adata.obs"),
@@ -82,7 +86,7 @@ def expect(error, message, adata, **parameters):
             ValueError,
             "No cell of lineage 'A' has a weight of at least endpoint_threshold=5",
         ),
-        ({"weight_threshold": -1}, ValueError, "weight_threshold must be a number or a pair"),
+        ({"weight_threshold": -1}, ValueError, "weight_threshold must be a non-negative number or a pair"),
         ({"time_range": "early"}, TypeError, "time_range must be None, a number"),
         ({"time_range": (0.1, 0.2, 0.3)}, TypeError, "time_range must be None, a number"),
         ({"time_range": (0.9, 0.1)}, ValueError, "must start before it ends; got start 0.9 and end 0.1. Swap the two"),
@@ -137,13 +141,13 @@ def test_no_cells_and_no_genes(adata):
 
 def test_duplicate_var_names(adata):
     adata.var_names = ["twice", "twice", *adata.var_names[2:]]
-    expect(ValueError, r"var_names holds 'twice' more than once. Call adata.var_names_make_unique\(\) first", adata)
+    expect(ValueError, r"var_names contains 'twice' more than once. Call adata.var_names_make_unique\(\) first", adata)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_no_finite_pseudotime(adata, value):
     adata.obs[TIME] = value
-    expect(ValueError, "NaN or infinite in every cell: nothing is left to fit for lineage 'A'. Check time_key", adata)
+    expect(ValueError, "NaN or infinite in every cell: no cells remain to fit lineage 'A'. Check time_key", adata)
 
 
 def test_no_finite_weight(adata):
@@ -153,7 +157,7 @@ def test_no_finite_weight(adata):
 
 def test_negative_weights(adata):
     adata.obsm[FATE]["A"] -= 1
-    expect(ValueError, "Lineage weights must not be negative; the least is -", adata)
+    expect(ValueError, "Lineage weights must not be negative; the smallest is -", adata)
 
 
 def test_weights_that_are_all_zero(adata):
@@ -168,7 +172,9 @@ def test_weights_that_are_all_zero(adata):
 
 def test_no_pseudotime_at_all(adata):
     del adata.obs[TIME]
-    expect(UnknownNameError, "No pseudotime was found: none of 'palantir_pseudotime', .* Name it with time_key", adata)
+    expect(
+        UnknownNameError, "No pseudotime was found: none of 'palantir_pseudotime', .* Pass its key as time_key", adata
+    )
 
 
 def test_several_pseudotimes(adata):
@@ -180,7 +186,7 @@ def test_no_lineage_data(adata):
     del adata.obsm[FATE]
     expect(
         UnknownNameError,
-        "Lineage 'A' is asked for, but adata.obsm holds no lineage weights .* leave lineage out",
+        "Lineage 'A' is requested, but adata.obsm contains no lineage weights .* omit lineage",
         adata,
     )
 
@@ -251,7 +257,7 @@ def test_a_wrong_call_leaves_an_earlier_fit_whole(adata, wrong):
 
 def test_words_instead_of_weights(adata):
     adata.obs["branch"] = "B"
-    expect(ValueError, "Lineage 'A' is not there: 'branch' holds 'B'", adata, lineage_key="branch")
+    expect(ValueError, "Lineage 'A' was not found: 'branch' contains 'B'", adata, lineage_key="branch")
     adata.obs["since"] = pd.Timestamp("2020")
     expect(TypeError, r"Lineage weights adata.obs\['since'\] must be numbers or booleans", adata, lineage_key="since")
 

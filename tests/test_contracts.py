@@ -197,7 +197,7 @@ def test_a_model_of_sparse_matrices_gets_them(adata):
 
 @pytest.mark.parametrize("model", [Line(), OfTime()], ids=lambda model: type(model).__name__)
 def test_a_model_without_weights_warns(adata, model):
-    with pytest.warns(LineageClustWarning, match=f"{type(model).__name__} takes no sample weights"):
+    with pytest.warns(LineageClustWarning, match=f"{type(model).__name__} does not support sample weights"):
         tc = trends(adata, model)
     assert np.isfinite(tc.trends_).all()
 
@@ -342,14 +342,14 @@ def test_clusterers_of_scikit_learn_that_have_no_labels_of_their_own(adata, clus
 @pytest.mark.parametrize(
     ("clusterer", "message"),
     [
-        (Named([0, 1]), r"labels_ of Named must have one value a row, 6; the shape is \(2,\)"),
-        (Named([0] * 7), r"labels_ of Named must have one value a row, 6; the shape is \(7,\)"),
-        (Named([[0, 1]] * 6), r"labels_ of Named must have one value a row, 6; the shape is \(6, 2\)"),
-        (Named(3), r"labels_ of Named must have one value a row, 6; the shape is \(\)"),
+        (Named([0, 1]), r"labels_ of Named must have one value per row, 6; the shape is \(2,\)"),
+        (Named([0] * 7), r"labels_ of Named must have one value per row, 6; the shape is \(7,\)"),
+        (Named([[0, 1]] * 6), r"labels_ of Named must have one value per row, 6; the shape is \(6, 2\)"),
+        (Named(3), r"labels_ of Named must have one value per row, 6; the shape is \(\)"),
         (Silent(), "clusterer must have labels_ after fit; Silent has none"),
         (NoDraws([0] * 6), "NoDraws declares uses_draws, but its fit has no argument draws"),
-        (Sure([0] * 6), r"confidence_ of Sure must have one value a row, 6; the shape is \(2,\)"),
-        (Wrong([0] * 6), r"predict of Wrong must have one value a row, 6; the shape is \(1,\)"),
+        (Sure([0] * 6), r"confidence_ of Sure must have one value per row, 6; the shape is \(2,\)"),
+        (Wrong([0] * 6), r"predict of Wrong must have one value per row, 6; the shape is \(1,\)"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -381,5 +381,5 @@ def test_a_smoother_without_what_is_optional(adata):
 
 @pytest.mark.parametrize("wrong", ["one", "flat"])
 def test_what_is_wrong_with_a_smoother_is_said(adata, wrong):
-    with pytest.raises(ValueError, match=r"transform of Powers must return one row a time .* shape \(1"):
+    with pytest.raises(ValueError, match=r"transform of Powers must return one row per time .* shape is \(1"):
         trends(adata, lc.GAM(), Powers(wrong))

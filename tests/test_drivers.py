@@ -223,7 +223,7 @@ def test_selector_s_advice_can_be_followed():
     assert DriverSelector("A", alpha=None, direction="both").fit(one).genes_ == list(one.var_names)
 
 
-@pytest.mark.filterwarnings("ignore:Fate probabilities of a lineage are the same")
+@pytest.mark.filterwarnings("ignore:Fate probabilities of a lineage are constant")
 def test_selector_says_when_weights_do_not_vary():
     X, fates = example(9)
     adata = cells(X, fates)
@@ -236,7 +236,9 @@ def test_one_column_of_weights_is_not_the_drivers_of_two_lineages():
     X, fates = example(9)
     adata = cells(X, fates)
     adata.obs["to_a"], adata.obs["to_b"] = np.asarray(fates)[:, 0], np.asarray(fates)[:, 1]
-    with pytest.raises(ValueError, match=r"weights of one lineage, but 2 are asked for.*lineage_key=\['to_a', ...\]"):
+    with pytest.raises(
+        ValueError, match=r"weights of one lineage, but 2 lineages are requested.*lineage_key=\['to_a', ...\]"
+    ):
         lineage_drivers(adata, ["A", "B"], lineage_key="to_a")
     keys = ["to_a", "to_b"]
     table = lineage_drivers(adata, keys, lineage_key=keys)

@@ -73,7 +73,7 @@ def test_it_fits_or_says_why_not(smoother, name, make_adata):
     adata, adata.X = data_for(name, make_adata)
     clusterer = TrendClusterer(model, SMOOTHERS[smoother], genes=GENES, lineage="A", alpha=None, n_points=40)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "KNeighborsRegressor takes no sample weights")
+        warnings.filterwarnings("ignore", "KNeighborsRegressor does not support sample weights")
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
             clusterer.fit(adata)

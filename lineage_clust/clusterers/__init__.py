@@ -1,4 +1,4 @@
-"""Clusterers: which scaled trends belong together."""
+"""Clusterers: groups of genes with similar scaled trends."""
 
 from .graph import GraphClusterer
 

@@ -1,28 +1,28 @@
-"""An order of rows that the data alone decides, so that nothing downstream depends on how the rows were listed.
+"""Canonical order of rows, so that results do not depend on the order of the input.
 
-Leiden and Louvain visit vertices in their order, and nearest neighbours at equal distance are ranked by theirs: the
-same genes listed differently would end in different clusters. Rows are therefore brought into one order first. So that
-the order does not hang on the last bits of a fit, values are rounded before they are compared.
+Leiden and Louvain visit vertices in order, and neighbours at equal distance are ranked by row number: the same genes in
+another order would give different clusters. Rows are therefore sorted first. Values are rounded before they are
+compared, so that the order does not depend on the last bits of a fit.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# 2**-20 is about 1e-6 of the spread of the data. Trends that differ by less are the same: straight lines, for instance,
-# which very large but finite smoothing parameters make of genes, and whose differences are nothing but that.
+# 2**-20 is about 1e-6 of the range of the data. Trends that differ by less are treated as identical, for instance
+# straight lines that result from very large but finite smoothing parameters.
 _BITS = 20
-# Data whose spread is under 1/128 of their size (nearly constant data) are rounded by their size instead: their own
-# spread may be nothing but floating-point noise.
+# For nearly constant data, whose range is less than 1/128 of their magnitude, the step is derived from the magnitude,
+# because the range may be floating-point noise.
 _SMALLEST_RELATIVE_SPREAD = 2.0**-7
-# Squares, products of squares and sums of them are taken: within 2**-200 to 2**200 none of them leaves floating point.
+# Within 2**-200 to 2**200, squares, products of squares and sums of these neither overflow nor underflow.
 _LARGEST_EXPONENT = 200
 
 
 def extreme_exponent(X):
-    """Return the exponent of the power of two that values too small or too large to be squared are divided by.
+    """Return the exponent of the power of two by which values are divided if they are too small or large to be squared.
 
-    Division by a power of two is exact, so that labels are those of the same rows in another unit.
+    Division by a power of two is exact, so that labels do not depend on the unit.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def extreme_exponent(X):
     Returns
     -------
     int
-        0 if the largest value is of a size between 2**-200 and 2**200.
+        0 if the largest absolute value is between 2**-200 and 2**200.
 
     Examples
     --------
@@ -45,10 +45,10 @@ def extreme_exponent(X):
 
 
 def rounding_step(X):
-    """Return the step to which the values of `X` are rounded: about 1e-6 of their spread.
+    """Return the step to which the values of `X` are rounded: about 1e-6 of their range.
 
-    The spread is the mean range of the columns. The step is a power of two, hence rounding to it is exact and the same
-    for data that differ by noise.
+    The range is averaged over the columns. The step is a power of two, so that rounding is exact and gives the same
+    result for data that differ by noise.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def rounding_step(X):
     spread = max(np.ptp(X, axis=0).mean(), _SMALLEST_RELATIVE_SPREAD * np.abs(X).max())
     if spread == 0:
         return 1.0
-    # Rounding the exponent puts its jumps at sqrt(2) times a power of two, where the spread of min-max scaled or
-    # standardised data never lies exactly; flooring it would put one at 1.
+    # Rounding the exponent places its jumps at sqrt(2) times a power of two, where the range of min-max scaled or
+    # standardised data never lies exactly; truncation would place a jump at 1.
     return float(2.0 ** (np.round(np.log2(spread)) - _BITS))
 
 
@@ -96,7 +96,7 @@ def canonical_order(rows):
 
 
 def identical_groups(rows):
-    """Return which adjacent rows are identical.
+    """Group adjacent identical rows.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def identical_groups(rows):
     group : ndarray of shape (n_rows,)
         0 for the first run of identical rows, 1 for the second, and so on.
     rank : ndarray of shape (n_rows,)
-        Place of each row within its run, from 0.
+        Position of each row within its run, from 0.
 
     Examples
     --------

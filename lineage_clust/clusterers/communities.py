@@ -1,4 +1,4 @@
-"""Communities of a weighted graph: Leiden and Louvain, the same for the same seed."""
+"""Community detection with Leiden and Louvain, reproducible for a given seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WITH_RESOLUTION = ("RBConfigurationVertexPartition", "RBERVertexPartition", "CP
 
 
 def _reset_igraph() -> None:
-    """Let igraph draw from Python's `random`, as it does by default."""
+    """Restore igraph's default random generator, Python's `random`."""
     igraph.set_random_number_generator(random)
 
 
@@ -40,10 +40,10 @@ _igraph_generator = ProcessLock(_reset_igraph)
 
 @contextmanager
 def seeded_igraph(seed):
-    """Let igraph draw from a generator of its own, seeded with `seed`.
+    """Let igraph use a separate random generator, seeded with `seed`.
 
-    igraph has one generator for the whole process, so this waits for other threads that are in such a context.
-    Afterwards igraph draws from Python's `random` again, as it does by default; the state of `random` is not touched.
+    igraph has one generator per process, so the context waits for other threads that use it. On exit, igraph's default
+    generator, Python's `random`, is restored; its state does not change.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def as_igraph(connectivities):
     Returns
     -------
     igraph.Graph
-        Undirected, vertices in the order of the rows, edges with attribute "weight".
+        Undirected graph with one vertex per row and the edge attribute "weight".
 
     Examples
     --------
@@ -90,14 +90,14 @@ def as_igraph(connectivities):
     if not ordered.has_sorted_indices:
         ordered = ordered.sorted_indices()
     upper = sparse.triu(ordered, k=1, format="coo")
-    edges = list(zip(upper.row.tolist(), upper.col.tolist(), strict=True))  # what igraph reads fastest
+    edges = list(zip(upper.row.tolist(), upper.col.tolist(), strict=True))  # the fastest input for igraph
     graph = igraph.Graph(n=connectivities.shape[0], edges=edges)
     graph.es["weight"] = upper.data.tolist()
     return graph
 
 
 def check_algorithm(method, backend, objective):
-    """Raise unless the three can be combined.
+    """Raise a ValueError if method, backend and objective cannot be combined.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ def check_algorithm(method, backend, objective):
     backend : {"igraph", "leidenalg"}
         Library.
     objective : str
-        What is optimised.
+        Objective function.
 
     Raises
     ------
     ValueError
-        If one of them is unknown or a combination does not exist.
+        If one of them is unknown or the combination is not supported.
     """
     for name, value, known in (("method", method, METHODS), ("backend", backend, BACKENDS)):
         if value not in known:
@@ -140,26 +140,25 @@ def find_communities(
     Parameters
     ----------
     graph : igraph.Graph
-        Undirected, edges with attribute "weight".
+        Undirected graph with edge attribute "weight".
     method : {"leiden", "louvain"}, default="leiden"
         Leiden [1]_ or Louvain [2]_.
     backend : {"igraph", "leidenalg"}, default="igraph"
-        Library that computes it; leidenalg has Leiden only.
+        Library; leidenalg supports only Leiden.
     objective : str, default="modularity"
         "modularity" or "CPM" (constant Potts model); leidenalg also has "RBER", "RBConfiguration", "Surprise" and
-        "Significance" (which does not use the weights), and takes the names of its classes. Upper and lower case are
-        the same.
+        "Significance" (which does not use the weights), and accepts the names of its classes. Case is ignored.
     resolution : float, default=1.0
-        Greater values give more communities. Not used by objectives without it (Surprise, Significance).
+        Larger values give more communities. Ignored by objectives without resolution (Surprise, Significance).
     n_iterations : int, default=2
-        Iterations of Leiden, negative to iterate until nothing improves. Louvain always does that.
+        Number of iterations of Leiden; negative values iterate until convergence, as Louvain always does.
     seed : int, default=0
         Seed of the order in which vertices are visited.
 
     Returns
     -------
     ndarray of int, shape (n_vertices,)
-        Communities, numbered from 0. Without any edge every vertex is one of its own.
+        Communities, numbered from 0. In a graph without edges, every vertex is a community.
 
     References
     ----------
@@ -195,7 +194,7 @@ def find_communities(
 
 
 def _leiden_leidenalg(graph, objective, resolution, n_iterations, seed):
-    import leidenalg  # here, because few users need it and it takes as long to import as igraph
+    import leidenalg  # imported here because few users need it and the import is slow
 
     name = _LEIDENALG_OBJECTIVES[objective.lower()]
     settings = {"resolution_parameter": resolution} if name in _WITH_RESOLUTION else {}
@@ -208,7 +207,7 @@ def _leiden_leidenalg(graph, objective, resolution, n_iterations, seed):
 
 
 def modularity(graph, membership):
-    r"""Weighted modularity, ``sum_c (in_c / W - (degree_c / 2W)^2)``, whatever the objective that was optimised.
+    r"""Weighted modularity, ``sum_c (in_c / W - (degree_c / 2W)^2)``, for any objective.
 
     ``in_c`` is the weight within community c, ``degree_c`` the weighted degree of its vertices, ``W`` the weight of all
     edges [1]_.
@@ -216,14 +215,14 @@ def modularity(graph, membership):
     Parameters
     ----------
     graph : igraph.Graph
-        Undirected, edges with attribute "weight".
+        Undirected graph with edge attribute "weight".
     membership : array-like of int, shape (n_vertices,)
         Community of each vertex.
 
     Returns
     -------
     float
-        At most 1; 0 for a single community, and by convention for a graph without edges.
+        At most 1; 0 for a single community and, by convention, for a graph without edges.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether clusters are distinct: in the graph, over the posterior, and by the shape of their means."""
+"""Distinctness of clusters: in the graph, over posterior samples, and by the shape of their means."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .refinement import cluster_means, membership, scores
 
 
 class Bounds(NamedTuple):
-    """What two clusters have to keep to stay apart.
+    """Thresholds for two clusters to be distinct.
 
     Attributes
     ----------
     connectivity
-        Largest ratio of the weight of the edges between them to what is expected by chance.
+        Upper bound of the weight of the edges between them divided by its expectation by chance.
     support
-        Least agreement of independent halves of the data on which of the two a row belongs to.
+        Lower bound of the agreement between independent halves of the data on the cluster of each row.
     correlation
-        Largest correlation of their mean rows.
+        Upper bound of the correlation of their mean rows.
     """
 
     connectivity: float = 0.5
@@ -31,16 +31,16 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class Pairs:
-    """How every two clusters of a partition relate; arrays of shape (n_clusters, n_clusters), symmetric.
+    """Pairwise measures of the clusters of a partition; symmetric arrays of shape (n_clusters, n_clusters).
 
     Attributes
     ----------
     connectivity
-        Weight of the edges between two clusters over its expectation in a random graph of the same degrees; 0 on the
-        diagonal.
+        Weight of the edges between two clusters divided by its expectation in a random graph with the same degrees; 0
+        on the diagonal.
     support
-        Agreement beyond chance of independent halves of the data on which of the two each of their rows belongs to; 1 on
-        the diagonal.
+        Agreement beyond chance between independent halves of the data on the cluster of each of their rows; 1 on the
+        diagonal.
     correlation
         Pearson correlation of the mean rows; -1 on the diagonal.
     """
@@ -50,10 +50,10 @@ class Pairs:
     correlation: np.ndarray
 
     def blur(self, bounds: Bounds) -> np.ndarray:
-        """Return how far each pair is from distinct, `(n_clusters, n_clusters)`: at most 1 = distinct; 0 on the diagonal.
+        """Return `(n_clusters, n_clusters)` values that are at most 1 for distinct pairs; 0 on the diagonal.
 
-        It is the largest of three ratios: of the connectivity, of the lack of support, and of the closeness of the means,
-        each to what its bound allows.
+        The value is the largest of three ratios: connectivity, lack of support and closeness of the means, each divided
+        by its threshold.
         """
         near = (1 - bounds.correlation) / np.maximum(1 - self.correlation, 1e-12)
         unsure = (1 - self.support) / max(1 - bounds.support, 1e-12)
@@ -63,20 +63,20 @@ class Pairs:
 
 
 class Material(NamedTuple):
-    """What partitions of rows are judged by.
+    """Data by which partitions are evaluated.
 
     Attributes
     ----------
     rows
         `(n_rows, n_columns)`.
     draws
-        `(n_draws, n_rows, n_columns)` draws of the rows from what is known of them; may be empty.
+        `(n_draws, n_rows, n_columns)` posterior samples of the rows; may be empty.
     curves
-        `(n_rows, n_points)`: what is correlated, each row with mean 0.
+        `(n_rows, n_points)` curves for correlations, each with mean 0.
     connectivities
-        `(n_rows, n_rows)` weights of the graph, or `None` if there are too few rows for a graph to tell anything.
+        `(n_rows, n_rows)` edge weights of the graph, or `None` if there are too few rows for an informative graph.
     noise
-        `(n_rows,)` squared length of the error of each of the curves, or `None` if it is not known.
+        `(n_rows,)` squared norm of the error of each curve, or `None` if unknown.
     """
 
     rows: np.ndarray
@@ -87,9 +87,10 @@ class Material(NamedTuple):
 
 
 def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """Return how far each pair of clusters is from distinct, as `Pairs.blur` does.
+    """Return `Pairs.blur` of each pair of clusters, computing support only if it is needed.
 
-    Support takes longest. It is looked at only if the graph and the means set nothing against any two clusters.
+    Support is the most expensive measure. It is computed only if every pair is distinct by connectivity and
+    correlation.
     """
     blur = compare_pairs(material, labels, with_support=False).blur(bounds)
     return blur if blur.max() > 1 else compare_pairs(material, labels).blur(bounds)
@@ -105,16 +106,16 @@ def support_of_two(material: Material, labels: np.ndarray, first: int, second: i
 
 
 def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = True) -> Pairs:
-    """Return how every two clusters relate.
+    """Return the pairwise measures of clusters.
 
     Parameters
     ----------
     material
         Rows, draws and graph.
     labels
-        `(n_rows,)` from 0 on without gaps.
+        Labels `(n_rows,)`, numbered from 0 without gaps.
     with_support
-        False leaves out the support, which takes longest, and calls it 1.
+        If False, the support, which is the most expensive measure, is not computed and set to 1.
     """
     n_clusters = labels.max() + 1
     support = support_of(material.rows, material.draws, labels) if with_support else np.ones((n_clusters, n_clusters))
@@ -126,11 +127,11 @@ def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = T
 
 
 def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
-    """Return the weight of the edges between clusters over its expectation, `(n_clusters, n_clusters)`.
+    """Return the weight of the edges between clusters divided by its expectation, `(n_clusters, n_clusters)`.
 
-    The expectation is that of a random graph with the same degrees (the null model of modularity), so that the ratio is
-    the modularity resolution from which on it pays to keep the two apart [1]_; the ratio for cells is the connectivity of
-    PAGA [2]_.
+    The expectation is that of a random graph with the same degrees (the null model of modularity), so that the ratio
+    equals the modularity resolution above which separating the two increases modularity [1]_. For cells, PAGA calls
+    this ratio connectivity [2]_.
 
     References
     ----------
@@ -147,7 +148,7 @@ def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np
     edges, n_clusters = connectivities.tocoo(), labels.max() + 1
     pairs = labels[edges.row] * n_clusters + labels[edges.col]
     between = np.bincount(pairs, weights=edges.data, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
-    between = between.astype(np.float64)  # of no edges, NumPy counts in integers
+    between = between.astype(np.float64)  # without edges, NumPy returns integers
     degree = between.sum(axis=1)
     expected = np.outer(degree, degree) / max(degree.sum(), np.finfo(float).tiny)
     found = np.divide(between, expected, out=np.zeros_like(between), where=expected > 0)
@@ -156,11 +157,12 @@ def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np
 
 
 def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    r"""Return how well independent halves of the data agree on which of two clusters each of their rows belongs to.
+    r"""Return the agreement between independent halves of the data on the cluster of each row, per pair of clusters.
 
-    If a row is known as :math:`x + e`, with an error of variance :math:`\sigma^2`, and `d` is a draw around it with the
-    same variance, then `d` and its reflection :math:`2 (x + e) - d` have independent errors around `x`, as estimates from
-    two halves of the cells would have [1]_. Rows that differ by nothing but errors agree no better than chance.
+    If a row is observed as :math:`x + e`, with an error of variance :math:`\sigma^2`, and `d` is a posterior sample
+    around it with the same variance, then `d` and its reflection :math:`2 (x + e) - d` have independent errors around
+    `x`, like estimates from two halves of the cells [1]_. Clusters that differ only by errors have a support of about
+    0.
 
     Parameters
     ----------
@@ -169,7 +171,7 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
     draws
         `(n_draws, n_rows, n_columns)`; without draws the support is 1.
     labels
-        `(n_rows,)` from 0 on without gaps.
+        Labels `(n_rows,)`, numbered from 0 without gaps.
 
     Returns
     -------
@@ -206,19 +208,19 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
 
 
 def correlation_of(curves: np.ndarray, labels: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
-    """Return the correlations of the mean rows, `(n_clusters, n_clusters)`; -1 on the diagonal, 0 of constant means.
+    """Return the correlations of the mean rows, `(n_clusters, n_clusters)`; -1 on the diagonal, 0 for constant means.
 
-    Noise makes correlations smaller than those of the true means, the more the fewer rows a mean is taken of. They are
-    corrected for this attenuation: the expected squared length of a mean's error is taken off its own [1]_, up to a half.
+    Noise attenuates correlations, in particular those of means of few rows. They are corrected for this attenuation:
+    the expected squared norm of the error is subtracted from the squared norm of each mean [1]_, by at most half of it.
 
     Parameters
     ----------
     curves
         `(n_rows, n_points)`, each row with mean 0.
     labels
-        `(n_rows,)` from 0 on without gaps.
+        Labels `(n_rows,)`, numbered from 0 without gaps.
     noise
-        `(n_rows,)` squared length of the error of each row; `None` = not known.
+        `(n_rows,)` squared norm of the error of each row; `None` = unknown.
 
     References
     ----------

@@ -31,125 +31,128 @@ from .stability import confidence
 from .tree import ClusterTree, build_tree
 from .weights import STRENGTHS, connectivities
 
-_FEW = 5  # neighbours among rows that are not copies
-_N_DRAWS = 10  # that are taken of an iterator
-_FINEST = 3.0  # resolution of the communities that clusters are put together from
+_FEW = 5  # neighbours per row when identical rows are excluded
+_N_DRAWS = 10  # number of draws taken from an iterator
+_FINEST = 3.0  # resolution of the communities from which clusters are merged
 _MOST_LEAVES = 60
-_FARTHEST = 400  # binary exponent up to which squares of differences from fitted rows, below 2**200, are finite
+_FARTHEST = 400  # binary exponent up to which squared differences from fitted rows (below 2**200) are finite
 
 
 class GraphClusterer(ClusterMixin, BaseEstimator):
-    """Communities of the nearest-neighbour graph of the rows, refined by their means.
+    """Communities of the k-nearest-neighbour graph of the rows, refined by their means.
 
-    Every row is connected to its nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
-    Communities say that groups are there; their borders in a sparse graph are ragged. So every row is then moved to the
-    nearest cluster mean. The number of clusters is the largest of which every two are distinct, see Notes. With
-    ``refine=False`` and a `resolution` this is the path of scanpy (``neighbors`` and ``leiden``); with
-    ``weights="jaccard"``, PhenoGraph's.
+    Every row is connected to its k nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
+    Because the boundaries of communities in a sparse graph are noisy, every row is then assigned to the nearest cluster
+    mean. By default, the number of clusters is the largest for which all pairs of clusters are distinct, see Notes.
+    ``refine=False`` with a numeric `resolution` is the method of scanpy (``neighbors`` and ``leiden``), and with
+    ``weights="jaccard"`` that of PhenoGraph.
 
     Parameters
     ----------
     n_neighbors : int, default=15
-        Number of nearest rows, at least 2. It counts the row itself, as umap-learn and scanpy do: 15 means 14 others.
-        With fewer rows all are used.
+        Number of nearest neighbours, at least 2. The row itself is counted, as in umap-learn and scanpy: 15 means 14
+        other rows. If there are fewer rows, all are used.
     n_components : int or None, default=None
-        Number of principal components to which the rows are reduced first, as many as there are at most. None uses the
-        rows as they are.
+        Number of principal components to which the rows are reduced first, at most the number of rows or columns; None
+        uses the rows unchanged.
     metric : str or callable, default="euclidean"
         Distance between rows, as in `sklearn.neighbors.NearestNeighbors`.
     neighbors : object, default=None
-        Searches the neighbours instead: an unfitted transformer such as `sklearn.neighbors.KNeighborsTransformer`,
-        whose ``fit_transform`` returns a sparse graph of distances. Its own number of neighbours and metric are then
-        used, `n_neighbors` and `metric` are not. It must also have ``transform`` if `predict` is to be called.
+        Transformer that searches the neighbours instead: an unfitted transformer such as
+        `sklearn.neighbors.KNeighborsTransformer`, whose ``fit_transform`` returns a sparse graph of distances.
+        `n_neighbors` and `metric` are then ignored in favour of the transformer's settings. `predict` also requires
+        ``transform``.
     weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap"
         Weight of an edge. "umap": the fuzzy simplicial set of [1]_ (scanpy's connectivities). "jaccard": the overlap of
-        both neighbourhoods, averaged over the two directions [2]_. "gaussian": the self-tuning kernel
-        ``exp(-d^2 / (s_i s_j))`` with ``s`` the distance to the last neighbour [3]_. "binary": 1.
+        the two neighbourhoods, averaged over the two directions [2]_. "gaussian": the self-tuning kernel ``exp(-d^2 /
+        (s_i s_j))`` with ``s`` the distance to the last neighbour [3]_. "binary": 1.
     method : {"leiden", "louvain"}, default="leiden"
         Algorithm [4]_.
     backend : {"igraph", "leidenalg"}, default="igraph"
-        Library that runs it. leidenalg has Leiden only.
+        Library that runs it. leidenalg supports only Leiden.
     objective : str, default="modularity"
-        What is optimised: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
-        "Significance", or the name of a partition class. Louvain has modularity only.
+        Objective function: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
+        "Significance", or the name of a partition class. Louvain supports only modularity.
     resolution : "auto" or float, default="auto"
-        "auto" takes the largest number of clusters of which every two are distinct. With a number, the clusters are the
-        communities at this resolution: greater values give more. Without effect on "Surprise" and "Significance". scanpy's
-        default is 1.0.
+        "auto" selects the largest number of clusters for which all pairs are distinct. With a number, clusters are the
+        communities at this resolution; larger values give more clusters. Ignored by "Surprise" and "Significance".
+        scanpy's default is 1.0.
     n_clusters : int or None, default=None
-        Number of clusters, whatever the `resolution`; None = as `resolution` says.
+        Number of clusters. It overrides `resolution`; None uses `resolution`.
     refine : bool, default=True
-        Whether every row is moved to the nearest cluster mean. It must be True with ``resolution="auto"``.
+        Whether to assign every row to the nearest cluster mean. Must be True with ``resolution="auto"``.
     min_support : float, default=0.5
-        Two clusters are distinct only if independent halves of the data agree, beyond chance, at least this well on which
-        of the two their rows belong to (Cohen's kappa). Greater values give fewer clusters.
+        Two clusters are distinct only if independent halves of the data agree at least this well, beyond chance, on the
+        cluster of each of their rows (Cohen's kappa). Larger values give fewer clusters.
     max_connectivity : float, default=0.5
-        Two clusters are distinct only if the edges between them have at most this share of the weight that is expected by
-        chance. It is the resolution of modularity from which on the two are apart. Greater values give more clusters.
+        Two clusters are distinct only if the edges between them have at most this fraction of the weight expected by
+        chance. It is the resolution of modularity above which the two are separate. Larger values give more clusters.
     max_correlation : float, default=0.9
-        Two clusters are distinct only if their mean rows correlate at most this much. Greater values give more clusters.
+        Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
+        more clusters.
     n_iterations : int, default=2
-        Iterations of Leiden; -1 repeats until nothing improves, as Louvain always does.
+        Number of iterations of Leiden; -1 iterates until convergence, as Louvain always does.
     min_cluster_size : int, default=1
-        Rows of smaller clusters are not assigned (label -1).
+        Rows of smaller clusters are unassigned (label -1).
     random_state : int, RandomState instance or None, default=None
-        Seed of the order in which vertices are visited. An int gives the same labels in every call, on any number of
-        threads, and leaves Python's and NumPy's global generators alone.
+        Seed of the order in which vertices are visited. Pass an int for reproducible labels, for any number of threads.
+        Python's and NumPy's global generators are not used.
 
     Attributes
     ----------
     labels_ : ndarray of int, shape (n_rows,)
-        Clusters from 0, by decreasing size; -1 for rows that are not assigned.
+        Clusters numbered from 0 by decreasing size; -1 for unassigned rows.
     n_clusters_ : int
-        Number of clusters, not counting -1.
+        Number of clusters, excluding -1.
     graph_ : igraph.Graph
-        Undirected, one vertex a row in the order of the rows, edges with attribute "weight".
+        Undirected graph with one vertex per row and the edge attribute "weight".
     connectivities_ : csr_matrix of shape (n_rows, n_rows)
-        The same weights: symmetric, diagonal zero.
+        The edge weights as a symmetric matrix with zero diagonal.
     modularity_ : float
-        Weighted modularity at resolution 1 of the communities, before `min_cluster_size` is applied; 0 if the graph has
+        Weighted modularity of the communities at resolution 1, before `min_cluster_size` is applied; 0 if the graph has
         no edges.
     resolution_ : float
-        Resolution used; with "auto", the lowest resolution of modularity at which no two of the clusters would be one.
+        Resolution used; with "auto", the lowest resolution of modularity at which no two clusters would be merged.
     stability_ : StabilityCurve or None
-        With ``resolution="auto"``: how distinct clusters are, by their number. ``stability_.why`` says in words why there
-        are not more.
+        With ``resolution="auto"``: how distinct the clusters are, as a function of their number. ``stability_.why``
+        explains why there are not more clusters.
     tree_ : ClusterTree
-        The hierarchy of clusters around those that were found; `cut` gives another level of it.
+        Hierarchy of clusters around the selected partition; `cut` returns another level of it.
     confidence_ : ndarray of shape (n_rows,) or None
-        How often a row is nearest to the mean of its own cluster over the draws; `None` without draws.
+        Fraction of draws in which a row is nearest to the mean of its own cluster; `None` without draws.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
-        Names of the columns seen in `fit`, if it was given a DataFrame with string names.
+        Names of the columns seen in `fit`. Defined only if `X` is a DataFrame with string column names.
 
     See Also
     --------
-    sklearn.cluster.KMeans : Any other clusterer of scikit-learn can take this one's place.
+    sklearn.cluster.KMeans : One of scikit-learn's clusterers, any of which can be used instead.
 
     Notes
     -----
-    Labels do not depend on the order of the rows. `fit` works on a copy of `X` that is rounded to about a millionth of the
-    spread of the data (2**-20 of the mean range of the columns) and sorted by its columns, and distances that differ by
-    less than 1e-8 of the longest in a list are ties, settled by that order. Noise in the last digits of a double therefore
-    does not change the labels either. Rows that are the same after rounding or a step of it apart, as straight lines are,
-    get the same label (with euclidean distances): the one that most of them would have. Rows of which the largest value is
-    beyond 2**200 or below 2**-200 are divided by a power of two first, so that squares stay within floating point.
+    Labels do not depend on the order of the rows. `fit` uses a copy of `X` that is rounded to about 1e-6 of the range
+    of the data (2**-20 of the mean range of the columns) and sorted by its columns. Distances that differ by less than
+    1e-8 of the longest in a list are ties, broken by this order. Labels therefore do not depend on rounding errors
+    either. Rows that are equal after rounding or differ by one rounding step, such as straight lines, get the same
+    label (with euclidean distances), by majority vote. Rows whose largest absolute value is above 2**200 or below
+    2**-200 are first divided by a power of two, so that squares neither overflow nor underflow.
 
-    With ``resolution="auto"``, the clusters are the most of which every two are distinct, by three measures. *Connectivity*:
-    the graph has fewer edges between them than half of what is expected by chance [5]_. *Support*: each draw and its
-    reflection at the rows are like estimates from independent halves of the data, and these agree on which of the two a
-    row belongs to [6]_. *Correlation*: their means, corrected for noise, differ in shape. Of each number of clusters, the
-    partition of least variance within clusters (k-means) is looked at; and the one that is left when the least distinct two
-    of many communities become one, again and again, which keeps small clusters. The latter is taken where it is twice as
-    clear as it needs to be. With fewer rows than two neighbourhoods, a graph tells nothing, and rows begin as clusters of
-    their own; connectivity is then not looked at. Without draws, support is not looked at.
+    With ``resolution="auto"``, the number of clusters is the largest for which all pairs are distinct by three
+    measures. *Connectivity*: the weight of the edges between them is at most half of that expected by chance [5]_.
+    *Support*: each draw and its reflection at the rows are like estimates from independent halves of the data, and
+    these halves agree on the cluster of each row [6]_. *Correlation*: the correlation of their means, corrected for
+    noise, is small. For each number of clusters, two partitions are evaluated: the one with the smallest within-cluster
+    variance (k-means), and the one obtained by repeatedly merging the two least distinct of many communities, which
+    preserves small clusters. The latter is used if its clusters are distinct by a factor of two. With at most ``2 *
+    n_neighbors`` rows the graph is not informative: every row starts as its own cluster and connectivity is not
+    evaluated. Without draws, support is not evaluated.
 
-    Rows without neighbours of positive weight are clusters of their own; with ``weights="jaccard"`` that includes two
-    rows that have only each other, for their neighbourhoods share nothing.
+    Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
+    that have only each other as neighbours, because their neighbourhoods are disjoint.
 
-    igraph has one random generator for the whole process. It is seeded under a lock, so `fit` may run in several
-    threads, and draws from Python's `random` afterwards, as it does by default.
+    igraph has one random generator per process. It is seeded under a lock, so that `fit` may run in several threads,
+    and reset to igraph's default, Python's `random`, afterwards.
 
     References
     ----------
@@ -180,10 +183,10 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     """
 
     uses_draws = True
-    """Whether `fit` makes use of `draws`."""
+    """Whether `fit` uses `draws`."""
     _constraints: ClassVar[Constraints] = CONSTRAINTS
 
-    _exponent = 0  # the rows are divided by 2 to this power; files of an older release do not have it
+    _exponent = 0  # the rows are divided by 2 to this power; not present in files of older releases
 
     def __init__(
         self,
@@ -230,24 +233,24 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_columns)
-            Scaled trends, one gene a row.
+            Scaled trends, one gene per row.
         y : None
             Ignored.
         draws : iterable of array-like of shape (n_rows, n_columns), default=None
-            Samples of the rows from their posterior, or estimates from halves of the data. They decide on the number of
-            clusters and on `confidence_`. A sequence is used whole, of an iterator ten are taken.
+            Posterior samples of the rows, or estimates from halves of the data. They determine the number of clusters
+            and `confidence_`. All elements of a sequence are used, and the first ten of an iterator.
 
         Returns
         -------
         GraphClusterer
-            The fitted clusterer itself.
+            The fitted clusterer.
 
         Raises
         ------
         ValueError
             If a parameter is out of range, parameters contradict each other, or a distance is not finite.
         TypeError
-            If `neighbors` has no ``fit_transform``, or this returns no sparse graph.
+            If `neighbors` has no ``fit_transform``, or it does not return a sparse graph.
         """
         check_constraints(self)
         check_together(self)
@@ -277,14 +280,14 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         return self
 
     def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> Self:
-        """Return a fitted copy with the clusters of another level of the hierarchy.
+        """Return a fitted copy with the clusters at another level of the hierarchy.
 
         Parameters
         ----------
         n_clusters : int, default=None
             Number of clusters.
         min_support : float, default=None
-            Clusters are divided as far down as there is a division with at least this support.
+            Clusters are split as long as there is a split further down with at least this support.
 
         Returns
         -------
@@ -294,7 +297,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If not exactly one of both is given, or it is out of range.
+            If not exactly one of the two is given, or it is out of range.
 
         Examples
         --------
@@ -307,23 +310,25 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if not hasattr(self, "tree_"):
-            raise ValueError("This clusterer was saved by an older release, which kept no hierarchy. Fit it again.")
+            raise ValueError(
+                "This clusterer was saved by an older release, which did not store the hierarchy. Fit it again."
+            )
         other = copy(self)
         other._give_labels(self.tree_.cut(n_clusters, min_support)[self._order])
         return other
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the cluster of new rows, by a weighted vote of their nearest fitted rows.
+        """Predict the cluster of new rows by a weighted vote of their nearest fitted rows.
 
         A row equal to a fitted one (after rounding) gets its label. Otherwise each of the ``n_neighbors - 1`` nearest
-        fitted rows has a vote, as strong as the new row would be tied to it in the graph: by `weights`, before the two
-        directions are combined. If a fitted row is at distance 0, only such rows vote; if every strength is 0, all
-        votes are equal. Rows that were not assigned vote for -1. Of labels with the same share the lowest cluster wins.
+        fitted rows votes with the strength of the directed edge from the new row, computed by `weights`. If a fitted
+        row is at distance 0, only such rows vote; if every strength is 0, all votes are equal. Unassigned rows vote for
+        -1. Ties are broken in favour of the lowest cluster.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_columns)
-            Trends on the same grid, scaled in the same way.
+            Trends on the same grid and with the same scaling.
 
         Returns
         -------
@@ -335,14 +340,14 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         TypeError
             If `neighbors` has no ``transform``.
         ValueError
-            If the rows are so large that distances to the fitted ones are not finite.
+            If the rows are so large that distances to the fitted rows are not finite.
         """
         return self._vote(X)[0]
 
     def confidence(self, draws: Iterable[ArrayLike]) -> np.ndarray:
-        """Return how often each fitted row is nearest to the mean of its own cluster over draws of the rows.
+        """Return the fraction of draws in which each fitted row is nearest to the mean of its own cluster.
 
-        It is what `confidence_` would be, had these draws been passed to `fit`.
+        This is `confidence_` computed from other draws.
 
         Parameters
         ----------
@@ -357,7 +362,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no draw, or one does not have the shape of the rows.
+            If there are no draws, or a draw does not have the shape of the rows.
 
         Examples
         --------
@@ -371,30 +376,30 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         if not hasattr(self, "_communities"):
             raise ValueError(
-                "This clusterer was saved by an older release, which did not keep all it takes. Fit it again."
+                "This clusterer was saved by an older release, which did not store the communities. Fit it again."
             )
         return self._confidence_over(*self._along_axes(draws))
 
     @property
     def needs_draws(self) -> bool:
-        """Whether draws decide on more than the confidence, so that they are worth several more fits."""
+        """Whether draws determine the number of clusters and not only the confidence."""
         return self.resolution == "auto" and self.n_clusters is None
 
     def _material(self, weighted, draws) -> Material:
-        """Return what partitions are judged by: rows and draws in the few dimensions that they span, and the graph."""
+        """Return the data for evaluating partitions: rows and draws along their principal axes, and the graph."""
         rows, drawn = self._along_axes(draws)
         centred = self._rows - self._rows.mean(axis=1, keepdims=True)
         graph = weighted if len(rows) > 2 * self.n_neighbors else None
         return Material(rows, drawn, centred @ principal_axes(centred), graph, _noise(centred, rows, drawn))
 
     def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along axes that span them."""
+        """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along their principal axes."""
         given = [] if draws is None else list(islice(draws, _N_DRAWS) if isinstance(draws, Iterator) else draws)
         if draws is not None and not given:
-            raise ValueError("draws holds no array. Pass at least one, or draws=None.")
+            raise ValueError("draws is empty. Pass at least one array, or draws=None.")
         drawn = [self._as_rows(draw) for draw in given]
         axes = principal_axes(np.vstack([self._places, *drawn[:1]]))
-        unit = -int(np.frexp(np.abs(self._places).max())[1])  # so that nothing depends on the unit of the rows
+        unit = -int(np.frexp(np.abs(self._places).max())[1])  # so that results do not depend on the unit of the rows
         along = [np.ldexp(places @ axes, unit) for places in (self._places, *drawn)]
         return along[0], np.array(along[1:], dtype=np.float32).reshape(len(drawn), *along[0].shape)
 
@@ -402,13 +407,13 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
         if draw.shape != self._rows.shape or not np.all(np.isfinite(draw)):
             raise ValueError(
-                f"Each of draws must be a finite array of shape {self._rows.shape}, like X; got {draw.shape}."
+                f"Each draw must be a finite array of the shape of X, {self._rows.shape}; got {draw.shape}."
             )
         draw = rounded(draw, self._step)[self._order]
         return draw if self._pca is None else self._pca.transform(draw)
 
     def _partition(self, graph, material: Material) -> np.ndarray:
-        """Return the clusters of the rows, and note the finest groups, the resolution and the stability curve."""
+        """Return the clusters of the rows; set the finest groups, the resolution and the stability curve."""
         bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
         self.stability_ = None
         alike = self._alike()
@@ -429,7 +434,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         return labels
 
     def _finest_groups(self, graph, material: Material) -> np.ndarray:
-        """Return the groups that clusters are put together from: communities at a high resolution, or single rows."""
+        """Return the groups from which clusters are merged: communities at a high resolution, or single rows."""
         if material.connectivities is None:
             return refine(material.rows, np.arange(len(material.rows)), 1)
         groups = refine(material.rows, self._communities_at(graph, _FINEST, least_iterations=5), 5)
@@ -447,7 +452,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         )  # fmt: skip
 
     def _settle(self, communities: np.ndarray, material: Material) -> None:
-        """Give the rows their labels, and build the hierarchy around them."""
+        """Set the labels of the rows and build the hierarchy around them."""
         bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
         tree = build_tree(material, communities, self._finest, bounds)
         given = np.argsort(self._order)
@@ -469,14 +474,14 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         return found
 
     def _vote(self, X):
-        """Return the label of each row and the share of the votes that it has, in (0, 1]."""
+        """Return the label of each row and its share of the votes, in (0, 1]."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         largest = np.abs(X).max()
         if np.frexp(largest)[1] - self._exponent > _FARTHEST:
             raise ValueError(
-                f"The largest value of X is {largest:.3g}: distances to the fitted rows are not finite. Scale X as the rows "
-                "that were fitted."
+                f"The largest value of X is {largest:.3g}: distances to the fitted rows are not finite. Scale X like "
+                f"the fitted rows."
             )
         X = np.ldexp(X, -self._exponent)
         X = rounded(X, self._step)
@@ -487,7 +492,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         strengths = np.where(strengths.sum(axis=1)[:, None] > 0, strengths, lists.listed)
         labels, share = majority(self._row_labels[lists.indices], strengths)
 
-        # An exact look-up, for rows that differ may be at distance 0 in a metric such as cosine.
+        # An exact look-up, because different rows may be at distance 0 in a metric such as cosine.
         known = {row.tobytes(): label for row, label in zip(self._rows, self._row_labels, strict=True)}
         for number, row in enumerate(X):
             if (key := row.tobytes()) in known:
@@ -495,26 +500,26 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         return labels, share
 
     def _alike(self):
-        """Return groups of rows that are identical, or were before rounding: they must not be told apart by it."""
+        """Return groups of rows that are identical up to rounding; the rows of a group must get the same label."""
         group, rank = identical_groups(self._rows)
         if self.metric != "euclidean":
             return group
         unlike, lists = self._rows[rank == 0], self._lists
         if rank.any() or self.neighbors is not None or self._pca is not None:
-            lists = nearest_neighbors(unlike, _FEW)  # copies list nothing but each other, and distances may be others
+            lists = nearest_neighbors(unlike, _FEW)  # otherwise identical rows list only each other
         near = lists.distances <= self._step * np.sqrt(unlike.shape[1])
         ends = np.nonzero(near)[0], lists.indices[near]
-        ties = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(len(unlike), len(unlike)))
-        return connected_components(ties, directed=False)[1][group]
+        edges = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(len(unlike), len(unlike)))
+        return connected_components(edges, directed=False)[1][group]
 
     def _fit_places(self):
-        """Return the rows in the space where distances are measured."""
+        """Return the rows in the space in which distances are computed."""
         self._pca = None
         if self.n_components is None:
             return self._rows
-        # A full decomposition draws no random numbers.
+        # A full decomposition uses no random numbers.
         self._pca = PCA(n_components=min(self.n_components, *self._rows.shape), svd_solver="full")
-        with np.errstate(divide="ignore", invalid="ignore"):  # ratios of variances of one row, or of identical rows
+        with np.errstate(divide="ignore", invalid="ignore"):  # variance ratios may be undefined
             return rounded(self._pca.fit_transform(self._rows), self._step)
 
     def _lists_of(self, places, searcher):
@@ -537,7 +542,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
 
 
 def _noise(curves: np.ndarray, rows: np.ndarray, draws: np.ndarray) -> np.ndarray | None:
-    """Return the squared length of each curve's error, by the draws of the rows, which may be in another unit."""
+    """Return the squared norm of each curve's error, from draws of the rows, which may have another unit."""
     if len(draws) == 0:
         return None
     spread = np.mean([((draw - rows) ** 2).sum(axis=1) for draw in draws], axis=0)

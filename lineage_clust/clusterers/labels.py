@@ -1,4 +1,4 @@
-"""Labels: how communities are numbered, and how rows decide on one by vote."""
+"""Numbering of communities, and majority votes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def numbered_by_size(communities, min_size=1):
-    """Renumber communities by decreasing size, equally large ones by their first row.
+    """Renumber communities by decreasing size; communities of equal size are ordered by their first row.
 
     Parameters
     ----------
@@ -36,21 +36,21 @@ def numbered_by_size(communities, min_size=1):
 
 
 def majority(labels, votes):
-    """Return the label with most votes in each row, and its share of them.
+    """Return the label with the largest weight of votes in each row, and its share.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n_rows, n_votes)
-        What is voted for.
+        Label of each vote.
     votes : ndarray of shape (n_rows, n_votes)
         Weight of each vote, not negative.
 
     Returns
     -------
     winners : ndarray of int, shape (n_rows,)
-        Of labels with the same share the smallest, -1 only if there is no other; -1 where nobody votes.
+        Winning label. Ties are broken in favour of the smallest label other than -1; -1 in rows without votes.
     share : ndarray of shape (n_rows,)
-        Share of the winner, 0 where nobody votes.
+        Share of the winner; 0 in rows without votes.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def majority(labels, votes):
 
 
 def agree(communities, group):
-    """Give all rows of a group the community that most of them have, the first such if there are several.
+    """Assign all rows of a group to the community of the majority; ties go to the smallest community.
 
     Parameters
     ----------
@@ -91,12 +91,12 @@ def agree(communities, group):
 
 
 def _heaviest(owner, label, weight):
-    """Return the owners in order, the label with the greatest total weight of each, and its share of the weight."""
+    """Return the owners in order, the label with the largest total weight of each, and its share of the weight."""
     pairs, pair = np.unique(np.column_stack([owner, label]), axis=0, return_inverse=True)
     total = np.bincount(pair.reshape(-1), weights=weight, minlength=len(pairs))
     share = total / np.bincount(pairs[:, 0], weights=total)[pairs[:, 0]]
     missing = pairs[:, 1] < 0
-    # Rounded, so that the same weights summed in another order tie.
+    # Rounded, so that the order of summation does not matter.
     order = np.lexsort((pairs[:, 1], missing, -np.round(share, 9), pairs[:, 0]))
     owners, first = np.unique(pairs[order, 0], return_index=True)
     return owners, pairs[order[first], 1], share[order[first]]

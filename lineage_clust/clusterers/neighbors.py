@@ -1,4 +1,4 @@
-"""Nearest-neighbour lists: the rows closest to each row, with ties settled by row number."""
+"""k-nearest-neighbour lists; ties in distance are broken by row number."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from sklearn.neighbors import NearestNeighbors
 from ..utils.threads import available_threads, few_threads
 from .canonical import identical_groups
 
-# Distances that differ by less than this fraction of the longest one in a list are equal, and their rows are ranked by
-# number. Coarser than the rounding of the rows, which must not split a tie.
+# Distances that differ by less than this fraction of the longest one in a list are treated as equal, and their rows are
+# ranked by number. It is coarser than the rounding of the rows, so that rounding does not break ties.
 _TIE = 1e-8
-# From this number of columns on, rows are searched in the dimensions that they span.
+# With more columns than this, the search uses the subspace that the rows span.
 _MANY_COLUMNS = 30
-# From this number on, queries are shared among threads.
+# With at least this many queries, the search uses several threads.
 _MANY_ROWS = 4000
 _VERY_MANY_COLUMNS = 2000
 _ROUNDING = 1e-6
-# Rows are handled in blocks of about this many numbers (32 MiB).
+# Rows are processed in blocks of about this many values (32 MiB).
 _BLOCK = 2**22
-# So many stay in a processor's cache.
+# Number of values that fit into the processor's cache.
 _CACHED = 2**17
 
 
 class Neighbors(NamedTuple):
-    """Lists of neighbours, nearest first, one list a row.
+    """Lists of neighbours, nearest first, one list per row.
 
     Attributes
     ----------
     indices : ndarray of int, shape (n_rows, n_listed)
-        Row numbers of the neighbours; shorter lists end in -1.
+        Row numbers of the neighbours; shorter lists are padded with -1.
     distances : ndarray of float, shape (n_rows, n_listed)
-        Their distances; shorter lists end in infinity.
+        Their distances; shorter lists are padded with infinity.
     """
 
     indices: np.ndarray
@@ -43,30 +43,30 @@ class Neighbors(NamedTuple):
 
     @property
     def listed(self):
-        """Boolean array of shape (n_rows, n_listed): False where a shorter list was filled up."""
+        """Boolean array of shape (n_rows, n_listed): False for padding."""
         return self.indices >= 0
 
 
 def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
-    """List the nearest rows of each row, or of each query.
+    """Find the nearest rows of each row, or of each query.
 
-    Of rows at equal distance the ones with the smaller number come first, whatever the number of threads.
+    Rows at equal distance are ordered by row number, for any number of threads.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_columns)
-        Rows among which neighbours are sought. With many identical rows the search is fast if these are adjacent.
+        Rows to search. With many identical rows the search is faster if these are adjacent.
     n_listed : int
-        Number of neighbours in a list, fewer if there are not as many rows.
+        Number of neighbours per list; limited by the number of rows.
     metric : str or callable, default="euclidean"
         Distance, as in `sklearn.neighbors.NearestNeighbors`.
     queries : ndarray of shape (n_queries, n_columns), optional
-        Points whose neighbours are sought. By default the rows themselves, each without itself.
+        Query points. By default the rows themselves, with each row excluded from its own list.
 
     Returns
     -------
     Neighbors
-        One list for each row or query.
+        One list per row or query.
 
     Raises
     ------
@@ -84,11 +84,11 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
     if n_listed == 0:
         return Neighbors(np.empty((len(points), 0), dtype=int), np.empty((len(points), 0)))
 
-    # Everyone who would list the later copies of a row lists its first copies before them, so the later ones need not
-    # be searched: thousands of identical rows would otherwise tie with each other.
+    # Any list that would contain later copies of a row contains its first copies before them, so the later copies need
+    # not be searched. Otherwise thousands of identical rows would be tied with each other.
     _, rank = identical_groups(rows)
     sought = np.flatnonzero(rank <= n_listed)
-    # Trends lie in few dimensions, and in those a search costs little: what sticks out of them is the same for all rows.
+    # Trends span few dimensions, in which the search is cheap.
     axes = principal_axes(rows) if metric == "euclidean" and rows.shape[1] > _MANY_COLUMNS else None
     places, asking = (rows, points) if axes is None else (rows @ axes, points @ axes)
     by_tree = metric == "euclidean" and places.shape[1] <= _MANY_COLUMNS
@@ -96,7 +96,7 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
 
     indices = np.empty((len(points), n_listed), dtype=int)
     distances = np.empty((len(points), n_listed))
-    open_rows, asked = np.arange(len(points)), n_listed + 2  # room for the row itself and for one more, to see a tie
+    open_rows, asked = np.arange(len(points)), n_listed + 2  # the row itself, and one more to detect a tie
     while len(open_rows):
         asked = min(asked, len(sought))
         tied = []
@@ -108,12 +108,12 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
                     found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
             found_at, reach = sought[found_at], None
             if not by_tree or axes is not None:
-                # what is not along the axes only adds to distances: nothing nearer than this can have been missed
+                # components orthogonal to the axes only increase distances: no row nearer than this was missed
                 reach = found[:, -1] * (1 - 2 * _TIE) if by_tree else None
                 found = _exact_distances(points[block], rows, found_at, found, metric)
             found, found_at, last = _ranked(found, found_at, own[block])
             indices[block], distances[block] = found_at[:, :n_listed], found[:, :n_listed]
-            # The list is complete if something farther than its last member was found too.
+            # A list is complete if a row farther away than its last member was found as well.
             tied.append(block[(last if reach is None else reach) <= found[:, n_listed - 1]])
         open_rows, asked = (np.concatenate(tied), 4 * asked) if asked < len(sought) else ([], asked)
     return Neighbors(indices, distances)
@@ -124,25 +124,25 @@ def _threads(block):
 
 
 def principal_axes(rows):
-    """Return orthonormal axes that hold the rows, `(n_columns, n_axes)`, but for a millionth: what rounding adds to trends.
+    """Return orthonormal axes `(n_columns, n_axes)` that span the rows up to a relative error of about 1e-6.
 
-    Distances between rows are the same along them, but for that.
+    Distances between the projected rows equal those between the rows up to this error.
     """
-    if rows.shape[1] > max(len(rows), _VERY_MANY_COLUMNS):  # their products would not fit in memory
+    if rows.shape[1] > max(len(rows), _VERY_MANY_COLUMNS):  # the matrix of products would not fit in memory
         return np.linalg.qr(rows.T)[0]
     values, vectors = np.linalg.eigh(rows.T @ rows)
     return vectors[:, values > _ROUNDING**2 * max(values[-1], np.finfo(float).tiny)]
 
 
 def neighbors_from_graph(graph, *, without_self):
-    """Turn a sparse graph of distances, as `KNeighborsTransformer` returns it, into lists.
+    """Convert a sparse graph of distances, as returned by `KNeighborsTransformer`, to neighbour lists.
 
     Parameters
     ----------
     graph : sparse matrix of shape (n_queries, n_rows)
         Distances to the neighbours of each query; a stored zero is a neighbour at distance 0.
     without_self : bool
-        Leave the diagonal out: queries and rows are the same.
+        Exclude the diagonal, because queries and rows are the same.
 
     Returns
     -------
@@ -172,10 +172,10 @@ def neighbors_from_graph(graph, *, without_self):
 
 
 def _exact_distances(points, rows, found_at, found, metric):
-    """Return distances free of cancellation.
+    """Return distances computed without cancellation.
 
     For many columns scikit-learn expands |a - b|^2 into |a|^2 - 2ab + |b|^2, which leaves about 1e-7 |a| of noise where
-    rows are (nearly) identical: enough to tell equal rows apart.
+    rows are (nearly) identical, so that equal rows would appear to differ.
     """
     if metric == "euclidean":
         found = np.empty_like(found)
@@ -188,11 +188,11 @@ def _exact_distances(points, rows, found_at, found, metric):
 
 
 def _ranked(distances, indices, own):
-    """Sort lists by rounded distance, then by row number, with the row itself (`own`) and fillers at the end.
+    """Sort lists by rounded distance, then by row number, with the row itself (`own`) and padding at the end.
 
     Also return the longest distance in each list.
     """
-    # NumPy refuses the maximum of no columns without an initial value.
+    # NumPy requires an initial value for the maximum over zero columns.
     longest = np.max(distances, axis=1, initial=0.0, where=np.isfinite(distances))
     unit = np.where(longest > 0, _TIE * longest, 1.0)[:, None]
     distances = np.round(distances / unit) * unit
@@ -203,7 +203,7 @@ def _ranked(distances, indices, own):
 
 
 def _blocks(rows, numbers_each, numbers=_BLOCK):
-    """Cut an array of row numbers into pieces of at most so many numbers."""
+    """Split an array of row numbers into blocks of at most `numbers` values."""
     size = max(1, numbers // max(1, numbers_each))
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
@@ -211,6 +211,6 @@ def _blocks(rows, numbers_each, numbers=_BLOCK):
 def _refuse(indices, distances, source):
     bad = int((~np.isfinite(distances) & (indices >= 0)).any(axis=1).sum())
     raise ValueError(
-        f"{source} gives distances that are not finite for {bad} rows: a constant row, for instance, has no "
-        "correlation with others. Leave such rows out or choose another metric."
+        f"{source} gives distances that are not finite for {bad} rows. The correlation with a constant row, for "
+        f"instance, is undefined. Remove such rows or choose another metric."
     )

@@ -1,4 +1,4 @@
-"""What GraphClusterer accepts: each parameter is checked before anything is computed."""
+"""Parameter validation of GraphClusterer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .weights import STRENGTHS
 
 _WITH_PARAMETERS = {
     "mahalanobis": "a covariance matrix (metric_params={'V': ...})",
-    "seuclidean": "a variance for each column (metric_params={'V': ...})",
+    "seuclidean": "a variance per column (metric_params={'V': ...})",
     "haversine": "rows that are two angles on a sphere",
     "pyfunc": "a function (metric_params={'func': ...}; metric= takes the function itself)",
 }
@@ -25,7 +25,7 @@ def check_together(clusterer):
     Parameters
     ----------
     clusterer : GraphClusterer
-        Its parameters are read, not changed.
+        The clusterer to check; it is not modified.
     """
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
     if automatic and clusterer.n_clusters is None and not clusterer.refine:
@@ -39,12 +39,16 @@ def _check_metric(metric):
     if callable(metric) or isinstance(metric, DistanceMetric):
         return
     if not isinstance(metric, str):
-        raise TypeError(f"metric must be the name of a distance or a function of two rows; got {metric!r}.")
+        raise TypeError(f"metric must be the name of a distance metric or a function of two rows; got {metric!r}.")
     if metric == "precomputed":
-        raise ValueError("metric='precomputed' is not possible, for X holds trends. Use neighbors= for that.")
+        raise ValueError(
+            "metric='precomputed' is not supported because X contains trends. Pass neighbors= to use precomputed "
+            "distances."
+        )
     if metric in _WITH_PARAMETERS:
         raise ValueError(
-            f"metric={metric!r} needs {_WITH_PARAMETERS[metric]}. Pass neighbors=KNeighborsTransformer(mode='distance', "
+            f"metric={metric!r} needs {_WITH_PARAMETERS[metric]}. Pass "
+            f"neighbors=KNeighborsTransformer(mode='distance', "
             f"metric={metric!r}, ...) with it, or choose a metric such as 'euclidean' or 'correlation'."
         )
     known = sorted({name for names in VALID_METRICS.values() for name in names} - {"precomputed", *_WITH_PARAMETERS})
@@ -95,4 +99,4 @@ CONSTRAINTS: Constraints = {
     ),
     "neighbors": Checked(lambda _, value: _check_neighbors(value)),
 }  # fmt: skip
-"""What each parameter of GraphClusterer may be."""
+"""Constraints on the parameters of GraphClusterer."""

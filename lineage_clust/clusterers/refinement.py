@@ -1,4 +1,4 @@
-"""Borders between clusters: every row belongs to the nearest cluster mean."""
+"""Refinement of partitions: every row is assigned to the nearest cluster mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cluster_means(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     rows
         `(n_rows, n_columns)`.
     labels
-        `(n_rows,)` from 0 on without gaps.
+        Labels `(n_rows,)`, numbered from 0 without gaps.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def membership(labels: np.ndarray) -> np.ndarray:
 
 
 def scores(rows: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return scores `(n_rows, n_means)`; the largest score of a row is that of its nearest mean."""
+    """Return scores `(n_rows, n_means)`; the nearest mean of a row has the largest score."""
     return rows @ means.T - (means**2).sum(axis=1) / 2
 
 
@@ -56,14 +56,14 @@ def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> 
     rows
         `(n_rows, n_columns)`.
     labels
-        `(n_rows,)` from 0 on without gaps.
+        Labels `(n_rows,)`, numbered from 0 without gaps.
     n_steps
-        At most so many steps.
+        Maximum number of steps.
 
     Returns
     -------
     ndarray of int, shape (n_rows,)
-        From 0 on without gaps. A cluster that loses all its rows is gone.
+        Labels numbered from 0 without gaps. Clusters that lose all their rows are dropped.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def within_variance(rows: np.ndarray, labels: np.ndarray) -> float:
 def compact_partition(
     rows: np.ndarray, n_clusters: int, starts: list[np.ndarray], seed: int, n_init: int
 ) -> np.ndarray:
-    """Return the partition into `n_clusters` of least variance within clusters that k-means finds.
+    """Return the partition into `n_clusters` with the smallest within-cluster variance found by k-means.
 
     Parameters
     ----------
@@ -97,14 +97,14 @@ def compact_partition(
     starts
         Partitions to start from, besides the `n_init` starts of k-means++.
     seed
-        Of these.
+        Seed of the random starts.
     n_init
         Number of random starts.
 
     Returns
     -------
     ndarray of int, shape (n_rows,)
-        From 0 on without gaps; fewer clusters if there are not so many distinct rows.
+        Labels numbered from 0 without gaps; fewer clusters if there are fewer distinct rows.
     """
     if n_clusters == 1:
         return np.zeros(len(rows), dtype=int)

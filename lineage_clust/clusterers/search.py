@@ -1,4 +1,4 @@
-"""The finest partition of which all clusters are distinct."""
+"""Search for the finest partition whose clusters are pairwise distinct."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from .stability import StabilityCurve
 _N_STARTS = 4
 _STEPS_BETWEEN_MERGES = 3
 _TWICE_AS_CLEAR = 0.5
-_MOST_MISSES = 3  # numbers in a row of which no partition is distinct, after which larger ones are not tried
+_MOST_MISSES = 3  # the search stops after this many consecutive numbers of clusters without a distinct partition
 
 
 class Found(NamedTuple):
-    """The partition that was found, and how the others compare."""
+    """The selected partition, and the measures of all evaluated partitions."""
 
     labels: np.ndarray
     curve: StabilityCurve
 
 
 def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict[int, np.ndarray]:
-    """Return partitions into ever fewer clusters, by their number: the two that are least distinct become one.
+    """Return partitions by number of clusters, obtained by repeatedly merging the two least distinct clusters.
 
-    After every merge, rows move to the nearest mean. Support is looked at once the graph and the means set nothing
-    against any two clusters.
+    After every merge, rows move to the nearest mean. Support is computed only once every pair is distinct by
+    connectivity and correlation.
 
     Parameters
     ----------
     material
         Rows, draws and graph.
     labels
-        `(n_rows,)` the finest partition.
+        Labels `(n_rows,)` of the finest partition.
     bounds
-        What distinct means.
+        Thresholds for distinct clusters.
     """
     path = {}
     while labels.max() > 0:
@@ -50,22 +50,22 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 
 
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds, seed: int) -> Found:
-    """Return the partition into the most clusters of which every two are distinct.
+    """Return the partition with the largest number of pairwise distinct clusters.
 
-    Of each number of clusters, the partition with the least variance within clusters is looked at. It hides a small
-    cluster beside large ones, which it would rather divide. The partition of the merging path is therefore looked at
-    too, and taken if it is twice as clear as it needs to be.
+    For each number of clusters, the partition with the smallest within-cluster variance is evaluated. This criterion
+    tends to split large clusters and to miss small ones. The partition of the merging path is therefore evaluated as
+    well, and used if its clusters are distinct by a factor of two.
 
     Parameters
     ----------
     material
         Rows, draws and graph.
     finest
-        `(n_rows,)` partition to begin with, from 0 on without gaps.
+        Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     bounds
-        What distinct means.
+        Thresholds for distinct clusters.
     seed
-        Of the starts of k-means.
+        Seed of the k-means initialisations.
     """
     path = merging_path(material, finest, bounds)
     best, n_tried, measured, misses = path[1], [1], [_least(None)], 0
@@ -93,19 +93,19 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds, seed
 
 
 def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """Return labels in which no row is in a cluster whose mean it contradicts: rows that go the opposite way leave.
+    """Return labels in which no row correlates negatively with the mean of its cluster.
 
-    The rows of a cluster that correlate negatively with its mean become a cluster of their own, if independent halves of
-    the data agree that they differ from the others.
+    The rows of a cluster that correlate negatively with its mean become a new cluster if independent halves of the data
+    agree that they differ from the other rows.
 
     Parameters
     ----------
     material
         Rows, draws and graph.
     labels
-        `(n_rows,)` from 0 on without gaps.
+        `(n_rows,)` labels numbered from 0 without gaps.
     bounds
-        What distinct means.
+        Thresholds for distinct clusters.
     """
     for _ in range(int(labels.max()) + 1):
         along = np.einsum("ij,ij->i", material.curves, cluster_means(material.curves, labels)[labels])
@@ -122,7 +122,7 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
 
 
 def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds, seed: int) -> np.ndarray:
-    """Return a partition into a given number of clusters: the compact one, or the merging path's, if that is clear."""
+    """Return a partition into `n_clusters`: that of the merging path if it is clearly distinct, else by k-means."""
     path = merging_path(material, finest, bounds)
     if n_clusters in path and n_clusters > 1 and _clear(material, path[n_clusters], bounds):
         return path[n_clusters]
@@ -131,7 +131,7 @@ def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bound
 
 
 def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> Pairs | None:
-    """Return how the clusters compare if all of them are twice as clear as they need to be, else `None`."""
+    """Return the pairwise measures if all clusters are distinct by a factor of two, else `None`."""
     if compare_pairs(material, labels, with_support=False).blur(bounds).max() > _TWICE_AS_CLEAR:
         return None
     pairs = compare_pairs(material, labels)
@@ -139,7 +139,7 @@ def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> Pairs | No
 
 
 def _least(pairs: Pairs | None) -> tuple[float, float, float]:
-    """Return the least support, the largest connectivity and the largest correlation of any two clusters."""
+    """Return the smallest support, the largest connectivity and the largest correlation of any pair of clusters."""
     if pairs is None or len(pairs.support) < 2:
         return 1.0, 0.0, -1.0
     return float(pairs.support.min()), float(pairs.connectivity.max()), float(pairs.correlation.max())

@@ -1,4 +1,4 @@
-"""How distinct the clusters are, by their number."""
+"""How distinct the clusters are, as a function of their number."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from .refinement import scores
 
 @dataclass(frozen=True)
 class StabilityCurve:
-    """How distinct the clusters of partitions are, by number of clusters.
+    """How distinct the clusters of a partition are, as a function of the number of clusters.
 
     Attributes
     ----------
-    n_clusters : ndarray of shape (n_partitions,)
-        From 1 on.
-    support : ndarray of shape (n_partitions,)
-        Least support of any two clusters: agreement beyond chance of independent halves of the data.
+    n_clusters : ndarray of shape (n_partitions,)        Number of clusters of each partition, starting at 1. support :
+    ndarray of shape (n_partitions,)
+        Smallest support of any pair of clusters: agreement beyond chance between independent halves of the data.
     connectivity : ndarray of shape (n_partitions,)
-        Largest connectivity of any two clusters: weight of the edges between them over its expectation.
+        Largest connectivity of any pair of clusters: weight of the edges between them divided by its expectation.
     correlation : ndarray of shape (n_partitions,)
-        Largest correlation of the means of any two clusters.
+        Largest correlation between the means of any pair of clusters.
     chosen : int
-        Number of clusters that was chosen.
+        Selected number of clusters.
     bounds : Bounds
-        What the clusters had to keep.
+        Thresholds that every pair of clusters had to satisfy.
     """
 
     n_clusters: np.ndarray
@@ -39,7 +38,7 @@ class StabilityCurve:
 
     @property
     def distinct(self) -> np.ndarray:
-        """Of which partitions `(n_partitions,)` every two clusters are distinct."""
+        """Which partitions `(n_partitions,)` have pairwise distinct clusters."""
         return (
             (self.support >= self.bounds.support)
             & (self.connectivity <= self.bounds.connectivity)
@@ -48,7 +47,7 @@ class StabilityCurve:
 
     @property
     def why(self) -> str:
-        """A sentence that says why there are not more clusters, and how sure that is.
+        """A sentence that explains why there are not more clusters.
 
         Examples
         --------
@@ -59,7 +58,7 @@ class StabilityCurve:
         """
         larger = np.flatnonzero(self.n_clusters > self.chosen)
         if len(larger) == 0:
-            return f"No partition into more than {self.chosen} was looked at."
+            return f"No partition into more than {self.chosen} clusters was evaluated."
         after, reasons = larger[0], []
         if self.support[after] < self.bounds.support:
             reasons.append(f"support would be {self.support[after]:.2f} (at least {self.bounds.support:g})")
@@ -76,14 +75,14 @@ class StabilityCurve:
 
 
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how often each row is nearest to the mean of its own cluster over the draws, `(n_rows,)` from 0 to 1.
+    """Return the fraction of draws in which each row is nearest to the mean of its own cluster, `(n_rows,)`.
 
     Parameters
     ----------
     rows
         `(n_rows, n_columns)`.
     draws
-        `(n_draws, n_rows, n_columns)`; each counts with its reflection at the rows.
+        `(n_draws, n_rows, n_columns)`; each draw is used together with its reflection at the rows.
     means
         `(n_clusters, n_columns)`.
     labels

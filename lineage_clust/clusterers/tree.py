@@ -1,4 +1,4 @@
-"""One hierarchy of clusters, from all rows together to the finest groups."""
+"""Hierarchy of clusters, from all rows together to the finest groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..utils.constraints import is_number
 from .distinctness import Bounds, Material, least_distinct, support_of_two
 from .refinement import cluster_means, scores, without_gaps
 
-_CLEAREST = 20.0  # of heights: beyond, two clusters are as distinct as can be
+_CLEAREST = 20.0  # upper bound of heights
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,16 @@ class ClusterTree:
     Attributes
     ----------
     leaves : ndarray of int, shape (n_rows,)
-        Leaf of each row: the finest groups.
+        Leaf of each row. Leaves are the finest groups.
     linkage : ndarray of shape (n_leaves - 1, 4)
-        As of `scipy.cluster.hierarchy.linkage`: the two nodes that are joined, the height, the number of leaves. The height
-        is how distinct the two are: 1 or more at and above the partition that the clusterer chose, less below it.
+        As returned by `scipy.cluster.hierarchy.linkage`: the two merged nodes, the height and the number of leaves. The
+        height measures how distinct the two nodes are: at least 1 for merges at and above the selected partition, less
+        than 1 below it.
     support : ndarray of shape (n_leaves - 1,)
-        For each row of `linkage`, the agreement beyond chance of independent halves of the data on which of the two nodes
+        For each row of `linkage`, the agreement beyond chance between independent halves of the data on the node that
         each row belongs to; NaN without draws.
     n_clusters : int
-        Number of clusters of the partition that the clusterer chose.
+        Number of clusters of the selected partition.
 
     Examples
     --------
@@ -51,7 +52,7 @@ class ClusterTree:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Number of rows of each node `(2 * n_leaves - 1,)`, leaves first, then those that `linkage` makes."""
+        """Number of rows of each node `(2 * n_leaves - 1,)`, leaves first, then the nodes created by `linkage`."""
         sizes = np.zeros(2 * self.n_leaves - 1, dtype=int)
         sizes[: self.n_leaves] = np.bincount(self.leaves, minlength=self.n_leaves)
         for row, children in enumerate(self.linkage[:, :2].astype(int)):
@@ -96,7 +97,8 @@ class ClusterTree:
         if n_clusters is not None:
             if not is_number(n_clusters) or n_clusters not in range(1, self.n_leaves + 1):
                 raise ValueError(
-                    f"n_clusters must be an integer from 1 to {self.n_leaves}, the number of leaves; got {n_clusters!r}."
+                    f"n_clusters must be an integer from 1 to {self.n_leaves}, the number of leaves; got "
+                    f"{n_clusters!r}."
                 )
             divided = np.zeros(len(self.linkage), dtype=bool)
             divided[len(self.linkage) - (int(n_clusters) - 1) :] = True
@@ -127,18 +129,18 @@ class ClusterTree:
 
 
 def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bounds: Bounds) -> ClusterTree:
-    """Return the hierarchy around a partition: its clusters are divided below, and joined above.
+    """Return the hierarchy around a partition: its clusters are split below it and merged above it.
 
     Parameters
     ----------
     material
         Rows, draws and graph.
     labels
-        `(n_rows,)` the partition, from 0 on without gaps.
+        Labels `(n_rows,)` of the partition, numbered from 0 without gaps.
     finest
-        `(n_rows,)` finer groups; each gives a leaf to the cluster that most of its rows are in.
+        Labels `(n_rows,)` of finer groups. Each group becomes a leaf of the cluster that contains most of its rows.
     bounds
-        What distinct means.
+        Thresholds for distinct clusters.
     """
     leaves = _leaves_within(material.rows, labels, finest)
     cluster_of = labels[np.unique(leaves, return_index=True)[1]]
@@ -166,7 +168,7 @@ def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bound
 
 
 def _leaves_within(rows: np.ndarray, labels: np.ndarray, finest: np.ndarray) -> np.ndarray:
-    """Return leaves `(n_rows,)` that lie within clusters: each row goes to the nearest of the finer groups of its cluster."""
+    """Return leaves `(n_rows,)` nested in clusters: each row is assigned to the nearest finer group of its cluster."""
     table = np.zeros((finest.max() + 1, labels.max() + 1))
     np.add.at(table, (finest, labels), 1)
     home, means = table.argmax(axis=1), cluster_means(rows, finest)
@@ -179,7 +181,7 @@ def _leaves_within(rows: np.ndarray, labels: np.ndarray, finest: np.ndarray) -> 
 
 
 def _in_order(merges: list[tuple[int, int, float, float]], leaves: np.ndarray, n_clusters: int) -> ClusterTree:
-    """Return the hierarchy with its merges in order of their height, as SciPy has them."""
+    """Return the hierarchy with its merges ordered by height, as in SciPy."""
     n_leaves = len(merges) + 1
     order = np.argsort([merge[2] for merge in merges], kind="stable")
     renamed = np.arange(2 * n_leaves - 1)

@@ -1,7 +1,7 @@
-"""How strongly neighbours are tied: from lists of neighbours to a weighted, undirected graph.
+"""Edge weights: from lists of k nearest neighbours to a weighted, undirected graph.
 
-Every weighting has two parts: the strength with which one row holds to each row in its list, and how the strengths of
-two rows for each other make up the weight of the edge between them. `predict` uses the first part alone.
+Every weighting has two parts: the directed strength of the connection from a row to each row in its list, and a rule
+that combines the strengths in both directions into an edge weight. `predict` uses only the first part.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def umap_strengths(lists, fitted):
     Parameters
     ----------
     lists : Neighbors
-        Lists of the rows whose strengths are sought.
+        Neighbour lists of the query rows.
     fitted : Neighbors
-        Lists of the rows that are listed; the same object while fitting.
+        Neighbour lists of the fitted rows; the same object in `fit`.
 
     Returns
     -------
     ndarray of shape (n_rows, n_listed)
-        Strengths in [0, 1]; 0 for fillers.
+        Strengths in [0, 1]; 0 for padding.
 
     References
     ----------
@@ -45,11 +45,11 @@ def umap_strengths(lists, fitted):
     nearest = np.min(distances, axis=1, initial=np.inf, where=distances > 0)
     rho = np.where(np.isfinite(nearest), nearest, 0.0)
 
-    # Measured in its own mean distance, every list needs the same steps, whatever the unit of the data.
+    # Scaling each list by its mean distance makes the number of steps independent of the unit of the data.
     unit = np.where(mean > 0, mean, 1.0)
     excess = np.where(lists.listed, np.maximum(distances - rho[:, None], 0.0), 0.0) / unit[:, None]
     target = np.log2(counts + 1)
-    # The sum is convex in 1 / sigma and falls: Newton's steps from 0 on never go too far.
+    # The sum is convex and decreasing in 1 / sigma: Newton's method started at 0 never overshoots.
     inverse = np.zeros(len(mean))
     for _ in range(_NEWTON_STEPS):
         strengths = np.exp(-excess * inverse[:, None]) * lists.listed
@@ -75,7 +75,7 @@ def jaccard_strengths(lists, fitted):
     Returns
     -------
     ndarray of shape (n_rows, n_listed)
-        Strengths in [0, 1]; 0 where two lists share nothing, and for fillers.
+        Strengths in [0, 1]; 0 where two lists are disjoint, and for padding.
 
     References
     ----------
@@ -107,7 +107,7 @@ def gaussian_strengths(lists, fitted):
     Returns
     -------
     ndarray of shape (n_rows, n_listed)
-        Strengths in [0, 1]; 0 for fillers.
+        Strengths in [0, 1]; 0 for padding.
 
     References
     ----------
@@ -119,7 +119,7 @@ def gaussian_strengths(lists, fitted):
     smallest = smallest if np.isfinite(smallest) else 1.0
     own, theirs = _last_distance(lists)[:, None], scales[lists.indices]
     own, theirs = np.where(own > 0, own, smallest), np.where(theirs > 0, theirs, smallest)
-    # Two quotients instead of one keep the squares of very small or very large distances within range.
+    # Two quotients instead of one avoid overflow and underflow for extreme distances.
     return np.exp(-(lists.distances / own) * (lists.distances / theirs))
 
 
@@ -133,8 +133,7 @@ def binary_strengths(lists, fitted):
 
     Returns
     -------
-    ndarray of shape (n_rows, n_listed)
-        1, and 0 for fillers.
+    ndarray of shape (n_rows, n_listed)        1 for listed rows, 0 for padding.
     """
     return lists.listed.astype(float)
 
@@ -173,13 +172,13 @@ def connectivities(lists, weights="umap"):
     lists : Neighbors
         Neighbours of each row among the rows, without the row itself.
     weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap"
-        The strengths ``A`` of each row's list, and how they are made symmetric: ``A + A' - A * A'`` (umap), the mean of
-        ``A`` and ``A'`` (jaccard), or the greater of both (gaussian, binary).
+        Directed strengths ``A`` and their symmetrisation: ``A + A' - A * A'`` (umap), the mean of ``A`` and ``A'``
+        (jaccard), or the larger of the two (gaussian, binary).
 
     Returns
     -------
     csr_matrix of shape (n_rows, n_rows)
-        Symmetric, diagonal zero, without stored zeros.
+        Symmetric, with zero diagonal and without explicit zeros.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""What smoothers, models and clusterers of one's own must have, and what they may have, as typing protocols.
+"""Typing protocols of smoothers, models and clusterers: required methods and optional attributes.
 
 All of them are scikit-learn estimators: `__init__` only stores its arguments, `get_params` and `set_params` (inherited from
-:class:`sklearn.base.BaseEstimator`) make copies of them, what `fit` finds out ends in `_`, and `fit` changes no parameter.
-A class need not inherit from a protocol. `isinstance(component, Model)` says whether the methods are there.
+:class:`sklearn.base.BaseEstimator`) copy them, fitted attributes end in `_`, and `fit` does not modify parameters. A
+class need not inherit from a protocol. `isinstance(component, Model)` checks that the methods exist.
 """
 
 from .protocols import (

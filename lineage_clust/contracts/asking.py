@@ -1,7 +1,7 @@
-"""What a component has of what the protocols call optional: every question that is asked of it, in one place.
+"""Queries of the optional attributes and methods of components.
 
-Smoothers, models and clusterers need not be of this library; what a class does not declare or have is answered here as the
-protocols say, so that no other module looks for attributes.
+Components may come from other libraries. The defaults for missing attributes, as documented in the protocols, are
+defined only here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def has_method(component: object, name: str) -> bool:
 
 
 def fitted_value(component: object, name: str) -> Any:
-    """Return what a component found out in `fit` under an optional name, or `None`.
+    """Return an optional fitted attribute of a component, or `None`.
 
     Examples
     --------
@@ -40,12 +40,12 @@ def fitted_value(component: object, name: str) -> Any:
 
 
 def lacks_domain(smoother: object) -> bool:
-    """Return whether a smoother has a parameter `domain` that nobody has set."""
+    """Return whether a smoother has a parameter `domain` that is not set."""
     return getattr(smoother, "domain", ()) is None
 
 
 def n_times_needed(smoother: object) -> int:
-    """Return how many different pseudotimes a smoother needs: one more than the order of its penalty."""
+    """Return the number of distinct pseudotimes that a smoother needs: one more than the order of its penalty."""
     return int(getattr(smoother, "penalty_order", 1)) + 1
 
 
@@ -53,7 +53,7 @@ def n_times_needed(smoother: object) -> int:
 
 
 def reads_of(model: object) -> str | None:
-    """Return what a model reads, "design" or "pseudotime"; `None` for a regressor that declares nothing.
+    """Return what a model reads, "design" or "pseudotime"; `None` for a regressor without this declaration.
 
     Examples
     --------
@@ -71,27 +71,27 @@ def takes_sparse_expression(model: object) -> bool:
 
 
 def reads_blocks(model: object) -> bool:
-    """Return whether `y` of a model may be expression that stays in its file and is read in blocks."""
+    """Return whether `y` of a model may be expression that is read from a file in blocks."""
     return bool(getattr(type(model), "reads_blocks", False))
 
 
 def needed_smoother(model: object) -> str | None:
-    """Return the name of the only smoother that a model works with, if it declares one."""
+    """Return the name of the smoother that a model requires, if it declares one."""
     return getattr(type(model), "needs_smoother", None)
 
 
 def minimises_deviance(model: object) -> bool:
-    """Return whether a model's trends cannot explain less than a constant does, unless its fit went wrong."""
+    """Return whether the trends of a model explain at least as much as a constant, unless the fit failed."""
     return bool(getattr(type(model), "minimises_deviance", True))
 
 
 def has_posterior(model: object) -> bool:
-    """Return whether trends can be drawn from the posterior of a fitted model."""
+    """Return whether a fitted model provides posterior samples."""
     return has_method(model, "sample")
 
 
 def family_of(model: object) -> tuple[str | None, str | None]:
-    """Return family and link of a model as its parameters say, `None` for what it has not.
+    """Return family and link of a model from its parameters, `None` if it has none.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def needs_draws(clusterer: object, default: bool = False) -> bool:
 
 
 def confidence_can_wait(clusterer: object) -> bool:
-    """Return whether draws decide on nothing but the confidence, which the clusterer can be asked for later."""
+    """Return whether draws affect only the confidence, which the clusterer can compute later."""
     return has_method(clusterer, "confidence") and not needs_draws(clusterer, default=True)
 
 

@@ -1,4 +1,4 @@
-"""The protocols; :mod:`lineage_clust.contracts` says what is common to all."""
+"""The protocols; see :mod:`lineage_clust.contracts` for the common conventions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
 
 @runtime_checkable
 class Smoother(Protocol):
-    """A transformer of pseudotime to the columns of which a model combines curves; any transformer of scikit-learn is one.
+    """A transformer from pseudotime to basis functions, such as any transformer of scikit-learn.
 
     Optional:
 
     - an attribute `penalty_`, see :class:`PenalisedSmoother`;
     - a parameter `domain`: where it is `None`, :class:`~lineage_clust.TrendClusterer` sets it, on its own copy, to
       `(start, end)` of the lineage, in units of pseudotime;
-    - an attribute `penalty_order`: at least `penalty_order + 1` different pseudotimes are asked for; 1 if it is absent.
+    - an attribute `penalty_order`: at least `penalty_order + 1` distinct pseudotimes are required; 1 if it is absent.
 
     Examples
     --------
@@ -42,19 +42,19 @@ class Smoother(Protocol):
     """
 
     def fit(self, X: ArrayLike, y: Any = None) -> Any:
-        """Learn the columns from pseudotime `X` of shape `(n_cells, 1)`; `y` is not given."""
+        """Fit the basis to pseudotime `X` of shape `(n_cells, 1)`; `y` is not passed."""
 
     def transform(self, X: ArrayLike) -> Matrix:
         """Return `(n_times, n_splines)`, an array or a sparse matrix, for pseudotime `X` of shape `(n_times, 1)`.
 
-        It is asked for times that were not among those of `fit`: the grid. The constant need not be among the curves
-        that the columns combine to: :class:`~lineage_clust.GAM` adds an intercept then.
+        It is also called with times that are not in the data of `fit` (the grid). The basis need not contain the
+        constant, because :class:`~lineage_clust.GAM` then adds an intercept.
         """
 
 
 @runtime_checkable
 class PenalisedSmoother(Smoother, Protocol):
-    """A smoother that says which of its curves are rough. Without a penalty, all are free, and the basis has to be small.
+    """A smoother with a roughness penalty. Without a penalty, the basis has to be small.
 
     Examples
     --------
@@ -71,8 +71,8 @@ class PenalisedSmoother(Smoother, Protocol):
 class Model(Protocol):
     """A regressor; any regressor of scikit-learn is one.
 
-    Without further declarations it is fitted once to all genes if its tag `target_tags.multi_output` says that it takes
-    several targets, and else as one copy a gene, in parallel. A :class:`DesignModel` fits all genes itself.
+    Without further declarations it is fitted once to all genes if its tag `target_tags.multi_output` is set, and
+    otherwise as one copy per gene, in parallel. A :class:`DesignModel` fits all genes itself.
 
     Examples
     --------
@@ -95,12 +95,12 @@ class Model(Protocol):
 
 @runtime_checkable
 class DesignModel(Protocol):
-    """A model that fits all genes itself, as it declares by `reads`.
+    """A model that fits all genes at once, declared by the attribute `reads`.
 
     Arguments of `fit` that it may have, by name: `sample_weight` `(n_cells,)`; `penalty`, the smoother's `penalty_` or
     `None`, for the leading columns of `X`, of which further ones are covariates; `offset` `(n_cells,)`, on the scale of
-    the linear predictor (without it, users who ask for an offset are refused); and `smoother`, an unfitted copy, if it
-    reads pseudotime.
+    the linear predictor (without this argument, offsets raise an error); and `smoother`, an unfitted copy, if it reads
+    pseudotime.
 
     Optional declarations on the class:
 
@@ -111,8 +111,8 @@ class DesignModel(Protocol):
 
     Optional attributes after `fit`:
 
-    - `failed_`, a dictionary from the position of a gene to the reason why it has no trend. Genes whose prediction is
-      not finite have none in any case.
+    - `failed_`, a dictionary from the position of a gene to the reason for its failure. Genes with predictions that are
+      not finite always fail.
     - `edf_`, `pvalue_`, `deviance_explained_`, `lambda_`, `converged_` and `note_`, `(n_genes,)`, are columns of
       `gene_table_`. Without `pvalue_`, all genes are clustered, except those whose `converged_` is false or whose
       `deviance_explained_` is negative (unless the class says `minimises_deviance = False`).
@@ -141,10 +141,10 @@ class DesignModel(Protocol):
 
 @runtime_checkable
 class PosteriorModel(DesignModel, Protocol):
-    """A model that knows how sure its trends are.
+    """A model that provides posterior samples of its trends.
 
-    Its draws decide on `confidence`, and on the resolution of the clusters. Without them, the model is fitted to three
-    pairs of halves of the cells, if the clusterer needs draws.
+    The samples determine `confidence` and the number of clusters. Without them, the model is fitted to three pairs of
+    halves of the cells, if the clusterer needs draws.
 
     Examples
     --------
@@ -154,16 +154,17 @@ class PosteriorModel(DesignModel, Protocol):
     """
 
     def sample(self, X: Matrix, n_draws: int, random_state: int) -> Iterable[np.ndarray]:
-        """Yield `n_draws` trends `(n_rows, n_genes)` drawn from their joint posterior over the rows.
+        """Yield `n_draws` samples of the trends `(n_rows, n_genes)` from their joint posterior over the rows.
 
-        The draws of a gene must not depend on the other genes: they are asked for subsets. A method with an argument
-        `unconditional` is called with `unconditional=True`: draws should then vary the smoothing parameters too.
+        The samples of a gene must not depend on the other genes, because subsets are requested. A method with an
+        argument `unconditional` is called with `unconditional=True`: samples should then include the uncertainty of the
+        smoothing parameters.
         """
 
 
 @runtime_checkable
 class SelectiveModel(PosteriorModel, Protocol):
-    """A model of which some genes can be taken: draws of these cost no more than these.
+    """A model that can be restricted to some genes, so that only these are sampled.
 
     Examples
     --------
@@ -173,7 +174,7 @@ class SelectiveModel(PosteriorModel, Protocol):
     """
 
     def take_genes(self, genes: Any) -> Any:
-        """Return a fitted model of the genes at some positions only, in that order."""
+        """Return a fitted model of the genes at the given positions, in this order."""
 
 
 @runtime_checkable
@@ -232,18 +233,19 @@ class Clusterer(Protocol):
     """
 
     def fit(self, X: ArrayLike) -> Any:
-        """Group the scaled trends `X`, one gene a row, `(n_genes, n_points)`."""
+        """Cluster the scaled trends `X` `(n_genes, n_points)`, one gene per row."""
 
 
 @runtime_checkable
 class DrawnClusterer(Clusterer, Protocol):
-    """A clusterer that uses trends drawn anew. `confidence_` `(n_rows,)`, from 0 to 1, goes into `gene_table_`.
+    """A clusterer that uses posterior samples of the trends. `confidence_` `(n_rows,)`, from 0 to 1, goes into `gene_table_`.
 
     Optional:
 
     - a property `needs_draws`: whether `labels_` depend on them. If it is true, draws are made, at some cost, even for
       models without a posterior.
-    - if it is false, a method `confidence(draws)` that returns `(n_rows,)`: it is called when the table is first looked at.
+    - if it is false, a method `confidence(draws)` that returns `(n_rows,)`: it is called when the table is first
+      accessed.
 
     Examples
     --------
@@ -256,4 +258,4 @@ class DrawnClusterer(Clusterer, Protocol):
     """`True`."""
 
     def fit(self, X: ArrayLike, y: Any = None, draws: Iterable[np.ndarray] | None = None) -> Any:
-        """Group the rows; each of the `draws` has the shape of `X`. There may be none."""
+        """Cluster the rows; each of the `draws` has the shape of `X`. There may be no draws."""

@@ -1,4 +1,4 @@
-"""Whether a component fits the slot that it was passed for: smoother, model or clusterer."""
+"""Validation of components: smoother, model or clusterer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def component_for(slot: str, component: object, default: type) -> Any:
     component
         As given by the user.
     default
-        The class that stands in for `None`.
+        Default class for `None`.
 
     Raises
     ------
@@ -58,14 +58,14 @@ def component_for(slot: str, component: object, default: type) -> Any:
 
 
 def with_defaults(component: Any, **values: Any) -> Any:
-    """Set parameters that a component of ours to keep has, and that are `None`."""
+    """Set parameters of a component that exist and are `None`."""
     params = component.get_params(deep=False) if has_method(component, "get_params") else {}
     wanted = {name: value for name, value in values.items() if value is not None and params.get(name, 0) is None}
     return component.set_params(**wanted) if wanted else component
 
 
 def _check_declarations(slot: str, component: object) -> None:
-    """Raise an error if a class declares what it does not keep."""
+    """Raise an error if a class declares features that it does not implement."""
     name, reads = type(component).__name__, reads_of(component)
     if slot == "model" and reads not in (None, "design", "pseudotime"):
         raise ValueError(f"reads of a model must be 'design' or 'pseudotime'; {name} declares {reads!r}.")

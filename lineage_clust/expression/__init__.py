@@ -1,1 +1,1 @@
-"""Expression matrices, wherever they are stored, and their sums against a design."""
+"""Expression matrices, in memory or stored in files, and their weighted sums over cells."""

@@ -1,4 +1,4 @@
-"""Rows of a design that use a few neighbouring columns each, as those of B-splines do."""
+"""Banded design matrices, whose rows have a few adjacent nonzero columns, such as those of B-splines."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-_ROWS = 2**15  # made dense at a time
+_ROWS = 2**15  # rows converted to dense at a time
 
 
 @dataclass(frozen=True)
 class Bands:
-    """A design of which row `i` is `values[i]` from column `starts[i]` on, zero elsewhere, with further columns.
+    """A design whose row `i` is `values[i]` starting at column `starts[i]`, zero elsewhere, plus dense columns.
 
     Attributes
     ----------
     starts
-        `(n_cells,)` first column that is used.
+        `(n_cells,)` first nonzero column.
     values
         `(n_cells, width)`.
     extra
-        `(n_cells, n_extra)` the columns after those: covariates, intercept, offset.
+        `(n_cells, n_extra)` additional dense columns: covariates, intercept, offset.
     n_banded
-        Number of columns that the bands lie in.
+        Number of banded columns.
 
     Examples
     --------
@@ -49,14 +49,14 @@ class Bands:
 
     @property
     def n_columns(self) -> int:
-        """Number of all columns."""
+        """Total number of columns."""
         return self.n_banded + self.extra.shape[1]
 
     def gram(self, weights: np.ndarray) -> np.ndarray:
         """Return `Z'WZ`, `(n_columns, n_columns)`."""
         gram = np.zeros((self.n_columns, self.n_columns))
         banded, width = self.n_banded, self.values.shape[1]
-        if width == banded:  # no band at all
+        if width == banded:  # not banded
             gram[:banded, :banded] = self.values.T @ (self.values * weights[:, None])
         for one in range(width if width < banded else 0):
             weighted = weights * self.values[:, one]
@@ -79,13 +79,13 @@ class Bands:
         return np.concatenate([sums, self.extra.T @ weights])
 
     def forms(self, matrix: np.ndarray) -> np.ndarray:
-        """Return `z'Mz` of each row `z`, `(n_cells,)`, for a symmetric matrix `M`.
+        """Return `z'Mz` for each row `z`, `(n_cells,)`, with a symmetric matrix `M`.
 
         >>> Bands(np.array([0, 1]), np.array([[1.0, 2.0], [0.0, 3.0]]), np.zeros((2, 0)), 3).forms(np.eye(3)).tolist()
         [5.0, 9.0]
         """
         banded, width = self.n_banded, self.values.shape[1]
-        if width == banded:  # no band at all
+        if width == banded:  # not banded
             rows = np.hstack([self.values, self.extra])
             return np.einsum("ij,ij->i", rows @ matrix, rows)
         places = np.arange(banded - width + 1)
@@ -104,7 +104,7 @@ class Bands:
         return found
 
     def with_column(self, column: np.ndarray) -> Bands:
-        """Return the design with one more column at its end."""
+        """Return the design with one more dense column at its end."""
         return replace(self, extra=np.column_stack([self.extra, column]))
 
     def dense(self) -> np.ndarray:
@@ -117,14 +117,14 @@ class Bands:
 
 
 def make_bands(matrix, n_banded: int) -> Bands:
-    """Return the Bands of a design.
+    """Convert a design to Bands.
 
     Parameters
     ----------
     matrix
         Dense or sparse `(n_cells, n_columns)`.
     n_banded
-        How many of the leading columns to take for banded, if they are.
+        Number of leading columns that are treated as banded if possible.
     """
     n_cells = matrix.shape[0]
     if not sparse.issparse(matrix):
@@ -143,7 +143,7 @@ def make_bands(matrix, n_banded: int) -> Bands:
     width = int((highest - lowest).max(initial=0)) + 1
     width = width if 2 * width <= n_banded else n_banded
     starts = np.minimum(lowest, n_banded - width).astype(np.int32)
-    if np.all(np.diff(banded.indptr) == width):  # as of splines: rows without a gap
+    if np.all(np.diff(banded.indptr) == width):  # rows without gaps, as for splines
         return Bands(starts, np.asarray(banded.data, dtype=np.float64).reshape(n_cells, width), rest, n_banded)
     values = np.zeros((n_cells, width))
     for first in range(0, n_cells, _ROWS):
@@ -155,5 +155,5 @@ def make_bands(matrix, n_banded: int) -> Bands:
 
 
 def no_design(n_cells: int) -> Bands:
-    """Return Bands without a column."""
+    """Return Bands without columns."""
     return Bands(np.zeros(n_cells, dtype=np.int32), np.zeros((n_cells, 0)), np.zeros((n_cells, 0)), 0)

@@ -1,4 +1,4 @@
-"""Which cells and genes of a stored matrix are chosen, where they are in its parts, and the matrix that parts make up."""
+"""Selected cells and genes of a stored matrix: their positions in its parts, and assembly of the parts."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from .block_tasks import Where
 
 
 def choose(size: int, lines: np.ndarray | None, wanted) -> np.ndarray | None:
-    """Return the positions that are chosen among those that were; `None` = all."""
+    """Return the positions of a selection within an earlier selection; `None` = all."""
     if isinstance(wanted, slice) and wanted == slice(None):
         return lines
     if np.ndim(wanted) != 1 and not isinstance(wanted, slice):
-        raise IndexError(f"Cells and genes are chosen by arrays, masks or slices; got {wanted!r}. For one, use [[i]].")
+        raise IndexError(
+            f"Cells and genes are selected by arrays, masks or slices; got {wanted!r}. For one, use [[i]]."
+        )
     chosen = (np.arange(size) if lines is None else lines)[wanted if isinstance(wanted, slice) else np.asarray(wanted)]
     return None if len(chosen) == size and np.array_equal(chosen, np.arange(size)) else chosen
 
 
 def inverse(lines: np.ndarray, size: int) -> np.ndarray:
-    """Return `(size,)` the position of each line among the chosen ones, -1 for others."""
+    """Return the position of each row within the selection, `(size,)`; -1 for rows that are not selected."""
     places = np.full(size, -1)
     places[lines] = np.arange(len(lines))
     if np.count_nonzero(places >= 0) < len(lines):
-        raise IndexError("A cell or gene is chosen more than once, which expression in a file does not allow.")
+        raise IndexError("A cell or gene is selected more than once, which expression in a file does not allow.")
     return places
 
 
 def inside(places: np.ndarray | None, lines: slice) -> tuple:
-    """Return which lines of a part are chosen (`None` = all), and their positions among the chosen ones."""
+    """Return which rows of a part are selected (`None` = all), and their positions within the selection."""
     if places is None:
         return None, lines
     own = places[lines]
@@ -42,12 +44,12 @@ def inside(places: np.ndarray | None, lines: slice) -> tuple:
 
 
 def nbytes(block) -> int:
-    """Return how many bytes a block takes."""
+    """Return the size of a block in bytes."""
     return block.data.nbytes + block.indices.nbytes + block.indptr.nbytes if sparse.issparse(block) else block.nbytes
 
 
 def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
-    """Return the matrix that blocks make up, with a row for each chosen cell and a column for each chosen gene."""
+    """Assemble blocks to a matrix with one row per selected cell and one column per selected gene."""
     if not pieces or not sparse.issparse(pieces[0][1]):
         matrix = np.zeros(shape, dtype=dtype)
         for where, block in pieces:
@@ -55,7 +57,9 @@ def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
             matrix[np.ix_(rows, columns)] = block
         return matrix
     by_rows = pieces[0][1].format == "csr"
-    if sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]:  # cut both ways
+    if (
+        sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]
+    ):  # split along both axes
         return _scattered(pieces, shape, dtype)
     stack, kind = (sparse.vstack, "csr") if by_rows else (sparse.hstack, "csc")
     matrix = stack([block for _, block in pieces], format=kind, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Running a function on the parts of a stored matrix: by threads that read ahead, or as tasks of dask."""
+"""Apply a function to the parts of a stored matrix, in threads that read ahead or as dask tasks."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..utils.threads import thread_pool
 from .sources import Part
 
 MOST_THREADS = 4
-_FAN_IN = 8  # of the tree that adds up results; also how many results come from dask at a time
+_FAN_IN = 8  # fan-in of the reduction tree; also the number of results computed by dask at a time
 
 
 @dataclass(frozen=True)
 class Where:
-    """Where the chosen cells and genes are in a part, and where the part is among the chosen ones.
+    """Positions of the selected cells and genes within a part, and of the part within the selection.
 
     Attributes
     ----------
     kept, columns
-        Rows and columns of the part that are chosen; `None` = all, in order.
+        Selected rows and columns of the part; `None` = all, in order.
     cells, genes
-        Their positions among the chosen cells and genes: slices or arrays.
+        Their positions within the selection: slices or arrays.
     """
 
     kept: np.ndarray | None
@@ -42,19 +42,19 @@ Plan = list[tuple[Part, Where]]
 
 
 def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tuple[Where, object]]:
-    """Yield `(where, function(block, where.kept, *arguments(where)))` of every part, in order.
+    """Yield `(where, function(block, where.kept, *arguments(where)))` for every part, in order.
 
-    Parts in a file are read and worked on by a few threads, a few parts ahead; tasks of dask run wherever dask runs
-    them, a few results being held here at a time.
+    Parts of a file are read and processed by a few threads that work a few parts ahead. dask schedules its own tasks;
+    only a few of their results are in memory at a time.
 
     Parameters
     ----------
     plan
-        Parts, with what is chosen of each.
+        Parts and the selection within each.
     function
-        Gets the chosen columns of a block, and its chosen rows.
+        Function of the selected columns of a block and the indices of its selected rows.
     arguments
-        Further arguments, by part.
+        Function that returns further arguments for a part.
     """
     n_ahead = min(MOST_THREADS, cpu_count())
     pending: deque = deque()
@@ -81,10 +81,10 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
 
 
 def merged(plan: Plan, function: Callable, arguments: Callable) -> list[tuple[slice | np.ndarray, object]]:
-    """Return the sums of what `function` makes of each part: `(genes, result)` for each range of columns.
+    """Return the sums of the results of `function` over parts, as `(genes, result)` for each range of columns.
 
-    Arguments are those of :func:`in_order`; results are added up by `result.merge(other)`, in the order of the parts, so
-    that the sums do not depend on the number of threads. In dask they are added up by a tree of tasks.
+    Arguments are those of :func:`in_order`. Results are added by `result.merge(other)` in the order of the parts, so
+    that the sums do not depend on the number of threads. In dask they are added by a tree of tasks.
     """
     sums: dict = {}
     for where, result in in_order([step for step in plan if step[0].load is not None], function, arguments):
@@ -99,7 +99,7 @@ def merged(plan: Plan, function: Callable, arguments: Callable) -> list[tuple[sl
 
 
 def _tree(groups: list) -> list[tuple]:
-    """Return the sums of the results of tasks, for every group of them."""
+    """Return the sum of the results of each group of tasks."""
     if not groups:
         return []
     import dask
@@ -130,7 +130,7 @@ def _compute(tasks: list) -> tuple:
 
     if "distributed" not in sys.modules:
         return dask.compute(*tasks)
-    # what a task needs of the cells travels in it: scattered to the workers, it would be lost with one of them
+    # arguments are embedded in the tasks: scattered arguments would be lost if a worker fails
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "4GB"}):
         return dask.compute(*tasks)
 

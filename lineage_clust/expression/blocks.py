@@ -1,4 +1,4 @@
-"""Expression of which cells and genes are chosen without reading or copying it, and which is read block by block."""
+"""Expression with lazy selection of cells and genes, which is read block by block."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .block_tasks import MOST_THREADS, Where, in_order, merged
 from .memory_budget import parse_budget, readable
 from .sources import is_sparse, parts
 
-_BYTES_A_VALUE = 32  # as read, in double precision, and its place in the sums
-_MOST_VALUES = 2**21  # a larger block would only leave the processor's cache
+_BYTES_A_VALUE = 32  # stored value, double-precision copy and index
+_MOST_VALUES = 2**21  # larger blocks would not fit into the cache
 
 
 class BlockedExpression:
-    """Cells x genes of which some cells and genes are chosen; nothing is read, or copied, until needed.
+    """Cells x genes with a lazy selection of cells and genes; data are read or copied only when needed.
 
-    `expression[cells]`, `expression[:, genes]` and `expression[cells, genes]` choose further, by positions, masks or
-    slices, without reading.
+    `expression[cells]`, `expression[:, genes]` and `expression[cells, genes]` select subsets by positions, masks or
+    slices without reading data.
 
     Parameters
     ----------
     stored
         Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
     memory_budget
-        What blocks may take, see :func:`lineage_clust.expression.memory_budget.parse_budget`.
+        Memory for blocks, see :func:`lineage_clust.expression.memory_budget.parse_budget`.
     keeps_totals
-        Whether a pass over it should also find the sums of each gene over all cells, for whoever asks later.
+        Whether passes also compute and cache the sums of each gene over all cells.
 
     Examples
     --------
@@ -50,12 +50,12 @@ class BlockedExpression:
         self._cells: np.ndarray | None = None
         self._genes: np.ndarray | None = None
         self.keeps_totals = keeps_totals
-        self._facts: dict = {}  # shared by all that is chosen of the same matrix
-        self._held: tuple[range, Any] = (range(0), None)
+        self._facts: dict = {}  # shared by all selections of the same matrix
+        self._cached_genes: tuple[range, Any] = (range(0), None)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of cells and genes chosen."""
+        """Number of selected cells and genes."""
         n_cells, n_genes = self._stored_shape
         return (
             n_cells if self._cells is None else len(self._cells),
@@ -64,28 +64,28 @@ class BlockedExpression:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the values as stored."""
+        """Data type of the stored values."""
         return np.dtype(self.stored.dtype)
 
     @property
     def in_memory(self) -> bool:
-        """Whether the matrix is in memory, and only what is chosen of it is not."""
+        """Whether the stored matrix is in memory."""
         return sparse.issparse(self.stored)
 
     @property
     def chosen(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """The positions of the chosen cells and genes in the stored matrix; `None` = all, in order."""
+        """Positions of the selected cells and genes in the stored matrix; `None` = all, in order."""
         return self._cells, self._genes
 
     @property
     def has_all_cells(self) -> bool:
-        """Whether all cells of the stored matrix are chosen, in their order."""
+        """Whether all cells of the stored matrix are selected, in order."""
         return self._cells is None
 
     def __getitem__(self, key) -> BlockedExpression:
         keys = key if isinstance(key, tuple) else (key, slice(None))
         other = copy(self)
-        other._held = (range(0), None)
+        other._cached_genes = (range(0), None)
         other._cells = choose(self._stored_shape[0], self._cells, keys[0])
         other._genes = choose(self._stored_shape[1], self._genes, keys[1])
         return other
@@ -97,16 +97,17 @@ class BlockedExpression:
         return product
 
     def head(self, n_values: int) -> tuple:
-        """Return `(cells, block)` of the first part that holds chosen cells and genes, of about `n_values` values at most.
+        """Return `(cells, block)` of the first part with selected cells and genes, at most about `n_values` values.
 
-        `cells` are positions among the chosen ones, a slice or an array; the block is as stored. Nothing else is read.
+        `cells` are positions within the selection, as a slice or an array; the block is returned as stored. No other
+        part is read.
         """
         step = next(self._steps(min(n_values, self._values_a_block())))
         ((where, block),) = in_order([step], _as_stored, _nothing)
         return where.cells, block
 
     def cell_totals(self) -> np.ndarray:
-        """Return the sum over the genes in each cell `(n_cells,)`, in one pass."""
+        """Return the total over genes of each cell, `(n_cells,)`, in one pass."""
         totals = np.zeros(self.shape[0])
         for where, part in in_order(self._plan(), _row_sums, _nothing):
             totals[where.cells] += part
@@ -118,55 +119,55 @@ class BlockedExpression:
         return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
     def blocks(self) -> Iterator[tuple]:
-        """Yield `(cells, genes, block)` of all that is chosen, as float64, in one pass.
+        """Yield `(cells, genes, block)` of the selection as float64, in one pass.
 
-        `cells` and `genes` are positions among the chosen ones: slices, or arrays where a block is not contiguous.
+        `cells` and `genes` are positions within the selection: slices, or arrays if a block is not contiguous.
         """
         for where, block in in_order(self._plan(), _in_double, _nothing):
             yield where.cells, where.genes, block
 
     def reduce(self, function: Callable, arguments: Callable, all_cells: bool = True) -> list[tuple]:
-        """Return the sums of what a function makes of each block, in one pass.
+        """Return the sums of the results of a function over blocks, in one pass.
 
         Parameters
         ----------
         function
-            `function(block, kept, *arguments) -> result`, with the chosen genes of a block of cells and the rows of it
-            that are chosen (`None` = all). It is pickled if dask runs it in other processes.
+            `function(block, kept, *arguments) -> result`, of the selected genes of a block of cells and the indices of
+            its selected rows (`None` = all). It must be picklable if dask uses other processes.
         arguments
-            `arguments(cells) -> tuple`, for the chosen cells of a block, by their positions among the chosen ones.
+            `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
         all_cells
-            Whether blocks in which no cell is chosen are read as well.
+            Whether to read blocks without selected cells as well.
 
         Returns
         -------
         list of (genes, result)
-            One a range of columns that are stored together; results are added up by `result.merge(other)`.
+            One entry per range of columns that are stored together; results are added by `result.merge(other)`.
         """
         return merged(self._plan(all_cells), function, lambda where: arguments(where.cells))
 
     def to_memory(self):
-        """Return what is chosen as an array, CSR or CSC matrix, as stored.
+        """Load the selection as an array, CSR or CSC matrix, as stored.
 
         Raises
         ------
         MemoryError
-            If it takes more than the memory budget, which is found out before that much is held. What is in memory
-            already is taken whatever it takes.
+            If it exceeds the memory budget; reading stops as soon as the budget is reached. Matrices in memory are not
+            limited.
         """
         return self._loaded(self.memory_budget)
 
     def gene_parts(self, counts: np.ndarray) -> Iterator[tuple[slice, object]]:
-        """Yield `(genes, matrix)`: consecutive genes that fit the memory budget together, as CSC matrix or array.
+        """Yield `(genes, matrix)` for consecutive genes that fit into the memory budget, as CSC matrix or array.
 
-        Each costs one pass.
+        Each yield takes one pass.
 
         Parameters
         ----------
         counts
-            `(n_genes,)` number of values of each gene that are not zero.
+            `(n_genes,)` number of nonzero values of each gene.
         """
-        # blocks and the matrix that is made of them are held at the same time, and then its CSC form
+        # the blocks, the matrix assembled from them and its CSC form are in memory at the same time
         sizes = 40.0 * counts if is_sparse(self.stored) else np.full(self.shape[1], 24.0 * self.shape[0])
         first, held = 0, 0.0
         for gene, size in enumerate(sizes):
@@ -177,18 +178,18 @@ class BlockedExpression:
         yield slice(first, len(sizes)), _by_columns(self[:, first:]._loaded())
 
     def column(self, gene: int) -> np.ndarray:
-        """Return one gene `(n_cells,)` as float64; genes beside it are kept in memory, so that they cost no pass."""
-        held, matrix = self._held
+        """Return one gene `(n_cells,)` as float64; adjacent genes are cached, so that they need no further pass."""
+        held, matrix = self._cached_genes
         if gene not in held:
             n_genes = max(1, int(self.memory_budget // (24 * max(self.shape[0], 1))))
             held = range(gene, min(gene + n_genes, self.shape[1]))
             matrix = _by_columns(self[:, held.start : held.stop]._loaded())
-            self._held = (held, matrix)
+            self._cached_genes = (held, matrix)
         column = matrix[:, [gene - held.start]]
         return (column.toarray() if sparse.issparse(column) else np.asarray(column)).ravel().astype(float)
 
     def remember(self, **facts: np.ndarray) -> None:
-        """Keep what a pass over all cells found out about each chosen gene, `(n_genes,)` each."""
+        """Cache per-gene statistics of a pass over all cells, `(n_genes,)` each."""
         places = slice(None) if self._genes is None else self._genes
         n_genes = self._stored_shape[1]
         for name, values in facts.items():
@@ -196,26 +197,27 @@ class BlockedExpression:
             known[places], found[places] = True, values
 
     def recall(self, name: str) -> np.ndarray | None:
-        """Return what a pass found out about each chosen gene, or `None` if it did not for all of them."""
+        """Return a cached statistic of each selected gene, or `None` if it is not cached for all of them."""
         places = slice(None) if self._genes is None else self._genes
         if name not in self._facts or not self._facts[name][0][places].all():
             return None
         return self._facts[name][1][places]
 
     def check_fits_dense(self) -> None:
-        """Raise a MemoryError if what is chosen, as an array in double precision, would exceed the memory budget."""
+        """Raise a MemoryError if the selection as a double-precision array would exceed the memory budget."""
         if not self.in_memory and 8 * self.shape[0] * self.shape[1] > self.memory_budget:
             raise MemoryError(self._too_large())
 
     def _too_large(self) -> str:
         return (
-            f"The expression of {self.shape[1]:,} genes in {self.shape[0]:,} cells is needed in memory here, and takes more "
-            f"than memory_budget={readable(self.memory_budget)!r}. Raise memory_budget, choose fewer genes, or use GAM "
+            f"The expression of {self.shape[1]:,} genes in {self.shape[0]:,} cells must be loaded into memory, but "
+            f"exceeds memory_budget={readable(self.memory_budget)!r}. Raise memory_budget, select fewer genes, or use "
+            f"GAM "
             "without callback and filter_cells, which reads the file block by block."
         )
 
     def _plan(self, unchosen: bool = False) -> list[tuple]:
-        """Return the parts that hold chosen genes and cells, or also those with other cells only."""
+        """Return the parts with selected genes and cells, optionally also those without selected cells."""
         return list(self._steps(self._values_a_block(), unchosen))
 
     def _values_a_block(self) -> int:
@@ -233,7 +235,9 @@ class BlockedExpression:
 
     def _loaded(self, limit: float = np.inf):
         if self.in_memory:
-            matrix = self.stored if self._cells is None else self.stored[self._cells]  # rows first: they are contiguous
+            matrix = (
+                self.stored if self._cells is None else self.stored[self._cells]
+            )  # rows first, because they are contiguous
             return matrix if self._genes is None else matrix[:, self._genes]
         pieces, held = [], 0
         for where, block in in_order(self._plan(), _as_stored, _nothing):

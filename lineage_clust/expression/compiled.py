@@ -1,19 +1,20 @@
-"""Sums over the stored values of sparse expression in one pass, compiled by numba; see `fused` for who calls them.
+"""Sums over the stored values of sparse expression in one pass, compiled by numba; called by `fused`.
 
-Both functions add to the arrays that they are given:
+Both functions add to the following output arrays:
 
 products
     `(n_columns, n_genes)`: weighted sums of the design times expression.
 statistics
-    `(n_genes, 4)`: weighted sum of squares; sum of the weights, and number, of values that are not zero; sum of squares.
+    `(n_genes, 4)`: weighted sum of squares; sum of the weights and number of nonzero values; sum of squares.
 others
-    `(n_genes, 2)`: sum over all rows, and sum of squares over those that are no line of the design; only `of_all`.
+    `(n_genes, 2)`: sum over all rows, and sum of squares over rows outside the design; only if `of_all`.
 
-`lines` holds the line of the design that belongs to each row, -1 for a row that is no cell of it; `places` the position
-of each column among the genes, -1 for a column that is none of them (`None`: all are). Line `i` of the design has `width`
-columns from `starts[i]` on, and those after the `n_banded` ones: the first four times the weight are in `factors[i]`, see
-`factors_of`, the others in `rest[i]` `(n_rest,)`. The functions return whether the indices of every row (column) ascend: if
-not, a value may be stored in parts, and its square is not known.
+`lines` contains the row of the design for each row of the matrix, or -1 for rows outside the design. `places` contains
+the position of each column among the genes, or -1 for columns that are not used (`None`: all are used). Row `i` of the
+design has `width` columns starting at `starts[i]` and the columns after the first `n_banded`. Its first four values
+times the weight are in `factors[i]`, see `factors_of`, the others in `rest[i]` `(n_rest,)`. The functions return
+whether the indices of every row (column) ascend. If they do not, there may be duplicate entries, whose squares are
+wrong.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ import numpy as np
 from ..utils.compiling import compiled
 from ..utils.lanes import N_LANES, choose, line_up, load, spread, store
 
-N_COLUMNS = 4  # of the design, side by side with the statistics
+N_COLUMNS = 4  # columns of the design stored next to the statistics
 N_STATISTICS = N_LANES - N_COLUMNS
 _TIMES_VALUE, _TIMES_SQUARE, _IF_NOT_ZERO = 0.0, 1.0, 2.0
 _KINDS = np.array([[_TIMES_VALUE] * N_COLUMNS + [_TIMES_SQUARE, _IF_NOT_ZERO, _IF_NOT_ZERO, _TIMES_SQUARE]])
 
 
 def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return by what a value in each line of the design is multiplied to be added to its gene's eight sums.
+    """Return the factors by which a value in each row of the design is multiplied in the eight sums of its gene.
 
-    Those are the first four of the `values` `(n_lines, n)` of the design's columns, weighted; the weight, for the weighted
-    sum of squares; the weight and 1, for the values that are not zero; 1, for the sum of squares.
+    They are the first four columns of `values` `(n_lines, n)` of the design times the weight; the weight, for the
+    weighted sum of squares; the weight and 1, for nonzero values; 1, for the sum of squares.
 
     Examples
     --------
@@ -52,10 +53,10 @@ def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def sum_rows(
     data, indices, indptr, rows, lines, places, starts, factors, rest, width, n_banded, of_all, products, statistics, others
 ):  # fmt: skip
-    """Add up CSR expression, rows in the given order.
+    """Sum CSR expression over rows in the given order.
 
-    Rows of which the bands begin at the same column should follow each other: a gene's sums then lie side by side in
-    memory, and are put in their places once.
+    Rows whose bands start at the same column should be adjacent: the sums of a gene are then contiguous in memory and
+    written to the output once.
     """
     n_genes, n_rest = statistics.shape[0], rest.shape[1]
     sums, rest_sums = line_up(n_genes), np.zeros((n_genes, n_rest))
@@ -85,7 +86,7 @@ def sum_rows(
 def sum_columns(
     data, indices, indptr, columns, lines, starts, factors, rest, width, n_banded, of_all, products, statistics, others
 ):  # fmt: skip
-    """Add up the given columns of CSC expression, one gene each."""
+    """Sum the given columns of CSC expression, one per gene."""
     n_rest = rest.shape[1]
     n_starts = max(n_banded - width, 0) + 1
     sums, rest_sums = line_up(n_starts), np.zeros((n_starts, n_rest))
@@ -118,10 +119,10 @@ def sum_columns(
 
 @compiled
 def add_row(data, indices, places, first, last, factors, line, sums):
-    """Add the values of a row to the sums of its genes; by itself, so that all that it needs is at hand."""
+    """Add the values of a row to the sums of its genes; a separate function, so that its operands stay in registers."""
     own, kinds = load(factors, line), load(_KINDS, 0)
     of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
-    for at in range(np.uintp(first), np.uintp(last)):  # what cannot be negative needs no check for it
+    for at in range(np.uintp(first), np.uintp(last)):  # unsigned indices need no wraparound check
         gene = indices[at] if places is None else places[np.uintp(indices[at])]
         if places is None or gene >= 0:
             value = np.float64(data[at])
@@ -141,7 +142,7 @@ def add_rest(data, indices, places, first, last, values, sums):
 
 @compiled
 def add_totals(data, indices, places, first, last, with_squares, others):
-    """Add the values of a row, and their squares if asked for, to the sums `(n_genes, 2)`."""
+    """Add the values of a row, and optionally their squares, to the sums `(n_genes, 2)`."""
     for at in range(np.uintp(first), np.uintp(last)):
         gene = indices[at] if places is None else places[np.uintp(indices[at])]
         if places is None or gene >= 0:
@@ -153,7 +154,7 @@ def add_totals(data, indices, places, first, last, with_squares, others):
 
 @compiled
 def put(sums, rest_sums, start, width, n_banded, products, gene):
-    """Add a gene's sums to the products with the columns that they belong to, and begin anew."""
+    """Add the sums of a gene to the corresponding rows of the products and reset them to 0."""
     for own in range(min(products.shape[0] - n_banded + width, N_COLUMNS + len(rest_sums))):
         column = start + own if own < width else n_banded + own - width
         if own < N_COLUMNS:
@@ -166,7 +167,7 @@ def put(sums, rest_sums, start, width, n_banded, products, gene):
 
 @compiled
 def ascend(indices, first, last):
-    """Return whether indices ascend from one place to another; counted, for a processor compares many at once."""
+    """Return whether indices ascend; counts instead of returning early, so that the loop vectorises."""
     one, following = indices[first : max(last, 1) - 1], indices[first + 1 : last]
     n_descents = 0
     for at in range(len(following)):

@@ -1,4 +1,4 @@
-"""Correlations of all genes with weights of the cells, in one pass over the expression."""
+"""Correlations of all genes with weights of the cells in one pass over the expression."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
     length = np.sqrt((centred**2).sum(axis=0))
     if np.any(length == 0):
         warnings.warn(
-            "Fate probabilities of a lineage are the same in all cells: nothing correlates with them.",
+            "Fate probabilities of a lineage are constant over all cells, so that correlations with them are "
+            "undefined.",
             LineageClustWarning,
             stacklevel=4,
         )
@@ -42,9 +43,9 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
 
 
 def ranks(matrix) -> np.ndarray | sparse.csc_array:
-    """Return the ranks of each column less the rank of its zeros, so that a sparse matrix stays sparse.
+    """Return the ranks of each column minus the rank of its zeros, so that a sparse matrix stays sparse.
 
-    A shift of a column changes no correlation.
+    Shifting a column does not change correlations.
     """
     if not sparse.issparse(matrix):
         return np.column_stack([stats.rankdata(block, axis=0) for _, _, block in blocks(matrix)])

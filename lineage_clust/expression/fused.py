@@ -1,4 +1,4 @@
-"""Sums over sparse expression in a single compiled pass, by a few threads, where numba is installed."""
+"""Sums over sparse expression in a single compiled, multi-threaded pass (requires numba)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..utils.compiling import can_compile
 from ..utils.threads import in_threads
 from .bands import Bands
 
-LARGE = 2.0**31 - 1  # the largest of usual integers: counts end there by an error
-_WORTHWHILE = 2**20  # stored values: for fewer, numba takes longer to load than it saves
-_PART = 2**20  # stored values that are added up by themselves; not to depend on the number of threads
+LARGE = 2.0**31 - 1  # largest 32-bit integer: larger counts result from overflow
+_WORTHWHILE = 2**20  # stored values; below this, importing numba takes longer than it saves
+_PART = 2**20  # stored values per part; fixed so that results do not depend on the number of threads
 _MOST_PARTS = 16
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
 
 
 @cache
 def compiled() -> ModuleType | None:
-    """Return the compiled functions, or `None` without numba."""
+    """Return the module of compiled functions, or `None` without numba."""
     if not can_compile():
         return None
     from . import compiled as functions
@@ -30,12 +30,12 @@ def compiled() -> ModuleType | None:
 
 
 def is_worthwhile(n_stored: int) -> bool:
-    """Return whether so many stored values are worth loading numba for, so that it is there for other work as well."""
+    """Return whether the number of stored values justifies importing numba."""
     return n_stored >= _WORTHWHILE
 
 
 def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, bands: Bands, weights, of_all: bool):
-    """Return sums over the cells of sparse expression: what :class:`lineage_clust.expression.sums.Sums` is made of.
+    """Return the sums over cells of sparse expression that make up :class:`lineage_clust.expression.sums.Sums`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     bands, weights
         Design and weights of the cells.
     of_all
-        Whether sums over all rows are wanted as well.
+        Whether to compute sums over all rows as well.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         if columns is not None:
             places = np.full(matrix.shape[1], -1, dtype=np.int32)
             places[columns] = np.arange(n_genes)
-        begins = np.zeros(n_rows, dtype=np.uint16 if bands.n_banded < 2**16 else np.int32)  # few bits are sorted fast
+        begins = np.zeros(n_rows, dtype=np.uint16 if bands.n_banded < 2**16 else np.int32)  # sorted faster
         begins[used if kept is None else kept[used]] = starts[used]
         rows = np.argsort(begins, kind="stable")
         tasks = _parts(rows, np.diff(matrix.indptr))
@@ -112,7 +112,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     else:
         products, sums = products[:-1], products[-1].copy()
     squares, carried, counts, plain_squares = statistics.T.copy()
-    large = ~(plain_squares < LARGE**2)  # where the sum of squares is less, so is every value
+    large = ~(plain_squares < LARGE**2)  # if the sum of squares is smaller, so is every value
     if large.any():
         large &= _reaching(matrix, lines, columns, LARGE)
     totals, total_squares = others[:, 0].copy(), others[:, 1] + plain_squares
@@ -120,14 +120,14 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
 
 
 def _are_one(values: np.ndarray, used: np.ndarray) -> bool:
-    """Return whether the values of each used line add up to 1."""
+    """Return whether the values of each used row add up to 1."""
     off = np.abs(values @ np.ones(values.shape[1]) - 1) >= 1e-14
     return not off.any() or not off[used].any()
 
 
 def _reaching(matrix, lines: np.ndarray, columns: np.ndarray | None, bound: float) -> np.ndarray:
-    """Return which genes `(n_genes,)` hold a value of at least `bound`, of either sign, in a line of the design."""
-    # not by absolute values: the least integer has none
+    """Return which genes `(n_genes,)` have an absolute value of at least `bound` in a row of the design."""
+    # np.abs would overflow for the smallest integer
     at = np.flatnonzero((matrix.data >= bound) | (matrix.data <= -bound))
     major, minor = np.searchsorted(matrix.indptr, at, side="right") - 1, matrix.indices[at]
     rows, genes = (major, minor) if matrix.format == "csr" else (minor, major)
@@ -137,7 +137,7 @@ def _reaching(matrix, lines: np.ndarray, columns: np.ndarray | None, bound: floa
 
 
 def _parts(lines: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
-    """Return consecutive lines that hold about as many stored values each, in a power of two of parts."""
+    """Split rows into parts with about the same number of stored values; the number of parts is a power of two."""
     ends = np.cumsum(sizes[lines], dtype=np.int64)
     n_parts = 1
     while n_parts < _MOST_PARTS and len(ends) and n_parts * _PART < ends[-1]:

@@ -1,4 +1,4 @@
-"""How much memory blocks of expression may take: 256 MB, or what the user says."""
+"""Memory budget for blocks of expression: 256 MB by default."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_budget(budget: object) -> int:
     Raises
     ------
     ValueError
-        If it is none of these.
+        If it has another form.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a Gaussian fit needs of the expression matrix: a few weighted sums, in one pass over its blocks."""
+"""Weighted sums over cells for Gaussian fits, in one pass over the blocks of the expression matrix."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from .blocks import BlockedExpression
 from .sources import cuts
 from .sums import gathered
 
-_BLOCK_VALUES = 2**21  # values of Y held as float64 at a time (16 MB)
+_BLOCK_VALUES = 2**21  # values of Y in double precision at a time (16 MB)
 
 
 def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
-    """Yield `(rows, columns, block)` with the blocks of Y as float64, without copying it whole.
+    """Yield `(rows, columns, block)` with the blocks of Y as float64, without copying Y as a whole.
 
-    CSR is cut along the rows, CSC and dense arrays along the columns, so that every block is contiguous in memory.
-    Expression in a file comes as it is stored; its rows and columns may then be arrays of positions.
+    CSR matrices are split along the rows, CSC matrices and arrays along the columns, so that every block is contiguous
+    in memory. Blocks of expression in a file follow its storage layout; rows and columns may then be arrays of
+    positions.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def weighted_products(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return `Z' W Y` and the diagonal of `Y' W Y`.
 
-    Both are sums over cells, so that blocks of cells add up. Sparse Y stays sparse.
+    Both are sums over cells and are accumulated over blocks. Sparse Y stays sparse.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def weighted_products(
     weights
         `(n_cells,)`.
     shift
-        `(n_genes,)`, taken off the columns of a Y that is not sparse first.
+        `(n_genes,)` values subtracted from the columns of a dense Y.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def weighted_products(
 
 
 def nonzero_counts(Y, weights: np.ndarray | None = None) -> np.ndarray:
-    """Return the number of non-zero values of each column `(n_genes,)`, or the sum of these cells' weights."""
+    """Return the number of nonzero values of each column `(n_genes,)`, or the sum of the weights of their cells."""
     own = np.ones(Y.shape[0]) if weights is None else weights
     counts = np.zeros(Y.shape[1])
     for rows, columns, block in blocks(Y):
@@ -117,11 +118,11 @@ def nonzero_counts(Y, weights: np.ndarray | None = None) -> np.ndarray:
 
 
 def beyond(Y, bound: float) -> np.ndarray:
-    """Return which columns `(n_genes,)` hold a value of at least `bound`, either sign."""
+    """Return which columns `(n_genes,)` have an absolute value of at least `bound`."""
     found = np.zeros(Y.shape[1], dtype=bool)
     for _, columns, block in blocks(Y):
         values = block.data if sparse.issparse(block) else block
-        if np.any(values >= bound) or np.any(values <= -bound):  # most blocks hold none
+        if np.any(values >= bound) or np.any(values <= -bound):  # most blocks have none
             large = abs(block) >= bound
             found[columns] |= np.asarray(large.sum(axis=0)).ravel() > 0
     return found

@@ -1,4 +1,4 @@
-"""A few values, or a few cells, of an expression matrix, wherever it is: enough to see what kind of values it holds."""
+"""Sample some values or cells of an expression matrix to determine the kind of its values."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _N_IN_PART = 2**19
 
 
 def first_part(matrix) -> tuple | None:
-    """Return `(cells, block)` of the first part of a matrix in a file or in dask, read once; `None` of one in memory."""
+    """Return `(cells, block)` of the first part of a matrix in a file or in dask; `None` for a matrix in memory."""
     stored = isinstance(matrix, BlockedExpression) and not matrix.in_memory
     return matrix.head(_N_IN_PART) if stored else None
 
 
 def some_values(matrix, first: tuple | None = None) -> np.ndarray:
-    """Return some of the finite values of a matrix that are not zero.
+    """Return a sample of the finite nonzero values of a matrix.
 
     Parameters
     ----------
     matrix
         `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     first
-        Of :func:`first_part`, to which the values are limited.
+        Output of :func:`first_part`; only its values are sampled.
 
     Examples
     --------
@@ -39,13 +39,13 @@ def some_values(matrix, first: tuple | None = None) -> np.ndarray:
         values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
     else:
         n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
-        values = np.asarray(matrix[_spread(len(matrix), n_rows)]).ravel()
+        values = np.asarray(matrix[_evenly_spaced(len(matrix), n_rows)]).ravel()
     values = _as_numbers(values)
     return values[np.isfinite(values) & (values != 0)]
 
 
 def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
-    """Return the expression of some of the given cells, spread evenly over them where the matrix is in memory.
+    """Return the expression of a sample of the given cells, evenly spaced if the matrix is in memory.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
     cells
         Positions `(n_cells,)` in the matrix.
     first
-        Of :func:`first_part`, to which the cells are limited.
+        Output of :func:`first_part`; only its cells are sampled.
 
     Returns
     -------
     chosen : ndarray
         Positions in `cells`.
     block : array or CSR matrix of shape (n_chosen, n_some_genes)
-        All genes, or some of them if the matrix is stored by genes.
+        All genes, or a sample of them if the matrix is in CSC format.
 
     Examples
     --------
@@ -78,19 +78,19 @@ def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
     if isinstance(matrix, BlockedExpression):
         matrix = matrix.stored
     if sparse.issparse(matrix) and matrix.format == "csc":
-        matrix = matrix[:, _spread(matrix.shape[1], _N_GENES)].tocsr()
-    chosen = _spread(len(cells), _N_CELLS)
+        matrix = matrix[:, _evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
+    chosen = _evenly_spaced(len(cells), _N_CELLS)
     block = matrix[cells[chosen]]
     return chosen, block if sparse.issparse(block) else _as_numbers(block)
 
 
-def _spread(size: int, number: int) -> np.ndarray:
-    """Return up to `number` different positions below `size`, spread evenly."""
+def _evenly_spaced(size: int, number: int) -> np.ndarray:
+    """Return up to `number` different, evenly spaced positions below `size`."""
     return np.unique(np.linspace(0, size - 1, min(size, number)).astype(int)) if size else np.zeros(0, dtype=int)
 
 
 def _as_numbers(values: np.ndarray) -> np.ndarray:
-    """Return values of dtype object as floats; none, if they are no numbers, which the models say."""
+    """Return values of dtype object as floats; an empty array if they are not numbers, which the models report."""
     if values.dtype.kind in "buif":
         return values
     try:

@@ -1,4 +1,4 @@
-"""Where expression lies, and in which parts it is read: HDF5, zarr, dask, or a sparse matrix in memory."""
+"""Storage backends of expression and the parts in which they are read: HDF5, zarr, dask, or sparse in memory."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 from scipy import sparse
 
 _CLOSED = (
-    "The file that the expression is read from was closed. Keep it open until the fit has ended; open it again with "
+    "The file of the expression was closed. Keep it open until the fit has finished; reopen it with "
     'anndata.read_h5ad(path, backed="r").'
 )
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a stored matrix, and how to read it.
+    """A part of a stored matrix and the function that reads it.
 
     Attributes
     ----------
     rows, columns
-        Where it lies in the matrix.
+        Its position in the matrix.
     load
-        Returns it, as an array, CSR or CSC matrix. `None` for a part that is a task of dask.
+        Function that returns the part as an array, CSR or CSC matrix; `None` for a dask task.
     task
-        The dask task that makes it, or `None`.
+        The dask task that computes the part, or `None`.
     """
 
     rows: slice
@@ -38,7 +38,7 @@ class Part:
 
 
 def is_stored(matrix: object) -> bool:
-    """Return whether a matrix lies in a file or in tasks of dask, and can be read in parts.
+    """Return whether a matrix is in a file or in dask, and can be read in parts.
 
     Examples
     --------
@@ -49,19 +49,19 @@ def is_stored(matrix: object) -> bool:
 
 
 def in_dask(matrix: object) -> bool:
-    """Return whether a matrix is a dask array; dask is not imported for that."""
+    """Return whether a matrix is a dask array, without importing dask."""
     return _root(matrix) == "dask"
 
 
 def is_sparse(matrix: object) -> bool:
-    """Return whether a stored matrix is a sparse one."""
+    """Return whether a stored matrix is sparse."""
     if _in_sparse_file(matrix) or sparse.issparse(matrix):
         return True
     return sparse.issparse(getattr(matrix, "_meta", None))
 
 
 def nbytes(matrix: Any) -> int:
-    """Return how many bytes a matrix in a file would take in memory, in the form that it is stored in."""
+    """Return the size in bytes of a stored matrix when loaded in its storage format."""
     if _in_sparse_file(matrix):
         data, indices = matrix.group["data"], matrix.group["indices"]
         return data.shape[0] * (data.dtype.itemsize + indices.dtype.itemsize)
@@ -69,15 +69,15 @@ def nbytes(matrix: Any) -> int:
 
 
 def parts(matrix: object, n_values: int) -> Iterator[Part]:
-    """Yield the parts of a stored matrix, in order, each of about `n_values` values at most.
+    """Yield the parts of a stored matrix in order, each with at most about `n_values` values.
 
-    CSR and dense matrices are cut along the cells, CSC matrices along the genes. A dask array has the parts that it was
-    cut into.
+    CSR and dense matrices are split along the cells, CSC matrices along the genes. The parts of a dask array are its
+    chunks.
 
     Parameters
     ----------
     matrix
-        Of which :func:`is_stored` is true, or a CSR or CSC matrix in memory, whose parts are not copies.
+        A stored matrix (see :func:`is_stored`), or a CSR or CSC matrix in memory, whose parts are views.
     n_values
         Number of stored values.
     """
@@ -130,7 +130,7 @@ def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:
 
 def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
     n_cells, n_genes = matrix.shape
-    # a chunk of the file that is cut in two would be read, and decompressed, twice
+    # a chunk of the file that is split would be read and decompressed twice
     tall, wide = getattr(matrix, "chunks", None) or (1, n_genes)
     height = max(n_values // max(n_genes, 1) // tall, 1) * tall
     width = n_genes if height * n_genes <= n_values else max(n_values // height // wide, 1) * wide
@@ -154,7 +154,7 @@ def _dask_parts(matrix) -> Iterator[Part]:
 
 
 def cuts(indptr: np.ndarray, n_values: int) -> Iterator[tuple[int, int]]:
-    """Yield `(first, last)` of consecutive lines that hold about `n_values` values at most, and one line at least.
+    """Yield `(first, last)` of consecutive rows (CSC: columns) with at most about `n_values` values, at least one row.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def cuts(indptr: np.ndarray, n_values: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class _Load:
-    """Read a part; say what is wrong if its file was closed."""
+    """Read a part; raise an informative error if its file was closed."""
 
     stored: object
     read: Callable[[], object]
@@ -191,12 +191,12 @@ def _small(indices: np.ndarray) -> np.ndarray:
 
 
 def _in_sparse_file(matrix: object) -> bool:
-    """Return whether a matrix is anndata's view of a sparse matrix in a file; anndata is not imported for that."""
+    """Return whether a matrix is anndata's sparse dataset in a file, without importing anndata."""
     return _root(matrix) == "anndata" and type(matrix).__name__.endswith(("CSRDataset", "CSCDataset"))
 
 
 def _is_closed(matrix: object) -> bool:
-    stored = getattr(matrix, "group", matrix)  # of HDF5, it is false once its file is closed
+    stored = getattr(matrix, "group", matrix)  # HDF5 objects are falsy once their file is closed
     return _root(stored) == "h5py" and not stored
 
 

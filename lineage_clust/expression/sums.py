@@ -1,4 +1,4 @@
-"""Sums over cells that a Gaussian fit needs, and all else there is to find out, from blocks that are seen once."""
+"""Weighted sums over cells for Gaussian fits and further statistics of each gene, in one pass over blocks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .blocks import BlockedExpression
 from .fused import LARGE, fused_sums
 from .sources import cuts
 
-_VALUES = 2**18  # in double precision at a time: what stays near the processor
-_CANCELLED = 1e-6  # of the squares, that their variation must be for it to keep eight digits
+_VALUES = 2**18  # values in double precision at a time: fits into the cache
+_CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
 _COUNTED_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over some of the cells; those over other cells can be added. Arrays are `(n_genes,)` unless said otherwise.
+    """Sums over a set of cells, which can be added to those over other cells. Arrays are `(n_genes,)` by default.
 
     Attributes
     ----------
     level
-        What was taken off the expression first, so that squares keep their digits; 0 for sparse expression.
+        Value subtracted from the expression to avoid cancellation in squares; 0 for sparse expression.
     products
         `Z'W(Y - level)`, `(n_columns, n_genes)`.
     sums, squares
@@ -35,16 +35,17 @@ class Sums:
     columns
         `(n_columns,)` weighted sums of the design.
     counts, carried
-        Number of values that are not zero, and the sum of the weights of their cells.
+        Number of nonzero values, and the sum of the weights of their cells.
     large
         Whether a value reaches 2^31 - 1.
     totals, total_squares
-        Sums of expression and of its squares over all cells, also those of weight 0, unweighted; `None` if nobody
-        will ask for them.
+        Unweighted sums of expression and of its squares over all cells, including those of weight 0; `None` if not
+        requested.
     n_cells
-        Number of all cells.
+        Total number of cells.
     picked
-        `(n_picked, n_genes)` expression of some cells as it is, 0 where those are not; `None` if there are none.
+        `(n_picked, n_genes)` expression of selected cells, 0 for cells outside these sums; `None` if no cells are
+        selected.
     """
 
     level: np.ndarray
@@ -63,7 +64,7 @@ class Sums:
 
     @property
     def varies_little(self) -> np.ndarray:
-        """Which genes vary so little about a large level that the squares, of which it was not taken off, lost digits."""
+        """Genes whose variation is so small relative to their mean that the squares suffer from cancellation."""
         if self.weight <= 0:
             return np.zeros(len(self.sums), dtype=bool)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -71,7 +72,7 @@ class Sums:
             return (about < _CANCELLED * self.squares) & (self.level == 0) & np.isfinite(self.squares)
 
     def replaced(self, genes: np.ndarray, other: Sums) -> Sums:
-        """Return the same sums, but those of some genes from elsewhere."""
+        """Return the sums with those of some genes replaced."""
         changed = {}
         for name in ("level", "products", "sums", "squares"):
             changed[name] = getattr(self, name).copy()
@@ -79,7 +80,7 @@ class Sums:
         return replace(self, **changed)
 
     def around(self, level: np.ndarray) -> Sums:
-        """Return the same sums of the expression less another level."""
+        """Return the sums of the expression minus another level."""
         step = self.level - level
         if not np.any(step):
             return replace(self, level=level)
@@ -116,20 +117,20 @@ def gathered(
     all_cells: bool = True,
     picked: np.ndarray | None = None,
 ) -> Sums:
-    """Return the Sums over the cells of expression in a file, in one pass; totals of all cells are remembered by `Y`.
+    """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
 
     Parameters
     ----------
     Y
         Expression.
     bands, weights
-        Design and weights of its chosen cells.
+        Design and weights of its selected cells.
     enough
         See :func:`block_sums`.
     all_cells
-        Whether blocks are read in which no cell is chosen, so that totals are complete.
+        Whether to read blocks without selected cells, so that totals are complete.
     picked
-        Positions of cells of which the expression itself is wanted.
+        Positions of cells whose expression is returned as well.
     """
     sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
@@ -139,14 +140,14 @@ def gathered(
     if all_cells and sums.totals is not None and sums.total_squares is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
-    if len(cancelled):  # hardly a value is 0, so that nothing is lost by making these genes dense
+    if len(cancelled):  # hardly any value is 0, so these genes can be made dense
         precise = _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
         sums = sums.replaced(cancelled, precise)
     return sums
 
 
 def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> Sums | None:
-    """Return the Sums in one compiled pass over the matrix as it is, if that can be had."""
+    """Return the Sums in one compiled pass over the matrix in memory, or `None` if that is not possible."""
     return _fused(Y.stored, *Y.chosen, bands, weights, of_all=Y.keeps_totals and all_cells)
 
 
@@ -177,7 +178,7 @@ def _in_blocks(
 
 
 def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: known, or by one pass."""
+    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: cached, or in one pass."""
     totals, squares = Y.recall("totals"), Y.recall("total_squares")
     if Y.has_all_cells and totals is not None and squares is not None:
         return totals, squares
@@ -197,14 +198,14 @@ def block_sums(
     block
         `(n_cells, n_genes)` array, CSR or CSC matrix.
     kept
-        The rows that are cells of the design; `None` = all.
+        Rows that are cells of the design; `None` = all.
     bands, weights
-        Design and weights of these.
+        Design and weights of these cells.
     enough
-        A gene's values are counted no further once the weights of their cells add up to this: only genes of few cells
-        have exact counts then.
+        The nonzero values of a gene are counted only until the weights of their cells add up to this value, so that
+        counts are exact only for genes with few nonzero values.
     as_array
-        Whether a sparse block is made dense, so that the level of its genes can be taken off.
+        Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.
 
     Examples
     --------
@@ -230,12 +231,12 @@ def block_sums(
         open_genes = np.full(block.shape[1], enough > 0) if total is None else total.carried < enough
         part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
         total = part if total is None else total.merge(part)
-    assert total is not None  # a block has a piece, if only an empty one
+    assert total is not None  # a block has at least one piece, which may be empty
     return total
 
 
 def _sums_and_picked(sums, n_picked: int, block, kept, places, bands: Bands, weights) -> Sums:
-    """Return the Sums of a block, and the expression of picked cells, of which `places` are numbers and -1 for others."""
+    """Return the Sums of a block with the expression of picked cells; `places` are their numbers, -1 for other cells."""
     here = np.flatnonzero(places >= 0)
     rows = block[here if kept is None else kept[here]]
     picked = np.zeros((n_picked, block.shape[1]))
@@ -273,17 +274,17 @@ def _pieces(block) -> list[slice]:
     return [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)] or [slice(0, 0)]
 
 
-@np.errstate(invalid="ignore", over="ignore")  # here, for threads do not share it
+@np.errstate(invalid="ignore", over="ignore")  # set here because the error state is thread-local
 def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
     n_cells, n_genes = block.shape
     block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
-    if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
+    if not block.has_canonical_format:  # duplicate entries must be summed before squaring
         block = block.copy()
         block.sum_duplicates()
     ones = np.ones(n_cells)
     totals = block.T @ ones
     own, whole = block, kept is None or len(kept) == n_cells
-    if not whole and not np.isfinite(totals).all():  # 0 times infinity is no 0: leave the other cells out
+    if not whole and not np.isfinite(totals).all():  # 0 times infinity is NaN: exclude the other cells
         own, kept, whole = block[kept], None, True
     if not whole:
         spread = np.zeros(n_cells)
@@ -296,7 +297,7 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
     products, sums = _sparse_products(own, bands, weights)
     counts, carried = _counted(own, weights, open_genes, enough)
     large = np.zeros(n_genes, dtype=bool)
-    # most blocks hold none; NaN, of which a plain maximum would be NaN, does not count
+    # most blocks have none; fmax and fmin ignore NaN
     if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
         large[own.indices[np.abs(own.data) >= LARGE]] = True
     squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape).T
@@ -310,7 +311,7 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
 
 
 def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Return `Z'WY` and `sum wy`: the columns of all bands that start at the same place are made in one product."""
+    """Return `Z'WY` and `sum wy`; bands with the same first column are combined in one product."""
     n_cells, n_genes = block.shape
     width = bands.values.shape[1]
     n_starts = bands.n_banded - width + 1
@@ -322,7 +323,7 @@ def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarr
         shape = (n_cells, n_starts * n_genes)
         placed = sparse.csr_array((block.data, block.indices + shift, block.indptr), shape=shape)
     placed = placed.T
-    for band in range(width):  # vector by vector: that is several times faster than all at once
+    for band in range(width):  # column by column, which is several times faster than one product
         products[band : band + n_starts] += (placed @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
     for column in range(bands.extra.shape[1]):
         products[bands.n_banded + column] = block.T @ (weights * bands.extra[:, column])
@@ -333,7 +334,7 @@ def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarr
 
 
 def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray]:
-    """Return numbers of values that are not zero, and their cells' weights, of genes until they have enough."""
+    """Return the numbers of nonzero values and the weights of their cells, counted until they reach `enough`."""
     n_cells, n_genes = block.shape
     counts, carried = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
     first, size = 0, _COUNTED_AT_ONCE if np.isfinite(enough) else block.nnz
@@ -349,7 +350,7 @@ def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray
         counts += np.bincount(genes[carrying > 0], minlength=n_genes)
         carried += np.bincount(genes, carrying, minlength=n_genes)
         open_genes = open_genes & (carried < enough)
-        first, size = last, 4 * size  # most genes soon have enough, and the others' values are few
+        first, size = last, 4 * size  # most genes soon reach `enough`, and the others have few values
     return counts, carried
 
 

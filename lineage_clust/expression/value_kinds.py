@@ -1,4 +1,4 @@
-"""What kind of values an expression matrix holds: counts, logs of counts, or neither."""
+"""The kind of values in an expression matrix: counts, logs of counts, or other values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy import sparse
 COUNTS, LOG_COUNTS, OTHER = "counts", "log counts", "other"
 _BASES = (np.e, 2.0, 10.0)
 _LARGEST = 2.0**53  # beyond it every floating point number is an integer
-_EXACT = 1000  # counts up to this survive a logarithm in single precision
+_EXACT = 1000  # counts up to this can be recovered from their logarithm in single precision
 
 
 def are_integers(values: np.ndarray) -> bool:
@@ -23,10 +23,10 @@ def are_integers(values: np.ndarray) -> bool:
 
 
 def kind_of(values: np.ndarray) -> str:
-    """Return what values that are not zero look like.
+    """Return the kind of nonzero values.
 
     "counts" are positive integers, not all of them 1 (which any indicator is). "log counts" are logs of 1 + counts, to
-    base e, 2 or 10: counts that were not normalised first, since normalised ones are no integers.
+    base e, 2 or 10: counts that were not normalised, because normalised counts are not integers.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def kind_of(values: np.ndarray) -> str:
 
 
 def log_base(values: np.ndarray) -> float | None:
-    """Return the base to which values are logs of 1 + counts, or `None` if they are not."""
+    """Return the base of the logarithm if values are logs of 1 + counts, else `None`."""
     for base in _BASES:
         small = values[values < np.log(_EXACT) / np.log(base)].astype(float)
         counts = base**small - 1
@@ -72,7 +72,7 @@ def as_counts(block, kind: str):
 
 
 def is_log_normalised(block) -> bool:
-    """Return whether the cells of a block `(n_cells, n_genes)` have equal sums once the natural log is undone.
+    """Return whether the cells of a block `(n_cells, n_genes)` have equal totals after inverting the natural log.
 
     Examples
     --------

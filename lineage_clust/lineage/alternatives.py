@@ -1,4 +1,4 @@
-"""Which matrix of an AnnData holds the kind of values that was meant."""
+"""Suggest the matrix of an AnnData that contains the required kind of values."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 _MOST_LOG = 15.0  # the natural log of three million
 
 
-def place_name(layer: str | None, use_raw: bool) -> str:
-    """Return how a matrix is called in messages.
+def matrix_name(layer: str | None, use_raw: bool) -> str:
+    """Return the name of a matrix for messages.
 
     Examples
     --------
-    >>> place_name(None, False), place_name("counts", False)
+    >>> matrix_name(None, False), matrix_name("counts", False)
     ('adata.X', "adata.layers['counts']")
     """
     return "adata.raw" if use_raw else "adata.X" if layer in (None, "X") else f"adata.layers[{layer!r}]"
 
 
 def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -> str:
-    """Return a sentence that names another matrix with counts, or with logs of normalised counts; "" if there is none.
+    """Return a hint that names another matrix with counts or with logs of normalised counts; "" if there is none.
 
     Parameters
     ----------
     adata
         Cells x genes.
     layer, use_raw
-        Which matrix does not suit.
+        The unsuitable matrix.
     counts
-        Whether counts are looked for.
+        Whether counts are required.
     """
     current = (None if layer == "X" else layer, use_raw)
     places: list[tuple[str | None, bool]] = [] if adata.X is None else [(None, False)]
@@ -50,11 +50,11 @@ def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -
         return ""
     (_, what), (name, raw) = min(known, key=lambda one: one[0][0])
     call = "use_raw=True" if raw else "layer=None" if name is None else f"layer={name!r}"
-    return f"{place_name(name, raw)} holds {what}: pass {call}."
+    return f"{matrix_name(name, raw)} contains {what}: pass {call}."
 
 
 def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tuple[int, str] | None:
-    """Return how well a matrix suits (0 is best) and what it holds, or `None` if it does not."""
+    """Return how suitable a matrix is (0 is best) and what it contains, or `None` if it is unsuitable."""
     matrix = stored_matrix(adata, *place)
     matrix = BlockedExpression(matrix) if is_stored(matrix) else matrix
     first = first_part(matrix)
@@ -65,7 +65,7 @@ def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tupl
     if counts:
         return 0, "counts"
     if kind == LOG_COUNTS:
-        return 2, "logs of counts, though not of normalised ones"
+        return 2, "logs of counts that are not normalised"
     if values.min() < 0 or values.max() > _MOST_LOG or are_integers(values):
         return None
     if is_log_normalised(some_cells(matrix, np.arange(matrix.shape[0]), first)[1]):

@@ -1,4 +1,4 @@
-"""Reading what is drawn beside the trends: covariates of the cells, along the lineages."""
+"""Read covariates of the cells along the lineages, which are plotted beside the trends."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Annotation:
     Attributes
     ----------
     key
-        Its obs key.
+        obs key of the covariate.
     parts
-        By lineage: values, pseudotime and weights of the cells, `(n_cells,)` each; "" = a single trajectory.
+        For each lineage: values, pseudotime and weights of the cells, `(n_cells,)` each; "" = a single trajectory.
     levels
-        The categories in their order; none of a numeric covariate.
+        Ordered categories; empty for a numeric covariate.
     colors
-        What `uns` holds as their colours, or `None`.
+        Colours of the categories from `uns`, or `None`.
     """
 
     key: str
@@ -60,16 +60,16 @@ def read_annotations(
     keys
         obs keys.
     lineages
-        Their names; "" = a single trajectory.
+        Names of the lineages; "" = a single trajectory.
     time_key, lineage_key, backward, weight_threshold
-        Where the lineage is, as in :class:`lineage_clust.TrendClusterer`.
+        As in :class:`lineage_clust.TrendClusterer`.
 
     Raises
     ------
     UnknownNameError
         If a key is not in `adata.obs`.
     ValueError
-        If a categorical one has more than one level per ten cells.
+        If a categorical covariate has more than one level per ten cells.
     """
     check_anndata(adata)
     if not isinstance(keys, str) and not np.iterable(keys):
@@ -80,7 +80,7 @@ def read_annotations(
     unknown = [key for key in keys if key not in adata.obs]
     if unknown:
         raise UnknownNameError(
-            f"covariate_key {unknown[0]!r} is not in adata.obs, which holds {quoted(adata.obs.columns)}."
+            f"covariate_key {unknown[0]!r} is not in adata.obs, which has {quoted(adata.obs.columns)}."
             f"{did_you_mean(unknown[0], adata.obs.columns)}"
         )
     columns = {key: numbers_or_levels(adata.obs[key]) for key in keys}

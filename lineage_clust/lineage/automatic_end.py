@@ -1,4 +1,4 @@
-"""Where a lineage ends, found from the weights of its cells; arrays only."""
+"""Estimate the end of a lineage from the weights of its cells; arrays only."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from scipy.ndimage import convolve1d
 
 from ..errors import LineageClustWarning
 
-# A cell is the lineage's own if it has at least this share of the lineage's highest weight.
+# A cell belongs to the lineage if it has at least this fraction of the lineage's highest weight.
 _OWN_SHARE = 0.5
-# The highest weight is the one that this share of the lineage's total weight does not exceed, so that it is no outlier.
+# The highest weight is this quantile of the weights (weighted by themselves), which is robust to outliers.
 _TOP_QUANTILE = 0.98
-# Weights of at most this share of the highest count as none: floors and leftovers, as in `weight_threshold`.
+# Weights of at most this fraction of the highest count as 0, as in `weight_threshold`.
 _NO_WEIGHT = 0.01
-# At most so many of the last own cells, and at most this share of the own cells, can be outliers in time.
+# Maximum number and maximum fraction of the lineage's cells that can be outliers in time.
 _MAX_OUTLIERS = 5
 _OUTLIER_SHARE = 0.05
-# They are, if the gap before them is longer than the time that so many own cells before the gap span, and than this share
-# of all the time before it.
+# They are outliers if the gap before them is longer than the time spanned by the `_BEFORE_GAP` cells before the gap,
+# and longer than the fraction `_NEAR` of the whole time before it.
 _BEFORE_GAP = 15
 _NEAR = 0.02
 _LOST_SHARE = 0.05
 _FALL = 0.8
-# A range shorter than this share of what the lineage's own cells span is a collapse, not an end.
+# A range shorter than this fraction of the span of the lineage's cells is treated as a failed estimate.
 _COLLAPSED_SHARE = 0.05
 
 
 def end_of_own_cells(
     pseudotime: np.ndarray, weights: np.ndarray, start: float, threshold: float | None = None, lineage: str = ""
 ) -> float:
-    r"""Return the time of the last cell that belongs to the lineage.
+    r"""Return the pseudotime of the last cell that belongs to the lineage.
 
     Parameters
     ----------
     pseudotime, weights
         Finite arrays `(n_cells,)`, in any units.
     start
-        Cells before it do not count.
+        Earlier cells are ignored.
     threshold
-        Least weight of a lineage's own cell; `None` = half of the lineage's highest weight.
+        Minimum weight of a cell that belongs to the lineage; `None` = half of the lineage's highest weight.
     lineage
-        Name for messages.
+        Name of the lineage for messages.
 
     Returns
     -------
@@ -52,23 +52,23 @@ def end_of_own_cells(
     Raises
     ------
     ValueError
-        If no cell has a weight of `threshold`.
+        If no cell reaches `threshold`.
 
     Warns
     -----
     LineageClustWarning
-        If the weights fall along pseudotime, if more than 5 % of the lineage's weight or outliers lie after its end, or
-        if no own cell lies well after `start`.
+        If the weights decrease along pseudotime, if more than 5 % of the lineage's weight or outliers lie after its
+        end, or if no cell of the lineage lies well after `start`.
 
     Notes
     -----
-    What counts is the weight of a cell, not the mean weight at a time: where most cells belong to other lineages, that
-    mean is low, and says how rare the lineage is, not where it ends. Cells of other lineages that carry some of this
-    one's weight after its end have less than half of its highest weight.
+    The rule uses the weight of each cell and not the mean weight as a function of time. The mean is low wherever most
+    cells belong to other lineages, which reflects the rarity of the lineage and not its end. Cells of other lineages
+    that have some weight in this one after its end have less than half of its highest weight.
 
-    Up to five of the last own cells (at most one in twenty) are outliers if a gap parts them from the others that is
-    longer than the time that the fifteen own cells before it span, and than 2 % of the time before it. Where the density
-    of cells stops short or thins out towards the end, such gaps are rare.
+    Up to five of the last cells of the lineage (at most 5 % of its cells) are outliers if they are separated from the
+    others by a gap that is longer than the time spanned by the fifteen cells before it, and longer than 2 % of the time
+    before it. Such gaps are rare if the density of cells ends abruptly or decreases gradually.
 
     Examples
     --------
@@ -90,8 +90,9 @@ def end_of_own_cells(
     last = float(pseudotime[weighs].max())
     if last > start and end - start < _COLLAPSED_SHARE * (last - start):
         _warn(
-            f"The cells of lineage {lineage!r} with a weight of at least {least:.3g} end at pseudotime {end:.4g}, but it "
-            f"starts at {start:.4g}. It ends at its last cell with any weight instead, at {last:.4g}. Set time_range to "
+            f"The last cell of lineage {lineage!r} with a weight of at least {least:.3g} is at pseudotime {end:.4g}, "
+            f"but the lineage starts at {start:.4g}. The last cell with any weight, at {last:.4g}, is used as its end "
+            f"instead. Set time_range to "
             "choose another end, or reverse pseudotime if it runs backwards."
         )
         return last
@@ -102,30 +103,30 @@ def end_of_own_cells(
 def end_of_first_maximum(
     pseudotime: np.ndarray, weights: np.ndarray, start: float, threshold: float | None, window: int, lineage: str = ""
 ) -> float:
-    """Return the time at which the moving average of the weights is largest for the first time: CellRank's rule.
+    """Return the first time at which the moving average of the weights is largest (CellRank's rule).
 
     Parameters
     ----------
     pseudotime, weights
         Finite arrays `(n_cells,)`.
     start
-        Where the lineage starts.
+        Start of the lineage.
     threshold
-        Only cells with at least this weight take part; `None` = the median weight.
+        Only cells with at least this weight are used; `None` = the median weight.
     window
-        Number of cells that the average spans.
+        Window of the moving average, in cells.
     lineage
-        Name for messages.
+        Name of the lineage for messages.
 
     Raises
     ------
     ValueError
-        If no cell has a weight of `threshold`.
+        If no cell reaches `threshold`.
 
     Warns
     -----
     LineageClustWarning
-        If the range would collapse; then the end is the last cell that takes part.
+        If the range would be too short; the end is then the last cell used.
 
     Examples
     --------
@@ -139,15 +140,16 @@ def end_of_first_maximum(
     if not belongs.any():
         raise no_cell_above(threshold, weights, lineage)
     times, values = pseudotime[belongs], weights[belongs]
-    order = np.lexsort((values, times))  # by weight within ties, so that the order of the cells does not matter
+    order = np.lexsort((values, times))  # ties by weight, so that the order of the cells does not matter
     times, values = times[order], values[order]
     smoothed = convolve1d(values, np.full(window, 1 / window), mode="nearest")
     end, last = float(times[np.argmax(smoothed)]), float(times[-1])
     if last > start and end - start < _COLLAPSED_SHARE * (last - start):
         _warn(
-            f"By the rule endpoint='argmax', lineage {lineage!r} would end at pseudotime {end:.4g}, where its weights "
-            f"are largest, but it starts at {start:.4g}. It ends at its last cell with a weight of at least "
-            f"{threshold:.3g} instead, at {last:.4g}. Set time_range to choose another end, or reverse pseudotime if it "
+            f"With endpoint='argmax', lineage {lineage!r} would end at pseudotime {end:.4g}, where its weights are "
+            f"largest, but it starts at {start:.4g}. The last cell with a weight of at least {threshold:.3g}, at "
+            f"{last:.4g}, is used as its end instead. Set time_range to choose another end, or reverse pseudotime if "
+            f"it "
             "runs backwards."
         )
         return last
@@ -165,12 +167,12 @@ def no_cell_above(threshold: float, weights: np.ndarray, lineage: str) -> ValueE
 def _highest(weights: np.ndarray) -> float:
     ordered = np.sort(weights)
     below = np.cumsum(ordered / ordered[-1])
-    place = np.searchsorted(below, _TOP_QUANTILE * (1 - 1e-9) * below[-1])  # rounding does not move it among equals
-    return float(ordered[min(place, len(ordered) - 1)])
+    position = np.searchsorted(below, _TOP_QUANTILE * (1 - 1e-9) * below[-1])  # robust to rounding
+    return float(ordered[min(position, len(ordered) - 1)])
 
 
 def _last_time(times: np.ndarray) -> float:
-    """Return the last time that is no outlier."""
+    """Return the last time that is not an outlier."""
     latest = np.sort(times)[::-1]
     spared = min(_MAX_OUTLIERS, int(_OUTLIER_SHARE * len(latest)))
     ends, after = latest[1 : spared + 1], latest[:spared]
@@ -180,35 +182,35 @@ def _last_time(times: np.ndarray) -> float:
 
 
 def _check_weights(times: np.ndarray, weights: np.ndarray, end: float, least: float, lineage: str) -> None:
-    """Warn if the weights fall along time, or if what lies after the end may be the lineage's own."""
+    """Warn if the weights decrease along time, or if cells after the end may belong to the lineage."""
     largest = weights.max()
     later, weights = times[(times > end) & (weights >= least)], weights / largest  # sums of huge weights overflow
     lost = weights[times > end].sum() / weights.sum()
     first, final = largest * _certainty_of_fifths(times[times <= end], weights[times <= end])
     left_out = []
     if lost > _LOST_SHARE:
-        left_out.append(f"{lost:.0%} of its weight lies later, in cells taken for those of other lineages.")
+        left_out.append(f"{lost:.0%} of its weight lies later, in cells that are assumed to belong to other lineages.")
     if len(later):
         left_out.append(
-            f"Later cells with a weight of at least {least:.3g} ({len(later)}, up to pseudotime {later.max():.4g}) are taken "
-            "for outliers."
+            f"Later cells with a weight of at least {least:.3g} ({len(later)}, up to pseudotime {later.max():.4g}) "
+            f"are treated as outliers."
         )
     if final < _FALL * first:
         _warn(
-            f"The weights of lineage {lineage!r} fall along pseudotime, from {first:.2g} in its first fifth to {final:.2g} "
-            "in its last. If pseudotime runs backwards, reverse it. "
+            f"The weights of lineage {lineage!r} decrease along pseudotime, from {first:.2g} in its first fifth to "
+            f"{final:.2g} in its last. If pseudotime runs backwards, reverse it. "
             + " ".join([f"The lineage ends at {end:.4g}.", *left_out, "Set time_range to choose another end."])
         )
     elif left_out:
         _warn(
-            f"Lineage {lineage!r} ends at pseudotime {end:.4g}. {' '.join(left_out)} If they are its own, set time_range to "
-            "choose another end; if pseudotime runs backwards, reverse it."
+            f"Lineage {lineage!r} ends at pseudotime {end:.4g}. {' '.join(left_out)} If these cells belong to the "
+            f"lineage, set time_range to choose another end; if pseudotime runs backwards, reverse it."
         )
 
 
 def _certainty_of_fifths(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean weight, weighted by itself, in the first and last fifth of the weight along time."""
-    if len(times) < 25:  # too few to tell
+    if len(times) < 25:  # too few cells
         return np.ones(2)
     order = np.argsort(times, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum()

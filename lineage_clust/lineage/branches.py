@@ -1,4 +1,4 @@
-"""Branches that tools label without weights: read when a lineage is named, told of when all cells are taken together."""
+"""Branches that tools label without weights; a warning is raised if they are mixed in one trajectory."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ def branch_sources(adata: AnnData) -> list[LineageSource]:
 
 
 def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:
-    """Warn that branches are mixed, if all cells are one trajectory although a tool has told them apart."""
+    """Warn if all cells are taken as one trajectory although a tool has labelled branches."""
     tips = mixed_branches(adata)
     if tips:
         warnings.warn(
-            f"All cells are taken as one trajectory, but adata.uns[{TREE_KEY!r}] (scFates) has {len(tips)} branches, which "
-            f"share their times: trends are mixtures of these. Name one with lineage=...: {quoted(tips)}.",
+            f"All cells are taken as one trajectory, but adata.uns[{TREE_KEY!r}] (scFates) has {len(tips)} branches, "
+            f"which overlap in pseudotime: trends are mixtures of the branches. Select one with lineage=...: "
+            f"{quoted(tips)}.",
             LineageClustWarning,
             stacklevel=3,
         )
@@ -50,8 +51,8 @@ def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:
         if len(path) < len(spans):
             beside = [name for name in spans.index if name not in path]
             warnings.warn(
-                f"All cells are taken as one trajectory, but segments of adata.obs[{_DPT_GROUPS!r}] (scanpy) lie beside each "
-                f"other in pseudotime ({quoted(beside)} beside {quoted(path)}): trends are mixtures of these. Name the "
+                f"All cells are taken as one trajectory, but segments of adata.obs[{_DPT_GROUPS!r}] (scanpy) overlap "
+                f"in pseudotime ({quoted(beside)} with {quoted(path)}): trends are mixtures of the segments. Pass the "
                 f"segments of one path as lineage, e.g. lineage={', '.join(path)!r}.",
                 LineageClustWarning,
                 stacklevel=3,
@@ -59,14 +60,14 @@ def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:
 
 
 def _middle_halves(groups: pd.Series, pseudotime: np.ndarray) -> pd.DataFrame:
-    """Return first and third quartile of each group's pseudotime, in the order of time."""
+    """Return the first and third quartile of each group's pseudotime, sorted by time."""
     finite = np.isfinite(pseudotime) & groups.notna().to_numpy()
     times = pd.Series(pseudotime[finite])
     return times.groupby(groups.astype(str).to_numpy()[finite]).quantile([0.25, 0.75]).unstack().sort_values(0.25)
 
 
 def _one_after_another(spans: pd.DataFrame) -> list[str]:
-    """Return groups of which each begins after the one before; the middle halves of segments of one path do.
+    """Return groups whose interquartile ranges follow each other without overlap, as those of one path do.
 
     Examples
     --------

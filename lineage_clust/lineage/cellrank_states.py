@@ -1,4 +1,4 @@
-"""Names of CellRank's lineages from its terminal states: a file keeps fate probabilities without the names of columns."""
+"""Names of CellRank's lineages from its terminal states, because files store fate probabilities without names."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _STATE_KEYS = {
 
 
 def state_names(adata: AnnData, key: str, n_lineages: int, column: Callable[[int], np.ndarray]) -> list[str] | None:
-    """Return the categories of the states that belong to `adata.obsm[key]`, `None` if none fits in number.
+    """Return the categories of the states that belong to `adata.obsm[key]`, or `None` if their number does not match.
 
     `column` returns a column `(n_obs,)` of that matrix.
 
-    CellRank relies on the order of these categories alone. A category that was moved since would exchange lineages, so
-    the cells of each state must have, on average, their highest probability in the column that it would name.
+    CellRank relies only on the order of these categories. Reordered categories would exchange lineages. Therefore the
+    cells of each state must have, on average, their highest probability in the column that the state would name.
 
     Raises
     ------
@@ -41,9 +41,9 @@ def state_names(adata: AnnData, key: str, n_lineages: int, column: Callable[[int
 
 
 def lost_names(adata: AnnData, key: str, n_lineages: int) -> str:
-    """Return a sentence about names that a subset of cells has lost, "" if there never were any.
+    """Return a message about names lost by taking a subset of cells, or "" if there are no states.
 
-    anndata drops the categories of states none of whose cells are left, and with them the only record of names.
+    anndata drops the categories of states without cells, which are the only record of the names.
     """
     states = _states(adata, key)
     if not states:
@@ -51,8 +51,9 @@ def lost_names(adata: AnnData, key: str, n_lineages: int) -> str:
     names = [str(name) for name in adata.obs[states[0]].cat.categories]
     subset = ", as after taking a subset of the cells" if len(names) < n_lineages else ""
     return (
-        f"The names of the {n_lineages} columns of adata.obsm[{key!r}] are lost: CellRank keeps them as the categories of "
-        f"adata.obs[{states[0]!r}], which are now {len(names)} ({quoted(names) or 'none'}){subset}. Set "
+        f"The names of the {n_lineages} columns of adata.obsm[{key!r}] are lost: CellRank stores them as the "
+        f"categories of adata.obs[{states[0]!r}], of which {len(names)} remain ({quoted(names) or 'none'}){subset}. "
+        f"Set "
         f"adata.uns['{key}_names'] to the list of all {n_lineages} names, in the order of the columns: that of the "
         "categories when the probabilities were computed."
     )
@@ -81,7 +82,8 @@ def _check_order(adata: AnnData, key: str, state: str, names: list[str], column:
     right = [order[column] for column in range(len(names))] if len(order) == len(names) else None
     advice = f"{right}, as the cells show," if right else "the list of names in the order of the columns"
     raise ValueError(
-        f"The columns of adata.obsm[{key!r}] cannot be named by the categories of adata.obs[{state!r}], {names}: the cells "
+        f"The columns of adata.obsm[{key!r}] cannot be named after the categories of adata.obs[{state!r}], {names}: "
+        f"the cells "
         f"of {names[at]!r} have the highest mean in column {best} ({means.loc[at, best]:.3g}; {own[wrong[0]]:.3g} in "
         f"column {at}). The categories were reordered after the probabilities were computed. Set "
         f"adata.uns['{key}_names'] to {advice} or restore the order of the categories."

@@ -1,4 +1,4 @@
-"""What a column of a table holds: numbers, or categories."""
+"""Convert columns of a table to numbers or categories."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
 def numbers_in(values: pd.Series) -> np.ndarray | None:
-    """Return a column as floats `(n,)`, missing values as NaN; `None` if it does not hold real numbers.
+    """Return a column as floats `(n,)` with missing values as NaN; `None` if it does not contain real numbers.
 
-    Numbers in a column of dtype `object` are numbers. Booleans are not, nor are the categories of a categorical column,
-    whatever they are called.
+    Numbers in a column of dtype `object` are accepted. Booleans and the categories of a categorical column are not
+    numbers.
 
     Examples
     --------
@@ -33,12 +33,12 @@ def numbers_in(values: pd.Series) -> np.ndarray | None:
 
 
 def numbers_or_levels(values: pd.Series) -> pd.Series:
-    """Return a column as floats if it holds numbers, else as a categorical of the levels that occur.
+    """Return a column as floats if it contains numbers, else as a categorical with the levels that occur.
 
     Raises
     ------
     TypeError
-        If it holds complex numbers.
+        If it contains complex numbers.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def numbers_or_levels(values: pd.Series) -> pd.Series:
     [False, True]
     """
     if pd.api.types.is_complex_dtype(values):
-        raise TypeError(f"Column {values.name!r} holds complex numbers. Take e.g. their absolute values.")
+        raise TypeError(f"Column {values.name!r} contains complex numbers. Pass e.g. their absolute values.")
     numbers = numbers_in(values)
     if numbers is not None:
         return pd.Series(numbers, index=values.index, name=values.name)
@@ -54,20 +54,21 @@ def numbers_or_levels(values: pd.Series) -> pd.Series:
 
 
 def check_levels(values: pd.Series, what: str) -> None:
-    """Raise a ValueError if a categorical column has more levels than cells can tell apart: over one more per ten cells.
+    """Raise a ValueError if a categorical column has more than one level per ten cells.
 
     Parameters
     ----------
     values
-        As :func:`numbers_or_levels` returns it. Two levels are not too many.
+        Output of :func:`numbers_or_levels`. Two levels are always allowed.
     what
-        What it is, for the message.
+        Name of the argument for the message.
     """
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return
     n_levels, n_cells = values.nunique(), int(values.notna().sum())
     if n_levels > 2 and 10 * (n_levels - 1) > n_cells:
         raise ValueError(
-            f"{what} {values.name!r} has {n_levels} levels in {n_cells} cells; that is more than one level per ten cells. If "
-            f"it holds numbers, convert it (adata.obs[{values.name!r}].astype(float)); else merge levels, or leave it out."
+            f"{what} {values.name!r} has {n_levels} levels in {n_cells} cells; that is more than one level per ten "
+            f"cells. If it contains numbers, convert it (adata.obs[{values.name!r}].astype(float)); otherwise merge "
+            f"levels or omit it."
         )

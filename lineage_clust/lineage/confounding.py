@@ -1,4 +1,4 @@
-"""Whether the effects of covariates can be told from that of time, and from each other; arrays only."""
+"""Check that the effects of covariates are identifiable, given time and each other; arrays only."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from scipy import linalg
 
 from ..errors import quoted
 
-# A share of variance that rounding leaves of columns that follow from each other.
+# Relative variance that rounding errors leave in linearly dependent columns.
 _ROUNDING = 1e-8
-# The usual least number of observations for a coefficient.
+# The usual minimum number of observations per coefficient.
 _CELLS_A_COLUMN = 10
 
 
 def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray, keys: Sequence[str]) -> None:
-    """Raise a ValueError that names the covariate if a model could not tell its effect from others.
+    """Raise a ValueError that names the covariate if its effect is not identifiable.
 
     Parameters
     ----------
     times, weights
         `(n_cells,)`, weights positive.
     columns
-        `(n_cells, n_columns)` as :func:`lineage_clust.lineage.covariates.encode_covariates` makes them; none is constant.
+        `(n_cells, n_columns)` from :func:`lineage_clust.lineage.covariates.encode_covariates`; no column is constant.
     keys
-        The covariate that each column is of.
+        The covariate of each column.
 
     Raises
     ------
     ValueError
-        If an effect does not rest on ten cells: if there are less than ten cells a column; if a covariate follows from the
-        others; or if what of its variation is left between cells of the same time is less than ten cells have.
+        If there are fewer than ten cells per column, if a covariate is a linear function of the others, or if its
+        variation between cells of the same pseudotime corresponds to fewer than ten cells.
 
     Notes
     -----
-    The time trend may be any curve, so that a covariate's effect shows only between cells of about the same time. Their
-    variation is measured as by von Neumann's ratio [1]_, by the differences between successive cells in time, which the
-    differencing estimator of the partially linear model rests on too [2]_; cells of equal time are compared with each
-    other. It does not depend on a basis or a bandwidth. Divided by all variation, and times the effective number of cells
-    `sum(w)^2 / sum(w^2)`, it says how many cells would tell as much of the effect if time had none; of several covariates
-    the worst combination counts, the least generalised eigenvalue of the two matrices.
+    The time trend is an arbitrary smooth curve, so that the effect of a covariate is identified only by differences
+    between cells of similar pseudotime. This variation is measured by the differences between successive cells in time,
+    as in von Neumann's ratio [1]_ and in the differencing estimator of the partially linear model [2]_; cells with
+    equal times are compared with each other. It does not depend on a basis or a bandwidth. Divided by the total
+    variation and multiplied by the effective number of cells `sum(w)^2 / sum(w^2)`, it is the number of cells that
+    would give the same information if there were no time trend. For several covariates the worst linear combination is
+    used, given by the smallest generalised eigenvalue of the two matrices.
 
     References
     ----------
@@ -53,16 +54,16 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
     >>> times = np.linspace(0, 1, 100)
     >>> check_identified(times, np.ones(100), np.sign(times - 0.5)[:, None], ["batch"])
     Traceback (most recent call last):
-    ValueError: The effect of covariate 'batch' cannot be told from that of pseudotime: between cells of the same pseudotime
-    it varies as much as in 2 cells, and ten are needed. Leave it out of covariates, or set time_range to where its values
-    mix.
+    ValueError: The effect of covariate 'batch' cannot be separated from that of pseudotime: its variation between cells
+    of the same pseudotime corresponds to 2 cells, but ten are needed. Remove it from covariates, or restrict time_range
+    to where its values mix.
     """
     n_cells, n_columns = columns.shape
     names = list(dict.fromkeys(keys))
     if n_cells < _CELLS_A_COLUMN * n_columns:
         raise ValueError(
-            f"Of {_covariates(names)} {n_columns} coefficients are to be estimated from {n_cells} cells; there must be "
-            "at least ten cells a coefficient. Leave covariates out, or merge their levels."
+            f"{n_columns} coefficients of {_covariates(names)} would be estimated from {n_cells} cells; at least ten "
+            f"cells per coefficient are needed. Remove covariates, or merge their levels."
         )
     effective = weights.sum() ** 2 / np.sum(weights**2)
     total, local = scatter(times, weights, columns)
@@ -76,20 +77,21 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
     if values[0] < _ROUNDING:
         involved = _involved(vectors[:, 0], keys)
         raise ValueError(
-            f"The effects of {_covariates(involved, 'covariates')} cannot be told from each other: in the {n_cells} cells "
-            f"that take part, {involved[-1]!r} follows from the other{'s' if len(involved) > 2 else ''}. Leave one of them "
-            "out of covariates."
+            f"The effects of {_covariates(involved, 'covariates')} cannot be separated from each other: in the "
+            f"{n_cells} cells of the lineage, {involved[-1]!r} is a linear function of the "
+            f"other{'s' if len(involved) > 2 else ''}. Remove one of them from covariates."
         )
     _check_time(total, local, list(keys), effective)
 
 
 def scatter(times: np.ndarray, weights: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted scatter matrix of columns, and what of it lies between cells of about the same time.
+    """Return the weighted scatter matrix of columns, and its part between cells of similar time.
 
     Returns
     -------
     total, local : ndarray of shape (n_columns, n_columns)
-        They agree in expectation, but for the first and last cell, if columns do not depend on time and weights are equal.
+        Except for the first and last cell, they agree in expectation if columns do not depend on time and weights are
+        equal.
 
     Examples
     --------
@@ -111,7 +113,7 @@ def scatter(times: np.ndarray, weights: np.ndarray, columns: np.ndarray) -> tupl
 
 
 def _check_time(total: np.ndarray, local: np.ndarray, keys: list[str], n_cells: float) -> None:
-    """Raise a ValueError if a combination of columns hardly varies between cells of the same time."""
+    """Raise a ValueError if a linear combination of columns hardly varies between cells of the same time."""
     values, vectors = linalg.eigh(local, total + _ROUNDING * np.eye(len(total)))
     worth = n_cells * max(float(values[0]), 0.0)
     if worth >= _CELLS_A_COLUMN:
@@ -119,15 +121,15 @@ def _check_time(total: np.ndarray, local: np.ndarray, keys: list[str], n_cells: 
     names = _involved(vectors[:, 0], keys)
     several = len(names) > 1
     raise ValueError(
-        f"The effect of {_covariates(names)}{' together' if several else ''} cannot be told from that of pseudotime: between "
-        f"cells of the same pseudotime {'they vary' if several else 'it varies'} as much as in {worth:.2g} cells, and ten "
-        f"are needed. Leave {'one of them' if several else 'it'} out of covariates, or set time_range to where "
-        f"{'their' if several else 'its'} values mix."
+        f"The effect of {_covariates(names)}{' together' if several else ''} cannot be separated from that of "
+        f"pseudotime: {'their' if several else 'its'} variation between cells of the same pseudotime corresponds to "
+        f"{worth:.2g} cells, but ten are needed. Remove {'one of them' if several else 'it'} from covariates, or "
+        f"restrict time_range to where {'their' if several else 'its'} values mix."
     )
 
 
 def _involved(direction: np.ndarray, keys: Sequence[str]) -> list[str]:
-    """Return the covariates that a combination of columns is made of."""
+    """Return the covariates involved in a linear combination of columns."""
     large = np.abs(direction) > 0.1 * np.abs(direction).max()
     return list(dict.fromkeys(key for key, used in zip(keys, large, strict=True) if used))
 

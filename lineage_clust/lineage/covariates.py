@@ -1,4 +1,4 @@
-"""Reading covariates: obs columns as further columns of the design."""
+"""Read covariates: obs columns as additional columns of the design."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .columns import check_levels, numbers_or_levels
 
 
 def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
-    """Return the columns of obs that are covariates, each as numbers or as a categorical, or `None` if there are none.
+    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none.
 
     Raises
     ------
     TypeError
-        If `covariates` are not names, or a column holds complex numbers.
+        If `covariates` are not names, or a column contains complex numbers.
     UnknownNameError
         If one is not in obs.
     """
@@ -40,19 +40,20 @@ def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.Data
 
 
 def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
-    """Return which cells have finite numbers in every numeric covariate.
+    """Return a mask of the cells with finite values in every numeric covariate.
 
     Parameters
     ----------
     terms
-        Of :func:`read_covariates`.
+        Output of :func:`read_covariates`.
     taking_part
         Mask `(n_obs,)` of the cells of the lineage.
 
     Raises
     ------
     ValueError
-        If a level is missing in a cell that takes part: cells without a batch are often a batch of their own.
+        If a categorical covariate is missing in a cell of the lineage. Cells without a batch are often a separate
+        batch.
     """
     known = np.ones(len(terms), dtype=bool)
     for key in terms:
@@ -62,8 +63,9 @@ def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
         missing = int(np.sum(terms[key].isna().to_numpy() & taking_part))
         if missing:
             raise ValueError(
-                f"Covariate {key!r} is missing (NaN) in {missing} of the {int(taking_part.sum())} cells that take part. Give "
-                f"them a level of their own, e.g. adata.obs[{key!r}].astype(str), or leave these cells out of adata."
+                f"Covariate {key!r} is missing (NaN) in {missing} of the {int(taking_part.sum())} cells of the "
+                f"lineage. Assign them a separate level, e.g. with adata.obs[{key!r}].astype(str), or remove these "
+                f"cells from adata."
             )
     return known
 
@@ -71,8 +73,8 @@ def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
 def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
     """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the columns' names.
 
-    A categorical term becomes one column a level but the first (treatment coding). Constant columns, which a model
-    could not tell from its intercept, are left out.
+    A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
+    confounded with the intercept, are dropped.
 
     Examples
     --------
@@ -86,7 +88,7 @@ def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndar
 
 
 def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
-    """Return what :func:`encode_covariates` does, and the covariate that each column is of.
+    """Return the output of :func:`encode_covariates` and the covariate of each column.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where along pseudotime the cells of a lineage are."""
+"""Density of the cells of a lineage along pseudotime."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .lineage import Lineage
 
 
 def cells_on_grid(lineage: Lineage, n_points: int) -> np.ndarray:
-    """Return the weight of the cells nearest to each point of the grid, `(n_points,)`, in cells.
+    """Return the summed weight of the cells nearest to each grid point, `(n_points,)`.
 
     Parameters
     ----------
     lineage
-        As read: cells inside its time range.
+        The lineage, with the cells inside its time range.
     n_points
         Number of grid points.
 

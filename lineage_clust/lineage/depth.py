@@ -1,4 +1,4 @@
-"""Whether the depth of cells changes along a lineage, so that genes that do not change would seem to; arrays only."""
+"""Change of sequencing depth along a lineage, which would appear as a trend in every gene; arrays only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 from scipy.stats import binom
 
 _N_PARTS = 4
-_LEAST_COUNTS = 40  # over the lineage, for a gene to say something of each quarter
+_LEAST_COUNTS = 40  # minimum over the lineage for a gene to be used
 _LEAST_CHANGE = 1.1
 _LEVEL = 0.005
 
 
 def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None:
-    """Return by what factor the counts of a typical gene change along a lineage, if it is more than 10 %.
+    """Return the fold change of the counts of a typical gene along a lineage, if it exceeds 10 %.
 
     Parameters
     ----------
@@ -24,13 +24,14 @@ def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None
     Returns
     -------
     float or None
-        Largest over least of the mean counts in four quarters of the cells by time: the median over the genes. `None` if
-        its lower 99 % bound is less than 1.1.
+        Ratio of the largest to the smallest mean count in four quarters of the cells by time: the median over genes.
+        `None` if its lower 99 % confidence bound is less than 1.1.
 
     Notes
     -----
-    Most genes do not change their share of a cell's RNA, so that the change of the median gene is that of the depth, as
-    in the size factors of DESeq [1]_. A total would not do: in a panel of chosen genes it changes as these do.
+    Most genes keep their fraction of a cell's RNA, so that the change of the median gene is the change of depth, as in
+    the size factors of DESeq [1]_. The total count is not suitable: in a panel of selected genes it follows these
+    genes.
 
     References
     ----------
@@ -54,11 +55,11 @@ def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None
     indicator = (part == np.arange(_N_PARTS)[:, None]) * weights
     with np.errstate(invalid="ignore", over="ignore"):
         sums = np.asarray(indicator @ counts)
-        told = np.asarray(np.ones(len(times)) @ counts) >= _LEAST_COUNTS
-    told &= np.isfinite(sums).all(axis=0)
-    if not told.any():
+        informative = np.asarray(np.ones(len(times)) @ counts) >= _LEAST_COUNTS
+    informative &= np.isfinite(sums).all(axis=0)
+    if not informative.any():
         return None
-    logs = np.log((sums[:, told] + 0.5 * weights.mean()) / indicator.sum(axis=1)[:, None])
+    logs = np.log((sums[:, informative] + 0.5 * weights.mean()) / indicator.sum(axis=1)[:, None])
     levels = np.median(logs, axis=1)
     changes = np.sort(logs[np.argmax(levels)] - logs[np.argmin(levels)])
     bound = int(binom.ppf(_LEVEL, len(changes), 0.5)) - 1

@@ -1,4 +1,4 @@
-"""Expression of an AnnData, wherever it is: small in memory as it is, else to be read in blocks."""
+"""Read the expression of an AnnData: small matrices in memory unchanged, others block by block."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from ..expression.sources import in_dask, is_stored, nbytes
 from ..utils.checking import check_key
 from .gene_names import Symbols, gene_names, var_table
 
-_LARGE = 2**20  # stored values in memory, from which on what is chosen of them is not copied
+_LARGE = 2**20  # number of stored values above which subsets of a matrix in memory are not copied
 
 
 def expression_of(
     adata: AnnData, genes: Sequence[str], layer: str | None = None, use_raw: bool = False, memory_budget: object = None,
     gene_symbols: Symbols = None,
 ):  # fmt: skip
-    """Return the expression `(n_obs, n_genes)` of some genes in all cells, in a form that a Lineage has it in."""
+    """Return the expression `(n_obs, n_genes)` of some genes in all cells, in the form used by `Lineage`."""
     matrix = expression_matrix(adata, layer, use_raw, memory_budget)
     return take(matrix, np.arange(matrix.shape[0]), columns_of(adata, genes, use_raw, gene_symbols))
 
 
 def columns_of(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: Symbols = None) -> np.ndarray:
-    """Return the positions of genes of which each is there once; others may be there twice."""
+    """Return the column positions of genes; their names must be unique, other names may be duplicated."""
     position = {name: column for column, name in enumerate(gene_names(adata, use_raw, gene_symbols))}
     return np.array([position[name] for name in genes])
 
 
 def layer_names(adata: AnnData) -> list[str]:
-    """Return the names of layers; anndata 0.13 counts X among them, as None."""
+    """Return the names of layers without None, which is X in anndata 0.13."""
     return [name for name in adata.layers if name is not None]
 
 
 def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None):
-    """Return a matrix in memory, or a BlockedExpression: of one in a file that exceeds the budget, in dask, or large."""
+    """Return a matrix in memory, or a BlockedExpression of one that is large, in dask, or too large in its file."""
     budget = parse_budget(memory_budget)
     matrix: Any = None
     cells: Any = None
     columns: Any = None
     if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
-        # the X of a view is what it shows, loaded: look at what it is a view of
+        # accessing X of a view loads it: use the parent instead
         matrix, cells, columns = stored_matrix(adata._adata_ref, layer, use_raw), adata._oidx, adata._vidx
     if not is_stored(matrix) or in_dask(matrix):
         matrix, cells, columns = stored_matrix(adata, layer, use_raw), None, None
@@ -59,18 +59,18 @@ def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_b
     if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)):
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
     if matrix.dtype.kind == "c":
-        raise TypeError("Expression must be real numbers; it is complex. Take e.g. its absolute value.")
+        raise TypeError("Expression must be real; its dtype is complex. Pass e.g. its absolute values.")
     if sparse.issparse(matrix) and matrix.format not in ("csr", "csc"):
         matrix = matrix.tocsr()
     return BlockedExpression(matrix, budget) if sparse.issparse(matrix) and matrix.nnz >= _LARGE else matrix
 
 
 def stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
-    """Return X, a layer or the X of raw, as it is stored."""
+    """Return X, a layer or raw.X as stored."""
     check_key("layer", layer)
     if use_raw:
         if layer not in (None, "X"):
-            raise ValueError(f"use_raw=True and layer={layer!r} exclude each other. Pass one of them.")
+            raise ValueError(f"use_raw=True and layer={layer!r} are mutually exclusive. Pass one of them.")
         return adata.raw.X
     if layer is None or layer == "X":
         if adata.X is None:
@@ -78,14 +78,14 @@ def stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
         return adata.X
     if layer not in adata.layers:
         raise UnknownNameError(
-            f"Layer {layer!r} is not in adata.layers, which holds {quoted(layer_names(adata)) or 'nothing'}."
+            f"Layer {layer!r} is not in adata.layers, which has {quoted(layer_names(adata)) or 'no entry'}."
             f"{did_you_mean(layer, layer_names(adata))}"
         )
     return adata.layers[layer]
 
 
 def with_annotations(adata: AnnData) -> AnnData:
-    """Return the AnnData with its tables in memory, if it was opened by `read_lazy`; its matrices stay where they are."""
+    """Return the AnnData with its tables loaded if it was opened by `read_lazy`; matrices are not loaded."""
     if isinstance(adata.obs, pd.DataFrame):
         return adata
     tables = {name: _in_memory(table) for name, table in adata.obsm.items()}
@@ -102,11 +102,11 @@ def _in_memory(table: Any) -> Any:
 
 
 def take(matrix, cells: np.ndarray, columns: np.ndarray):
-    """Return the sub-matrix of some cells and genes, without a copy when it is the whole one."""
+    """Return the sub-matrix of some cells and genes, without a copy if all are selected."""
     if isinstance(matrix, BlockedExpression):
         return matrix[cells, columns]
     if len(columns) != matrix.shape[1] or np.any(np.diff(columns) != 1):
         if not (sparse.issparse(matrix) and matrix.format == "csc") and len(cells) < matrix.shape[0]:
-            return matrix[cells][:, columns]  # rows first: they are contiguous
+            return matrix[cells][:, columns]  # rows first, because they are contiguous
         matrix = matrix[:, columns]
     return matrix[cells] if len(cells) < matrix.shape[0] else matrix

@@ -1,4 +1,4 @@
-"""By which names genes go: `var_names`, or the symbols in a column of var."""
+"""Names of genes: `var_names`, or the symbols in a column of var."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..utils.checking import check_key
 
 @dataclass(frozen=True)
 class FittedSymbols:
-    """The names that genes got in a fit, by which they go in other cells too.
+    """Gene names assigned in a fit, which are used for other cells as well.
 
     Attributes
     ----------
     column
-        Of var, with the symbols of genes that were not fitted.
+        Column of var with the symbols of genes that were not fitted.
     ids
-        What `var_names` has for each name.
+        Entry of `var_names` for each name.
     """
 
     column: str
@@ -35,17 +35,18 @@ Symbols: TypeAlias = str | FittedSymbols | None
 
 
 def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = None) -> pd.Index:
-    """Return the name of each gene, by which it is asked for and reported.
+    """Return the name of each gene.
 
     Parameters
     ----------
     adata
         Cells x genes.
     use_raw
-        Whether genes are those of `adata.raw`. A column that only `adata.var` has counts for the genes of both.
+        Whether to use the genes of `adata.raw`. Symbols are looked up in `adata.var` if `adata.raw.var` lacks the
+        column.
     gene_symbols
-        Column of var; `None` = `var_names`. Names that stand for several genes are made unique as anndata makes them
-        (the second "A" becomes "A-1"), a gene without a symbol keeps its entry of `var_names`.
+        Column of var; `None` = `var_names`. Duplicated symbols are made unique as in anndata (the second "A" becomes
+        "A-1"); a gene without a symbol keeps its entry of `var_names`.
 
     Raises
     ------
@@ -70,16 +71,16 @@ def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = No
     fitted = var_names.isin(list(name_of))
     try:
         own = _symbols(adata, use_raw, gene_symbols.column)
-    except UnknownNameError:  # other cells need no symbols of genes that were fitted
+    except UnknownNameError:  # other cells do not need the symbols of fitted genes
         own = pd.Index([str(name) for name in var_names], dtype=object)
     names = pd.Series([name_of.get(gene_id, name) for gene_id, name in zip(var_names, own, strict=True)], dtype=object)
-    order = [*fitted.nonzero()[0], *(~fitted).nonzero()[0]]  # the name of a fitted gene stays, another is made unique
+    order = [*fitted.nonzero()[0], *(~fitted).nonzero()[0]]  # fitted genes keep their names
     names.iloc[order] = _unique(names.iloc[order]).to_numpy(dtype=object)
     return pd.Index(names, dtype=object)
 
 
 def gene_ids(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: Symbols) -> dict[str, str]:
-    """Return what `var_names` has for each of some names."""
+    """Return the entry of `var_names` for each of the given names."""
     ids = (adata.raw if use_raw else adata).var_names
     found = {
         str(name): str(gene_id) for name, gene_id in zip(gene_names(adata, use_raw, gene_symbols), ids, strict=True)
@@ -88,7 +89,7 @@ def gene_ids(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: 
 
 
 def column_with(adata: AnnData, unknown: Sequence[object], use_raw: bool) -> str:
-    """Return a sentence that names the column of var with the most of some names, or an empty string."""
+    """Return a hint that names the column of var with most of the unknown names, or an empty string."""
     found: tuple[list, object] = ([], None)
     var = var_table(adata, use_raw)
     for column in var.columns:
@@ -105,7 +106,7 @@ def column_with(adata: AnnData, unknown: Sequence[object], use_raw: bool) -> str
 
 
 def var_table(adata: AnnData, use_raw: bool) -> pd.DataFrame:
-    """Return var, in memory also if the AnnData was opened by `read_lazy`."""
+    """Return var, loaded into memory if the AnnData was opened by `read_lazy`."""
     var = (adata.raw if use_raw else adata).var
     return var if isinstance(var, pd.DataFrame) else var.to_memory()
 
@@ -119,7 +120,7 @@ def _symbols(adata: AnnData, use_raw: bool, column: str) -> pd.Index:
         own = var_table(adata, False)
     if column not in own:
         raise UnknownNameError(
-            f"gene_symbols {column!r} is not in var{' of adata or adata.raw' if use_raw else ''}, which holds "
+            f"gene_symbols {column!r} is not in var{' of adata or adata.raw' if use_raw else ''}, which has "
             f"{quoted(own.columns) or 'no column'}.{did_you_mean(column, own.columns)}"
         )
     symbols = own[column].astype(object)
@@ -135,5 +136,5 @@ def _symbols(adata: AnnData, use_raw: bool, column: str) -> pd.Index:
 
 def _unique(names: Sequence[str]) -> pd.Index:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata asks to look out for symbols that end in "-1" themselves
+        warnings.simplefilter("ignore")  # anndata warns of symbols that already end in "-1"
         return make_index_unique(pd.Index(names, dtype=object))

@@ -1,4 +1,4 @@
-"""Telling labels of the cells (scikit-learn's `y`) from genes, where both may come as the second argument of `fit`."""
+"""Distinguish labels of the cells (scikit-learn's `y`) from genes in the second positional argument of `fit`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Estimator = TypeVar("Estimator")
 def labels_may_come_second(
     fit: Callable[Concatenate[Estimator, AnnData, Arguments], Result],
 ) -> Callable[Concatenate[Estimator, AnnData, Arguments], Result]:
-    """Decorate `fit(self, adata, genes=None, ...)`: labels of cells in the place of genes are dropped.
+    """Decorate `fit(self, adata, genes=None, ...)` to ignore labels of cells passed in the position of `genes`.
 
-    scikit-learn's pipelines and searches call `fit(X, y)`, by position. Only what came by position is looked at:
-    `genes=` says what it is. Labels leave their place to a keyword, so that `fit(adata, y, genes=...)` works as well.
+    scikit-learn's pipelines and searches call `fit(X, y)` with positional arguments. Only the positional argument is
+    inspected, and `fit(adata, y, genes=...)` works as well.
     """
 
     @wraps(fit)
@@ -39,10 +39,10 @@ def labels_may_come_second(
 
 
 def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterable = ()) -> bool:
-    """Return whether values are labels of the cells and not genes.
+    """Return whether values are labels of the cells and not names of genes.
 
-    Labels are what a Series or DataFrame indexed by the cells holds, and otherwise one value a cell, if they are no
-    names of genes. Different names, of which some are genes, are genes.
+    A Series or DataFrame indexed by the cells contains labels. Other values are labels if there is one value per cell
+    and they are not names of genes. Unique names are genes if some of them are names of genes.
 
     Parameters
     ----------
@@ -51,13 +51,12 @@ def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterab
     values
         Labels of cells, names of genes, or a boolean mask over the genes.
     var_names, symbols
-        What genes are called: names of the columns, and other names of them.
+        Names of the genes, and alternative names.
 
     Raises
     ------
     ValueError
-        If they could be either: booleans, where there are as many cells as genes, or a name of a gene for each cell,
-        some of them more than once.
+        If the values could be either: booleans with as many cells as genes, or one gene name per cell with duplicates.
 
     Examples
     --------
@@ -68,7 +67,7 @@ def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterab
     """
     index = values.index if isinstance(values, (pd.Series, pd.DataFrame)) else pd.Index([])
     of_cells, of_genes = adata.obs_names.isin(index).all(), index.isin(var_names).all()
-    if of_cells and not of_genes:  # an earlier step may have left out some of the cells
+    if of_cells and not of_genes:  # an earlier step may have removed some of the cells
         return True
     if isinstance(values, (str, bytes)) or _count(values) != adata.n_obs:
         return False
@@ -81,22 +80,24 @@ def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterab
         if of_genes and not of_cells and len(index):
             return False
         raise ValueError(
-            f"The second argument of fit is {len(each)} booleans, and there are as many cells as genes: it could be "
-            "labels of the cells or a mask of the genes. Pass a mask as genes=mask, and labels as a Series indexed by "
+            f"The second argument of fit contains {len(each)} booleans, and there are as many cells as genes: it "
+            f"could be labels of the cells or a mask of the genes. Pass a mask as genes=mask, and labels as a Series "
+            f"indexed by "
             "the cells."
         )
     names = {*var_names, *symbols}
     known = [isinstance(value, Hashable) and value in names for value in each]
     if all(known) and len(set(each)) < len(each):
         raise ValueError(
-            f"The second argument of fit is one value a cell, and each is the name of a gene: it could be labels of the "
+            f"The second argument of fit has one value per cell, and each is the name of a gene: it could be labels "
+            f"of the "
             f"{len(each)} cells or genes. Pass genes as genes=[...], and labels as a Series indexed by the cells."
         )
     return not any(known) or len(set(each)) < len(each)
 
 
 def _names(adata: AnnData, estimator: Any) -> tuple[pd.Index, Iterable]:
-    """Return the names of the genes that an estimator reads, and their symbols if it has a key of these."""
+    """Return the names of the genes that an estimator reads, and their symbols if it has `gene_symbols`."""
     raw = getattr(estimator, "use_raw", False) is True and adata.raw is not None
     table = adata.raw.var if raw else adata.var
     key = getattr(estimator, "gene_symbols", None)

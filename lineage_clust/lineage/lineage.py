@@ -1,6 +1,6 @@
-"""Reading a lineage out of an AnnData: pseudotime, weights, expression, covariates and offset, as plain arrays.
+"""Read a lineage from an AnnData: pseudotime, weights, expression, covariates and offset as plain arrays.
 
-This module, `expression` and `results` are the only ones that know what an AnnData is.
+Only this package knows what an AnnData is; models and clusterers see arrays.
 """
 
 from __future__ import annotations
@@ -39,33 +39,33 @@ _log = logging.getLogger(__package__)
 
 @dataclass(frozen=True)
 class Lineage:
-    """One lineage: the cells that take part, and what the models see of them.
+    """One lineage: the cells that are used and their data for the models.
 
     Attributes
     ----------
     name
-        Name of the lineage, `None` for a single trajectory without weights.
+        Name of the lineage; `None` for a single trajectory without weights.
     pseudotime, weights
-        Arrays `(n_cells,)` of the cells used: those with finite values inside the time range.
+        Arrays `(n_cells,)` of the cells used: those with finite values and positive weight inside the time range.
     expression
         `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
-        :class:`~lineage_clust.expression.blocks.BlockedExpression`, if it stays in its file.
+        :class:`~lineage_clust.expression.blocks.BlockedExpression`, if it is read block by block.
     genes
-        The names of its columns.
+        Names of the columns of `expression`.
     start, end
-        The time range, which knots and grid span.
+        The time range, spanned by the knots and the grid.
     cells
         Positions `(n_cells,)` of the cells in the AnnData.
     covariates
-        `(n_cells, n_covariates)` columns centred by the weights, or `None`.
+        `(n_cells, n_covariates)` columns with weighted mean 0, or `None`.
     covariate_names
-        One name a column of `covariates`.
+        Name of each column of `covariates`.
     covariate_keys
-        The obs key that each column of `covariates` is of.
+        obs key of each column of `covariates`.
     offset
         `(n_cells,)` on the link scale, or `None`.
     whole
-        `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored: what callbacks prepare from.
+        `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
     """
 
     name: str | None
@@ -113,34 +113,35 @@ def read_lineage(
     Parameters
     ----------
     adata
-        Cells x genes. It is not changed.
+        Cells x genes. It is not modified.
     lineage
-        Name of the lineage; `None` = the only one there is. "A, B" is A and B together.
+        Name of the lineage; `None` = the only lineage. "A, B" is A and B together.
     genes
         Names of genes; `None` = all.
     time_key, lineage_key
-        Where pseudotime (obs, or obsm with one column a lineage) and weights (obsm, a column of obs, or a list of
-        columns) are; `None` = found by the names that Palantir, scanpy, scVelo, CellRank, scFates and slingshot write.
+        Keys of pseudotime (obs, or obsm with one column per lineage) and weights (obsm, a column of obs, or a list of
+        columns); `None` = the keys of Palantir, scanpy, scVelo, CellRank, scFates and slingshot.
     layer, use_raw
         Which expression to read; `X` by default.
     backward
-        Whether to look for CellRank's backward keys.
+        Whether to use CellRank's backward keys.
     time_range, endpoint, endpoint_threshold, n_points
         See :func:`lineage_clust.lineage.time_range.find_time_range`.
     weight_threshold
-        `(a, b)`: weights below `a` become `b`; one number stands for both. At least one cell must have a weight of `a`.
+        `(a, b)`: weights below `a` are set to `b`; a single number sets both. At least one weight must reach `a`.
     gene_symbols
-        Column of var by which genes go, see :func:`lineage_clust.lineage.gene_names.gene_names`; `None` = var_names.
+        Column of var with the names of genes, see :func:`lineage_clust.lineage.gene_names.gene_names`; `None` =
+        var_names.
     covariates
-        obs keys of additional, unpenalised terms of the model; categorical ones are treatment-coded.
+        obs keys of additional, unpenalised terms of the model; categorical covariates are treatment-coded.
     offset
         `None`, an obs key, `"size_factors"`, or an array `(n_obs,)`, on the link scale.
     memory_budget
-        Bytes, or a string such as "500MB": expression in a file stays there, and is read in blocks, if it is larger.
-        What dask holds always stays there.
+        Bytes, or a string such as "500MB": expression in a file is read in blocks if it is larger. Dask arrays are
+        always read in blocks.
     to_fit
-        Whether trends are fitted to these cells. To score them, there need not be enough of them to tell covariates apart,
-        and covariates are left out.
+        Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the design and
+        need not be identifiable.
 
     Returns
     -------
@@ -149,12 +150,12 @@ def read_lineage(
     Raises
     ------
     TypeError
-        If `adata` is not an AnnData, or `genes` is a string, or pseudotime is not numeric.
+        If `adata` is not an AnnData, or `genes` is a string, or if pseudotime is not numeric.
     UnknownNameError
-        If a gene, key or lineage is not there (the message offers close matches).
+        If a gene, key or lineage is missing (the message suggests close matches).
     ValueError
-        If nothing is left to fit, or no cell belongs to the lineage, or the effects of covariates cannot be told from that
-        of pseudotime or from each other.
+        If no cell remains or belongs to the lineage, or if the effects of covariates are confounded with pseudotime or
+        with each other.
 
     Examples
     --------
@@ -211,7 +212,7 @@ def read_lineage(
         check_identified(pseudotime[cells], weights[cells], columns, keys)
     if offset_values is not None:
         offset_values = offset_values[cells]
-        if isinstance(offset, str) and offset == SIZE_FACTORS:  # trends are those of a cell of average depth
+        if isinstance(offset, str) and offset == SIZE_FACTORS:  # trends refer to a cell of average depth
             offset_values = offset_values - np.average(offset_values, weights=weights[cells])
     return Lineage(
         name=name,
@@ -241,7 +242,7 @@ def check_anndata(adata: object) -> None:
 def resolve_genes(
     adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False, gene_symbols: Symbols = None
 ) -> list[str]:
-    """Return the names of the genes to fit: checked, without duplicates, in the order given.
+    """Return the validated names of the genes to fit, without duplicates and in the given order.
 
     Parameters
     ----------
@@ -252,16 +253,16 @@ def resolve_genes(
     use_raw
         Whether the names are those of `adata.raw`.
     gene_symbols
-        Column of var with the names; those of `var_names` are taken too, and returned as their symbols.
+        Column of var with the names. Entries of `var_names` are accepted as well and returned as symbols.
 
     Raises
     ------
     TypeError
-        If `genes` is one string.
+        If `genes` is a string.
     UnknownNameError
-        If a name is not there.
+        If a name is unknown.
     ValueError
-        If nothing is chosen, or a chosen name stands for several columns.
+        If no gene is selected, or a selected name refers to several columns.
 
     Examples
     --------
@@ -278,7 +279,7 @@ def resolve_genes(
     if genes is None:
         if len({str(name) for name in var_names}) < len(var_names):
             twice = pd.unique(var_names[var_names.duplicated()])
-            raise ValueError(f"var_names holds {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
+            raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
         return [str(name) for name in names]
     if isinstance(genes, (str, bytes)):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
@@ -293,7 +294,7 @@ def resolve_genes(
         raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
     nested = [value for value in values if np.ndim(value) > 0]
     if nested:
-        raise TypeError(f"genes must be a flat sequence of names; it holds {nested[0]!r}.")
+        raise TypeError(f"genes must be a flat sequence of names; it contains {nested[0]!r}.")
     known = set(names)
     name_of = {} if gene_symbols is None else dict(zip(var_names, names, strict=True))
     chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
@@ -304,19 +305,19 @@ def resolve_genes(
         twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
         if twice:
             raise ValueError(
-                f"var_names holds {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
+                f"var_names contains {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
             )
     return [str(name) for name in chosen]
 
 
 def _how_to_make_unique(use_raw: bool) -> str:
-    if use_raw:  # the names of raw cannot be set
+    if use_raw:  # the var_names of raw are read-only
         return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
     return "Call adata.var_names_make_unique() first."
 
 
 def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
-    """Return what to say of names that are no genes, and where they are instead."""
+    """Return the message for unknown genes, with a hint on where they are found."""
     where = "adata.raw.var_names" if use_raw else "adata.var_names"
     if gene_symbols is not None:
         column = getattr(gene_symbols, "column", gene_symbols)
@@ -328,7 +329,7 @@ def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, ge
 
 
 def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
-    """Return the weights with those below `a` set to `b`, for `weight_threshold = (a, b)` or one number for both.
+    """Set weights below `a` to `b`, for `weight_threshold = (a, b)` or a single number for both.
 
     Examples
     --------
@@ -337,11 +338,13 @@ def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
     """
     pair = (weight_threshold, weight_threshold) if np.ndim(weight_threshold) == 0 else tuple(weight_threshold)
     if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value < np.inf for value in pair):
-        raise ValueError(f"weight_threshold must be a number or a pair (a, b), not negative; got {weight_threshold!r}.")
+        raise ValueError(
+            f"weight_threshold must be a non-negative number or a pair (a, b) of them; got {weight_threshold!r}."
+        )
     finite = np.isfinite(weights)
     least = np.min(weights, where=finite, initial=0)
     if least < 0:
-        raise ValueError(f"Lineage weights must not be negative; the least is {least:g}.")
+        raise ValueError(f"Lineage weights must not be negative; the smallest is {least:g}.")
     below, value = pair
     return np.where(finite & (weights < below), float(value), weights)
 
@@ -350,12 +353,12 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) 
     left_out = int(np.sum(~finite))
     if left_out == len(finite):
         raise ValueError(
-            "Pseudotime, lineage weights, covariates or offset are NaN or infinite in every cell: nothing is left to "
-            f"fit for lineage {name!r}. Check time_key and lineage_key (weights were read from {weights_key!r})."
+            "Pseudotime, lineage weights, covariates or offset are NaN or infinite in every cell: no cells remain to "
+            f"fit lineage {name!r}. Check time_key and lineage_key (weights were read from {weights_key!r})."
         )
     if left_out:
         warnings.warn(
-            f"{left_out} of {len(finite)} cells are left out: their pseudotime, lineage weight, covariates or offset "
+            f"{left_out} of {len(finite)} cells are excluded: their pseudotime, lineage weight, covariates or offset "
             "is NaN or infinite.",
             LineageClustWarning,
             stacklevel=3,
@@ -363,12 +366,12 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) 
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:
-    """Return the names of several lineages as a list, or raise an error unless they are different names."""
+    """Return the names of several lineages as a list; raise an error if they are not unique."""
     if not names:
         raise ValueError("lineage is an empty list. Name at least one lineage.")
     nested = [name for name in names if np.ndim(name) > 0]
     if nested:
-        raise TypeError(f"lineage must be a name or a list of names; it holds {nested[0]!r}.")
+        raise TypeError(f"lineage must be a name or a list of names; it contains {nested[0]!r}.")
     if len(set(names)) < len(names):
-        raise ValueError(f"lineage names one more than once: {list(names)}.")
+        raise ValueError(f"lineage contains duplicates: {list(names)}. Pass each name once.")
     return list(names)

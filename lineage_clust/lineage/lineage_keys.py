@@ -1,4 +1,4 @@
-"""Finding the weights of a lineage in an AnnData, under the names that the field's tools give them."""
+"""Find the weights of a lineage in an AnnData under the keys used by common tools."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ BACKWARD_KEYS = ("lineages_bwd", "from_initial_states")
 def find_weights(
     adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
 ) -> tuple[str | None, object, np.ndarray]:
-    """Return the lineage's name, the key its weights were read from, and the weights `(n_obs,)`.
+    """Return the name of the lineage, the key of its weights, and the weights `(n_obs,)`.
 
-    "A, B" stands for A and B together, see :meth:`.LineageSource.weights`. All cells are one trajectory, `None`, if no
-    lineage is named and there are no weights.
+    "A, B" refers to A and B together, see :meth:`.LineageSource.weights`. If no lineage is named and there are no
+    weights, all cells form one trajectory with the name `None`.
 
     Raises
     ------
     UnknownNameError
-        If the key or the lineage is not there, or lineage data is missing although a lineage is named.
+        If the key or the lineage is missing, or a lineage is named but there are no lineage data.
     ValueError
-        If several lineages or several keys fit.
+        If several lineages or several keys match.
     """
     if lineage is not None and np.ndim(lineage) > 0:
-        raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Several are a list of names.")
+        raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Pass several as a list of names.")
     lineage = None if lineage is None else str(lineage)
     sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
     if lineage is None:
@@ -80,9 +80,9 @@ def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool
     Raises
     ------
     UnknownNameError
-        If there is no lineage data.
+        If there are no lineage data.
     ValueError
-        If several keys hold lineages.
+        If several keys contain lineages.
     """
     if lineage_key is not None:
         return _named(adata, lineage_key).names
@@ -90,18 +90,21 @@ def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool
     if not sources:
         known = BACKWARD_KEYS if backward else FORWARD_KEYS
         raise UnknownNameError(
-            f"adata.obsm holds no lineage weights (looked for {quoted(known, len(known))}). Name them with lineage_key=..."
+            f"adata.obsm contains no lineage weights (none of {quoted(known, len(known))}). Pass their key as "
+            f"lineage_key=..."
         )
     if len(sources) > 1:
         keys = quoted(source.key for source in sources)
-        raise ValueError(f"Lineages are in {keys}. Choose with lineage_key=..., or name the lineages.")
+        raise ValueError(
+            f"Several keys contain lineages: {keys}. Choose one with lineage_key=..., or name the lineages."
+        )
     return sources[0].names
 
 
 def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> None:
-    """Raise a ValueError if several lineages would all be read from one column of weights.
+    """Raise a ValueError if several lineages would be read from the same column of weights.
 
-    A column of obs that holds the weights of one lineage takes any name for it.
+    A column of obs with the weights of a single lineage accepts any name.
     """
     if (
         len(lineages) > 1
@@ -109,18 +112,19 @@ def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> N
         and is_one_lineage(with_annotations(adata), lineage_key, lineages)
     ):
         raise ValueError(
-            f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} are asked "
-            f"for. Name a column for each and leave lineages to be named by them, e.g. lineage_key=[{lineage_key!r}, ...], "
+            f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} "
+            f"lineages are requested. Pass one column per lineage and use the names of the columns, e.g. "
+            f"lineage_key=[{lineage_key!r}, ...], "
             f"lineage=[{lineage_key!r}, ...]."
         )
 
 
 def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSource:
-    """Return the lineages of the key that a user names."""
+    """Return the lineages stored under a key given by the user."""
     if isinstance(key, (list, tuple, np.ndarray, pd.Index, pd.Series)):
         if isinstance(key, pd.Series) or not all(isinstance(name, str) for name in key):
             raise TypeError(
-                "lineage_key must be a name or a list of names, not the weights themselves. Put them into obs, "
+                "lineage_key must be a name or a list of names, not the weights. Store the weights in obs, "
                 "adata.obs['my_lineage'] = ..., and pass lineage_key='my_lineage'."
             )
         if len(key) == 0:
@@ -144,7 +148,7 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
 
 
 def _stored(adata: AnnData, backward: bool) -> list[LineageSource]:
-    """Return the matrices of weights under known keys; masks that were made from one of them are left out."""
+    """Return the matrices of weights under known keys, except masks derived from one of them."""
     present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
     sources = []
     for key in BACKWARD_KEYS if backward else FORWARD_KEYS:
@@ -166,7 +170,7 @@ def _only_lineage(sources: list[LineageSource]) -> tuple[LineageSource, list[str
     if len(found) != 1:
         listed = "; ".join(f"{source.key!r}: {quoted(source.names)}" for source in sources)
         notes = "".join(f" {source.note}" for source in sources if source.note)
-        raise ValueError(f"adata holds several lineages ({listed}). Choose one with lineage=...{notes}")
+        raise ValueError(f"adata contains several lineages ({listed}). Choose one with lineage=...{notes}")
     return found[0][0], [found[0][1]]
 
 
@@ -176,20 +180,21 @@ def _lineage_of(sources: list[LineageSource], lineage: str) -> tuple[LineageSour
         raise not_there(lineage, sources)
     if len(found) > 1:
         keys = quoted(source.key for source, _ in found)
-        raise ValueError(f"Lineage {lineage!r} is in {keys}. Choose one with lineage_key=...")
+        raise ValueError(f"Lineage {lineage!r} is stored under several keys: {keys}. Choose one with lineage_key=...")
     return found[0]
 
 
 def _no_weights(adata: AnnData, lineage: str, backward: bool) -> UnknownNameError:
     keys = BACKWARD_KEYS if backward else FORWARD_KEYS
     column = (
-        f" adata.obs has a column {lineage!r}: pass lineage_key={lineage!r}, or a list of such columns as lineage_key for "
+        f" adata.obs has a column {lineage!r}: pass lineage_key={lineage!r}, or a list of such columns as lineage_key "
+        f"for "
         "several lineages."
         if lineage in adata.obs
         else ""
     )
     return UnknownNameError(
-        f"Lineage {lineage!r} is asked for, but adata.obsm holds no lineage weights (none of "
-        f"{quoted(keys, len(keys))}; found {quoted(adata.obsm) or 'nothing'}).{column} Name them with lineage_key=..., or "
-        "leave lineage out to take all cells as one trajectory."
+        f"Lineage {lineage!r} is requested, but adata.obsm contains no lineage weights (none of "
+        f"{quoted(keys, len(keys))}; found {quoted(adata.obsm) or 'nothing'}).{column} Pass their key as "
+        f"lineage_key=..., or omit lineage to take all cells as one trajectory."
     )

@@ -1,4 +1,4 @@
-"""Matrices of cells x lineages, weights or pseudotimes: in obsm, or spread over columns of obs, as R writes them."""
+"""Cells x lineages matrices of weights or pseudotimes, in obsm or as columns of obs, as written by R."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .cellrank_states import lost_names, state_names
 from .lineage_source import LineageSource
 
 SLINGSHOT_TIMES = "slingPseudotime"  # slingshot's columns of colData: slingPseudotime_1, slingPseudotime_2, ...
-_NUMBERED = re.compile(r"(?:Lineage|curve|V)(\d+)")  # slingshot's names of lineages, those of its old versions, R's
+_NUMBERED = re.compile(r"(?:Lineage|curve|V)(\d+)")  # lineage names of slingshot, of its old versions, and of R
 
 
 def lineage_names(adata: AnnData, key: str) -> list[str]:
     """Return the names of the lineages in `adata.obsm[key]`, in the order of its columns.
 
-    They are taken from the columns of a DataFrame, from the `names` of CellRank's own Lineage object, from `uns`
+    They are taken from the columns of a DataFrame, from the `names` of CellRank's Lineage object, from `uns`
     (`{key}_names`, `{key}_columns`) or from CellRank's terminal states in obs; otherwise they are "0", "1", ...
 
     Raises
     ------
     ValueError
-        If the terminal states contradict the columns they would name.
+        If the terminal states contradict the columns that they would name.
     """
     values = adata.obsm[key]
     if isinstance(values, pd.DataFrame):
@@ -70,7 +70,7 @@ def matrix_column(adata: AnnData, key: str, column: int) -> np.ndarray:
 
 
 def spread_columns(adata: AnnData, key: str) -> dict[str, str]:
-    """Return the columns of obs that hold a matrix of this key: name of the lineage -> name of the column.
+    """Return the columns of obs that contain the matrix of this key, as {name of the lineage: name of the column}.
 
     R's `data.frame` (and with it zellkonverter) names the columns of a matrix `cellWeights.Lineage1`; slingshot writes
     its pseudotimes to `slingPseudotime_1`, which belongs to `Lineage1`.
@@ -91,16 +91,16 @@ def spread_columns(adata: AnnData, key: str) -> dict[str, str]:
 
 
 def spread_source(adata: AnnData, key: str) -> LineageSource:
-    """Return the lineages of a matrix of weights that is spread over columns of obs."""
+    """Return the lineages of a matrix of weights stored as columns of obs."""
     columns = spread_columns(adata, key)
-    places = list(columns.values())
+    in_obs = list(columns.values())
     return LineageSource(
-        key, list(columns), lambda index: as_numbers(f"adata.obs[{places[index]!r}]", adata.obs[places[index]])
+        key, list(columns), lambda index: as_numbers(f"adata.obs[{in_obs[index]!r}]", adata.obs[in_obs[index]])
     )
 
 
 def column_of_lineage(columns: dict[str, str], lineage: str) -> list[str]:
-    """Return the columns that may be those of a lineage: its own, or all if the lineage has no number as theirs have.
+    """Return the columns that may belong to a lineage: the matching one, or all if the lineage is not numbered.
 
     Examples
     --------

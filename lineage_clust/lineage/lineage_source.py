@@ -1,4 +1,4 @@
-"""One place that holds lineages: their names, and the weights of the cells in each or in several of them together."""
+"""Lineages stored under one key: their names, and the weights of cells in one or several of them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 
 from ..errors import UnknownNameError, did_you_mean, quoted
 
-# Linear solvers leave probabilities of -1e-9; CellRank's stop at a tolerance of 1e-6.
+# Linear solvers return probabilities such as -1e-9; CellRank's tolerance is 1e-6.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class LineageSource:
-    """Lineages under one key.
+    """Lineages stored under one key.
 
     Attributes
     ----------
     key
-        Where they are, as `lineage_key` takes it.
+        Key, as passed to `lineage_key`.
     names
         Names of the lineages.
     column
-        Returns the weights `(n_obs,)` of the lineage at a position of `names`.
+        Function that returns the weights `(n_obs,)` of the lineage at a position of `names`.
     note
-        What a user has to know about the names, "" for nothing.
+        A remark on the names for the user, or "".
     """
 
     key: object
@@ -35,9 +35,9 @@ class LineageSource:
     note: str = ""
 
     def members(self, lineage: str) -> list[str] | None:
-        """Return the names that a lineage stands for, `None` if one of them is not here.
+        """Return the names that a lineage refers to, or `None` if one of them is missing.
 
-        "A, B" stands for A and B together, unless a lineage is named so.
+        "A, B" refers to A and B together, unless a lineage has this name.
 
         Examples
         --------
@@ -49,21 +49,21 @@ class LineageSource:
         return parts if parts and all(part in self.names for part in parts) else None
 
     def weights(self, members: list[str]) -> np.ndarray:
-        """Return the weights `(n_obs,)` in one lineage, or in several together: their sum, at most 1.
+        """Return the weights `(n_obs,)` in one lineage, or the sum over several lineages, at most 1.
 
-        Probabilities of different fates add up. Weights that overlap, as those of a trunk that belongs to all of its
-        branches, would add up to more than a whole cell.
+        Probabilities of different fates add up. The sum of overlapping weights, for instance of branches that share a
+        trunk, may exceed 1 and is clipped.
 
         Raises
         ------
         ValueError
-            If a name stands for several columns.
+            If a name refers to several columns.
         """
         twice = [name for name in members if self.names.count(name) > 1]
         if twice:
             raise ValueError(
-                f"{self.key!r} has {self.names.count(twice[0])} columns named {twice[0]!r}. Give its columns names of "
-                "their own."
+                f"{self.key!r} has {self.names.count(twice[0])} columns named {twice[0]!r}. Give its columns unique "
+                f"names."
             )
         columns = [without_rounding(self.column(self.names.index(name))) for name in members]
         if len(columns) == 1:
@@ -74,7 +74,7 @@ class LineageSource:
 
 
 def split_names(lineage: str) -> list[str]:
-    """Return the names in "Mono, Neu", sorted and each once, as CellRank reads them.
+    """Split "Mono, Neu" into sorted, unique names, as in CellRank.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def split_names(lineage: str) -> list[str]:
 
 
 def without_rounding(weights: np.ndarray) -> np.ndarray:
-    """Return weights in which those just below 0 are 0; what is truly negative stays for others to refuse.
+    """Set weights just below 0 to 0; other negative weights are unchanged and raise an error later.
 
     Examples
     --------
@@ -97,12 +97,12 @@ def without_rounding(weights: np.ndarray) -> np.ndarray:
 
 
 def not_there(lineage: str, sources: list[LineageSource]) -> UnknownNameError:
-    """Return the error that a lineage is in none of the sources: what they hold, and what is close."""
-    listed = "; ".join(f"{source.key!r} holds {quoted(source.names) or 'no lineage'}" for source in sources)
+    """Return the error for a lineage that is in none of the sources, with the available names and close matches."""
+    listed = "; ".join(f"{source.key!r} contains {quoted(source.names) or 'no lineage'}" for source in sources)
     every = [name for source in sources for name in source.names]
     parts = split_names(lineage)
     missing = [part for part in parts if part not in every] if len(parts) > 1 else [lineage]
     name = missing[0] if missing else lineage
     together = "" if name != lineage or missing else " Lineages that are combined must be under one key."
     notes = "".join(f" {note}" for note in dict.fromkeys(source.note for source in sources) if note)
-    return UnknownNameError(f"Lineage {name!r} is not there: {listed}.{did_you_mean(name, every)}{together}{notes}")
+    return UnknownNameError(f"Lineage {name!r} was not found: {listed}.{did_you_mean(name, every)}{together}{notes}")

@@ -1,4 +1,4 @@
-"""Whether any cell belongs to a lineage at all."""
+"""Check that at least one cell belongs to a lineage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# What is left of a probability of 0 after rounding: the square root of the precision of floating point.
+# Upper bound of a probability that is 0 up to rounding errors: the square root of the machine precision.
 _ROUNDING = float(np.sqrt(np.finfo(float).eps))
 
 
@@ -17,27 +17,27 @@ def check_members(
     key: object = None,
     time_range: tuple[float, float] | None = None,
 ) -> None:
-    """Raise a ValueError if no cell has a weight that counts as belonging to the lineage.
+    """Raise a ValueError if no cell has a sufficient weight in the lineage.
 
-    A weight below the first number of `weight_threshold` says that a cell does not belong. If that is said of all cells,
-    trends would rest on cells that do not belong, whatever weight the second number gives them.
+    Cells with a weight below the first number of `weight_threshold` do not belong to the lineage. If this holds for all
+    cells, trends would be fitted to cells outside the lineage, with the second number as their weight.
 
     Parameters
     ----------
     weights
-        `(n_cells,)` as stored; NaN counts as no weight.
+        `(n_cells,)` weights as stored; NaN is treated as 0.
     weight_threshold
         `(a, b)`, or one number for both.
     lineage, key
-        Name of the lineage, and of where its weights are, for the message.
+        Name of the lineage and key of its weights, for the message.
     time_range
-        Where in pseudotime these cells are, for the message.
+        Time range of these cells, for the message.
 
     Examples
     --------
     >>> check_members(np.array([0.0, 1e-20]), (0.01, 0.01), "Ery", "fates")
     Traceback (most recent call last):
-    ValueError: No cell belongs to lineage 'Ery': the largest weight is 1e-20, which is no more than rounding. Check 'fates'.
+    ValueError: No cell belongs to lineage 'Ery': the largest weight is 1e-20, which is 0 up to rounding. Check 'fates'.
     """
     lowest = float(np.ravel(weight_threshold)[0])
     largest = float(np.max(weights, where=np.isfinite(weights), initial=0.0))
@@ -47,8 +47,8 @@ def check_members(
     source = "the lineage weights" if key is None else repr(key)
     found = f"No cell{where} belongs to lineage {lineage!r}: the largest weight is {largest:g}"
     if largest < _ROUNDING:
-        raise ValueError(f"{found}{', which is no more than rounding' if largest else ''}. Check {source}.")
+        raise ValueError(f"{found}{', which is 0 up to rounding' if largest else ''}. Check {source}.")
     raise ValueError(
-        f"{found}, and weight_threshold says that cells below {lowest:g} do not belong. Check {source}; if its weights "
+        f"{found}, but weight_threshold excludes cells below {lowest:g}. Check {source}; if its weights "
         "are small by design, lower weight_threshold."
     )

@@ -1,4 +1,4 @@
-"""What to pass instead of an object that is no AnnData, such as a MuData that holds several."""
+"""Hints for objects that are not an AnnData, such as a MuData with several modalities."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..errors import quoted
 
 
 def how_to_pass(found: object) -> str:
-    """Return a sentence that says how to get an AnnData out of, or made from, what was found.
+    """Return a hint on how to obtain an AnnData from the object.
 
-    MuData is known by what it has (`mod`, a mapping of AnnData), so that it need not be installed.
+    MuData is recognised by its attribute `mod`, a mapping of AnnData, so that it need not be installed.
 
     Examples
     --------
@@ -24,5 +24,5 @@ def how_to_pass(found: object) -> str:
         return "Wrap a matrix with anndata.AnnData(X, obs=..., var=...)."
     names = [str(name) for name, one in modalities.items() if isinstance(one, AnnData)]
     best = next((name for name in names if name.lower() in ("rna", "gex", "gene expression")), names[0])
-    others = "" if len(names) == 1 else f" It holds {quoted(names)}."
+    others = "" if len(names) == 1 else f" It contains {quoted(names)}."
     return f"Pass mdata[{best!r}], the AnnData of one modality.{others}"

@@ -1,4 +1,4 @@
-"""Lineages in columns of obs: weights, membership as True and False, or the name of each cell's branch."""
+"""Lineages in columns of obs: weights, boolean membership, or the name of each cell's branch."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _LABELS = ("string", "categorical")
 
 
 def column_source(adata: AnnData, key: str, lineage: str | None = None) -> LineageSource:
-    """Return the lineages of one column of obs: a lineage for each branch, or one lineage of which it holds the weights.
+    """Return the lineages of one column of obs: one lineage per branch, or a single lineage with these weights.
 
-    That one lineage may have any name; `None` names it by the column. Integers, and True and False, are names of
-    branches if the lineage is one of them.
+    The single lineage may have any name; `None` names it after the column. Integers and booleans are names of branches
+    if the lineage is one of them.
 
     Raises
     ------
     TypeError
-        If the column holds neither numbers nor labels.
+        If the column contains neither numbers nor labels.
     ValueError
-        If its integers may be either.
+        If it contains integers that may be either.
     """
     values = adata.obs[key]
     kind = _kind(values)
@@ -34,14 +34,14 @@ def column_source(adata: AnnData, key: str, lineage: str | None = None) -> Linea
         return label_source(adata, key)
     if kind == "integer" and not values.dropna().isin([0, 1]).all():
         raise ValueError(
-            f"adata.obs[{key!r}] holds integers, which may be names of branches or weights. Say which: "
+            f"adata.obs[{key!r}] contains integers, which may be names of branches or weights. Convert it with "
             f"adata.obs[{key!r}] = adata.obs[{key!r}].astype('category'), or .astype(float)."
         )
     return LineageSource(key, [str(key) if lineage is None else lineage], lambda _: _weights(adata, key))
 
 
 def is_one_lineage(adata: AnnData, key: str, lineages: Sequence) -> bool:
-    """Return whether a column of obs holds the weights of one lineage, and several names would all stand for it."""
+    """Return whether a column of obs contains the weights of a single lineage, so that several names would share it."""
     if key in adata.obsm or key not in adata.obs:
         return False
     values = adata.obs[key]
@@ -50,24 +50,24 @@ def is_one_lineage(adata: AnnData, key: str, lineages: Sequence) -> bool:
 
 
 def _is_named(values: pd.Series, kind: str, lineage: str) -> bool:
-    """Return whether a lineage is one of the values of a column of integers or of True and False."""
+    """Return whether a lineage is one of the values of an integer or boolean column."""
     return kind in ("integer", "boolean") and lineage in set(values.dropna().astype(str))
 
 
 def label_source(adata: AnnData, key: str) -> LineageSource:
-    """Return a lineage for each branch that a column names: weight 1 for its cells, 0 for all others."""
+    """Return one lineage per branch named in a column, with weight 1 for its cells and 0 for all others."""
     labels = adata.obs[key].astype("category").cat.remove_unused_categories()
     codes = labels.cat.codes.to_numpy()
     return LineageSource(key, [str(name) for name in labels.cat.categories], lambda code: (codes == code).astype(float))
 
 
 def columns_source(adata: AnnData, keys: Sequence[str]) -> LineageSource:
-    """Return a lineage for each of several columns of obs, named by them.
+    """Return one lineage per column of obs, named after the columns.
 
     Raises
     ------
     UnknownNameError
-        If a column is not there.
+        If a column is missing.
     """
     for key in keys:
         if key not in adata.obs:
@@ -87,9 +87,9 @@ def _kind(values: pd.Series) -> str:
 def _weights(adata: AnnData, key: str) -> np.ndarray:
     values = adata.obs[key]
     if _kind(values) not in _NUMBERS:
-        several = " Name one such column as lineage_key, not a list." if _kind(values) in _LABELS else ""
+        several = " Pass one such column as lineage_key, not a list." if _kind(values) in _LABELS else ""
         raise TypeError(
-            f"Lineage weights adata.obs[{key!r}] must be numbers or booleans, or in a column of its own the names of "
+            f"Lineage weights adata.obs[{key!r}] must be numbers or booleans, or a single column with the names of "
             f"branches; the dtype is {values.dtype}.{several}"
         )
     return pd.to_numeric(values.astype(object)).to_numpy(dtype=float, na_value=np.nan)

@@ -1,4 +1,4 @@
-"""Reading an offset: the known part of each cell's linear predictor."""
+"""Read an offset: the known part of each cell's linear predictor."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
     offset
         `None`, an obs key, `"size_factors"` or an array.
     matrix
-        The expression that is fitted, of all genes; size factors are the logs of its sums.
+        Expression of all genes; size factors are the logs of its sums.
 
     Raises
     ------
     UnknownNameError
         If the key is not in obs.
     TypeError
-        If it is not numeric.
+        If the column is not numeric.
     ValueError
-        If an array does not have one value a cell.
+        If an array does not have one value per cell.
     """
     if offset is None:
         return None
@@ -45,13 +45,13 @@ def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
     if values.shape != (adata.n_obs,):
         raise ValueError(
             f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its "
-            "key: a key follows the cells when they are split, as in cross-validation."
+            "key: a column of obs is split together with the cells, e.g. in cross-validation."
         )
     return values
 
 
 def log_totals(matrix) -> np.ndarray:
-    """Return the log of the sum over all genes of each cell `(n_obs,)`."""
+    """Return the log of the total over all genes of each cell, `(n_obs,)`."""
     if isinstance(matrix, BlockedExpression):
         totals = matrix.cell_totals()
     else:

@@ -1,4 +1,4 @@
-"""Pseudotime, under the names that the field's tools give it."""
+"""Find pseudotime under the keys used by common tools."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ TIME_MATRIX_KEYS = ("slingshot_pseudotime", "pseudotime")
 def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -> np.ndarray:
     """Return pseudotime `(n_obs,)` from obs, or from a matrix that has a column for the lineage.
 
-    The matrix is in obsm, or spread over columns of obs as R writes it: `slingPseudotime_1`, `pseudotime.Lineage1`.
+    The matrix is in obsm, or in columns of obs as written by R: `slingPseudotime_1`, `pseudotime.Lineage1`.
 
     Raises
     ------
     UnknownNameError
-        If `time_key` or every known name is missing.
+        If `time_key` is missing, or no known key is present.
     ValueError
-        If several known names are there.
+        If several known keys are present.
     TypeError
         If the values are not numbers.
     """
@@ -63,7 +63,7 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
 
 def _only_key(adata: AnnData, lineage: str | None) -> str:
     in_obs = [key for key in TIME_KEYS if key in adata.obs]
-    present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
+    present = set(adata.obsm)  # looked up once, because anndata compares the names of all cells each time
     in_obsm = [
         key
         for key in TIME_MATRIX_KEYS
@@ -77,11 +77,11 @@ def _only_key(adata: AnnData, lineage: str | None) -> str:
     found = list(dict.fromkeys([*in_obs, *in_obsm, *spread]))
     if not found:
         raise UnknownNameError(
-            f"No pseudotime was found: none of {quoted(TIME_KEYS, len(TIME_KEYS))} is in adata.obs. Name it with "
+            f"No pseudotime was found: none of {quoted(TIME_KEYS, len(TIME_KEYS))} is in adata.obs. Pass its key as "
             f"time_key=...; {_columns_of_numbers(adata)}."
         )
     if len(found) > 1:
-        raise ValueError(f"adata holds several pseudotimes: {quoted(found)}. Choose one with time_key=...")
+        raise ValueError(f"adata contains several pseudotimes: {quoted(found)}. Choose one with time_key=...")
     return found[0]
 
 
@@ -89,8 +89,8 @@ def _only_column(columns: dict[str, str], key: str, lineage: str | None) -> str:
     found = column_of_lineage(columns, lineage or "")
     if len(found) != 1:
         raise UnknownNameError(
-            f"{key!r} is spread over columns of adata.obs ({quoted(columns.values())}), none of which is named by lineage "
-            f"{lineage!r}. Choose one of them as time_key, or one of the lineages {quoted(columns)}."
+            f"{key!r} is stored in several columns of adata.obs ({quoted(columns.values())}), none of which matches "
+            f"lineage {lineage!r}. Choose one of them as time_key, or one of the lineages {quoted(columns)}."
         )
     return found[0]
 
@@ -102,7 +102,7 @@ def _from_obs(adata: AnnData, key: str) -> np.ndarray:
     if _can_be_numbers(values):
         advice = f"Convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
     else:
-        advice = f".astype(float) does not convert it; name another with time_key=...; {_columns_of_numbers(adata)}."
+        advice = f"It cannot be converted by .astype(float); pass another time_key=...; {_columns_of_numbers(adata)}."
     raise TypeError(f"Pseudotime adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. {advice}")
 
 
@@ -123,7 +123,7 @@ def _can_be_numbers(values: pd.Series) -> bool:
 
 def _columns_of_numbers(adata: AnnData) -> str:
     numeric = [key for key in adata.obs if _is_numeric(adata.obs[key])]
-    return f"columns of obs that hold numbers: {quoted(numeric) or 'none'}"
+    return f"numeric columns of obs: {quoted(numeric) or 'none'}"
 
 
 def _from_obsm(adata: AnnData, key: str, lineage: str | None) -> np.ndarray:
@@ -132,7 +132,7 @@ def _from_obsm(adata: AnnData, key: str, lineage: str | None) -> np.ndarray:
         lineage = names[0]
     if lineage not in names:
         raise UnknownNameError(
-            f"adata.obsm[{key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}. Name one of "
-            "them as lineage, or a pseudotime in obs with time_key=..."
+            f"adata.obsm[{key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}. Pass "
+            f"one of them as lineage, or a pseudotime in obs as time_key=..."
         )
     return matrix_column(adata, key, names.index(lineage))

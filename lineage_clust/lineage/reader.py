@@ -1,4 +1,4 @@
-"""Where lineages are read from and how, kept for reading other cells in the same way."""
+"""Settings for reading lineages, stored to read other cells in the same way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold"
 
 @dataclass(frozen=True)
 class Reader:
-    """The settings of reading; each is a parameter of :class:`lineage_clust.TrendClusterer` of the same name.
+    """Settings for reading lineages; each is the parameter of :class:`lineage_clust.TrendClusterer` of the same name.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class Reader:
 
     @classmethod
     def of(cls, settings: object) -> Self:
-        """Return the reader with the settings that an object has as attributes."""
+        """Return a reader with the settings that are attributes of an object."""
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
     def read(
@@ -56,18 +56,18 @@ class Reader:
         time_range: TimeRange = None,
         to_fit: bool = True,
     ) -> Lineage:
-        """Return one lineage of some cells; see :func:`lineage_clust.lineage.read_lineage`.
+        """Read one lineage; see :func:`lineage_clust.lineage.read_lineage`.
 
         Parameters
         ----------
         adata
             Cells.
         lineage
-            Its name.
+            Name of the lineage.
         genes
             Names of genes.
         time_range
-            Overrides the one of the settings.
+            Overrides `time_range` of the settings.
         to_fit
             Whether trends are fitted to these cells.
         """
@@ -84,11 +84,11 @@ class Reader:
         )  # fmt: skip
 
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
-        """Return the settings that callbacks get as keywords."""
+        """Return the settings that callbacks receive as keywords."""
         return {**{name: getattr(self, name) for name in _FOR_CALLBACKS}, "filter_cells": filter_cells}
 
     def with_symbols(self, ids: Mapping[str, str] | None) -> Self:
-        """Return the reader for these or other cells after a fit, in which genes got names; `ids` has their identifiers."""
+        """Return the reader to use after a fit that assigned gene names; `ids` maps names to entries of `var_names`."""
         column = self.gene_symbols
         if ids is None or not isinstance(column, str):
             return self

@@ -11,13 +11,14 @@ from anndata import AnnData
 from .lineage_source import LineageSource
 
 TREE_KEY = "graph"  # uns["graph"], with the table of segments in "pp_seg" and the tips in "tips"
-TREE_KEYS = (TREE_KEY, "milestones")  # tips are named by their milestones
+TREE_KEYS = (TREE_KEY, "milestones")  # tips are named after their milestones
 
 
 def tree_source(adata: AnnData, key: str = TREE_KEY) -> LineageSource | None:
-    """Return a lineage for each tip of the tree, `None` if there is no tree with cells on it.
+    """Return one lineage per tip of the tree, or `None` if there is no tree with cells.
 
-    A cell has weight 1 in a lineage if its segment (`obs["seg"]`) leads to the tip, so that the trunk belongs to all.
+    A cell has weight 1 in a lineage if its segment (`obs["seg"]`) leads to the tip, so that the trunk belongs to all
+    lineages.
     """
     segments = _segments(adata)
     if segments is None:
@@ -28,7 +29,7 @@ def tree_source(adata: AnnData, key: str = TREE_KEY) -> LineageSource | None:
 
 
 def mixed_branches(adata: AnnData) -> list[str]:
-    """Return the names of the tips whose last segments hold cells, if these are several."""
+    """Return the names of the tips whose last segments contain cells, if there are several."""
     segments = _segments(adata)
     if segments is None:
         return []
@@ -38,7 +39,7 @@ def mixed_branches(adata: AnnData) -> list[str]:
 
 
 def _segments(adata: AnnData) -> pd.DataFrame | None:
-    """Return the table of segments (`n`, `from`, `to`), names as text and nodes as integers."""
+    """Return the table of segments (`n`, `from`, `to`), with names as strings and nodes as integers."""
     graph = adata.uns.get(TREE_KEY) if TREE_KEY in adata.uns else None
     if not isinstance(graph, Mapping) or "seg" not in adata.obs:
         return None
@@ -51,7 +52,7 @@ def _segments(adata: AnnData) -> pd.DataFrame | None:
 
 
 def _tips(adata: AnnData) -> dict[int, str]:
-    """Return the names of the tips but the roots, by node."""
+    """Return the names of the tips, excluding roots, by node."""
     graph = adata.uns[TREE_KEY]
     roots = {int(graph[name]) for name in ("root", "root2") if graph.get(name) is not None}
     names = {int(node): str(name) for name, node in dict(graph.get("milestones") or {}).items()}
@@ -59,7 +60,7 @@ def _tips(adata: AnnData) -> dict[int, str]:
 
 
 def _path(segments: pd.DataFrame, node: int) -> list[str]:
-    """Return the segments that lead to a node: one path from a root, or several where paths of two roots meet."""
+    """Return the segments on the path from a root to a node, or on several paths where those of two roots meet."""
     found: dict[str, None] = {}
     nodes = [node]
     while nodes:

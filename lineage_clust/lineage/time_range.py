@@ -1,4 +1,4 @@
-"""Where a lineage starts and ends in pseudotime; arrays only."""
+"""Start and end of a lineage in pseudotime; arrays only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENDPOINTS = ("plateau", "argmax")
 
 
 def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
-    """Return `(start, end)` of the forms that `time_range` can take.
+    """Parse `time_range` into `(start, end)`.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
     Returns
     -------
     tuple
-        `(start, end)` in units of pseudotime; `None` = to be found from the cells.
+        `(start, end)` in units of pseudotime; `None` = estimated from the cells.
 
     Raises
     ------
     TypeError
-        If it is none of these forms.
+        If it has another form.
     ValueError
         If a bound is not finite or the start is not before the end.
 
@@ -71,24 +71,24 @@ def find_time_range(
     n_points: int = 200,
     lineage: str = "",
 ) -> tuple[float, float]:
-    """Return the start and end of a lineage: what the user set, and the rest from the cells.
+    """Return the start and end of a lineage, as set by the user or estimated from the cells.
 
     Parameters
     ----------
     pseudotime, weights
-        Finite arrays `(n_cells,)`: pseudotime, and how much each cell belongs to the lineage.
+        Finite arrays `(n_cells,)`: pseudotime and lineage weights.
     time_range
-        As in :func:`parse_time_range`. A bound that is given is never clipped to the cells.
+        As in :func:`parse_time_range`. Given bounds are never clipped to the range of the cells.
     endpoint
-        `"plateau"`: the last of the lineage's own cells, those with at least half of its highest weight
-        (:func:`~lineage_clust.lineage.automatic_end.end_of_own_cells`). `"argmax"`: the time at which the smoothed
-        weight is largest for the first time (CellRank's rule).
+        `"plateau"`: the last cell that belongs to the lineage, i.e. has at least half of its highest weight
+        (:func:`~lineage_clust.lineage.automatic_end.end_of_own_cells`). `"argmax"`: the first time at which the
+        smoothed weight is largest (CellRank's rule).
     threshold
-        Only cells with at least this weight decide on the end; `None` = half of the lineage's highest weight, and with
-        `"argmax"` the median weight.
+        Only cells with at least this weight determine the end; `None` = half of the lineage's highest weight, or the
+        median weight for `"argmax"`.
     n_points
-        Number of grid points. With `"argmax"`, as in CellRank, weights are smoothed over `max(1, n_points // 20)` cells;
-        the end by `"plateau"` does not depend on it.
+        Number of grid points. For `"argmax"`, weights are smoothed over `max(1, n_points // 20)` cells, as in CellRank;
+        `"plateau"` does not depend on it.
     lineage
         Name for messages.
 
@@ -100,12 +100,13 @@ def find_time_range(
     Raises
     ------
     ValueError
-        If `endpoint` is unknown, or no cell has a weight of `threshold`, or the range is empty.
+        If `endpoint` is unknown, no cell reaches `threshold`, or the range is empty.
 
     Warns
     -----
     LineageClustWarning
-        If weights fall along pseudotime, the range would collapse, or more than 5 % of the weight lies after the end.
+        If weights decrease along pseudotime, the range would be too short, or more than 5 % of the weight lies after
+        the end.
 
     Examples
     --------
@@ -124,7 +125,8 @@ def find_time_range(
         start = float(pseudotime.min())
     if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
         raise ValueError(
-            f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], more than floating point holds. Rescale it."
+            f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], which exceeds the range of floating "
+            f"point. Rescale it."
         )
     if end is None:
         end = _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage)
@@ -137,7 +139,7 @@ def find_time_range(
 
 
 def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage) -> float:
-    if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights say nothing about an end
+    if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights are not informative
         return float(pseudotime.max())
     if endpoint == "argmax":
         return end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)

@@ -1,4 +1,4 @@
-"""Whether a model gets values of the kind that it is for: counts, or logs of normalised counts."""
+"""Check that expression values suit the model's family: counts, or logs of normalised counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import LineageClustWarning
 from ..expression.sampling import first_part, some_cells, some_values
 from ..expression.value_kinds import COUNTS, OTHER, as_counts, kind_of
-from .alternatives import place_name, suggestion
+from .alternatives import matrix_name, suggestion
 from .depth import depth_change
 from .offsets import SIZE_FACTORS
 
@@ -39,42 +39,42 @@ def check_values(
     use_raw: bool = False,
     offset: Any = None,
 ) -> None:
-    """Check, on a sample of the values, that they and the offset are what the models are for.
+    """Check, on a sample of the values, that expression and offset suit the models.
 
     Parameters
     ----------
     adata
         Cells x genes.
     lineages
-        As they were read from it.
+        Lineages read from it.
     families
         `(family, link)` of each model, `(None, None)` if a model has no family.
     layer, use_raw, offset
-        As of :class:`lineage_clust.TrendClusterer`.
+        As in :class:`lineage_clust.TrendClusterer`.
 
     Raises
     ------
     ValueError
-        If a family of counts gets values that are mostly not integers, or an offset cannot be on the log scale of its link.
+        If most values are not integers but the family is for counts, or if an offset is not on the scale of a log link.
 
     Warns
     -----
     LineageClustWarning
-        If a Gaussian family with identity link gets counts, or log size factors as offset; if counts, or their logs, were
-        not normalised and there is no offset, while the counts of a typical gene change along the lineage.
+        If counts, or an offset of log size factors, are passed to a Gaussian family with identity link; or if counts or
+        their logs are not normalised, there is no offset, and the counts of a typical gene change along the lineage.
     """
     matrix = lineages[0].whole[2]
     first = first_part(matrix)
     values = some_values(matrix, first)
     kind = kind_of(values)
-    where = place_name(layer, use_raw)
+    where = matrix_name(layer, use_raw)
     for family, link in families:
-        # single genes of other values are the models' to refuse; estimated counts are integers for the most part
+        # single genes with other values are rejected by the models; most estimated counts are integers
         broken = values[values != np.rint(values)]
         if family in COUNT_FAMILIES and len(broken) > len(values) / 2:
             example = float(broken[0])
             raise ValueError(
-                f"The family {family!r} is for counts, but {where} holds values that are not integers, such as "
+                f"The family {family!r} is for counts, but {where} contains values that are not integers, such as "
                 f"{example:.4g}. {suggestion(adata, layer, use_raw, True) or _ROUND}"
             )
         if link == "log" and offset is not None:
@@ -84,7 +84,8 @@ def check_values(
     if offset is None and kind != OTHER:
         change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
     rise = (
-        f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do where depth changes"
+        f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do if sequencing depth "
+        f"changes"
     )
     if linear and kind == COUNTS:
         _warn(
@@ -92,12 +93,13 @@ def check_values(
             f"{'; besides, ' + rise if change else ''}. {suggestion(adata, layer, use_raw, False) or _NORMALISE}"
         )
     elif change:
-        remedy = "Normalise before you take logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
-        _warn(f"In {where} {rise}, so that genes that do not change may seem to. {remedy}")
+        remedy = "Normalise before taking logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
+        _warn(f"In {where} {rise}, so that genes without a trend may appear to have one. {remedy}")
     if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
         _warn(
-            "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract from "
-            "expression as it is. Leave it out and fit log-normalised values, or fit counts with GAM('negative_binomial')."
+            "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract "
+            "from untransformed expression. Omit the offset and fit log-normalised values, or fit counts with "
+            "GAM('negative_binomial')."
         )
 
 
@@ -106,13 +108,14 @@ def _check_log_scale(lineages: Sequence[Lineage]) -> None:
         spread = 0.0 if lineage.offset is None else float(np.ptp(lineage.offset))
         if spread > _WIDEST_OFFSET:
             raise ValueError(
-                f"The offset spans {spread:.4g} between cells, which under a log link is a factor of exp({spread:.4g}). "
-                "Pass the log of it."
+                f"The offset spans {spread:.4g} between cells, which under a log link is a factor of "
+                f"exp({spread:.4g}). "
+                "Pass its log."
             )
 
 
 def _change(lineage: Lineage, kind: str, first: tuple | None) -> float | None:
-    """Return by what factor depth changes along a lineage, unless a covariate follows depth."""
+    """Return the fold change of depth along a lineage, or `None` if a covariate explains depth."""
     order = np.argsort(lineage.pseudotime, kind="stable")
     chosen, block = some_cells(lineage.whole[2], lineage.cells[order], first)
     chosen = order[chosen]
@@ -139,7 +142,7 @@ def _log_depth(counts) -> np.ndarray:
 
 
 def _explained(values: np.ndarray, columns: np.ndarray) -> float:
-    """Return the share of the variance of values that is linear in some columns."""
+    """Return the fraction of the variance of values explained by a linear model on the columns."""
     values, columns = values - values.mean(), columns - columns.mean(axis=0)
     residual = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
     total = values @ values

@@ -1,4 +1,4 @@
-"""Models fit, for every gene, how expression varies around a smooth curve."""
+"""Models: regression of the expression of every gene on a smooth curve."""
 
 from .gam.gam import GAM
 from .mgcv.mgcv import MgcvGAM

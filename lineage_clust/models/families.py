@@ -1,4 +1,4 @@
-"""Exponential families: how expression varies around its mean."""
+"""Exponential families: the distribution of expression around its mean."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Family:
     name
         Name of the family.
     default_link
-        Name of the link that is used unless another is asked for.
+        Name of the default link.
     known_scale
         Whether the scale is 1 (counts) or estimated.
     lowest, highest
-        What the response may be; beyond them, a gene fails.
+        Range of the response; genes with values outside fail.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Family:
         weight=1.0,
         log_mu: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the deviance of each value, less the part that does not depend on the mean.
+        """Return the deviance of each value without the part that does not depend on the mean.
 
-        It is finite for zeros in all families, and what the iterations decrease. With a `weight` it is the sum over values of
-        the same mean, `y` being their weighted sum and `weight` the sum of their weights (not for the Gaussian family).
-        `log_mu` saves logarithms, where it is known.
+        It is finite for zeros in all families and is minimised by the iterations. With a `weight` it is the sum over
+        values of the same mean, `y` being their weighted sum and `weight` the sum of their weights (not for the
+        Gaussian family). `log_mu` saves logarithms, where it is known.
         """
         if self.name == "poisson":
             return 2 * (weight * mu - y * (np.log(mu) if log_mu is None else log_mu))
@@ -73,7 +73,7 @@ class Family:
         return (y - mu) ** 2
 
     def least_loss(self, y: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
-        """Return the loss at `mu = y`: the deviance is the loss less this."""
+        """Return the loss at `mu = y`: the deviance is the loss minus this value."""
         if self.name == "poisson":
             return 2 * (y - xlogy(y, y))
         if self.name == "negative_binomial":
@@ -86,11 +86,11 @@ class Family:
 
     @property
     def positive(self) -> bool:
-        """Whether a value of zero has no likelihood, whatever the mean."""
+        """Whether a value of zero has no likelihood for any mean."""
         return self.name in ("gamma", "inverse_gaussian")
 
     def without_likelihood(self, y: np.ndarray) -> np.ndarray:
-        """Return which genes `(n_genes,)` of `y` `(n_cells, n_genes)` hold zeros that the family cannot have.
+        """Return which genes `(n_genes,)` of `y` `(n_cells, n_genes)` contain zeros outside the support of the family.
 
         Their trend follows from mean and variance alone, by quasi-likelihood.
         """

@@ -1,4 +1,4 @@
-"""Remarks on poor genes: what there is to say of their expression, however it is fitted."""
+"""Remarks on genes with little information, independent of the model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..expression.fused import LARGE
 from ..expression.moments import beyond, nonzero_counts
 
 FEW = 5  # cells
-SATURATED = "as many degrees of freedom as cells: nothing is left to tell a trend from noise"
-MANY = 0.1  # of the genes: worth a warning, beside the note on each
+SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"
+MANY = 0.1  # proportion of genes above which a warning is raised in addition to the notes
 _ROUNDING = 1e-6  # of a share of the deviance
 _VALUES = 2**22  # of expression that are dense at a time
 
 
 def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, found: tuple | None = None) -> list[str]:
-    """Return a remark on each poor gene, an empty string on the others.
+    """Return a remark on each gene with little information, an empty string for the others.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
 
 
 def joined(*remarks: str) -> str:
-    """Return several remarks as one; empty ones are left out.
+    """Join several remarks; empty ones are dropped.
 
     Examples
     --------
@@ -73,25 +73,27 @@ def joined(*remarks: str) -> str:
 
 
 def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
-    """Return remarks on all genes with one more on some of them, by position."""
+    """Add a remark to those of some genes, by position."""
     some = set(np.asarray(genes).tolist())
     return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
 
 
 def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
-    """Warn if many genes hold zeros and the family's distribution has none.
+    """Warn if many genes contain zeros but the family does not allow zeros.
 
     Parameters
     ----------
     family
         "gamma" or "inverse_gaussian".
     n_genes, n_total
-        How many genes hold zeros, of how many.
+        Number of genes with zeros, and total number of genes.
     """
     if n_genes > MANY * n_total:
         warnings.warn(
-            f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends rest "
-            "on mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a gene. Use "
+            f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends "
+            f"rest "
+            "on mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a "
+            "gene. Use "
             "GAM('negative_binomial') on counts, or GAM() on log-normalised expression.",
             LineageClustWarning,
             stacklevel=3,
@@ -99,7 +101,7 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
 
 
 def explains_nothing(deviance_explained: np.ndarray) -> np.ndarray:
-    """Return which fits explain less than a constant does, by more than rounding: they are no fits.
+    """Return which fits explain less than a constant, beyond rounding errors; they are failed fits.
 
     Examples
     --------

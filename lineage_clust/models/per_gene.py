@@ -1,4 +1,4 @@
-"""What models that are fitted gene by gene share: the loop over genes, isolated failures, predictions."""
+"""Base of models that are fitted separately per gene: loop over genes, isolation of failures, predictions."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LONGEST_REASON = 240
 
 
 class UnfitGeneError(ValueError):
-    """A gene that cannot be fitted; the message is the reason that the user sees."""
+    """A gene that cannot be fitted; the message is the reason shown to the user."""
 
 
 def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky") -> tuple[list, dict[int, str]]:
-    """Call a function on every column of `y`; a column on which it fails costs nothing but itself.
+    """Call a function on every column of `y`; a failure does not affect other columns.
 
-    Only one column a job is dense at a time. Linear algebra is held to one thread, so that results do not depend on
-    the number of jobs.
+    Only one column per job is dense at a time. Linear algebra uses one thread, so that results do not depend on the
+    number of jobs.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _fit_some(fit_one: Callable, part) -> list[tuple]:
 
 
 def reason_of(error: Exception) -> str:
-    r"""Return an exception as one line.
+    r"""Format an exception as a single line.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def reason_of(error: Exception) -> str:
 
 
 class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Base of the models that read pseudotime and fit one gene after the other.
+    """Base class of models that read pseudotime and fit each gene separately.
 
     A subclass has `fit`, which begins with `_check_data` and ends with `_check_any_fitted`, and
 

@@ -27,12 +27,12 @@ _STOPPED, _AGAINST = "no convergence: the regressor stopped at its max_iter", "t
 
 
 class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Fit a scikit-learn regressor to every gene: once, if it takes many targets, else one clone a gene.
+    """Fit a scikit-learn regressor to every gene: once if it supports multiple targets, else one clone per gene.
 
     Parameters
     ----------
     estimator : regressor or Pipeline
-        Sample weights are passed on if it takes them (in a pipeline, to the last step).
+        Sample weights are passed if it supports them (in a pipeline, to the last step).
     n_jobs : int, default=None
         Parallel jobs over genes.
     backend : str, default="loky"
@@ -41,13 +41,13 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Attributes
     ----------
     estimators_ : list
-        One fitted regressor a gene (`None` if it failed), or a single one for all.
+        One fitted regressor per gene (`None` if it failed), or a single one for all.
     deviance_explained_ : ndarray of shape (n_genes,)
-        Share of the weighted sum of squares around the weighted mean that the trend explains.
+        Proportion of the weighted sum of squares around the weighted mean explained by the trend.
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression.
     converged_ : ndarray of bool, shape (n_genes,)
-        False where a regressor warned that it stopped at its `max_iter`: such a trend is not clustered.
+        False if a regressor stopped at its `max_iter`; such trends are not clustered.
     failed_ : dict of int to str
         Reason by position, for genes that could not be fitted.
     note_ : list of str
@@ -79,7 +79,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ----------
         X : array-like or sparse matrix of shape (n_cells, n_features)
         y : array-like or sparse matrix of shape (n_cells, n_genes)
-            A regressor that takes many targets gets them as one dense array.
+            A regressor with multiple targets receives them as one dense array.
         sample_weight : array-like of shape (n_cells,), default=None
 
         Returns
@@ -150,10 +150,10 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         try:
             fitted, early = _fit(self.estimator, X, y, fit_params)
-            # one bad gene must not cost the others
+            # a failing gene must not affect the others
             return (fitted, early) if np.all(np.isfinite(fitted.predict(X))) else None
         except Exception:
-            return None  # gene by gene, each with its own reason
+            return None  # refit each gene separately to get its reason
 
     def _fit_each(self, X, y, fit_params):
         y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
@@ -189,10 +189,10 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
 
 def warn_of_equal_weights(name: str, weights: np.ndarray) -> None:
-    """Warn that a regressor without sample weights does not see that cells belong to the lineage to different degrees."""
+    """Warn that a regressor without sample weights ignores the lineage weights of cells."""
     if np.ptp(weights) > 0:
         warnings.warn(
-            f"{name} takes no sample weights: every cell counts alike, whatever its weight. Use a regressor whose fit has "
+            f"{name} does not support sample weights: all cells are weighted equally. Use a regressor whose fit has "
             "sample_weight, or lineage weights of 0 and 1.",
             LineageClustWarning,
             stacklevel=3,
@@ -209,7 +209,7 @@ def weight_keyword(estimator) -> str | None:
 
 
 def _fit_some(estimator, X, y, fit_params) -> list:
-    """Return a fitted clone, or the reason of its failure, for each column of `y`."""
+    """Return a fitted clone, or the reason for its failure, for each column of `y`."""
     results: list = []
     for gene in range(y.shape[1]):
         values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]

@@ -1,1 +1,1 @@
-"""Results of a fit: which genes changed, their clusters, tables and module scores."""
+"""Results of a fit: significant genes, clusters, tables and module scores."""

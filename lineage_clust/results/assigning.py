@@ -1,4 +1,4 @@
-"""Assigning trends to the clusters of an earlier fit."""
+"""Assign trends to the clusters of an earlier fit."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
 
 from ..contracts.asking import has_method, votes
-from .own_labels import one_a_row
+from .own_labels import one_per_row
 
 
 def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
-    """Return the cluster of each trend, and how sure it is.
+    """Return the cluster of each trend and its share of the votes.
 
     Parameters
     ----------
     clusterer
-        Fitted; it predicts itself, or the nearest fitted trend decides.
+        Fitted clusterer; the nearest fitted trend is used if it has no `predict`.
     scaled
         `(n_new, n_points)` scaled trends.
     fitted, labels
         `(n_genes, n_points)` scaled trends of the fit, and their clusters as numbered by the TrendClusterer.
     order
-        The clusterer's own label of each cluster.
+        The label of each cluster in the clusterer.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
             if voted is not None:
                 own, confidence = voted
             else:
-                own = one_a_row(f"predict of {type(clusterer).__name__}", clusterer.predict(scaled), len(scaled))
+                own = one_per_row(f"predict of {type(clusterer).__name__}", clusterer.predict(scaled), len(scaled))
                 confidence = np.full(len(scaled), np.nan)
         numbered = np.full(len(own), -1)
         for number, label in enumerate(order):

@@ -1,4 +1,4 @@
-"""The cluster table: one row a cluster."""
+"""The cluster table, with one row per cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .moving import TIMES, changes_in, moving_in, significant_in, specificity
 def cluster_table(
     genes: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Return one row a cluster: its size, the shape of its mean trend, how alike its genes are, and the leading ones.
+    """Return the cluster table: size, shape of the mean trend, homogeneity and leading genes of each cluster.
 
     Parameters
     ----------
@@ -28,13 +28,14 @@ def cluster_table(
     Returns
     -------
     DataFrame
-        `direction` is that of the mean trend, or "mixed" if less than two thirds of the genes go this way;
-        `direction_share` is their share. `peak_lower` and `peak_upper` hold the peaks of the middle 80 % of the genes.
+        `direction` is that of the mean trend, or "mixed" if less than two thirds of the genes have this direction;
+        `direction_share` is their proportion. `peak_lower` and `peak_upper` are the 10 % and 90 % quantiles of the
+        peaks of the genes.
 
-        With several lineages, columns of one end in its name, `relative_amplitude` says how far the mean trend moves there
-        as a share of how far it moves where it moves most (`moves_most_in`), and the plain times are those of this lineage.
-        `changes_in` names the lineages in which the mean trend moves at least a third as far and most of the genes have a
-        p-value below 0.05 (where there are p-values); `specificity` says the same in words, "all" if these are all.
+        With several lineages, columns of one lineage have its name as suffix. `relative_amplitude` is the range of the
+        mean trend divided by its largest range, in `moves_most_in`; times without suffix are those of that lineage.
+        `changes_in` names the lineages in which the range is at least a third of the largest and most of the genes have
+        a p-value below 0.05 (if available); `specificity` describes them in words, "all" for all lineages.
     """
     table = pd.DataFrame(index=pd.RangeIndex(len(centers), name="cluster"))
     members = [genes[genes["cluster"] == cluster] for cluster in table.index]
@@ -60,7 +61,7 @@ def cluster_table(
 
 
 def _of_lineage(members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarray, suffix: str) -> pd.DataFrame:
-    """Return the shape of the mean trends in one lineage, `(n_clusters, ...)`, and how many genes share its direction."""
+    """Return the shape of the mean trends in one lineage, with the proportion of genes of the same direction."""
     found = shapes(centers, grid) if len(centers) else shapes(np.zeros((1, len(grid))), grid).iloc[:0]
     shares = [
         float((rows[f"direction{suffix}"] == way).mean()) for rows, way in zip(members, found["direction"], strict=True)
@@ -75,7 +76,7 @@ def _of_lineage(members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarr
 def _of_lineages(
     members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what is said of each cluster in all lineages, and further columns of each lineage."""
+    """Return the columns for all lineages together, and those of each lineage."""
     every, given = columns_of_each(grid_lineage), names_along(grid_lineage)
     names = list(every)
     parts = {name: _of_lineage(members, centers[:, every[name]], grid[every[name]], f"_{name}") for name in given}

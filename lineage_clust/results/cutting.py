@@ -12,28 +12,29 @@ Estimator = TypeVar("Estimator", bound=Fitted)
 
 
 def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | None = None) -> Estimator:
-    """Return a fitted copy with the clusters of another level of the hierarchy, without a new fit.
+    """Return a fitted copy with the clusters at another level of the hierarchy, without refitting.
 
-    Every finer partition divides clusters of the coarser one. Trends, tests and the shapes of the genes are shared
-    with this estimator.
+    Every finer partition splits clusters of the coarser one. Trends, tests and the shapes of the genes are shared with
+    this estimator.
 
     Parameters
     ----------
     n_clusters : int, default=None
         Number of clusters.
     min_support : float, default=None
-        Clusters are divided as far down as there is a division that independent halves of the data agree on by at
-        least this much beyond chance.
+        Clusters are split as long as there is a split further down with at least this support: the agreement of
+        independent halves of the data beyond chance.
 
     Returns
     -------
     TrendClusterer
-        Clusters are numbered by the time of their peak, as after `fit`; `cluster_names_` keep their place in the tree.
+        Clusters are numbered by the time of their peak, as after `fit`; `cluster_names_` refer to the nodes of the
+        tree.
 
     Raises
     ------
     ValueError
-        If not exactly one of both is given or it is out of range, or the clusterer has no hierarchy.
+        If not exactly one of the two is given or it is out of range, or the clusterer has no hierarchy.
 
     Examples
     --------
@@ -45,7 +46,8 @@ def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | N
     result = result_of(fitted)
     if not has_method(result.clusterer, "cut") or len(result.grouped) == 0:
         raise ValueError(
-            f"There is no hierarchy to cut: {type(result.clusterer).__name__} made none, or no gene was clustered. Fit "
+            f"There is no hierarchy to cut: {type(result.clusterer).__name__} does not compute one, or no gene was "
+            f"clustered. Fit "
             "with clusterer=GraphClusterer()."
         )
     other = copy(fitted)

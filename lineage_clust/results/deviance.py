@@ -1,4 +1,4 @@
-"""How well the mean trends of the clusters predict cells that were not fitted."""
+"""Deviance of held-out cells explained by the mean trends of the clusters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def held_out_deviance(result: FitResult, adata: AnnData) -> float:
-    """Return the share of held-out deviance that cluster mean trends explain; see `lineage_clust.scoring.trend_deviance`."""
+    """Return the proportion of held-out deviance explained by cluster mean trends; see `scoring.trend_deviance`."""
     assigned = np.flatnonzero(result.labels >= 0)
     explained = []
     for name in result.names:

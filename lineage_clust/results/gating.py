@@ -1,4 +1,4 @@
-"""Which genes are clustered: those whose trend changes beyond doubt, and by enough."""
+"""Selection of the genes to cluster, by significance and size of their trends."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..utils.constraints import Constraints, number
 
 @dataclass(frozen=True)
 class Gate:
-    """Bounds of significance and of size that a trend must pass to be clustered, its fit having succeeded.
+    """Thresholds of significance and size for the genes to cluster; their fits must have converged.
 
     Attributes
     ----------
     alpha
-        Bound of the q-value; `None` = no test.
+        Upper bound of the q-value; `None` = no test.
     min_deviance_explained
-        Least share of the deviance that the trend explains; `None` = any.
+        Minimum proportion of deviance explained by the trend; `None` = no bound.
     min_range
-        Least difference between highest and lowest point of the trend, in units of expression; `None` = any.
+        Minimum range of the trend, in units of expression; `None` = no bound.
     pvalue_limit
-        Once set by :meth:`calibrated`: the largest p-value that passed; -1 if none did.
+        Largest p-value that passed, set by :meth:`calibrated`; -1 if none did.
 
     Examples
     --------
@@ -42,24 +42,24 @@ class Gate:
     pvalue_limit: float | None = None
 
     def calibrated(self, table: pd.DataFrame) -> Gate:
-        """Return the gate with its largest p-value: Benjamini-Hochberg has one, and new genes are held against it."""
+        """Return a copy with the largest p-value that passes Benjamini-Hochberg, which is then applied to new genes."""
         qvalue = table["qvalue"].to_numpy(dtype=float)
-        if self.alpha is None or np.isnan(qvalue).all():  # a model without a test says nothing against a gene
+        if self.alpha is None or np.isnan(qvalue).all():  # the model provides no test
             return Gate(self.alpha, self.min_deviance_explained, self.min_range)
         limit = np.max(table["pvalue"].to_numpy(dtype=float)[qvalue < self.alpha], initial=-1.0)
         return Gate(self.alpha, self.min_deviance_explained, self.min_range, float(limit))
 
     def passes(self, table: pd.DataFrame) -> np.ndarray:
-        """Return which genes of a gene table pass, `(n_genes,)`: of the fit, or of others by the p-value of the fit."""
+        """Return which genes of a gene table pass, `(n_genes,)`; new genes by the p-value limit of the fit."""
         passed = self.large_enough(table) & succeeded(table)
         if self.pvalue_limit is None:
             return passed
         pvalue = table["pvalue"].to_numpy(dtype=float)
-        # the gene that set the limit must pass, whatever other genes stood beside it in a product of matrices
+        # tolerance, because matrix products with other genes may change the last digits
         return passed & (pvalue <= self.pvalue_limit * (1 + 1e-6))
 
     def large_enough(self, table: pd.DataFrame) -> np.ndarray:
-        """Return which trends are large enough, whatever their p-value; a size that is not known does not count."""
+        """Return which trends are large enough, regardless of their p-value; unknown sizes pass."""
         passed = np.ones(len(table), dtype=bool)
         for bound, column in ((self.min_deviance_explained, "deviance_explained"), (self.min_range, "amplitude")):
             if bound is not None:
@@ -67,9 +67,9 @@ class Gate:
         return passed
 
     def why_none(self, table: pd.DataFrame) -> str:
-        """Return the sentence that says why no gene passes."""
+        """Return a message that explains why no gene passes."""
         if not succeeded(table).any():
-            return f"none of {len(table)} fits succeeded. Look at the notes in gene_table_, or choose another model."
+            return f"none of {len(table)} fits converged. See the column note of gene_table_, or choose another model."
         small = ~self.large_enough(table)
         if self.alpha is None or self.pvalue_limit is None or small.all():
             asked = [
@@ -83,23 +83,25 @@ class Gate:
             return f"none of {len(table)} trends reaches {' and '.join(asked)}. Look at gene_table_, or lower it."
         return (
             f"none of {len(table)} trends has a q-value below alpha={self.alpha}"
-            f"{' and is large enough' if small.any() else ''}. Look at gene_table_, or pass alpha=None to cluster all genes."
+            f"{' and is large enough' if small.any() else ''}. Look at gene_table_, or pass alpha=None to cluster all "
+            f"genes."
         )
 
 
 def succeeded(table: pd.DataFrame) -> np.ndarray:
-    """Return which genes of a gene table have a fit that converged, `(n_genes,)`; without such a column, all."""
+    """Return which fits of a gene table converged, `(n_genes,)`; all if there is no such column."""
     return table["converged"].to_numpy(dtype=bool) if "converged" in table else np.ones(len(table), dtype=bool)
 
 
 def warn_of_unsuccessful(table: pd.DataFrame, stacklevel: int = 3) -> None:
-    """Warn if many fits did not succeed, with the most frequent of their notes."""
+    """Warn if many fits did not converge, with the most frequent reason."""
     without = ~succeeded(table)
     if without.sum() > MANY * len(table):
         note, count = Counter(table["note"][without]).most_common(1)[0]
         warnings.warn(
-            f"{int(without.sum())} of {len(table)} fits did not succeed; they have no p-value and are not clustered. "
-            f"{count} of them: {note or 'no convergence'}. Choose a family that suits the expression, or more iterations.",
+            f"{int(without.sum())} of {len(table)} fits did not converge; they have no p-value and are not clustered. "
+            f"{count} of them: {note or 'no convergence'}. Choose a family that suits the expression, or more "
+            f"iterations.",
             LineageClustWarning,
             stacklevel=stacklevel,
         )
@@ -110,4 +112,4 @@ GATE_CONSTRAINTS: Constraints = {
     "min_deviance_explained": number("a share of at most 1", lambda value: value <= 1, or_none=True),
     "min_range": number("a finite number of at least 0", lambda value: 0 <= value < np.inf, or_none=True),
 }
-"""What the bounds of :class:`Gate` may be."""
+"""Constraints on the thresholds of :class:`Gate`."""

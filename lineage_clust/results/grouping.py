@@ -1,4 +1,4 @@
-"""Which genes are clustered, and into which clusters."""
+"""Select the genes to cluster and cluster them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ..trends.trends import Trends
 from ..utils.progress import progress_bars
 from ..utils.threads import few_threads
 from .gating import Gate
-from .own_labels import one_a_row, own_labels
+from .own_labels import one_per_row, own_labels
 from .tables import order_clusters
 
 Draws = Iterable[np.ndarray] | None
 
 
 def genes_to_group(scaled: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.ndarray:
-    """Return the positions of the genes that pass the gate and are not constant, and warn if there are none.
+    """Return the positions of the genes that pass the thresholds and are not constant; warn if there are none.
 
-    A constant trend goes with no other: scaled, it is the origin, the nearest neighbour of all noise.
+    Constant trends are excluded: scaled, they are at the origin, close to all noise.
     """
     passed = gate.passes(table)
     grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
     if len(grouped) == 0:
-        constant = f"the {int(passed.sum())} trends that could be are constant. Look at gene_table_."
+        constant = f"the {int(passed.sum())} selected trends are constant. See gene_table_."
         reason = constant if passed.any() else gate.why_none(table)
         warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=5)
     return grouped
@@ -44,18 +44,18 @@ def genes_to_group(scaled: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.nd
 
 @dataclass(frozen=True)
 class DrawSource:
-    """Where draws of trends come from: the posterior of the models, or fits to halves of the cells.
+    """Source of draws of the trends: the posterior of the models, or fits to halves of the cells.
 
     Attributes
     ----------
     fits, lineages
-        One a lineage, and the cells that were fitted.
+        One fit per lineage, and the fitted cells.
     fitter
         Fits the halves.
     trends, scale
-        As fitted, and how they were scaled.
+        Fitted trends and their scaling.
     seed
-        Of the draws.
+        Seed of the draws.
     """
 
     fits: Sequence[FittedLineage]
@@ -66,10 +66,10 @@ class DrawSource:
     seed: int
 
     def draws(self, clusterer: Any, genes: Sequence[str]) -> Draws:
-        """Return scaled draws of the trends of some genes for a clusterer, or `None` if it does not need them now."""
+        """Return scaled draws of the trends of some genes for a clusterer, or `None` if it does not need them in `fit`."""
         if not uses_draws(clusterer):
             return None
-        if drawing.can_draw(self.fits):  # made as they are asked for
+        if drawing.can_draw(self.fits):  # sampled lazily
             if confidence_can_wait(clusterer):
                 return None
             return drawing.scaled_posterior_draws(self.fits, self.trends, genes, self.scale, self.seed)
@@ -77,13 +77,13 @@ class DrawSource:
             drawn = drawing.half_sample_draws(self.fits, self.lineages, self.fitter.fit, genes, random_state=self.seed)
             halves = list(drawing.scaled(drawn, self.trends, genes, self.scale))
             return halves if len(halves) > 1 else None
-        return None  # they would cost several more fits
+        return None  # refits would be needed
 
 
 def group(
     clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Callable[..., Draws], progress: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a clusterer to the genes at some positions; it sees lineages in the order of their names.
+    """Fit a clusterer to the genes at some positions, with lineages sorted by name.
 
     Parameters
     ----------
@@ -98,14 +98,14 @@ def group(
     draws
         Function of the clusterer and the names that returns draws, or `None`.
     progress
-        Whether long work shows a bar.
+        Whether to show progress bars.
 
     Returns
     -------
     labels : ndarray of int, shape (n_genes,)
-        Numbered by the time of the peak; -1 = not assigned.
+        Clusters numbered by the time of the peak; -1 = unassigned.
     order : ndarray of shape (n_clusters,)
-        The clusterer's own label of each.
+        The label of each cluster in the clusterer.
     """
     labels = np.full(len(scaled), -1)
     if len(grouped) == 0:
@@ -118,6 +118,6 @@ def group(
         codes, names = own_labels(clusterer, rows)
     confidence = fitted_value(clusterer, "confidence_")
     if confidence is not None:
-        one_a_row(f"confidence_ of {type(clusterer).__name__}", confidence, len(grouped))
+        one_per_row(f"confidence_ of {type(clusterer).__name__}", confidence, len(grouped))
     labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid, trends.grid_lineage)
     return labels, names[order]

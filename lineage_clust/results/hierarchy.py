@@ -1,4 +1,4 @@
-"""The tree of clusters as a table: one row a node."""
+"""The tree of clusters as a table with one row per node."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def tree_table(
     tree: ClusterTree, names: Sequence[str], labels: np.ndarray, genes: pd.DataFrame, scaled: np.ndarray,
     grid: np.ndarray, grid_lineage: np.ndarray | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return one row a node of the tree, the finest groups first, as in its linkage.
+    """Return a table with one row per node of the tree, the finest groups first, as in its linkage.
 
     Parameters
     ----------
     tree
         Of the clusterer.
     names
-        Of the nodes, see :func:`lineage_clust.results.naming.node_names`.
+        Names of the nodes, see :func:`lineage_clust.results.naming.node_names`.
     labels
-        `(n_rows,)` clusters of the current cut.
+        `(n_rows,)` clusters of the current level.
     genes
         Gene table of the rows of the tree.
     scaled
@@ -41,9 +41,9 @@ def tree_table(
     Returns
     -------
     DataFrame
-        Indexed by name. `parent` names the node above, "" at the top; `cluster` is the number in the current cut, -1 above
-        and below it; `support` and `height` are those of the node's own division, NaN for the finest groups. The other
-        columns are those of the cluster table.
+        Indexed by name. `parent` names the node above, "" at the top; `cluster` is the number at the current level, -1
+        above and below it; `support` and `height` are those of the split of the node, NaN for the finest groups. The
+        other columns are those of the cluster table.
     """
     n_nodes = len(names)
     rows = tree.rows()
@@ -67,11 +67,12 @@ def tree_table(
 
 
 def clustered_tree(result: FitResult) -> ClusterTree:
-    """Return the tree of a result, or raise an AttributeError that says which clusterer has one."""
+    """Return the tree of a result, or raise an AttributeError."""
     tree = fitted_value(result.clusterer, "tree_")
     if tree is None or len(result.grouped) == 0:
         raise AttributeError(
-            f"There is no tree of clusters: {type(result.clusterer).__name__} made none, or no gene was clustered. Fit "
+            f"There is no tree of clusters: {type(result.clusterer).__name__} does not compute one, or no gene was "
+            f"clustered. Fit "
             "with clusterer=GraphClusterer()."
         )
     return tree

@@ -1,4 +1,4 @@
-"""Which genes of a cluster are named first: those that its mean trend explains best."""
+"""Leading genes of a cluster: those that its mean trend explains best."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..trends.side_by_side import arranged_by_name
 
-MOST = 2 / 3  # of the genes of a cluster must go the way that it is said to go
+MOST = 2 / 3  # proportion of genes that must share the direction of their cluster
 _N_TOP = 5
 
 
@@ -30,7 +30,7 @@ def agreement(
     Returns
     -------
     ndarray of shape (n_genes,)
-        NaN for genes without a cluster, 0 where either is constant.
+        NaN for genes without a cluster, 0 if either trend is constant.
 
     Examples
     --------
@@ -50,11 +50,11 @@ def agreement(
 
 
 def top_order(genes: pd.DataFrame) -> np.ndarray:
-    """Return by what genes are named first, `(n_genes,)`: the greater, the earlier; no two are equal.
+    """Return distinct scores `(n_genes,)` by which the genes of a cluster are ranked; the largest is first.
 
-    Genes that go the way of their cluster come first, if two thirds of its genes go one way. Then genes go by the share of
-    their deviance that the mean trend of their cluster explains: the share that the own trend explains, times the squared
-    correlation of the two trends. Ties go by the genes' names.
+    Genes with the direction of their cluster come first, if two thirds of its genes share one. Genes are then ranked by
+    the proportion of their deviance that the mean trend of their cluster explains: the proportion explained by their
+    own trend times the squared correlation of the two trends. Ties are broken by name.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def top_order(genes: pd.DataFrame) -> np.ndarray:
 
 
 def _astray(genes: pd.DataFrame) -> np.ndarray:
-    """Return which genes go another way than most of their cluster."""
+    """Return which genes differ in direction from most of their cluster."""
     astray = np.zeros(len(genes), dtype=bool)
     if "cluster" not in genes or "direction" not in genes:
         return astray
@@ -92,5 +92,5 @@ def _astray(genes: pd.DataFrame) -> np.ndarray:
 
 
 def top_genes(rows: pd.DataFrame, n: int = _N_TOP) -> list[str]:
-    """Return the `n` genes of a cluster that are named first, see `top_order`."""
+    """Return the first `n` genes of a cluster, see `top_order`."""
     return [str(gene) for gene in rows.index[np.argsort(-top_order(rows))][:n]]

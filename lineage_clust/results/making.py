@@ -1,4 +1,4 @@
-"""From lineages to the result of a fit: trends, which of them are clustered, and clusters."""
+"""Compute the result of a fit: trends, selected genes and clusters."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def make_result(
     ids: Mapping[str, str] | None,
     moments: Callable[[list[str]], tuple[np.ndarray, np.ndarray]],
 ) -> FitResult:
-    """Fit trends to lineages, and group them.
+    """Fit trends to lineages and cluster them.
 
     Parameters
     ----------
     lineages
-        As read by `reader`.
+        Lineages read by `reader`.
     is_joint
-        Whether they are to be clustered together, as a list of lineages, which may have one entry only.
+        Whether a list of lineages was passed, to be clustered jointly; it may have one entry.
     reader, fitter
-        How they were read, and how trends are fitted.
+        Settings for reading lineages and for fitting trends.
     clusterer
-        Fitted in place, if any gene passes the gate.
+        Clusterer, fitted in place if any gene passes `gate`.
     gate
-        Bounds that trends must pass to be clustered.
+        Thresholds for the genes to cluster.
     scale
-        How trends are made comparable.
+        Scaling of the trends.
     random_state
-        Of draws of the trends.
+        Seed of posterior samples.
     ids
-        Identifiers of genes that go by symbols, or `None`.
+        Identifiers of genes that are named by symbols, or `None`.
     moments
         Function of the names of genes that returns mean and standard deviation of their expression.
     """

@@ -1,4 +1,4 @@
-"""In which of several lineages genes and clusters move, and the words for it."""
+"""The lineages in which genes and clusters change."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 TIMES = ("peak", "onset", "half_max", "half_max_flank", "half_back")
-_LEVEL = 1 / 3  # of the range in the lineage in which a trend moves most: one that moves less far stays level
+_LEVEL = 1 / 3  # relative to the largest range over lineages; smaller changes are ignored
 _ALPHA = 0.05
 _MAJORITY = 0.5
 
 
 def moving_in(ranges: np.ndarray) -> np.ndarray:
-    """Return in which lineages trends move: at least a third as far as in the one in which they move most.
+    """Return the lineages in which the range of a trend is at least a third of its largest range.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def moving_in(ranges: np.ndarray) -> np.ndarray:
 
 
 def significant_in(rows: pd.DataFrame, name: object) -> bool:
-    """Return whether most genes of a table have a p-value below 0.05 in a lineage; `True` if none has a p-value."""
+    """Return whether most genes have a p-value below 0.05 in a lineage; `True` if there are no p-values."""
     pvalue = rows[f"pvalue_{name}"].dropna() if f"pvalue_{name}" in rows else []
     return len(pvalue) == 0 or bool((pvalue < _ALPHA).mean() > _MAJORITY)
 
@@ -45,7 +45,7 @@ def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
 
 
 def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
-    """Return the lineages in which each row moves, as text; `moves` is `(n_lineages, n_rows)`.
+    """Return the names of the lineages in which each row changes; `moves` is `(n_lineages, n_rows)`.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
 
 
 def specificity(names: Sequence, moves: np.ndarray) -> list[str]:
-    """Return in words in which lineages each row moves.
+    """Describe the lineages in which each row changes.
 
     Examples
     --------

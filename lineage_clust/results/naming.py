@@ -68,9 +68,9 @@ def node_names(
 ) -> list[str]:
     """Return the name of each node of a tree, `2 * n_leaves - 1` of them.
 
-    Clusters of the partition that the clusterer chose have numbers in the order of time. Parts of cluster 2 are 2.1 and
-    2.2, the earlier one first, parts of 2.1 are 2.1.1 and 2.1.2. A union of clusters has their numbers, "0+1"; three or
-    more in a row are a range, "0-3+7". So a name says the same genes at every level of the tree.
+    Clusters of the selected partition are numbered by time. The parts of cluster 2 are 2.1 and 2.2, the earlier one
+    first; the parts of 2.1 are 2.1.1 and 2.1.2. A union of clusters is named by their numbers, "0+1"; three or more
+    consecutive numbers are a range, "0-3+7". A name therefore refers to the same genes at every level of the tree.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def node_names(
     grid
         `(n_points,)` pseudotime.
     least_size
-        Smaller clusters were not assigned; their numbers come after those of the others.
+        Smaller clusters are unassigned and numbered last.
     grid_lineage
         `(n_points,)` the lineage of each point, if there are several.
 
@@ -113,7 +113,7 @@ def node_names(
 
 
 def time_ranks(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> np.ndarray:
-    """Return the place of each mean trend `(n_nodes, n_points)` in the order of time, by which parts are named.
+    """Return the rank of each mean trend `(n_nodes, n_points)` in the order of time, by which parts are named.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a clusterer says of the rows, as numbers: its labels may be texts, and it may have none but those it predicts."""
+"""Labels of a clusterer as integers; they may be strings, or only available by `predict`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..contracts.asking import fitted_value, has_method
 
 
 def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cluster of each row it was fitted to.
+    """Return the cluster of each fitted row.
 
     Parameters
     ----------
@@ -25,16 +25,16 @@ def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     Returns
     -------
     codes : ndarray of int, shape (n_rows,)
-        From 0; -1 for negative numbers, NaN and `None`: rows without a cluster.
+        Codes from 0; -1 for negative labels, NaN and `None` (rows without a cluster).
     names : ndarray of shape (n_clusters,)
-        The clusterer's own label of each code, in their order.
+        The label of each code in the clusterer, sorted.
 
     Raises
     ------
     TypeError
         If the clusterer has neither `labels_` nor `predict`.
     ValueError
-        If there is not one label a row.
+        If there is not one label per row.
 
     Examples
     --------
@@ -50,16 +50,16 @@ def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
         if not has_method(clusterer, "predict"):
             raise TypeError(f"clusterer must have labels_ after fit; {name} has none, and no predict either.")
         found = clusterer.predict(rows)
-    labels = one_a_row(f"labels_ of {name}", found, len(rows))
+    labels = one_per_row(f"labels_ of {name}", found, len(rows))
     there = ~(pd.isna(labels) | [isinstance(label, Real) and label < 0 for label in labels.tolist()])
     codes = np.full(len(rows), -1)
     codes[there], names = pd.factorize(labels[there], sort=True)
     return codes, np.asarray(names)
 
 
-def one_a_row(what: str, values: Any, n_rows: int) -> np.ndarray:
-    """Return values as an array, or raise a ValueError unless there is one a row."""
+def one_per_row(what: str, values: Any, n_rows: int) -> np.ndarray:
+    """Return values as an array, or raise a ValueError unless there is one per row."""
     values = np.asarray(values)
     if values.shape != (n_rows,):
-        raise ValueError(f"{what} must have one value a row, {n_rows}; the shape is {values.shape}.")
+        raise ValueError(f"{what} must have one value per row, {n_rows}; the shape is {values.shape}.")
     return values

@@ -1,4 +1,4 @@
-"""Trends and clusters of genes that were not fitted, or in other cells."""
+"""Trends and clusters of new genes or other cells."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 def predict(
     fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False
 ) -> Predicted:
-    """Return the cluster of each gene, also of genes that were not fitted.
+    """Predict the cluster of each gene, including genes that were not fitted.
 
-    Their trends are fitted in `adata`, these or other cells of the same lineage, under the fitted smoother and a
-    copy of the model, and assigned by the fitted clusterer (by the nearest fitted trend, if it cannot predict).
+    Trends are fitted to `adata`, the same or other cells of the lineage, with the fitted smoother and a copy of the
+    model. They are assigned by the fitted clusterer, or by the nearest fitted trend if it has no `predict`.
 
     Parameters
     ----------
     adata : AnnData
         Cells.
     genes : sequence of str, default=None
-        Genes; `None` = those that were fitted.
+        Genes; `None` = the fitted genes.
     return_confidence : bool, default=False
-        Whether to return, for each gene, the share of its neighbours' votes that its cluster got (NaN where a
-        clusterer has no votes).
+        Whether to return the share of the neighbours' votes for the cluster of each gene (NaN if the clusterer has no
+        votes).
 
     Returns
     -------
     labels : ndarray of int, shape (n_genes,)
-        -1 = not assigned: no trend, or none that changes significantly by the threshold of the fit.
+        -1 = unassigned: no trend, or no significant change by the threshold of the fit.
     confidence : ndarray of shape (n_genes,)
         Only with `return_confidence=True`.
     """
@@ -60,14 +60,14 @@ def predict(
 
 
 def trends_for(fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
-    """Return the trends of genes under the fitted smoother and a copy of the fitted model, on the fitted grid.
+    """Fit the trends of genes with the fitted smoother and a copy of the fitted model, on the fitted grid.
 
     Parameters
     ----------
     adata : AnnData
-        These or other cells of the same lineage.
+        The same or other cells of the lineage.
     genes : sequence of str, default=None
-        Genes; `None` = those that were fitted.
+        Genes; `None` = the fitted genes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a fit found, as one frozen object: `fit` makes it, and all that comes after a fit reads it."""
+"""The result of a fit as a frozen object, which all later steps read."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class FitResult:
-    """Trends, clusters, and how both were found.
+    """Trends, clusters, and the settings used to compute them.
 
     Attributes
     ----------
     lineage
         Name of the lineage, `None` for a single trajectory, or a list of names.
     reader, fitter
-        How cells were read and trends were fitted.
+        Settings for reading cells and fitting trends.
     fits, models
-        One a lineage, and the trend of each gene in each.
+        One fit per lineage, and the trend of each gene in each lineage.
     trends
         Of all lineages, side by side.
     scale, scaled, location, spread
         How trends were scaled, `(n_genes, n_points)` scaled trends, and what scaling took off each, `(n_genes,)`.
     decisions
-        The columns of the gene table that decide which genes are clustered; they need no posterior samples.
+        The columns of the gene table that determine which genes are clustered; they need no posterior samples.
     gate
-        The bounds that these had to pass.
+        The thresholds for the clustered genes.
     grouped
-        Positions of the genes that the clusterer was given.
+        Positions of the clustered genes.
     clusterer
         Fitted to them; unfitted if there were none.
     labels, centers
         `(n_genes,)` clusters and `(n_clusters, n_points)` their mean scaled trends.
     order
-        The clusterer's own label of each cluster.
+        The label of each cluster in the clusterer.
     n_cells
         Of the lineage; of several, by name.
     gene_means, gene_stds
@@ -71,7 +71,8 @@ class FitResult:
     seed
         Of posterior samples.
     arranged_by_name
-        Whether the clusterer saw lineages in the order of their names; otherwise in the given order, as in older releases.
+        Whether lineages were sorted by name for the clusterer; otherwise they have the given order, as in older
+        releases.
     cell_density
         Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made
@@ -103,7 +104,7 @@ class FitResult:
     cell_density: np.ndarray | None = None
     made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    # ---- what was fitted
+    # ---- fitted quantities
 
     @property
     def is_joint(self) -> bool:
@@ -122,13 +123,13 @@ class FitResult:
 
     @property
     def ids(self) -> dict[str, str] | None:
-        """Identifier of each gene that goes by a symbol, or `None` if genes go by their identifiers."""
+        """Identifier of each gene if genes are named by symbols, else `None`."""
         symbols = self.reader.gene_symbols
         return dict(symbols.ids) if isinstance(symbols, FittedSymbols) else None
 
     @property
     def gene_ids(self) -> list[str]:
-        """What `var_names` has for the genes with a trend."""
+        """Entries of `var_names` for the genes with a trend."""
         ids = self.ids or {}
         return [ids.get(gene, gene) for gene in self.genes]
 
@@ -195,12 +196,12 @@ class FitResult:
 
     @property
     def gene_table(self) -> pd.DataFrame:
-        """One row per gene; made when it is first asked for, as it needs posterior samples."""
+        """One row per gene; computed on first access, because it needs posterior samples."""
         return self.make_tables()[0]
 
     @property
     def cluster_table(self) -> pd.DataFrame:
-        """One row per cluster; made with the gene table."""
+        """One row per cluster; computed with the gene table."""
         return self.make_tables()[1]
 
     @property
@@ -210,17 +211,17 @@ class FitResult:
 
     @property
     def naming(self) -> pd.DataFrame:
-        """The columns of the gene table that decide which genes are named first; they need no posterior samples."""
+        """The columns of the gene table by which genes are ranked; they need no posterior samples."""
         return gene_table(self.trends).assign(cluster=self.labels, agreement=self.agreement)
 
     @property
     def importance(self) -> np.ndarray:
-        """By what genes are named first, `(n_genes,)`: how well the mean trend of the cluster explains each."""
+        """Scores `(n_genes,)` by which genes are ranked: how well the mean trend of the cluster explains each gene."""
         return top_order(self.naming)
 
     @property
     def confidence(self) -> np.ndarray:
-        """Share of the posterior samples in which each gene stays with its cluster, `(n_genes,)`; NaN if not known."""
+        """Proportion of posterior samples in which each gene is nearest to its own cluster, `(n_genes,)`; NaN if unknown."""
         if "tables" in self.made:
             return self.gene_table["confidence"].to_numpy(dtype=float)
         if "confidence" not in self.made:
@@ -235,7 +236,7 @@ class FitResult:
         return tabulate_clusters(self, self.naming.assign(confidence=self.confidence))
 
     def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the gene table and the cluster table, which are made once."""
+        """Return the gene table and the cluster table, which are computed once."""
         if "tables" not in self.made:
             # two threads may both make them, and get the ones that were ready first: without a lock, which a process
             # that is forked meanwhile would wait for
@@ -247,7 +248,7 @@ class FitResult:
     # ---- other cells, other levels
 
     def read(self, adata: AnnData, genes: Sequence[str]) -> list[Lineage]:
-        """Return the fitted lineages of some cells, read as they were for the fit."""
+        """Read the fitted lineages of some cells with the settings of the fit."""
         return [self.reader.read(adata, name, genes) for name in self.names]
 
     def held_out(
@@ -293,11 +294,11 @@ class FitResult:
         return [gene if gene in ids else names.get(gene, gene) for gene in genes]
 
     def as_clustered(self, scaled: np.ndarray) -> np.ndarray:
-        """Return scaled trends with their columns in the order in which the clusterer saw them."""
+        """Return scaled trends with the columns in the order used by the clusterer."""
         return arranged_by_name(scaled, self.trends.grid_lineage) if self.arranged_by_name else scaled
 
     def with_clusterer(self, clusterer: Any) -> FitResult:
-        """Return the result with the clusters of another clusterer that was fitted to the same genes."""
+        """Return the result with the clusters of another clusterer fitted to the same genes."""
         labels = np.full(len(self.labels), -1)
         chosen = self.scaled[self.grouped]
         labels[self.grouped], order = order_clusters(
@@ -314,7 +315,7 @@ class FitResult:
 
 
 class Fitted(Protocol):
-    """A fitted estimator, as plots, files and reports see it."""
+    """A fitted estimator, as used by plots, files and reports."""
 
     _result: FitResult
 
@@ -323,7 +324,7 @@ class Fitted(Protocol):
 
 
 def result_of(fitted: Fitted | FitResult) -> FitResult:
-    """Return the result of a fitted estimator, or a result as it is.
+    """Return the result of a fitted estimator; a result is returned unchanged.
 
     Raises
     ------
@@ -337,7 +338,7 @@ def result_of(fitted: Fitted | FitResult) -> FitResult:
 
 
 class FromResult(Generic[Value]):
-    """A fitted attribute of an estimator: it is read from the result of its fit.
+    """A fitted attribute of an estimator, read from the result of its fit.
 
     Parameters
     ----------

@@ -23,17 +23,18 @@ _LEADING = [
 
 
 def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
-    """Return one row a gene: what the model gave, the q-value, and the shape of the trend.
+    """Return the gene table, one row per gene: results of the model, the q-value, and the shape of the trend.
 
     Parameters
     ----------
     trends
-        Of one or several lineages. Of several, columns of one lineage end in its name. The plain times and the amplitude
-        are those of the lineage in which the gene moves most (`moves_most_in`); `changes_in` names those in which it moves
-        at least a third as far, with a p-value below 0.05 where there is one. The plain direction is the one that the
-        gene has in all of these, else "differs".
+        Trends of one or several lineages. With several lineages, columns of one lineage have its name as suffix. Times
+        and amplitude without suffix are those of the lineage in which the trend has the largest range
+        (`moves_most_in`). `changes_in` names the lineages in which the range is at least a third of that and the
+        p-value, if available, is below 0.05. The direction without suffix is the common direction in these lineages, or
+        "differs".
     uncertain
-        For each lineage, how well the shapes are known, see :func:`lineage_clust.trends.intervals.uncertainty`; `None` =
+        For each lineage, intervals of the shapes, see :func:`lineage_clust.trends.intervals.uncertainty`; `None` =
         unknown.
     """
     models = _of_models(trends)
@@ -43,18 +44,18 @@ def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) 
 
 
 def deciding_table(trends: Trends) -> pd.DataFrame:
-    """Return the columns of the gene table that decide which genes are clustered, and what the models gave."""
+    """Return the results of the models and the columns that determine which genes are clustered."""
     parts = [np.ptp(trends.values[:, columns], axis=1) for columns in columns_of_each(trends.grid_lineage).values()]
     return _of_models(trends).assign(amplitude=np.max(parts, axis=0))
 
 
 def _of_models(trends: Trends) -> pd.DataFrame:
-    """Return what the models gave, with the q-value."""
+    """Return the results of the models with the q-value."""
     table = pd.DataFrame(index=pd.Index(trends.genes, name="gene")) if trends.table is None else trends.table.copy()
     if "pvalue" not in table:
         table["pvalue"] = np.nan
     for column, suffixes in (("edf", "edf_"), ("deviance_explained", "deviance_explained_")):
-        if column not in table:  # several lineages: the whole of what they use, the best of what they explain
+        if column not in table:  # several lineages: total edf, largest deviance explained
             parts = table[sorted(name for name in table if name.startswith(suffixes))]
             table[column] = parts.sum(axis=1) if column == "edf" else parts.max(axis=1)
     table["qvalue"] = adjust(table["pvalue"].to_numpy(dtype=float))

@@ -1,4 +1,4 @@
-"""The tables of a fit: what posterior samples say of trends takes longer than the fit itself, so they are made on request."""
+"""The tables of a fit, computed on request, because their posterior samples take longer than the fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..contracts.asking import confidence_can_wait, fitted_value
 from ..trends import drawing
 from ..utils.threads import few_threads
 from .naming import names_of_genes
-from .own_labels import one_a_row
+from .own_labels import one_per_row
 from .tables import cluster_table, gene_table
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.
     Parameters
     ----------
     result
-        Of a fit.
+        Result of a fit.
     shapes
-        The columns of the gene table that do not depend on the clusters, if they are known already.
+        The columns of the gene table that do not depend on the clusters, if they are already known.
     """
     genes = _shapes(result) if shapes is None else shapes.copy()
     genes.insert(0, "cluster", result.labels)
@@ -63,7 +63,7 @@ def _shapes(result: FitResult) -> pd.DataFrame:
 
 
 def confidence_of(result: FitResult) -> np.ndarray:
-    """Return what the clusterer says of each gene's place, `(n_genes,)`: it draws posterior samples if it has not yet."""
+    """Return the confidence of each gene, `(n_genes,)`, from posterior samples if the clusterer needs them."""
     confidence, grouped = np.full(len(result.labels), np.nan), result.grouped
     if len(grouped) == 0:
         return confidence
@@ -78,5 +78,5 @@ def confidence_of(result: FitResult) -> np.ndarray:
                 result.fits, result.trends, names, result.scale, result.seed, by_name=result.arranged_by_name
             )
             found = result.clusterer.confidence(draws)
-        confidence[grouped] = one_a_row(f"confidence of {type(result.clusterer).__name__}", found, len(names))
+        confidence[grouped] = one_per_row(f"confidence of {type(result.clusterer).__name__}", found, len(names))
     return confidence

@@ -1,4 +1,4 @@
-"""Smoothers say which curves are allowed: a basis for pseudotime and a penalty on roughness."""
+"""Smoothers: a basis for functions of pseudotime and a penalty on roughness."""
 
 from .bspline import BSplineSmoother
 from .cubic import CubicSplineSmoother, CyclicSplineSmoother

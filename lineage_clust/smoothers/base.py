@@ -1,4 +1,4 @@
-"""What the spline smoothers share: columns are expanded one by one, the penalty is block-diagonal."""
+"""Base class of the smoothers: each column is expanded separately, and the penalty is block-diagonal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..utils.constraints import Checked, Constraint, Constraints, check_constraints, integer, is_number
 from ..utils.types import Matrix
 
-_RESOLVED = 1e-10  # least width of a domain, relative to its place on the axis
-_WIDTHS = (1e-90, 1e90)  # cubes of widths are computed
+_RESOLVED = 1e-10  # minimal width of a domain, relative to its distance from 0
+_WIDTHS = (1e-90, 1e90)  # cubes of widths must be finite
 
 
 class Smoother(TransformerMixin, BaseEstimator):
-    """Base of the smoothers: a transformer from pseudotime to a basis, which also owns a penalty.
+    """Base class of the smoothers: a transformer from pseudotime to a basis, with a penalty matrix.
 
-    A subclass says in `_constraints` what its parameters may be, and in `_check_together()` which of them exclude each other.
-    It implements three methods on one column of pseudotime:
+    A subclass defines the constraints on single parameters in `_constraints` and checks combinations of parameters in
+    `_check_together()`. It implements three methods for one column of pseudotime:
 
-    - `_fit_column(x) -> basis`, any object that holds what was learnt of the column;
+    - `_fit_column(x) -> basis`, any object with the fitted state of the column;
     - `_design(x, basis) -> (n_samples, n_splines)` CSR matrix;
     - `_penalty(basis) -> (n_splines, n_splines)` positive semi-definite array.
     """
@@ -31,12 +31,12 @@ class Smoother(TransformerMixin, BaseEstimator):
     domain: tuple[float, float] | None
 
     def fit(self, X: Matrix, y: Any = None) -> Self:
-        """Learn the basis.
+        """Fit the basis.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Pseudotime, one column (or several, each expanded by itself).
+            Pseudotime, one column (or several, each expanded separately).
         y : None
             Ignored.
 
@@ -47,7 +47,7 @@ class Smoother(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is wrong or X is not finite.
+            If a parameter is invalid or X is not finite.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         check_constraints(self)
@@ -70,7 +70,7 @@ class Smoother(TransformerMixin, BaseEstimator):
         Returns
         -------
         scipy.sparse.csr_matrix of shape (n_samples, n_features * n_splines)
-            The design.
+            The design matrix.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
@@ -99,10 +99,10 @@ class Smoother(TransformerMixin, BaseEstimator):
         return np.array(names, dtype=object)
 
     def _check_together(self) -> None:
-        """Raise a ValueError if parameters exclude each other."""
+        """Raise a ValueError if parameters contradict each other."""
 
     def _domain_of(self, x: np.ndarray) -> tuple[float, float]:
-        """Return where the knots span: `domain`, or the range of the data."""
+        """Return the interval that the knots span: `domain`, or the range of the data."""
         if self.domain is None:
             start, end = float(x.min()), float(x.max())
             start, end = (start, end) if start < end else (start - 0.5, end + 0.5)
@@ -110,8 +110,8 @@ class Smoother(TransformerMixin, BaseEstimator):
             start, end = map(float, self.domain)
         if not max(_WIDTHS[0], _RESOLVED * max(abs(start), abs(end))) < end - start < _WIDTHS[1]:
             raise ValueError(
-                f"Knots cannot be placed on [{start!r}, {end!r}]: in floating point it is too narrow or too wide. Shift "
-                "and rescale pseudotime, e.g. to between 0 and 1."
+                f"Knots cannot be placed on [{start!r}, {end!r}]: the interval is too narrow or too wide for floating "
+                f"point. Shift and rescale pseudotime, e.g. to [0, 1]."
             )
         return start, end
 
@@ -120,16 +120,16 @@ _MOST = 10_000  # a matrix of 0.8 GB
 
 
 def check_size(name: str, value: Any, least: int) -> None:
-    """Raise a ValueError unless `value` is an integer of at least `least`, and no larger than matrices can be."""
+    """Raise a ValueError unless `value` is an integer of at least `least`, and at most 10,000."""
     integer(least).check(name, value)
     if value > _MOST:
         raise ValueError(
-            f"{name} must be at most {_MOST:,}, for matrices with as many rows and columns are held; got {value!r}."
+            f"{name} must be at most {_MOST:,}, because matrices of this size are kept in memory; got {value!r}."
         )
 
 
 def size(least: int) -> Checked:
-    """Return the constraint to a number of columns."""
+    """Return the constraint on a number of columns."""
     return Checked(lambda name, value: check_size(name, value, least))
 
 

@@ -15,26 +15,26 @@ from .base import DOMAIN, Smoother, check_size, size
 class BSplineSmoother(Smoother):
     """P-splines: B-splines with a difference penalty on neighbouring coefficients.
 
-    The basis is rich, and a model's penalty decides how smooth the curve becomes: with 20 basis functions, REML does
-    the choice, and the number only has to be large enough. Outside of the domain, curves go on as straight lines.
+    The smoothness of the curve is controlled by the model's penalty and not by the number of basis functions, which
+    only has to be large enough. Outside the domain, curves are extrapolated linearly.
 
     Parameters
     ----------
     n_splines : int, default=20
-        Number of basis functions of a column, at least `degree + 1`.
+        Number of basis functions per column, at least `degree + 1`.
     degree : int, default=3
         Degree of the piecewise polynomials; 3 = cubic.
     penalty_order : int, default=2
-        Order of the differences that are penalised; 2 leaves straight lines free.
+        Order of the differences that are penalised; 2 leaves straight lines unpenalised.
     knots : {"uniform", "quantile"}, default="uniform"
-        Whether the inner knots are equally spaced, or at quantiles of the data.
+        Whether the inner knots are equally spaced or at quantiles of the data.
     domain : tuple of two floats, default=None
         `(start, end)` that the knots span, in units of pseudotime; `None` = the range of the data.
 
     Attributes
     ----------
     penalty_ : ndarray of shape (n_features * n_splines, n_features * n_splines)
-        Penalty matrix `S`: `beta' S beta` measures roughness. Its rank is `n_splines - penalty_order` a column.
+        Penalty matrix `S`: `beta' S beta` measures roughness. Its rank is `n_splines - penalty_order` per column.
     bases_ : list of ndarray
         The knots of each column, `(n_splines + degree + 1,)`.
     n_features_in_ : int
@@ -47,8 +47,8 @@ class BSplineSmoother(Smoother):
     Notes
     -----
     With uniform knots the penalty is `D'D`, `D` the matrix of differences of order `penalty_order` [1]_, as in mgcv's
-    "ps" basis and in pyGAM. With unequal knots, differences are weighted by the knots' distances, so that the penalty
-    still leaves polynomials of degree below `penalty_order` free [2]_.
+    "ps" basis and in pyGAM. For unequal knots, differences are weighted by the knots' distances, so that polynomials of
+    degree below `penalty_order` remain unpenalised [2]_.
 
     References
     ----------
@@ -101,11 +101,11 @@ class BSplineSmoother(Smoother):
             inside = x[(x >= start) & (x <= end)]
             levels = np.linspace(0, 1, n_intervals + 1)[1:-1]
             placed = np.quantile(inside if len(inside) else x, levels) if n_intervals > 1 else np.array([])
-            # intervals of very unequal length would give a singular basis, and a penalty that rounding spoils
+            # intervals of very unequal length would make the basis singular and the penalty inaccurate
             least = 0.1 * (end - start) / n_intervals
             placed = np.clip(placed, start + least, end - least)
             inner = np.concatenate([[start], placed, [end]])
-            inner = _spread(inner, least)
+            inner = _separated(inner, least)
         below = inner[0] - (inner[1] - inner[0]) * np.arange(self.degree, 0, -1)
         above = inner[-1] + (inner[-1] - inner[-2]) * np.arange(1, self.degree + 1)
         return np.concatenate([below, inner, above])
@@ -119,9 +119,9 @@ class BSplineSmoother(Smoother):
             slopes = sparse.csr_matrix(_slopes_at(np.array([start, end]), knots, self.degree))
             step = sparse.diags_array(x[outside] - inside[outside])
             at_end = (x[outside] > end).astype(int)
-            places = (outside, np.arange(len(outside)))
-            spread = sparse.csr_matrix((np.ones(len(outside)), places), (len(x), len(outside)))
-            design = design + spread @ (step @ slopes[at_end])
+            positions = (outside, np.arange(len(outside)))
+            to_rows = sparse.csr_matrix((np.ones(len(outside)), positions), (len(x), len(outside)))
+            design = design + to_rows @ (step @ slopes[at_end])
         return sparse.csr_matrix(design)
 
     def _penalty(self, knots: np.ndarray) -> np.ndarray:
@@ -149,8 +149,8 @@ def _slopes_at(x: np.ndarray, knots: np.ndarray, degree: int) -> np.ndarray:
     return lower @ steps
 
 
-def _spread(knots: np.ndarray, least: float) -> np.ndarray:
-    """Return increasing knots at least `least` apart, with the ends in place."""
+def _separated(knots: np.ndarray, least: float) -> np.ndarray:
+    """Return increasing knots that are at least `least` apart; the first and last knot do not move."""
     forward = np.maximum.accumulate(knots - least * np.arange(len(knots))) + least * np.arange(len(knots))
     ceiling = knots[-1] - least * np.arange(len(knots))[::-1]
     return np.concatenate([[knots[0]], np.minimum(forward, ceiling)[1:-1], [knots[-1]]])

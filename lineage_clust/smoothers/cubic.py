@@ -14,22 +14,22 @@ from .base import DOMAIN, Smoother, size
 class CubicSplineSmoother(Smoother):
     """Natural cubic regression splines (mgcv's "cr").
 
-    Coefficients are the curve's values at the knots, and the penalty is the integral of its squared second derivative.
-    Outside of the domain, curves go on as straight lines.
+    The coefficients are the values of the curve at the knots, and the penalty is the integral of its squared second
+    derivative. Outside the domain, curves are extrapolated linearly.
 
     Parameters
     ----------
     n_splines : int, default=20
-        Number of knots, and of basis functions, of a column; at least 3.
+        Number of knots and of basis functions per column; at least 3.
     knots : {"quantile", "uniform"}, default="quantile"
-        Whether knots lie at quantiles of the data (as mgcv places them) or at equal distances.
+        Whether knots are at quantiles of the data (as in mgcv) or equally spaced.
     domain : tuple of two floats, default=None
         `(start, end)`, the first and the last knot, in units of pseudotime; `None` = the range of the data.
 
     Attributes
     ----------
     penalty_ : ndarray of shape (n_features * n_splines, n_features * n_splines)
-        Penalty matrix; straight lines are free.
+        Penalty matrix; straight lines are unpenalised.
     bases_ : list of ndarray
         The knots of each column.
     n_features_in_ : int
@@ -85,21 +85,21 @@ class CubicSplineSmoother(Smoother):
 class CyclicSplineSmoother(Smoother):
     """Cyclic cubic regression splines (mgcv's "cc"): value and two derivatives agree at both ends of the period.
 
-    For processes that come back to where they began, such as the cell cycle.
+    For periodic processes such as the cell cycle.
 
     Parameters
     ----------
     n_splines : int, default=20
-        Number of basis functions of a column; there are `n_splines + 1` knots, of which the last is the first again.
+        Number of basis functions per column. There are `n_splines + 1` knots; the last is identified with the first.
     knots : {"uniform", "quantile"}, default="uniform"
-        Whether the inner knots are equally spaced, or at quantiles of the data.
+        Whether the inner knots are equally spaced or at quantiles of the data.
     domain : tuple of two floats, default=None
         `(start, end)` of one period, in units of pseudotime; `None` = the range of the data.
 
     Attributes
     ----------
     penalty_ : ndarray of shape (n_features * n_splines, n_features * n_splines)
-        Integral of the squared second derivative over the period; constants are free.
+        Integral of the squared second derivative over the period; constants are unpenalised.
     bases_ : list of ndarray
         The knots of each column.
     n_features_in_ : int
@@ -147,7 +147,7 @@ class CyclicSplineSmoother(Smoother):
 
 
 def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placement: str) -> np.ndarray:
-    """Return increasing knots from the start to the end of the domain; quantiles are of the distinct values."""
+    """Return increasing knots from the start to the end of the domain; quantiles are those of the distinct values."""
     start, end = domain
     uniform = np.linspace(start, end, n_knots)
     if placement == "uniform" or n_knots < 3:
@@ -157,7 +157,7 @@ def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placem
         return uniform
     knots = np.quantile(distinct, np.linspace(0, 1, n_knots))
     knots[0], knots[-1] = start, end
-    # nearly coincident knots would make the basis singular, and a penalty that rounding spoils
+    # nearly coincident knots would make the basis singular and the penalty inaccurate
     least = 0.1 * (end - start) / n_knots
     steps = least * np.arange(n_knots)
     knots = np.maximum.accumulate(knots - steps) + steps
@@ -165,7 +165,7 @@ def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placem
 
 
 def _cardinal_rows(x, knots, values: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-    """Return rows that give the spline at `x` from its coefficients.
+    """Return rows that map the coefficients to the spline at `x`.
 
     Parameters
     ----------
@@ -174,7 +174,8 @@ def _cardinal_rows(x, knots, values: np.ndarray, curvature: np.ndarray) -> np.nd
     knots
         `(n_knots,)`.
     values, curvature
-        `(n_knots, n_splines)`: the spline's values and second derivatives at the knots, by coefficients.
+        `(n_knots, n_splines)`: values and second derivatives of the spline at the knots as functions of the
+        coefficients.
     """
     left = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
     gap = (knots[left + 1] - knots[left])[:, None]
@@ -197,7 +198,7 @@ def _natural_system(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cyclic_system(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `B` and `D` of a period; the last gap leads back to the first knot."""
+    """Return `B` and `D` for a period; the last interval ends at the first knot."""
     n_splines = len(gaps)
     bands, differences = np.zeros((n_splines, n_splines)), np.zeros((n_splines, n_splines))
     for knot in range(n_splines):

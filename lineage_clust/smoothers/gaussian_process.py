@@ -1,4 +1,4 @@
-"""Gaussian process: a kernel's functions as a basis, its prior as the penalty."""
+"""Gaussian-process smoother: kernel functions as a basis, the prior precision as the penalty."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..utils.constraints import Constraints, number, one_of
 from .base import DOMAIN, Smoother, size
 
 _RELATIVE_RANK = 1e-10
-_FAR = 1e50  # length scales, at which a kernel has long been 0 and squares still are finite
-_JITTER = 1e-6  # variance added at each landmark, in units of the kernel's; Mellon's default
+_FAR = 1e50  # distance in length scales at which kernels are 0 and squares are finite
+_JITTER = 1e-6  # variance added at each landmark, in units of the kernel's variance; Mellon's default
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class _LandmarkBasis:
 
 
 class GaussianProcessSmoother(Smoother):
-    """Gaussian-process prior on the curve, by landmarks (the model of Palantir's and Mellon's trends).
+    """Gaussian-process prior on the curve with landmarks (as in Palantir and Mellon).
 
     The basis spans the functions `k(., landmark)`; its columns are the leading modes of the kernel over the landmarks,
     scaled so that the penalty is the identity. Ridge regression on it with `lambda` is the posterior mean of a Gaussian
-    process with noise variance `lambda` (in units of the kernel's variance); REML then estimates the noise instead of
-    fixing it.
+    process with noise variance `lambda` (in units of the kernel's variance); REML estimates the noise variance instead
+    of fixing it.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class GaussianProcessSmoother(Smoother):
     Attributes
     ----------
     penalty_ : ndarray of shape (n_modes, n_modes)
-        The identity, over all columns.
+        The identity matrix.
     bases_ : list
         Landmarks and modes of each column.
     n_features_in_ : int
@@ -55,12 +55,12 @@ class GaussianProcessSmoother(Smoother):
     -----
     ``k(r) = (1 + a + a^2 / 3) exp(-a)``, ``a = sqrt(5) r / length_scale`` ("matern52"), or ``exp(-(r /
     length_scale)^2 / 2)`` ("rbf"), with `r` the distance [1]_. The landmark approximation is the subset of regressors
-    [1]_, section 8.3.1, with a variance of 1e-6 added at each landmark. Far from the landmarks, curves go back to the
+    [1]_, section 8.3.1, with a variance of 1e-6 added at each landmark. Far from the landmarks, curves revert to the
     model's intercept.
 
-    Palantir's `compute_gene_trends(ls=, sigma=)` is a process of mean zero with a landmark at each of its 500 grid points:
-    ``GaussianProcessSmoother(length_scale=ls, n_landmarks=500)`` with ``GAM(smoothing=sigma**2, fit_intercept=False)``, on
-    the cells of its branch with weights of 1.
+    Palantir's `compute_gene_trends(ls=, sigma=)` is a process of mean zero with landmarks at its 500 grid points:
+    ``GaussianProcessSmoother(length_scale=ls, n_landmarks=500)`` with ``GAM(smoothing=sigma**2, fit_intercept=False)``,
+    fitted to the cells of the branch with unit weights.
 
     References
     ----------
@@ -100,7 +100,7 @@ class GaussianProcessSmoother(Smoother):
         landmarks = np.linspace(*self._domain_of(x), self.n_landmarks)
         values, vectors = np.linalg.eigh(self._kernel(landmarks, landmarks))
         kept = values > _RELATIVE_RANK * values[-1]
-        # eigenvectors have no sign of their own: fix it, so that a basis is the same everywhere
+        # the sign of eigenvectors is arbitrary: fix it so that the basis is reproducible
         vectors = vectors[:, kept][:, ::-1]
         vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])] < 0, -1, 1)
         return _LandmarkBasis(landmarks, float(self.length_scale), vectors / np.sqrt(values[kept][::-1] + _JITTER))

@@ -1,4 +1,4 @@
-"""How models are called: what a class does not have or take is not asked of it; see :mod:`lineage_clust.contracts`."""
+"""Calls of models that use only what a class supports; see :mod:`lineage_clust.contracts`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..utils.checking import shortened
 
 
 def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=None, offset=None) -> None:
-    """Fit a model in place, with as much of what there is as its `fit` takes.
+    """Fit a model in place with the arguments that its `fit` supports.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=N
     weights
         `(n_cells,)`.
     smoother, penalty, offset
-        Further arguments. An offset is handed over in any case, if there is one.
+        Further arguments. An offset is always passed if it is not `None`.
     """
     keywords: dict[str, Any] = {}
     if takes(model.fit, "sample_weight"):
@@ -48,12 +48,12 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=N
 
 
 def expression_for(model: Any, Y):
-    """Return expression `(n_cells, n_genes)` in a form that a model takes: sparse, or read in blocks, if it says so.
+    """Return expression `(n_cells, n_genes)` in a form that the model supports: dense, sparse, or read in blocks.
 
     Raises
     ------
     MemoryError
-        If expression in a file is needed in memory, and exceeds the memory budget.
+        If expression in a file must be loaded and exceeds the memory budget.
     """
     takes_sparse = takes_sparse_expression(model)
     if isinstance(Y, BlockedExpression):
@@ -66,14 +66,14 @@ def expression_for(model: Any, Y):
 
 
 def predict_model(model: Any, X, n_genes: int | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the means and standard errors `(n_rows, n_genes)` of a model; `None` if it has no standard errors.
+    """Return the means and standard errors `(n_rows, n_genes)` of a model; the latter `None` if the model has none.
 
-    `n_genes=None` takes as many as there are.
+    `n_genes=None` accepts any number of genes.
 
     Raises
     ------
     ValueError
-        If what the model predicts has another shape.
+        If the prediction has another shape.
     """
     asked = {"return_std": True} if takes(model.predict, "return_std") else {}
     found = model.predict(readable_by(model, X), **asked)
@@ -83,13 +83,14 @@ def predict_model(model: Any, X, n_genes: int | None) -> tuple[np.ndarray, np.nd
 
 
 def failures_of(model: Any, n_genes: int) -> dict[int, str]:
-    """Return the reasons by position of genes that a model could not fit; none if it does not say."""
+    """Return the reasons, by position, for genes that a model could not fit; empty if it does not report them."""
     failed = fitted_value(model, "failed_")
     if failed is None:
         return {}
     if not isinstance(failed, Mapping) or any(key not in range(n_genes) for key in failed):
         raise TypeError(
-            f"failed_ of {type(model).__name__} must be a dictionary from the positions of genes, 0 to {n_genes - 1}, to "
+            f"failed_ of {type(model).__name__} must be a dictionary from the positions of genes, 0 to {n_genes - 1}, "
+            f"to "
             f"reasons; got {shortened(failed)}."
         )
     return {int(gene): str(reason) for gene, reason in failed.items()}

@@ -1,4 +1,4 @@
-"""What the draws of very many trends say of their shapes, in one compiled loop; what it is is said in `intervals`."""
+"""Compiled loop for the shape statistics of draws of many trends, see `intervals`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..utils.compiling import compiled
 
 @compiled
 def find_direction(values, turn_share, rounding):
-    """Return which way a trend `(n_points,)` goes, and the point at which it is highest."""
+    """Return the direction of a trend `(n_points,)` and the position of its maximum."""
     lowest, highest, largest, top = values[0], values[0], abs(values[0]), 0
     for point in range(1, len(values)):
         value = values[point]
@@ -44,7 +44,7 @@ def find_direction(values, turn_share, rounding):
 
 @compiled
 def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least, most, moved, along):
-    """Write what draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)` say of them.
+    """Compute shape statistics from draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)`.
 
     Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least` and `most` `(n_draws, n_genes)`
     directions, peaks as points of the grid, and ranges of the draws, into `moved` and `along` `(n_genes, n_points)` the mean

@@ -1,4 +1,4 @@
-"""Trends drawn anew: from their posterior, or from half of the cells; resolution, confidence and shapes rest on them."""
+"""Samples of trends from their posterior, or refits to halves of the cells, for confidence and shape intervals."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .side_by_side import arranged_by_name, seed_of
 from .trends import Trends
 
 MOST_DRAWS = 40
-_N_PAIRS = 3  # of complementary halves: a model without a posterior is fitted anew to each
+_N_PAIRS = 3  # complementary halves; a model without a posterior is refitted to each half
 _N_SHAPE_DRAWS = 40
-_BLOCK = 2**21  # values of draws that are held together for intervals of shapes
+_BLOCK = 2**21  # values of draws in memory at a time for intervals of shapes
 
 
 def can_draw(fits: Sequence[FittedLineage]) -> bool:
-    """Return whether every model that was fitted has a posterior."""
+    """Return whether every fitted model has a posterior."""
     return all(has_posterior(group.model) for fit in fits for group in fit.groups)
 
 
@@ -41,16 +41,16 @@ def posterior_draws(
     n_draws: int = MOST_DRAWS,
     random_state: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Yield trends `(n_genes, n_points)` drawn from the posterior, lineages side by side.
+    """Yield posterior samples of the trends `(n_genes, n_points)`, with lineages concatenated.
 
-    The draws of a gene do not depend on its place among the others, nor those of a lineage on its place among lineages.
+    Samples do not depend on the order of genes or lineages.
 
     Parameters
     ----------
     fits
-        One a lineage.
+        One per lineage.
     genes
-        Which genes, in which order.
+        Names of the genes, in the order of the rows.
     n_draws
         Number of draws.
     random_state
@@ -84,22 +84,23 @@ def half_sample_draws(
     genes: Sequence[str],
     random_state: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Yield trends `(n_genes, n_points)` of random halves of the cells, lineages side by side.
+    """Yield trends `(n_genes, n_points)` refitted to random halves of the cells, with lineages concatenated.
 
     Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection with
-    error control: another look at stability selection, JRSS B 75, 55-80). They do not depend on the order of the cells. A
-    gene that cannot be fitted in a half keeps its trend; a half in which none can is left out.
+    error control: another look at stability selection, JRSS B 75, 55-80). Halves do not depend on the order of the
+    cells. A gene that cannot be fitted in a half keeps its original trend; a half in which no gene can be fitted is
+    skipped.
 
     Parameters
     ----------
     fits
-        One a lineage.
+        One per lineage.
     lineages
-        The cells that were fitted.
+        The fitted cells.
     refit
-        Fits a lineage as it was fitted.
+        Function that fits a lineage with the original settings.
     genes
-        Which genes, in which order.
+        Names of the genes, in the order of the rows.
     random_state
         Seed.
     """
@@ -111,7 +112,7 @@ def half_sample_draws(
         first_half[order] = generator.permutation(n_obs) < n_obs // 2
         for half in (first_half, ~first_half):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", LineageClustWarning)  # said of all cells already
+                warnings.simplefilter("ignore", LineageClustWarning)  # already raised in the original fit
                 try:
                     again = [refit(cells_of(lineage, half)) for lineage in lineages]
                 except ValueError:
@@ -122,9 +123,9 @@ def half_sample_draws(
 def scaled(
     draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], scale: object, *, by_name: bool = True
 ) -> Iterator[np.ndarray]:
-    """Yield drawn trends of some genes scaled as :meth:`lineage_clust.Trends.scaled` does.
+    """Yield samples of trends scaled by :meth:`lineage_clust.Trends.scaled`.
 
-    With `by_name`, lineages come in the order of their names, as a clusterer sees them.
+    With `by_name`, lineages are sorted by name, as in the input of the clusterer.
     """
     for values in draws:
         drawn = Trends(values, trends.grid, list(genes), grid_lineage=trends.grid_lineage)
@@ -141,16 +142,16 @@ def scaled_posterior_draws(
     *,
     by_name: bool = True,
 ) -> Iterator[np.ndarray]:
-    """Yield scaled trends of some genes drawn from the posterior, as many as a clusterer may ask for; see `scaled`."""
+    """Yield scaled posterior samples of the trends of some genes, for a clusterer; see `scaled`."""
     draws = posterior_draws(fits, genes, MOST_DRAWS, random_state=seed)
     return scaled(draws, trends, genes, scale, by_name=by_name)
 
 
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list[pd.DataFrame]:
-    """Return, for each lineage, how well the shapes of the trends are known, one row a gene.
+    """Return intervals of the shapes of the trends for each lineage, one row per gene.
 
-    See :func:`lineage_clust.trends.intervals.uncertainty`. Genes are drawn in blocks, sorted by name, so that the order in
-    which they come does not matter.
+    See :func:`lineage_clust.trends.intervals.uncertainty`. Genes are sampled in blocks, sorted by name, so that results
+    do not depend on their order.
     """
     n_values = _N_SHAPE_DRAWS * len(genes) * sum(len(fit.trends.grid) for fit in fits)
     n_blocks = min(len(genes), 1 + n_values // _BLOCK)
@@ -174,7 +175,7 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], rando
 
 
 def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
-    """Return the lineage with some of the cells only; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
+    """Return the lineage restricted to some of the cells; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
     inside = kept[lineage.cells]
     pseudotime, weights, matrix, columns = lineage.whole
     return replace(
@@ -190,7 +191,7 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
 
 
 def _canonical_cells(lineages: Sequence[Lineage]) -> np.ndarray:
-    """Return an order of all cells that does not hang on how they are listed: by pseudotime, weight and expression."""
+    """Return the canonical order of all cells, by pseudotime, weight and expression."""
     keys = []
     for lineage in sorted(lineages, key=lambda one: str(one.name)):
         totals = np.zeros(len(lineage.whole[0]))
@@ -204,7 +205,7 @@ def _canonical_cells(lineages: Sequence[Lineage]) -> np.ndarray:
 
 
 class _Rows:
-    """Some rows of a matrix, of which only one column at a time is asked for (by callbacks)."""
+    """Some rows of a matrix, accessed one column at a time (by callbacks)."""
 
     def __init__(self, matrix, rows: np.ndarray):
         self._matrix, self._rows = matrix, rows

@@ -1,4 +1,4 @@
-"""How trends are fitted: components and settings, kept for fitting other genes or cells in the same way."""
+"""Components and settings for fitting trends, stored to fit other genes or cells in the same way."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .lineage_fit import FittedLineage, fit_trends
 
 @dataclass(frozen=True)
 class TrendFitter:
-    """Smoother, model and what chooses the cells of each gene.
+    """Smoother, model and the settings that select the cells of each gene.
 
     Attributes
     ----------
     smoother, model
-        Unfitted, as :func:`lineage_clust.trends.pairing.resolve_pair` returns them.
+        Unfitted components, from :func:`lineage_clust.trends.pairing.resolve_pair`.
     n_points
-        Of the grid of a lineage.
+        Number of grid points per lineage.
     callback, filter_cells, prepare_kwargs
-        What chooses the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
+        Selection of the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
     n_jobs, backend
-        Parallel jobs, for models that work gene by gene.
+        Parallel jobs, for models that fit each gene separately.
     show_progress_bar
-        Whether long work shows a bar.
+        Whether to show progress bars.
     """
 
     smoother: Any
@@ -42,7 +42,7 @@ class TrendFitter:
     show_progress_bar: bool
 
     def fit(self, lineage: Lineage) -> FittedLineage:
-        """Return the trends of the genes of a lineage."""
+        """Fit the trends of the genes of a lineage."""
         name = "trends" if lineage.name is None else f"trends of {lineage.name}"
         with progress_bars(self.show_progress_bar):
             return fit_trends(
@@ -59,14 +59,16 @@ class TrendFitter:
             )
 
     def with_basis(self, fitted: Any) -> TrendFitter:
-        """Return a fitter whose smoother keeps the basis of a fitted one."""
+        """Return a fitter whose smoother keeps the fitted basis."""
         return replace(self, smoother=fixed_basis(fitted, self.smoother))
 
 
 def check_callback(callback: Any, covariates: Any = None, offset: Any = None) -> None:
-    """Raise an error unless `callback` is a function or a mapping of functions, and goes with the other parameters."""
+    """Raise an error unless `callback` is a function or a mapping of functions that suits the other parameters."""
     for one in entries(callback):
         if one is not None and not callable(one):
             raise TypeError(f"callback must be a function or a mapping of functions; got {one!r}.")
     if callback is not None and (covariates is not None or offset is not None):
-        raise ValueError("A callback chooses cells of its own, so covariates and offset cannot go with it.")
+        raise ValueError(
+            "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
+        )

@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 
 
 class GeneTrend:
-    """The trend of one gene along one lineage; holds arrays, no AnnData.
+    """The trend of one gene along one lineage, stored as arrays without AnnData.
 
     Parameters
     ----------
     gene, lineage : str
-        What it is the trend of.
+        Names of the gene and the lineage.
     x_all, y_all, w_all : array-like of shape (n_cells,), optional
-        Pseudotime, expression and lineage weight of all cells; weights are 1 if they are left out.
+        Pseudotime, expression and lineage weight of all cells; weights default to 1.
     smoother, model : estimators, optional
-        Components that `fit` takes clones of; `None` = `BSplineSmoother()` and `GAM()`.
+        Components, which `fit` clones; `None` = `BSplineSmoother()` and `GAM()`.
 
     Attributes
     ----------
     gene, lineage : str
-        What it is the trend of.
+        Names of the gene and the lineage.
     x_all, y_all, w_all : ndarray of shape (n_cells,) or None
         Pseudotime, expression and lineage weight of all cells.
     x, y, w : ndarray of shape (n_used,) or None
-        Of the cells that are fitted.
+        Pseudotime, expression and weights of the fitted cells.
     x_test : ndarray of shape (n_points,)
         Grid of pseudotime.
     y_test : ndarray of shape (n_points,)
         Trend on the grid, once fitted.
     conf_int : ndarray of shape (n_points, 2) or None
-        95 % interval of the trend, if the model has one.
+        Pointwise 95 % confidence interval of the trend; `None` if the model provides none.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class GeneTrend:
     """
 
     drawn_by: ClassVar[Callable[[GeneTrend, Axes | None], Axes]]
-    """Draws a trend; `lineage_clust.plotting`, which knows how, sets it when it is imported."""
+    """Plots a trend; set by `lineage_clust.plotting` on import."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class GeneTrend:
             self.w_all = np.ones(len(self.x_all))
         sizes = [None if values is None else len(values) for values in (self.x_all, self.y_all, self.w_all)]
         if len(set(sizes)) > 1:
-            raise ValueError(f"x_all, y_all and w_all must have one value a cell; they have {sizes}.")
+            raise ValueError(f"x_all, y_all and w_all must have one value per cell; their lengths are {sizes}.")
         absent: np.ndarray | None = None
         self.x = self.y = self.w = self.x_test = self.y_test = self.conf_int = absent
         self._asked = (smoother, model)
@@ -103,31 +103,32 @@ class GeneTrend:
         n_points: int = 200,
         **ignored: Any,
     ) -> Self:
-        """Choose the cells to fit and the grid.
+        """Select the cells to fit and the grid.
 
         Parameters
         ----------
         time_range, endpoint, endpoint_threshold, weight_threshold, n_points
-            As of :class:`lineage_clust.TrendClusterer`.
+            As in :class:`lineage_clust.TrendClusterer`.
         filter_cells : float, default=None
-            Cells with expression of at most this value are left out.
+            Cells with expression of at most this value are excluded.
         **ignored
-            What else a callback was given (gene, lineage, keys) has no bearing here.
+            Further keywords that callbacks receive (gene, lineage, keys); not used.
 
         Returns
         -------
         GeneTrend
-            Itself.
+            The trend.
 
         Raises
         ------
         ValueError
-            If no cell is left.
+            If no cell remains.
         """
         if self.x_all is None or self.y_all is None or self.w_all is None:
             raise ValueError(
-                f"The trend of {self.gene!r} holds no cells, and cannot be prepared anew. Take it from "
-                "TrendClusterer.gene_trends(adata), whose trends hold theirs, or make one: GeneTrend(gene, lineage, x_all, "
+                f"The trend of {self.gene!r} has no cells and cannot be prepared. Get it from "
+                f"TrendClusterer.gene_trends(adata), which includes the cells, or create one: GeneTrend(gene, "
+                f"lineage, x_all, "
                 "y_all, w_all)."
             )
         check_number("filter_cells", filter_cells, or_none=True)
@@ -146,7 +147,7 @@ class GeneTrend:
         if filter_cells is not None:
             used &= y > filter_cells
         if not used.any():
-            raise ValueError(f"No cell is left in [{start:g}, {end:g}] with filter_cells={filter_cells!r}.")
+            raise ValueError(f"No cell remains in [{start:g}, {end:g}] with filter_cells={filter_cells!r}.")
         self.x, self.y, self.w = x[used], y[used], w[used]
         self.x_test = np.linspace(start, end, n_points)
         self.y_test = self.conf_int = None
@@ -155,11 +156,11 @@ class GeneTrend:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether the cells to fit and the grid are chosen."""
+        """Whether the cells to fit and the grid are selected."""
         return self._chosen() is not None
 
     def _chosen(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-        """Return pseudotime, expression and weights of the cells to fit, and the grid; None before they are chosen."""
+        """Return pseudotime, expression and weights of the cells to fit, and the grid; None before `prepare`."""
         if self.x is None or self.y is None or self.w is None or self.x_test is None:
             return None
         return self.x, self.y, self.w, self.x_test
@@ -170,7 +171,7 @@ class GeneTrend:
         Returns
         -------
         GeneTrend
-            Itself.
+            The trend.
         """
         from .group_fit import fit_group
 
@@ -193,7 +194,7 @@ class GeneTrend:
         return self._evaluate(as_vector("x_test", x_test))[0]
 
     def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
-        """Return the pointwise interval `(n_points, 2)` of the trend; None if the model has none."""
+        """Return the pointwise confidence interval `(n_points, 2)`; None if the model provides none."""
         grid, _ = self._on_grid()
         check_share("level", level)
         return self._interval(grid if x_test is None else as_vector("x_test", x_test), level)
@@ -214,7 +215,7 @@ class GeneTrend:
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw cells (if held), trend and interval; returns the Axes."""
+        """Plot cells (if available), trend and interval; return the Axes."""
         self._on_grid()
         return type(self).drawn_by(self, ax)
 
@@ -225,18 +226,18 @@ class GeneTrend:
 
     @staticmethod
     def read(path: str | Path) -> GeneTrend | FailedTrend:
-        """Read a trend that :meth:`write` wrote (a pickle: read only files you trust)."""
+        """Read a trend written by :meth:`write` (a pickle: read only files you trust)."""
         data = as_path(path).read_bytes()
         try:
             trend = pickle.loads(data)
-        except Exception as error:  # a damaged pickle raises anything
+        except Exception as error:  # a damaged pickle can raise any exception
             raise ValueError(f"{str(path)!r} is not a file of GeneTrend.write, or it is damaged ({error}).") from error
         if not isinstance(trend, (GeneTrend, FailedTrend)):
-            raise ValueError(f"{str(path)!r} holds a {type(trend).__name__}, not a trend.")
+            raise ValueError(f"{str(path)!r} contains a {type(trend).__name__}, not a trend.")
         return trend
 
     def _adopt(self, group, column: int) -> None:
-        """Take over the fit of a group of genes."""
+        """Use the fit of a group of genes."""
         self._smoother, self._model, self._column, self._asked = group.smoother, group.model, column, group.asked
         if has_method(group.model, "take_genes"):
             self._model, self._column = group.model.take_genes([column]), 0
@@ -264,7 +265,7 @@ class GeneTrend:
         return np.column_stack([mean - half, mean + half])
 
     def _on_grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return grid and trend, or raise an error if it is not fitted."""
+        """Return the grid and the trend, or raise an error if the trend is not fitted."""
         if not self._fitted or self.x_test is None or self.y_test is None:
             raise ValueError(f"The trend of {self.gene!r} is not fitted. Call prepare() and fit() first.")
         return self.x_test, self.y_test
@@ -275,16 +276,16 @@ class GeneTrend:
 
 
 class FailedTrend:
-    """Stands for a gene that could not be fitted: false in tests, and raises its cause when used.
+    """Placeholder for a gene that could not be fitted: falsy, and raises the cause when used.
 
     Attributes
     ----------
     gene, lineage : str
         What failed.
     stage : str
-        Where: "prepare", "fit" or "predict".
+        Step that failed: "prepare", "fit" or "predict".
     reason : str
-        Why.
+        Cause of the failure.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""All fitted trends, as a mapping that builds each when it is asked for."""
+"""All fitted trends, as a mapping that builds each trend on access."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class GeneTrends(Mapping):
     Parameters
     ----------
     fits : sequence of FittedLineage
-        One a lineage. A single trajectory without a name goes by "".
+        One per lineage. A single trajectory without a name has the key "".
     lineages : sequence of Lineage, optional
-        As read, in the same order: trends then hold their cells.
+        The lineages in the same order; trends then contain their cells.
     prepare_kwargs : dict, optional
-        How the cells were chosen.
+        Settings for the selection of cells.
     """
 
     def __init__(self, fits, lineages=None, prepare_kwargs=None):
@@ -36,7 +36,7 @@ class GeneTrends(Mapping):
 
     @property
     def fits(self) -> list:
-        """The fitted lineages that the trends are built from."""
+        """The fitted lineages from which the trends are built."""
         return list(self._fits.values())
 
     def __getitem__(self, gene: str) -> dict[str, GeneTrend | FailedTrend]:
@@ -65,7 +65,7 @@ class GeneTrends(Mapping):
         return trend
 
     def with_data(self, lineages, prepare_kwargs=None) -> GeneTrends:
-        """Return the same trends, holding the cells of lineages that were read again."""
+        """Return the same trends with the cells of lineages that were read again."""
         return GeneTrends(self.fits, lineages, prepare_kwargs)
 
     def _with_cells(self, gene: str, name: str, group) -> GeneTrend:

@@ -1,4 +1,4 @@
-"""Genes that share cells and model: one fit for all of them."""
+"""Joint fit of genes that share cells and model."""
 
 from __future__ import annotations
 
@@ -38,34 +38,32 @@ _COLUMNS = {
 }
 
 
-_RESOLVED = (
-    1e-6  # of the spread of expression: what is less is rounding of iterations, and explains 1e-12 of the variance
-)
+_RESOLVED = 1e-6  # relative to the standard deviation of expression; smaller changes are rounding errors of iterations
 _LESS_THAN_NOTHING = "explains less than a constant does"
 
 
 @dataclass(frozen=True)
 class GroupFit:
-    """Genes that were fitted together: same cells, same model.
+    """Results of genes that were fitted together: same cells, same model.
 
     Attributes
     ----------
     genes
-        Their names, failed ones included, in the order of the model's targets.
+        Names of the genes, including failed ones, in the order of the model's targets.
     grid
         `(n_points,)` pseudotime.
     values, se
         `(n_genes, n_points)` trends and standard errors (or `None`).
     table
-        What the model says of each gene.
+        Results of the model for each gene.
     failed
         Reason by position.
     smoother, model
         As fitted.
     n_covariates
-        Columns of the design after the smoother's.
+        Number of columns of the design after those of the smoother.
     asked
-        Smoother and model as asked for, unfitted.
+        Unfitted smoother and model.
     """
 
     genes: list[str]
@@ -90,9 +88,9 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
     Y
         `(n_cells, n_genes)` expression.
     grid
-        `(n_points,)` pseudotime of the trends; the smoother's domain is its span unless it has one.
+        `(n_points,)` pseudotime of the trends; the default domain of the smoother is the range of the grid.
     smoother, model
-        Components, which are fitted in place; the smoother may be "passthrough".
+        Components, fitted in place; the smoother may be "passthrough".
     genes
         Names of the columns of `Y`.
     covariates, offset
@@ -107,7 +105,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
     if lacks_domain(smoother):
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
     if isinstance(model, RegressorModel):
-        # iterative solvers stop early: in time order their result is one and the same
+        # iterative solvers stop early: sorting by time makes their result reproducible
         order = np.argsort(x, kind="stable")
         x, w, Y = x[order], w[order], Y[order]
         covariates = None if covariates is None else covariates[order]
@@ -139,15 +137,15 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
 
 
 def failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(None, None)) -> GroupFit:
-    """Return the fit of genes that all failed, each with its reason."""
+    """Return the result for genes that all failed, with their reasons."""
     values = np.full((len(genes), len(grid)), np.nan)
     return GroupFit(genes, grid, values, None, _table(None, genes), reasons, smoother, model, n_covariates, asked)
 
 
 def fixed_basis(fitted, smoother):
-    """Return a smoother that keeps the basis of a fitted one when it is fitted to other cells.
+    """Return a smoother that keeps the fitted basis when it is fitted to other cells.
 
-    Knots at quantiles, landmarks and the like are then those of the first fit.
+    Knots, landmarks and similar quantities are then those of the first fit.
     """
     if isinstance(fitted, str) or is_mapping(fitted) or not has_method(fitted, "transform"):
         return smoother
@@ -159,14 +157,14 @@ def fixed_basis(fitted, smoother):
 
 
 def design_rows(smoother, model, times: np.ndarray, n_covariates: int = 0):
-    """Return what a fitted model needs to predict at some pseudotimes, covariates at their weighted average."""
+    """Return the design for predictions at given pseudotimes, with covariates at their weighted mean."""
     if model.reads == "pseudotime":
         return times[:, None]
     return _append(_basis(smoother, times), np.zeros((len(times), n_covariates)) if n_covariates else None)
 
 
 def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str | None = None) -> None:
-    """Raise a ValueError if there are fewer distinct pseudotimes than the penalty leaves polynomials free."""
+    """Raise a ValueError if there are fewer distinct pseudotimes than unpenalised polynomials."""
     needed = n_times_needed(smoother)
     found = len(np.unique(x))
     if found < needed:
@@ -180,20 +178,20 @@ def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str
 
 
 def copied(smoother):
-    """Return an unfitted copy of a smoother; "passthrough" as it is."""
+    """Return an unfitted copy of a smoother; "passthrough" is returned unchanged."""
     return smoother if isinstance(smoother, str) else clone(smoother)
 
 
 def _basis(smoother, times: np.ndarray):
     if isinstance(smoother, str):
         return times[:, None]
-    with config_context(transform_output="default"):  # a table cannot be sparse
+    with config_context(transform_output="default"):  # DataFrames cannot be sparse
         basis = smoother.transform(times[:, None])
     basis = basis if sparse.issparse(basis) else np.asarray(basis)
     if basis.ndim != 2 or basis.shape[0] != len(times):
         raise ValueError(
-            f"transform of {type(smoother).__name__} must return one row a time and one column a curve, ({len(times)}, "
-            f"n_splines); what it returned has shape {basis.shape}."
+            f"transform of {type(smoother).__name__} must return one row per time and one column per basis function, "
+            f"({len(times)}, n_splines); the returned shape is {basis.shape}."
         )
     return basis
 
@@ -207,10 +205,10 @@ def _append(design, columns):
 
 
 def _levelled(values: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Return trends `(n_genes, n_points)`, those exactly constant that vary by no more than their fit resolves.
+    """Return trends `(n_genes, n_points)` in which variation below the resolution of the fit is set to 0.
 
-    A constant is judged by the spread `(n_genes,)` of the expression that was fitted, and not by the trend's own values:
-    of a gene without expression, iterations leave a trend of 1e-10, whose shape would be that of their rounding.
+    Variation is compared with the standard deviation `(n_genes,)` of the fitted expression and not with the values of
+    the trend: for a gene without expression, iterations leave a trend of about 1e-10, whose shape is a rounding error.
     """
     values, varies = np.array(values, dtype=float), np.ptp(values, axis=1)
     flat = (varies > 0) & (varies <= np.where(spread == 0, np.inf, _RESOLVED * spread))
@@ -219,7 +217,7 @@ def _levelled(values: np.ndarray, spread: np.ndarray) -> np.ndarray:
 
 
 def _table(model, genes: list[str]) -> pd.DataFrame:
-    """Return what the model says of each gene; a fit that did not succeed is no evidence, and has no p-value."""
+    """Return the results of the model for each gene; fits that did not converge have no p-value."""
     index = pd.Index(genes, name="gene")
     columns = {name: reported(model, key, default, len(genes)) for name, (key, default) in _COLUMNS.items()}
     table = pd.DataFrame(columns, index=index)

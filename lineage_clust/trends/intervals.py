@@ -1,4 +1,4 @@
-"""How well the shape of a trend is known: intervals of its times and its range, from draws of the trend."""
+"""Confidence intervals for the shape of a trend (times and range), from draws of the trend."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _WORTHWHILE = 2**14  # values of trends with tens of draws: for fewer, numba tak
 def uncertainty(
     values: np.ndarray, draws: np.ndarray | Iterable[np.ndarray], grid: np.ndarray, level: float = 0.9
 ) -> pd.DataFrame:
-    """Return how well shapes are known: intervals of times and amplitudes, and how many draws go the same way.
+    """Return intervals of times and amplitudes, and the proportion of draws with the same direction.
 
-    What an interval is meant to hold is the peak, onset, half-maximum time and range of the true trend (the expected
-    expression of the lineage's cells at each pseudotime) over the range of `grid`. The value of the trend itself, as
-    :func:`lineage_clust.trends.shapes.shapes` gives it, is always inside, and no interval leaves the grid.
+    The target of each interval is the peak, onset, half-maximum time or range of the true trend (the expected
+    expression of the lineage's cells at each pseudotime) over the range of `grid`. The estimate from
+    :func:`lineage_clust.trends.shapes.shapes` is always inside its interval, and no interval leaves the grid.
 
     Parameters
     ----------
     values
         `(n_genes, n_points)` trends.
     draws
-        `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: trends drawn from what is known of them.
+        `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: posterior samples of the trends.
     grid
         `(n_points,)` pseudotime.
     level
-        Probability with which an interval should hold the truth.
+        Nominal coverage probability.
 
     Returns
     -------
@@ -45,26 +45,26 @@ def uncertainty(
 
     Notes
     -----
-    With `a = 1 - level`, the tails of an interval are `a / 2` and `a / 2` where its two ends err alike. An end that is
-    conservative for a reason given below has a tail of `a`.
+    With `a = 1 - level`, both tails of an interval have probability `a / 2` where the errors are symmetric. An end that
+    is conservative for a reason given below has a tail of `a`.
 
     - **peak**: quantiles of the peaks of the draws.
-    - **amplitude**: the range of a curve that is known with errors is too large, and that of a draw, which has the errors
-      twice, more so. Draws are therefore compared at the trend's own extremes, and the upper end is a quantile (tail `a`)
-      of these differences: extremes were taken for their errors too, so that they are rarely too close together. Where
-      other times could as well be the extremes, the differences are too large on the whole. The lower end is therefore
-      the quantile (tail `a / 2`) of the difference between the *lowest* value that a draw's errors give the trend's top, at
-      any time that may be the top, and the highest that they give its bottom; a time may be the top if the trend is not
-      significantly (`a`, one-sided) below its maximum there. Bounds of maxima are made to hold in this way where several
-      points tie [1]_ [2]_.
-    - **onset, half_max**: at the true time, the trend's distance from its start less the share of the range is 0. The
-      interval begins at the first time at which this difference is not significantly negative, and ends at the first time
-      at which it is significantly positive; its standard error is that of the draws, its range the mean of the lower
-      ones above for the beginning, and that of the trend for the end. The draws' own times would not do: the first time at
-      which a noisy curve passes a bound is too early. For the same reason the beginning is conservative (tail `a`). The
-      end has a tail of `a / 2` for the half-maximum and of `a / 4` for the onset: smoothing rounds off the foot of a steep
-      rise, so that trends move too early there, and standard errors know of that bias only what it is on average over the
-      curve [3]_ [4]_.
+    - **amplitude**: the range of an estimated curve is biased upwards, and that of a draw, which contains the errors
+      twice, even more. Draws are therefore compared at the extremes of the estimate, and the upper end is a quantile
+      (tail `a`) of these differences: extremes are selected for their errors, so that they are rarely too close
+      together. If other times could be the extremes, the differences are too large. The lower end is therefore the
+      quantile (tail `a / 2`) of the difference between the *lowest* value of the maximum under a draw's errors, over
+      all candidate times of the maximum, and the highest value of the minimum; a time is a candidate if the trend is
+      not significantly (`a`, one-sided) below its maximum there. Such bounds on maxima are valid if several points are
+      tied [1]_ [2]_.
+    - **onset, half_max**: at the true time, the distance of the trend from its start minus the fraction of the range is
+      0. The interval starts at the first time at which this difference is not significantly negative, and ends at the
+      first time at which it is significantly positive. Its standard error is that of the draws; its range is the mean
+      of the lower ranges above for the start, and that of the trend for the end. Quantiles of the draws' times are not
+      used, because the first time at which a noisy curve passes a bound is biased downwards. For the same reason the
+      start is conservative (tail `a`). The end has a tail of `a / 2` for the half-maximum and of `a / 4` for the onset:
+      smoothing flattens the foot of a steep rise, so that trends change too early there, and standard errors include
+      this bias only on average over the curve [3]_ [4]_.
 
     References
     ----------
@@ -111,13 +111,13 @@ def uncertainty(
 
 
 def _quantiles(drawn: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds `(n_genes,)` beyond each of which a further draw is with the probability `tail`."""
+    """Return the lower and upper quantiles `(n_genes,)` with tail probability `tail` for a new draw."""
     lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0, method="weibull")
     return lower, upper
 
 
 def _moved_by(share: float, values: np.ndarray, found: dict[str, np.ndarray], span: np.ndarray) -> np.ndarray:
-    """Return by how many standard errors each trend is farther from its start than a share of its range `(n_genes,)`."""
+    """Return the z-score of the distance of each trend from its start minus a fraction of its range `(n_genes,)`."""
     moved, error = values - values[:, :1], (found["most"] - np.ptp(values, axis=1))
     least = np.finfo(float).tiny
     both = []
@@ -136,7 +136,7 @@ def _first_reached(scores: np.ndarray, grid: np.ndarray, bound: float) -> np.nda
 
 
 def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
-    """Return what draws `(n_draws, n_genes, n_points)` say of trends; see `compiled_shapes.measure`."""
+    """Return shape statistics of trends from draws `(n_draws, n_genes, n_points)`; see `compiled_shapes.measure`."""
     rows, top, bottom = np.arange(len(values)), values.argmax(axis=1), values.argmin(axis=1)
     span, errors = values[rows, top] - values[rows, bottom], draws - values
     at_top, at_bottom = errors[:, rows, top][..., None], errors[:, rows, bottom][..., None]
@@ -158,13 +158,13 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
 
 
 def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
-    """Return what `_look` does."""
+    """Compiled version of `_look`."""
     codes = {name: np.empty(draws.shape[:2], dtype=np.int64) for name in ("ways", "peak")}
     ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most")}
     errors = {name: np.empty(values.shape) for name in ("moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
     loop = compiled()
-    assert loop is not None  # it was asked for before
+    assert loop is not None  # checked by the caller
     loop.measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
     return found
 

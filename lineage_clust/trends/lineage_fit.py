@@ -1,4 +1,4 @@
-"""From a lineage to the trends of its genes: smoothers and models put together."""
+"""Fit the trends of the genes of a lineage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .trends import Trends
 
 @dataclass(frozen=True)
 class FittedLineage:
-    """The trends along one lineage, and the groups that they were fitted in."""
+    """The trends along one lineage, and the groups of genes that were fitted together."""
 
     name: str | None
     trends: Trends
@@ -28,14 +28,14 @@ class FittedLineage:
 
     @property
     def model(self):
-        """The fitted model; one by gene if genes were fitted in several groups."""
+        """The fitted model; a dictionary by gene if genes were fitted in several groups."""
         if len(self.groups) == 1:
             return self.groups[0].model
         return {gene: group.model for group in self.groups for gene in group.genes}
 
     @property
     def smoother(self):
-        """The fitted smoother; one by gene if genes were fitted in several groups."""
+        """The fitted smoother; a dictionary by gene if genes were fitted in several groups."""
         if len(self.groups) == 1:
             return self.groups[0].smoother
         return {gene: group.smoother for group in self.groups for gene in group.genes}
@@ -52,13 +52,13 @@ def fit_trends(
     lineage
         As read by :func:`lineage_clust.lineage.read_lineage`.
     smoother, model
-        Unfitted components, of which clones are fitted; `model` may be a mapping by gene and lineage.
+        Unfitted components, which are cloned; `model` may be a mapping by gene and lineage.
     n_points
         Number of grid points.
     callback, filter_cells, prepare_kwargs
-        What chooses the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
+        Selection of the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
     n_jobs, backend
-        Parallel jobs, for models that work gene by gene.
+        Parallel jobs, for models that fit each gene separately.
     progress
         Wraps the iterable of groups of genes, e.g. a progress bar.
 

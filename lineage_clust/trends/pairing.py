@@ -1,4 +1,4 @@
-"""Smoother and model: their defaults, and whether they fit together."""
+"""Smoother and model: defaults and compatibility."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def model_of(component: object) -> Any:
 
 
 def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
-    """Return a model that fits many genes: one of ours as it is, another regressor wrapped.
+    """Return a model that fits many genes; other regressors are wrapped.
 
     A model of ours declares what it reads as class data: `reads = "design"` or `reads = "pseudotime"`.
     """
@@ -59,7 +59,7 @@ def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
 
 
 def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None) -> tuple[Any, Any]:
-    """Return smoother and model to fit, after checking that they can be put together.
+    """Return the smoother and the model to fit, after checking that they are compatible.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def families(model: object) -> list[tuple[str | None, str | None]]:
 
 
 def smoother_for(model: object, smoother: object) -> object:
-    """Return a copy of the smoother for one of several models: a pipeline makes its own basis."""
+    """Return a copy of the smoother for one of several models; a pipeline has its own basis."""
     if isinstance(model, Pipeline) or isinstance(smoother, str):
         return PASSTHROUGH
     return clone(smoother)
@@ -132,7 +132,8 @@ def _check_pair(smoother: object, model: object, covariates, offset) -> None:
     name, reads = type(model).__name__, reads_of(model)
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
-            f"A Pipeline as model gets pseudotime itself and makes its own basis; got smoother={type(smoother).__name__} "
+            f"A Pipeline as model gets pseudotime itself and makes its own basis; got "
+            f"smoother={type(smoother).__name__} "
             "as well. Leave smoother out (smoother=None)."
         )
     if covariates is not None and reads == "pseudotime":

@@ -27,7 +27,7 @@ class Cells:
     matrix
         `(n_cells, n_genes)` expression of all genes of the lineage in these cells, or `(n_cells, 1)` of one gene.
     covariates, offset
-        Of these cells, or `None`.
+        Covariates and offset of these cells, or `None`.
     key
         Equal for genes that can be fitted together.
     """
@@ -47,7 +47,7 @@ class Cells:
 
 
 class _Stack:
-    """Expression of genes that share cells but were prepared one by one."""
+    """Expression of genes that share cells but were prepared separately."""
 
     def __init__(self):
         self.columns: dict[int, np.ndarray] = {}
@@ -60,23 +60,24 @@ class _Stack:
 def prepared_cells(
     lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
 ) -> tuple[list[Cells | None], dict[int, str]]:
-    """Return the cells of every gene, and the reasons of genes that could not be prepared.
+    """Return the cells of every gene, and the reasons for genes that could not be prepared.
 
     Parameters
     ----------
     lineage
         As read.
     n_points
-        Number of grid points, which are the same for all genes.
+        Number of grid points, which is the same for all genes.
     callback
         `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and lineage.
     filter_cells
-        Cells in which a gene's expression is at most this are left out for that gene; `None` = none.
+        Cells in which a gene's expression is at most this value are excluded for that gene; `None` = all cells are
+        used.
     prepare_kwargs
         Further keywords for the callback.
     """
     if isinstance(lineage.expression, BlockedExpression) and (callback is not None or filter_cells is not None):
-        lineage.expression.check_fits_dense()  # every gene keeps cells of its own
+        lineage.expression.check_fits_dense()  # every gene has separate cells
     if callback is not None:
         return _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs)
     if filter_cells is None:
@@ -88,7 +89,7 @@ def prepared_cells(
     failed: dict[int, str] = {}
     for gene in range(len(lineage.genes)):
         y = column_values(lineage.expression, gene)
-        kept = ~(y <= filter_cells)  # NaN is kept: the model says so of the gene
+        kept = ~(y <= filter_cells)  # NaN is kept and reported by the model
         if not kept.any():
             failed[gene] = f"prepare: no cell has expression above filter_cells={filter_cells:g}"
             cells.append(None)
@@ -113,7 +114,7 @@ def prepared_cells(
 
 
 def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
-    """Return the covariates of some cells, without those that do not vary among them, if their effects can be told apart."""
+    """Return the covariates that vary among some cells, if their effects are identifiable."""
     if lineage.covariates is None:
         return None
     columns = lineage.covariates[kept]
@@ -168,7 +169,7 @@ def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:
         raise ValueError(f"the callback returned the trend of another gene ({trend.gene!r})")
     x, y, w, own_grid = chosen
     if len(x) != len(y) or len(x) != len(w) or len(x) == 0:
-        raise ValueError(f"x, y and w must have one value a cell; they have {len(x)}, {len(y)} and {len(w)}")
+        raise ValueError(f"x, y and w must have one value per cell; they have {len(x)}, {len(y)} and {len(w)}")
     if len(own_grid) != len(grid) or not np.allclose(own_grid, grid):
         raise ValueError("the callback changed the grid; all genes of a lineage share one. Set time_range and n_points")
 

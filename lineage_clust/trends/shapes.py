@@ -1,4 +1,4 @@
-"""The shape of a trend: which way it goes, when it moves and peaks, and by how much."""
+"""The shape of a trend: direction, amplitude, and the times of onset, half-maximum and peak."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 
 DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex", "two peaks", "three peaks")
 MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
-ROUNDING = 1e-10  # of the largest value: a trend that varies by less is constant
-TURN_SHARE = 0.2  # of the range: a smaller way back is no turn
+ROUNDING = 1e-10  # relative to the largest value; a trend that varies by less is constant
+TURN_SHARE = 0.2  # fraction of the range; smaller reversals are not turning points
 
 
 def is_constant(values: np.ndarray) -> np.ndarray:
-    """Return which trends `(n_genes, n_points)` vary by no more than rounding of their values.
+    """Return which trends `(n_genes, n_points)` are constant up to rounding errors.
 
     Examples
     --------
@@ -25,14 +25,14 @@ def is_constant(values: np.ndarray) -> np.ndarray:
 
 
 def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the pseudotimes `(n_genes,)` at which trends `(n_genes, n_points)` are highest, the first if several."""
+    """Return the pseudotimes `(n_genes,)` of the first maximum of trends `(n_genes, n_points)`."""
     return grid[np.argmax(values, axis=-1)]
 
 
 def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
-    """Return when each trend has first moved from where it starts by shares of its range, `(n_genes,)` for each share.
+    """Return the first times at which each trend has changed by given fractions of its range, `(n_genes,)` each.
 
-    Between two points of the grid a trend is taken for a straight line.
+    Changes are relative to the start of the trend. Trends are interpolated linearly between grid points.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
 
 
 def half_max_flank(values: np.ndarray) -> np.ndarray:
-    """Return whether each trend is above or below its start when it has moved by half of its range: 1, -1, 0 if constant.
+    """Return whether each trend is above (1) or below (-1) its start at its half-maximum time; 0 if constant.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def half_max_flank(values: np.ndarray) -> np.ndarray:
 
 
 def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """Return when transient trends have gone half of their range back from their extreme, `(n_genes,)`.
+    """Return the times at which transient trends have returned by half of their range from their extreme, `(n_genes,)`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndar
     Returns
     -------
     ndarray of shape (n_genes,)
-        NaN for trends that are not transient, or do not go so far back.
+        NaN for trends that are not transient or do not return that far.
 
     Examples
     --------
@@ -113,11 +113,11 @@ def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndar
 
 
 def _within_reach(asked: np.ndarray, farthest: np.ndarray) -> np.ndarray:
-    return np.minimum(asked, farthest)  # rounding may put half of the range out of reach
+    return np.minimum(asked, farthest)  # half of the range may be missed by rounding
 
 
 def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
-    """Return how far along the line from `before` to `after` the value `asked` is; 1 if there is no line between them.
+    """Return the position of `asked` on the line from `before` to `after`, from 0 to 1; 1 if the line does not rise.
 
     Examples
     --------
@@ -130,11 +130,12 @@ def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarra
 
 
 def direction(values: np.ndarray) -> np.ndarray:
-    """Return which way trends go, as positions in `DIRECTIONS`.
+    """Return the directions of trends, as positions in `DIRECTIONS`.
 
-    A trend is cut into rises and falls at its turning points; a way back of less than a fifth of the trend's range is no
-    turn. One piece is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient down". With more, it is
-    counted how often the trend is high, in between or at an end: "two peaks", "three peaks", more are "complex".
+    A trend is divided into rises and falls at its turning points; reversals of less than a fifth of its range are
+    ignored. A single rise or fall is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient
+    down". Trends with more pieces are named after the number of maxima, including those at the ends: "two peaks",
+    "three peaks", or "complex" for more.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def direction(values: np.ndarray) -> np.ndarray:
     ['up', 'down', 'transient up', 'transient down', 'two peaks', 'flat']
     """
     turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1))
-    along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # one point of all trends after the other
+    along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # grid points first
     high, low = along[0].copy(), along[0].copy()
     heading, first, pieces = (np.zeros(turn.shape, dtype=np.int8) for _ in range(3))
     for here in along[1:]:
@@ -173,10 +174,10 @@ def direction(values: np.ndarray) -> np.ndarray:
 
 
 def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
-    """Return direction, amplitude, and the times of peak, onset and half-maximum, one row a trend.
+    """Return direction, amplitude, and the times of peak, onset and half-maximum, one row per trend.
 
-    `half_max_flank` says whether the trend is "rising" or "falling" from its start at `half_max`, which a transient trend
-    that starts in between may pass on either side; `half_back` is when it has gone half of its range back.
+    `half_max_flank` is "rising" or "falling" if the trend is above or below its start at `half_max`; `half_back` is the
+    time at which a transient trend has returned by half of its range.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Several lineages side by side: nothing that is computed depends on the order in which they were named."""
+"""Concatenation of several lineages along the grid, so that results do not depend on their order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Columns = slice | np.ndarray
 
 
 def names_along(grid_lineage: np.ndarray | Sequence | None) -> list:
-    """Return the names of the lineages along the grid, in their order; `[None]` for one without a name.
+    """Return the names of the lineages in the order of the grid; `[None]` for one without a name.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def names_along(grid_lineage: np.ndarray | Sequence | None) -> list:
 
 
 def columns_of_each(grid_lineage: np.ndarray | Sequence | None) -> dict[Hashable, Columns]:
-    """Return where each lineage is along the grid, by name, in the order of the names; all of it for one without a name."""
+    """Return the columns of each lineage, sorted by name; all columns for one without a name."""
     if grid_lineage is None:
         return {None: slice(None)}
     every = np.asarray(grid_lineage)
@@ -29,7 +29,7 @@ def columns_of_each(grid_lineage: np.ndarray | Sequence | None) -> dict[Hashable
 
 
 def columns_by_name(grid_lineage: np.ndarray | Sequence | None) -> Columns:
-    """Return the columns in an order that does not hang on how the lineages were listed: by the lineages' names.
+    """Return the columns sorted by the names of the lineages.
 
     Examples
     --------
@@ -39,18 +39,18 @@ def columns_by_name(grid_lineage: np.ndarray | Sequence | None) -> Columns:
     each = columns_of_each(grid_lineage)
     if list(each) == names_along(grid_lineage):
         return slice(None)
-    places = np.arange(len(np.asarray(grid_lineage)))
-    return np.concatenate([places[columns] for columns in each.values()])
+    positions = np.arange(len(np.asarray(grid_lineage)))
+    return np.concatenate([positions[columns] for columns in each.values()])
 
 
 def arranged_by_name(values: np.ndarray, grid_lineage: np.ndarray | Sequence | None) -> np.ndarray:
-    """Return values `(..., n_points)` with the lineages in the order of their names: what clusterers see."""
+    """Return values `(..., n_points)` with lineages sorted by name, as in the input of clusterers."""
     columns = columns_by_name(grid_lineage)
     return values if isinstance(columns, slice) else np.ascontiguousarray(values[..., columns])
 
 
 def seed_of(random_state: int, name: str | None) -> int:
-    """Return the seed of one of several lineages; other names have other seeds, whatever their order.
+    """Return a seed for one of several lineages, derived from its name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The fitted trends of many genes along one or several lineages, as a value."""
+"""The fitted trends of many genes along one or several lineages, as a value object."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .shapes import is_constant, moved_times, peak_time
 from .side_by_side import arranged_by_name, columns_by_name, columns_of_each
 
 SCALES = ("zscore", "minmax")
-_LARGEST_PVALUE = 0.99  # in a combination
+_LARGEST_PVALUE = 0.99  # p-values above are truncated in combinations
 
 
 @dataclass(frozen=True)
 class Trends:
-    """Trends of genes on a grid of pseudotime; can be built by hand, plotted and compared without an estimator.
+    """Trends of genes on a grid of pseudotime, which can be created, plotted and compared without an estimator.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Trends:
     grid_lineage : ndarray of str, shape (n_points,), optional
         The lineage of each column.
     failed : dict of str to str
-        Reason by gene, for genes that have no trend (they are not among the rows).
+        Reason for each gene without a trend (not among the rows).
     table : DataFrame
-        One row a gene: edf, deviance_explained, pvalue, converged, lambda, note; what the model gave.
+        Results of the model, one row per gene: edf, deviance_explained, pvalue, converged, lambda, note.
 
     Examples
     --------
@@ -62,8 +62,8 @@ class Trends:
         genes = list(self.genes)
         if values.shape != (len(genes), len(grid)) or len(grid) == 0:
             raise ValueError(
-                f"values must have a row a gene and a column a grid point, ({len(genes)}, {len(grid)}), and at least one "
-                f"column; its shape is {values.shape}."
+                f"values must have one row per gene and one column per grid point, ({len(genes)}, {len(grid)}), and "
+                f"at least one column; its shape is {values.shape}."
             )
         if self.se is not None and np.shape(self.se) != values.shape:
             raise ValueError(f"se must have the shape of values, {values.shape}; it has {np.shape(self.se)}.")
@@ -71,13 +71,14 @@ class Trends:
             object.__setattr__(self, name, value)
 
     def scaled(self, scale: object = "zscore") -> np.ndarray:
-        """Return the trends `(n_genes, n_points)` made comparable between genes.
+        """Return the scaled trends `(n_genes, n_points)`.
 
         Parameters
         ----------
         scale : {"zscore", "minmax"}, None or sklearn transformer
-            "zscore": mean 0 and (population) standard deviation 1 over the grid; "minmax": between 0 and 1. A constant
-            trend becomes 0. A transformer sees the trends as columns, `(n_points, n_genes)`, and is cloned.
+            "zscore": mean 0 and (population) standard deviation 1 over the grid; "minmax": minimum 0 and maximum 1.
+            Constant trends become 0. A transformer is cloned and fitted to the trends as columns, `(n_points,
+            n_genes)`.
         """
         check_scale(scale)
         values = self.values
@@ -94,17 +95,17 @@ class Trends:
         return centred / np.where(flat, 1.0, spread)[:, None]
 
     def _shift_and_spread(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
-        values = arranged_by_name(self.values, self.grid_lineage)  # so that sums are the same to the last digit
+        values = arranged_by_name(self.values, self.grid_lineage)  # so that sums are bitwise reproducible
         if scale == "minmax":
             return values.min(axis=1), np.ptp(values, axis=1)
         with np.errstate(over="ignore"):
             return values.mean(axis=1), values.std(axis=1)
 
     def location_and_scale(self, scale: object = "zscore") -> tuple[np.ndarray, np.ndarray]:
-        """Return what :meth:`scaled` takes off each trend: `(n_genes,)` shift and spread.
+        """Return the location and scale `(n_genes,)` by which :meth:`scaled` standardises each trend.
 
-        A constant trend has no spread. For a transformer they are those of the line that leads best from the scaled trend
-        to the trend.
+        The scale of a constant trend is 0. For a transformer they are the coefficients of the linear regression of the
+        trend on the scaled trend.
         """
         if scale is None:
             return np.zeros(len(self.genes)), np.ones(len(self.genes))
@@ -120,15 +121,15 @@ class Trends:
     def peak(self) -> np.ndarray:
         """Return `(n_genes,)` pseudotimes at which the trends are highest (first maximum).
 
-        With several lineages, in the one in which the gene's trend has the largest range.
+        With several lineages, the lineage in which the trend has the largest range is used.
         """
         return self._where_it_moves_most(peak_time)
 
     def onset(self) -> np.ndarray:
-        """Return `(n_genes,)` pseudotimes at which each trend has first moved by 10 % of its range.
+        """Return the first pseudotimes `(n_genes,)` at which each trend has changed by 10 % of its range.
 
-        The move is measured from the trend's value at the start; with several lineages, in the one in which the gene's
-        trend has the largest range.
+        Changes are relative to the value at the start. With several lineages, the lineage in which the trend has the
+        largest range is used.
         """
         return self._where_it_moves_most(lambda values, grid: moved_times(values, grid, [0.1])[0])
 
@@ -160,16 +161,16 @@ class Trends:
 
 
 def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
-    """Return the trends of several lineages side by side, for the genes that have one in each.
+    """Concatenate the trends of several lineages, for the genes that have a trend in each of them.
 
-    Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages. Nothing but the order of columns
+    Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages. Only the order of columns
     depends on the order of the lineages.
 
     Notes
     -----
     P-values of lineages that share cells are dependent; the Cauchy combination allows for any dependence in its tail
-    [1]_. One above 0.99 counts as 0.99: a gene that does not vary in one lineage has p = 1 there, which would outweigh
-    any evidence in the others.
+    [1]_. P-values above 0.99 are set to 0.99, because p = 1, as for a gene that does not vary in one lineage, would
+    outweigh any evidence in the others.
 
     References
     ----------
@@ -205,7 +206,7 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
 
 
 def adjust(pvalue: np.ndarray) -> np.ndarray:
-    """Return Benjamini-Hochberg q-values; NaN stays NaN and is not counted.
+    """Return Benjamini-Hochberg q-values; NaN values are ignored.
 
     Examples
     --------
@@ -220,7 +221,7 @@ def adjust(pvalue: np.ndarray) -> np.ndarray:
 
 
 def check_scale(scale: object) -> None:
-    """Raise a ValueError unless `scale` is one that :meth:`Trends.scaled` takes."""
+    """Raise a ValueError unless `scale` is supported by :meth:`Trends.scaled`."""
     if scale is None or (isinstance(scale, str) and scale in SCALES) or has_method(scale, "fit_transform"):
         return
     raise ValueError(f"scale must be 'zscore', 'minmax', None or a scikit-learn transformer; got {scale!r}.")
@@ -230,6 +231,6 @@ def _cauchy_combination(pvalues: np.ndarray) -> np.ndarray:
     if len(pvalues) == 0:
         return np.zeros(0)
     clipped = np.clip(pvalues, 1e-300, _LARGEST_PVALUE)
-    # tan((1/2 - p) pi), which for tiny p is 1 / (p pi) to all digits
+    # tan((1/2 - p) pi), which equals 1 / (p pi) in double precision for tiny p
     scores = np.where(clipped < 1e-15, 1 / (clipped * np.pi), np.tan((0.5 - clipped) * np.pi)).mean(axis=1)
     return np.where(scores > 1e15, 1 / (np.maximum(scores, 1.0) * np.pi), 0.5 - np.arctan(scores) / np.pi)

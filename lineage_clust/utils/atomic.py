@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Atomic writing of a file."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Writer: TypeAlias = Callable[[Path], object]
 
 
 def write_whole(path: str | bytes | os.PathLike, writer: Writer) -> None:
-    """Have a file written beside its place, and put it there once it is complete.
+    """Write a file atomically: write to a temporary file in the same folder, then replace the target.
 
     Parameters
     ----------
     path
-        Of the file; an existing one is replaced, one behind a link too.
+        Path of the file; an existing file is replaced. Symbolic links are followed.
     writer
-        Gets the path to write to. If it raises or is interrupted, what was at `path` before is still there, and nothing
-        else.
+        Function of the path to write to. If it fails or is interrupted, the previous content of `path` is unchanged and
+        no temporary file remains.
 
     Raises
     ------
     OSError
-        If the file cannot be written; the error names it, and not the one beside it.
+        If the file cannot be written; the error names `path` and not the temporary file.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def write_whole(path: str | bytes | os.PathLike, writer: Writer) -> None:
 
 
 def target_of(path: Path) -> Path:
-    """Return the file that a path leads to, over links, or raise an OSError if that is something else than a file."""
+    """Resolve symbolic links; raise an OSError if the target is not a regular file."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(f"{str(path)!r} is a folder or a device, not a file. Pass the name of a file.")
@@ -56,12 +56,12 @@ def target_of(path: Path) -> Path:
 
 
 def beside(target: Path) -> Path:
-    """Return a new hidden name in the folder of a file."""
-    return target.with_name(f".{token_hex(8)}.part")  # short: the longest name that fits is not too long with it
+    """Return a new hidden file name in the same folder."""
+    return target.with_name(f".{token_hex(8)}.part")  # independent of the name, which may have the maximum length
 
 
 def write_draft(draft: Path, writer: Writer) -> None:
-    """Have a file written, and the system put it on the disk."""
+    """Write a file and flush it to disk."""
     with unhidden_interruptions():
         writer(draft)
     _flush(draft)
@@ -69,7 +69,7 @@ def write_draft(draft: Path, writer: Writer) -> None:
 
 @contextmanager
 def removed_on_failure(*drafts: Path) -> Iterator[None]:
-    """Remove files if what is done with them fails or is interrupted."""
+    """Remove files if the context fails or is interrupted."""
     try:
         yield
     except BaseException:
@@ -83,7 +83,7 @@ def removed_on_failure(*drafts: Path) -> Iterator[None]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have errors of the system name a file, and not its draft."""
+    """Make OS errors name the target file instead of the temporary file."""
     try:
         yield
     except BaseException as error:
@@ -93,14 +93,14 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _flush(path: Path) -> None:
-    """Have the system put a file on the disk, so that a crash does not leave an empty one in place of the old."""
+    """Flush a file to disk, so that a crash does not leave an empty file."""
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
 
 
 @contextmanager
 def unhidden_interruptions() -> Iterator[None]:
-    """Let an interruption arrive as what it is, though closing what it left half written fails as well (of zip files)."""
+    """Re-raise interruptions that are hidden by errors on closing incomplete (zip) files."""
     try:
         yield
     except Exception as error:
@@ -113,7 +113,7 @@ def unhidden_interruptions() -> Iterator[None]:
 
 
 def _error_number(error: BaseException) -> int | None:
-    """Return the system's number of an error; HDF5 has it in its text, of errors of several classes."""
+    """Return the errno of an error; HDF5 reports it in the message of several error classes."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     found = re.search(r"\berrno = (\d+)", str(error)) if isinstance(error, (OSError, RuntimeError)) else None

@@ -1,4 +1,4 @@
-"""Checks that several places share: each names the parameter, the value found and what to pass instead."""
+"""Shared validation functions; messages name the parameter, the value found and the allowed values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-_LARGEST = 1e100  # cubes of designs and weights are taken
+_LARGEST = 1e100  # cubes of designs and weights must be finite
 
 
 def check_flag(name: str, value: object) -> None:
-    """Raise a TypeError unless `value` is True or False: a text such as "False" would count as true.
+    """Raise a TypeError unless `value` is True or False; a string such as "False" would be truthy.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def check_share(name: str, value: object) -> None:
 
 
 def check_key(name: str, value: object) -> None:
-    """Raise a TypeError if `value` cannot be the name of a column or an entry, as a list of names cannot.
+    """Raise a TypeError if `value`, such as a list of names, cannot be the name of a column or an entry.
 
     Examples
     --------
@@ -53,13 +53,13 @@ def check_key(name: str, value: object) -> None:
     TypeError: time_key must be one name; got ['t'] of type list.
     """
     if not isinstance(value, Hashable):
-        own = getattr(value, "name", None)  # a column was passed for its name
+        own = getattr(value, "name", None)  # a column was passed instead of its name
         advice = f" Pass the name of the column, {own!r}." if isinstance(own, str) else ""
         raise TypeError(f"{name} must be one name; got {shortened(value)} of type {type(value).__name__}.{advice}")
 
 
 def as_path(value: Any) -> Path:
-    """Return the path of a file, or raise an error that says what was given instead.
+    """Convert a value to the path of a file, or raise an error.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def check_jobs(n_jobs: object) -> None:
 
 
 def check_seed(name: str, value: object) -> None:
-    """Raise a ValueError unless `value` seeds a generator; a generator that is passed in is not used.
+    """Raise a ValueError unless `value` is a valid seed; a generator that is passed is not advanced.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def check_seed(name: str, value: object) -> None:
 
 
 def as_numbers(name: str, values: object) -> np.ndarray:
-    """Return `values` as a float array, or raise a TypeError that says what they are.
+    """Return `values` as a float array, or raise a TypeError that shows them.
 
     Examples
     --------
@@ -119,34 +119,34 @@ def as_numbers(name: str, values: object) -> np.ndarray:
 
 
 def as_vector(name: str, values: object) -> np.ndarray:
-    """Return `values` as a float array of one dimension, or raise an error that says what they are."""
+    """Return `values` as a one-dimensional float array, or raise an error that shows them."""
     found = as_numbers(name, values)
     if found.ndim != 1:
-        raise ValueError(f"{name} must have one dimension, one value a cell; got shape {found.shape}.")
+        raise ValueError(f"{name} must have one dimension, with one value per cell; got shape {found.shape}.")
     return found
 
 
 def check_size(name: str, values) -> None:
-    """Raise a ValueError if products of an array, a sparse matrix or `None` are not finite, or vanish.
+    """Raise a ValueError if powers of the values of an array or sparse matrix (or `None`) overflow or underflow.
 
     Examples
     --------
     >>> check_size("sample_weight", np.array([0.0, 1e300]))
     Traceback (most recent call last):
-    ValueError: The largest value of sample_weight is 1e+300, whose powers floating point cannot hold. Divide it by its
+    ValueError: The largest value of sample_weight is 1e+300, whose powers overflow or underflow. Divide it by its
     largest value.
     """
     values = getattr(values, "data", None) if sparse.issparse(values) else values
     largest = max(float(values.max()), -float(values.min())) if values is not None and values.size else 0.0
     if largest and not 1 / _LARGEST <= largest <= _LARGEST:
         raise ValueError(
-            f"The largest value of {name} is {largest:.3g}, whose powers floating point cannot hold. Divide it by its "
-            "largest value."
+            f"The largest value of {name} is {largest:.3g}, whose powers overflow or underflow. Divide it by its "
+            f"largest value."
         )
 
 
 def shortened(value: object, length: int = 60) -> str:
-    """Return the representation of a value on one line, cut where it gets long.
+    """Return the representation of a value on one line, truncated if it is long.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Loops compiled by numba, the extra `fast`. Nothing is imported until a function is to be compiled."""
+"""Compilation of loops by numba (extra `fast`); numba is imported only when a function is compiled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 @cache
 def can_compile() -> bool:
-    """Return whether numba is installed, and works with the NumPy that is.
+    """Return whether numba is installed and compatible with the installed NumPy.
 
     Examples
     --------
@@ -25,12 +25,12 @@ def can_compile() -> bool:
 
 
 def compiled(function: Callable) -> Callable:
-    """Return a function that is compiled at its first call and kept on disk where possible; without numba, as it is."""
+    """Compile a function at its first call, cached on disk where possible; return it unchanged without numba."""
     if not can_compile():
         return function
     import numba
 
     try:
         return numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # nowhere to keep it
+    except RuntimeError:  # no writable cache directory
         return numba.njit(**_OPTIONS)(function)

@@ -1,8 +1,7 @@
-"""What parameters may be: one table per class, whose entries name the value that was found and what to pass instead.
+"""Parameter constraints: one table per class; error messages name the value found and the allowed values.
 
-A class has `_constraints`, a dictionary from the names of its parameters to what they may be, and calls
-:func:`check_constraints` when it is fitted; scikit-learn's `_parameter_constraints` are a precedent. What depends on several
-parameters is checked by the class itself afterwards.
+A class defines `_constraints`, a dictionary from parameter names to constraints, and calls :func:`check_constraints` in
+`fit`, similar to scikit-learn's `_parameter_constraints`. The class then checks combinations of parameters itself.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Constraint:
-    """What a parameter may be.
+    """Constraint on a parameter.
 
     Attributes
     ----------
     says
         The end of the sentence "name must be ...".
     holds
-        Function of the value that says whether it is allowed.
+        Function that returns whether a value is allowed.
     error
-        What is raised if it is not.
+        Exception class raised otherwise.
     advice
-        Function of the value that returns what else to say of it.
+        Function of the value that returns a hint to append to the message.
 
     Examples
     --------
@@ -43,19 +42,19 @@ class Constraint:
     advice: Callable[[Any], str] = lambda _: ""
 
     def check(self, name: str, value: object) -> None:
-        """Raise an error unless a value is allowed."""
+        """Raise an error if the value is not allowed."""
         if not self.holds(value):
             raise self.error(f"{name} must be {self.says}; got {value!r}.{self.advice(value)}")
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a function checks, which gets the name and the value."""
+    """Constraint checked by a function of the parameter's name and value."""
 
     function: Callable[[str, Any], None]
 
     def check(self, name: str, value: object) -> None:
-        """Raise an error unless a value is allowed."""
+        """Raise an error if the value is not allowed."""
         self.function(name, value)
 
 
@@ -63,14 +62,14 @@ Constraints = dict[str, Constraint | Checked]
 
 
 def check_constraints(estimator: Any, constraints: Constraints | None = None) -> None:
-    """Raise an error unless every parameter of an estimator is what its class says.
+    """Raise an error if a parameter of an estimator violates the constraints of its class.
 
     Parameters
     ----------
     estimator
-        Its parameters are read.
+        Estimator whose parameters are checked.
     constraints
-        By name; `None` = those of its class.
+        Constraints by parameter name; `None` = those of its class.
 
     Examples
     --------
@@ -84,12 +83,12 @@ def check_constraints(estimator: Any, constraints: Constraints | None = None) ->
 
 
 def is_integer(value: object) -> bool:
-    """Return whether a value is a whole number; True and False are not."""
+    """Return whether a value is an integer; booleans are not."""
     return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value is a real number; True, False and NaN are not.
+    """Return whether a value is a real number; booleans and NaN are not.
 
     Examples
     --------
@@ -101,7 +100,7 @@ def is_number(value: object) -> bool:
 
 
 def integer(least: int, most: int | None = None, *, or_none: bool = False, remark: str = "") -> Constraint:
-    """Return the constraint to an integer of at least, and at most, a bound."""
+    """Return the constraint to an integer between `least` and `most`."""
     bound = f"of at least {least}" if most is None else f"from {least} to {most:,}"
     return Constraint(
         f"{'None or ' if or_none else ''}an integer {bound}{remark}",
@@ -120,7 +119,7 @@ def positive_integer(or_none: bool = False) -> Constraint:
 
 
 def number(says: str, holds: Callable[[Any], bool], *, or_none: bool = False) -> Constraint:
-    """Return the constraint to a number for which a function holds; `says` does not mention None."""
+    """Return the constraint to a number for which `holds` is true; `says` does not mention None."""
     return Constraint(
         f"None or {says}" if or_none else says,
         lambda value: (or_none and value is None) or (is_number(value) and bool(holds(value))),
@@ -128,7 +127,7 @@ def number(says: str, holds: Callable[[Any], bool], *, or_none: bool = False) ->
 
 
 def one_of(options: Iterable[str], says: str | None = None) -> Constraint:
-    """Return the constraint to one of several words.
+    """Return the constraint to one of several strings.
 
     Examples
     --------

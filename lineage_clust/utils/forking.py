@@ -1,4 +1,4 @@
-"""Locks that processes may be forked beside: the child gets new ones, as the thread that held one stays in the parent."""
+"""Fork-safe locks: a forked child gets new locks, because the owning thread exists only in the parent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _locks: WeakSet[ProcessLock] = WeakSet()
 
 
 class ProcessLock:
-    """A lock among the threads of one process; it is free in a process that is forked while a thread holds it.
+    """A lock between threads that is released in a process forked while a thread holds it.
 
     Parameters
     ----------
     tidy : callable, optional
-        Called in the forked process: it puts right what the lock protects, which may be half changed.
+        Called in the forked process to restore the state protected by the lock, which may be inconsistent.
 
     Examples
     --------
@@ -35,11 +35,11 @@ class ProcessLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock.locked():  # else this thread has forked, and the process has got a new one
+        if self._lock.locked():  # otherwise the process was forked inside the context and has a new lock
             self._lock.release()
 
     def renew(self) -> None:
-        """Replace the lock by a free one."""
+        """Replace the lock with a new one."""
         held, self._lock = self._lock.locked(), threading.Lock()
         if held and self._tidy is not None:
             self._tidy()
@@ -50,5 +50,5 @@ def _renew_all() -> None:
         lock.renew()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+if hasattr(os, "register_at_fork"):  # not available on Windows
     os.register_at_fork(after_in_child=_renew_all)

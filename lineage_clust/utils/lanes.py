@@ -1,10 +1,11 @@
-"""Eight numbers at a time, for loops that numba compiles: it does not find by itself what a processor can do at once.
+"""SIMD vectors of eight doubles for loops compiled by numba, which does not vectorise these loops by itself.
 
-In Python, lanes are arrays of eight numbers, and masks arrays of eight truth values; compiled, they are a register each. They
-are loaded from the rows of arrays `(n, 8)` and stored there; `+ - * /`, comparisons and `&` go lane by lane.
+In Python, lanes are arrays of eight numbers and masks are boolean arrays of length eight; in compiled code, each is a
+SIMD register. They are loaded from and stored to the rows of arrays `(n, 8)`; `+ - * /`, comparisons and `&` are
+element-wise.
 
-What is compiled is kept on disk under the date of the file that holds the loop: after a change in this file, those with the
-loops have to be touched.
+numba caches compiled code by the modification time of the file that contains the loop: after changing this file, touch
+the files with the loops.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ N_LANES = 8
 
 
 def load(rows: np.ndarray, row: int) -> np.ndarray:
-    """Return a row.
+    """Load a row as lanes.
 
     Examples
     --------
@@ -30,17 +31,17 @@ def load(rows: np.ndarray, row: int) -> np.ndarray:
 
 
 def store(rows: np.ndarray, row: int, lanes: np.ndarray) -> None:
-    """Put lanes into a row."""
+    """Store lanes in a row."""
     rows[row] = lanes
 
 
 def spread(number: float) -> np.ndarray:
-    """Return the same number in every lane."""
+    """Broadcast a number to all lanes."""
     return np.full(N_LANES, number)
 
 
 def choose(mask: np.ndarray, lanes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return lanes where the mask holds, others elsewhere."""
+    """Select `lanes` where the mask is true and `others` elsewhere."""
     return np.where(mask, lanes, others)
 
 
@@ -55,19 +56,19 @@ def magnitude(lanes: np.ndarray) -> np.ndarray:
 
 
 def holds_anywhere(mask: np.ndarray) -> bool:
-    """Return whether a mask holds in any lane."""
+    """Return whether a mask is true in any lane."""
     return bool(np.any(mask))
 
 
 def line_up(n: int) -> np.ndarray:
-    """Return zeros `(n, 8)` of which every row is a line of the processor's cache, so that it is fetched by itself."""
+    """Return zeros `(n, 8)` whose rows are aligned to cache lines."""
     raw = np.zeros((n + 1) * N_LANES)
     start = (N_LANES - raw.ctypes.data // 8 % N_LANES) % N_LANES
     return raw[start : start + n * N_LANES].reshape(n, N_LANES)
 
 
 def _compile() -> None:
-    """Teach numba what these functions and operators are, piece by piece of LLVM's code."""
+    """Register these functions and operators with numba as LLVM intrinsics."""
     from llvmlite import ir
     from numba import types
     from numba.core import cgutils
@@ -116,7 +117,7 @@ def _compile() -> None:
         return types.void(rows, row, given), generate
 
     def piece(result, build):
-        """Return a function of one argument for compiled code."""
+        """Return an intrinsic of one argument."""
 
         @intrinsic
         def run(typing, one):
@@ -150,7 +151,7 @@ def _compile() -> None:
         bits = builder.bitcast(given, ir.IntType(N_LANES))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
-    def together(name):  # a product and a sum may become one instruction
+    def together(name):  # allows fused multiply-add
         return lambda builder, one, other: getattr(builder, name)(one, other, flags=("contract",))
 
     def compared(sign):

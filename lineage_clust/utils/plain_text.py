@@ -1,6 +1,6 @@
-"""Text as Python strings in arrays of dtype object, which every release of anndata writes to files.
+"""Text as arrays of dtype object, which every release of anndata can write.
 
-pandas 3 makes a type of its own of text. Releases of anndata before 0.12.7 can be installed beside it and cannot write it.
+pandas 3 has a separate string type, which releases of anndata before 0.12.7 cannot write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def text_index(names: Iterable[object], name: object = None) -> pd.Index:
 
 
 def text_categories(values: pd.Series | pd.Categorical) -> pd.Categorical:
-    """Return categories of text, of dtype object, of values that are text, categories or missing.
+    """Return a categorical with categories of dtype object.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def text_categories(values: pd.Series | pd.Categorical) -> pd.Categorical:
 
 
 def plain_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with its index, columns of text and categories of text as dtype object; else as it is.
+    """Return a table with string indices, columns and categories converted to dtype object.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Progress bars: where a caller asked for them and work takes over a second, silent otherwise."""
+"""Progress bars, shown on request for loops that take more than a second."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _SHOWN: ContextVar[bool] = ContextVar("lineage_clust_progress", default=False)
-_DELAY = 1.0  # seconds, before which no bar appears
+_DELAY = 1.0  # seconds before a bar appears
 
 
 @contextmanager
 def progress_bars(shown: bool) -> Iterator[None]:
-    """Let long loops inside show a bar, if this or an outer call says so; those of other threads and processes never do.
+    """Show progress bars of loops in this context, if enabled here or in an outer context; only in this thread.
 
     Examples
     --------
@@ -28,18 +28,18 @@ def progress_bars(shown: bool) -> Iterator[None]:
 
 
 def bar(items: Iterable, what: str, unit: str = "step", total: int | None = None) -> Iterable:
-    """Return what is to be iterated over, under a progress bar if bars are shown.
+    """Wrap an iterable in a progress bar if bars are shown.
 
     Parameters
     ----------
     items
-        Of the loop.
+        Iterable of the loop.
     what
-        What is done, for the bar's label.
+        Label of the bar.
     unit
-        What one item is.
+        Name of one item.
     total
-        Number of items, if they have no length.
+        Number of items, if the iterable has no length.
     """
     if not _SHOWN.get():
         return items

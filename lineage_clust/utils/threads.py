@@ -1,4 +1,4 @@
-"""How many threads work gets: small work one, for several would wait for each other longer than they compute."""
+"""Number of threads: small tasks use one thread, because synchronisation would dominate."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from functools import cache
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
-_SMALL = 2**24  # operations, or distances, at a time
+_SMALL = 2**24  # operations or distances per call
 _here = threading.local()
 
 
 def few_threads(size: float) -> AbstractContextManager:
-    """Return a context in which linear algebra and neighbour searches use one thread, if the work is small.
+    """Return a context in which linear algebra and neighbour searches use one thread if the task is small.
 
-    On a busy machine, threads of a pool that spin until all have arrived make small products take tens of times longer.
+    On a busy machine, spinning threads of a pool can slow small products by more than a factor of ten.
 
     Parameters
     ----------
     size
-        Number of operations of a single call.
+        Number of operations per call.
 
     Examples
     --------
@@ -35,9 +35,9 @@ def few_threads(size: float) -> AbstractContextManager:
 
 
 def available_threads() -> int:
-    """Return how many threads own loops may use: the cores that this process has, or fewer if `OMP_NUM_THREADS` says so.
+    """Return the number of threads to use: the available cores, or fewer if `OMP_NUM_THREADS` is set.
 
-    joblib's and dask's workers are told by that variable how many are theirs.
+    joblib and dask set this variable for their workers.
 
     Examples
     --------
@@ -49,10 +49,10 @@ def available_threads() -> int:
 
 
 def in_threads(function: Callable, tasks: Iterable) -> Iterator:
-    """Yield the results of tasks in their order; for functions that leave Python's lock while they compute.
+    """Yield the results of tasks in order, for functions that release the GIL.
 
-    Tasks of an iterator are made while others are done. In a thread of :func:`thread_pool` they are done one by one, for the
-    other threads are busy.
+    Tasks of an iterator are generated while others run. Inside a thread of :func:`thread_pool` the tasks run one by
+    one, because the other threads are busy.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def in_threads(function: Callable, tasks: Iterable) -> Iterator:
 
 
 def thread_pool(n_threads: int) -> ThreadPoolExecutor:
-    """Return threads that know that they are not alone.
+    """Return a thread pool whose threads are marked, so that nested calls of :func:`in_threads` stay serial.
 
     Examples
     --------
@@ -76,14 +76,14 @@ def thread_pool(n_threads: int) -> ThreadPoolExecutor:
     ...     list(pool.map(abs, [-1, 2]))
     [1, 2]
     """
-    return ThreadPoolExecutor(n_threads, initializer=_note)
+    return ThreadPoolExecutor(n_threads, initializer=_mark_thread)
 
 
-def _note() -> None:
+def _mark_thread() -> None:
     _here.is_one_of_several = True
 
 
 @cache
 def _pools() -> ThreadpoolController:
-    """Return what knows the process's thread pools; to look for them takes as long as a small search."""
+    """Return the controller of the process's thread pools; cached, because its creation is slow."""
     return ThreadpoolController()

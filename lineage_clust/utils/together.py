@@ -1,4 +1,4 @@
-"""Writing several files: all of them or none."""
+"""Atomic writing of several files: all or none."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from .atomic import Writer, beside, naming, removed_on_failure, target_of, write
 
 
 def write_together(files: Mapping[Path, Writer | None]) -> None:
-    """Have files written beside their places, and put them there once all are complete.
+    """Write files to temporary files in the same folders, and replace the targets once all are complete.
 
     Parameters
     ----------
     files
-        By path, what writes the file, see :func:`lineage_clust.utils.atomic.write_whole`; `None` = an existing file is
-        removed. If anything fails or is interrupted, all paths hold what they held before, and nothing is left beside
-        them.
+        Writer of each path, see :func:`lineage_clust.utils.atomic.write_whole`; `None` removes an existing file. If
+        anything fails or is interrupted, all paths keep their previous content and no temporary file remains.
 
     Raises
     ------
@@ -50,7 +49,7 @@ def write_together(files: Mapping[Path, Writer | None]) -> None:
 
 @contextmanager
 def folder_for(path: Path) -> Iterator[None]:
-    """Make a folder and those above it; those that were made are removed if what is done in them fails.
+    """Create a folder and its parents; created folders are removed if the context fails.
 
     Examples
     --------
@@ -68,14 +67,14 @@ def folder_for(path: Path) -> Iterator[None]:
         for folder in made:
             try:
                 folder.rmdir()
-            except OSError:  # it was not made, or somebody else put something there
+            except OSError:  # it was not created, or is not empty
                 break
         raise
 
 
 @contextmanager
 def _undone_on_failure() -> Iterator:
-    """Give a function that puts a draft in the place of a file (or removes the file); a failure undoes what it did."""
+    """Provide a function that replaces a file by a draft (or removes the file); changes are undone on failure."""
     kept: list[tuple[Path, Path | None]] = []
 
     def change(target: Path, draft: Path | None) -> None:
@@ -93,7 +92,7 @@ def _undone_on_failure() -> Iterator:
         yield change
     except BaseException:
         for target, backup in reversed(kept):
-            with suppress(OSError):  # the others are still to be put back
+            with suppress(OSError):  # continue with the other files
                 _put_back(target, backup)
         raise
     for _, backup in kept:
@@ -111,7 +110,7 @@ def _put_back(target: Path, backup: Path | None) -> None:
 
 
 def _keep(target: Path, backup: Path) -> None:
-    """Keep a file under a second name, without a moment in which it has none."""
+    """Keep a file under a second name; it exists under at least one name at any time."""
     try:
         os.link(target, backup)
     except OSError:  # a file system without links

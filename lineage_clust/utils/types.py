@@ -1,4 +1,4 @@
-"""The types that signatures name, for type checkers and readers."""
+"""Type aliases used in signatures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-# SciPy and pandas have no types of their own, so that all a checker can say of a matrix that may be sparse or a
-# DataFrame is that it is anything.
+# SciPy and pandas are untyped here, so that a matrix that may be sparse or a DataFrame is Any.
 Matrix: TypeAlias = Any
 Names: TypeAlias = str | Sequence[str] | None
-# One array, or with `return_std=True` and the like a tuple of arrays.
+# An array, or a tuple of arrays with `return_std=True` and similar options.
 Predicted: TypeAlias = Any
 Seed: TypeAlias = int | np.random.RandomState | None
 TimeRange: TypeAlias = float | tuple[float | None, float | None] | None

@@ -413,7 +413,7 @@ class FitOnly:
         ({"weights": None}, ValueError, "weights must be one of 'umap'"),
         ({"method": "louvain", "backend": "leidenalg"}, ValueError, "leidenalg has no Louvain algorithm"),
         ({"objective": "Surprise"}, ValueError, "Use backend='leidenalg' with it"),
-        ({"metric": "precomputed"}, ValueError, "metric='precomputed' is not possible"),
+        ({"metric": "precomputed"}, ValueError, "metric='precomputed' is not supported"),
         ({"metric": "euclid"}, ValueError, "got 'euclid'. Did you mean"),
         ({"metric": "correlation"}, ValueError, "metric='correlation' gives distances that are not finite"),
         ({"neighbors": 15}, TypeError, "neighbors must have fit_transform"),

@@ -138,9 +138,9 @@ def test_identical_rows_are_one_cluster(n_rows, parameters):
 
 def test_wrong_draws():
     X, _, _ = modules(2)
-    with pytest.raises(ValueError, match="finite array of shape"):
+    with pytest.raises(ValueError, match="finite array of the shape of X"):
         AUTO.fit(X, draws=[X[:5], X[:5]])
-    with pytest.raises(ValueError, match="draws holds no array. Pass at least one, or draws=None"):
+    with pytest.raises(ValueError, match="draws is empty. Pass at least one array, or draws=None"):
         AUTO.fit(X, draws=[])
     with pytest.raises(ValueError, match="finite array"):
         AUTO.fit(X, draws=[X, X * np.nan])
@@ -360,7 +360,7 @@ def test_confidence_has_its_errors():
     with pytest.raises(NotFittedError):
         GraphClusterer().confidence(draws())
     clusterer = GraphClusterer(resolution=0.05, random_state=0).fit(X)
-    with pytest.raises(ValueError, match="draws holds no array"):
+    with pytest.raises(ValueError, match="draws is empty"):
         clusterer.confidence([])
     with pytest.raises(ValueError, match="shape"):
         clusterer.confidence([X[:, :3]] * 2)

@@ -50,7 +50,7 @@ def test_why_is_about_the_next_number_and_the_bounds_of_the_fit():
 
 
 def test_why_of_a_number_beyond_all_that_was_looked_at():
-    assert curve([0.9], [0.1], [0.1], 2).why == "No partition into more than 2 was looked at."
+    assert curve([0.9], [0.1], [0.1], 2).why == "No partition into more than 2 clusters was evaluated."
 
 
 @given(st.integers(0, 10**6))

@@ -142,7 +142,7 @@ def test_a_fit_of_an_older_release_has_no_hierarchy():
     X, _, _ = noisy(bumps(2), [20, 20], 0.1)
     clusterer = GraphClusterer(5, random_state=0).fit(X)
     del clusterer.tree_
-    with pytest.raises(ValueError, match=r"kept no hierarchy\. Fit it again"):
+    with pytest.raises(ValueError, match=r"did not store the hierarchy\. Fit it again"):
         clusterer.cut(n_clusters=2)
 
 

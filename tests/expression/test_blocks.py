@@ -76,7 +76,7 @@ def test_choosing_twice_chooses_among_the_chosen(expression):
 
 
 def test_a_cell_cannot_be_chosen_twice_and_a_number_chooses_nothing(expression):
-    with pytest.raises(IndexError, match="chosen more than once"):
+    with pytest.raises(IndexError, match="selected more than once"):
         list(expression[[1, 1]].blocks())
     with pytest.raises(IndexError, match=r"For one, use \[\[i\]\]"):
         expression[3]
@@ -95,7 +95,7 @@ def test_more_than_the_budget_is_not_loaded(expression):
         expression.check_fits_dense()
         return
     with pytest.raises(
-        MemoryError, match=r"9 genes in 23 cells is needed in memory here, .* than memory_budget='200 bytes'"
+        MemoryError, match=r"9 genes in 23 cells must be loaded into memory, .* memory_budget='200 bytes'"
     ):
         expression.to_memory()
 
@@ -129,7 +129,7 @@ def test_a_closed_file_is_said_to_be_closed(tmp_path):
         expression = BlockedExpression(ad.io.sparse_dataset(file["X"]), memory_budget=3000)
         blocks = expression.blocks()
         next(blocks)
-    with pytest.raises(ValueError, match="was closed. Keep it open until the fit has ended"):
+    with pytest.raises(ValueError, match="was closed. Keep it open until the fit has finished"):
         list(blocks)
 
 

@@ -59,7 +59,7 @@ def test_own_weights_may_fall_with_time_to_little_more_than_half():
     times = np.linspace(0, 1, 1001)
     own = np.arange(1001) % 4 == 0
     weights = np.where(own, 1 - 0.45 * times, 0)
-    with pytest.warns(LineageClustWarning, match="fall along pseudotime") as caught:
+    with pytest.warns(LineageClustWarning, match="decrease along pseudotime") as caught:
         assert end_of(times, weights) == times[own].max()
     assert "%" not in str(caught[0].message)
 
@@ -97,7 +97,7 @@ def test_a_few_late_cells_with_full_weight_are_outliers(n_outliers):
     end = times[weights > 0].max()
     weights[[1600, 1650, 1700, 1900, 1950][:n_outliers]] = 1
     with pytest.warns(
-        LineageClustWarning, match=rf"ends at pseudotime 0.69.* Later cells .* \({n_outliers}, up to .* for outliers"
+        LineageClustWarning, match=rf"ends at pseudotime 0.69.* Later cells .* \({n_outliers}, up to .* as outliers"
     ):
         assert end_of(times, weights) == end
 
@@ -143,7 +143,7 @@ def test_a_reversed_pseudotime_is_named(seed):
     times, weights = committed(seed)
     assert end_of(times, weights) > 0.9
     with pytest.warns(
-        LineageClustWarning, match="'A' fall along pseudotime, from .* If pseudotime runs backwards, reverse"
+        LineageClustWarning, match="'A' decrease along pseudotime, from .* If pseudotime runs backwards, reverse"
     ):
         end_of(1 - times, weights)
 
@@ -159,7 +159,7 @@ def test_a_lineage_that_fades_says_how_much_lies_after_its_end():
 
 def test_weights_that_fall_at_once_do_not_collapse_the_range():
     times = np.linspace(0, 1, 1001)
-    with pytest.warns(LineageClustWarning, match="end at pseudotime 0.01, but it starts at 0.*backwards"):
+    with pytest.warns(LineageClustWarning, match="is at pseudotime 0.01, but the lineage starts at 0.*backwards"):
         assert end_of(times, np.where(times <= 0.01, 1, 0.3)) == 1.0
 
 

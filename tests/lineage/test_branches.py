@@ -34,7 +34,7 @@ def test_segments_are_lineages_and_several_are_a_path():
 
 def test_pseudotime_alone_says_that_it_mixes_branches_and_its_example_does_not():
     adata = dpt_cells()
-    with pytest.warns(LineageClustWarning, match=r"lie beside each other .*e.g. lineage='0, 2'"):
+    with pytest.warns(LineageClustWarning, match=r"overlap in pseudotime .*e.g. lineage='0, 2'"):
         lc.TrendClusterer(alpha=None).fit(adata)
     lc.TrendClusterer(alpha=None, lineage="0, 2", weight_threshold=(0.01, 0)).fit(adata)
 

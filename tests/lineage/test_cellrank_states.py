@@ -79,7 +79,7 @@ def without_neu():
 def test_a_subset_without_a_terminal_state_says_that_names_are_lost():
     whole, subset, fates = without_neu()
     with pytest.raises(
-        UnknownNameError, match=r"'Mono' is not there.*names of the 3 columns .* are lost: .*now 2"
+        UnknownNameError, match=r"'Mono' was not found.*names of the 3 columns .* are lost: .*of which 2 remain"
     ) as caught:
         find_weights(subset, "Mono", None, False)
     assert "after taking a subset" in str(caught.value)

@@ -55,7 +55,7 @@ def test_what_is_no_number_has_levels(values, levels):
 
 
 def test_complex_numbers_are_refused():
-    with pytest.raises(TypeError, match="Column 'z' holds complex numbers"):
+    with pytest.raises(TypeError, match="Column 'z' contains complex numbers"):
         numbers_or_levels(pd.Series([1j, 2.0], name="z"))
 
 

@@ -111,7 +111,7 @@ def test_identifiers_that_are_there_twice_are_refused():
          r"adata\.var\['other'\]: pass gene_symbols='other'"),
         (["Klf2"], {"gene_symbols": "feature_name"}, r"Did you mean 'Klf1'\?"),
         (["Klf1"], {"use_raw": True}, r"not in adata\.raw\.var_names\. 'Klf1' is in adata\.raw\.var\['feature_name'\]"),
-        (["ENSG1"], {"gene_symbols": "feature_nam"}, r"gene_symbols 'feature_nam' is not in var, which holds .*"
+        (["ENSG1"], {"gene_symbols": "feature_nam"}, r"gene_symbols 'feature_nam' is not in var, which has .*"
          r"Did you mean 'feature_name'\?"),
     ],
 )  # fmt: skip

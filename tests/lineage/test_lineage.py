@@ -149,14 +149,14 @@ def test_cells_without_finite_values_are_left_out_with_one_warning(make_adata, v
     adata.obsm["palantir_fate_probabilities"].iloc[[8, 11], 0] = value
     with pytest.warns(LineageClustWarning) as warned:
         lineage = read_lineage(adata, "A", time_range=(0, 1))
-    assert [str(one.message)[:29] for one in warned] == ["3 of 60 cells are left out: t"]
+    assert [str(one.message)[:29] for one in warned] == ["3 of 60 cells are excluded: t"]
     np.testing.assert_array_equal(lineage.cells, np.setdiff1d(np.arange(60), [3, 8, 11]))
 
 
 def test_nothing_finite_is_an_error(make_adata):
     adata = make_adata()
     adata.obs["palantir_pseudotime"] = np.nan
-    with pytest.raises(ValueError, match="infinite in every cell: nothing is left to fit for lineage 'A'"):
+    with pytest.raises(ValueError, match="infinite in every cell: no cells remain to fit lineage 'A'"):
         read_lineage(adata, "A")
 
 
@@ -198,12 +198,12 @@ def test_clipping_leaves_nan_and_the_input_alone():
     "threshold", [-0.1, (0.1, -0.1), (0.1, np.inf), np.nan, (0.1, 0.1, 0.1), "low", None, (None, 0.1)]
 )
 def test_wrong_weight_thresholds(threshold):
-    with pytest.raises(ValueError, match="weight_threshold must be a number or a pair"):
+    with pytest.raises(ValueError, match="weight_threshold must be a non-negative number or a pair"):
         clip_weights(np.ones(3), threshold)
 
 
 def test_negative_weights_are_an_error():
-    with pytest.raises(ValueError, match=r"must not be negative; the least is -0.5"):
+    with pytest.raises(ValueError, match=r"must not be negative; the smallest is -0.5"):
         clip_weights(np.array([0.1, -0.5]), 0.01)
 
 
@@ -301,10 +301,14 @@ def test_no_raw(make_adata):
     ("arguments", "error", "message"),
     [
         ({"layer": "count"}, UnknownNameError, "Layer 'count' is not in adata.layers.*'counts'. Did you mean 'counts'"),
-        ({"layer": "counts", "use_raw": True}, ValueError, "exclude each other"),
+        ({"layer": "counts", "use_raw": True}, ValueError, "are mutually exclusive"),
         ({"covariates": ["bach"]}, UnknownNameError, "Covariate 'bach' is not in adata.obs. Did you mean 'batch'"),
         ({"offset": "dept"}, UnknownNameError, "offset 'dept' is not in adata.obs. Did you mean 'depth'"),
-        ({"offset": np.zeros(3)}, ValueError, r"shape \(3,\), but adata has 200 cells.*a key follows the cells"),
+        (
+            {"offset": np.zeros(3)},
+            ValueError,
+            r"shape \(3,\), but adata has 200 cells.*a column of obs is split together with the cells",
+        ),
         ({"offset": "batch"}, TypeError, r"The offset adata.obs\['batch'\] must be numeric; its dtype is category"),
     ],
 )
@@ -379,7 +383,7 @@ def test_cells_without_a_covariate_are_left_out(make_adata, value):
     adata = make_adata()
     adata.obs.iloc[:4, adata.obs.columns.get_loc("depth")] = value
     with pytest.warns(
-        LineageClustWarning, match="4 of 200 cells are left out: .* covariates or offset is NaN or infinite"
+        LineageClustWarning, match="4 of 200 cells are excluded: .* covariates or offset is NaN or infinite"
     ):
         lineage = read_lineage(adata, "A", covariates=["depth"], time_range=(0, 1))
     assert lineage.cells.min() == 4

@@ -58,7 +58,7 @@ def test_forward_keys_are_found(key):
 def test_backward_keys_are_found_only_when_asked_for(key):
     adata = with_weights(key, frame())
     np.testing.assert_array_equal(weights_of(adata, "A", backward=True)[2], WEIGHTS[:, 0])
-    with pytest.raises(UnknownNameError, match="holds no lineage weights"):
+    with pytest.raises(UnknownNameError, match="contains no lineage weights"):
         weights_of(adata, "A")
 
 
@@ -202,7 +202,10 @@ def test_several_lineages_are_listed():
 def test_a_name_under_two_keys_needs_lineage_key():
     adata = with_weights("palantir_fate_probabilities", frame())
     adata.obsm["lineages_fwd"] = frame(values=WEIGHTS[::-1])
-    with pytest.raises(ValueError, match=r"'A' is in 'lineages_fwd', 'palantir_fate_probabilities'.*lineage_key="):
+    with pytest.raises(
+        ValueError,
+        match=r"'A' is stored under several keys: 'lineages_fwd', 'palantir_fate_probabilities'.*lineage_key=",
+    ):
         weights_of(adata, "A")
     np.testing.assert_array_equal(weights_of(adata, "A", "lineages_fwd")[2], WEIGHTS[::-1, 0])
 
@@ -234,7 +237,7 @@ def test_lineages_together(key):
     adata = with_weights(key, pd.DataFrame(np.eye(4)[:, :3], index=list("wxyz"), columns=["Ery", "Mono", "Neu"]))
     name, found, weights = weights_of(adata, "Neu, Mono")
     assert (name, found, weights.tolist()) == ("Neu, Mono", key, [0, 1, 1, 0])
-    with pytest.raises(UnknownNameError, match=r"Lineage 'Neuu' is not there: .* Did you mean 'Neu'"):
+    with pytest.raises(UnknownNameError, match=r"Lineage 'Neuu' was not found: .* Did you mean 'Neu'"):
         weights_of(adata, "Mono, Neuu")
 
 
@@ -259,7 +262,7 @@ def test_a_name_under_one_of_two_keys_is_found():
 def test_a_misspelt_lineage_gets_the_list_and_a_close_match():
     adata = with_weights("lineages_fwd", frame(["Ery", "Mono"]))
     with pytest.raises(
-        UnknownNameError, match=r"'ery' is not there: 'lineages_fwd' holds 'Ery', 'Mono'. Did you mean 'Ery'"
+        UnknownNameError, match=r"'ery' was not found: 'lineages_fwd' contains 'Ery', 'Mono'. Did you mean 'Ery'"
     ):
         weights_of(adata, "ery")
 
@@ -286,7 +289,7 @@ def test_a_column_of_obs_is_its_own_lineage():
 
 
 def test_no_lineages():
-    with pytest.raises(UnknownNameError, match="holds no lineage weights .looked for .*Name them with lineage_key="):
+    with pytest.raises(UnknownNameError, match="contains no lineage weights .none of .*Pass their key as lineage_key="):
         available_lineages(cells())
     with pytest.raises(UnknownNameError, match="lineage_key 'mine' is neither in adata.obsm nor in adata.obs"):
         available_lineages(cells(), "mine")
@@ -295,19 +298,21 @@ def test_no_lineages():
 def test_lineages_of_several_keys():
     adata = with_weights("lineages_fwd", frame())
     adata.obsm["palantir_fate_probabilities"] = frame()
-    with pytest.raises(ValueError, match="Lineages are in 'lineages_fwd', .*Choose with lineage_key="):
+    with pytest.raises(
+        ValueError, match="Several keys contain lineages: 'lineages_fwd', .*Choose one with lineage_key="
+    ):
         available_lineages(adata)
     assert available_lineages(adata, "lineages_fwd") == ["A", "B"]
 
 
 @pytest.mark.parametrize("lineage", [["A", "B"], ("A",), np.array(["A"])])
 def test_one_lineage_is_one_name(lineage):
-    with pytest.raises(TypeError, match="A lineage must be one name; got .*Several are a list of names"):
+    with pytest.raises(TypeError, match="A lineage must be one name; got .*Pass several as a list of names"):
         weights_of(with_weights("lineages_fwd", frame()), lineage)
 
 
 def test_a_name_that_several_columns_have():
-    with pytest.raises(ValueError, match="'lineages_fwd' has 2 columns named 'A'. Give its columns names of their own"):
+    with pytest.raises(ValueError, match="'lineages_fwd' has 2 columns named 'A'. Give its columns unique names"):
         weights_of(with_weights("lineages_fwd", frame(("A", "A"))), "A")
 
 

@@ -17,7 +17,7 @@ def test_weights_of_nothing_but_rounding_are_refused_under_any_threshold(thresho
 
 def test_small_weights_by_design_are_told_what_to_do():
     weights = np.full(500, 1 / 500)
-    with pytest.raises(ValueError, match=r"cells below 0.01 do not belong. Check 'fates'; .* lower weight_threshold"):
+    with pytest.raises(ValueError, match=r"excludes cells below 0.01. Check 'fates'; .* lower weight_threshold"):
         check_members(weights, (0.01, 0.01), "A", "fates")
     check_members(weights, 0.001, "A")
     check_members(weights, 0, "A")

@@ -20,7 +20,7 @@ def test_a_mudata_is_told_which_part_of_it_to_pass(make_adata):
     adata = make_adata(60, 8)
     mdata = FakeMuData(atac=adata[:, :4].copy(), rna=adata)
     fit = lc.TrendClusterer(lineage="A", alpha=None, random_state=0).fit
-    with pytest.raises(TypeError, match=r"got FakeMuData. Pass mdata\['rna'\].*holds 'atac', 'rna'"):
+    with pytest.raises(TypeError, match=r"got FakeMuData. Pass mdata\['rna'\].*contains 'atac', 'rna'"):
         fit(mdata)
     assert fit(mdata["rna"]).lineage_ == "A"
 

@@ -38,7 +38,7 @@ def test_names_of_branches_are_one_hot_weights(make):
 
 def test_a_branch_that_is_not_there_gets_a_close_match():
     with pytest.raises(
-        UnknownNameError, match=r"'ery' is not there: 'branch' holds 'Ery', 'Mono', 'trunk'. Did you mean"
+        UnknownNameError, match=r"'ery' was not found: 'branch' contains 'Ery', 'Mono', 'trunk'. Did you mean"
     ):
         weights_of(cells(branch=pd.Categorical(BRANCHES)), "ery", "branch")
 
@@ -107,7 +107,7 @@ def test_a_list_of_columns_is_a_lineage_each():
     with pytest.raises(UnknownNameError, match="'is_mon' of the list is not in adata.obs. Did you mean 'is_mono'"):
         weights_of(adata, "is_ery", ["is_ery", "is_mon"])
     adata.obs["branch"] = BRANCHES
-    with pytest.raises(TypeError, match="Name one such column as lineage_key, not a list"):
+    with pytest.raises(TypeError, match="Pass one such column as lineage_key, not a list"):
         weights_of(adata, "branch", ["branch"])
     assert weights_of(adata, "Ery", "branch") == [0, 1, 1, 0, 0]
 
@@ -127,7 +127,7 @@ def test_the_weights_themselves_are_put_into_obs_as_the_message_says(make):
 
 @pytest.mark.parametrize("values", [pd.date_range("2020", periods=5), np.ones(5) * 1j])
 def test_other_values_are_refused(values):
-    with pytest.raises(TypeError, match="must be numbers or booleans, or in a column of its own the names of branches"):
+    with pytest.raises(TypeError, match="must be numbers or booleans, or a single column with the names of branches"):
         weights_of(cells(w=values), None, "w")
 
 

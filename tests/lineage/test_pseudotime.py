@@ -55,7 +55,7 @@ def test_several_pseudotimes_are_listed():
 
 def test_no_pseudotime_lists_what_was_looked_for_and_what_is_there():
     with pytest.raises(
-        UnknownNameError, match=r"none of 'palantir_pseudotime', .*hold numbers: 'age', 'day'"
+        UnknownNameError, match=r"none of 'palantir_pseudotime', .*numeric columns of obs: 'age', 'day'"
     ) as caught:
         find_pseudotime(
             cells(age=TIMES, label=list("aabb"), day=[1, 2, 3, 4], mask=[True, False, True, True]), None, None
@@ -78,7 +78,7 @@ def test_numbers_of_another_type_can_be_converted_as_the_message_says():
 
 
 def test_labels_cannot_be_converted_and_the_message_names_columns_that_are_times():
-    with pytest.raises(TypeError, match="name another with time_key=.*hold numbers: 'age'"):
+    with pytest.raises(TypeError, match="pass another time_key=.*numeric columns of obs: 'age'"):
         find_pseudotime(cells(pseudotime=list("abcd"), age=TIMES), None, None)
 
 
@@ -108,7 +108,7 @@ def test_slingshot_s_columns_belong_to_lineages_by_number(lineage):
 def test_a_column_of_another_lineage_is_not_taken():
     with pytest.raises(UnknownNameError, match="No pseudotime was found"):
         find_pseudotime(cells(slingPseudotime_1=TIMES), None, "Lineage2")
-    with pytest.raises(UnknownNameError, match="none of which is named by lineage 'Lineage3'.*'Lineage1', 'Lineage2'"):
+    with pytest.raises(UnknownNameError, match="none of which matches lineage 'Lineage3'.*'Lineage1', 'Lineage2'"):
         find_pseudotime(slingshot_cells(), "slingPseudotime", "Lineage3")
 
 

@@ -83,7 +83,7 @@ def test_segments_can_be_put_together_by_hand():
 
 @pytest.mark.parametrize("name", ["root", "fork", "Erry"])
 def test_only_tips_are_lineages(name):
-    with pytest.raises(UnknownNameError, match=f"'{name}' is not there: 'graph' holds 'Ery', 'Mono', '18'"):
+    with pytest.raises(UnknownNameError, match=f"'{name}' was not found: 'graph' contains 'Ery', 'Mono', '18'"):
         find_weights(tree_cells(), name, None, False)
 
 
@@ -125,5 +125,5 @@ def test_another_tool_s_graph_is_not_taken_for_a_tree():
     adata = tree_cells()
     for graph in ({"edges": [1, 2]}, np.ones(3), {"pp_seg": adata.uns["graph"]["pp_seg"]}):
         adata.uns["graph"] = graph
-        with pytest.raises(UnknownNameError, match="holds no lineage weights"):
+        with pytest.raises(UnknownNameError, match="contains no lineage weights"):
             find_weights(adata, "Ery", None, False)

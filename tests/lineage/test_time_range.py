@@ -187,7 +187,7 @@ def test_a_start_after_the_rule_s_end_is_obeyed():
     times = np.linspace(0, 1, 201)
     weights = np.where(times <= 0.5, 1.0, 0.4 - 0.2 * times)
     with pytest.warns(
-        LineageClustWarning, match=r"at least 0.5 end at pseudotime 0.5, but it starts at 0.6.*Set time_range"
+        LineageClustWarning, match=r"at least 0.5 is at pseudotime 0.5, but the lineage starts at 0.6.*Set time_range"
     ):
         assert find_time_range(times, weights, time_range=(0.6, None)) == (0.6, 1.0)
 

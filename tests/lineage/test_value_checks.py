@@ -62,7 +62,7 @@ def test_counts_under_a_gaussian_family(model, kind):
     (message,) = messages(flat_genes(kind=kind), model, layer="counts")
     assert "adata.layers['counts'] looks like counts (integers such as" in message
     assert "a Gaussian family is for log values; besides, the counts of a typical gene change 1." in message
-    assert message.endswith("adata.X holds log-normalised values: pass layer=None.")
+    assert message.endswith("adata.X contains log-normalised values: pass layer=None.")
 
 
 def test_the_warning_comes_from_fit_and_points_to_the_caller():
@@ -75,14 +75,16 @@ def test_where_the_logs_are():
     adata = flat_genes(rise=0.0)
     adata.raw = adata.copy()
     adata.X = adata.layers["counts"]
-    assert messages(adata)[0].endswith("adata.raw holds log-normalised values: pass use_raw=True.")
+    assert messages(adata)[0].endswith("adata.raw contains log-normalised values: pass use_raw=True.")
     adata.layers["lognorm"] = adata.raw.X
     adata.raw = None
-    assert messages(adata)[0].endswith("adata.layers['lognorm'] holds log-normalised values: pass layer='lognorm'.")
+    assert messages(adata)[0].endswith("adata.layers['lognorm'] contains log-normalised values: pass layer='lognorm'.")
     adata.layers["lognorm"] = sparse.csr_matrix(adata.layers["lognorm"].toarray()[:, ::-1] * 0.9)
-    assert messages(adata)[0].endswith("adata.layers['lognorm'] holds values that may be logs: pass layer='lognorm'.")
+    assert messages(adata)[0].endswith(
+        "adata.layers['lognorm'] contains values that may be logs: pass layer='lognorm'."
+    )
     del adata.layers["lognorm"]
-    assert "logs of counts, though not of normalised ones: pass layer='log counts'" in messages(adata)[0]
+    assert "logs of counts that are not normalised: pass layer='log counts'" in messages(adata)[0]
     del adata.layers["log counts"]
     assert "Normalise and take logs (scanpy.pp.normalize_total, scanpy.pp.log1p), or fit counts" in messages(adata)[0]
 
@@ -93,8 +95,8 @@ def test_where_the_logs_are():
 @pytest.mark.parametrize("model", [lc.GAM("poisson"), NB, PyGAM("poisson", "log"), {"0": NB, "*": lc.GAM()}])
 def test_logs_under_a_family_of_counts_are_refused(model):
     adata = flat_genes()
-    message = r"is for counts, but adata.X holds values that are not integers, such as \d.*{}"
-    with pytest.raises(ValueError, match=message.format("adata.layers.'counts'. holds counts: pass layer='counts'")):
+    message = r"is for counts, but adata.X contains values that are not integers, such as \d.*{}"
+    with pytest.raises(ValueError, match=message.format("adata.layers.'counts'. contains counts: pass layer='counts'")):
         lc.TrendClusterer(model).fit(adata)
     del adata.layers["counts"]
     with pytest.raises(ValueError, match=message.format("estimated counts, round them")):
@@ -136,7 +138,7 @@ def test_counts_without_offset_whose_depth_changes(model, kind):
 def test_logs_of_counts_that_were_not_normalised():
     (message,) = messages(flat_genes(), layer="log counts")
     assert "In adata.layers['log counts'] the counts of a typical gene change 1." in message
-    assert message.endswith("Normalise before you take logs.")
+    assert message.endswith("Normalise before taking logs.")
     assert messages(flat_genes(rise=0.0), layer="log counts") == []
 
 
@@ -151,7 +153,7 @@ def test_normalised_values_are_not_asked_for_their_depth():
 def test_depth_as_offset_of_a_gaussian_family(offset):
     adata = flat_genes(rise=0.0)
     said = messages(adata, layer="counts", offset=offset)
-    assert "which a Gaussian family with identity link would subtract from expression as it is" in said[-1]
+    assert "which a Gaussian family with identity link would subtract from untransformed expression" in said[-1]
     assert messages(adata, lc.GAM("gaussian", "log"), layer="counts", offset=offset) == []
 
 
@@ -164,9 +166,7 @@ def test_another_offset_of_a_gaussian_family_is_nobodys_business():
 def test_an_offset_that_is_no_log():
     adata = flat_genes()
     adata.obs["depth"] = np.exp(adata.obs["log_depth"])
-    with pytest.raises(
-        ValueError, match=r"The offset spans \d+.* under a log link is a factor of exp.*Pass the log of it"
-    ):
+    with pytest.raises(ValueError, match=r"The offset spans \d+.* under a log link is a factor of exp.*Pass its log"):
         lc.TrendClusterer(NB, layer="counts", offset="depth").fit(adata)
 
 
@@ -194,7 +194,7 @@ def test_files_are_looked_into_without_being_read_whole(kind, tmp_path, monkeypa
     if kind is not sparse.csc_matrix:  # whose first part holds too few genes
         with pytest.warns(LineageClustWarning, match="In adata.X the counts of a typical gene change 1"):
             check_values(counts, [lineage], families(NB))
-    with pytest.raises(ValueError, match="adata.X holds values that are not integers.*pass layer='counts'"):
+    with pytest.raises(ValueError, match="adata.X contains values that are not integers.*pass layer='counts'"):
         check_values(logs, [read_lineage(logs, memory_budget="900KB")], families(NB))
     assert loaded == []
     counts.file.close()

@@ -139,7 +139,7 @@ def test_a_regressor_without_weights_is_fitted_with_a_warning_and_a_note(steps):
     t, Y, w = some_data()
     estimator = make_pipeline(*steps, KNeighborsRegressor()) if steps else KNeighborsRegressor()
     with pytest.warns(
-        LineageClustWarning, match="KNeighborsRegressor takes no sample weights: every cell counts alike"
+        LineageClustWarning, match="KNeighborsRegressor does not support sample weights: all cells are weighted equally"
     ):
         model = RegressorModel(estimator).fit(t, Y, w)
     assert not model.weighted_

@@ -113,7 +113,7 @@ def test_without_residual_degrees_of_freedom_there_is_no_test(family):
     gam = GAM(family, smoothing=1e-12).fit(smoother.transform(t[:, None]), Y, penalty=smoother.penalty_)
     assert np.all(gam.edf_ > 14)
     assert np.isnan(gam.pvalue_).all()
-    assert all("nothing is left to tell a trend from noise" in note for note in gam.note_)
+    assert all("a trend cannot be distinguished from noise" in note for note in gam.note_)
 
 
 def test_pygam_warns_of_zeros_as_well():

@@ -61,7 +61,7 @@ def test_cells_without_expression_can_be_left_out():
     trend = some_trend().prepare(time_range=(0, 1), filter_cells=0.5)
     assert trend.y.min() > 0.5
     assert (trend.x_test[0], trend.x_test[-1]) == (0, 1)  # whichever cells are left
-    with pytest.raises(ValueError, match="No cell is left in .* with filter_cells=99"):
+    with pytest.raises(ValueError, match="No cell remains in .* with filter_cells=99"):
         some_trend().prepare(filter_cells=99)
 
 
@@ -86,7 +86,7 @@ def test_preparing_again_forgets_the_fit():
 
 
 def test_arrays_of_different_lengths():
-    with pytest.raises(ValueError, match=r"one value a cell; they have \[3, 4, 3\]"):
+    with pytest.raises(ValueError, match=r"one value per cell; their lengths are \[3, 4, 3\]"):
         GeneTrend("Klf1", "Ery", [0, 1, 2], [0, 1, 2, 3])
 
 
@@ -142,7 +142,7 @@ def test_components_that_were_passed_do_not_change():
         (None, make_pipeline(SplineTransformer(), Ridge(1e-3))),
     ],
 )
-@pytest.mark.filterwarnings("ignore:KNeighborsRegressor takes no sample weights")
+@pytest.mark.filterwarnings("ignore:KNeighborsRegressor does not support sample weights")
 def test_any_components(smoother, model):
     trend = some_trend(smoother=smoother, model=model).prepare(time_range=(0, 1)).fit()
     inner = slice(20, -20)
@@ -173,7 +173,7 @@ def test_what_cannot_be_fitted_says_why():
         some_trend().fit()
     with pytest.raises(ValueError, match="'Klf1' cannot be fitted: expression holds NaN"):
         GeneTrend("Klf1", "Ery", x, y * np.nan, w).prepare().fit()
-    with pytest.raises(ValueError, match="holds no cells, .* make one: GeneTrend"):
+    with pytest.raises(ValueError, match="has no cells .* create one: GeneTrend"):
         GeneTrend("Klf1", "Ery").prepare()
     with pytest.raises(ValueError, match="have 2 distinct pseudotimes; BSplineSmoother needs at least 3"):
         GeneTrend("Klf1", "Ery", [0, 1, 0, 1], [1, 2, 3, 4]).prepare().fit()
@@ -216,7 +216,7 @@ def test_written_and_read_again(way, tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "other").write_bytes(pickle.dumps({"gene": "Klf1"}))
-    with pytest.raises(ValueError, match="holds a dict, not a trend"):
+    with pytest.raises(ValueError, match="contains a dict, not a trend"):
         GeneTrend.read(tmp_path / "other")
 
 

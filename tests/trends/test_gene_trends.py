@@ -118,7 +118,7 @@ def test_trends_hold_no_cells(fitted):
     trend = fitted.models_["peak0"]["A"]
     for name in ("x", "y", "w", "x_all", "y_all", "w_all"):
         assert getattr(trend, name) is None
-    with pytest.raises(ValueError, match="'peak0' holds no cells"):
+    with pytest.raises(ValueError, match="'peak0' has no cells"):
         trend.prepare()
 
 
@@ -137,7 +137,7 @@ def test_one_trend_is_small(fitted):
 
 
 def test_what_a_trend_without_cells_advises_can_be_followed(fitted, adata):
-    with pytest.raises(ValueError, match=r"Take it from TrendClusterer.gene_trends\(adata\)"):
+    with pytest.raises(ValueError, match=r"Get it from TrendClusterer.gene_trends\(adata\)"):
         fitted.models_["peak0"]["A"].prepare()
     trend = fitted.gene_trends(adata)["peak0"]["A"]
     own = GeneTrend("peak0", "A", trend.x_all, trend.y_all, trend.w_all)

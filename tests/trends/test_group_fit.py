@@ -107,7 +107,7 @@ def test_many_of_them_are_warned_of_once():
     with pytest.warns(LineageClustWarning) as caught:
         TrendClusterer(Reporting(True, explained), random_state=0).fit(adata)
     assert len(caught) == 1
-    assert "5 of 30 fits did not succeed" in str(caught[0].message)
+    assert "5 of 30 fits did not converge" in str(caught[0].message)
     assert "5 of them: explains less than a constant does" in str(caught[0].message)
 
 

@@ -90,7 +90,7 @@ def test_genes_with_the_same_model_are_fitted_together(lineage):
     assert fit.smoother["peak0"] is fit.smoother["flat0"]
 
 
-@pytest.mark.filterwarnings("ignore:KNeighborsRegressor takes no sample weights")
+@pytest.mark.filterwarnings("ignore:KNeighborsRegressor does not support sample weights")
 def test_models_with_and_without_errors_may_be_mixed(lineage):
     fit = fit_trends(lineage, BSplineSmoother(), {"peak0": KNeighborsRegressor(), "*": GAM()}, 30)
     row = GENES.index("peak0")

@@ -178,8 +178,8 @@ BAD = {
     another_gene: r"ValueError: the callback returned the trend of another gene \('fall1'\)",
     another_grid: "ValueError: the callback changed the grid; all genes of a lineage share one",
     more_points: "ValueError: the callback changed the grid",
-    too_few_values: "ValueError: x, y and w must have one value a cell; they have",
-    no_cells: r"ValueError: No cell is left in \[.*\] with filter_cells=99",
+    too_few_values: "ValueError: x, y and w must have one value per cell; they have",
+    no_cells: r"ValueError: No cell remains in \[.*\] with filter_cells=99",
     without_keywords: "TypeError: .* unexpected keyword argument",
 }
 
@@ -224,7 +224,7 @@ def test_incomplete_mappings(adata, callback, error, message):
 
 @pytest.mark.parametrize("more", [{"covariates": ["batch"]}, {"offset": "depth"}])
 def test_callbacks_do_not_go_with_covariates_or_offset(adata, more):
-    with pytest.raises(ValueError, match="covariates and offset cannot go with it"):
+    with pytest.raises(ValueError, match="cannot be combined with covariates or offset"):
         fit(adata, callback=plainly, **more)
 
 

@@ -56,20 +56,20 @@ REFUSED = {
     "time as wide as 1e300": (with_time(lambda t: t * 1e300), ValueError, "Knots cannot be placed .* rescale pseudotime"),
     "time as narrow as 1e-300": (with_time(lambda t: t * 1e-300), ValueError, "Knots cannot be placed"),
     "constant time": (with_time(0.5), ValueError, "its cells span .0.5, 0.5.. Set time_range"),
-    "infinite time": (with_time(np.inf), ValueError, "infinite in every cell: nothing is left .* Check time_key"),
+    "infinite time": (with_time(np.inf), ValueError, "infinite in every cell: no cells remain .* Check time_key"),
     "two times": (with_time(np.arange(N) % 2.0), ValueError, "have 2 distinct pseudotimes; BSplineSmoother needs at least 3"),
-    "fates without names": (with_fates(lambda f: f.to_numpy()), UnknownNameError, "'A' is not there: .* holds '0', '1'"),
-    "fates without columns": (with_fates(lambda f: f[[]]), UnknownNameError, "holds no lineage"),
+    "fates without names": (with_fates(lambda f: f.to_numpy()), UnknownNameError, "'A' was not found: .* contains '0', '1'"),
+    "fates without columns": (with_fates(lambda f: f[[]]), UnknownNameError, "contains no lineage"),
     "two fates of one name": (
-        with_fates(lambda f: f.set_axis(["A", "A"], axis=1)), ValueError, "has 2 columns named 'A'. Give its columns names",
+        with_fates(lambda f: f.set_axis(["A", "A"], axis=1)), ValueError, "has 2 columns named 'A'. Give its columns unique",
     ),
     "fates in three dimensions": (
-        lambda a: a.obsm.__setitem__(FATE, np.ones((N, 2, 2))), UnknownNameError, "'A' is not there",
+        lambda a: a.obsm.__setitem__(FATE, np.ones((N, 2, 2))), UnknownNameError, "'A' was not found",
     ),
     "fates that are words": (
         with_fates(lambda f: f.assign(A=pd.Categorical(["x"] * N))), TypeError, "column 0, must hold real numbers; got",
     ),
-    "negative fates": (with_fates(lambda f: f - 0.5), ValueError, "must not be negative; the least is -0.4"),
+    "negative fates": (with_fates(lambda f: f - 0.5), ValueError, "must not be negative; the smallest is -0.4"),
     "fates that are huge": (with_fates(lambda f: f * 1e300), ValueError, "largest value of sample_weight is .*Divide it"),
     "fates that are NaN": (with_fates(lambda f: f * np.nan), ValueError, "NaN or infinite in every cell"),
     "fates as small as 1e-90": (with_fates(lambda f: f * 1e-90), ValueError, "No cell belongs to lineage 'A'"),
@@ -78,8 +78,9 @@ REFUSED = {
     ),
     "expression that is NaN": (with_expression(lambda x: x * np.nan), NoTrendError, "None of the 8 genes .*NaN"),
     "expression that is huge": (with_expression(lambda x: x * 1e200), NoTrendError, "so large that its squares overflow"),
-    "expression that is complex": (with_expression(lambda x: x * 1j), TypeError, "must be real numbers; it is complex"),
-    "names that are there twice": (repeated_names, ValueError, "'twice' more than once. Call adata.var_names_make_unique"),
+    "expression that is complex": (with_expression(lambda x: x * 1j), TypeError, "must be real; its dtype is complex"),
+    "names that are there "
+    "twice": (repeated_names, ValueError, "'twice' more than once. Call adata.var_names_make_unique"),
     "one cell": (only([0]), ValueError, "starts at 0 and ends at 0"),
     "two cells": (only([0, 1]), ValueError, "have 2 distinct pseudotimes"),
     "no cell": (only(slice(0)), ValueError, "adata is empty: it has 0 cells and 8 genes"),
@@ -147,7 +148,7 @@ def test_values_that_leave_out_a_cell_are_counted(make_adata, fit):
     adata = make_adata(n_cells=N, n_genes=8)
     adata.obs.loc[adata.obs_names[:7], TIME] = np.nan
     adata.obsm[FATE].iloc[7:9, 0] = np.inf
-    with pytest.warns(lc.LineageClustWarning, match="9 of 60 cells are left out"):
+    with pytest.warns(lc.LineageClustWarning, match="9 of 60 cells are excluded"):
         tc = fit(adata)
     np.testing.assert_allclose(tc.trends_, fit(adata[9:].copy()).trends_, atol=1e-12)
 

@@ -28,7 +28,7 @@ V, G = np.random.default_rng(0).normal(size=(3, 5)), np.linspace(0, 1, 5)
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"lineage": "C"}, UnknownNameError, "Lineage 'C' is not there"),
+        ({"lineage": "C"}, UnknownNameError, "Lineage 'C' was not found"),
         ({"lineage": []}, ValueError, "lineage is an empty list"),
         ({"lineage": [["A"]]}, TypeError, r"A lineage must be one name; got \['A'\]"),
         ({"genes": 3}, TypeError, "genes must be a sequence of names; got 3"),
@@ -128,7 +128,7 @@ def test_results_of_no_search(results, refuses):
         (lambda tc: lc.compare(tc, lc.TrendClusterer()), TypeError, "got TrendClusterer that is not fitted"),
         (lambda tc: lc.compare(tc.labels_, tc), TypeError, "got ndarray"),
         (lambda tc: lc.compare({"a": 0}, {"b": 0}), ValueError, "no gene in common: a has 1, e.g. 'a'"),
-        (lambda tc: lc.compare(pd.Series([0, 1], ["a", "a"]), tc), ValueError, "a names a gene more than once: 'a'"),
+        (lambda tc: lc.compare(pd.Series([0, 1], ["a", "a"]), tc), ValueError, "a contains a gene more than once: 'a'"),
         (lambda tc: tc.to_frame(values="x"), ValueError, "values must be 'trend', .* got 'x'"),
         (lambda tc: tc.to_frame(values=np.ones(2)), ValueError, "values must be 'trend', .* got array"),
         (lambda tc: tc.to_frame(level="x"), ValueError, "level must be between 0 and 1; got 'x'"),
@@ -187,20 +187,20 @@ def test_simulate_lineage(parameters, message, refuses):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"x_all": T[:5]}, ValueError, r"must have one value a cell; they have \[5, 40, 5\]"),
+        ({"x_all": T[:5]}, ValueError, r"must have one value per cell; their lengths are \[5, 40, 5\]"),
         ({"x_all": T[:, None]}, ValueError, r"x_all must have one dimension, .* got shape \(40, 1\)"),
         ({"x_all": "x"}, TypeError, "x_all must hold real numbers; got 'x'"),
         ({"y_all": 3}, ValueError, r"y_all must have one dimension, .* got shape \(\)"),
         ({"y_all": T * 1j}, TypeError, "y_all must hold real numbers"),
         ({"y_all": T * np.nan}, ValueError, "'g' cannot be fitted: expression holds NaN"),
-        ({"w_all": -T}, ValueError, "must not be negative; the least is -1"),
+        ({"w_all": -T}, ValueError, "must not be negative; the smallest is -1"),
         ({"w_all": ["a"] * 40}, TypeError, "w_all must hold real numbers"),
         ({"x_all": T * np.nan}, ValueError, "No cell has a finite pseudotime and weight"),
         ({"x_all": T * 0}, ValueError, "starts at 0 and ends at 0"),
         ({"n_points": 1}, ValueError, "n_points must be an integer of at least 2; got 1"),
         ({"n_points": "x"}, ValueError, "got 'x'"),
         ({"filter_cells": ()}, TypeError, r"filter_cells must be None or a number; got \(\)"),
-        ({"filter_cells": 9}, ValueError, "No cell is left in .* with filter_cells=9"),
+        ({"filter_cells": 9}, ValueError, "No cell remains in .* with filter_cells=9"),
         ({"endpoint_threshold": "x"}, TypeError, "endpoint_threshold must be None or a number; got 'x'"),
         ({"model": "gam"}, TypeError, "model must have fit and predict; str"),
         ({"smoother": 3}, TypeError, "smoother must have fit and transform; int"),
@@ -223,7 +223,7 @@ def test_gene_trend(arguments, error, message, refuses):
         (lambda trend: trend.predict([np.nan]), ValueError, "NaN"),
         (lambda trend: trend.confidence_interval(level=2), ValueError, "level must be between 0 and 1; got 2"),
         (lambda trend: trend.confidence_interval(level="x"), ValueError, "got 'x'"),
-        (lambda trend: trend.prepare(), ValueError, r"holds no cells, .* TrendClusterer.gene_trends\(adata\)"),
+        (lambda trend: trend.prepare(), ValueError, r"has no cells .* TrendClusterer.gene_trends\(adata\)"),
         (lambda trend: GeneTrend("g", "A", T, T).predict(), ValueError, r"not fitted. Call prepare\(\) and fit\(\)"),
         (lambda trend: GeneTrend("g", "A", T, T).fit(), ValueError, r"Call prepare\(\) .* before fit\(\)"),
     ],
@@ -235,7 +235,11 @@ def test_methods_of_a_trend(call, error, message, fitted, refuses):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Trends(V, G, ["a"]), ValueError, r"values must have a row a gene .* \(1, 5\).* its shape is \(3, 5\)"),
+        (
+            lambda: Trends(V, G, ["a"]),
+            ValueError,
+            r"values must have one row per gene .* \(1, 5\).* its shape is \(3, 5\)",
+        ),
         (lambda: Trends(V, G[:3], list("abc")), ValueError, r"\(3, 3\)"),
         (lambda: Trends(V[0], G, ["a"]), ValueError, r"its shape is \(5,\)"),
         (lambda: Trends(V[:, :0], G[:0], list("abc")), ValueError, "at least one column"),
@@ -339,7 +343,7 @@ def test_a_stored_result_that_is_spoilt_is_recomputed(spoil, make_adata):
 def test_constant_fates_warn_and_correlate_with_nothing(make_adata):
     adata = make_adata(n_cells=60, n_genes=8)
     adata.obsm["palantir_fate_probabilities"]["A"] = 0.5
-    with pytest.warns(lc.LineageClustWarning, match="nothing correlates with them"):
+    with pytest.warns(lc.LineageClustWarning, match="correlations with them are undefined"):
         table = lc.lineage_drivers(adata, "A")
     assert table["A_corr"].isna().all()
 

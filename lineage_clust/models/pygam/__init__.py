@@ -1,4 +1,4 @@
-"""GAMs fitted by pyGAM, gene by gene."""
+"""GAMs fitted by pyGAM, separately per gene."""
 
 from .pygam import PyGAM
 

@@ -1,4 +1,4 @@
-"""One gene fitted with pyGAM: the object is built, its smoothing parameter chosen, nothing is printed."""
+"""Fit of one gene with pyGAM: construction of the object and selection of the smoothing parameter."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..notes import spread_of
 from ..per_gene import UnfitGeneError, reason_of
 from .recipe import EndQuietly, Recipe
 
-_GAMMA = 1.4  # what a degree of freedom costs in pyGAM's GCV and UBRE
+_GAMMA = 1.4  # penalty per degree of freedom in pyGAM's GCV and UBRE
 
 
 @dataclass(frozen=True)
 class GeneFit:
-    """What remains of a gene's fit."""
+    """The stored results of a gene's fit."""
 
     estimator: object
     lam: float
@@ -45,7 +45,7 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
     Raises
     ------
     UnfitGeneError
-        If pyGAM finds no finite fit with any of them.
+        If pyGAM finds no finite fit for any of them.
     """
     _check_values(recipe, y)
     y = y if offset is None else y - offset
@@ -72,7 +72,7 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
             level = stats.expectile(y, recipe.expectile, weights=weights)
         null_deviance = _deviance(recipe, y, np.full(len(y), level), weights)
     if np.ptp(y) == 0:
-        null_deviance = 0.0  # but for rounding
+        null_deviance = 0.0  # up to rounding
     if recipe.link != "identity" and recipe.family.name != "binomial" and mean.max() > 2 * y.max():
         raise UnfitGeneError(_no_fit(recipe, OptimizationError("the mean exceeds all values")))
     converged = bool(estimator.logs_["diffs"][-1] < recipe.options["tol"])
@@ -93,8 +93,8 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
 
 def _fit_with(recipe: Recipe, lam: list[float], times, y, weights):
     """Return a fitted pyGAM object and its means at the cells."""
-    # Around the mean, pyGAM's small ridge on all coefficients does not pull at a gene's level. A constant gene is left
-    # at 1: where all coefficients are 0, pyGAM's iterations do not end.
+    # The response is scaled by its mean, so that pyGAM's small ridge on all coefficients does not bias the level of a
+    # gene. A constant gene stays at 1, because pyGAM's iterations do not end if all coefficients are 0.
     centred = recipe.is_linear and recipe.options["fit_intercept"]
     level = np.average(y, weights=weights) - (np.ptp(y) == 0) if centred else 0.0
     estimator = recipe.build(lam).fit(times[:, None], y - level, weights=weights)
@@ -124,7 +124,7 @@ def _floored_deviance(recipe: Recipe, y, mean, weights) -> float:
 
 
 def _inside(recipe: Recipe, mean):
-    """Return means moved inside of the distribution's range."""
+    """Return means clipped to the range of the distribution."""
     if recipe.family.name == "gaussian":
         return mean
     return np.clip(mean, 1e-300, 1 - 1e-15 if recipe.family.name == "binomial" else np.inf)
@@ -155,7 +155,7 @@ def _no_fit(recipe: Recipe, error: BaseException | None) -> str:
 
 def _note(recipe: Recipe, mean, converged: bool) -> str:
     if recipe.distribution != "normal" and mean.min() <= 0:
-        return f"the trend falls to {mean.min():.3g}, outside of a {recipe.distribution} distribution: use a log link"
+        return f"the trend falls to {mean.min():.3g}, outside a {recipe.distribution} distribution: use a log link"
     if recipe.distribution == "binomial" and mean.max() >= 1:
-        return f"the trend rises to {mean.max():.3g}, outside of a binomial distribution: use a logit link"
+        return f"the trend rises to {mean.max():.3g}, outside a binomial distribution: use a logit link"
     return "" if converged else f"no convergence in {recipe.options['max_iter']} iterations"

@@ -1,4 +1,4 @@
-"""pyGAM's generalised additive models, gene by gene."""
+"""pyGAM's generalised additive models, fitted separately per gene."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RESULTS = {
 
 
 class PyGAM(PerGeneModel):
-    """P-spline models of pyGAM: every distribution, link, penalty and constraint that it has, gene by gene.
+    """P-spline models of pyGAM with all of its distributions, links, penalties and constraints, per gene.
 
     For most uses :class:`lineage_clust.models.GAM` does the same for all genes at once, and chooses each gene's
     smoothness by REML; with `penalties="derivative"`, a normal distribution and the same `lam` the two agree. `PyGAM`
@@ -50,11 +50,11 @@ class PyGAM(PerGeneModel):
     basis : {"ps", "cp"}, default="ps"
         B-splines, or cyclic ones, whose period is the smoother's domain.
     fit_intercept : bool, default=True
-        Whether an unpenalised constant is added to the basis.
+        Whether to add an unpenalised constant to the basis.
     max_iter : int, default=100
-        Bound on the iterations of a fit.
+        Maximum number of iterations.
     tol : float, default=1e-4
-        Relative change of the coefficients at which the iterations end.
+        Relative change of the coefficients at which the iterations stop.
     n_jobs : int, default=None
         Parallel jobs over genes. Results do not depend on it.
     backend : str, default="loky"
@@ -67,11 +67,11 @@ class PyGAM(PerGeneModel):
     lambda_ : ndarray of shape (n_genes,)
         Smoothing parameter used (of the first penalty, if they differ).
     edf_ : ndarray of shape (n_genes,)
-        Effective degrees of freedom, the intercept included.
+        Effective degrees of freedom, including the intercept.
     scale_ : ndarray of shape (n_genes,)
         Dispersion: Pearson's statistic over `n - edf`, 1 for Poisson and binomial.
     deviance_explained_ : ndarray of shape (n_genes,)
-        Share of the weighted deviance around the weighted mean that the trend explains.
+        Proportion of the weighted deviance around the weighted mean explained by the trend.
     pvalue_ : ndarray of shape (n_genes,)
         NaN: by pyGAM's own documentation its p-values are far too small when `lam` is estimated.
     n_iter_ : ndarray of int, shape (n_genes,)
@@ -81,7 +81,7 @@ class PyGAM(PerGeneModel):
     converged_ : ndarray of bool, shape (n_genes,)
         Whether the iterations ended before `max_iter`.
     note_ : list of str
-        Remarks on poor genes.
+        Remarks on genes with little information.
     failed_ : dict of int to str
         Reason by position, for genes without a finite fit.
     n_features_in_ : int
@@ -170,7 +170,7 @@ class PyGAM(PerGeneModel):
         y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
             Expression. Only a few columns are dense at a time.
         sample_weight : array-like of shape (n_cells,), default=None
-            Weights; a cell of weight 0 is as if absent.
+            Weights; cells of weight 0 are ignored.
         smoother : BSplineSmoother, default=None
             Fitted or not; says number and degree of the splines, the order of the penalty and, as the domain, where the
             knots span. `None` = `BSplineSmoother()`, with fewer splines if there are fewer distinct times.
@@ -186,7 +186,7 @@ class PyGAM(PerGeneModel):
         TypeError
             If the smoother is not a `BSplineSmoother`.
         ValueError
-            If a parameter or shape is wrong, no weight is positive, or pyGAM cannot do what is asked for.
+            If a parameter or shape is invalid, no weight is positive, or pyGAM does not support the combination.
         NoTrendError
             If every gene fails (a `ValueError`).
         """
@@ -197,7 +197,8 @@ class PyGAM(PerGeneModel):
         recipe = make_recipe(self, smoother, times)
         if offset is not None and not recipe.is_linear:
             raise ValueError(
-                f"pyGAM takes no offset under a {self.distribution} distribution and {self.link} link. Use GAM(...), "
+                f"pyGAM does not support an offset with a {self.distribution} distribution and {self.link} link. Use "
+                f"GAM(...), "
                 "which does."
             )
         fit_one = partial(fit_gene, recipe, times, weights, offset)

@@ -1,4 +1,4 @@
-"""What pyGAM's model of every gene is built from: the parameters of PyGAM and a smoother, checked."""
+"""Validated specification of pyGAM's models: the parameters of PyGAM and a smoother."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _DEFAULT_GRID = tuple(np.logspace(-3, 3, 11))  # pyGAM's own
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the models of all genes are built from.
+    """Specification shared by the models of all genes.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Recipe:
     options
         `max_iter`, `tol` and `fit_intercept` of the model.
     candidates
-        Smoothing parameters to choose from, each with one number a penalty.
+        Candidate smoothing parameters, each with one value per penalty.
     """
 
     distribution: str
@@ -78,7 +78,7 @@ class Recipe:
 
     @property
     def is_linear(self) -> bool:
-        """Whether an offset can be taken off the response."""
+        """Whether an offset can be subtracted from the response."""
         return self.distribution == "normal" and self.link == "identity"
 
     def build(self, lam: list[float]):
@@ -95,7 +95,7 @@ class Recipe:
 
 @validate_callback
 class EndQuietly(CallBack):
-    """Ends the last iteration as if it had converged: pyGAM prints otherwise. Its logs still tell."""
+    """Ends the last iteration as if it had converged, because pyGAM prints otherwise; its logs show non-convergence."""
 
     key = "quiet"
 
@@ -111,7 +111,7 @@ class EndQuietly(CallBack):
 
 
 def make_recipe(model, smoother, times) -> Recipe:
-    """Check the parameters of a :class:`~lineage_clust.models.pygam.PyGAM` and put them together.
+    """Validate the parameters of a :class:`~lineage_clust.models.pygam.PyGAM` and combine them.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def make_recipe(model, smoother, times) -> Recipe:
     Raises
     ------
     TypeError
-        If the smoother is another one.
+        If the smoother has another type.
     ValueError
-        If a parameter is wrong or pyGAM cannot do what is asked for.
+        If a parameter is invalid or pyGAM does not support the combination.
     """
     check_constraints(model, RECIPE_CONSTRAINTS)
     _check_together(model)
@@ -144,7 +144,7 @@ def make_recipe(model, smoother, times) -> Recipe:
         )
     fitted = smoother if hasattr(smoother, "bases_") else clone(smoother).fit(times[:, None])
     n_coefs = fitted.n_splines + bool(model.fit_intercept)
-    if len(times) < n_coefs:  # pyGAM's solution is wrong then, not merely poor
+    if len(times) < n_coefs:  # pyGAM's solution would be wrong
         raise ValueError(
             f"PyGAM needs as many cells as it has coefficients; got {len(times)} cells of positive weight for "
             f"{n_coefs}. Use GAM(...), or BSplineSmoother with fewer n_splines."
@@ -159,7 +159,7 @@ def make_recipe(model, smoother, times) -> Recipe:
         "edge_knots": [float(knots[fitted.degree]), float(knots[-fitted.degree - 1])],
     }
     options = {"max_iter": int(model.max_iter), "tol": float(model.tol), "fit_intercept": bool(model.fit_intercept)}
-    candidates = sorted(_candidates(model), key=sum, reverse=True)  # of equally good ones the smoothest
+    candidates = sorted(_candidates(model), key=sum, reverse=True)  # ties are broken in favour of the smoothest
     distribution = "normal" if model.distribution == "gaussian" else model.distribution
     return Recipe(distribution, model.link, model.expectile, term, options, candidates)
 
@@ -171,7 +171,7 @@ def _default_smoother(model, times) -> BSplineSmoother:
 
 
 def _penalty(entry, order: int, basis: str):
-    """Return a penalty as pyGAM takes it; pyGAM's own names mean second differences."""
+    """Return a penalty in pyGAM's form; pyGAM's named penalties use second differences."""
     if entry == "auto":
         entry = "periodic" if basis == "cp" else "derivative"
     if order == 2 or entry not in ("derivative", "periodic"):
@@ -180,7 +180,7 @@ def _penalty(entry, order: int, basis: str):
 
 
 def _candidates(model) -> list[list[float]]:
-    """Return the smoothing parameters to choose from, each with one number a penalty."""
+    """Return the candidate smoothing parameters, each with one value per penalty."""
     values = [model.lam] if model.grid is None else model.grid
     if isinstance(values, dict):
         values = values["lam"] if set(values) == {"lam"} else None
@@ -244,4 +244,4 @@ RECIPE_CONSTRAINTS: Constraints = {
     "max_iter": positive_integer(),
     "tol": number("a positive number", lambda value: value > 0),
 }
-"""What the parameters of PyGAM may be."""
+"""Constraints on the parameters of PyGAM."""

@@ -110,7 +110,7 @@ class TestAgainstGAM:
         offset = np.cos(9 * t)
         with_offset = PyGAM().fit(t, Y, w, offset=offset)
         np.testing.assert_array_equal(with_offset.predict(t), PyGAM().fit(t, Y - offset[:, None], w).predict(t))
-        with pytest.raises(ValueError, match=r"pyGAM takes no offset under a poisson .* Use GAM"):
+        with pytest.raises(ValueError, match=r"pyGAM does not support an offset with a poisson .* Use GAM"):
             PyGAM("poisson", "log").fit(t, np.abs(Y), offset=offset)
 
 
