@@ -117,7 +117,7 @@ def test_a_chosen_set_of_cells():
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
-        ({"lineage": "C"}, UnknownNameError, "'C' is not there"),
+        ({"lineage": "C"}, UnknownNameError, "'C' was not found"),
         ({"method": "kendall"}, ValueError, "method must be"),
         ({"test": "perm"}, ValueError, "test must be"),
         ({"confidence_level": 1.5}, ValueError, "confidence_level"),
@@ -136,7 +136,7 @@ def test_wrong_arguments(kwargs, error, message):
 def test_constant_fates_are_warned_of():
     X, fates = example(8)
     fates[:] = 0.5
-    with pytest.warns(LineageClustWarning, match="same in all cells"):
+    with pytest.warns(LineageClustWarning, match="constant over all cells"):
         drivers = lineage_drivers(cells(X, fates), "A")
     assert drivers["A_corr"].isna().all()
 

@@ -80,4 +80,4 @@ def test_what_did_not_converge_never_passes():
         assert gate.passes(genes).tolist() == passed
     none = genes.assign(converged=False)
     assert not Gate(None).passes(none).any()
-    assert "none of 3 fits succeeded" in Gate(None).why_none(none)
+    assert "none of 3 fits converged" in Gate(None).why_none(none)

@@ -131,7 +131,7 @@ def test_without_a_tree_numbers_are_names():
     cells = datasets.bone_marrow()
     tc = TrendClusterer(clusterer=KMeans(3, n_init=1, random_state=0), lineage="Ery").fit(cells)
     assert tc.cluster_names_ == ["0", "1", "2"]
-    with pytest.raises(AttributeError, match="KMeans made none"):
+    with pytest.raises(AttributeError, match="KMeans does not compute one"):
         _ = tc.tree_
     assert not hasattr(tc, "tree_")
 
