@@ -485,7 +485,9 @@ def test_a_gene_that_is_expressed_in_one_lineage_only_is_clustered(adata):
     assert row["cluster"] >= 0
 
 
-@pytest.mark.parametrize(("lineage", "message"), [([], "lineage is an empty list"), (["A", "A"], "more than once")])
+@pytest.mark.parametrize(
+    ("lineage", "message"), [([], "lineage is an empty list"), (["A", "A"], "lineage contains duplicates")]
+)
 def test_wrong_lists_of_lineages(adata, lineage, message):
     with pytest.raises(ValueError, match=message):
         fit(adata, lineage=lineage)

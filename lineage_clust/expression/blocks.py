@@ -107,7 +107,7 @@ class BlockedExpression:
         return where.cells, block
 
     def cell_totals(self) -> np.ndarray:
-        """Return the total over genes of each cell, `(n_cells,)`, in one pass."""
+        """Return the total of the finite values of each cell over genes, `(n_cells,)`, in one pass."""
         totals = np.zeros(self.shape[0])
         for where, part in in_order(self._plan(), _row_sums, _nothing):
             totals[where.cells] += part
@@ -272,7 +272,25 @@ def _product(block, kept, other):
 
 
 def _row_sums(block, kept):
-    return np.asarray(_as_stored(block, kept).sum(axis=1), dtype=float).ravel()
+    return row_sums(_as_stored(block, kept))
+
+
+def row_sums(matrix) -> np.ndarray:
+    """Return the sums of the finite values of each row of an array or a sparse matrix, `(n_rows,)`.
+
+    Examples
+    --------
+    >>> row_sums(np.array([[1.0, np.nan], [2.0, 3.0]])).tolist()
+    [1.0, 5.0]
+    """
+    with np.errstate(invalid="ignore"):  # of infinities of both signs
+        sums = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
+    damaged = np.flatnonzero(~np.isfinite(sums))
+    if len(damaged):
+        rows = matrix[damaged]
+        rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
+        sums[damaged] = np.where(np.isfinite(rows), rows, 0).sum(axis=1, dtype=float)
+    return sums
 
 
 def _by_columns(matrix):

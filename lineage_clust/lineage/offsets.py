@@ -8,7 +8,7 @@ import numpy as np
 from anndata import AnnData
 
 from ..errors import UnknownNameError, did_you_mean
-from ..expression.blocks import BlockedExpression
+from ..expression.blocks import BlockedExpression, row_sums
 from ..utils.checking import as_vector
 from .columns import numbers_in
 
@@ -51,11 +51,8 @@ def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
 
 
 def log_totals(matrix) -> np.ndarray:
-    """Return the log of the total over all genes of each cell, `(n_obs,)`."""
-    if isinstance(matrix, BlockedExpression):
-        totals = matrix.cell_totals()
-    else:
-        totals = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
+    """Return the log of the total over all genes of each cell, `(n_obs,)`; values that are not finite are left out."""
+    totals = matrix.cell_totals() if isinstance(matrix, BlockedExpression) else row_sums(matrix)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(totals)
 

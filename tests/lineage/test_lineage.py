@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
+from lineage_clust.expression.blocks import BlockedExpression
 from lineage_clust.lineage.expression import expression_of
 from lineage_clust.lineage.lineage import check_anndata, clip_weights, encode_covariates, read_lineage, resolve_genes
+from lineage_clust.lineage.offsets import log_totals
 
 GENES = ["rise1", "flat0", "fall3"]
 
@@ -428,6 +430,18 @@ def test_size_factors_are_centred_logs_of_totals_over_all_genes(make_adata, kind
     matrix = dense(adata.X if layer is None else adata.layers[layer])[lineage.cells]
     expected = np.log(matrix.sum(axis=1))
     np.testing.assert_allclose(lineage.offset, expected - np.average(expected, weights=lineage.weights), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr", "csc"])
+def test_a_value_that_is_not_finite_costs_its_gene_and_not_the_cell(make_adata, kind):
+    counts = make_adata(n_cells=60).layers["counts"]
+    counts = np.asarray(counts.toarray() if sparse.issparse(counts) else counts, dtype=float)
+    expected = counts.sum(axis=1)
+    expected[5] -= counts[5, 2]
+    counts[5, 2] = np.nan
+    matrix = {"dense": counts, "csr": sparse.csr_matrix(counts), "csc": sparse.csc_matrix(counts)}[kind]
+    np.testing.assert_allclose(np.exp(log_totals(matrix)), expected)
+    np.testing.assert_allclose(np.exp(log_totals(BlockedExpression(matrix, 2**20))), expected)
 
 
 def test_an_offset_by_key_and_by_array_is_taken_as_it_is(make_adata):
