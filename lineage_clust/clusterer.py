@@ -399,13 +399,16 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         return held_out_deviance(result_of(self), adata)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Load a TrendClusterer written by :meth:`save`.
+    def load(cls, path: str | Path, *, max_bytes: int | str | None = None) -> Self:
+        """Load a TrendClusterer written by :meth:`save`; a file from a stranger cannot run code or fill the memory.
 
         Parameters
         ----------
         path : str or path
             Path of the file, written by this or an earlier release.
+        max_bytes : int or str, default=None
+            A file whose content would take more memory, in bytes or as "2GB", is refused before it is unpacked; `None` =
+            20 times the size of the file, which honest files do not reach, and at least 256 MiB.
 
         Returns
         -------
@@ -414,9 +417,10 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         Raises
         ------
         ValueError
-            If it is another kind of file, damaged, incomplete, or of a newer format.
+            If it is another kind of file, damaged, incomplete, of a newer format or larger than `max_bytes`, or if what it
+            holds is not what a fit makes.
         """
-        return persistence.load(cls, path)
+        return persistence.load(cls, path, max_bytes)
 
     @property
     def _n_features_out(self) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .io.results import default_key, h5ad_bytes
+from .io.spreadsheets import write_csv
 
 if TYPE_CHECKING:
     from .clusterer import TrendClusterer
@@ -30,8 +31,8 @@ def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path,
     )
     return {
         picture: (lambda path: _draw(fitted, path)) if fitted.n_clusters_ else None,
-        genes: lambda path: fitted.gene_table_.to_csv(path),
-        clusters: lambda path: fitted.cluster_table_.to_csv(path),
+        genes: lambda path: write_csv(fitted.gene_table_, path),
+        clusters: lambda path: write_csv(fitted.cluster_table_, path),
         results: lambda path: path.write_bytes(h5ad_bytes(fitted.to_anndata())),
         page: (lambda path: fitted.report(path, cells)) if cells is not None else None,
     }

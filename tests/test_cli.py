@@ -13,8 +13,10 @@ from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust.cli import main
+from lineage_clust.io.results import safe_key
 
 PNG = b"\x89PNG"
+MONO_MAC = safe_key("Mono/Mac")
 FILES = ("trends_{}.png", "genes_{}.csv", "clusters_{}.csv", "results_{}.h5ad")
 REPORT = "report_{}.html"
 
@@ -102,8 +104,8 @@ def test_run(file, tmp_path, capsys):
     assert "Lineage Mono/Mac" in out
     assert "15 fitted" in out
     assert "0 failed" in out
-    assert sorted(path.name for path in folder.iterdir()) == sorted(name.format("Mono_Mac") for name in FILES)
-    genes, _, results = read(folder, "Mono_Mac")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(name.format(MONO_MAC) for name in FILES)
+    genes, _, results = read(folder, MONO_MAC)
     assert (genes.loc[[f"flat{i}" for i in range(3)], "cluster"] == -1).all()
     assert set(genes.loc[genes.index.str.startswith("up"), "cluster"]).isdisjoint(
         genes.loc[genes.index.str.startswith("down"), "cluster"]
@@ -117,8 +119,8 @@ def test_run_writes_a_report_when_asked_for(file, tmp_path, capsys):
     assert main([*command, "--report"]) == 0
     out, err = capsys.readouterr()
     assert err == ""  # no progress bar where nobody watches
-    assert "report_Mono_Mac.html" in out
-    report = tmp_path / "out" / "report_Mono_Mac.html"
+    assert f"report_{MONO_MAC}.html" in out
+    report = tmp_path / "out" / f"report_{MONO_MAC}.html"
     assert "Gene expression trends along Mono/Mac" in report.read_text(encoding="utf-8")
     assert main(command) == 0
     assert not report.exists()  # it would show an earlier run

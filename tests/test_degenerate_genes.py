@@ -2,6 +2,7 @@
 
 import re
 import time
+import warnings
 
 import anndata as ad
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVR
 
+import lineage_clust as lc
 from lineage_clust import GAM, TrendClusterer
 from lineage_clust.smoothers import BSplineSmoother
 
@@ -160,3 +162,14 @@ def test_counts_that_overflowed_are_refused():
     smoother = BSplineSmoother(8).fit(T[:, None])
     with pytest.raises(ValueError, match="family 'poisson' needs expression of at least 0; found -2.14748e\\+09"):
         GAM("poisson").fit(smoother.transform(T[:, None]), overflowed, penalty=smoother.penalty_)
+
+
+@pytest.mark.parametrize("factor", [1e140, 1e150, 1e160])
+def test_a_gene_whose_squares_overflow_costs_itself_only(factor):
+    adata = lc.datasets.simulate_lineage(120, 8, 2, n_lineages=1, random_state=0)
+    adata.X = np.asarray(adata.X.toarray() if sparse.issparse(adata.X) else adata.X, dtype=np.float64)
+    adata.X[:, 0] *= factor
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tc = lc.TrendClusterer(alpha=None, clusterer=lc.GraphClusterer(3, resolution=1.0), random_state=0).fit(adata)
+    assert tc.failed_ == {adata.var_names[0]: "expression so large that its squares overflow"}

@@ -11,13 +11,15 @@ DEFAULT = 256 * 10**6
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
-def parse_budget(budget: object) -> int:
+def parse_budget(budget: object, name: str = "memory_budget") -> int:
     """Return a memory budget in bytes.
 
     Parameters
     ----------
     budget
         Bytes, a string such as "500MB" or "2GiB", or `None` for the default of 256 MB.
+    name
+        Of the parameter, for messages.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def parse_budget(budget: object) -> int:
         match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([KMGT]I?)?B?\s*", budget, flags=re.IGNORECASE)
         number = float(match[1]) * _UNITS[(match[2] or "").upper()] if match else None
     if isinstance(number, (bool, np.bool_)) or not isinstance(number, Real) or not 1 <= number < np.inf:
-        raise ValueError(f"memory_budget must be bytes, a string such as '500MB', or None; got {budget!r}.")
+        raise ValueError(f"{name} must be bytes, a string such as '500MB', or None; got {budget!r}.")
     return int(number)
 
 

@@ -36,6 +36,8 @@ def some_values(matrix, first: tuple | None = None) -> np.ndarray:
     if isinstance(matrix, BlockedExpression):
         matrix = matrix.stored if first is None else first[1]
     if sparse.issparse(matrix):
+        if not matrix.has_canonical_format:
+            matrix = _summed(matrix)
         values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
     else:
         n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
@@ -81,7 +83,7 @@ def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
         matrix = matrix[:, _evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
     chosen = _evenly_spaced(len(cells), _N_CELLS)
     block = matrix[cells[chosen]]
-    return chosen, block if sparse.issparse(block) else _as_numbers(block)
+    return chosen, _by_rows(block) if sparse.issparse(block) else _as_numbers(block)
 
 
 def _evenly_spaced(size: int, number: int) -> np.ndarray:
@@ -100,4 +102,20 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
 
 
 def _by_rows(block):
-    return block.tocsr() if sparse.issparse(block) else block
+    """Return a sparse block as CSR without values that are stored in parts; others as they are."""
+    if not sparse.issparse(block):
+        return block
+    block = block.tocsr()
+    if not block.has_canonical_format:
+        block = block.copy()
+        block.sum_duplicates()
+    return block
+
+
+def _summed(matrix):
+    """Return some rows, or columns, of a CSR or CSC matrix that stores values in parts, such as 3 as 1.5 and 1.5, as sums."""
+    axis = 0 if matrix.format == "csr" else 1
+    some = _spread(matrix.shape[axis], _N_CELLS)
+    part = (matrix[some] if axis == 0 else matrix[:, some]).copy()
+    part.sum_duplicates()
+    return part

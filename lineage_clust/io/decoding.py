@@ -10,9 +10,12 @@ from typing import Any
 import igraph
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
+from .array_checks import check_edges, check_sparse
 from .stored_classes import CLASSES, SPARSE
 from .upgrades import RESULT_OF_FORMAT_2, result_of_format_2
+from .validating import validate
 
 
 class Decoder:
@@ -55,12 +58,13 @@ class Decoder:
 
     def _sparse(self, value):
         parts = tuple(self.decode(value[name]) for name in ("data", "indices", "indptr"))
-        return SPARSE[value["class"]](parts, shape=tuple(value["shape"]))
+        matrix = SPARSE[value["class"]](parts, shape=tuple(value["shape"]))
+        check_sparse(matrix)
+        return matrix
 
     def _graph(self, value):
         edges, weights = self.decode(value["edges"]), self.decode(value["weights"])
-        if value["n"] > sum(map(len, self._members.values())):  # a vertex is a row of an array
-            raise ValueError(f"a graph of {value['n']:,} vertices does not belong to these arrays")
+        check_edges(value["n"], edges, weights)
         return igraph.Graph(n=value["n"], edges=edges.tolist(), edge_attrs={"weight": weights.tolist()})
 
     def _random_state(self, value):
@@ -89,8 +93,10 @@ class Decoder:
         return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
 
     def _values(self, column, index=None):
-        given = column["dtype"] is None
-        values = self.decode(column["values"]) if given else pd.array(column["values"], dtype=column["dtype"])
+        dtype = column["dtype"]
+        if dtype is not None and not str(dtype).startswith("str"):
+            raise ValueError(f"a column of dtype {dtype!r} is not one of ours")
+        values = self.decode(column["values"]) if dtype is None else pd.array(column["values"], dtype=dtype)
         if np.ndim(values) != 1 or (index is not None and len(values) != len(index)):
             raise ValueError("a column of a table does not fit its index")
         return values
@@ -105,7 +111,9 @@ class Decoder:
         )
         built = cls(**parameters)  # what a class has learnt since gets its default
         if state:
+            _check_state(built, state)
             vars(built).update(state)
+        validate(built)
         self._objects[value["number"]] = built
         return built
 
@@ -115,6 +123,15 @@ _METHODS = {
     "sparse": "sparse", "graph": "graph", "random state": "random_state", "frame": "frame", "series": "series",
     "index": "index", "range": "range", "same": "same", "object": "object",
 }  # fmt: skip
+
+
+def _check_state(built: object, state: Mapping[str, Any]) -> None:
+    """Raise a ValueError if something would be put where an object has no state, or in place of a method."""
+    if not isinstance(built, BaseEstimator):
+        raise ValueError(f"a {type(built).__name__} has no state")
+    for name in state:
+        if name.startswith("__") or callable(getattr(type(built), name, None)):
+            raise ValueError(f"{name!r} is no attribute of a fitted {type(built).__name__}")
 
 
 def _check_array(content: bytes) -> None:

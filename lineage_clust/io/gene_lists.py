@@ -13,6 +13,7 @@ import pandas as pd
 from ..results.tables import top_order
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path
+from .spreadsheets import as_text
 
 
 def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
@@ -102,7 +103,7 @@ def _csv(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["gene_set", "cluster", "gene"])
     for cluster, genes in lists.items():
-        writer.writerows([name_of(cluster), cluster, gene] for gene in genes)
+        writer.writerows([as_text(name_of(cluster)), cluster, as_text(gene)] for gene in genes)
     return buffer.getvalue()
 
 

@@ -8,7 +8,9 @@ the format version and a digest of everything before it, so that a changed byte 
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import zipfile
 from importlib.metadata import version
 from io import BytesIO
@@ -21,6 +23,7 @@ from ..utils.atomic import unhidden_interruptions, write_whole
 from ..utils.checking import as_path
 from .decoding import Decoder
 from .encoding import Encoder
+from .limits import check_manifest, check_values, largest_content, sizes_of
 from .stored_classes import digest_of as _digest
 from .upgrades import UPGRADES
 
@@ -30,7 +33,6 @@ _MANIFEST = "manifest.json"
 _SEAL = "lineage_clust-format {:04d} blake2b {}"
 _SEAL_PATTERN = re.compile(rb"lineage_clust-format (\d{4}) blake2b ([0-9a-f]{64})\Z")
 _SEAL_LENGTH = len(_SEAL.format(0, "0" * 64))
-_LARGEST_RATIO = 1100  # of the unpacked size to that of the file; compression of one member cannot exceed 1032
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same object gives the same file
 
 Estimator = TypeVar("Estimator", bound=Fitted)
@@ -72,10 +74,15 @@ def save(fitted: Fitted, path: str | Path) -> None:
     write_whole(path, lambda draft: draft.write_bytes(data))
 
 
-def load(cls: type[Estimator], path: str | Path) -> Estimator:
+def load(cls: type[Estimator], path: str | Path, max_bytes: int | str | None = None) -> Estimator:
     """Return the estimator of class `cls` in a file; see :meth:`lineage_clust.TrendClusterer.load`."""
-    path = as_path(path)
-    return from_bytes(path.read_bytes(), cls, repr(str(path)))
+    path, name = as_path(path), repr(str(as_path(path)))
+    with path.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{name} is not a file: TrendClusterer.save writes one. A pipe or device may have no end.")
+        data = stream.read(status.st_size)
+    return from_bytes(data, cls, name, max_bytes)
 
 
 def to_bytes(fitted: Fitted) -> bytes:
@@ -101,27 +108,33 @@ def to_bytes(fitted: Fitted) -> bytes:
     return body + _SEAL.format(FORMAT_VERSION, _digest(body)).encode()
 
 
-def from_bytes(data: bytes, cls: type[Estimator], name: str = "The data") -> Estimator:
+def from_bytes(
+    data: bytes, cls: type[Estimator], name: str = "The data", max_bytes: int | str | None = None
+) -> Estimator:
     """Return the estimator of class `cls` that :func:`to_bytes` wrote; `name` is used in messages."""
+    most = largest_content(max_bytes, len(data))
     _check_seal(data, name)
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > _LARGEST_RATIO * len(data):
-                raise ValueError(f"its members would take {size:,} bytes")
-            manifest = json.loads(archive.read(_MANIFEST))
+            sizes = sizes_of(archive, most)
+            text = archive.read(_MANIFEST)
+            left = most - check_manifest(text, most)
+            manifest = json.loads(text)
+            check_values(manifest["estimator"], sizes, left)
             members = {member: archive.read(member) for member in manifest["members"]}
         if any(_digest(content) != manifest["members"][member] for member, content in members.items()):
             raise ValueError("a member differs from its digest")
         for old in range(manifest["format_version"], FORMAT_VERSION):
             manifest = UPGRADES[old](manifest)
+            check_values(manifest["estimator"], sizes, left)
         found = Decoder(members, cls).decode(manifest["estimator"])
         if not isinstance(found, cls):
             raise ValueError(f"it holds a {type(found).__name__}")
     except Exception as error:  # what is in the file decides what fails
         raise ValueError(
-            f"{name} cannot be read as a TrendClusterer ({error}). It was not written by TrendClusterer.save of this or "
-            "an earlier release: save it again."
+            f"{name} cannot be read as a TrendClusterer ({error}). A file of TrendClusterer.save is a zip of arrays and of "
+            "a manifest.json that says what they are; this one was not written by it in this or an earlier release, or was "
+            "changed: save it again."
         ) from error
     return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -12,28 +14,50 @@ from anndata import AnnData
 from .._version import __version__
 from ..lineage.lineage import check_anndata
 from ..plotting.colors import UNASSIGNED, cluster_colors
-from ..results.result import Fitted, result_of
+from ..results.result import FitResult, Fitted, result_of
 from ..utils.checking import check_key
 from ..utils.plain_text import plain_text, text_categories, text_index
 from ..utils.types import Names
 
+_LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, and a prefix while they are written
+
 
 def safe_key(name: str) -> str:
-    """Return a key that h5ad and zarr files take, for any name.
+    """Return a key that h5ad and zarr files take, and a file may be called, for any name; other names have other keys.
+
+    A name that has to be changed, or is longer than 150 bytes, gets some digits of its digest at its end.
 
     Examples
     --------
-    >>> safe_key("Mono/Mac")
-    'Mono_Mac'
+    >>> safe_key("Mono"), safe_key("Mono/Mac")
+    ('Mono', 'Mono_Mac_5b1e18')
     """
-    cleaned = "".join("_" if character in "/\\\0" else character for character in str(name))
+    name = str(name)
+    cleaned = _cleaned(name)
+    encoded = cleaned.encode("utf-8", "replace")
+    if cleaned == name and len(encoded) <= _LONGEST:
+        return name
+    digits = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
+    return f"{encoded[:_LONGEST].decode('utf-8', 'ignore')}_{digits}"
+
+
+def _cleaned(name: str) -> str:
+    cleaned = "".join("_" if character in "/\\\0" else character for character in name)
     return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
+
+
+def _column_keys(names: Iterable[str]) -> dict[str, str]:
+    """Return a key for each name of a column, plain where no other column would get the same."""
+    names = list(names)
+    times = Counter(_cleaned(name) for name in names)
+    return {name: _cleaned(name) if times[_cleaned(name)] == 1 else safe_key(name) for name in names}
 
 
 def default_key(lineage: Names, prefix: str = "trends") -> str:
     """Return the key of a lineage's results, e.g. "trends_Ery"."""
     names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
-    return safe_key("_".join([prefix, *(str(name) for name in names if name is not None)]))
+    joined = "_".join(str(name) for name in names if name is not None)
+    return f"{prefix}_{safe_key(joined)}" if joined else prefix
 
 
 def to_anndata(fitted: Fitted) -> AnnData:
@@ -43,6 +67,7 @@ def to_anndata(fitted: Fitted) -> AnnData:
     look for them; `var` has pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
     """
     found = result_of(fitted)
+    _check_names(found)
     obs = _writable(found.gene_table)
     obs.index = pd.Index(found.genes)
     obs.insert(0, "clusters", _categories(found.labels))
@@ -97,6 +122,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None) -> str:
     found = result_of(fitted)
     check_anndata(adata)
     check_key("key", key)
+    _check_names(found)
     key = default_key(found.lineage) if key is None else safe_key(key)
     table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=safe_key)
     table.insert(0, "cluster", _categories(found.labels))
@@ -174,8 +200,18 @@ def _with_gaps(values: pd.Series, whole: pd.Series):
     return text_categories(whole.where(whole.isna(), whole.astype(str)))
 
 
+def _check_names(found: FitResult) -> None:
+    """Raise a ValueError if a name holds NUL, which HDF5 files cannot."""
+    for kind, names in (("Gene", found.genes), ("Gene", found.failed), ("Lineage", found.names)):
+        for name in names:
+            if name is not None and "\0" in str(name):
+                raise ValueError(
+                    f"{kind} {str(name)!r} holds the character NUL, which files of AnnData cannot. Rename it and fit again."
+                )
+
+
 def _writable(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.rename(columns=safe_key)  # of several lineages, columns carry their names
+    table = table.rename(columns=_column_keys(table.columns))  # of several lineages, columns carry their names
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]) and not isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)

@@ -10,7 +10,7 @@ import pandas as pd
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 
 from .checking import check_figure
-from .labels import shortened
+from .labels import plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,11 +88,11 @@ def plot_drivers(
     ax.scatter(
         r, y, s=26, c=list(np.where(certain, colors, "white")), edgecolors=list(colors), linewidths=1.2, zorder=2
     )
-    ax.set_yticks(y, [shortened(gene, 26) for gene in shown.index], fontsize=8, fontstyle="italic")
+    ax.set_yticks(y, [plain(shortened(gene, 26)) for gene in shown.index], fontsize=8, fontstyle="italic")
     ax.set_ylim(y[-1] + 0.7, -0.7)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("correlation with fate probability")
-    ax.set_title(shortened(lineage, 40), loc="left", fontsize=11, fontweight="bold")
+    ax.set_title(plain(shortened(lineage, 40)), loc="left", fontsize=11, fontweight="bold")
     ax.spines[["top", "right", "left"]].set_visible(False)
     return ax
 

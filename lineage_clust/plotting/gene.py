@@ -8,6 +8,7 @@ import numpy as np
 
 from ..trends.gene_trend import GeneTrend
 from .checking import check_figure
+from .labels import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,8 +56,8 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
         _, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
     draw_trend(ax, trend, color)
     ax.set_xlim(grid[0], grid[-1])
-    ax.set_title(str(trend.gene), loc="left", fontsize=11, fontweight="bold")
-    ax.set_title("" if not trend.lineage else str(trend.lineage), loc="right", fontsize=9, color="0.35")
+    ax.set_title(plain(trend.gene), loc="left", fontsize=11, fontweight="bold")
+    ax.set_title("" if not trend.lineage else plain(trend.lineage), loc="right", fontsize=9, color="0.35")
     ax.set_xlabel("pseudotime")
     ax.set_ylabel("expression")
     ax.spines[["top", "right"]].set_visible(False)

@@ -16,7 +16,7 @@ from lineage_clust.trends.trends import Trends
 from .checking import check_count, check_figure
 from .colors import cluster_color, lineage_colors
 from .gene import MAX_CELLS, draw_trend
-from .labels import fit_text, shortened
+from .labels import fit_text, plain, shortened
 from .timeline import segments
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ def plot_gene_trends(
                 continue
             color = palette[number] if palette else cluster_color(cluster, n_clusters)
             cell_color = palette[number] if palette else "0.3"
-            draw_trend(panel, shown[gene][name], color, cell_color, max_cells, label=name)
+            draw_trend(panel, shown[gene][name], color, cell_color, max_cells, label=plain(name))
         _set_limits(panel, [shown[gene][name] for name in names])
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(labelsize=8)
         note = "" if cluster is None else f"cluster {cluster}" if cluster >= 0 else "no cluster"
         right = panel.set_title(note, loc="right", fontsize=8, color="0.35")
-        titles.append((panel, panel.set_title(str(gene), loc="left", fontsize=10, fontweight="bold"), right))
-    time = "pseudotime" if palette or not names[0] else f"pseudotime ({shortened(names[0], 20)})"
+        titles.append((panel, panel.set_title(plain(gene), loc="left", fontsize=10, fontweight="bold"), right))
+    time = "pseudotime" if palette or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
     _label(figure, axes, ax is None, time, ylabel, legend=bool(palette))
     for panel, left, right in titles:
         fit_text(left, panel.get_window_extent().width - right.get_window_extent().width - 0.08 * figure.dpi)
@@ -192,7 +192,7 @@ def _set_limits(ax, trends: list) -> None:
     if found:
         ax.set_xlim(min(trend.x_test[0] for trend in found), max(trend.x_test[-1] for trend in found))
         return
-    reason = fill(f"no trend: {trends[0].reason}", 34, max_lines=5, placeholder=" …")
+    reason = plain(fill(f"no trend: {trends[0].reason}", 34, max_lines=5, placeholder=" …"))
     ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=7, color="0.35", ha="center", va="center")
     ax.set(xticks=[], yticks=[])
 

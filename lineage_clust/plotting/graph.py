@@ -14,7 +14,7 @@ from ..utils.checking import check_seed
 from .checking import check_count, check_figure
 from .colors import UNASSIGNED, palette_colors
 from .graph_layout import DOT, graph_layout
-from .labels import extents, shortened
+from .labels import extents, plain, shortened
 from .placing import place
 from .theme import ink, is_dark, paper
 
@@ -259,7 +259,7 @@ def _draw_names(
     )  # fmt: skip
     for cluster, name, middle in zip(clusters, written, found, strict=True):
         badge = {"boxstyle": "round,pad=0.25,rounding_size=0.6", "fc": colors[cluster], "ec": paper()}
-        ax.text(*back.transform(middle), name, ha="center", va="center_baseline", bbox=badge, zorder=5,
+        ax.text(*back.transform(middle), plain(name), ha="center", va="center_baseline", bbox=badge, zorder=5,
                 color="white" if is_dark(colors[cluster]) else "black", gid="cluster", in_layout=False, **style)  # fmt: skip
     if genes is None:
         return
@@ -282,5 +282,6 @@ def _draw_names(
         near = np.clip(points[row], spot - size / 2, spot + size / 2)
         if np.hypot(*(near - points[row])) > (radius + 3) * scale:
             ax.plot(*back.transform([points[row], near]).T, color=ink(0.8), lw=0.5, zorder=3)
-        ax.text(*back.transform(spot), text, ha="center", va="center", color=ink(0.9), zorder=6, gid="gene", in_layout=False,
-                path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)], **in_letters)  # fmt: skip
+        ax.text(*back.transform(spot), plain(text), ha="center", va="center", color=ink(0.9), zorder=6, gid="gene",
+                in_layout=False, path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)],
+                **in_letters)  # fmt: skip

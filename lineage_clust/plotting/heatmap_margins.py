@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .labels import inches_beside, scale_of, shortened, spread, thinned
+from .labels import inches_beside, plain, scale_of, shortened, spread, thinned
 from .strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
 from .theme import ink, is_dark, paper
 
@@ -83,7 +83,7 @@ def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
             drawn.append(_line(ax, "left", (edge - 0.02, edge - 0.1), 1 - np.array([middle[row], y]) / height))
         number = labels[starts[row]]
         drawn.append(
-            ax.text(edge - (0.12 if len(kept) > 9 else 0.05), 1 - y / height, names[number] if number >= 0 else "none",
+            ax.text(edge - (0.12 if len(kept) > 9 else 0.05), 1 - y / height, plain(names[number]) if number >= 0 else "none",
                     transform=inches_beside(ax, "left"), fontsize=8 * scale_of(ax), ha="right", va="center", gid="cluster")
         )  # fmt: skip
     return drawn
@@ -103,7 +103,7 @@ def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
     start, end = parts[0].ends[0], parts[-1].ends[1]
     for part in parts:
         ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(bars) * (_BAR + _SPACE),
-                shortened(part.name), fontsize=9 * scale_of(ax), fontweight="bold", ha="center", va="bottom",
+                plain(shortened(part.name)), fontsize=9 * scale_of(ax), fontweight="bold", ha="center", va="bottom",
                 transform=inches_beside(ax, "top"))  # fmt: skip
     ax.set_xlabel("pseudotime", fontsize=9 * scale_of(ax))
 
@@ -210,8 +210,8 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
                 )
             )
         drawn.append(
-            ax.text(beside + (0.05 if every else _TEXT), 1 - y / height, shortened(names[row], _LONGEST), fontsize=points,
-                    transform=inches_beside(ax, "right"), va="center", fontstyle="italic", gid="gene")
+            ax.text(beside + (0.05 if every else _TEXT), 1 - y / height, plain(shortened(names[row], _LONGEST)),
+                    fontsize=points, transform=inches_beside(ax, "right"), va="center", fontstyle="italic", gid="gene")
         )  # fmt: skip
     return drawn
 

@@ -23,12 +23,26 @@ def shortened(text: object, length: int = 24) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def plain(text: object) -> str:
+    r"""Return a text as matplotlib is to be given it: a dollar sign stands for itself and does not begin a formula.
+
+    Names of genes, lineages and columns go through this on their way to a figure; `$` in them is no mathematics.
+
+    Examples
+    --------
+    >>> print(plain("a$b$c"))
+    a\$b\$c
+    """
+    return str(text).replace("\t", " ").replace("$", r"\$")  # fonts have no tab
+
+
 def fit_text(text, width: float) -> None:
-    """Cut a drawn text until it is at most `width` pixels wide."""
-    whole, length = text.get_text(), len(text.get_text())
+    """Cut a drawn text, which went through :func:`plain`, until it is at most `width` pixels wide."""
+    whole = text.get_text().replace(r"\$", "$")
+    length = len(whole)
     while length > 2 and (wide := width_of(text)) > width:
         length -= max(1, int(0.4 * length * (1 - width / wide)))
-        text.set_text(shortened(whole, max(length, 2)))
+        text.set_text(plain(shortened(whole, max(length, 2))))
 
 
 def width_of(text) -> float:
@@ -47,7 +61,7 @@ def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
     drawn = ax.text(0, 0, "", **style)
     sizes = np.zeros((len(texts), 2))
     for number, text in enumerate(texts):
-        drawn.set_text(text)
+        drawn.set_text(plain(text))
         box = drawn.get_window_extent()
         sizes[number] = box.width, box.height
     drawn.remove()

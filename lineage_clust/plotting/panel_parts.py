@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .captions import Caption
-from .labels import fit_text, width_of
+from .labels import fit_text, plain, width_of
 from .panel_scale import band, half_times, n_beyond
 from .theme import ink, mixed, paper
 
@@ -104,8 +104,8 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
     room = ax.get_window_extent().width
     above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
     n_lines = 2 if named else 1
-    ax.set_title(caption.heading, loc="left", fontsize=10 * small, fontweight="bold", pad=(4 + _LINE * n_lines) * small,
-                 color=ink(0.5 if pale else 1.0))  # fmt: skip
+    ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold",
+                 pad=(4 + _LINE * n_lines) * small, color=ink(0.5 if pale else 1.0))  # fmt: skip
     fit_text(ax._left_title, room)
     outside = f" · {n_outside} beyond the scale" if n_outside else ""
     numbers = ax.annotate(caption.numbers + outside, (0, 1), (0, (4 + _LINE * (n_lines - 1)) * small), fontsize=8 * small,
@@ -116,12 +116,12 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
         )
         fit_text(numbers, room)
     if named:
-        text = ax.annotate(", ".join(named), (0, 1), (0, 3.5 * small), fontsize=8 * small, style="italic",
+        text = ax.annotate(plain(", ".join(named)), (0, 1), (0, 3.5 * small), fontsize=8 * small, style="italic",
                            color=ink(0.75), gid="genes", **above)  # fmt: skip
         shown = len(named)
         while width_of(text) > room and shown > 1:
             shown -= 1
-            text.set_text(", ".join(named[:shown]) + ", …")
+            text.set_text(plain(", ".join(named[:shown]) + ", …"))
         fit_text(text, room)
 
 

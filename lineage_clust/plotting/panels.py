@@ -12,7 +12,7 @@ from ..utils.checking import as_numbers
 from .captions import Caption, own_labels
 from .checking import check_figure
 from .colors import UNASSIGNED, palette_colors
-from .labels import fit_text
+from .labels import fit_text, plain
 from .layout import Layout
 from .panel_parts import Curves, draw_cells, draw_curves, draw_key, label_panel
 from .panel_scale import limits, smoothed, thinness
@@ -265,7 +265,7 @@ def _mark_lineages(ax, lowest_of_stack, marks, with_times: bool, small: float) -
         if start > 0:
             ax.axvline(start, color=ink(0.4), lw=0.8, ls=":")
         below = lowest_of_stack.annotate(
-            name, ((start + end) / 2, 0), (0, (-17 if with_times else -5) * small), xycoords=("data", "axes fraction"),
+            plain(name), ((start + end) / 2, 0), (0, (-17 if with_times else -5) * small), xycoords=("data", "axes fraction"),
             textcoords="offset points", ha="center", va="top", fontsize=8 * small, color=ink(0.75), gid="lineage",
         )  # fmt: skip
         below.span = (start, end)

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..utils.checking import as_vector
 from .checking import check_color_map
-from .labels import shortened
+from .labels import plain, shortened
 from .palettes import read_palette
 
 _N_BINS = 1000
@@ -205,7 +205,7 @@ def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if named:
-        ax.annotate(shortened(strip.name, 18), (0, 0.5), (-4, 0), xycoords="axes fraction",
+        ax.annotate(plain(shortened(strip.name, 18)), (0, 0.5), (-4, 0), xycoords="axes fraction",
                     textcoords="offset points", ha="right", va="center", fontsize=7, annotation_clip=False)  # fmt: skip
 
 
@@ -221,8 +221,8 @@ def legend_entries(strip: Strip) -> tuple[list, list[str], str]:
     shown = list(strip.categories.items())[:_MAX_CATEGORIES]
     more = len(strip.categories) - len(shown)
     handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
-    labels = [shortened(level) for level, _ in shown] + [f"and {more} more"] * (more > 0)
-    return handles, labels, shortened(strip.name, 22)
+    labels = [plain(shortened(level)) for level, _ in shown] + [f"and {more} more"] * (more > 0)
+    return handles, labels, plain(shortened(strip.name, 22))
 
 
 def draw_numeric_legend(ax, strip: Strip) -> None:
@@ -233,7 +233,7 @@ def draw_numeric_legend(ax, strip: Strip) -> None:
     low, high = strip.limits or (0.0, 1.0)
     scale = ScalarMappable(Normalize(low, high if high > low else low + 1.0), strip.cmap)
     ax.figure.figure.colorbar(scale, cax=ax, orientation="horizontal")
-    ax.set_title(shortened(strip.name), fontsize=9, loc="left")
+    ax.set_title(plain(shortened(strip.name)), fontsize=9, loc="left")
     ax.tick_params(labelsize=7)
     ax.locator_params(nbins=4)
 

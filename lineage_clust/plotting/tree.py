@@ -13,7 +13,7 @@ from .captions import Caption, captions, share
 from .checking import check_count, check_figure
 from .colors import palette_colors
 from .dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
-from .labels import fit_text, width_of
+from .labels import fit_text, plain, width_of
 from .theme import ink, paper
 from .timeline import segments
 
@@ -203,7 +203,13 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
         caption = said[node]
         genes = f"{caption.size:,} gene{'s' if caption.size != 1 else ''}"
         upper = ax.text(
-            text_at, place - 0.02 * row, caption.heading, fontsize=size, va="bottom", fontweight="bold", gid="leaf"
+            text_at,
+            place - 0.02 * row,
+            plain(caption.heading),
+            fontsize=size,
+            va="bottom",
+            fontweight="bold",
+            gid="leaf",
         )
         fit_text(upper, (width - text_at) * ax.figure.figure.dpi - 8)
         dpi = ax.figure.figure.dpi
@@ -215,6 +221,6 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
             if after + width_of(number) / dpi <= width:
                 break
             number.remove()
-        lower = ax.text(text_at, place + 0.02 * row, str(table["top_genes"].iloc[node]), fontsize=0.92 * size, va="top",
+        lower = ax.text(text_at, place + 0.02 * row, plain(table["top_genes"].iloc[node]), fontsize=0.92 * size, va="top",
                         style="italic", color=ink(0.8), gid="genes")  # fmt: skip
         fit_text(lower, (width - text_at) * ax.figure.figure.dpi)

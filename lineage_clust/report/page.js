@@ -152,8 +152,15 @@
 
   function csv() {
     const quoted = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-    const lines = [data.columns.map((one) => quoted(one.name)).join(",")];
-    for (const gene of found) lines.push(data.columns.map((one) => quoted(String(one.values[gene] ?? ""))).join(","));
+    // spreadsheets compute text that begins so: an apostrophe marks it as text; numbers stay numbers
+    const text = (value) => (/^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value);
+    const lines = [data.columns.map((one) => quoted(text(one.name))).join(",")];
+    for (const gene of found) {
+      lines.push(data.columns.map((one) => {
+        const value = String(one.values[gene] ?? "");
+        return quoted(one.kind === "text" ? text(value) : value);
+      }).join(","));
+    }
     return lines.join("\n") + "\n";
   }
 

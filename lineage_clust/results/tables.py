@@ -131,10 +131,12 @@ def time_order(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | N
     Of several lineages, the times are those of the lineage in which a trend moves most.
     """
     parts = [(means[:, columns], grid[columns]) for columns in columns_of_each(grid_lineage).values()]
-    most, clusters = np.argmax([np.ptp(part, axis=1) for part, _ in parts], axis=0), np.arange(len(means))
+    spans, clusters = np.array([np.ptp(part, axis=1) for part, _ in parts]), np.arange(len(means))
+    most = np.argmax(spans >= spans.max(axis=0) * (1 - 1e-6), axis=0)  # the first of those that rounding tells apart
     centre = np.array([_centre_of_mass(*part) for part in parts])[most, clusters]
     peak = np.array([peak_time(*part) for part in parts])[most, clusters]
-    return np.lexsort((centre, peak))
+    step = 1e-9 * (np.ptp(grid) or 1.0)
+    return np.lexsort((np.round(centre / step), np.round(peak / step)))
 
 
 def _centre_of_mass(means: np.ndarray, grid: np.ndarray) -> np.ndarray:

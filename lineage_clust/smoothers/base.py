@@ -119,9 +119,17 @@ class Smoother(TransformerMixin, BaseEstimator):
 _MOST = 10_000  # a matrix of 0.8 GB
 
 
+_MOST_SPLINES = 1_000  # with more, the smoothest curves cannot be told from straight lines in double precision
+
+
 def check_size(name: str, value: Any, least: int) -> None:
     """Raise a ValueError unless `value` is an integer of at least `least`, and at most 10,000."""
     integer(least).check(name, value)
+    if name == "n_splines" and value > _MOST_SPLINES:
+        raise ValueError(
+            f"n_splines must be at most {_MOST_SPLINES:,}; got {value!r}. The penalty decides how smooth a curve is: with "
+            "more than 100 splines curves hardly change any more, while time and memory grow and digits are lost."
+        )
     if value > _MOST:
         raise ValueError(
             f"{name} must be at most {_MOST:,}, because matrices of this size are kept in memory; got {value!r}."

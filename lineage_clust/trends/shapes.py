@@ -11,6 +11,7 @@ DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex",
 MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
 ROUNDING = 1e-10  # relative to the largest value; a trend that varies by less is constant
 TURN_SHARE = 0.2  # fraction of the range; smaller reversals are not turning points
+_TIE = 1e-9  # relative to the range; maxima that differ by less are tied
 
 
 def is_constant(values: np.ndarray) -> np.ndarray:
@@ -25,8 +26,12 @@ def is_constant(values: np.ndarray) -> np.ndarray:
 
 
 def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the pseudotimes `(n_genes,)` of the first maximum of trends `(n_genes, n_points)`."""
-    return grid[np.argmax(values, axis=-1)]
+    """Return the pseudotimes `(n_genes,)` of the first maximum of trends `(n_genes, n_points)`.
+
+    Values that differ by less than 1e-9 of the range are tied, so that rounding does not choose between them.
+    """
+    highest = values.max(axis=-1, keepdims=True)
+    return grid[np.argmax(values >= highest - _TIE * np.ptp(values, axis=-1, keepdims=True), axis=-1)]
 
 
 def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:

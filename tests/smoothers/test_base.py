@@ -57,3 +57,9 @@ def test_check_size(value):
     check_size("n", np.int64(7), 1)
     with pytest.raises(ValueError, match="n must be an integer of at least 1; got"):
         check_size("n", value, 1)
+
+
+def test_the_number_of_splines_is_bounded_with_advice():
+    check_size("n_splines", 1000, 3)
+    with pytest.raises(ValueError, match=r"n_splines must be at most 1,000; got 1001\. The penalty decides how smooth"):
+        check_size("n_splines", 1001, 3)

@@ -21,7 +21,8 @@ from .smoothing_posterior import SmoothingPosterior
 from .spectral import diagonalise
 
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
-_VANISH, _LEAST = "expression so small that its squares vanish", 1e-280
+_VANISH = "expression so small that its squares vanish"
+_LEAST, _MOST = 1e-280, 1e280  # of sums of squares: products with them must stay within floating point
 
 
 @dataclass
@@ -80,7 +81,7 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
         products, squares, sums = _sums(Z, Y, weights, offset, shift)
     holes = ~np.isfinite(products).all(axis=0)
     vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
-    failed = np.flatnonzero(holes | ~np.isfinite(squares) | vanishing)
+    failed = np.flatnonzero(holes | ~(squares < _MOST) | vanishing)
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
     if shift is not None:
         shift[failed] = 0.0

@@ -273,4 +273,4 @@ def log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
 
 def _least_deviance(squares: np.ndarray) -> np.ndarray:
     """Return what rounding leaves of a deviance of zero, so that a constant gene has a finite criterion."""
-    return np.maximum(1e-14 * squares, np.finfo(float).tiny)
+    return np.maximum(1e-12 * squares, np.finfo(float).tiny)

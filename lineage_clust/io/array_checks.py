@@ -1,0 +1,82 @@
+"""Whether arrays, sparse matrices and edges from a file have the right types, shapes, ranges and order."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Array(NamedTuple):
+    """What an array may be: the kinds of its numbers, the names of its dimensions, and what its values keep."""
+
+    kinds: str
+    dimensions: str
+    finite: bool = False
+    low: float = -np.inf
+    high: float = np.inf
+    optional: bool = False
+
+
+def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) -> None:
+    """Raise a ValueError unless a value is the array that is wanted.
+
+    Parameters
+    ----------
+    value
+        Any.
+    wanted
+        What it may be.
+    found
+        Length by dimension; lengths that were not known before are added.
+    where
+        The value's name, for messages.
+    """
+    if value is None and wanted.optional:
+        return
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in wanted.kinds:
+        raise ValueError(f"{where} is no array of the right type")
+    names = wanted.dimensions.split()
+    if names[0] == "...":
+        names = names[1:] if value.ndim < len(names) else ["any", *names[1:]]
+    if value.ndim != len(names):
+        raise ValueError(f"{where} has {value.ndim} dimensions and not {len(names)}")
+    for dimension, length in zip(names, value.shape, strict=True):
+        expected = int(dimension) if dimension.isdigit() else found.setdefault(dimension, length)
+        if dimension != "any" and expected != length:
+            raise ValueError(f"{where} has {length} {dimension} where {expected} belong")
+    if value.size and value.dtype.kind in "iuf":
+        if wanted.finite and not np.isfinite(value).all():
+            raise ValueError(f"{where} holds values that are not finite")
+        if np.any(value < wanted.low) or np.any(value > wanted.high):
+            raise ValueError(f"{where} holds values out of range")
+
+
+def check_sparse(matrix: Any) -> None:
+    """Raise a ValueError unless a sparse matrix has its indices in range and in order, and finite values."""
+    n_bytes = matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
+    if (
+        any(part.ndim != 1 for part in (matrix.data, matrix.indices, matrix.indptr))
+        or matrix.data.dtype.kind not in "biuf"
+    ):
+        raise ValueError("the parts of a sparse matrix are not lists of numbers")
+    if max(matrix.shape) > n_bytes:
+        raise ValueError(f"a sparse matrix of shape {matrix.shape} does not belong to {n_bytes:,} bytes")
+    matrix.check_format(full_check=True)
+    if len(matrix.data) != len(matrix.indices) or len(matrix.data) != matrix.indptr[-1]:
+        raise ValueError("the parts of a sparse matrix differ in length")
+    inner = np.ones(len(matrix.indices), dtype=bool)
+    inner[matrix.indptr[:-1][matrix.indptr[:-1] < len(inner)]] = False  # where a row starts, order begins anew
+    if np.any(np.diff(matrix.indices.astype(np.int64))[inner[1:]] <= 0):
+        raise ValueError("the indices of a sparse matrix are not in order")
+    if not np.isfinite(matrix.data).all():
+        raise ValueError("a sparse matrix holds values that are not finite")
+
+
+def check_edges(n: Any, edges: Any, weights: Any) -> None:
+    """Raise a ValueError unless edges join vertices from 0 to n - 1, and each has a finite weight."""
+    if type(n) is not int or n < 0:
+        raise ValueError(f"a graph cannot have {n!r} vertices")
+    found: dict[str, int] = {}
+    check_array(edges, Array("i", "edges 2", low=0, high=n - 1), found, "the edges of a graph")
+    check_array(weights, Array("fiu", "edges", finite=True), found, "the weights of a graph")
