@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .checking import check_color_map, check_count, check_figure
 from .colors import UNASSIGNED, palette_colors
 from .labels import set_scale
 from .panels import check_clusters, check_shapes
+from .places import Places, note_places
 from .strips import Strip
 from .timeline import evenly, segments
 
@@ -171,6 +173,7 @@ def plot_heatmap(
 
     try:
         image = _draw_rows(ax, scaled[order], parts, center, cmap)
+        _note(ax, labels[order], gene_names, parts)
         margins.draw_cluster_bar(ax, labels[order], colors)
         if confidence is not None:
             margins.draw_confidence(ax, np.asarray(confidence, dtype=float)[order])
@@ -208,6 +211,18 @@ def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
     mass = above.sum(axis=1)
     centre = np.divide(above @ grid, mass, out=np.full(len(scaled), np.mean(grid)), where=mass > 0)
     return np.argsort(centre, kind="stable")
+
+
+def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
+    """Remember where the rows of each cluster and gene are."""
+    left, right = parts[0].ends[0], parts[-1].ends[1]
+    starts = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
+    areas = [
+        (int(labels[first]), np.array([[left, first], [right, first], [right, last], [left, last]], dtype=float))
+        for first, last in pairwise(starts)
+    ]
+    rows = np.column_stack([np.full(len(labels), np.nan), np.arange(len(labels)) + 0.5])
+    note_places(ax, Places(areas, gene_names or (), rows if gene_names else rows[:0]))
 
 
 def _check_named(label_genes, names: list[str] | None):
