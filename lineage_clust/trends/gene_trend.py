@@ -48,6 +48,8 @@ class GeneTrend:
         Pseudotime, expression and lineage weight of all cells.
     x, y, w : ndarray of shape (n_used,) or None
         Pseudotime, expression and weights of the fitted cells.
+    cells : ndarray of int, shape (n_used,) or None
+        Their positions among all cells.
     x_test : ndarray of shape (n_points,)
         Grid of pseudotime.
     y_test : ndarray of shape (n_points,)
@@ -89,7 +91,7 @@ class GeneTrend:
         if len(set(sizes)) > 1:
             raise ValueError(f"x_all, y_all and w_all must have one value per cell; their lengths are {sizes}.")
         absent: np.ndarray | None = None
-        self.x = self.y = self.w = self.x_test = self.y_test = self.conf_int = absent
+        self.x = self.y = self.w = self.cells = self.x_test = self.y_test = self.conf_int = absent
         self._asked = (smoother, model)
         self._fitted = False
 
@@ -150,6 +152,7 @@ class GeneTrend:
         if not used.any():
             raise ValueError(f"No cell remains in [{start:g}, {end:g}] with filter_cells={filter_cells!r}.")
         self.x, self.y, self.w = x[used], y[used], w[used]
+        self.cells = np.flatnonzero(finite)[used]
         self.x_test = np.linspace(start, end, n_points)
         self.y_test = self.conf_int = None
         self._fitted = False
