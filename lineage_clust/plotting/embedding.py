@@ -79,6 +79,7 @@ def plot_embedding(
     nrows = -(-len(titles) // ncols)
     size = figsize or (_SIDE * ncols, (_SIDE + 0.1) * nrows)
     figure, axes = plt.subplots(nrows, ncols, figsize=size, dpi=dpi, squeeze=False, layout="constrained")
+    written = []
     known = np.isfinite(places[:, :2]).all(axis=1)
     dot = float(np.clip(6000 / max(known.sum(), 1), 0.8, 12)) * (size[0] / ncols / _SIDE) ** 2
     for number, ax in enumerate(axes.ravel()):
@@ -95,15 +96,15 @@ def plot_embedding(
         ax.set_aspect("equal", adjustable="datalim")
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(ink(0.4))
-        ax.set_title(titles[number], loc="left", fontsize=9, fontweight="bold")
+        written.append(ax.set_title(titles[number], loc="left", fontsize=9, fontweight="bold"))
     drawn = figure.axes
     first_of_last = drawn[(nrows - 1) * ncols]
     first_of_last.set_xlabel(f"{axes_label} 1".strip() if axes_label else "", fontsize=8)
     first_of_last.set_ylabel(f"{axes_label} 2".strip() if axes_label else "", fontsize=8)
     _name_colors(figure, drawn, cmap)
     figure.draw_without_rendering()
-    for ax in drawn[: len(titles)]:
-        fit_text(ax._left_title, ax.get_window_extent().width)
+    for ax, title in zip(drawn, written, strict=False):
+        fit_text(title, ax.get_window_extent().width)
     return figure
 
 

@@ -86,17 +86,17 @@ def plot_lineage(
     figure, axes = plt.subplots(
         len(lineages), 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained"
     )
-    colors = lineage_colors(len(lineages))
+    colors, titles = lineage_colors(len(lineages)), []
     for ax, lineage, color in zip(axes[:, 0], lineages, colors, strict=True):
-        _draw(ax, lineage, color, max_cells)
+        titles.append(_draw(ax, lineage, color, max_cells))
     axes[-1, 0].set_xlabel("pseudotime")
     figure.draw_without_rendering()
-    for ax in axes[:, 0]:
-        fit_text(ax._left_title, ax.get_window_extent().width - ax._right_title.get_window_extent().width - 8)
+    for ax, (left, right) in zip(axes[:, 0], titles, strict=True):
+        fit_text(left, ax.get_window_extent().width - right.get_window_extent().width - 8)
     return list(axes[:, 0])
 
 
-def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> None:
+def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
     from matplotlib.colors import to_rgb
 
     known = np.isfinite(lineage.pseudotime) & np.isfinite(lineage.weights)
@@ -127,5 +127,7 @@ def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> None:
     said = f"{int(fitted.sum()):,} cells in {lineage.start:.3g} to {lineage.end:.3g}"
     if left_out:
         said += f"; {left_out:,} of high weight outside"
-    ax.set_title("all cells" if lineage.name is None else str(lineage.name), loc="left", fontsize=10, fontweight="bold")
-    ax.set_title(said, loc="right", fontsize=8, color=ink(0.7))
+    left = ax.set_title(
+        "all cells" if lineage.name is None else str(lineage.name), loc="left", fontsize=10, fontweight="bold"
+    )
+    return left, ax.set_title(said, loc="right", fontsize=8, color=ink(0.7))

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..io.frames import intervals
 from ..results.binning import binned_cells
 from ..results.result import FitResult
+from ..trends.bounds import intervals
 
 _N_POINTS, _N_BINS = 48, 24  # of all lineages together
 _LEAST_POINTS, _LEAST_BINS = 16, 10

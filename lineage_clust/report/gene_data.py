@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..io.gene_lists import genes_by_cluster, set_name
 from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..results.naming import set_name
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
 from .columns import heading, is_detail, meaning
@@ -70,8 +70,9 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
 
 def _leading_first(result: FitResult) -> list[int]:
     """Return the positions of the genes by cluster, those first that its mean trend explains best."""
-    index = {gene: position for position, gene in enumerate(result.genes)}
-    return [index[gene] for genes in genes_by_cluster(result.naming, True).values() for gene in genes]
+    leading = np.argsort(-result.importance)
+    clusters = result.labels[leading]
+    return leading[np.argsort(np.where(clusters < 0, result.n_clusters, clusters), kind="stable")].tolist()
 
 
 def _column(name: str, values: pd.Series) -> dict:

@@ -55,7 +55,7 @@ def slope_with_interval(
     means = [predict_model(model, at, None)[0][:, column] for at in rows]
     slope = (means[1] - means[0]) / width
     if _is_linear(model):
-        _, error = predict_model(model, readable_by(model, _difference(*rows, width)), None)
+        _, error = predict_model(model, readable_by(model, _difference(rows[0], rows[1], width)), None)
         if error is not None:
             half = norm.ppf(0.5 + level / 2) * error[:, column]
             return slope, np.column_stack([slope - half, slope + half])

@@ -73,14 +73,14 @@ def test_cells_of_high_weight_that_are_left_out_are_counted():
 def test_the_cells_stand_beside_the_trends(fitted):
     """Same rows in the same order as without them, and after the trends the scaled means of the cells."""
     tc, adata = fitted
-    alone, both = tc.plot_heatmap(), tc.plot_heatmap(adata=adata, cells=True)
+    clear = [gene for gene in tc.genes_ if gene.startswith(("rise", "fall"))]  # others change too little to be compared
+    alone, both = tc.plot_heatmap(clear), tc.plot_heatmap(clear, adata, cells=True)
     assert len(both.images) == 2
     np.testing.assert_array_equal(both.images[0].get_array(), alone.images[0].get_array())
     assert both.images[0].get_clim() == alone.images[0].get_clim()
     cells, trends = both.images[1].get_array(), both.images[0].get_array()
     middles = np.linspace(0, trends.shape[1] - 1, 2 * cells.shape[1] + 1)[1::2]
     at_bins = np.array([np.interp(middles, np.arange(trends.shape[1]), row) for row in trends])
-    changing = trends.std(axis=1) > 0.5
-    assert np.corrcoef(cells[changing].ravel(), at_bins[changing].ravel())[0, 1] > 0.6
+    assert np.corrcoef(cells.ravel(), at_bins.ravel())[0, 1] > 0.6
     with pytest.raises(ValueError, match="pass adata="):
         tc.plot_heatmap(cells=True)
