@@ -221,7 +221,7 @@ def test_a_row_opens_its_trend(page, tc):
     gene = genes(page)[0]
     said = page.locator("#gene-table .values").inner_text()
     assert f"{tc.gene_table_.loc[gene, 'edf']:.3g}" in said
-    assert page.locator("#gene-table th button").first.get_attribute("aria-expanded") == "true"
+    assert page.locator("#gene-table tbody th button").first.get_attribute("aria-expanded") == "true"
     page.locator("#gene-table tbody tr").first.click()
     assert page.locator("#gene-table .chart").count() == 0
 
