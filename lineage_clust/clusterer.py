@@ -26,7 +26,7 @@ from .lineage.lineage_keys import check_distinct
 from .lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from .lineage.reader import Reader
 from .lineage.value_checks import check_values
-from .plotting import views
+from .plotting import cell_views, views
 from .report.page import write_report
 from .results import cutting, module_scores, predicting
 from .results.deviance import held_out_deviance
@@ -255,6 +255,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     plot_tree = views.plot_tree
     plot_graph = views.plot_graph
     plot_stability = views.plot_stability
+    plot_embedding = cell_views.plot_embedding
+    plot_lineage = cell_views.plot_lineage
     gene_trends = exports.gene_trends
     genes_by_cluster = exports.genes_by_cluster
     write_gene_lists = exports.write_gene_lists
@@ -263,12 +265,6 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     write_to = results.write_to
     report = write_report
     save = persistence.save
-
-    # AnnData arrives as the first positional argument, whatever its name: it is data and not metadata.
-    __metadata_request__fit = {"adata": metadata_routing.UNUSED}
-    __metadata_request__transform = {"adata": metadata_routing.UNUSED}
-    __metadata_request__predict = {"adata": metadata_routing.UNUSED}
-    __metadata_request__score = {"adata": metadata_routing.UNUSED}
 
     @labels_may_come_second
     def fit(self, adata: AnnData, genes: Sequence[str] | None = None, lineage: Names = None) -> Self:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..results.result import FitResult, Fitted, result_of
+from ..trends.bounds import intervals
 from ..utils.checking import check_flag, check_share
 from . import gene_lists
-from .frames import intervals, long_frame, wide_frame
+from .frames import long_frame, wide_frame
 
 if TYPE_CHECKING:
     import pandas as pd

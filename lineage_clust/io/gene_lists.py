@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..results.naming import set_name
 from ..results.tables import top_order
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path
@@ -68,20 +69,6 @@ def write_gene_lists(
         )
     text = _FORMATS[suffix](lists, lambda cluster: set_name(cluster, prefix, names))
     write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))
-
-
-def set_name(cluster: int, prefix: str = "", names: Sequence[str] | None = None) -> str:
-    """Return the name of a cluster's gene set.
-
-    Examples
-    --------
-    >>> set_name(3, "Ery")
-    'Ery_cluster_3'
-    >>> set_name(1, "Ery", ["0", "1.1", "1.2"])
-    'Ery_cluster_1.1'
-    """
-    name = "unassigned" if cluster < 0 else f"cluster_{cluster if names is None else names[cluster]}"
-    return f"{prefix}_{name}" if prefix else name
 
 
 def _gmt(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:

@@ -2,23 +2,28 @@
 
 from .colors import cluster_colors, lineage_colors
 from .drivers import plot_drivers
+from .embedding import plot_embedding
 from .gene import plot_gene_trend
 from .gene_panels import plot_gene_trends
 from .graph import plot_graph
 from .heatmap import plot_heatmap
+from .lineage_cells import LineageCells, plot_lineage
 from .panels import plot_clusters
 from .stability import plot_stability
 from .tree import plot_tree
 
 __all__ = [
+    "LineageCells",
     "cluster_colors",
     "lineage_colors",
     "plot_clusters",
     "plot_drivers",
+    "plot_embedding",
     "plot_gene_trend",
     "plot_gene_trends",
     "plot_graph",
     "plot_heatmap",
+    "plot_lineage",
     "plot_stability",
     "plot_tree",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..trends.gene_trend import GeneTrend
+from .cells import CellColors, with_zeros_apart
 from .checking import check_figure
 from .labels import plain
+from .theme import ink, paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,9 +66,19 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
     return ax
 
 
-def draw_trend(ax, trend, color, cell_color="0.3", max_cells: int = MAX_CELLS, label: str | None = None) -> None:
-    """Draw cells (if the trend holds them), interval and curve into an axes; of very many cells, a random part."""
+def draw_trend(
+    ax, trend, color, cell_color=None, max_cells: int = MAX_CELLS, label: str | None = None,
+    cell_colors: CellColors | None = None,
+) -> float:  # fmt: skip
+    """Draw cells (if the trend holds them), interval and curve into an axes; of very many cells, a random part.
+
+    Cells without expression are spread over a strip below 0, whose height is returned. The interval of expression that is
+    never negative is not drawn below 0.
+    """
     from matplotlib.patheffects import withStroke
+
+    strip = 0.0
+    bounds = None if trend.conf_int is None else np.asarray(trend.conf_int, dtype=float)
 
     if trend.x is not None and max_cells > 0:
         x, y, w = np.asarray(trend.x), np.asarray(trend.y), np.asarray(trend.w)
@@ -74,11 +86,24 @@ def draw_trend(ax, trend, color, cell_color="0.3", max_cells: int = MAX_CELLS, l
         if len(x) > max_cells:
             kept = np.sort(np.random.default_rng(0).choice(len(x), max_cells, replace=False))
             x, y, alpha = x[kept], y[kept], alpha[kept]
-        ax.scatter(x, y, s=5, color=cell_color, alpha=alpha, lw=0, rasterized=True, zorder=1)
-    if trend.conf_int is not None:
-        ax.fill_between(trend.x_test, *np.asarray(trend.conf_int).T, color=color, alpha=0.25, lw=0, zorder=2)
+        else:
+            kept = np.arange(len(x))
+        if bounds is not None and np.min(trend.y) >= 0:
+            bounds = np.maximum(bounds, 0.0)
+        y, strip = with_zeros_apart(y)
+        positions = getattr(trend, "cells", None)  # a trend of an older file does not know them
+        if cell_colors is not None and positions is not None:
+            tones: Any = cell_colors.rgb[positions[kept]]
+            order = np.random.default_rng(0).permutation(len(x))  # so that no category lies on top of all others
+            x, y, alpha, tones = x[order], y[order], np.maximum(alpha[order], 0.25), tones[order]
+        else:
+            tones = ink(0.7) if cell_color is None else cell_color
+        ax.scatter(x, y, s=5, color=tones, alpha=alpha, lw=0, rasterized=True, zorder=1)
+    if bounds is not None:
+        ax.fill_between(trend.x_test, *bounds.T, color=color, alpha=0.25, lw=0, zorder=2)
     ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,
-            path_effects=[withStroke(linewidth=3.6, foreground="white")])  # fmt: skip
+            path_effects=[withStroke(linewidth=3.6, foreground=paper())])  # fmt: skip
+    return strip
 
 
 GeneTrend.drawn_by = staticmethod(plot_gene_trend)

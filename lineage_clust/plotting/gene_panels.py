@@ -11,12 +11,15 @@ import numpy as np
 from scipy.stats import norm
 
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
+from lineage_clust.trends.gene_trend import GeneTrend
 from lineage_clust.trends.trends import Trends
 
+from .cells import CellColors
 from .checking import check_count, check_figure
 from .colors import cluster_color, lineage_colors
 from .gene import MAX_CELLS, draw_trend
 from .labels import fit_text, plain, shortened
+from .theme import ink
 from .timeline import segments
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ def plot_gene_trends(
     ylabel: str = "expression",
     ncols: int = 4,
     sharey: bool = False,
+    cell_colors: CellColors | None = None,
+    derivative: bool = False,
     ax: Axes | Sequence[Axes] | None = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
@@ -63,6 +68,11 @@ def plot_gene_trends(
         Panels a row, at most.
     sharey : bool
         Whether panels share the y axis.
+    cell_colors : CellColors, optional
+        Of the cells, see :func:`lineage_clust.plotting.cells.cell_colors`; `None` = grey, or the colour of their lineage.
+    derivative : bool
+        Whether the slopes of the trends are drawn instead, with their intervals and without cells. Where an interval does
+        not hold 0, the trend rises or falls.
     ax : Axes or sequence of Axes, optional
         One a gene; `None` = a new figure.
     figsize, dpi
@@ -81,7 +91,8 @@ def plot_gene_trends(
 
     Notes
     -----
-    A panel of a gene that could not be fitted says why.
+    A panel of a gene that could not be fitted says why. Where many cells have no expression, these are spread over a grey
+    strip below 0, so that one sees how many they are. The interval of expression that is never negative ends at 0.
 
     Examples
     --------
@@ -98,32 +109,43 @@ def plot_gene_trends(
     for name, values in (("trends", trends), ("clusters", clusters)):
         if not isinstance(values, (Mapping, Trends)) and (name == "trends" or values is not None):
             raise TypeError(f"{name} must be a mapping with the genes as keys; got {type(values).__name__}.")
+    if derivative and isinstance(trends, Trends):
+        trends = trends.derivative()
     curves = _of_arrays(trends) if isinstance(trends, Trends) else trends
     genes = _check_genes(curves, genes)
     shown = {gene: dict(curves[gene]) for gene in genes}
     names = _check_lineages(list(next(iter(shown.values()))), lineages)
     if not any(shown[gene][name] for gene in genes for name in names):
         shown[genes[0]][names[0]].reraise()
+    if derivative:
+        ylabel = "slope" if ylabel == "expression" else ylabel
+        shown = {gene: {name: _slope(trend) for name, trend in parts.items()} for gene, parts in shown.items()}
     figure, axes = _make_axes(ax, len(genes), ncols, sharey, figsize, dpi)
     palette = lineage_colors(len(names)) if len(names) > 1 else None
     n_clusters = max([-1, *(clusters or {}).values()]) + 1
     titles = []
+    strips: dict[Axes, float] = {}
     for gene, panel in zip(genes, axes, strict=True):
         cluster = None if clusters is None else clusters.get(gene)
         for number, name in enumerate(names):
             if not shown[gene][name]:
                 continue
             color = palette[number] if palette else cluster_color(cluster, n_clusters)
-            cell_color = palette[number] if palette else "0.3"
-            draw_trend(panel, shown[gene][name], color, cell_color, max_cells, label=plain(name))
+            cell_color = palette[number] if palette else None
+            strip = draw_trend(panel, shown[gene][name], color, cell_color, max_cells, plain(name), cell_colors)
+            strips[panel] = max(strips.get(panel, 0.0), strip)
         _set_limits(panel, [shown[gene][name] for name in names])
+        if derivative:
+            panel.axhline(0, color=ink(0.4), lw=0.8, zorder=0)
+        if strips.get(panel):
+            _mark_zeros(panel, strips[panel])
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(labelsize=8)
         note = "" if cluster is None else f"cluster {cluster}" if cluster >= 0 else "no cluster"
         right = panel.set_title(note, loc="right", fontsize=8, color="0.35")
         titles.append((panel, panel.set_title(plain(gene), loc="left", fontsize=10, fontweight="bold"), right))
     time = "pseudotime" if palette or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
-    _label(figure, axes, ax is None, time, ylabel, legend=bool(palette))
+    _label(figure, axes, ax is None, time, ylabel, bool(palette), cell_colors if max_cells and not derivative else None)
     for panel, left, right in titles:
         fit_text(left, panel.get_window_extent().width - right.get_window_extent().width - 0.08 * figure.dpi)
     return figure
@@ -197,7 +219,26 @@ def _set_limits(ax, trends: list) -> None:
     ax.set(xticks=[], yticks=[])
 
 
-def _label(figure, axes: list, own: bool, time: str, ylabel: str, legend: bool) -> None:
+def _slope(trend: Any) -> Any:
+    """Return the slope of a trend in the place of its values; of a failed trend, itself."""
+    if not trend or not isinstance(trend, GeneTrend):
+        return trend
+    slope, interval = trend.derivative()
+    return SimpleNamespace(x=None, x_test=trend.x_test, y_test=slope, conf_int=interval)
+
+
+def _mark_zeros(ax, height: float) -> None:
+    """Make the strip of the cells without expression seen, and take the ticks below 0 away."""
+    from matplotlib.ticker import FuncFormatter
+
+    ax.axhspan(-1.1 * height, 0, color=ink(0.08), lw=0, zorder=0)
+    ax.set_ylim(bottom=-1.15 * height)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 0 else ""))
+
+
+def _label(
+    figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: CellColors | None = None
+) -> None:
     """Name the axes, once for a figure of our own, and the lineages; then let the layout take its place."""
     for ax in [] if own else axes:
         ax.set_xlabel(time)
@@ -209,9 +250,33 @@ def _label(figure, axes: list, own: bool, time: str, ylabel: str, legend: bool) 
     if own:
         figure.supxlabel(time, fontsize=10)
         figure.supylabel(ylabel, fontsize=10)
+        if cell_colors is not None:
+            _name_colors(figure, axes, cell_colors)
         if legend:
             figure.legend(entries.values(), entries, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     elif legend:
         axes[0].legend(entries.values(), entries, frameon=False, fontsize=8)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
+
+
+def _name_colors(figure, axes: list, cell_colors: CellColors) -> None:
+    """Draw the legend of the cells' colours, or the bar of their numbers."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.lines import Line2D
+
+    if cell_colors.limits is not None:
+        bar = ScalarMappable(Normalize(*cell_colors.limits), cell_colors.cmap)
+        figure.colorbar(
+            bar, ax=axes, label=plain(shortened(cell_colors.name, 30)), shrink=0.6, aspect=30, extend="both"
+        )
+        return
+    dots = [
+        Line2D([], [], ls="", marker="o", ms=5, color=color, label=plain(shortened(level)))
+        for level, color in cell_colors.categories.items()
+    ]
+    figure.legend(
+        handles=dots, loc="outside right center", frameon=False, fontsize=8, title=plain(shortened(cell_colors.name, 30)),
+        title_fontsize=8, handletextpad=0.1,
+    )  # fmt: skip

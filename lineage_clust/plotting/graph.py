@@ -15,6 +15,7 @@ from .checking import check_count, check_figure
 from .colors import UNASSIGNED, palette_colors
 from .graph_layout import DOT, graph_layout
 from .labels import extents, plain, shortened
+from .places import Places, note_places
 from .placing import place
 from .theme import ink, is_dark, paper
 
@@ -156,6 +157,8 @@ def plot_graph(
     dots.set_sizes(largest**2 * (0.5 + 0.5 * strength / max(strength.max(initial=0.0), 1e-12)))
     radius = largest / 2
     _draw_names(ax, places, labels, colors, names, genes, label_hubs, strength, importance, radius)
+    areas = [(int(cluster), halo(places[labels == cluster])) for cluster in np.unique(labels[labels >= 0])]
+    note_places(ax, Places(areas, [] if genes is None else list(genes), places if genes is not None else places[:0]))
     return ax
 
 

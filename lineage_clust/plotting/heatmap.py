@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .checking import check_color_map, check_count, check_figure
 from .colors import UNASSIGNED, palette_colors
 from .labels import set_scale
 from .panels import check_clusters, check_shapes
+from .places import Places, note_places
 from .strips import Strip
 from .timeline import evenly, segments
 
@@ -47,6 +49,7 @@ def plot_heatmap(
     palette: Any = None,
     confidence: np.ndarray | None = None,
     dendrogram: Dendrogram | None = None,
+    n_leading: int | None = None,
     center: float | None = 0.0,
     cmap: Any = None,
     value_label: str = "scaled expression",
@@ -87,6 +90,9 @@ def plot_heatmap(
         From 0 to 1, drawn as a column right of the rows: the paler, the less.
     dendrogram : Dendrogram, optional
         Of the clusters, drawn left of them. Clusters then come in its order, if it has just those that are shown.
+    n_leading : int, optional
+        How many of the first columns decide the order of the rows and the limits of the colours, where what follows is
+        shown beside them; `None` = all.
     center : float, optional
         Value at the middle of a diverging colour map; `None` = a map from the lowest to the highest value.
     cmap : str or Colormap, optional
@@ -142,7 +148,7 @@ def plot_heatmap(
     else:
         dendrogram = None
     members = [np.flatnonzero(labels == cluster) for cluster in shown]
-    order = np.concatenate([rows[row_order(scaled[rows], grid)] for rows in members])
+    order = np.concatenate([rows[row_order(scaled[rows, :n_leading], grid[:n_leading])] for rows in members])
     gene_names = None if genes is None else [str(genes[row]) for row in order]
     label_genes = _check_named(label_genes, gene_names)
     weight = None if importance is None else np.nan_to_num(np.asarray(importance, dtype=float)[order])
@@ -170,7 +176,8 @@ def plot_heatmap(
         return numbers + named + margins.draw_legends(ax, strips, named)
 
     try:
-        image = _draw_rows(ax, scaled[order], parts, center, cmap)
+        image = _draw_rows(ax, scaled[order], parts, center, cmap, n_leading)
+        _note(ax, labels[order], gene_names, parts)
         margins.draw_cluster_bar(ax, labels[order], colors)
         if confidence is not None:
             margins.draw_confidence(ax, np.asarray(confidence, dtype=float)[order])
@@ -210,6 +217,18 @@ def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return np.argsort(centre, kind="stable")
 
 
+def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
+    """Remember where the rows of each cluster and gene are."""
+    left, right = parts[0].ends[0], parts[-1].ends[1]
+    starts = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
+    areas = [
+        (int(labels[first]), np.array([[left, first], [right, first], [right, last], [left, last]], dtype=float))
+        for first, last in pairwise(starts)
+    ]
+    rows = np.column_stack([np.full(len(labels), np.nan), np.arange(len(labels)) + 0.5])
+    note_places(ax, Places(areas, gene_names or (), rows if gene_names else rows[:0]))
+
+
 def _check_named(label_genes, names: list[str] | None):
     """Return how many genes are named at most, their names, or `None`."""
     if label_genes is None:
@@ -229,13 +248,14 @@ def _check_named(label_genes, names: list[str] | None):
     return wanted
 
 
-def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap):
+def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap, n_leading: int | None):
     """Draw an image a lineage, and return one of them."""
+    leading = values[:, :n_leading]
     if center is None:
-        low, high = float(values.min()), float(values.max())
+        low, high = float(leading.min()), float(leading.max())
         high = high if high > low else low + 1.0
     else:
-        away = np.abs(values - center)
+        away = np.abs(leading - center)
         reach = float(np.quantile(away, _INSIDE)) or float(away.max()) or 1.0
         low, high = center - reach, center + reach
     cmap = cmap or ("viridis" if center is None else "RdBu_r")

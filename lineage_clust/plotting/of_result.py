@@ -9,6 +9,7 @@ import numpy as np
 from ..contracts.asking import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..results.result import FitResult
+from .cells import CellColors, cell_colors
 from .covariates import covariate_strips
 from .strips import Strip
 
@@ -72,3 +73,12 @@ def names_in(genes: Any) -> list:
     if np.ndim(genes) != 1:
         raise TypeError(f"genes must be a name or a sequence of names; got {genes!r}.")
     return list(genes)
+
+
+def colors_of_cells(adata: AnnData | None, key: str) -> CellColors:
+    """Return the colours of all cells by a column of obs, or raise an error if it is not there."""
+    if adata is None:
+        raise ValueError("color needs the cells: pass adata= as well (a fitted clusterer holds none).")
+    if key not in adata.obs:
+        raise UnknownNameError(f"color {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
+    return cell_colors(key, adata.obs[key], adata.uns.get(f"{key}_colors"))

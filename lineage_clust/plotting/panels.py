@@ -16,6 +16,7 @@ from .labels import fit_text, plain
 from .layout import Layout
 from .panel_parts import Curves, draw_cells, draw_curves, draw_key, label_panel
 from .panel_scale import limits, smoothed, thinness
+from .places import Places, note_places
 from .strips import Strip, draw_legends, draw_strip, strip_edges
 from .theme import ink
 
@@ -142,6 +143,7 @@ def plot_clusters(
         if cells is not None:
             draw_cells(ax, x, cells, parts)
         ax.set_xlim(x[0], x[-1])
+        note_places(ax, Places([(cluster, None)], curves=[(float(x[part][0]), float(x[part][-1])) for part in parts]))
         label_panel(
             ax, caption, n_outside, [] if genes is None else [genes[row] for row in rows[:n_named]], layout.small
         )

@@ -14,6 +14,7 @@ from .checking import check_count, check_figure
 from .colors import palette_colors
 from .dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
 from .labels import fit_text, plain, width_of
+from .places import Places, note_places
 from .theme import ink, paper
 from .timeline import segments
 
@@ -161,6 +162,21 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
                     clip_on=False)  # fmt: skip
     _draw_cut(ax, shape, x, y, row, size, len(colors))
     _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, (right, width))
+    ends = [(shape.cluster[node], y(shape.place[node])) for node in shape.ends if node in shape.cluster]
+    note_places(
+        ax,
+        Places(
+            [
+                (
+                    number,
+                    np.array(
+                        [[right, at - row / 2], [width, at - row / 2], [width, at + row / 2], [right, at + row / 2]]
+                    ),
+                )
+                for number, at in ends
+            ]
+        ),
+    )
     supported = np.isfinite(table["support"].to_numpy(dtype=float)).any()
     ax.text(left, height - 0.05 * small, "← more distinct" + " · numbers: support" * bool(supported), fontsize=0.85 * size,
             color=ink(0.65), va="bottom")  # fmt: skip

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..results.result import FitResult, Fitted, result_of
 from . import gene_panels, graph, heatmap, panels, stability, tree
+from .beside import trend_columns, with_cells_beside
 from .captions import Caption, captions, own_labels
 from .dendrogram import dendrogram_of
-from .of_result import clustered_rows, names_in, of_clusterer, rows_of, strips_of, value_label
+from .of_result import clustered_rows, colors_of_cells, names_in, of_clusterer, rows_of, strips_of, value_label
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -103,6 +104,7 @@ def plot_heatmap(
     *,
     label_genes: Sequence[str] | int | None = None,
     dendrogram: bool = True,
+    cells: bool = False,
     labels: Any = None,
     palette: Any = None,
     cmap: Any = None,
@@ -128,6 +130,9 @@ def plot_heatmap(
     dendrogram : bool, default=True
         Whether the tree of the clusters and the cut are drawn beside them, if the clusterer has a tree. Clusters come in its
         order then, unless `clusters` says another.
+    cells : bool, default=False
+        Whether the cells' own expression, averaged in bins of pseudotime, is shown beside the trends, on the same scale and
+        with the same rows: what the trends have smoothed away. `adata` must be given.
     labels : mapping or sequence of str, default=None
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
     palette : sequence, mapping or str, default=None
@@ -159,18 +164,22 @@ def plot_heatmap(
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
     scaled = result.scaled
+    columns = trend_columns(result, strips_of(result, adata, covariate_key))
+    if cells:
+        columns = with_cells_beside(result, adata, columns)
     two_sided = result.scale != "minmax" and result.scale is not None and scaled.min() < 0 < scaled.max()
     return heatmap.plot_heatmap(
-        scaled[rows],
+        columns.scaled[rows],
         result.labels[rows],
-        result.pseudotime,
+        columns.grid,
         [result.genes[row] for row in rows],
-        grid_lineage=result.grid_lineage,
+        grid_lineage=columns.lineage,
         clusters=clusters,
         n_clusters=result.n_clusters,
         label_genes=result.named(label_genes),
         importance=result.importance[rows],
-        strips=strips_of(result, adata, covariate_key),
+        strips=columns.strips,
+        n_leading=len(result.pseudotime),
         names=own_labels(labels, result.cluster_names),
         palette=palette,
         confidence=None if np.isnan(confidence).all() else confidence[rows],
@@ -190,6 +199,8 @@ def plot_genes(
     adata: AnnData | None = None,
     lineages: str | Sequence[str] | None = None,
     *,
+    color: str | None = None,
+    derivative: bool = False,
     ncols: int = 4,
     sharey: bool = False,
     max_cells: int = 3000,
@@ -207,6 +218,11 @@ def plot_genes(
         The cells that were fitted; they are drawn, the darker the more they belong to the lineage.
     lineages : str or sequence of str, default=None
         Which of several lineages; `None` = all.
+    color : str, default=None
+        obs key by which cells are coloured, numbers or categories; `adata` must be given. Categories have the colours of
+        `uns[f"{color}_colors"]`, if there are.
+    derivative : bool, default=False
+        Whether the slopes of the trends are drawn instead, with their 95 % intervals and without cells.
     ncols : int, default=4
         Panels a row, at most.
     sharey : bool, default=False
@@ -229,12 +245,13 @@ def plot_genes(
     UnknownNameError
         If a gene or lineage was not fitted.
     ValueError
-        If no gene is given, or none of them has a trend.
+        If no gene is given, none of them has a trend, or `color` is given without `adata`.
     """
     result = result_of(fitted)
     genes = result.named(names_in(genes))
     trends = result.models
-    if adata is not None:
+    tones = None if color is None else colors_of_cells(adata, color)
+    if adata is not None and not derivative:
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
         cells = result.read(adata, known) if known else None
         trends = trends.with_data(cells, result.fitter.prepare_kwargs)
@@ -246,6 +263,8 @@ def plot_genes(
         max_cells=max_cells,
         ncols=ncols,
         sharey=sharey,
+        cell_colors=tones,
+        derivative=derivative,
         ax=ax,
         figsize=figsize,
         dpi=dpi,

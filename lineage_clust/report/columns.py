@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
-_DETAILS = ("pvalue", "converged", "lambda", "gene_ids", "half_max_flank", "half_back")
+_DETAILS = (
+    "pvalue", "converged", "lambda", "gene_ids", "half_max_flank", "half_back", "edf", "agreement", "note", "cluster_name",
+)  # fmt: skip
+
+# Headings; a column without one goes by its name.
+WORDS = {
+    "gene_ids": "identifier",
+    "cluster_name": "name of cluster",
+    "name": "name",
+    "size": "genes",
+    "top_genes": "leading genes",
+    "deviance_explained": "explained",
+    "pvalue": "p-value",
+    "qvalue": "q-value",
+    "peak": "highest at",
+    "onset": "onset at",
+    "half_max": "half-way at",
+    "half_max_flank": "half-way while",
+    "half_back": "half back at",
+    "amplitude": "change",
+    "relative_amplitude": "relative change",
+    "edf": "wiggliness (edf)",
+    "lambda": "smoothing (lambda)",
+    "agreement": "fit to cluster",
+    "direction_share": "share of direction",
+    "moves_most_in": "moves most in",
+    "changes_in": "changes in",
+}
 
 # What a reader of the table, who may not know the library, wants to know of a column.
 MEANINGS = {
@@ -13,11 +40,11 @@ MEANINGS = {
     "confidence": "How often the gene stays with its cluster when the trends are drawn anew, from 0 to 1: how well its "
     "place is reproduced, not the probability that it is right.",
     "edf": "Effective degrees of freedom of the trend: 2 is a straight line, more is wigglier.",
-    "deviance_explained": "Share of the variation between cells that the trend explains.",
+    "deviance_explained": "Share of the variation between cells (of the deviance) that the trend explains, from 0 to 1.",
     "pvalue": "Of the test that expression is constant along the lineage; cells, not donors, are the replicates.",
     "qvalue": "P-value adjusted for the number of genes (Benjamini-Hochberg).",
     "peak": "Pseudotime at which the trend is highest.",
-    "onset": "Pseudotime at which the trend has first moved by 10 % of its range.",
+    "onset": "When the change begins: the pseudotime at which the trend has first moved by 10 % of its range, up or down.",
     "converged": "Whether the search for the smoothness of the trend converged.",
     "lambda": "Smoothing parameter: the greater, the smoother.",
     "note": "Remarks on the fit.",
@@ -28,6 +55,8 @@ MEANINGS = {
     "direction_confidence": "How often draws of the trend have the same direction, from 0 to 1.",
     "amplitude": "Difference between the highest and the lowest point of the trend, in units of expression.",
     "direction_share": "Share of the genes that have the cluster's direction.",
+    "cluster_name": "Name of the cluster in the tree: the parts of cluster 2 are 2.1 and 2.2.",
+    "name": "Name of the cluster in the tree: the parts of cluster 2 are 2.1 and 2.2.",
     "size": "Number of genes.",
     "top_genes": "The genes that the mean trend of the cluster explains best.",
     "agreement": "Correlation of the gene's trend with the mean trend of its cluster.",
@@ -54,6 +83,24 @@ def meaning(column: str, lineages: list[str]) -> str:
         if plain != column and plain in MEANINGS:
             return f"{end.capitalize()} bound: {MEANINGS[plain]}"
     return ""
+
+
+def heading(column: str, lineages: list[str]) -> str:
+    """Return the heading of a column in words.
+
+    Examples
+    --------
+    >>> heading("peak", []), heading("peak_lower", []), heading("qvalue_Ery", ["Ery", "Mono"])
+    ('highest at', 'highest at, lower bound', 'q-value (Ery)')
+    """
+    for lineage in lineages:
+        if column not in MEANINGS and column.endswith(f"_{lineage}"):
+            return f"{heading(column[: -len(lineage) - 1], [])} ({lineage})"
+    for end, words in (("lower", ", lower bound"), ("upper", ", upper bound"), ("confidence", ", confidence")):
+        plain = column.removesuffix(f"_{end}")
+        if plain != column and plain in MEANINGS:
+            return WORDS.get(plain, plain) + words
+    return WORDS.get(column, column)
 
 
 def is_detail(column: str, lineages: list[str]) -> bool:

@@ -3,49 +3,76 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..results.naming import set_name
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
-from .columns import is_detail
+from .columns import heading, is_detail, meaning
+from .curves import curve_data
 from .facts import names_of
 
 _DIGITS = 6
 
 
-def gene_data(fitted: Fitted | FitResult) -> str:
+def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, Any] | None = None) -> str:
     """Return the gene table and small drawings of the trends, as JSON that can stand inside HTML.
 
     Parameters
     ----------
     fitted
         TrendClusterer.
+    adata
+        The cells, whose mean expression in bins is embedded too, or `None`.
+    spots
+        By picture: where clusters and genes stand in it, see :func:`lineage_clust.report.spots.spots`.
 
     Returns
     -------
     str
-        `columns`: name, kind ("integer", "number", "truth" or "text"), values, and whether it is a detail, of each column
-        of `gene_table_`, the gene first, numbers with six significant digits; `paths`: an SVG path a gene; `colors`: one
-        a cluster.
+        `columns`: name, heading, meaning, kind ("integer", "number", "truth" or "text"), values, and whether it is a detail,
+        of each column of `gene_table_`, the gene first, numbers with six significant digits; `first`: the order in
+        which genes come at first; `paths`: an SVG path a gene;
+        `scaled`: least and highest scaled value of each; `curves`: see :func:`lineage_clust.report.curves.curve_data`;
+        `colors`, `sets`: colour and name of the gene set of each cluster; `spots`.
     """
     result = result_of(fitted)
     table = result.gene_table
     columns: list[dict] = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
     lineages = names_of(fitted)
     columns += [{**_column(str(name), table[name]), "detail": is_detail(str(name), lineages)} for name in table]
+    for one in columns:
+        one |= {"word": heading(one["name"], lineages), "help": meaning(one["name"], lineages)}
+    prefix = "_".join(lineages)
     data = {
         "columns": columns,
+        "first": _leading_first(result),
         "paths": sparklines.paths(result.scaled, result.grid_lineage),
         "boundaries": sparklines.boundaries(result.grid_lineage),
         "size": [sparklines.WIDTH, sparklines.HEIGHT],
+        "margin": sparklines.MARGIN,
+        "gap": sparklines.GAP,
+        "scaled": [[float(f"{value:.4g}") for value in ends] for ends in (result.scaled.min(1), result.scaled.max(1))],
+        "curves": curve_data(result, adata),
+        "spots": spots or {},
+        "sets": [set_name(cluster, prefix, result.cluster_names) for cluster in range(result.n_clusters)],
+        "unassignedSet": set_name(-1, prefix),
         "colors": cluster_colors(result.n_clusters),
         "unassigned": UNASSIGNED,
     }
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _leading_first(result: FitResult) -> list[int]:
+    """Return the positions of the genes by cluster, those first that its mean trend explains best."""
+    leading = np.argsort(-result.importance)
+    clusters = result.labels[leading]
+    return leading[np.argsort(np.where(clusters < 0, result.n_clusters, clusters), kind="stable")].tolist()
 
 
 def _column(name: str, values: pd.Series) -> dict:

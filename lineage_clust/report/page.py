@@ -11,19 +11,19 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from .._version import __version__
 from ..lineage.lineage import check_anndata
-from ..plotting.colors import cluster_colors
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.atomic import write_whole
 from ..utils.progress import bar, progress_bars
-from . import facts, sparklines
-from .columns import is_detail, meaning
+from . import facts
+from .cluster_rows import cluster_table
+from .columns import heading, meaning
+from .concerns import concerns
 from .gene_data import gene_data
+from .methods import methods
 from .pictures import embedded, pictures
+from .spots import SIZE
 
 _CAUTION = (
     "P-values and intervals treat cells as replicates, not donors or animals: that a trend would look the same in "
@@ -36,7 +36,9 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
     """Write a report: one HTML file with pictures, tables, parameters and versions.
 
     It opens in any browser and needs no network: pictures, style and script are inside. The table of genes can be
-    searched, sorted and saved as CSV.
+    searched, filtered, sorted, and copied or saved as names, CSV or GMT; a row opens the gene's trend, rows that are selected
+    are marked in the pictures, and a click on a cluster lists its genes. It holds a paragraph of methods for a paper, and
+    warns of what looks wrong in the fit and, with `adata`, in the cells.
 
     Parameters
     ----------
@@ -82,13 +84,17 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     lineages = facts.names_of(fitted)
     script = _resource("page.js")
     shown = _drawn(fitted, adata)
-    clusters, failures = _cluster_table(fitted, lineages), _failures(fitted)
+    clusters, failures = cluster_table(fitted, lineages), _failures(fitted)
+    warned = concerns(result, adata)
+    paragraph, cited = methods(result)
+    spots = {name: image.spots for picture, *images in shown for name, image in _named(picture, images) if image.spots}
     sections = [
         ("summary", "Summary"),
         *([("cluster-table", "Cluster table")] if clusters else []),
-        *((picture.anchor, picture.title) for picture, _ in shown),
+        *((picture.anchor, picture.title) for picture, *_ in shown),
         ("genes", "Gene table"),
         *([("failed", "Genes without a trend")] if failures else []),
+        ("methods", "Methods"),
         ("parameters", "Parameters and versions"),
     ]
     return Template(_resource("page.html")).substitute(
@@ -101,13 +107,17 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
         summary=_definitions(facts.summary(fitted, adata)),
         caution=escape(_CAUTION),
-        pictures="".join(_picture(picture, image) for picture, image in shown) or _no_pictures(fitted),
+        concerns=_concerns(warned),
+        pictures="".join(_picture(picture, images) for picture, *images in shown) or _no_pictures(fitted),
+        with_cells=" and the cells" if adata is not None else "",
+        methods=escape(paragraph),
+        references=f"<ol>{''.join(f'<li>{escape(work)}</li>' for work in cited)}</ol>" if cited else "",
         clusters=clusters,
         meanings=_meanings(["gene", "trend", *map(str, result.gene_table)], lineages),
         failures=failures,
         parameters=_parameters(fitted),
         versions=_table(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
-        data=gene_data(fitted),
+        data=gene_data(fitted, adata, spots),
     )
 
 
@@ -116,20 +126,47 @@ def _resource(name: str) -> str:
 
 
 def _drawn(fitted: Fitted | FitResult, adata) -> list[tuple]:
-    """Return each picture and its image."""
+    """Return each picture and its images: the one for wide screens, and that for narrow ones, if it is another."""
     result = result_of(fitted)
     with progress_bars(result.fitter.show_progress_bar):
-        return [(picture, embedded(picture)) for picture in bar(list(pictures(fitted, adata)), "pictures", "picture")]
+        return [
+            (
+                picture,
+                *(embedded(draw, result.genes) for draw in (picture.draw, picture.draw_narrow) if draw is not None),
+            )
+            for picture in bar(list(pictures(fitted, adata)), "pictures", "picture")
+        ]
 
 
-def _picture(picture, image: tuple[str, int, int]) -> str:
-    uri, width, height = image
+def _named(picture, images: list) -> list[tuple]:
+    """Return each image of a picture with a name of its own."""
+    return list(zip([picture.anchor, f"{picture.anchor}-narrow"][: len(images)], images, strict=True))
+
+
+def _picture(picture, images: list) -> str:
+    blocks = []
+    for name, image in _named(picture, images):
+        kind = " narrow" if name.endswith("-narrow") else " wide-only" if len(images) > 1 else ""
+        over = (
+            f'<svg class="over" data-picture="{name}" viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none"></svg>'
+            if image.spots
+            else ""
+        )
+        blocks.append(
+            f'<div class="picture{kind}" style="--natural:{image.width}px"><img src="{image.uri}" width="{image.width}" '
+            f'height="{image.height}" alt="{escape(picture.alt)}">{over}</div>'
+        )
     return (
-        f'<section id="{picture.anchor}"><h2>{escape(picture.title)}</h2><figure>'
-        f'<div class="scroll" role="region" aria-label="{escape(picture.title)}" tabindex="0">'
-        f'<img src="{uri}" width="{width}" height="{height}" style="--natural:{width}px" alt="{escape(picture.alt)}"></div>'
+        f'<section id="{picture.anchor}"><h2>{escape(picture.title)}</h2><figure>{"".join(blocks)}'
         f"<figcaption>{escape(picture.caption)}</figcaption></figure></section>\n"
     )
+
+
+def _concerns(found: list[str]) -> str:
+    if not found:
+        return ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in found)
+    return f'<aside class="warning" id="warnings" aria-label="Warnings"><h2>Look at this first</h2><ul>{items}</ul></aside>\n'
 
 
 def _no_pictures(fitted: Fitted | FitResult) -> str:
@@ -145,64 +182,13 @@ def _definitions(rows: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def _cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
-    result = result_of(fitted)
-    table = result.cluster_table
-    if len(table) == 0:
-        return ""
-    bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]
-    shown = {"half_max_flank", "half_back", *(f"direction_{name}" for name in lineages)}
-    details = {name for name in table if is_detail(str(name), lineages)} - shown
-    leading = [name for name in ("size", "top_genes") if name in table]
-    columns = [*leading, *(name for name in table if name not in [*details, *leading])]
-    colors = cluster_colors(result.n_clusters)
-    lines = sparklines.paths(result.centers, result.grid_lineage)
-    rows = []
-    for position, (cluster, row) in enumerate(table.iterrows()):
-        number = int(cluster)
-        name = (
-            f'<span class="swatch" style="--c:{colors[number]}"></span>{number}'
-            f'<button type="button" class="quiet" data-cluster="{number}">genes</button>'
-        )
-        line = _sparkline(lines[position], colors[number], f"Mean trend of cluster {number}")
-        cells = [
-            _cell(row[column]) + (_bounds(row[f"{column}_lower"], row[f"{column}_upper"]) if column in bounded else "")
-            for column in columns
-        ]
-        rows.append([name, line, *cells])
-    names = ["cluster", "trend", *map(str, columns)]
-    heads = [f'<abbr title="{escape(meaning(name, lineages))}">{escape(name)}</abbr>' for name in names]
-    body = _table(heads, rows, numeric=[False, False, *(_is_number(table[column]) for column in columns)])
-    return (
-        '<section id="cluster-table"><h2>Cluster table</h2><div class="scroll" role="region" aria-label="Cluster table" '
-        f'tabindex="0">{body}</div></section>\n'
-    )
-
-
-def _sparkline(path: str, color: str, label: str) -> str:
-    return (
-        f'<svg class="line" viewBox="0 0 {sparklines.WIDTH} {sparklines.HEIGHT}" role="img" aria-label="{escape(label)}" '
-        f'style="--c:{color}"><path d="{path}"/></svg>'
-    )
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, (float, np.floating)):
-        return "" if np.isnan(value) else f"{value:.3g}"
-    return escape(str(value))
-
-
-def _bounds(lower: float, upper: float) -> str:
-    return "" if np.isnan(lower) or np.isnan(upper) else f" <small>{lower:.2g} to {upper:.2g}</small>"
-
-
-def _is_number(values: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-
-
 def _meanings(columns: list[str], lineages: list[str]) -> str:
-    known = [(name, meaning(name, lineages)) for name in columns]
-    return "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in known if text)
+    known = [(name, heading(name, lineages), meaning(name, lineages)) for name in columns]
+    return "".join(
+        f"<dt>{escape(words)}{f' <code>{escape(name)}</code>' if words != name else ''}</dt><dd>{escape(text)}</dd>"
+        for name, words, text in known
+        if text
+    )
 
 
 def _failures(fitted: Fitted | FitResult) -> str:
@@ -215,10 +201,7 @@ def _failures(fitted: Fitted | FitResult) -> str:
         named = ", ".join(genes[:_GENES_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         rows.append([escape(reason), f"{len(genes):,}", escape(named)])
     body = _table(["reason", "genes", "names"], rows, numeric=[False, True, False])
-    return (
-        '<section id="failed"><h2>Genes without a trend</h2><div class="scroll" role="region" '
-        f'aria-label="Genes without a trend" tabindex="0">{body}</div></section>\n'
-    )
+    return f'<section id="failed"><h2>Genes without a trend</h2><div>{body}</div></section>\n'
 
 
 def _parameters(fitted: Fitted) -> str:

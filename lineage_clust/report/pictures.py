@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from math import ceil
 
 import numpy as np
 
 from ..contracts.asking import fitted_value
 from ..plotting import views
 from ..results.result import FitResult, Fitted, result_of
+from .spots import spots
 
 _DPI = 130
 _CSS_DPI = 96  # a CSS pixel is 1/96 inch
 _N_LEADING = 12
+_NARROW = 3.6  # inches
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Picture:
         What it shows, for those who do not see it.
     draw
         Returns a Figure or Axes.
+    draw_narrow
+        The same for a telephone, if it is another picture.
     """
 
     anchor: str
@@ -40,6 +45,7 @@ class Picture:
     caption: str
     alt: str
     draw: Callable
+    draw_narrow: Callable | None = None
 
 
 def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
@@ -66,6 +72,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         "the circle marks half of the change. Grey at the foot: where the cells are. All panels have the same scale.",
         f"One panel a cluster with the trends of its genes over pseudotime: {clusters}.",
         partial(views.plot, result),
+        partial(views.plot, result, ncols=1, figsize=(_NARROW, 1.75 * result.n_clusters + 0.8)),
     )
     yield Picture(
         "heatmap",
@@ -75,6 +82,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         f"Heatmap of {int((result.labels >= 0).sum()):,} genes over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
         partial(views.plot_heatmap, result),
+        partial(views.plot_heatmap, result, figsize=(_NARROW, 5.5)),
     )
     leading, behind = leading_genes(fitted), "" if adata is None else "; dots are cells"
     yield Picture(
@@ -83,7 +91,20 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         f"Of each cluster, genes that its mean trend explains best, with its 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
+        partial(
+            views.plot_genes, result, leading, adata, ncols=2, figsize=(_NARROW, 1.5 * ceil(len(leading) / 2) + 0.6)
+        ),
     )
+    if fitted_value(result.clusterer, "tree_") is not None and result.n_clusters > 1:
+        yield Picture(
+            "tree",
+            "Tree of clusters",
+            "From all genes (left) to clusters and their parts (right); the farther left a division stands, the more "
+            "distinct are its parts. Numbers: support of the division. Coloured dots: the clusters of this report.",
+            f"Tree of {result.n_clusters} clusters and how they are joined.",
+            partial(views.plot_tree, result),
+            partial(views.plot_tree, result, figsize=(_NARROW, 0.42 * max(2 * result.n_clusters, 4) + 0.9)),
+        )
     graph = fitted_value(result.clusterer, "graph_")
     if graph is not None:
         yield Picture(
@@ -115,18 +136,39 @@ def leading_genes(fitted: Fitted | FitResult) -> list[str]:
     return [result.genes[row] for row in chosen.tolist() if row in best]
 
 
-def embedded(picture: Picture) -> tuple[str, int, int]:
-    """Return a picture as data URI, and its width and height in CSS pixels."""
+@dataclass(frozen=True)
+class Image:
+    """A picture as data URI, its width and height in CSS pixels, and what stands where in it."""
+
+    uri: str
+    width: int
+    height: int
+    spots: dict[str, list]
+
+
+def embedded(draw: Callable, genes: list[str]) -> Image:
+    """Return what is drawn as an image; `genes` are all those of the page."""
     import matplotlib.pyplot as plt
 
-    drawn = picture.draw()
-    figure = drawn if hasattr(drawn, "savefig") else drawn.figure
+    drawn = draw()
+    figure = drawn if hasattr(drawn, "savefig") else drawn.figure.figure
     buffer = BytesIO()
     try:
         figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+        places = spots(figure, genes)
     finally:
         plt.close(figure)
-    data = buffer.getvalue()
+    data = _fewer_colors(buffer)
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))  # of the header of a PNG
     in_css = round(width * _CSS_DPI / _DPI), round(height * _CSS_DPI / _DPI)
-    return f"data:image/png;base64,{b64encode(data).decode()}", *in_css
+    return Image(f"data:image/png;base64,{b64encode(data).decode()}", *in_css, places)
+
+
+def _fewer_colors(buffer: BytesIO) -> bytes:
+    """Return an image with 256 colours, which takes a third of the room and looks the same."""
+    from PIL import Image as Pillow
+
+    smaller = BytesIO()
+    buffer.seek(0)
+    Pillow.open(buffer).convert("RGB").quantize(256, dither=Pillow.Dither.NONE).save(smaller, "png", optimize=True)
+    return smaller.getvalue()

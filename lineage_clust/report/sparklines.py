@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 WIDTH, HEIGHT = 192, 48  # units of the drawing; it is shown at half that many pixels
-_N_STEPS, _MARGIN, _GAP = 32, 3, 8
+MARGIN, GAP = 3, 8  # above and below, and between lineages
+_N_STEPS = 32
 
 
 def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
@@ -27,17 +28,17 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
         return []
     low, spread = values.min(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
     share = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.5)
-    y = HEIGHT - _MARGIN - share * (HEIGHT - 2 * _MARGIN)
+    y = HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN)
     starts = np.flatnonzero(np.append(True, grid_lineage[1:] != grid_lineage[:-1]))
     ends = [*starts[1:], len(grid_lineage)]
-    room = (WIDTH - _GAP * (len(starts) - 1)) / len(starts)
+    room = (WIDTH - GAP * (len(starts) - 1)) / len(starts)
     n_steps = max(2, _N_STEPS // len(starts))
     drawn = [""] * len(values)
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         at = np.linspace(start, end - 1, n_steps + 1)
         left = np.floor(at).astype(int)
         right = np.minimum(left + 1, end - 1)
-        x = np.rint(number * (room + _GAP) + np.linspace(0, room, n_steps + 1)).astype(int)
+        x = np.rint(number * (room + GAP) + np.linspace(0, room, n_steps + 1)).astype(int)
         heights = np.rint(y[:, left] + (at - left) * (y[:, right] - y[:, left])).astype(int)
         dx, dy = np.diff(x), np.diff(heights, axis=1)
         for row, steps in enumerate(dy):
@@ -51,5 +52,5 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
 def boundaries(grid_lineage: np.ndarray) -> list[int]:
     """Return where, in units of the drawing, one lineage ends and the next begins."""
     n_lineages = 1 + int(np.sum(grid_lineage[1:] != grid_lineage[:-1]))
-    room = (WIDTH - _GAP * (n_lineages - 1)) / n_lineages
-    return [round(number * (room + _GAP) - _GAP / 2) for number in range(1, n_lineages)]
+    room = (WIDTH - GAP * (n_lineages - 1)) / n_lineages
+    return [round(number * (room + GAP) - GAP / 2) for number in range(1, n_lineages)]

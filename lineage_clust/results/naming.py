@@ -141,3 +141,17 @@ def union_name(numbers: Sequence[int]) -> str:
 def names_of_genes(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Return the name of each gene's cluster, `(n_genes,)`, "unassigned" for -1."""
     return np.array([*names, UNASSIGNED], dtype=object)[labels]
+
+
+def set_name(cluster: int, prefix: str = "", names: Sequence[str] | None = None) -> str:
+    """Return the name of a cluster's gene set.
+
+    Examples
+    --------
+    >>> set_name(3, "Ery")
+    'Ery_cluster_3'
+    >>> set_name(1, "Ery", ["0", "1.1", "1.2"])
+    'Ery_cluster_1.1'
+    """
+    name = "unassigned" if cluster < 0 else f"cluster_{cluster if names is None else names[cluster]}"
+    return f"{prefix}_{name}" if prefix else name

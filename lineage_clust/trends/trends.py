@@ -133,6 +133,33 @@ class Trends:
         """
         return self._where_it_moves_most(lambda values, grid: moved_times(values, grid, [0.1])[0])
 
+    def derivative(self) -> Trends:
+        """Return the slopes of the trends, in units of expression per unit of pseudotime, as `Trends` on the same grid.
+
+        They are second-order differences along the grid of each lineage, and have no standard errors: those of neighbouring
+        points, which a slope is made of, are correlated in a way that `se` does not tell.
+        :meth:`lineage_clust.GeneTrend.derivative` has intervals.
+
+        Raises
+        ------
+        ValueError
+            If a lineage has fewer than two grid points.
+
+        Examples
+        --------
+        >>> trends = Trends(np.array([[0.0, 1.0, 4.0]]), np.array([0.0, 1.0, 2.0]), ["a"])
+        >>> trends.derivative().values.tolist()
+        [[0.0, 2.0, 4.0]]
+        """
+        slopes = np.empty_like(self.values)
+        for columns in columns_of_each(self.grid_lineage).values():
+            grid = self.grid[columns]
+            if len(grid) < 2:
+                raise ValueError("A slope needs at least two grid points of a lineage; there is one.")
+            edge_order = 2 if len(grid) > 2 else 1
+            slopes[:, columns] = np.gradient(self.values[:, columns], grid, axis=1, edge_order=edge_order)
+        return Trends(slopes, self.grid, self.genes, None, self.grid_lineage, dict(self.failed), self.table)
+
     def _where_it_moves_most(self, time: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         parts = [
             (self.values[:, columns], self.grid[columns]) for columns in columns_of_each(self.grid_lineage).values()

@@ -1,0 +1,131 @@
+"""Pictures of the cells of a fit: what was read of the lineages, and the scores of the modules on an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import UnknownNameError, did_you_mean
+from ..lineage.lineage import check_anndata
+from ..results import module_scores
+from ..results.result import FitResult, Fitted, result_of
+from . import embedding, lineage_cells
+from .captions import own_labels
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_embedding(
+    fitted: Fitted | FitResult,
+    adata: AnnData,
+    basis: str = "X_umap",
+    clusters: int | Sequence[int] | None = None,
+    *,
+    labels: Any = None,
+    cmap: Any = "viridis",
+    ncols: int = 4,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Figure:
+    """Draw the cells on an embedding, coloured by their score of each module, one small panel a cluster.
+
+    Parameters
+    ----------
+    adata : AnnData
+        The cells, with all clustered genes; those of no lineage are drawn too.
+    basis : str, default="X_umap"
+        Key of `adata.obsm`; "umap" stands for "X_umap".
+    clusters : int or sequence of int, default=None
+        Which clusters, in which order; `None` = all.
+    labels : mapping or sequence of str, default=None
+        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+    cmap : str, default="viridis"
+        Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
+    ncols : int, default=4
+        Panels a row, at most.
+    figsize : (float, float), default=None
+        Inches; `None` = by the number of panels.
+    dpi : int, default=None
+        Dots per inch.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UnknownNameError
+        If the embedding is not there.
+    ValueError
+        If there is no cluster, a cluster is not there, or clustered genes are missing.
+
+    See Also
+    --------
+    lineage_clust.TrendClusterer.transform : The scores.
+    """
+    result = result_of(fitted)
+    check_anndata(adata)
+    key = basis if basis in adata.obsm else f"X_{basis}"
+    if key not in adata.obsm:
+        raise UnknownNameError(f"basis {basis!r} is not in adata.obsm.{did_you_mean(basis, adata.obsm.keys())}")
+    scores = module_scores.transform(result, adata)
+    chosen = range(result.n_clusters) if clusters is None else np.atleast_1d(np.asarray(clusters)).tolist()
+    for cluster in chosen:
+        if cluster not in range(result.n_clusters):
+            raise ValueError(f"There is no cluster {cluster!r}; the clusters are {list(range(result.n_clusters))}.")
+    names = own_labels(labels, result.cluster_names)
+    sizes = np.bincount(result.labels[result.labels >= 0], minlength=result.n_clusters)
+    prefix = "cluster " if labels is None else ""
+    titles = [f"{prefix}{names[cluster]} ({sizes[cluster]:,})" for cluster in chosen]
+    return embedding.plot_embedding(
+        np.asarray(adata.obsm[key]), scores[:, list(chosen)], titles, axes_label=key.removeprefix("X_"), cmap=cmap,
+        ncols=ncols, figsize=figsize, dpi=dpi,
+    )  # fmt: skip
+
+
+def plot_lineage(
+    fitted: Fitted | FitResult,
+    adata: AnnData,
+    *,
+    max_cells: int = 5000,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> list[Axes]:
+    """Draw what was read of each lineage: the weight of every cell over pseudotime, and the range that was fitted.
+
+    Look at this picture first. Cells on grey ground are beyond the range and were not fitted: if there are many of high
+    weight among them, set `time_range`.
+
+    Parameters
+    ----------
+    adata : AnnData
+        The cells that were fitted.
+    max_cells : int, default=5000
+        Of more cells, this many are drawn, chosen at random.
+    figsize : (float, float), default=None
+        Inches; `None` = by the number of lineages.
+    dpi : int, default=None
+        Dots per inch.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        One a lineage.
+    """
+    result = result_of(fitted)
+    check_anndata(adata)
+    read = []
+    for lineage in result.read(adata, result.genes[:1]):
+        pseudotime, weights, *_ = lineage.whole
+        weights = np.asarray(weights, dtype=float)
+        fitted_weights = np.zeros(len(weights))  # those of cells that were read, thresholds applied
+        fitted_weights[lineage.cells] = lineage.weights
+        beyond = ~((pseudotime >= lineage.start) & (pseudotime <= lineage.end))
+        drawn = np.where(beyond, weights, fitted_weights)
+        read.append(lineage_cells.LineageCells(lineage.name, np.asarray(pseudotime), drawn, lineage.start, lineage.end))
+    return lineage_cells.plot_lineage(read, max_cells=max_cells, figsize=figsize, dpi=dpi)

@@ -1,0 +1,118 @@
+"""Cells on an embedding, coloured by the score of each module: one small panel a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .checking import check_color_map, check_count, check_figure
+from .labels import fit_text, plain
+from .theme import ink
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIDE = 2.1  # inches of a panel
+_INSIDE = (0.01, 0.99)  # quantiles of the scores at the ends of the colours
+
+
+def plot_embedding(
+    places: np.ndarray,
+    scores: np.ndarray,
+    titles: Sequence[str],
+    *,
+    axes_label: str = "",
+    cmap: Any = "viridis",
+    ncols: int = 4,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Figure:
+    """Draw cells on an embedding, coloured by their scores, one panel a cluster.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_cells, n_dims)
+        Of which the first two dimensions are drawn.
+    scores : ndarray of shape (n_cells, n_clusters)
+        Cells with the highest scores are drawn last.
+    titles : sequence of str
+        Of the clusters.
+    axes_label : str
+        Name of the embedding.
+    cmap : str or Colormap
+        From the 1 % to the 99 % quantile of a panel's scores.
+    ncols : int
+        Panels a row, at most.
+    figsize, dpi
+        Inches and dots per inch of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is no cluster.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> figure = plot_embedding(np.eye(3, 2), np.arange(6.0).reshape(3, 2), ["early", "late"])
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['early', 'late']
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(None, figsize, dpi)
+    check_count("ncols", ncols, 1)
+    check_color_map(cmap)
+    places, scores = np.asarray(places, dtype=float), np.asarray(scores, dtype=float)
+    if places.ndim != 2 or places.shape[1] < 2 or scores.shape != (len(places), len(titles)) or not len(titles):
+        raise ValueError(
+            "places must have two columns, and scores a row a cell and a column a title, at least one; the shapes are "
+            f"{places.shape} and {scores.shape}, and there are {len(titles)} titles."
+        )
+    ncols = min(ncols, len(titles))
+    nrows = -(-len(titles) // ncols)
+    size = figsize or (_SIDE * ncols, (_SIDE + 0.1) * nrows)
+    figure, axes = plt.subplots(nrows, ncols, figsize=size, dpi=dpi, squeeze=False, layout="constrained")
+    written = []
+    known = np.isfinite(places[:, :2]).all(axis=1)
+    dot = float(np.clip(6000 / max(known.sum(), 1), 0.8, 12)) * (size[0] / ncols / _SIDE) ** 2
+    for number, ax in enumerate(axes.ravel()):
+        if number >= len(titles):
+            ax.remove()
+            continue
+        values = scores[:, number]
+        shown = np.flatnonzero(known & np.isfinite(values))
+        shown = shown[np.argsort(values[shown], kind="stable")]
+        low, high = np.quantile(values[shown], _INSIDE) if len(shown) else (0.0, 1.0)
+        ax.scatter(*places[shown, :2].T, c=values[shown], s=dot, cmap=cmap, vmin=low, vmax=max(high, low + 1e-12), lw=0,
+                   rasterized=True)  # fmt: skip
+        ax.set(xticks=[], yticks=[])
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(ink(0.4))
+        written.append(ax.set_title(plain(titles[number]), loc="left", fontsize=9, fontweight="bold"))
+    drawn = figure.axes
+    first_of_last = drawn[(nrows - 1) * ncols]
+    first_of_last.set_xlabel(f"{plain(axes_label)} 1".strip() if axes_label else "", fontsize=8)
+    first_of_last.set_ylabel(f"{plain(axes_label)} 2".strip() if axes_label else "", fontsize=8)
+    _name_colors(figure, drawn, cmap)
+    figure.draw_without_rendering()
+    for ax, title in zip(drawn, written, strict=False):
+        fit_text(title, ax.get_window_extent().width)
+    return figure
+
+
+def _name_colors(figure, axes: list, cmap: Any) -> None:
+    """Say what the colours are, in a bar without numbers, as each panel has a scale of its own."""
+    from matplotlib.cm import ScalarMappable
+
+    bar = figure.colorbar(ScalarMappable(cmap=cmap), ax=axes, shrink=0.6, aspect=20, ticks=[0, 1], pad=0.02)
+    bar.ax.set_yticklabels(["low", "high"], fontsize=8)
+    bar.set_label("module score", fontsize=8)
+    bar.outline.set_visible(False)

@@ -1,0 +1,133 @@
+"""What was read of a lineage: the weights of the cells over pseudotime, and the range that is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .checking import check_count, check_figure
+from .colors import lineage_colors
+from .labels import fit_text, plain
+from .theme import ink
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_CELLS = 5000
+_N_BINS = 50
+
+
+@dataclass(frozen=True)
+class LineageCells:
+    """The cells of a lineage.
+
+    Attributes
+    ----------
+    name
+        Of the lineage, or `None`.
+    pseudotime, weights
+        `(n_cells,)` of all cells, those outside the range too.
+    start, end
+        The range that is fitted.
+    """
+
+    name: str | None
+    pseudotime: np.ndarray
+    weights: np.ndarray
+    start: float
+    end: float
+
+
+def plot_lineage(
+    lineages: Sequence[LineageCells],
+    *,
+    max_cells: int = _MOST_CELLS,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> list[Axes]:
+    """Draw the weight of every cell over pseudotime, and the range that is fitted, one panel a lineage.
+
+    Parameters
+    ----------
+    lineages : sequence of LineageCells
+        As they were read.
+    max_cells : int
+        Of more cells, this many are drawn, chosen at random.
+    figsize, dpi
+        Inches and dots per inch of the figure.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+
+    Notes
+    -----
+    The curve is the mean weight in 50 bins. Cells outside the range (grey ground) are not fitted: if there are many of high
+    weight among them, set `time_range`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> time = np.linspace(0, 1, 50)
+    >>> [ax] = plot_lineage([LineageCells("Ery", time, time**2, 0.0, 0.8)])
+    >>> ax.get_title(loc="right")
+    '40 cells in 0 to 0.8'
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(None, figsize, dpi)
+    check_count("max_cells", max_cells)
+    if len(lineages) == 0:
+        raise ValueError("There is no lineage to draw: lineages is empty.")
+    size = figsize or (4.6, 1.9 * len(lineages) + 0.4)
+    figure, axes = plt.subplots(
+        len(lineages), 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained"
+    )
+    colors, titles = lineage_colors(len(lineages)), []
+    for ax, lineage, color in zip(axes[:, 0], lineages, colors, strict=True):
+        titles.append(_draw(ax, lineage, color, max_cells))
+    axes[-1, 0].set_xlabel("pseudotime")
+    figure.draw_without_rendering()
+    for ax, (left, right) in zip(axes[:, 0], titles, strict=True):
+        fit_text(left, ax.get_window_extent().width - right.get_window_extent().width - 8)
+    return list(axes[:, 0])
+
+
+def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
+    from matplotlib.colors import to_rgb
+
+    known = np.isfinite(lineage.pseudotime) & np.isfinite(lineage.weights)
+    time, weights = lineage.pseudotime[known], lineage.weights[known]
+    inside = (time >= lineage.start) & (time <= lineage.end)
+    fitted = inside & (weights > 0)
+    chosen = np.arange(len(time))
+    if len(time) > max_cells:
+        chosen = np.sort(np.random.default_rng(0).choice(len(time), max_cells, replace=False))
+    tones = np.where(fitted[chosen, None], to_rgb(color), ink(0.45))
+    ax.scatter(time[chosen], weights[chosen], c=tones, s=4, alpha=0.4, lw=0, rasterized=True, zorder=2)
+    edges = np.linspace(time.min(), time.max(), _N_BINS + 1)
+    bins = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, _N_BINS - 1)
+    sums, counts = np.bincount(bins, weights, _N_BINS), np.bincount(bins, minlength=_N_BINS)
+    there = counts > 0
+    middles = (edges[1:] + edges[:-1]) / 2
+    ax.plot(middles[there], sums[there] / counts[there], color=ink(0.9), lw=1.2, zorder=3, label="mean weight")
+    low, high = float(time.min()), float(time.max())
+    for first, last in ((low, lineage.start), (lineage.end, high)):
+        if last > first:
+            ax.axvspan(first, last, color=ink(0.1), lw=0, zorder=0, gid="left out")
+    for edge in (lineage.start, lineage.end):
+        ax.axvline(edge, color=ink(0.6), lw=0.9, ls="--", zorder=1)
+    ax.set_xlim(min(low, lineage.start), max(high, lineage.end))
+    ax.set_ylabel("weight")
+    ax.spines[["top", "right"]].set_visible(False)
+    left_out = int((~inside & (weights >= 0.5 * weights.max())).sum())
+    said = f"{int(fitted.sum()):,} cells in {lineage.start:.3g} to {lineage.end:.3g}"
+    if left_out:
+        said += f"; {left_out:,} of high weight outside"
+    left = ax.set_title(
+        "all cells" if lineage.name is None else plain(lineage.name), loc="left", fontsize=10, fontweight="bold"
+    )
+    return left, ax.set_title(said, loc="right", fontsize=8, color=ink(0.7))

@@ -1,0 +1,63 @@
+"""Where clusters and genes stand in a picture, for pages on which they can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+_PLACES: WeakKeyDictionary[Any, Places] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Places:
+    """What stands where in an axes, in its data coordinates.
+
+    Attributes
+    ----------
+    areas : sequence of (int, ndarray of shape (n_corners, 2) or None)
+        Clusters and the outline of each; `None` = the whole axes.
+    genes : sequence of str
+        Genes that stand at a place.
+    at : ndarray of shape (n_genes, 2)
+        Where. A NaN stands for all across: a gene that is a row has no x.
+    curves : sequence of (float, float)
+        Where the curves of each lineage begin and end, if there are curves.
+    """
+
+    areas: Sequence[tuple[int, np.ndarray | None]]
+    genes: Sequence[str] = ()
+    at: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    curves: Sequence[tuple[float, float]] = ()
+
+
+def note_places(ax: Any, places: Places) -> None:
+    """Remember what stands where in an axes, as long as the axes lives."""
+    _PLACES[ax] = places
+
+
+def places_in(figure: Any) -> list[tuple[Any, Places]]:
+    """Return each axes of a figure of which it is known, and what stands where in it."""
+    return [(ax, _PLACES[ax]) for ax in figure.axes if ax in _PLACES]
+
+
+def in_figure(ax: Any, points: np.ndarray) -> np.ndarray:
+    """Return points `(n_points, 2)` in shares of the width and height of the figure, from its upper left corner.
+
+    A NaN stays one.
+    """
+    pixels = ax.transData.transform(np.nan_to_num(points))
+    width, height = ax.figure.figure.bbox.size
+    shares = np.column_stack([pixels[:, 0] / width, 1 - pixels[:, 1] / height])
+    return np.where(np.isnan(points), np.nan, shares)
+
+
+def outline(ax: Any, corners: np.ndarray | None) -> np.ndarray:
+    """Return the corners of an area as :func:`in_figure` does."""
+    if corners is not None:
+        return in_figure(ax, np.asarray(corners, dtype=float))
+    box = ax.get_position()
+    return np.array([[box.x0, 1 - box.y1], [box.x1, 1 - box.y1], [box.x1, 1 - box.y0], [box.x0, 1 - box.y0]])

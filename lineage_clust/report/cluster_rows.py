@@ -1,0 +1,91 @@
+"""The table of clusters as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from ..plotting.colors import cluster_colors
+from ..results.result import FitResult, Fitted, result_of
+from . import sparklines
+from .columns import heading, is_detail, meaning
+
+_LEFT_OUT = {"half_max_flank", "direction_share", "relative_amplitude"}
+
+
+def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
+    """Return the section with the table, or nothing if there is no cluster."""
+    result = result_of(fitted)
+    table = result.cluster_table
+    if len(table) == 0:
+        return ""
+    bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]
+    shown = {"half_back", *(f"direction_{name}" for name in lineages)}
+    same_name = "name" in table and table["name"].astype(str).tolist() == [str(cluster) for cluster in table.index]
+    left_out = _LEFT_OUT | ({"name"} if same_name else set())
+    details = ({name for name in table if is_detail(str(name), lineages)} - shown) | left_out
+    empty = {name for name in table if table[name].isna().all() or (table[name] == "").all()}
+    leading = [name for name in ("size", "top_genes") if name in table]
+    columns = [*leading, *(name for name in table if name not in [*details, *leading, *empty])]
+    colors = cluster_colors(result.n_clusters)
+    lines = sparklines.paths(result.centers, result.grid_lineage)
+    names = ["cluster", "trend", *map(str, columns)]
+    numeric = [False, False, *(_is_number(table[column]) for column in columns)]
+    kinds = {True: "number", False: ""}
+    heads = "".join(
+        f'<th scope="col" data-column="{escape(name)}" data-help="{escape(meaning(name, lineages))}"'
+        f' class="{kinds[right]}">{escape(heading(name, lineages))}</th>'
+        for name, right in zip(names, numeric, strict=True)
+    )
+    rows = []
+    for position, (cluster, row) in enumerate(table.iterrows()):
+        number = int(cluster)
+        cells = [
+            f'<th scope="row" data-value="{number}"><span class="swatch" style="--c:{colors[number]}"></span>{number}'
+            f'<button type="button" class="quiet" data-cluster="{number}" aria-label="Genes of cluster {number}">'
+            "genes</button>"
+            f"</th><td>{_sparkline(lines[position], colors[number], f'Mean trend of cluster {number}')}</td>"
+        ]
+        for column, right in zip(columns, numeric[2:], strict=True):
+            bounds = _bounds(row[f"{column}_lower"], row[f"{column}_upper"]) if column in bounded else ""
+            text = _cell(row[column])
+            kind = "number" if right else "long" if len(text) > 24 else ""
+            cells.append(
+                f'<td class="{kind}" data-label="{escape(heading(str(column), lineages))}" '
+                f'data-value="{_value(row[column])}">{text}{bounds}</td>'
+            )
+        rows.append(f"<tr>{''.join(cells)}</tr>\n")
+    return (
+        '<section id="cluster-table"><h2>Cluster table</h2><table class="cards" aria-label="Clusters">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></section>\n"
+    )
+
+
+def _sparkline(path: str, color: str, label: str) -> str:
+    return (
+        f'<svg class="line" viewBox="0 0 {sparklines.WIDTH} {sparklines.HEIGHT}" role="img" aria-label="{escape(label)}" '
+        f'style="--c:{color}"><path d="{path}"/></svg>'
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    return escape(str(value))
+
+
+def _value(value: object) -> str:
+    """Return what a cell is sorted by."""
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else f"{value:.12g}"
+    return escape(str(value))
+
+
+def _bounds(lower: float, upper: float) -> str:
+    return "" if np.isnan(lower) or np.isnan(upper) else f" <small>{lower:.2g} to {upper:.2g}</small>"
+
+
+def _is_number(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)

@@ -1,0 +1,105 @@
+"""A paragraph of methods for a paper: what was done, with which parameters and versions, and whom to cite."""
+
+from __future__ import annotations
+
+from .._version import __version__
+from ..contracts.asking import fitted_value
+from ..results.result import FitResult
+from .facts import counts, names_of
+
+_CITED = {
+    "psplines": "Eilers PHC, Marx BD (1996). Flexible smoothing with B-splines and penalties. Statistical Science 11, "
+    "89-121.",
+    "reml": "Wood SN (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric "
+    "generalized linear models. Journal of the Royal Statistical Society B 73, 3-36.",
+    "pvalue": "Wood SN (2013). On p-values for smooth components of an extended generalized additive model. Biometrika 100, "
+    "221-228.",
+    "bh": "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. Journal of the Royal Statistical Society B "
+    "57, 289-300.",
+    "umap": "McInnes L, Healy J, Melville J (2018). UMAP: uniform manifold approximation and projection for dimension "
+    "reduction. arXiv:1802.03426.",
+    "leiden": "Traag VA, Waltman L, van Eck NJ (2019). From Louvain to Leiden: guaranteeing well-connected communities. "
+    "Scientific Reports 9, 5233.",
+    "louvain": "Blondel VD, Guillaume JL, Lambiotte R, Lefebvre E (2008). Fast unfolding of communities in large networks. "
+    "Journal of Statistical Mechanics P10008.",
+}
+
+
+def methods(result: FitResult) -> tuple[str, list[str]]:
+    """Return the paragraph, and the works that it cites.
+
+    It says only what is known of the components in use: of those that come from elsewhere, their names.
+    """
+    cited: list[str] = []
+    count = counts(result)
+    names = names_of(result)
+    along = f" along {_listed(names)}" if names else " along pseudotime"
+    sentences = [
+        f"Expression trends of {count['fitted']:,} genes{along} were estimated with lineage_clust {__version__}.",
+        _fitting(result, cited),
+    ]
+    if count["tested"]:
+        cited += ["bh"]
+        by = "" if _name(result.fitter.model) != "GAM" else " (Wood 2013)"
+        cited += ["pvalue"] if by else []
+        sentences.append(
+            f"Each trend was tested against constant expression{by}, and p-values were adjusted for the number of genes "
+            f"(Benjamini & Hochberg 1995); cells, not donors, are the replicates of the test."
+        )
+    if result.n_clusters:
+        sentences.append(_clustering(result, cited, count))
+    return " ".join(sentences), [_CITED[key] for key in dict.fromkeys(cited)]
+
+
+def _fitting(result: FitResult, cited: list[str]) -> str:
+    model, smoother = result.fitter.model, result.fitter.smoother
+    if _name(model) != "GAM" or _name(smoother) != "BSplineSmoother":
+        on = "" if _name(smoother) in ("str", "NoneType") else f" on the basis of {_name(smoother)}"
+        return f"Trends were fitted by {_name(model)}{on}, on cells weighted by their membership of the lineage."
+    cited += ["psplines"]
+    how = {"reml": "restricted maximum likelihood (Wood 2011)", "gcv": "generalised cross-validation"}.get(
+        str(model.smoothing), f"a fixed smoothing parameter of {model.smoothing}"
+    )
+    cited += ["reml"] if model.smoothing == "reml" else []
+    family, basis = (
+        str(model.family).replace("_", " "),
+        f"{smoother.n_splines} basis functions of degree {smoother.degree}",
+    )
+    return (
+        f"For each gene, a penalised B-spline of pseudotime (Eilers & Marx 1996; {basis}) "
+        f"was fitted with a {family} family to the cells, weighted by their membership of the lineage; "
+        f"its smoothness was chosen by {how}."
+    )
+
+
+def _clustering(result: FitResult, cited: list[str], count: dict[str, float]) -> str:
+    clusterer = result.clusterer
+    gate = "all genes" if result.gate.alpha is None else f"genes with q < {result.gate.alpha:g}"
+    scaled = {"zscore": "standardised to mean 0 and standard deviation 1", "minmax": "scaled from 0 to 1"}
+    shape = scaled.get(str(result.scale), "as they are" if result.scale is None else "scaled")
+    said = f"The trends of {gate}, {shape}, were clustered by {_name(clusterer)}"
+    if _name(clusterer) == "GraphClusterer":
+        cited += ["umap"] if clusterer.weights == "umap" else []
+        cited += [clusterer.method] if clusterer.method in _CITED else []
+        resolution = fitted_value(clusterer, "resolution_")
+        names = {"leiden": "Leiden (Traag et al. 2019)", "louvain": "Louvain (Blondel et al. 2008)"}
+        by = names.get(str(clusterer.method), clusterer.method)
+        at = "" if resolution is None else f" at resolution {resolution:.3g}"
+        chosen = (
+            ", chosen by the agreement of clusters between resampled trends" if clusterer.resolution == "auto" else ""
+        )
+        weighted = " (edges weighted as by UMAP, McInnes et al. 2018)" if clusterer.weights == "umap" else ""
+        said = (
+            f"The trends of {gate}, {shape}, were joined in a graph of their {clusterer.n_neighbors} nearest neighbours"
+            f"{weighted}, which was divided "
+            f"by {by}{at}{chosen}"
+        )
+    return f"{said}: {count['clustered']:,} genes in {result.n_clusters:,} clusters."
+
+
+def _name(component: object) -> str:
+    return type(component).__name__
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
