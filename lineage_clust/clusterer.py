@@ -128,6 +128,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     memory_budget : int or str, default=None
         Expression in a file (`backed="r"`, zarr) that is larger than this, in bytes or as "500MB", stays there and is
         read in blocks that fit; `None` = 256 MB. What dask holds is never gathered.
+    sample_key : str, default=None
+        obs key of the donor (animal, patient, sample) of each cell, of which there must be at least four: p-values,
+        standard errors, draws, and all that rests on them (which genes are clustered, confidence, intervals of shapes)
+        then take donors as replicates, and speak of the population that the donors come from. It needs the default
+        model, :class:`~lineage_clust.models.GAM` with the Gaussian family. `None` = cells are the replicates.
 
     Attributes
     ----------
@@ -197,8 +202,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
 
     Notes
     -----
-    P-values treat cells as replicates, not donors or animals. They do not show that a trend would replicate in other
-    animals or patients.
+    Without `sample_key`, p-values treat cells as replicates, not donors or animals. They do not show that a trend would
+    replicate in other animals or patients.
 
     Examples
     --------
@@ -304,10 +309,17 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         offset = self.offset
         if isinstance(offset, str) and offset == AUTOMATIC:
             offset = SIZE_FACTORS if self.callback is None and are_of_counts(self.model) else None
-        smoother, model = resolve_pair(self.smoother, self.model, covariates=self.covariates, offset=offset)
+        smoother, model = resolve_pair(
+            self.smoother, self.model, covariates=self.covariates, offset=offset, sample_key=self.sample_key
+        )
         clusterer = with_defaults(resolve("clusterer", self.clusterer), random_state=self.random_state)
         model = with_defaults(model, random_state=self.random_state)
-        check_callback(self.callback, self.covariates, offset)
+        if self.sample_key is not None and self.filter_cells is not None:
+            raise ValueError(
+                "filter_cells fits every gene by itself, but how donors differ is learned from all genes, so sample_key "
+                "cannot go with it. Leave one of them out."
+            )
+        check_callback(self.callback, self.covariates, offset, self.sample_key)
         symbols, reader = self.gene_symbols, replace(Reader.of(self), offset=offset)
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
         ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)

@@ -63,6 +63,7 @@ class Settings(BaseEstimator):
         random_state: Seed = None,
         show_progress_bar: bool = False,
         memory_budget: int | str | None = None,
+        sample_key: str | None = None,
     ):
         self.model = model
         self.smoother = smoother
@@ -93,6 +94,7 @@ class Settings(BaseEstimator):
         self.random_state = random_state
         self.show_progress_bar = show_progress_bar
         self.memory_budget = memory_budget
+        self.sample_key = sample_key
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""

@@ -99,8 +99,8 @@ class DesignModel(Protocol):
 
     Arguments of `fit` that it may have, by name: `sample_weight` `(n_cells,)`; `penalty`, the smoother's `penalty_` or
     `None`, for the leading columns of `X`, of which further ones are covariates; `offset` `(n_cells,)`, on the scale of
-    the linear predictor (without this argument, offsets raise an error); and `smoother`, an unfitted copy, if it reads
-    pseudotime.
+    the linear predictor (without this argument, offsets raise an error); `groups` `(n_cells,)`, the donors that are
+    replicates (without it, `sample_key` raises an error); and `smoother`, an unfitted copy, if it reads pseudotime.
 
     Optional declarations on the class:
 

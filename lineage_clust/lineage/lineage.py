@@ -23,6 +23,7 @@ from ..utils.types import Names
 from .branches import warn_of_branches
 from .confounding import check_identified
 from .covariates import design_columns, encode_covariates, known_cells, read_covariates
+from .donors import donors_of, read_donors
 from .expression import columns_of, expression_matrix, take, with_annotations
 from .gene_names import Symbols, column_with, gene_names
 from .lineage_keys import find_weights
@@ -64,6 +65,8 @@ class Lineage:
         obs key of each column of `covariates`.
     offset
         `(n_cells,)` on the link scale, or `None`.
+    donors
+        `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
     whole
         `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
     """
@@ -80,6 +83,7 @@ class Lineage:
     covariate_names: list[str] = field(default_factory=list)
     covariate_keys: list[str] = field(default_factory=list)
     offset: np.ndarray | None = None
+    donors: np.ndarray | None = None
     whole: tuple = field(default=(), repr=False)
 
     def grid(self, n_points: int) -> np.ndarray:
@@ -104,6 +108,7 @@ def read_lineage(
     gene_symbols: Symbols = None,
     covariates: Sequence[str] | None = None,
     offset: object = None,
+    sample_key: str | None = None,
     n_points: int = 200,
     memory_budget: object = None,
     to_fit: bool = True,
@@ -136,6 +141,8 @@ def read_lineage(
         obs keys of additional, unpenalised terms of the model; categorical covariates are treatment-coded.
     offset
         `None`, an obs key, `"size_factors"`, or an array `(n_obs,)`, on the link scale.
+    sample_key
+        obs key of the donor of each cell, if donors are the replicates.
     memory_budget
         Bytes, or a string such as "500MB": expression in a file is read in blocks if it is larger. Dask arrays are
         always read in blocks.
@@ -175,6 +182,7 @@ def read_lineage(
     matrix = expression_matrix(adata, layer, use_raw, memory_budget)
     offset_values = read_offset(adata, offset, matrix)
     terms = read_covariates(adata, covariates)
+    donors = read_donors(adata, sample_key) if to_fit else None
 
     finite = np.isfinite(pseudotime) & np.isfinite(weights)
     if offset_values is not None:
@@ -227,6 +235,7 @@ def read_lineage(
         covariate_names=column_names,
         covariate_keys=keys,
         offset=offset_values,
+        donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
         whole=(pseudotime, raw_weights, matrix, read),
     )
 

@@ -42,6 +42,7 @@ class Reader:
     offset: str | ArrayLike | None = None
     n_points: int = 200
     memory_budget: int | str | None = None
+    sample_key: str | None = None
 
     @classmethod
     def of(cls, settings: object) -> Self:

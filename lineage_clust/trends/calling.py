@@ -17,7 +17,7 @@ from ..models.regressor import warn_of_equal_weights
 from ..utils.checking import shortened
 
 
-def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=None, offset=None) -> None:
+def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=None, offset=None, donors=None) -> None:
     """Fit a model in place with the arguments that its `fit` supports.
 
     Parameters
@@ -30,8 +30,8 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=N
         `(n_cells, n_genes)` expression, as :func:`expression_for` returns it.
     weights
         `(n_cells,)`.
-    smoother, penalty, offset
-        Further arguments. An offset is always passed if it is not `None`.
+    smoother, penalty, offset, donors
+        Further arguments. An offset, and donors (as `groups`), are always passed if they are not `None`.
     """
     keywords: dict[str, Any] = {}
     if takes(model.fit, "sample_weight"):
@@ -44,6 +44,8 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=N
         keywords["penalty"] = penalty
     if offset is not None:
         keywords["offset"] = offset
+    if donors is not None:
+        keywords["groups"] = donors
     model.fit(readable_by(model, X), Y, **keywords)
 
 

@@ -63,7 +63,7 @@ class TrendFitter:
         return replace(self, smoother=fixed_basis(fitted, self.smoother))
 
 
-def check_callback(callback: Any, covariates: Any = None, offset: Any = None) -> None:
+def check_callback(callback: Any, covariates: Any = None, offset: Any = None, sample_key: Any = None) -> None:
     """Raise an error unless `callback` is a function or a mapping of functions that suits the other parameters."""
     for one in entries(callback):
         if one is not None and not callable(one):
@@ -71,4 +71,8 @@ def check_callback(callback: Any, covariates: Any = None, offset: Any = None) ->
     if callback is not None and (covariates is not None or offset is not None):
         raise ValueError(
             "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
+        )
+    if callback is not None and sample_key is not None:
+        raise ValueError(
+            "A callback selects cells whose donors are not known, so sample_key cannot go with it. Leave one of them out."
         )

@@ -78,7 +78,9 @@ class GroupFit:
     asked: tuple = (None, None)
 
 
-def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None) -> GroupFit:
+def fit_group(
+    x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None, donors=None
+) -> GroupFit:
     """Fit genes that share cells and model.
 
     Parameters
@@ -97,6 +99,8 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
         `(n_cells, n_covariates)` and `(n_cells,)`, or `None`.
     lineage
         Name, for messages.
+    donors
+        `(n_cells,)` names of the donors, if they are the replicates.
     """
     model = adapt(model)
     Y = expression_for(model, Y)
@@ -122,7 +126,7 @@ def fit_group(x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=
             width = design.shape[1] - n_covariates
             penalty = np.zeros((width, width))
     try:
-        fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset)
+        fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset, donors=donors)
     except NoTrendError as error:
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)

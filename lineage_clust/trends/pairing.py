@@ -58,14 +58,14 @@ def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     return with_defaults(model, n_jobs=n_jobs)
 
 
-def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None) -> tuple[Any, Any]:
+def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None, sample_key=None) -> tuple[Any, Any]:
     """Return the smoother and the model to fit, after checking that they are compatible.
 
     Parameters
     ----------
     smoother, model
         As given by the user; `model` is one model, or a mapping of models.
-    covariates, offset
+    covariates, offset, sample_key
         Whether the models must take them.
 
     Returns
@@ -84,7 +84,7 @@ def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None) 
     """
     models = [model_of(entry) for entry in entries(model)]
     for one in models:
-        _check_pair(smoother, one, covariates, offset)
+        _check_pair(smoother, one, covariates, offset, sample_key)
     if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
     return smoother_of(smoother), model if is_mapping(model) else models[0]
@@ -128,7 +128,7 @@ def smoother_for(model: object, smoother: object) -> object:
     return clone(smoother)
 
 
-def _check_pair(smoother: object, model: object, covariates, offset) -> None:
+def _check_pair(smoother: object, model: object, covariates, offset, sample_key) -> None:
     name, reads = type(model).__name__, reads_of(model)
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
@@ -140,6 +140,11 @@ def _check_pair(smoother: object, model: object, covariates, offset) -> None:
         raise ValueError(f"{name} reads pseudotime and takes no covariates. Use GAM(...) with covariates.")
     if offset is not None and not has_fit_parameter(model, "offset"):
         raise ValueError(f"{name} takes no offset. Use GAM(...) with offset, or normalise the expression.")
+    if sample_key is not None and not has_fit_parameter(model, "groups"):
+        raise ValueError(
+            f"{name} cannot take donors as replicates. Use GAM() with sample_key, or leave it out: p-values then take "
+            "cells as replicates."
+        )
     needed = needed_smoother(model)
     if needed and smoother is not None and type(smoother).__name__ != needed:
         got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__

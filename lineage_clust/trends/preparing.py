@@ -30,6 +30,8 @@ class Cells:
         Covariates and offset of these cells, or `None`.
     key
         Equal for genes that can be fitted together.
+    donors
+        `(n_cells,)` of these cells, or `None`.
     """
 
     x: np.ndarray
@@ -38,6 +40,7 @@ class Cells:
     covariates: np.ndarray | None
     offset: np.ndarray | None
     key: object
+    donors: np.ndarray | None = None
 
     def expression(self, genes: list[int]):
         """Return `(n_cells, len(genes))` expression."""
@@ -82,8 +85,9 @@ def prepared_cells(
         return _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs)
     if filter_cells is None:
         shared = Cells(
-            lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, "lineage"
-        )
+            lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, "lineage",
+            lineage.donors,
+        )  # fmt: skip
         return [shared] * len(lineage.genes), {}
     cells: list[Cells | None] = []
     failed: dict[int, str] = {}
@@ -108,6 +112,7 @@ def prepared_cells(
                 covariates,
                 None if lineage.offset is None else lineage.offset[kept],
                 gene,
+                None if lineage.donors is None else lineage.donors[kept],
             )
         )
     return cells, failed

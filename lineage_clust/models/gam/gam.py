@@ -27,11 +27,13 @@ from ..notes import warn_of_zeros
 from .design import Design, make_design
 from .gaussian import FitResult, fit_gaussian
 from .glm import fit_glm
+from .groups import check_can_be_replicates, group_numbers
 from .pirls import Likelihood
 from .tabled_fit import fit_tabled
 
 _BY_GENE = (
     "lambda_", "edf_", "scale_", "deviance_explained_", "converged_", "n_iter_", "theta_", "spread_",
+    "shift_variance_", "curve_variance_",
 )  # fmt: skip
 
 
@@ -93,12 +95,16 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     theta_ : ndarray of shape (n_genes,)
         Size (inverse dispersion) of the negative binomial; only with that family.
     deviance_explained_ : ndarray of shape (n_genes,)
-        Share of the weighted deviance around the weighted mean that the trend explains.
+        Share of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the mean of
+        the trend, and 0 where it explains nothing.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
         Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.gam.significance.smooth_test`.
         Tests of Gaussian fits are made when they are first asked for.
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression (less the offset): what a trend's variation is measured against.
+    shift_variance_, curve_variance_ : ndarray of shape (n_genes,)
+        Variances between donors of a gene's level, and of its curve around it on average over the cells; only if `groups`
+        were given.
     n_iter_ : ndarray of int, shape (n_genes,)
         Number of iterations; 1 for the closed form of the Gaussian family.
     converged_ : ndarray of bool, shape (n_genes,)
@@ -183,6 +189,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         penalty: ArrayLike | None = None,
         offset: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Fit every column of `y` on the design `X`.
 
@@ -200,6 +207,11 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             are unpenalised covariates. `None` = no penalty, all columns are the smooth.
         offset : array-like of shape (n_cells,), default=None
             Known part of the linear predictor.
+        groups : array-like of shape (n_cells,), default=None
+            The donor (animal, patient, sample) of each cell: donors are the replicates then, see
+            :func:`lineage_clust.models.gam.donors.fit_donors`. Tests, standard errors, intervals and draws are about the
+            population that the donors come from. Only for the Gaussian family with identity link. `None` = cells are the
+            replicates.
 
         Returns
         -------
@@ -208,7 +220,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or shape is wrong, or no weight is positive.
+            If a parameter or shape is wrong, or no weight is positive, or there are fewer than four groups.
         NoTrendError
             If every gene fails (a `ValueError`).
         """
@@ -220,12 +232,16 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
         penalty = _check_penalty(penalty, X.shape[1])
         offset = _check_offset(offset, X.shape[0])
+        if groups is not None:
+            check_can_be_replicates(self.family, self.link, self.expectile, self._closed_form())
+            groups = group_numbers(groups, weights)
         if sparse.issparse(y) and self._closed_form():
             y = BlockedExpression(y, keeps_totals=False)
         if not np.all(weights > 0):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
+            groups = None if groups is None else groups[used]
         in_blocks = isinstance(y, BlockedExpression)
         keep_sparse = in_blocks if self._closed_form() else self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
@@ -233,7 +249,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self._closed_form():
             # linear algebra of sums is small, and its threads would spin beside those that add up
             with few_threads(0 if in_blocks else np.inf):
-                result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance)
+                result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance, groups)
         else:
             likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
             result = self._fit_iteratively(design, y, weights, offset, likelihood)
@@ -427,6 +443,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter
         if result.theta is not None:
             self.theta_ = result.theta
+        for name in ("shift_variance_", "curve_variance_"):
+            vars(self).pop(name, None)  # of an earlier fit
+        if result.donors is not None:
+            self.shift_variance_, self.curve_variance_ = result.donors.shift_variance, result.donors.curve_variance
         self._single, self._has_intercept = single, design.has_intercept
 
     def _closed_form(self) -> bool:

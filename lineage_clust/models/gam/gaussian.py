@@ -8,11 +8,14 @@ import numpy as np
 
 from ...expression.bands import Bands, make_bands
 from ...expression.blocks import BlockedExpression
+from ...expression.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.fused import is_worthwhile
 from ...expression.moments import blocks, weighted_products
 from ...expression.sums import gathered
 from ..notes import FEW, SATURATED, noted, notes_on
 from .design import Design, effect_map
+from .donors import DonorFit, fit_donors
+from .donors_posterior import DonorPosterior
 from .influence import Fitted, closely_followed, remarks_on_single_cells
 from .posterior import GenePosterior, SharedPosterior
 from .significance import SmoothTests
@@ -35,7 +38,7 @@ class FitResult:
     scale: np.ndarray
     deviance_explained: np.ndarray
     converged: np.ndarray
-    posterior: SharedPosterior | GenePosterior
+    posterior: SharedPosterior | GenePosterior | DonorPosterior
     tests: SmoothTests | tuple[np.ndarray, np.ndarray]  # or statistics and p-values, where they were made with the fit
     note: list[str] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
@@ -43,9 +46,12 @@ class FitResult:
     n_iter: np.ndarray | None = None
     spread: np.ndarray | None = None  # weighted standard deviation of expression
     n_quasi: int = 0  # number of genes that hold values without a likelihood
+    donors: DonorFit | None = None
 
 
-def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str) -> FitResult:
+def fit_gaussian(
+    design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
+) -> FitResult:
     """Fit all genes with a Gaussian family.
 
     Parameters
@@ -62,6 +68,8 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
         `"reml"`, `"gcv"` or a number.
     covariance
         `"robust"` or `"bayes"`.
+    groups
+        `(n_cells,)` numbers of the donors, from 0, each of which has cells; `None` = cells are the replicates.
 
     References
     ----------
@@ -73,16 +81,29 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
     found, followed = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
+    by_donor = None
     if isinstance(Y, BlockedExpression):
-        products, squares, sums, shift, found, picked = _sums_in_one_pass(design, bands, Y, weights, offset, followed)
+        wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
+        products, squares, sums, shift, found, picked = _sums_in_one_pass(
+            design, bands if wide is None else wide.wide, Y, weights, offset, followed
+        )
+        if wide is not None:
+            by_donor, products = wide.by_donor(products), wide.total(products)
     else:
         picked = Y[followed]
         shift = _level(Y, weights) if design.constant is not None else None
         products, squares, sums = _sums(Z, Y, weights, offset, shift)
+        if groups is not None:
+            by_donor = np.stack([
+                _sums(Z[rows], Y[rows], weights[rows], None if offset is None else offset[rows], shift)[0]
+                for rows in cells_of_donors(groups)
+            ])  # fmt: skip
     holes = ~np.isfinite(products).all(axis=0)
     vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
     failed = np.flatnonzero(holes | ~(squares < _MOST) | vanishing)
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
+    if by_donor is not None:
+        by_donor[..., failed] = 0.0
     if shift is not None:
         shift[failed] = 0.0
 
@@ -98,6 +119,13 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
         squares = null_deviance
         products[:, null_deviance == 0] = 0.0  # rounding of a constant gene is no signal
     loadings = spectrum.basis.T @ products
+    donors = None
+    if groups is not None:
+        grams, columns = design_by_donor(Z if bands is None else bands, weights, groups)
+        by_donor = by_donor - columns[..., None] * centre
+        if design.constant is not None:
+            by_donor[..., null_deviance == 0] = 0.0
+        donors = fit_donors(design, grams, products, by_donor, squares, weights, smoothing, covariance)
 
     if smoothing in ("reml", "gcv"):
         criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
@@ -138,11 +166,45 @@ def fit_gaussian(design: Design, Y, weights: np.ndarray, offset, smoothing, cova
     plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
     for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
         note[gene] = remark
-    return FitResult(
+    result = FitResult(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
         note=note,
         failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
         spread=np.sqrt(null_deviance / total),
+    )  # fmt: skip
+    if donors is None:
+        return result
+    level = np.zeros_like(centre) if design.constant is None else centre if shift is None else centre + shift
+    return _with_donors(
+        result, donors, design, level, gram, products, squares, null_deviance, np.union1d(failed, saturated)
+    )
+
+
+def _with_donors(result, donors, design, level, gram, products, squares, null_deviance, untested) -> FitResult:
+    """Return the result of a fit to cells with all that replicates bear upon from the fit to donors."""
+    failed = list(result.failed)
+    coefficients = donors.coefficients
+    missed = gram @ coefficients - 2 * products
+    deviance = np.maximum(squares + np.einsum("cg,cg->g", coefficients, missed), 0.0)
+    null = null_deviance
+    if design.constant is not None:  # the level of the population is not the mean of the cells, donors being unequal
+        sums = gram @ design.constant
+        null = null_deviance + (sums @ coefficients) ** 2 / (sums @ design.constant)
+        coefficients = coefficients + np.outer(design.constant, level)
+    explained = 1 - np.divide(deviance, null, out=np.ones_like(deviance), where=null > 0)
+    # a trend that donors agree on need not follow the cells, most of which may be one donor's
+    explained = np.maximum(explained, 0.0)
+    statistic, pvalue = donors.statistic.copy(), donors.pvalue.copy()
+    statistic[untested] = pvalue[untested] = np.nan
+    by_gene = [values.copy() for values in (donors.lambda_, donors.edf, donors.scale, explained)]
+    for values in (coefficients.T, *by_gene):
+        values[failed] = np.nan
+    converged = donors.converged.copy()
+    converged[failed] = False
+    lambda_, edf, scale, explained = by_gene
+    return replace(
+        result, coefficients=coefficients, lambda_=lambda_, edf=edf, scale=scale, deviance_explained=explained,
+        converged=converged, posterior=donors.posterior, tests=(statistic, pvalue), donors=donors,
     )  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""`python -m benchmarks.donors`: tests of trends with donors as replicates: how often flat genes are rejected, and power.
+
+For 4 to 24 donors, of equal sizes or one with half of the cells, each with its own density along time, whose levels and
+curves have standard deviations of 0 to 0.5: the shares of flat genes with p < .05 and p < .01, and of genes with a trend
+with p < .01, by `GAM.fit(groups=)` and by others; the coverage of 95 % bands of the population's trends; the share of flat
+genes with q < .01 beside as many with a trend. Power of a test whose flat genes are rejected too often is no merit.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from lineage_clust import GAM, BSplineSmoother
+from lineage_clust.trends.trends import adjust
+
+from .donors_data import EFFECTS, simulate
+from .donors_peers import cr2_line, moderated_lines, pseudobulk
+
+DONORS = (4, 6, 8, 12, 24)
+METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
+
+
+def pvalues(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> tuple[dict[str, np.ndarray], GAM, np.ndarray]:
+    """Return p-values `(n_genes,)` by method, the fit with donors as replicates, and its design."""
+    smoother = BSplineSmoother(domain=(0.0, 1.0))
+    design = smoother.fit_transform(time[:, None])
+    fit = GAM().fit(design, Y, penalty=smoother.penalty_, groups=donor)
+    found = {
+        "donors": fit.pvalue_,
+        "cells": GAM().fit(design, Y, penalty=smoother.penalty_).pvalue_,
+        "CR2 line": cr2_line(time, donor, Y),
+        "limma bins": pseudobulk(time, donor, Y),
+        "limma lines": moderated_lines(time, donor, Y),
+    }
+    return found, fit, design
+
+
+def measure(n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000) -> pd.DataFrame:
+    """Return one row a setting."""
+    rows = []
+    for number, (effect, unequal, n_donors) in enumerate(product(effects, (False, True), donors)):
+        rng = np.random.default_rng(seed + number)
+        time, donor, Y, truth = simulate(rng, n_donors, n_genes, n_cells, unequal, effect)
+        flat = np.ptp(truth, axis=0) == 0
+        found, fit, design = pvalues(time, donor, Y)
+        row = {"effects": effect.name, "donors": n_donors, "sizes": "one half" if unequal else "equal"}
+        for method in METHODS:
+            row[f"{method} .05"] = np.mean(found[method][flat] < 0.05)
+            row[f"{method} .01"] = np.mean(found[method][flat] < 0.01)
+            row[f"{method} power"] = np.mean(found[method][~flat] < 0.01)
+        row["q < .01"] = np.mean(adjust(found["donors"])[flat] < 0.01)
+        if not effect.counts:
+            mean, error = fit.predict(design, return_std=True)
+            row["coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
+        rows.append(row)
+        print(line(row), flush=True)
+    return pd.DataFrame(rows)
+
+
+def header() -> str:
+    """Return the head of the table."""
+    names = " | ".join(f"{method}" for method in METHODS)
+    return f"| effects | donors | sizes | {names} | q < .01 | coverage |\n" + "|---" * (len(METHODS) + 5) + "|"
+
+
+def line(row: dict) -> str:
+    """Return one row of the table: `P(p < .05) / P(p < .01) / power` of every method."""
+    cells = [f"{row[f'{m} .05']:.3f} / {row[f'{m} .01']:.3f} / {row[f'{m} power']:.2f}" for m in METHODS]
+    coverage = f"{row['coverage']:.3f}" if "coverage" in row else ""
+    parts = [row["effects"], str(row["donors"]), row["sizes"], *cells, f"{row['q < .01']:.4f}", coverage]
+    return f"| {' | '.join(parts)} |"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.donors", description=__doc__)
+    parser.add_argument("--genes", type=int, default=2_000, help="half of them flat")
+    parser.add_argument("--cells", type=int, default=2_400)
+    parser.add_argument("--donors", type=int, nargs="+", default=list(DONORS))
+    parser.add_argument("--effects", nargs="+", default=[effect.name for effect in EFFECTS])
+    parser.add_argument("--seed", type=int, default=11_000)
+    arguments = parser.parse_args(argv)
+    print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")
+    print(header(), flush=True)
+    effects = [effect for effect in EFFECTS if effect.name in arguments.effects]
+    table = measure(arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed)
+    for level, low, high in ((".05", 0.03, 0.07), (".01", 0.004, 0.02)):
+        inside = table[f"donors {level}"].between(low, high)
+        print(
+            f"\nDonors as replicates: P(p < {level}) is in {low:g} to {high:g} in {inside.sum()} of {len(table)} settings."
+        )
+
+
+if __name__ == "__main__":
+    main()

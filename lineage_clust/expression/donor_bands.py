@@ -1,0 +1,100 @@
+"""A design of one block of columns a donor: its sums over all cells are the sums over each donor's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bands import Bands
+
+
+@dataclass(frozen=True)
+class DonorBands:
+    """How the columns of a design by donor belong to the columns of the plain one.
+
+    Attributes
+    ----------
+    wide
+        `(n_cells, n_donors * n_own + n_shared)`: the row of a cell has its values in the block of its donor.
+    n_donors, n_own
+        Number of blocks, and of columns in each.
+
+    Notes
+    -----
+    Whatever adds up a design over cells, in blocks, in files, by threads or in dask, adds up this one without knowing of
+    donors, in the same one pass.
+    """
+
+    wide: Bands
+    n_donors: int
+    n_own: int
+
+    def total(self, sums: np.ndarray) -> np.ndarray:
+        """Return the sums `(n_columns, ...)` over all cells, of sums of the wide design."""
+        blocks, shared = self._split(sums)
+        return np.concatenate([blocks.sum(axis=0), shared])
+
+    def by_donor(self, sums: np.ndarray) -> np.ndarray:
+        """Return the sums `(n_donors, n_columns, ...)` over the cells of each donor; 0 for shared columns."""
+        blocks, shared = self._split(sums)
+        return np.concatenate([blocks, np.zeros((self.n_donors, *shared.shape))], axis=1)
+
+    def _split(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        end = self.n_donors * self.n_own
+        return sums[:end].reshape(self.n_donors, self.n_own, *sums.shape[1:]), sums[end:]
+
+
+def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
+    """Return the design of one block a donor.
+
+    Parameters
+    ----------
+    bands
+        The plain design.
+    donors
+        `(n_cells,)` numbers of the donors, from 0.
+    n_donors
+        Number of donors.
+    all_columns
+        Whether the columns after the banded ones have a block a donor as well. Otherwise they are shared.
+
+    Examples
+    --------
+    >>> bands = Bands(np.array([0, 1]), np.ones((2, 1)), np.full((2, 1), 5.0), 2)
+    >>> design = donor_bands(bands, np.array([0, 1]), 2, all_columns=False)
+    >>> design.wide.dense().tolist()
+    [[1.0, 0.0, 0.0, 0.0, 5.0], [0.0, 0.0, 0.0, 1.0, 5.0]]
+    >>> sums = design.wide.weighted_sums(np.ones(2))
+    >>> design.total(sums).tolist(), design.by_donor(sums).tolist()
+    ([1.0, 1.0, 10.0], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    """
+    if all_columns and bands.extra.shape[1]:
+        bands = Bands(np.zeros_like(bands.starts), bands.dense(), np.zeros((len(bands), 0)), bands.n_columns)
+    starts = bands.starts + (donors * bands.n_banded).astype(bands.starts.dtype)
+    wide = Bands(starts, bands.values, bands.extra, n_donors * bands.n_banded)
+    return DonorBands(wide, n_donors, bands.n_banded)
+
+
+def cells_of_donors(donors: np.ndarray) -> list[np.ndarray]:
+    """Return the positions of the cells of each donor.
+
+    >>> [cells.tolist() for cells in cells_of_donors(np.array([1, 0, 1]))]
+    [[1], [0, 2]]
+    """
+    order = np.argsort(donors, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(donors))[:-1])
+
+
+def design_by_donor(design, weights: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Z_d'WZ_d` `(n_donors, n_columns, n_columns)` and `Z_d'w` `(n_donors, n_columns)` of an array or Bands."""
+    grams, sums = [], []
+    for cells in cells_of_donors(donors):
+        rows, own = design[cells], weights[cells]
+        if isinstance(rows, Bands):
+            grams.append(rows.gram(own))
+            sums.append(rows.weighted_sums(own))
+        else:
+            grams.append(rows.T @ (rows * own[:, None]))
+            sums.append(rows.T @ own)
+    return np.stack(grams), np.stack(sums)

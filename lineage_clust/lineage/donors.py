@@ -1,0 +1,108 @@
+"""The donor of each cell: what is replicated, where cells are not."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+
+FEWEST_DONORS = 4
+_MOST_BETWEEN = 0.5  # of the variance of pseudotime, that may lie between donors without a warning
+_N_NAMED = 5
+
+
+def read_donors(adata: AnnData, sample_key: str | None) -> pd.Series | None:
+    """Return the column of obs that names donors, or `None`.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is not there.
+    TypeError
+        If it holds numbers with fractions, which name nothing.
+    """
+    if sample_key is None:
+        return None
+    if not isinstance(sample_key, str):
+        raise TypeError(f"sample_key must be a key of adata.obs; got {sample_key!r}.")
+    if sample_key not in adata.obs:
+        raise UnknownNameError(
+            f"sample_key {sample_key!r} is not in adata.obs.{did_you_mean(sample_key, adata.obs.columns)}"
+        )
+    column = adata.obs[sample_key]
+    if pd.api.types.is_float_dtype(column.dtype) and not np.all(column.dropna() % 1 == 0):
+        raise TypeError(
+            f"adata.obs[{sample_key!r}] holds numbers with fractions. sample_key must name each cell's donor."
+        )
+    return column
+
+
+def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the donors `(n_cells,)` of the cells that take part, as strings, if they can be replicates.
+
+    Parameters
+    ----------
+    column
+        Donors of all cells.
+    cells
+        `(n_cells,)` positions of those that take part.
+    times, weights
+        Theirs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four donors among them, or a cell has none.
+
+    Examples
+    --------
+    >>> column = pd.Series(list("abcdabcd"), name="donor")
+    >>> donors_of(column, np.arange(8), np.linspace(0, 1, 8), np.ones(8)).tolist()
+    ['a', 'b', 'c', 'd', 'a', 'b', 'c', 'd']
+    """
+    own = column.iloc[cells]
+    key = column.name
+    missing = int(own.isna().sum())
+    if missing:
+        raise ValueError(
+            f"adata.obs[{key!r}] names no donor for {missing} of the {len(cells)} cells that take part. Name it, or leave "
+            f"these cells out: adata[adata.obs[{key!r}].notna()]."
+        )
+    donors = own.astype(str).to_numpy()
+    names = np.unique(donors)
+    if len(names) < FEWEST_DONORS:
+        raise ValueError(
+            f"sample_key={key!r} names {len(names)} donor{'s' if len(names) != 1 else ''} ({quoted(names.tolist())}) among "
+            f"the cells that take part; at least {FEWEST_DONORS} are needed to see how much donors differ. Leave "
+            "sample_key out, and report p-values as those of these donors only."
+        )
+    _warn_of_stretches(donors, names, times, weights, str(key))
+    return donors
+
+
+def _warn_of_stretches(donors: np.ndarray, names: np.ndarray, times: np.ndarray, weights: np.ndarray, key: str) -> None:
+    """Warn if donors have different stretches of pseudotime: what is change in time, and what difference, is not known."""
+    codes = np.searchsorted(names, donors)
+    mass = np.bincount(codes, weights)
+    means = np.bincount(codes, weights * times) / np.maximum(mass, np.finfo(float).tiny)
+    centre = np.average(times, weights=weights)
+    total = np.average((times - centre) ** 2, weights=weights)
+    between = np.average((means - centre) ** 2, weights=mass)
+    if total == 0 or between <= _MOST_BETWEEN * total:
+        return
+    share = mass * (means - centre) ** 2
+    named = names[np.argsort(-share, kind="stable")][:_N_NAMED]
+    ranges = ", ".join(
+        f"{name!r} {times[donors == name].min():.3g} to {times[donors == name].max():.3g}" for name in named
+    )
+    warnings.warn(
+        f"{between / total:.0%} of the variation in pseudotime lies between the donors of adata.obs[{key!r}] ({ranges}): "
+        "change along the lineage can hardly be told from differences between donors. "
+        "Set time_range to where donors overlap.",
+        LineageClustWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,77 @@
+"""TrendClusterer with donors as replicates."""
+
+import numpy as np
+import pytest
+
+import lineage_clust as lc
+from lineage_clust.errors import UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def adata():
+    """Cells of six donors, who differ in half of the genes, flat ones among them."""
+    adata = lc.datasets.simulate_lineage(600, 40, 3, n_lineages=1, random_state=0)
+    rng = np.random.default_rng(0)
+    donor = rng.integers(0, 6, adata.n_obs)
+    time = adata.obs["pseudotime"].to_numpy()
+    slopes = rng.normal(0, 1.0, (6, adata.n_vars)) * (np.arange(adata.n_vars) % 2)
+    adata.X = np.asarray(adata.X.todense() if hasattr(adata.X, "todense") else adata.X) + slopes[donor] * time[:, None]
+    adata.obs["donor"] = np.array(list("abcdef"))[donor]
+    return adata
+
+
+@pytest.fixture(scope="module")
+def fitted(adata):
+    return lc.TrendClusterer(sample_key="donor", random_state=0).fit(adata)
+
+
+def test_donors_are_what_the_gate_sees(adata, fitted):
+    alone = lc.TrendClusterer(random_state=0).fit(adata)
+    differ = np.arange(adata.n_vars) % 2 == 1
+    wider = fitted.trend_se_.mean(axis=1) / alone.trend_se_.mean(axis=1)
+    assert np.median(wider[differ]) > 2
+    assert np.median(wider[~differ]) < 1.5
+    assert np.sum(fitted.labels_[differ] >= 0) < np.sum(alone.labels_[differ] >= 0)
+    assert fitted.gene_table_["pvalue"].notna().all()
+
+
+def test_a_saved_clusterer_knows_its_donors(adata, fitted, tmp_path):
+    fitted.save(tmp_path / "fit.lclust")
+    again = lc.TrendClusterer.load(tmp_path / "fit.lclust")
+    assert again.sample_key == "donor"
+    np.testing.assert_array_equal(again.trend_se_, fitted.trend_se_)
+    np.testing.assert_array_equal(again.predict(adata), fitted.labels_)
+    rows = again.smoother_.transform(again.pseudotime_[:3, None])
+    drawn, expected = (next(one.model_.sample(rows, random_state=0)) for one in (again, fitted))
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_cells_of_one_donor_can_be_scored(adata, fitted):
+    assert np.isfinite(fitted.score(adata[adata.obs["donor"] == "a"]))
+
+
+def test_a_file_gives_the_same(adata, fitted, tmp_path):
+    anndata = pytest.importorskip("anndata")
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    found = lc.TrendClusterer(sample_key="donor", random_state=0, memory_budget=50_000).fit(backed)
+    np.testing.assert_allclose(found.trends_, fitted.trends_, atol=1e-6)
+    np.testing.assert_allclose(found.gene_table_["pvalue"], fitted.gene_table_["pvalue"], rtol=1e-3, atol=1e-12)
+    backed.file.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"sample_key": "donors"}, UnknownNameError, "Did you mean 'donor'"),
+        ({"sample_key": "donor", "model": lc.PyGAM()}, ValueError, "cannot take donors as replicates"),
+        (
+            {"sample_key": "donor", "callback": lambda trend, **kwargs: trend},
+            ValueError,
+            "sample_key cannot go with it",
+        ),
+    ],
+)
+def test_what_cannot_go_with_donors_is_refused(adata, settings, error, message):
+    with pytest.raises(error, match=message):
+        lc.TrendClusterer(**settings).fit(adata)
