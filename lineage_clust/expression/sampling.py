@@ -115,7 +115,7 @@ def _by_rows(block):
 def _summed(matrix):
     """Return some rows, or columns, of a CSR or CSC matrix that stores values in parts, such as 3 as 1.5 and 1.5, as sums."""
     axis = 0 if matrix.format == "csr" else 1
-    some = _spread(matrix.shape[axis], _N_CELLS)
+    some = _evenly_spaced(matrix.shape[axis], _N_CELLS)
     part = (matrix[some] if axis == 0 else matrix[:, some]).copy()
     part.sum_duplicates()
     return part
