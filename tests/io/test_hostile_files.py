@@ -89,7 +89,7 @@ CASES = {
     "label": (lambda m: parts(m, **{"class": "FitResult"})[0]["parameters"]["labels"], filled(40, 0), "labels and"),
     "grouped": (lambda m: parts(m, **{"class": "FitResult"})[0]["parameters"]["grouped"], filled(99, -1), "not there"),
     "NaN trend": (lambda m: parts(m, **{"class": "Trends"})[0]["parameters"]["values"], filled(np.nan, 0), "finite"),
-    "short grid": (lambda m: parts(m, **{"class": "Trends"})[0]["parameters"]["grid"], lambda v: v[:-1], "row a gene"),
+    "short grid": (lambda m: parts(m, **{"class": "Trends"})[0]["parameters"]["grid"], lambda v: v[:-1], "one row per gene"),
     "knots": (
         lambda m: next(p for p in parts(m, **{"class": "BSplineSmoother"}) if p["state"])["state"]["bases_"][0],
         lambda v: v[::-1].copy(), "knots are not in order",
