@@ -48,6 +48,10 @@ ARRAYS: dict[str, dict[str, Array]] = {
     },
     "GenePosterior": {"matrices": _reals("targets columns columns")},
     "SmoothingPosterior": {"loadings": _finite("modes targets"), "squares": _finite("targets")},
+    "PosteriorPart": {
+        "genes": Array(_I, "targets", low=0), "share": Array(_F, "targets", low=0, high=1),
+        "deviation": _finite("columns targets"),
+    },
     "ClusterTree": {
         "leaves": Array(_I, "rows", low=0), "linkage": _finite("merges 4"), "support": _reals("merges"),
     },
@@ -232,9 +236,10 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "FittedLineage": {"trends": ("Trends",), "groups": ("list",)},
     "GroupFit": {"genes": ("list",), "table": ("DataFrame",), "smoother": _SMOOTHERS, "model": ("GAM", "None")},
-    "GAM": {"posterior_": ("SharedPosterior", "GenePosterior", "None"), "_link": ("Link", "None")},
+    "GAM": {"posterior_": ("SharedPosterior", "GenePosterior", "DonorPosterior", "None"), "_link": ("Link", "None")},
     "SharedPosterior": {"spectrum": ("Spectrum",), "smoothing": ("SmoothingPosterior", "None")},
     "SmoothingPosterior": {"spectrum": ("Spectrum",)},
+    "PosteriorPart": {"posterior": ("SharedPosterior",)},
     "StabilityCurve": {"bounds": ("Bounds",)},
     "GraphClusterer": {
         "_searcher": ("None",), "_pca": ("PCA", "None"), "_lists": ("Neighbors", "None"), "graph_": ("Graph", "None"),
