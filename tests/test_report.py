@@ -109,7 +109,7 @@ def test_nothing_is_fetched(text):
 
 def test_pictures_say_what_they_show(text, tc):
     found = Page(text).all("img")
-    assert len(found) == 9  # panels, heatmap, leading genes, tree, each for wide and narrow screens, and graph
+    assert len(found) == 7  # panels and heatmap for wide and narrow screens; leading genes, tree and graph
     for picture in found:
         assert len(picture["alt"]) > 40
         assert int(picture["width"]) > 100

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from math import ceil
 
 import numpy as np
 
@@ -91,9 +90,6 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         f"Of each cluster, genes that its mean trend explains best, with its 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
-        partial(
-            views.plot_genes, result, leading, adata, ncols=2, figsize=(_NARROW, 1.5 * ceil(len(leading) / 2) + 0.6)
-        ),
     )
     if fitted_value(result.clusterer, "tree_") is not None and result.n_clusters > 1:
         yield Picture(
@@ -103,7 +99,6 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
             "distinct are its parts. Numbers: support of the division. Coloured dots: the clusters of this report.",
             f"Tree of {result.n_clusters} clusters and how they are joined.",
             partial(views.plot_tree, result),
-            partial(views.plot_tree, result, figsize=(_NARROW, 0.42 * max(2 * result.n_clusters, 4) + 0.9)),
         )
     graph = fitted_value(result.clusterer, "graph_")
     if graph is not None:
