@@ -101,8 +101,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     offset : str, array of shape (n_cells,) or None, default="auto"
         Known part of the linear predictor: an obs key, "size_factors" or an array; `None` for none. "size_factors" is the log
         of each cell's total over all genes of `adata` (of the layer), less its weighted mean. "auto" takes it with models of
-        counts, the families "poisson" and "negative_binomial" with a log link, and nothing with others. Trends are
-        predicted at offset 0: with size factors they are counts in a cell of average depth.
+        counts (the families "poisson" and "negative_binomial" with a log link) of a `layer`, and nothing otherwise. Trends
+        are predicted at offset 0: with size factors they are counts in a cell of average depth.
     n_points : int, default=200
         Number of grid points per lineage.
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
@@ -308,7 +308,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         check_distinct(adata, names, self.lineage_key)
         offset = self.offset
         if isinstance(offset, str) and offset == AUTOMATIC:
-            offset = SIZE_FACTORS if self.callback is None and are_of_counts(self.model) else None
+            counted = self.layer is not None and self.callback is None and are_of_counts(self.model)
+            offset = SIZE_FACTORS if counted else None
         smoother, model = resolve_pair(
             self.smoother, self.model, covariates=self.covariates, offset=offset, sample_key=self.sample_key
         )

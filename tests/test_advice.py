@@ -15,10 +15,10 @@ from sklearn.neighbors import KNeighborsTransformer
 import lineage_clust
 
 SOURCES = Path(lineage_clust.__file__).parent
-NOT_MESSAGES = ("reporting/page.py", "plotting/graph.py")  # HTML, and styles of matplotlib
+NOT_MESSAGES = ("report/page.py", "report/methods.py", "plotting/graph.py")  # HTML, and styles of matplotlib
 OTHERS = (anndata.AnnData, anndata.read_h5ad, GridSearchCV, KNeighborsTransformer)  # which messages speak of
 SCANPY = {"knn", "directed"}  # in the dictionaries that cluster_lineage takes
-DECLARED = {"uses_draws"}  # on classes
+DECLARED = {"uses_draws", "max_bytes"}  # on classes
 
 
 def texts(path: Path) -> dict[int, str]:

@@ -212,7 +212,7 @@ def test_a_bomb_is_not_unpacked(saved):
     data[at + 24 : at + 28] = (2**31 - 1).to_bytes(4, "little")  # the size that the directory announces
     body = bytes(data[: -persistence._SEAL_LENGTH])
     assert entry.file_size == 2**20
-    with pytest.raises(ValueError, match="its members would take"):
+    with pytest.raises(ValueError, match="its content would take"):
         from_bytes(body + persistence._SEAL.format(1, persistence._digest(body)).encode(), lc.TrendClusterer)
 
 

@@ -229,7 +229,7 @@ def test_scorers_take_a_fitted_clusterer_of_ours(scorer, halves):
 
 def test_held_out_cells_without_any_trend_confirm_no_cluster(halves):
     train, test = halves
-    tc = clusterer(model=lc.GAM("poisson"), layer="counts").fit(train)
+    tc = clusterer(model=lc.GAM("poisson"), layer="counts", offset=None).fit(train)
     silent = test.copy()
     silent.layers["counts"] = silent.layers["counts"] * 0
     assert tc.n_clusters_ > 1

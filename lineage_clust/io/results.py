@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 
 import numpy as np
@@ -23,20 +23,31 @@ _LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, an
 
 
 def safe_key(name: str) -> str:
-    """Return a key that h5ad and zarr files take, and a file may be called, for any name; other names have other keys.
-
-    A name that has to be changed, or is longer than 150 bytes, gets some digits of its digest at its end.
+    """Return a key that h5ad and zarr files accept for any name; one longer than 150 bytes is shortened, see `distinct_key`.
 
     Examples
     --------
     >>> safe_key("Mono"), safe_key("Mono/Mac")
+    ('Mono', 'Mono_Mac')
+    """
+    cleaned = _cleaned(str(name))
+    return cleaned if len(cleaned.encode("utf-8", "replace")) <= _LONGEST else _with_digits(str(name))
+
+
+def distinct_key(name: str) -> str:
+    """Return a key that no other name has: a name that has to be changed gets some digits of its digest at its end.
+
+    Examples
+    --------
+    >>> distinct_key("Mono"), distinct_key("Mono/Mac")
     ('Mono', 'Mono_Mac_5b1e18')
     """
-    name = str(name)
-    cleaned = _cleaned(name)
-    encoded = cleaned.encode("utf-8", "replace")
-    if cleaned == name and len(encoded) <= _LONGEST:
-        return name
+    key = safe_key(name)
+    return key if key == str(name) else _with_digits(str(name))
+
+
+def _with_digits(name: str) -> str:
+    encoded = _cleaned(name).encode("utf-8", "replace")
     digits = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"{encoded[:_LONGEST].decode('utf-8', 'ignore')}_{digits}"
 
@@ -50,14 +61,26 @@ def _column_keys(names: Iterable[str]) -> dict[str, str]:
     """Return a key for each name of a column, plain where no other column would get the same."""
     names = list(names)
     times = Counter(_cleaned(name) for name in names)
-    return {name: _cleaned(name) if times[_cleaned(name)] == 1 else safe_key(name) for name in names}
+    return {name: _cleaned(name) if times[_cleaned(name)] == 1 else distinct_key(name) for name in names}
 
 
-def default_key(lineage: Names, prefix: str = "trends") -> str:
-    """Return the key of a lineage's results, e.g. "trends_Ery"."""
+def default_key(lineage: Names, prefix: str = "trends", key: Callable[[str], str] = safe_key) -> str:
+    """Return the key of a lineage's results, e.g. "trends_Ery"; `key` makes that of its name."""
     names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
     joined = "_".join(str(name) for name in names if name is not None)
-    return f"{prefix}_{safe_key(joined)}" if joined else prefix
+    return f"{prefix}_{key(joined)}" if joined else prefix
+
+
+def _free_key(adata: AnnData, found: FitResult) -> str:
+    """Return the default key, with digits if results of another lineage are stored under it ("a/b" and "a_b")."""
+    key = default_key(found.lineage)
+    stored = adata.uns.get(key)
+    other = isinstance(stored, Mapping) and "lineage" in stored and list(stored["lineage"]) != _lineages(found)
+    return default_key(found.lineage, key=_with_digits) if other else key
+
+
+def _lineages(found: FitResult) -> list[str]:
+    return ["" if name is None else str(name) for name in found.names]
 
 
 def to_anndata(fitted: Fitted) -> AnnData:
@@ -123,8 +146,8 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None) -> str:
     check_anndata(adata)
     check_key("key", key)
     _check_names(found)
-    key = default_key(found.lineage) if key is None else safe_key(key)
-    table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=safe_key)
+    key = _free_key(adata, found) if key is None else safe_key(key)
+    table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=distinct_key)
     table.insert(0, "cluster", _categories(found.labels))
     table.index = pd.Index(found.gene_ids)
     whole = table.reindex(adata.var_names)
@@ -156,7 +179,7 @@ def provenance(fitted: Fitted) -> dict:
     found = result_of(fitted)
     return {
         "version": __version__,
-        "lineage": ["" if name is None else str(name) for name in found.names],
+        "lineage": _lineages(found),
         "parameters": json.dumps(
             {name: value for name, value in fitted.get_params().items() if name != "genes"},
             default=repr,

@@ -62,7 +62,7 @@ def plot_embedding(
     >>> import numpy as np
     >>> figure = plot_embedding(np.eye(3, 2), np.arange(6.0).reshape(3, 2), ["early", "late"])
     >>> [ax.get_title(loc="left") for ax in figure.axes]
-    ['early', 'late']
+    ['early', 'late', '']
     """
     import matplotlib.pyplot as plt
 

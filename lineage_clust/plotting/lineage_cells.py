@@ -32,6 +32,12 @@ class LineageCells:
         `(n_cells,)` of all cells, those outside the range too.
     start, end
         The range that is fitted.
+
+    Examples
+    --------
+    >>> cells = LineageCells("Ery", np.array([0.0, 1.0]), np.array([0.2, 1.0]), 0.0, 1.0)
+    >>> cells.name, cells.end
+    ('Ery', 1.0)
     """
 
     name: str | None
@@ -72,9 +78,9 @@ def plot_lineage(
     --------
     >>> import numpy as np
     >>> time = np.linspace(0, 1, 50)
-    >>> [ax] = plot_lineage([LineageCells("Ery", time, time**2, 0.0, 0.8)])
+    >>> [ax] = plot_lineage([LineageCells("Ery", time, time**2, 0.0, 1.0)])
     >>> ax.get_title(loc="right")
-    '40 cells in 0 to 0.8'
+    '49 cells in 0 to 1'
     """
     import matplotlib.pyplot as plt
 

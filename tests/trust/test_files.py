@@ -216,7 +216,7 @@ def test_paths_may_be_bytes(fitted, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x05]\x94.", bytes(range(256))])
 def test_files_that_hold_no_trend(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ValueError, match=r"file' (is not a file of GeneTrend.write|holds a list, not a trend)"):
+    with pytest.raises(ValueError, match=r"file' (is not a file of GeneTrend.write|contains a list, not a trend)"):
         GeneTrend.read(tmp_path / "file")
 
 

@@ -57,7 +57,7 @@ def test_lineage_drivers(arguments, error, message, cells, refuses):
     [
         ({"n_genes": 0}, ValueError, "n_genes must be None or a positive integer; got 0"),
         ({"n_genes": True}, ValueError, "got True"),
-        ({"alpha": "x"}, TypeError, "alpha must be None or a number; got 'x'"),
+        ({"alpha": "x"}, ValueError, "alpha must be None or a number in \\(0, 1\\]; got 'x'"),
         ({"alpha": 2}, ValueError, r"alpha must be None or a number in \(0, 1\]; got 2"),
         ({"alpha": 1e-300}, ValueError, "No gene of 8 goes with lineage 'A'.* Raise alpha"),
         ({"direction": "up"}, ValueError, "direction must be 'both', 'positive' or 'negative'; got 'up'"),
