@@ -13,10 +13,10 @@ from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust.cli import main
-from lineage_clust.io.results import safe_key
+from lineage_clust.io.results import distinct_key
 
 PNG = b"\x89PNG"
-MONO_MAC = safe_key("Mono/Mac")
+MONO_MAC = distinct_key("Mono/Mac")
 FILES = ("trends_{}.png", "genes_{}.csv", "clusters_{}.csv", "results_{}.h5ad")
 REPORT = "report_{}.html"
 
