@@ -426,9 +426,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
             return agree(without_contradictions(material, refine(material.rows, communities), bounds), alike)
         if self.n_clusters is not None:
             n_clusters = min(self.n_clusters, int(alike.max()) + 1)
-            labels = n_clusters_of(material, self._finest, n_clusters, bounds, self._seed)
+            labels = n_clusters_of(material, self._finest, n_clusters, bounds)
         else:
-            labels, self.stability_ = finest_distinct(material, self._finest, bounds, self._seed)
+            labels, self.stability_ = finest_distinct(material, self._finest, bounds)
         labels = agree(labels, alike)
         self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
         return labels

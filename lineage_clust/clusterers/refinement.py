@@ -83,9 +83,7 @@ def within_variance(rows: np.ndarray, labels: np.ndarray) -> float:
     return float(((rows - cluster_means(rows, labels)[labels]) ** 2).sum(axis=1).mean())
 
 
-def compact_partition(
-    rows: np.ndarray, n_clusters: int, starts: list[np.ndarray], seed: int, n_init: int
-) -> np.ndarray:
+def compact_partition(rows: np.ndarray, n_clusters: int, starts: list[np.ndarray], n_init: int = 20) -> np.ndarray:
     """Return the partition into `n_clusters` with the smallest within-cluster variance found by k-means.
 
     Parameters
@@ -96,10 +94,9 @@ def compact_partition(
         Number of clusters.
     starts
         Partitions to start from, besides the `n_init` starts of k-means++.
-    seed
-        Seed of the random starts.
     n_init
-        Number of random starts.
+        Number of random starts. They are the same in every call: with enough of them the best partition found is that of
+        the rows and does not depend on a seed.
 
     Returns
     -------
@@ -108,7 +105,7 @@ def compact_partition(
     """
     if n_clusters == 1:
         return np.zeros(len(rows), dtype=int)
-    fits = [KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows)]
+    fits = [KMeans(n_clusters, n_init=n_init, random_state=0).fit(rows)]
     found = [without_gaps(fit.labels_) for fit in fits] + [refine(rows, start) for start in starts]
     full = [labels for labels in found if labels.max() + 1 == n_clusters] or found
     return min(full, key=lambda labels: round(within_variance(rows, labels), 12))

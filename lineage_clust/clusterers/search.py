@@ -10,7 +10,6 @@ from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct
 from .refinement import cluster_means, compact_partition, refine, without_gaps
 from .stability import StabilityCurve
 
-_N_STARTS = 4
 _STEPS_BETWEEN_MERGES = 3
 _TWICE_AS_CLEAR = 0.5
 _MOST_MISSES = 3  # the search stops after this many consecutive numbers of clusters without a distinct partition
@@ -49,7 +48,7 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
     return path
 
 
-def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds, seed: int) -> Found:
+def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
     """Return the partition with the largest number of pairwise distinct clusters.
 
     For each number of clusters, the partition with the smallest within-cluster variance is evaluated. This criterion
@@ -64,8 +63,6 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds, seed
         Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     bounds
         Thresholds for distinct clusters.
-    seed
-        Seed of the k-means initialisations.
     """
     path = merging_path(material, finest, bounds)
     best, n_tried, measured, misses = path[1], [1], [_least(None)], 0
@@ -75,7 +72,7 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds, seed
         if misses >= _MOST_MISSES and n_clusters > max(clear, default=0):
             break
         starts = [path[n_clusters]] if n_clusters in path else []
-        labels = compact_partition(material.rows, n_clusters, starts, seed, _N_STARTS)
+        labels = compact_partition(material.rows, n_clusters, starts)
         if labels.max() + 1 < n_clusters:
             break
         pairs = compare_pairs(material, labels)
@@ -121,13 +118,13 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
     return labels
 
 
-def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds, seed: int) -> np.ndarray:
+def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds) -> np.ndarray:
     """Return a partition into `n_clusters`: that of the merging path if it is clearly distinct, else by k-means."""
     path = merging_path(material, finest, bounds)
     if n_clusters in path and n_clusters > 1 and _clear(material, path[n_clusters], bounds):
         return path[n_clusters]
     starts = [path[n_clusters]] if n_clusters in path else []
-    return compact_partition(material.rows, n_clusters, starts, seed, 2 * _N_STARTS)
+    return compact_partition(material.rows, n_clusters, starts)
 
 
 def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> Pairs | None:

@@ -16,8 +16,9 @@ class StabilityCurve:
 
     Attributes
     ----------
-    n_clusters : ndarray of shape (n_partitions,)        Number of clusters of each partition, starting at 1. support :
-    ndarray of shape (n_partitions,)
+    n_clusters : ndarray of shape (n_partitions,)
+        Number of clusters of each partition, starting at 1.
+    support : ndarray of shape (n_partitions,)
         Smallest support of any pair of clusters: agreement beyond chance between independent halves of the data.
     connectivity : ndarray of shape (n_partitions,)
         Largest connectivity of any pair of clusters: weight of the edges between them divided by its expectation.

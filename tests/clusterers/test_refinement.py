@@ -72,7 +72,7 @@ def test_ragged_borders_are_straightened():
 def test_a_compact_partition_has_its_number_and_is_no_worse_than_its_starts(seed, n_clusters):
     X, _ = rows_and_labels(seed)
     start = np.arange(40) % n_clusters
-    labels = compact_partition(X, n_clusters, [start], seed, 1)
+    labels = compact_partition(X, n_clusters, [start], 1)
     assert labels.max() + 1 == n_clusters
     settled = refine(X, start)
     if settled.max() == start.max():

@@ -263,7 +263,7 @@ def test_the_merging_path_has_ever_fewer_clusters(seed):
 
 def test_the_curve_tells_what_was_looked_at():
     X, draws, truth = noisy(bumps(3), [10, 10, 10], 0.3)
-    found = finest_distinct(Material(X, np.array(draws), zscored(X), None), np.arange(30), Bounds(), 0)
+    found = finest_distinct(Material(X, np.array(draws), zscored(X), None), np.arange(30), Bounds())
     assert adjusted_rand_score(found.labels, truth) == 1
     curve = found.curve
     np.testing.assert_array_equal(curve.n_clusters, np.arange(1, len(curve.n_clusters) + 1))
