@@ -51,9 +51,10 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
     """Return the partition with the largest number of pairwise distinct clusters.
 
-    For each number of clusters, the partition with the smallest within-cluster variance is evaluated. This criterion
-    tends to split large clusters and to miss small ones. The partition of the merging path is therefore evaluated as
-    well, and used if its clusters are distinct by a factor of two.
+    For each number of clusters, the partition with the smallest within-cluster variance is evaluated first. This
+    criterion tends to split large clusters and to miss small ones. If its clusters are not distinct, the partition of
+    the merging path is evaluated: with each row in the cluster of the nearest mean, or, if its clusters are distinct by
+    a factor of two, as it is.
 
     Parameters
     ----------
@@ -71,12 +72,16 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     for n_clusters in range(2, most + 1):
         if misses >= _MOST_MISSES and n_clusters > max(clear, default=0):
             break
-        starts = [path[n_clusters]] if n_clusters in path else []
-        labels = compact_partition(material.rows, n_clusters, starts)
+        merged = refine(material.rows, path[n_clusters]) if n_clusters in path else None
+        labels = compact_partition(material.rows, n_clusters, [] if merged is None else [merged])
         if labels.max() + 1 < n_clusters:
             break
         pairs = compare_pairs(material, labels)
         distinct = pairs.blur(bounds).max() <= 1
+        if not distinct and merged is not None and merged.max() + 1 == n_clusters:
+            pairs_merged = compare_pairs(material, merged)
+            if pairs_merged.blur(bounds).max() <= 1:
+                labels, pairs, distinct = merged, pairs_merged, True
         if not distinct and n_clusters in clear:
             (labels, pairs), distinct = clear[n_clusters], True
         misses = 0 if distinct else misses + 1
