@@ -523,3 +523,22 @@ def test_methods_name_what_was_done(tc, adata):
     assert "clustered by KMeans" in text
     assert "all genes" in text
     assert not any("Leiden" in work or "Wood SN (2011)" in work for work in cited)
+
+
+def test_methods_say_how_the_number_of_clusters_came_about(adata):
+    fitted = lc.TrendClusterer(lineage="A", random_state=0).fit(adata)
+    text, _ = methods(fitted._result)
+    assert "number of clusters is the largest for which all pairs are distinct" in text
+    assert "cells, not donors, are the replicates" in text
+    text, _ = methods(fitted.cut(n_clusters=fitted.n_clusters_ + 1)._result)
+    assert "the number of clusters was set" in text
+
+
+def test_methods_name_donors_as_replicates(adata):
+    cells = adata.copy()
+    cells.obs["donor"] = np.arange(cells.n_obs) % 5
+    fitted = lc.TrendClusterer(lineage="A", sample_key="donor", alpha=None, random_state=0).fit(cells)
+    text, cited = methods(fitted._result)
+    assert "donors are the replicates of the test" in text
+    assert "Wood 2013" not in text
+    assert not any("Wood SN (2013)" in work for work in cited)

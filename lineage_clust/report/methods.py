@@ -40,11 +40,13 @@ def methods(result: FitResult) -> tuple[str, list[str]]:
     ]
     if count["tested"]:
         cited += ["bh"]
-        by = "" if _name(result.fitter.model) != "GAM" else " (Wood 2013)"
+        donors = result.reader.sample_key is not None  # whose test is another one
+        by = " (Wood 2013)" if _name(result.fitter.model) == "GAM" and not donors else ""
         cited += ["pvalue"] if by else []
         sentences.append(
-            f"Each trend was tested against constant expression{by}, and p-values were adjusted for the number of genes "
-            f"(Benjamini & Hochberg 1995); cells, not donors, are the replicates of the test."
+            f"Each trend was tested against constant expression{by}, and p-values were adjusted for "
+            f"the number of genes (Benjamini & Hochberg 1995); {'donors' if donors else 'cells, not donors,'} are the "
+            f"replicates of the test."
         )
     if result.n_clusters:
         sentences.append(_clustering(result, cited, count))
@@ -81,20 +83,31 @@ def _clustering(result: FitResult, cited: list[str], count: dict[str, float]) ->
     if _name(clusterer) == "GraphClusterer":
         cited += ["umap"] if clusterer.weights == "umap" else []
         cited += [clusterer.method] if clusterer.method in _CITED else []
-        resolution = fitted_value(clusterer, "resolution_")
         names = {"leiden": "Leiden (Traag et al. 2019)", "louvain": "Louvain (Blondel et al. 2008)"}
         by = names.get(str(clusterer.method), clusterer.method)
-        at = "" if resolution is None else f" at resolution {resolution:.3g}"
-        chosen = (
-            ", chosen by the agreement of clusters between resampled trends" if clusterer.resolution == "auto" else ""
-        )
         weighted = " (edges weighted as by UMAP, McInnes et al. 2018)" if clusterer.weights == "umap" else ""
         said = (
             f"The trends of {gate}, {shape}, were joined in a graph of their {clusterer.n_neighbors} nearest neighbours"
-            f"{weighted}, which was divided "
-            f"by {by}{at}{chosen}"
+            f"{weighted}, which was divided by {by}{_number(result)}"
         )
     return f"{said}: {count['clustered']:,} genes in {result.n_clusters:,} clusters."
+
+
+def _number(result: FitResult) -> str:
+    """Return how the number of clusters came about, by a GraphClusterer."""
+    clusterer = result.clusterer
+    refined = "; each gene was then assigned to the nearest cluster mean"
+    if clusterer.n_clusters is None and clusterer.resolution != "auto":
+        return f" at resolution {fitted_value(clusterer, 'resolution_'):.3g}{refined if clusterer.refine else ''}"
+    curve = fitted_value(clusterer, "stability_")
+    if clusterer.n_clusters is not None or curve is None or curve.chosen != result.n_clusters:
+        return f"; its communities were merged{refined}, and the number of clusters was set"
+    return (
+        f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are distinct, "
+        f"by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by chance), the "
+        f"agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and the correlation of "
+        f"their means (at most {clusterer.max_correlation:g})"
+    )
 
 
 def _name(component: object) -> str:
