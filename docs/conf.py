@@ -43,7 +43,7 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False  # autodoc shows them
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
-myst_heading_anchors = 2
+myst_heading_anchors = 3
 nb_execution_mode = "force"  # the quickstart's outputs are those of the code that it shows
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120

@@ -107,6 +107,18 @@ def test_every_page_is_reached():
     assert reached == pages
 
 
+def test_the_caption_of_the_first_picture_is_true():
+    caption = re.search(r"\*Mouse bone marrow.*?figure\.\*", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.S)
+    tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(lc.datasets.bone_marrow())
+    clusters = dict(zip(tc.genes_, tc.labels_.tolist(), strict=True))
+    assert [clusters[gene] for gene in ("Apoe", "Vim", "Cdk4", "Mcm6", "Rhd", "Cpox")] == [0, 0, 1, 1, 2, 2]
+    assert np.bincount(tc.labels_[tc.labels_ >= 0]).argmax() == tc.n_clusters_ - 1 == 2  # "most genes rise later"
+    half = tc.cluster_table_["half_max"]
+    assert half[1] < 0.25 < half[2] < half[0]
+    assert f"half of its range at pseudotime {half[2]:.2f}" in caption.group().replace("\n", " ")
+    assert f"{len(tc.genes_)} genes" in caption.group()
+
+
 # ---- docs/examples
 
 
