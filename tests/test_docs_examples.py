@@ -1,7 +1,7 @@
 """The code of the documentation runs, and shows what the text says.
 
-Every page is run when the documentation is built; here are those whose text depends on what comes out, and the files of
-examples.
+The cells of every page are run when the documentation is built; here are pages whose text depends on what comes out, the
+blocks of code that the build does not run, and the files of examples.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ import re
 import sys
 from pathlib import Path
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
+from scipy.io import mmwrite
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
@@ -107,8 +111,71 @@ def test_every_page_is_reached():
     assert reached == pages
 
 
+# ---- blocks of Python that the build does not run
+
+_PYTHON = re.compile(r"^(?:% not run: (?P<why>[^\n]+)\n)?```python\n(?P<code>.*?)^```$", re.M | re.S)
+_NAMED = ["Apoe", "Klf1", "Car2", "Mpo", "Vim", "Mcm5", "Rhd", "Cpox", "Alad", "Hba-a2"]
+_PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("components/*.md"))]
+_SLOW = {"README", "models", "from_cellrank", "from_palantir", "from_tradeseq", "inputs"}
+
+
+def blocks_to_run(page: Path) -> list[str]:
+    return [found["code"] for found in _PYTHON.finditer(page.read_text(encoding="utf-8")) if not found["why"]]
+
+
+def leave_files_of_r(adata, folder: Path) -> None:
+    """Write what the code in R of the page on tradeSeq would."""
+    for key, name in (("slingshot_pseudotime", "pseudotime"), ("slingshot_cell_weights", "weights")):
+        adata.obsm[key].set_axis(["Lineage1", "Lineage2"], axis=1).to_csv(folder / f"{name}.csv")
+    mmwrite(folder / "counts.mtx", sparse.csr_matrix(adata.layers["counts"]).T)
+    (folder / "genes.txt").write_text("\n".join(adata.var_names), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.stem in _SLOW else [], id=page.stem)
+        for page in _PAGES
+        if blocks_to_run(page)
+    ],
+)
+@pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
+def test_blocks_of_python_run(page, tmp_path, monkeypatch):
+    adata = lc.datasets.bone_marrow()[:, _NAMED].copy()
+    adata.obs["batch"] = (np.arange(adata.n_obs) % 2).astype(str)
+    adata.obs["percent_mito"] = np.random.default_rng(0).uniform(size=adata.n_obs)
+    if page.stem == "from_palantir":
+        adata.obsm["branch_masks"] = adata.obsm["palantir_fate_probabilities"] > 0.5
+    if page.stem == "from_tradeseq":
+        leave_files_of_r(adata, tmp_path)
+    monkeypatch.setattr(lc.datasets, "bone_marrow", lambda: adata)  # fewer genes
+    variables = {"adata": adata, "genes": _NAMED, "lc": lc, "np": np, "pd": pd, "anndata": anndata}
+    for block in blocks_to_run(page):
+        exec(compile(block, page.name, "exec"), variables)
+    for name in ("tc", "model"):
+        component = variables.get(name)
+        assert component is None or clone(component) is not None
+    if not hasattr(variables.get("tc"), "genes_") and page.stem in ("models", "smoothers", "clusterers"):
+        for code in re.findall(r"^tc = .*$", "\n".join(blocks_to_run(page)), re.M):  # whose parameters only fit checks
+            exec(f"{code}\ntc.fit(adata, lineage='Ery')", variables)
+            assert variables["tc"].genes_ == _NAMED
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+
+def test_blocks_that_are_not_run_say_why():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in _PAGES)
+    assert all(len(why) > 10 for why in re.findall(r"% not run: *(.*)", text))
+    assert text.count("% not run: ") == sum(bool(found["why"]) for found in _PYTHON.finditer(text))
+
+
+# ---- the first picture
+
+
 def test_the_caption_of_the_first_picture_is_true():
-    caption = re.search(r"\*Mouse bone marrow.*?figure\.\*", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.S)
+    caption = re.search(
+        r"\*Mouse bone marrow.*?figure\.\*", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.S
+    )
     tc = lc.TrendClusterer(lineage="Ery", random_state=0).fit(lc.datasets.bone_marrow())
     clusters = dict(zip(tc.genes_, tc.labels_.tolist(), strict=True))
     assert [clusters[gene] for gene in ("Apoe", "Vim", "Cdk4", "Mcm6", "Rhd", "Cpox")] == [0, 0, 1, 1, 2, 2]
