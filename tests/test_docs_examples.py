@@ -184,6 +184,7 @@ def test_the_caption_of_the_first_picture_is_true():
     assert half[1] < 0.25 < half[2] < half[0]
     assert f"half of its range at pseudotime {half[2]:.2f}" in caption.group().replace("\n", " ")
     assert f"{len(tc.genes_)} genes" in caption.group()
+    assert set(tc.gene_table_["note"]) == {""}  # models.md: of these genes none depends on a single cell
 
 
 # ---- docs/examples
