@@ -1,4 +1,4 @@
-"""`cluster_lineage`: CellRank's function, on top of TrendClusterer."""
+"""`cluster_lineage`, the function of CellRank, based on TrendClusterer."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def cluster_lineage(
 ) -> Mapping[str, Mapping[str, GeneTrend | FailedTrend]] | None:
     """Cluster the expression trends of genes along a lineage and plot the clusters.
 
-    It takes the parameters of `cellrank.pl.cluster_lineage` and follows its choices: every gene whose fit converged is
-    clustered, also if its trend hardly changes, at resolution 1, and the time range ends where the smoothed fate
-    probability is first highest. :class:`lineage_clust.TrendClusterer` chooses otherwise, and better.
+    It has the parameters and defaults of `cellrank.pl.cluster_lineage`: all genes whose fit converged are clustered at
+    resolution 1, even if their trend hardly changes, and the time range ends at the first maximum of the smoothed fate
+    probability. For new analyses, :class:`lineage_clust.TrendClusterer` has better defaults.
 
     Parameters
     ----------
@@ -86,38 +86,38 @@ def cluster_lineage(
     backward : bool
         Direction of the process.
     time_range : None, float or pair of float
-        End, or start and end, of pseudotime; `None` entries are found from the cells.
+        End, or start and end, of pseudotime; `None` entries are estimated from the cells.
     clusters : sequence of str, optional
         Clusters to plot, in this order; `None` = all.
     n_points : int
         Number of grid points.
     time_key : str
-        obs key of pseudotime. `None` finds the usual ones.
+        obs key of pseudotime; `None` = the keys of common tools.
     covariate_key : str or sequence of str, optional
-        obs keys that are drawn as strips under every panel, on its time axis and weighted by the lineage.
+        obs keys that are drawn as strips below every panel, on its time axis and weighted by the lineage.
     ratio : float
-        Height of a strip, in heights of a panel.
+        Height of a strip, relative to a panel.
     cmap : str
         Colour map of numeric covariates.
     norm : bool
         Whether trends are scaled to mean 0 and variance 1.
     recompute : bool
-        If false, results in `adata.uns[key]` are used again, provided that they were computed from the same; otherwise
-        they are recomputed and a warning says what differs.
+        If false, results in `adata.uns[key]` are reused if they were computed from the same data and parameters;
+        otherwise they are recomputed, and a warning names the difference.
     callback : callable or mapping, optional
         `(trend, **prepare_kwargs) -> prepared trend`, see :class:`lineage_clust.GeneTrend`.
     ncols : int
-        Panels a row.
+        Number of panels per row.
     sharey : bool or {"row", "col", "all", "none"}
         Whether panels share the y axis.
     key : str, optional
-        Key in `adata.uns`; `None` = `lineage_{lineage}_trend`, with characters that files refuse replaced.
+        Key in `adata.uns`; `None` = `lineage_{lineage}_trend`, with characters replaced that files do not support.
     random_state : int, optional
         Seed of the clustering.
     use_leiden : bool
         Leiden instead of Louvain.
     show_progress_bar : bool
-        Whether a bar is shown.
+        Whether to show a progress bar.
     n_jobs : int, optional
         Number of parallel jobs, for models that are fitted separately per gene; -1 = all cores.
     backend : str
@@ -145,7 +145,7 @@ def cluster_lineage(
     Returns
     -------
     None or mapping of str to mapping of str to GeneTrend
-        With `return_models`: gene -> lineage -> :class:`GeneTrend` or a false :class:`FailedTrend`. `adata.uns[key]` is
+        With `return_models`: gene -> lineage -> :class:`GeneTrend` or a falsy :class:`FailedTrend`. `adata.uns[key]` is
         an AnnData `(n_genes, n_points)`: scaled trends in `X`, `obs["clusters"]`, `var["x_test"]`, trends and standard
         errors in layers, the gene table in obs, the provenance in uns.
 

@@ -1,8 +1,8 @@
-"""Scorers for searches over clusterings: `scoring=lineage_clust.scoring.prediction_strength` and others.
+"""Scorers for parameter searches: `scoring=lineage_clust.scoring.prediction_strength` and others.
 
-Each takes `(estimator, adata, y=None)`, with a fitted TrendClusterer and cells that it was not fitted on, and returns a
-number that is better when larger. `trend_deviance` ranks models and smoothers, and rises with ever finer clusters; for the
-number of clusters use `prediction_strength` or `cluster_stability`, or :func:`one_standard_error`.
+Each scorer has the arguments `(estimator, adata, y=None)`, a fitted TrendClusterer and held-out cells, and returns a number;
+larger is better. `trend_deviance` ranks models and smoothers; it increases with the number of clusters. To select their
+number, use `prediction_strength` or `cluster_stability`, with :func:`one_standard_error`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the proportion of held-out deviance explained by cluster mean trends, averaged over genes.
 
-    Each gene is predicted by its cluster's mean trend in the gene's own location and scale. Genes without a cluster
-    count 0.
+    Each gene is predicted by the mean trend of its cluster, with the location and scale of the gene. Genes without a
+    cluster contribute 0.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
 def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the prediction strength: how well clusters predict which genes cluster together in held-out cells.
 
-    Trends are fitted to the held-out cells and clustered again. For each of their clusters, the share of pairs of genes
-    that the fitted clusterer also puts together is computed; the score is the least of them. Less than two clusters
-    score 0.
+    Trends are fitted to the held-out cells and clustered. For each of these clusters, the proportion of pairs of genes
+    that are also in the same cluster of the estimator is computed; the score is the smallest of these proportions, or 0
+    if there are fewer than two clusters.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
     Returns
     -------
     float
-        Between 0 and 1; above 0.8 or so, clusters are called predictable [1]_.
+        Between 0 and 1. Values above 0.8 to 0.9 indicate predictable clusters [1]_.
 
     References
     ----------
@@ -112,7 +112,7 @@ def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
 def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the adjusted Rand index between the fitted clusters and those of held-out cells.
 
-    Less than two clusters score 0.
+    The score is 0 if there are fewer than two clusters.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
     Returns
     -------
     float
-        At most 1; 0 is what unrelated partitions have on average.
+        At most 1; 0 is the expected value for independent partitions.
 
     References
     ----------
@@ -145,14 +145,14 @@ def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
 
 
 def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> float:
-    """Return the mean silhouette of the clustered genes, by their scaled trends; less than two clusters score -1.
+    """Return the mean silhouette of the clustered genes, for their scaled trends; -1 for fewer than two clusters.
 
     Parameters
     ----------
     estimator : TrendClusterer
         Fitted.
     adata : AnnData
-        Cells that were not fitted; not looked at.
+        Ignored.
     y : None
         Ignored.
 
@@ -182,14 +182,14 @@ def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> f
 
 
 def modularity(estimator: Any, adata: AnnData | None = None, y: Any = None) -> float:
-    """Return the modularity of the clusters in the graph of genes; the clusterer must have one (GraphClusterer).
+    """Return the modularity of the clusters in the graph of genes of a GraphClusterer.
 
     Parameters
     ----------
     estimator : TrendClusterer
         Fitted.
     adata : AnnData
-        Cells that were not fitted; not looked at.
+        Ignored.
     y : None
         Ignored.
 
@@ -231,15 +231,15 @@ SCORERS: Mapping[str, Callable] = {
 
 
 def one_standard_error(complexity: str | Callable | None = None, metric: str = "score") -> Callable[[Mapping], int]:
-    """Return a `refit` for searches: the simplest candidate within one standard error of the best.
+    """Return a function for `refit` that selects the simplest candidate within one standard error of the best.
 
     Parameters
     ----------
     complexity : str, callable or None
-        Parameter that makes a clustering finer as it grows (its name in the search), or a function of a candidate's
-        parameters; `None` = `clusterer__resolution`. Of equally simple candidates the one with the best score is taken.
+        Name of a parameter of the search with which clusterings become finer, or a function of the parameters of a
+        candidate; `None` = `clusterer__resolution`. Of equally simple candidates, the one with the best score is selected.
     metric : str
-        Which score decides, if the search has several (`scoring=` a dictionary).
+        Name of the score, if the search has several (`scoring=` a dictionary).
 
     Returns
     -------

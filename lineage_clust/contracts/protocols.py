@@ -85,8 +85,8 @@ class Model(Protocol):
         """Fit expression `y` of shape `(n_cells, n_genes)` or `(n_cells,)` on the smoother's columns `X` of the cells.
 
         With `smoother="passthrough"`, `X` is pseudotime itself, `(n_cells, 1)`. If `fit` has the argument
-        `sample_weight`, it gets the cells' weights in the lineage, `(n_cells,)`; without it, all cells count alike, and a
-        warning says so.
+        `sample_weight`, it receives the lineage weights of the cells, `(n_cells,)`; without it, all cells have equal
+        weight, and a warning is raised.
         """
 
     def predict(self, X: Matrix) -> Predicted:
@@ -107,7 +107,7 @@ class DesignModel(Protocol):
     - `takes_sparse_y = True`: `y` may be a CSR or CSC matrix. Without it, `y` is an array.
     - `reads_blocks = True`: `y` may also be an :class:`ExpressionMatrix`.
     - scikit-learn's tag `input_tags.sparse`: `X` may be a sparse matrix. Without it, `X` is an array.
-    - `needs_smoother = "BSplineSmoother"`: other smoothers are refused.
+    - `needs_smoother = "BSplineSmoother"`: other smoothers raise an error.
 
     Optional attributes after `fit`:
 
@@ -133,7 +133,7 @@ class DesignModel(Protocol):
     """"design": `X` is the smoother's columns, and covariates. "pseudotime": `X` is pseudotime, `(n_cells, 1)`."""
 
     def fit(self, X: Matrix, y: Any) -> Any:
-        """Fit `y`, one column a gene, `(n_cells, n_genes)`."""
+        """Fit `y` of shape `(n_cells, n_genes)`, one column per gene."""
 
     def predict(self, X: Matrix) -> Predicted:
         """Return the trends `(n_rows, n_genes)`, NaN for genes that failed."""
@@ -179,10 +179,10 @@ class SelectiveModel(PosteriorModel, Protocol):
 
 @runtime_checkable
 class ExpressionMatrix(Protocol):
-    """Expression `(n_cells, n_genes)` that stays where it is stored, and is read in blocks.
+    """Expression `(n_cells, n_genes)` that is read in blocks from where it is stored.
 
-    It is `y` for a model that declares `reads_blocks = True`, where the expression lies in a file that exceeds the memory
-    budget, in dask, or in a large sparse matrix. Other models get an array, a CSR or a CSC matrix.
+    Models that declare `reads_blocks = True` receive it as `y` if the expression is in a file larger than the memory
+    budget, in dask, or in a large sparse matrix. Other models receive an array, a CSR or a CSC matrix.
 
     Examples
     --------
@@ -209,21 +209,21 @@ class ExpressionMatrix(Protocol):
         """Yield `(cells, genes, block)` of all values, in one pass: positions, and an array or sparse matrix of float64."""
 
     def to_memory(self) -> Any:
-        """Return all of it as an array or a sparse matrix."""
+        """Return all values as an array or a sparse matrix."""
 
 
 @runtime_checkable
 class Clusterer(Protocol):
     """A clusterer of rows; any clusterer of scikit-learn is one, and mixture models are.
 
-    After `fit`, `labels_` `(n_rows,)` holds numbers or texts; negative numbers, NaN and `None` are genes without a
-    cluster. A class without `labels_` is asked by `predict` instead.
+    After `fit`, `labels_` `(n_rows,)` contains numbers or strings; negative numbers, NaN and `None` mark genes without a
+    cluster. If a class has no `labels_`, `predict` is called instead.
 
     Optional:
 
     - `predict(X)`: the labels of new rows. Without it, new genes get the cluster of the nearest fitted trend.
     - a parameter `random_state`: if it is `None`, it is set, on a copy, to that of TrendClusterer.
-    - what a :class:`DrawnClusterer` has.
+    - the attributes of a :class:`DrawnClusterer`.
 
     Examples
     --------
@@ -238,7 +238,7 @@ class Clusterer(Protocol):
 
 @runtime_checkable
 class DrawnClusterer(Clusterer, Protocol):
-    """A clusterer that uses posterior samples of the trends. `confidence_` `(n_rows,)`, from 0 to 1, goes into `gene_table_`.
+    """A clusterer that uses posterior samples of the trends. `confidence_` `(n_rows,)`, from 0 to 1, is in `gene_table_`.
 
     Optional:
 

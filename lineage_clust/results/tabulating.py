@@ -1,4 +1,4 @@
-"""The tables of a fit, computed on request, because their posterior samples take longer than the fit."""
+"""The tables of a fit, computed on first access, because their posterior samples take longer than the fit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def confidence_of(result: FitResult) -> np.ndarray:
         confidence[grouped] = known
     elif confidence_can_wait(result.clusterer) and drawing.can_draw(result.fits):
         names = [result.genes[gene] for gene in grouped]
-        default = config_context(transform_output="default")  # whatever is set when the table is looked at
+        default = config_context(transform_output="default")  # independent of the setting at the time of access
         with default, few_threads(len(names) * result.values.shape[1]):
             draws = drawing.scaled_posterior_draws(
                 result.fits, result.trends, names, result.scale, result.seed, by_name=result.arranged_by_name

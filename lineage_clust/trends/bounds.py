@@ -13,17 +13,17 @@ from .lineage_fit import FittedLineage
 
 
 def intervals(fits: Sequence[FittedLineage], genes: Sequence[str], level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return lower and upper ends of pointwise intervals, `(n_genes, n_points)` each, lineages side by side.
+    """Return lower and upper ends of pointwise intervals, `(n_genes, n_points)` each, with lineages side by side.
 
-    They are NaN for models without standard errors. Models with a link have theirs on its scale, so that they are not
-    symmetric around the trend, and do not leave the range of the data.
+    They are NaN for models without standard errors. For models with a link, intervals are computed on its scale, so that
+    they are not symmetric around the trend and stay within the possible range of the mean.
 
     Parameters
     ----------
     fits
-        One a lineage.
+        One per lineage.
     genes
-        Which genes, in which order; all have a trend in every lineage.
+        Genes, in the order of the result; all have a trend in every lineage.
     level
         Coverage, in (0, 1).
     """
@@ -44,7 +44,7 @@ def intervals(fits: Sequence[FittedLineage], genes: Sequence[str], level: float)
 
 
 def _group_interval(group, level: float) -> np.ndarray:
-    """Return `(2, n_genes, n_points)` of the genes that were fitted together."""
+    """Return intervals `(2, n_genes, n_points)` of genes that were fitted together."""
     if has_method(group.model, "confidence_interval"):
         rows = design_rows(group.smoother, group.model, group.grid, group.n_covariates)
         return np.stack([end.T for end in group.model.confidence_interval(rows, level)])

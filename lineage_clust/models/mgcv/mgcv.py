@@ -1,4 +1,4 @@
-"""R's mgcv, gene by gene."""
+"""R's mgcv, fitted separately per gene."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..notes import joined, notes_on
 from ..per_gene import PerGeneModel, fit_each, gathered
 from .session import GeneFitter, session
 
-# R's name of each family, and the links that it takes there
+# R's name of each family, and the links that R supports for it
 _R_FAMILIES = {
     "gaussian": ("gaussian", ("identity", "log", "inverse")),
     "poisson": ("poisson", ("log", "identity")),
@@ -43,15 +43,15 @@ _RESULTS = {
 
 
 class MgcvGAM(PerGeneModel):
-    """R's `mgcv::gam`, gene by gene: the reference that :class:`lineage_clust.models.GAM` is measured against.
+    """R's `mgcv::gam`, fitted separately per gene: the reference for :class:`lineage_clust.models.GAM`.
 
-    The model of a gene is `y ~ s(t, bs, k, m) + offset(offset)`. It needs R, mgcv and rpy2 (`pip install
-    'lineage_clust[mgcv]'`), and takes 0.05 to 0.6 seconds a gene.
+    The model of a gene is `y ~ s(t, bs, k, m) + offset(offset)`. It requires R, mgcv and rpy2 (`pip install
+    'lineage_clust[mgcv]'`), and takes 0.05 to 0.6 seconds per gene.
 
     Parameters
     ----------
     k : int, default=None
-        Dimension of the basis; `None` = `n_splines` of the smoother, or 20, but not more than distinct times.
+        Dimension of the basis; `None` = `n_splines` of the smoother, or 20, at most the number of distinct times.
     bs : str, default="cr"
         mgcv's name of the basis: "cr" cubic regression spline, "cc" cyclic, "ps" P-spline, "tp" thin plate, "gp", ...
     family : str, default="gaussian"
@@ -60,17 +60,17 @@ class MgcvGAM(PerGeneModel):
     link : {"identity", "log", "logit", "inverse", "inv_squared"}, default=None
         `None` = identity for the Gaussian family, logit for the binomial, log for the others.
     method : str, default="REML"
-        How the smoothing parameter is found: "REML", "ML", "P-REML", "P-ML", "GCV.Cp" or "GACV.Cp".
+        Criterion for the smoothing parameter: "REML", "ML", "P-REML", "P-ML", "GCV.Cp" or "GACV.Cp".
     sp : float, default=None
         Fixed smoothing parameter, in mgcv's units (it rescales penalties); `None` = by `method`.
     knots : None, "density" or array-like, default=None
-        `None` = where mgcv puts them; "density" = at quantiles of pseudotime; or their places.
+        Position of the knots: `None` = mgcv's default; "density" = quantiles of pseudotime; or an array.
     m : int or sequence of int, default=None
         Order of the penalty (for "ps": of the splines, then of the penalty); `None` = mgcv's default.
     gamma : float, default=1.0
-        More than 1 asks for smoother curves.
+        Values above 1 give smoother curves.
     select : bool, default=False
-        Whether the straight part of the curve is penalised too.
+        Whether the linear part of the curve is also penalised.
     control : dict, default=None
         Arguments of `mgcv::gam.control`, such as `dict(maxit=500)`.
 
@@ -81,23 +81,23 @@ class MgcvGAM(PerGeneModel):
     covariance_ : ndarray of shape (n_genes, n_coefs, n_coefs)
         Their Bayesian covariances (mgcv's `Vp`).
     smooth_ : bytes
-        mgcv's basis, which is the same for all genes, as R's `serialize` writes it.
+        mgcv's basis, which is the same for all genes, as returned by R's `serialize`.
     lambda_ : ndarray of shape (n_genes,)
         mgcv's `sp` (the first, if the basis has several).
     edf_ : ndarray of shape (n_genes,)
-        Effective degrees of freedom, the intercept included.
+        Effective degrees of freedom, including the intercept.
     scale_ : ndarray of shape (n_genes,)
         mgcv's `sig2`, 1 for counts.
     theta_ : ndarray of shape (n_genes,)
-        Size (inverse dispersion) of the negative binomial, NaN with other families.
+        Size (inverse dispersion) of the negative binomial; NaN for other families.
     deviance_explained_ : ndarray of shape (n_genes,)
         `summary.gam`'s `dev.expl`.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
         F or chi-square statistic of the smooth, and p-value, as in `summary.gam`'s `s.table`.
     converged_ : ndarray of bool, shape (n_genes,)
-        Whether mgcv says so.
+        Whether the fit converged, according to mgcv.
     note_ : list of str
-        Remarks on poor genes, and mgcv's warnings.
+        Remarks on genes with little information, and warnings of mgcv.
     failed_ : dict of int to str
         Reason by position, for genes without a finite fit.
     mgcv_version_ : str
@@ -107,13 +107,14 @@ class MgcvGAM(PerGeneModel):
 
     Notes
     -----
-    mgcv takes weights for precisions. Fate probabilities are degrees of membership, and under them its standard errors
-    and p-values are too small: :class:`lineage_clust.models.GAM` with `covariance="robust"` is calibrated then too.
-    Where expression is constant mgcv finds no smoothing parameter; such a gene gets a straight line.
+    mgcv interprets weights as precisions. Fate probabilities are degrees of membership; with them, its standard errors
+    and p-values for the Gaussian family are too small. :class:`lineage_clust.models.GAM` with `covariance="robust"` is
+    calibrated in this case as well. If expression is constant, mgcv finds no smoothing parameter, and the trend is a
+    straight line.
 
-    There is one R in a process and it does one thing at a time, so there is no `n_jobs`. A fitted model holds no R
-    object and can be pickled; `predict` needs R and mgcv, for the basis at new times. The bases "tp", "ts", "ds" and
-    "gp" keep up to 2000 of the cells' times, the others only their knots.
+    A process has one R session, which runs one call at a time; there is therefore no `n_jobs`. A fitted model contains
+    no R objects and can be pickled. `predict` requires R and mgcv to evaluate the basis at new times. The bases "tp",
+    "ts", "ds" and "gp" store up to 2000 pseudotimes of cells, the others only their knots.
 
     References
     ----------
@@ -123,7 +124,7 @@ class MgcvGAM(PerGeneModel):
 
     Examples
     --------
-    Skipped as a test, as R may be missing:
+    Not run as a test, because R may be missing:
 
     >>> import numpy as np
     >>> from lineage_clust.models.mgcv import MgcvGAM
@@ -134,7 +135,7 @@ class MgcvGAM(PerGeneModel):
     (100,)
     """
 
-    # mgcv makes its own basis, by `bs` and `k`: of another smoother it could only ignore what makes it one
+    # mgcv makes its own basis from `bs` and `k`, so that another smoother would be ignored
     needs_smoother = "BSplineSmoother"
 
     _constraints: ClassVar[Constraints] = {
@@ -252,7 +253,7 @@ class MgcvGAM(PerGeneModel):
         return stats.norm.ppf(probability)
 
     def _arguments(self, smoother, times, weights, offset) -> dict:
-        """Return what `gam` gets for every gene."""
+        """Return the arguments of `gam`, which are the same for all genes."""
         k = self.k
         if k is None:
             n_splines = getattr(smoother, "n_splines", None)
@@ -266,7 +267,7 @@ class MgcvGAM(PerGeneModel):
         }  # fmt: skip
 
     def _place_knots(self, times, k: int, domain):
-        """Return the places of the knots, or `None` where mgcv has its own."""
+        """Return the positions of the knots, or `None` for mgcv's default."""
         if isinstance(self.knots, str):
             levels = np.linspace(0, 1, k)
             knots = np.quantile(times, levels)

@@ -1,4 +1,4 @@
-"""R's mgcv through rpy2: imported when first needed, one call at a time, nothing is printed."""
+"""R's mgcv through rpy2: imported on first use, one call at a time, without printed output."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _sessions: list = []
 
 @contextlib.contextmanager
 def _same_library_path():
-    """Undo what R's start does to where libraries are sought: other Pythons' would be found by processes started later."""
+    """Restore the library path, which R changes when it starts and which processes started later would inherit."""
     name = "LD_LIBRARY_PATH"
     before = os.environ.get(name)
     try:
@@ -99,7 +99,7 @@ def _same_library_path():
 
 
 class Session:
-    """The embedded R, which is one to a process.
+    """The embedded R session, one per process.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Session:
 
     def __init__(self):
         try:
-            # what rpy2 logs and R prints when they start, e.g. about the way rpy2 was built, is of no use here
+            # messages of rpy2 and R at their start, for instance about the build of rpy2, are not useful to users
             with (
                 contextlib.redirect_stderr(io.StringIO()),
                 contextlib.redirect_stdout(io.StringIO()),
@@ -132,12 +132,12 @@ class Session:
             self.mgcv_version = self._functions["version"][0]
 
     def call(self, name: str, **arguments) -> dict:
-        """Call one of the functions, and return the list that it returns as a dictionary of arrays and bytes.
+        """Call one of the functions and return its result, a list, as a dictionary of arrays and bytes.
 
         Raises
         ------
         UnfitGeneError
-            If R raises an error; the message is R's.
+            If R raises an error, with its message.
         """
         with self._lock:
             result = self._functions[name](**{key: self._to_r(value) for key, value in arguments.items()})
@@ -171,7 +171,7 @@ class Session:
 
 
 def session() -> Session:
-    """Return the session, started when it is first asked for.
+    """Return the session, which is started on first use.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def session() -> Session:
 
 
 class GeneFitter:
-    """Fits one gene after the other; of the first it keeps the basis, which is that of all.
+    """Fits genes one by one; the basis of the first is kept, because all genes share it.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class GeneFitter:
         self.smooth = None
 
     def __call__(self, y: np.ndarray) -> SimpleNamespace:
-        """Return what R says of one gene."""
+        """Return the fit of one gene."""
         reason = self.family.refuse(y.min(), y.max(), self.link.name)
         if reason is None and y.min() <= 0 and self.family.name in ("gamma", "inverse_gaussian"):
             reason = (
