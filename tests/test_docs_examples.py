@@ -149,7 +149,9 @@ def test_blocks_of_python_run(page, tmp_path, monkeypatch):
     if page.stem == "from_tradeseq":
         leave_files_of_r(adata, tmp_path)
     monkeypatch.setattr(lc.datasets, "bone_marrow", lambda: adata)  # fewer genes
-    monkeypatch.setattr(lc.TrendClusterer, "report", lambda self, path: Path(path).touch())  # seconds; has its own tests
+    monkeypatch.setattr(
+        lc.TrendClusterer, "report", lambda self, path: Path(path).touch()
+    )  # seconds; has its own tests
     variables = {"adata": adata, "genes": _NAMED, "lc": lc, "np": np, "pd": pd, "anndata": anndata}
     for block in blocks_to_run(page):
         exec(compile(block, page.name, "exec"), variables)
