@@ -6,11 +6,13 @@ from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .comparing import Comparison, compare
+from .dipping import DippingCheck, dipping_check
 from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
 from .model_selection import PseudotimeKFold
 from .models import GAM, MgcvGAM, PyGAM
 from .smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
+from .thinning import thin_counts
 from .trends.gene_trend import FailedTrend, GeneTrend
 from .trends.trends import Trends
 
@@ -20,6 +22,7 @@ __all__ = [
     "Comparison",
     "CubicSplineSmoother",
     "CyclicSplineSmoother",
+    "DippingCheck",
     "DriverSelector",
     "FailedTrend",
     "GaussianProcessSmoother",
@@ -37,8 +40,10 @@ __all__ = [
     "compare",
     "contracts",
     "datasets",
+    "dipping_check",
     "lineage_drivers",
     "models",
     "plotting",
     "scoring",
+    "thin_counts",
 ]

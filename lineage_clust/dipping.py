@@ -1,0 +1,249 @@
+"""What p-values are if the same genes order the cells and are tested, and none of them changes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.utils import check_random_state
+
+from .clusterer import TrendClusterer
+from .errors import LineageClustWarning
+from .lineage.lineage import check_anndata, resolve_genes
+from .plotting.checking import check_count, check_figure
+from .plotting.theme import ink
+from .results.result import result_of
+from .thinning.halves import thin_counts
+from .thinning.permuting import COUNTS, as_anndata, counts_of, permuted
+from .utils.checking import check_flag, check_seed
+from .utils.types import Seed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+_TIME = "dipping_pseudotime"
+_LEAST_DRAWN = 1e-15  # smaller p-values are drawn there
+_LEVELS = (0.05, 0.01, 0.001)
+
+
+@dataclass(frozen=True)
+class DippingCheck:
+    """P-values and clusters of genes that do not change, in cells ordered by these genes.
+
+    Attributes
+    ----------
+    pvalues : DataFrame of shape (n_genes, n_permutations)
+        P-values of the trends; NaN for genes without one. If they are valid, they are uniform.
+    n_clusters : list of int
+        Number of clusters that were found in each permutation; there is nothing to be found.
+    n_clustered : list of int
+        Number of genes in them.
+    thinned : bool
+        Whether cells were ordered by one half of the counts and tested by the other.
+
+    Examples
+    --------
+    >>> check = DippingCheck(pd.DataFrame({0: [0.001, 0.02, 0.3, 0.9]}), [0], [0], False)
+    >>> check.rejected.to_dict()
+    {0.05: 0.5, 0.01: 0.25, 0.001: 0.0}
+    """
+
+    pvalues: pd.DataFrame
+    n_clusters: list[int]
+    n_clustered: list[int]
+    thinned: bool
+
+    @property
+    def rejected(self) -> pd.Series:
+        """Share of the p-values below .05, .01 and .001, by these levels, which valid p-values have as shares."""
+        known = self._known()
+        return pd.Series([float(np.mean(known < level)) if len(known) else np.nan for level in _LEVELS], index=_LEVELS)
+
+    def quantiles(self) -> pd.DataFrame:
+        """Return the sorted p-values (`observed`) beside what they are in the mean if they are valid (`expected`)."""
+        known = np.sort(self._known())
+        return pd.DataFrame({"expected": (np.arange(len(known)) + 0.5) / max(1, len(known)), "observed": known})
+
+    def plot(self, ax: Axes | None = None, figsize: tuple[float, float] | None = None, dpi: int | None = None) -> Axes:
+        """Draw the quantiles of the p-values against those of valid p-values, as -log10; those below 1e-15 are drawn there.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; `None` = a new figure.
+        figsize, dpi
+            Inches and dots per inch of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no p-value.
+        """
+        import matplotlib.pyplot as plt
+
+        check_figure(ax, figsize, dpi)
+        table = self.quantiles()
+        if table.empty:
+            raise ValueError("There is no p-value to draw: no gene has one.")
+        if ax is None:
+            _, ax = plt.subplots(figsize=figsize or (4.2, 3.8), dpi=dpi, layout="constrained")
+        logs = -np.log10(table.clip(lower=_LEAST_DRAWN))
+        line = [0.0, float(logs["expected"].max())]
+        ax.plot(line, line, color=ink(0.45), lw=1, zorder=0, label="valid p-values")
+        ax.plot(logs["expected"], logs["observed"], ".", ms=4, color="#0072B2" if self.thinned else "#D55E00")
+        ax.legend(frameon=False, fontsize=8, loc="upper left")
+        ax.set_xlim(0, None)
+        ax.set_ylim(0, None)
+        ax.set_xlabel(r"expected $-\log_{10}\,p$")
+        ax.set_ylabel(r"observed $-\log_{10}\,p$")
+        how = "halves" if self.thinned else "same counts"
+        title = f"No trajectory, {how}: P(p < .05) = {self.rejected[0.05]:.2f}"
+        ax.set_title(title, loc="left", fontsize=10, fontweight="bold")
+        ax.spines[["top", "right"]].set_visible(False)
+        return ax
+
+    def _known(self) -> np.ndarray:
+        values = self.pvalues.to_numpy(dtype=float).ravel()
+        return values[np.isfinite(values)]
+
+
+def dipping_check(
+    adata: AnnData,
+    layer: str | None = None,
+    *,
+    genes: Sequence[str] | None = None,
+    order: Callable[[AnnData], Any] | None = None,
+    clusterer: TrendClusterer | None = None,
+    thin: bool = False,
+    keep_depth: bool = True,
+    n_permutations: int = 1,
+    n_cells: int = 5000,
+    random_state: Seed = None,
+) -> DippingCheck:
+    """Permute the counts of every gene, order the cells anew, and fit: p-values as they are without any trajectory.
+
+    Permuted counts have no trajectory, but an ordering still finds one in their noise, and the genes that it was found by
+    change along it. How many do is what a test of the same counts must be compared with.
+
+    Parameters
+    ----------
+    adata : AnnData of shape (n_cells, n_genes)
+        Cells x genes, with counts. It is not modified.
+    layer : str, default=None
+        Layer with the counts; `None` = `X`.
+    genes : sequence of str, default=None
+        Genes that order the cells and are tested; `None` = all.
+    order : callable, default=None
+        `order(adata) -> pseudotime`, `(n_cells,)`, as the cells of `adata` were ordered. It is given an AnnData with
+        permuted counts in the layer "counts" and log1p of the counts per median total in `X`. `None` = the first principal
+        component of `X`.
+    clusterer : TrendClusterer, default=None
+        Settings of the fit; `layer` refers to the AnnData that `order` is given, and lineages are ignored. `None` = the
+        default, which fits `X`.
+    thin : bool, default=False
+        Order the cells on one half of the permuted counts and fit the other, by :func:`thin_counts`.
+    keep_depth : bool, default=True
+        Permute counts among cells of similar totals, so that depth varies as it does.
+    n_permutations : int, default=1
+        Number of repetitions.
+    n_cells : int, default=5000
+        At most this many cells are used, chosen at random.
+    random_state : int, RandomState or None, default=None
+        Seed.
+
+    Returns
+    -------
+    DippingCheck
+
+    Raises
+    ------
+    TypeError
+        If a parameter has a wrong type.
+    UnknownNameError
+        If the layer or a gene is missing.
+    ValueError
+        If values are not counts, or `order` does not return one finite number a cell.
+
+    Notes
+    -----
+    This is the worst case, in which no gene changes. Where many genes do, they determine the order, and the noise of one gene
+    has little part in it. The check tells by how much p-values may be wrong, and with ``thin=True`` whether thinning helps.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.simulate_lineage(500, 60, n_lineages=1, random_state=0)
+    >>> model = lc.TrendClusterer(lc.GAM("negative_binomial"), layer="counts")
+    >>> same = dipping_check(adata, "counts", clusterer=model, random_state=0)
+    >>> halves = dipping_check(adata, "counts", clusterer=model, thin=True, random_state=0)
+    >>> bool(same.rejected[0.05] > 2 * halves.rejected[0.05])
+    True
+    """
+    check_anndata(adata)
+    for name, flag in (("thin", thin), ("keep_depth", keep_depth)):
+        check_flag(name, flag)
+    check_count("n_permutations", n_permutations, 1)
+    check_count("n_cells", n_cells, 10)
+    check_seed("random_state", random_state)
+    if order is not None and not callable(order):
+        raise TypeError(f"order must be a function of an AnnData that returns pseudotime, or None; got {order!r}.")
+    if clusterer is not None and not isinstance(clusterer, TrendClusterer):
+        raise TypeError(f"clusterer must be a TrendClusterer or None; got {type(clusterer).__name__}.")
+    genes = resolve_genes(adata, genes)
+    seed = check_random_state(random_state)
+    counts = counts_of(adata, layer, genes, n_cells, seed)
+    pvalues, n_clusters, n_clustered = {}, [], []
+    for number in range(n_permutations):
+        whole = as_anndata(permuted(counts, seed, keep_depth), adata, genes)
+        ordering = fitted_to = whole
+        if thin:
+            ordering, fitted_to = (
+                as_anndata(half.X, half, genes) for half in thin_counts(whole, COUNTS, random_state=seed)
+            )
+        fitted_to.obs[_TIME] = _pseudotime(order or first_component, ordering)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No gene is clustered", LineageClustWarning)  # as it should be
+            fitted = _settings(clusterer, seed).fit(fitted_to)
+        found = result_of(fitted)
+        pvalues[number] = found.decisions["pvalue"].reindex(genes)
+        n_clusters.append(int(fitted.n_clusters_))
+        n_clustered.append(int(np.sum(fitted.labels_ >= 0)))
+    return DippingCheck(pd.DataFrame(pvalues), n_clusters, n_clustered, thin)
+
+
+def first_component(adata: AnnData) -> np.ndarray:
+    """Return the rank of each cell along the first principal component of `X`, from 0 to 1, `(n_cells,)`."""
+    centred = adata.X.toarray()
+    centred -= centred.mean(axis=0)
+    scores = TruncatedSVD(1, n_iter=10, random_state=0).fit_transform(centred)[:, 0]
+    return np.argsort(np.argsort(scores, kind="stable"), kind="stable") / max(1, len(scores) - 1)
+
+
+def _pseudotime(order: Callable[[AnnData], Any], adata: AnnData) -> np.ndarray:
+    given = order(adata.copy())
+    values = np.asarray(given, dtype=float)
+    if values.shape != (adata.n_obs,) or not np.all(np.isfinite(values)):
+        found = "values that are not finite" if values.shape == (adata.n_obs,) else f"shape {values.shape}"
+        raise ValueError(
+            f"order must return one finite number for each of the {adata.n_obs} cells; it returned {found}."
+        )
+    return values
+
+
+def _settings(clusterer: TrendClusterer | None, seed: np.random.RandomState) -> TrendClusterer:
+    made = TrendClusterer() if clusterer is None else clone(clusterer)
+    made.set_params(genes=None, lineage=None, lineage_key=None, time_key=_TIME, time_range=None, use_raw=False)
+    if made.random_state is None:
+        made.set_params(random_state=int(seed.randint(2**31 - 1)))
+    return made

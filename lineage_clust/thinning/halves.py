@@ -1,0 +1,173 @@
+"""Split the counts of an AnnData into two independent ones."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from ..errors import UnknownNameError, did_you_mean
+from ..expression.sources import in_dask, is_stored
+from ..lineage.expression import stored_matrix, with_annotations
+from ..lineage.lineage import check_anndata
+from ..utils.checking import as_vector, check_seed, check_share
+from ..utils.types import Seed
+from .dispersion import estimate_dispersion
+from .splitting import Splitter, canonical, check_counts
+
+ESTIMATE = "estimate"
+_MOST_CELLS = 5000  # by which dispersions are estimated
+
+
+def thin_counts(
+    adata: AnnData,
+    layer: str | None = None,
+    fraction: float = 0.5,
+    dispersion: Any = ESTIMATE,
+    *,
+    random_state: Seed = None,
+) -> tuple[AnnData, AnnData]:
+    """Split the counts of every cell into two AnnData that are independent given the true expression of the cell.
+
+    Pseudotime that is computed from the first knows nothing of the noise in the second, so that p-values of trends in the
+    second are valid, which they are not if the same counts order the cells and are tested.
+
+    Parameters
+    ----------
+    adata : AnnData of shape (n_cells, n_genes)
+        Cells x genes, with counts. It is not modified.
+    layer : str, default=None
+        Layer with the counts; `None` = `X`.
+    fraction : float, default=0.5
+        Expected share of the counts that goes to the first part, between 0 and 1.
+    dispersion : "estimate", float, str or array-like of shape (n_genes,), default="estimate"
+        Dispersion of the negative binomial of each gene around its mean in a cell, variance = mean + dispersion * mean ** 2:
+        estimated (from at most 5,000 cells), one number, a column of `var`, or one number a gene. 0 is Poisson, which is not
+        enough where counts vary more: the parts are then positively correlated, and tests remain invalid.
+    random_state : int, RandomState or None, default=None
+        Seed. The same integer splits the counts in the same way, whether they are dense, sparse, in a file or in dask.
+
+    Returns
+    -------
+    first, second : AnnData of shape (n_cells, n_genes)
+        Their counts, in `X` and in `layer`, sum to those of `adata`; sparse counts stay sparse (CSR). `obs` and `var` are
+        copied, `var["dispersion"]` is that of the counts before thinning. What may have been computed from the whole counts
+        (other layers, obsm, varm, obsp, varp, uns, raw) is left out. Columns of obs such as an old pseudotime are kept, and
+        should not be used.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is not an AnnData, or a parameter has a wrong type.
+    UnknownNameError
+        If the layer, or the column of dispersions, is missing.
+    ValueError
+        If values are not counts, or a parameter is out of range.
+
+    See Also
+    --------
+    lineage_clust.dipping_check : What p-values would be if no gene changed.
+
+    Notes
+    -----
+    The split is described in :class:`lineage_clust.thinning.splitting.Splitter`, the estimate of the dispersion in
+    :func:`lineage_clust.thinning.dispersion.estimate_dispersion`. What remains common to both parts is the depth of a cell.
+    Logs of normalised counts depend on depth where counts are low, and so does their first principal component: test counts
+    with ``GAM("negative_binomial")`` and size factors, or take the log of the total as a covariate. The page "The same genes
+    twice" of the documentation has the figures.
+
+    A dask array stays lazy: its parts are computed when they are needed. A file is read in blocks of cells, and the parts are
+    in memory.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.simulate_lineage(300, 50, random_state=0)
+    >>> first, second = lc.thin_counts(adata, layer="counts", random_state=0)
+    >>> int(abs(first.X + second.X - adata.layers["counts"]).sum())
+    0
+    """
+    check_anndata(adata)
+    check_share("fraction", fraction)
+    check_seed("random_state", random_state)
+    adata = with_annotations(adata)
+    matrix: Any = stored_matrix(adata, layer, False)
+    generator = check_random_state(random_state)
+    seed = int(generator.randint(2**31 - 1))
+    values = _dispersion(adata, matrix, dispersion, generator)
+    splitter = Splitter(float(fraction), values, seed)
+    return _anndata(adata, layer, values, splitter, matrix)
+
+
+def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.random.RandomState) -> np.ndarray:
+    if isinstance(dispersion, str) and dispersion == ESTIMATE:
+        return estimate_dispersion(some_rows(matrix, generator), generator)
+    if isinstance(dispersion, str):
+        if dispersion not in adata.var:
+            raise UnknownNameError(
+                f"dispersion {dispersion!r} is not in adata.var.{did_you_mean(dispersion, adata.var.columns)} Pass "
+                "'estimate', a number, a column of var, or one number a gene."
+            )
+        values = as_vector(f"adata.var[{dispersion!r}]", adata.var[dispersion])
+    elif isinstance(dispersion, (Real, np.number)) and not isinstance(dispersion, (bool, np.bool_)):
+        values = np.full(adata.n_vars, float(dispersion))
+    else:
+        values = as_vector("dispersion", dispersion)
+    if len(values) != adata.n_vars:
+        raise ValueError(f"dispersion must have one value a gene, {adata.n_vars}; it has {len(values)}.")
+    if not np.all((values >= 0) & (values < np.inf)):
+        wrong = values[~((values >= 0) & (values < np.inf))][0]
+        raise ValueError(f"dispersion must be finite and not negative; got {wrong:g}. Use 0 for Poisson counts.")
+    return values
+
+
+def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_CELLS) -> sparse.csr_matrix:
+    """Return the counts of some cells, chosen at random, as CSR.
+
+    Raises
+    ------
+    ValueError
+        If a value is not a count.
+    """
+    n_cells = matrix.shape[0]
+    rows = np.sort(generator.choice(n_cells, most, replace=False)) if n_cells > most else slice(None)
+    block = matrix[rows]
+    block = block.compute() if in_dask(block) else block
+    found = canonical(block)
+    check_counts(found.data)
+    return found
+
+
+def _anndata(
+    adata: AnnData, layer: str | None, dispersion: np.ndarray, splitter: Splitter, matrix: Any
+) -> tuple[AnnData, AnnData]:
+    if in_dask(matrix):
+        whole = matrix.rechunk({1: -1})  # random numbers are drawn for whole cells
+        parts = [whole.map_blocks(_part_of_block, splitter=splitter, part=part, dtype=matrix.dtype, meta=matrix._meta)
+                 for part in (0, 1)]  # fmt: skip
+    else:
+        if sparse.issparse(matrix) and matrix.format != "csr":
+            matrix = matrix.tocsr()
+        elif is_stored(matrix) and getattr(matrix, "format", None) == "csc":
+            matrix = matrix.to_memory().tocsr()
+        elif not (sparse.issparse(matrix) or is_stored(matrix)):
+            matrix = np.asarray(matrix)
+        parts = list(splitter.parts(matrix))
+    made = []
+    for share, part in zip((splitter.fraction, 1 - splitter.fraction), parts, strict=True):
+        half = AnnData(part, obs=adata.obs.copy(), var=adata.var.copy())
+        half.var["dispersion"] = dispersion
+        if layer not in (None, "X"):
+            half.layers[layer] = part.copy()  # X is normalised in place by many
+        half.uns["thin_counts"] = {"fraction": share}
+        made.append(half)
+    return made[0], made[1]
+
+
+def _part_of_block(block: Any, splitter: Splitter, part: int, block_info: Any = None) -> Any:
+    first_row = 0 if not block_info else block_info[0]["array-location"][0][0]
+    return splitter.of_block(block, first_row)[part]

@@ -1,0 +1,73 @@
+"""dipping_check: what testing the same counts twice does to p-values, and that halves remedy it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import lineage_clust as lc
+from lineage_clust import DippingCheck, dipping_check
+
+
+@pytest.fixture(scope="module")
+def adata():
+    return lc.datasets.simulate_lineage(800, 150, 0, n_lineages=1, random_state=11)
+
+
+def test_the_same_counts_twice_are_not_valid_and_halves_are(adata):
+    model = lc.TrendClusterer(lc.GAM("negative_binomial"), layer="counts")
+    same = dipping_check(adata, "counts", clusterer=model, random_state=0)
+    halves = dipping_check(adata, "counts", clusterer=model, thin=True, n_permutations=2, random_state=0)
+    assert same.rejected[0.05] > 0.2
+    assert not same.thinned
+    assert halves.rejected[0.05] < 0.09
+    assert halves.pvalues.shape == (150, 2)
+    assert len(halves.n_clusters) == len(halves.n_clustered) == 2
+    assert halves.thinned
+
+
+def test_an_order_that_knows_nothing_of_the_genes_gives_valid_p_values(adata):
+    seen = []
+
+    def chance(cells):
+        seen.append(cells)
+        return np.random.default_rng(0).permutation(cells.n_obs)
+
+    check = dipping_check(
+        adata, "counts", genes=adata.var_names[:60].tolist(), order=chance, n_cells=500, random_state=1
+    )
+    assert check.rejected[0.05] < 0.15
+    assert check.pvalues.index.tolist() == adata.var_names[:60].tolist()
+    assert seen[0].shape == (500, 60)
+    assert set(seen[0].layers) == {"counts"}
+
+
+def test_quantiles_and_picture():
+    check = DippingCheck(pd.DataFrame({0: [0.2, np.nan, 0.4], 1: [0.6, 0.8, 0.01]}), [0, 1], [0, 3], False)
+    assert check.quantiles()["expected"].tolist() == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
+    assert check.quantiles()["observed"].tolist() == [0.01, 0.2, 0.4, 0.6, 0.8]
+    assert check.rejected.tolist() == [0.2, 0.0, 0.0]
+    ax = check.plot()
+    assert "0.20" in ax.get_title(loc="left")
+    assert check.plot(plt.figure().add_subplot()).lines
+    with pytest.raises(ValueError, match="no p-value"):
+        DippingCheck(pd.DataFrame({0: [np.nan]}), [0], [0], False).plot()
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"order": "pca"}, TypeError, "order must be a function"),
+        ({"order": lambda cells: np.zeros(3)}, ValueError, "one finite number for each of the 800 cells"),
+        ({"order": lambda cells: np.full(800, np.nan)}, ValueError, "not finite"),
+        ({"clusterer": lc.GAM()}, TypeError, "TrendClusterer or None"),
+        ({"layer": None}, ValueError, "Only counts"),
+        ({"n_permutations": 0}, ValueError, "n_permutations"),
+        ({"thin": "no"}, TypeError, "thin must be True or False"),
+        ({"genes": ["nothing"]}, lc.UnknownNameError, "nothing"),
+    ],
+)
+def test_errors_say_what_to_do(adata, options, error, message):
+    with pytest.raises(error, match=message):
+        dipping_check(adata, **{"layer": "counts", **options})
