@@ -25,6 +25,7 @@ from .lineage.lineage import check_anndata, distinct_names, resolve_genes
 from .lineage.lineage_keys import check_distinct
 from .lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from .lineage.reader import Reader
+from .lineage.time_draws import are_draws, check_draws
 from .lineage.value_checks import check_values
 from .plotting import cell_views, views
 from .report.page import write_report
@@ -67,8 +68,12 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     lineage : str or list of str, default=None
         Lineage to fit; `None` = the only lineage. "A, B" is A and B together, with the sum of their weights. With a
         list, the trends along several lineages are clustered jointly.
-    time_key : str, default=None
-        Key of pseudotime in obs or obsm; `None` = the keys of common tools.
+    time_key : str or list of str, default=None
+        Key of pseudotime in obs or obsm; `None` = the keys of common tools. A list means draws of an uncertain pseudotime
+        (bootstrap samples, seeds, methods): columns of obs, or matrices in obsm whose columns are draws, also a single one,
+        `["time_draws"]`. Each is rescaled to 0..1 over the cells of the lineage and fitted. Trends are the mean of the fits;
+        standard errors, intervals and posterior samples include the variance between them (Rubin's rules), and p-values are
+        combined. For :class:`~lineage_clust.GAM`.
     lineage_key : str or list of str, default=None
         Key of lineage weights: a matrix in obsm, a column of obs with weights, booleans or names of branches, or a list
         of columns of obs, one per lineage; `None` = the keys of common tools.
@@ -175,7 +180,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         height of its split, and the columns of `cluster_table_`.
     gene_table_ : DataFrame
         One row per gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak,
-        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note. `direction` is "up",
+        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note; of draws of pseudotime
+        also attenuation, by which share the range of the mean trend is below that of single draws. `direction` is "up",
         "down", "transient up", "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max
         are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
         "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its
@@ -306,13 +312,15 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         chosen = self.lineage if lineage is None else lineage
         names = distinct_names(chosen) if isinstance(chosen, (list, tuple)) else [chosen]
         check_distinct(adata, names, self.lineage_key)
+        check_draws(self.time_key, names)
         offset = self.offset
         if isinstance(offset, str) and offset == AUTOMATIC:
             counted = self.layer is not None and self.callback is None and are_of_counts(self.model)
             offset = SIZE_FACTORS if counted else None
         smoother, model = resolve_pair(
-            self.smoother, self.model, covariates=self.covariates, offset=offset, sample_key=self.sample_key
-        )
+            self.smoother, self.model, covariates=self.covariates, offset=offset, sample_key=self.sample_key,
+            of_draws=are_draws(self.time_key),
+        )  # fmt: skip
         clusterer = with_defaults(resolve("clusterer", self.clusterer), random_state=self.random_state)
         model = with_defaults(model, random_state=self.random_state)
         if self.sample_key is not None and self.filter_cells is not None:
@@ -320,12 +328,13 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
                 "filter_cells fits every gene by itself, but how donors differ is learned from all genes, so sample_key "
                 "cannot go with it. Leave one of them out."
             )
-        check_callback(self.callback, self.covariates, offset, self.sample_key)
+        check_callback(self.callback, self.covariates, offset, self.sample_key, are_draws(self.time_key))
         symbols, reader = self.gene_symbols, replace(Reader.of(self), offset=offset)
         genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
         ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)
         check_points(self.n_points, len(genes) * len(names))
         lineages = [reader.read(adata, name, genes) for name in names]
+        reader = reader.with_draw_ranges(lineages)
         check_values(adata, lineages, families(self.model), layer=self.layer, use_raw=self.use_raw, offset=offset)
         fitter = TrendFitter(
             smoother, model, self.n_points, self.callback, self.filter_cells, reader.for_callbacks(self.filter_cells),

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .lineage.lineage import check_anndata
-from .lineage.pseudotime import find_pseudotime
+from .lineage.time_draws import pseudotime_of
 from .utils.checking import check_seed
 from .utils.types import Seed
 
@@ -73,7 +73,7 @@ class PseudotimeKFold:
         check_seed("random_state", self.random_state)
         if X.n_obs < self.n_splits:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
-        pseudotime = find_pseudotime(X, self.time_key, self.lineage)
+        pseudotime = pseudotime_of(X, self.time_key, self.lineage, np.ones(X.n_obs))
         if not np.isfinite(pseudotime).any():
             raise ValueError("No cell has a finite pseudotime, so no fold can be fitted. Check time_key.")
         order = np.argsort(pseudotime, kind="stable")  # NaN last; the fit excludes these cells

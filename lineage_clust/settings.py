@@ -39,7 +39,7 @@ class Settings(BaseEstimator):
         *,
         genes: Sequence[str] | None = None,
         lineage: Names = None,
-        time_key: str | None = None,
+        time_key: Names = None,
         lineage_key: Names = None,
         layer: str | None = None,
         use_raw: bool = False,

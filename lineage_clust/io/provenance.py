@@ -16,7 +16,7 @@ from ..expression.blocks import BlockedExpression
 from ..expression.sums import column_totals
 from ..lineage.expression import expression_of
 from ..lineage.lineage_keys import find_weights
-from ..lineage.pseudotime import find_pseudotime
+from ..lineage.time_draws import pseudotime_of
 
 # parameters that say how something is computed or shown, not what
 _IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes")
@@ -40,7 +40,7 @@ def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str
     name, _, weights = find_weights(adata, lineage, fitter.lineage_key, fitter.backward)
     data = {
         "genes": list(genes),
-        "pseudotime values": fingerprint(find_pseudotime(adata, fitter.time_key, name)),
+        "pseudotime values": fingerprint(pseudotime_of(adata, fitter.time_key, name, weights)),
         "lineage weights": fingerprint(weights),
         "expression": fingerprint(
             expression_of(adata, genes, fitter.layer, fitter.use_raw, gene_symbols=fitter.gene_symbols)

@@ -47,6 +47,7 @@ ARRAYS: dict[str, dict[str, Array]] = {
         "squared_weight_gram": _finite("modes modes", True),
     },
     "GenePosterior": {"matrices": _reals("targets columns columns")},
+    "PooledPosterior": {"deviations": _finite("draws columns targets")},
     "SmoothingPosterior": {"loadings": _finite("modes targets"), "squares": _finite("targets")},
     "PosteriorPart": {
         "genes": Array(_I, "targets", low=0), "share": Array(_F, "targets", low=0, high=1),
@@ -191,6 +192,13 @@ def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
             _need(len(basis) == size + surplus and bool((np.diff(basis) > 0).all()), "the knots are not in order")
 
 
+def _whole_pooled(pooled: Any, found: dict[str, int]) -> None:
+    known = ("SharedPosterior", "GenePosterior", "DonorPosterior")
+    _need(all(type(one).__name__ in known for one in pooled.within), "a pooled posterior holds what is none")
+    _need(len(pooled.within) == found["draws"] > 1, "a pooled posterior has not one posterior a draw")
+    _need(type(pooled.residual_df) is float and pooled.residual_df > 0, "a pooled posterior has no degrees of freedom")
+
+
 def _whole_spectrum(spectrum: Any, found: dict[str, int]) -> None:
     n_free = spectrum.n_unpenalized
     _need(type(n_free) is int and 0 <= n_free <= found["modes"], "a spectrum has no such number of free modes")
@@ -236,10 +244,14 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "FittedLineage": {"trends": ("Trends",), "groups": ("list",)},
     "GroupFit": {"genes": ("list",), "table": ("DataFrame",), "smoother": _SMOOTHERS, "model": ("GAM", "None")},
-    "GAM": {"posterior_": ("SharedPosterior", "GenePosterior", "DonorPosterior", "None"), "_link": ("Link", "None")},
+    "GAM": {
+        "posterior_": ("SharedPosterior", "GenePosterior", "DonorPosterior", "PooledPosterior", "None"),
+        "_link": ("Link", "None"),
+    },
     "SharedPosterior": {"spectrum": ("Spectrum",), "smoothing": ("SmoothingPosterior", "None")},
     "SmoothingPosterior": {"spectrum": ("Spectrum",)},
     "PosteriorPart": {"posterior": ("SharedPosterior",)},
+    "PooledPosterior": {"within": ("list",)},
     "StabilityCurve": {"bounds": ("Bounds",)},
     "GraphClusterer": {
         "_searcher": ("None",), "_pca": ("PCA", "None"), "_lists": ("Neighbors", "None"), "graph_": ("Graph", "None"),
@@ -253,5 +265,5 @@ _WHOLE: dict[str, Callable[[Any, dict[str, int]], None]] = {
     "ClusterTree": _whole_tree, "GraphClusterer": _whole_clusterer, "Neighbors": _whole_neighbors,
     "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_spectrum, "FitResult": _whole_result,
     "BSplineSmoother": _whole_smoother, "CubicSplineSmoother": _whole_smoother, "CyclicSplineSmoother": _whole_smoother,
-    "GaussianProcessSmoother": _whole_smoother,
+    "GaussianProcessSmoother": _whole_smoother, "PooledPosterior": _whole_pooled,
 }  # fmt: skip

@@ -16,7 +16,7 @@ from ..utils.types import Names, WeightThreshold
 from .columns import check_levels, numbers_or_levels
 from .lineage import check_anndata, clip_weights
 from .lineage_keys import find_weights
-from .pseudotime import find_pseudotime
+from .time_draws import pseudotime_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read_annotations(
     keys: str | Sequence[str],
     lineages: Iterable[str],
     *,
-    time_key: str | None = None,
+    time_key: Names = None,
     lineage_key: Names = None,
     backward: bool = False,
     weight_threshold: WeightThreshold = (0.01, 0.0),
@@ -89,7 +89,8 @@ def read_annotations(
     cells = {}
     for name in lineages:
         _, _, weights = find_weights(adata, name or None, lineage_key, backward)
-        pseudotime, weights = find_pseudotime(adata, time_key, name or None), clip_weights(weights, weight_threshold)
+        weights = clip_weights(weights, weight_threshold)
+        pseudotime = pseudotime_of(adata, time_key, name or None, weights)
         cells[name] = (np.isfinite(pseudotime) & np.isfinite(weights), pseudotime, weights)
     return [
         Annotation(

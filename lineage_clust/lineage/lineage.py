@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from .membership import check_members
 from .modalities import how_to_pass
 from .offsets import SIZE_FACTORS, read_offset
 from .pseudotime import find_pseudotime
+from .time_draws import are_draws, find_draws, mean_of, ranges_of, rescaled
 from .time_range import find_time_range
 
 __all__ = ["Lineage", "check_anndata", "clip_weights", "encode_covariates", "read_lineage", "resolve_genes"]
@@ -69,6 +70,11 @@ class Lineage:
         `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
     whole
         `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
+    draws
+        `(n_cells, n_draws)` draws of pseudotime on a common range, of which `pseudotime` is the mean; NaN where a cell is not
+        in a draw, or not inside the time range. `None` if pseudotime is taken as known.
+    draw_ranges
+        `(2, n_draws)` least and greatest time of each draw before it was rescaled, or `None`.
     """
 
     name: str | None
@@ -85,6 +91,8 @@ class Lineage:
     offset: np.ndarray | None = None
     donors: np.ndarray | None = None
     whole: tuple = field(default=(), repr=False)
+    draws: np.ndarray | None = None
+    draw_ranges: np.ndarray | None = None
 
     def grid(self, n_points: int) -> np.ndarray:
         """Return `(n_points,)` equally spaced pseudotimes from `start` to `end`."""
@@ -96,7 +104,7 @@ def read_lineage(
     lineage: str | None = None,
     *,
     genes: Sequence[str] | None = None,
-    time_key: str | None = None,
+    time_key: Names = None,
     lineage_key: Names = None,
     layer: str | None = None,
     use_raw: bool = False,
@@ -112,6 +120,7 @@ def read_lineage(
     n_points: int = 200,
     memory_budget: object = None,
     to_fit: bool = True,
+    draw_ranges: Mapping[Any, np.ndarray] | None = None,
 ) -> Lineage:
     """Read one lineage of an AnnData.
 
@@ -125,7 +134,8 @@ def read_lineage(
         Names of genes; `None` = all.
     time_key, lineage_key
         Keys of pseudotime (obs, or obsm with one column per lineage) and weights (obsm, a column of obs, or a list of
-        columns); `None` = the keys of Palantir, scanpy, scVelo, CellRank, scFates and slingshot.
+        columns); `None` = the keys of Palantir, scanpy, scVelo, CellRank, scFates and slingshot. A list of keys of
+        pseudotime means draws of it.
     layer, use_raw
         Which expression to read; `X` by default.
     backward
@@ -149,6 +159,8 @@ def read_lineage(
     to_fit
         Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the design and
         need not be identifiable.
+    draw_ranges
+        By name of the lineage, what draws of pseudotime were rescaled by in the fit; `None` = by their own ranges.
 
     Returns
     -------
@@ -175,10 +187,17 @@ def read_lineage(
     adata = with_annotations(adata)
     genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
-    pseudotime = find_pseudotime(adata, time_key, name)
+    raw_weights, weights = weights, clip_weights(weights, weight_threshold)
+    draws = ranges = None
+    if are_draws(time_key):
+        stored = find_draws(adata, cast("Sequence[str]", time_key), name)
+        ranges = ranges_of(stored, weights) if draw_ranges is None else draw_ranges[name]
+        draws = rescaled(stored, ranges)
+        pseudotime = mean_of(draws)
+    else:
+        pseudotime = find_pseudotime(adata, cast("str | None", time_key), name)
     if name is None:
         warn_of_branches(adata, pseudotime)
-    raw_weights, weights = weights, clip_weights(weights, weight_threshold)
     matrix = expression_matrix(adata, layer, use_raw, memory_budget)
     offset_values = read_offset(adata, offset, matrix)
     terms = read_covariates(adata, covariates)
@@ -191,16 +210,19 @@ def read_lineage(
         finite &= known_cells(terms, finite & (weights > 0))
     _report_left_out(finite, name, weights_key)
     check_members(raw_weights[finite], weight_threshold, name, weights_key)
-    start, end = find_time_range(
-        pseudotime[finite],
-        weights[finite],
-        time_range=time_range,
-        endpoint=endpoint,
-        threshold=endpoint_threshold,
-        n_points=n_points,
-        lineage="" if name is None else name,
-    )
-    inside = finite & (pseudotime >= start) & (pseudotime <= end)
+    options: dict[str, Any] = {
+        "time_range": time_range, "endpoint": endpoint, "threshold": endpoint_threshold, "n_points": n_points,
+        "lineage": "" if name is None else name,
+    }  # fmt: skip
+    if draws is None:
+        start, end = find_time_range(pseudotime[finite], weights[finite], **options)
+        inside = finite & (pseudotime >= start) & (pseudotime <= end)
+    else:
+        known = [finite & np.isfinite(times) for times in draws.T]
+        found = [find_time_range(draws[cells, k], weights[cells], **options) for k, cells in enumerate(known)]
+        start, end = (float(bound) for bound in np.median(found, axis=0))
+        draws = np.where((draws >= start) & (draws <= end), draws, np.nan)
+        inside = finite & np.isfinite(draws).any(axis=1)
     if not inside.any():
         raise ValueError(
             f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
@@ -224,7 +246,7 @@ def read_lineage(
             offset_values = offset_values - np.average(offset_values, weights=weights[cells])
     return Lineage(
         name=name,
-        pseudotime=pseudotime[cells],
+        pseudotime=pseudotime[cells] if draws is None else mean_of(draws[cells]),
         weights=weights[cells],
         expression=take(matrix, cells, read),
         genes=genes,
@@ -237,6 +259,8 @@ def read_lineage(
         offset=offset_values,
         donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
         whole=(pseudotime, raw_weights, matrix, read),
+        draws=None if draws is None else draws[cells],
+        draw_ranges=ranges,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+import numpy as np
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
@@ -21,6 +22,8 @@ _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold"
 class Reader:
     """Settings for reading lineages; each is the parameter of :class:`lineage_clust.TrendClusterer` of the same name.
 
+    `draw_ranges` is known after a fit to draws of pseudotime: how they were rescaled, by name of the lineage.
+
     Examples
     --------
     >>> import lineage_clust as lc
@@ -28,7 +31,7 @@ class Reader:
     ['Klf1']
     """
 
-    time_key: str | None = None
+    time_key: Names = None
     lineage_key: Names = None
     layer: str | None = None
     use_raw: bool = False
@@ -43,11 +46,14 @@ class Reader:
     n_points: int = 200
     memory_budget: int | str | None = None
     sample_key: str | None = None
+    draw_ranges: Mapping[Any, np.ndarray] | None = None
 
     @classmethod
     def of(cls, settings: object) -> Self:
         """Return a reader with the settings that are attributes of an object."""
-        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+        return cls(
+            **{field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "draw_ranges"}
+        )
 
     def read(
         self,
@@ -87,6 +93,11 @@ class Reader:
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
         """Return the settings that callbacks receive as keywords."""
         return {**{name: getattr(self, name) for name in _FOR_CALLBACKS}, "filter_cells": filter_cells}
+
+    def with_draw_ranges(self, lineages: Sequence[Lineage]) -> Self:
+        """Return the reader to use after a fit: other cells' draws of pseudotime are rescaled as those of the fitted ones."""
+        ranges = {lineage.name: lineage.draw_ranges for lineage in lineages if lineage.draw_ranges is not None}
+        return replace(self, draw_ranges=ranges) if ranges else self
 
     def with_symbols(self, ids: Mapping[str, str] | None) -> Self:
         """Return the reader to use after a fit that assigned gene names; `ids` maps names to entries of `var_names`."""

@@ -187,6 +187,7 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
         covariates=None if lineage.covariates is None else lineage.covariates[inside],
         offset=None if lineage.offset is None else lineage.offset[inside],
         donors=None if lineage.donors is None else lineage.donors[inside],
+        draws=None if lineage.draws is None else lineage.draws[inside],
         whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
     )
 

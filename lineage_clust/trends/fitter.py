@@ -63,7 +63,9 @@ class TrendFitter:
         return replace(self, smoother=fixed_basis(fitted, self.smoother))
 
 
-def check_callback(callback: Any, covariates: Any = None, offset: Any = None, sample_key: Any = None) -> None:
+def check_callback(
+    callback: Any, covariates: Any = None, offset: Any = None, sample_key: Any = None, of_draws: bool = False
+) -> None:
     """Raise an error unless `callback` is a function or a mapping of functions that suits the other parameters."""
     for one in entries(callback):
         if one is not None and not callable(one):
@@ -71,6 +73,11 @@ def check_callback(callback: Any, covariates: Any = None, offset: Any = None, sa
     if callback is not None and (covariates is not None or offset is not None):
         raise ValueError(
             "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
+        )
+    if callback is not None and of_draws:
+        raise ValueError(
+            "A callback selects cells by one pseudotime, so draws of pseudotime (a list as time_key) cannot go with it. "
+            "Leave one of them out."
         )
     if callback is not None and sample_key is not None:
         raise ValueError(

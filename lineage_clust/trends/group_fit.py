@@ -79,7 +79,7 @@ class GroupFit:
 
 
 def fit_group(
-    x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None, donors=None
+    x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None, donors=None, draws=None
 ) -> GroupFit:
     """Fit genes that share cells and model.
 
@@ -101,6 +101,8 @@ def fit_group(
         Name, for messages.
     donors
         `(n_cells,)` names of the donors, if they are the replicates.
+    draws
+        `(n_cells, n_draws)` draws of pseudotime, of which `x` is the mean, or `None`.
     """
     model = adapt(model)
     Y = expression_for(model, Y)
@@ -119,14 +121,22 @@ def fit_group(
         design = x[:, None]
     else:
         if smoother != PASSTHROUGH:
-            smoother.fit(*((x[:, None], None) if takes(smoother.fit, "y") else (x[:, None],)))
+            times = x[:, None] if draws is None else draws[np.isfinite(draws)][:, None]
+            smoother.fit(*((times, None) if takes(smoother.fit, "y") else (times,)))
         design = _append(_basis(smoother, x), covariates)
         penalty = fitted_value(smoother, "penalty_")
         if penalty is None and n_covariates:
             width = design.shape[1] - n_covariates
             penalty = np.zeros((width, width))
+    at_grid = None
     try:
-        fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset, donors=donors)
+        if draws is None:
+            fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset, donors=donors)
+        else:
+            known = {"smoother": smoother, "penalty": penalty, "offset": offset, "donors": donors}
+            model, at_grid = fit_draws(
+                model, smoother, draws, w, Y, covariates, design_rows(smoother, model, grid, n_covariates), known
+            )
     except NoTrendError as error:
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
@@ -134,10 +144,57 @@ def fit_group(
     spread = fitted_value(model, "spread_")
     spread = spread_of(Y, w) if spread is None else spread
     values, se = _levelled(values.T, spread), None if se is None else se.T
-    failed = failures_of(model, len(genes))
+    table, failed = _table(model, genes), failures_of(model, len(genes))
+    if at_grid is not None:
+        table["attenuation"] = attenuation(values, at_grid)
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
-    return GroupFit(genes, grid, values, se, _table(model, genes), failed, smoother, model, n_covariates, asked)
+    return GroupFit(genes, grid, values, se, table, failed, smoother, model, n_covariates, asked)
+
+
+def fit_draws(model, smoother, draws, w, Y, covariates, rows, known: dict) -> tuple[Any, np.ndarray]:
+    """Fit every draw of pseudotime on the same basis, and return the pooled model and the trends of each.
+
+    Parameters
+    ----------
+    model, smoother
+        The model is cloned, the smoother is fitted.
+    draws, w, Y, covariates
+        As for `fit_group`.
+    rows
+        Design of the grid.
+    known
+        Further arguments of `fit_model`.
+
+    Returns
+    -------
+    model
+        Pooled, see :func:`lineage_clust.models.gam.pooled.pool`.
+    trends : ndarray of shape (n_draws, n_genes, n_points)
+    """
+    models, trends, sizes = [], [], []
+    for times in draws.T:
+        inside = np.isfinite(times)
+        weights = np.where(inside, w, 0.0)
+        design = _append(_basis(smoother, np.where(inside, times, times[inside][0])), covariates)
+        one = clone(model)
+        fit_model(one, design, Y, weights, **known)
+        models.append(one)
+        trends.append(predict_model(one, rows, None)[0].T)
+        sizes.append(weights.sum() ** 2 / np.sum(weights**2))
+    return model.pool(models, float(np.mean(sizes))), np.array(trends)
+
+
+def attenuation(values: np.ndarray, at_draws: np.ndarray) -> np.ndarray:
+    """Return by which share the range of a mean trend is below the mean range of the trends that it is the mean of.
+
+    Examples
+    --------
+    >>> attenuation(np.array([[0.5, 0.5]]), np.array([[[1.0, 0.0]], [[0.0, 1.0]]])).tolist()
+    [1.0]
+    """
+    ranges = np.ptp(at_draws, axis=2).mean(axis=0)
+    return 1 - np.divide(np.ptp(values, axis=1), ranges, out=np.ones(len(values)), where=ranges > 0)
 
 
 def failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(None, None)) -> GroupFit:

@@ -89,6 +89,7 @@ def fit_trends(
                 chosen.x, chosen.w, chosen.expression(members), grid,
                 smoother_for(models[members[0]], smoother), own_model, genes=genes,
                 covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name, donors=chosen.donors,
+                draws=chosen.draws,
             )  # fmt: skip
         except Exception as error:
             if len(together) == 1 or isinstance(error, MemoryError):  # it concerns every gene

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from ..contracts.asking import family_of, has_default_backend, is_mapping, needed_smoother, reads_of
+from ..contracts.asking import family_of, has_default_backend, has_method, is_mapping, needed_smoother, reads_of
 from ..contracts.slots import component_for, with_defaults
 from ..lineage.value_checks import COUNT_FAMILIES
 from ..models import GAM
@@ -58,7 +58,9 @@ def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     return with_defaults(model, n_jobs=n_jobs)
 
 
-def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None, sample_key=None) -> tuple[Any, Any]:
+def resolve_pair(
+    smoother: object, model: Any, *, covariates=None, offset=None, sample_key=None, of_draws: bool = False
+) -> tuple[Any, Any]:
     """Return the smoother and the model to fit, after checking that they are compatible.
 
     Parameters
@@ -67,6 +69,8 @@ def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None, 
         As given by the user; `model` is one model, or a mapping of models.
     covariates, offset, sample_key
         Whether the models must take them.
+    of_draws
+        Whether pseudotime comes as draws, the fits to which the models must be able to pool.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def resolve_pair(smoother: object, model: Any, *, covariates=None, offset=None, 
     """
     models = [model_of(entry) for entry in entries(model)]
     for one in models:
-        _check_pair(smoother, one, covariates, offset, sample_key)
+        _check_pair(smoother, one, covariates, offset, sample_key, of_draws)
     if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
     return smoother_of(smoother), model if is_mapping(model) else models[0]
@@ -128,7 +132,7 @@ def smoother_for(model: object, smoother: object) -> object:
     return clone(smoother)
 
 
-def _check_pair(smoother: object, model: object, covariates, offset, sample_key) -> None:
+def _check_pair(smoother: object, model: object, covariates, offset, sample_key, of_draws) -> None:
     name, reads = type(model).__name__, reads_of(model)
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
@@ -144,6 +148,11 @@ def _check_pair(smoother: object, model: object, covariates, offset, sample_key)
         raise ValueError(
             f"{name} cannot take donors as replicates. Use GAM() with sample_key, or leave it out: p-values then take "
             "cells as replicates."
+        )
+    if of_draws and not has_method(model, "pool"):
+        raise ValueError(
+            f"{name} cannot pool fits to draws of pseudotime (a list as time_key). Use GAM(...), or fit one pseudotime, such "
+            "as the mean of the draws."
         )
     needed = needed_smoother(model)
     if needed and smoother is not None and type(smoother).__name__ != needed:

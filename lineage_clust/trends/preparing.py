@@ -32,6 +32,8 @@ class Cells:
         Equal for genes that can be fitted together.
     donors
         `(n_cells,)` of these cells, or `None`.
+    draws
+        `(n_cells, n_draws)` draws of pseudotime, NaN where a cell is not in a draw, or `None`.
     """
 
     x: np.ndarray
@@ -41,6 +43,7 @@ class Cells:
     offset: np.ndarray | None
     key: object
     donors: np.ndarray | None = None
+    draws: np.ndarray | None = None
 
     def expression(self, genes: list[int]):
         """Return `(n_cells, len(genes))` expression."""
@@ -86,7 +89,7 @@ def prepared_cells(
     if filter_cells is None:
         shared = Cells(
             lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, "lineage",
-            lineage.donors,
+            lineage.donors, lineage.draws,
         )  # fmt: skip
         return [shared] * len(lineage.genes), {}
     cells: list[Cells | None] = []
@@ -113,6 +116,7 @@ def prepared_cells(
                 None if lineage.offset is None else lineage.offset[kept],
                 gene,
                 None if lineage.donors is None else lineage.donors[kept],
+                None if lineage.draws is None else lineage.draws[kept],
             )
         )
     return cells, failed

@@ -34,7 +34,7 @@ REFUSED = [
     ({"lineage": np.array(["A", "B"])}, TypeError, "A lineage must be one name; got array"),
     ({"lineage": pd.Index(["A"])}, TypeError, "A lineage must be one name; got Index"),
     ({"time_key": 3}, UnknownNameError, "time_key 3 is neither in"),
-    ({"time_key": ["palantir_pseudotime"]}, TypeError, r"time_key must be one name; got \['palantir_pseudotime'\]"),
+    ({"time_key": ["palantir_pseudotime"]}, ValueError, r"time_key=\['palantir_pseudotime'\] is one pseudotime"),
     ({"time_key": "batch"}, TypeError, r"\['batch'\] must be numeric; its dtype is category.*astype"),
     ({"lineage_key": []}, TypeError, r"lineage_key must be one name; got \[\] of type list"),
     ({"lineage_key": ""}, UnknownNameError, "lineage_key '' is neither in"),

@@ -29,6 +29,7 @@ from .gaussian import FitResult, fit_gaussian
 from .glm import fit_glm
 from .groups import check_can_be_replicates, group_numbers
 from .pirls import Likelihood
+from .pooled import PooledPosterior, pool
 from .tabled_fit import fit_tabled
 
 _BY_GENE = (
@@ -154,6 +155,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     reads = "design"
     takes_sparse_y = True
     reads_blocks = True
+    pool = staticmethod(pool)
 
     def __init__(
         self,
@@ -320,7 +322,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_share("level", level)
         eta, std = self._predictor(X, True)
-        half = norm.ppf(0.5 + level / 2) * std
+        half = self._quantile(X, level) * std
         ends = self._link.mean(eta - half), self._link.mean(eta + half)
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
@@ -428,6 +430,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             std = self.posterior_.std(rows)
         std[:, list(self.failed_)] = np.nan
         return eta, std
+
+    def _quantile(self, X, level: float) -> np.ndarray | float:
+        if not isinstance(self.posterior_, PooledPosterior):
+            return norm.ppf(0.5 + level / 2)
+        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
+        return self.posterior_.quantile(
+            np.column_stack([rows, np.ones(len(rows))]) if self._has_intercept else rows, level
+        )
 
     def _store(self, design, result, single) -> None:
         coefficients = result.coefficients.T

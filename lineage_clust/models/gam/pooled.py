@@ -1,0 +1,169 @@
+"""One fit of several fits to draws of an uncertain pseudotime: Rubin's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from sklearn.base import clone
+
+from ..notes import joined
+from .donors_posterior import DonorPosterior
+from .posterior import GenePosterior, SharedPosterior
+
+Posterior = SharedPosterior | GenePosterior | DonorPosterior
+_GEOMETRIC = ("lambda_", "theta_")
+_MEAN = ("edf_", "scale_", "deviance_explained_", "spread_", "shift_variance_", "curve_variance_")
+_LARGEST_PVALUE = 0.99
+
+
+@dataclass(frozen=True)
+class PooledPosterior:
+    """Posterior of the mean coefficients of fits to draws of pseudotime.
+
+    Attributes
+    ----------
+    within
+        The posterior of each fit.
+    deviations
+        `(n_draws, n_columns, n_genes)` coefficients of each fit less their mean.
+    residual_df
+        Degrees of freedom of a fit, as if pseudotime were known.
+
+    Notes
+    -----
+    With m draws, W the mean of their variances and B the variance between them, the variance is ``T = W + (1 + 1/m) B`` [1]_.
+    Quantiles are those of t, with the degrees of freedom of [2]_.
+
+    References
+    ----------
+    .. [1] Rubin (1987). Multiple Imputation for Nonresponse in Surveys. Wiley, section 3.1.
+    .. [2] Barnard & Rubin (1999). Small-sample degrees of freedom with multiple imputation. Biometrika 86, 948-955.
+    """
+
+    within: list[Posterior]
+    deviations: np.ndarray
+    residual_df: float
+
+    def std(self, Z: np.ndarray) -> np.ndarray:
+        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
+        within, between = self._variances(Z)
+        return np.sqrt(within + between)
+
+    def quantile(self, Z: np.ndarray, level: float) -> np.ndarray:
+        """Return by how many standard errors intervals of `Z @ coefficients` extend to each side, `(n_rows, n_genes)`."""
+        within, between = self._variances(Z)
+        missing = np.divide(between, within + between, out=np.zeros_like(within), where=between > 0)
+        with np.errstate(divide="ignore"):
+            of_draws = (len(self.within) - 1) / missing**2
+            known = self.residual_df
+            of_cells = (known + 1) / (known + 3) * known * (1 - missing)
+            df = 1 / (1 / of_draws + 1 / np.maximum(of_cells, 1e-12))
+        return stats.t.ppf(0.5 + level / 2, np.maximum(df, 1.0))
+
+    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
+        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates.
+
+        An error of pseudotime moves all genes at once, and so does a draw: all genes deviate towards the same fits.
+
+        Parameters
+        ----------
+        generator
+            Source of the random numbers.
+        n_draws
+            Number of draws.
+        unconditional
+            Draw the smoothing parameters too, where their posterior is known.
+        """
+        number = len(self.within)
+        sources = [one.draws(generator, n_draws, unconditional) for one in self.within]
+        factor = np.sqrt((1 + 1 / number) / (number - 1))
+        for _ in range(n_draws):
+            towards = factor * generator.standard_normal(number)
+            yield next(sources[generator.integers(number)]) + np.tensordot(towards, self.deviations, 1)
+
+    def take(self, genes: np.ndarray) -> PooledPosterior:
+        """Return the posterior of some genes."""
+        return PooledPosterior([one.take(genes) for one in self.within], self.deviations[..., genes], self.residual_df)
+
+    def _variances(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        within = np.mean([one.std(Z) ** 2 for one in self.within], axis=0)
+        number = len(self.within)
+        squares = np.zeros_like(within)
+        for deviation in self.deviations:
+            squares += (Z @ deviation) ** 2
+        return within, (1 + 1 / number) * squares / (number - 1)
+
+
+def pool(models: Sequence[Any], n_cells: float) -> Any:
+    """Return one fitted GAM of fits to draws of pseudotime, all on the same basis.
+
+    Parameters
+    ----------
+    models
+        Fitted GAMs, one a draw.
+    n_cells
+        Effective number of cells of a fit.
+
+    Notes
+    -----
+    Coefficients are averaged, and the posterior is :class:`PooledPosterior`. P-values are combined as Cauchy variables [1]_,
+    which the dependence of the draws leaves valid: if a gene does not change, the test along each draw is valid by itself. A
+    Wald test with the variance T is too strict, for T counts what the draws make of the noise of a gene a second time: in
+    simulations it rejected 1 % of the genes without a trend at the level of 5 % where draws scattered by a tenth of the
+    range, none where they scattered by a quarter, and fewer of the others.
+
+    References
+    ----------
+    .. [1] Liu & Xie (2020). Cauchy combination test. JASA 115, 393-402.
+    """
+    coefficients = np.stack(
+        [np.column_stack([np.atleast_2d(one.coef_), np.atleast_1d(one.intercept_)]) for one in models]
+    )
+    mean = coefficients.mean(axis=0)
+    failed: dict[int, str] = {}
+    for number, one in enumerate(models):
+        for gene, reason in one.failed_.items():
+            failed.setdefault(gene, f"{reason} (draw {number} of pseudotime)")
+    first = models[0]
+    made = clone(first)
+    made._single, made._link, made._has_intercept = False, first._link, first._has_intercept
+    made.n_features_in_ = first.n_features_in_
+    made.coef_, made.intercept_ = np.ascontiguousarray(mean[:, :-1]), mean[:, -1].copy()
+    for name in (*_GEOMETRIC, *_MEAN):
+        if hasattr(first, name):
+            values = np.array([getattr(one, name) for one in models])
+            with np.errstate(divide="ignore"):
+                whole = np.exp(np.log(values).mean(axis=0)) if name in _GEOMETRIC else values.mean(axis=0)
+            setattr(made, name, whole)
+    made.converged_ = np.all([one.converged_ for one in models], axis=0)
+    made.n_iter_ = np.sum([one.n_iter_ for one in models], axis=0)
+    made.note_ = [
+        joined(*dict.fromkeys(filter(None, notes))) for notes in zip(*(one.note_ for one in models), strict=True)
+    ]
+    made.failed_ = dict(sorted(failed.items()))
+    tests = np.array([one._tested() for one in models])
+    made._tests = tests[:, 0].mean(axis=0), cauchy_combination(tests[:, 1])
+    columns = slice(None) if first._has_intercept else slice(-1)
+    deviations = np.nan_to_num(coefficients - mean)[:, :, columns].transpose(0, 2, 1)
+    residual_df = max(1.0, n_cells - float(np.nanmean(made.edf_)))
+    made.posterior_ = PooledPosterior([one.posterior_ for one in models], np.ascontiguousarray(deviations), residual_df)
+    return made
+
+
+def cauchy_combination(pvalues: np.ndarray) -> np.ndarray:
+    """Return combined p-values `(n_genes,)` of `(n_draws, n_genes)`; NaN where one is.
+
+    Examples
+    --------
+    >>> cauchy_combination(np.array([[0.03, 1e-20], [0.03, 0.5]])).round(3).tolist()
+    [0.03, 0.0]
+    """
+    clipped = np.clip(pvalues, 1e-300, _LARGEST_PVALUE)
+    with np.errstate(invalid="ignore"):
+        # tan((1/2 - p) pi), which is 1 / (p pi) for tiny p
+        scores = np.where(clipped < 1e-15, 1 / (clipped * np.pi), np.tan((0.5 - clipped) * np.pi)).mean(axis=0)
+        return np.where(scores > 1e15, 1 / (np.maximum(scores, 1.0) * np.pi), 0.5 - np.arctan(scores) / np.pi)
