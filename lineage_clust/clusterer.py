@@ -181,7 +181,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     gene_table_ : DataFrame
         One row per gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak,
         onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note; of draws of pseudotime
-        also attenuation, by which share the range of the mean trend is below that of single draws. `direction` is "up",
+        also attenuation, the share by which the scatter of pseudotime lowers the range of the trend, as estimated from one
+        draw to another. `direction` is "up",
         "down", "transient up", "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max
         are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
         "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its

@@ -27,6 +27,7 @@ from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
 from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
 from .pairing import PASSTHROUGH, adapt
+from .pooling import attenuation, fit_draws
 
 _COLUMNS = {
     "edf": ("edf_", np.nan),
@@ -128,73 +129,29 @@ def fit_group(
         if penalty is None and n_covariates:
             width = design.shape[1] - n_covariates
             penalty = np.zeros((width, width))
-    at_grid = None
+    scatter = None
     try:
         if draws is None:
             fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset, donors=donors)
         else:
             known = {"smoother": smoother, "penalty": penalty, "offset": offset, "donors": donors}
-            model, at_grid = fit_draws(
-                model, smoother, draws, w, Y, covariates, design_rows(smoother, model, grid, n_covariates), known
+            model, scatter = fit_draws(
+                model, lambda times: _append(_basis(smoother, times), covariates), draws, w, Y, known
             )
     except NoTrendError as error:
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
-    values, se = predict_model(model, design_rows(smoother, model, grid, n_covariates), len(genes))
+    rows = design_rows(smoother, model, grid, n_covariates)
+    values, se = predict_model(model, rows, len(genes))
     spread = fitted_value(model, "spread_")
     spread = spread_of(Y, w) if spread is None else spread
     values, se = _levelled(values.T, spread), None if se is None else se.T
     table, failed = _table(model, genes), failures_of(model, len(genes))
-    if at_grid is not None:
-        table["attenuation"] = attenuation(values, at_grid)
+    if scatter is not None:
+        table["attenuation"] = attenuation(np.nan_to_num(values), rows, scatter)
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
     return GroupFit(genes, grid, values, se, table, failed, smoother, model, n_covariates, asked)
-
-
-def fit_draws(model, smoother, draws, w, Y, covariates, rows, known: dict) -> tuple[Any, np.ndarray]:
-    """Fit every draw of pseudotime on the same basis, and return the pooled model and the trends of each.
-
-    Parameters
-    ----------
-    model, smoother
-        The model is cloned, the smoother is fitted.
-    draws, w, Y, covariates
-        As for `fit_group`.
-    rows
-        Design of the grid.
-    known
-        Further arguments of `fit_model`.
-
-    Returns
-    -------
-    model
-        Pooled, see :func:`lineage_clust.models.gam.pooled.pool`.
-    trends : ndarray of shape (n_draws, n_genes, n_points)
-    """
-    models, trends, sizes = [], [], []
-    for times in draws.T:
-        inside = np.isfinite(times)
-        weights = np.where(inside, w, 0.0)
-        design = _append(_basis(smoother, np.where(inside, times, times[inside][0])), covariates)
-        one = clone(model)
-        fit_model(one, design, Y, weights, **known)
-        models.append(one)
-        trends.append(predict_model(one, rows, None)[0].T)
-        sizes.append(weights.sum() ** 2 / np.sum(weights**2))
-    return model.pool(models, float(np.mean(sizes))), np.array(trends)
-
-
-def attenuation(values: np.ndarray, at_draws: np.ndarray) -> np.ndarray:
-    """Return by which share the range of a mean trend is below the mean range of the trends that it is the mean of.
-
-    Examples
-    --------
-    >>> attenuation(np.array([[0.5, 0.5]]), np.array([[[1.0, 0.0]], [[0.0, 1.0]]])).tolist()
-    [1.0]
-    """
-    ranges = np.ptp(at_draws, axis=2).mean(axis=0)
-    return 1 - np.divide(np.ptp(values, axis=1), ranges, out=np.ones(len(values)), where=ranges > 0)
 
 
 def failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(None, None)) -> GroupFit:

@@ -1,0 +1,45 @@
+"""By how much the scatter of pseudotime flattens trends."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from lineage_clust import BSplineSmoother
+from lineage_clust.trends.pooling import attenuation, scatter_of
+
+GRID = np.linspace(0, 1, 200)
+SMOOTHER = BSplineSmoother(domain=(0.0, 1.0)).fit(GRID[:, None])
+
+
+def designs(times):
+    return [(SMOOTHER.transform(np.clip(one, 0, 1)[:, None]), np.ones(len(one))) for one in times]
+
+
+def test_equal_draws_flatten_nothing():
+    times = np.random.default_rng(0).uniform(size=(1, 500)).repeat(3, axis=0)
+    curves = np.array([np.sin(6 * GRID), GRID, np.ones(200)])
+    found = attenuation(curves, SMOOTHER.transform(GRID[:, None]), scatter_of(designs(times)))
+    assert found == pytest.approx([0, 0, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("scatter", [0.02, 0.05])
+def test_waves_are_flattened_as_by_noise(scatter):
+    rng = np.random.default_rng(1)
+    base = rng.uniform(-0.2, 1.2, 30_000)
+    times = base + scatter * rng.normal(size=(4, len(base)))
+    inside = ((times > 0) & (times < 1)).all(axis=0)
+    found = attenuation(
+        np.array([np.cos(4 * np.pi * GRID)]), SMOOTHER.transform(GRID[:, None]), scatter_of(designs(times[:, inside]))
+    )
+    # two draws differ by noise of twice the variance; the wave at the one, given the other, keeps exp(-w^2 s^2)
+    assert found[0] == pytest.approx(1 - np.exp(-((4 * np.pi * scatter) ** 2)), abs=0.05)
+
+
+def test_weights_and_storage():
+    rng = np.random.default_rng(2)
+    first, second = designs(rng.uniform(size=(2, 50)))
+    dense = [(one.toarray() if sparse.issparse(one) else one, w) for one, w in (first, second)]
+    np.testing.assert_allclose(scatter_of([first, second]), scatter_of(dense), atol=1e-8)
+    left_out = [(one, np.where(np.arange(50) < 40, w, 0.0)) for one, w in dense]
+    kept = [(one[:40], w[:40]) for one, w in dense]
+    np.testing.assert_allclose(scatter_of(left_out), scatter_of(kept), atol=1e-8)
