@@ -20,7 +20,7 @@ from .plotting.checking import check_count, check_figure
 from .plotting.theme import ink
 from .results.result import result_of
 from .thinning.halves import thin_counts
-from .thinning.permuting import COUNTS, as_anndata, counts_of, permuted
+from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated
 from .utils.checking import check_flag, check_seed
 from .utils.types import Seed
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _TIME = "dipping_pseudotime"
 _LEAST_DRAWN = 1e-15  # smaller p-values are drawn there
+_NULLS = {"simulation": simulated, "permutation": permuted}
 _LEVELS = (0.05, 0.01, 0.001)
 
 
@@ -39,10 +40,10 @@ class DippingCheck:
 
     Attributes
     ----------
-    pvalues : DataFrame of shape (n_genes, n_permutations)
+    pvalues : DataFrame of shape (n_genes, n_repetitions)
         P-values of the trends; NaN for genes without one. If they are valid, they are uniform.
     n_clusters : list of int
-        Number of clusters that were found in each permutation; there is nothing to be found.
+        Number of clusters that were found in each repetition; there is nothing to be found.
     n_clustered : list of int
         Number of genes in them.
     thinned : bool
@@ -126,15 +127,15 @@ def dipping_check(
     order: Callable[[AnnData], Any] | None = None,
     clusterer: TrendClusterer | None = None,
     thin: bool = False,
-    keep_depth: bool = True,
-    n_permutations: int = 1,
+    null: str = "simulation",
+    n_repetitions: int = 1,
     n_cells: int = 5000,
     random_state: Seed = None,
 ) -> DippingCheck:
-    """Permute the counts of every gene, order the cells anew, and fit: p-values as they are without any trajectory.
+    """Remove every trajectory from the counts, order the cells anew, and fit: p-values as they are if no gene changes.
 
-    Permuted counts have no trajectory, but an ordering still finds one in their noise, and the genes that it was found by
-    change along it. How many do is what a test of the same counts must be compared with.
+    Without a trajectory, an ordering still finds one in the noise, and the genes that it was found by change along it. How many
+    do is what a test of the same counts must be compared with.
 
     Parameters
     ----------
@@ -146,16 +147,19 @@ def dipping_check(
         Genes that order the cells and are tested; `None` = all.
     order : callable, default=None
         `order(adata) -> pseudotime`, `(n_cells,)`, as the cells of `adata` were ordered. It is given an AnnData with
-        permuted counts in the layer "counts" and log1p of the counts per median total in `X`. `None` = the first principal
+        the new counts in the layer "counts" and log1p of the counts per median total in `X`. `None` = the first principal
         component of `X`.
     clusterer : TrendClusterer, default=None
         Settings of the fit; `layer` refers to the AnnData that `order` is given, and lineages are ignored. `None` = the
         default, which fits `X`.
     thin : bool, default=False
-        Order the cells on one half of the permuted counts and fit the other, by :func:`thin_counts`.
-    keep_depth : bool, default=True
-        Permute counts among cells of similar totals, so that depth varies as it does.
-    n_permutations : int, default=1
+        Order the cells on one half of the new counts and fit the other, by :func:`thin_counts`.
+    null : {"simulation", "permutation"}, default="simulation"
+        How trajectories are removed. "simulation": negative binomial counts with the mean of each gene, its dispersion around
+        the mean of the cell, and the depth of each cell. "permutation": the counts of each gene are permuted among the cells.
+        This assumes no distribution, but removes the differences in depth, which a test of log-normalised values can find,
+        and makes noise of the differences between kinds of cells.
+    n_repetitions : int, default=1
         Number of repetitions.
     n_cells : int, default=5000
         At most this many cells are used, chosen at random.
@@ -191,9 +195,10 @@ def dipping_check(
     True
     """
     check_anndata(adata)
-    for name, flag in (("thin", thin), ("keep_depth", keep_depth)):
-        check_flag(name, flag)
-    check_count("n_permutations", n_permutations, 1)
+    check_flag("thin", thin)
+    if not isinstance(null, str) or null not in _NULLS:
+        raise ValueError(f"null must be 'simulation' or 'permutation'; got {null!r}.")
+    check_count("n_repetitions", n_repetitions, 1)
     check_count("n_cells", n_cells, 10)
     check_seed("random_state", random_state)
     if order is not None and not callable(order):
@@ -204,8 +209,8 @@ def dipping_check(
     seed = check_random_state(random_state)
     counts = counts_of(adata, layer, genes, n_cells, seed)
     pvalues, n_clusters, n_clustered = {}, [], []
-    for number in range(n_permutations):
-        whole = as_anndata(permuted(counts, seed, keep_depth), adata, genes)
+    for number in range(n_repetitions):
+        whole = as_anndata(_NULLS[null](counts, seed), adata, genes)
         ordering = fitted_to = whole
         if thin:
             ordering, fitted_to = (

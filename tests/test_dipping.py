@@ -17,7 +17,7 @@ def adata():
 def test_the_same_counts_twice_are_not_valid_and_halves_are(adata):
     model = lc.TrendClusterer(lc.GAM("negative_binomial"), layer="counts")
     same = dipping_check(adata, "counts", clusterer=model, random_state=0)
-    halves = dipping_check(adata, "counts", clusterer=model, thin=True, n_permutations=2, random_state=0)
+    halves = dipping_check(adata, "counts", clusterer=model, thin=True, n_repetitions=2, random_state=0)
     assert same.rejected[0.05] > 0.2
     assert not same.thinned
     assert halves.rejected[0.05] < 0.09
@@ -63,7 +63,8 @@ def test_quantiles_and_picture():
         ({"order": lambda cells: np.full(800, np.nan)}, ValueError, "not finite"),
         ({"clusterer": lc.GAM()}, TypeError, "TrendClusterer or None"),
         ({"layer": None}, ValueError, "Only counts"),
-        ({"n_permutations": 0}, ValueError, "n_permutations"),
+        ({"n_repetitions": 0}, ValueError, "n_repetitions"),
+        ({"null": "none"}, ValueError, "null must be"),
         ({"thin": "no"}, TypeError, "thin must be True or False"),
         ({"genes": ["nothing"]}, lc.UnknownNameError, "nothing"),
     ],

@@ -31,7 +31,7 @@ from .membership import check_members
 from .modalities import how_to_pass
 from .offsets import SIZE_FACTORS, read_offset
 from .pseudotime import find_pseudotime
-from .time_draws import are_draws, find_draws, mean_of, ranges_of, rescaled
+from .time_draws import are_draws, find_draws, mean_of, range_of_draws, ranges_of, rescaled
 from .time_range import find_time_range
 
 __all__ = ["Lineage", "check_anndata", "clip_weights", "encode_covariates", "read_lineage", "resolve_genes"]
@@ -218,9 +218,7 @@ def read_lineage(
         start, end = find_time_range(pseudotime[finite], weights[finite], **options)
         inside = finite & (pseudotime >= start) & (pseudotime <= end)
     else:
-        known = [finite & np.isfinite(times) for times in draws.T]
-        found = [find_time_range(draws[cells, k], weights[cells], **options) for k, cells in enumerate(known)]
-        start, end = (float(bound) for bound in np.median(found, axis=0))
+        start, end = range_of_draws(draws[finite], weights[finite], options)
         draws = np.where((draws >= start) & (draws <= end), draws, np.nan)
         inside = finite & np.isfinite(draws).any(axis=1)
     if not inside.any():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
 from scipy.stats import rankdata
 
+from ..errors import LineageClustWarning
 from ..utils.checking import check_key, shortened
 from .lineage_matrices import lineage_names, matrix_column
 from .pseudotime import find_pseudotime
+from .time_range import find_time_range
 
 _OPPOSED = -0.1  # rank correlation with the mean of the others
 
@@ -125,6 +128,31 @@ def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         scaled = (draws - low) / (high - low)
     return np.where(np.isfinite(scaled), scaled, np.nan)
+
+
+def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the time range of a lineage: the medians of the starts and ends that its draws have by themselves.
+
+    Parameters
+    ----------
+    draws
+        `(n_cells, n_draws)`, rescaled.
+    weights
+        `(n_cells,)`, finite.
+    options
+        Of :func:`lineage_clust.lineage.time_range.find_time_range`. What it warns of is raised if it is so in most draws.
+    """
+    found, remarks = [], []
+    for times in draws.T:
+        known = np.isfinite(times)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found.append(find_time_range(times[known], weights[known], **options))
+        remarks += caught[:1]
+    if len(remarks) > len(found) / 2:
+        warnings.warn(f"In most draws of pseudotime: {remarks[0].message}", LineageClustWarning, stacklevel=4)
+    start, end = np.median(found, axis=0)
+    return float(start), float(end)
 
 
 def mean_of(draws: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def scatter_of(designs: list[tuple[Any, np.ndarray]]) -> np.ndarray:
     ndarray of shape (n_columns, n_columns)
         With B and C the designs of two draws, coefficients of the regression of B on C, from the sums over pairs of draws.
     """
-    total, crossed = 0.0, 0.0
+    total = crossed = np.zeros((designs[0][0].shape[1],) * 2)
     for (one, one_weights), (other, other_weights) in zip(designs, designs[1:] + designs[:1], strict=True):
         weights = np.where((one_weights > 0) & (other_weights > 0), one_weights, 0.0)
         weighted = _scaled(other, weights).T

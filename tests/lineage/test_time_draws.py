@@ -1,5 +1,7 @@
 """Draws of pseudotime: what a list as time_key means, and the common range."""
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -86,6 +88,22 @@ def test_other_cells_are_rescaled_as_the_fitted_ones():
         adata[10:30].copy(), time_key=["draws"], time_range=(0.0, 1.0), draw_ranges={None: whole.draw_ranges}
     )
     np.testing.assert_allclose(some.draws, whole.draws[10:30])
+
+
+def test_a_warning_that_most_draws_deserve_is_given_once():
+    draws = drawn(number=5)
+    draws[-1, :2] = 3.0  # one late cell
+    adata = cells(weight=np.linspace(0.2, 1, N))
+    adata.obsm["draws"] = draws
+    settings = {"time_key": ["draws"], "lineage": "A", "lineage_key": "weight"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_lineage(adata, **settings)
+    draws[-1] = 3.0
+    adata.obsm["draws"] = draws
+    with pytest.warns(UserWarning, match="In most draws of pseudotime: .*outliers") as caught:
+        read_lineage(adata, **settings)
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(

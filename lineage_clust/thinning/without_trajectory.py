@@ -1,0 +1,93 @@
+"""Cells without a trajectory: counts that are simulated, or permuted gene by gene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from scipy import sparse
+
+from ..lineage.expression import columns_of, stored_matrix, with_annotations
+from .dispersion import estimate_dispersion
+from .halves import some_rows
+
+_VALUES_AT_A_TIME = 2**22
+COUNTS = "counts"
+
+
+def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: int, seed: np.random.RandomState):
+    """Return the counts of some genes as CSR: of all cells, or of `n_cells` of them, chosen at random.
+
+    Raises
+    ------
+    ValueError
+        If a value is not a count.
+    """
+    adata = with_annotations(adata)
+    counts = some_rows(stored_matrix(adata, layer, False), seed, n_cells)
+    return counts[:, columns_of(adata, genes, False)]
+
+
+def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
+    """Return negative binomial counts with the mean of each gene, the depth of each cell, and nothing else in common.
+
+    Parameters
+    ----------
+    counts
+        `(n_cells, n_genes)`. Each gene keeps its share of all counts, and its dispersion around the mean of the cell, see
+        :func:`lineage_clust.thinning.dispersion.estimate_dispersion`; each cell keeps its expected total.
+    seed
+        Source of the random numbers.
+    """
+    dispersion = estimate_dispersion(counts, seed)
+    generator = np.random.default_rng(seed.randint(2**31 - 1))
+    totals = np.asarray(counts.sum(axis=1), dtype=float).ravel()
+    means, size = np.asarray(counts.mean(axis=0), dtype=float).ravel(), totals / max(totals.mean(), 1e-300)
+    blocks = []
+    for genes in _some_genes(counts.shape):
+        rate = np.outer(size, means[genes])
+        shape = 1 / np.maximum(dispersion[genes], 1e-6)
+        rate *= generator.gamma(shape, 1 / shape, rate.shape)
+        blocks.append(sparse.csc_matrix(generator.poisson(rate).astype(np.int32)))
+    return sparse.hstack(blocks, format="csr")
+
+
+def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
+    """Return counts of which each gene's are permuted among all cells, which then differ in depth by chance only.
+
+    Parameters
+    ----------
+    counts
+        `(n_cells, n_genes)`.
+    seed
+        Source of the permutations.
+
+    Notes
+    -----
+    Permuting among cells of similar totals would keep their depth, but also what each gene has to do with it: cells of one
+    type are often similar in depth, and the types would stay apart.
+    """
+    generator = np.random.default_rng(seed.randint(2**31 - 1))
+    by_gene = counts.tocsc()
+    blocks = []
+    for genes in _some_genes(counts.shape):
+        blocks.append(sparse.csc_matrix(generator.permuted(by_gene[:, genes].toarray(), axis=0)))
+    return sparse.hstack(blocks, format="csr")
+
+
+def _some_genes(shape: tuple[int, int]) -> Iterator[slice]:
+    step = max(1, _VALUES_AT_A_TIME // max(1, shape[0]))
+    return (slice(start, start + step) for start in range(0, shape[1], step))
+
+
+def as_anndata(counts: Any, like: AnnData, genes: Sequence[str], obs: Any = None) -> AnnData:
+    """Return an AnnData with counts in the layer "counts", and log1p of the counts per median total in `X`."""
+    totals = np.asarray(counts.sum(axis=1), dtype=float).ravel()
+    factor = np.median(totals[totals > 0]) / np.maximum(totals, 1.0) if totals.any() else np.ones(len(totals))
+    logs = sparse.csr_matrix(counts.multiply(factor[:, None]))
+    np.log1p(logs.data, out=logs.data)
+    made = AnnData(logs, obs=obs, var=like.var.loc[list(genes)])
+    made.layers[COUNTS] = counts
+    return made
