@@ -134,8 +134,8 @@ def dipping_check(
 ) -> DippingCheck:
     """Remove every trajectory from the counts, order the cells anew, and fit: p-values as they are if no gene changes.
 
-    Without a trajectory, an ordering still finds one in the noise, and the genes that it was found by change along it. How many
-    do is what a test of the same counts must be compared with.
+    Without a trajectory, an ordering still finds one in the noise, and the genes that it was found by change along it. How
+    many do is what a test of the same counts must be compared with.
 
     Parameters
     ----------

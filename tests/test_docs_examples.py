@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import anndata
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +58,24 @@ def test_pipelines():
     assert list(table.columns) == list(names)
     assert len(labels) == 4
     assert n_clusters > 1
+
+
+@pytest.mark.slow
+def test_double_use():
+    _, ((same, n_clusters), halves, (_, found), shares) = run("double_use.md")
+    assert same > 0.15
+    assert n_clusters > 0  # of genes that do not change
+    assert halves < 0.08
+    assert found > 120  # of 240
+    assert shares["same counts"][0.05] > 2 * shares["halves"][0.05]
+
+
+@pytest.mark.slow
+def test_pseudotime():
+    _, (correlations, table, *_) = run("pseudotime.md")
+    assert correlations.min() > 0.8
+    assert table["attenuation"].between(0, 1).all()
+    plt.close("all")
 
 
 @pytest.mark.slow
