@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from anndata import AnnData
 from scipy import sparse
 from sklearn.utils import check_random_state
 
 from ..errors import UnknownNameError, did_you_mean
 from ..expression.sources import in_dask, is_stored
+from ..io.making import make_anndata
 from ..lineage.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
 from ..utils.checking import as_vector, check_seed, check_share
 from ..utils.types import Seed
 from .dispersion import estimate_dispersion
 from .splitting import Splitter, canonical, check_counts
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 ESTIMATE = "estimate"
 _MOST_CELLS = 5000  # by which dispersions are estimated
@@ -159,11 +162,10 @@ def _anndata(
         parts = list(splitter.parts(matrix))
     made = []
     for share, part in zip((splitter.fraction, 1 - splitter.fraction), parts, strict=True):
-        half = AnnData(part, obs=adata.obs.copy(), var=adata.var.copy())
+        # X is normalised in place by many, the layer is to stay
+        layers = {} if layer in (None, "X") else {layer: part.copy()}
+        half = make_anndata(part, adata.obs, adata.var, layers, {"thin_counts": {"fraction": share}})
         half.var["dispersion"] = dispersion
-        if layer not in (None, "X"):
-            half.layers[layer] = part.copy()  # X is normalised in place by many
-        half.uns["thin_counts"] = {"fraction": share}
         made.append(half)
     return made[0], made[1]
 

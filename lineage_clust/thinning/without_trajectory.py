@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from anndata import AnnData
 from scipy import sparse
 
+from ..io.making import make_anndata
 from ..lineage.expression import columns_of, stored_matrix, with_annotations
 from .dispersion import estimate_dispersion
 from .halves import some_rows
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _VALUES_AT_A_TIME = 2**22
 COUNTS = "counts"
@@ -88,6 +91,4 @@ def as_anndata(counts: Any, like: AnnData, genes: Sequence[str], obs: Any = None
     factor = np.median(totals[totals > 0]) / np.maximum(totals, 1.0) if totals.any() else np.ones(len(totals))
     logs = sparse.csr_matrix(counts.multiply(factor[:, None]))
     np.log1p(logs.data, out=logs.data)
-    made = AnnData(logs, obs=obs, var=like.var.loc[list(genes)])
-    made.layers[COUNTS] = counts
-    return made
+    return make_anndata(logs, obs, like.var.loc[list(genes)], {COUNTS: counts})
