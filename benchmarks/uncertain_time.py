@@ -17,7 +17,7 @@ import pandas as pd
 
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.models.gam.significance import along_modes, smooth_test
-from lineage_clust.trends.pooling import attenuation, scatter_of
+from lineage_clust.trends.pooling import Scatter, attenuation
 
 SHAPES = {
     "flat": lambda t: 0 * t,
@@ -84,7 +84,10 @@ def measure(scatter: float, n_cells: int, n_genes: int, seed: int) -> pd.DataFra
             for target, curve in (("drawn", targets[name]), ("true", shape(GRID))):
                 row[f"{label}, {target}"] = np.mean((ends[0] <= curve[:, None]) & (curve[:, None] <= ends[1]))
         row["attenuation"] = 1 - np.median(np.ptp(trend, axis=0)) / amplitude if amplitude else np.nan
-        row["reported"] = np.median(attenuation(trend.T, basis, scatter_of([design for _, _, design in fits])))
+        flattening = Scatter()
+        for _, _, (design, weights) in fits:
+            flattening.add(design, weights)
+        row["reported"] = np.median(attenuation(trend.T, basis, flattening.coefficients()))
         row["to draws"] = np.median(1 - np.ptp(trend, axis=0) / single)
         pvalues = {
             "pooled": pooled.pvalue_,

@@ -35,41 +35,56 @@ def fit_draws(
     model
         Pooled, see :func:`lineage_clust.models.gam.pooled.pool`.
     scatter : ndarray of shape (n_columns, n_columns)
-        See :func:`scatter_of`.
+        See :class:`Scatter`.
     """
-    models, designs, sizes = [], [], []
+    models, sizes, scatter = [], [], Scatter()
     for times in draws.T:
         inside = np.isfinite(times)
         weights = np.where(inside, w, 0.0)
-        designs.append((design_of(np.where(inside, times, times[inside][0])), weights))
+        design = design_of(np.where(inside, times, times[inside][0]))
         one = clone(model)
-        fit_model(one, designs[-1][0], Y, weights, **known)
+        fit_model(one, design, Y, weights, **known)
         models.append(one)
         sizes.append(weights.sum() ** 2 / np.sum(weights**2))
-    return model.pool(models, float(np.mean(sizes))), scatter_of(designs)
+        scatter.add(design, weights)
+    return model.pool(models, float(np.mean(sizes))), scatter.coefficients()
 
 
-def scatter_of(designs: list[tuple[Any, np.ndarray]]) -> np.ndarray:
-    """Return how coefficients of a curve change if it is read off at one draw of pseudotime and seen along another.
+class Scatter:
+    """How coefficients of a curve change if it is read off at one draw of pseudotime and seen along another.
 
-    Parameters
-    ----------
-    designs
-        Design `(n_cells, n_columns)` and weights `(n_cells,)` of each draw.
-
-    Returns
-    -------
-    ndarray of shape (n_columns, n_columns)
-        With B and C the designs of two draws, coefficients of the regression of B on C, from the sums over pairs of draws.
+    Draws are compared with the one before, and the first with the last, so that two designs are held at a time.
     """
-    total = crossed = np.zeros((designs[0][0].shape[1],) * 2)
-    for (one, one_weights), (other, other_weights) in zip(designs, designs[1:] + designs[:1], strict=True):
-        weights = np.where((one_weights > 0) & (other_weights > 0), one_weights, 0.0)
-        weighted = _scaled(other, weights).T
-        total = total + _dense(weighted @ other)
-        crossed = crossed + _dense(weighted @ one)
-    ridge = 1e-8 * np.trace(total) / len(total)
-    return np.linalg.solve(total + ridge * np.eye(len(total)), crossed)
+
+    def __init__(self) -> None:
+        self._ends: list[tuple[Any, np.ndarray]] = []  # the first draw, and the last so far
+        self._total = self._crossed = np.zeros(())
+
+    def add(self, design: Any, weights: np.ndarray) -> None:
+        """Add a draw.
+
+        Parameters
+        ----------
+        design
+            `(n_cells, n_columns)` array or sparse matrix.
+        weights
+            `(n_cells,)`, 0 where a cell is not in the draw.
+        """
+        if self._ends:
+            self._compare(self._ends[-1], (design, weights))
+        self._ends = [*self._ends[:1], (design, weights)]
+
+    def coefficients(self) -> np.ndarray:
+        """Return the coefficients `(n_columns, n_columns)` of the regression of one draw's design on another's."""
+        self._compare(self._ends[-1], self._ends[0])
+        ridge = 1e-8 * np.trace(self._total) / len(self._total)
+        return np.linalg.solve(self._total + ridge * np.eye(len(self._total)), self._crossed)
+
+    def _compare(self, one: tuple[Any, np.ndarray], other: tuple[Any, np.ndarray]) -> None:
+        weights = np.where((one[1] > 0) & (other[1] > 0), one[1], 0.0)
+        weighted = _scaled(other[0], weights).T
+        self._total = self._total + _dense(weighted @ other[0])
+        self._crossed = self._crossed + _dense(weighted @ one[0])
 
 
 def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarray:
@@ -82,7 +97,7 @@ def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarra
     rows
         `(n_points, n_columns)` design of the grid.
     scatter
-        From :func:`scatter_of`.
+        From :meth:`Scatter.coefficients`.
 
     Notes
     -----

@@ -5,10 +5,17 @@ import pytest
 from scipy import sparse
 
 from lineage_clust import BSplineSmoother
-from lineage_clust.trends.pooling import attenuation, scatter_of
+from lineage_clust.trends.pooling import Scatter, attenuation
 
 GRID = np.linspace(0, 1, 200)
 SMOOTHER = BSplineSmoother(domain=(0.0, 1.0)).fit(GRID[:, None])
+
+
+def scatter_of(designs):
+    scatter = Scatter()
+    for design, weights in designs:
+        scatter.add(design, weights)
+    return scatter.coefficients()
 
 
 def designs(times):
