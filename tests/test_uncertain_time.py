@@ -63,6 +63,13 @@ def test_a_saved_clusterer_reads_other_cells_alike(adata, fitted, tmp_path):
     assert again.models_[fitted.genes_[0]]["lineage_1"].conf_int.shape == (200, 2)
 
 
+def test_the_methods_of_the_report_tell_of_draws(fitted, tmp_path):
+    fitted.report(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "given as 5 draws" in text
+    assert "Rubin DB (1987)" in text
+
+
 def test_a_file_gives_the_same(adata, fitted, tmp_path):
     adata.write_h5ad(tmp_path / "cells.h5ad")
     backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")

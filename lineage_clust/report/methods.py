@@ -16,6 +16,9 @@ _CITED = {
     "221-228.",
     "bh": "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. Journal of the Royal Statistical Society B "
     "57, 289-300.",
+    "rubin": "Rubin DB (1987). Multiple Imputation for Nonresponse in Surveys. Wiley, New York.",
+    "cauchy": "Liu Y, Xie J (2020). Cauchy combination test: a powerful test with analytic p-value calculation under "
+    "arbitrary dependency structures. Journal of the American Statistical Association 115, 393-402.",
     "umap": "McInnes L, Healy J, Melville J (2018). UMAP: uniform manifold approximation and projection for dimension "
     "reduction. arXiv:1802.03426.",
     "leiden": "Traag VA, Waltman L, van Eck NJ (2019). From Louvain to Leiden: guaranteeing well-connected communities. "
@@ -44,13 +47,24 @@ def methods(result: FitResult) -> tuple[str, list[str]]:
         by = " (Wood 2013)" if _name(result.fitter.model) == "GAM" and not donors else ""
         cited += ["pvalue"] if by else []
         sentences.append(
-            f"Each trend was tested against constant expression{by}, and p-values were adjusted for "
-            f"the number of genes (Benjamini & Hochberg 1995); {'donors' if donors else 'cells, not donors,'} are the "
-            f"replicates of the test."
+            f"Each trend was tested against constant expression{by}, and p-values were adjusted for the number of genes "
+            f"(Benjamini & Hochberg 1995); {_replicates(result)} are the replicates of the test."
         )
+    if result.reader.draw_ranges:
+        cited += ["rubin"]
+        n_draws = next(iter(result.reader.draw_ranges.values())).shape[1]
+        sentences.append(
+            f"Pseudotime was given as {n_draws} draws; the fits to all of them were pooled by Rubin's rules (Rubin 1987)"
+            f"{', and their p-values combined as Cauchy variables (Liu & Xie 2020)' if count['tested'] else ''}."
+        )
+        cited += ["cauchy"] if count["tested"] else []
     if result.n_clusters:
         sentences.append(_clustering(result, cited, count))
     return " ".join(sentences), [_CITED[key] for key in dict.fromkeys(cited)]
+
+
+def _replicates(result: FitResult) -> str:
+    return "cells, not donors," if result.reader.sample_key is None else "donors"
 
 
 def _fitting(result: FitResult, cited: list[str]) -> str:
