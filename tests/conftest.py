@@ -29,12 +29,21 @@ settings.register_profile("all", settings.get_profile("quick"), max_examples=40)
 if pd.Index(["text"]).dtype != object and parse_version(version("anndata")) < parse_version("0.12.7"):
     ad.settings.allow_write_nullable_strings = True
 
+SLOW_EXAMPLES = {"lineage_clust.report.page.write_report"}
 FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
 
 
 def pytest_configure(config):
     """Try more examples of each property where slow tests run as well, which `pytest -m ""` asks for."""
     settings.load_profile("quick" if "not slow" in config.option.markexpr else "all")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that `-m` leaves out are left out
+def pytest_collection_modifyitems(items):
+    """Mark examples in docstrings that are slow."""
+    for item in items:
+        if item.name in SLOW_EXAMPLES:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -349,11 +349,18 @@ def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err == expected
 
 
+ERRORS = [RuntimeError("first\nsecond"), ZeroDivisionError(), KeyError("x"), AssertionError(), ImportError("no zarr.")]
+AT_THE_END = "result_files.h5ad_bytes"  # after a whole fit
+
+
 @pytest.mark.parametrize(
-    "error",
-    [RuntimeError("first\nsecond"), ZeroDivisionError(), KeyError("x"), AssertionError(), ImportError("no zarr.")],
+    ("place", "error"),
+    [
+        *(("clusterer.TrendClusterer.fit", error) for error in ERRORS),
+        (AT_THE_END, ERRORS[0]),
+        *(pytest.param(AT_THE_END, error, marks=pytest.mark.slow) for error in ERRORS[1:]),
+    ],
 )
-@pytest.mark.parametrize("place", ["clusterer.TrendClusterer.fit", "result_files.h5ad_bytes"])
 def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_path, capsys, monkeypatch):
     def fail(*_arguments, **_keywords):
         raise error

@@ -52,7 +52,7 @@ def test_a_search_prefers_curves_that_bend_to_straight_lines(search):
     assert scores[~straight].max() > scores[straight].max()
 
 
-def test_the_best_one_does_all_that_ours_do(search, adata, tmp_path):
+def test_the_best_one_does_all_that_ours_do(search, adata):
     best = search.best_estimator_
     assert isinstance(best.smoother_, Ramps)
     assert isinstance(best.model_, SharedRidge)
@@ -64,6 +64,11 @@ def test_the_best_one_does_all_that_ours_do(search, adata, tmp_path):
     np.testing.assert_array_equal(best.predict(adata), best.labels_)
     assert best.transform(adata).shape == (adata.n_obs, best.n_clusters_)
     best.plot_heatmap()
-    best.report(tmp_path / "report.html")
     with pytest.raises(ValueError, match="Leaders has no graph of genes"):
         best.plot_graph()
+
+
+@pytest.mark.slow
+def test_the_best_one_has_a_report(search, tmp_path):
+    search.best_estimator_.report(tmp_path / "report.html")
+    assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -76,6 +76,7 @@ def test_a_cut_name_keeps_its_dollars():
     plt.close(figure)
 
 
+@pytest.mark.slow
 def test_the_files_of_the_command_line_hold_text_where_names_are_formulas(fitted, adata, tmp_path):
     write_together(result_files(fitted, tmp_path, adata))
     (genes,) = tmp_path.glob("genes_*.csv")

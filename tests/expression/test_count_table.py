@@ -48,7 +48,7 @@ def expected_sums(Y, shares):
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, np.asarray])
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u2"])
+@pytest.mark.parametrize("dtype", ["f4", *(pytest.param(one, marks=pytest.mark.slow) for one in ("f8", "i4", "u2"))])
 def test_sums_and_statistics(kind, dtype):
     Y, shares = problem(dtype=np.dtype(dtype))
     table = block_table(kind(Y), None, shares, WANTED)

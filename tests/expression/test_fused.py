@@ -96,7 +96,7 @@ def test_a_design_without_bands(kind):
 def test_a_cell_of_weight_zero_is_as_if_absent(kind):
     Y, kept, _, bands, weights = problem()
     absent = np.arange(len(kept)) % 4 == 0
-    spoilt = Y[kept].astype(float)
+    spoilt = Y[kept]
     spoilt[np.flatnonzero(absent)[0]] = np.nan
     sums = block_sums(sparse.csr_array(spoilt).asformat(kind), None, bands, np.where(absent, 0.0, weights))
     there = ~absent
@@ -117,10 +117,12 @@ def test_genes_are_counted_until_they_have_enough(kind):
 @pytest.mark.parametrize("kind", ["csr", "csc"])
 @pytest.mark.usefixtures("always")
 def test_values_stored_in_parts_stored_zeros_and_indices_in_any_order(kind):
-    parts = sparse.csr_array((np.array([1.0, 2.0, 4.0]), np.array([0, 0, 1]), np.array([0, 2, 3])), shape=(2, 2))
+    parts = sparse.csr_array(
+        (np.array([1, 2, 4], "f4"), np.array([0, 0, 1], "i4"), np.array([0, 2, 3], "i4")), shape=(2, 2)
+    )
     sums = block_sums(parts if kind == "csr" else parts.T.tocsc().T, None, no_design(2), np.ones(2))
     assert sums.squares.tolist() == [9.0, 16.0]
-    zeros = sparse.csr_array((np.array([0.0, 2.0]), np.array([1, 0]), np.array([0, 2, 2])), shape=(2, 2))
+    zeros = sparse.csr_array((np.array([0, 2], "f4"), np.array([1, 0], "i4"), np.array([0, 2, 2], "i4")), shape=(2, 2))
     sums = block_sums(zeros.asformat(kind), None, no_design(2), np.ones(2))
     assert sums.counts.tolist() == [1, 0]
     assert sums.squares.tolist() == [4.0, 0.0]

@@ -21,10 +21,7 @@ def fit(cells, resolution, lineage="Ery", **settings):
     ).fit(cells, lineage=lineage)
 
 
-ODD = ("one cluster", "thirty", "joint", "three genes", "long names")
-
-
-@pytest.fixture(scope="module", params=["some", *(pytest.param(one, marks=pytest.mark.slow) for one in ODD)])
+@pytest.fixture(scope="module", params=["one cluster", "some", "thirty", "joint", "three genes", "long names"])
 def fitted(request, cells):
     if request.param == "joint":
         return fit(cells, 1.0, ["Ery", "Myeloid"]), cells
@@ -61,6 +58,7 @@ def check(figure):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_heatmap_graph_and_genes(fitted):
     tc, cells = fitted
     check(tc.plot_heatmap(adata=cells, covariate_key=["celltype", "palantir_entropy"]).figure)

@@ -278,7 +278,14 @@ def test_names_and_colours_are_the_user_s():
         plot_clusters(scaled, labels, GRID, names={7: "x"})
 
 
-@pytest.mark.parametrize(("n_clusters", "style"), [(1, "default"), (5, "dark_background"), (14, "default")])
+@pytest.mark.parametrize(
+    ("n_clusters", "style"),
+    [
+        (5, "dark_background"),
+        pytest.param(1, "default", marks=pytest.mark.slow),
+        pytest.param(14, "default", marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_readable_at_the_width_of_a_column(overlaps, left_out, n_clusters, style):
     scaled, labels = clusters_of(60, n_clusters)
     said = [Caption(f"2.1.{k}", "steady rise", 1234, 0.5 + k / 40) for k in range(n_clusters)]

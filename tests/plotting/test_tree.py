@@ -60,7 +60,7 @@ def of_kind(ax, gid):
     return [text for text in ax.texts if text.get_gid() == gid]
 
 
-@pytest.mark.parametrize("n_clusters", [1, 2, 3, 7])
+@pytest.mark.parametrize("n_clusters", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 7))])
 def test_every_group_is_named_with_its_genes_and_trend(fitted, n_clusters):
     tc = fitted.cut(n_clusters=n_clusters)
     ax = tc.plot_tree()
@@ -85,7 +85,15 @@ def test_support_stands_at_the_divisions(fitted):
     assert written == expected
 
 
-@pytest.mark.parametrize(("n_leaves", "figsize"), [(2, None), (30, None), (12, (3.5, 4.0)), (6, (3.5, 2.5))])
+@pytest.mark.parametrize(
+    ("n_leaves", "figsize"),
+    [
+        (12, (3.5, 4.0)),
+        pytest.param(2, None, marks=pytest.mark.slow),
+        pytest.param(30, None, marks=pytest.mark.slow),
+        pytest.param(6, (3.5, 2.5), marks=pytest.mark.slow),
+    ],
+)
 def test_letters_fit_and_do_not_overlap(fitted, overlaps, left_out, n_leaves, figsize):
     ax = fitted.plot_tree(n_leaves=n_leaves, figsize=figsize)
     texts = [text for gid in ("leaf", "genes", "size", "cut") for text in of_kind(ax, gid)]

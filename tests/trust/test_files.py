@@ -17,6 +17,7 @@ import pytest
 import lineage_clust as lc
 from lineage_clust import GeneTrend
 from lineage_clust.cli import write_files
+from lineage_clust.report.page import render
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +37,12 @@ WRITERS = {
 
 @pytest.fixture(scope="module")
 def many(make_adata, fit):
-    """A fit whose files are larger than most of the disks of these tests."""
-    return fit(make_adata(n_cells=60, n_genes=40), n_points=30)
+    """A fit whose files are larger than most of the disks of these tests; its report is drawn once, and written often."""
+    made = fit(make_adata(n_cells=60, n_genes=40), n_points=30)
+    page = render(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lineage_clust.report.page.render", lambda *_: page)
+        yield made
 
 
 @pytest.fixture(scope="module")

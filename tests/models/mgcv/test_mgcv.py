@@ -68,6 +68,7 @@ NOT_EXPECTED = {
 
 
 @parametrize_with_checks([FirstColumn()], expected_failed_checks=lambda _: NOT_EXPECTED)
+@pytest.mark.slow
 def test_scikit_learn(r, estimator, check):
     check(estimator)
 
@@ -227,6 +228,7 @@ def test_warnings_of_mgcv_are_notes(r, counts, recwarn, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_pickle_holds_no_r_object(r, counts, tmp_path):
     t, w, _, _, y = counts
     model = MgcvGAM(k=10, family="negative_binomial").fit(t, y, w)
@@ -310,6 +312,7 @@ class TestMissing:
             MgcvGAM().fit(np.arange(9.0), np.arange(9.0))
 
 
+@pytest.mark.slow
 def test_processes_started_after_r_find_their_own_libraries(r):
     """R puts its folders, with those of the system's Python, first on the path on which libraries are sought."""
     code = """
