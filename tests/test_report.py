@@ -73,6 +73,12 @@ def text(tc):
     return render(tc)
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Leave the pictures out of the page but what is written about them: drawing them takes most of the time."""
+    monkeypatch.setattr(page, "embedded", lambda draw, genes: pictures.Image("data:image/png;base64,", 300, 200, {}))
+
+
 def table_of(text):
     """The gene table as it stands in the page."""
     data = json.loads(re.search(r'id="gene-data">(.*?)</script>', text, flags=re.DOTALL)[1])
@@ -139,14 +145,9 @@ def test_cells_are_drawn_if_there_are_any(tc, adata, text):
 
 
 @pytest.mark.slow
-def test_figures_are_closed(tc):
-    render(tc)
-    assert plt.get_fignums() == []
-
-
-@pytest.mark.slow
-def test_the_same_fit_gives_the_same_page(tc, text):
+def test_the_same_fit_gives_the_same_page_and_figures_are_closed(tc, text):
     assert render(tc) == text
+    assert plt.get_fignums() == []
 
 
 @pytest.mark.slow
@@ -256,6 +257,7 @@ def test_names_cannot_break_the_page(adata):
 # ---- what it says
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_the_summary_counts(adata):
     broken = adata.copy()
@@ -270,12 +272,13 @@ def test_the_summary_counts(adata):
     assert rows["Genes in clusters"] == (str(int((tc.labels_ >= 0).sum())), "")
     assert rows["Clusters"] == (str(tc.n_clusters_), "GraphClusterer")
     assert facts.failures(tc) == [(tc.failed_["flat0"], ["flat0"])]
-    page = render(tc, broken)
-    assert "Genes without a trend" in Page(page).headings
-    assert "not donors or animals" in page
+    written = render(tc, broken)
+    assert "Genes without a trend" in Page(written).headings
+    assert "not donors or animals" in written
     assert facts.lead(tc).startswith(f"{int((qvalue < 0.001).sum())} of 39 genes change significantly (q < 0.001); ")
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_several_lineages(adata):
     tc = lc.TrendClusterer(lineage=["A", "B"], random_state=0, n_points=50).fit(adata)
@@ -302,6 +305,7 @@ def test_without_a_cluster_there_is_no_picture(adata):
     assert facts.resolution(tc.clusterer_) == ("none", "nothing was clustered")
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_a_single_cluster_and_no_name(adata):
     bare = adata.copy()
@@ -315,6 +319,7 @@ def test_a_single_cluster_and_no_name(adata):
     assert facts.resolution(tc.clusterer_) == ("none", "KMeans was told n_clusters=1")
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_models_without_a_test_say_so(adata):
     from sklearn.neighbors import KNeighborsRegressor
@@ -327,6 +332,7 @@ def test_models_without_a_test_say_so(adata):
     assert "model: KNeighborsRegressor" in render(tc)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_how_the_resolution_was_chosen(adata, tc):
     value, how = facts.resolution(tc.clusterer_)

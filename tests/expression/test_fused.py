@@ -23,7 +23,7 @@ def always(request, monkeypatch):
     monkeypatch.setattr(fused, "_PART", 100)
     if request.param == "as Python":
         functions = fused.compiled()
-        for name in ("sum_rows", "sum_columns", "add_row", "add_rest", "add_totals", "put", "ascend"):
+        for name in ("sum_rows", "sum_columns", "add_row", "add_rest", "add_totals", "add_value", "put", "ascend"):
             monkeypatch.setattr(functions, name, getattr(functions, name).py_func)
 
 
