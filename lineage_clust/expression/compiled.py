@@ -22,12 +22,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..utils.compiling import compiled
-from ..utils.lanes import N_LANES, choose, line_up, load, spread, store
 
 N_COLUMNS = 4  # columns of the design stored next to the statistics
-N_STATISTICS = N_LANES - N_COLUMNS
-_TIMES_VALUE, _TIMES_SQUARE, _IF_NOT_ZERO = 0.0, 1.0, 2.0
-_KINDS = np.array([[_TIMES_VALUE] * N_COLUMNS + [_TIMES_SQUARE, _IF_NOT_ZERO, _IF_NOT_ZERO, _TIMES_SQUARE]])
+N_STATISTICS = 4
+_N_SUMS = N_COLUMNS + N_STATISTICS
 
 
 def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -41,7 +39,7 @@ def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     >>> factors_of(np.array([[0.25, 0.75]]), np.array([2.0])).tolist()
     [[0.5, 1.5, 0.0, 0.0, 2.0, 2.0, 1.0, 1.0]]
     """
-    factors = line_up(len(weights))
+    factors = np.zeros((len(weights), _N_SUMS))
     first = values[:, :N_COLUMNS]
     np.multiply(first, weights[:, None], out=factors[:, : first.shape[1]])
     factors[:, N_COLUMNS] = factors[:, N_COLUMNS + 1] = weights
@@ -59,7 +57,7 @@ def sum_rows(
     written to the output once.
     """
     n_genes, n_rest = statistics.shape[0], rest.shape[1]
-    sums, rest_sums = line_up(n_genes), np.zeros((n_genes, n_rest))
+    sums, rest_sums = np.zeros((n_genes, _N_SUMS)), np.zeros((n_genes, n_rest))
     start, ascending = 0, True
     for row in rows:
         line, first, last = lines[row], indptr[row], indptr[row + 1]
@@ -89,9 +87,7 @@ def sum_columns(
     """Sum the given columns of CSC expression, one per gene."""
     n_rest = rest.shape[1]
     n_starts = max(n_banded - width, 0) + 1
-    sums, rest_sums = line_up(n_starts), np.zeros((n_starts, n_rest))
-    kinds = load(_KINDS, 0)
-    of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
+    sums, rest_sums = np.zeros((n_starts, _N_SUMS)), np.zeros((n_starts, n_rest))
     ascending = True
     for gene in range(len(columns)):
         first, last = indptr[columns[gene]], indptr[columns[gene] + 1]
@@ -105,9 +101,8 @@ def sum_columns(
                 if of_all:
                     others[gene, 1] += value * value
                 continue
-            start, own = starts[line], load(factors, line)
-            lanes = choose(if_there, spread(1.0 if value != 0.0 else 0.0), spread(value))
-            store(sums, start, load(sums, start) + lanes * choose(of_square, own * spread(value), own))
+            start = starts[line]
+            add_value(value, factors[line], sums[start])
             for own in range(n_rest):
                 rest_sums[start, own] += rest[line, own] * value
         for start in range(n_starts):
@@ -120,14 +115,23 @@ def sum_columns(
 @compiled
 def add_row(data, indices, places, first, last, factors, line, sums):
     """Add the values of a row to the sums of its genes; a separate function, so that its operands stay in registers."""
-    own, kinds = load(factors, line), load(_KINDS, 0)
-    of_square, if_there = kinds == spread(_TIMES_SQUARE), kinds == spread(_IF_NOT_ZERO)
+    own = factors[line]
     for at in range(np.uintp(first), np.uintp(last)):  # unsigned indices need no wraparound check
         gene = indices[at] if places is None else places[np.uintp(indices[at])]
         if places is None or gene >= 0:
-            value = np.float64(data[at])
-            lanes = choose(if_there, spread(1.0 if value != 0.0 else 0.0), spread(value))
-            store(sums, gene, load(sums, gene) + lanes * choose(of_square, own * spread(value), own))
+            add_value(np.float64(data[at]), own, sums[np.uintp(gene)])
+
+
+@compiled
+def add_value(value, factors, sums):
+    """Add a value to the eight sums of its gene; see :func:`factors_of`."""
+    square, is_there = value * value, 1.0 if value != 0.0 else 0.0
+    for own in range(N_COLUMNS):
+        sums[own] += factors[own] * value
+    sums[4] += factors[4] * square
+    sums[5] += factors[5] * is_there
+    sums[6] += factors[6] * is_there
+    sums[7] += factors[7] * square
 
 
 @compiled
