@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
+from scipy.interpolate import CubicSpline
 
 from ..utils.constraints import Constraints, one_of
 from .base import DOMAIN, Smoother, size
@@ -64,22 +65,18 @@ class CubicSplineSmoother(Smoother):
 
     def _design(self, x: np.ndarray, knots: np.ndarray) -> sparse.csr_matrix:
         inside = np.clip(x, knots[0], knots[-1])
-        bands, differences = _natural_system(np.diff(knots))
-        curvature = np.zeros((len(knots), len(knots)))
-        curvature[1:-1] = np.linalg.solve(bands, differences)
-        design = _cardinal_rows(inside, knots, np.eye(len(knots)), curvature)
-        outside = inside != x
+        curves = self._curves(knots)
+        design, outside = curves(inside), inside != x
         if outside.any():
-            gap, ends = np.diff(knots), np.eye(len(knots))
-            first = (ends[1] - ends[0]) / gap[0] - gap[0] * curvature[1] / 6
-            last = (ends[-1] - ends[-2]) / gap[-1] + gap[-1] * curvature[-2] / 6
-            design[outside] += (x - inside)[outside, None] * np.where((x > knots[-1])[outside, None], last, first)
+            design[outside] += (x - inside)[outside, None] * curves(inside[outside], 1)
         return sparse.csr_matrix(design)
 
     def _penalty(self, knots: np.ndarray) -> np.ndarray:
-        bands, differences = _natural_system(np.diff(knots))
-        penalty = differences.T @ np.linalg.solve(bands, differences)
-        return (penalty + penalty.T) / 2
+        return _roughness(self._curves(knots))
+
+    def _curves(self, knots: np.ndarray) -> CubicSpline:
+        """Return the basis: each spline is 1 at its own knot and 0 at the others."""
+        return CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
 
 
 class CyclicSplineSmoother(Smoother):
@@ -135,15 +132,15 @@ class CyclicSplineSmoother(Smoother):
     def _design(self, x: np.ndarray, knots: np.ndarray) -> sparse.csr_matrix:
         period = knots[-1] - knots[0]
         wrapped = np.where((x >= knots[0]) & (x <= knots[-1]), x, knots[0] + np.mod(x - knots[0], period))
-        bands, differences = _cyclic_system(np.diff(knots))
-        curvature = np.linalg.solve(bands, differences)
-        around = np.append(np.arange(self.n_splines), 0)
-        return sparse.csr_matrix(_cardinal_rows(wrapped, knots, np.eye(self.n_splines)[around], curvature[around]))
+        return sparse.csr_matrix(self._curves(knots)(wrapped))
 
     def _penalty(self, knots: np.ndarray) -> np.ndarray:
-        bands, differences = _cyclic_system(np.diff(knots))
-        penalty = differences.T @ np.linalg.solve(bands, differences)
-        return (penalty + penalty.T) / 2
+        return _roughness(self._curves(knots))
+
+    def _curves(self, knots: np.ndarray) -> CubicSpline:
+        """Return the basis: each spline is 1 at its own knot, the first of them at the last as well, and 0 at the others."""
+        around = np.append(np.arange(self.n_splines), 0)
+        return CubicSpline(knots, np.eye(self.n_splines)[around], bc_type="periodic")
 
 
 def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placement: str) -> np.ndarray:
@@ -164,50 +161,9 @@ def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placem
     return np.concatenate([[start], np.minimum(knots, end - steps[::-1])[1:-1], [end]])
 
 
-def _cardinal_rows(x, knots, values: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-    """Return rows that map the coefficients to the spline at `x`.
-
-    Parameters
-    ----------
-    x
-        `(n_cells,)` within the knots.
-    knots
-        `(n_knots,)`.
-    values, curvature
-        `(n_knots, n_splines)`: values and second derivatives of the spline at the knots as functions of the
-        coefficients.
-    """
-    left = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
-    gap = (knots[left + 1] - knots[left])[:, None]
-    after, before = (x - knots[left])[:, None], (knots[left + 1] - x)[:, None]
-    rows = before / gap * values[left] + after / gap * values[left + 1]
-    rows += (before**3 / gap - gap * before) / 6 * curvature[left]
-    return rows + (after**3 / gap - gap * after) / 6 * curvature[left + 1]
-
-
-def _natural_system(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `B` and `D` with `B @ second derivatives = D @ values` at the inner knots."""
-    n_knots = len(gaps) + 1
-    bands = np.diag((gaps[:-1] + gaps[1:]) / 3) + np.diag(gaps[1:-1] / 6, 1) + np.diag(gaps[1:-1] / 6, -1)
-    differences = np.zeros((n_knots - 2, n_knots))
-    inner = np.arange(n_knots - 2)
-    differences[inner, inner] = 1 / gaps[:-1]
-    differences[inner, inner + 1] = -1 / gaps[:-1] - 1 / gaps[1:]
-    differences[inner, inner + 2] = 1 / gaps[1:]
-    return bands, differences
-
-
-def _cyclic_system(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `B` and `D` for a period; the last interval ends at the first knot."""
-    n_splines = len(gaps)
-    bands, differences = np.zeros((n_splines, n_splines)), np.zeros((n_splines, n_splines))
-    for knot in range(n_splines):
-        before, after = gaps[knot - 1], gaps[knot]
-        previous, following = (knot - 1) % n_splines, (knot + 1) % n_splines
-        bands[knot, knot] += (before + after) / 3
-        bands[knot, previous] += before / 6
-        bands[knot, following] += after / 6
-        differences[knot, knot] -= 1 / before + 1 / after
-        differences[knot, previous] += 1 / before
-        differences[knot, following] += 1 / after
-    return bands, differences
+def _roughness(curves: CubicSpline) -> np.ndarray:
+    """Return the integrals of the products of the second derivatives, which are straight lines between knots."""
+    gaps, ends = np.diff(curves.x)[:, None], curves(curves.x, 2)
+    left, right = ends[:-1], ends[1:]
+    penalty = left.T @ (gaps * (2 * left + right)) + right.T @ (gaps * (2 * right + left))
+    return (penalty + penalty.T) / 12

@@ -9,8 +9,8 @@ import numpy as np
 from ..notes import SATURATED, explains_nothing, joined, noted, notes_on
 from .design import Design
 from .gaussian import FitResult
-from .pirls import Likelihood
 from .posterior import GenePosterior
+from .problem import Likelihood
 
 
 @dataclass
