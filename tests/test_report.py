@@ -392,11 +392,12 @@ def test_versions_are_those_in_use():
 
 
 @pytest.mark.slow
-def test_the_report_is_one_file(tc, adata, tmp_path, text):
+def test_the_report_is_one_file(tc, adata, tmp_path, text, request):
     (tmp_path / "report.html").write_text("before")
     assert tc.report(tmp_path / "report.html") is None
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == text
     assert len(list(tmp_path.iterdir())) == 1
+    request.getfixturevalue("quick")
     tc.report(str(tmp_path / "report.html"), adata, title="Of mine")
     assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).texts["h1"] == ["Of mine"]
 
