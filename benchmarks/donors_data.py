@@ -43,6 +43,34 @@ def simulate(
     dispersion 0.3, of cells of unequal depth, and expression is `log1p` of what is normalised to the same depth; flat is
     what is flat before.
     """
+    time, donor, truth, around = _expected(rng, n_donors, n_genes, n_cells, unequal, effect)
+    if not effect.counts:
+        return time, donor, truth + around + _NOISE * rng.standard_normal(truth.shape), truth
+    depth, counts = _counted(rng, truth + around)
+    return time, donor, np.log1p(counts / depth[:, None]), truth
+
+
+def simulate_counts(
+    rng: np.random.Generator, n_donors: int, n_genes: int, n_cells: int, unequal: bool, effect: Effect
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return time, donors, counts, the logarithm of depth `(n_cells,)`, and log expectations of a median donor.
+
+    Otherwise as `simulate`.
+    """
+    time, donor, truth, around = _expected(rng, n_donors, n_genes, n_cells, unequal, effect)
+    depth, counts = _counted(rng, truth + around)
+    return time, donor, counts, np.log(depth), truth
+
+
+def _counted(rng: np.random.Generator, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return depths `(n_cells,)` and negative binomial counts of genes of several levels."""
+    depth = rng.lognormal(0, 0.3, len(logs))
+    mean = depth[:, None] * np.exp(rng.uniform(-1, 2, logs.shape[1]) + logs)
+    return depth, rng.poisson(mean * rng.gamma(1 / 0.3, 0.3, logs.shape))
+
+
+def _expected(rng, n_donors: int, n_genes: int, n_cells: int, unequal: bool, effect: Effect):
+    """Return time, donors, trends `(n_cells, n_genes)` and the donors' deviations from them."""
     share = np.full(n_donors, 1.0 / n_donors)
     if unequal:
         share[:] = 0.5 / (n_donors - 1)
@@ -65,12 +93,7 @@ def simulate(
         if effect.curve:
             curves = effect.curve * spread * _curves(rng, effect.kind, n_genes)
             around[own] += curves[np.round(200 * time[own]).astype(int)]
-    if not effect.counts:
-        return time, donor, truth + around + _NOISE * rng.standard_normal(truth.shape), truth
-    depth = rng.lognormal(0, 0.3, len(time))[:, None]
-    mean = depth * np.exp(rng.uniform(-1, 2, n_genes) + truth + around)
-    counts = rng.poisson(mean * rng.gamma(1 / 0.3, 0.3, truth.shape))
-    return time, donor, np.log1p(counts / depth), truth
+    return time, donor, truth, around
 
 
 def _curves(rng: np.random.Generator, kind: str, n_genes: int) -> np.ndarray:

@@ -60,6 +60,19 @@ def test_a_file_gives_the_same(adata, fitted, tmp_path):
     backed.file.close()
 
 
+def test_counts_have_donors_too(adata):
+    rng = np.random.default_rng(1)
+    adata = adata[:, :24].copy()
+    adata.layers["counts"] = rng.poisson(np.exp(np.clip(adata.X, -1, 3))).astype(float)
+    model = lc.GAM("poisson")
+    fitted = lc.TrendClusterer(model, layer="counts", sample_key="donor", offset=None, random_state=0).fit(adata)
+    alone = lc.TrendClusterer(model, layer="counts", offset=None, random_state=0).fit(adata)
+    differ = np.arange(adata.n_vars) % 2 == 1
+    wider = fitted.trend_se_.mean(axis=1) / alone.trend_se_.mean(axis=1)
+    assert np.median(wider[differ]) > 1.5 * np.median(wider[~differ])
+    assert fitted.gene_table_["pvalue"].notna().all()
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [

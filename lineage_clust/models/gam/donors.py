@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import LineageClustWarning
 from .design import Design, effect_map
-from .donors_curves import DonorSums, donor_sums
+from .donors_curves import DonorSums, TurnedSums, donor_sums
 from .donors_posterior import DonorPosterior, PosteriorPart
 from .donors_prior import DonorPrior, learn, probabilities
 from .donors_tests import contrast_of, tested_at
@@ -106,65 +106,71 @@ def fit_donors(
     )  # fmt: skip
     varying = np.flatnonzero(squares > 0)
     if len(varying) < FEWEST_GENES:
-        warnings.warn(
-            f"How donors differ is learned from all genes that are fitted together, and of {len(varying)} it cannot be "
-            f"learned well: p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit "
-            f"{FEWEST_GENES} genes or more.",
-            LineageClustWarning,
-            stacklevel=5,
-        )
+        warn_of_few(len(varying))
     prior = learn(sums.take(varying))
-    covariances = [sums.covariance(prior.shape, *size) for size in prior.sizes]
-    likelihood = np.zeros((len(covariances), len(squares)))
+    turned = sums.turned(prior.shape)
+    likelihood = np.zeros((len(prior.sizes), len(squares)))
     for first in range(0, len(varying), _CHUNK):
         genes = varying[first : first + _CHUNK]
-        some = sums.take(genes)
-        likelihood[:, genes] = [some.at(matrix).likelihood for matrix in covariances]
+        likelihood[:, genes] = turned.take(genes).likelihoods(prior.sizes)
     posterior = np.zeros_like(likelihood)
     posterior[0] = 1.0
     posterior[:, varying] = probabilities(likelihood[:, varying])[1]
-    return _averaged(design, sums, prior, covariances, posterior, smoothing, unit)
+    return _averaged(design, turned, prior, posterior, smoothing, unit)
+
+
+def warn_of_few(n_genes: int) -> None:
+    """Warn that few genes are fitted together."""
+    warnings.warn(
+        f"How donors differ is learned from all genes that are fitted together, and of {n_genes} it cannot be learned well: "
+        "p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit "
+        f"{FEWEST_GENES} genes or more.",
+        LineageClustWarning,
+        stacklevel=6,
+    )
 
 
 def _averaged(
-    design: Design, sums: DonorSums, prior: DonorPrior, covariances: list[np.ndarray], posterior: np.ndarray, smoothing,
-    unit: float,
+    design: Design, turned: TurnedSums, prior: DonorPrior, posterior: np.ndarray, smoothing, unit: float
 ) -> DonorFit:  # fmt: skip
     """Return the fits averaged over the sizes, which are probable for each gene by `posterior` `(n_sizes, n_genes)`."""
+    sums = turned.sums
     n_genes, n_columns = posterior.shape[1], len(sums.fixed)
-    contrast = contrast_of(_effects(design, sums), sums, design.penalty)
+    contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
     penalty = sums.fixed.T @ design.penalty @ sums.fixed
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
     log_lambda, edf, scale, shift, curve, statistic, pvalue = np.zeros((7, n_genes))
     found, in_level = [], sums.level_share(prior.shape)
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
-    for size, matrix, share, of_trend in zip(prior.sizes, covariances, posterior, kept, strict=True):
+    for size, share, of_trend in zip(prior.sizes, posterior, kept, strict=True):
         genes = np.flatnonzero(share > _IMPOSSIBLE)
         if len(genes) == 0:
             continue
-        of_fit, tail = tested_at(contrast, sums.take(genes).at(matrix))
+        fit = turned.take(genes).with_curves(size[1]).with_shift(size[0])
+        of_fit, tail = tested_at(contrast, fit)
         statistic[genes] += share[genes] * of_fit
         pvalue[genes] += share[genes] * tail
         genes = np.flatnonzero(of_trend)
         if len(genes) == 0:
             continue
-        fit, own = sums.take(genes).at(matrix), of_trend[genes]
-        modes = diagonalise(fit.gram, penalty)
-        loadings = modes.basis.T @ fit.products
+        fit, own = turned.take(genes).with_curves(size[1]).with_shift(size[0]), of_trend[genes]
+        fit_scale, gram, products, squares = fit.scale()[0], fit.gram[0], fit.products[0], fit.squares[0]
+        modes = diagonalise(gram, penalty)
+        loadings = modes.basis.T @ products
         spectrum = Spectrum(sums.fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
-        lambda_, ended = _smoothing(smoothing, spectrum, loadings, fit.squares, sums.n_cells, unit)
+        lambda_, ended = _smoothing(smoothing, spectrum, loadings, squares, sums.n_cells, unit)
         precision = spectrum.gram + spectrum.penalty * lambda_
         estimate = spectrum.basis @ (loadings / precision)
-        free = SmoothingPosterior(spectrum, loadings, fit.squares, round(sums.n_cells))
+        free = SmoothingPosterior(spectrum, loadings, squares, round(sums.n_cells))
         random = free if smoothing == "reml" and spectrum.n_penalized else None
-        found.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit.scale, smoothing=random)))
+        found.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=random)))
         coefficients[:, genes] += own * estimate
         log_lambda[genes] += own * np.log(np.maximum(lambda_, 1e-300))
         edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
         for total, values in (
-            (scale, fit.scale), (shift, (size[0] + in_level * size[1]) * fit.scale),
-            (curve, (1 - in_level) * size[1] * fit.scale),
+            (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
+            (curve, (1 - in_level) * size[1] * fit_scale),
         ):  # fmt: skip
             total[genes] += own * values
         converged[genes] &= ended
@@ -172,7 +178,7 @@ def _averaged(
         PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
         for genes, own, estimate, of_genes in found
     ]
-    constant = sums.squares == 0
+    constant = sums.squares[0] == 0
     statistic[constant], pvalue[constant] = 0.0, 1.0
     return DonorFit(
         coefficients, np.exp(log_lambda) * unit, edf, scale, shift, curve, DonorPosterior(parts, n_columns, n_genes),
@@ -183,7 +189,7 @@ def _averaged(
 def _effects(design: Design, sums: DonorSums) -> np.ndarray:
     """Return the map from coefficients to coordinates of the centred smooth."""
     back = np.linalg.pinv(sums.fixed)
-    return effect_map(back.T @ sums.gram @ back, *design.centring)
+    return effect_map(back.T @ sums.gram[0] @ back, *design.centring)
 
 
 def _smoothing(smoothing, spectrum: Spectrum, loadings, squares, n_cells: float, unit: float):

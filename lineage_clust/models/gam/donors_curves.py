@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from types import ModuleType
 
 import numpy as np
-from scipy import linalg
 
+from ...utils.compiling import can_compile
 from .design import Design
 from .spectral import Spectrum, diagonalise
 
-_DETERMINED = 1e-6  # share of a mode that the cells, and not the penalty, determine
+DETERMINED = 1e-6  # share of a mode that the cells, and not the penalty, determine
 N_MODES = 10  # of the donors' curves
 
 
@@ -18,28 +20,39 @@ N_MODES = 10  # of the donors' curves
 class DonorSums:
     """What the cells say of a population curve and of the donors' deviations from it.
 
+    Arrays begin with an axis of `n_matrices`: 1 if all genes share their matrices, as in a Gaussian family, or the number of
+    genes if each has matrices of its own, as where weights follow from means. They end, but for the matrices, with an axis
+    of the genes that share one: all of them, or 1.
+
     Attributes
     ----------
     fixed
-        `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those that the cells determine first.
+        `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those that the cells determine first; orthonormal
+        over the cells if all have the same weight, and the penalty is diagonal in them.
     random
         `U`, `(n_columns, n_random)`: the constant, and the smoothest modes of the smooth, of mean square 1.
     gram
-        `T'Z'WZT`, `(n_fixed, n_fixed)`.
+        `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
     cross
-        `U'Z_d'WZ_dT`, `(n_donors, n_random, n_fixed)`.
+        `U'Z_d'WZ_dT`, `(n_matrices, n_donors, n_random, n_fixed)`.
     own
-        `U'Z_d'WZ_dU`, `(n_donors, n_random, n_random)`.
+        `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
     products
-        `T'Z'Wy`, `(n_fixed, n_genes)`.
+        `T'Z'Wy`, `(n_matrices, n_fixed, n)`.
     donor_products
-        `U'Z_d'Wy`, `(n_donors, n_random, n_genes)`.
+        `U'Z_d'Wy`, `(n_matrices, n_donors, n_random, n)`.
     squares
-        `y'Wy`, `(n_genes,)`.
+        `y'Wy`, `(n_matrices, n)`.
     n_cells
         Effective number of cells: the weights are scaled to add up to it.
     n_determined
-        How many columns of `T` the cells determine; they are orthonormal over the cells.
+        How many columns of `T` the cells determine.
+    means
+        `(n_random - 1,)` means of the modes over the cells.
+    each
+        Whether each gene has matrices of its own.
+    known_scale
+        Whether the variance of an observation is 1, as weights say it, or is estimated.
     """
 
     fixed: np.ndarray
@@ -52,11 +65,19 @@ class DonorSums:
     squares: np.ndarray
     n_cells: float
     n_determined: int
+    means: np.ndarray
+    each: bool = False
+    known_scale: bool = False
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return self.squares.size
 
     @property
     def n_donors(self) -> int:
         """Number of donors."""
-        return len(self.own)
+        return self.own.shape[1]
 
     @property
     def n_modes(self) -> int:
@@ -65,17 +86,34 @@ class DonorSums:
 
     def take(self, genes: np.ndarray) -> DonorSums:
         """Return the sums of some genes."""
-        return DonorSums(
-            self.fixed, self.random, self.gram, self.cross, self.own, self.products[:, genes],
-            self.donor_products[..., genes], self.squares[genes], self.n_cells, self.n_determined,
-        )  # fmt: skip
+        names = ["products", "donor_products", "squares"]
+        if self.each:
+            names += ["gram", "cross", "own"]
+        return replace(
+            self,
+            **{name: getattr(self, name)[genes] if self.each else getattr(self, name)[..., genes] for name in names},
+        )
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the scale."""
+        return max(self.n_cells - self.n_determined, 1.0)
+
+    @property
+    def ridge(self) -> np.ndarray:
+        """What is added to the diagonals of matrices of single genes, which may say next to nothing, `(n_genes,)`."""
+        return 1e-9 * np.einsum("bii->b", self.gram) / self.gram.shape[1] + 1e-300
+
+    def floored(self, left: np.ndarray) -> np.ndarray:
+        """Return sums of squares `(..., n)` that are not negative, where the scale is estimated from them."""
+        if self.known_scale:
+            return left
+        squares = self.squares[:, 0] if self.each else self.squares
+        return np.maximum(left, np.maximum(1e-14 * squares, np.finfo(float).tiny))
 
     def level_share(self, shape: np.ndarray) -> float:
         """Return the share of the variance of the donors' curves that lies in their means over all cells."""
-        if not np.any(self.random[:, 0]):
-            return 0.0
-        means = self.own.sum(axis=0)[0, 1:] / self.n_cells
-        return float(means @ shape @ means)
+        return float(self.means @ shape @ self.means) if np.any(self.random[:, 0]) else 0.0
 
     def covariance(self, shape: np.ndarray, shift: float, curve: float) -> np.ndarray:
         """Return the covariance `R` of a donor's coefficients on `U`, in units of the variance of an observation.
@@ -92,61 +130,219 @@ class DonorSums:
         matrix[1:, 1:] = curve * shape
         return matrix
 
-    def at(self, covariance: np.ndarray) -> AtCovariance:
-        """Return the generalised least squares fit of all genes, given the covariance of the donors' coefficients."""
-        ones = np.eye(len(covariance))
-        inner = ones + self.own @ covariance
-        whitened = np.linalg.inv(inner)
-        middle = covariance @ whitened
-        middle = 0.5 * (middle + np.swapaxes(middle, 1, 2))
-        weighted = middle @ self.donor_products
-        gram = self.gram - (np.swapaxes(self.cross, 1, 2) @ middle @ self.cross).sum(axis=0)
-        products = self.products - np.tensordot(self.cross, weighted, axes=([0, 1], [0, 1]))
-        squares = self.squares - np.einsum("drg,drg->g", self.donor_products, weighted)
-        gram = 0.5 * (gram + gram.T)
-        free = slice(self.n_determined)
-        factor = linalg.cho_factor(gram[free, free])
-        coefficients = linalg.cho_solve(factor, products[free])
-        floor = np.maximum(1e-14 * self.squares, np.finfo(float).tiny)
-        left = np.maximum(squares - np.einsum("pg,pg->g", products[free], coefficients), floor)
-        log_determinant = np.linalg.slogdet(inner)[1].sum() + 2 * np.log(np.diag(factor[0])).sum()
-        df = max(self.n_cells - self.n_determined, 1.0)
-        likelihood = -0.5 * (df * np.log(left) + log_determinant)
-        return AtCovariance(gram, products, squares, coefficients, left / df, likelihood, whitened)
+    def turned(self, shape: np.ndarray) -> TurnedSums:
+        """Return the sums in coordinates in which the donors' curves have independent parts."""
+        values, vectors = np.linalg.eigh(shape)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        sizes, turn = np.linalg.eigh(root.T @ self.own[..., 1:, 1:] @ root)
+        back = np.swapaxes(root @ turn, -1, -2)
+        return TurnedSums(
+            self, np.maximum(sizes, 0.0), back @ self.cross[..., 1:, :], back @ self.donor_products[..., 1:, :],
+            (back @ self.own[..., 1:, :1])[..., 0],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TurnedSums:
+    """Sums in coordinates in which the modes of a donor's curve are independent, before and after its cells are seen.
+
+    Attributes
+    ----------
+    sums
+        What they were made of.
+    sizes
+        `(n_matrices, n_donors, n_modes)`: what the cells say of each part of a donor's curve.
+    cross, products, level
+        Parts of the curves with the columns of `T`, with the genes and with the constant, `(n_matrices, n_donors, n_modes,
+        ...)`.
+    """
+
+    sums: DonorSums
+    sizes: np.ndarray
+    cross: np.ndarray
+    products: np.ndarray
+    level: np.ndarray
+
+    def take(self, genes: np.ndarray) -> TurnedSums:
+        """Return those of some genes."""
+        if not self.sums.each:
+            return replace(self, sums=self.sums.take(genes), products=self.products[..., genes])
+        parts = {name: getattr(self, name)[genes] for name in ("sizes", "cross", "products", "level")}
+        return replace(self, sums=self.sums.take(genes), **parts)
+
+    def with_curves(self, curve: float) -> WithCurves:
+        """Return sums from which the donors' curves are gone, given their variance."""
+        sums = self.sums
+        share = curve / (1 + curve * self.sizes)
+        n_matrices, n_donors, n_modes = share.shape
+        by_level = (share * self.level)[:, :, None, :]
+        shrunk = share[..., None] * self.cross
+        flat = shrunk.reshape(n_matrices, n_donors * n_modes, -1)
+        turned = np.swapaxes(flat, 1, 2)
+        parts = self.products.reshape(n_matrices, n_donors * n_modes, -1)
+        return WithCurves(
+            sums,
+            sums.gram - turned @ self.cross.reshape(flat.shape),
+            sums.products - turned @ parts,
+            sums.squares - np.einsum("bk,bkc->bc", share.reshape(n_matrices, -1), parts**2),
+            sums.own[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
+            sums.cross[..., 0, :] - (by_level @ self.cross)[:, :, 0],
+            sums.donor_products[..., 0, :] - (by_level @ self.products)[:, :, 0],
+            np.log1p(curve * self.sizes).sum(axis=(1, 2)),
+        )
+
+    def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the restricted likelihood `(n_sizes, n_genes)` for sizes `(n_sizes, 2)`."""
+        functions = compiled() if self.sums.each else None
+        if functions is not None:
+            return self._compiled_likelihoods(sizes, functions)
+        found = np.empty((len(sizes), self.sums.n_genes))
+        for curve in np.unique(sizes[:, 1]):
+            inner = self.with_curves(curve)
+            for place in np.flatnonzero(sizes[:, 1] == curve):
+                found[place] = inner.with_shift(sizes[place, 0]).likelihood()
+        return found
+
+    def _compiled_likelihoods(self, sizes: np.ndarray, functions: ModuleType) -> np.ndarray:
+        sums, free = self.sums, slice(self.sums.n_determined)
+        gram = np.zeros((sums.n_genes, *(sums.n_determined + 1,) * 2))
+        gram[:, :-1, :-1], gram[:, -1, :-1] = sums.gram[:, free, free], sums.products[:, free, 0]
+        gram[:, -1, -1] = sums.squares[:, 0]
+        with_response = (
+            np.concatenate([columns[..., free], response], axis=-1)
+            for columns, response in (
+                (self.cross, self.products), (sums.cross[..., 0, :], sums.donor_products[..., 0, :])
+            )
+        )  # fmt: skip
+        parts, cross = with_response
+        (curves, at_curve), (shifts, at_shift) = (np.unique(sizes[:, part], return_inverse=True) for part in (1, 0))
+        found = np.empty((2, len(curves), len(shifts), sums.n_genes))
+        own = np.ascontiguousarray(sums.own[..., 0, 0])
+        functions.fit_sizes(gram, parts, self.sizes, self.level, own, cross, curves, shifts, sums.ridge, *found)
+        logs, left = found[:, at_curve, at_shift]
+        return -0.5 * ((left if sums.known_scale else sums.df * np.log(sums.floored(left))) + logs)
+
+
+@dataclass(frozen=True)
+class WithCurves:
+    """Sums from which the donors' curves are gone; of `V`, their covariance is a part.
+
+    Attributes
+    ----------
+    sums
+        What they were made of.
+    gram, products, squares
+        `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
+    level, cross, level_products
+        `1'V^-1 1`, `1'V^-1 X` and `1'V^-1 y` of each donor.
+    log_determinant
+        `(n_matrices,)` of `V`.
+    """
+
+    sums: DonorSums
+    gram: np.ndarray
+    products: np.ndarray
+    squares: np.ndarray
+    level: np.ndarray
+    cross: np.ndarray
+    level_products: np.ndarray
+    log_determinant: np.ndarray
+
+    def take(self, genes: np.ndarray) -> WithCurves:
+        """Return those of some genes, which have matrices of their own."""
+        parts = {field.name: getattr(self, field.name)[genes] for field in fields(self) if field.name != "sums"}
+        return replace(self, sums=self.sums.take(genes), **parts)
+
+    def with_shift(self, shift: float) -> AtCovariance:
+        """Return generalised least squares given the variance of the donors' levels as well."""
+        inside = 1 + shift * self.level
+        share = shift / inside
+        turned = np.swapaxes(share[..., None] * self.cross, 1, 2)
+        return AtCovariance(
+            self.sums,
+            self.gram - turned @ self.cross,
+            self.products - turned @ self.level_products,
+            self.squares - np.einsum("bd,bdc->bc", share, self.level_products**2),
+            self.log_determinant + np.log(inside).sum(axis=1),
+        )
 
 
 @dataclass(frozen=True)
 class AtCovariance:
-    """Generalised least squares given the covariance of the donors' coefficients; see `DonorSums.at`.
+    """Generalised least squares given the covariance of the donors' coefficients.
 
     Attributes
     ----------
+    sums
+        What it was made of.
     gram, products, squares
         `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
-    coefficients
-        On the determined columns of `T`, without a penalty, `(n_determined, n_genes)`.
-    scale
-        Variance of an observation, `(n_genes,)`.
-    likelihood
-        Logarithm of the restricted likelihood, profiled over the scale, `(n_genes,)`.
-    whitened
-        `(I + U'Z_d'WZ_dU R)^-1` of each donor.
+    log_determinant
+        `(n_matrices,)` of `V`.
     """
 
+    sums: DonorSums
     gram: np.ndarray
     products: np.ndarray
     squares: np.ndarray
-    coefficients: np.ndarray
-    scale: np.ndarray
-    likelihood: np.ndarray
-    whitened: np.ndarray
+    log_determinant: np.ndarray
+
+    def take(self, genes: np.ndarray) -> AtCovariance:
+        """Return those of some genes, which have matrices of their own."""
+        parts = {field.name: getattr(self, field.name)[genes] for field in fields(self) if field.name != "sums"}
+        return replace(self, sums=self.sums.take(genes), **parts)
+
+    @property
+    def determined(self) -> np.ndarray:
+        """The part of `gram` for columns that the cells determine; what they say next to nothing of has a ridge."""
+        n = self.sums.n_determined
+        gram = self.gram[:, :n, :n]
+        if not self.sums.each:
+            return 0.5 * (gram + np.swapaxes(gram, 1, 2))
+        return gram + self.sums.ridge[:, None, None] * np.eye(n)
+
+    def likelihood(self) -> np.ndarray:
+        """Return the logarithm of the restricted likelihood, profiled over the scale if it is not known, `(n_genes,)`."""
+        lower = np.linalg.cholesky(self.determined)
+        scores = np.linalg.inv(lower) @ self.products[:, : self.sums.n_determined]
+        left = self._left(np.sum(scores**2, axis=1))
+        logs = self.log_determinant + 2 * np.log(np.einsum("bii->bi", lower)).sum(axis=1)
+        fit = left if self.sums.known_scale else self.sums.df * np.log(left)
+        return -0.5 * (fit + logs[:, None]).ravel()
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """Those on the determined columns of `T`, without a penalty, `(n_matrices, n_determined, n)`."""
+        return np.linalg.solve(self.determined, self.products[:, : self.sums.n_determined])
+
+    def scale(self, coefficients: np.ndarray | None = None) -> np.ndarray:
+        """Return the variance of an observation `(n_matrices, n)`; coefficients save time if they are at hand."""
+        if self.sums.known_scale:
+            return np.ones(self.squares.shape)
+        coefficients = self.coefficients if coefficients is None else coefficients
+        fitted = np.sum(self.products[:, : self.sums.n_determined] * coefficients, axis=1)
+        return self._left(fitted) / self.sums.df
+
+    def _left(self, fitted: np.ndarray) -> np.ndarray:
+        left = self.squares - fitted
+        return self.sums.floored(left[:, 0])[:, None] if self.sums.each else self.sums.floored(left)
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled functions, or `None` without numba."""
+    if not can_compile():
+        return None
+    from . import compiled_donors
+
+    return compiled_donors
 
 
 def donor_sums(
     design: Design, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
     spectrum: Spectrum, n_cells: float,
 ) -> DonorSums:  # fmt: skip
-    """Return the DonorSums of sums over the columns of a design.
+    """Return the DonorSums of sums over the columns of a design, which all genes share.
 
     Parameters
     ----------
@@ -165,15 +361,20 @@ def donor_sums(
         Effective number of cells.
     """
     gram = grams.sum(axis=0)
-    shares = spectrum.gram[:, 0]
-    n_determined = int(np.sum(shares > _DETERMINED))
-    fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, _DETERMINED))
-    random = _random_columns(design, gram, n_cells)
+    fixed, random, n_determined = bases(design, gram, spectrum, n_cells)
+    own = random.T @ grams @ random
     return DonorSums(
-        fixed, random, fixed.T @ gram @ fixed,
-        random.T @ grams @ fixed, random.T @ grams @ random,
-        fixed.T @ products, np.einsum("cr,dcg->drg", random, donor_products, optimize=True), squares, n_cells, n_determined,
+        fixed, random, (fixed.T @ gram @ fixed)[None], (random.T @ grams @ fixed)[None], own[None],
+        (fixed.T @ products)[None], np.einsum("cr,dcg->drg", random, donor_products, optimize=True)[None], squares[None],
+        n_cells, n_determined, own.sum(axis=0)[0, 1:] / n_cells,
     )  # fmt: skip
+
+
+def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return `T`, `U` and how many columns of `T` the cells determine, see :class:`DonorSums`."""
+    shares = spectrum.gram[:, 0]
+    fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
+    return fixed, _random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
 
 
 def _random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
@@ -184,7 +385,7 @@ def _random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndar
     n_smooth = design.n_smooth
     own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
     order = np.argsort(own.penalty[:, 0] / np.maximum(own.gram[:, 0], 1e-12), kind="stable")
-    chosen = order[own.gram[order, 0] > _DETERMINED][:N_MODES]
+    chosen = order[own.gram[order, 0] > DETERMINED][:N_MODES]
     columns = np.zeros((len(gram), 1 + len(chosen)))
     if design.constant is not None:
         columns[:, 0] = design.constant

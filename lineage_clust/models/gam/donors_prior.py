@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .donors_curves import DonorSums
+from .donors_curves import AtCovariance, DonorSums
 
 _N_LEARNING = 400  # genes that the shape of the donors' curves is learned from
 _N_STEPS, _N_SETTLING = 12, 3
 _STRETCH = 1.5  # of the steps: the fixed point's own go too short a way, and twice that need not converge
 _N_COARSE, _N_FINE = 6, 9  # sizes of shifts, and of curves, beside none
 _LARGEST = 30.0  # times the variance of an observation
+_LARGEST_LOG = 10.0  # where that is known, and sizes are variances on the scale of the link
+_NOTABLE = 0.02  # probability of a size for a gene
 _SELDOM = 1e-3
 _UNIFORM_GENES = 10.0  # what a uniform distribution of sizes weighs against the one that genes show
 _PRIOR_GENES = 10.0  # what the usual shape weighs against the one that genes show
@@ -33,6 +35,11 @@ class DonorPrior:
     shape: np.ndarray
     sizes: np.ndarray
 
+    def every_second(self) -> np.ndarray:
+        """Return the sizes of a grid with half as many shifts and curves, none of both included."""
+        axes = [np.unique(self.sizes[:, part])[2::2] for part in (0, 1)]
+        return grid(*axes)
+
 
 def learn(sums: DonorSums) -> DonorPrior:
     """Return the shape of the donors' curves, and the sizes that occur.
@@ -46,12 +53,11 @@ def learn(sums: DonorSums) -> DonorPrior:
     MacKay (1992). Bayesian interpolation. Neural Computation 4, 415-447.
     Harville (1977). Maximum likelihood approaches to variance component estimation. JASA 72, 320-338.
     """
-    usual = usual_shape(sums)
-    n_genes = len(sums.squares)
-    chosen = np.unique(np.linspace(0, n_genes - 1, min(n_genes, _N_LEARNING)).round().astype(int))
+    usual = usual_shape(sums.n_modes)
+    chosen = np.unique(np.linspace(0, sums.n_genes - 1, min(sums.n_genes, _N_LEARNING)).round().astype(int))
     some = sums.take(chosen)
-    floor = 0.3 * sums.n_donors / sums.n_cells
-    shape, coarse = usual, grid(np.geomspace(floor, _LARGEST, _N_COARSE), np.geomspace(floor, _LARGEST, _N_COARSE))
+    axis = coarse_axis(sums)
+    shape, coarse = usual, grid(axis, axis)
     n_informative = 0.0
     sizes = coarse
     for step in range(_N_STEPS):
@@ -60,14 +66,22 @@ def learn(sums: DonorSums) -> DonorPrior:
             sizes = sizes[share > _SELDOM]  # the others cost time only
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
-    share, _ = probabilities(np.stack([some.at(some.covariance(shape, *size)).likelihood for size in coarse]))
+    share, _ = probabilities(some.turned(shape).likelihoods(coarse))
     axes = [_occurring(coarse[:, part], share) for part in (0, 1)]
     return DonorPrior(shape, grid(*axes))
 
 
-def usual_shape(sums: DonorSums) -> np.ndarray:
+def coarse_axis(sums: DonorSums) -> np.ndarray:
+    """Return sizes from what can hardly be seen to more than what occurs, `(n_sizes,)`."""
+    if not sums.known_scale:
+        return np.geomspace(0.3 * sums.n_donors / sums.n_cells, _LARGEST, _N_COARSE)
+    told = sums.own[:, :, 0, 0] if np.any(sums.random[:, 0]) else np.einsum("bdii->bd", sums.own) / sums.n_modes
+    return np.geomspace(np.clip(0.3 / max(np.median(told), 1e-300), 1e-3, 0.03), _LARGEST_LOG, _N_COARSE)
+
+
+def usual_shape(n_modes: int) -> np.ndarray:
     """Return a shape of smooth curves, of a few modes, for where genes are too few to show another."""
-    falling = 1.0 / (1.0 + (np.arange(1, sums.n_modes + 1) / 3.0) ** 4)
+    falling = 1.0 / (1.0 + (np.arange(1, n_modes + 1) / 3.0) ** 4)
     return np.diag(falling / falling.sum())
 
 
@@ -109,26 +123,20 @@ def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray
 
 def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Return a shape that is more likely, how many donors of genes inform of it, and how often each size occurs."""
-    found = [sums.at(sums.covariance(shape, *size)) for size in sizes]
-    prior, posterior = probabilities(np.stack([fit.likelihood for fit in found]))
+    prior, posterior = probabilities(sums.turned(shape).likelihoods(sizes))
     seen, expected = np.zeros_like(shape), np.zeros_like(shape)
-    informative, free = 0.0, slice(sums.n_determined)
-    cross = sums.cross[..., free]
-    for (_, curve), fit, share in zip(sizes, found, posterior, strict=True):
-        if curve == 0:
+    informative = 0.0
+    for (shift, curve), share in zip(sizes, posterior, strict=True):
+        genes = np.flatnonzero(share > _NOTABLE)
+        if curve == 0 or len(genes) == 0:
             continue
-        genes = np.flatnonzero(share > 0.02)
-        if len(genes) == 0:
-            continue
-        residual = sums.donor_products[..., genes] - cross @ fit.coefficients[:, genes]
-        scores = (fit.whitened @ residual)[:, 1:] * np.sqrt(share[genes] * curve / fit.scale[genes])
-        seen += (scores @ np.swapaxes(scores, 1, 2)).sum(axis=0)
-        across = fit.whitened @ cross
-        own = fit.whitened @ sums.own - across @ np.linalg.solve(fit.gram[free, free], np.swapaxes(across, 1, 2))
-        per_gene = curve * own[:, 1:, 1:].sum(axis=0)
-        expected += share[genes].sum() * per_gene
+        some, weights = sums.take(genes), share[genes] * curve
+        scores, information = curve_scores(some, some.covariance(shape, shift, curve))
+        own = weights if sums.each else np.array([weights.sum()])
+        seen += np.einsum("bdic,bdjc->ij", scores * weights.reshape(scores.shape[0], 1, 1, -1), scores, optimize=True)
+        expected += np.einsum("b,bij->ij", own, information)
         # of the curves' information, what the cells do not blur
-        informative += share[genes].sum() * float(np.sum(per_gene * shape))
+        informative += float(np.sum(own * np.einsum("bij,ij->b", information, shape)))
     if informative == 0:
         return shape, 0.0, prior
     expected += 1e-9 * np.trace(expected) / len(expected) * np.eye(len(expected))
@@ -142,6 +150,43 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
     new = inverse.T @ (root @ stretched @ root) @ inverse
     new = 0.5 * (new + new.T)
     return new / np.trace(new), informative, prior
+
+
+def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of the donors' curves and their covariance under the model.
+
+    Parameters
+    ----------
+    sums
+        Of some genes.
+    covariance
+        `R` of a donor's coefficients.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_matrices, n_donors, n_modes, n)
+        ``U'Z_d'V_d^-1 (y - X beta)``, less the constant, in units of the standard deviation of an observation.
+    information : ndarray of shape (n_matrices, n_modes, n_modes)
+        Sum of their covariances over the donors.
+    """
+    free = slice(sums.n_determined)
+    cross = sums.cross[..., free]
+    whitened = np.linalg.inv(np.eye(len(covariance)) + sums.own @ covariance)
+    middle = covariance @ whitened
+    middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
+    turned = np.swapaxes(cross, -1, -2) @ middle
+    products = sums.products[:, free] - (turned @ sums.donor_products).sum(axis=1)
+    gram = sums.gram[:, free, free] - (turned @ cross).sum(axis=1)
+    squares = sums.squares - np.sum(sums.donor_products * (middle @ sums.donor_products), axis=(1, 2))
+    fit = AtCovariance(sums, gram, products, squares, np.zeros(len(gram)))
+    coefficients = fit.coefficients
+    scores = whitened @ (sums.donor_products - cross @ coefficients[:, None])
+    across = whitened @ cross
+    information = (whitened @ sums.own).sum(axis=1)
+    inverse = np.linalg.inv(fit.determined)
+    information = information - (across @ inverse[:, None] @ np.swapaxes(across, -1, -2)).sum(axis=1)
+    scale = np.sqrt(fit.scale(coefficients))[:, None, None, :]
+    return scores[..., 1:, :] / scale, information[:, 1:, 1:]
 
 
 def _occurring(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from ..families import FAMILIES, check_family
 from ..links import LINKS
 from ..notes import warn_of_zeros
 from .design import Design, make_design
+from .donors_glm import fit_glm_donors
 from .gaussian import FitResult, fit_gaussian
 from .glm import fit_glm
 from .groups import check_can_be_replicates, group_numbers
@@ -211,9 +212,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Known part of the linear predictor.
         groups : array-like of shape (n_cells,), default=None
             The donor (animal, patient, sample) of each cell: donors are the replicates then, see
-            :func:`lineage_clust.models.gam.donors.fit_donors`. Tests, standard errors, intervals and draws are about the
-            population that the donors come from. Only for the Gaussian family with identity link. `None` = cells are the
-            replicates.
+            :func:`lineage_clust.models.gam.donors.fit_donors` and, for families other than the Gaussian,
+            :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`. Tests, standard errors, intervals and draws are about
+            the population that the donors come from. Not with an expectile, or links other than the identity (Gaussian),
+            log or logit (others). `None` = cells are the replicates.
 
         Returns
         -------
@@ -235,7 +237,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         penalty = _check_penalty(penalty, X.shape[1])
         offset = _check_offset(offset, X.shape[0])
         if groups is not None:
-            check_can_be_replicates(self.family, self.link, self.expectile, self._closed_form())
+            link = self.link or FAMILIES[self.family].default_link
+            check_can_be_replicates(self.family, link, self.expectile)
             groups = group_numbers(groups, weights)
         if sparse.issparse(y) and self._closed_form():
             y = BlockedExpression(y, keeps_totals=False)
@@ -255,6 +258,19 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         else:
             likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
             result = self._fit_iteratively(design, y, weights, offset, likelihood)
+            if groups is not None and len(result.failed) < y.shape[1]:
+                result = fit_glm_donors(
+                    design,
+                    y,
+                    weights,
+                    offset,
+                    groups,
+                    likelihood,
+                    self.smoothing,
+                    self.covariance,
+                    result,
+                    self.tolerance,
+                )
         if len(result.failed) == y.shape[1]:
             reason, count = Counter(result.failed.values()).most_common(1)[0]
             raise NoTrendError(

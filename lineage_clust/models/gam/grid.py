@@ -38,6 +38,8 @@ class Grid:
         Number of nodes at each place, which follow each other.
     shares
         Of the cells.
+    groups
+        `(n_nodes,)` group of each node, or `None`.
 
     Notes
     -----
@@ -63,6 +65,7 @@ class Grid:
     levels: np.ndarray
     n_offsets: int
     shares: Shares
+    groups: np.ndarray | None = None
 
     @property
     def n_nodes(self) -> int:
@@ -118,7 +121,7 @@ def make_grid(
         Half of the change of a predictor between two knots for which the tolerance is to be met.
     """
     bands = bands_of(design)
-    levels, level_rows = _levels(bands.extra, groups)
+    levels, level_rows, level_groups = _levels(bands.extra, groups)
     if level_rows is None:
         return None
     offset = np.zeros(len(weights)) if offset is None else offset
@@ -161,21 +164,22 @@ def make_grid(
         np.repeat(np.arange(len(level_rows)), n_places * n_off),
         n_off,
         shares,
+        None if groups is None else np.repeat(level_groups, n_places * n_off),
     )
 
 
-def _levels(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the combination of covariates and group of each cell, and the covariates of each combination."""
+def _levels(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return the combination of covariates and group of each cell, and the covariates and group of each combination."""
+    varies = np.ptp(extra, axis=0) > 0 if extra.shape[1] else np.zeros(0, dtype=bool)
+    if groups is None and not varies.any():
+        return np.zeros(len(extra), dtype=np.int64), extra[:1], None
+    if any(len(np.unique(column)) > _MOST_LEVELS for column in extra[: 100 * _MOST_LEVELS, varies].T):
+        return np.zeros(0, dtype=np.int64), None, None
     keys = extra if groups is None else np.column_stack([extra, groups])
-    varies = np.ptp(keys, axis=0) > 0 if keys.shape[1] else np.zeros(0, dtype=bool)
-    if not varies.any():
-        return np.zeros(len(keys), dtype=np.int64), extra[:1]
-    if any(len(np.unique(column)) > _MOST_LEVELS for column in keys[: 100 * _MOST_LEVELS, varies].T):
-        return np.zeros(0, dtype=np.int64), None
     found, first, levels = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     if len(found) > _MOST_LEVELS and groups is None:
-        return np.zeros(0, dtype=np.int64), None
-    return levels.ravel(), extra[first]
+        return np.zeros(0, dtype=np.int64), None, None
+    return levels.ravel(), extra[first], None if groups is None else groups[first]
 
 
 def _offset_shares(

@@ -11,14 +11,15 @@ from ...utils.checking import shortened
 FEWEST = 4
 
 
-def check_can_be_replicates(family: str, link: str | None, expectile: float | None, closed_form: bool) -> None:
+def check_can_be_replicates(family: str, link: str, expectile: float | None) -> None:
     """Raise a ValueError if donors cannot be the replicates of such a model."""
-    if closed_form:
+    links = ("identity",) if family == "gaussian" else ("log", "logit")
+    if expectile is None and link in links:
         return
     raise ValueError(
-        "groups (donors as replicates) need family='gaussian', its identity link and no expectile; this GAM has "
-        f"family={family!r}, link={link!r}, expectile={expectile!r}. Fit log-normalised expression with GAM(), or leave "
-        "groups out: p-values then take cells as replicates."
+        "groups (donors as replicates) need no expectile, and the identity link with family='gaussian', a log or logit link "
+        f"with others; this GAM has family={family!r}, link={link!r}, expectile={expectile!r}. Change them, or leave groups "
+        "out: p-values then take cells as replicates."
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special
 
 _N_STEPS = 60
+_NEGLIGIBLE = 1e-6  # of the largest weight
 _NEAR_MEAN = 1e-3
 
 
@@ -17,12 +18,12 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
     statistic
         `(n_genes,)`, not negative.
     weights
-        `(n,)`, not negative.
+        `(n,)`, or `(n, n_genes)`, not negative.
 
     Notes
     -----
     Kuonen's (1999) saddlepoint approximation; relative errors of a per cent or so, down to any tail. The root of the
-    saddlepoint equation is found by bisection, which no start can lead astray.
+    saddlepoint equation is found by Newton's method for a concave function, from below.
 
     References
     ----------
@@ -35,25 +36,29 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
     [0.05, 0.01]
     """
     weights = np.asarray(weights, dtype=float)
-    weights = weights[weights > weights.max(initial=0.0) * 1e-6]
-    if len(weights) == 0:
+    most = weights.max(axis=0, initial=0.0)
+    if not np.any(most > 0):
         return np.ones_like(statistic)
-    size = np.maximum(np.asarray(statistic, dtype=float) / weights.max(), 1e-300)
-    weights = weights / weights.max()
-    low = np.minimum(-len(weights) / size, -1.0)
-    high = np.full_like(size, 0.5 * (1 - 1e-14))
-    return _at_root(size, weights, low, high)
+    weights = weights / most
+    kept = weights.reshape(len(weights), -1).max(axis=1) > _NEGLIGIBLE
+    return _at_root(np.clip(np.asarray(statistic, dtype=float) / most, 1e-100, 1e100), weights[kept])
 
 
-def _at_root(size, weights, low, high):
+def _at_root(size: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    weights = weights.reshape(len(weights), -1)
+    # of `1 - 2 s`, `s` the saddlepoint, the reciprocal of the slope is a concave function, whose root is not below this
+    place = 1 / size
     for _ in range(_N_STEPS):
-        middle = 0.5 * (low + high)
-        too_low = np.sum(weights[:, None] / (1 - 2 * np.outer(weights, middle)), axis=0) < size
-        low, high = np.where(too_low, middle, low), np.where(too_low, high, middle)
-    root = 0.5 * (low + high)
-    shrunk = 1 - 2 * np.outer(weights, root)
+        shrunk = 1 - weights + weights * place
+        terms = weights / shrunk
+        slope = terms.sum(axis=0)
+        step = slope * (slope / size - 1) / np.sum(terms**2, axis=0)
+        place = place + np.maximum(step, 0.0)
+        if np.all(step < 1e-12 * place):
+            break
+    root, shrunk = 0.5 * (1 - place), 1 - weights + weights * place
     cumulant = -0.5 * np.log(shrunk).sum(axis=0)
-    second = 2 * np.sum((weights[:, None] / shrunk) ** 2, axis=0)
+    second = 2 * np.sum((weights / shrunk) ** 2, axis=0)
     w = np.sign(root) * np.sqrt(np.maximum(2 * (root * size - cumulant), 0.0))
     v = root * np.sqrt(second)
     near = np.abs(w) < _NEAR_MEAN
@@ -61,5 +66,5 @@ def _at_root(size, weights, low, high):
     with np.errstate(divide="ignore", invalid="ignore"):
         tail = special.ndtr(-(w + np.log(v / w) / w))
     # at the mean the formula is 0 / 0; its limit has the third cumulant
-    third = np.sum(8 * weights**3) / np.sum(2 * weights**2) ** 1.5
+    third = np.sum(8 * weights**3, axis=0) / np.sum(2 * weights**2, axis=0) ** 1.5
     return np.where(near, 0.5 - third / (6 * np.sqrt(2 * np.pi)), tail)

@@ -1,0 +1,83 @@
+"""Likelihoods of the sizes of donors' deviations, for genes with matrices of their own, compiled by numba.
+
+See :meth:`lineage_clust.models.gam.donors_curves.TurnedSums.likelihoods` for who calls it, and what the arrays are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...utils.compiling import compiled
+
+
+@compiled
+def fit_sizes(gram, parts, sizes, level, own, cross, curves, shifts, ridge, determinants, left):
+    """Write the logarithms of determinants and the sums of squares that are left, `(n_curves, n_shifts, n_genes)`.
+
+    Parameters
+    ----------
+    gram
+        `(n_genes, n, n)`: of the columns of `T` and, as the last, the response.
+    parts
+        `(n_genes, n_donors, n_modes, n)` of the donors' curves with these.
+    sizes, level
+        `(n_genes, n_donors, n_modes)` what the cells say of each part, and parts with the constant.
+    own, cross
+        `(n_genes, n_donors)` and `(n_genes, n_donors, n)`: the constant with itself, and with the columns.
+    curves, shifts
+        Variances.
+    ridge
+        `(n_genes,)` what is added to the diagonal, but for the response.
+    """
+    n_genes, n_donors, n_modes, n = parts.shape
+    without = np.zeros((n, n))
+    factor = np.zeros((n, n))
+    level_of = np.zeros(n_donors)
+    beside = np.zeros((n_donors, n))
+    for gene in range(n_genes):
+        for at_curve in range(len(curves)):
+            curve = curves[at_curve]
+            for row in range(n):
+                for column in range(row + 1):
+                    without[row, column] = gram[gene, row, column]
+            for row in range(n - 1):
+                without[row, row] += ridge[gene]
+            logs = 0.0
+            for donor in range(n_donors):
+                level_of[donor] = own[gene, donor]
+                for column in range(n):
+                    beside[donor, column] = cross[gene, donor, column]
+                if curve == 0.0:
+                    continue
+                for mode in range(n_modes):
+                    inside = 1.0 + curve * sizes[gene, donor, mode]
+                    share, with_level = curve / inside, level[gene, donor, mode]
+                    logs += np.log(inside)
+                    level_of[donor] -= share * with_level * with_level
+                    for column in range(n):
+                        beside[donor, column] -= share * with_level * parts[gene, donor, mode, column]
+                    for row in range(n):
+                        by = share * parts[gene, donor, mode, row]
+                        for column in range(row + 1):
+                            without[row, column] -= by * parts[gene, donor, mode, column]
+            for at_shift in range(len(shifts)):
+                shift, log_determinant = shifts[at_shift], logs
+                for row in range(n):
+                    for column in range(row + 1):
+                        factor[row, column] = without[row, column]
+                for donor in range(n_donors):
+                    inside = 1.0 + shift * level_of[donor]
+                    log_determinant += np.log(inside)
+                    for row in range(n):
+                        by = shift / inside * beside[donor, row]
+                        for column in range(row + 1):
+                            factor[row, column] -= by * beside[donor, column]
+                for row in range(n - 1):  # columns of the factor, one by one, taken off the rest
+                    pivot = factor[row, row]
+                    log_determinant += np.log(pivot)
+                    for below in range(row + 1, n):
+                        by = factor[below, row] / pivot
+                        for column in range(row + 1, below + 1):
+                            factor[below, column] -= by * factor[column, row]
+                determinants[at_curve, at_shift, gene] = log_determinant
+                left[at_curve, at_shift, gene] = factor[n - 1, n - 1]

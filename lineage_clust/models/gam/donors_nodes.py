@@ -1,0 +1,119 @@
+"""Sums over each donor's cells at the nodes of a grid, or at the cells themselves, for families other than the Gaussian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from ...expression.count_table import Shares, Table, Wanted, count_table
+from .design import Design
+from .grid import Grid, make_grid
+from .grouped import GroupedDesign
+from .pirls import Likelihood
+
+_WORTHWHILE = 2  # cells a node
+_POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}
+_TOLERANCE = 3e-3  # of a trend, at least: more digits than that, no trend of a few donors has
+
+
+@dataclass(frozen=True)
+class DonorNodes:
+    """Places at which means are evaluated, those of a donor one after the other.
+
+    Attributes
+    ----------
+    order
+        `(n_nodes,)` the node of the grid in each place.
+    donors
+        One slice of places for each donor.
+    grouped
+        Design at the nodes of each donor.
+    rows
+        `(n_nodes, n_columns)` of the design.
+    weights
+        `(n_nodes, 1)` sums of the cells' weights.
+    offset
+        `(n_nodes, 1)`.
+    total
+        Sum of the cells' weights.
+    adds_exposures
+        Whether offsets are part of the weights, and not of the linear predictor: of a Poisson family.
+    """
+
+    order: np.ndarray
+    donors: list[slice]
+    grouped: list[GroupedDesign]
+    rows: np.ndarray
+    weights: np.ndarray
+    offset: np.ndarray
+    total: float
+    adds_exposures: bool
+
+
+def tabulated(
+    design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, tolerance: float
+) -> tuple[DonorNodes, Table]:
+    """Return the nodes of all donors, and the sums of expression over them, in one pass.
+
+    Parameters
+    ----------
+    design
+        Of the cells.
+    Y
+        `(n_cells, n_genes)` expression.
+    weights
+        `(n_cells,)`, positive.
+    offset
+        `(n_cells,)` or `None`.
+    groups
+        `(n_cells,)` numbers of the donors, from 0, each of which has cells.
+    likelihood
+        Its family and link.
+    tolerance
+        Share of a trend's range that the grid may miss it by.
+
+    Notes
+    -----
+    Where there are hardly more cells than nodes, each cell is a node.
+    """
+    family, log_link = likelihood.family, likelihood.link.name == "log"
+    adds = family.name == "poisson" and log_link and offset is not None
+    grid = make_grid(
+        design, weights, None if adds else offset, max(tolerance, _TOLERANCE), groups, log_link=log_link,
+        powers=_POWERS.get(family.name, (1.0,)),
+    )  # fmt: skip
+    if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
+        grid, adds = _of_cells(design, weights, offset, groups, log_link), False
+    shares, at_nodes = grid.shares, grid.shares.of_weights()
+    if adds:
+        shares, at_nodes = replace(shares, offsets=offset), shares.of(weights * np.exp(offset))
+    by_histogram = family.name == "negative_binomial"
+    table = count_table(
+        Y, shares, Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
+    )
+    order, donors, grouped = [], [], []
+    for donor in range(groups.max() + 1):
+        own = np.flatnonzero(grid.groups == donor)
+        design_of_donor = GroupedDesign(grid.rows[own])
+        first = donors[-1].stop if donors else 0
+        donors.append(slice(first, first + len(own)))
+        order.append(own[design_of_donor.order])
+        grouped.append(design_of_donor)
+    order = np.concatenate(order)
+    nodes = DonorNodes(
+        order, donors, grouped, grid.rows[order], at_nodes[order][:, None], grid.offset[order][:, None],
+        float(weights.sum()), adds,
+    )  # fmt: skip
+    return nodes, table
+
+
+def _of_cells(design: Design, weights: np.ndarray, offset, groups: np.ndarray, log_link: bool) -> Grid:
+    """Return the Grid of which each cell is a node."""
+    n_cells = len(weights)
+    rows = design.matrix.toarray() if sparse.issparse(design.matrix) else design.matrix
+    offset = np.zeros(n_cells) if offset is None else offset
+    every = np.arange(n_cells)
+    shares = Shares(every, np.ones((n_cells, 1)), weights, offset if log_link else np.zeros(n_cells), n_cells)
+    return Grid(rows, offset, every, 1, shares, groups)

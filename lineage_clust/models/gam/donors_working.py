@@ -1,0 +1,215 @@
+"""Working linear models of families other than the Gaussian, with donors as replicates: many genes at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from .counted import Histogram
+from .dispersion import newton_size
+from .donors_curves import DonorSums
+from .donors_nodes import DonorNodes
+from .pirls import Likelihood
+
+_LONGEST = 1.5  # change of a linear predictor in one iteration
+_AT_NODES = ("sums", "squares", "eta")
+_MOST = 1e12  # penalty, relative to what the cells say
+
+
+@dataclass(frozen=True)
+class WorkingProblem:
+    """What all genes share.
+
+    Attributes
+    ----------
+    nodes
+        Of all donors.
+    likelihood
+        Family, link and dispersion.
+    fixed, random
+        `T` and `U`, see :class:`lineage_clust.models.gam.donors_curves.DonorSums`.
+    rows, random_rows
+        Design at the nodes in these, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
+    penalty
+        `(n_fixed,)` diagonal of the penalty in `T`.
+    unit
+        The weights are divided by it, so that they add up to `n_cells`.
+    n_cells, n_determined, means
+        As of DonorSums.
+    """
+
+    nodes: DonorNodes
+    likelihood: Likelihood
+    fixed: np.ndarray
+    random: np.ndarray
+    rows: np.ndarray
+    random_rows: np.ndarray
+    penalty: np.ndarray
+    unit: float
+    n_cells: float
+    n_determined: int
+    means: np.ndarray
+
+
+@dataclass
+class WorkingState:
+    """Where the fits of some genes stand.
+
+    Attributes
+    ----------
+    sums, squares
+        `(n_nodes, n_genes)` of values, and of their squares where the scale is estimated.
+    coefficients
+        `(n_genes, n_fixed)` of the population curve.
+    own
+        `(n_genes, n_donors, n_random)` of the donors' deviations from it.
+    theta, information
+        `(n_genes,)` size of the negative binomial, and the information about its logarithm.
+    lambda_
+        `(n_genes,)`, in units of `penalty` and of weights that add up to `n_cells`.
+    histogram
+        Of the negative binomial whose size is estimated, or `None`.
+    moved
+        `(n_genes,)` largest change of a linear predictor in the last iteration.
+    eta
+        `(n_nodes, n_genes)` linear predictor, less the offset.
+    """
+
+    sums: np.ndarray
+    squares: np.ndarray | None
+    coefficients: np.ndarray
+    own: np.ndarray
+    theta: np.ndarray
+    information: np.ndarray
+    lambda_: np.ndarray
+    histogram: Histogram | None
+    moved: np.ndarray
+    eta: np.ndarray
+
+    def take(self, genes: np.ndarray) -> WorkingState:
+        """Return the state of some of the genes."""
+        parts = {}
+        for field in fields(self):
+            own = getattr(self, field.name)
+            if own is not None and field.name == "histogram":
+                own = own.take(genes)
+            elif own is not None:
+                own = own[:, genes] if field.name in _AT_NODES else own[genes]
+            parts[field.name] = own
+        return WorkingState(**parts)
+
+    def put(self, genes: np.ndarray, state: WorkingState) -> None:
+        """Take over where some of the genes stand."""
+        for name in ("coefficients", "own", "theta", "information", "moved"):
+            getattr(self, name)[genes] = getattr(state, name)
+        self.eta[:, genes] = state.eta
+
+
+def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return the linear predictor at the nodes, less the offset, `(n_nodes, n_genes)`."""
+    eta = problem.rows @ coefficients.T
+    for donor, places in enumerate(problem.nodes.donors):
+        eta[places] += problem.random_rows[places] @ own[:, donor].T
+    return eta
+
+
+def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
+    """Return the sums of the working linear model of each gene.
+
+    Notes
+    -----
+    At the present means, score and information are those of a linear model for ``z = eta + (y - mu) / mu'`` with the
+    weights ``w mu'^2 / V(mu)`` [1]_ (penalised quasi-likelihood).
+
+    References
+    ----------
+    .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
+    """
+    nodes, likelihood = problem.nodes, problem.likelihood
+    eta = state.eta
+    mu = likelihood.link.mean(eta + nodes.offset)
+    slope = likelihood.link.slope(mu)
+    variance = likelihood.family.variance(mu, state.theta)
+    precision = slope / (variance * problem.unit)
+    residual = precision * (state.sums - nodes.weights * mu)
+    working = nodes.weights * precision * slope
+    fitted = working * eta + residual
+    n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.fixed)
+    own = np.empty((n_genes, len(nodes.donors), n_random, n_random))
+    cross = np.empty((n_genes, len(nodes.donors), n_random, problem.fixed.shape[1]))
+    products = np.empty((n_genes, len(nodes.donors), n_random, 1))
+    total = np.zeros((n_genes, n_columns, n_columns))
+    for donor, (places, grouped) in enumerate(zip(nodes.donors, nodes.grouped, strict=True)):
+        grams = grouped.grams(working[places])
+        total += grams
+        half = (problem.random.T @ grams.reshape(n_genes, n_columns, n_columns)).reshape(-1, n_columns)
+        cross[:, donor] = (half @ problem.fixed).reshape(n_genes, n_random, -1)
+        own[:, donor] = (half @ problem.random).reshape(n_genes, n_random, n_random)
+        products[:, donor, :, 0] = fitted[places].T @ problem.random_rows[places]
+    squares = np.zeros((n_genes, 1))
+    if state.squares is not None:
+        pearson = (state.squares - 2 * state.sums * mu + nodes.weights * mu**2) / (variance * problem.unit)
+        squares = np.sum(eta * (working * eta + 2 * residual) + pearson, axis=0)[:, None]
+    return DonorSums(
+        problem.fixed, problem.random, problem.fixed.T @ total @ problem.fixed, cross, own,
+        (fitted.T @ problem.rows)[:, :, None], products, squares, problem.n_cells, problem.n_determined, problem.means,
+        each=True, known_scale=likelihood.family.known_scale,
+    )  # fmt: skip
+
+
+def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
+    """Make one iteration in place.
+
+    Parameters
+    ----------
+    problem, state
+        Of some genes.
+    covariances
+        `(n_genes, n_random, n_random)`, or one for all, of the donors' coefficients.
+    """
+    sums = linearised(problem, state)
+    covariances = np.broadcast_to(covariances, (sums.n_genes, *covariances.shape[-2:]))
+    gram, products, middle = without_donors(sums, covariances)
+    coefficients = np.linalg.solve(gram + pull(problem, sums, state.lambda_), products)
+    own = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
+    coefficients, own = coefficients[..., 0], own[..., 0]
+    step = predictor(problem, coefficients, own) - state.eta
+    state.moved = np.maximum(step.max(axis=0), -step.min(axis=0))
+    share = np.minimum(1.0, _LONGEST / np.maximum(state.moved, 1e-300))
+    state.coefficients = state.coefficients + share[:, None] * (coefficients - state.coefficients)
+    state.own = state.own + share[:, None, None] * (own - state.own)
+    state.eta = state.eta + share * step
+    if state.histogram is not None:
+        state.theta, state.information = _size_step(problem, state)
+
+
+def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return `X'V^-1X` and `X'V^-1y`, given the covariance of each gene's donors, and what estimates their coefficients."""
+    covariances = covariances[:, None]
+    middle = covariances @ np.linalg.inv(np.eye(covariances.shape[-1]) + sums.own @ covariances)
+    middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
+    n_genes, n_donors, n_random = sums.cross.shape[:3]
+    flat = (n_genes, n_donors * n_random, -1)
+    turned = np.swapaxes((middle @ sums.cross).reshape(flat), 1, 2)
+    gram = sums.gram - turned @ sums.cross.reshape(flat)
+    return gram, sums.products - turned @ sums.donor_products.reshape(flat), middle
+
+
+def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
+    """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge where neither they nor the cells say anything."""
+    told = np.einsum("gii->gi", sums.gram).mean(axis=1)
+    diagonal = np.minimum(lambda_[:, None] * problem.penalty, _MOST * told[:, None]) + 1e-9 * told[:, None] + 1e-300
+    return diagonal[:, :, None] * np.eye(len(problem.penalty))
+
+
+def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray, np.ndarray]:
+    """Return theta after one Newton step of its likelihood, and the information about its logarithm."""
+    nodes, theta = problem.nodes, state.theta
+    mu = problem.likelihood.link.mean(state.eta + nodes.offset)
+    first, second = state.histogram.sums(theta)
+    inverse = 1.0 / (mu + theta)
+    ratio = (state.sums + nodes.weights * theta) * inverse
+    first = first + nodes.total * (np.log(theta) + 1) - ratio.sum(axis=0) + nodes.weights[:, 0] @ np.log(inverse)
+    second = second + nodes.total / theta + np.sum((ratio - 2 * nodes.weights) * inverse, axis=0)
+    return newton_size(theta, first, second)
