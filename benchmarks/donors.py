@@ -4,6 +4,9 @@ For 4 to 24 donors, of equal sizes or one with half of the cells, each with its 
 curves have standard deviations of 0 to 0.5: the shares of flat genes with p < .05 and p < .01, and of genes with a trend
 with p < .01, by `GAM.fit(groups=)` and by others; the coverage of 95 % bands of the population's trends; the share of flat
 genes with q < .01 beside as many with a trend. Power of a test whose flat genes are rejected too often is no merit.
+
+With `--family negative_binomial` the data are counts of cells of unequal depth, fitted with log depth as offset; others than
+`GAM` see `log1p` of counts of the same depth.
 """
 
 from __future__ import annotations
@@ -17,43 +20,57 @@ import pandas as pd
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.trends.trends import adjust
 
-from .donors_data import EFFECTS, simulate
+from .donors_data import EFFECTS, simulate, simulate_counts
 from .donors_peers import cr2_line, moderated_lines, pseudobulk
 
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
 
 
-def pvalues(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> tuple[dict[str, np.ndarray], GAM, np.ndarray]:
-    """Return p-values `(n_genes,)` by method, the fit with donors as replicates, and its design."""
+def pvalues(
+    time: np.ndarray, donor: np.ndarray, Y: np.ndarray, family: str = "gaussian", depth: np.ndarray | None = None
+) -> tuple[dict[str, np.ndarray], GAM, np.ndarray]:
+    """Return p-values `(n_genes,)` by method, the fit with donors as replicates, and its design.
+
+    `depth` is the logarithm of each cell's, an offset of counts.
+    """
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     design = smoother.fit_transform(time[:, None])
-    fit = GAM().fit(design, Y, penalty=smoother.penalty_, groups=donor)
+    fits = [
+        GAM(family).fit(design, Y, penalty=smoother.penalty_, offset=depth, groups=groups) for groups in (donor, None)
+    ]
+    logs = Y if depth is None else np.log1p(Y / np.exp(depth)[:, None])
     found = {
-        "donors": fit.pvalue_,
-        "cells": GAM().fit(design, Y, penalty=smoother.penalty_).pvalue_,
-        "CR2 line": cr2_line(time, donor, Y),
-        "limma bins": pseudobulk(time, donor, Y),
-        "limma lines": moderated_lines(time, donor, Y),
+        "donors": fits[0].pvalue_,
+        "cells": fits[1].pvalue_,
+        "CR2 line": cr2_line(time, donor, logs),
+        "limma bins": pseudobulk(time, donor, logs),
+        "limma lines": moderated_lines(time, donor, logs),
     }
-    return found, fit, design
+    return found, fits[0], design
 
 
-def measure(n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000) -> pd.DataFrame:
+def measure(
+    n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000, family: str = "gaussian"
+) -> pd.DataFrame:
     """Return one row a setting."""
     rows = []
     for number, (effect, unequal, n_donors) in enumerate(product(effects, (False, True), donors)):
         rng = np.random.default_rng(seed + number)
-        time, donor, Y, truth = simulate(rng, n_donors, n_genes, n_cells, unequal, effect)
+        options, depth = (rng, n_donors, n_genes, n_cells, unequal, effect), None
+        if family == "gaussian":
+            time, donor, Y, truth = simulate(*options)
+        else:
+            time, donor, Y, depth, truth = simulate_counts(*options)
         flat = np.ptp(truth, axis=0) == 0
-        found, fit, design = pvalues(time, donor, Y)
+        found, fit, design = pvalues(time, donor, Y, family, depth)
         row = {"effects": effect.name, "donors": n_donors, "sizes": "one half" if unequal else "equal"}
         for method in METHODS:
             row[f"{method} .05"] = np.mean(found[method][flat] < 0.05)
             row[f"{method} .01"] = np.mean(found[method][flat] < 0.01)
             row[f"{method} power"] = np.mean(found[method][~flat] < 0.01)
         row["q < .01"] = np.mean(adjust(found["donors"])[flat] < 0.01)
-        if not effect.counts:
+        if depth is None and not effect.counts:
             mean, error = fit.predict(design, return_std=True)
             row["coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
         rows.append(row)
@@ -81,12 +98,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cells", type=int, default=2_400)
     parser.add_argument("--donors", type=int, nargs="+", default=list(DONORS))
     parser.add_argument("--effects", nargs="+", default=[effect.name for effect in EFFECTS])
+    parser.add_argument("--family", default="gaussian", choices=("gaussian", "negative_binomial"))
     parser.add_argument("--seed", type=int, default=11_000)
     arguments = parser.parse_args(argv)
     print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")
     print(header(), flush=True)
-    effects = [effect for effect in EFFECTS if effect.name in arguments.effects]
-    table = measure(arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed)
+    counts = arguments.family != "gaussian"
+    effects = [effect for effect in EFFECTS if effect.name in arguments.effects and not (counts and effect.counts)]
+    table = measure(arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed, arguments.family)
     for level, low, high in ((".05", 0.03, 0.07), (".01", 0.004, 0.02)):
         inside = table[f"donors {level}"].between(low, high)
         print(

@@ -19,9 +19,9 @@ from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
 
 FEWEST_GENES = 20  # to learn from how donors differ
-_CHUNK = 1024  # genes at a time
+_CHUNK = 4096  # genes at a time
 # Sizes less probable than that for a gene are left out: of its trend, and of its test, where large ones decide the far tail.
-_IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6
+_IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
 
 
 @dataclass(frozen=True)
@@ -143,18 +143,22 @@ def _averaged(
     found, in_level = [], sums.level_share(prior.shape)
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
-    for size, share, of_trend in zip(prior.sizes, posterior, kept, strict=True):
+    inner, inner_curve = None, -1.0
+    for place in np.lexsort(prior.sizes.T):
+        size, share, of_trend = prior.sizes[place], posterior[place], kept[place]
         genes = np.flatnonzero(share > _IMPOSSIBLE)
         if len(genes) == 0:
             continue
-        fit = turned.take(genes).with_curves(size[1]).with_shift(size[0])
+        if inner is None or inner_curve != size[1]:
+            inner, inner_curve = turned.with_curves(size[1]), size[1]
+        fit = inner.take(genes).with_shift(size[0])
         of_fit, tail = tested_at(contrast, fit)
         statistic[genes] += share[genes] * of_fit
         pvalue[genes] += share[genes] * tail
         genes = np.flatnonzero(of_trend)
         if len(genes) == 0:
             continue
-        fit, own = turned.take(genes).with_curves(size[1]).with_shift(size[0]), of_trend[genes]
+        fit, own = inner.take(genes).with_shift(size[0]), of_trend[genes]
         fit_scale, gram, products, squares = fit.scale()[0], fit.gram[0], fit.products[0], fit.squares[0]
         modes = diagonalise(gram, penalty)
         loadings = modes.basis.T @ products

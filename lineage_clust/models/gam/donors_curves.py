@@ -249,9 +249,8 @@ class WithCurves:
     log_determinant: np.ndarray
 
     def take(self, genes: np.ndarray) -> WithCurves:
-        """Return those of some genes, which have matrices of their own."""
-        parts = {field.name: getattr(self, field.name)[genes] for field in fields(self) if field.name != "sums"}
-        return replace(self, sums=self.sums.take(genes), **parts)
+        """Return those of some genes."""
+        return _some(self, genes, ("products", "squares", "level_products"))
 
     def with_shift(self, shift: float) -> AtCovariance:
         """Return generalised least squares given the variance of the donors' levels as well."""
@@ -288,9 +287,8 @@ class AtCovariance:
     log_determinant: np.ndarray
 
     def take(self, genes: np.ndarray) -> AtCovariance:
-        """Return those of some genes, which have matrices of their own."""
-        parts = {field.name: getattr(self, field.name)[genes] for field in fields(self) if field.name != "sums"}
-        return replace(self, sums=self.sums.take(genes), **parts)
+        """Return those of some genes."""
+        return _some(self, genes, ("products", "squares"))
 
     @property
     def determined(self) -> np.ndarray:
@@ -326,6 +324,15 @@ class AtCovariance:
     def _left(self, fitted: np.ndarray) -> np.ndarray:
         left = self.squares - fitted
         return self.sums.floored(left[:, 0])[:, None] if self.sums.each else self.sums.floored(left)
+
+
+def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
+    """Return what there is of some genes, `of_genes` being what they do not share."""
+    sums = fit.sums.take(genes)
+    if not sums.each:
+        return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})
+    parts = {field.name: getattr(fit, field.name)[genes] for field in fields(fit) if field.name != "sums"}
+    return replace(fit, sums=sums, **parts)
 
 
 @cache

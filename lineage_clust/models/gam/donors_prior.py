@@ -8,8 +8,8 @@ import numpy as np
 
 from .donors_curves import AtCovariance, DonorSums
 
-_N_LEARNING = 400  # genes that the shape of the donors' curves is learned from
-_N_STEPS, _N_SETTLING = 12, 3
+_N_LEARNING = 300  # genes that the shape of the donors' curves is learned from
+_N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
 _STRETCH = 1.5  # of the steps: the fixed point's own go too short a way, and twice that need not converge
 _N_COARSE, _N_FINE = 6, 9  # sizes of shifts, and of curves, beside none
 _LARGEST = 30.0  # times the variance of an observation
@@ -123,7 +123,7 @@ def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray
 
 def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Return a shape that is more likely, how many donors of genes inform of it, and how often each size occurs."""
-    prior, posterior = probabilities(sums.turned(shape).likelihoods(sizes))
+    prior, posterior = probabilities(sums.turned(shape).likelihoods(sizes), _N_ROUGH)
     seen, expected = np.zeros_like(shape), np.zeros_like(shape)
     informative = 0.0
     for (shift, curve), share in zip(sizes, posterior, strict=True):
