@@ -10,6 +10,7 @@ from .donors_curves import TurnedSums
 from .donors_prior import DonorPrior
 from .donors_tests import Contrast, tested_at
 from .donors_working import WorkingProblem, WorkingState, linearised, pull
+from .overdispersion import dispersion_at_nodes
 from .smoothing import gcv, minimise, reml_known_scale, ubre
 from .spectral import diagonalise_each
 from .tabled import compiled
@@ -28,6 +29,8 @@ class Averages:
         `(n_columns, n_genes)`.
     covariances
         `(n_genes, n_columns, n_columns)`.
+    dispersion
+        Of counts, relative to a Poisson distribution's, where that is clear.
     explained
         Share of the deviance around the mean of the trend that the trend explains.
     """
@@ -42,11 +45,12 @@ class Averages:
     statistic: np.ndarray
     pvalue: np.ndarray
     explained: np.ndarray
+    dispersion: np.ndarray
 
 
 def averaged(
     problem: WorkingProblem, contrast: Contrast, state: WorkingState, prior: DonorPrior, posterior: np.ndarray,
-    smoothing: str | float, least: np.ndarray,
+    smoothing: str | float, least: np.ndarray, squares: np.ndarray,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the sizes of the donors' deviations.
 
@@ -64,6 +68,8 @@ def averaged(
         `"reml"`, `"gcv"` or a number.
     least
         `(n_genes,)` losses of a perfect fit.
+    squares
+        `(n_genes,)` weighted sums of squared values.
 
     Notes
     -----
@@ -116,6 +122,7 @@ def averaged(
     return Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, statistic,
         np.minimum(pvalue, 1.0), _explained(problem, state, mean, least),
+        _dispersion(problem, state, squares),
     )  # fmt: skip
 
 
@@ -148,6 +155,14 @@ def smoothing_at(
     else:
         criterion = reml_known_scale(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells)
     return minimise(criterion, spectrum, len(scale))[0]
+
+
+def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarray) -> np.ndarray:
+    nodes, likelihood = problem.nodes, problem.likelihood
+    if likelihood.family.name != "poisson":
+        return np.zeros(len(squares))
+    mu = likelihood.link.mean(state.eta + nodes.offset)
+    return dispersion_at_nodes(state.sums, squares, mu, nodes.weights, nodes.exposed, nodes.most)
 
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:

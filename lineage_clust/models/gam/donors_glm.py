@@ -129,9 +129,8 @@ class GlmDonors:
             done += len(chunk)
             state.sums, state.squares = self._sums(chunk)
             state.eta = predictor(self.problem, state.coefficients, state.own)
-            parts.append(
-                averaged(self.problem, self.contrast, state, prior, own, self.smoothing, self._least(chunk, state))
-            )
+            least, squares = self._least(chunk, state), self.table.statistics[chunk, 1]
+            parts.append(averaged(self.problem, self.contrast, state, prior, own, self.smoothing, least, squares))
         return self._put_together(genes, parts, kept, prior)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
@@ -244,4 +243,5 @@ class GlmDonors:
             result, coefficients=coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
             deviance_explained=spread("explained"), converged=converged, posterior=donors.posterior,
             tests=(statistic, pvalue), theta=sizes, donors=donors,
+            dispersion=None if result.dispersion is None else np.nan_to_num(spread("dispersion")),
         )  # fmt: skip

@@ -38,6 +38,8 @@ class DonorNodes:
         `(n_nodes, 1)`.
     total
         Sum of the cells' weights.
+    exposed, most
+        As of :class:`lineage_clust.models.gam.tabled_problem.TabledProblem`.
     adds_exposures
         Whether offsets are part of the weights, and not of the linear predictor: of a Poisson family.
     """
@@ -49,6 +51,8 @@ class DonorNodes:
     weights: np.ndarray
     offset: np.ndarray
     total: float
+    exposed: np.ndarray
+    most: float
     adds_exposures: bool
 
 
@@ -87,8 +91,11 @@ def tabulated(
     if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
         grid, adds = _of_cells(design, weights, offset, groups, log_link), False
     shares, at_nodes = grid.shares, grid.shares.of_weights()
+    exposed = at_nodes
     if adds:
-        shares, at_nodes = replace(shares, offsets=offset), shares.of(weights * np.exp(offset))
+        exposure = np.exp(offset)
+        shares, at_nodes = replace(shares, offsets=offset), shares.of(weights * exposure)
+        exposed = shares.of(weights * exposure**2)
     by_histogram = family.name == "negative_binomial"
     table = count_table(
         Y, shares, Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
@@ -104,7 +111,7 @@ def tabulated(
     order = np.concatenate(order)
     nodes = DonorNodes(
         order, donors, grouped, grid.rows[order], at_nodes[order][:, None], grid.offset[order][:, None],
-        float(weights.sum()), adds,
+        float(weights.sum()), exposed[order][:, None], float(weights.max()), adds,
     )  # fmt: skip
     return nodes, table
 

@@ -29,6 +29,7 @@ from .donors_glm import fit_glm_donors
 from .gaussian import FitResult, fit_gaussian
 from .glm import fit_glm
 from .groups import check_can_be_replicates, group_numbers
+from .overdispersion import noted_dispersion
 from .pirls import Likelihood
 from .pooled import PooledPosterior, pool
 from .tabled_fit import fit_tabled
@@ -113,7 +114,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether coefficients, smoothing parameter and scale converged. A gene without convergence has no p-value (NaN).
     note_ : list of str
         Remarks on poor genes: constant expression, few expressing cells, a trend that rests on one cell (Gaussian fits, see
-        :func:`lineage_clust.models.gam.influence.remarks_on_single_cells`).
+        :func:`lineage_clust.models.gam.influence.remarks_on_single_cells`), counts that vary more than a Poisson distribution
+        says.
     failed_ : dict of int to str
         Reason by position, for genes without a finite fit.
     n_features_in_ : int
@@ -277,6 +279,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
             )
         warn_of_zeros(self.family, result.n_quasi, y.shape[1])
+        if result.dispersion is not None:
+            result.note = noted_dispersion(result.note, result.dispersion)
         self._store(design, result, single)
         return self
 

@@ -47,6 +47,9 @@ class FitResult:
     spread: np.ndarray | None = None  # weighted standard deviation of expression
     n_quasi: int = 0  # number of genes that hold values without a likelihood
     donors: DonorFit | None = None
+    dispersion: np.ndarray | None = (
+        None  # of counts, relative to a Poisson distribution's; 0 where it is not clearly more
+    )
 
 
 def fit_gaussian(

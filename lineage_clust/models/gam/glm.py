@@ -13,6 +13,7 @@ from ...expression.sums import gathered
 from ..notes import spread_of
 from .design import Design, effect_map
 from .gaussian import FitResult
+from .overdispersion import dispersion_of
 from .parts import Part, collected
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
 from .posterior import GenePosterior
@@ -116,8 +117,16 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         state.quasi,
         spread_of(y / likelihood.link.mean(problem.offset) if likelihood.link.name == "log" else y, problem.weights),
         residual_df,
+        _dispersion(problem, state),
         losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + total),
     )
+
+
+def _dispersion(problem: Problem, state: State) -> np.ndarray:
+    if problem.likelihood.family.name != "poisson":
+        return np.zeros(state.y.shape[1])
+    weights, y, mu = problem.weights, state.y, state.mu
+    return dispersion_of(weights @ y**2, weights @ (y * mu), weights @ mu**2, weights @ mu, weights.max())
 
 
 def _from_modes(spectrum: Spectrum, diagonal: np.ndarray) -> np.ndarray:

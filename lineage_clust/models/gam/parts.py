@@ -35,6 +35,7 @@ class Part:
     quasi: np.ndarray
     spread: np.ndarray
     residual_df: np.ndarray
+    dispersion: np.ndarray  # of counts, relative to a Poisson distribution's, where that is clear
     worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
 
 
@@ -103,6 +104,7 @@ def collected(
         theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
         spread=gather("spread"),
         n_quasi=int(quasi.sum()),
+        dispersion=np.nan_to_num(gather("dispersion")) if likelihood.family.name == "poisson" else None,
     )
 
 

@@ -31,6 +31,10 @@ class TabledProblem:
         `(n_nodes, 1)` sums of the cells' weights, and of their squares.
     offset
         `(n_nodes, 1)`.
+    exposed
+        `(n_nodes, 1)` sums of weights times squared exposures, if the nodes do not know of these; `weights` otherwise.
+    most
+        The largest weight.
     constant
         `(n_modes,)` coefficients of a constant, or `None`.
     n_cells, total, total_squared
@@ -47,6 +51,8 @@ class TabledProblem:
     weights: np.ndarray
     squared_weights: np.ndarray
     offset: np.ndarray
+    exposed: np.ndarray
+    most: float
     constant: np.ndarray | None
     n_cells: int
     total: float
@@ -88,10 +94,11 @@ def make_problem(
     grouped, shares = GroupedDesign(grid.rows), grid.shares
     order, family = grouped.order, likelihood.family
     sums = shares.of_weights()
-    squared = shares.of_weights(2)
+    squared, exposed = shares.of_weights(2), sums
     if offset is not None:
         exposure = np.exp(offset)
         sums, squared = shares.of(weights * exposure), shares.of(weights**2 * exposure)
+        exposed = shares.of(weights * exposure**2)
     needs_scale = not family.known_scale and smoothing == "reml"
     if constant is not None:
         constant = np.linalg.lstsq(spectrum.basis, constant, rcond=None)[0]
@@ -104,6 +111,8 @@ def make_problem(
         sums[order][:, None],
         squared[order][:, None],
         grid.offset[order][:, None],
+        exposed[order][:, None],
+        float(weights.max()),
         constant,
         len(weights),
         float(weights.sum()),

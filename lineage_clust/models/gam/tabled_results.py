@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design
+from .overdispersion import dispersion_at_nodes
 from .parts import Part
 from .posterior import GenePosterior
 from .significance import SmoothTests
@@ -97,8 +98,16 @@ def summarise(
         np.zeros(len(edf), dtype=bool),
         _spread(statistics[state.genes], problem.total),
         residual_df,
+        _dispersion(problem, state, statistics[state.genes, 1]),
         losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total),
     )
+
+
+def _dispersion(problem: TabledProblem, state: TabledState, squares: np.ndarray) -> np.ndarray:
+    """Return by what factor variances exceed those of a Poisson distribution; sums of squares `(n_genes,)` are known."""
+    if problem.likelihood.family.name != "poisson":
+        return np.zeros(len(squares))
+    return dispersion_at_nodes(state.sums, squares, state.mu, problem.weights, problem.exposed, problem.most)
 
 
 def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:
