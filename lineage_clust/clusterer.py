@@ -136,8 +136,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     sample_key : str, default=None
         obs key of the donor (animal, patient, sample) of each cell, of which there must be at least four: p-values,
         standard errors, draws, and all that rests on them (which genes are clustered, confidence, intervals of shapes)
-        then take donors as replicates, and speak of the population that the donors come from. It needs the default
-        model, :class:`~lineage_clust.models.GAM` with the Gaussian family. `None` = cells are the replicates.
+        then take donors as replicates, and speak of the population that the donors come from. It needs
+        :class:`~lineage_clust.models.GAM`, without an expectile. `None` = cells are the replicates.
 
     Attributes
     ----------
