@@ -7,11 +7,11 @@ from scipy import sparse
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.expression.blocks import BlockedExpression
 from lineage_clust.models.families import FAMILIES
-from lineage_clust.models.gam import donors_nodes
+from lineage_clust.models.gam import donors_curves, donors_nodes
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors_glm import GlmDonors
 from lineage_clust.models.gam.donors_nodes import tabulated
-from lineage_clust.models.gam.donors_prior import usual_shape
+from lineage_clust.models.gam.donors_prior import grid, usual_shape
 from lineage_clust.models.gam.donors_working import iterate, linearised, predictor
 from lineage_clust.models.gam.glm import fit_glm
 from lineage_clust.models.gam.pirls import Likelihood
@@ -95,6 +95,20 @@ def test_iterations_end_where_the_penalised_likelihood_has_its_maximum(monkeypat
             np.testing.assert_allclose(
                 U[rows].T @ score[rows], np.linalg.solve(covariance, state.own[gene, donor]), atol=1e-4
             )
+
+
+@pytest.mark.parametrize("family", ["negative_binomial", "gamma"])
+def test_compiled_likelihoods_are_those_of_numpy(family, monkeypatch):
+    pytest.importorskip("numba")
+    data = counts(n_genes=3)
+    data[-1][:] += family == "gamma"
+    fits, _, _ = problem_of(data, family, monkeypatch)
+    sums = linearised(fits.problem, fits.begin(np.arange(3)))
+    turned, sizes = sums.turned(usual_shape(sums.n_modes)), grid(np.array([0.1, 1.0]), np.array([0.3]))
+    found = turned.likelihoods(sizes)
+    monkeypatch.setattr(donors_curves, "compiled", lambda: None)
+    expected = turned.likelihoods(sizes)
+    np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-6, atol=1e-6)
 
 
 def test_flat_genes_of_different_donors_are_not_called_changing():
