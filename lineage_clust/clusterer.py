@@ -377,6 +377,30 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         """
         return self.fit(adata, genes=genes, lineage=lineage).transform(adata)
 
+    @labels_may_come_second
+    def fit_predict(self, adata: AnnData, genes: Sequence[str] | None = None, lineage: Names = None) -> np.ndarray:
+        """Fit and return the cluster of each gene.
+
+        Parameters
+        ----------
+        adata, genes, lineage
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n_genes,)
+            `labels_`: of the genes that have a trend, `genes_`, in their order; -1 = not assigned.
+
+        Examples
+        --------
+        >>> import lineage_clust as lc
+        >>> tc = lc.TrendClusterer(random_state=0)
+        >>> labels = tc.fit_predict(lc.datasets.bone_marrow(), lineage="Ery")
+        >>> len(labels) == len(tc.genes_)
+        True
+        """
+        return self.fit(adata, genes=genes, lineage=lineage).labels_
+
     def transform(self, adata: AnnData) -> np.ndarray:
         """Return a score per cell and cluster: the mean standardised expression of the cluster's genes.
 

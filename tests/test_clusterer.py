@@ -511,6 +511,16 @@ def test_fit_transform_ignores_the_labels_of_the_cells(adata, fitted):
     np.testing.assert_array_equal(scores, fitted.transform(adata))
 
 
+def test_fit_predict_returns_the_labels_of_the_genes(adata, fitted):
+    pipeline = make_pipeline(TrendClusterer(lineage="A", random_state=0))
+    for one, y in ((TrendClusterer(lineage="A", random_state=0), None), (pipeline, adata.obs["celltype"])):
+        np.testing.assert_array_equal(one.fit_predict(adata, y), fitted.labels_)
+    some = fitted.genes_[:9][::-1]
+    tc = TrendClusterer(alpha=None, random_state=0)
+    np.testing.assert_array_equal(tc.fit_predict(adata, genes=some, lineage="B"), tc.labels_)
+    assert (tc.genes_, tc.lineage_) == (some, "B")
+
+
 def test_labels_of_cells_are_not_taken_for_genes(adata):
     plain = TrendClusterer(lineage="A", random_state=0).fit(adata)
     assert TrendClusterer(lineage="A", random_state=0).fit(adata, adata.obs["celltype"]).genes_ == plain.genes_

@@ -26,11 +26,13 @@ def trends_and_clusters() -> None:
     assert_type(tc, lc.TrendClusterer)
     assert_type(tc.fit(adata, genes=["Klf1", "Mpo"]), lc.TrendClusterer)
     assert_type(tc.transform(adata), np.ndarray)
+    assert_type(tc.fit_predict(adata, lineage="Ery"), np.ndarray)
     assert_type(tc.score(adata), float)
     assert_type(tc.trends_for(adata, ["Gata1"]), lc.Trends)
     assert_type(tc.plot(clusters=[0, 1], covariate_key="celltype"), Figure)
     assert_type(tc.write_to(adata), str)
     assert_type(tc.genes_by_cluster(), dict[int, list[str]])
+    assert_type(tc.genes_by_cluster(names=True), dict[str, list[str]])
     tc.save("fitted.lclust")
     assert_type(lc.TrendClusterer.load("fitted.lclust"), lc.TrendClusterer)
 

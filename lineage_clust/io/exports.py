@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from ..results.naming import UNASSIGNED
 from ..results.result import FitResult, Fitted, result_of
 from ..trends.bounds import intervals
 from ..utils.checking import check_flag, check_share
@@ -39,21 +40,30 @@ def gene_trends(
     return result.models.with_data(result.read(adata, list(result.models)), result.fitter.prepare_kwargs)
 
 
-def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False) -> dict[int, list[str]]:
+@overload
+def genes_by_cluster(
+    fitted: Fitted | FitResult, unassigned: bool = False, *, names: Literal[False] = False
+) -> dict[int, list[str]]: ...
+@overload
+def genes_by_cluster(
+    fitted: Fitted | FitResult, unassigned: bool = False, *, names: Literal[True]
+) -> dict[str, list[str]]: ...
+def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False, *, names: bool = False) -> Any:
     """Return the genes of each cluster, those first that its mean trend explains best.
 
     Tools of enrichment take the lists as they are; the background there is what was fitted, `genes_`. Plots that
-    group genes, such as `scanpy.pl.heatmap`, take them as `var_names`, with text for keys:
-    `{f"cluster {cluster}": genes for cluster, genes in lists.items()}`.
+    group genes take them with names, `scanpy.pl.heatmap(adata, tc.genes_by_cluster(names=True), groupby=...)`.
 
     Parameters
     ----------
     unassigned : bool, default=False
-        Whether the genes without a cluster come last, under -1.
+        Whether the genes without a cluster come last, under -1 ("unassigned").
+    names : bool, default=False
+        Whether keys are the names of the clusters in the tree (`cluster_names_`) instead of their numbers (`labels_`).
 
     Returns
     -------
-    dict of int to list of str
+    dict of int (of str if `names`) to list of str
 
     Examples
     --------
@@ -62,10 +72,17 @@ def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False) -> di
     >>> lists = tc.genes_by_cluster()
     >>> list(lists) == list(range(tc.n_clusters_))
     True
+    >>> list(tc.genes_by_cluster(names=True)) == tc.cluster_names_
+    True
     """
     result = result_of(fitted)
     check_flag("unassigned", unassigned)
-    return gene_lists.genes_by_cluster(result.naming, unassigned)
+    check_flag("names", names)
+    lists = gene_lists.genes_by_cluster(result.naming, unassigned)
+    if not names:
+        return lists
+    of_clusters = [*result.cluster_names, UNASSIGNED]
+    return {of_clusters[cluster]: genes for cluster, genes in lists.items()}
 
 
 def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: bool = False) -> None:

@@ -13,11 +13,12 @@ from anndata import AnnData
 
 from .._version import __version__
 from ..lineage.lineage import check_anndata
-from ..plotting.colors import UNASSIGNED, cluster_colors
 from ..results.result import FitResult, Fitted, result_of
-from ..utils.checking import check_key
-from ..utils.plain_text import plain_text, text_categories, text_index
+from ..utils.checking import check_flag, check_key
+from ..utils.plain_text import plain_text, text_categories
 from ..utils.types import Names
+from . import cluster_columns
+from .unwritable import warn_of_unwritable
 
 _LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, and a prefix while they are written
 
@@ -86,14 +87,17 @@ def _lineages(found: FitResult) -> list[str]:
 def to_anndata(fitted: Fitted) -> AnnData:
     """Return an AnnData `(n_genes, n_points)`: scaled trends in `X`, trends and errors in layers, tables in obs.
 
-    `obs["clusters"]` is categorical and `uns["clusters_colors"]` has the colours of our pictures, as scanpy's plots
-    look for them; `var` has pseudotime (`x_test`) and lineage of each grid point, `uns` the provenance.
+    `obs` has the columns of `gene_table_`, with `cluster` as integers and `cluster_name` as categories; `obs["clusters"]`
+    has the numbers as text, as CellRank's results and scanpy's clusters have them. `uns["clusters_colors"]` and
+    `uns["cluster_name_colors"]` are the colours of our pictures, where scanpy's plots look for them. `var` has pseudotime
+    (`x_test`) and lineage of each grid point, `uns` the provenance.
     """
     found = result_of(fitted)
     _check_names(found)
     obs = _writable(found.gene_table)
     obs.index = pd.Index(found.genes)
-    obs.insert(0, "clusters", _categories(found.labels))
+    obs.insert(0, "clusters", cluster_columns.numbers_as_text(found.labels))
+    obs["cluster_name"] = cluster_columns.names(found)
     var = pd.DataFrame(
         {"x_test": found.pseudotime, "lineage": found.grid_lineage.astype(str)},
         index=[str(point) for point in range(len(found.pseudotime))],
@@ -103,7 +107,8 @@ def to_anndata(fitted: Fitted) -> AnnData:
     if found.se is not None:
         result.layers["se"] = found.se.copy()
     result.uns["lineage_clust"] = provenance(fitted)
-    result.uns["clusters_colors"] = _colors(obs["clusters"])
+    for column in ("clusters", "cluster_name"):
+        result.uns[f"{column}_colors"] = cluster_columns.colors(found, column)
     return result
 
 
@@ -124,11 +129,8 @@ def h5ad_bytes(adata: AnnData) -> bytes:
         return file.id.get_file_image()
 
 
-def write_to(fitted: Fitted, adata: AnnData, key: str | None = None) -> str:
-    """Write the results into an AnnData: `varm`, `var` and `uns`, under keys that name the lineage.
-
-    `var` gets the columns of `gene_table_`, text and the cluster as categories; `varm` the trends and their
-    standard errors; `uns` pseudotime and provenance. Results written before under the same key are replaced.
+def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: bool | None = None) -> str:
+    """Write the results into an AnnData, under keys that name the lineage; those of an earlier call are replaced.
 
     Parameters
     ----------
@@ -136,40 +138,93 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None) -> str:
         The one to write to; genes that have no trend get NaN.
     key : str, default=None
         Prefix of the keys; `None` = `"trends_"` and the name of the lineage.
+    scores : bool, default=None
+        Whether the cells' module scores (see `transform`) are written; `None` = if `adata` has all clustered genes and the
+        layer that was fitted. They take a pass over the expression, in blocks where it lies in a file.
 
     Returns
     -------
     str
         The key.
+
+    Raises
+    ------
+    ValueError
+        If a name holds NUL, which files cannot, or `scores=True` and they cannot be computed.
+
+    Warns
+    -----
+    LineageClustWarning
+        If obsm holds an object that `adata.write_h5ad` refuses, such as a live Lineage of CellRank.
+
+    Notes
+    -----
+    With the key "trends_Ery", there are then
+
+    - `var["trends_Ery_qvalue"]` and the other columns of `gene_table_`, of the same kind as there:
+      `var["trends_Ery_cluster"]` has integers (as categories, -1 = not assigned), like `labels_` and the keys of
+      `genes_by_cluster()`, and `adata[:, adata.var["trends_Ery_cluster"] == 0]` selects genes;
+      `var["trends_Ery_cluster_name"]` has the names of `cluster_names_` and of `genes_by_cluster(names=True)`,
+      or "unassigned";
+    - `obs["trends_Ery_score_0"]` and so on: the cells' module scores, under the names of the clusters;
+    - `varm["trends_Ery"]`, `varm["trends_Ery_se"]`: trends and their standard errors;
+    - `uns["trends_Ery"]`: pseudotime and provenance;
+    - `uns["trends_Ery_cluster_colors"]`, `uns["trends_Ery_cluster_name_colors"]`: colours, where scanpy looks for them.
+      Colours that you set there are kept by later calls, as long as the clusters are as many.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.bone_marrow()
+    >>> tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")
+    >>> key = tc.write_to(adata)
+    >>> adata[:, adata.var[f"{key}_cluster"] == 0].n_vars == len(tc.genes_by_cluster()[0])
+    True
+    >>> bool((adata.obs[f"{key}_score_0"] == tc.transform(adata)[:, 0]).all())
+    True
     """
     found = result_of(fitted)
     check_anndata(adata)
     check_key("key", key)
+    if scores is not None:
+        check_flag("scores", scores)
     _check_names(found)
     key = _free_key(adata, found) if key is None else safe_key(key)
     table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=distinct_key)
-    table.insert(0, "cluster", _categories(found.labels))
+    table.insert(0, "cluster", cluster_columns.numbers(found.labels))
+    table["cluster_name"] = cluster_columns.names(found)
     table.index = pd.Index(found.gene_ids)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
+    colors = {
+        f"{key}_{column}_colors": _colors(
+            adata, f"{key}_{column}", table[column], cluster_columns.colors(found, column)
+        )
+        for column in ("cluster", "cluster_name")
+    }
     rows = adata.var_names.get_indexer(found.gene_ids)
     arrays = {}
     for name, values in (("", found.values), ("_se", found.se)):
         if values is not None:
             arrays[f"{key}{name}"] = filled = np.full((adata.n_vars, len(found.pseudotime)), np.nan)
             filled[rows[rows >= 0]] = values[rows >= 0]
+    of_cells = cluster_columns.scores_of(found, adata, key, scores)
     notes = {
         "pseudotime": found.pseudotime.copy(),
         "grid_lineage": found.grid_lineage.astype(str),
         "columns": np.array(list(columns), dtype=str),
+        "scores": np.array(list(of_cells), dtype=str),
         **provenance(fitted),
     }
+    warn_of_unwritable(adata)
     _remove(adata, key)  # only now: what fails above leaves what is stored
     for column, values in columns.items():
         adata.var[column] = values
+    for column, values in of_cells.items():
+        adata.obs[column] = values
     for name, values in arrays.items():
         adata.varm[name] = values
-    adata.uns[f"{key}_cluster_colors"] = _colors(table["cluster"])
+    adata.uns.update(colors)
     adata.uns[key] = notes
     return key
 
@@ -190,24 +245,28 @@ def provenance(fitted: Fitted) -> dict:
     }
 
 
-def _categories(labels: np.ndarray) -> pd.Categorical:
-    names = [str(label) for label in np.unique(labels)]
-    return pd.Categorical([str(label) for label in labels], categories=text_index(names))
-
-
-def _colors(clusters: pd.Series) -> np.ndarray:
-    """Return the colour of each category, in the order and under the key where scanpy's plots look for them."""
-    names = [int(name) for name in clusters.cat.categories]
-    colors = cluster_colors(max(names, default=-1) + 1)
-    return np.array([UNASSIGNED if name < 0 else colors[name] for name in names], dtype=str)
+def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) -> np.ndarray:
+    """Return the colours stored for a column if it has the same categories, for a user may have chosen them, or ours."""
+    kept = adata.uns.get(f"{column}_colors")
+    if kept is not None and len(kept) == len(ours) and column in adata.var:
+        stored = adata.var[column]
+        if isinstance(stored.dtype, pd.CategoricalDtype) and list(stored.cat.categories) == list(
+            clusters.cat.categories
+        ):
+            return np.array(kept, dtype=str)
+    return ours
 
 
 def _remove(adata: AnnData, key: str) -> None:
     """Remove what was written under a key before, which may be more than what is written now."""
     stored = adata.uns.get(key)
-    columns = set(stored.get("columns", ())) if isinstance(stored, Mapping) else set()
+    columns, scores = (
+        set(stored.get(name, ())) if isinstance(stored, Mapping) else set() for name in ("columns", "scores")
+    )
     if columns.intersection(adata.var):
         adata.var = adata.var[[name for name in adata.var if name not in columns]]
+    if scores.intersection(adata.obs):
+        adata.obs = adata.obs[[name for name in adata.obs if name not in scores]]
     for name in (key, f"{key}_se"):
         adata.varm.pop(name, None)
 

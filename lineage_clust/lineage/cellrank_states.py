@@ -32,7 +32,7 @@ def state_names(adata: AnnData, key: str, n_lineages: int, column: Callable[[int
     ValueError
         If the cells contradict the order of the categories.
     """
-    for state in _states(adata, key):
+    for state in states_of(adata, key):
         names = [str(name) for name in adata.obs[state].cat.categories]
         if len(names) == n_lineages:
             _check_order(adata, key, state, names, column)
@@ -45,7 +45,7 @@ def lost_names(adata: AnnData, key: str, n_lineages: int) -> str:
 
     anndata drops the categories of states without cells, which are the only record of the names.
     """
-    states = _states(adata, key)
+    states = states_of(adata, key)
     if not states:
         return ""
     names = [str(name) for name in adata.obs[states[0]].cat.categories]
@@ -59,7 +59,8 @@ def lost_names(adata: AnnData, key: str, n_lineages: int) -> str:
     )
 
 
-def _states(adata: AnnData, key: str) -> list[str]:
+def states_of(adata: AnnData, key: str) -> list[str]:
+    """Return the columns of obs with the terminal or initial states that may belong to `adata.obsm[key]`."""
     keys = (key.removesuffix(_MEMBERSHIPS),) if key.endswith(_MEMBERSHIPS) else _STATE_KEYS.get(key, ())
     return [key for key in keys if key in adata.obs and isinstance(adata.obs[key].dtype, pd.CategoricalDtype)]
 

@@ -56,22 +56,35 @@ def find_weights(
     if lineage is not None and np.ndim(lineage) > 0:
         raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Pass several as a list of names.")
     lineage = None if lineage is None else str(lineage)
-    sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
-    if lineage is None:
-        if not sources:
-            return None, None, np.ones(adata.n_obs)
-        source, members = _only_lineage(sources)
-    else:
-        if lineage_key is None and not any(source.members(lineage) for source in sources):
-            sources = [*sources, *branch_sources(adata)]
-        if not sources:
-            raise _no_weights(adata, lineage, backward)
-        source, members = _lineage_of(sources, lineage)
+    found = find_source(adata, lineage, lineage_key, backward)
+    if found is None:
+        return None, None, np.ones(adata.n_obs)
+    source, members = found
     if source.note:
         warnings.warn(f"Lineages are numbered. {source.note}", LineageClustWarning, stacklevel=3)
     name = members[0] if lineage is None else lineage
     _log.debug("Weights of lineage %r are read from %r.", name, source.key)
     return name, source.key, source.weights(members)
+
+
+def find_source(
+    adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
+) -> tuple[LineageSource, list[str]] | None:
+    """Return where the weights of a lineage are stored, and the names there that it refers to; `None` if all cells are one.
+
+    Raises
+    ------
+    UnknownNameError, ValueError
+        As for `find_weights`.
+    """
+    sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
+    if lineage is None:
+        return _only_lineage(sources) if sources else None
+    if lineage_key is None and not any(source.members(lineage) for source in sources):
+        sources = [*sources, *branch_sources(adata)]
+    if not sources:
+        raise _no_weights(adata, lineage, backward)
+    return _lineage_of(sources, lineage)
 
 
 def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool = False) -> list[str]:

@@ -14,6 +14,7 @@ from ..utils.types import Names, TimeRange, WeightThreshold
 from .annotations import Annotation, read_annotations
 from .gene_names import FittedSymbols, Symbols
 from .lineage import Lineage, read_lineage
+from .lineage_colors import stored_colors
 
 _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
 
@@ -89,6 +90,10 @@ class Reader:
             adata, keys, lineages, time_key=self.time_key, lineage_key=self.lineage_key, backward=self.backward,
             weight_threshold=self.weight_threshold,
         )  # fmt: skip
+
+    def colors(self, adata: AnnData, lineages: Sequence) -> dict[str, Any]:
+        """Return the colours of some lineages as `adata` has them, see :func:`.lineage_colors.stored_colors`."""
+        return stored_colors(adata, list(lineages), self.lineage_key, self.backward)
 
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
         """Return the settings that callbacks receive as keywords."""

@@ -104,7 +104,8 @@ def plot_lineage(
     Parameters
     ----------
     adata : AnnData
-        The cells that were fitted.
+        The cells that were fitted. Lineages have the colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal
+        states, if there are.
     max_cells : int, default=5000
         Of more cells, this many are drawn, chosen at random.
     figsize : (float, float), default=None
@@ -128,4 +129,6 @@ def plot_lineage(
         beyond = ~((pseudotime >= lineage.start) & (pseudotime <= lineage.end))
         drawn = np.where(beyond, weights, fitted_weights)
         read.append(lineage_cells.LineageCells(lineage.name, np.asarray(pseudotime), drawn, lineage.start, lineage.end))
-    return lineage_cells.plot_lineage(read, max_cells=max_cells, figsize=figsize, dpi=dpi)
+    return lineage_cells.plot_lineage(
+        read, max_cells=max_cells, palette=result.reader.colors(adata, result.names), figsize=figsize, dpi=dpi
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .checking import check_color_map, check_count
+from .palettes import read_palette
 
 # Luminance from .118 to .3, so that a line has a contrast of at least 3:1 to white and to black (WCAG 2.1, 1.4.11). Each
 # colour is the one of an even grid of RGB, of chroma below 75, that is farthest from those before it: by the least CIELAB
@@ -119,6 +120,27 @@ def cluster_color(cluster: int | None, n_clusters: int) -> str:
     if cluster is None:
         return _CLUSTERS[0]
     return cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED
+
+
+def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
+    """Return the colour of each lineage: those given, if every lineage has one, or our own.
+
+    Parameters
+    ----------
+    names
+        Of the lineages.
+    given
+        Colours by name, as AnnData hold them; `None` or {} = there are none.
+
+    Examples
+    --------
+    >>> colors_by_lineage(["Ery", "Mono"], {"Mono": "red", "Ery": "#0000FF"})
+    ['#0000ff', '#ff0000']
+    """
+    from matplotlib.colors import to_hex
+
+    known = read_palette(given or None, names, "The palette of the lineages")
+    return lineage_colors(len(names)) if known is None else [to_hex(color) for color in known]
 
 
 def lineage_colors(n_lineages: int) -> list[str]:

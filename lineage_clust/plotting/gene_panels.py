@@ -16,7 +16,7 @@ from lineage_clust.trends.trends import Trends
 
 from .cells import CellColors
 from .checking import check_count, check_figure
-from .colors import cluster_color, lineage_colors
+from .colors import cluster_color, colors_by_lineage
 from .gene import MAX_CELLS, draw_trend
 from .labels import fit_text, plain, shortened
 from .theme import ink
@@ -41,6 +41,7 @@ def plot_gene_trends(
     sharey: bool = False,
     cell_colors: CellColors | None = None,
     derivative: bool = False,
+    palette: Mapping[str, Any] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
@@ -73,6 +74,8 @@ def plot_gene_trends(
     derivative : bool
         Whether the slopes of the trends are drawn instead, with their intervals and without cells. Where an interval does
         not hold 0, the trend rises or falls.
+    palette : mapping of str to colour, optional
+        Colours of several lineages; `None`, or if one is missing = our own.
     ax : Axes or sequence of Axes, optional
         One a gene; `None` = a new figure.
     figsize, dpi
@@ -121,7 +124,7 @@ def plot_gene_trends(
         ylabel = "slope" if ylabel == "expression" else ylabel
         shown = {gene: {name: _slope(trend) for name, trend in parts.items()} for gene, parts in shown.items()}
     figure, axes = _make_axes(ax, len(genes), ncols, sharey, figsize, dpi)
-    palette = lineage_colors(len(names)) if len(names) > 1 else None
+    tones = colors_by_lineage(names, palette) if len(names) > 1 else None
     n_clusters = max([-1, *(clusters or {}).values()]) + 1
     titles = []
     strips: dict[Axes, float] = {}
@@ -130,8 +133,8 @@ def plot_gene_trends(
         for number, name in enumerate(names):
             if not shown[gene][name]:
                 continue
-            color = palette[number] if palette else cluster_color(cluster, n_clusters)
-            cell_color = palette[number] if palette else None
+            color = tones[number] if tones else cluster_color(cluster, n_clusters)
+            cell_color = tones[number] if tones else None
             strip = draw_trend(panel, shown[gene][name], color, cell_color, max_cells, plain(name), cell_colors)
             strips[panel] = max(strips.get(panel, 0.0), strip)
         _set_limits(panel, [shown[gene][name] for name in names])
@@ -144,8 +147,8 @@ def plot_gene_trends(
         note = "" if cluster is None else f"cluster {cluster}" if cluster >= 0 else "no cluster"
         right = panel.set_title(note, loc="right", fontsize=8, color="0.35")
         titles.append((panel, panel.set_title(plain(gene), loc="left", fontsize=10, fontweight="bold"), right))
-    time = "pseudotime" if palette or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
-    _label(figure, axes, ax is None, time, ylabel, bool(palette), cell_colors if max_cells and not derivative else None)
+    time = "pseudotime" if tones or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
+    _label(figure, axes, ax is None, time, ylabel, bool(tones), cell_colors if max_cells and not derivative else None)
     for panel, left, right in titles:
         fit_text(left, panel.get_window_extent().width - right.get_window_extent().width - 0.08 * figure.dpi)
     return figure

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .checking import check_count, check_figure
-from .colors import lineage_colors
+from .colors import colors_by_lineage
 from .labels import fit_text, plain
 from .theme import ink
 
@@ -51,6 +51,7 @@ def plot_lineage(
     lineages: Sequence[LineageCells],
     *,
     max_cells: int = _MOST_CELLS,
+    palette: Mapping[str, Any] | None = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> list[Axes]:
@@ -62,6 +63,8 @@ def plot_lineage(
         As they were read.
     max_cells : int
         Of more cells, this many are drawn, chosen at random.
+    palette : mapping of str to colour, optional
+        Colours of the lineages; `None`, or if one is missing = our own.
     figsize, dpi
         Inches and dots per inch of the figure.
 
@@ -92,7 +95,7 @@ def plot_lineage(
     figure, axes = plt.subplots(
         len(lineages), 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained"
     )
-    colors, titles = lineage_colors(len(lineages)), []
+    colors, titles = colors_by_lineage([lineage.name for lineage in lineages], palette), []
     for ax, lineage, color in zip(axes[:, 0], lineages, colors, strict=True):
         titles.append(_draw(ax, lineage, color, max_cells))
     axes[-1, 0].set_xlabel("pseudotime")

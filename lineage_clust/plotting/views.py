@@ -215,7 +215,8 @@ def plot_genes(
     genes : str or sequence of str
         Which genes, in which order.
     adata : AnnData, default=None
-        The cells that were fitted; they are drawn, the darker the more they belong to the lineage.
+        The cells that were fitted; they are drawn, the darker the more they belong to the lineage. Several lineages have the
+        colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if there are.
     lineages : str or sequence of str, default=None
         Which of several lineages; `None` = all.
     color : str, default=None
@@ -265,6 +266,7 @@ def plot_genes(
         sharey=sharey,
         cell_colors=tones,
         derivative=derivative,
+        palette=None if adata is None else result.reader.colors(adata, result.names),
         ax=ax,
         figsize=figsize,
         dpi=dpi,

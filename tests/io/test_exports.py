@@ -54,6 +54,17 @@ def test_all_genes_are_in_one_list(tc):
     assert set(lists[-1]) == {gene for gene, label in zip(tc.genes_, tc.labels_, strict=True) if label < 0}
 
 
+def test_lists_have_numbers_or_names_for_keys(joint, adata):
+    tc = lc.TrendClusterer(lineage="A", n_points=40, alpha=None, random_state=0).fit(adata).cut(2)
+    by_number, by_name = tc.genes_by_cluster(unassigned=True), tc.genes_by_cluster(unassigned=True, names=True)
+    assert list(by_name.values()) == list(by_number.values())
+    assert list(by_name)[: tc.n_clusters_] == tc.cluster_names_
+    for lists, column in ((by_number, "cluster"), (by_name, "cluster_name")):  # one kind everywhere
+        for key, genes in lists.items():
+            assert set(tc.gene_table_.index[tc.gene_table_[column] == key]) == set(genes)
+    assert list(joint.genes_by_cluster(unassigned=True, names=True))[-1] == "unassigned"
+
+
 def test_gene_sets_are_named_by_lineage_and_cluster(tc, joint, adata, tmp_path):
     tc.write_gene_lists(tmp_path / "a.gmt")
     lines = (tmp_path / "a.gmt").read_text().splitlines()

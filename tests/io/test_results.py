@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import lineage_clust as lc
 from lineage_clust import TrendClusterer
 from lineage_clust.io.results import default_key, distinct_key, h5ad_bytes, safe_key
 from lineage_clust.plotting.colors import UNASSIGNED, cluster_colors
@@ -136,8 +137,24 @@ def test_clusters_have_our_colours_where_scanpy_looks_for_them(fitted_with):
     expected = [UNASSIGNED if name == "-1" else cluster_colors(tc.n_clusters_)[int(name)] for name in categories]
     assert list(result.uns["clusters_colors"]) == expected
     key = tc.write_to(adata)
-    assert list(adata.var[f"{key}_cluster"].cat.categories) == categories
+    assert list(adata.var[f"{key}_cluster"].cat.categories) == [int(name) for name in categories]
     assert list(adata.uns[f"{key}_cluster_colors"]) == expected
+    named = dict(
+        zip(adata.var[f"{key}_cluster_name"].cat.categories, adata.uns[f"{key}_cluster_name_colors"], strict=True)
+    )
+    assert named == dict(zip(["unassigned", *tc.cluster_names_], expected, strict=True))
+    assert dict(zip(result.obs["cluster_name"].cat.categories, result.uns["cluster_name_colors"], strict=True)) == named
+
+
+def test_colours_that_a_user_chose_are_kept_while_the_clusters_are_as_many(fitted_with):
+    adata, tc = fitted_with()
+    key = tc.write_to(adata)
+    mine = ["black", *["pink"] * tc.n_clusters_]
+    adata.uns[f"{key}_cluster_colors"] = mine
+    tc.write_to(adata)
+    assert list(adata.uns[f"{key}_cluster_colors"]) == mine
+    tc.cut(1).write_to(adata)
+    assert list(adata.uns[f"{key}_cluster_colors"]) == [UNASSIGNED, *cluster_colors(1)]
 
 
 def test_the_provenance_is_enough_to_repeat_it(fitted_with):
@@ -220,6 +237,69 @@ def test_what_is_written_survives_a_file(fitted_with, tmp_path, suffix, name):
     assert list(back.uns[key]["lineage"]) == [name]
     assert list(back.uns[key]["failed_genes"]) == ["flat0"]
     assert set(back.uns[key]["grid_lineage"]) == {name}
+
+
+def test_numbers_and_names_select_the_same_genes_as_in_memory(fitted_with, tmp_path):
+    adata, tc = fitted_with()
+    cut = tc.cut(2)
+    key = cut.write_to(adata, "cut")
+    back = round_trip(only_results(adata), tmp_path, "h5ad")
+    for cells in (adata, back):
+        for labels, lists in (
+            (cells.var[f"{key}_cluster"], cut.genes_by_cluster()),
+            (cells.var[f"{key}_cluster_name"], cut.genes_by_cluster(names=True)),
+        ):
+            for cluster, genes in lists.items():
+                assert set(cells[:, labels == cluster].var_names) == set(genes) != set()
+
+
+def test_scores_of_the_cells_are_written_under_the_names_of_the_clusters(fitted_with):
+    adata, tc = fitted_with()
+    cut = tc.cut(2)
+    key = cut.write_to(adata)
+    for name, scores in zip(cut.cluster_names_, cut.transform(adata).T, strict=True):
+        np.testing.assert_array_equal(adata.obs[f"{key}_score_{name}"], scores)
+    before = [name for name in adata.obs if "_score_" not in name]
+    adata.obs[f"{key}_score_mine"] = 1.0
+    tc.write_to(adata)
+    written = [f"{key}_score_{name}" for name in tc.cluster_names_]
+    assert list(adata.obs) == [*before, f"{key}_score_mine", *written]
+    tc.write_to(adata, scores=False)
+    assert list(adata.obs) == [*before, f"{key}_score_mine"]
+
+
+def test_scores_that_cannot_be_computed_are_left_out_unless_asked_for(fitted_with, caplog):
+    adata, tc = fitted_with()
+    other = adata[:, :3].copy()
+    before, written = list(other.obs), other.var.copy()
+    with pytest.raises(ValueError, match="of the .* clustered genes are not in adata"):
+        tc.write_to(other, scores=True)
+    pd.testing.assert_frame_equal(other.var, written)
+    with caplog.at_level("INFO", "lineage_clust"):
+        tc.write_to(other)
+    assert list(other.obs) == before
+    assert any("No module scores are written: " in record.getMessage() for record in caplog.records)
+    with pytest.raises(TypeError, match="scores must be True or False"):
+        tc.write_to(adata, scores="no")
+
+
+class Lineage(np.ndarray):
+    """A class of arrays that anndata cannot write, as CellRank's, with the names of its columns."""
+
+    names = ["A", "other"]
+
+
+def test_a_live_lineage_is_named_with_what_to_do(fitted_with, tmp_path):
+    adata, tc = fitted_with()
+    adata.obsm["lineages_fwd"] = adata.obsm.pop("palantir_fate_probabilities").to_numpy().view(Lineage)
+    with pytest.warns(lc.LineageClustWarning, match="live Lineage object, which files .* cannot hold") as caught:
+        tc.write_to(adata)
+    assert caught[0].filename == __file__
+    advice = re.search(r"for instance by (.*)\.$", str(caught[0].message))[1]
+    exec(advice, {"adata": adata, "np": np, "pd": pd})  # what the sentence says works
+    tc.write_to(adata)
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    assert list(ad.read_h5ad(tmp_path / "cells.h5ad").obsm["lineages_fwd"].columns) == Lineage.names
 
 
 def test_results_of_two_lineages_stand_side_by_side(fitted_with):

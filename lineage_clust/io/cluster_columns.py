@@ -1,0 +1,98 @@
+"""What an AnnData holds of the clusters: numbers and names as categories, their colours, the cells' module scores."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..results import module_scores
+from ..results.naming import UNASSIGNED as NO_CLUSTER
+from ..results.naming import names_of_genes
+from ..results.result import FitResult
+from ..utils.plain_text import text_index
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_log = logging.getLogger(__name__)
+
+
+def numbers_as_text(labels: np.ndarray) -> pd.Categorical:
+    """Return the number of each gene's cluster as text, as scanpy's and CellRank's clusters are stored.
+
+    Examples
+    --------
+    >>> numbers_as_text(np.array([0, -1, 0])).tolist()
+    ['0', '-1', '0']
+    """
+    names = [str(label) for label in np.unique(labels)]
+    return pd.Categorical([str(label) for label in labels], categories=text_index(names))
+
+
+def numbers(labels: np.ndarray) -> pd.Categorical:
+    """Return the number of each gene's cluster, in categories that are integers: `== 0` selects, gaps are possible.
+
+    Examples
+    --------
+    >>> (numbers(np.array([0, -1, 0])) == 0).tolist()
+    [True, False, True]
+    """
+    return pd.Categorical(labels, categories=np.unique(labels).astype(int))
+
+
+def names(result: FitResult) -> pd.Categorical:
+    """Return the name of each gene's cluster, in categories that have the order of the clusters, "unassigned" last."""
+    known = result.cluster_names
+    categories = [*known, NO_CLUSTER] if (result.labels < 0).any() else known
+    return pd.Categorical(names_of_genes(result.labels, known), categories=text_index(categories))
+
+
+def colors(result: FitResult, column: str) -> np.ndarray:
+    """Return the colour of each category, in the order in which scanpy's plots look for them.
+
+    Parameters
+    ----------
+    result
+        Of the fit.
+    column
+        "cluster_name" for the categories of `names`, or another word for those of `numbers` and `numbers_as_text`.
+    """
+    known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
+    clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
+    palette = [*cluster_colors(result.n_clusters), UNASSIGNED]
+    return np.array([palette[cluster] for cluster in clusters], dtype=str)
+
+
+def scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
+    """Return the module scores of the cells by column of obs, `{key}_score_` and the name of the cluster.
+
+    Parameters
+    ----------
+    result
+        Of the fit.
+    adata
+        Cells, of which the expression of the clustered genes is read, in blocks where it lies in a file.
+    key
+        Of the results.
+    wanted
+        `None` = if they can be computed: there is a cluster, and `adata` has its genes.
+
+    Raises
+    ------
+    ValueError
+        If they are wanted and cannot be computed.
+    """
+    if wanted is False:
+        return {}
+    try:
+        scores = module_scores.transform(result, adata)
+    except ValueError as error:
+        if wanted:
+            raise
+        _log.info("No module scores are written: %s", error)
+        return {}
+    return {f"{key}_score_{name}": column for name, column in zip(result.cluster_names, scores.T, strict=True)}

@@ -1,0 +1,47 @@
+"""Arrays in an AnnData that its files cannot hold."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import LineageClustWarning
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def warn_of_unwritable(adata: AnnData, stacklevel: int = 3) -> None:
+    """Warn of arrays in obsm that `write_h5ad` refuses, such as a Lineage object of a CellRank session.
+
+    They are arrays of a class of their own with the `names` of their columns; the sentence says how to keep both.
+    """
+    for key, values in adata.obsm.items():
+        if type(values) is not np.ndarray and isinstance(values, np.ndarray) and not _can_be_written(values):
+            warnings.warn(
+                f"adata.obsm[{key!r}] is a live {type(values).__name__} object, which files of AnnData cannot hold: "
+                f"adata.write_h5ad will fail. Replace it before you write the file, for instance by adata.obsm[{key!r}] "
+                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), index=adata.obs_names"
+                f"{_with_names(key, values)}).",
+                LineageClustWarning,
+                stacklevel=stacklevel,
+            )
+
+
+def _with_names(key: str, values: Any) -> str:
+    return f", columns=adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
+
+
+def _can_be_written(values: np.ndarray) -> bool:
+    """Write one row of an array to a file in memory."""
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File("probe.h5", "w", driver="core", backing_store=False) as file:
+        try:
+            write_elem(file, "values", values[:1])
+        except Exception:  # what anndata raises for a class that it does not know differs between its releases
+            return False
+    return True
