@@ -350,10 +350,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         # nothing can fail from here on, so that an earlier fit is replaced completely or not at all
         self._result = result
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
+        resolution = fitted_value(clusterer, "resolution_")
         _log.info(
-            "%s genes have a trend, %s failed; %s are in %s clusters (%s, resolution %s).", len(result.genes),
-            len(result.failed), int((result.labels >= 0).sum()), result.n_clusters, type(clusterer).__name__,
-            fitted_value(clusterer, "resolution_"),
+            "%s genes have a trend, %s failed; %s are in %s clusters (%s%s).", len(result.genes), len(result.failed),
+            int((result.labels >= 0).sum()), result.n_clusters, type(clusterer).__name__,
+            "" if resolution is None else f", resolution {resolution:.3g}",
         )  # fmt: skip
         return self
 

@@ -1,6 +1,7 @@
 """The program lineage-clust: the files and the summary that it leaves, and its errors."""
 
 import io
+import logging
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -45,6 +46,12 @@ def file(small, tmp_path):
     path = tmp_path / "small.h5ad"
     small.write_h5ad(path)
     return path
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The picture is drawn by other tests."""
+    monkeypatch.setattr("lineage_clust.result_files._draw", lambda fitted, path: path.write_bytes(PNG))
 
 
 def read(folder, name):
@@ -205,7 +212,7 @@ def test_run_reads_raw_and_backward_lineages(small, tmp_path):
     adata.uns["lineages_bwd_names"] = np.array(["A", "root"])
     adata.write_h5ad(tmp_path / "raw.h5ad")
     command = ["run", str(tmp_path / "raw.h5ad"), "--lineage", "root", "--out", str(tmp_path)]
-    assert main(command) == 2
+    assert main(command) == 1
     assert main([*command, "--backward", "--use-raw", "--n-neighbors", "4"]) == 0
     assert len(read(tmp_path, "root")[0]) == 15
 
@@ -252,27 +259,32 @@ def test_failed_genes_are_named(small, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "code", "sentence"),
     [
-        (["--lineage", "C"], "'Mono/Mac', 'B'"),
-        ([], "Choose one"),
-        (["--lineage", "B", "--genes", "up9"], "Did you mean"),
-        (["--lineage", "B", "--genes", "genes.txt"], "There is no file 'genes.txt'"),
-        (["--lineage", "B", "--genes", ","], "or leave out --genes for all of them"),
-        (["--lineage", "B", "--time-key", "dpt"], "time_key 'dpt'"),
-        (["--lineage", "B", "--layer", "singel"], "Layer 'singel'"),
-        (["--lineage", "B", "--use-raw"], "Set adata.raw, or leave out --use-raw."),
-        (["--lineage", "B", "--time-range", "0.8", "0.2"], "time_range must start before it ends"),
-        (["--lineage", "B", "--n-splines", "2"], "n_splines"),
-        (["--lineage", "B", "--alpha", "7"], "alpha must be"),
-        (["--lineage", "B", "--resolution", "-1"], "resolution must be"),
-        (["--lineage", "B", "--min-range", "-1"], "min_range must be"),
-        (["--lineage", "B", "--min-deviance-explained", "2"], "min_deviance_explained must be"),
-        (["--lineage", "B", "--memory-budget", "lots"], "memory_budget must be"),
+        (["--lineage", "C"], 1, "'Mono/Mac', 'B'"),
+        ([], 1, "Choose one"),
+        (["--lineage", "B", "--genes", "up9"], 1, "Did you mean"),
+        (["--lineage", "B", "--genes", "genes.txt"], 1, "There is no file 'genes.txt'"),
+        (["--lineage", "B", "--genes", ","], 1, "or leave out --genes for all of them"),
+        (["--lineage", "B", "--time-key", "dpt"], 1, "time_key 'dpt'"),
+        (["--lineage", "B", "--layer", "singel"], 1, "Layer 'singel'"),
+        (["--lineage", "B", "--use-raw"], 1, "Set adata.raw, or leave out --use-raw."),
+        (["--lineage", "B", "--time-range", "0.8", "0.2"], 1, "time_range must start before it ends"),
+        (["--lineage", "B", "--n-splines", "2"], 2, "n_splines"),
+        (["--lineage", "B", "--alpha", "7"], 2, "alpha must be"),
+        (["--lineage", "B", "--resolution", "-1"], 2, "resolution must be"),
+        (["--lineage", "B", "--min-range", "-1"], 2, "min_range must be"),
+        (["--lineage", "B", "--min-deviance-explained", "2"], 2, "min_deviance_explained must be"),
+        (["--lineage", "B", "--memory-budget", "lots"], 2, "memory_budget must be"),
+        (["--lineage", "B", "--lineage", "B"], 2, "--lineage B is given twice."),
+        (["--lineage", "B", "--joint"], 2, "--joint needs several lineages."),
+        (["--lineage", "B", "--lineage", "C"], 1, "'Mono/Mac', 'B'"),
+        (["--lineage", "B", "--sample", "dpt"], 1, "sample_key 'dpt'"),
+        (["--lineage", "B", "--symbols", "symbol"], 1, "'symbol'"),
     ],
 )
-def test_errors_are_one_sentence(options, sentence, file, tmp_path, capsys):
-    assert main(["run", str(file), "--out", str(tmp_path / "out"), *options]) == 2
+def test_errors_are_one_sentence(options, code, sentence, file, tmp_path, capsys):
+    assert main(["run", str(file), "--out", str(tmp_path / "out"), *options]) == code
     err = capsys.readouterr().err
     assert err.startswith("lineage-clust: error: ")
     assert sentence in err
@@ -281,12 +293,12 @@ def test_errors_are_one_sentence(options, sentence, file, tmp_path, capsys):
 
 
 def test_errors_name_flags_and_not_parameters(small, file, tmp_path, capsys):
-    assert main(["run", str(file), "--out", str(tmp_path)]) == 2
+    assert main(["run", str(file), "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.endswith("Choose one with --lineage ...\n")
     adata = small.copy()
     adata.obs["palantir_pseudotime"] = adata.obs["other"]
     adata.write_h5ad(tmp_path / "two.h5ad")
-    assert main(["run", str(tmp_path / "two.h5ad"), "--lineage", "B", "--out", str(tmp_path)]) == 2
+    assert main(["run", str(tmp_path / "two.h5ad"), "--lineage", "B", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.endswith("Choose one with --time-key ...\n")
     assert main(["run", str(file), "--lineage", "B", "--genes", "flat0,flat1", "--out", str(tmp_path)]) == 0
     assert "or pass --alpha none to cluster all genes." in capsys.readouterr().err
@@ -294,12 +306,13 @@ def test_errors_name_flags_and_not_parameters(small, file, tmp_path, capsys):
 
 def test_files_that_are_wrong(file, tmp_path, capsys):
     (tmp_path / "text.h5ad").write_text("not hdf5")
-    assert main(["run", str(tmp_path / "none.h5ad"), "--out", str(tmp_path)]) == 2
+    assert main(["run", str(tmp_path / "none.h5ad"), "--out", str(tmp_path)]) == 1
     assert "There is no file" in capsys.readouterr().err
-    assert main(["run", str(tmp_path / "text.h5ad"), "--out", str(tmp_path)]) == 2
+    assert main(["run", str(tmp_path / "text.h5ad"), "--out", str(tmp_path)]) == 1
     assert "cannot be read as h5ad" in capsys.readouterr().err
-    assert main(["run", str(file), "--lineage", "B", "--out", str(file)]) == 2
-    assert "File exists" in capsys.readouterr().err
+    for out in (file, file / "deeper"):
+        assert main(["run", str(tmp_path / "none.h5ad"), "--out", str(out)]) == 1  # said before anything is read
+        assert f"{file}: It is a file. Name a folder with --out." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -342,7 +355,7 @@ def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.setattr(lc.TrendClusterer, "fit", full)
-    assert main(["run", str(file), "--lineage", "Mono/Mac", "--out", str(tmp_path / "out")]) == 2
+    assert main(["run", str(file), "--lineage", "Mono/Mac", "--out", str(tmp_path / "out")]) == 1
     expected = (
         "lineage-clust: error: there is not enough memory (Unable to allocate 7 TiB). Name fewer genes with --genes.\n"
     )
@@ -367,14 +380,14 @@ def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_pa
 
     monkeypatch.setattr(f"lineage_clust.{place}", fail)
     command = ["run", str(file), "--lineage", "B", "--report", "--out", str(tmp_path / "made" / "here")]
-    assert main(command) == 2
+    assert main(command) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"lineage-clust: error: {type(error).__name__}")
     assert err.endswith("Add --debug to see where it happened.\n")
     assert err.count("\n") == 1
     assert not (tmp_path / "made").exists()
-    assert main([*command, "--debug"]) == 2
+    assert main([*command, "--debug"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
@@ -388,7 +401,7 @@ def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch
         raise RuntimeError
 
     monkeypatch.setattr("lineage_clust.result_files.h5ad_bytes", fail)
-    assert main([*command, "--genes", "up0,up1,down0"]) == 2
+    assert main([*command, "--genes", "up0,up1,down0"]) == 1
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
@@ -403,7 +416,7 @@ def test_a_demo_that_fails_at_its_last_lineage_leaves_nothing(tmp_path, capsys, 
 
     monkeypatch.setattr(lc.TrendClusterer, "to_anndata", fail)
     monkeypatch.setattr(lc.TrendClusterer, "report", lambda self, path, adata: path.write_text("report"))
-    assert main(["demo", "--out", str(tmp_path / "out")]) == 2
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 1
     assert "RuntimeError: cannot write strings." in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -415,3 +428,102 @@ def test_an_interruption_is_one_sentence(file, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(lc.TrendClusterer, "fit", interrupted)
     assert main(["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]) == 130
     assert capsys.readouterr().err == "lineage-clust: interrupted; no file was written.\n"
+
+
+@pytest.mark.usefixtures("quick")
+def test_several_lineages_one_by_one_or_together(file, small, tmp_path, capsys):
+    command = ["run", str(file), "--lineage", "B", "--lineage", "Mono/Mac", "--n-neighbors", "4", "--out"]
+    assert main([*command, str(tmp_path / "each")]) == 0
+    out = capsys.readouterr().out
+    assert out.index("Lineage B\n") < out.index("Lineage Mono/Mac\n")
+    expected = [name.format(lineage) for name in FILES for lineage in ("B", MONO_MAC)]
+    assert sorted(path.name for path in (tmp_path / "each").iterdir()) == sorted(expected)
+    alone = lc.TrendClusterer(random_state=0, clusterer=lc.GraphClusterer(n_neighbors=4)).fit(small, lineage="Mono/Mac")
+    assert read(tmp_path / "each", MONO_MAC)[0]["cluster"].tolist() == alone.labels_.tolist()
+    assert main([*command, str(tmp_path / "joint"), "--joint"]) == 0
+    out = capsys.readouterr().out
+    name = distinct_key("B_Mono/Mac")
+    assert sorted(path.name for path in (tmp_path / "joint").iterdir()) == sorted(f.format(name) for f in FILES)
+    joint = lc.TrendClusterer(random_state=0, clusterer=lc.GraphClusterer(n_neighbors=4)).fit(
+        small, lineage=["B", "Mono/Mac"]
+    )
+    assert read(tmp_path / "joint", name)[0]["cluster"].tolist() == joint.labels_.tolist()
+    assert "Lineages B and Mono/Mac together\n  pseudotime of B " in out
+    for cluster, row in joint.cluster_table_.iterrows():
+        [line] = [line for line in out.splitlines() if line.startswith(f"{cluster:9d} ")]
+        assert row["specificity"] in line
+        assert line.endswith(row["top_genes"])
+
+
+@pytest.mark.slow
+def test_donors_and_symbols(small, tmp_path, capsys):
+    adata = small.copy()
+    adata.obs["donor"] = [f"d{cell % 6}" for cell in range(120)]
+    adata.var["name"] = [f"n{gene}" for gene in adata.var_names]
+    adata.write_h5ad(tmp_path / "donors.h5ad")
+    command = ["run", str(tmp_path / "donors.h5ad"), "--lineage", "B", "--out", str(tmp_path / "out")]
+    assert main([*command, "--sample", "donor", "--symbols", "name", "--genes", "nup0,ndown1,nflat0"]) == 0
+    out = capsys.readouterr().out
+    assert "donors (donor) being the replicates" in out
+    genes = read(tmp_path / "out", "B")[0]
+    assert genes.index.tolist() == ["nup0", "ndown1", "nflat0"]
+    options = {"sample_key": "donor", "gene_symbols": "name", "random_state": 0}
+    expected = lc.TrendClusterer(**options).fit(adata, genes=list(genes.index), lineage="B")
+    np.testing.assert_allclose(genes["pvalue"], expected.gene_table_["pvalue"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_progress_is_said_where_somebody_watches_or_asks(file, tmp_path, capsys, monkeypatch):
+    command = ["run", str(file), "--lineage", "B", "--genes", "up0,up1,down0", "--out", str(tmp_path / "out")]
+
+    def said(*options):
+        assert main([*command, *options]) == 0
+        return capsys.readouterr().err
+
+    assert said() == ""
+    lines = [line.split(" s  ")[1] for line in said("--verbose").splitlines()]
+    cells = int(next(line for line in lines if line.startswith("Lineage 'B'")).split()[2])
+    assert [line for line in lines if not line.startswith(("Lineage", "3 genes have"))] == [
+        f"Reading {file}.",
+        f"{file}: 120 cells, 15 genes.",
+        f"Fitting 3 genes along B ({cells} cells).",
+        "Clustering the 3 genes whose trends pass the thresholds.",
+        *(f"Writing {tmp_path / 'out' / name.format('B')}." for name in FILES),
+    ]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert "Fitting 3 genes along B" in said()
+    assert said("--quiet") == ""
+    assert not any(type(handler).__name__ == "_Progress" for handler in logging.getLogger("lineage_clust").handlers)
+
+
+@pytest.mark.parametrize("command", ["run", "demo"])
+def test_help_is_in_groups_with_examples(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert f"lineage-clust {command} " in out.partition("example")[2]
+    groups = ["lineages:", "what is read ", "how it is done "] if command == "run" else []
+    places = [out.index(f"\n{group}") for group in [*groups, "messages on stderr:"]]
+    assert places == sorted(places)
+
+
+def test_the_examples_of_the_help_can_be_parsed(capsys):
+    from lineage_clust.cli import make_parser
+    from lineage_clust.cli.run import _EXAMPLES
+
+    lines = [line.split("  ")[1] for line in _EXAMPLES.splitlines()[1:]]
+    assert len(lines) > 4
+    for line in lines:
+        arguments = make_parser().parse_args(line.partition(" 2> ")[0].split()[1:])
+        assert arguments.command.__name__ == "run"
+
+
+def test_the_exit_codes_of_the_help_are_those_of_the_program(capsys):
+    from lineage_clust.cli import program
+
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out.partition("exit codes:")[2]
+    codes = [int(line.split()[0]) for line in text.splitlines() if line.split() and line.split()[0].isdigit()]
+    assert codes == [program.OK, program.FAILED, program.USAGE, program.INTERRUPTED] == [0, 1, 2, 130]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from .gating import Gate, warn_of_unsuccessful
 from .grouping import DrawSource, genes_to_group, group
 from .result import FitResult
 from .tables import deciding_table
+
+_log = logging.getLogger(__name__)
 
 
 def make_result(
@@ -57,13 +60,18 @@ def make_result(
     moments
         Function of the names of genes that returns mean and standard deviation of their expression.
     """
-    fits = [fitter.fit(one) for one in lineages]
+    fits = []
+    for one in lineages:
+        along = "pseudotime" if one.name is None else one.name
+        _log.info("Fitting %s genes along %s (%s cells).", f"{len(one.genes):,}", along, f"{len(one.cells):,}")
+        fits.append(fitter.fit(one))
     names: list[Any] = [one.name for one in lineages]
     trends = concatenate([fit.trends for fit in fits], names) if is_joint else fits[0].trends
     scaled, decisions = trends.scaled(scale), deciding_table(trends)
     gate = gate.calibrated(decisions)
     warn_of_unsuccessful(decisions, stacklevel=5)
     grouped = genes_to_group(scaled, decisions, gate)
+    _log.info("Clustering the %s genes whose trends pass the thresholds.", f"{len(grouped):,}")
     seed = check_random_state(random_state).randint(2**31 - 1)
     source = DrawSource(fits, lineages, fitter, trends, scale, seed)
     labels, order = group(clusterer, scaled, grouped, trends, source.draws, fitter.show_progress_bar)

@@ -1,0 +1,50 @@
+"""The work of the subcommands: fit, and leave all files or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..result_files import result_files
+from ..utils.together import folder_for, write_together
+from .messages import say, without_reading
+from .summary import summary
+
+if TYPE_CHECKING:
+    from ..clusterer import TrendClusterer
+    from ..utils.atomic import Writer
+
+
+def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool) -> str:
+    """Fit each clusterer, write the files of all of them or none, and return the summaries."""
+    fits = [clusterer.fit(adata) for clusterer in clusterers]
+    written = _write_all(fits, folder, adata if report else None)
+    return "\n".join(
+        f"{summary(fitted)}\n  files in {folder}: {', '.join(path.name for path in files)}\n"
+        for fitted, files in zip(fits, written, strict=True)
+    )
+
+
+def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
+    """Write picture, tables, results and report of a fitted TrendClusterer, and return their paths.
+
+    Either all files are written or the folder is left as it was. Without a cluster there is no picture, and without
+    `cells`, the AnnData, no report; one that an earlier run left is removed.
+    """
+    return _write_all([fitted], folder, cells)[0]
+
+
+def _write_all(fits: Sequence[TrendClusterer], folder: Path, cells) -> list[list[Path]]:
+    files = [result_files(fitted, folder, cells) for fitted in fits]
+    with without_reading(), folder_for(folder):
+        write_together({path: writer and _said(path, writer) for one in files for path, writer in one.items()})
+    return [[path for path, writer in one.items() if writer is not None] for one in files]
+
+
+def _said(path: Path, writer: Writer) -> Writer:
+    def write(draft: Path) -> object:
+        say(f"Writing {path}.")
+        return writer(draft)
+
+    return write

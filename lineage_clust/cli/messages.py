@@ -1,0 +1,117 @@
+"""What the program says on stderr: progress, warnings and errors, in the words of the command line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..errors import LineageClustWarning
+from ..utils.progress import progress_bars
+
+_LIBRARY = logging.getLogger("lineage_clust")
+_log = logging.getLogger(__name__)
+_NAMED = re.compile(
+    r"\b(pass )?(alpha|backward|genes|gene_symbols|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range"
+    r"|sample_key|time_key|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
+)
+_FLAGS = {"gene_symbols": "--symbols", "sample_key": "--sample"}
+_MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
+
+
+def say(what: str) -> None:
+    """Say what is being done, if messages are shown."""
+    _log.info(what)
+
+
+@contextmanager
+def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[None]:
+    """Show what the program and the library do on stderr, with the time since the start, and progress bars.
+
+    Parameters
+    ----------
+    verbose
+        Also if stderr is no terminal; progress bars are then left out, because they would fill a file.
+    quiet
+        Not even if it is one.
+    """
+    watched = sys.stderr.isatty() and not quiet
+    if not watched and not verbose:
+        yield
+        return
+    handler, level = _Progress(), _LIBRARY.level
+    _LIBRARY.addHandler(handler)
+    _LIBRARY.setLevel(min(logging.INFO, _LIBRARY.getEffectiveLevel()))
+    try:
+        with progress_bars(watched):
+            yield
+    finally:
+        _LIBRARY.removeHandler(handler)
+        _LIBRARY.setLevel(level)
+
+
+@contextmanager
+def without_reading() -> Iterator[None]:
+    """Leave out what the library says when it reads lineages again, as reports do."""
+    logger = logging.getLogger("lineage_clust.lineage")
+    level = logger.level
+    logger.setLevel(max(logging.WARNING, level))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Progress(logging.Handler):
+    """Writes each message on a line of its own, above a progress bar that may be there."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._start = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        message = " ".join(record.getMessage().split())
+        tqdm.write(f"{time.monotonic() - self._start:7.1f} s  {message}", file=sys.stderr)
+
+
+def sentence(error: Exception) -> str:
+    """Return what an error says, and of a kind that our own code does not raise, what to do."""
+    said = _one_line(error)
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({said or 'Python says no more'}). Name fewer genes with --genes."
+    if isinstance(error, (OSError, TypeError, ValueError)) and said:
+        return said
+    what = f"{type(error).__name__}: {said}".rstrip(": ")
+    return f"{what}{'' if what.endswith('.') else '.'} Add --debug to see where it happened."
+
+
+def show_warning(show: Callable) -> Callable:
+    """Return a function that shows our warnings as one sentence, and others as `show` does."""
+
+    def shown(message, category, *place, **more) -> None:
+        if issubclass(category, LineageClustWarning):
+            print(f"lineage-clust: warning: {_one_line(message)}", file=sys.stderr)
+        else:
+            show(message, category, *place, **more)
+
+    return shown
+
+
+def _one_line(message: object) -> str:
+    if isinstance(message, OSError) and message.strerror and message.filename:
+        return f"{message.filename}: {message.strerror}."
+    return _NAMED.sub(_flag, " ".join(str(message).split()))
+
+
+def _flag(named: re.Match) -> str:
+    """Return the flag for a parameter that a sentence of the library names, such as "time_key=..."."""
+    lead, name, value = named[1] or "", named[2], named[3]
+    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    if value == "False" or (value == "None" and name not in _MAY_BE_NONE):
+        return f"{'leave out' if lead else 'no'} {flag}"
+    return lead + flag + {"True": "", "None": " none"}.get(value, f" {value}")

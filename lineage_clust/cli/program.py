@@ -1,0 +1,88 @@
+"""The program: its parser, its exit codes, and what it says when something goes wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+from .._version import __version__
+from ..errors import LineageClustWarning
+from .commands import COMMANDS
+from .messages import progress_messages, sentence, show_warning
+from .options import UsageError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+_CODES = """\
+exit codes:
+  0    done
+  1    the analysis failed: a file, its content, or memory; one sentence on stderr says what to do
+  2    the command is wrong: an unknown option, or a value that it cannot have
+  130  interrupted
+  Unless it is 0, no file was written or changed.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Parameters
+    ----------
+    argv
+        Arguments; `None` = those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0; 1 if the analysis failed; 2 if the command is wrong; 130 after an interruption. An error is one
+        sentence on stderr. Unless the code is 0, no file was written or changed.
+
+    Raises
+    ------
+    SystemExit
+        With code 2 if argparse refuses the arguments, with 0 after `--help` and `--version`.
+    """
+    arguments = make_parser().parse_args(argv)
+    with warnings.catch_warnings(), progress_messages(arguments.verbose, arguments.quiet):
+        warnings.simplefilter("always", LineageClustWarning)
+        warnings.showwarning = show_warning(warnings.showwarning)
+        try:
+            report = arguments.command(arguments)
+        except KeyboardInterrupt:
+            return _fail(arguments, "interrupted; no file was written.", INTERRUPTED)
+        except UsageError as error:
+            return _fail(arguments, f"error: {sentence(error)}", USAGE)
+        except Exception as error:  # users of the program should not see tracebacks
+            return _fail(arguments, f"error: {sentence(error)}", FAILED)
+        try:
+            print(report)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has closed the pipe, as `| head` does; the files are complete
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _fail(arguments: argparse.Namespace, what: str, code: int) -> int:
+    if arguments.debug:
+        traceback.print_exc()
+    print(f"lineage-clust: {what}", file=sys.stderr)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the argument parser."""
+    parser = argparse.ArgumentParser(
+        prog="lineage-clust",
+        description="Fit a smooth expression trend for every gene along a lineage, and group the genes whose trends go "
+        "together.",
+        epilog=_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lineage-clust {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser

@@ -1,0 +1,159 @@
+"""`lineage-clust run`: lineages of a file of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sklearn.base import clone
+
+from ..clusterer import TrendClusterer
+from ..io.cells import read_cells
+from .analysing import analyse
+from .messages import say
+from .options import UsageError, check_folder, check_settings, common_options, number_or, read_genes
+
+_EXAMPLES = """\
+examples:
+  lineage-clust run cells.h5ad --lineage Ery --report --out results
+  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --out results          one after the other
+  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --joint --out results  in one clustering
+  lineage-clust run cells.h5ad --lineage Ery --genes Klf1,Gata1,Mpo --alpha none --out results
+  lineage-clust run cells.h5ad --lineage Ery --sample donor --symbols gene_name --out results
+  lineage-clust run atlas.h5ad --lineage Ery --memory-budget 2GB --verbose --out results 2> log.txt
+"""
+
+
+def add_to(commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = commands.add_parser(
+        "run",
+        help="analyse an h5ad file",
+        description="Analyse one or several lineages of an h5ad file that holds expression, pseudotime and lineage weights.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=run)
+    parser.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
+    parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
+    _add_lineages(parser.add_argument_group("lineages"))
+    _add_reading(parser.add_argument_group("what is read (defaults in brackets)"))
+    _add_method(parser.add_argument_group("how it is done (defaults in brackets)"))
+    common_options(parser)
+
+
+def _add_lineages(group) -> None:
+    group.add_argument(
+        "--lineage",
+        metavar="NAME",
+        action="append",
+        dest="lineages",
+        help="a lineage; the only one there is can be left out. Several, each with a --lineage of its own, are analysed one "
+        "by one, with files for each. 'A, B' is A and B combined, with the sum of their weights",
+    )
+    group.add_argument(
+        "--joint",
+        action="store_true",
+        help="cluster the genes by their trends along all these lineages together, with one set of files",
+    )
+    group.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (the usual names)")
+    group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
+    group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
+    group.add_argument(
+        "--time-range",
+        metavar=("START", "END"),
+        nargs=2,
+        type=number_or("auto", None),
+        help="part of pseudotime; 'auto' for a bound that is found from the cells",
+    )
+
+
+def _add_reading(group) -> None:
+    group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
+    group.add_argument(
+        "--symbols",
+        "--gene-symbols",
+        metavar="COLUMN",
+        dest="gene_symbols",
+        help="column of var by which genes go in all results (var_names)",
+    )
+    group.add_argument(
+        "--sample",
+        "--sample-key",
+        metavar="COLUMN",
+        dest="sample_key",
+        help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
+    )
+    group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
+    group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
+    group.add_argument(
+        "--backed", action="store_true", help="leave the expression (X or raw) in the file and read it in blocks"
+    )
+    group.add_argument(
+        "--memory-budget",
+        metavar="SIZE",
+        help="how much of it may be in memory at once, such as 500MB or 2GB; implies --backed (256MB)",
+    )
+
+
+def _add_method(group) -> None:
+    default = TrendClusterer().get_params()
+    group.add_argument(
+        "--alpha",
+        metavar="Q",
+        type=number_or("none", None),
+        default=default["alpha"],
+        help="cluster the genes with a q-value below this; 'none' clusters all (%(default)s)",
+    )
+    for flag, metavar, parameter, text in (
+        ("--min-range", "X", "min_range", "whose trend changes by at least this, in units of expression"),
+        ("--min-deviance-explained", "SHARE", "min_deviance_explained", "whose trend explains at least this"),
+    ):
+        group.add_argument(
+            flag,
+            metavar=metavar,
+            type=number_or("none", None),
+            dest=parameter,
+            default=default[parameter],
+            help=f"of these genes, cluster those {text} (none)",
+        )
+    for flag, metavar, kind, parameter, text in (
+        ("--n-splines", "N", int, "smoother__n_splines", "number of basis functions"),
+        ("--n-neighbors", "N", int, "clusterer__n_neighbors", "neighbours in the graph of genes"),
+        ("--resolution", "R", number_or("auto", "auto"), "clusterer__resolution", "the more, the more clusters"),
+    ):
+        group.add_argument(
+            flag, metavar=metavar, type=kind, dest=parameter, default=default[parameter], help=f"{text} (%(default)s)"
+        )
+    group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of the clustering (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Analyse a file, and return the summary."""
+    clusterers = _clusterers(arguments)
+    check_folder(arguments.out)
+    backed = arguments.backed or arguments.memory_budget is not None
+    say(f"Reading {arguments.file}.")
+    adata = read_cells(arguments.file, backed)
+    try:
+        head = f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes."
+        say(head)
+        return f"{head}\n\n{analyse(clusterers, adata, arguments.out, arguments.report)}"
+    finally:
+        if backed:
+            adata.file.close()
+
+
+def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
+    """Return one clusterer for each analysis, or raise a UsageError."""
+    lineages = arguments.lineages or [None]
+    if len(set(lineages)) < len(lineages):
+        raise UsageError(f"--lineage {next(name for name in lineages if lineages.count(name) > 1)} is given twice.")
+    if arguments.joint and len(lineages) < 2:
+        raise UsageError("--joint needs several lineages. Name each with a --lineage of its own.")
+    clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
+    names = clusterer.get_params().keys() - {"genes", "random_state"}
+    clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})
+    check_settings(clusterer)
+    each = [list(lineages)] if arguments.joint else lineages
+    return [clone(clusterer).set_params(lineage=lineage) for lineage in each]

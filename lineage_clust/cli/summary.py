@@ -1,0 +1,61 @@
+"""The results of a fit in a few lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..results.gating import Gate
+
+if TYPE_CHECKING:
+    from ..clusterer import TrendClusterer
+
+_N_FAILED_SHOWN = 5
+
+
+def summary(fitted: TrendClusterer) -> str:
+    """Summarise the results of a fitted TrendClusterer in a few lines, one per cluster."""
+    n_clustered = int((fitted.labels_ >= 0).sum())
+    lines = [
+        *_ranges(fitted),
+        f"  genes: {len(fitted.genes_):,} fitted, {n_clustered:,} clustered, {len(fitted.failed_):,} failed",
+    ]
+    if fitted.alpha is not None:
+        n_flat = int((~(fitted.gene_table_["qvalue"] < fitted.alpha)).sum())
+        lines.append(f"  {n_flat:,} not clustered: q >= {fitted.alpha:g}, {_replicates(fitted)} being the replicates")
+    bounds = {name: getattr(fitted, name) for name in ("min_deviance_explained", "min_range")}
+    if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in bounds.items() if value is not None]:
+        table = fitted.gene_table_
+        n_small = int((Gate(fitted.alpha).calibrated(table).passes(table) & ~Gate(**bounds).large_enough(table)).sum())
+        lines.append(f"  {n_small:,} more not clustered: below {' or '.join(asked)}")
+    lines += [f"    {gene}: {reason}" for gene, reason in list(fitted.failed_.items())[:_N_FAILED_SHOWN]]
+    if len(fitted.failed_) > _N_FAILED_SHOWN:
+        lines.append(f"    and {len(fitted.failed_) - _N_FAILED_SHOWN:,} more")
+    if fitted.n_clusters_:
+        lines += _clusters(fitted)
+    return "\n".join(lines)
+
+
+def _ranges(fitted: TrendClusterer) -> list[str]:
+    if not isinstance(fitted.lineage_, list):
+        head, time = "All cells" if fitted.lineage_ is None else f"Lineage {fitted.lineage_}", fitted.pseudotime_
+        return [head, f"  pseudotime {time[0]:.3g} to {time[-1]:.3g}"]
+    lines = [f"Lineages {' and '.join(fitted.lineage_)} together"]
+    for name in fitted.lineage_:
+        time = fitted.pseudotime_[fitted.grid_lineage_ == name]
+        lines.append(f"  pseudotime of {name} {time[0]:.3g} to {time[-1]:.3g}")
+    return lines
+
+
+def _replicates(fitted: TrendClusterer) -> str:
+    return "cells (not donors)" if fitted.sample_key is None else f"donors ({fitted.sample_key})"
+
+
+def _clusters(fitted: TrendClusterer) -> list[str]:
+    table = fitted.cluster_table_
+    changes = table["specificity"].astype(str) if "specificity" in table else None
+    width = 0 if changes is None else max(map(len, [*changes, "changes"])) + 2
+    lines = [f"  cluster  genes  peak  {'changes'.ljust(width) if width else ''}top genes"]
+    for cluster, row in table.iterrows():
+        where = "" if changes is None else changes[cluster].ljust(width)
+        lines.append(f"  {cluster:7d}  {row['size']:5d}  {row['peak']:4.2f}  {where}{row['top_genes']}")
+    return lines
