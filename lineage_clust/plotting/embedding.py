@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .checking import check_color_map, check_count, check_figure
-from .labels import fit_text, plain
+from .labels import fit_text, plain, settle_layout
 from .theme import ink
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def plot_embedding(
     first_of_last.set_xlabel(f"{plain(axes_label)} 1".strip() if axes_label else "", fontsize=8)
     first_of_last.set_ylabel(f"{plain(axes_label)} 2".strip() if axes_label else "", fontsize=8)
     _name_colors(figure, drawn, cmap)
-    figure.draw_without_rendering()
+    settle_layout(figure)
     for ax, title in zip(drawn, written, strict=False):
         fit_text(title, ax.get_window_extent().width)
     return figure

@@ -18,7 +18,7 @@ from .cells import CellColors
 from .checking import check_count, check_figure
 from .colors import cluster_color, colors_by_lineage
 from .gene import MAX_CELLS, draw_trend
-from .labels import fit_text, plain, shortened
+from .labels import fit_text, plain, settle_layout, shortened
 from .theme import ink
 from .timeline import segments
 
@@ -259,8 +259,7 @@ def _label(
             figure.legend(entries.values(), entries, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     elif legend:
         axes[0].legend(entries.values(), entries, frameon=False, fontsize=8)
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
+    settle_layout(figure)
 
 
 def _name_colors(figure, axes: list, cell_colors: CellColors) -> None:

@@ -35,7 +35,6 @@ def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float
         if figure.get_layout_engine() is not None:
             figure.draw_without_rendering()
         return
-    figure.draw_without_rendering()
     inner, outer = ax.get_window_extent(), ax.get_tightbbox()
     left, bottom = (inner.x0 - outer.x0) / figure.dpi + _PAD, (inner.y0 - outer.y0) / figure.dpi + _PAD
     right, top = (outer.x1 - inner.x1) / figure.dpi + _PAD, (outer.y1 - inner.y1) / figure.dpi + _PAD

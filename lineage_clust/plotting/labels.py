@@ -36,6 +36,13 @@ def plain(text: object) -> str:
     return str(text).replace("\t", " ").replace("$", r"\$")  # fonts have no tab
 
 
+def settle_layout(figure) -> None:
+    """Give axes the places of the figure's layout, if it has one, without drawing anything."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+
+
 def fit_text(text, width: float) -> None:
     """Cut a drawn text, which went through :func:`plain`, until it is at most `width` pixels wide."""
     whole = text.get_text().replace(r"\$", "$")
@@ -47,13 +54,19 @@ def fit_text(text, width: float) -> None:
 
 def width_of(text) -> float:
     """Return the width of a drawn text in pixels, at this resolution or at a higher one, where letters may be wider."""
-    from matplotlib.textpath import TextPath
+    from matplotlib.cbook import is_math_text
+    from matplotlib.textpath import text_to_path
 
-    if not text.get_text():
+    whole = text.get_text()
+    if not whole:
         return 0.0
-    outline = TextPath((0, 0), text.get_text(), size=text.get_fontsize(), prop=text.get_fontproperties())
-    scale = text.get_figure(root=True).dpi / 72
-    return max(text.get_window_extent().width, float(outline.get_extents().width) * scale)
+    math = is_math_text(whole)
+    shown = whole if math else whole.replace(r"\$", "$")
+    lines = [
+        text_to_path.get_text_width_height_descent(line, text.get_fontproperties(), math)[0]
+        for line in shown.split("\n")
+    ]
+    return max(text.get_window_extent().width, max(lines) * text.get_figure(root=True).dpi / 72)
 
 
 def extents(ax, texts: Sequence[str], **style) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .checking import check_count, check_figure
 from .colors import colors_by_lineage
-from .labels import fit_text, plain
+from .labels import fit_text, plain, settle_layout
 from .theme import ink
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def plot_lineage(
     for ax, lineage, color in zip(axes[:, 0], lineages, colors, strict=True):
         titles.append(_draw(ax, lineage, color, max_cells))
     axes[-1, 0].set_xlabel("pseudotime")
-    figure.draw_without_rendering()
+    settle_layout(figure)
     for ax, (left, right) in zip(axes[:, 0], titles, strict=True):
         fit_text(left, ax.get_window_extent().width - right.get_window_extent().width - 8)
     return list(axes[:, 0])

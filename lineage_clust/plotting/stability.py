@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .checking import check_figure
-from .labels import inches_beside
+from .labels import inches_beside, settle_layout
 from .theme import ink
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def plot_stability(
     handles, texts = ax.get_legend_handles_labels()
     ax.legend(handles, _wrapped(texts, _width(ax)), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
               bbox_transform=inches_beside(ax, "bottom left"), fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
+    settle_layout(ax.figure.figure)
     return ax
 
 
@@ -120,7 +121,7 @@ def _count(n_clusters: int) -> str:
 
 def _width(ax) -> float:
     """Return the width of an axes in inches, once the figure's layout has made room for its labels."""
-    ax.figure.figure.draw_without_rendering()
+    settle_layout(ax.figure.figure)
     return ax.get_window_extent().width / ax.figure.dpi
 
 

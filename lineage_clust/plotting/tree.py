@@ -13,7 +13,7 @@ from .captions import Caption, captions, share
 from .checking import check_count, check_figure
 from .colors import palette_colors
 from .dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
-from .labels import fit_text, plain, width_of
+from .labels import fit_text, plain, settle_layout, width_of
 from .places import Places, note_places
 from .theme import ink, paper
 from .timeline import segments
@@ -121,7 +121,7 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
     """Draw everything in inches from the upper left corner."""
     from matplotlib.patheffects import withStroke
 
-    ax.figure.figure.draw_without_rendering()
+    settle_layout(ax.figure.figure)
     box = ax.get_window_extent()
     width, height = box.width / ax.figure.figure.dpi, box.height / ax.figure.figure.dpi
     ax.set(xlim=(0, width), ylim=(height, 0))
