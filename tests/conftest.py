@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is loaded: the workers share the cores
@@ -30,6 +31,7 @@ if pd.Index(["text"]).dtype != object and parse_version(version("anndata")) < pa
     ad.settings.allow_write_nullable_strings = True
 
 SLOW_EXAMPLES = {"lineage_clust.report.page.write_report"}
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
 
 
@@ -107,3 +109,17 @@ def _make_adata(n_cells: int = 200, n_genes: int = 24, *, kind: str = "csr", see
     fates = pd.DataFrame({"A": fate, "B": 1 - fate}, index=adata.obs_names)
     adata.obsm["palantir_fate_probabilities"] = fates
     return adata
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, where it is installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    with playwright.sync_playwright() as running:
+        try:
+            started = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        except playwright.Error as error:
+            pytest.skip(f"Chromium cannot be started: {str(error).splitlines()[0]}")
+        yield started
+        started.close()

@@ -1,6 +1,5 @@
 """The report in a real browser: search, sorting, and that names stay names."""
 
-import shutil
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -20,20 +19,6 @@ NASTY = [
     "<img src=x onerror=document.title='broken'>",
     "x,y",
 ]
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    with playwright.sync_playwright() as running:
-        try:
-            started = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"Chromium cannot be started: {str(error).splitlines()[0]}")
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

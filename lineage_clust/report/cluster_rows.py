@@ -25,6 +25,8 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     shown = {"half_back", *(f"direction_{name}" for name in lineages)}
     same_name = "name" in table and table["name"].astype(str).tolist() == [str(cluster) for cluster in table.index]
     left_out = _LEFT_OUT | ({"name"} if same_name else set())
+    if "specificity" in table:  # which says the same in words
+        left_out |= {"changes_in"}
     details = ({name for name in table if is_detail(str(name), lineages)} - shown) | left_out
     empty = {name for name in table if table[name].isna().all() or (table[name] == "").all()}
     leading = [name for name in ("size", "top_genes") if name in table]
@@ -58,8 +60,8 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
             )
         rows.append(f"<tr>{''.join(cells)}</tr>\n")
     return (
-        '<section id="cluster-table"><h2>Cluster table</h2><table class="cards" aria-label="Clusters">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></section>\n"
+        '<section id="cluster-table"><h2>Cluster table</h2><div class="scrolls"><table class="cards" aria-label="Clusters">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>\n"
     )
 
 
