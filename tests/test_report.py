@@ -1,8 +1,10 @@
 """The report as text: what it says, that it is whole, and that names cannot break it."""
 
+import base64
 import json
 import re
 import warnings
+import zlib
 from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,7 +20,7 @@ from lineage_clust.report import columns, facts, page, pictures, render, sparkli
 from lineage_clust.report.cluster_rows import cluster_table
 from lineage_clust.report.concerns import concerns
 from lineage_clust.report.curves import curve_data
-from lineage_clust.report.gene_data import gene_data
+from lineage_clust.report.gene_data import gene_data, packed
 from lineage_clust.report.methods import methods
 
 NASTY = ["<script>alert(1)</script>", 'a&b"c', "</table>", "<img src=x onerror=alert(1)>", "'quoted'", "&amp;", "ß→é"]
@@ -79,9 +81,18 @@ def quick(monkeypatch):
     monkeypatch.setattr(page, "embedded", lambda draw, genes: pictures.Image("data:image/png;base64,", 300, 200, {}))
 
 
+def unpacked(text):
+    """What the page's script makes of the data."""
+    data = json.loads(text)
+    more = json.loads(zlib.decompress(base64.b64decode(data.pop("packed"))))
+    for one, values in zip(data["columns"], more.pop("values"), strict=True):
+        one.setdefault("values", values)
+    return {**data, **more}
+
+
 def table_of(text):
     """The gene table as it stands in the page."""
-    data = json.loads(re.search(r'id="gene-data">(.*?)</script>', text, flags=re.DOTALL)[1])
+    data = unpacked(re.search(r'id="gene-data">(.*?)</script>', text, flags=re.DOTALL)[1])
     columns = {one["name"]: one["values"] for one in data["columns"]}
     return pd.DataFrame(columns).set_index("gene"), data
 
@@ -417,6 +428,12 @@ def test_a_picture_that_fails_leaves_the_old_report(tc, tmp_path, monkeypatch):
 def test_cells_must_be_an_anndata(tc, tmp_path):
     with pytest.raises(TypeError, match="must be an AnnData"):
         tc.report(tmp_path / "report.html", adata=np.ones((3, 3)))
+
+
+def test_what_is_packed_is_what_was_there(tc):
+    text = gene_data(tc)
+    assert unpacked(packed(text)) == json.loads(text)
+    assert not set("<>&") & set(packed(text))
 
 
 def test_a_large_table_stays_light(tc):

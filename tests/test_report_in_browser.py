@@ -49,6 +49,7 @@ def page(browser, file):
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
     opened.goto(file.as_uri())
+    opened.locator("#gene-table tbody tr").first.wait_for()
     yield opened
     opened.close()
     assert complaints == []
@@ -307,6 +308,7 @@ def test_it_is_dark_where_the_reader_wants_that(browser, file):
     for scheme in ("light", "dark"):
         opened = browser.new_page(color_scheme=scheme)
         opened.goto(file.as_uri())
+        opened.locator("#gene-table tbody tr").first.wait_for()
         color = opened.evaluate("getComputedStyle(document.body).backgroundColor")
         brightness[scheme] = sum(int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(","))
         opened.close()
@@ -318,6 +320,7 @@ def test_nothing_is_cut(browser, file, width):
     """No table, picture or list is wider than the window, which would scroll or hide a part."""
     opened = browser.new_page(viewport={"width": width, "height": 700})
     opened.goto(file.as_uri())
+    opened.locator("#gene-table tbody tr").first.wait_for()
     opened.locator("#gene-table tbody th button").first.click()
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     beyond = opened.evaluate(
@@ -331,6 +334,7 @@ def test_nothing_is_cut(browser, file, width):
 def test_pictures_are_dark_on_a_dark_page(browser, file):
     opened = browser.new_page(color_scheme="dark", viewport={"width": 1200, "height": 900})
     opened.goto(file.as_uri())
+    opened.locator("#gene-table tbody tr").first.wait_for()
     image = plt.imread(BytesIO(opened.locator("#panels .wide-only").screenshot()))
     assert image[..., :3].mean() < 0.3
     opened.close()

@@ -1,9 +1,24 @@
 "use strict";
-(() => {
+(async () => {
   const STEP = 100;
   const SVG = "http://www.w3.org/2000/svg";
   const data = JSON.parse(document.getElementById("gene-data").textContent);
   const at = (id) => document.getElementById(id);
+
+  // most of the numbers are compressed, for they are half of the page
+  async function unpack() {
+    const bytes = Uint8Array.from(atob(data.packed), (one) => one.charCodeAt(0));
+    const text = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const { values, ...others } = await new Response(text).json();
+    Object.assign(data, others);
+    values.forEach((listed, place) => { if (listed) data.columns[place].values = listed; });
+  }
+  if (!("DecompressionStream" in window)) {
+    at("too-old").hidden = false;
+    return;
+  }
+  await unpack();
+
   const column = (name) => data.columns.find((one) => one.name === name);
   const genes = column("gene").values;
   const clusters = column("cluster").values;

@@ -20,7 +20,7 @@ from . import facts
 from .cluster_rows import cluster_table
 from .columns import heading, meaning
 from .concerns import concerns
-from .gene_data import gene_data
+from .gene_data import gene_data, packed
 from .methods import methods
 from .pictures import embedded, pictures
 from .spots import SIZE
@@ -117,7 +117,7 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         failures=failures,
         parameters=_parameters(fitted),
         versions=_table(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
-        data=gene_data(fitted, adata, spots),
+        data=packed(gene_data(fitted, adata, spots)),
     )
 
 
