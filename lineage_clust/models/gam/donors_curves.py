@@ -391,10 +391,20 @@ def _random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndar
     """
     n_smooth = design.n_smooth
     own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
+    modes = np.hstack([_by_degree(own.basis[:, : own.n_unpenalized]), own.basis[:, own.n_unpenalized :]])
     order = np.argsort(own.penalty[:, 0] / np.maximum(own.gram[:, 0], 1e-12), kind="stable")
     chosen = order[own.gram[order, 0] > DETERMINED][:N_MODES]
     columns = np.zeros((len(gram), 1 + len(chosen)))
     if design.constant is not None:
         columns[:, 0] = design.constant
-    columns[:n_smooth, 1:] = own.basis[:, chosen] * np.sqrt(n_cells / own.gram[chosen, 0])
+    columns[:n_smooth, 1:] = modes[:, chosen] * np.sqrt(n_cells / own.gram[chosen, 0])
     return columns
+
+
+def _by_degree(free: np.ndarray) -> np.ndarray:
+    """Return free modes turned so that the first is nearest to a constant, the next to a straight line, and so on.
+
+    Their eigenvalues are equal: rounding would decide which is the first, and the prior of the shape tells them apart.
+    """
+    polynomials = np.vander(np.linspace(-1, 1, len(free)), free.shape[1], increasing=True)
+    return free @ np.linalg.qr(np.linalg.lstsq(free, polynomials)[0])[0]

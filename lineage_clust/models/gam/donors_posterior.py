@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .posterior import SharedPosterior
+from .posterior import SharedPosterior, random_noise
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,15 @@ class DonorPosterior:
         for number, part in enumerate(self.parts):
             shares[number, part.genes] = part.share
         upper = np.cumsum(shares, axis=0)
-        drawn = [part.posterior.draws(generator, n_draws, unconditional) for part in self.parts]
+        drawn = [part.posterior.from_noise(unconditional) for part in self.parts]
         for _ in range(n_draws):
             at = generator.random(self.n_genes) * upper[-1] if len(upper) else np.zeros(self.n_genes)
             chosen = (upper <= at).sum(axis=0)
+            noise = random_noise(generator, self.n_columns, self.n_genes)
             values = np.zeros((self.n_columns, self.n_genes))
-            for number, (part, draws) in enumerate(zip(self.parts, drawn, strict=True)):
+            for number, (part, deviations) in enumerate(zip(self.parts, drawn, strict=True)):
                 here = chosen[part.genes] == number
-                values[:, part.genes[here]] = next(draws)[:, here] + part.deviation[:, here]
+                values[:, part.genes[here]] = (deviations(noise.take(part.genes)) + part.deviation)[:, here]
             yield values
 
     def take(self, genes: np.ndarray) -> DonorPosterior:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum
 
 _CHUNK = 512
+_NO_LENGTH = 1e-10  # of the longest row of a basis: a column without values
+_ROUNDING = 1e-14  # of the largest eigenvalue
 
 
 @dataclass(frozen=True)
@@ -86,25 +88,50 @@ class SharedPosterior:
         unconditional
             Draw the smoothing parameters too, where their posterior is known. Otherwise they are taken as known.
         """
-        basis, n_modes, n_genes = self.spectrum.basis, len(self.spectrum.gram), len(self.lambda_)
-        free = self.smoothing if unconditional else None
-        draw_lambda = None if free is None else free.sampler()
-        robust = self.squared_weight_gram is not None
-        root = _root(self.squared_weight_gram) if robust else np.eye(n_modes)
-        lambda_, inverse, shift = self.lambda_, 1.0 / self.precision, 0.0
+        deviations = self.from_noise(unconditional)
         for _ in range(n_draws):
-            if draw_lambda is not None:
-                lambda_ = draw_lambda(generator)
-                inverse = 1.0 / (self.spectrum.gram + self.spectrum.penalty * lambda_)
-                shift = free.loadings * (inverse - 1.0 / self.precision)
-            if robust:
-                modes = root @ generator.standard_normal((n_modes, n_genes))
-                modes *= inverse * np.sqrt(self.variance)
-                biased = inverse * np.sqrt(self.spectrum.penalty * (lambda_ * self.scale))
-                modes += biased * generator.standard_normal((n_modes, n_genes))
+            yield deviations(random_noise(generator, *self.shape))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of columns and of genes."""
+        return len(self.spectrum.basis), len(self.lambda_)
+
+    def from_noise(self, unconditional: bool = False) -> Callable[[Noise], np.ndarray]:
+        """Return the function that makes a draw `(n_columns, n_genes)` of noise; `unconditional` as in `draws`.
+
+        Notes
+        -----
+        The modes of a spectrum are known but for their signs, their order and, where eigenvalues are equal, a rotation `R`,
+        and rounding decides on these. So noise comes by column of the design, `z`, and is turned into noise by mode with
+        the orthogonal polar factor `M` of `T'` [1]_: modes `TR` have `R'M`, so that `TR f(D) R'Mz` is the same draw for
+        any `R` that leaves the diagonal matrix `f(D)` as it is, and nearly so for those that hardly change it.
+
+        References
+        ----------
+        .. [1] Higham (2008). Functions of Matrices, chapter 8. SIAM.
+        """
+        spectrum, conditional = self.spectrum, 1.0 / self.precision
+        to_modes = _polar_factor(spectrum.basis)
+        free = self.smoothing if unconditional else None
+        quantile = None if free is None else free.quantile_function()
+        by_weight = None if self.squared_weight_gram is None else root(self.squared_weight_gram) @ to_modes
+
+        def deviations(noise: Noise) -> np.ndarray:
+            lambda_, inverse = self.lambda_, conditional
+            if quantile is not None:
+                lambda_ = quantile(noise.uniform)
+                inverse = 1.0 / (spectrum.gram + spectrum.penalty * lambda_)
+            if by_weight is None:
+                modes = np.sqrt(inverse * self.scale) * (to_modes @ noise.sampling)
             else:
-                modes = np.sqrt(inverse * self.scale) * generator.standard_normal((n_modes, n_genes))
-            yield basis @ (modes + shift)
+                modes = inverse * np.sqrt(self.variance) * (by_weight @ noise.sampling)
+                modes += inverse * np.sqrt(spectrum.penalty * (lambda_ * self.scale)) * (to_modes @ noise.bias)
+            if free is not None:
+                modes += free.loadings * (inverse - conditional)
+            return spectrum.basis @ modes
+
+        return deviations
 
     def take(self, genes: np.ndarray) -> SharedPosterior:
         """Return the posterior of some genes."""
@@ -153,7 +180,7 @@ class GenePosterior:
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
         """Yield draws `(n_columns, n_genes)` of the coefficients' deviations, at the smoothing parameters chosen."""
-        roots = _root(np.nan_to_num(self.matrices))
+        roots = root(np.nan_to_num(self.matrices))
         for _ in range(n_draws):
             yield np.einsum("gij,gj->ig", roots, generator.standard_normal(roots.shape[:2]))
 
@@ -166,7 +193,51 @@ class GenePosterior:
         return rows @ self.matrices[genes] @ np.swapaxes(rows, -1, -2)
 
 
-def _root(matrices: np.ndarray) -> np.ndarray:
-    """Return the symmetric `R` with `RR = A` for positive semi-definite matrices; no sign of a vector can change it."""
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers that one draw of all genes is made of.
+
+    Attributes
+    ----------
+    uniform
+        `(n_genes,)` between 0 and 1: for the smoothing parameters.
+    sampling, bias
+        `(n_columns, n_genes)` standard normal: for the sampling error and, where covariances are robust, smoothing bias.
+    """
+
+    uniform: np.ndarray
+    sampling: np.ndarray
+    bias: np.ndarray
+
+    def take(self, genes: np.ndarray) -> Noise:
+        """Return the noise of some genes."""
+        return Noise(self.uniform[genes], self.sampling[:, genes], self.bias[:, genes])
+
+
+def random_noise(generator: np.random.Generator, n_columns: int, n_genes: int) -> Noise:
+    """Return noise for one draw."""
+    normal = generator.standard_normal((2, n_columns, n_genes))
+    return Noise(generator.random(n_genes), *normal)
+
+
+def _polar_factor(basis: np.ndarray) -> np.ndarray:
+    """Return the matrix `(n_modes, n_columns)` with orthonormal rows that is nearest to `T'`.
+
+    The columns of `T'` are first brought to one length: their units then make no difference.
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", basis, basis))
+    lengths = np.maximum(lengths, _NO_LENGTH * lengths.max(initial=0.0))
+    left, _, right = np.linalg.svd((basis / np.where(lengths > 0, lengths, 1.0)[:, None]).T, full_matrices=False)
+    return left @ right
+
+
+def root(matrices: np.ndarray) -> np.ndarray:
+    """Return the symmetric `R` with `RR = A` for positive semi-definite matrices; no rotation of their vectors changes it.
+
+    The square root of an eigenvalue `v` is `v / sqrt(v + e)` with an `e` that only those near zero feel: those that rounding
+    leaves of zero, whose own square roots differ in the eighth digit.
+    """
     values, vectors = np.linalg.eigh(matrices)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    values = np.maximum(values, 0.0)
+    small = _ROUNDING * values.max(axis=-1, keepdims=True, initial=1e-300)
+    return (vectors * (values / np.sqrt(values + small))[..., None, :]) @ np.swapaxes(vectors, -1, -2)

@@ -44,19 +44,18 @@ class SmoothingPosterior:
     squares: np.ndarray
     n_cells: int
 
-    def sampler(self) -> Callable[[np.random.Generator], np.ndarray]:
-        """Return a function that draws the smoothing parameters `(n_genes,)` with a random generator."""
+    def quantile_function(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that takes probabilities `(n_genes,)` to smoothing parameters: of uniform ones it makes draws."""
         grid, cumulative = self.distribution()
         genes, last = np.arange(cumulative.shape[1]), len(grid) - 2
 
-        def draw(generator: np.random.Generator) -> np.ndarray:
-            at = generator.random(len(genes))
+        def quantile(at: np.ndarray) -> np.ndarray:
             below = np.clip((cumulative <= at).sum(axis=0) - 1, 0, last)
             low, high = cumulative[below, genes], cumulative[below + 1, genes]
             share = np.divide(at - low, high - low, out=np.zeros_like(at), where=high > low)
             return np.exp(grid[below] + share * (grid[1] - grid[0]))
 
-        return draw
+        return quantile
 
     def distribution(self) -> tuple[np.ndarray, np.ndarray]:
         """Return a grid of log lambda `(n_points,)` and the cumulative posterior there, `(n_points, n_genes)`."""

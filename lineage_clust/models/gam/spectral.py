@@ -10,7 +10,6 @@ from scipy import linalg
 # Rounding leaves 2e-15 of the share that the penalty has in a mode that it leaves free. The smoothest mode that is penalised
 # has a share of about 1 / n_splines^4, 1e-10 with 900 splines, and down to 3e-14 with as many knots at quantiles.
 _FREE = 2e-14
-_DEPENDENT = 1e-4  # of the longest: a row of the free modes that is nearly a combination of those before it
 
 
 @dataclass(frozen=True)
@@ -80,43 +79,11 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     n_unpenalized = int(np.sum(shares < _FREE)) if balance else len(shares)
     shares[:n_unpenalized] = 0.0
     return Spectrum(
-        basis=_settled(whiten @ rotation, n_unpenalized) / scale[:, None],
+        basis=(whiten @ rotation) / scale[:, None],
         gram=(1.0 - shares)[:, None],
         penalty=(shares / balance if balance else shares)[:, None],
         n_unpenalized=n_unpenalized,
     )
-
-
-def _settled(modes: np.ndarray, n_unpenalized: int) -> np.ndarray:
-    """Return the same modes with signs, and a rotation of the free ones, that rounding does not decide.
-
-    Draws from the posterior are made mode by mode: were the modes others on another machine, so were the draws.
-    """
-    modes = modes.copy()
-    free = modes[:, :n_unpenalized]
-    if 1 < n_unpenalized <= len(modes):
-        rotation, triangle = np.linalg.qr(free[:n_unpenalized].T)  # the first rows become triangular
-        sizes = np.abs(np.diag(triangle))
-        if sizes.min() < _DEPENDENT * sizes.max():  # of covariates: what is free of them is not in the first rows
-            rotation = _leading_directions(free)
-        modes[:, :n_unpenalized] = free @ rotation
-    leading = np.argmax(np.abs(modes) > 0.5 * np.abs(modes).max(axis=0, initial=0.0), axis=0)
-    signs = np.sign(modes[leading, np.arange(modes.shape[1])]) if modes.size else np.ones(modes.shape[1])
-    return modes * np.where(signs == 0, 1.0, signs)
-
-
-def _leading_directions(free: np.ndarray) -> np.ndarray:
-    """Return orthonormal directions `(n_free, n_free)` of rows of the free modes, each the first of the clearly longest.
-
-    Lengths of rows do not change with a rotation of the modes, so rounding does not decide which rows are taken.
-    """
-    left, directions = free.copy(), []
-    for _ in range(free.shape[1]):
-        lengths = np.einsum("ij,ij->i", left, left)
-        row = int(np.argmax(lengths > 0.2 * lengths.max()))
-        directions.append(left[row] / np.sqrt(lengths[row]))
-        left -= np.outer(left @ directions[-1], directions[-1])
-    return np.column_stack(directions)
 
 
 def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> Spectrum:

@@ -133,16 +133,6 @@ def test_a_basis_function_that_hardly_any_cell_touches_frees_no_others(trace):
     np.testing.assert_allclose(found, np.linalg.inv(gram + penalty), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("order", [0, 1, 2, 3])
-def test_rounding_does_not_decide_on_the_modes(order):
-    gram, penalty = gram_and_penalty(order=order)
-    modes = diagonalise(gram, penalty).basis
-    for seed in range(5):
-        noise = 1e-14 * np.random.default_rng(seed).normal(size=gram.shape)
-        other = diagonalise(gram * (1 + noise + noise.T), penalty).basis
-        np.testing.assert_allclose(other, modes, atol=1e-9 * np.abs(modes).max())
-
-
 @pytest.mark.parametrize(("knots", "n_cells"), [("uniform", 300), ("quantile", 60), ("quantile", 2000)])
 @pytest.mark.parametrize("n_splines", [20, 100, pytest.param(900, marks=pytest.mark.slow)])
 def test_only_straight_lines_are_free_however_many_splines_there_are(n_splines, knots, n_cells):
@@ -158,19 +148,3 @@ def test_only_straight_lines_are_free_however_many_splines_there_are(n_splines, 
         assert spectrum.n_unpenalized == 2
     level = spectrum.basis[:, : spectrum.n_unpenalized]
     assert np.abs(smoother.penalty_ @ level).max() < 1e-6 * np.abs(smoother.penalty_).max() * np.abs(level).max()
-
-
-def test_rounding_does_not_decide_the_free_modes_of_covariates():
-    """Rows of the splines say nothing of a covariate's mode; draws are made mode by mode, and followed the last digit."""
-    rng = np.random.default_rng(5)
-    t = np.sort(rng.uniform(0, 1, 120))
-    smoother = BSplineSmoother(18)
-    covariates = np.column_stack([rng.normal(size=120), rng.integers(0, 2, 120) - 0.5])
-    design = np.hstack([smoother.fit_transform(t[:, None]).toarray(), covariates])
-    penalty = linalg.block_diag(smoother.penalty_, np.zeros((2, 2)))
-    weights = rng.random(120)
-    gram = design.T @ (design * weights[:, None])
-    noise = rng.normal(size=gram.shape) * np.abs(gram) * 1e-15
-    spectra = [diagonalise(matrix, penalty) for matrix in (gram, gram + noise + noise.T)]
-    assert spectra[0].n_unpenalized == 4
-    np.testing.assert_allclose(spectra[0].basis, spectra[1].basis, atol=1e-8)
