@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -394,14 +394,16 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
 
     def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
         """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along their principal axes."""
-        given = [] if draws is None else list(islice(draws, _N_DRAWS) if isinstance(draws, Iterator) else draws)
-        if draws is not None and not given:
+        given = iter(()) if draws is None else islice(draws, _N_DRAWS) if isinstance(draws, Iterator) else iter(draws)
+        drawn = (self._as_rows(draw) for draw in given)  # one at a time: all are many times as large as what is kept
+        first = list(islice(drawn, 1))
+        if draws is not None and not first:
             raise ValueError("draws is empty. Pass at least one array, or draws=None.")
-        drawn = [self._as_rows(draw) for draw in given]
-        axes = principal_axes(np.vstack([self._places, *drawn[:1]]))
+        axes = principal_axes(np.vstack([self._places, *first]))
         unit = -int(np.frexp(np.abs(self._places).max())[1])  # so that results do not depend on the unit of the rows
-        along = [np.ldexp(places @ axes, unit) for places in (self._places, *drawn)]
-        return along[0], np.array(along[1:], dtype=np.float32).reshape(len(drawn), *along[0].shape)
+        rows = np.ldexp(self._places @ axes, unit)
+        along = [np.ldexp(places @ axes, unit).astype(np.float32) for places in chain(first, drawn)]
+        return rows, np.array(along, dtype=np.float32).reshape(len(along), *rows.shape)
 
     def _as_rows(self, draw) -> np.ndarray:
         draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)

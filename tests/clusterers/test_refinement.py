@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from lineage_clust.clusterers.refinement import (
     cluster_means,
@@ -77,3 +78,14 @@ def test_a_compact_partition_has_its_number_and_is_no_worse_than_its_starts(seed
     settled = refine(X, start)
     if settled.max() == start.max():
         assert within_variance(X, labels) <= within_variance(X, settled) + 1e-9
+
+
+def test_of_many_rows_some_choose_among_the_starts(monkeypatch):
+    X, _, truth = noisy(bumps(6), [100, 80, 60, 60, 40, 20], 0.5)
+    whole = compact_partition(X, 6, [])
+    monkeypatch.setattr("lineage_clust.clusterers.refinement._MOST_STARTING", 60)
+    found = compact_partition(X, 6, [])
+    assert adjusted_rand_score(found, whole) > 0.95
+    assert adjusted_rand_score(found, truth) > 0.9
+    assert within_variance(X, found) < 1.01 * within_variance(X, whole)
+    np.testing.assert_array_equal(refine(X, found), found)
