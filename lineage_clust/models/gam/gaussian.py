@@ -25,6 +25,7 @@ from .spectral import diagonalise
 
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH = "expression so small that its squares vanish"
+_ROUNDING = 1e-11  # of a sum of squares: what a smaller deviance is made of
 _LEAST, _MOST = 1e-280, 1e280  # of sums of squares: products with them must stay within floating point
 
 
@@ -139,7 +140,7 @@ def fit_gaussian(
     scores = loadings / precision
     shares = spectrum.gram / precision
     edf = shares.sum(axis=0)
-    deviance = np.maximum(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), 0.0)
+    deviance = np.maximum(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), _ROUNDING * squares)
     coefficients = spectrum.basis @ scores
     if design.constant is not None:
         coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
