@@ -7,6 +7,8 @@ genes with q < .01 beside as many with a trend. Power of a test whose flat genes
 
 With `--family negative_binomial` the data are counts of cells of unequal depth, fitted with log depth as offset; others than
 `GAM` see `log1p` of counts of the same depth.
+
+`python -m benchmarks.donors --conditions`: the same for differences between two conditions, in level, shape and both.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import pandas as pd
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.trends.trends import adjust
 
+from .donors_conditions import condition_header, measure_conditions, report_conditions
 from .donors_data import EFFECTS, simulate, simulate_counts
 from .donors_peers import cr2_line, moderated_lines, pseudobulk
 
@@ -100,11 +103,21 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--effects", nargs="+", default=[effect.name for effect in EFFECTS])
     parser.add_argument("--family", default="gaussian", choices=("gaussian", "negative_binomial"))
     parser.add_argument("--seed", type=int, default=11_000)
+    parser.add_argument("--conditions", action="store_true", help="two conditions, the tests of their differences")
+    parser.add_argument("--designs", nargs="+", help='of these only, such as "4 v 4"')
     arguments = parser.parse_args(argv)
+    effects = [effect for effect in EFFECTS if effect.name in arguments.effects]
+    if arguments.conditions:
+        print("Each cell: P(p < .05) / P(p < .01) of genes without a difference / share of the others with p < .01\n")
+        print(condition_header(), flush=True)
+        report_conditions(
+            measure_conditions(arguments.genes, arguments.cells, effects, 10_000 + arguments.seed, arguments.designs)
+        )
+        return
     print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")
     print(header(), flush=True)
     counts = arguments.family != "gaussian"
-    effects = [effect for effect in EFFECTS if effect.name in arguments.effects and not (counts and effect.counts)]
+    effects = [effect for effect in effects if not (counts and effect.counts)]
     table = measure(arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed, arguments.family)
     for level, low, high in ((".05", 0.03, 0.07), (".01", 0.004, 0.02)):
         inside = table[f"donors {level}"].between(low, high)

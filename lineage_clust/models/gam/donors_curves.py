@@ -381,10 +381,10 @@ def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) 
     """Return `T`, `U` and how many columns of `T` the cells determine, see :class:`DonorSums`."""
     shares = spectrum.gram[:, 0]
     fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
-    return fixed, _random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
+    return fixed, random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
 
 
-def _random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
+def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
     """Return the constant (zeros if the design has none) and the smoothest modes of the smooth, orthonormal over the cells.
 
     The modes may have the constant among them: level and curve of a donor are correlated if donors differ in density.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .donors_curves import AtCovariance, DonorSums
+from .donors_covariance import without_deviations
+from .donors_curves import DonorSums
 
 _N_LEARNING = 300  # genes that the shape of the donors' curves is learned from
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
@@ -169,17 +170,9 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
     information : ndarray of shape (n_matrices, n_modes, n_modes)
         Sum of their covariances over the donors.
     """
-    free = slice(sums.n_determined)
-    cross = sums.cross[..., free]
     whitened = np.linalg.inv(np.eye(len(covariance)) + sums.own @ covariance)
-    middle = covariance @ whitened
-    middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
-    turned = np.swapaxes(cross, -1, -2) @ middle
-    products = sums.products[:, free] - (turned @ sums.donor_products).sum(axis=1)
-    gram = sums.gram[:, free, free] - (turned @ cross).sum(axis=1)
-    squares = sums.squares - np.sum(sums.donor_products * (middle @ sums.donor_products), axis=(1, 2))
-    fit = AtCovariance(sums, gram, products, squares, np.zeros(len(gram)))
-    coefficients = fit.coefficients
+    fit = without_deviations(sums, covariance @ whitened, sums.n_determined)
+    cross, coefficients = sums.cross[..., : sums.n_determined], fit.coefficients
     scores = whitened @ (sums.donor_products - cross @ coefficients[:, None])
     across = whitened @ cross
     information = (whitened @ sums.own).sum(axis=1)

@@ -22,8 +22,8 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Kuonen's (1999) saddlepoint approximation; relative errors of a per cent or so, down to any tail. The root of the
-    saddlepoint equation is found by Newton's method for a concave function, from below.
+    Kuonen's (1999) saddlepoint approximation; relative errors of a per cent or so, down to any tail; exact for one weight.
+    The root of the saddlepoint equation is found by Newton's method for a concave function, from below.
 
     References
     ----------
@@ -41,7 +41,8 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.ones_like(statistic)
     weights = weights / most
     kept = weights.reshape(len(weights), -1).max(axis=1) > _NEGLIGIBLE
-    return _at_root(np.clip(np.asarray(statistic, dtype=float) / most, 1e-100, 1e100), weights[kept])
+    size = np.clip(np.asarray(statistic, dtype=float) / most, 1e-100, 1e100)
+    return special.chdtrc(1, size) if kept.sum() == 1 else _at_root(size, weights[kept])
 
 
 def _at_root(size: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,0 +1,270 @@
+"""Curves of several conditions for all genes, from sums per sample, with donors as replicates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from ...errors import LineageClustWarning
+from .conditions_sums import ConditionSums
+from .conditions_tests import TESTS, combined, contrasts
+from .donors import FEWEST_GENES
+from .donors_covariance import at_covariance, deviations
+from .donors_curves import AtCovariance, DonorSums, TurnedSums, WithCurves
+from .donors_posterior import DonorPosterior, PosteriorPart
+from .donors_prior import DonorPrior, grid, learn, probabilities
+from .donors_tests import tested_at
+from .posterior import SharedPosterior
+from .smoothing import minimise, reml
+from .smoothing_posterior import SmoothingPosterior
+from .spectral import Spectrum, diagonalise
+
+_CHUNK = 1024  # genes at a time
+_IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # sizes less probable than that are left out: of curves, and of tests
+_SELDOM = 1e-3
+# Sizes of shifts, and of curves, beside none: for tests, which reject too often on a coarse grid, and for curves.
+_N_FINE, _N_COARSE = 15, 6
+_N_PAIRED = 8  # for tests where donors are in several conditions, and every size comes with shares
+_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # of a donor's deviation that all its samples have in common
+_RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of the differences, to that of the mean curve
+
+
+@dataclass(frozen=True)
+class ConditionCurves:
+    """Coefficients of mean, differences and covariates, and the tests; arrays are `(n_genes,)` unless said otherwise.
+
+    Attributes
+    ----------
+    coefficients
+        `(n_columns, n_genes)`.
+    posterior
+        Of the coefficients.
+    statistics, pvalues
+        By test: "level", "shape" and "both".
+    edf
+        Effective degrees of freedom of all curves.
+    scale
+        Variance of an observation.
+    shift_variance, curve_variance
+        Variances between samples of the level, and of the curve around it.
+    shared
+        Share of these variances that the samples of one donor have in common.
+    converged
+        Whether the searches for the smoothing parameters ended.
+    own_of_samples
+        `(n_samples, n_random, n_genes)` predicted coefficients of the samples' own curves.
+    """
+
+    coefficients: np.ndarray
+    posterior: DonorPosterior
+    statistics: dict[str, np.ndarray]
+    pvalues: dict[str, np.ndarray]
+    edf: np.ndarray
+    scale: np.ndarray
+    shift_variance: np.ndarray
+    curve_variance: np.ndarray
+    shared: np.ndarray
+    converged: np.ndarray
+    own_of_samples: np.ndarray
+
+
+@dataclass
+class _Sizes:
+    """How much donors may differ, and how probable each size is for each gene, `(n_sizes, n_genes)`.
+
+    Of sizes one after the other, those of the same curve share sums; samples of the same donor have a covariance instead.
+    """
+
+    sums: DonorSums
+    values: np.ndarray  # (n_sizes, 3): shifts, curves, shared
+    covariances: list[np.ndarray]
+    posterior: np.ndarray
+    turned: TurnedSums | None  # of samples that are unrelated
+    _inner: tuple[float, WithCurves] | None = None
+
+    def at(self, number: int, genes: np.ndarray) -> AtCovariance:
+        """Return the fit of some genes at one of the sizes."""
+        if self.turned is None:
+            return at_covariance(self.sums.take(genes), self.covariances[number])
+        shift, curve, _ = self.values[number]
+        if self._inner is None or self._inner[0] != curve:
+            self._inner = (curve, self.turned.with_curves(curve))
+        return self._inner[1].take(genes).with_shift(shift)
+
+
+def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
+    """Fit all genes.
+
+    Parameters
+    ----------
+    sums
+        Of all cells.
+    with_donors
+        Whether donors are the replicates; otherwise cells are.
+
+    Notes
+    -----
+    The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. Level and curve of a sample
+    are random, as those of a donor are in :func:`lineage_clust.models.gam.donors.fit_donors`; of samples of the same donor
+    they are correlated, by a share that is estimated with their sizes. The curves are a mean and differences from it, with
+    a penalty each: the ratio of the penalties is one of a few, by restricted likelihood. Tests compare unpenalised
+    generalised least squares estimates with what they vary by without a difference, as those of trends do.
+    """
+    prior = _learned(sums) if with_donors else None
+    n_genes, n_columns = sums.by_sample.n_genes, len(sums.by_sample.fixed)
+    statistics, pvalues = _tested(sums, _sizes(sums, prior, _N_PAIRED if sums.arms.is_paired else _N_FINE))
+    sizes = _sizes(sums, prior, _N_COARSE)
+    coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
+    edf, scale, shift, curve, shared = np.zeros((5, n_genes))
+    own_curves = np.zeros((*sizes.sums.cross.shape[1:3], n_genes))
+    ratios = _ratios(sums, sizes)
+    kept = np.where(sizes.posterior > _IMPROBABLE, sizes.posterior, 0.0)
+    kept /= kept.sum(axis=0)
+    in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
+    found = []
+    for number, (size, probable) in enumerate(zip(sizes.values, kept, strict=True)):
+        for ratio in np.unique(ratios[probable > 0]):
+            genes = np.flatnonzero((probable > 0) & (ratios == ratio))
+            fit, own = sizes.at(number, genes), probable[genes]
+            squares, fit_scale = fit.squares[0], fit.scale()[0]
+            spectrum, loadings, modes = _spectrum(sums, fit, ratio)
+            lambda_, ended = minimise(reml(spectrum, loadings, squares, sums.by_sample.n_cells), spectrum, len(genes))
+            precision = spectrum.gram + spectrum.penalty * lambda_
+            scores = loadings / precision
+            estimate = spectrum.basis @ scores
+            free = SmoothingPosterior(spectrum, loadings, squares, round(sums.by_sample.n_cells))
+            found.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
+            coefficients[:, genes] += own * estimate
+            edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
+            for total, values in (
+                (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
+                (curve, (1 - in_level) * size[1] * fit_scale), (shared, size[2]),
+            ):  # fmt: skip
+                total[genes] += own * values
+            converged[genes] &= ended
+            if with_donors:
+                predicted = deviations(fit.sums, sizes.covariances[number], (modes @ scores)[None])
+                own_curves[..., genes] += own * predicted[0]
+    parts = [
+        PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
+        for genes, own, estimate, of_genes in found
+    ]
+    constant = sums.by_sample.squares[0] == 0
+    for name in TESTS:
+        statistics[name][constant], pvalues[name][constant] = 0.0, 1.0
+        np.minimum(pvalues[name], 1.0, out=pvalues[name])
+    posterior = DonorPosterior(parts, n_columns, n_genes)
+    return ConditionCurves(
+        coefficients, posterior, statistics, pvalues, edf, scale, shift, curve, shared, converged,
+        _of_samples(own_curves, sums),
+    )  # fmt: skip
+
+
+def _of_samples(own_curves: np.ndarray, sums: ConditionSums) -> np.ndarray:
+    """Return the coefficients of samples, of those of donors with one block a condition if donors are in several."""
+    width, arms = sums.by_sample.random.shape[1], sums.arms
+    if own_curves.shape[1] == width:
+        return own_curves
+    blocks = own_curves.reshape(len(own_curves), arms.n_conditions, width, -1)
+    return blocks[arms.donor, arms.condition]
+
+
+def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return statistics and p-values of the tests, averaged over the sizes."""
+    n_genes, of_tests = sizes.posterior.shape[1], contrasts(sums)
+    statistics, pvalues = ({name: np.zeros(n_genes) for name in of_tests} for _ in range(2))
+    for number, probable in enumerate(sizes.posterior):
+        genes = np.flatnonzero(probable > _IMPOSSIBLE)
+        if len(genes) == 0:
+            continue
+        fit = sizes.at(number, genes)
+        for name, contrast in of_tests.items():
+            statistic, tail = tested_at(contrast, fit)
+            statistics[name][genes] += probable[genes] * statistic
+            pvalues[name][genes] += probable[genes] * tail
+    statistics["both"], pvalues["both"] = combined(pvalues["level"], pvalues["shape"])
+    return statistics, pvalues
+
+
+def _learned(sums: ConditionSums) -> DonorPrior:
+    """Return what all genes say of how donors differ."""
+    varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
+    if len(varying) < FEWEST_GENES:
+        warnings.warn(
+            f"How donors differ is learned from all genes that are compared together, and of {len(varying)} it cannot be "
+            f"learned well: p-values may be too small. Compare {FEWEST_GENES} genes or more.",
+            LineageClustWarning,
+            stacklevel=5,
+        )
+    return learn(sums.by_sample.take(varying))
+
+
+def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Sizes:
+    """Return the sizes of donors' deviations that may be, on a grid, and how probable each is for each gene."""
+    by_sample, squares = sums.by_sample, sums.by_sample.squares[0]
+    if prior is None:
+        none = np.zeros((by_sample.random.shape[1],) * 2)
+        turned = by_sample.turned(none[1:, 1:])
+        return _Sizes(by_sample, np.zeros((1, 3)), [none], np.ones((1, len(squares))), turned)
+    varying = np.flatnonzero(squares > 0)
+    axes = [np.unique(sizes[sizes > 0]) for sizes in prior.sizes.T]
+    sizes = grid(*(np.geomspace(axis[0], axis[-1], n_sizes) for axis in axes))
+    sizes = sizes[np.lexsort(sizes.T)]  # by curves
+    values = np.column_stack([sizes, np.zeros(len(sizes))])
+    covariances = [by_sample.covariance(prior.shape, *size) for size in sizes]
+    used, turned = by_sample, by_sample.turned(prior.shape)
+    likelihood = _in_chunks(lambda genes: turned.take(genes).likelihoods(sizes), varying)
+    if sums.arms.is_paired:
+        often = sizes[probabilities(likelihood)[0] > _SELDOM]
+        used, n = sums.by_donor(), sums.arms.n_conditions
+        some = [(*size, share) for size, share in product(often[often.any(axis=1)], _SHARES)]
+        values = np.array([(0.0, 0.0, 0.0), *some])
+        covariances = [
+            np.kron((1 - share) * np.eye(n) + share, by_sample.covariance(prior.shape, shift, curve))
+            for shift, curve, share in values
+        ]
+        likelihood = _in_chunks(
+            lambda genes: np.stack([at_covariance(used.take(genes), matrix).likelihood() for matrix in covariances]),
+            varying,
+        )
+    posterior = np.zeros((len(values), len(squares)))
+    posterior[0] = 1.0
+    posterior[:, varying] = probabilities(likelihood)[1]
+    return _Sizes(used, values, covariances, posterior, None if sums.arms.is_paired else turned)
+
+
+def _in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarray) -> np.ndarray:
+    """Return likelihoods `(n_sizes, n_genes)` that are computed for some genes at a time, and at least once for none."""
+    return np.hstack([likelihoods(genes[first : first + _CHUNK]) for first in range(0, max(len(genes), 1), _CHUNK)])
+
+
+def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
+    """Return the ratio of penalties `(n_genes,)` that is most likely at the most probable size."""
+    best = sizes.posterior.argmax(axis=0)
+    ratios = np.ones(len(best))
+    rank = np.linalg.matrix_rank(sums.penalty) * (sums.arms.n_conditions - 1)
+    for number in np.unique(best):
+        genes = np.flatnonzero(best == number)
+        fit, values = sizes.at(number, genes), []
+        for ratio in _RATIOS:
+            spectrum, loadings, modes = _spectrum(sums, fit, ratio)
+            criterion = reml(spectrum, loadings, fit.squares[0], sums.by_sample.n_cells)
+            lambda_, _ = minimise(criterion, spectrum, len(genes))
+            value, _, _ = criterion(np.log(np.maximum(lambda_, 1e-300)), np.arange(len(genes)))
+            # determinants of modes are those of the curves' coefficients but for that of the change between them
+            values.append(value - 0.5 * (np.linalg.slogdet(modes.T @ modes)[1] + rank * np.log(ratio)))
+        # where curves are straight lines the ratio does not matter, and rounding must not decide: take the smoother one
+        good = values <= np.min(values, axis=0) + 0.05
+        ratios[genes] = np.asarray(_RATIOS)[len(_RATIOS) - 1 - np.argmax(good[::-1], axis=0)]
+    return ratios
+
+
+def _spectrum(sums: ConditionSums, fit: AtCovariance, ratio: float) -> tuple[Spectrum, np.ndarray, np.ndarray]:
+    fixed = fit.sums.fixed
+    modes = diagonalise(fit.gram[0], fixed.T @ sums.full_penalty(ratio) @ fixed)
+    spectrum = Spectrum(fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
+    return spectrum, modes.basis.T @ fit.products[0], modes.basis

@@ -1,0 +1,48 @@
+"""Generalised least squares for any covariance of the donors' coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .donors_curves import AtCovariance, DonorSums
+
+
+def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:
+    """Return generalised least squares given a covariance `R` `(n_random, n_random)` of a donor's coefficients.
+
+    For many sizes of levels, and of curves of one shape,
+    :meth:`lineage_clust.models.gam.donors_curves.DonorSums.turned` gives the same faster.
+    """
+    inner = np.eye(len(covariance)) + sums.own @ covariance
+    fit = without_deviations(sums, covariance @ np.linalg.inv(inner), sums.gram.shape[-1])
+    return replace(fit, log_determinant=np.linalg.slogdet(inner)[1].sum(axis=1))
+
+
+def without_deviations(sums: DonorSums, middle: np.ndarray, n_columns: int) -> AtCovariance:
+    """Return the same for the first columns of `T`, but for the determinant; `middle` is ``R (I + U'Z_d'WZ_dU R)^-1``."""
+    middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
+    some = slice(n_columns)
+    cross = sums.cross[..., some]
+    turned = np.swapaxes(cross, -1, -2) @ middle
+    products = sums.products[:, some] - (turned @ sums.donor_products).sum(axis=1)
+    gram = sums.gram[:, some, some] - (turned @ cross).sum(axis=1)
+    squares = sums.squares - np.sum(sums.donor_products * (middle @ sums.donor_products), axis=(1, 2))
+    return AtCovariance(sums, gram, products, squares, np.zeros(len(gram)))
+
+
+def deviations(sums: DonorSums, covariance: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Return the best predictions `(n_matrices, n_donors, n_random, n)` of the coefficients of donors' own curves.
+
+    Parameters
+    ----------
+    sums
+        Of some genes.
+    covariance
+        `R`.
+    coefficients
+        `(n_matrices, n_fixed, n)` of the population curve, on the columns of `T`.
+    """
+    residuals = sums.donor_products - sums.cross @ coefficients[:, None]
+    return covariance @ np.linalg.solve(np.eye(len(covariance)) + sums.own @ covariance, residuals)
