@@ -6,6 +6,7 @@ from .cellrank import cluster_lineage
 from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .comparing import Comparison, compare
+from .conditions import ConditionComparison, compare_conditions
 from .dipping import DippingCheck, dipping_check
 from .drivers import DriverSelector, lineage_drivers
 from .errors import LineageClustWarning, NoTrendError, UnknownNameError
@@ -20,6 +21,7 @@ __all__ = [
     "GAM",
     "BSplineSmoother",
     "Comparison",
+    "ConditionComparison",
     "CubicSplineSmoother",
     "CyclicSplineSmoother",
     "DippingCheck",
@@ -38,6 +40,7 @@ __all__ = [
     "UnknownNameError",
     "cluster_lineage",
     "compare",
+    "compare_conditions",
     "contracts",
     "datasets",
     "dipping_check",

@@ -1,6 +1,8 @@
 """Pictures: functions that take arrays and return matplotlib objects."""
 
 from .colors import cluster_colors, lineage_colors
+from .conditions import plot_condition_genes
+from .differences import plot_difference_heatmap, plot_difference_volcano
 from .drivers import plot_drivers
 from .embedding import plot_embedding
 from .gene import plot_gene_trend
@@ -17,6 +19,9 @@ __all__ = [
     "cluster_colors",
     "lineage_colors",
     "plot_clusters",
+    "plot_condition_genes",
+    "plot_difference_heatmap",
+    "plot_difference_volcano",
     "plot_drivers",
     "plot_embedding",
     "plot_gene_trend",

@@ -1,0 +1,281 @@
+"""Read a lineage, fit its trends in every condition, and put together what is found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn import config_context
+from sklearn.utils import check_random_state
+
+from ..components import resolve
+from ..contracts.asking import fitted_value, lacks_domain
+from ..contracts.slots import with_defaults
+from ..errors import LineageClustWarning, NoTrendError, quoted
+from ..lineage.conditions import read_conditions
+from ..lineage.density import cells_on_grid
+from ..lineage.lineage import Lineage, check_anndata, resolve_genes
+from ..lineage.reader import Reader
+from ..lineage.value_checks import check_values
+from ..models.gam.conditions import ConditionFit, fit_conditions
+from ..trends.drawing import MOST_DRAWS, cells_of
+from ..trends.group_fit import check_distinct_times
+from ..utils.checking import check_key, check_seed, check_share
+from ..utils.memory import check_points
+from ..utils.types import Names, Seed, TimeRange, WeightThreshold
+from .comparison import ConditionComparison, Details
+from .draws import draw_differences
+from .effects import effects, table_of_tests
+from .grouping import group_differences
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
+
+
+def compare_conditions(
+    adata: AnnData,
+    condition_key: str,
+    sample_key: str | None = None,
+    lineage: str | None = None,
+    genes: Sequence[str] | None = None,
+    *,
+    conditions: Sequence[str] | None = None,
+    smoother: Any = None,
+    clusterer: Any = None,
+    time_key: str | None = None,
+    lineage_key: Names = None,
+    layer: str | None = None,
+    use_raw: bool = False,
+    backward: bool = False,
+    time_range: TimeRange = None,
+    endpoint: str = "plateau",
+    endpoint_threshold: float | None = None,
+    weight_threshold: WeightThreshold = (0.01, 0.0),
+    gene_symbols: str | None = None,
+    covariates: Sequence[str] | None = None,
+    n_points: int = 200,
+    alpha: float = 0.05,
+    level: float = 0.95,
+    random_state: Seed = None,
+    memory_budget: int | str | None = None,
+) -> ConditionComparison:
+    """Compare the trends of genes along a lineage between conditions, with donors as replicates.
+
+    Parameters
+    ----------
+    adata : AnnData of shape (n_cells, n_genes)
+        Log-normalised expression, pseudotime and lineage weights. It is not modified, and expression is read once.
+    condition_key : str
+        Column of obs that names the condition of each cell. Cells without one do not take part.
+    sample_key : str, default=None
+        Column of obs that names the donor (animal, patient) of each cell. There must be four donors or more, and two in
+        every condition. A donor may be in several conditions: they are then compared within donors. `None` = cells are
+        taken as replicates; p-values are then of these donors only, and the result says so.
+    lineage : str, default=None
+        Lineage; `None` = the only lineage.
+    genes : sequence of str, default=None
+        Genes; `None` = all. How donors differ is learned from all of them, of which there should be twenty or more.
+    conditions : sequence of str, default=None
+        Conditions to compare, the reference first; `None` = all, in the order of the categories, or sorted.
+    smoother : transformer, default=None
+        Basis and penalty of all curves; `None` = :class:`~lineage_clust.BSplineSmoother`.
+    clusterer : clusterer, default=None
+        Groups the differences of the genes that differ; `None` = :class:`~lineage_clust.GraphClusterer`.
+    time_key, lineage_key, layer, use_raw, backward, time_range, endpoint, endpoint_threshold, weight_threshold, gene_symbols
+        What is read, as in :class:`~lineage_clust.TrendClusterer`.
+    covariates : sequence of str, default=None
+        obs keys of further terms of the level: of donors (age, sex, batch) or of cells.
+    n_points : int, default=200
+        Number of grid points.
+    alpha : float, default=0.05
+        Differences are clustered if `qvalue_both` is below.
+    level : float, default=0.95
+        Coverage of the intervals in the table.
+    random_state : int, RandomState or None, default=None
+        Seed of posterior samples and of the clusterer.
+    memory_budget : int or str, default=None
+        As in :class:`~lineage_clust.TrendClusterer`.
+
+    Returns
+    -------
+    ConditionComparison
+
+    Raises
+    ------
+    TypeError
+        If `adata` is not an AnnData, a column holds numbers with fractions, or `time_key` is a list.
+    UnknownNameError
+        If a key, gene, lineage or condition is missing.
+    ValueError
+        If there are too few donors, or a covariate cannot be told from the conditions.
+    NoTrendError
+        If every gene fails.
+
+    See Also
+    --------
+    TrendClusterer : Trends and their clusters in one condition.
+    compare : Clusters of two fits.
+
+    Notes
+    -----
+    The model of a gene is `y = f_c(t) + u_s + g_s(t) + e`, with a curve for every condition `c`, and level and curve of each
+    sample `s` (a donor in a condition) random around it; in paired designs those of a donor's samples are correlated. From
+    sums per sample, which one pass over the expression gives, all genes are fitted at once, and how much samples differ is
+    learned from all of them [1]_. The level of a difference is its mean over the cells that inform of it, its shape the rest.
+    Bands are of the posterior; simultaneous ones by simulation [2]_.
+
+    References
+    ----------
+    .. [1] Laird & Ware (1982). Random-effects models for longitudinal data. Biometrics 38, 963-974.
+    .. [2] Ruppert, Wand & Carroll (2003). Semiparametric Regression. Cambridge University Press, section 6.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.simulate_lineage(600, 30, 3, n_lineages=1, random_state=0)
+    >>> donor = np.arange(600) % 6
+    >>> adata.obs["donor"], adata.obs["drug"] = donor.astype(str), np.where(donor < 3, "no", "yes")
+    >>> adata.X = adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X
+    >>> adata.X[donor >= 3, :5] += 1.5
+    >>> found = lc.compare_conditions(adata, "drug", "donor", random_state=0)
+    >>> found.replicates, found.conditions, found.trends.shape
+    ('donors', ['no', 'yes'], (2, 30, 200))
+    >>> bool((found.table["qvalue_level"].iloc[:5] < 0.05).all())
+    True
+    """
+    check_anndata(adata)
+    check_share("alpha", alpha)
+    check_share("level", level)
+    check_key("time_key", time_key)  # draws of pseudotime are not compared
+    check_seed("random_state", random_state)
+    if lineage is not None and not isinstance(lineage, str):
+        raise TypeError(
+            f"lineage must be one name; got {lineage!r}. Compare the conditions along one lineage at a time."
+        )
+    codes, names = read_conditions(adata, condition_key, conditions)
+    names_of_genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
+    check_points(n_points, len(names) * len(names_of_genes))
+    reader = Reader(
+        time_key, lineage_key, layer, use_raw, backward, time_range, endpoint, endpoint_threshold, weight_threshold,
+        gene_symbols, covariates, None, n_points, memory_budget, sample_key,
+    )  # fmt: skip
+    cells = reader.read(adata, lineage, names_of_genes)
+    check_values(adata, [cells], [("gaussian", "identity")], layer=layer, use_raw=use_raw)
+    cells = _of_conditions(cells, codes, names, condition_key)
+    seed = check_random_state(random_state).randint(2**31 - 1)
+    smoother = resolve("smoother", smoother)
+    clusterer = with_defaults(resolve("clusterer", clusterer), random_state=seed)
+    fit, basis = _fitted(cells, codes[cells.cells], smoother, n_points)
+    common = _common(cells, codes[cells.cells], len(names), n_points)
+    return _put_together(fit, basis, cells, common, clusterer, names, alpha, level, seed, condition_key, sample_key)
+
+
+def _of_conditions(cells: Lineage, codes: np.ndarray, names: list[str], key: str) -> Lineage:
+    """Return the lineage without the cells that are in none of the conditions."""
+    cells = cells_of(cells, codes >= 0) if np.any(codes < 0) else cells
+    counts = np.bincount(codes[cells.cells], minlength=len(names))
+    without = [name for name, count in zip(names, counts, strict=True) if count == 0]
+    if without:
+        raise ValueError(
+            f"No cell of the lineage is in condition {quoted(without)} of adata.obs[{key!r}]. Leave it out of conditions, or "
+            "widen time_range."
+        )
+    return cells
+
+
+def _fitted(cells: Lineage, codes: np.ndarray, smoother: Any, n_points: int) -> tuple[ConditionFit, np.ndarray]:
+    """Return the fit, and the smoother's basis on the grid."""
+    grid = cells.grid(n_points)
+    check_distinct_times(cells.pseudotime, smoother, grid, cells.name)
+    if lacks_domain(smoother):
+        smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
+    with config_context(transform_output="default"):
+        basis = smoother.fit(cells.pseudotime[:, None]).transform(cells.pseudotime[:, None])
+        on_grid = smoother.transform(grid[:, None])
+    covariates = cells.covariates
+    if covariates is not None:
+        covariates = covariates - np.average(covariates, axis=0, weights=cells.weights)
+        covariates = covariates[:, np.ptp(covariates, axis=0) > 0]
+    fit = fit_conditions(
+        basis, cells.expression, codes, cells.donors, penalty=fitted_value(smoother, "penalty_"), weights=cells.weights,
+        covariates=covariates if covariates is not None and covariates.shape[1] else None,
+    )  # fmt: skip
+    return fit, on_grid.toarray() if sparse.issparse(on_grid) else np.asarray(on_grid)
+
+
+def _common(cells: Lineage, codes: np.ndarray, n_conditions: int, n_points: int) -> np.ndarray:
+    """Return the positions of the grid points between the first and last cells of every condition."""
+    first, last = 0, n_points - 1
+    for condition in range(n_conditions):
+        own = codes == condition
+        part = replace(cells, pseudotime=cells.pseudotime[own], weights=cells.weights[own])
+        share = np.cumsum(cells_on_grid(part, n_points))
+        share /= share[-1]
+        first = max(first, int(np.argmax(share > _FEW_CELLS)))
+        last = min(last, int(np.argmax(share >= 1 - _FEW_CELLS)))
+    if last - first < 2:
+        raise ValueError(
+            "The conditions share no stretch of pseudotime: cells of one come before all cells of another. Their difference "
+            "cannot be told from change along the lineage."
+        )
+    return np.arange(first, last + 1)
+
+
+def _put_together(
+    fit, basis, cells: Lineage, common, clusterer, names, alpha, level, seed, condition_key, sample_key
+) -> ConditionComparison:
+    n_genes, n_others = len(cells.genes), len(names) - 1
+    if len(fit.failed) == n_genes:
+        raise NoTrendError(
+            f"None of the {n_genes} genes could be fitted: {next(iter(fit.failed.values()))}", fit.failed
+        )
+    grid = cells.grid(len(basis))
+    table = table_of_tests(fit, cells.genes)
+    changing = np.flatnonzero(table["qvalue_both"].to_numpy() < alpha)
+    draws = draw_differences(fit, basis, grid, common, changing, MOST_DRAWS, seed)
+    found = [fit.difference(basis, condition) for condition in range(1, n_others + 1)]
+    differences, errors = (np.stack(part) for part in zip(*found, strict=True))
+    by_condition = [
+        effects(fit, draws, basis, grid, common, c, level).set_axis(table.index) for c in range(1, n_others + 1)
+    ]
+    if n_others > 1:
+        most = np.abs([part["largest_difference"] for part in by_condition]).argmax(axis=0)
+        table["differs_most"] = np.asarray(names[1:], dtype=object)[most]
+        by_condition = [part.add_suffix(f"_{name}") for part, name in zip(by_condition, names[1:], strict=True)]
+    table = pd.concat([table, *by_condition], axis=1)
+    labels = np.full(n_genes, -1)
+    stacked = np.swapaxes(differences, 0, 1)[:, :, common].reshape(n_genes, -1)
+    drawn = np.swapaxes(draws.kept, 1, 2)[..., common].reshape(MOST_DRAWS, len(changing), n_others * len(common))
+    labels[changing], _ = group_differences(clusterer, stacked[changing], drawn, grid[common], n_others)
+    if len(changing) == 0:
+        warnings.warn(
+            f"No gene differs between the conditions with a q-value below alpha={alpha}. Look at the table.",
+            LineageClustWarning,
+            stacklevel=3,
+        )
+    table.insert(0, "cluster", labels)
+    table["note"] = fit.note
+    kept = np.setdiff1d(np.arange(n_genes), list(fit.failed))
+    samples = fit.samples.assign(
+        condition=[names[code] for code in fit.samples["condition"]],
+        donor=np.unique(cells.donors)[fit.samples["donor"]] if cells.donors is not None else "",
+    )
+    return ConditionComparison(
+        condition_key=condition_key, sample_key=sample_key, lineage=cells.name, conditions=names,
+        genes=[cells.genes[gene] for gene in kept], pseudotime=grid,
+        common_range=(float(grid[common[0]]), float(grid[common[-1]])),
+        trends=np.stack([fit.curve(basis, condition) for condition in range(n_others + 1)])[:, kept],
+        trend_se=np.stack([fit.curves.posterior.std(fit.rows(basis, c)).T for c in range(n_others + 1)])[:, kept],
+        differences=differences[:, kept], difference_se=errors[:, kept], table=table.iloc[kept], labels=labels[kept],
+        samples=samples, alpha=alpha, level=level,
+        failed={cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
+        details=Details(fit, basis, kept, draws.farthest[..., kept]),
+    )  # fmt: skip

@@ -1,0 +1,327 @@
+"""What a comparison of conditions found, as one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ..errors import UnknownNameError, did_you_mean
+from ..io.spreadsheets import write_csv
+from ..plotting.conditions import plot_condition_genes
+from ..plotting.differences import plot_difference_heatmap, plot_difference_volcano
+from ..utils.checking import as_path, check_share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..models.gam.conditions import ConditionFit
+
+_N_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Details:
+    """What bands and trends of donors are computed from.
+
+    Attributes
+    ----------
+    fit
+        Fitted curves of all genes.
+    basis
+        `(n_points, n_splines)` of the smoother on the grid.
+    positions
+        `(n_genes,)` of the genes that did not fail among all.
+    farthest
+        `(n_draws, n_comparisons, n_genes)` largest deviations of posterior samples of the differences, in standard errors.
+    """
+
+    fit: ConditionFit
+    basis: np.ndarray
+    positions: np.ndarray
+    farthest: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConditionComparison:
+    """Trends of genes in several conditions, their differences, and tests of these.
+
+    Attributes
+    ----------
+    condition_key, sample_key : str
+        Columns of obs; `sample_key` is `None` if cells were taken as replicates.
+    lineage : str or None
+        Lineage.
+    conditions : list of str
+        Names; the first is the reference.
+    genes : list of str
+        Names of the rows.
+    pseudotime : ndarray of shape (n_points,)
+        Grid.
+    common_range : (float, float)
+        Where all conditions have cells; beyond it a trend is extrapolated. What the table says is about this range.
+    trends, trend_se : ndarray of shape (n_conditions, n_genes, n_points)
+        Trends and their standard errors.
+    differences, difference_se : ndarray of shape (n_conditions - 1, n_genes, n_points)
+        Trends of the other conditions less that of the reference.
+    table : DataFrame
+        One row a gene. `cluster` of the differences, -1 = none. `pvalue_level`, `pvalue_shape`, `pvalue_both` test
+        that the difference has mean zero, is constant, and is zero (a combination of the two); `qvalue_level` and so
+        on are adjusted (Benjamini-Hochberg) over the genes. `direction` is "higher" or "lower" than the reference
+        where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear". `level` is the mean
+        difference. `largest_difference` is at pseudotime `largest_at`. `log_fold_change_end` is the difference at the
+        end of the common range, which is a (natural) log fold change if expression is log-normalised.
+        `half_max_shift` is the time at which the trend has changed by half of its range, less that time in the
+        reference: positive = later. `_lower` and `_upper` are intervals. `note` are remarks on poor genes. With more
+        than two conditions the effects have the name of the condition as suffix, the tests are of any difference, and
+        `differs_most` names the condition with the largest.
+    labels : ndarray of int, shape (n_genes,)
+        Cluster of each gene's difference; -1 = not significant, or none.
+    samples : DataFrame
+        One row a sample: condition, donor, number of cells.
+    alpha, level : float
+        Bound of the q-value for clusters, and coverage of the intervals in the table.
+    failed : dict of str to str
+        Reason by gene, for genes without a fit.
+    details : Details
+        What bands and trends of donors are computed from; not for use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.simulate_lineage(600, 30, 3, n_lineages=1, random_state=0)
+    >>> adata.obs["drug"] = np.where(np.arange(600) % 2, "yes", "no")
+    >>> adata.X = adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X
+    >>> adata.X[1::2, :10] += 1.0
+    >>> found = lc.compare_conditions(adata, "drug", random_state=0)
+    >>> print(str(found).splitlines()[1])
+    Cells were taken as replicates, not donors: p-values are of these donors only. Pass sample_key if donors are known.
+    >>> bool((found.table["direction"].iloc[:10] == "higher").all())
+    True
+    """
+
+    condition_key: str
+    sample_key: str | None
+    lineage: str | None
+    conditions: list[str]
+    genes: list[str]
+    pseudotime: np.ndarray
+    common_range: tuple[float, float]
+    trends: np.ndarray
+    trend_se: np.ndarray
+    differences: np.ndarray
+    difference_se: np.ndarray
+    table: pd.DataFrame
+    labels: np.ndarray
+    samples: pd.DataFrame
+    alpha: float
+    level: float
+    failed: dict[str, str]
+    details: Details = field(repr=False)
+
+    @property
+    def replicates(self) -> str:
+        """What was taken as replicates: "donors" or "cells"."""
+        return "cells" if self.sample_key is None else "donors"
+
+    @property
+    def replicates_note(self) -> str:
+        """A sentence that says what was taken as replicates."""
+        if self.sample_key is None:
+            return (
+                "Cells were taken as replicates, not donors: p-values are of these donors only. Pass sample_key if donors "
+                "are known."
+            )
+        donors = self.samples.groupby("condition", sort=False)["donor"].nunique()
+        counts = ", ".join(f"{donors[name]} {name}" for name in self.conditions)
+        n_donors = self.samples["donor"].nunique()
+        paired = (
+            " (compared within donors where they are in several conditions)" if n_donors < len(self.samples) else ""
+        )
+        return f"{n_donors} donors were taken as replicates: {counts}{paired}."
+
+    @property
+    def reference(self) -> str:
+        """The condition that the others are compared with."""
+        return self.conditions[0]
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters of differences."""
+        return int(self.labels.max(initial=-1)) + 1
+
+    def difference_band(
+        self, genes: Sequence[str] | str | None = None, condition: str | None = None, *, level: float = 0.95,
+        simultaneous: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Return bands of differences.
+
+        Parameters
+        ----------
+        genes : sequence of str, default=None
+            Genes; `None` = all.
+        condition : str, default=None
+            Condition, compared with the reference; `None` = the only other one.
+        level : float, default=0.95
+            Coverage: at each time on average along a trend (pointwise [1]_), or of the whole difference (simultaneous [2]_).
+        simultaneous : bool, default=True
+            Which of the two.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_genes, n_points)
+
+        References
+        ----------
+        .. [1] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model components.
+           Scandinavian Journal of Statistics 39, 53-74.
+        .. [2] Ruppert, Wand & Carroll (2003). Semiparametric Regression. Cambridge University Press, section 6.5.
+        """
+        check_share("level", level)
+        rows, other = self.rows(genes), self._other(condition)
+        factor: Any = norm.ppf(0.5 + level / 2)
+        if simultaneous:
+            factor = np.quantile(self.details.farthest[:, other][:, rows], level, axis=0)[:, None]
+        half = factor * self.difference_se[other, rows]
+        return self.differences[other, rows] - half, self.differences[other, rows] + half
+
+    def sample_trends(self, gene: str) -> np.ndarray:
+        """Return the trend of a gene in every sample, `(n_samples, n_points)`, in the order of `samples`.
+
+        They are predictions: a sample's own deviation from its condition, shrunk by how well its cells show it. Without
+        donors there are none, and the trends are those of the conditions.
+        """
+        fit, basis = self.details.fit, self.details.basis
+        position = self.details.positions[self.rows(gene)[0]]
+        return np.stack([fit.sample_curve(basis, number, [position])[0] for number in range(len(self.samples))])
+
+    def rows(self, genes: Sequence[str] | str | None = None) -> np.ndarray:
+        """Return the positions of genes among the rows; `None` = all."""
+        if genes is None:
+            return np.arange(len(self.genes))
+        names = [genes] if isinstance(genes, str) else list(genes)
+        place = {gene: row for row, gene in enumerate(self.genes)}
+        for name in names:
+            if name in self.failed:
+                raise UnknownNameError(f"Gene {name!r} could not be fitted: {self.failed[name]}")
+            if name not in place:
+                raise UnknownNameError(f"Gene {name!r} was not compared.{did_you_mean(name, place)}")
+        return np.array([place[name] for name in names], dtype=int)
+
+    def _other(self, condition: str | None) -> int:
+        others = self.conditions[1:]
+        if condition is None:
+            if len(others) > 1:
+                raise ValueError(f"condition must be one of {others}: there are several beside {self.reference!r}.")
+            return 0
+        if condition not in others:
+            raise UnknownNameError(
+                f"condition must be one of {others}, which are compared with {self.reference!r}; got {condition!r}."
+            )
+        return others.index(condition)
+
+    def top_genes(self, n_genes: int = _N_SHOWN) -> list[str]:
+        """Return the genes with the smallest `pvalue_both`."""
+        order = self.table["pvalue_both"].to_numpy().argsort(kind="stable")
+        return [self.genes[row] for row in order[:n_genes]]
+
+    def plot_genes(self, genes: Sequence[str] | str | None = None, **kwargs: Any) -> Figure:
+        """Draw trends in each condition, with donors as thin lines, and the difference below.
+
+        Parameters
+        ----------
+        genes : sequence of str, default=None
+            Genes; `None` = the six with the smallest `pvalue_both`.
+        **kwargs
+            See :func:`lineage_clust.plotting.plot_condition_genes`.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        return plot_condition_genes(self, self.top_genes(6) if genes is None else genes, **kwargs)
+
+    def plot_heatmap(self, condition: str | None = None, **kwargs: Any) -> Figure:
+        """Draw the differences of the genes that differ as a heatmap, by cluster.
+
+        Parameters
+        ----------
+        condition : str, default=None
+            Condition, compared with the reference; `None` = the only other one.
+        **kwargs
+            See :func:`lineage_clust.plotting.plot_difference_heatmap`.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        return plot_difference_heatmap(self, self.conditions[1 + self._other(condition)], **kwargs)
+
+    def plot_volcano(self, condition: str | None = None, **kwargs: Any) -> Axes:
+        """Draw q-values over the largest difference of each gene.
+
+        Parameters
+        ----------
+        condition : str, default=None
+            Condition, compared with the reference; `None` = the only other one.
+        **kwargs
+            See :func:`lineage_clust.plotting.plot_difference_volcano`.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        return plot_difference_volcano(self, self.conditions[1 + self._other(condition)], **kwargs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return trends and differences as a long table: one row for each gene, condition and grid point.
+
+        Returns
+        -------
+        DataFrame
+            gene, condition, pseudotime, trend, trend_se, difference, difference_se, cluster; the reference has no difference
+            (NaN).
+        """
+        n_conditions, n_genes, n_points = self.trends.shape
+        nothing = np.full((1, n_genes, n_points), np.nan)
+        return pd.DataFrame({
+            "gene": np.tile(np.repeat(np.asarray(self.genes, dtype=object), n_points), n_conditions),
+            "condition": np.repeat(np.asarray(self.conditions, dtype=object), n_genes * n_points),
+            "pseudotime": np.tile(self.pseudotime, n_conditions * n_genes),
+            "trend": self.trends.ravel(), "trend_se": self.trend_se.ravel(),
+            "difference": np.concatenate([nothing, self.differences]).ravel(),
+            "difference_se": np.concatenate([nothing, self.difference_se]).ravel(),
+            "cluster": np.tile(np.repeat(self.labels, n_points), n_conditions),
+        })  # fmt: skip
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write the table as CSV.
+
+        Parameters
+        ----------
+        path : str or path
+            Path of the file.
+        """
+        write_csv(self.table.assign(replicates=self.replicates), as_path(path))
+
+    def __str__(self) -> str:
+        along = "all cells" if self.lineage is None else f"lineage {self.lineage}"
+        q = self.table[["qvalue_level", "qvalue_shape", "qvalue_both"]].to_numpy() < self.alpha
+        lines = [
+            f"{' and '.join(self.conditions[1:])} compared with {self.reference} ({self.condition_key}) along {along}: "
+            f"{len(self.genes):,} genes, pseudotime {self.common_range[0]:.3g} to {self.common_range[1]:.3g}",
+            self.replicates_note,
+            f"q < {self.alpha:g}: {q[:, 2].sum():,} genes differ ({q[:, 0].sum():,} in level, {q[:, 1].sum():,} in shape), "
+            f"in {self.n_clusters} cluster{'s' if self.n_clusters != 1 else ''}",
+        ]
+        columns = [name for name in ("cluster", "qvalue_both", "direction", "largest_difference", "largest_at")
+                   if name in self.table]  # fmt: skip
+        lines.append(self.table.loc[self.top_genes(), columns].to_string(float_format=lambda value: f"{value:.3g}"))
+        return "\n".join(lines)

@@ -1,0 +1,92 @@
+"""What posterior samples say of differences: how far they stray at once, and shifts of the half-maximum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.gam.conditions import ConditionFit
+from ..trends.shapes import moved_times
+
+N_DRAWS = 400
+_N_SHIFT_DRAWS = 200
+_MOST_POINTS = 60  # of the grid: trends are smooth
+
+
+@dataclass(frozen=True)
+class DifferenceDraws:
+    """Summaries of posterior samples.
+
+    Attributes
+    ----------
+    farthest
+        `(n_draws, n_comparisons, n_genes)`: the largest deviation from a difference along the grid, in standard errors.
+    shifts
+        `(n_draws, n_comparisons, n_genes)`: time of the half-maximum, less that in the reference.
+    kept
+        `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
+    """
+
+    farthest: np.ndarray
+    shifts: np.ndarray
+    kept: np.ndarray
+
+    def critical(self, level: float) -> np.ndarray:
+        """Return the critical values `(n_comparisons, n_genes)` of simultaneous bands.
+
+        References
+        ----------
+        Ruppert, Wand & Carroll (2003). Semiparametric Regression. Cambridge University Press, section 6.5.
+        """
+        return np.quantile(self.farthest, level, axis=0)
+
+
+def draw_differences(
+    fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int
+) -> DifferenceDraws:
+    """Draw from the posterior of all curves, and keep what is needed.
+
+    Parameters
+    ----------
+    fit
+        Fitted curves; the first condition is the reference.
+    basis
+        `(n_points, n_splines)`.
+    grid
+        `(n_points,)` pseudotime.
+    common
+        Positions of the grid points where there are cells of all conditions.
+    kept
+        Positions of the genes whose samples are returned.
+    n_kept
+        Number of samples of them.
+    seed
+        Seed.
+    """
+    n_comparisons, n_genes = fit.arms.n_conditions - 1, fit.curves.coefficients.shape[1]
+    some = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), _MOST_POINTS)).round().astype(int))
+    fine = np.stack([fit.rows(basis, c, 0) for c in range(1, n_comparisons + 1)])
+    rows = fine[:, some]
+    errors = np.stack([fit.curves.posterior.std(one) for one in rows])
+    errors[errors == 0] = np.inf
+    times = common[np.unique(np.linspace(0, len(common) - 1, min(len(common), _MOST_POINTS)).round().astype(int))]
+    curves = np.stack([fit.rows(basis[times], c) for c in range(n_comparisons + 1)])
+    farthest = np.zeros((N_DRAWS, n_comparisons, n_genes))
+    shifts = np.zeros((_N_SHIFT_DRAWS, n_comparisons, n_genes))
+    differences = np.zeros((n_kept, n_comparisons, len(kept), len(grid)))
+    generator = np.random.default_rng(seed)
+    for number, deviation in enumerate(fit.curves.posterior.draws(generator, N_DRAWS)):
+        farthest[number] = np.max(np.abs(rows @ deviation) / errors, axis=1)
+        values = fit.curves.coefficients + deviation if number < max(_N_SHIFT_DRAWS, n_kept) else None
+        if values is not None and number < _N_SHIFT_DRAWS:
+            halves = half_maxima(curves @ values, grid[times])
+            shifts[number] = halves[1:] - halves[0]
+        if values is not None and number < n_kept:
+            differences[number] = np.swapaxes(fine @ values[:, kept], 1, 2)
+    return DifferenceDraws(farthest, shifts, differences)
+
+
+def half_maxima(curves: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the times `(n_conditions, n_genes)` at which curves `(n_conditions, n_points, n_genes)` have changed by half."""
+    return np.stack([moved_times(np.nan_to_num(curve.T), grid, [0.5])[0] for curve in curves])

@@ -1,0 +1,72 @@
+"""The table of a comparison: tests, and how large differences are, where and when."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ..models.gam.conditions import ConditionFit
+from ..models.gam.conditions_tests import TESTS, level_row
+from ..trends.trends import adjust
+from .draws import DifferenceDraws, half_maxima
+
+DIRECTIONS = ("unclear", "higher", "lower", "higher and lower")
+
+
+def table_of_tests(fit: ConditionFit, genes: list[str]) -> pd.DataFrame:
+    """Return p- and q-values of level, shape and both, one row a gene."""
+    columns: dict[str, np.ndarray] = {}
+    for name in TESTS:
+        pvalue = np.where(fit.curves.converged, fit.curves.pvalues[name], np.nan)
+        columns |= {f"pvalue_{name}": pvalue, f"qvalue_{name}": adjust(pvalue)}
+    return pd.DataFrame(columns, index=pd.Index(genes, name="gene"))
+
+
+def effects(
+    fit: ConditionFit, draws: DifferenceDraws, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, condition: int,
+    level: float,
+) -> pd.DataFrame:  # fmt: skip
+    """Return how a condition differs from the reference, one row a gene.
+
+    Parameters
+    ----------
+    fit, draws
+        Fitted curves, and summaries of their posterior samples.
+    basis, grid
+        `(n_points, n_splines)` and `(n_points,)`.
+    common
+        Positions of the grid points where there are cells of all conditions; the others are extrapolated.
+    condition
+        Number of the condition, from 1.
+    level
+        Coverage of intervals.
+    """
+    z = norm.ppf(0.5 + level / 2)
+    difference, error = fit.difference(basis[common], condition)
+    mean, mean_error = (part[:, 0] for part in fit.difference(level_row(fit.sums)[None], condition))
+    half = draws.critical(level)[condition - 1][:, None] * error
+    above, below = (difference - half > 0).any(axis=1), (difference + half < 0).any(axis=1)
+    largest = np.nan_to_num(np.abs(difference)).argmax(axis=1)
+    genes = np.arange(len(difference))
+    curves = np.stack([fit.curve(basis[common], c).T for c in (0, condition)])
+    halves = half_maxima(curves, grid[common])
+    varies = np.all(np.ptp(curves, axis=1) > 1e-9 * np.abs(curves).max(axis=1), axis=0)
+    with np.errstate(invalid="ignore"):
+        ends = np.quantile(draws.shifts[:, condition - 1], [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    shift = np.where(varies, [halves[1] - halves[0], *ends], np.nan)
+    # a quantile of few samples may miss the estimate where most of them tie
+    shift[1], shift[2] = np.minimum(shift[1], shift[0]), np.maximum(shift[2], shift[0])
+    last = difference[:, -1], z * error[:, -1]
+    table = pd.DataFrame({
+        "direction": np.asarray(DIRECTIONS, dtype=object)[above + 2 * below],
+        "level": mean, "level_lower": mean - z * mean_error, "level_upper": mean + z * mean_error,
+        "largest_difference": difference[genes, largest], "largest_at": grid[common][largest],
+        "log_fold_change_end": last[0], "log_fold_change_end_lower": last[0] - last[1],
+        "log_fold_change_end_upper": last[0] + last[1],
+        "half_max_shift": shift[0], "half_max_shift_lower": shift[1], "half_max_shift_upper": shift[2],
+    })  # fmt: skip
+    failed = np.zeros(len(table), dtype=bool)
+    failed[list(fit.failed)] = True
+    table.loc[failed, table.columns != "direction"] = np.nan
+    return table

@@ -1,0 +1,62 @@
+"""Clusters of differences, by the clusterers of trends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn import config_context
+
+from ..contracts.asking import uses_draws
+from ..results.own_labels import own_labels
+from ..results.tables import order_clusters
+from ..utils.threads import few_threads
+
+
+def scaled_differences(differences: np.ndarray) -> np.ndarray:
+    """Return differences `(..., n_genes, n_points)` of root mean square 1: sign and level stay, unlike in z-scores.
+
+    Examples
+    --------
+    >>> scaled_differences(np.array([[2.0, 2.0], [0.0, 0.0]])).tolist()
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    size = np.sqrt(np.mean(differences**2, axis=-1, keepdims=True))
+    return np.divide(differences, size, out=np.zeros_like(differences), where=size > 0)
+
+
+def group_differences(
+    clusterer: Any, differences: np.ndarray, draws: np.ndarray, grid: np.ndarray, n_comparisons: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cluster differences and return labels `(n_genes,)`, in the order of the times at which they are largest, and scaled.
+
+    Parameters
+    ----------
+    clusterer
+        Fitted in place.
+    differences
+        `(n_genes, n_comparisons * n_points)`, comparisons one after the other.
+    draws
+        `(n_draws, n_genes, n_comparisons * n_points)`.
+    grid
+        `(n_points,)` pseudotime of one comparison.
+    n_comparisons
+        Number of conditions beside the reference.
+
+    Notes
+    -----
+    A clusterer of trends compares shapes, whatever their level. With its negative beside it, a difference has mean zero, and
+    the correlation of two such rows is the cosine of the differences: a gene that is higher throughout and one that is lower
+    throughout are then opposites.
+    """
+    scaled = scaled_differences(differences)
+    if len(scaled) == 0:
+        return np.zeros(0, dtype=int), scaled
+    rows = np.hstack([scaled, -scaled])
+    drawn = scaled_differences(draws)
+    given = {"draws": list(np.concatenate([drawn, -drawn], axis=-1))} if uses_draws(clusterer) else {}
+    with config_context(transform_output="default"), few_threads(rows.size):
+        clusterer.fit(rows, **given)
+        codes, _ = own_labels(clusterer, rows)
+    owner = None if n_comparisons == 1 else np.repeat([f"{number:03d}" for number in range(n_comparisons)], len(grid))
+    return order_clusters(codes, scaled, np.tile(grid, n_comparisons), owner)[0], scaled

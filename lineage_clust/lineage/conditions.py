@@ -1,0 +1,79 @@
+"""The condition of each cell: what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ..errors import UnknownNameError, did_you_mean, quoted
+from .columns import numbers_in
+
+_MOST_CONDITIONS = 10
+
+
+def read_conditions(
+    adata: AnnData, condition_key: str, conditions: Sequence[str] | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """Return the number of the condition of each cell, -1 for none of them, and the names of the conditions.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    condition_key
+        Column of obs.
+    conditions
+        Which to compare, the reference first; `None` = all, in the order of the categories, or sorted.
+
+    Raises
+    ------
+    UnknownNameError
+        If the column or a condition is not there.
+    TypeError
+        If the column holds numbers with fractions, or `conditions` is a string.
+    ValueError
+        If there are fewer than two conditions, or more than ten.
+
+    Examples
+    --------
+    >>> adata = AnnData(np.ones((3, 1)), obs=pd.DataFrame({"drug": ["yes", "no", "yes"]}, index=list("abc")))
+    >>> codes, names = read_conditions(adata, "drug")
+    >>> codes.tolist(), names
+    ([1, 0, 1], ['no', 'yes'])
+    """
+    if not isinstance(condition_key, str):
+        raise TypeError(f"condition_key must be a key of adata.obs; got {condition_key!r}.")
+    if condition_key not in adata.obs:
+        raise UnknownNameError(
+            f"condition_key {condition_key!r} is not in adata.obs.{did_you_mean(condition_key, adata.obs.columns)}"
+        )
+    column = adata.obs[condition_key]
+    numbers = None if isinstance(column.dtype, pd.CategoricalDtype) else numbers_in(column)
+    if numbers is not None and not np.all(numbers[np.isfinite(numbers)] % 1 == 0):
+        raise TypeError(
+            f"adata.obs[{condition_key!r}] holds numbers with fractions. condition_key must name each cell's condition; cut "
+            "a dose or an age into groups (pandas.cut), or pass it as a covariate."
+        )
+    labels = column.astype("category").cat.remove_unused_categories()
+    known = {str(category): code for code, category in enumerate(labels.cat.categories)}
+    if isinstance(conditions, (str, bytes)):
+        raise TypeError(f"conditions must be a list of names, the reference first; got the string {conditions!r}.")
+    names = list(known) if conditions is None else [str(name) for name in dict.fromkeys(conditions)]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(
+                f"Condition {name!r} is not in adata.obs[{condition_key!r}], which has {quoted(list(known))}."
+                f"{did_you_mean(name, known)}"
+            )
+    if not 2 <= len(names) <= _MOST_CONDITIONS:
+        raise ValueError(
+            f"adata.obs[{condition_key!r}] has {len(names)} condition{'s' if len(names) != 1 else ''} "
+            f"({quoted(names)}); two to {_MOST_CONDITIONS} can be compared. Name those with conditions=[reference, ...]."
+        )
+    place = np.full(len(known) + 1, -1)
+    for number, name in enumerate(names):
+        place[known[name]] = number
+    return place[labels.cat.codes.to_numpy()], names

@@ -1,0 +1,156 @@
+"""compare_conditions: what it finds, from what it reads, and what it refuses."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import lineage_clust as lc
+from lineage_clust.errors import LineageClustWarning, UnknownNameError
+
+
+def test_planted_differences_are_found(found):
+    table = found.table
+    assert (table["qvalue_level"].iloc[:4] < 0.05).all()
+    assert (table["qvalue_shape"].iloc[4:8] < 0.05).all()
+    assert (table["qvalue_both"].iloc[8:] > 0.05).mean() > 0.85
+    assert (table["direction"].iloc[:8] == "higher").all()
+    assert table["level"].iloc[:4].mean() == pytest.approx(1.5, abs=0.3)
+    assert table["log_fold_change_end"].iloc[4:8].mean() == pytest.approx(2.5, abs=0.5)
+    assert (table["largest_at"].iloc[4:8] > 0.7).all()
+    first, last = found.labels[:4], found.labels[4:8]
+    assert set(first) & set(last) == set()
+    assert (found.labels[:8] >= 0).all()
+
+
+def test_it_says_what_was_replicated(found, without_donors):
+    assert found.replicates == "donors"
+    assert "8 donors were taken as replicates: 4 control, 4 treated." in str(found)
+    assert without_donors.replicates == "cells"
+    assert "Cells were taken as replicates, not donors" in str(without_donors)
+    differ = without_donors.table["pvalue_level"].iloc[8:] < 0.05
+    assert differ.mean() > 0.4  # of genes that do not differ between conditions: why it is said
+    assert (found.table["pvalue_level"].iloc[8:] < 0.05).mean() < 0.2
+
+
+def test_bands_hold_the_difference(found):
+    lower, upper = found.difference_band(["gene0", "gene1"])
+    narrow_lower, narrow_upper = found.difference_band(["gene0", "gene1"], simultaneous=False)
+    assert np.all(lower < narrow_lower)
+    assert np.all(upper > narrow_upper)
+    assert np.all((lower < 1.5) & (upper > 1.5))
+
+
+def test_a_file_sparse_matrices_and_other_orders_give_the_same(cells, found, tmp_path, settings):
+    shuffled = cells[np.random.default_rng(0).permutation(cells.n_obs)].copy()
+    shuffled.X = sparse.csr_matrix(shuffled.X)
+    shuffled.write_h5ad(tmp_path / "cells.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    again = lc.compare_conditions(backed, "condition", "donor", **settings, memory_budget=30_000)
+    backed.file.close()
+    np.testing.assert_allclose(again.trends, found.trends, atol=1e-6)
+    np.testing.assert_allclose(again.table["pvalue_both"], found.table["pvalue_both"], rtol=1e-3, atol=1e-12)
+    np.testing.assert_array_equal(again.labels, found.labels)
+
+
+@pytest.mark.slow
+def test_cells_of_no_condition_take_no_part_and_the_reference_is_ours(cells, found, settings):
+    more = cells.copy()
+    more.obs["condition"] = more.obs["condition"].astype(object)
+    more.obs.loc[more.obs["donor"].isin(["g", "h"]), "condition"] = None
+    swapped = lc.compare_conditions(more, "condition", "donor", conditions=["treated", "control"], **settings)
+    assert swapped.reference == "treated"
+    assert len(swapped.samples) == 6
+    assert swapped.samples["n_cells"].sum() == 360
+    assert swapped.table["level"].iloc[0] < -1
+
+
+@pytest.mark.slow
+def test_three_conditions(settings, make_cells):
+    cells = make_cells(n_donors=9)
+    codes = cells.obs["donor"].map({name: place % 3 for place, name in enumerate("abcdefghi")}).to_numpy()
+    cells.obs["dose"] = np.array(["none", "low", "high"])[codes]
+    cells.X[:, 8:12] += 2.0 * (codes == 2)[:, None]
+    found = lc.compare_conditions(cells, "dose", "donor", conditions=["none", "low", "high"], **settings)
+    assert found.differences.shape == (2, 24, 40)
+    assert (found.table["differs_most"].iloc[8:12] == "high").all()
+    assert found.table["level_high"].iloc[8:12].mean() == pytest.approx(2.0, abs=0.4)
+    assert found.plot_volcano("high").get_xlabel().startswith("largest difference, high less none")
+    with pytest.raises(ValueError, match="condition must be one of"):
+        found.plot_volcano()
+
+
+@pytest.mark.slow
+def test_donors_in_both_conditions_are_pairs(settings, make_cells):
+    cells = make_cells(shift=2.0)
+    cells.obs["condition"] = np.where(np.arange(cells.n_obs) % 2, "treated", "control")
+    cells.X[:, 12:18] += 0.6 * (cells.obs["condition"] == "treated").to_numpy()[:, None]
+    found = lc.compare_conditions(cells, "condition", "donor", **settings)
+    assert "compared within donors" in found.replicates_note
+    assert (found.table["pvalue_level"].iloc[12:18] < 0.05).all()
+
+
+@pytest.mark.slow
+def test_covariates_of_donors(cells, found, settings):
+    adjusted = lc.compare_conditions(cells, "condition", "donor", covariates=["age"], **settings)
+    assert (adjusted.table["qvalue_both"].iloc[:8] < 0.05).mean() > 0.7
+    assert not np.allclose(adjusted.table["level"], found.table["level"])
+
+
+def test_genes_that_cannot_be_fitted_are_named(cells, settings):
+    broken = cells.copy()
+    broken.X[0, 20] = np.nan
+    found = lc.compare_conditions(broken, "condition", **settings)
+    assert list(found.failed) == ["gene20"]
+    assert "gene20" not in found.table.index
+    with pytest.raises(UnknownNameError, match="gene20"):
+        found.sample_trends("gene20")
+
+
+def test_no_difference_is_a_warning(cells, settings):
+    rng = np.random.default_rng(5)
+    same = anndata.AnnData(rng.standard_normal(cells.shape), obs=cells.obs, var=cells.var)
+    with pytest.warns(LineageClustWarning, match="No gene differs"):
+        found = lc.compare_conditions(same, "condition", alpha=1e-6, **settings)
+    assert found.n_clusters == 0
+    found.plot_volcano()
+    with pytest.raises(lc.NoTrendError, match="no heatmap"):
+        found.plot_heatmap()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"condition_key": "conditions"}, UnknownNameError, "Did you mean 'condition'"),
+        ({"condition_key": "pseudotime"}, TypeError, "numbers with fractions"),
+        ({"conditions": ["control", "treatd"]}, UnknownNameError, "Did you mean 'treated'"),
+        ({"conditions": ["control"]}, ValueError, "two to 10 can be compared"),
+        ({"conditions": "control"}, TypeError, "a list of names"),
+        ({"sample_key": "condition"}, ValueError, "at least 4 are needed"),
+        ({"lineage": ["a", "b"]}, TypeError, "one lineage at a time"),
+        ({"alpha": 2}, ValueError, "alpha must be between 0 and 1"),
+        ({"time_key": ["pseudotime", "pseudotime"]}, TypeError, "time_key must be one name"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(cells, given, error, message, settings):
+    given = {"condition_key": "condition", "sample_key": "donor", **settings, **given}
+    with pytest.raises(error, match=message):
+        lc.compare_conditions(cells, **given)
+
+
+def test_conditions_that_are_stretches_of_time_are_refused(cells, settings):
+    apart = cells.copy()
+    apart.obs["pseudotime"] += 2.0 * (apart.obs["condition"] == "treated")
+    with pytest.warns(LineageClustWarning, match="between the donors"), pytest.raises(ValueError, match="no stretch"):
+        lc.compare_conditions(apart, "condition", "donor", **settings)
+
+
+def test_frames(found, tmp_path):
+    long = found.to_frame()
+    assert len(long) == 2 * 24 * 40
+    assert long.loc[long["condition"] == "control", "difference"].isna().all()
+    found.write_csv(tmp_path / "table.csv")
+    again = pd.read_csv(tmp_path / "table.csv", index_col=0)
+    np.testing.assert_allclose(again["pvalue_both"], found.table["pvalue_both"])
+    assert set(again["replicates"]) == {"donors"}

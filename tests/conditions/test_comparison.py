@@ -1,0 +1,73 @@
+"""ConditionComparison: what can be asked of it, and its pictures."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from lineage_clust.errors import UnknownNameError
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def test_it_cannot_be_changed(found):
+    with pytest.raises(AttributeError):
+        found.alpha = 0.1
+
+
+def test_trends_of_donors_are_around_those_of_their_condition(found):
+    own = found.sample_trends("gene10")
+    assert own.shape == (8, 40)
+    control = (found.samples["condition"] == "control").to_numpy()
+    np.testing.assert_allclose(own[control].mean(axis=0), found.trends[0, 10], atol=0.15)
+    assert np.ptp(own[control].mean(axis=1)) > 0.1
+
+
+def test_wider_levels_are_wider(found):
+    narrow, wide = (np.subtract(*found.difference_band("gene0", level=level)[::-1]) for level in (0.8, 0.99))
+    assert np.all(wide > narrow)
+
+
+@pytest.mark.parametrize(("gene", "hint"), [("gene99", "was not compared"), ("Gene1", "Did you mean 'gene1'")])
+def test_unknown_genes_are_named(found, gene, hint):
+    with pytest.raises(UnknownNameError, match=hint):
+        found.difference_band([gene])
+
+
+def test_an_unknown_condition_is_named(found):
+    with pytest.raises(UnknownNameError, match="compared with 'control'"):
+        found.plot_heatmap("drug")
+
+
+def test_every_picture_says_what_was_replicated(found, without_donors):
+    for result, words in ((found, "8 donors"), (without_donors, "Cells were taken")):
+        for figure in (result.plot_genes(["gene0", "gene5"]), result.plot_heatmap(), result.plot_volcano().figure):
+            assert figure.get_supxlabel().replace("\n", " ").startswith(words)
+
+
+def test_genes_are_drawn_with_a_line_a_donor(found, without_donors):
+    upper, lower = found.plot_genes("gene5").axes
+    thin = [line for line in upper.lines if line.get_linewidth() < 1]
+    assert len(thin) == 8
+    assert "shape" in upper.texts[0].get_text()
+    assert len(lower.collections) == 1
+    assert not [line for line in without_donors.plot_genes("gene5").axes[0].lines if line.get_linewidth() < 1]
+
+
+def test_the_heatmap_has_the_genes_that_differ_by_cluster(found):
+    ax = found.plot_heatmap().axes[0]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    shown = found.table.loc[names, "cluster"].to_numpy()
+    assert len(names) == (found.labels >= 0).sum()
+    assert np.all(np.diff(shown) >= 0)
+    assert np.abs(ax.images[0].get_array()).max() == pytest.approx(1.0)
+
+
+def test_the_volcano_has_every_gene(found):
+    ax = found.plot_volcano(n_names=3)
+    points = np.vstack([part.get_offsets() for part in ax.collections if len(part.get_offsets()) > 0])
+    assert len(points) == len(found.genes)
+    assert 0 < len(ax.texts) <= 3
