@@ -38,11 +38,13 @@ def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
 def _write_all(fits: Sequence[TrendClusterer], folder: Path, cells) -> list[list[Path]]:
     files = [result_files(fitted, folder, cells) for fitted in fits]
     with without_reading(), folder_for(folder):
-        write_together({path: writer and _said(path, writer) for one in files for path, writer in one.items()})
+        write_together({path: writer and said(path, writer) for one in files for path, writer in one.items()})
     return [[path for path, writer in one.items() if writer is not None] for one in files]
 
 
-def _said(path: Path, writer: Writer) -> Writer:
+def said(path: Path, writer: Writer) -> Writer:
+    """Return a writer that says that it writes."""
+
     def write(draft: Path) -> object:
         say(f"Writing {path}.")
         return writer(draft)

@@ -1,0 +1,162 @@
+"""`lineage-clust compare`: conditions of a file, to tables and pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..conditions import ConditionComparison, compare_conditions
+from ..expression.memory_budget import parse_budget
+from ..io.cells import read_cells
+from ..io.results import default_key, distinct_key
+from ..io.spreadsheets import write_csv
+from ..utils.checking import check_share
+from ..utils.together import folder_for, write_together
+from .analysing import said
+from .messages import say
+from .options import UsageError, check_folder, common_options, number_or, read_genes
+
+if TYPE_CHECKING:
+    from ..utils.atomic import Writer
+
+_AS_IN_PYTHON = (
+    "lineage", "time_key", "lineage_key", "layer", "use_raw", "backward", "time_range", "gene_symbols", "covariates",
+    "alpha", "memory_budget", "conditions",
+)  # fmt: skip
+_EXAMPLES = """\
+examples:
+  lineage-clust compare cells.h5ad --condition drug --sample donor --lineage Ery --out results
+  lineage-clust compare cells.h5ad --condition drug --sample donor --conditions none low high --out results
+"""
+
+
+def add_to(commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = commands.add_parser(
+        "compare",
+        help="compare conditions in an h5ad file",
+        description="Compare the trends of genes between conditions along a lineage, with donors as replicates.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=compare)
+    parser.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
+    parser.add_argument("--condition", metavar="COLUMN", required=True, help="column of obs that names the conditions")
+    parser.add_argument(
+        "--sample",
+        "--sample-key",
+        metavar="COLUMN",
+        dest="sample_key",
+        help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
+    )
+    parser.add_argument("--conditions", metavar="NAME", nargs="+", help="those to compare, the reference first (all)")
+    parser.add_argument("--covariates", metavar="COLUMN", nargs="+", help="columns of obs, of donors or of cells")
+    _add_reading(parser.add_argument_group("what is read (defaults in brackets)"))
+    method = parser.add_argument_group("how it is done (defaults in brackets)")
+    method.add_argument(
+        "--alpha",
+        metavar="Q",
+        type=float,
+        default=0.05,
+        help="cluster the differences with a q-value below this (%(default)s)",
+    )
+    method.add_argument("--seed", metavar="N", type=int, default=0, help="seed of samples and clusters (%(default)s)")
+    common_options(parser)
+
+
+def _add_reading(group) -> None:
+    group.add_argument("--lineage", metavar="NAME", help="the lineage; the only one there is can be left out")
+    group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
+    group.add_argument(
+        "--symbols",
+        "--gene-symbols",
+        metavar="COLUMN",
+        dest="gene_symbols",
+        help="column of var by which genes go in all results (var_names)",
+    )
+    group.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (the usual names)")
+    group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
+    group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
+    group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
+    group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
+    group.add_argument(
+        "--time-range",
+        metavar=("START", "END"),
+        nargs=2,
+        type=number_or("auto", None),
+        help="part of pseudotime; 'auto' for a bound that is found from the cells",
+    )
+    group.add_argument("--backed", action="store_true", help="leave the expression in the file and read it in blocks")
+    group.add_argument(
+        "--memory-budget", metavar="SIZE", help="how much of it may be in memory at once; implies --backed (256MB)"
+    )
+
+
+def compare(arguments: argparse.Namespace) -> str:
+    """Compare the conditions of a file, and return the summary."""
+    given = {name: getattr(arguments, name) for name in _AS_IN_PYTHON}
+    given["time_range"] = None if arguments.time_range is None else tuple(arguments.time_range)
+    try:
+        check_share("alpha", arguments.alpha)
+        parse_budget(arguments.memory_budget)
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    genes = read_genes(arguments.genes)
+    check_folder(arguments.out)
+    backed = arguments.backed or arguments.memory_budget is not None
+    say(f"Reading {arguments.file}.")
+    adata = read_cells(arguments.file, backed)
+    try:
+        say(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.")
+        found = compare_conditions(
+            adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed, **given
+        )
+        files = comparison_files(found, arguments.out)
+        with folder_for(arguments.out):
+            write_together({path: writer and said(path, writer) for path, writer in files.items()})
+    finally:
+        if backed:
+            adata.file.close()
+    written = ", ".join(path.name for path, writer in files.items() if writer is not None)
+    return f"{found}\n  files in {arguments.out}: {written}"
+
+
+def comparison_files(found: ConditionComparison, folder: Path) -> dict[Path, Writer | None]:
+    """Return by path what writes each file, or `None` for one that does not belong to this comparison.
+
+    Parameters
+    ----------
+    found
+        Of more than two conditions there is a heatmap and a volcano each; without a gene that differs, no heatmap.
+    folder
+        Where they are to lie.
+    """
+    key = default_key(found.lineage, "conditions", distinct_key)
+    files: dict[Path, Writer | None] = {
+        folder / f"{key}.csv": found.write_csv,
+        folder / f"{key}_samples.csv": lambda path: write_csv(found.samples, path),
+        folder / f"{key}_genes.png": partial(_draw, found.plot_genes),
+    }
+    for condition in found.conditions[1:]:
+        suffix = "" if len(found.conditions) == 2 else f"_{distinct_key(condition)}"
+        files[folder / f"{key}_volcano{suffix}.png"] = partial(_draw, partial(found.plot_volcano, condition))
+        heatmap = partial(_draw, partial(found.plot_heatmap, condition))
+        files[folder / f"{key}_heatmap{suffix}.png"] = heatmap if found.n_clusters else None
+    return files
+
+
+def _draw(plot: Callable[[], Any], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    drawn = plot()
+    figure = getattr(drawn, "figure", drawn)
+    try:
+        figure.savefig(path, format="png", dpi=150)
+    finally:
+        plt.close(figure)
