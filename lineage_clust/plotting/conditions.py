@@ -87,7 +87,7 @@ def plot_condition_genes(
         upper.tick_params(labelbottom=False)
         if number % n_across == 0:
             upper.set_ylabel("expression", fontsize=_FONT + 1)
-            lower.set_ylabel(f"less {plain(shortened(found.reference, 12))}", fontsize=_FONT + 1)
+            lower.set_ylabel(f"minus {plain(shortened(found.reference, 12))}", fontsize=_FONT + 1)
         if number + n_across >= len(names):
             lower.set_xlabel("pseudotime", fontsize=_FONT + 1)
         for ax in (upper, lower):

@@ -103,7 +103,7 @@ def plot_difference_heatmap(
         ax.set_yticks([])
     ax.set_xlabel("pseudotime")
     ax.set_title(
-        f"{plain(shortened(condition, 24))} less {plain(shortened(found.reference, 24))}: {len(order):,} genes", loc="left",
+        f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}: {len(order):,} genes", loc="left",
         fontsize=11,
     )  # fmt: skip
     bar = figure.colorbar(image, ax=ax, shrink=0.5, aspect=18, location="bottom", pad=0.01)
@@ -200,7 +200,9 @@ def plot_difference_volcano(
     farthest = np.nanmax(np.abs(x), initial=0.0)
     ax.set_xlim(-1.15 * farthest or -1, 1.15 * farthest or 1)
     ax.set_ylim(-0.03 * max(y.max(initial=1.0), 1.5), 1.12 * max(np.nanmax(y, initial=0.0), 1.5))
-    ax.set_xlabel(f"largest difference, {plain(shortened(condition, 24))} less {plain(shortened(found.reference, 24))}")
+    ax.set_xlabel(
+        f"largest difference, {plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
+    )
     ax.set_ylabel("$-\\log_{10}$ q (level and shape)")
     ax.spines[["top", "right"]].set_visible(False)
     if own:

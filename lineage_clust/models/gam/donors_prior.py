@@ -166,7 +166,7 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
     Returns
     -------
     scores : ndarray of shape (n_matrices, n_donors, n_modes, n)
-        ``U'Z_d'V_d^-1 (y - X beta)``, less the constant, in units of the standard deviation of an observation.
+        ``U'Z_d'V_d^-1 (y - X beta)`` minus the constant, in units of the standard deviation of an observation.
     information : ndarray of shape (n_matrices, n_modes, n_modes)
         Sum of their covariances over the donors.
     """

@@ -73,7 +73,7 @@ class WorkingState:
     moved
         `(n_genes,)` largest change of a linear predictor in the last iteration.
     eta
-        `(n_nodes, n_genes)` linear predictor, less the offset.
+        `(n_nodes, n_genes)` linear predictor without the offset.
     """
 
     sums: np.ndarray
@@ -107,7 +107,7 @@ class WorkingState:
 
 
 def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return the linear predictor at the nodes, less the offset, `(n_nodes, n_genes)`."""
+    """Return the linear predictor at the nodes without the offset, `(n_nodes, n_genes)`."""
     eta = problem.rows @ coefficients.T
     for donor, places in enumerate(problem.nodes.donors):
         eta[places] += problem.random_rows[places] @ own[:, donor].T
