@@ -205,8 +205,8 @@ def test_files_that_stay_closed(tc, adata, tmp_path, suffix):
 def test_the_command_line(adata, tmp_path, capsys):
     adata.write_h5ad(tmp_path / "cells.h5ad")
     command = ["run", str(tmp_path / "cells.h5ad"), "--lineage", "A", "--genes", "rise0,fall1,peak0,rise2"]
-    assert main([*command, "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.endswith("pass --gene-symbols 'feature_name'.\n")
+    assert main([*command, "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.endswith("pass --symbols 'feature_name'.\n")
     assert main([*command, "--gene-symbols", "feature_name", "--out", str(tmp_path / "out")]) == 0
     table = pd.read_csv(tmp_path / "out" / "genes_A.csv", index_col="gene")
     assert table.index.tolist() == ["rise0", "fall1", "peak0", "rise2"]

@@ -48,7 +48,8 @@ FOCUSED = """() => {
     what: element.outerHTML.slice(0, 80), body: element === document.body,
     seen: x >= 0 && x <= innerWidth && y >= 0 && y <= innerHeight,
     covered: !(there && (element.contains(there) || there.contains(element))),
-    marked: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1,
+    marked: (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1)
+      || (element instanceof SVGElement && !["none", "rgba(0, 0, 0, 0)"].includes(style.stroke)),
   };
 }"""
 

@@ -23,7 +23,7 @@ def warn_of_unwritable(adata: AnnData, stacklevel: int = 3) -> None:
             warnings.warn(
                 f"adata.obsm[{key!r}] is a live {type(values).__name__} object, which files of AnnData cannot hold: "
                 f"adata.write_h5ad will fail. Replace it before you write the file, for instance by adata.obsm[{key!r}] "
-                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), index=adata.obs_names"
+                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), adata.obs_names"
                 f"{_with_names(key, values)}).",
                 LineageClustWarning,
                 stacklevel=stacklevel,
@@ -31,7 +31,7 @@ def warn_of_unwritable(adata: AnnData, stacklevel: int = 3) -> None:
 
 
 def _with_names(key: str, values: Any) -> str:
-    return f", columns=adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
+    return f", adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
 
 
 def _can_be_written(values: np.ndarray) -> bool:

@@ -25,13 +25,12 @@ def text_has_a_type_of_its_own():
 
 
 def text_types(table):
-    """The dtypes of index, text and categories of a table."""
+    """The dtypes of index, text and categories of a table, without those of numbers."""
     found = [table.index.dtype]
     for name in table:
-        if isinstance(table[name].dtype, pd.CategoricalDtype):
-            found.append(table[name].cat.categories.dtype)
-        elif not pd.api.types.is_numeric_dtype(table[name]):
-            found.append(table[name].dtype)
+        values = table[name].cat.categories if isinstance(table[name].dtype, pd.CategoricalDtype) else table[name]
+        if not pd.api.types.is_numeric_dtype(values):
+            found.append(values.dtype)
     return set(found)
 
 
