@@ -18,7 +18,7 @@ from .storages import STORAGES, answer, compare, differences
 
 CASES = Path(__file__).parents[1] / "golden" / "storages"
 FIRST = int(os.environ.get("LINEAGE_CLUST_FIRST_SEED", 5000))
-N_FITS = int(os.environ.get("LINEAGE_CLUST_STORAGE_FITS", 30))  # 135 for 2,010 pairs
+N_FITS = int(os.environ.get("LINEAGE_CLUST_STORAGE_FITS", 20))  # 135 for 2,010 pairs
 KINDS = ("dense", "Fortran", "csr_matrix", "csc_array", "csr duplicates", "backed csr")
 
 
