@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -58,10 +58,11 @@ def read_conditions(
             "a dose or an age into groups (pandas.cut), or pass it as a covariate."
         )
     labels = column.astype("category").cat.remove_unused_categories()
-    known = {str(category): code for code, category in enumerate(labels.cat.categories)}
-    if isinstance(conditions, (str, bytes)):
-        raise TypeError(f"conditions must be a list of names, the reference first; got the string {conditions!r}.")
-    names = list(known) if conditions is None else [str(name) for name in dict.fromkeys(conditions)]
+    known = _names(labels.cat.categories, condition_key)
+    if conditions is not None and (isinstance(conditions, (str, bytes)) or not isinstance(conditions, Iterable)):
+        kind = "the string " if isinstance(conditions, (str, bytes)) else ""
+        raise TypeError(f"conditions must be a list of names, the reference first; got {kind}{conditions!r}.")
+    names = list(known) if conditions is None else list(dict.fromkeys(map(_name, conditions)))
     for name in names:
         if name not in known:
             raise UnknownNameError(
@@ -69,11 +70,32 @@ def read_conditions(
                 f"{did_you_mean(name, known)}"
             )
     if not 2 <= len(names) <= _MOST_CONDITIONS:
+        where = f"adata.obs[{condition_key!r}] has" if conditions is None else "conditions names"
+        listed = f" ({quoted(names)})" if names else ""
         raise ValueError(
-            f"adata.obs[{condition_key!r}] has {len(names)} condition{'s' if len(names) != 1 else ''} "
-            f"({quoted(names)}); two to {_MOST_CONDITIONS} can be compared. Name those with conditions=[reference, ...]."
+            f"{where} {len(names)} condition{'s' if len(names) != 1 else ''}{listed}; two to {_MOST_CONDITIONS} can be "
+            "compared. Name those with conditions=[reference, ...]."
         )
     place = np.full(len(known) + 1, -1)
     for number, name in enumerate(names):
         place[known[name]] = number
     return place[labels.cat.codes.to_numpy()], names
+
+
+def _name(value: object) -> str:
+    """Return the name of a condition: that of a whole number is the same whether NaN made it a float or not."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _names(categories: Iterable, key: str) -> dict[str, int]:
+    known: dict[str, int] = {}
+    for code, category in enumerate(categories):
+        if _name(category) in known:
+            raise ValueError(
+                f"adata.obs[{key!r}] has different values that are written alike: {_name(category)!r}, such as a "
+                f"number and a text. Make them one: adata.obs[{key!r}].astype(str)."
+            )
+        known[_name(category)] = code
+    return known

@@ -53,3 +53,27 @@ def test_what_names_no_conditions_is_refused(key, conditions, error, message):
     )
     with pytest.raises(error, match=message):
         read_conditions(adata, key, conditions)
+
+
+def test_whole_numbers_have_their_name_beside_missing_values():
+    codes, names = read_conditions(cells(dose=[10.0, 0.0, np.nan, 10.0]), "dose", conditions=[0, 10])
+    assert names == ["0", "10"]
+    assert codes.tolist() == [1, 0, -1, 1]
+
+
+def test_values_that_are_written_alike_are_refused():
+    with pytest.raises(ValueError, match="written alike: '1'"):
+        read_conditions(cells(dose=pd.Series([1, "1", "2", 3], dtype=object).to_numpy()), "dose")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "error", "message"),
+    [
+        (3, TypeError, "a list of names, the reference first; got 3"),
+        (["a", "a"], ValueError, r"^conditions names 1 condition \('a'\); two to 10"),
+        ([], ValueError, "^conditions names 0 conditions; two to 10"),
+    ],
+)
+def test_lists_that_name_no_two_conditions_are_refused(conditions, error, message):
+    with pytest.raises(error, match=message):
+        read_conditions(cells(drug=["a", "b"]), "drug", conditions)
