@@ -199,7 +199,8 @@ def plot_difference_volcano(
     ax.axvline(0, color=ink(0.3), lw=0.8, zorder=0)
     farthest = np.nanmax(np.abs(x), initial=0.0)
     ax.set_xlim(-1.15 * farthest or -1, 1.15 * farthest or 1)
-    ax.set_ylim(-0.03 * max(y.max(initial=1.0), 1.5), 1.12 * max(np.nanmax(y, initial=0.0), 1.5))
+    highest = max(np.nanmax(y, initial=0.0), 1.5)
+    ax.set_ylim(-0.03 * highest, 1.12 * highest)
     ax.set_xlabel(
         f"largest difference, {plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
     )

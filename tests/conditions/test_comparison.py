@@ -1,5 +1,7 @@
 """ConditionComparison: what can be asked of it, and its pictures."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -71,3 +73,10 @@ def test_the_volcano_has_every_gene(found):
     points = np.vstack([part.get_offsets() for part in ax.collections if len(part.get_offsets()) > 0])
     assert len(points) == len(found.genes)
     assert 0 < len(ax.texts) <= 3
+
+
+def test_the_volcano_leaves_out_genes_without_a_test(found):
+    table = found.table.copy()
+    table.loc["gene9", "qvalue_both"] = np.nan
+    ax = replace(found, table=table).plot_volcano()
+    assert np.isfinite(ax.get_ylim()).all()
