@@ -23,7 +23,7 @@ from ..lineage.lineage import Lineage, check_anndata, resolve_genes
 from ..lineage.reader import Reader
 from ..lineage.value_checks import check_values
 from ..models.gam.conditions import ConditionFit, fit_conditions
-from ..trends.drawing import MOST_DRAWS, cells_of
+from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
 from ..utils.checking import check_key, check_seed, check_share
 from ..utils.memory import check_points
@@ -36,6 +36,7 @@ from .grouping import group_differences
 if TYPE_CHECKING:
     from anndata import AnnData
 
+_FEWEST_POINTS = 10
 _FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
 
 
@@ -163,13 +164,15 @@ def compare_conditions(
     codes, names = read_conditions(adata, condition_key, conditions)
     names_of_genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     check_points(n_points, len(names) * len(names_of_genes))
+    if n_points < _FEWEST_POINTS:
+        raise ValueError(f"n_points must be at least {_FEWEST_POINTS} to compare conditions; got {n_points!r}.")
     reader = Reader(
         time_key, lineage_key, layer, use_raw, backward, time_range, endpoint, endpoint_threshold, weight_threshold,
         gene_symbols, covariates, None, n_points, memory_budget, sample_key,
     )  # fmt: skip
-    cells = reader.read(adata, lineage, names_of_genes)
+    cells = reader.read(adata, lineage, names_of_genes, among=codes >= 0)
     check_values(adata, [cells], [("gaussian", "identity")], layer=layer, use_raw=use_raw)
-    cells = _of_conditions(cells, codes, names, condition_key)
+    _check_conditions(codes[cells.cells], names, condition_key)
     seed = check_random_state(random_state).randint(2**31 - 1)
     smoother = resolve("smoother", smoother)
     clusterer = with_defaults(resolve("clusterer", clusterer), random_state=seed)
@@ -178,17 +181,14 @@ def compare_conditions(
     return _put_together(fit, basis, cells, common, clusterer, names, alpha, level, seed, condition_key, sample_key)
 
 
-def _of_conditions(cells: Lineage, codes: np.ndarray, names: list[str], key: str) -> Lineage:
-    """Return the lineage without the cells that are in none of the conditions."""
-    cells = cells_of(cells, codes >= 0) if np.any(codes < 0) else cells
-    counts = np.bincount(codes[cells.cells], minlength=len(names))
+def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
+    counts = np.bincount(codes, minlength=len(names))
     without = [name for name, count in zip(names, counts, strict=True) if count == 0]
     if without:
         raise ValueError(
             f"No cell of the lineage is in condition {quoted(without)} of adata.obs[{key!r}]. Leave it out of conditions, or "
             "widen time_range."
         )
-    return cells
 
 
 def _fitted(cells: Lineage, codes: np.ndarray, smoother: Any, n_points: int) -> tuple[ConditionFit, np.ndarray]:
@@ -240,7 +240,8 @@ def _put_together(
     grid = cells.grid(len(basis))
     table = table_of_tests(fit, cells.genes)
     changing = np.flatnonzero(table["qvalue_both"].to_numpy() < alpha)
-    draws = draw_differences(fit, basis, grid, common, changing, MOST_DRAWS, seed)
+    order = np.argsort(np.asarray(cells.genes, dtype=object), kind="stable")
+    draws = draw_differences(fit, basis, grid, common, changing, MOST_DRAWS, seed, order)
     found = [fit.difference(basis, condition) for condition in range(1, n_others + 1)]
     differences, errors = (np.stack(part) for part in zip(*found, strict=True))
     by_condition = [

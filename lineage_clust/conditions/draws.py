@@ -43,8 +43,9 @@ class DifferenceDraws:
 
 
 def draw_differences(
-    fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int
-) -> DifferenceDraws:
+    fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int,
+    order: np.ndarray,
+) -> DifferenceDraws:  # fmt: skip
     """Draw from the posterior of all curves, and keep what is needed.
 
     Parameters
@@ -63,6 +64,8 @@ def draw_differences(
         Number of samples of them.
     seed
         Seed.
+    order
+        Positions of the genes in an order that is not that of the input, such as by name, in which they are sampled.
     """
     n_comparisons, n_genes = fit.arms.n_conditions - 1, fit.curves.coefficients.shape[1]
     some = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), _MOST_POINTS)).round().astype(int))
@@ -76,7 +79,9 @@ def draw_differences(
     shifts = np.zeros((_N_SHIFT_DRAWS, n_comparisons, n_genes))
     differences = np.zeros((n_kept, n_comparisons, len(kept), len(grid)))
     generator = np.random.default_rng(seed)
-    for number, deviation in enumerate(fit.curves.posterior.draws(generator, N_DRAWS)):
+    back = np.argsort(order)
+    for number, drawn in enumerate(fit.curves.posterior.take(order).draws(generator, N_DRAWS)):
+        deviation = drawn[:, back]
         farthest[number] = np.max(np.abs(rows @ deviation) / errors, axis=1)
         values = fit.curves.coefficients + deviation if number < max(_N_SHIFT_DRAWS, n_kept) else None
         if values is not None and number < _N_SHIFT_DRAWS:

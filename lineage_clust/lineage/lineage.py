@@ -121,6 +121,7 @@ def read_lineage(
     memory_budget: object = None,
     to_fit: bool = True,
     draw_ranges: Mapping[Any, np.ndarray] | None = None,
+    among: np.ndarray | None = None,
 ) -> Lineage:
     """Read one lineage of an AnnData.
 
@@ -161,6 +162,8 @@ def read_lineage(
         need not be identifiable.
     draw_ranges
         By name of the lineage, what draws of pseudotime were rescaled by in the fit; `None` = by their own ranges.
+    among
+        `(n_obs,)` mask of the cells that may take part; `None` = all.
 
     Returns
     -------
@@ -209,6 +212,10 @@ def read_lineage(
     if terms is not None:
         finite &= known_cells(terms, finite & (weights > 0))
     _report_left_out(finite, name, weights_key)
+    if among is not None:
+        finite &= among
+        if not finite.any():
+            raise ValueError("None of the cells that are compared has pseudotime, lineage weight and covariates.")
     check_members(raw_weights[finite], weight_threshold, name, weights_key)
     options: dict[str, Any] = {
         "time_range": time_range, "endpoint": endpoint, "threshold": endpoint_threshold, "n_points": n_points,

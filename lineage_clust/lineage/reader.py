@@ -63,6 +63,7 @@ class Reader:
         genes: Sequence[str],
         time_range: TimeRange = None,
         to_fit: bool = True,
+        among: np.ndarray | None = None,
     ) -> Lineage:
         """Read one lineage; see :func:`lineage_clust.lineage.read_lineage`.
 
@@ -78,11 +79,13 @@ class Reader:
             Overrides `time_range` of the settings.
         to_fit
             Whether trends are fitted to these cells.
+        among
+            `(n_obs,)` mask of the cells that may take part; `None` = all.
         """
         settings: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         if time_range is not None:
             settings["time_range"] = time_range
-        return read_lineage(adata, lineage, genes=genes, to_fit=to_fit, **settings)
+        return read_lineage(adata, lineage, genes=genes, to_fit=to_fit, among=among, **settings)
 
     def annotations(self, adata: AnnData, keys: str | Sequence[str], lineages: Sequence[str]) -> list[Annotation]:
         """Return covariates of the cells of some lineages."""

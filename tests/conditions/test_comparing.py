@@ -154,3 +154,45 @@ def test_frames(found, tmp_path):
     again = pd.read_csv(tmp_path / "table.csv", index_col=0)
     np.testing.assert_allclose(again["pvalue_both"], found.table["pvalue_both"])
     assert set(again["replicates"]) == {"donors"}
+
+
+def test_cells_of_other_conditions_change_nothing(cells, without_donors, settings):
+    more = cells.copy()
+    more.obs_names = [f"other {name}" for name in cells.obs_names]
+    more.obs["pseudotime"] *= 3.0
+    more.obs["condition"], more.obs["donor"] = "other", None
+    more.X = np.full(cells.shape, 50.0)
+    both = anndata.concat([more, cells])
+    found = lc.compare_conditions(both, "condition", conditions=["control", "treated"], **settings)
+    np.testing.assert_array_equal(found.pseudotime, without_donors.pseudotime)
+    numbers = without_donors.table.select_dtypes(float)
+    np.testing.assert_allclose(found.table[numbers.columns], numbers, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_cells_of_other_conditions_need_no_donor(cells, found, settings):
+    more = cells[:100].copy()
+    more.obs_names = [f"other {name}" for name in more.obs_names]
+    more.obs["condition"], more.obs["donor"] = "other", None
+    both = anndata.concat([cells, more])
+    again = lc.compare_conditions(both, "condition", "donor", conditions=["control", "treated"], **settings)
+    np.testing.assert_allclose(again.table["level"], found.table["level"], rtol=1e-6)
+
+
+def test_the_order_of_genes_does_not_matter(cells, without_donors, settings):
+    order = np.random.default_rng(1).permutation(cells.n_vars)
+    again = lc.compare_conditions(cells[:, order].copy(), "condition", **settings)
+    numbers = without_donors.table.select_dtypes(float)
+    np.testing.assert_allclose(again.table.loc[numbers.index, numbers.columns], numbers, rtol=1e-5, atol=1e-7)
+    assert (again.table.loc[numbers.index, "cluster"] == without_donors.table["cluster"]).all()
+
+
+@pytest.mark.parametrize("sample_key", [None, "donor"])
+def test_cells_must_suffice_for_the_curves(cells, settings, sample_key):
+    with pytest.raises(ValueError, match="12 cells do not suffice for the curves of 2 conditions, which have"):
+        lc.compare_conditions(cells[:12].copy(), "condition", sample_key, **settings)
+
+
+def test_grids_of_a_few_points_are_refused(cells, settings):
+    with pytest.raises(ValueError, match="n_points must be at least 10"):
+        lc.compare_conditions(cells, "condition", **{**settings, "n_points": 2})

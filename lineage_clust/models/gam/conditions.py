@@ -20,6 +20,7 @@ from .conditions_sums import Arms, ConditionSums, condition_sums, make_arms
 from .design import Design, make_design
 
 FEWEST_DONORS, FEWEST_IN_CONDITION = 4, 2
+_CELLS_PER_COEFFICIENT = 2  # with fewer, p-values of cells as replicates are too small
 _LEAST, _MOST = 1e-280, 1e280  # of sums of squares
 _CONFOUNDED = 1e-8  # share of a covariate's variation that lies within conditions
 
@@ -154,6 +155,7 @@ def fit_conditions(
 
     arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
     sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
+    _check_cells(sums)
     curves = fit_curves(sums, donors is not None)
     curves.coefficients[:, dropped] = np.nan
     for values in (*curves.statistics.values(), *curves.pvalues.values(), curves.edf, curves.scale):
@@ -185,6 +187,17 @@ def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tu
     if covariates is not None:
         _check_covariates(np.asarray(covariates, dtype=float), conditions, number, None if donors is None else samples)
     return samples, number
+
+
+def _check_cells(sums: ConditionSums) -> None:
+    """Raise a ValueError if cells hardly suffice for the coefficients: noise would be underestimated, down to nothing."""
+    n_cells, n_coefficients = sums.by_sample.n_cells, sums.by_sample.n_determined
+    if n_cells < _CELLS_PER_COEFFICIENT * n_coefficients:
+        raise ValueError(
+            f"{n_cells:.0f} cells do not suffice for the curves of {sums.arms.n_conditions} conditions, which have "
+            f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Take "
+            "simpler curves, such as smoother=BSplineSmoother(n_splines=5), or compare fewer conditions."
+        )
 
 
 def _check_donors(samples: pd.DataFrame) -> None:

@@ -193,7 +193,7 @@ def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], 
 def _learned(sums: ConditionSums) -> DonorPrior:
     """Return what all genes say of how donors differ."""
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
-    if len(varying) < FEWEST_GENES:
+    if 0 < len(varying) < FEWEST_GENES:
         warnings.warn(
             f"How donors differ is learned from all genes that are compared together, and of {len(varying)} it cannot be "
             f"learned well: p-values may be too small. Compare {FEWEST_GENES} genes or more.",
