@@ -74,7 +74,8 @@ class ConditionComparison:
         One row a gene. `cluster` of the differences, -1 = none. `pvalue_level`, `pvalue_shape`, `pvalue_both` test
         that the difference has mean zero, is constant, and is zero (a combination of the two); `qvalue_level` and so
         on are adjusted (Benjamini-Hochberg) over the genes. `direction` is "higher" or "lower" than the reference
-        where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear". `level` is the mean
+        where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear"; it is no test: q-values
+        are. `level` is the mean
         difference. `largest_difference` is at pseudotime `largest_at`. `log_fold_change_end` is the difference at the
         end of the common range, which is a (natural) log fold change if expression is log-normalised.
         `half_max_shift` is the time at which the trend has changed by half of its range, less that time in the
