@@ -76,7 +76,7 @@ def test_three_conditions(settings, make_cells):
     assert found.differences.shape == (2, 24, 40)
     assert (found.table["differs_most"].iloc[8:12] == "high").all()
     assert found.table["level_high"].iloc[8:12].mean() == pytest.approx(2.0, abs=0.4)
-    assert found.plot_volcano("high").get_xlabel().startswith("largest difference, high less none")
+    assert found.plot_volcano("high").get_xlabel().startswith("largest difference, high minus none")
     with pytest.raises(ValueError, match="condition must be one of"):
         found.plot_volcano()
 
