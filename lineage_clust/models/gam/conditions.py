@@ -139,11 +139,13 @@ def fit_conditions(
     grams, columns, products, by_sample, squares, plain, level, found = gathered_sums(design, Y, weights, number)
 
     failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
-        ~np.isfinite(products).all(axis=0) | ~np.isfinite(squares)
+        ~np.isfinite(products).all(axis=0) | np.isnan(squares)
     )}  # fmt: skip
     for gene in np.flatnonzero((squares >= _MOST) | ((squares < _LEAST) & np.any(products != 0, axis=0))):
         failed.setdefault(int(gene), "squares of expression are beyond floating-point numbers")
     dropped = list(failed)
+    level = level.copy()
+    level[dropped] = 0.0
     products[:, dropped], by_sample[..., dropped], squares[dropped], plain[dropped] = 0.0, 0.0, 0.0, 0.0
     means = plain / weights.sum()
     deviance = np.maximum(squares - plain * means, 0.0)

@@ -233,3 +233,10 @@ def test_calibration(paired):
     for pvalue in fit.curves.pvalues.values():
         assert 0.03 < np.mean(pvalue[flat] < 0.05) < 0.075
         assert 0.003 < np.mean(pvalue[flat] < 0.01) < 0.022
+
+
+def test_values_that_are_too_large_are_said_to_be_that():
+    basis, penalty, Y, conditions, _, _ = conditions_data()
+    Y[:, 2] *= 1e200
+    fit = fit_conditions(basis, Y, conditions, penalty=penalty)
+    assert fit.failed == {2: "squares of expression are beyond floating-point numbers"}
