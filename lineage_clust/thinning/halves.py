@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from ..errors import UnknownNameError, did_you_mean
+from ..errors import UnknownNameError, did_you_mean, quoted
 from ..expression.sources import in_dask, is_stored
 from ..io.making import make_anndata
 from ..lineage.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
-from ..utils.checking import as_vector, check_seed, check_share
+from ..utils.checking import as_vector, check_seed, check_share, shortened
 from ..utils.types import Seed
 from .dispersion import estimate_dispersion
 from .splitting import Splitter, canonical, check_counts
@@ -47,12 +49,15 @@ def thin_counts(
         Layer with the counts; `None` = `X`.
     fraction : float, default=0.5
         Expected share of the counts that goes to the first part, between 0 and 1.
-    dispersion : "estimate", float, str or array-like of shape (n_genes,), default="estimate"
+    dispersion : "estimate", float, str, Series or array-like of shape (n_genes,), default="estimate"
         Dispersion of the negative binomial of each gene around its mean in a cell, variance = mean + dispersion * mean ** 2:
-        estimated (from at most 5,000 cells), one number, a column of `var`, or one number a gene. 0 is Poisson, which is not
-        enough where counts vary more: the parts are then positively correlated, and tests remain invalid.
+        estimated (from at most 5,000 cells), one number, a column of `var`, or one number a gene (a Series by name).
+        0 is Poisson, which is not enough where counts vary more: the parts are then positively correlated, and tests remain
+        invalid.
     random_state : int, RandomState or None, default=None
         Seed. The same integer splits the counts in the same way, whether they are dense, sparse, in a file or in dask.
+        A part (which `uns["thin_counts"]` marks) that is split again uses other random numbers, for with the same ones
+        its parts would be correlated with the rest.
 
     Returns
     -------
@@ -102,8 +107,17 @@ def thin_counts(
     generator = check_random_state(random_state)
     seed = int(generator.randint(2**31 - 1))
     values = _dispersion(adata, matrix, dispersion, generator)
+    path = _path(adata)
+    if path:
+        seed = int(np.random.SeedSequence([seed, *path.encode()]).generate_state(1)[0] >> 1)
     splitter = Splitter(float(fraction), values, seed)
     return _anndata(adata, layer, values, splitter, matrix)
+
+
+def _path(adata: AnnData) -> str:
+    """Return which part of which part the counts are, such as "01", or "" if they are whole."""
+    notes = adata.uns.get("thin_counts")
+    return str(notes.get("part", "")) if isinstance(notes, Mapping) else ""
 
 
 def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.random.RandomState) -> np.ndarray:
@@ -118,6 +132,12 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
         values = as_vector(f"adata.var[{dispersion!r}]", adata.var[dispersion])
     elif isinstance(dispersion, (Real, np.number)) and not isinstance(dispersion, (bool, np.bool_)):
         values = np.full(adata.n_vars, float(dispersion))
+    elif isinstance(dispersion, pd.Series) and not isinstance(dispersion.index, pd.RangeIndex):
+        values = as_vector("dispersion", _by_name(dispersion, adata.var_names))
+    elif np.ndim(dispersion) != 1:
+        raise ValueError(
+            f"dispersion must be 'estimate', a number, a column of var, or one number a gene; got {shortened(dispersion)}."
+        )
     else:
         values = as_vector("dispersion", dispersion)
     if len(values) != adata.n_vars:
@@ -126,6 +146,22 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
         wrong = values[~((values >= 0) & (values < np.inf))][0]
         raise ValueError(f"dispersion must be finite and not negative; got {wrong:g}. Use 0 for Poisson counts.")
     return values
+
+
+def _by_name(values: pd.Series, names: pd.Index) -> pd.Series:
+    if values.index.equals(names):
+        return values
+    if not values.index.is_unique or not names.is_unique:
+        raise ValueError(
+            "dispersion is a Series, but names of genes are repeated. Pass its values in the order of adata."
+        )
+    missing = names.difference(values.index)
+    if len(missing):
+        raise UnknownNameError(
+            f"dispersion is a Series without {len(missing)} of the {len(names)} genes ({quoted(list(missing), 3)}). "
+            "Its index must be the names of the genes."
+        )
+    return values.reindex(names)
 
 
 def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_CELLS) -> sparse.csr_matrix:
@@ -161,10 +197,13 @@ def _anndata(
             matrix = np.asarray(matrix)
         parts = list(splitter.parts(matrix))
     made = []
-    for share, part in zip((splitter.fraction, 1 - splitter.fraction), parts, strict=True):
+    path = _path(adata)
+    for number, (share, part) in enumerate(zip((splitter.fraction, 1 - splitter.fraction), parts, strict=True)):
         # X is normalised in place by many, the layer is to stay
         layers = {} if layer in (None, "X") else {layer: part.copy()}
-        half = make_anndata(part, adata.obs, adata.var, layers, {"thin_counts": {"fraction": share}})
+        half = make_anndata(
+            part, adata.obs, adata.var, layers, {"thin_counts": {"fraction": share, "part": f"{path}{number}"}}
+        )
         half.var["dispersion"] = dispersion
         made.append(half)
     return made[0], made[1]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 _VALUES_A_BLOCK = 2**22
+_LEAST_DISPERSION = 1e-12  # below, counts are Poisson, and the inverse may overflow
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Splitter:
             Position of the first cell in the whole matrix.
         """
         whole = counts.data.astype(np.int64)
-        overdispersed = self.dispersion > 0
+        overdispersed = self.dispersion > _LEAST_DISPERSION
         size = np.divide(1.0, self.dispersion, out=np.zeros(len(overdispersed)), where=overdispersed)
         first = np.empty(len(whole), dtype=np.int64)
         bits = np.random.Philox(key=self.seed)
@@ -115,6 +116,8 @@ def canonical(block: Any) -> sparse.csr_matrix:
     >>> canonical(np.array([[0, 2], [1, 0]])).data.tolist()
     [2, 1]
     """
+    if block.dtype == np.float16:  # which sparse matrices cannot hold
+        block = block.astype(np.float32)
     rows = sparse.csr_matrix(block, copy=True)
     rows.sum_duplicates()
     rows.eliminate_zeros()
@@ -131,10 +134,22 @@ def check_counts(values: np.ndarray) -> None:
     ValueError: Only counts can be split, but there is the value 0.5. Pass the layer of counts as layer=...; estimated counts
     can be rounded (numpy.rint).
     """
+    if values.dtype == bool:
+        raise ValueError(
+            "Only counts can be split, but the values are True and False. Pass the layer of counts as layer=...."
+        )
     with np.errstate(invalid="ignore"):
-        wrong = ~((values >= 0) & (values == np.rint(values)) & (values < 2**53))
+        wrong = ~((values >= 0) & (values == np.rint(values)) & (values < np.inf))
     if wrong.any():
         raise ValueError(
             f"Only counts can be split, but there is the value {values[wrong][0].item():.4g}. Pass the layer of counts as "
             "layer=...; estimated counts can be rounded (numpy.rint)."
+        )
+    limit = (
+        2**24 if values.dtype == np.float32 else 2**53
+    )  # larger ones are not all represented, and parts would not add up
+    if len(values) and values.max() >= limit:
+        raise ValueError(
+            f"The count {values.max().item():.4g} is too large to be split exactly; in {values.dtype} counts must be below "
+            f"{limit:,}. Store them as {'int64' if limit < 2**53 else 'smaller numbers'}."
         )

@@ -2,6 +2,7 @@
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -90,3 +91,55 @@ def test_dispersion_may_be_given(adata):
 def test_errors_say_what_to_do(adata, options, error, message):
     with pytest.raises(error, match=message):
         thin_counts(adata, **{"layer": "counts", **options})
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 0.3])
+def test_parts_split_again_with_the_same_seed_are_independent_of_the_rest(dispersion):
+    rng = np.random.default_rng(7)
+    rate = rng.gamma(1 / 0.3, 0.3, (1500, 20)) if dispersion else 1.0
+    whole = ad.AnnData(rng.poisson(20.0 * rate * np.ones((1500, 20))).astype(np.int32))
+    one, other = thin_counts(whole, dispersion=dispersion, random_state=0)
+    quarters = [
+        part.X for half in (one, other) for part in thin_counts(half.copy(), dispersion=2 * dispersion, random_state=0)
+    ]
+    for number, a in enumerate(quarters):
+        for b in quarters[number + 1 :]:
+            found = [np.corrcoef(a[:, gene], b[:, gene])[0, 1] for gene in range(20)]
+            assert abs(np.mean(found)) < 0.03  # standard error 0.006; 0.36 and 0.84 with the same random numbers
+
+
+def test_a_series_of_dispersions_goes_by_the_names_of_the_genes(adata):
+    values = pd.Series(np.linspace(0.1, 2, adata.n_vars), index=adata.var_names)
+    first, _ = thin_counts(adata, "counts", dispersion=values[::-1], random_state=0)
+    np.testing.assert_array_equal(first.var["dispersion"], values)
+    plain, _ = thin_counts(adata, "counts", dispersion=values.to_numpy(), random_state=0)
+    assert (first.X != plain.X).nnz == 0
+    with pytest.raises(lc.UnknownNameError, match="without 1 of the 30 genes"):
+        thin_counts(adata, "counts", dispersion=values[1:])
+
+
+@pytest.mark.parametrize("dispersion", [None, True, [[0.1] * 30]])
+def test_what_is_no_dispersion_is_named(adata, dispersion):
+    with pytest.raises(ValueError, match="dispersion must be 'estimate', a number"):
+        thin_counts(adata, "counts", dispersion=dispersion)
+
+
+@pytest.mark.parametrize(
+    ("counts", "advice"),
+    [
+        (np.ones((4, 2), dtype=bool), "True and False"),
+        (np.full((4, 2), 2**25 + 8, dtype=np.float32), "Store them as int64"),
+    ],
+)
+def test_values_that_cannot_be_split_exactly_are_refused(counts, advice):
+    with pytest.raises(ValueError, match=advice):
+        thin_counts(ad.AnnData(counts), dispersion=0)
+
+
+def test_half_precision_and_tiny_dispersions_are_split():
+    counts = np.random.default_rng(0).poisson(5, (30, 4))
+    whole = ad.AnnData(counts.astype(np.float16))
+    expected = thin_counts(whole, dispersion=0, random_state=0)
+    found = thin_counts(whole, dispersion=1e-310, random_state=0)
+    np.testing.assert_array_equal(found[0].X, expected[0].X)
+    np.testing.assert_array_equal(found[0].X + found[1].X, counts)
