@@ -16,6 +16,9 @@ from .lineage_matrices import lineage_names, matrix_column
 from .pseudotime import find_pseudotime
 from .time_range import find_time_range
 
+_LEAST_COVERED = 0.7  # of the range of other draws, by the cells of one
+_LEAST_WIDTH = 0.25  # of one draw to that of others, in the same cells
+_MOST_COMPARED = 5  # draws with which one is compared
 _OPPOSED = -0.1  # rank correlation with the mean of the others
 
 
@@ -142,6 +145,7 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
     options
         Of :func:`lineage_clust.lineage.time_range.find_time_range`. What it warns of is raised if it is so in most draws.
     """
+    _check_overlap(draws, weights)
     found, remarks = [], []
     for times in draws.T:
         known = np.isfinite(times)
@@ -153,6 +157,46 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
         warnings.warn(f"In most draws of pseudotime: {remarks[0].message}", LineageClustWarning, stacklevel=4)
     start, end = np.median(found, axis=0)
     return float(start), float(end)
+
+
+def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
+    """Warn of a draw that outlying times squeeze, or that lacks the cells at one end and is stretched over the range.
+
+    Draws are compared with a few others, by the times between which the middle 90 % of the cells lie.
+    """
+    known = np.isfinite(draws) & (weights > 0)[:, None]
+    number_of_draws = draws.shape[1]
+    for number in range(number_of_draws):
+        squeezed, covered = [], []
+        for step in range(1, min(number_of_draws, _MOST_COMPARED + 1)):
+            other = (number + step) % number_of_draws
+            both = known[:, number] & known[:, other]
+            if both.any():
+                theirs = _width(draws[both, other])
+                squeezed.append(_width(draws[both, number]) / max(theirs, 1e-12))
+                covered.append(theirs / max(_width(draws[known[:, other], other]), 1e-12))
+        if not squeezed:
+            raise ValueError(
+                f"Draw {number} of pseudotime has no cell of the lineage in common with other draws, so that they cannot be "
+                "compared. Draws are several pseudotimes of the same cells; leave it out."
+            )
+        if np.median(squeezed) < _LEAST_WIDTH:
+            problem = (
+                f"squeezes its cells into {np.median(squeezed):.2g} of the range they have in others, as outlying times do. "
+                "Set these to NaN"
+            )
+        elif np.median(covered) < _LEAST_COVERED:
+            problem = (
+                f"has only cells that lie in {np.median(covered):.2g} of the range of others, and is stretched over all of "
+                "it. Add the cells that are missing (NaN)"
+            )
+        else:
+            continue
+        warnings.warn(f"Draw {number} of pseudotime {problem}, or leave it out.", LineageClustWarning, stacklevel=5)
+
+
+def _width(times: np.ndarray) -> float:
+    return float(np.ptp(np.quantile(times, (0.05, 0.95))))
 
 
 def mean_of(draws: np.ndarray) -> np.ndarray:

@@ -77,6 +77,8 @@ class Scatter:
     def coefficients(self) -> np.ndarray:
         """Return the coefficients `(n_columns, n_columns)` of the regression of one draw's design on another's."""
         self._compare(self._ends[-1], self._ends[0])
+        if not np.any(self._total):  # no two neighbouring draws have a cell in common: it is not known
+            return np.full(self._total.shape, np.nan)
         ridge = 1e-8 * np.trace(self._total) / len(self._total)
         return np.linalg.solve(self._total + ridge * np.eye(len(self._total)), self._crossed)
 

@@ -131,3 +131,38 @@ def test_as_many_keys_as_lineages_are_ambiguous():
     check_draws(["draws"], ["Ery", "Mono"])
     check_draws(["one", "two"], ["Ery"])
     check_draws("one", ["Ery"])
+
+
+def test_draws_without_a_cell_in_common_are_refused():
+    draws = drawn(number=2)
+    draws[:20, 0] = draws[20:, 1] = np.nan
+    adata = cells()
+    adata.obsm["draws"] = draws
+    with pytest.raises(ValueError, match="no cell of the lineage in common"):
+        read_lineage(adata, time_key=["draws"])
+
+
+def test_a_draw_that_is_squeezed_or_stretched_is_named():
+    adata = cells()
+    outlying, partial = drawn(), drawn()
+    outlying[3, 1] = 1e6
+    partial[13:, 2] = np.nan
+    adata.obsm["outlying"], adata.obsm["partial"] = outlying, partial
+    with pytest.warns(UserWarning, match="Draw 1 of pseudotime squeezes its cells .*outlying times"):
+        read_lineage(adata, time_key=["outlying"])
+    with pytest.warns(UserWarning, match="Draw 2 of pseudotime has only cells .*missing"):
+        read_lineage(adata, time_key=["partial"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 0.6), st.integers(2, 5))
+def test_draws_of_bootstrapped_cells_are_taken_without_a_word(seed, missing, number):
+    draws = drawn(seed, number)
+    draws[np.random.default_rng(seed).random(draws.shape) < missing] = np.nan
+    draws[0], draws[-1] = 0.0, 1.0
+    adata = cells()
+    adata.obsm["draws"] = draws
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".*are excluded")
+        read_lineage(adata, time_key=["draws"])
