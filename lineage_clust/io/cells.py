@@ -26,6 +26,8 @@ def read_cells(path: Path, backed: bool = False) -> AnnData:
 
     if not path.exists():
         raise ValueError(f"There is no file {str(path)!r}.")
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder. Name an h5ad file; a zarr store can be converted by anndata.")
     try:
         return read_h5ad(path, backed="r" if backed else None)
     except Exception as error:  # h5py and anndata raise many kinds for a file of another format

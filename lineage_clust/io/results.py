@@ -18,6 +18,7 @@ from ..utils.checking import check_flag, check_key
 from ..utils.plain_text import plain_text, text_categories
 from ..utils.types import Names
 from . import cluster_columns
+from .replacing import listed, rows_of, warn_of_replaced
 from .unwritable import warn_of_unwritable
 
 _LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, and a prefix while they are written
@@ -53,6 +54,22 @@ def _with_digits(name: str) -> str:
     return f"{encoded[:_LONGEST].decode('utf-8', 'ignore')}_{digits}"
 
 
+def file_key(name: str) -> str:
+    """Return a key for names of files, on Windows too, that no other name has.
+
+    Examples
+    --------
+    >>> file_key("Ery"), file_key("CD34: high?")
+    ('Ery', 'CD34_ high__704051')
+    """
+    key = distinct_key(name)
+    return key if key == _portable(key) else _portable(_with_digits(name))
+
+
+def _portable(key: str) -> str:
+    return "".join("_" if character in '<>:"|?*' or character < " " else character for character in key)
+
+
 def _cleaned(name: str) -> str:
     cleaned = "".join("_" if character in "/\\\0" else character for character in name)
     return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
@@ -76,7 +93,7 @@ def _free_key(adata: AnnData, found: FitResult) -> str:
     """Return the default key, with digits if results of another lineage are stored under it ("a/b" and "a_b")."""
     key = default_key(found.lineage)
     stored = adata.uns.get(key)
-    other = isinstance(stored, Mapping) and "lineage" in stored and list(stored["lineage"]) != _lineages(found)
+    other = isinstance(stored, Mapping) and "lineage" in stored and listed(stored["lineage"]) != _lineages(found)
     return default_key(found.lineage, key=_with_digits) if other else key
 
 
@@ -150,12 +167,14 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     Raises
     ------
     ValueError
-        If a name holds NUL, which files cannot, or `scores=True` and they cannot be computed.
+        If a name holds NUL, which files cannot, `scores=True` and they cannot be computed, or `adata` has none of the
+        genes or has one twice.
 
     Warns
     -----
     LineageClustWarning
-        If obsm holds an object that `adata.write_h5ad` refuses, such as a live Lineage of CellRank.
+        If obsm holds an object that `adata.write_h5ad` refuses, such as a live Lineage of CellRank, or if entries of the
+        same names, which are not of an earlier call, are replaced.
 
     Notes
     -----
@@ -190,6 +209,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         check_flag("scores", scores)
     _check_names(found)
     key = _free_key(adata, found) if key is None else safe_key(key)
+    rows = rows_of(adata, found.gene_ids)
     table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=distinct_key)
     table.insert(0, "cluster", cluster_columns.numbers(found.labels))
     table["cluster_name"] = cluster_columns.names(found)
@@ -202,7 +222,6 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         )
         for column in ("cluster", "cluster_name")
     }
-    rows = adata.var_names.get_indexer(found.gene_ids)
     arrays = {}
     for name, values in (("", found.values), ("_se", found.se)):
         if values is not None:
@@ -217,6 +236,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         **provenance(fitted),
     }
     warn_of_unwritable(adata)
+    warn_of_replaced(adata, key, {"var": columns, "obs": of_cells, "varm": arrays})
     _remove(adata, key)  # only now: what fails above leaves what is stored
     for column, values in columns.items():
         adata.var[column] = values
@@ -248,7 +268,7 @@ def provenance(fitted: Fitted) -> dict:
 def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) -> np.ndarray:
     """Return the colours stored for a column if it has the same categories, for a user may have chosen them, or ours."""
     kept = adata.uns.get(f"{column}_colors")
-    if kept is not None and len(kept) == len(ours) and column in adata.var:
+    if kept is not None and np.shape(kept) == ours.shape and column in adata.var:
         stored = adata.var[column]
         if isinstance(stored.dtype, pd.CategoricalDtype) and list(stored.cat.categories) == list(
             clusters.cat.categories

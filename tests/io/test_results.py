@@ -394,3 +394,38 @@ def test_a_key_is_one_name(fitted_with, key):
     adata, fitted = fitted_with()
     with pytest.raises(TypeError, match="key must be one name"):
         fitted.write_to(adata, key)
+
+
+def test_entries_that_write_to_did_not_write_are_named_when_they_are_replaced(fitted_with, tmp_path):
+    adata, tc = fitted_with()
+    key = tc.write_to(adata.copy())
+    adata.obs[f"{key}_score_0"] = 7.0
+    adata.uns[key] = "mine"
+    with pytest.warns(UserWarning, match=rf"replaces obs\['{key}_score_0'\], uns\['{key}'\], which it did not write"):
+        tc.write_to(adata)
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    again = ad.read_h5ad(tmp_path / "cells.h5ad")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tc.write_to(again)  # its own, also from a file
+        tc.cut(n_clusters=1).write_to(again)
+
+
+@pytest.mark.parametrize("stored", [{"lineage": None}, {"lineage": 3, "version": "x"}])
+def test_odd_entries_of_others_do_not_stop_it(fitted_with, stored):
+    adata, tc = fitted_with()
+    key = tc.write_to(adata.copy())
+    adata.uns[key], adata.uns[f"{key}_cluster_colors"] = stored, 5
+    adata.var[f"{key}_cluster"] = 1
+    assert tc.write_to(adata).startswith(key)
+
+
+def test_genes_that_are_repeated_or_all_missing_are_an_error(fitted_with):
+    adata, tc = fitted_with()
+    repeated, renamed = adata.copy(), adata.copy()
+    repeated.var_names = ["g"] * adata.n_vars
+    renamed.var_names = [f"ENS{number}" for number in range(adata.n_vars)]
+    with pytest.raises(ValueError, match="'g' more than once.*var_names_make_unique"):
+        tc.write_to(repeated)
+    with pytest.raises(ValueError, match="none of the .* genes that were fitted.*ENS0"):
+        tc.write_to(renamed)
