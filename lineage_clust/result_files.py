@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .io.results import default_key, distinct_key, h5ad_bytes
+from .io.results import default_key, file_key, h5ad_bytes
 from .io.spreadsheets import write_csv
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path,
     """
     kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
     picture, genes, clusters, results, page = (
-        folder / f"{default_key(fitted.lineage_, prefix, distinct_key)}.{suffix}" for prefix, suffix in kinds
+        folder / f"{default_key(fitted.lineage_, prefix, file_key)}.{suffix}" for prefix, suffix in kinds
     )
     return {
         picture: (lambda path: _draw(fitted, path)) if fitted.n_clusters_ else None,

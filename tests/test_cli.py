@@ -266,7 +266,7 @@ def test_failed_genes_are_named(small, tmp_path, capsys):
         (["--lineage", "B", "--genes", "up9"], 1, "Did you mean"),
         (["--lineage", "B", "--genes", "genes.txt"], 1, "There is no file 'genes.txt'"),
         (["--lineage", "B", "--genes", ","], 1, "or leave out --genes for all of them"),
-        (["--lineage", "B", "--time-key", "dpt"], 1, "time_key 'dpt'"),
+        (["--lineage", "B", "--time-key", "dpt"], 1, "--time-key 'dpt'"),
         (["--lineage", "B", "--layer", "singel"], 1, "Layer 'singel'"),
         (["--lineage", "B", "--use-raw"], 1, "Set adata.raw, or leave out --use-raw."),
         (["--lineage", "B", "--time-range", "0.8", "0.2"], 1, "time_range must start before it ends"),
@@ -275,11 +275,13 @@ def test_failed_genes_are_named(small, tmp_path, capsys):
         (["--lineage", "B", "--resolution", "-1"], 2, "resolution must be"),
         (["--lineage", "B", "--min-range", "-1"], 2, "min_range must be"),
         (["--lineage", "B", "--min-deviance-explained", "2"], 2, "min_deviance_explained must be"),
-        (["--lineage", "B", "--memory-budget", "lots"], 2, "memory_budget must be"),
+        (["--lineage", "B", "--memory-budget", "lots"], 2, "--memory-budget must be"),
         (["--lineage", "B", "--lineage", "B"], 2, "--lineage B is given twice."),
+        (["--lineage", "B", "--lineage", "b"], 2, "--lineage B and b differ in case only"),
+        (["--lineage", "B", "--seed", "-1"], 2, "--seed must be"),
         (["--lineage", "B", "--joint"], 2, "--joint needs several lineages."),
         (["--lineage", "B", "--lineage", "C"], 1, "'Mono/Mac', 'B'"),
-        (["--lineage", "B", "--sample", "dpt"], 1, "sample_key 'dpt'"),
+        (["--lineage", "B", "--sample", "dpt"], 1, "--sample 'dpt'"),
         (["--lineage", "B", "--symbols", "symbol"], 1, "'symbol'"),
     ],
 )
@@ -528,3 +530,14 @@ def test_the_exit_codes_of_the_help_are_those_of_the_program(capsys):
     text = capsys.readouterr().out.partition("exit codes:")[2]
     codes = [int(line.split()[0]) for line in text.splitlines() if line.split() and line.split()[0].isdigit()]
     assert codes == [program.OK, program.FAILED, program.USAGE, program.INTERRUPTED] == [0, 1, 2, 130]
+
+
+def test_files_have_names_that_windows_takes(tmp_path, small, quick):
+    small.uns["lineages_fwd_names"] = np.array(["CD34: high?", "CD34_ high_"])
+    small.write_h5ad(tmp_path / "cells.h5ad")
+    out = tmp_path / "out"
+    names = [option for name in ("CD34: high?", "CD34_ high_") for option in ("--lineage", name)]
+    assert main(["run", str(tmp_path / "cells.h5ad"), *names, "--out", str(out)]) == 0
+    files = [path.name for path in out.iterdir()]
+    assert len({name.casefold() for name in files}) == len(files) == 8
+    assert not any(character in name for name in files for character in '<>:"|?*')

@@ -18,7 +18,10 @@ _NAMED = re.compile(
     r"\b(pass )?(alpha|backward|genes|gene_symbols|layer|lineage|lineage_key|memory_budget|min_deviance_explained|min_range"
     r"|sample_key|time_key|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
 )
-_FLAGS = {"gene_symbols": "--symbols", "sample_key": "--sample"}
+_BARE = re.compile(
+    r"(?<![\w.'\"\[-])(gene_symbols|lineage_key|memory_budget|random_state|sample_key|time_key)(?![\w.'\"\]=])"
+)
+_FLAGS = {"random_state": "--seed", "gene_symbols": "--symbols", "sample_key": "--sample"}
 _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
 
@@ -105,7 +108,11 @@ def show_warning(show: Callable) -> Callable:
 def _one_line(message: object) -> str:
     if isinstance(message, OSError) and message.strerror and message.filename:
         return f"{message.filename}: {message.strerror}."
-    return _NAMED.sub(_flag, " ".join(str(message).split()))
+    return _BARE.sub(_bare_flag, _NAMED.sub(_flag, " ".join(str(message).split())))
+
+
+def _bare_flag(named: re.Match) -> str:
+    return _FLAGS.get(named[1], f"--{named[1].replace('_', '-')}")
 
 
 def _flag(named: re.Match) -> str:

@@ -149,6 +149,12 @@ def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
     lineages = arguments.lineages or [None]
     if len(set(lineages)) < len(lineages):
         raise UsageError(f"--lineage {next(name for name in lineages if lineages.count(name) > 1)} is given twice.")
+    alike = [name for name in lineages if [str(one).casefold() for one in lineages].count(str(name).casefold()) > 1]
+    if alike and not arguments.joint:
+        raise UsageError(
+            f"--lineage {alike[0]} and {alike[1]} differ in case only, and so would their files, which some systems take for "
+            "the same. Analyse each with an --out of its own."
+        )
     if arguments.joint and len(lineages) < 2:
         raise UsageError("--joint needs several lineages. Name each with a --lineage of its own.")
     clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
