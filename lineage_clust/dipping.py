@@ -21,7 +21,7 @@ from .plotting.theme import ink
 from .results.result import result_of
 from .thinning.halves import thin_counts
 from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated
-from .utils.checking import check_flag, check_seed
+from .utils.checking import check_flag, check_seed, shortened
 from .utils.types import Seed
 
 if TYPE_CHECKING:
@@ -208,6 +208,10 @@ def dipping_check(
     genes = resolve_genes(adata, genes)
     seed = check_random_state(random_state)
     counts = counts_of(adata, layer, genes, n_cells, seed)
+    if counts.nnz == 0:
+        raise ValueError(
+            "All counts are 0, so that there is nothing to simulate. Pass the layer of counts as layer=...."
+        )
     pvalues, n_clusters, n_clustered = {}, [], []
     for number in range(n_repetitions):
         whole = as_anndata(_NULLS[null](counts, seed), adata, genes)
@@ -231,13 +235,23 @@ def first_component(adata: AnnData) -> np.ndarray:
     """Return the rank of each cell along the first principal component of `X`, from 0 to 1, `(n_cells,)`."""
     centred = adata.X.toarray()
     centred -= centred.mean(axis=0)
+    if centred.shape[1] == 1:
+        return np.argsort(np.argsort(centred[:, 0], kind="stable"), kind="stable") / max(1, len(centred) - 1)
     scores = TruncatedSVD(1, n_iter=10, random_state=0).fit_transform(centred)[:, 0]
     return np.argsort(np.argsort(scores, kind="stable"), kind="stable") / max(1, len(scores) - 1)
 
 
 def _pseudotime(order: Callable[[AnnData], Any], adata: AnnData) -> np.ndarray:
     given = order(adata.copy())
-    values = np.asarray(given, dtype=float)
+    if isinstance(given, pd.Series) and not given.index.equals(adata.obs_names):
+        if given.index.is_unique and adata.obs_names.is_unique and adata.obs_names.isin(given.index).all():
+            given = given.reindex(adata.obs_names)  # sorted, for example
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"order must return one finite number for each of the {adata.n_obs} cells; it returned {shortened(given)}."
+        ) from None
     if values.shape != (adata.n_obs,) or not np.all(np.isfinite(values)):
         found = "values that are not finite" if values.shape == (adata.n_obs,) else f"shape {values.shape}"
         raise ValueError(

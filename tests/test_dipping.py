@@ -71,3 +71,32 @@ def test_quantiles_and_picture():
 def test_errors_say_what_to_do(adata, options, error, message):
     with pytest.raises(error, match=message):
         dipping_check(adata, **{"layer": "counts", **options})
+
+
+def test_a_series_from_order_goes_by_the_names_of_the_cells(adata):
+    values = {}
+
+    def order(cells, shuffled):
+        made = pd.Series(np.random.default_rng(0).permutation(cells.n_obs), index=cells.obs_names)
+        return made.sort_values() if shuffled else made
+
+    for shuffled in (False, True):
+        values[shuffled] = dipping_check(
+            adata, "counts", genes=adata.var_names[:8].tolist(), order=lambda cells, how=shuffled: order(cells, how),
+            n_cells=200, random_state=0,
+        ).pvalues  # fmt: skip
+    pd.testing.assert_frame_equal(values[False], values[True])
+
+
+def test_what_is_no_order_and_no_count_is_named(adata):
+    with pytest.raises(ValueError, match="one finite number for each of the .* it returned 'dpt'"):
+        dipping_check(adata, "counts", order=lambda cells: "dpt", n_cells=50)
+    nothing = adata[:50].copy()
+    nothing.layers["counts"] = nothing.layers["counts"] * 0
+    with pytest.raises(ValueError, match="All counts are 0"):
+        dipping_check(nothing, "counts")
+
+
+def test_one_gene_orders_the_cells_by_itself(adata):
+    check = dipping_check(adata, "counts", genes=[adata.var_names[0]], n_cells=100, random_state=0)
+    assert check.pvalues.shape == (1, 1)
