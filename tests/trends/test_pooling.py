@@ -50,3 +50,12 @@ def test_weights_and_storage():
     left_out = [(one, np.where(np.arange(50) < 40, w, 0.0)) for one, w in dense]
     kept = [(one[:40], w[:40]) for one, w in dense]
     np.testing.assert_allclose(scatter_of(left_out), scatter_of(kept), atol=1e-8)
+
+
+def test_draws_without_a_common_cell_say_nothing_of_the_scatter():
+    scatter, design = Scatter(), np.random.default_rng(0).random((10, 3))
+    for inside in (np.arange(10) < 5, np.arange(10) >= 5):
+        scatter.add(design, inside.astype(float))
+    coefficients = scatter.coefficients()
+    assert np.isnan(coefficients).all()
+    assert np.isnan(attenuation(design[:2, :1] @ np.ones((1, 4)), design[:4], coefficients)).all()
