@@ -23,7 +23,9 @@ from sklearn.utils.fixes import parse_version
 
 matplotlib.use("Agg")
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=10)
-settings.register_profile("all", settings.get_profile("quick"), max_examples=40)
+settings.register_profile(
+    "all", settings.get_profile("quick"), max_examples=int(os.environ.get("LINEAGE_CLUST_EXAMPLES", 20))
+)
 
 # anndata before 0.12.7, which asks for no pandas below 3, writes the text of pandas 3 only if it is told to: that is how
 # tests keep cells of their own. What we give away has to be writable without: tests/utils/test_plain_text.py.

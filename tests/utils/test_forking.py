@@ -93,7 +93,7 @@ def test_forking_while_the_lock_is_held_here():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_forks", [20])
+@pytest.mark.parametrize("n_forks", [10])
 def test_children_that_are_forked_during_fits_fit_too(n_forks):
     code = CODE.replace("{n_forks}", str(n_forks))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=570)
