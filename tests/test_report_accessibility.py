@@ -11,7 +11,7 @@ import lineage_clust as lc
 pytestmark = pytest.mark.slow
 AXE = os.environ.get("LINEAGE_CLUST_AXE", "node_modules/axe-core/axe.min.js")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS = [("light", 1280), ("dark", 390)]
+LOOKS = {"one lineage": ("light", 1280), "two lineages": ("dark", 390)}
 
 # Of each text that is seen: its contrast to what is behind it (WCAG 2.1, 1.4.3), if that is below the least one.
 FAINT = """() => {
@@ -54,22 +54,22 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module", params=["one lineage", "two lineages"])
+@pytest.fixture(scope="module", params=LOOKS)
 def file(request, make_adata, tmp_path_factory):
     adata = make_adata(n_cells=120, n_genes=24, kind="dense")
     lineage = "A" if request.param == "one lineage" else ["A", "B"]
     tc = lc.TrendClusterer(n_points=40, alpha=None, clusterer=lc.GraphClusterer(n_neighbors=4), random_state=0)
     path = tmp_path_factory.mktemp("report") / "report.html"
     tc.fit(adata, lineage=lineage).report(path, adata)
-    return path
+    return path, LOOKS[request.param]
 
 
-@pytest.fixture(params=LOOKS, ids=lambda look: "-".join(map(str, look)))
-def page(request, browser, file):
-    """The report with everything open that can be, on light and dark screens, wide and narrow."""
-    scheme, width = request.param
+@pytest.fixture
+def page(browser, file):
+    """The report with everything open that can be, on a light and wide or a dark and narrow screen."""
+    path, (scheme, width) = file
     opened = browser.new_page(viewport={"width": width, "height": 850}, color_scheme=scheme)
-    opened.goto(file.as_uri())
+    opened.goto(path.as_uri())
     opened.locator("#gene-table tbody th button").first.wait_for()
     yield opened
     opened.close()
