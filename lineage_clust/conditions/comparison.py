@@ -69,7 +69,7 @@ class ConditionComparison:
     trends, trend_se : ndarray of shape (n_conditions, n_genes, n_points)
         Trends and their standard errors.
     differences, difference_se : ndarray of shape (n_conditions - 1, n_genes, n_points)
-        Trends of the other conditions less that of the reference.
+        Trends of the other conditions minus that of the reference.
     table : DataFrame
         One row a gene. `cluster` of the differences, -1 = none. `pvalue_level`, `pvalue_shape`, `pvalue_both` test
         that the difference has mean zero, is constant, and is zero (a combination of the two); `qvalue_level` and so
@@ -78,7 +78,7 @@ class ConditionComparison:
         are. `level` is the mean
         difference. `largest_difference` is at pseudotime `largest_at`. `log_fold_change_end` is the difference at the
         end of the common range, which is a (natural) log fold change if expression is log-normalised.
-        `half_max_shift` is the time at which the trend has changed by half of its range, less that time in the
+        `half_max_shift` is the time at which the trend has changed by half of its range, minus that time in the
         reference: positive = later. `_lower` and `_upper` are intervals. `note` are remarks on poor genes. With more
         than two conditions the effects have the name of the condition as suffix, the tests are of any difference, and
         `differs_most` names the condition with the largest.

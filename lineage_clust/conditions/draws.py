@@ -23,7 +23,7 @@ class DifferenceDraws:
     farthest
         `(n_draws, n_comparisons, n_genes)`: the largest deviation from a difference along the grid, in standard errors.
     shifts
-        `(n_draws, n_comparisons, n_genes)`: time of the half-maximum, less that in the reference.
+        `(n_draws, n_comparisons, n_genes)`: time of the half-maximum, minus that in the reference.
     kept
         `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
     """

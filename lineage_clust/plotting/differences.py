@@ -171,7 +171,7 @@ def plot_difference_volcano(
     >>> adata.X[1::2, :3] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> plot_difference_volcano(found, "yes").get_xlabel()
-    'largest difference, yes less no'
+    'largest difference, yes minus no'
     """
     import matplotlib.pyplot as plt
 
