@@ -558,7 +558,7 @@ def test_methods_say_how_the_number_of_clusters_came_about(adata):
     assert "the number of clusters was set" in text
 
 
-def test_methods_name_donors_as_replicates(adata):
+def test_the_page_names_donors_as_replicates(adata, quick):
     cells = adata.copy()
     cells.obs["donor"] = np.arange(cells.n_obs) % 5
     fitted = lc.TrendClusterer(lineage="A", sample_key="donor", alpha=None, random_state=0).fit(cells)
@@ -566,3 +566,6 @@ def test_methods_name_donors_as_replicates(adata):
     assert "donors are the replicates of the test" in text
     assert "Wood 2013" not in text
     assert not any("Wood SN (2013)" in work for work in cited)
+    assert "treat donors as replicates" in render(fitted)
+    fitted = lc.TrendClusterer(lineage="A", alpha=None, random_state=0).fit(cells)
+    assert "treat cells as replicates" in render(fitted)

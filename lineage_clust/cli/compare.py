@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from ..conditions import ConditionComparison, compare_conditions
 from ..expression.memory_budget import parse_budget
-from ..io.cells import read_cells
 from ..io.results import default_key, distinct_key
 from ..io.spreadsheets import write_csv
 from ..utils.checking import check_share
 from ..utils.together import folder_for, write_together
 from .analysing import said
-from .messages import say
-from .options import UsageError, check_folder, common_options, number_or, read_genes
+from .options import (
+    UsageError,
+    add_expression_reading,
+    add_lineage_reading,
+    check_folder,
+    common_options,
+    opened_cells,
+    read_genes,
+)
 
 if TYPE_CHECKING:
     from ..utils.atomic import Writer
@@ -45,16 +51,12 @@ def add_to(commands) -> None:
     parser.set_defaults(command=compare)
     parser.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
     parser.add_argument("--condition", metavar="COLUMN", required=True, help="column of obs that names the conditions")
-    parser.add_argument(
-        "--sample",
-        "--sample-key",
-        metavar="COLUMN",
-        dest="sample_key",
-        help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
-    )
     parser.add_argument("--conditions", metavar="NAME", nargs="+", help="those to compare, the reference first (all)")
     parser.add_argument("--covariates", metavar="COLUMN", nargs="+", help="columns of obs, of donors or of cells")
-    _add_reading(parser.add_argument_group("what is read (defaults in brackets)"))
+    reading = parser.add_argument_group("what is read (defaults in brackets)")
+    reading.add_argument("--lineage", metavar="NAME", help="the lineage; the only one there is can be left out")
+    add_lineage_reading(reading)
+    add_expression_reading(reading)
     method = parser.add_argument_group("how it is done (defaults in brackets)")
     method.add_argument(
         "--alpha",
@@ -65,34 +67,6 @@ def add_to(commands) -> None:
     )
     method.add_argument("--seed", metavar="N", type=int, default=0, help="seed of samples and clusters (%(default)s)")
     common_options(parser)
-
-
-def _add_reading(group) -> None:
-    group.add_argument("--lineage", metavar="NAME", help="the lineage; the only one there is can be left out")
-    group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
-    group.add_argument(
-        "--symbols",
-        "--gene-symbols",
-        metavar="COLUMN",
-        dest="gene_symbols",
-        help="column of var by which genes go in all results (var_names)",
-    )
-    group.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (the usual names)")
-    group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
-    group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
-    group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
-    group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
-    group.add_argument(
-        "--time-range",
-        metavar=("START", "END"),
-        nargs=2,
-        type=number_or("auto", None),
-        help="part of pseudotime; 'auto' for a bound that is found from the cells",
-    )
-    group.add_argument("--backed", action="store_true", help="leave the expression in the file and read it in blocks")
-    group.add_argument(
-        "--memory-budget", metavar="SIZE", help="how much of it may be in memory at once; implies --backed (256MB)"
-    )
 
 
 def compare(arguments: argparse.Namespace) -> str:
@@ -106,20 +80,13 @@ def compare(arguments: argparse.Namespace) -> str:
         raise UsageError(str(error)) from error
     genes = read_genes(arguments.genes)
     check_folder(arguments.out)
-    backed = arguments.backed or arguments.memory_budget is not None
-    say(f"Reading {arguments.file}.")
-    adata = read_cells(arguments.file, backed)
-    try:
-        say(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.")
+    with opened_cells(arguments) as adata:
         found = compare_conditions(
             adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed, **given
         )
         files = comparison_files(found, arguments.out)
         with folder_for(arguments.out):
             write_together({path: writer and said(path, writer) for path, writer in files.items()})
-    finally:
-        if backed:
-            adata.file.close()
     written = ", ".join(path.name for path, writer in files.items() if writer is not None)
     return f"{found}\n  files in {arguments.out}: {written}"
 

@@ -1,10 +1,11 @@
-"""Options of the subcommands: what their values may be, and those that all have."""
+"""Options of the subcommands: those that several have, what their values may be, and the file that they name."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,13 @@ import numpy as np
 from sklearn.base import clone
 
 from ..expression.memory_budget import parse_budget
+from ..io.cells import read_cells
 from ..utils.constraints import check_constraints
+from .messages import say
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from ..clusterer import TrendClusterer
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
@@ -38,6 +43,63 @@ def common_options(parser: argparse.ArgumentParser) -> None:
     )
     said.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     said.add_argument("--debug", action="store_true", help="after an error, show Python's traceback as well")
+
+
+def add_lineage_reading(group) -> None:
+    """Add the options for what is read of the lineages."""
+    group.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (the usual names)")
+    group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
+    group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
+    group.add_argument(
+        "--time-range",
+        metavar=("START", "END"),
+        nargs=2,
+        type=number_or("auto", None),
+        help="part of pseudotime; 'auto' for a bound that is found from the cells",
+    )
+
+
+def add_expression_reading(group) -> None:
+    """Add the options for which genes, donors and expression values are read."""
+    group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
+    group.add_argument(
+        "--symbols",
+        "--gene-symbols",
+        metavar="COLUMN",
+        dest="gene_symbols",
+        help="column of var by which genes go in all results (var_names)",
+    )
+    group.add_argument(
+        "--sample",
+        "--sample-key",
+        metavar="COLUMN",
+        dest="sample_key",
+        help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
+    )
+    group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
+    group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
+    group.add_argument(
+        "--backed", action="store_true", help="leave the expression (X or raw) in the file and read it in blocks"
+    )
+    group.add_argument(
+        "--memory-budget",
+        metavar="SIZE",
+        help="how much of it may be in memory at once, such as 500MB or 2GB; implies --backed (256MB)",
+    )
+
+
+@contextmanager
+def opened_cells(arguments: argparse.Namespace) -> Iterator[AnnData]:
+    """Read the file that the options name, and close it afterwards if its expression stayed there."""
+    backed = arguments.backed or arguments.memory_budget is not None
+    say(f"Reading {arguments.file}.")
+    adata = read_cells(arguments.file, backed)
+    try:
+        say(f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes.")
+        yield adata
+    finally:
+        if backed:
+            adata.file.close()
 
 
 def check_settings(clusterer: TrendClusterer) -> None:

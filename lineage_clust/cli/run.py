@@ -8,10 +8,18 @@ from pathlib import Path
 from sklearn.base import clone
 
 from ..clusterer import TrendClusterer
-from ..io.cells import read_cells
 from .analysing import analyse
-from .messages import say
-from .options import UsageError, check_folder, check_settings, common_options, number_or, read_genes
+from .options import (
+    UsageError,
+    add_expression_reading,
+    add_lineage_reading,
+    check_folder,
+    check_settings,
+    common_options,
+    number_or,
+    opened_cells,
+    read_genes,
+)
 
 _EXAMPLES = """\
 examples:
@@ -37,7 +45,7 @@ def add_to(commands) -> None:
     parser.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
     parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
     _add_lineages(parser.add_argument_group("lineages"))
-    _add_reading(parser.add_argument_group("what is read (defaults in brackets)"))
+    add_expression_reading(parser.add_argument_group("what is read (defaults in brackets)"))
     _add_method(parser.add_argument_group("how it is done (defaults in brackets)"))
     common_options(parser)
 
@@ -56,44 +64,7 @@ def _add_lineages(group) -> None:
         action="store_true",
         help="cluster the genes by their trends along all these lineages together, with one set of files",
     )
-    group.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (the usual names)")
-    group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
-    group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
-    group.add_argument(
-        "--time-range",
-        metavar=("START", "END"),
-        nargs=2,
-        type=number_or("auto", None),
-        help="part of pseudotime; 'auto' for a bound that is found from the cells",
-    )
-
-
-def _add_reading(group) -> None:
-    group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
-    group.add_argument(
-        "--symbols",
-        "--gene-symbols",
-        metavar="COLUMN",
-        dest="gene_symbols",
-        help="column of var by which genes go in all results (var_names)",
-    )
-    group.add_argument(
-        "--sample",
-        "--sample-key",
-        metavar="COLUMN",
-        dest="sample_key",
-        help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
-    )
-    group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
-    group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
-    group.add_argument(
-        "--backed", action="store_true", help="leave the expression (X or raw) in the file and read it in blocks"
-    )
-    group.add_argument(
-        "--memory-budget",
-        metavar="SIZE",
-        help="how much of it may be in memory at once, such as 500MB or 2GB; implies --backed (256MB)",
-    )
+    add_lineage_reading(group)
 
 
 def _add_method(group) -> None:
@@ -132,16 +103,9 @@ def run(arguments: argparse.Namespace) -> str:
     """Analyse a file, and return the summary."""
     clusterers = _clusterers(arguments)
     check_folder(arguments.out)
-    backed = arguments.backed or arguments.memory_budget is not None
-    say(f"Reading {arguments.file}.")
-    adata = read_cells(arguments.file, backed)
-    try:
+    with opened_cells(arguments) as adata:
         head = f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes."
-        say(head)
         return f"{head}\n\n{analyse(clusterers, adata, arguments.out, arguments.report)}"
-    finally:
-        if backed:
-            adata.file.close()
 
 
 def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:

@@ -71,7 +71,7 @@ class ConditionComparison:
     differences, difference_se : ndarray of shape (n_conditions - 1, n_genes, n_points)
         Trends of the other conditions minus that of the reference.
     table : DataFrame
-        One row a gene. `cluster` of the differences, -1 = none. `pvalue_level`, `pvalue_shape`, `pvalue_both` test
+        One row per gene. `cluster` of the differences, -1 = none. `pvalue_level`, `pvalue_shape`, `pvalue_both` test
         that the difference has mean zero, is constant, and is zero (a combination of the two); `qvalue_level` and so
         on are adjusted (Benjamini-Hochberg) over the genes. `direction` is "higher" or "lower" than the reference
         where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear"; it is no test: q-values

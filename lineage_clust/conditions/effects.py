@@ -15,7 +15,7 @@ DIRECTIONS = ("unclear", "higher", "lower", "higher and lower")
 
 
 def table_of_tests(fit: ConditionFit, genes: list[str]) -> pd.DataFrame:
-    """Return p- and q-values of level, shape and both, one row a gene."""
+    """Return p- and q-values of level, shape and both, one row per gene."""
     columns: dict[str, np.ndarray] = {}
     for name in TESTS:
         pvalue = np.where(fit.curves.converged, fit.curves.pvalues[name], np.nan)
@@ -27,7 +27,7 @@ def effects(
     fit: ConditionFit, draws: DifferenceDraws, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, condition: int,
     level: float,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return how a condition differs from the reference, one row a gene.
+    """Return how a condition differs from the reference, one row per gene.
 
     Parameters
     ----------

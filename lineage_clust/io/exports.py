@@ -117,7 +117,7 @@ def to_frame(
     Parameters
     ----------
     wide : bool, default=False
-        One row a gene and one column a grid point, instead of one row for each gene and grid point.
+        One row per gene and one column per grid point, instead of one row for each gene and grid point.
     values : {"trend", "lower", "upper", "scaled"}, default="trend"
         What a wide table shows; a long one has a column of each.
     level : float, default=0.95

@@ -23,7 +23,7 @@ def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int,
     Parameters
     ----------
     table
-        One row a gene, with `cluster`, `deviance_explained` and, if known, `agreement`.
+        One row per gene, with `cluster`, `deviance_explained` and, if known, `agreement`.
     unassigned
         Whether the genes without a cluster come last, under -1.
 

@@ -32,7 +32,7 @@ def plot_difference_heatmap(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw the differences of the genes that differ, one row a gene, by cluster.
+    """Draw the differences of the genes that differ, one row per gene, by cluster.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def plot_embedding(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw cells on an embedding, coloured by their scores, one panel a cluster.
+    """Draw cells on an embedding, coloured by their scores, one panel per cluster.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One panel a cluster: the trends of its genes, their mean and a band, and where the cells are."""
+"""One panel per cluster: the trends of its genes, their mean and a band, and where the cells are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def plot_clusters(
     strips: Sequence[Strip] = (),
     ratio: float = 0.05,
 ) -> Figure:
-    """Draw one panel a cluster of trends.
+    """Draw one panel per cluster of trends.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def plot(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw one panel a cluster: every gene's scaled trend, the cluster's mean, the middle 80 % of genes, and the cells.
+    """Draw one panel per cluster: every gene's scaled trend, the cluster's mean, the middle 80 % of genes, and the cells.
 
     Parameters
     ----------

@@ -25,10 +25,12 @@ from .methods import methods
 from .pictures import embedded, pictures
 from .spots import SIZE
 
-_CAUTION = (
-    "P-values and intervals treat cells as replicates, not donors or animals: that a trend would look the same in "
-    "another donor, they do not tell. Nor do they know that pseudotime was estimated from the same expression."
+_CELLS = (
+    "P-values and intervals treat cells as replicates, not donors or animals. They do not show that a trend would "
+    "replicate in another donor, and"
 )
+_DONORS = "P-values and intervals treat donors as replicates. They"
+_CAUTION = "do not account for a pseudotime that was estimated from the same expression."
 _GENES_NAMED = 20  # of those that failed for one reason
 
 
@@ -106,7 +108,7 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
         summary=_definitions(facts.summary(fitted, adata)),
-        caution=escape(_CAUTION),
+        caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
         concerns=_concerns(warned),
         pictures="".join(_picture(picture, images) for picture, *images in shown) or _no_pictures(fitted),
         with_cells=" and the cells" if adata is not None else "",

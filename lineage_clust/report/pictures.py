@@ -67,16 +67,16 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
     yield Picture(
         "panels",
         "Clusters",
-        "One panel a cluster: thin lines are genes, the thick line is their mean, the band the middle 80 % of them; "
+        "One panel per cluster: thin lines are genes, the thick line is their mean, the band the middle 80 % of them; "
         "the circle marks half of the change. Grey at the foot: where the cells are. All panels have the same scale.",
-        f"One panel a cluster with the trends of its genes over pseudotime: {clusters}.",
+        f"One panel per cluster with the trends of its genes over pseudotime: {clusters}.",
         partial(views.plot, result),
         partial(views.plot, result, ncols=1, figsize=(_NARROW, 1.75 * result.n_clusters + 0.8)),
     )
     yield Picture(
         "heatmap",
         "Heatmap",
-        "One row a gene, by cluster and by when it is high; the colour is scaled expression, the column on the right "
+        "One row per gene, by cluster and by when it is high; the colour is scaled expression, the column on the right "
         "how often the gene stays with its cluster. Left of them the tree of the clusters, and the cut.",
         f"Heatmap of {int((result.labels >= 0).sum()):,} genes over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
