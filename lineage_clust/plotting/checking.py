@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..errors import did_you_mean
+from ..utils.constraints import integer
 
 
 def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
@@ -33,8 +34,7 @@ def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
 
 def check_count(name: str, value: Any, least: int = 0) -> None:
     """Raise a ValueError unless `value` is an integer of at least `least`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+    integer(least).check(name, value)
 
 
 def check_color_map(cmap: Any) -> None:

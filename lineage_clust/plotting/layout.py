@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 from ..utils.checking import check_number
+from .checking import check_count
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
 _LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.75, 1.3, 0.2, 2.1, 0.58, 0.78
@@ -52,8 +52,7 @@ class Layout:
     named_axis: bool = False
 
     def __post_init__(self):
-        if isinstance(self.ncols, bool) or not isinstance(self.ncols, Integral) or self.ncols < 1:
-            raise ValueError(f"ncols must be an integer of at least 1; got {self.ncols!r}.")
+        check_count("ncols", self.ncols, 1)
         check_number("ratio", self.ratio)
         if not 0 <= self.ratio <= _LARGEST_RATIO:
             raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {self.ratio!r}.")

@@ -19,6 +19,7 @@ from .panel_scale import limits, smoothed, thinness
 from .places import Places, note_places
 from .strips import Strip, draw_legends, draw_strip, strip_edges
 from .theme import ink
+from .timeline import Segment, segments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,19 +121,18 @@ def plot_clusters(
     captions = _captions(labels, n_clusters, names) if captions is None else captions
     colors = palette_colors(palette, n_clusters, [caption.name for caption in captions])
     check_figure(None, figsize, dpi)
-    x, marks = _positions(grid, grid_lineage)
-    layout = Layout(len(shown), ncols, len(strips), ratio, bool(strips), figsize, named_axis=marks is not None)
+    lineages = segments(grid, grid_lineage, touching=True)
+    x, parts = np.concatenate([part.x for part in lineages]), [part.columns for part in lineages]
+    layout = Layout(len(shown), ncols, len(strips), ratio, bool(strips), figsize, named_axis=len(lineages) > 1)
     figure = plt.figure(figsize=layout.size, dpi=dpi)
-    starts = [0] if marks is None else [mark[5] for mark in marks]
-    parts = [slice(first, last) for first, last in zip(starts, [*starts[1:], len(x)], strict=True)]
     cells = None if density is None else smoothed(density, parts)
     thin = None if cells is None else thinness(cells, parts)
     members = [np.flatnonzero(labels == cluster) for cluster in shown]
     groups = [_group(number, layout.ncols, sharey) for number in range(len(shown))]
-    panels: list = []
+    sharing: dict[int, Any] = {}
     for number, (cluster, rows) in enumerate(zip(shown, members, strict=True)):
-        ax = figure.add_axes(layout.panel(number), sharey=_shared_with(panels, number, layout.ncols, sharey))
-        panels.append(ax)
+        ax = figure.add_axes(layout.panel(number), sharey=sharing.get(groups[number]))
+        sharing.setdefault(groups[number], ax)
         together = [scaled[own] for own, group in zip(members, groups, strict=True) if group == groups[number]]
         if importance is not None:
             rows = rows[np.argsort(-np.nan_to_num(importance[rows]), kind="stable")]
@@ -143,21 +143,19 @@ def plot_clusters(
         if cells is not None:
             draw_cells(ax, x, cells, parts)
         ax.set_xlim(x[0], x[-1])
-        note_places(ax, Places([(cluster, None)], curves=[(float(x[part][0]), float(x[part][-1])) for part in parts]))
-        label_panel(
-            ax, caption, n_outside, [] if genes is None else [genes[row] for row in rows[:n_named]], layout.small
-        )
+        note_places(ax, Places([(cluster, None)], curves=[(float(part.x[0]), float(part.x[-1])) for part in lineages]))
+        named = [] if genes is None else [genes[row] for row in rows[:n_named]]
+        label_panel(ax, caption, n_outside, named, layout.small)
         stack = [ax]
         for index, strip in enumerate(strips):
             below = figure.add_axes(layout.strip(number, index), sharex=ax)
             draw_strip(below, strip, strip_edges(x), named=number % layout.ncols == 0)
             stack.append(below)
         lowest = number + layout.ncols >= len(shown)
-        _mark_lineages(ax, stack[-1], marks, lowest, layout.small)
+        _mark_lineages(ax, stack[-1], lineages, lowest, layout.small)
         for part in stack:
-            part.tick_params(
-                labelbottom=part is stack[-1] and lowest, bottom=part is stack[-1], labelsize=8 * layout.small
-            )
+            last = part is stack[-1]
+            part.tick_params(labelbottom=last and lowest, bottom=last, labelsize=8 * layout.small)
         if number % layout.ncols and sharey in (True, "all", "row"):
             ax.tick_params(labelleft=False)
         _fit_names(stack[-1])
@@ -213,18 +211,6 @@ def check_sharey(sharey: object) -> None:
         raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
 
 
-def _shared_with(panels: list, number: int, ncols: int, sharey: bool | str):
-    """Return the panel whose y axis the next one shares, or `None`."""
-    if not panels or sharey in (None, False, "none"):
-        return None
-    if sharey in (True, "all"):
-        return panels[0]
-    first_of_row = number - number % ncols
-    if sharey == "row":
-        return panels[first_of_row] if number > first_of_row else None
-    return panels[number % ncols] if number >= ncols else None
-
-
 def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[int]:
     """Return the clusters to draw, or raise a ValueError that lists those there are."""
     there = sorted(int(label) for label in np.unique(labels) if label >= 0)
@@ -242,39 +228,23 @@ def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[i
     return [known[str(cluster)] for cluster in chosen]
 
 
-def _positions(grid: np.ndarray, grid_lineage: np.ndarray | None):
-    """Return x positions, and of several lineages where each starts: they are laid side by side."""
-    grid = np.asarray(grid, dtype=float)
-    if grid_lineage is None or len(set(grid_lineage)) < 2:
-        return grid, None
-    starts = np.flatnonzero(np.append(True, grid_lineage[1:] != grid_lineage[:-1]))
-    x, shift, marks = np.empty(len(grid)), 0.0, []
-    for first, last in zip(starts, [*starts[1:], len(grid)], strict=True):
-        span = grid[last - 1] - grid[first]
-        x[first:last] = grid[first:last] - grid[first] + shift
-        marks.append(
-            (shift, shift + span, str(grid_lineage[first]), float(grid[first]), float(grid[last - 1]), int(first))
-        )
-        shift += span
-    return x, marks
-
-
-def _mark_lineages(ax, lowest_of_stack, marks, with_times: bool, small: float) -> None:
+def _mark_lineages(ax, lowest_of_stack, lineages: list[Segment], with_times: bool, small: float) -> None:
     """Part the lineages by lines, and write their names below the axis, where no trend comes, and below its times."""
-    if marks is None:
+    if len(lineages) == 1:
         return
-    for start, end, name, *_ in marks:
+    ends = [lineages[0].x[0], *(part.x[-1] for part in lineages)]
+    for part, (start, end) in zip(lineages, pairwise(ends), strict=True):
         if start > 0:
             ax.axvline(start, color=ink(0.4), lw=0.8, ls=":")
         below = lowest_of_stack.annotate(
-            plain(name), ((start + end) / 2, 0), (0, (-17 if with_times else -5) * small), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="center", va="top", fontsize=8 * small, color=ink(0.75), gid="lineage",
+            plain(part.name), ((start + end) / 2, 0), (0, (-17 if with_times else -5) * small),
+            xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="top", fontsize=8 * small,
+            color=ink(0.75), gid="lineage",
         )  # fmt: skip
         below.span = (start, end)
-    ends = [marks[0][0], *(mark[1] for mark in marks)]
     # one time ends where the next begins
-    between = [f"{one[4]:.2g} | {other[3]:.2g}" for one, other in pairwise(marks)]
-    ax.set_xticks(ends, [f"{marks[0][3]:.2g}", *between, f"{marks[-1][4]:.2g}"])
+    between = [f"{one.grid[-1]:.2g} | {other.grid[0]:.2g}" for one, other in pairwise(lineages)]
+    ax.set_xticks(ends, [f"{lineages[0].grid[0]:.2g}", *between, f"{lineages[-1].grid[-1]:.2g}"])
 
 
 def _fit_names(ax) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,12 @@ class Segment:
         Their pseudotimes.
     shift : float
         What is added to pseudotime to get the place on the axis.
+
+    Examples
+    --------
+    >>> parts = segments(np.array([0.0, 1.0, 0.5, 1.0]), np.array(["a", "a", "b", "b"]), touching=True)
+    >>> [part.x.tolist() for part in parts]
+    [[0.0, 1.0], [1.0, 1.5]]
     """
 
     name: str
@@ -31,14 +37,21 @@ class Segment:
     shift: float
 
     @property
+    def x(self) -> np.ndarray:
+        """Places of the grid points on the axis."""
+        return self.grid + self.shift
+
+    @property
     def ends(self) -> tuple[float, float]:
         """The first and the last place on the axis; half a step beyond the grid, for each point is a cell."""
         half = (self.grid[-1] - self.grid[0]) / max(len(self.grid) - 1, 1) / 2 or 0.5
         return float(self.grid[0] + self.shift - half), float(self.grid[-1] + self.shift + half)
 
 
-def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> list[Segment]:
+def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None, touching: bool = False) -> list[Segment]:
     """Return the part of each lineage, in the order in which they come.
+
+    Several have a gap between them; if they are `touching`, each starts where the one before it ends, the first at 0.
 
     Examples
     --------
@@ -49,14 +62,18 @@ def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> list[S
     names = np.full(len(grid), "", dtype=object) if grid_lineage is None else np.asarray(grid_lineage, dtype=object)
     starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
     bounds = list(zip(starts, [*starts[1:], len(grid)], strict=True))
+    if len(bounds) == 1:
+        return [Segment("", slice(0, len(grid)), grid, 0.0)]
     gap = _GAP * sum(grid[last - 1] - grid[first] for first, last in bounds)
     parts: list[Segment] = []
     for first, last in bounds:
         columns = slice(int(first), int(last))
-        part = Segment(str(names[first]) if len(bounds) > 1 else "", columns, grid[columns], 0.0)
-        if parts:
-            part = Segment(part.name, columns, part.grid, parts[-1].ends[1] + gap - part.ends[0])
-        parts.append(part)
+        part = Segment(str(names[first]), columns, grid[columns], 0.0)
+        if touching:
+            shift = (parts[-1].x[-1] if parts else 0.0) - part.grid[0]
+        else:
+            shift = parts[-1].ends[1] + gap - part.ends[0] if parts else 0.0
+        parts.append(replace(part, shift=shift))
     return parts
 
 
