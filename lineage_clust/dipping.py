@@ -16,12 +16,13 @@ from sklearn.utils import check_random_state
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
 from .lineage.lineage import check_anndata, resolve_genes
-from .plotting.checking import check_count, check_figure
+from .plotting.checking import axes_for, check_count
 from .plotting.theme import ink
 from .results.result import result_of
 from .thinning.halves import thin_counts
 from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated
 from .utils.checking import check_flag, check_seed, shortened
+from .utils.constraints import one_of
 from .utils.types import Seed
 
 if TYPE_CHECKING:
@@ -91,14 +92,10 @@ class DippingCheck:
         ValueError
             If there is no p-value.
         """
-        import matplotlib.pyplot as plt
-
-        check_figure(ax, figsize, dpi)
         table = self.quantiles()
         if table.empty:
             raise ValueError("There is no p-value to draw: no gene has one.")
-        if ax is None:
-            _, ax = plt.subplots(figsize=figsize or (4.2, 3.8), dpi=dpi, layout="constrained")
+        ax = axes_for(ax, (4.2, 3.8), figsize, dpi)
         logs = -np.log10(table.clip(lower=_LEAST_DRAWN))
         line = [0.0, float(logs["expected"].max())]
         ax.plot(line, line, color=ink(0.45), lw=1, zorder=0, label="valid p-values")
@@ -196,8 +193,7 @@ def dipping_check(
     """
     check_anndata(adata)
     check_flag("thin", thin)
-    if not isinstance(null, str) or null not in _NULLS:
-        raise ValueError(f"null must be 'simulation' or 'permutation'; got {null!r}.")
+    one_of(_NULLS).check("null", null)
     check_count("n_repetitions", n_repetitions, 1)
     check_count("n_cells", n_cells, 10)
     check_seed("random_state", random_state)

@@ -48,10 +48,8 @@ def plot_embedding(
         Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
     ncols : int, default=4
         Panels a row, at most.
-    figsize : (float, float), default=None
-        Inches; `None` = by the number of panels.
-    dpi : int, default=None
-        Dots per inch.
+    figsize, dpi
+        Inches and dots per inch of the figure; `None` = by the number of panels.
 
     Returns
     -------
@@ -108,10 +106,8 @@ def plot_lineage(
         states, if there are.
     max_cells : int, default=5000
         Of more cells, this many are drawn, chosen at random.
-    figsize : (float, float), default=None
-        Inches; `None` = by the number of lineages.
-    dpi : int, default=None
-        Dots per inch.
+    figsize, dpi
+        Inches and dots per inch of the figure; `None` = by the number of lineages.
 
     Returns
     -------

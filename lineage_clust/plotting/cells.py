@@ -65,10 +65,8 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None, cmap: Any = "v
         numbers = values.to_numpy(dtype=float)
         known = np.isfinite(numbers)
         low, high = (float(end) for end in np.quantile(numbers[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
-        chosen = colormaps[cmap] if isinstance(cmap, str) else cmap
-        rgb = np.array(chosen(Normalize(low, high if high > low else low + 1.0, clip=True)(np.nan_to_num(numbers))))[
-            :, :3
-        ]
+        chosen, scale = colormaps.get_cmap(cmap), Normalize(low, high if high > low else low + 1.0, clip=True)
+        rgb = np.array(chosen(scale(np.nan_to_num(numbers))))[:, :3]
         rgb[~known] = grey
         return CellColors(name, rgb, {}, (low, high), chosen)
     check_levels(values, "color")
@@ -76,6 +74,13 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None, cmap: Any = "v
     palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
     known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is that of code -1
     return CellColors(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
+
+
+def some_cells(n_cells: int, at_most: int) -> np.ndarray:
+    """Return the positions of the cells to draw: all of them, or so many chosen at random, the same each time."""
+    if n_cells <= at_most:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(0).choice(n_cells, at_most, replace=False))
 
 
 def with_zeros_apart(y: np.ndarray, seed: int = 0) -> tuple[np.ndarray, float]:

@@ -32,6 +32,17 @@ def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
         raise ValueError(f"dpi must be None or a positive number; got {dpi!r}.")
 
 
+def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Any:
+    """Return the axes to draw into: those given, or those of a new figure of `figsize` or else `size` inches.
+
+    They are checked as :func:`check_figure` does.
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(ax, figsize, dpi)
+    return plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")[1] if ax is None else ax
+
+
 def check_count(name: str, value: Any, least: int = 0) -> None:
     """Raise a ValueError unless `value` is an integer of at least `least`."""
     integer(least).check(name, value)

@@ -78,11 +78,9 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
 
     if isinstance(palette, (str, Colormap)):
         check_color_map(palette)
-        chosen = colormaps[palette] if isinstance(palette, str) else palette
-        whole = chosen.N < _CONTINUOUS
-        return [
-            to_hex(chosen(place % chosen.N if whole else place / max(n_clusters - 1, 1))) for place in range(n_clusters)
-        ]
+        chosen = colormaps.get_cmap(palette)
+        whole, last = chosen.N < _CONTINUOUS, max(n_clusters - 1, 1)
+        return [to_hex(chosen(place % chosen.N if whole else place / last)) for place in range(n_clusters)]
     if isinstance(palette, Mapping):
         places = {str(place): place for place in range(n_clusters)} | {name: p for p, name in enumerate(names or ())}
         given = {str(key): color for key, color in palette.items()}
@@ -94,7 +92,7 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
         pairs = list(enumerate(palette))
         if len(pairs) < n_clusters:
             raise ValueError(f"palette has {len(pairs)} colours for {n_clusters} clusters. Give one a cluster.")
-    for place, color in pairs[: max(n_clusters, len(pairs))]:
+    for place, color in pairs:
         if not is_color_like(color):
             raise ValueError(f"palette holds {color!r}, which is no colour of matplotlib.")
         if place < n_clusters:

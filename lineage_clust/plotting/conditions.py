@@ -59,7 +59,7 @@ def plot_condition_genes(
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
     >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
-    >>> adata.X = adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X
+    >>> adata.X = adata.X.toarray()
     >>> adata.X[1::2, :3] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> len(plot_condition_genes(found, found.genes[:2]).axes)
@@ -98,7 +98,7 @@ def plot_condition_genes(
 
 
 def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: bool) -> None:
-    time, inside = found.pseudotime, _inside(found)
+    time, inside = found.pseudotime, in_common_range(found)
     if samples and found.replicates == "donors":
         own = found.sample_trends(name)[:_MOST_SAMPLES]
         for condition, values in zip(found.samples["condition"], own, strict=False):
@@ -117,7 +117,7 @@ def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: boo
 
 
 def _draw_differences(ax, found, row: int, colors: list[str]) -> None:
-    time, inside = found.pseudotime, _inside(found)
+    time, inside = found.pseudotime, in_common_range(found)
     ax.axhline(0, color=ink(0.5), lw=0.8, zorder=0)
     for number, name in enumerate(found.conditions[1:]):
         color = colors[number + 1]
@@ -153,7 +153,13 @@ def say_replicates(figure, found) -> None:
     figure.supxlabel(plain(fill(found.replicates_note, width)), x=0.01, ha="left", fontsize=_FONT, color=ink(0.75))
 
 
-def _inside(found) -> np.ndarray:
+def minus_reference(found, condition: str) -> str:
+    """Return what a difference is of."""
+    return f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
+
+
+def in_common_range(found) -> np.ndarray:
+    """Return which grid points lie where all conditions have cells, `(n_points,)`."""
     first, last = found.common_range
     return (found.pseudotime >= first) & (found.pseudotime <= last)
 

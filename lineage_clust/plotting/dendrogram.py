@@ -116,18 +116,15 @@ def lay_out(
         if names is not None and names[upper].endswith(".2") and names[lower].endswith(".1"):
             upper, lower = lower, upper
         children[node] = (upper, lower)
-    place: dict[int, float] = {}
     ordered = _ends_below(max(mean), children)
-    place.update({end: float(position) for position, end in enumerate(ordered)})
+    place = {end: float(position) for position, end in enumerate(ordered)}
     for node in sorted(children):
         place[node] = (place[children[node][0]] + place[children[node][1]]) / 2
     height = {node: float(tree.linkage[node - first, 2]) for node in children}
-    return Dendrogram(
-        ordered, children, place, *_depths(height, tree, clusters, children),
-    )  # fmt: skip
+    return Dendrogram(ordered, children, place, *_depths(height, clusters, children))
 
 
-def _depths(height: dict[int, float], tree: ClusterTree, clusters: Sequence[int], children):
+def _depths(height: dict[int, float], clusters: Sequence[int], children):
     """Return the depth of divisions, the cluster of nodes, and the depth of the cut."""
     cluster: dict[int, int] = {}
     for number, node in enumerate(clusters):
@@ -201,17 +198,9 @@ def draw_branches(
     where = {} if transform is None else {"transform": transform}
 
     def paint(node: int, points) -> None:
-        number = shape.cluster.get(node, -1)
-        color = colors[number] if number >= 0 else ink(0.6)
-        ax.plot(
-            *zip(*points, strict=True),
-            color=color,
-            lw=width,
-            solid_capstyle="round",
-            clip_on=False,
-            gid="branch",
-            **where,
-        )
+        color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.6)
+        xs, ys = zip(*points, strict=True)
+        ax.plot(xs, ys, color=color, lw=width, solid_capstyle="round", clip_on=False, gid="branch", **where)
 
     for node, pair in shape.children.items():
         at = shape.depth[node]

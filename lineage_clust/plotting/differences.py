@@ -8,9 +8,9 @@ import numpy as np
 
 from lineage_clust.errors import NoTrendError
 
-from .checking import check_color_map, check_count, check_figure
+from .checking import axes_for, check_color_map, check_count, check_figure
 from .colors import UNASSIGNED, cluster_colors
-from .conditions import say_replicates
+from .conditions import in_common_range, minus_reference, say_replicates
 from .labels import plain, shortened
 from .placing import place
 from .theme import ink
@@ -65,7 +65,7 @@ def plot_difference_heatmap(
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
     >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
-    >>> adata.X = adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X
+    >>> adata.X = adata.X.toarray()
     >>> adata.X[1::2, :3] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> plot_difference_heatmap(found, "yes").axes[0].get_xlabel()
@@ -79,9 +79,7 @@ def plot_difference_heatmap(
     if len(shown) == 0:
         raise NoTrendError(f"No gene differs with a q-value below {found.alpha:g}: there is no heatmap.", {})
     other = found.conditions.index(condition) - 1
-    first, last = found.common_range
-    inside = (found.pseudotime >= first) & (found.pseudotime <= last)
-    values = found.differences[other][:, inside]
+    values = found.differences[other][:, in_common_range(found)]
     size = np.abs(values).max(axis=1, keepdims=True)
     values = np.divide(values, size, out=np.zeros_like(values), where=size > 0)
     time = np.abs(values).argmax(axis=1)
@@ -91,7 +89,7 @@ def plot_difference_heatmap(
     figure, ax = plt.subplots(figsize=figsize or (5.6, max(height, 2.6)), dpi=dpi, layout="constrained")
     image = ax.imshow(
         values[order], aspect="auto", cmap=cmap, vmin=-1, vmax=1, interpolation="nearest",
-        extent=(first, last, len(order) - 0.5, -0.5),
+        extent=(*found.common_range, len(order) - 0.5, -0.5),
     )  # fmt: skip
     _mark_clusters(ax, found.labels[order], found.n_clusters)
     if named:
@@ -102,10 +100,7 @@ def plot_difference_heatmap(
     else:
         ax.set_yticks([])
     ax.set_xlabel("pseudotime")
-    ax.set_title(
-        f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}: {len(order):,} genes", loc="left",
-        fontsize=11,
-    )  # fmt: skip
+    ax.set_title(f"{minus_reference(found, condition)}: {len(order):,} genes", loc="left", fontsize=11)
     bar = figure.colorbar(image, ax=ax, shrink=0.5, aspect=18, location="bottom", pad=0.01)
     bar.set_ticks([-1, 0, 1], labels=["lower", "0", "higher"])
     bar.set_label("difference / its largest value", fontsize=_FONT)
@@ -167,19 +162,14 @@ def plot_difference_volcano(
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
     >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
-    >>> adata.X = adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X
+    >>> adata.X = adata.X.toarray()
     >>> adata.X[1::2, :3] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> plot_difference_volcano(found, "yes").get_xlabel()
     'largest difference, yes minus no'
     """
-    import matplotlib.pyplot as plt
-
-    check_figure(ax, figsize, dpi)
     check_count("n_names", n_names)
-    own = ax is None
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize or (5.4, 4.4), dpi=dpi, layout="constrained")
+    own, ax = ax is None, axes_for(ax, (5.4, 4.4), figsize, dpi)
     suffix = "" if len(found.conditions) == 2 else f"_{condition}"
     x = found.table[f"largest_difference{suffix}"].to_numpy(dtype=float)
     q = found.table["qvalue_both"].to_numpy(dtype=float)
@@ -191,25 +181,21 @@ def plot_difference_volcano(
             continue
         label = f"cluster {cluster}" if cluster >= 0 else f"q ≥ {found.alpha:g}"
         color = colors[cluster] if cluster >= 0 else UNASSIGNED
-        ax.scatter(
-            x[part], y[part], s=16 if cluster >= 0 else 8, color=color, alpha=0.85 if cluster >= 0 else 0.4, lw=0,
-            label=label, zorder=2 + (cluster >= 0),
-        )  # fmt: skip
+        size, alpha, above = (16, 0.85, 3) if cluster >= 0 else (8, 0.4, 2)
+        ax.scatter(x[part], y[part], s=size, color=color, alpha=alpha, lw=0, label=label, zorder=above)
     ax.axhline(-np.log10(found.alpha), color=ink(0.5), lw=0.8, ls="--", zorder=1)
     ax.axvline(0, color=ink(0.3), lw=0.8, zorder=0)
     farthest = np.nanmax(np.abs(x), initial=0.0)
     ax.set_xlim(-1.15 * farthest or -1, 1.15 * farthest or 1)
     highest = max(np.nanmax(y, initial=0.0), 1.5)
     ax.set_ylim(-0.03 * highest, 1.12 * highest)
-    ax.set_xlabel(
-        f"largest difference, {plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
-    )
+    ax.set_xlabel(f"largest difference, {minus_reference(found, condition)}")
     ax.set_ylabel("$-\\log_{10}$ q (level and shape)")
     ax.spines[["top", "right"]].set_visible(False)
+    if own and found.n_clusters > 0:
+        style = {"frameon": False, "fontsize": _FONT, "handletextpad": 0.3, "borderaxespad": 0.2}
+        ax.figure.legend(loc="outside right upper", **style)
     if own:
-        ax.figure.legend(
-            loc="outside right upper", frameon=False, fontsize=_FONT, handletextpad=0.3, borderaxespad=0.2
-        ) if found.n_clusters > 0 else None
         say_replicates(ax.figure, found)
     order = [row for row in np.argsort(q, kind="stable")[:n_names] if q[row] < found.alpha]
     _name(ax, np.column_stack([x, y]), order, found.genes)

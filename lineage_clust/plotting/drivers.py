@@ -9,7 +9,8 @@ import pandas as pd
 
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 
-from .checking import check_figure
+from ..utils.constraints import positive_integer
+from .checking import axes_for
 from .labels import plain, shortened
 
 if TYPE_CHECKING:
@@ -67,9 +68,6 @@ def plot_drivers(
     >>> len(ax.get_yticks())
     6
     """
-    import matplotlib.pyplot as plt
-
-    check_figure(ax, figsize, dpi)
     lineage = _check(drivers, lineage, n_genes)
     table = pd.DataFrame({name: drivers[f"{lineage}_{name}"] for name in ("corr", "ci_low", "ci_high")}).astype(float)
     table = table[table["corr"].notna()].sort_values("corr", ascending=False, kind="stable")
@@ -78,16 +76,14 @@ def plot_drivers(
     top, bottom = table[table["corr"] > 0].head(n_genes), table[table["corr"] <= 0].tail(n_genes)
     shown = pd.concat([top, bottom])
     y = np.arange(len(shown), dtype=float) + np.where(np.arange(len(shown)) >= len(top), 0.6 if len(top) else 0.0, 0.0)
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize or (4.4, 0.9 + _ROW * (y[-1] + 1)), dpi=dpi, layout="constrained")
+    ax = axes_for(ax, (4.4, 0.9 + _ROW * (y[-1] + 1)), figsize, dpi)
     r, low, high = shown.to_numpy().T
     colors = np.where(np.arange(len(shown)) < len(top), _WITH, _AGAINST)
     certain = (low > 0) | (high < 0)
     ax.axvline(0, color="0.7", lw=0.8, zorder=0)
     ax.hlines(y, low, high, colors=list(colors), lw=1.6, zorder=1)
-    ax.scatter(
-        r, y, s=26, c=list(np.where(certain, colors, "white")), edgecolors=list(colors), linewidths=1.2, zorder=2
-    )
+    inside = list(np.where(certain, colors, "white"))
+    ax.scatter(r, y, s=26, c=inside, edgecolors=list(colors), linewidths=1.2, zorder=2)
     ax.set_yticks(y, [plain(shortened(gene, 26)) for gene in shown.index], fontsize=8, fontstyle="italic")
     ax.set_ylim(y[-1] + 0.7, -0.7)
     ax.tick_params(axis="y", length=0)
@@ -106,8 +102,7 @@ def _check(drivers, lineage: str | None, n_genes: int) -> str:
             f"drivers has no column such as 'Ery_corr' (it has {quoted(drivers.columns)}): pass the table that "
             "lineage_drivers returns."
         )
-    if not isinstance(n_genes, (int, np.integer)) or n_genes < 1:
-        raise ValueError(f"n_genes must be a positive integer; got {n_genes!r}.")
+    positive_integer().check("n_genes", n_genes)
     lineage = known[0] if lineage is None else lineage
     if lineage not in known:
         raise UnknownNameError(

@@ -98,9 +98,10 @@ def plot_embedding(
         ax.spines[["left", "bottom"]].set_color(ink(0.4))
         written.append(ax.set_title(plain(titles[number]), loc="left", fontsize=9, fontweight="bold"))
     drawn = figure.axes
-    first_of_last = drawn[(nrows - 1) * ncols]
-    first_of_last.set_xlabel(f"{plain(axes_label)} 1".strip() if axes_label else "", fontsize=8)
-    first_of_last.set_ylabel(f"{plain(axes_label)} 2".strip() if axes_label else "", fontsize=8)
+    if axes_label:
+        first_of_last = drawn[(nrows - 1) * ncols]
+        first_of_last.set_xlabel(f"{plain(axes_label)} 1", fontsize=8)
+        first_of_last.set_ylabel(f"{plain(axes_label)} 2", fontsize=8)
     _name_colors(figure, drawn, cmap)
     settle_layout(figure)
     for ax, title in zip(drawn, written, strict=False):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..trends.gene_trend import GeneTrend
-from .cells import CellColors, with_zeros_apart
-from .checking import check_figure
+from .cells import CellColors, some_cells, with_zeros_apart
+from .checking import axes_for
 from .labels import plain
 from .theme import ink, paper
 
@@ -43,10 +43,8 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
     >>> ax.get_title(loc="left")
     'Klf1'
     """
-    import matplotlib.pyplot as plt
     from matplotlib.colors import is_color_like
 
-    check_figure(ax)
     grid = getattr(trend, "x_test", None)
     if grid is None:
         raise TypeError(
@@ -54,8 +52,7 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
         )
     if not is_color_like(color):
         raise ValueError(f"color must be a colour of matplotlib such as '#332288' or 'red'; got {color!r}.")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
+    ax = axes_for(ax, (4.4, 3.2))
     draw_trend(ax, trend, color)
     ax.set_xlim(grid[0], grid[-1])
     ax.set_title(plain(trend.gene), loc="left", fontsize=11, fontweight="bold")
@@ -83,11 +80,8 @@ def draw_trend(
     if trend.x is not None and max_cells > 0:
         x, y, w = np.asarray(trend.x), np.asarray(trend.y), np.asarray(trend.w)
         alpha = 0.04 + 0.46 * w / max(float(w.max()), 1e-12)
-        if len(x) > max_cells:
-            kept = np.sort(np.random.default_rng(0).choice(len(x), max_cells, replace=False))
-            x, y, alpha = x[kept], y[kept], alpha[kept]
-        else:
-            kept = np.arange(len(x))
+        kept = some_cells(len(x), max_cells)
+        x, y, alpha = x[kept], y[kept], alpha[kept]
         if bounds is not None and np.min(trend.y) >= 0:
             bounds = np.maximum(bounds, 0.0)
         y, strip = with_zeros_apart(y)

@@ -20,7 +20,7 @@ from .colors import cluster_color, colors_by_lineage
 from .gene import MAX_CELLS, draw_trend
 from .labels import fit_text, plain, settle_layout, shortened
 from .theme import ink
-from .timeline import segments
+from .timeline import Segment, segments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,19 +155,15 @@ def plot_gene_trends(
 
 
 def _of_arrays(trends: Trends) -> dict:
-    half = None if trends.se is None else norm.ppf(0.975) * trends.se
-    found: dict = {}
-    for row, gene in enumerate(trends.genes):
-        found[gene] = {}
-        for part in segments(trends.grid, trends.grid_lineage):
-            values = trends.values[row, part.columns]
-            bounds = (
-                None
-                if half is None
-                else np.column_stack([values - half[row, part.columns], values + half[row, part.columns]])
-            )
-            found[gene][part.name] = SimpleNamespace(x=None, x_test=part.grid, y_test=values, conf_int=bounds)
-    return found
+    """Return gene -> lineage -> trend without cells."""
+    ends = None if trends.se is None else trends.values[..., None] + norm.ppf(0.975) * trends.se[..., None] * [-1, 1]
+
+    def trend(row: int, part: Segment) -> SimpleNamespace:
+        bounds = None if ends is None else ends[row, part.columns]
+        return SimpleNamespace(x=None, x_test=part.grid, y_test=trends.values[row, part.columns], conf_int=bounds)
+
+    parts = segments(trends.grid, trends.grid_lineage)
+    return {gene: {part.name: trend(row, part) for part in parts} for row, gene in enumerate(trends.genes)}
 
 
 def _check_genes(curves: Mapping, genes) -> list[str]:
@@ -268,17 +264,16 @@ def _name_colors(figure, axes: list, cell_colors: CellColors) -> None:
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D
 
+    name = plain(shortened(cell_colors.name, 30))
     if cell_colors.limits is not None:
-        bar = ScalarMappable(Normalize(*cell_colors.limits), cell_colors.cmap)
-        figure.colorbar(
-            bar, ax=axes, label=plain(shortened(cell_colors.name, 30)), shrink=0.6, aspect=30, extend="both"
-        )
+        scale = ScalarMappable(Normalize(*cell_colors.limits), cell_colors.cmap)
+        figure.colorbar(scale, ax=axes, label=name, shrink=0.6, aspect=30, extend="both")
         return
     dots = [
         Line2D([], [], ls="", marker="o", ms=5, color=color, label=plain(shortened(level)))
         for level, color in cell_colors.categories.items()
     ]
     figure.legend(
-        handles=dots, loc="outside right center", frameon=False, fontsize=8, title=plain(shortened(cell_colors.name, 30)),
-        title_fontsize=8, handletextpad=0.1,
+        handles=dots, loc="outside right center", frameon=False, fontsize=8, title=name, title_fontsize=8,
+        handletextpad=0.1,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from scipy.spatial import ConvexHull
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
 from ..utils.checking import check_seed
-from .checking import check_count, check_figure
+from .checking import axes_for, check_count
 from .colors import UNASSIGNED, palette_colors
 from .graph_layout import DOT, graph_layout
 from .labels import extents, plain, shortened
@@ -109,11 +109,9 @@ def plot_graph(
     >>> sorted(text.get_text() for text in ax.texts)
     ['0', '1', 'a', 'b', 'c']
     """
-    import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba
 
-    check_figure(ax, figsize, dpi)
     check_seed("seed", seed)
     labels = np.asarray(labels)
     _check(graph, labels, genes, label_hubs)
@@ -122,32 +120,20 @@ def plot_graph(
     colors = np.array([*palette_colors(palette, n_clusters, names), UNASSIGNED], dtype=object)
     places = graph_layout(graph, labels, seed)
     strength = _strength(graph, labels)
-    if ax is None:
-        wide, high = np.ptp(places, axis=0)
-        side = _SIDE if len(np.unique(labels[labels >= 0])) <= _MANY else _SIDE_OF_MANY
-        size = (side, side * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0)))
-        _, ax = plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")
+    outlines = {int(cluster): halo(places[labels == cluster]) for cluster in np.unique(labels[labels >= 0])}
+    wide, high = np.ptp(places, axis=0)
+    side = _SIDE if len(outlines) <= _MANY else _SIDE_OF_MANY
+    ax = axes_for(ax, (side, side * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0))), figsize, dpi)
     edges, weights = _strongest(graph)
     within = labels[edges[:, 0]] == labels[edges[:, 1]]
     widths = 0.2 + 0.6 * weights / max(weights.max(initial=0), 1e-12)
-    tones = np.array([to_rgba(ink(0.5), float(np.clip(600 / max(len(edges), 1), 0.06, 0.4)))] * len(edges)).reshape(
-        -1, 4
-    )
+    tones = np.tile(to_rgba(ink(0.5), float(np.clip(600 / max(len(edges), 1), 0.06, 0.4))), (len(edges), 1))
     tones[~within, 3] *= _FADED
     ax.add_collection(LineCollection(places[edges], colors=tones, linewidths=widths, zorder=1, rasterized=True))
-    for cluster in np.unique(labels[labels >= 0]):
-        outline = halo(places[labels == cluster])
-        ax.fill(
-            *outline.T,
-            fc=to_rgba(colors[cluster], 0.1),
-            ec=to_rgba(colors[cluster], 0.45),
-            lw=0.8,
-            zorder=0.5,
-            gid="halo",
-        )
-    dots = ax.scatter(
-        places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2
-    )
+    for cluster, outline in outlines.items():
+        within, edge = to_rgba(colors[cluster], 0.1), to_rgba(colors[cluster], 0.45)
+        ax.fill(*outline.T, fc=within, ec=edge, lw=0.8, zorder=0.5, gid="halo")
+    dots = ax.scatter(*places.T, c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.set_axis_off()
@@ -156,9 +142,9 @@ def plot_graph(
     largest = float(np.clip(DOT * unit, 2, 9))  # points
     dots.set_sizes(largest**2 * (0.5 + 0.5 * strength / max(strength.max(initial=0.0), 1e-12)))
     radius = largest / 2
-    _draw_names(ax, places, labels, colors, names, genes, label_hubs, strength, importance, radius)
-    areas = [(int(cluster), halo(places[labels == cluster])) for cluster in np.unique(labels[labels >= 0])]
-    note_places(ax, Places(areas, [] if genes is None else list(genes), places if genes is not None else places[:0]))
+    _draw_names(ax, places, labels, outlines, colors, names, genes, label_hubs, strength, importance, radius)
+    named = ([], places[:0]) if genes is None else (list(genes), places)
+    note_places(ax, Places(list(outlines.items()), *named))
     return ax
 
 
@@ -236,7 +222,7 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | Non
 
 
 def _draw_names(
-    ax, places, labels, colors, cluster_names, genes, label_hubs, strength, importance, radius: float
+    ax, places, labels, outlines, colors, cluster_names, genes, label_hubs, strength, importance, radius: float
 ) -> None:
     """Write the name of each cluster at its outer edge, and the names of hubs where there is room for them.
 
@@ -249,18 +235,17 @@ def _draw_names(
     points, scale = ax.transData.transform(places), ax.figure.dpi / 72
     box = ax.get_window_extent()
     bounds, back = (box.x0, box.y0, box.x1, box.y1), ax.transData.inverted()
-    clusters = [int(cluster) for cluster in np.unique(labels[labels >= 0])]
-    written = [cluster_names[cluster] for cluster in clusters]
+    written, many = [cluster_names[cluster] for cluster in outlines], len(outlines) > _MANY
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
-    edges = [_outer(ax.transData.transform(halo(places[labels == cluster])), centre) for cluster in clusters]
-    style = _NUMBER if len(clusters) <= _MANY else _NUMBER | {"fontsize": 7}
-    style = style | {"fontsize": style["fontsize"] * float(np.clip(box.width / scale / 72 / 4.5, 0.7, 1.0))}
+    edges = [_outer(ax.transData.transform(outline), centre) for outline in outlines.values()]
+    share = box.width / scale / 72 / 4.5  # of the width at which letters have their full size
+    style = _NUMBER | {"fontsize": (7 if many else _NUMBER["fontsize"]) * float(np.clip(share, 0.7, 1.0))}
     sizes = (extents(ax, written, **style).reshape(-1, 2) + 0.11) * ax.figure.dpi
     found = place(
         np.array(edges).reshape(-1, 2), sizes, points, bounds, distances=np.arange(0.0, 40.0, 4.0) * scale, centred=True,
         all_of_them=True,
     )  # fmt: skip
-    for cluster, name, middle in zip(clusters, written, found, strict=True):
+    for cluster, name, middle in zip(outlines, written, found, strict=True):
         badge = {"boxstyle": "round,pad=0.25,rounding_size=0.6", "fc": colors[cluster], "ec": paper()}
         ax.text(*back.transform(middle), plain(name), ha="center", va="center_baseline", bbox=badge, zorder=5,
                 color="white" if is_dark(colors[cluster]) else "black", gid="cluster", in_layout=False, **style)  # fmt: skip
@@ -272,12 +257,11 @@ def _draw_names(
         wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
         named, every = [row for row, gene in enumerate(genes) if str(gene) in wanted], True
     texts = [shortened(genes[row], 18) for row in named]
-    small = float(np.clip(box.width / scale / 72 / 4.5, 0.72, 1.0))
-    in_letters = _NAME | {"fontsize": _NAME["fontsize"] * small}
+    in_letters = _NAME | {"fontsize": _NAME["fontsize"] * float(np.clip(share, 0.72, 1.0))}
     sizes_of_names = extents(ax, texts, **in_letters) * ax.figure.dpi
     taken = np.hstack([found - sizes / 2, found + sizes / 2])
     # among many clusters, a name far from its gene would stand beside another cluster
-    away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: None if len(clusters) <= _MANY else 3]) * scale
+    away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: 3 if many else None]) * scale
     spots = place(points[named], sizes_of_names, points, bounds, distances=away, taken=taken, all_of_them=every)
     for row, text, spot, size in zip(named, texts, spots, sizes_of_names, strict=True):
         if not np.isfinite(spot).all():

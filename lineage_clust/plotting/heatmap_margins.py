@@ -57,15 +57,8 @@ def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
     for start in starts[1:]:
         for part in (ax, bar):
             part.axhline(start, color=paper(), lw=1.0)
-    ax.text(
-        -_SPACE - _BAR + 0.02,
-        -0.05,
-        "cluster",
-        transform=inches_beside(ax, "bottom left"),
-        fontsize=8 * scale_of(ax),
-        ha="right",
-        va="top",
-    )
+    below = inches_beside(ax, "bottom left")
+    ax.text(-_SPACE - _BAR + 0.02, -0.05, "cluster", transform=below, fontsize=8 * scale_of(ax), ha="right", va="top")
 
 
 def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
@@ -90,18 +83,17 @@ def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
 
 def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
     """Draw, above the rows, a bar of each covariate, and the names of the lineages."""
-    bars = list(strips)
-    for number, strip in enumerate(bars):
+    for number, strip in enumerate(strips):
         bottom = _SPACE + number * (_BAR + _SPACE)
         bar = ax.inset_axes([0, bottom, 1, _BAR], transform=inches_beside(ax, "top"), sharex=ax, label=strip.name)
         for part in parts:
-            edges = strip_edges(part.grid + part.shift)
+            edges = strip_edges(part.x)
             edges[[0, -1]] = part.ends
             draw_strip(bar, Strip(strip.name, strip.colors[part.columns]), edges, named=part is parts[0])
         bar.tick_params(bottom=False, labelbottom=False)
     start, end = parts[0].ends[0], parts[-1].ends[1]
     for part in parts:
-        ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(bars) * (_BAR + _SPACE),
+        ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(strips) * (_BAR + _SPACE),
                 plain(shortened(part.name)), fontsize=9 * scale_of(ax), fontweight="bold", ha="center", va="bottom",
                 transform=inches_beside(ax, "top"))  # fmt: skip
     ax.set_xlabel("pseudotime", fontsize=9 * scale_of(ax))
@@ -130,22 +122,22 @@ def draw_ticks(ax, parts) -> None:
 
 def draw_scale(ax, image, label: str) -> None:
     """Draw the bar of the colours below the rows, on the left, its label beside it."""
-    bar = ax.inset_axes([0, -0.66, 1.2, 0.1], transform=inches_beside(ax, "bottom left"), label="scale")
     low, high = image.get_clim()
     data = [part.get_array() for part in ax.images]
     beyond = (min(part.min() for part in data) < low, max(part.max() for part in data) > high)
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
-    ax.figure.figure.colorbar(image, cax=bar, orientation="horizontal", extend=extend)
-    bar.locator_params(nbins=4)
-    bar.tick_params(labelsize=7 * scale_of(ax), length=3 * scale_of(ax), pad=2 * scale_of(ax))
-    bar.text(
-        1.25 if extend in ("both", "max") else 1.08,
-        0.5,
-        label,
-        transform=bar.transAxes,
-        fontsize=8 * scale_of(ax),
-        va="center",
-    )
+    away = 1.25 if extend in ("both", "max") else 1.08
+    _draw_color_bar(ax, -0.66, image, label, "scale", away, extend=extend).locator_params(nbins=4)
+
+
+def _draw_color_bar(ax, bottom: float, scale, label: str, name: str, away: float = 1.08, **style):
+    """Draw a bar of colours below the rows, on the left, and its label `away` from its start, in widths of the bar."""
+    small = scale_of(ax)
+    bar = ax.inset_axes([0, bottom, 1.2, 0.1], transform=inches_beside(ax, "bottom left"), label=name)
+    ax.figure.figure.colorbar(scale, cax=bar, orientation="horizontal", **style)
+    bar.tick_params(labelsize=7 * small, length=3 * small, pad=2 * small)
+    bar.text(away, 0.5, label, transform=bar.transAxes, fontsize=8 * small, va="center")
+    return bar
 
 
 def strip_width(confidence: np.ndarray | None) -> float:
@@ -164,12 +156,8 @@ def draw_confidence(ax, confidence: np.ndarray) -> None:
     column.imshow(np.ma.masked_invalid(confidence)[:, None], aspect="auto", cmap=cmap, vmin=0, vmax=1,
                   extent=(0, 1, len(confidence), 0), interpolation="antialiased" if crowded else "nearest")  # fmt: skip
     column.axis("off")
-    bar = ax.inset_axes([0, -1.05, 1.2, 0.1], transform=inches_beside(ax, "bottom left"), label="confidence scale")
-    ax.figure.figure.colorbar(
-        ScalarMappable(Normalize(0, 1), cmap), cax=bar, orientation="horizontal", ticks=[0, 0.5, 1]
-    )
-    bar.tick_params(labelsize=7 * scale_of(ax), length=3 * scale_of(ax), pad=2 * scale_of(ax))
-    bar.text(1.08, 0.5, "confidence (column)", transform=bar.transAxes, fontsize=8 * scale_of(ax), va="center")
+    scale = ScalarMappable(Normalize(0, 1), cmap)
+    _draw_color_bar(ax, -1.05, scale, "confidence (column)", "confidence scale", ticks=[0, 0.5, 1])
 
 
 def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None, beside: float = 0.0) -> list:
@@ -200,14 +188,8 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
     drawn, points = [], size * scale_of(ax)
     for row, y in zip(rows, places, strict=True):
         if not every:
-            drawn.append(
-                _line(
-                    ax,
-                    "right",
-                    (beside + 0.02, beside + 0.05, beside + _LINE),
-                    1 - np.array([centres[row], centres[row], y]) / height,
-                )
-            )
+            heights = 1 - np.array([centres[row], centres[row], y]) / height
+            drawn.append(_line(ax, "right", beside + np.array([0.02, 0.05, _LINE]), heights))
         drawn.append(
             ax.text(beside + (0.05 if every else _TEXT), 1 - y / height, plain(shortened(names[row], _LONGEST)),
                     fontsize=points, transform=inches_beside(ax, "right"), va="center", fontstyle="italic", gid="gene")
@@ -259,13 +241,5 @@ def _size(ax) -> np.ndarray:
 def _line(ax, side: str, x, y):
     from matplotlib.lines import Line2D
 
-    line = Line2D(
-        x,
-        y,
-        color=ink(0.5),
-        lw=0.5 * scale_of(ax),
-        transform=inches_beside(ax, side),
-        clip_on=False,
-        solid_joinstyle="round",
-    )
-    return ax.add_artist(line)
+    style = {"color": ink(0.5), "lw": 0.5 * scale_of(ax), "clip_on": False, "solid_joinstyle": "round"}
+    return ax.add_artist(Line2D(x, y, transform=inches_beside(ax, side), **style))

@@ -31,9 +31,8 @@ def draw_tree(ax, shape: Dendrogram, labels: np.ndarray, colors: Sequence[str], 
         Artists that are there already.
     """
     dpi = ax.figure.figure.dpi * scale_of(ax)
-    edge = (
-        min([0.0, *((artist.get_window_extent().x0 - ax.get_window_extent().x0) / dpi for artist in beside)]) - _SPACE
-    )
+    rows = ax.get_window_extent().x0
+    edge = min([0.0, *((artist.get_window_extent().x0 - rows) / dpi for artist in beside)]) - _SPACE
     wide = min(_WIDE + 0.03 * len(shape.ends), _MOST_INCHES)
     middles = [float(np.mean(np.flatnonzero(labels == shape.cluster[end]))) + 0.5 for end in shape.ends]
 
@@ -47,16 +46,8 @@ def draw_tree(ax, shape: Dendrogram, labels: np.ndarray, colors: Sequence[str], 
     at = inches_beside(ax, "left")
     draw_branches(ax, shape, x, y, colors, transform=at, width=1.1 * scale_of(ax), stub=_STUB)
     for end in shape.ends:
-        ax.plot(
-            x(0),
-            y(shape.place[end]),
-            "o",
-            ms=4 * scale_of(ax),
-            color=colors[shape.cluster[end]],
-            transform=at,
-            clip_on=False,
-            zorder=4,
-        )
+        color = colors[shape.cluster[end]]
+        ax.plot(x(0), y(shape.place[end]), "o", ms=4 * scale_of(ax), color=color, transform=at, clip_on=False, zorder=4)
     if shape.cut is not None and shape.children:
         ax.plot([x(shape.cut)] * 2, [0, 1], "--", lw=0.8, color=ink(0.75), transform=at, clip_on=False, gid="cut")
     return [artist for artist in ax.get_children() if artist not in before]

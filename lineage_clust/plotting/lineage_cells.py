@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import binned_statistic
 
+from .cells import some_cells
 from .checking import check_count, check_figure
 from .colors import colors_by_lineage
 from .labels import fit_text, plain, settle_layout
@@ -91,10 +93,9 @@ def plot_lineage(
     check_count("max_cells", max_cells)
     if len(lineages) == 0:
         raise ValueError("There is no lineage to draw: lineages is empty.")
-    size = figsize or (4.6, 1.9 * len(lineages) + 0.4)
-    figure, axes = plt.subplots(
-        len(lineages), 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained"
-    )
+    n_lineages = len(lineages)
+    size = figsize or (4.6, 1.9 * n_lineages + 0.4)
+    figure, axes = plt.subplots(n_lineages, 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained")
     colors, titles = colors_by_lineage([lineage.name for lineage in lineages], palette), []
     for ax, lineage, color in zip(axes[:, 0], lineages, colors, strict=True):
         titles.append(_draw(ax, lineage, color, max_cells))
@@ -112,17 +113,12 @@ def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
     time, weights = lineage.pseudotime[known], lineage.weights[known]
     inside = (time >= lineage.start) & (time <= lineage.end)
     fitted = inside & (weights > 0)
-    chosen = np.arange(len(time))
-    if len(time) > max_cells:
-        chosen = np.sort(np.random.default_rng(0).choice(len(time), max_cells, replace=False))
+    chosen = some_cells(len(time), max_cells)
     tones = np.where(fitted[chosen, None], to_rgb(color), ink(0.45))
     ax.scatter(time[chosen], weights[chosen], c=tones, s=4, alpha=0.4, lw=0, rasterized=True, zorder=2)
-    edges = np.linspace(time.min(), time.max(), _N_BINS + 1)
-    bins = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, _N_BINS - 1)
-    sums, counts = np.bincount(bins, weights, _N_BINS), np.bincount(bins, minlength=_N_BINS)
-    there = counts > 0
-    middles = (edges[1:] + edges[:-1]) / 2
-    ax.plot(middles[there], sums[there] / counts[there], color=ink(0.9), lw=1.2, zorder=3, label="mean weight")
+    means, edges, _ = binned_statistic(time, weights, "mean", _N_BINS)
+    there, middles = np.isfinite(means), (edges[1:] + edges[:-1]) / 2
+    ax.plot(middles[there], means[there], color=ink(0.9), lw=1.2, zorder=3, label="mean weight")
     low, high = float(time.min()), float(time.max())
     for first, last in ((low, lineage.start), (lineage.end, high)):
         if last > first:
@@ -136,7 +132,6 @@ def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
     said = f"{int(fitted.sum()):,} cells in {lineage.start:.3g} to {lineage.end:.3g}"
     if left_out:
         said += f"; {left_out:,} of high weight outside"
-    left = ax.set_title(
-        "all cells" if lineage.name is None else plain(lineage.name), loc="left", fontsize=10, fontweight="bold"
-    )
+    name = "all cells" if lineage.name is None else plain(lineage.name)
+    left = ax.set_title(name, loc="left", fontsize=10, fontweight="bold")
     return left, ax.set_title(said, loc="right", fontsize=8, color=ink(0.7))

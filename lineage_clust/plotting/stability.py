@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .checking import check_figure
+from .checking import axes_for
 from .labels import inches_beside, settle_layout
 from .theme import ink
 
@@ -64,14 +64,11 @@ def plot_stability(
     >>> plot_stability(curve).get_xlabel()
     'number of clusters'
     """
-    import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    check_figure(ax, figsize, dpi)
     if not hasattr(curve, "connectivity"):
         raise TypeError(f"curve must be the stability_ of a GraphClusterer; got {type(curve).__name__}.")
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize or (5.2, 3.6), dpi=dpi, layout="constrained")
+    ax = axes_for(ax, (5.2, 3.6), figsize, dpi)
     several = curve.n_clusters >= 2
     numbers = curve.n_clusters[several]
     for name, label, color, style, above in _MEASURES:
@@ -79,9 +76,8 @@ def plot_stability(
         shown = np.clip(values, -0.05, _HIGHEST)
         kept = values >= bound if above else values <= bound
         ax.plot(numbers, shown, style, color=color, ms=0, lw=1.6, zorder=3)
-        ax.plot(
-            numbers[kept], shown[kept], style[0], color=color, ms=5, label=f"{label}, {'≥' if above else '≤'} {bound:g}"
-        )
+        said = f"{label}, {'≥' if above else '≤'} {bound:g}"
+        ax.plot(numbers[kept], shown[kept], style[0], color=color, ms=5, label=said)
         ax.plot(numbers[~kept], shown[~kept], style[0], color=color, ms=5, mfc=ax.get_facecolor(), zorder=4)
         ax.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)
     ax.axvspan(curve.chosen - 0.4, curve.chosen + 0.4, color=ink(0.8), alpha=0.15, lw=0, zorder=0)

@@ -156,7 +156,7 @@ def make_strip(
         own = (float(np.nanmin(means)), float(np.nanmax(means))) if np.isfinite(means).any() else (0.0, 1.0)
         low, high = own if limits is None else limits
         check_color_map(cmap)
-        cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
+        cmap = colormaps.get_cmap(cmap)
         rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
         rgba[~np.isfinite(means)] = _MISSING
         return Strip(name, rgba, {}, (low, high), cmap)

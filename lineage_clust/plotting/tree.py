@@ -144,11 +144,9 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
     halo = [withStroke(linewidth=2.0, foreground=paper())]
     for node in shape.children:
         support = float(table["support"].iloc[node])
-        ax.plot(
-            x(shape.depth[node]), y(shape.place[node]), ".", ms=2.5 * small, color=ink(0.6), zorder=3, clip_on=False
-        )
+        at, place = x(shape.depth[node]), y(shape.place[node])
+        ax.plot(at, place, ".", ms=2.5 * small, color=ink(0.6), zorder=3, clip_on=False)
         if np.isfinite(support):
-            at, place = x(shape.depth[node]), y(shape.place[node])
             beyond = [x(shape.depth.get(child, 0.0)) for child in shape.children[node]]
             beyond += [x(shape.cut)] if shape.cut is not None and x(shape.cut) > at else []
             tight = min(beyond) - at < 3.4 * size / 72 and at - above.get(node, left) > min(beyond) - at
@@ -163,42 +161,22 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
     _draw_cut(ax, shape, x, y, row, size, len(colors))
     _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, (right, width))
     ends = [(shape.cluster[node], y(shape.place[node])) for node in shape.ends if node in shape.cluster]
-    note_places(
-        ax,
-        Places(
-            [
-                (
-                    number,
-                    np.array(
-                        [[right, at - row / 2], [width, at - row / 2], [width, at + row / 2], [right, at + row / 2]]
-                    ),
-                )
-                for number, at in ends
-            ]
-        ),
-    )
+    corners = np.array([[right, -row / 2], [width, -row / 2], [width, row / 2], [right, row / 2]])
+    note_places(ax, Places([(number, corners + [0, at]) for number, at in ends]))
     supported = np.isfinite(table["support"].to_numpy(dtype=float)).any()
     ax.text(left, height - 0.05 * small, "← more distinct" + " · numbers: support" * bool(supported), fontsize=0.85 * size,
             color=ink(0.65), va="bottom")  # fmt: skip
 
 
 def _draw_cut(ax, shape: Dendrogram, x, y, row: float, size: float, n_clusters: int) -> None:
-    said = f"cut: {n_clusters} cluster{'s' if n_clusters != 1 else ''}"
+    said, top = f"cut: {n_clusters} cluster{'s' if n_clusters != 1 else ''}", y(-0.5)
+    style = {"fontsize": 0.9 * size, "color": ink(0.75), "va": "bottom", "gid": "cut"}
     if shape.cut is None:
-        ax.text(x(1.0), y(-0.5) - 0.04, said, fontsize=0.9 * size, color=ink(0.75), va="bottom", gid="cut")
+        ax.text(x(1.0), top - 0.04, said, **style)
         return
     at = x(shape.cut)
-    ax.plot([at, at], [y(-0.5), y(len(shape.ends) - 0.5)], "--", color=ink(0.75), lw=0.9, zorder=1, gid="cut")
-    ax.text(
-        max(at, x(1.0) + 0.3),
-        y(-0.5) - 0.04,
-        said,
-        fontsize=0.9 * size,
-        color=ink(0.75),
-        va="bottom",
-        ha="center",
-        gid="cut",
-    )
+    ax.plot([at, at], [top, y(len(shape.ends) - 0.5)], "--", color=ink(0.75), lw=0.9, zorder=1, gid="cut")
+    ax.text(max(at, x(1.0) + 0.3), top - 0.04, said, ha="center", **style)
 
 
 def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span) -> None:
@@ -212,28 +190,19 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
         place = y(shape.place[node])
         color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.5)
         for part in parts:
-            along = spark[0] + (part.grid + part.shift - start) / (end - start) * (spark[1] - spark[0])
+            along = spark[0] + (part.x - start) / (end - start) * (spark[1] - spark[0])
             level = place + 0.4 * row - 0.8 * row * (means[node, part.columns] - low) / ((high - low) or 1.0)
             ax.plot(along, level, color=color, lw=1.4, zorder=3, gid="sparkline", solid_capstyle="round")
             ax.plot(along[[0, -1]], [place + 0.42 * row] * 2, color=ink(0.25), lw=0.5, zorder=2)
         caption = said[node]
         genes = f"{caption.size:,} gene{'s' if caption.size != 1 else ''}"
-        upper = ax.text(
-            text_at,
-            place - 0.02 * row,
-            plain(caption.heading),
-            fontsize=size,
-            va="bottom",
-            fontweight="bold",
-            gid="leaf",
-        )
+        above = {"y": place - 0.02 * row, "fontsize": size, "va": "bottom"}
+        upper = ax.text(text_at, s=plain(caption.heading), fontweight="bold", gid="leaf", **above)
         fit_text(upper, (width - text_at) * ax.figure.figure.dpi - 8)
         dpi = ax.figure.figure.dpi
         after = text_at + width_of(upper) / dpi + 0.06
         for said_size in (genes, f"{caption.size:,}"):
-            number = ax.text(
-                after, place - 0.02 * row, said_size, fontsize=size, va="bottom", color=ink(0.65), gid="size"
-            )
+            number = ax.text(after, s=said_size, color=ink(0.65), gid="size", **above)
             if after + width_of(number) / dpi <= width:
                 break
             number.remove()

@@ -10,7 +10,7 @@ import numpy as np
 from ..results.result import FitResult, Fitted, result_of
 from . import gene_panels, graph, heatmap, panels, stability, tree
 from .beside import trend_columns, with_cells_beside
-from .captions import Caption, captions, own_labels
+from .captions import captions, own_labels
 from .dendrogram import dendrogram_of
 from .of_result import clustered_rows, colors_of_cells, names_in, of_clusterer, rows_of, strips_of, value_label
 
@@ -58,10 +58,8 @@ def plot(
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
     palette : sequence, mapping or str, default=None
         Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
-    figsize : (float, float), default=None
-        Inches; `None` = by the number of panels.
-    dpi : int, default=None
-        Dots per inch.
+    figsize, dpi
+        Inches and dots per inch of the figure; `None` = by the number of panels.
 
     Returns
     -------
@@ -74,25 +72,14 @@ def plot(
     """
     result = result_of(fitted)
     strips = strips_of(result, adata, covariate_key, cmap)
+    table = result.outline
+    table = table if "name" in table else table.assign(name=result.cluster_names)  # of an older file
+    said = captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
     return panels.plot_clusters(
-        result.scaled,
-        result.labels,
-        result.pseudotime,
-        genes=result.genes,
-        grid_lineage=result.grid_lineage,
-        importance=result.importance,
-        clusters=clusters,
-        captions=_captions(result, labels),
-        density=result.cell_density,
-        palette=palette,
-        ncols=ncols,
-        sharey=sharey,
-        figsize=figsize,
-        dpi=dpi,
-        ylabel=value_label(result),
-        strips=strips,
-        ratio=ratio,
-    )
+        result.scaled, result.labels, result.pseudotime, genes=result.genes, grid_lineage=result.grid_lineage,
+        importance=result.importance, clusters=clusters, captions=said, density=result.cell_density, palette=palette,
+        ncols=ncols, sharey=sharey, figsize=figsize, dpi=dpi, ylabel=value_label(result), strips=strips, ratio=ratio,
+    )  # fmt: skip
 
 
 def plot_heatmap(
@@ -141,10 +128,8 @@ def plot_heatmap(
         Of the trends; `None` = "RdBu_r" around 0 for z-scores, else "viridis".
     ax : matplotlib.axes.Axes, default=None
         Where the rows are drawn; `None` = a new figure.
-    figsize : (float, float), default=None
-        Inches of a new figure; `None` = by the number of genes.
-    dpi : int, default=None
-        Dots per inch of a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -169,28 +154,13 @@ def plot_heatmap(
         columns = with_cells_beside(result, adata, columns)
     two_sided = result.scale != "minmax" and result.scale is not None and scaled.min() < 0 < scaled.max()
     return heatmap.plot_heatmap(
-        columns.scaled[rows],
-        result.labels[rows],
-        columns.grid,
-        [result.genes[row] for row in rows],
-        grid_lineage=columns.lineage,
-        clusters=clusters,
-        n_clusters=result.n_clusters,
-        label_genes=result.named(label_genes),
-        importance=result.importance[rows],
-        strips=columns.strips,
-        n_leading=len(result.pseudotime),
-        names=own_labels(labels, result.cluster_names),
-        palette=palette,
-        confidence=None if np.isnan(confidence).all() else confidence[rows],
-        dendrogram=upper,
-        center=0.0 if two_sided else None,
-        cmap=cmap,
-        value_label=value_label(result),
-        ax=ax,
-        figsize=figsize,
-        dpi=dpi,
-    )
+        columns.scaled[rows], result.labels[rows], columns.grid, [result.genes[row] for row in rows],
+        grid_lineage=columns.lineage, clusters=clusters, n_clusters=result.n_clusters,
+        label_genes=result.named(label_genes), importance=result.importance[rows], strips=columns.strips,
+        n_leading=len(result.pseudotime), names=own_labels(labels, result.cluster_names), palette=palette,
+        confidence=None if np.isnan(confidence).all() else confidence[rows], dendrogram=upper,
+        center=0.0 if two_sided else None, cmap=cmap, value_label=value_label(result), ax=ax, figsize=figsize, dpi=dpi,
+    )  # fmt: skip
 
 
 def plot_genes(
@@ -232,10 +202,8 @@ def plot_genes(
         Of more cells of a lineage, this many are drawn, chosen at random.
     ax : Axes or sequence of Axes, default=None
         One a gene; `None` = a new figure.
-    figsize : (float, float), default=None
-        Inches of a new figure; `None` = by the number of genes.
-    dpi : int, default=None
-        Dots per inch of a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -256,21 +224,12 @@ def plot_genes(
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
         cells = result.read(adata, known) if known else None
         trends = trends.with_data(cells, result.fitter.prepare_kwargs)
+    palette = None if adata is None else result.reader.colors(adata, result.names)
+    clusters = dict(zip(result.genes, result.labels.tolist(), strict=True))
     return gene_panels.plot_gene_trends(
-        trends,
-        genes,
-        clusters=dict(zip(result.genes, result.labels.tolist(), strict=True)),
-        lineages=lineages,
-        max_cells=max_cells,
-        ncols=ncols,
-        sharey=sharey,
-        cell_colors=tones,
-        derivative=derivative,
-        palette=None if adata is None else result.reader.colors(adata, result.names),
-        ax=ax,
-        figsize=figsize,
-        dpi=dpi,
-    )
+        trends, genes, clusters=clusters, lineages=lineages, max_cells=max_cells, ncols=ncols, sharey=sharey,
+        cell_colors=tones, derivative=derivative, palette=palette, ax=ax, figsize=figsize, dpi=dpi,
+    )  # fmt: skip
 
 
 def plot_graph(
@@ -299,10 +258,8 @@ def plot_graph(
         Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
     seed : int, default=0
         Of the layout.
-    figsize : (float, float), default=None
-        Inches of a new figure.
-    dpi : int, default=None
-        Dots per inch of a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure.
 
     Returns
     -------
@@ -317,19 +274,10 @@ def plot_graph(
     rows = clustered_rows(result)
     found = of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
     return graph.plot_graph(
-        found,
-        result.labels[rows],
-        [result.genes[row] for row in rows],
-        label_hubs=result.named(label_hubs),
-        n_clusters=result.n_clusters,
-        names=own_labels(labels, result.cluster_names),
-        importance=result.importance[rows],
-        palette=palette,
-        seed=seed,
-        ax=ax,
-        figsize=figsize,
-        dpi=dpi,
-    )
+        found, result.labels[rows], [result.genes[row] for row in rows], label_hubs=result.named(label_hubs),
+        n_clusters=result.n_clusters, names=own_labels(labels, result.cluster_names),
+        importance=result.importance[rows], palette=palette, seed=seed, ax=ax, figsize=figsize, dpi=dpi,
+    )  # fmt: skip
 
 
 def plot_stability(
@@ -345,10 +293,8 @@ def plot_stability(
     ----------
     ax : matplotlib.axes.Axes, default=None
         Where to draw; `None` = a new figure.
-    figsize : (float, float), default=None
-        Inches of a new figure.
-    dpi : int, default=None
-        Dots per inch of a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure.
 
     Returns
     -------
@@ -386,10 +332,8 @@ def plot_tree(
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
     palette : sequence, mapping or str, default=None
         Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
-    figsize : (float, float), default=None
-        Inches of a new figure; `None` = by the number of groups.
-    dpi : int, default=None
-        Dots per inch of a new figure.
+    figsize, dpi
+        Inches and dots per inch of a new figure; `None` = by the number of groups.
 
     Returns
     -------
@@ -406,9 +350,3 @@ def plot_tree(
         found, result.tree_table, found.means(result.scaled[result.grouped]), result.pseudotime,
         grid_lineage=result.grid_lineage, n_leaves=n_leaves, labels=labels, palette=palette, ax=ax, figsize=figsize, dpi=dpi,
     )  # fmt: skip
-
-
-def _captions(result: FitResult, labels: Any) -> list[Caption]:
-    table = result.outline
-    table = table if "name" in table else table.assign(name=result.cluster_names)  # of an older file
-    return captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
