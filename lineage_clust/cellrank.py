@@ -18,6 +18,7 @@ from .io.stored import stored_result, with_source
 from .lineage.annotations import read_annotations
 from .lineage.gene_names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
+from .plotting import plot_clusters
 from .plotting.covariates import covariate_strips
 from .results.tables import top_order
 from .scanpy_names import graph_parameters
@@ -220,33 +221,17 @@ def cluster_lineage(
             backward=backward, weight_threshold=options["weight_threshold"],
         )  # fmt: skip
         strips = covariate_strips(annotations, grid, grid_lineage, cmap)
-    figure = _draw(stored, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm)
+    figure = plot_clusters(
+        np.asarray(stored.X), stored.obs["clusters"].astype(int).to_numpy(), stored.var["x_test"].to_numpy(),
+        genes=list(stored.obs_names), importance=top_order(stored.obs), clusters=clusters, ncols=ncols, sharey=sharey,
+        figsize=figsize, dpi=dpi, ylabel="scaled expression (z)" if norm else "expression", strips=strips, ratio=ratio,
+    )  # fmt: skip
     if save is not None:
         _save(figure, save, dpi)
     adata.uns[key] = stored  # last, so that a failing call does not modify adata
     if models is not None:
         return {gene: dict(models[gene]) for gene in models}
     return None
-
-
-def _draw(stored: AnnData, clusters, strips, ratio, ncols, sharey, figsize, dpi, norm):
-    from .plotting import plot_clusters
-
-    return plot_clusters(
-        np.asarray(stored.X),
-        stored.obs["clusters"].astype(int).to_numpy(),
-        stored.var["x_test"].to_numpy(),
-        genes=list(stored.obs_names),
-        importance=top_order(stored.obs),
-        clusters=clusters,
-        ncols=ncols,
-        sharey=sharey,
-        figsize=figsize,
-        dpi=dpi,
-        ylabel="scaled expression (z)" if norm else "expression",
-        strips=strips,
-        ratio=ratio,
-    )
 
 
 def _save(figure, save, dpi) -> None:

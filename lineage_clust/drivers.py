@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -22,16 +23,16 @@ from .lineage.lineage_keys import available_lineages, check_distinct, find_weigh
 from .results.gating import GATE_CONSTRAINTS
 from .trends.trends import adjust
 from .utils.checking import check_flag, check_key, check_seed, check_share
-from .utils.constraints import Constraints, check_constraints, is_integer, one_of, positive_integer
+from .utils.constraints import Constraints, check_constraints, integer, one_of, positive_integer
 from .utils.progress import bar, progress_bars
 from .utils.types import Names, Seed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_METHODS = ("pearson", "spearman")
-_TESTS = ("fisher", "permutation")
-_MOST_PERMUTATIONS = 10_000_000  # more would take days
+_N_PERMUTATIONS = replace(  # more would take days
+    integer(1, 10_000_000), advice=lambda _: " For smaller p-values take test='fisher'."
+)
 _PERMUTATIONS_AT_A_TIME = 100
 
 
@@ -118,28 +119,19 @@ def lineage_drivers(
     """
     check_anndata(adata)
     adata = with_annotations(adata)
-    if method not in _METHODS:
-        raise ValueError(f"method must be 'pearson' or 'spearman'; got {method!r}.")
-    if test not in _TESTS:
-        raise ValueError(f"test must be 'fisher' or 'permutation'; got {test!r}.")
+    one_of(("pearson", "spearman")).check("method", method)
+    one_of(("fisher", "permutation")).check("test", test)
     check_share("confidence_level", confidence_level)
     check_flag("use_raw", use_raw)
     check_key("layer", layer)
     if test == "permutation":
-        if not is_integer(n_permutations) or not 1 <= n_permutations <= _MOST_PERMUTATIONS:
-            raise ValueError(
-                f"n_permutations must be an integer from 1 to {_MOST_PERMUTATIONS:,}; got {n_permutations!r}. For "
-                f"smaller "
-                "p-values take test='fisher'."
-            )
+        _N_PERMUTATIONS.check("n_permutations", n_permutations)
         check_seed("random_state", random_state)
     genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     names = _lineages(adata, lineage, lineage_key, backward)
     matrix = expression_of(adata, genes, layer, use_raw, gene_symbols=gene_symbols)
     weights = np.column_stack([find_weights(adata, name, lineage_key, backward)[2] for name in names])
-    used = np.isfinite(weights).all(axis=1) & (
-        np.ones(adata.n_obs, dtype=bool) if cells is None else _mask(cells, adata)
-    )
+    used = np.isfinite(weights).all(axis=1) & (True if cells is None else _mask(cells, adata))
     n_cells = int(used.sum())
     if n_cells < 4:
         raise ValueError(f"{n_cells} cells take part; a correlation and its error need at least 4.")
@@ -159,10 +151,8 @@ def lineage_drivers(
             with progress_bars(show_progress_bar):
                 pvalue = _permutation_pvalue(correlate, standard[:, index], r, n_permutations, random_state)
         low, high = _fisher_interval(r, n_cells, confidence_level, method)
-        for suffix, values in zip(
-            ("corr", "pval", "qval", "ci_low", "ci_high"), (r, pvalue, adjust(pvalue), low, high), strict=True
-        ):
-            columns[f"{name}_{suffix}"] = values
+        of_one = {"corr": r, "pval": pvalue, "qval": adjust(pvalue), "ci_low": low, "ci_high": high}
+        columns |= {f"{name}_{suffix}": values for suffix, values in of_one.items()}
     table = pd.DataFrame(columns, index=pd.Index(genes, name="gene"))
     if gene_symbols is not None:
         table["gene_ids"] = list(gene_ids(adata, genes, use_raw, gene_symbols).values())
@@ -270,10 +260,8 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             raise ValueError(f"No gene of {len(r)} goes with lineage {lineage!r}{self._why_none(r)}")
         chosen = kept.sort_values(ascending=False, kind="stable").index[: self.n_genes]
         self.genes_ = [str(gene) for gene in chosen]
-        ids = (
-            self.drivers_["gene_ids"] if self.gene_symbols is not None else dict(zip(chosen, self.genes_, strict=True))
-        )
-        self.gene_ids_ = [str(ids[gene]) for gene in chosen]
+        ids = chosen if self.gene_symbols is None else self.drivers_.loc[chosen, "gene_ids"]
+        self.gene_ids_ = [str(gene_id) for gene_id in ids]
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self
 

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from .lineage.lineage import check_anndata
 from .lineage.time_draws import pseudotime_of
 from .utils.checking import check_seed
+from .utils.constraints import integer
 from .utils.types import Seed
 
 
@@ -68,8 +69,7 @@ class PseudotimeKFold:
             If there are fewer cells than folds.
         """
         check_anndata(X)
-        if isinstance(self.n_splits, bool) or not isinstance(self.n_splits, (int, np.integer)) or self.n_splits < 2:
-            raise ValueError(f"n_splits must be an integer of at least 2; got {self.n_splits!r}.")
+        integer(2).check("n_splits", self.n_splits)
         check_seed("random_state", self.random_state)
         if X.n_obs < self.n_splits:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")

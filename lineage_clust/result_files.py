@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .io.results import default_key, file_key, h5ad_bytes
 from .io.spreadsheets import write_csv
@@ -39,12 +40,18 @@ def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path,
 
 
 def _draw(fitted: TrendClusterer, path: Path) -> None:
+    write_png(fitted.plot, path)
+
+
+def write_png(plot: Callable[[], Any], path: Path) -> None:
+    """Write what a function draws, a figure or axes, to a file."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure = fitted.plot()
+    drawn = plot()
+    figure = getattr(drawn, "figure", drawn)
     try:
         figure.savefig(path, format="png", dpi=150)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool) -> str:
     """Fit each clusterer, write the files of all of them or none, and return the summaries."""
     fits = [clusterer.fit(adata) for clusterer in clusterers]
-    written = _write_all(fits, folder, adata if report else None)
+    files = [result_files(fitted, folder, adata if report else None) for fitted in fits]
+    written = set(write_all({path: writer for one in files for path, writer in one.items()}, folder))
     return "\n".join(
-        f"{summary(fitted)}\n  files in {folder}: {', '.join(path.name for path in files)}\n"
-        for fitted, files in zip(fits, written, strict=True)
+        f"{summary(fitted)}\n  files in {folder}: {', '.join(path.name for path in own if path in written)}\n"
+        for fitted, own in zip(fits, files, strict=True)
     )
 
 
@@ -32,21 +33,19 @@ def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
     Either all files are written or the folder is left as it was. Without a cluster there is no picture, and without
     `cells`, the AnnData, no report; one that an earlier run left is removed.
     """
-    return _write_all([fitted], folder, cells)[0]
+    return write_all(result_files(fitted, folder, cells), folder)
 
 
-def _write_all(fits: Sequence[TrendClusterer], folder: Path, cells) -> list[list[Path]]:
-    files = [result_files(fitted, folder, cells) for fitted in fits]
+def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
+    """Write files into a folder, all or none, say which, and return their paths; those without a writer are removed."""
+
+    def said(path: Path, writer: Writer) -> Writer:
+        def write(draft: Path) -> object:
+            say(f"Writing {path}.")
+            return writer(draft)
+
+        return write
+
     with without_reading(), folder_for(folder):
-        write_together({path: writer and said(path, writer) for one in files for path, writer in one.items()})
-    return [[path for path, writer in one.items() if writer is not None] for one in files]
-
-
-def said(path: Path, writer: Writer) -> Writer:
-    """Return a writer that says that it writes."""
-
-    def write(draft: Path) -> object:
-        say(f"Writing {path}.")
-        return writer(draft)
-
-    return write
+        write_together({path: writer and said(path, writer) for path, writer in files.items()})
+    return [path for path, writer in files.items() if writer is not None]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..conditions import ConditionComparison, compare_conditions
 from ..expression.memory_budget import parse_budget
 from ..io.results import default_key, distinct_key
 from ..io.spreadsheets import write_csv
+from ..result_files import write_png
 from ..utils.checking import check_share
-from ..utils.together import folder_for, write_together
-from .analysing import said
+from .analysing import write_all
 from .options import (
     UsageError,
     add_expression_reading,
@@ -85,10 +84,8 @@ def compare(arguments: argparse.Namespace) -> str:
             adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed, **given
         )
         files = comparison_files(found, arguments.out)
-        with folder_for(arguments.out):
-            write_together({path: writer and said(path, writer) for path, writer in files.items()})
-    written = ", ".join(path.name for path, writer in files.items() if writer is not None)
-    return f"{found}\n  files in {arguments.out}: {written}"
+        written = write_all(files, arguments.out)
+    return f"{found}\n  files in {arguments.out}: {', '.join(path.name for path in written)}"
 
 
 def comparison_files(found: ConditionComparison, folder: Path) -> dict[Path, Writer | None]:
@@ -105,25 +102,11 @@ def comparison_files(found: ConditionComparison, folder: Path) -> dict[Path, Wri
     files: dict[Path, Writer | None] = {
         folder / f"{key}.csv": found.write_csv,
         folder / f"{key}_samples.csv": lambda path: write_csv(found.samples, path),
-        folder / f"{key}_genes.png": partial(_draw, found.plot_genes),
+        folder / f"{key}_genes.png": partial(write_png, found.plot_genes),
     }
     for condition in found.conditions[1:]:
         suffix = "" if len(found.conditions) == 2 else f"_{distinct_key(condition)}"
-        files[folder / f"{key}_volcano{suffix}.png"] = partial(_draw, partial(found.plot_volcano, condition))
-        heatmap = partial(_draw, partial(found.plot_heatmap, condition))
+        files[folder / f"{key}_volcano{suffix}.png"] = partial(write_png, partial(found.plot_volcano, condition))
+        heatmap = partial(write_png, partial(found.plot_heatmap, condition))
         files[folder / f"{key}_heatmap{suffix}.png"] = heatmap if found.n_clusters else None
     return files
-
-
-def _draw(plot: Callable[[], Any], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    drawn = plot()
-    figure = getattr(drawn, "figure", drawn)
-    try:
-        figure.savefig(path, format="png", dpi=150)
-    finally:
-        plt.close(figure)

@@ -10,6 +10,7 @@ from ..results.naming import UNASSIGNED
 from ..results.result import FitResult, Fitted, result_of
 from ..trends.bounds import intervals
 from ..utils.checking import check_flag, check_share
+from ..utils.constraints import one_of
 from . import gene_lists
 from .frames import long_frame, wide_frame
 
@@ -146,8 +147,7 @@ def to_frame(
     """
     result = result_of(fitted)
     check_share("level", level)
-    if not isinstance(values, str) or values not in ("trend", "lower", "upper", "scaled"):
-        raise ValueError(f"values must be 'trend', 'lower', 'upper' or 'scaled'; got {values!r}.")
+    one_of(("trend", "lower", "upper", "scaled")).check("values", values)
     lower, upper = intervals(result.fits, result.genes, level)
     columns = {"trend": result.values, "lower": lower, "upper": upper, "scaled": result.scaled}
     if wide:

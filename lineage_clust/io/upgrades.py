@@ -26,29 +26,33 @@ _GONE = ("merge_correlation", "consensus", "uncertainty")
 
 def from_1_to_2(manifest: dict) -> dict:
     """Return a manifest without the parameters that GraphClusterer lost, and without its stability curve by resolution."""
-    return {**manifest, "estimator": _without_old_parts(manifest["estimator"])}
+    return {**manifest, "estimator": _changed(manifest["estimator"], _without_old_parts)}
 
 
-def _without_old_parts(value: object) -> object:
+def _changed(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
+    """Return a tree of values in which `change` was applied to each object, inner ones first."""
     if isinstance(value, list):
-        return [_without_old_parts(item) for item in value]
+        return [_changed(item, change) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.get("kind") == "object" and value.get("class") == "StabilityCurve":
+    found = {key: _changed(entry, change) for key, entry in value.items()}
+    return change(found) if found.get("kind") == "object" else found
+
+
+def _without_old_parts(value: dict[str, Any]) -> dict[str, Any] | None:
+    if value.get("class") == "StabilityCurve":
         return None
-    changed: dict[str, Any] = {key: _without_old_parts(entry) for key, entry in value.items()}
-    if value.get("kind") == "object" and value.get("class") == "GraphClusterer":
-        kept = changed["parameters"].items()
-        changed["parameters"] = {name: entry for name, entry in kept if name not in _GONE}
-    return changed
+    if value.get("class") == "GraphClusterer":
+        return {**value, "parameters": {name: one for name, one in value["parameters"].items() if name not in _GONE}}
+    return value
 
 
 def from_2_to_3(manifest: dict) -> dict:
     """Return a manifest in which what fit found is one object, and not attributes of the estimator."""
-    tree = _with_tests_together(manifest["estimator"])
+    tree = _changed(manifest["estimator"], _with_tests_together)
     kept = {name: value for name, value in tree["state"].items() if name in _OF_THE_ESTIMATOR}
     found = {name: value for name, value in tree["state"].items() if name not in _OF_THE_ESTIMATOR}
-    parameters = {name: _again(value) for name, value in tree["parameters"].items()}
+    parameters = {name: _changed(value, _again) for name, value in tree["parameters"].items()}
     result = {
         "kind": "object",
         "class": RESULT_OF_FORMAT_2,
@@ -105,28 +109,18 @@ def result_of_format_2(parameters: dict[str, Any], state: dict[str, Any]) -> Fit
     )
 
 
-def _with_tests_together(value: Any) -> Any:
-    """Return a value in which GAMs have statistics and p-values of their tests in one attribute."""
-    if isinstance(value, list):
-        return [_with_tests_together(item) for item in value]
-    if not isinstance(value, dict):
+def _with_tests_together(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a GAM with statistics and p-values of its tests in one attribute, and any other object as it is."""
+    if value.get("class") != "GAM" or "pvalue_" not in value["state"]:
         return value
-    changed = {key: _with_tests_together(entry) for key, entry in value.items()}
-    if value.get("kind") == "object" and value.get("class") == "GAM" and "pvalue_" in changed["state"]:
-        state = changed["state"]
-        state["_tests"] = {"kind": "tuple", "items": [state.pop("statistic_"), state.pop("pvalue_")]}
-    return changed
+    state = dict(value["state"])
+    tests = {"kind": "tuple", "items": [state.pop("statistic_"), state.pop("pvalue_")]}
+    return {**value, "state": {**state, "_tests": tests}}
 
 
-def _again(value: object) -> object:
-    """Return a value that was met before: objects in it are only referred to."""
-    if isinstance(value, list):
-        return [_again(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("kind") == "object":
-        return {"kind": "same", "number": value["number"]}
-    return {key: _again(entry) for key, entry in value.items()}
+def _again(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference to an object that was met before."""
+    return {"kind": "same", "number": value["number"]}
 
 
 def _dictionary(entries: dict) -> dict:

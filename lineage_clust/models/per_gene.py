@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -18,6 +19,7 @@ from ..utils.checking import check_jobs
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
 from .gam.gam import _check_offset, _check_targets
+from .notes import joined, notes_on
 
 _GENES_A_JOB = 16
 _LONGEST_REASON = 240
@@ -117,7 +119,8 @@ def reason_of(error: Exception) -> str:
 class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Base class of models that read pseudotime and fit each gene separately.
 
-    A subclass has `fit`, which begins with `_check_data` and ends with `_check_any_fitted`, and
+    A subclass has `fit`, which begins with `_check_data` and then calls `_fit_genes`; `_results`, the fitted attributes that
+    are numbers by gene, with their names in the result of a gene, which also has `converged`, `null_deviance` and `note`; and
 
     - `_predictor(times) -> eta, std`, arrays `(n_points, n_genes)` on the link scale;
     - `_mean(eta)` and `_slope(mean)`, inverse of the link and derivative of the mean by the linear predictor;
@@ -126,6 +129,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     reads = "pseudotime"
     takes_sparse_y = True
+    _results: ClassVar[dict[str, str]] = {}
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends on the response scale, at offset 0.
@@ -213,6 +217,19 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             reason, count = Counter(failed.values()).most_common(1)[0]
             message = f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}"
             raise NoTrendError(message, failed)
+
+    def _fit_genes(self, fit_one: Callable, y, weights, n_jobs: int | None = 1, backend: str = "loky") -> list:
+        """Fit every gene by :func:`fit_each`, store what all models have of genes, and return the results."""
+        results, self.failed_ = fit_each(fit_one, y, n_jobs, backend)
+        self._check_any_fitted(self.failed_, len(results))
+        for attribute, name in self._results.items():
+            setattr(self, attribute, gathered(results, name))
+        self.converged_ = gathered(results, "converged", False).astype(bool)
+        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
+        for gene, result in enumerate(results):
+            if result is not None and not (self.note_[gene] and result.converged):
+                self.note_[gene] = joined(self.note_[gene], result.note)
+        return results
 
 
 def gathered(results: list, name: str, fill=np.nan) -> np.ndarray:

@@ -133,7 +133,9 @@ def plot_graph(
     for cluster, outline in outlines.items():
         within, edge = to_rgba(colors[cluster], 0.1), to_rgba(colors[cluster], 0.45)
         ax.fill(*outline.T, fc=within, ec=edge, lw=0.8, zorder=0.5, gid="halo")
-    dots = ax.scatter(*places.T, c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2)
+    dots = ax.scatter(
+        places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2
+    )
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.set_axis_off()

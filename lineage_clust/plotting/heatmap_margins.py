@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -241,5 +242,5 @@ def _size(ax) -> np.ndarray:
 def _line(ax, side: str, x, y):
     from matplotlib.lines import Line2D
 
-    style = {"color": ink(0.5), "lw": 0.5 * scale_of(ax), "clip_on": False, "solid_joinstyle": "round"}
+    style: dict[str, Any] = {"color": ink(0.5), "lw": 0.5 * scale_of(ax), "clip_on": False, "solid_joinstyle": "round"}
     return ax.add_artist(Line2D(x, y, transform=inches_beside(ax, side), **style))

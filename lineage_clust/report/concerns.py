@@ -32,14 +32,8 @@ def _of_cells(result: FitResult, adata: Any) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         lineages = result.read(adata, result.genes)
-        check_values(
-            adata,
-            lineages,
-            families(result.fitter.model),
-            layer=reader.layer,
-            use_raw=reader.use_raw,
-            offset=reader.offset,
-        )
+        modelled = families(result.fitter.model)
+        check_values(adata, lineages, modelled, layer=reader.layer, use_raw=reader.use_raw, offset=reader.offset)
     return [str(one.message) for one in caught if issubclass(one.category, LineageClustWarning)]
 
 

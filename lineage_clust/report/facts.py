@@ -29,7 +29,7 @@ def names_of(fitted: Fitted | FitResult) -> list[str]:
 def default_title(fitted: Fitted | FitResult) -> str:
     """Return what a report is called if nobody says."""
     names = names_of(fitted)
-    return f"Gene expression trends along {_joined(names)}" if names else "Gene expression trends along pseudotime"
+    return f"Gene expression trends along {listed(names)}" if names else "Gene expression trends along pseudotime"
 
 
 def lead(fitted: Fitted | FitResult) -> str:
@@ -203,5 +203,6 @@ def _cells(fitted: Fitted | FitResult) -> str | None:
     return None if cells is None else f"{cells:,}"
 
 
-def _joined(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return names as a sentence lists them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

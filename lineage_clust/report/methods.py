@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._version import __version__
 from ..contracts.asking import fitted_value
 from ..results.result import FitResult
-from .facts import counts, names_of
+from .facts import counts, listed, names_of
 
 _CITED = {
     "psplines": "Eilers PHC, Marx BD (1996). Flexible smoothing with B-splines and penalties. Statistical Science 11, "
@@ -36,7 +36,7 @@ def methods(result: FitResult) -> tuple[str, list[str]]:
     cited: list[str] = []
     count = counts(result)
     names = names_of(result)
-    along = f" along {_listed(names)}" if names else " along pseudotime"
+    along = f" along {listed(names)}" if names else " along pseudotime"
     sentences = [
         f"Expression trends of {count['fitted']:,} genes{along} were estimated with lineage_clust {__version__}.",
         _fitting(result, cited),
@@ -77,10 +77,8 @@ def _fitting(result: FitResult, cited: list[str]) -> str:
         str(model.smoothing), f"a fixed smoothing parameter of {model.smoothing}"
     )
     cited += ["reml"] if model.smoothing == "reml" else []
-    family, basis = (
-        str(model.family).replace("_", " "),
-        f"{smoother.n_splines} basis functions of degree {smoother.degree}",
-    )
+    family = str(model.family).replace("_", " ")
+    basis = f"{smoother.n_splines} basis functions of degree {smoother.degree}"
     return (
         f"For each gene, a penalised B-spline of pseudotime (Eilers & Marx 1996; {basis}) "
         f"was fitted with a {family} family to the cells, weighted by their membership of the lineage; "
@@ -126,7 +124,3 @@ def _number(result: FitResult) -> str:
 
 def _name(component: object) -> str:
     return type(component).__name__
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

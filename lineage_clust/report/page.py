@@ -132,10 +132,7 @@ def _drawn(fitted: Fitted | FitResult, adata) -> list[tuple]:
     result = result_of(fitted)
     with progress_bars(result.fitter.show_progress_bar):
         return [
-            (
-                picture,
-                *(embedded(draw, result.genes) for draw in (picture.draw, picture.draw_narrow) if draw is not None),
-            )
+            (picture, *(embedded(draw, result.genes) for draw in (picture.draw, picture.draw_narrow) if draw))
             for picture in bar(list(pictures(fitted, adata)), "pictures", "picture")
         ]
 

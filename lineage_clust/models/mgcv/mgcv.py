@@ -13,8 +13,7 @@ from ...utils.constraints import Constraint, Constraints, check_constraints, int
 from ...utils.types import Matrix
 from ..families import FAMILIES, check_family
 from ..links import LINKS
-from ..notes import joined, notes_on
-from ..per_gene import PerGeneModel, fit_each, gathered
+from ..per_gene import PerGeneModel
 from .session import GeneFitter, session
 
 # R's name of each family, and the links that R supports for it
@@ -30,16 +29,6 @@ _R_LINKS = {"inv_squared": "1/mu^2"}
 _METHODS = ("REML", "ML", "P-REML", "P-ML", "GCV.Cp", "GACV.Cp")
 _KNOTS_AT_QUANTILES = ("cr", "cs", "cc", "tp", "ts")
 _N_SPLINES = 20
-_RESULTS = {
-    "lambda_": "sp",
-    "edf_": "edf",
-    "scale_": "scale",
-    "theta_": "theta",
-    "deviance_explained_": "explained",
-    "statistic_": "statistic",
-    "pvalue_": "pvalue",
-    "spread_": "spread",
-}
 
 
 class MgcvGAM(PerGeneModel):
@@ -137,6 +126,10 @@ class MgcvGAM(PerGeneModel):
 
     # mgcv makes its own basis from `bs` and `k`, so that another smoother would be ignored
     needs_smoother = "BSplineSmoother"
+    _results = {
+        "lambda_": "sp", "edf_": "edf", "scale_": "scale", "theta_": "theta", "deviance_explained_": "explained",
+        "statistic_": "statistic", "pvalue_": "pvalue", "spread_": "spread",
+    }  # fmt: skip
 
     _constraints: ClassVar[Constraints] = {
         "k": integer(2, or_none=True),
@@ -215,22 +208,15 @@ class MgcvGAM(PerGeneModel):
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
         r = session()
         fitter = GeneFitter(r, FAMILIES[self.family], self._link, self._arguments(smoother, times, weights, offset))
-        results, self.failed_ = fit_each(fitter, y)
-        self._check_any_fitted(self.failed_, y.shape[1])
-        for attribute, name in _RESULTS.items():
-            setattr(self, attribute, gathered(results, name))
-        self.converged_ = gathered(results, "converged", False).astype(bool)
+        results = self._fit_genes(fitter, y, weights)
         n_coefs = max(len(result.coefficients) for result in results if result is not None)
         self.coef_ = np.full((len(results), n_coefs), np.nan)
         self.covariance_ = np.full((len(results), n_coefs, n_coefs), np.nan)
         self.statistic_[~self.converged_] = self.pvalue_[~self.converged_] = np.nan
-        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
         for gene, result in enumerate(results):
             if result is not None:
                 self.coef_[gene] = result.coefficients
                 self.covariance_[gene] = result.covariance.reshape(n_coefs, n_coefs)
-                if not (self.note_[gene] and result.converged):
-                    self.note_[gene] = joined(self.note_[gene], result.note)
         self.smooth_, self.mgcv_version_ = fitter.smooth, r.mgcv_version
         return self
 

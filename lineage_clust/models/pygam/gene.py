@@ -57,12 +57,10 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
             except (OptimizationError, AssertionError, ValueError, np.linalg.LinAlgError) as caught:
                 error = caught
                 continue
-            deviance = _deviance(recipe, y, mean, weights)
-            score = _criterion(
-                recipe, _floored_deviance(recipe, y, mean, weights), estimator.statistics_["edof"], len(y)
-            )
+            floored = _deviance(recipe, recipe.family.floored(y), mean, weights)  # a mean near 0 costs where zeros are
+            score = _criterion(recipe, floored, estimator.statistics_["edof"], len(y))
             if best is None or score < least:
-                best, least = (estimator, mean, deviance, lam), score
+                best, least = (estimator, mean, _deviance(recipe, y, mean, weights), lam), score
         if best is None:
             raise UnfitGeneError(_no_fit(recipe, error)) from error
         estimator, mean, deviance, lam = best
@@ -111,23 +109,13 @@ def _fit_with(recipe: Recipe, lam: list[float], times, y, weights):
 
 def _deviance(recipe: Recipe, y, mean, weights) -> float:
     """Return the weighted deviance; it is finite for zeros under all distributions."""
-    family, mean = recipe.family, _inside(recipe, mean)
+    family = recipe.family
+    if family.name != "gaussian":
+        mean = np.clip(mean, 1e-300, 1 - 1e-15 if family.name == "binomial" else np.inf)
     each = family.loss(y, mean) - family.best_loss(y, np.average(y, weights=weights))
     if recipe.expectile is not None:
         each = each * np.where(y > mean, recipe.expectile, 1 - recipe.expectile)
     return max(float(weights @ each), 0.0)
-
-
-def _floored_deviance(recipe: Recipe, y, mean, weights) -> float:
-    """Return the weighted deviance by which `lam` is chosen: a mean that runs to 0 where there are zeros costs there."""
-    return _deviance(recipe, recipe.family.floored(y), mean, weights)
-
-
-def _inside(recipe: Recipe, mean):
-    """Return means clipped to the range of the distribution."""
-    if recipe.family.name == "gaussian":
-        return mean
-    return np.clip(mean, 1e-300, 1 - 1e-15 if recipe.family.name == "binomial" else np.inf)
 
 
 def _criterion(recipe: Recipe, deviance: float, edf: float, n_cells: int) -> float:

@@ -10,16 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ...utils.types import Matrix
-from ..notes import joined, notes_on, warn_of_zeros
-from ..per_gene import PerGeneModel, fit_each, gathered
-
-_RESULTS = {
-    "lambda_": "lam",
-    "edf_": "edf",
-    "scale_": "scale",
-    "deviance_explained_": "deviance_explained",
-    "spread_": "spread",
-}
+from ..notes import warn_of_zeros
+from ..per_gene import PerGeneModel, gathered
 
 
 class PyGAM(PerGeneModel):
@@ -121,6 +113,10 @@ class PyGAM(PerGeneModel):
     """
 
     needs_smoother = "BSplineSmoother"
+    _results = {
+        "lambda_": "lam", "edf_": "edf", "scale_": "scale", "deviance_explained_": "deviance_explained",
+        "spread_": "spread",
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -198,22 +194,13 @@ class PyGAM(PerGeneModel):
         if offset is not None and not recipe.is_linear:
             raise ValueError(
                 f"pyGAM does not support an offset with a {self.distribution} distribution and {self.link} link. Use "
-                f"GAM(...), "
-                "which does."
+                "GAM(...), which does."
             )
         fit_one = partial(fit_gene, recipe, times, weights, offset)
-        results, self.failed_ = fit_each(fit_one, y, self.n_jobs, self.backend)
-        self._check_any_fitted(self.failed_, y.shape[1])
+        results = self._fit_genes(fit_one, y, weights, self.n_jobs, self.backend)
         self.estimators_ = [None if result is None else result.estimator for result in results]
-        for attribute, name in _RESULTS.items():
-            setattr(self, attribute, gathered(results, name))
         self.pvalue_ = np.full(len(results), np.nan)
         self.n_iter_ = gathered(results, "n_iter", 0)
-        self.converged_ = gathered(results, "converged", False).astype(bool)
-        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
-        for gene, result in enumerate(results):
-            if result is not None and not (self.note_[gene] and result.converged):
-                self.note_[gene] = joined(self.note_[gene], result.note)
         warn_of_zeros(recipe.family.name, int(gathered(results, "zeros", False).sum()), len(results))
         return self
 
