@@ -23,6 +23,7 @@ from .thinning.halves import thin_counts
 from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated
 from .utils.checking import check_flag, check_seed, shortened
 from .utils.constraints import one_of
+from .utils.documenting import parameters_as
 from .utils.types import Seed
 
 if TYPE_CHECKING:
@@ -73,15 +74,9 @@ class DippingCheck:
         known = np.sort(self._known())
         return pd.DataFrame({"expected": (np.arange(len(known)) + 0.5) / max(1, len(known)), "observed": known})
 
+    @parameters_as(axes_for)
     def plot(self, ax: Axes | None = None, figsize: tuple[float, float] | None = None, dpi: int | None = None) -> Axes:
         """Draw the quantiles of the p-values against those of valid p-values, as -log10; those below 1e-15 are drawn there.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; `None` = a new figure.
-        figsize, dpi
-            Inches and dots per inch of a new figure.
 
         Returns
         -------

@@ -22,6 +22,7 @@ from .errors import LineageClustWarning, NoTrendError, quoted
 from .results.deviance import held_out_deviance
 from .results.result import result_of
 from .utils.checking import check_key
+from .utils.documenting import parameters_as
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,21 +64,13 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     return held_out_deviance(result_of(estimator), adata)
 
 
+@parameters_as(trend_deviance)
 def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the prediction strength: how well clusters predict which genes cluster together in held-out cells.
 
     Trends are fitted to the held-out cells and clustered. For each of these clusters, the proportion of pairs of genes
     that are also in the same cluster of the estimator is computed; the score is the smallest of these proportions, or 0
     if there are fewer than two clusters.
-
-    Parameters
-    ----------
-    estimator : TrendClusterer
-        Fitted.
-    adata : AnnData
-        Cells that were not fitted.
-    y : None
-        Ignored.
 
     Returns
     -------
@@ -109,19 +102,11 @@ def prediction_strength(estimator: Any, adata: AnnData, y: Any = None) -> float:
     return min(shares, default=0.0)
 
 
+@parameters_as(trend_deviance)
 def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
     """Return the adjusted Rand index between the fitted clusters and those of held-out cells.
 
     The score is 0 if there are fewer than two clusters.
-
-    Parameters
-    ----------
-    estimator : TrendClusterer
-        Fitted.
-    adata : AnnData
-        Cells that were not fitted.
-    y : None
-        Ignored.
 
     Returns
     -------
@@ -181,17 +166,9 @@ def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> f
     return float(silhouette_score(estimator.scaled_trends_[chosen], estimator.labels_[chosen]))
 
 
+@parameters_as(silhouette)
 def modularity(estimator: Any, adata: AnnData | None = None, y: Any = None) -> float:
     """Return the modularity of the clusters in the graph of genes of a GraphClusterer.
-
-    Parameters
-    ----------
-    estimator : TrendClusterer
-        Fitted.
-    adata : AnnData
-        Ignored.
-    y : None
-        Ignored.
 
     Returns
     -------

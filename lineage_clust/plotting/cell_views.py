@@ -11,6 +11,7 @@ from ..errors import UnknownNameError, did_you_mean
 from ..lineage.lineage import check_anndata
 from ..results import module_scores
 from ..results.result import FitResult, Fitted, result_of
+from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells
 from .captions import own_labels
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@parameters_as(embedding.plot_embedding)
 def plot_embedding(
     fitted: Fitted | FitResult,
     adata: AnnData,
@@ -44,12 +46,6 @@ def plot_embedding(
         Which clusters, in which order; `None` = all.
     labels : mapping or sequence of str, default=None
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
-    cmap : str, default="viridis"
-        Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
-    ncols : int, default=4
-        Panels a row, at most.
-    figsize, dpi
-        Inches and dots per inch of the figure; `None` = by the number of panels.
 
     Returns
     -------
@@ -86,6 +82,7 @@ def plot_embedding(
     )  # fmt: skip
 
 
+@parameters_as(lineage_cells.plot_lineage)
 def plot_lineage(
     fitted: Fitted | FitResult,
     adata: AnnData,
@@ -104,10 +101,6 @@ def plot_lineage(
     adata : AnnData
         The cells that were fitted. Lineages have the colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal
         states, if there are.
-    max_cells : int, default=5000
-        Of more cells, this many are drawn, chosen at random.
-    figsize, dpi
-        Inches and dots per inch of the figure; `None` = by the number of lineages.
 
     Returns
     -------

@@ -33,9 +33,16 @@ def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
 
 
 def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Any:
-    """Return the axes to draw into: those given, or those of a new figure of `figsize` or else `size` inches.
+    """Return the axes to draw into, checked as by :func:`check_figure`.
 
-    They are checked as :func:`check_figure` does.
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; `None` = a new figure.
+    size
+        Inches of a new figure if `figsize` is None.
+    figsize, dpi
+        Inches and dots per inch of a new figure.
     """
     import matplotlib.pyplot as plt
 

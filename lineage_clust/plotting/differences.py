@@ -8,9 +8,10 @@ import numpy as np
 
 from lineage_clust.errors import NoTrendError
 
+from ..utils.documenting import parameters_as
 from .checking import axes_for, check_color_map, check_count, check_figure
 from .colors import UNASSIGNED, cluster_colors
-from .conditions import in_common_range, minus_reference, say_replicates
+from .conditions import in_common_range, minus_reference, plot_condition_genes, say_replicates
 from .labels import plain, shortened
 from .placing import place
 from .theme import ink
@@ -24,6 +25,7 @@ _LOWEST_Q = 1e-100
 _FONT = 8
 
 
+@parameters_as(plot_condition_genes)
 def plot_difference_heatmap(
     found: Any,
     condition: str,
@@ -36,14 +38,10 @@ def plot_difference_heatmap(
 
     Parameters
     ----------
-    found : ConditionComparison
-        As :func:`lineage_clust.compare_conditions` returns.
     condition : str
         Condition, compared with the reference.
     cmap : str or Colormap, default="RdBu_r"
         Colour map, whose middle is no difference.
-    figsize, dpi
-        Inches and dots per inch of the figure.
 
     Returns
     -------
@@ -128,6 +126,7 @@ def _mark_clusters(ax, labels: np.ndarray, n_clusters: int) -> None:
             ax.axhline(end, color=ink(0.0), lw=1.2)
 
 
+@parameters_as(axes_for, plot_difference_heatmap)
 def plot_difference_volcano(
     found: Any,
     condition: str,
@@ -141,16 +140,8 @@ def plot_difference_volcano(
 
     Parameters
     ----------
-    found : ConditionComparison
-        As :func:`lineage_clust.compare_conditions` returns.
-    condition : str
-        Condition, compared with the reference.
     n_names : int, default=12
         How many genes are named, those with the smallest p-values.
-    ax : matplotlib Axes, default=None
-        Where to draw; `None` = a new figure.
-    figsize, dpi
-        Inches and dots per inch of a new figure.
 
     Returns
     -------

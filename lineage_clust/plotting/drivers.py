@@ -10,6 +10,7 @@ import pandas as pd
 from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 
 from ..utils.constraints import positive_integer
+from ..utils.documenting import parameters_as
 from .checking import axes_for
 from .labels import plain, shortened
 
@@ -21,6 +22,7 @@ _WITH, _AGAINST = "#D55E00", "#0072B2"
 _ROW = 0.2  # inches a gene
 
 
+@parameters_as(axes_for)
 def plot_drivers(
     drivers: pd.DataFrame,
     lineage: str | None = None,
@@ -36,12 +38,10 @@ def plot_drivers(
     ----------
     drivers : DataFrame
         As :func:`lineage_clust.lineage_drivers` returns.
-    lineage : str, optional
+    lineage : str, default=None
         Lineage; `None` = the first of the table.
-    n_genes : int
+    n_genes : int, default=10
         How many of each sign at most.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; `None` = a new figure.
     figsize, dpi
         Inches and dots per inch of a new figure; `None` = by the number of genes.
 

@@ -39,14 +39,14 @@ def plot_embedding(
         Cells with the highest scores are drawn last.
     titles : sequence of str
         Of the clusters.
-    axes_label : str
+    axes_label : str, default=""
         Name of the embedding.
-    cmap : str or Colormap
-        From the 1 % to the 99 % quantile of a panel's scores.
-    ncols : int
+    cmap : str or Colormap, default="viridis"
+        Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
+    ncols : int, default=4
         Panels a row, at most.
     figsize, dpi
-        Inches and dots per inch of the figure.
+        Inches and dots per inch of the figure; `None` = by the number of panels.
 
     Returns
     -------

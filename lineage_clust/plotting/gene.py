@@ -25,9 +25,9 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
     ----------
     trend : GeneTrend
         Fitted; its cells are drawn if it holds them, darker the more they belong to the lineage.
-    ax : matplotlib.axes.Axes, optional
+    ax : matplotlib.axes.Axes, default=None
         Where to draw; `None` = a new figure.
-    color : str
+    color : str, default="#332288"
         Of the trend.
 
     Returns

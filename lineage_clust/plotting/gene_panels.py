@@ -54,32 +54,32 @@ def plot_gene_trends(
         Gene -> lineage -> trend, as in `TrendClusterer.models_` or from `TrendClusterer.gene_trends(adata)`, whose
         trends hold cells; these are drawn, the darker the more they belong to the lineage. Of a
         :class:`lineage_clust.Trends`, the interval is `values` +- 1.96 `se`.
-    genes : sequence of str, optional
+    genes : sequence of str, default=None
         Which genes, in which order; `None` = all.
-    clusters : mapping of str to int, optional
+    clusters : mapping of str to int, default=None
         Cluster of each gene, -1 = not assigned. It is written above the panel; along a single lineage, the trend has
         the cluster's colour.
-    lineages : sequence of str, optional
+    lineages : sequence of str, default=None
         Which lineages; `None` = all.
-    max_cells : int
+    max_cells : int, default=3000
         Of more cells of a lineage, this many are drawn, chosen at random; 0 = none.
-    ylabel : str
+    ylabel : str, default="expression"
         What the y axis shows.
-    ncols : int
+    ncols : int, default=4
         Panels a row, at most.
-    sharey : bool
+    sharey : bool, default=False
         Whether panels share the y axis.
-    cell_colors : CellColors, optional
+    cell_colors : CellColors, default=None
         Of the cells, see :func:`lineage_clust.plotting.cells.cell_colors`; `None` = grey, or the colour of their lineage.
-    derivative : bool
+    derivative : bool, default=False
         Whether the slopes of the trends are drawn instead, with their intervals and without cells. Where an interval does
         not hold 0, the trend rises or falls.
-    palette : mapping of str to colour, optional
+    palette : mapping of str to colour, default=None
         Colours of several lineages; `None`, or if one is missing = our own.
-    ax : Axes or sequence of Axes, optional
+    ax : Axes or sequence of Axes, default=None
         One a gene; `None` = a new figure.
     figsize, dpi
-        Inches and dots per inch of a new figure.
+        Inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------

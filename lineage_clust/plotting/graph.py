@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
 from ..utils.checking import check_seed
+from ..utils.documenting import parameters_as
 from .checking import axes_for, check_count
 from .colors import UNASSIGNED, palette_colors
 from .graph_layout import DOT, graph_layout
@@ -32,6 +33,7 @@ _NAME: dict[str, Any] = {"fontsize": 7.5, "fontstyle": "italic"}
 _NUMBER: dict[str, Any] = {"fontsize": 9, "fontweight": "bold"}
 
 
+@parameters_as(axes_for)
 def plot_graph(
     graph: Graph,
     labels: np.ndarray,
@@ -55,27 +57,23 @@ def plot_graph(
         One vertex a gene, edges with attribute "weight", as `GraphClusterer.graph_`.
     labels : ndarray of int, shape (n_vertices,)
         Cluster of each gene, -1 = not assigned.
-    genes : sequence of str, optional
+    genes : sequence of str, default=None
         Names of the vertices.
-    label_hubs : int or sequence of str
+    label_hubs : int or sequence of str, default=5
         How many hubs of a cluster are named at most: genes with the strongest edges within it, or, if there is an
         `importance`, the most important ones of the half with stronger edges. (Of genes with the same trend, as straight
         lines are, all have the same edges but for their order, so that the strongest would be the first in the alphabet.)
         A name that would overlap another is left out. Or the genes to name, all of which are then.
-    n_clusters : int, optional
+    n_clusters : int, default=None
         Number of clusters that the colours are for; `None` = those in `labels`.
-    names : sequence of str, optional
+    names : sequence of str, default=None
         Of the clusters, by number; `None` = their numbers.
-    importance : ndarray of shape (n_vertices,), optional
+    importance : ndarray of shape (n_vertices,), default=None
         Which hubs are named first.
-    palette : sequence, mapping or str, optional
+    palette : sequence, mapping or str, default=None
         Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
-    seed : int
+    seed : int, default=0
         Of the layout.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; `None` = a new figure.
-    figsize, dpi
-        Inches and dots per inch of a new figure.
 
     Returns
     -------

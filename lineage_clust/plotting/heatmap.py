@@ -11,12 +11,13 @@ import numpy as np
 from lineage_clust.errors import UnknownNameError, did_you_mean
 
 from ..utils.checking import as_numbers, check_number
+from ..utils.documenting import parameters_as
 from . import heatmap_margins as margins
 from . import heatmap_tree
 from .checking import check_color_map, check_count, check_figure
 from .colors import UNASSIGNED, palette_colors
 from .labels import set_scale
-from .panels import check_clusters, check_shapes
+from .panels import check_clusters, check_shapes, plot_clusters
 from .places import Places, note_places
 from .strips import Strip
 from .timeline import evenly, segments
@@ -33,6 +34,7 @@ _BESIDE, _SMALLEST = 1.6, 0.62  # inches that stand beside the rows; least scale
 _INSIDE = 0.99  # share of the values that are within the limits of the colours
 
 
+@parameters_as(plot_clusters)
 def plot_heatmap(
     scaled: np.ndarray,
     labels: np.ndarray,
@@ -61,45 +63,35 @@ def plot_heatmap(
 
     Parameters
     ----------
-    scaled : ndarray of shape (n_genes, n_points)
-        Scaled trends.
-    labels : ndarray of int, shape (n_genes,)
-        Cluster of each gene, -1 = not assigned.
-    grid : ndarray of shape (n_points,)
-        Pseudotime; several lineages one after the other.
-    genes : sequence of str, optional
+    genes : sequence of str, default=None
         Names of the rows.
-    grid_lineage : ndarray of str, shape (n_points,), optional
+    grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point; several lie side by side with a gap, on the same scale of time.
-    clusters : sequence of int, optional
+    clusters : sequence of int, default=None
         Which clusters, in which order; `None` = all. -1 stands for the genes that are not assigned.
-    n_clusters : int, optional
+    n_clusters : int, default=None
         Number of clusters that the colours are for; `None` = those in `labels`.
-    label_genes : sequence of str or int, optional
+    label_genes : sequence of str or int, default=None
         Genes to name, with a line from each name to its row; or how many at most. `None` = as many as there is room
         for, those of most importance first. Names never overlap.
-    importance : ndarray of shape (n_genes,), optional
-        Which genes are named first.
-    strips : sequence of lineage_clust.plotting.strips.Strip
+    strips : sequence of lineage_clust.plotting.strips.Strip, default=()
         Covariates, drawn above the rows on the same time axis.
-    names : sequence of str, optional
+    names : sequence of str, default=None
         Of the clusters, by number; `None` = their numbers.
-    palette : sequence, mapping or str, optional
-        Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
-    confidence : ndarray of shape (n_genes,), optional
+    confidence : ndarray of shape (n_genes,), default=None
         From 0 to 1, drawn as a column right of the rows: the paler, the less.
-    dendrogram : Dendrogram, optional
+    dendrogram : Dendrogram, default=None
         Of the clusters, drawn left of them. Clusters then come in its order, if it has just those that are shown.
-    n_leading : int, optional
+    n_leading : int, default=None
         How many of the first columns decide the order of the rows and the limits of the colours, where what follows is
         shown beside them; `None` = all.
-    center : float, optional
+    center : float, default=0.0
         Value at the middle of a diverging colour map; `None` = a map from the lowest to the highest value.
-    cmap : str or Colormap, optional
+    cmap : str or Colormap, default=None
         `None` = "RdBu_r" around a centre, else "viridis".
-    value_label : str
+    value_label : str, default="scaled expression"
         What the colours show.
-    ax : matplotlib.axes.Axes, optional
+    ax : matplotlib.axes.Axes, default=None
         Where the rows are drawn; bars and names stand around it, as tick labels do. `None` = a new figure.
     figsize, dpi
         Inches and dots per inch of a new figure; `None` = by the number of genes.

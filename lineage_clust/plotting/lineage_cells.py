@@ -63,12 +63,12 @@ def plot_lineage(
     ----------
     lineages : sequence of LineageCells
         As they were read.
-    max_cells : int
+    max_cells : int, default=5000
         Of more cells, this many are drawn, chosen at random.
-    palette : mapping of str to colour, optional
+    palette : mapping of str to colour, default=None
         Colours of the lineages; `None`, or if one is missing = our own.
     figsize, dpi
-        Inches and dots per inch of the figure.
+        Inches and dots per inch of the figure; `None` = by the number of lineages.
 
     Returns
     -------

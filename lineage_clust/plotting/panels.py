@@ -57,35 +57,35 @@ def plot_clusters(
         Cluster of each gene, -1 = not assigned.
     grid : ndarray of shape (n_points,)
         Pseudotime; several lineages one after the other.
-    genes : sequence of str, optional
+    genes : sequence of str, default=None
         Names, for the few that are shown.
-    grid_lineage : ndarray of str, shape (n_points,), optional
+    grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point; several are drawn side by side within a panel.
-    importance : ndarray of shape (n_genes,), optional
+    importance : ndarray of shape (n_genes,), default=None
         Which genes are named first.
-    clusters : sequence of int, optional
+    clusters : sequence of int, default=None
         Which clusters, in which order; `None` = all.
-    names : mapping or sequence of str, optional
+    names : mapping or sequence of str, default=None
         Of the clusters: by number, or one a cluster; `None` = their numbers.
-    captions : sequence of Caption, optional
+    captions : sequence of Caption, default=None
         What is said of each cluster, by number, in place of `names`.
-    density : ndarray of shape (n_points,), optional
+    density : ndarray of shape (n_points,), default=None
         Cells at each grid point; they are drawn at the foot of each panel, and curves fade where they are few.
-    palette : sequence, mapping or str, optional
+    palette : sequence, mapping or str, default=None
         Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
-    n_named : int
+    n_named : int, default=4
         How many genes of a cluster are named.
-    ncols : int
+    ncols : int, default=3
         Panels a row, at most; fewer in a figure that is too narrow for them.
-    sharey : bool or {"row", "col", "all", "none"}
-        Whether panels have the same scale.
+    sharey : bool or {"row", "col", "all", "none"}, default=True
+        Whether panels have the same scale. It has room for the central 98 % of the curves; panels say how many leave it.
     figsize, dpi
-        Inches and dots per inch of the figure.
-    ylabel : str
+        Inches and dots per inch of the figure; `None` = by the number of panels.
+    ylabel : str, default="scaled expression"
         What the y axis shows.
-    strips : sequence of lineage_clust.plotting.strips.Strip
+    strips : sequence of lineage_clust.plotting.strips.Strip, default=()
         Covariates that are drawn under every panel, on its time axis.
-    ratio : float
+    ratio : float, default=0.05
         Height of a strip, in heights of a panel.
 
     Returns

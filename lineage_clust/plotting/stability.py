@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..utils.documenting import parameters_as
 from .checking import axes_for
 from .labels import inches_beside, settle_layout
 from .theme import ink
@@ -26,6 +27,7 @@ _MEASURES = (
 _HIGHEST = 1.5
 
 
+@parameters_as(axes_for)
 def plot_stability(
     curve: StabilityCurve,
     *,
@@ -39,10 +41,6 @@ def plot_stability(
     ----------
     curve : StabilityCurve
         As `GraphClusterer.stability_`.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; `None` = a new figure.
-    figsize, dpi
-        Inches and dots per inch of a new figure.
 
     Returns
     -------

@@ -58,19 +58,19 @@ def plot_tree(
         Mean scaled trend of each node.
     grid : ndarray of shape (n_points,)
         Pseudotime; several lineages one after the other.
-    grid_lineage : ndarray of str, shape (n_points,), optional
+    grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point.
-    n_leaves : int, optional
+    n_leaves : int, default=None
         Into how many groups the tree is drawn, at most; never fewer than the clusters of the current cut. `None` = about
         twice as many as these, up to 30.
-    labels : mapping or sequence of str, optional
-        Names of the clusters instead of their own: by cluster, or one a cluster.
-    palette : sequence, mapping or str, optional
+    labels : mapping or sequence of str, default=None
+        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+    palette : sequence, mapping or str, default=None
         Colours of the clusters, or a colour map.
-    ax : matplotlib.axes.Axes, optional
+    ax : matplotlib.axes.Axes, default=None
         Where to draw; `None` = a new figure.
     figsize, dpi
-        Inches and dots per inch of a new figure.
+        Inches and dots per inch of a new figure; `None` = by the number of groups.
 
     Returns
     -------

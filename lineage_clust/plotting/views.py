@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..results.result import FitResult, Fitted, result_of
+from ..utils.documenting import parameters_as
 from . import gene_panels, graph, heatmap, panels, stability, tree
 from .beside import trend_columns, with_cells_beside
 from .captions import captions, own_labels
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@parameters_as(panels.plot_clusters)
 def plot(
     fitted: Fitted | FitResult,
     clusters: Sequence[int] | None = None,
@@ -39,27 +41,15 @@ def plot(
 
     Parameters
     ----------
-    clusters : sequence of int, default=None
-        Which clusters, in which order; `None` = all.
     adata : AnnData, default=None
         Where the covariates of the cells are, if `covariate_key` is given.
     covariate_key : str or sequence of str, default=None
         obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numbers,
         the locally dominant one of categories.
-    ratio : float, default=0.05
-        Height of a strip, in heights of a panel.
     cmap : str, default="viridis"
         Colour map of numeric covariates.
-    ncols : int, default=3
-        Panels a row, at most.
-    sharey : bool or {"row", "col", "all", "none"}, default=True
-        Whether panels have the same scale. It has room for the central 98 % of the curves; panels say how many leave it.
     labels : mapping or sequence of str, default=None
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
-    palette : sequence, mapping or str, default=None
-        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
-    figsize, dpi
-        Inches and dots per inch of the figure; `None` = by the number of panels.
 
     Returns
     -------
@@ -82,6 +72,7 @@ def plot(
     )  # fmt: skip
 
 
+@parameters_as(heatmap.plot_heatmap)
 def plot_heatmap(
     fitted: Fitted | FitResult,
     genes: Sequence[str] | None = None,
@@ -109,8 +100,6 @@ def plot_heatmap(
         Where the covariates of the cells are, if `covariate_key` is given.
     covariate_key : str or sequence of str, default=None
         obs keys that are drawn as bars above the rows, as in :meth:`lineage_clust.TrendClusterer.plot`.
-    clusters : sequence of int, default=None
-        Which clusters, in which order; `None` = all. -1 stands for the genes that are not assigned.
     label_genes : sequence of str or int, default=None
         Genes to name; or how many at most; `None` = as many as there is room for, those that the mean trend of
         their cluster explains best first.
@@ -122,14 +111,6 @@ def plot_heatmap(
         with the same rows: what the trends have smoothed away. `adata` must be given.
     labels : mapping or sequence of str, default=None
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
-    palette : sequence, mapping or str, default=None
-        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
-    cmap : str or Colormap, default=None
-        Of the trends; `None` = "RdBu_r" around 0 for z-scores, else "viridis".
-    ax : matplotlib.axes.Axes, default=None
-        Where the rows are drawn; `None` = a new figure.
-    figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -163,6 +144,7 @@ def plot_heatmap(
     )  # fmt: skip
 
 
+@parameters_as(gene_panels.plot_gene_trends)
 def plot_genes(
     fitted: Fitted | FitResult,
     genes: str | Sequence[str],
@@ -187,23 +169,9 @@ def plot_genes(
     adata : AnnData, default=None
         The cells that were fitted; they are drawn, the darker the more they belong to the lineage. Several lineages have the
         colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if there are.
-    lineages : str or sequence of str, default=None
-        Which of several lineages; `None` = all.
     color : str, default=None
         obs key by which cells are coloured, numbers or categories; `adata` must be given. Categories have the colours of
         `uns[f"{color}_colors"]`, if there are.
-    derivative : bool, default=False
-        Whether the slopes of the trends are drawn instead, with their 95 % intervals and without cells.
-    ncols : int, default=4
-        Panels a row, at most.
-    sharey : bool, default=False
-        Whether panels share the y axis.
-    max_cells : int, default=3000
-        Of more cells of a lineage, this many are drawn, chosen at random.
-    ax : Axes or sequence of Axes, default=None
-        One a gene; `None` = a new figure.
-    figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -232,6 +200,7 @@ def plot_genes(
     )  # fmt: skip
 
 
+@parameters_as(graph.plot_graph)
 def plot_graph(
     fitted: Fitted | FitResult,
     ax: Axes | None = None,
@@ -247,19 +216,11 @@ def plot_graph(
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; `None` = a new figure.
     label_hubs : int or sequence of str, default=5
         How many hubs of a cluster are named at most, those with the strongest ties within it, as far as their names
         do not overlap; or the genes to name.
     labels : mapping or sequence of str, default=None
         Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
-    palette : sequence, mapping or str, default=None
-        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
-    seed : int, default=0
-        Of the layout.
-    figsize, dpi
-        Inches and dots per inch of a new figure.
 
     Returns
     -------
@@ -280,6 +241,7 @@ def plot_graph(
     )  # fmt: skip
 
 
+@parameters_as(stability.plot_stability)
 def plot_stability(
     fitted: Fitted | FitResult,
     ax: Axes | None = None,
@@ -288,13 +250,6 @@ def plot_stability(
     dpi: int | None = None,
 ) -> Axes:
     """Draw how distinct the clusters are, by their number.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; `None` = a new figure.
-    figsize, dpi
-        Inches and dots per inch of a new figure.
 
     Returns
     -------
@@ -310,6 +265,7 @@ def plot_stability(
     return stability.plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
 
 
+@parameters_as(tree.plot_tree)
 def plot_tree(
     fitted: Fitted | FitResult,
     n_leaves: int | None = None,
@@ -321,19 +277,6 @@ def plot_tree(
     dpi: int | None = None,
 ) -> Axes:
     """Draw the tree of clusters from coarse to fine, the support of its divisions, and the current cut.
-
-    Parameters
-    ----------
-    n_leaves : int, default=None
-        Into how many groups the tree is drawn, at most; `None` = about twice as many as there are clusters.
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; `None` = a new figure.
-    labels : mapping or sequence of str, default=None
-        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
-    palette : sequence, mapping or str, default=None
-        Colours of the clusters, one a cluster or by cluster, or the name of a colour map.
-    figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of groups.
 
     Returns
     -------

@@ -1,0 +1,76 @@
+"""Descriptions of parameters that several public functions have: written once, and whole in `help` of each of them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+Function = TypeVar("Function", bound=Callable)
+
+_HEAD = "Parameters\n----------\n"
+_NEXT = re.compile(r"^\w[\w ]*\n-+$", re.MULTILINE)  # title of a section
+
+
+def parameters_as(*others: Callable) -> Callable[[Function], Function]:
+    """Return a decorator that describes the parameters that a docstring leaves out as other functions describe them.
+
+    The section comes in the order of the signature. Parameters that none describes stay out.
+
+    Parameters
+    ----------
+    *others
+        Functions with numpydoc docstrings, the first that knows a parameter counts.
+
+    Examples
+    --------
+    >>> def one(ax, color):
+    ...     '''Draw.
+    ...
+    ...     Parameters
+    ...     ----------
+    ...     ax : Axes
+    ...         Where.
+    ...     '''
+    >>> @parameters_as(one)
+    ... def other(data, ax):
+    ...     '''Draw data.
+    ...
+    ...     Parameters
+    ...     ----------
+    ...     data : array
+    ...         What.
+    ...     '''
+    >>> other.__doc__.splitlines()[4:]
+    ['data : array', '    What.', 'ax : Axes', '    Where.']
+    """
+
+    def complete(function: Function) -> Function:
+        if function.__doc__ is None:  # as in optimised Python
+            return function
+        before, own, after = _parted(function)
+        known: dict[str, str] = {}
+        for described in (own, *(_parted(other)[1] for other in others)):
+            known = described | known
+        entries = dict.fromkeys(known[name] for name in inspect.signature(function).parameters if name in known)
+        function.__doc__ = "\n\n".join(part for part in (before, _HEAD + "\n".join(entries), after) if part)
+        return function
+
+    return complete
+
+
+def _parted(function: Callable) -> tuple[str, dict[str, str], str]:
+    """Return what a docstring says before its parameters, the entry of each parameter, and what it says after them."""
+    text = inspect.getdoc(function) or ""
+    before, head, rest = text.partition(_HEAD)
+    title = _NEXT.search(rest if head else text)
+    if not head:
+        return (text[: title.start()].rstrip(), {}, text[title.start() :]) if title else (text, {}, "")
+    body, after = (rest[: title.start()], rest[title.start() :]) if title else (rest, "")
+    entries = re.split(r"\n(?=\S)", body.strip("\n"))
+    names = (
+        [name.strip().lstrip("*") for name in entry.split("\n")[0].split(" : ")[0].split(",")] for entry in entries
+    )
+    of_name = {name: entry.rstrip() for group, entry in zip(names, entries, strict=True) for name in group}
+    return before.rstrip(), of_name, after
