@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,25 +13,21 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def warn_of_unwritable(adata: AnnData, stacklevel: int = 3) -> None:
+def warn_of_unwritable(adata: AnnData) -> None:
     """Warn of arrays in obsm that `write_h5ad` refuses, such as a Lineage object of a CellRank session.
 
     They are arrays of a class of their own with the `names` of their columns; the sentence says how to keep both.
     """
     for key, values in adata.obsm.items():
         if type(values) is not np.ndarray and isinstance(values, np.ndarray) and not _can_be_written(values):
+            names = f", adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
             warnings.warn(
                 f"adata.obsm[{key!r}] is a live {type(values).__name__} object, which files of AnnData cannot hold: "
                 f"adata.write_h5ad will fail. Replace it before you write the file, for instance by adata.obsm[{key!r}] "
-                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), adata.obs_names"
-                f"{_with_names(key, values)}).",
+                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), adata.obs_names{names}).",
                 LineageClustWarning,
-                stacklevel=stacklevel,
+                stacklevel=3,
             )
-
-
-def _with_names(key: str, values: Any) -> str:
-    return f", adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
 
 
 def _can_be_written(values: np.ndarray) -> bool:

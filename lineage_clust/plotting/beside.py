@@ -35,11 +35,6 @@ class Columns:
     strips: Sequence[Strip]
 
 
-def trend_columns(result: FitResult, strips: Sequence[Strip]) -> Columns:
-    """Return the scaled trends, as the heatmap shows them."""
-    return Columns(result.scaled, result.pseudotime, result.grid_lineage, strips)
-
-
 def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Columns:
     """Return the trends, and after those of all lineages the cells' mean expression in bins, scaled as the trend is.
 

@@ -42,7 +42,7 @@ class CellColors:
     cmap: Any = None
 
 
-def cell_colors(name: str, values: pd.Series, colors: Any = None, cmap: Any = "viridis") -> CellColors:
+def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
     """Return the colours of cells by a column of obs.
 
     Parameters
@@ -52,9 +52,8 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None, cmap: Any = "v
     values
         `(n_obs,)` numbers or categories.
     colors
-        One a category, as `uns[f"{name}_colors"]` has them; `None` or too few = our own.
-    cmap
-        For numbers, of which the central 98 % are told apart.
+        One a category, as `uns[f"{name}_colors"]` has them; `None` or too few = our own. Of numbers, the central 98 % are
+        told apart.
     """
     from matplotlib import colormaps
     from matplotlib.colors import Normalize, to_rgb
@@ -65,7 +64,7 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None, cmap: Any = "v
         numbers = values.to_numpy(dtype=float)
         known = np.isfinite(numbers)
         low, high = (float(end) for end in np.quantile(numbers[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
-        chosen, scale = colormaps.get_cmap(cmap), Normalize(low, high if high > low else low + 1.0, clip=True)
+        chosen, scale = colormaps["viridis"], Normalize(low, high if high > low else low + 1.0, clip=True)
         rgb = np.array(chosen(scale(np.nan_to_num(numbers))))[:, :3]
         rgb[~known] = grey
         return CellColors(name, rgb, {}, (low, high), chosen)
@@ -83,7 +82,7 @@ def some_cells(n_cells: int, at_most: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(n_cells, at_most, replace=False))
 
 
-def with_zeros_apart(y: np.ndarray, seed: int = 0) -> tuple[np.ndarray, float]:
+def with_zeros_apart(y: np.ndarray) -> tuple[np.ndarray, float]:
     """Return where cells are drawn, and the height of the strip below 0 over which cells without expression are spread.
 
     At 0 they would lie on each other and hide how many they are. Expression that may be negative, or is hardly ever 0,
@@ -100,5 +99,5 @@ def with_zeros_apart(y: np.ndarray, seed: int = 0) -> tuple[np.ndarray, float]:
         return y, 0.0
     height = _STRIP * float(y.max())
     places = y.astype(float).copy()
-    places[zero] = -height * np.random.default_rng(seed).uniform(0.25, 1.0, int(zero.sum()))
+    places[zero] = -height * np.random.default_rng(0).uniform(0.25, 1.0, int(zero.sum()))
     return places, height

@@ -174,7 +174,7 @@ def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
 
 
 def draw_branches(
-    ax, shape: Dendrogram, x, y, colors: Sequence[Any], transform=None, width: float = 1.1, stub: float = 0.0
+    ax, shape: Dendrogram, x, y, colors: Sequence[Any], *, width: float, stub: float, transform=None
 ) -> None:
     """Draw the branches: those above the clusters in grey, those within one in its colour.
 
@@ -188,12 +188,12 @@ def draw_branches(
         Functions from depth and from place to coordinates.
     colors
         Of the clusters.
-    transform
-        Of the coordinates; `None` = data.
     width
         Of lines, in points.
     stub
         Depth above the top to which its branch reaches.
+    transform
+        Of the coordinates; `None` = data.
     """
     where = {} if transform is None else {"transform": transform}
 
@@ -208,6 +208,5 @@ def draw_branches(
         for child in pair:
             paint(child, [(x(at), y(shape.place[child])), (x(shape.depth.get(child, 0.0)), y(shape.place[child]))])
     top = shape.top
-    if stub:
-        at = shape.depth.get(top, 0.0)
-        paint(top, [(x(at + stub), y(shape.place[top])), (x(at), y(shape.place[top]))])
+    at = shape.depth.get(top, 0.0)
+    paint(top, [(x(at + stub), y(shape.place[top])), (x(at), y(shape.place[top]))])

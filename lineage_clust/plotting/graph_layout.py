@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import orthogonal_procrustes
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 DOT = 0.4  # least distance of two vertices; a part of n vertices has sides of about the root of n
@@ -50,13 +52,15 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     places = np.zeros((graph.vcount(), 2))
     for own in members:
         places[own] = _one_cluster(graph.subgraph(own), labels[own], seed)
-    ends, weights = _edges(graph)
+    ends = np.array(graph.get_edgelist(), dtype=int).reshape(-1, 2)
+    weights = graph.es["weight"] if "weight" in graph.es.attributes() else np.ones(len(ends))
     ties = np.zeros((len(members), len(members)))
     np.add.at(ties, (groups[ends[:, 0]], groups[ends[:, 1]]), weights)
     ties = ties + ties.T
     np.fill_diagonal(ties, 0)
     sizes = np.array([len(own) for own in members], dtype=float)
-    parts = _connected(ties)
+    n_parts, part_of = connected_components(ties > 0, directed=False)
+    parts = [np.flatnonzero(part_of == part) for part in range(n_parts)]
     # few genes by themselves come last: one in a row of large parts would take as much room as they
     of_part = [np.concatenate([members[group] for group in part]) for part in parts]
     order = sorted(range(len(parts)), key=lambda part: (
@@ -72,19 +76,6 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
         own = of_part[part]
         places[own] += corner - places[own].min(axis=0)
     return places
-
-
-def _edges(graph) -> tuple[np.ndarray, np.ndarray]:
-    ends = np.array(graph.get_edgelist(), dtype=int).reshape(-1, 2)
-    weights = graph.es["weight"] if graph.ecount() and "weight" in graph.es.attributes() else np.ones(len(ends))
-    return ends, np.asarray(weights, dtype=float)
-
-
-def _connected(ties: np.ndarray) -> list[np.ndarray]:
-    from scipy.sparse.csgraph import connected_components
-
-    n_parts, part_of = connected_components(ties > 0, directed=False)
-    return [np.flatnonzero(part_of == part) for part in range(n_parts)]
 
 
 def _one_cluster(graph, labels: np.ndarray, seed: int) -> np.ndarray:
@@ -131,13 +122,8 @@ def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -
         toward = middle_of[groups[other]] - middle_of[groups[one]]
         np.add.at(pulled, one, toward / np.maximum(np.hypot(*toward.T), 1e-9)[:, None])
     for own, middle in zip(members, middles, strict=True):
-        places[own] = _facing(places[own], pulled[own]) + middle
-
-
-def _facing(places: np.ndarray, pulled: np.ndarray) -> np.ndarray:
-    """Return places turned, and mirrored, so that vertices lie on the side that they are pulled to (Procrustes)."""
-    left, _, right = np.linalg.svd(places.T @ pulled)
-    return places @ (left @ right)
+        turn, _ = orthogonal_procrustes(places[own], pulled[own])  # vertices lie on the side that they are pulled to
+        places[own] = places[own] @ turn + middle
 
 
 def _one_part(part, labels: np.ndarray, seed: int) -> np.ndarray:

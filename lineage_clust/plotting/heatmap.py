@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -212,10 +211,9 @@ def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
 def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
     """Remember where the rows of each cluster and gene are."""
     left, right = parts[0].ends[0], parts[-1].ends[1]
-    starts = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
     areas = [
         (int(labels[first]), np.array([[left, first], [right, first], [right, last], [left, last]], dtype=float))
-        for first, last in pairwise(starts)
+        for first, last in zip(*margins.blocks(labels), strict=True)
     ]
     rows = np.column_stack([np.full(len(labels), np.nan), np.arange(len(labels)) + 0.5])
     note_places(ax, Places(areas, gene_names or (), rows if gene_names else rows[:0]))

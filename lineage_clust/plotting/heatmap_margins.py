@@ -48,9 +48,15 @@ def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float
     ax.set_position([left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]])
 
 
+def blocks(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each cluster starts and ends in ordered labels."""
+    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+    return starts, np.append(starts[1:], len(labels))
+
+
 def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
     """Draw a bar of the clusters' colours left of the rows, and lines between clusters."""
-    starts, ends = _blocks(labels)
+    starts, ends = blocks(labels)
     bar = ax.inset_axes([-_SPACE - _BAR, 0, _BAR, 1], transform=inches_beside(ax, "left"), label="cluster")
     bar.barh(starts, 1, height=ends - starts, align="edge", color=[colors[labels[start]] for start in starts])
     bar.set(xlim=(0, 1), ylim=(len(labels), 0))
@@ -64,7 +70,7 @@ def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
 
 def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
     """Draw the name of each cluster beside its part of the bar, and return what was drawn."""
-    starts, ends = _blocks(labels)
+    starts, ends = blocks(labels)
     height, edge = _size(ax)[1], -_SPACE - _BAR
     middle = (starts + ends) / 2 / len(labels) * height
     kept = np.arange(len(starts))
@@ -225,12 +231,6 @@ def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
             top -= 0.65
             drawn.append(bar)
     return drawn
-
-
-def _blocks(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each cluster starts and ends in ordered labels."""
-    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
-    return starts, np.append(starts[1:], len(labels))
 
 
 def _size(ax) -> np.ndarray:

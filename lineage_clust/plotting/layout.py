@@ -28,8 +28,6 @@ class Layout:
         Number of panels, and of panels a row at most: fewer, if they would be too narrow for their titles.
     n_strips, ratio
         Number of strips under each panel, and their height in heights of a panel.
-    wide_legend
-        Whether there is room for legends right of the panels.
     figsize
         Width and height of the figure in inches; `None` = as large as the panels need.
     named_axis
@@ -47,7 +45,6 @@ class Layout:
     ncols: int = 3
     n_strips: int = 0
     ratio: float = 0.05
-    wide_legend: bool = False
     figsize: tuple[float, float] | None = None
     named_axis: bool = False
 
@@ -107,7 +104,7 @@ class Layout:
         """Width of a panel in inches."""
         if self.figsize is None:
             return _PANEL_WIDTH
-        left, right = self._left * self.small, self._right * (self.small if not self.wide_legend else 1)
+        left, right = self._left * self.small, self._right * (1 if self.n_strips else self.small)
         return (self.figsize[0] - left - right - (self.ncols - 1) * _GAP_X * self.small) / self.ncols
 
     @property
@@ -169,7 +166,7 @@ class Layout:
 
     @property
     def _right(self) -> float:
-        return _LEGEND if self.wide_legend else _RIGHT
+        return _LEGEND if self.n_strips else _RIGHT  # where there are strips, legends stand
 
     @property
     def _strip(self) -> float:

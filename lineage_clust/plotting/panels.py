@@ -123,7 +123,7 @@ def plot_clusters(
     check_figure(None, figsize, dpi)
     lineages = segments(grid, grid_lineage, touching=True)
     x, parts = np.concatenate([part.x for part in lineages]), [part.columns for part in lineages]
-    layout = Layout(len(shown), ncols, len(strips), ratio, bool(strips), figsize, named_axis=len(lineages) > 1)
+    layout = Layout(len(shown), ncols, len(strips), ratio, figsize, named_axis=len(lineages) > 1)
     figure = plt.figure(figsize=layout.size, dpi=dpi)
     cells = None if density is None else smoothed(density, parts)
     thin = None if cells is None else thinness(cells, parts)

@@ -10,7 +10,7 @@ import numpy as np
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import gene_panels, graph, heatmap, panels, stability, tree
-from .beside import trend_columns, with_cells_beside
+from .beside import Columns, with_cells_beside
 from .captions import captions, own_labels
 from .dendrogram import dendrogram_of
 from .of_result import clustered_rows, colors_of_cells, names_in, of_clusterer, rows_of, strips_of, value_label
@@ -129,8 +129,8 @@ def plot_heatmap(
     rows = np.arange(len(result.genes)) if genes is None else rows_of(result, genes)
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
-    scaled = result.scaled
-    columns = trend_columns(result, strips_of(result, adata, covariate_key))
+    scaled, strips = result.scaled, strips_of(result, adata, covariate_key)
+    columns = Columns(scaled, result.pseudotime, result.grid_lineage, strips)
     if cells:
         columns = with_cells_beside(result, adata, columns)
     two_sided = result.scale != "minmax" and result.scale is not None and scaled.min() < 0 < scaled.max()

@@ -52,11 +52,11 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
         ]
         for column, right in zip(columns, numeric[2:], strict=True):
             bounds = _bounds(row[f"{column}_lower"], row[f"{column}_upper"]) if column in bounded else ""
-            text = _cell(row[column])
+            text = _text(row[column], 3)
             kind = "number" if right else "long" if len(text) > 24 else ""
             cells.append(
                 f'<td class="{kind}" data-label="{escape(heading(str(column), lineages))}" '
-                f'data-value="{_value(row[column])}">{text}{bounds}</td>'
+                f'data-value="{_text(row[column], 12)}">{text}{bounds}</td>'
             )
         rows.append(f"<tr>{''.join(cells)}</tr>\n")
     return (
@@ -72,16 +72,9 @@ def _sparkline(path: str, color: str, label: str) -> str:
     )
 
 
-def _cell(value: object) -> str:
+def _text(value: object, digits: int) -> str:
     if isinstance(value, (float, np.floating)):
-        return "" if np.isnan(value) else f"{value:.3g}"
-    return escape(str(value))
-
-
-def _value(value: object) -> str:
-    """Return what a cell is sorted by."""
-    if isinstance(value, (float, np.floating)):
-        return "" if np.isnan(value) else f"{value:.12g}"
+        return "" if np.isnan(value) else f"{value:.{digits}g}"
     return escape(str(value))
 
 
