@@ -13,7 +13,8 @@ from .clusterer import TrendClusterer
 from .clusterers import GraphClusterer
 from .errors import did_you_mean, quoted
 from .io import provenance
-from .io.results import safe_key, to_anndata
+from .io.keys import safe_key
+from .io.results import to_anndata
 from .io.stored import stored_result, with_source
 from .lineage.annotations import read_annotations
 from .lineage.gene_names import gene_ids
@@ -23,6 +24,7 @@ from .plotting.covariates import covariate_strips
 from .results.tables import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
+from .utils.documenting import parameters_as
 from .utils.types import Seed, TimeRange
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _PREPARE = ("data_key", "use_raw", "threshold", "weight_threshold", "filter_cells", "gene_symbols", "lineage_key")
 
 
+@parameters_as(TrendClusterer.plot, TrendClusterer)
 def cluster_lineage(
     adata: AnnData,
     model: Any,
@@ -84,22 +87,10 @@ def cluster_lineage(
         Genes in `adata.var_names`, or in `adata.raw.var_names` with `use_raw=True`.
     lineage : str
         Lineage whose trends are clustered.
-    backward : bool
-        Direction of the process.
     time_range : None, float or pair of float
         End, or start and end, of pseudotime; `None` entries are estimated from the cells.
-    clusters : sequence of str, optional
-        Clusters to plot, in this order; `None` = all.
-    n_points : int
-        Number of grid points.
     time_key : str
         obs key of pseudotime; `None` = the keys of common tools.
-    covariate_key : str or sequence of str, optional
-        obs keys that are drawn as strips below every panel, on its time axis and weighted by the lineage.
-    ratio : float
-        Height of a strip, relative to a panel.
-    cmap : str
-        Colour map of numeric covariates.
     norm : bool
         Whether trends are scaled to mean 0 and variance 1.
     recompute : bool
@@ -107,24 +98,12 @@ def cluster_lineage(
         otherwise they are recomputed, and a warning names the difference.
     callback : callable or mapping, optional
         `(trend, **prepare_kwargs) -> prepared trend`, see :class:`lineage_clust.GeneTrend`.
-    ncols : int
-        Number of panels per row.
-    sharey : bool or {"row", "col", "all", "none"}
-        Whether panels share the y axis.
     key : str, optional
         Key in `adata.uns`; `None` = `lineage_{lineage}_trend`, with characters replaced that files do not support.
     random_state : int, optional
         Seed of the clustering.
     use_leiden : bool
         Leiden instead of Louvain.
-    show_progress_bar : bool
-        Whether to show a progress bar.
-    n_jobs : int, optional
-        Number of parallel jobs, for models that are fitted separately per gene; -1 = all cores.
-    backend : str
-        joblib's backend.
-    figsize, dpi
-        Size of the figure, in inches and dots per inch.
     save : str or Path, optional
         File for the figure; ".png" is added to a name without an ending.
     pca_kwargs : mapping

@@ -24,6 +24,7 @@ from .results.gating import GATE_CONSTRAINTS
 from .trends.trends import adjust
 from .utils.checking import check_flag, check_key, check_seed, check_share
 from .utils.constraints import Constraints, check_constraints, integer, one_of, positive_integer
+from .utils.documenting import parameters_as
 from .utils.progress import bar, progress_bars
 from .utils.types import Names, Seed
 
@@ -64,7 +65,7 @@ def lineage_drivers(
         Lineages; `None` = all. "A, B" is A and B together, with the sum of their probabilities.
     genes : sequence of str, optional
         Genes; `None` = all.
-    method : {"pearson", "spearman"}
+    method : {"pearson", "spearman"}, default="pearson"
         Correlation of values or of ranks.
     test : {"fisher", "permutation"}
         P-values by Fisher's transformation, or by permuting the fate probabilities.
@@ -76,8 +77,8 @@ def lineage_drivers(
         Key of the fate probabilities, as in :class:`TrendClusterer`.
     layer, use_raw
         Which expression to read.
-    gene_symbols : str, optional
-        Column of var by which genes go, as in :class:`TrendClusterer`. The table gets a column `gene_ids` then, with
+    gene_symbols : str, default=None
+        Column of var by which genes go, as in :class:`TrendClusterer`. Tables of drivers get a column `gene_ids` then, with
         their entries of `var_names`.
     cells : array of bool, shape (n_cells,), optional
         Which cells take part, e.g. `adata.obs["clusters"].isin([...])`; cells without a fate probability never do.
@@ -159,6 +160,7 @@ def lineage_drivers(
     return table.sort_values(f"{names[0]}_corr", ascending=False, kind="stable", na_position="last")
 
 
+@parameters_as(lineage_drivers)
 class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Select the genes that correlate with a lineage; the input and output of `transform` are AnnData.
 
@@ -172,10 +174,6 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Only genes with a q-value below; `None` = no test.
     direction : {"both", "positive", "negative"}, default="both"
         Sign of the correlations used for the selection.
-    method : {"pearson", "spearman"}, default="pearson"
-        See :func:`lineage_drivers`.
-    lineage_key, backward, layer, use_raw, gene_symbols
-        See :func:`lineage_drivers`.
 
     Attributes
     ----------

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .io.results import default_key, file_key, h5ad_bytes
+from .io.keys import default_key, file_key
+from .io.results import h5ad_bytes
 from .io.spreadsheets import write_csv
 
 if TYPE_CHECKING:

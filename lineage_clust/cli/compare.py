@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..conditions import ConditionComparison, compare_conditions
 from ..expression.memory_budget import parse_budget
-from ..io.results import default_key, distinct_key
+from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
 from ..result_files import write_png
 from ..utils.checking import check_share

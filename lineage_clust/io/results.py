@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,77 +14,10 @@ from ..lineage.lineage import check_anndata
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.checking import check_flag, check_key
 from ..utils.plain_text import plain_text, text_categories
-from ..utils.types import Names
 from . import cluster_columns
+from .keys import column_keys, default_key, distinct_key, safe_key, with_digits
 from .replacing import listed, rows_of, warn_of_replaced
 from .unwritable import warn_of_unwritable
-
-_LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, and a prefix while they are written
-
-
-def safe_key(name: str) -> str:
-    """Return a key that h5ad and zarr files accept for any name; one longer than 150 bytes is shortened, see `distinct_key`.
-
-    Examples
-    --------
-    >>> safe_key("Mono"), safe_key("Mono/Mac")
-    ('Mono', 'Mono_Mac')
-    """
-    cleaned = _cleaned(str(name))
-    return cleaned if len(cleaned.encode("utf-8", "replace")) <= _LONGEST else _with_digits(str(name))
-
-
-def distinct_key(name: str) -> str:
-    """Return a key that no other name has: a name that has to be changed gets some digits of its digest at its end.
-
-    Examples
-    --------
-    >>> distinct_key("Mono"), distinct_key("Mono/Mac")
-    ('Mono', 'Mono_Mac_5b1e18')
-    """
-    key = safe_key(name)
-    return key if key == str(name) else _with_digits(str(name))
-
-
-def _with_digits(name: str) -> str:
-    encoded = _cleaned(name).encode("utf-8", "replace")
-    digits = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
-    return f"{encoded[:_LONGEST].decode('utf-8', 'ignore')}_{digits}"
-
-
-def file_key(name: str) -> str:
-    """Return a key for names of files, on Windows too, that no other name has.
-
-    Examples
-    --------
-    >>> file_key("Ery"), file_key("CD34: high?")
-    ('Ery', 'CD34_ high__704051')
-    """
-    key = distinct_key(name)
-    return key if key == _portable(key) else _portable(_with_digits(name))
-
-
-def _portable(key: str) -> str:
-    return "".join("_" if character in '<>:"|?*' or character < " " else character for character in key)
-
-
-def _cleaned(name: str) -> str:
-    cleaned = "".join("_" if character in "/\\\0" else character for character in name)
-    return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
-
-
-def _column_keys(names: Iterable[str]) -> dict[str, str]:
-    """Return a key for each name of a column, plain where no other column would get the same."""
-    names = list(names)
-    times = Counter(_cleaned(name) for name in names)
-    return {name: _cleaned(name) if times[_cleaned(name)] == 1 else distinct_key(name) for name in names}
-
-
-def default_key(lineage: Names, prefix: str = "trends", key: Callable[[str], str] = safe_key) -> str:
-    """Return the key of a lineage's results, e.g. "trends_Ery"; `key` makes that of its name."""
-    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
-    joined = "_".join(str(name) for name in names if name is not None)
-    return f"{prefix}_{key(joined)}" if joined else prefix
 
 
 def _free_key(adata: AnnData, found: FitResult) -> str:
@@ -94,7 +25,7 @@ def _free_key(adata: AnnData, found: FitResult) -> str:
     key = default_key(found.lineage)
     stored = adata.uns.get(key)
     other = isinstance(stored, Mapping) and "lineage" in stored and listed(stored["lineage"]) != _lineages(found)
-    return default_key(found.lineage, key=_with_digits) if other else key
+    return default_key(found.lineage, key=with_digits) if other else key
 
 
 def _lineages(found: FitResult) -> list[str]:
@@ -313,7 +244,7 @@ def _check_names(found: FitResult) -> None:
 
 
 def _writable(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.rename(columns=_column_keys(table.columns))  # of several lineages, columns carry their names
+    table = table.rename(columns=column_keys(table.columns))  # of several lineages, columns carry their names
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]) and not isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)

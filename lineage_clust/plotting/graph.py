@@ -141,8 +141,13 @@ def plot_graph(
     unit = abs(ax.transData.transform([(1, 0)])[0, 0] - ax.transData.transform([(0, 0)])[0, 0]) * 72 / ax.figure.dpi
     largest = float(np.clip(DOT * unit, 2, 9))  # points
     dots.set_sizes(largest**2 * (0.5 + 0.5 * strength / max(strength.max(initial=0.0), 1e-12)))
-    radius = largest / 2
-    _draw_names(ax, places, labels, outlines, colors, names, genes, label_hubs, strength, importance, radius)
+    ax.figure.figure.draw_without_rendering()
+    ax.autoscale(False)  # names take no part in the limits, which would otherwise move under them once they are placed
+    points = ax.transData.transform(places)
+    taken = _name_clusters(ax, points, outlines, names, colors)
+    if genes is not None:
+        rows, every = _genes_to_name(genes, label_hubs, labels, strength, importance)
+        _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], every, taken, largest / 2)
     named = ([], places[:0]) if genes is None else (list(genes), places)
     note_places(ax, Places(list(outlines.items()), *named))
     return ax
@@ -221,54 +226,55 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | Non
     return [int(members[rank]) for rank in range(n) for members in ranked if rank < len(members)]
 
 
-def _draw_names(
-    ax, places, labels, outlines, colors, cluster_names, genes, label_hubs, strength, importance, radius: float
-) -> None:
-    """Write the name of each cluster at its outer edge, and the names of hubs where there is room for them.
+def _genes_to_name(genes, label_hubs, labels, strength, importance) -> tuple[list[int], bool]:
+    """Return the vertices to name, and whether all of them are, also where there is no room."""
+    if isinstance(label_hubs, (int, np.integer)):
+        return _hubs(labels, strength, importance, int(label_hubs)), False
+    wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
+    return [row for row, gene in enumerate(genes) if str(gene) in wanted], True
 
-    They take no part in the layout and the limits, which would otherwise move under them once they are placed.
-    """
-    from matplotlib.patheffects import withStroke
 
-    ax.figure.figure.draw_without_rendering()
-    ax.autoscale(False)
-    points, scale = ax.transData.transform(places), ax.figure.dpi / 72
-    box = ax.get_window_extent()
-    bounds, back = (box.x0, box.y0, box.x1, box.y1), ax.transData.inverted()
-    written, many = [cluster_names[cluster] for cluster in outlines], len(outlines) > _MANY
+def _letters(ax, style: dict[str, Any], least: float) -> dict[str, Any]:
+    """Return a style with smaller letters in narrow axes, down to a share of their size."""
+    share = ax.get_window_extent().width / ax.figure.dpi / 4.5
+    return style | {"fontsize": style["fontsize"] * float(np.clip(share, least, 1.0))}
+
+
+def _name_clusters(ax, points, outlines: dict[int, np.ndarray], names, colors) -> np.ndarray:
+    """Write the name of each cluster at its outer edge, and return the boxes that they take, `(n_clusters, 4)`."""
+    scale, back = ax.figure.dpi / 72, ax.transData.inverted()
+    written = [names[cluster] for cluster in outlines]
+    style = _letters(ax, _NUMBER if len(outlines) <= _MANY else _NUMBER | {"fontsize": 7}, 0.7)
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     edges = [_outer(ax.transData.transform(outline), centre) for outline in outlines.values()]
-    share = box.width / scale / 72 / 4.5  # of the width at which letters have their full size
-    style = _NUMBER | {"fontsize": (7 if many else _NUMBER["fontsize"]) * float(np.clip(share, 0.7, 1.0))}
     sizes = (extents(ax, written, **style).reshape(-1, 2) + 0.11) * ax.figure.dpi
     found = place(
-        np.array(edges).reshape(-1, 2), sizes, points, bounds, distances=np.arange(0.0, 40.0, 4.0) * scale, centred=True,
-        all_of_them=True,
+        np.array(edges).reshape(-1, 2), sizes, points, ax.get_window_extent().extents,
+        distances=np.arange(0.0, 40.0, 4.0) * scale, centred=True, all_of_them=True,
     )  # fmt: skip
     for cluster, name, middle in zip(outlines, written, found, strict=True):
         badge = {"boxstyle": "round,pad=0.25,rounding_size=0.6", "fc": colors[cluster], "ec": paper()}
         ax.text(*back.transform(middle), plain(name), ha="center", va="center_baseline", bbox=badge, zorder=5,
                 color="white" if is_dark(colors[cluster]) else "black", gid="cluster", in_layout=False, **style)  # fmt: skip
-    if genes is None:
-        return
-    if isinstance(label_hubs, (int, np.integer)):
-        named, every = _hubs(labels, strength, importance, int(label_hubs)), False
-    else:
-        wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
-        named, every = [row for row, gene in enumerate(genes) if str(gene) in wanted], True
-    texts = [shortened(genes[row], 18) for row in named]
-    in_letters = _NAME | {"fontsize": _NAME["fontsize"] * float(np.clip(share, 0.72, 1.0))}
-    sizes_of_names = extents(ax, texts, **in_letters) * ax.figure.dpi
-    taken = np.hstack([found - sizes / 2, found + sizes / 2])
+    return np.hstack([found - sizes / 2, found + sizes / 2])
+
+
+def _name_genes(ax, points, rows: list[int], texts: list[str], every: bool, taken: np.ndarray, radius: float) -> None:
+    """Write names beside their dots where there is room, or `every` one, with a line to the dot where it is away."""
+    from matplotlib.patheffects import withStroke
+
+    scale, back, style = ax.figure.dpi / 72, ax.transData.inverted(), _letters(ax, _NAME, 0.72)
+    sizes = extents(ax, texts, **style) * ax.figure.dpi
     # among many clusters, a name far from its gene would stand beside another cluster
-    away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: 3 if many else None]) * scale
-    spots = place(points[named], sizes_of_names, points, bounds, distances=away, taken=taken, all_of_them=every)
-    for row, text, spot, size in zip(named, texts, spots, sizes_of_names, strict=True):
+    away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: None if len(taken) <= _MANY else 3]) * scale
+    spots = place(
+        points[rows], sizes, points, ax.get_window_extent().extents, distances=away, taken=taken, all_of_them=every
+    )
+    for row, text, spot, size in zip(rows, texts, spots, sizes, strict=True):
         if not np.isfinite(spot).all():
             continue
         near = np.clip(points[row], spot - size / 2, spot + size / 2)
         if np.hypot(*(near - points[row])) > (radius + 3) * scale:
             ax.plot(*back.transform([points[row], near]).T, color=ink(0.8), lw=0.5, zorder=3)
         ax.text(*back.transform(spot), plain(text), ha="center", va="center", color=ink(0.9), zorder=6, gid="gene",
-                in_layout=False, path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)],
-                **in_letters)  # fmt: skip
+                in_layout=False, path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)], **style)  # fmt: skip

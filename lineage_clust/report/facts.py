@@ -76,8 +76,8 @@ def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]
     result = result_of(fitted)
     count, names = counts(fitted), names_of(fitted)
     rows = [("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", "")]
-    rows.append(("Pseudotime", "; ".join(_ranges(fitted)), f"{result.fitter.n_points} points"))
-    if (cells := _cells(fitted)) is not None:
+    rows.append(("Pseudotime", "; ".join(_ranges(result)), f"{result.fitter.n_points} points"))
+    if (cells := _cells(result)) is not None:
         rows.append(("Cells", cells, "" if adata is None else f"of {adata.n_obs:,} in the data"))
     rows.append(
         ("Genes with a trend", f"{count['fitted']:,}", f"{count['failed']:,} failed" if count["failed"] else "")
@@ -87,7 +87,7 @@ def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]
         rows.append(("Genes that change", f"{count['significant']:,}", remark))
     else:
         rows.append(("Genes that change", "not tested", "the model has no test"))
-    rows.append(("Genes in clusters", f"{count['clustered']:,}", _bounds(fitted)))
+    rows.append(("Genes in clusters", f"{count['clustered']:,}", _bounds(result)))
     rows.append(("Clusters", f"{result.n_clusters:,}", type(result.clusterer).__name__))
     rows.append(("Resolution", *resolution(result.clusterer)))
     return rows
@@ -164,9 +164,8 @@ def versions() -> list[tuple[str, str]]:
     return found
 
 
-def _bounds(fitted: Fitted | FitResult) -> str:
+def _bounds(result: FitResult) -> str:
     """Return what else decides on which genes are clustered than the q-value."""
-    result = result_of(fitted)
     bounds = ["alpha=None: whether they change or not"] if result.gate.alpha is None else []
     for name in ("min_deviance_explained", "min_range"):
         if (value := getattr(result.gate, name)) is not None:
@@ -186,8 +185,7 @@ def _rows_of(estimator, deep: bool = False) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _ranges(fitted: Fitted | FitResult) -> list[str]:
-    result = result_of(fitted)
+def _ranges(result: FitResult) -> list[str]:
     found = []
     for name in dict.fromkeys(result.grid_lineage):
         grid = result.pseudotime[result.grid_lineage == name]
@@ -196,8 +194,8 @@ def _ranges(fitted: Fitted | FitResult) -> list[str]:
     return found
 
 
-def _cells(fitted: Fitted | FitResult) -> str | None:
-    cells = result_of(fitted).n_cells  # a clusterer of an older file has none
+def _cells(result: FitResult) -> str | None:
+    cells = result.n_cells  # a clusterer of an older file has none
     if isinstance(cells, Mapping):
         return "; ".join(f"{name} {number:,}" for name, number in cells.items())
     return None if cells is None else f"{cells:,}"

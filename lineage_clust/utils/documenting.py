@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable)
 
@@ -16,7 +16,7 @@ _NEXT = re.compile(r"^\w[\w ]*\n-+$", re.MULTILINE)  # title of a section
 def parameters_as(*others: Callable) -> Callable[[Function], Function]:
     """Return a decorator that describes the parameters that a docstring leaves out as other functions describe them.
 
-    The section comes in the order of the signature. Parameters that none describes stay out.
+    The section comes in the order of the signature, with its defaults. Parameters that none describes stay out.
 
     Parameters
     ----------
@@ -51,13 +51,22 @@ def parameters_as(*others: Callable) -> Callable[[Function], Function]:
             return function
         before, own, after = _parted(function)
         known: dict[str, str] = {}
-        for described in (own, *(_parted(other)[1] for other in others)):
-            known = described | known
-        entries = dict.fromkeys(known[name] for name in inspect.signature(function).parameters if name in known)
-        function.__doc__ = "\n\n".join(part for part in (before, _HEAD + "\n".join(entries), after) if part)
+        for name, parameter in inspect.signature(function).parameters.items():
+            entries = (_described(other, name, parameter.default) for other in others)
+            known[name] = own.get(name) or next(filter(None, entries), "")
+        section = _HEAD + "\n".join(filter(None, dict.fromkeys(known.values())))
+        function.__doc__ = "\n\n".join(part for part in (before, section, after) if part)
         return function
 
     return complete
+
+
+def _described(other: Callable, name: str, default: Any) -> str | None:
+    """Return how a function describes a parameter, with the default that it has elsewhere; `None` if it does not."""
+    entry, parameter = _parted(other)[1].get(name), inspect.signature(other).parameters.get(name)
+    if entry is None or parameter is None or parameter.default == default:
+        return entry
+    return re.sub("default=.*", f"default={default!r}".replace("'", '"'), entry, count=1)
 
 
 def _parted(function: Callable) -> tuple[str, dict[str, str], str]:

@@ -59,3 +59,22 @@ def test_without_a_section_of_its_own_and_with_an_own_entry():
 
     assert bare.__doc__ == "Draw.\n\nParameters\n----------\nax : Axes\n    Where."
     assert own.__doc__ == "Draw.\n\nParameters\n----------\nax : Panel\n    There."
+
+
+def test_the_default_is_that_of_the_signature():
+    def other(size="small"):
+        """Draw.
+
+        Parameters
+        ----------
+        size : str, default="small"
+            How large; the default=... is for the eye.
+        """
+
+    @parameters_as(other)
+    def large(size="large"):
+        """Draw."""
+
+    assert large.__doc__.splitlines()[-2:] == [
+        'size : str, default="large"', "    How large; the default=... is for the eye.",
+    ]  # fmt: skip

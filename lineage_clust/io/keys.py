@@ -1,0 +1,79 @@
+"""Keys and names of files for any name: what h5ad, zarr and file systems refuse is replaced."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+
+from ..utils.types import Names
+
+_NOT_IN_KEYS = str.maketrans(dict.fromkeys("/\\\0", "_"))
+_NOT_ON_WINDOWS = str.maketrans(dict.fromkeys([*'<>:"|?*', *map(chr, range(32))], "_"))
+_LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, and a prefix while they are written
+
+
+def safe_key(name: str) -> str:
+    """Return a key that h5ad and zarr files accept for any name; one longer than 150 bytes is shortened, see `distinct_key`.
+
+    Examples
+    --------
+    >>> safe_key("Mono"), safe_key("Mono/Mac")
+    ('Mono', 'Mono_Mac')
+    """
+    cleaned = _cleaned(str(name))
+    return cleaned if len(cleaned.encode("utf-8", "replace")) <= _LONGEST else with_digits(str(name))
+
+
+def distinct_key(name: str) -> str:
+    """Return a key that no other name has: a name that has to be changed gets some digits of its digest at its end.
+
+    Examples
+    --------
+    >>> distinct_key("Mono"), distinct_key("Mono/Mac")
+    ('Mono', 'Mono_Mac_5b1e18')
+    """
+    key = safe_key(name)
+    return key if key == str(name) else with_digits(str(name))
+
+
+def with_digits(name: str) -> str:
+    """Return a key that ends in some digits of the digest of a name."""
+    encoded = _cleaned(name).encode("utf-8", "replace")
+    digits = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
+    return f"{encoded[:_LONGEST].decode('utf-8', 'ignore')}_{digits}"
+
+
+def file_key(name: str) -> str:
+    """Return a key for names of files, on Windows too, that no other name has.
+
+    Examples
+    --------
+    >>> file_key("Ery"), file_key("CD34: high?")
+    ('Ery', 'CD34_ high__704051')
+    """
+    key = distinct_key(name)
+    return key if key == _portable(key) else _portable(with_digits(name))
+
+
+def _portable(key: str) -> str:
+    return key.translate(_NOT_ON_WINDOWS)
+
+
+def _cleaned(name: str) -> str:
+    cleaned = name.translate(_NOT_IN_KEYS)
+    return cleaned if cleaned.strip(".") else "_" * max(len(cleaned), 1)
+
+
+def column_keys(names: Iterable[str]) -> dict[str, str]:
+    """Return a key for each name of a column, plain where no other column would get the same."""
+    names = list(names)
+    times = Counter(_cleaned(name) for name in names)
+    return {name: _cleaned(name) if times[_cleaned(name)] == 1 else distinct_key(name) for name in names}
+
+
+def default_key(lineage: Names, prefix: str = "trends", key: Callable[[str], str] = safe_key) -> str:
+    """Return the key of a lineage's results, e.g. "trends_Ery"; `key` makes that of its name."""
+    names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
+    joined = "_".join(str(name) for name in names if name is not None)
+    return f"{prefix}_{key(joined)}" if joined else prefix
