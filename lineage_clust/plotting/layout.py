@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..utils.checking import check_number
 from .checking import check_count
@@ -24,127 +24,55 @@ class Layout:
 
     Attributes
     ----------
-    n_panels, ncols
-        Number of panels, and of panels a row at most: fewer, if they would be too narrow for their titles.
-    n_strips, ratio
-        Number of strips under each panel, and their height in heights of a panel.
-    figsize
-        Width and height of the figure in inches; `None` = as large as the panels need.
-    named_axis
-        Whether names of lineages stand below the times.
-
-    Examples
-    --------
-    >>> Layout(4, 3).nrows, Layout(2, 3).ncols
-    (2, 2)
-    >>> Layout(4, 3, figsize=(3.5, 4.5)).ncols
-    2
+    ncols
+        Panels a row.
+    size
+        Width and height of the figure in inches, as all lengths here.
+    small
+        Scale of letters, lines and margins: 1, or less in a figure that is narrow or low for its panels.
+    width, height
+        Of a panel.
+    strip, stack
+        Height of a strip, and that of a panel with its strips.
+    left, right, bottom
+        Margins at their full size.
+    n_key_lines
+        Number of lines of the key below all panels.
+    time_label
+        From the bottom to the label of the time axis.
     """
 
-    n_panels: int
-    ncols: int = 3
-    n_strips: int = 0
-    ratio: float = 0.05
-    figsize: tuple[float, float] | None = None
-    named_axis: bool = False
+    ncols: int
+    size: tuple[float, float]
+    small: float
+    width: float
+    height: float
+    strip: float
+    stack: float
+    left: float
+    right: float
+    bottom: float
+    n_key_lines: int
+    time_label: float
 
-    def __post_init__(self):
-        check_count("ncols", self.ncols, 1)
-        check_number("ratio", self.ratio)
-        if not 0 <= self.ratio <= _LARGEST_RATIO:
-            raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {self.ratio!r}.")
-        ncols = max(1, min(int(self.ncols), self.n_panels))
-        object.__setattr__(self, "ncols", ncols)
-        while self.ncols > 1 and self._width < _NARROWEST:
-            object.__setattr__(self, "ncols", self.ncols - 1)
-            if self._height < _LOWEST:  # fewer columns would leave the rows too low
-                object.__setattr__(self, "ncols", self.ncols + 1)
-                break
-
-    @property
-    def nrows(self) -> int:
-        """Number of rows of panels."""
-        return -(-self.n_panels // self.ncols)
-
-    @property
-    def size(self) -> tuple[float, float]:
-        """Width and height of the figure in inches."""
-        if self.figsize is not None:
-            return float(self.figsize[0]), float(self.figsize[1])
-        width = self._left + self.ncols * _PANEL_WIDTH + (self.ncols - 1) * _GAP_X + self._right
-        height = _TOP + self.nrows * self._stack + (self.nrows - 1) * _GAP_Y + _BOTTOM + self.named_axis * _NAMES
-        height += _KEY_LINE * (width < _ONE_LINE)
-        return width, height
-
-    @property
-    def small(self) -> float:
-        """Scale of letters, lines and margins: 1, or less in a figure that is narrow or low for its panels."""
-        if self.figsize is None:
-            return 1.0
-        columns = (self.figsize[0] - 0.3) / self.ncols / (_PANEL_WIDTH + _GAP_X)
-        rows = (self.figsize[1] - 0.3) / self.nrows / (_PANEL_HEIGHT + _GAP_Y)
-        return float(min(max(min(1.25 * columns, 1.25 * rows), _SMALLEST), 1.0))
-
-    @property
-    def time_label(self) -> float:
-        """Inches from the bottom to the label of the time axis."""
-        return (_TIME_LABEL + (self.n_key_lines - 1) * _KEY_LINE - 0.04 * self.named_axis) * self.small
-
-    @property
-    def n_key_lines(self) -> int:
-        """Number of lines of the key below all panels."""
-        return 1 if self.size[0] >= _ONE_LINE * self.small else 2
-
-    @property
-    def _bottom(self) -> float:
-        return _BOTTOM + (self.n_key_lines - 1) * _KEY_LINE + self.named_axis * _NAMES
-
-    @property
-    def _width(self) -> float:
-        """Width of a panel in inches."""
-        if self.figsize is None:
-            return _PANEL_WIDTH
-        left, right = self._left * self.small, self._right * (1 if self.n_strips else self.small)
-        return (self.figsize[0] - left - right - (self.ncols - 1) * _GAP_X * self.small) / self.ncols
-
-    @property
-    def _height(self) -> float:
-        """Height of a panel in inches."""
-        if self.figsize is None:
-            return _PANEL_HEIGHT
-        margins = (_TOP + self._bottom + (self.nrows - 1) * _GAP_Y) * self.small
-        whole = (self.figsize[1] - margins) / self.nrows
-        return max(0.2, whole / (1 + self.n_strips * self.ratio) - self.n_strips * _STRIP_GAP)
-
-    def panel(self, number: int) -> tuple[float, float, float, float]:
+    def panel_box(self, number: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a panel."""
-        left, top = self._corner(number)
-        return self._box(left, top, max(self._width, 0.2), self._height)
+        return self._box(*self._corner(number), self.width, self.height)
 
-    def strip(self, number: int, index: int) -> tuple[float, float, float, float]:
+    def strip_box(self, number: int, index: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a strip under a panel."""
         left, top = self._corner(number)
-        top += self._height + _STRIP_GAP + index * (self._strip + _STRIP_GAP)
-        return self._box(left, top, max(self._width, 0.2), self._strip)
-
-    def _corner(self, number: int) -> tuple[float, float]:
-        """Return how far the upper left corner of a panel is from that of the figure, in inches."""
-        row, column = divmod(number, self.ncols)
-        left = self._left * self.small + column * (self._width + _GAP_X * self.small)
-        return left, _TOP * self.small + row * (self._stack + _GAP_Y * self.small)
+        top += self.height + _STRIP_GAP + index * (self.strip + _STRIP_GAP)
+        return self._box(left, top, self.width, self.strip)
 
     def legend_corner(self, top: float) -> tuple[float, float]:
         """Return the upper left corner of a legend, `top` inches from the top."""
-        left, bottom, _, _ = self._box(self.size[0] - self._right + 0.25, top, 0.0, 0.0)
+        left, bottom, _, _ = self._box(self.size[0] - self.right + 0.25, top, 0.0, 0.0)
         return left, bottom
 
     def legend_bar(self, top: float) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a colour bar, `top` inches from the top."""
-        return self._box(self.size[0] - self._right + 0.25, top, 1.5, 0.1)
-
-    def at_left(self, inches: float) -> float:
-        """Return the horizontal position so many inches from the left."""
-        return inches / self.size[0]
+        return self._box(self.size[0] - self.right + 0.25, top, 1.5, 0.1)
 
     def at_bottom(self, inches: float) -> float:
         """Return the vertical position so many inches from the bottom."""
@@ -153,29 +81,79 @@ class Layout:
     @property
     def centre(self) -> float:
         """Horizontal middle of the panels."""
-        return (self._left * self.small + self.size[0] - self._right) / 2 / self.size[0]
+        return (self.left * self.small + self.size[0] - self.right) / 2 / self.size[0]
 
     @property
     def middle(self) -> float:
         """Vertical middle of the panels."""
-        return (self._bottom * self.small + self.size[1] - _TOP * self.small) / 2 / self.size[1]
+        return (self.bottom * self.small + self.size[1] - _TOP * self.small) / 2 / self.size[1]
 
-    @property
-    def _left(self) -> float:
-        return _LEFT_WITH_STRIPS if self.n_strips else _LEFT
-
-    @property
-    def _right(self) -> float:
-        return _LEGEND if self.n_strips else _RIGHT  # where there are strips, legends stand
-
-    @property
-    def _strip(self) -> float:
-        return max(self.ratio * self._height, _LEAST_STRIP)
-
-    @property
-    def _stack(self) -> float:
-        return self._height + self.n_strips * (self._strip + _STRIP_GAP)
+    def _corner(self, number: int) -> tuple[float, float]:
+        """Return how far the upper left corner of a panel is from that of the figure, in inches."""
+        row, column = divmod(number, self.ncols)
+        left = self.left * self.small + column * (self.width + _GAP_X * self.small)
+        return left, _TOP * self.small + row * (self.stack + _GAP_Y * self.small)
 
     def _box(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
-        total_width, total_height = self.size
-        return left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height
+        whole_width, whole_height = self.size
+        return left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height
+
+
+def lay_out_panels(
+    n_panels: int, ncols: int = 3, n_strips: int = 0, ratio: float = 0.05, figsize: tuple[float, float] | None = None,
+    named_axis: bool = False,
+) -> Layout:  # fmt: skip
+    """Return where panels go: as many a row as asked for, or fewer if they would be too narrow for their titles.
+
+    Parameters
+    ----------
+    n_panels, ncols
+        Number of panels, and of panels a row at most.
+    n_strips, ratio
+        Number of strips under each panel, and their height in heights of a panel. Legends right of the panels go with them.
+    figsize
+        Width and height of the figure in inches; `None` = as large as the panels need.
+    named_axis
+        Whether names of lineages stand below the times.
+
+    Examples
+    --------
+    >>> lay_out_panels(4, 3).ncols, lay_out_panels(2, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
+    (3, 2, 2)
+    """
+    check_count("ncols", ncols, 1)
+    check_number("ratio", ratio)
+    if not 0 <= ratio <= _LARGEST_RATIO:
+        raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {ratio!r}.")
+    left, right = (_LEFT_WITH_STRIPS, _LEGEND) if n_strips else (_LEFT, _RIGHT)
+
+    def with_columns(ncols: int) -> Layout:
+        nrows = -(-n_panels // ncols)
+        width, height, small = _PANEL_WIDTH, _PANEL_HEIGHT, 1.0
+        whole = left + ncols * width + (ncols - 1) * _GAP_X + right if figsize is None else float(figsize[0])
+        if figsize is not None:
+            columns = (whole - 0.3) / ncols / (_PANEL_WIDTH + _GAP_X)
+            rows = (figsize[1] - 0.3) / nrows / (_PANEL_HEIGHT + _GAP_Y)
+            small = float(min(max(min(1.25 * columns, 1.25 * rows), _SMALLEST), 1.0))
+        n_key_lines = 1 if whole >= _ONE_LINE * small else 2
+        bottom = _BOTTOM + (n_key_lines - 1) * _KEY_LINE + named_axis * _NAMES
+        if figsize is not None:
+            at_right = right * (1 if n_strips else small)
+            width = (whole - left * small - at_right - (ncols - 1) * _GAP_X * small) / ncols
+            each = (figsize[1] - (_TOP + bottom + (nrows - 1) * _GAP_Y) * small) / nrows
+            height = max(0.2, each / (1 + n_strips * ratio) - n_strips * _STRIP_GAP)
+        strip = max(ratio * height, _LEAST_STRIP)
+        stack = height + n_strips * (strip + _STRIP_GAP)
+        high = _TOP + nrows * stack + (nrows - 1) * _GAP_Y + bottom if figsize is None else float(figsize[1])
+        time_label = (_TIME_LABEL + (n_key_lines - 1) * _KEY_LINE - 0.04 * named_axis) * small
+        return Layout(
+            ncols, (whole, high), small, width, height, strip, stack, left, right, bottom, n_key_lines, time_label
+        )
+
+    found = with_columns(max(1, min(int(ncols), n_panels)))
+    while found.ncols > 1 and found.width < _NARROWEST:
+        fewer = with_columns(found.ncols - 1)
+        if fewer.height < _LOWEST:  # the rows would be too low
+            break
+        found = fewer
+    return replace(found, width=max(found.width, 0.2))

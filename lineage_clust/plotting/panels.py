@@ -13,7 +13,7 @@ from .captions import Caption, own_labels
 from .checking import check_figure
 from .colors import UNASSIGNED, palette_colors
 from .labels import fit_text, plain
-from .layout import Layout
+from .layout import lay_out_panels
 from .panel_parts import Curves, draw_cells, draw_curves, draw_key, label_panel
 from .panel_scale import limits, smoothed, thinness
 from .places import Places, note_places
@@ -123,7 +123,7 @@ def plot_clusters(
     check_figure(None, figsize, dpi)
     lineages = segments(grid, grid_lineage, touching=True)
     x, parts = np.concatenate([part.x for part in lineages]), [part.columns for part in lineages]
-    layout = Layout(len(shown), ncols, len(strips), ratio, figsize, named_axis=len(lineages) > 1)
+    layout = lay_out_panels(len(shown), ncols, len(strips), ratio, figsize, named_axis=len(lineages) > 1)
     figure = plt.figure(figsize=layout.size, dpi=dpi)
     cells = None if density is None else smoothed(density, parts)
     thin = None if cells is None else thinness(cells, parts)
@@ -131,7 +131,7 @@ def plot_clusters(
     groups = [_group(number, layout.ncols, sharey) for number in range(len(shown))]
     sharing: dict[int, Any] = {}
     for number, (cluster, rows) in enumerate(zip(shown, members, strict=True)):
-        ax = figure.add_axes(layout.panel(number), sharey=sharing.get(groups[number]))
+        ax = figure.add_axes(layout.panel_box(number), sharey=sharing.get(groups[number]))
         sharing.setdefault(groups[number], ax)
         together = [scaled[own] for own, group in zip(members, groups, strict=True) if group == groups[number]]
         if importance is not None:
@@ -148,7 +148,7 @@ def plot_clusters(
         label_panel(ax, caption, n_outside, named, layout.small)
         stack = [ax]
         for index, strip in enumerate(strips):
-            below = figure.add_axes(layout.strip(number, index), sharex=ax)
+            below = figure.add_axes(layout.strip_box(number, index), sharex=ax)
             draw_strip(below, strip, strip_edges(x), named=number % layout.ncols == 0)
             stack.append(below)
         lowest = number + layout.ncols >= len(shown)
@@ -164,7 +164,7 @@ def plot_clusters(
     figure.text(layout.centre, layout.at_bottom(layout.time_label), "pseudotime", ha="center",
                 va="bottom", fontsize=size)  # fmt: skip
     figure.text(
-        layout.at_left(0.12 * layout.small), layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size
+        0.12 * layout.small / layout.size[0], layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size
     )
     draw_key(figure, layout, with_cells=cells is not None)
     return figure
