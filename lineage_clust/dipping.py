@@ -226,9 +226,9 @@ def first_component(adata: AnnData) -> np.ndarray:
     """Return the rank of each cell along the first principal component of `X`, from 0 to 1, `(n_cells,)`."""
     centred = adata.X.toarray()
     centred -= centred.mean(axis=0)
-    if centred.shape[1] == 1:
-        return np.argsort(np.argsort(centred[:, 0], kind="stable"), kind="stable") / max(1, len(centred) - 1)
-    scores = TruncatedSVD(1, n_iter=10, random_state=0).fit_transform(centred)[:, 0]
+    if centred.shape[1] > 1:
+        centred = TruncatedSVD(1, n_iter=10, random_state=0).fit_transform(centred)
+    scores = centred[:, 0]
     return np.argsort(np.argsort(scores, kind="stable"), kind="stable") / max(1, len(scores) - 1)
 
 

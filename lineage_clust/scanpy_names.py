@@ -92,9 +92,7 @@ def _components(pca: dict, neighbors: dict, n_genes: int) -> int | None:
     if use_rep not in (None, "X", "X_pca"):
         raise ValueError(f"neighbors_kwargs use_rep must be 'X' or 'X_pca'; got {use_rep!r}.")
     n_pcs = neighbors.get("n_pcs")
-    if use_rep == "X" and not n_pcs:
-        return None
-    if n_pcs == 0:
+    if n_pcs == 0 or (use_rep == "X" and not n_pcs):
         return None
     wanted = n_pcs or pca.get("n_comps", pca.get("n_components")) or _DEFAULT_COMPONENTS
     return max(1, min(int(wanted), n_genes))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.utils.validation import check_is_fitted
@@ -290,22 +291,16 @@ def _two_labellings(estimator, adata):
     grid = estimator.pseudotime_
     span = estimator.time_range if isinstance(estimator.lineage_, list) else (float(grid[0]), float(grid[-1]))
     other = clone(estimator).set_params(time_range=span)  # several lineages have their own
-    assigned = [gene for gene, label in zip(estimator.genes_, estimator.labels_, strict=True) if label >= 0]
+    ours = pd.Series(estimator.labels_, estimator.genes_)
+    ours = ours[ours >= 0]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LineageClustWarning)
-            other.fit(adata, genes=assigned, lineage=estimator.lineage_)
+            other.fit(adata, genes=list(ours.index), lineage=estimator.lineage_)
     except NoTrendError:
         return None, None
-    theirs = dict(zip(other.genes_, other.labels_, strict=True))
-    pairs = np.array(
-        [
-            (ours, theirs.get(gene, -1))
-            for gene, ours in zip(estimator.genes_, estimator.labels_, strict=True)
-            if ours >= 0
-        ]
-    )
-    pairs = pairs[pairs[:, 1] >= 0]
-    if len(pairs) < 2 or len(np.unique(pairs[:, 1])) < 2:
+    theirs = pd.Series(other.labels_, other.genes_).reindex(ours.index, fill_value=-1)
+    in_both = theirs >= 0
+    if theirs[in_both].nunique() < 2:
         return None, None
-    return pairs[:, 0], pairs[:, 1]
+    return ours[in_both].to_numpy(), theirs[in_both].to_numpy()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..trends.shapes import DIRECTIONS, direction, moved_times
+from .labels import counted
 
 _PARTS = ("early", "middle", "late")
 _TIMES = (*_PARTS, "steady")
@@ -58,7 +59,7 @@ class Caption:
         >>> Caption("2", "late rise", 139, 0.84).numbers
         '139 genes · confidence .84'
         """
-        genes = f"{self.size:,} gene{'s' if self.size != 1 else ''}"
+        genes = counted(self.size, "gene")
         return genes if np.isnan(self.confidence) else f"{genes} · confidence {share(self.confidence)}"
 
 

@@ -23,6 +23,17 @@ def shortened(text: object, length: int = 24) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it is of.
+
+    Examples
+    --------
+    >>> counted(1, "gene"), counted(1200, "gene")
+    ('1 gene', '1,200 genes')
+    """
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
 def plain(text: object) -> str:
     r"""Return a text as matplotlib is to be given it: a dollar sign stands for itself and does not begin a formula.
 

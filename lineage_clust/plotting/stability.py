@@ -9,7 +9,7 @@ import numpy as np
 
 from ..utils.documenting import parameters_as
 from .checking import axes_for
-from .labels import inches_beside, settle_layout
+from .labels import counted, inches_beside, settle_layout
 from .theme import ink
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def plot_stability(
         ax.plot(numbers[~kept], shown[~kept], style[0], color=color, ms=5, mfc=ax.get_facecolor(), zorder=4)
         ax.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)
     ax.axvspan(curve.chosen - 0.4, curve.chosen + 0.4, color=ink(0.8), alpha=0.15, lw=0, zorder=0)
-    ax.plot([], [], "s", color=ink(0.8), alpha=0.3, ms=7, label=f"chosen: {_count(curve.chosen)}")
+    ax.plot([], [], "s", color=ink(0.8), alpha=0.3, ms=7, label=f"chosen: {counted(curve.chosen, 'cluster')}")
     ax.set_xlim(min(curve.chosen, 2) - 0.6, curve.n_clusters.max() + 0.6)
     ax.set_ylim(-0.1, _HIGHEST + 0.05)
     ax.set(xlabel="number of clusters", ylabel="least distinct two clusters")
@@ -97,7 +97,7 @@ def plot_stability(
 def _say_what_decided(ax, curve: StabilityCurve) -> None:
     """Write above the curves why there are not more clusters, and mark the measures that forbid the next number."""
     following = np.flatnonzero(curve.n_clusters > curve.chosen)
-    why = f"{_count(curve.chosen)} chosen. {curve.why}"
+    why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}"
     ax.set_title("\n".join(_wrapped([why], _width(ax))), loc="left", fontsize=_FONT, pad=8)
     if len(following):
         after = following[0]
@@ -107,10 +107,6 @@ def _say_what_decided(ax, curve: StabilityCurve) -> None:
                 at = curve.n_clusters[after], np.clip(value, -0.05, _HIGHEST)
                 ring = {"facecolors": "none", "edgecolors": color, "linewidths": 1.2, "clip_on": False}
                 ax.scatter(*at, s=130, zorder=5, gid="decided", **ring)
-
-
-def _count(n_clusters: int) -> str:
-    return f"{n_clusters} cluster{'s' if n_clusters != 1 else ''}"
 
 
 def _width(ax) -> float:

@@ -13,7 +13,7 @@ from .captions import Caption, captions, share
 from .checking import check_count, check_figure
 from .colors import palette_colors
 from .dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
-from .labels import fit_text, plain, settle_layout, width_of
+from .labels import counted, fit_text, plain, settle_layout, width_of
 from .places import Places, note_places
 from .theme import ink, paper
 from .timeline import segments
@@ -169,7 +169,7 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
 
 
 def _draw_cut(ax, shape: Dendrogram, x, y, row: float, size: float, n_clusters: int) -> None:
-    said, top = f"cut: {n_clusters} cluster{'s' if n_clusters != 1 else ''}", y(-0.5)
+    said, top = f"cut: {counted(n_clusters, 'cluster')}", y(-0.5)
     style = {"fontsize": 0.9 * size, "color": ink(0.75), "va": "bottom", "gid": "cut"}
     if shape.cut is None:
         ax.text(x(1.0), top - 0.04, said, **style)
@@ -195,13 +195,12 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
             ax.plot(along, level, color=color, lw=1.4, zorder=3, gid="sparkline", solid_capstyle="round")
             ax.plot(along[[0, -1]], [place + 0.42 * row] * 2, color=ink(0.25), lw=0.5, zorder=2)
         caption = said[node]
-        genes = f"{caption.size:,} gene{'s' if caption.size != 1 else ''}"
         above = {"y": place - 0.02 * row, "fontsize": size, "va": "bottom"}
         upper = ax.text(text_at, s=plain(caption.heading), fontweight="bold", gid="leaf", **above)
         fit_text(upper, (width - text_at) * ax.figure.figure.dpi - 8)
         dpi = ax.figure.figure.dpi
         after = text_at + width_of(upper) / dpi + 0.06
-        for said_size in (genes, f"{caption.size:,}"):
+        for said_size in (counted(caption.size, "gene"), f"{caption.size:,}"):
             number = ax.text(after, s=said_size, color=ink(0.65), gid="size", **above)
             if after + width_of(number) / dpi <= width:
                 break
