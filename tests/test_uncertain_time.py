@@ -44,6 +44,22 @@ def test_trends_are_means_and_errors_are_wider(adata, fitted):
     assert fitted.gene_table_["peak_lower"].notna().any()
 
 
+def test_equal_draws_are_one_pseudotime(adata):
+    cells = adata.copy()
+    time = cells.obs["pseudotime"].to_numpy()
+    cells.obsm["equal"] = np.column_stack([time, 3 * time, time + 2])
+    one, other = (
+        lc.TrendClusterer(time_key=key, random_state=0).fit(cells, lineage="lineage_1")
+        for key in ("pseudotime", ["equal"])
+    )
+    np.testing.assert_allclose(other.trends_, one.trends_, atol=1e-8)
+    np.testing.assert_allclose(other.trend_se_, one.trend_se_, rtol=1e-6)
+    np.testing.assert_allclose(other.gene_table_["pvalue"], one.gene_table_["pvalue"], rtol=1e-6)
+    np.testing.assert_allclose(other.gene_table_["confidence"], one.gene_table_["confidence"])
+    np.testing.assert_array_equal(other.labels_, one.labels_)
+    assert (other.gene_table_["attenuation"] == 0).all()
+
+
 def test_columns_are_draws_as_a_matrix_is(adata):
     adata = adata[:, :10].copy()
     adata.obsm["three"] = adata.obsm["draws"][:, :3]
@@ -72,13 +88,18 @@ def test_the_methods_of_the_report_tell_of_draws(fitted):
 
 
 def test_a_file_gives_the_same(adata, fitted, tmp_path):
+    adata = adata.copy()
+    adata.obsm["draws"][::7, 1] = np.nan
+    adata.obsm["draws"][1::5, 2] = np.nan
     adata.write_h5ad(tmp_path / "cells.h5ad")
     backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
     settings = {"time_key": ["draws"], "random_state": 0, "memory_budget": 50_000}
     genes = fitted.genes_[:8]
-    found = lc.TrendClusterer(**settings, alpha=None).fit(backed, genes, "lineage_1")
-    np.testing.assert_allclose(found.trends_, fitted.trends_[:8], atol=1e-6)
-    np.testing.assert_allclose(found.trend_se_, fitted.trend_se_[:8], rtol=1e-3)
+    found, expected = (
+        lc.TrendClusterer(**settings, alpha=None).fit(cells, genes, "lineage_1") for cells in (backed, adata)
+    )
+    np.testing.assert_allclose(found.trends_, expected.trends_, atol=1e-6)
+    np.testing.assert_allclose(found.trend_se_, expected.trend_se_, rtol=1e-3)
     backed.file.close()
 
 

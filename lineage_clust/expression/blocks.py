@@ -90,6 +90,12 @@ class BlockedExpression:
         other._genes = choose(self._stored_shape[1], self._genes, keys[1])
         return other
 
+    def of_cells(self, cells: np.ndarray) -> BlockedExpression:
+        """Return the selected genes of other cells, by their positions in the stored matrix, in ascending order."""
+        other = self[:0]
+        other._cells = cells
+        return other
+
     def __matmul__(self, other: np.ndarray) -> np.ndarray:
         product = np.zeros((self.shape[0], other.shape[1]))
         for where, part in in_order(self._plan(), _product, lambda where: (other[where.genes],)):

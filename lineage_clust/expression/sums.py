@@ -12,6 +12,7 @@ from .bands import Bands, no_design
 from .blocks import BlockedExpression
 from .fused import LARGE, fused_sums
 from .sources import cuts
+from .together import Ask, Asking, completed
 
 _VALUES = 2**18  # values in double precision at a time: fits into the cache
 _CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
@@ -132,16 +133,28 @@ def gathered(
     picked
         Positions of cells whose expression is returned as well.
     """
+    return completed([gathering(Y, bands, weights, enough, all_cells, picked)])[0]
+
+
+def gathering(
+    Y: BlockedExpression,
+    bands: Bands,
+    weights: np.ndarray,
+    enough: float = np.inf,
+    all_cells: bool = True,
+    picked: np.ndarray | None = None,
+) -> Asking:
+    """Return what :func:`gathered` does, from passes that others can share: :mod:`lineage_clust.expression.together`."""
     sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
-        sums = _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
+        sums = yield from _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
     elif picked is not None:
         sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
     if all_cells and sums.totals is not None and sums.total_squares is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
     if len(cancelled):  # hardly any value is 0, so these genes can be made dense
-        precise = _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
+        precise = yield from _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
         sums = sums.replaced(cancelled, precise)
     return sums
 
@@ -153,16 +166,18 @@ def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> 
 
 def _in_blocks(
     Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
-) -> Sums:
+) -> Asking:
     function = partial(block_sums, enough=enough, as_array=as_array)
+    n_genes, size = Y.shape[1], 8 * bands.n_columns * Y.shape[1]
     if picked is None:
-        parts = Y.reduce(function, lambda cells: (bands[cells], weights[cells]), all_cells)
+        parts = yield Ask(Y, function, lambda cells: (bands[cells], weights[cells]), all_cells, size)
     else:
         places = np.full(len(weights), -1, dtype=np.int16)
         places[picked] = np.arange(len(picked))
         function = partial(_sums_and_picked, function, len(picked))
-        parts = Y.reduce(function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells)
-    n_genes = Y.shape[1]
+        parts = yield Ask(
+            Y, function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells, size
+        )  # fmt: skip
     whole = {}
     for field in fields(Sums):
         first = getattr(parts[0][1], field.name)

@@ -78,7 +78,7 @@ def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
     return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
 
 
-def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
+def warn_of_zeros(family: str, n_genes: int, n_total: int, stacklevel: int = 3) -> None:
     """Warn if many genes contain zeros but the family does not allow zeros.
 
     Parameters
@@ -87,6 +87,8 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
         "gamma" or "inverse_gaussian".
     n_genes, n_total
         Number of genes with zeros, and total number of genes.
+    stacklevel
+        Of the warning.
     """
     if n_genes > MANY * n_total:
         warnings.warn(
@@ -96,7 +98,7 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
             "gene. Use "
             "GAM('negative_binomial') on counts, or GAM() on log-normalised expression.",
             LineageClustWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

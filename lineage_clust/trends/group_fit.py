@@ -27,7 +27,7 @@ from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
 from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
 from .pairing import PASSTHROUGH, adapt
-from .pooling import attenuation, fit_draws
+from .pooling import are_same, attenuation, fit_draws
 
 _COLUMNS = {
     "edf": ("edf_", np.nan),
@@ -108,6 +108,9 @@ def fit_group(
     model = adapt(model)
     Y = expression_for(model, Y)
     asked = (copied(smoother), clone(model))
+    given = draws is not None
+    if given and are_same(draws):
+        x, draws = draws[:, 0], None
     check_distinct_times(x, smoother, grid, lineage)
     if lacks_domain(smoother):
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
@@ -134,7 +137,7 @@ def fit_group(
         if draws is None:
             fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset, donors=donors)
         else:
-            known = {"smoother": smoother, "penalty": penalty, "offset": offset, "donors": donors}
+            known = {"penalty": penalty, "offset": offset, "groups": donors}
             model, scatter = fit_draws(
                 model, lambda times: _append(_basis(smoother, times), covariates), draws, w, Y, known
             )
@@ -147,8 +150,8 @@ def fit_group(
     spread = spread_of(Y, w) if spread is None else spread
     values, se = _levelled(values.T, spread), None if se is None else se.T
     table, failed = _table(model, genes), failures_of(model, len(genes))
-    if scatter is not None:
-        table["attenuation"] = attenuation(np.nan_to_num(values), rows, scatter)
+    if given:
+        table["attenuation"] = 0.0 if scatter is None else attenuation(np.nan_to_num(values), rows, scatter)
     for gene in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         failed.setdefault(int(gene), "predict: the prediction is not finite")
     return GroupFit(genes, grid, values, se, table, failed, smoother, model, n_covariates, asked)

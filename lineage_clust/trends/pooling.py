@@ -9,7 +9,20 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from .calling import fit_model
+from ..expression.blocks import BlockedExpression
+from .calling import readable_by
+
+_SAME = 1e-12  # of the range: draws that differ less are the same
+_BYTES_A_CELL = 128  # of a design and its weights
+
+
+def are_same(draws: np.ndarray) -> bool:
+    """Return whether all draws `(n_cells, n_draws)` are the same, up to rounding.
+
+    >>> are_same(np.array([[0.1, 0.1], [0.7, 0.7]])), are_same(np.array([[0.1, 0.1], [0.7, np.nan]]))
+    (True, False)
+    """
+    return bool(np.ptp(draws, axis=1).max() < _SAME)
 
 
 def fit_draws(
@@ -28,7 +41,7 @@ def fit_draws(
     w, Y
         Weights and expression.
     known
-        Further arguments of :func:`lineage_clust.trends.calling.fit_model`.
+        Further arguments of the model's `fit`.
 
     Returns
     -------
@@ -38,16 +51,26 @@ def fit_draws(
         See :class:`Scatter`.
     """
     models, sizes, scatter = [], [], Scatter()
-    for times in draws.T:
-        inside = np.isfinite(times)
+    step = _at_a_time(Y)
+    for first in range(0, draws.shape[1], step):
+        some = draws[:, first : first + step].T
+        inside = np.isfinite(some)
         weights = np.where(inside, w, 0.0)
-        design = design_of(np.where(inside, times, times[inside][0]))
-        one = clone(model)
-        fit_model(one, design, Y, weights, **known)
-        models.append(one)
-        sizes.append(weights.sum() ** 2 / np.sum(weights**2))
-        scatter.add(design, weights)
+        designs = [design_of(np.where(own, times, times[own][0])) for times, own in zip(some, inside, strict=True)]
+        fitted = [clone(model) for _ in designs]
+        model.fit_each(fitted, [readable_by(model, design) for design in designs], Y, weights, **known)
+        models += fitted
+        for design, own in zip(designs, weights, strict=True):
+            sizes.append(own.sum() ** 2 / np.sum(own**2))
+            scatter.add(design, own)
     return model.pool(models, float(np.mean(sizes))), scatter.coefficients()
+
+
+def _at_a_time(Y: Any) -> int:
+    """Return how many draws are fitted in one pass over expression: one, if that is in memory."""
+    if not isinstance(Y, BlockedExpression) or Y.in_memory:
+        return 1
+    return max(1, int(Y.memory_budget // (_BYTES_A_CELL * Y.shape[0])))
 
 
 class Scatter:

@@ -126,7 +126,7 @@ def warn_of_few(n_genes: int) -> None:
         "p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit "
         f"{FEWEST_GENES} genes or more.",
         LineageClustWarning,
-        stacklevel=6,
+        stacklevel=8,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
@@ -18,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ...errors import NoTrendError
 from ...expression.blocks import BlockedExpression
+from ...expression.together import Asking, completed
 from ...utils.checking import as_numbers, check_jobs, check_share, shortened
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Predicted, Seed
@@ -26,12 +28,12 @@ from ..links import LINKS
 from ..notes import warn_of_zeros
 from .design import Design, make_design
 from .donors_glm import fit_glm_donors
-from .gaussian import FitResult, fit_gaussian
+from .gaussian import fit_gaussian
 from .glm import fit_glm
 from .groups import check_can_be_replicates, group_numbers
 from .overdispersion import noted_dispersion
 from .pirls import Likelihood
-from .pooled import PooledPosterior, pool
+from .pooled import PooledPosterior, fit_each, pool
 from .tabled_fit import fit_tabled
 
 _BY_GENE = (
@@ -158,7 +160,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     reads = "design"
     takes_sparse_y = True
     reads_blocks = True
-    pool = staticmethod(pool)
+    fit_each, pool = staticmethod(fit_each), staticmethod(pool)
 
     def __init__(
         self,
@@ -230,6 +232,15 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
+        with self._threads(y):
+            return completed([self._fitting(X, y, sample_weight, penalty, offset, groups)])[0]
+
+    def _threads(self, y) -> AbstractContextManager:
+        """Return a context: linear algebra of sums is small, and its threads would spin beside those that add up."""
+        in_blocks = sparse.issparse(y) or isinstance(y, BlockedExpression)
+        return few_threads(0 if in_blocks and self._closed_form() else np.inf)
+
+    def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Asking:
         self._check_parameters()
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         y, single = _check_targets(y, X.shape[0])
@@ -249,17 +260,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
             groups = None if groups is None else groups[used]
-        in_blocks = isinstance(y, BlockedExpression)
-        keep_sparse = in_blocks if self._closed_form() else self.discretize is not False
+        keep_sparse = isinstance(y, BlockedExpression) if self._closed_form() else self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
         self._link = LINKS[self.link or FAMILIES[self.family].default_link]
         if self._closed_form():
-            # linear algebra of sums is small, and its threads would spin beside those that add up
-            with few_threads(0 if in_blocks else np.inf):
-                result = fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance, groups)
+            result = yield from fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance, groups)
         else:
             likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
-            result = self._fit_iteratively(design, y, weights, offset, likelihood)
+            result = yield from self._fit_iteratively(design, y, weights, offset, likelihood)
             if groups is not None and len(result.failed) < y.shape[1]:
                 result = fit_glm_donors(
                     design,
@@ -278,17 +286,17 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise NoTrendError(
                 f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
             )
-        warn_of_zeros(self.family, result.n_quasi, y.shape[1])
+        warn_of_zeros(self.family, result.n_quasi, y.shape[1], stacklevel=6)
         if result.dispersion is not None:
             result.note = noted_dispersion(result.note, result.dispersion)
         self._store(design, result, single)
         return self
 
-    def _fit_iteratively(self, design: Design, y, weights, offset, likelihood: Likelihood) -> FitResult:
+    def _fit_iteratively(self, design: Design, y, weights, offset, likelihood: Likelihood) -> Asking:
         options = design, y, weights, offset, self.smoothing, self.covariance, likelihood
         if self.discretize is not False:
             always = self.discretize is True
-            result = fit_tabled(*options, tolerance=self.tolerance, always=always, n_jobs=self.n_jobs)
+            result = yield from fit_tabled(*options, tolerance=self.tolerance, always=always, n_jobs=self.n_jobs)
             if result is not None:
                 return result
         if isinstance(y, BlockedExpression) and y.in_memory:
@@ -480,8 +488,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._single, self._has_intercept = single, design.has_intercept
 
     def _closed_form(self) -> bool:
-        link = self.link or FAMILIES[self.family].default_link
-        return self.family == "gaussian" and link == "identity" and self.expectile is None
+        return self.family == "gaussian" and self.link in (None, "identity") and self.expectile is None
 
     def _check_parameters(self) -> None:
         check_family(self.family, self.link)

@@ -11,7 +11,8 @@ from ...expression.blocks import BlockedExpression
 from ...expression.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.fused import is_worthwhile
 from ...expression.moments import blocks, weighted_products
-from ...expression.sums import gathered
+from ...expression.sums import gathering
+from ...expression.together import Asking
 from ..notes import FEW, SATURATED, noted, notes_on
 from .design import Design, effect_map
 from .donors import DonorFit, fit_donors
@@ -55,8 +56,8 @@ class FitResult:
 
 def fit_gaussian(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
-) -> FitResult:
-    """Fit all genes with a Gaussian family.
+) -> Asking:
+    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.together.completed`.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def fit_gaussian(
     by_donor = None
     if isinstance(Y, BlockedExpression):
         wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
-        products, squares, sums, shift, found, picked = _sums_in_one_pass(
+        products, squares, sums, shift, found, picked = yield from _sums_in_one_pass(
             design, bands if wide is None else wide.wide, Y, weights, offset, followed
         )
         if wide is not None:
@@ -243,10 +244,10 @@ def _sums(Z, Y, weights, offset, shift=None):
     return products[:n_columns].copy(), squares, sums.copy()
 
 
-def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked):
+def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> Asking:
     """Return what `_sums` does, and of expression in blocks the level that was taken off, what `notes_on` needs, and rows."""
     heaviest = weights.max()
-    sums = gathered(
+    sums = yield from gathering(
         Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
     )  # fmt: skip
     if design.constant is None:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 
+from ...expression.together import completed
 from ..notes import joined
 from .donors_posterior import DonorPosterior
 from .posterior import GenePosterior, SharedPosterior
@@ -96,6 +97,32 @@ class PooledPosterior:
         for deviation in self.deviations:
             squares += (Z @ deviation) ** 2
         return within, (1 + 1 / number) * squares / (number - 1)
+
+
+def fit_each(
+    models: Sequence[Any], designs: Sequence[Any], y: Any, weights: Sequence[np.ndarray], **known: Any
+) -> None:
+    """Fit GAMs with the same parameters to the same expression, each with its own design and weights, in the same passes.
+
+    Parameters
+    ----------
+    models
+        Unfitted, fitted in place.
+    designs
+        `(n_cells, n_features)` each.
+    y
+        `(n_cells, n_genes)`.
+    weights
+        `(n_cells,)` each.
+    known
+        Further arguments of :meth:`lineage_clust.models.GAM.fit`.
+    """
+    arguments = known.get("penalty"), known.get("offset"), known.get("groups")
+    with models[0]._threads(y):
+        completed([
+            model._fitting(design, y, own, *arguments)
+            for model, design, own in zip(models, designs, weights, strict=True)
+        ])  # fmt: skip
 
 
 def pool(models: Sequence[Any], n_cells: float) -> Any:

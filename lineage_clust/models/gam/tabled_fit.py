@@ -6,13 +6,13 @@ import numpy as np
 
 from ...expression.count_table import Table
 from ...expression.fused import LARGE
+from ...expression.together import Asking
 from .design import Design
-from .gaussian import FitResult
 from .grid import Grid, bands_of, make_grid
 from .parts import collected
 from .pirls import Likelihood, shrunk_sizes
 from .spectral import diagonalise
-from .tabled_runs import Cells, ExactFits, GridFits
+from .tabled_runs import Cells, ExactFits, grid_fits
 
 _LINKS = ("log", "logit")
 _POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # of the mean, in loss and scale
@@ -29,7 +29,7 @@ def can_be_tabled(likelihood: Likelihood) -> bool:
 def fit_tabled(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, *,
     tolerance: float, always: bool, n_jobs=None,
-) -> FitResult | None:  # fmt: skip
+) -> Asking:  # fmt: skip
     """Fit all genes from sums over a grid; arguments as of :func:`lineage_clust.models.gam.glm.fit_glm`.
 
     Parameters
@@ -42,7 +42,8 @@ def fit_tabled(
     Returns
     -------
     FitResult or None
-        `None` if there is no grid that is worth it.
+        After passes that others can share, see :func:`lineage_clust.expression.together.completed`; `None` if there is no
+        grid that is worth it.
 
     Notes
     -----
@@ -68,7 +69,7 @@ def fit_tabled(
     if grid is None or not (always or len(weights) >= _WORTHWHILE * grid.n_nodes):
         return None
     every = np.arange(Y.shape[1])
-    first = GridFits(cells, Y, every, grid)
+    first = yield from grid_fits(cells, Y, every, grid)
     table = first.table
     failed = _refused(table, likelihood, len(weights))
     suited = np.setdiff1d(np.flatnonzero(_suits(table, likelihood, len(weights))), list(failed))
@@ -79,7 +80,7 @@ def fit_tabled(
     runs = [(first, np.setdiff1d(suited, steep))]
     finer = _grid(cells, _STEEPER) if len(steep) else None
     if finer is not None and len(weights) >= _WORTHWHILE * finer.n_nodes:
-        second = GridFits(cells, Y[:, steep], steep, finer)
+        second = yield from grid_fits(cells, Y[:, steep], steep, finer)
         found, steepest = second(steep, None)
         parts += found
         runs.append((second, np.setdiff1d(steep, steepest)))

@@ -9,7 +9,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
-from ...expression.count_table import Wanted, count_table
+from ...expression.count_table import Table, Wanted, tabulating
+from ...expression.together import Asking
 from ...utils.progress import bar
 from ..links import Link
 from .counted import Histogram
@@ -48,30 +49,36 @@ class Cells:
         return poisson and self.offset is not None
 
 
-class GridFits:
-    """Fits genes on a grid, a few at a time.
+def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> Asking:
+    """Return the GridFits of some genes after one pass over their expression.
 
     Parameters
     ----------
     cells
         Design, weights, offset and so on.
     Y
-        `(n_cells, len(positions))` expression, which is read once.
+        `(n_cells, len(positions))` expression.
     positions
         Of the genes among all genes.
     grid
         Of the cells.
     """
+    family = cells.likelihood.family
+    if cells.adds_exposures:
+        grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
+    by_histogram = family.name == "negative_binomial"
+    wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
+    table = yield from tabulating(Y, grid.shares, wanted)
+    return GridFits(cells, table, positions, grid)
 
-    def __init__(self, cells: Cells, Y, positions: np.ndarray, grid: Grid):
+
+class GridFits:
+    """Fits genes on a grid, a few at a time; see :func:`grid_fits`."""
+
+    def __init__(self, cells: Cells, table: Table, positions: np.ndarray, grid: Grid):
         likelihood, self.positions, self.n_jobs = cells.likelihood, positions, cells.n_jobs
-        family = likelihood.family
         exposures = cells.offset if cells.adds_exposures else None
-        if exposures is not None:
-            grid = replace(grid, shares=replace(grid.shares, offsets=exposures))
-        by_histogram = family.name == "negative_binomial"
-        wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
-        self.table = count_table(Y, grid.shares, wanted)
+        self.table = table
         constant = cells.design.constant
         self.problem = make_problem(
             grid, cells.spectrum, constant, cells.weights, exposures, likelihood, cells.smoothing
