@@ -62,12 +62,15 @@ def test_pipelines():
 
 @pytest.mark.slow
 def test_double_use():
-    _, ((same, n_clusters), halves, (_, found), shares) = run("double_use.md")
+    _, ((same, n_clusters), halves, (_, found), shares, explained) = run("double_use.md")
     assert same > 0.15
     assert n_clusters > 0  # of genes that do not change
     assert halves < 0.08
     assert found > 120  # of 240
     assert shares["same counts"][0.05] > 2 * shares["halves"][0.05]
+    assert explained["without a trajectory"] > 0.95
+    assert explained["without, normalised to 10,000 counts"] < 0.5
+    assert explained["bone marrow"] > 0.9
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from .time_range import find_time_range
 _LEAST_COVERED = 0.7  # of the range of other draws, by the cells of one
 _LEAST_WIDTH = 0.25  # of one draw to that of others, in the same cells
 _MOST_COMPARED = 5  # draws with which one is compared
+_MOST_CELLS = 50_000  # in which they are
 _OPPOSED = -0.1  # rank correlation with the mean of the others
 
 
@@ -87,7 +88,7 @@ def _check_directions(draws: np.ndarray, names: Sequence[str]) -> None:
     known = np.isfinite(draws).all(axis=1)
     if known.sum() < 3:
         return
-    ranks = rankdata(draws[known], axis=0)
+    ranks = rankdata(_some(draws[known]), axis=0)
     ranks -= ranks.mean(axis=0)
     others = ranks.sum(axis=1, keepdims=True) - ranks
     size = np.sqrt((ranks**2).sum(axis=0) * (others**2).sum(axis=0))
@@ -164,7 +165,8 @@ def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
 
     Draws are compared with a few others, by the times between which the middle 90 % of the cells lie.
     """
-    known = np.isfinite(draws) & (weights > 0)[:, None]
+    draws = _some(draws[weights > 0])
+    known = np.isfinite(draws)
     number_of_draws = draws.shape[1]
     for number in range(number_of_draws):
         squeezed, covered = [], []
@@ -193,6 +195,13 @@ def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
         else:
             continue
         warnings.warn(f"Draw {number} of pseudotime {problem}, or leave it out.", LineageClustWarning, stacklevel=5)
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """Return at most 50,000 rows, chosen at random with the same seed."""
+    if len(rows) <= _MOST_CELLS:
+        return rows
+    return rows[np.random.default_rng(0).choice(len(rows), _MOST_CELLS, replace=False)]
 
 
 def _width(times: np.ndarray) -> float:

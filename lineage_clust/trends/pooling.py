@@ -13,6 +13,7 @@ from ..expression.blocks import BlockedExpression
 from .calling import readable_by
 
 _SAME = 1e-12  # of the range: draws that differ less are the same
+_MOST_CELLS = 100_000  # in which draws are compared
 _BYTES_A_CELL = 128  # of a design and its weights
 
 
@@ -76,7 +77,8 @@ def _at_a_time(Y: Any) -> int:
 class Scatter:
     """How coefficients of a curve change if it is read off at one draw of pseudotime and seen along another.
 
-    Draws are compared with the one before, and the first with the last, so that two designs are held at a time.
+    Draws are compared with the one before, and the first with the last, so that two designs are held at a time; of more
+    than 100,000 cells, every second, third and so on is looked at.
     """
 
     def __init__(self) -> None:
@@ -93,6 +95,8 @@ class Scatter:
         weights
             `(n_cells,)`, 0 where a cell is not in the draw.
         """
+        some = slice(None, None, 1 + len(weights) // _MOST_CELLS)
+        design, weights = design[some], weights[some]
         if self._ends:
             self._compare(self._ends[-1], (design, weights))
         self._ends = [*self._ends[:1], (design, weights)]
