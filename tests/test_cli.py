@@ -279,6 +279,7 @@ def test_failed_genes_are_named(small, tmp_path, capsys):
         (["--lineage", "B", "--lineage", "B"], 2, "--lineage B is given twice."),
         (["--lineage", "B", "--lineage", "b"], 2, "--lineage B and b differ in case only"),
         (["--lineage", "B", "--seed", "-1"], 2, "--seed must be"),
+        (["--lineage", "B", "--time-key", "t", "--time-draws", "a", "b"], 2, "Leave one of them out."),
         (["--lineage", "B", "--joint"], 2, "--joint needs several lineages."),
         (["--lineage", "B", "--lineage", "C"], 1, "'Mono/Mac', 'B'"),
         (["--lineage", "B", "--sample", "dpt"], 1, "--sample 'dpt'"),
@@ -473,6 +474,20 @@ def test_donors_and_symbols(small, tmp_path, capsys):
     with pytest.warns(lc.LineageClustWarning, match="Fit 20 genes or more"):
         expected = lc.TrendClusterer(**options).fit(adata, genes=list(genes.index), lineage="B")
     np.testing.assert_allclose(genes["pvalue"], expected.gene_table_["pvalue"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_draws_of_pseudotime(small, tmp_path):
+    cells = small.copy()
+    cells.obs["boot"] = cells.obs["dpt_pseudotime"] + np.random.default_rng(1).normal(0, 0.02, cells.n_obs)
+    cells.write_h5ad(tmp_path / "draws.h5ad")
+    options = ["run", str(tmp_path / "draws.h5ad"), "--lineage", "B", "--out", str(tmp_path), "--time-draws"]
+    assert main([*options, "dpt_pseudotime", "boot"]) == 0
+    found = read(tmp_path, "B")[0]
+    expected = (
+        lc.TrendClusterer(lineage="B", time_key=["dpt_pseudotime", "boot"], random_state=0).fit(cells).gene_table_
+    )
+    np.testing.assert_allclose(found["attenuation"], expected["attenuation"])
 
 
 @pytest.mark.usefixtures("quick")

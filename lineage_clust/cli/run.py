@@ -65,6 +65,12 @@ def _add_lineages(group) -> None:
         help="cluster the genes by their trends along all these lineages together, with one set of files",
     )
     add_lineage_reading(group)
+    group.add_argument(
+        "--time-draws",
+        metavar="KEY",
+        nargs="+",
+        help="several draws of an uncertain pseudotime, in place of --time-key: columns of obs, or matrices in obsm",
+    )
 
 
 def _add_method(group) -> None:
@@ -124,6 +130,10 @@ def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
     clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
     names = clusterer.get_params().keys() - {"genes", "random_state"}
     clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})
+    if arguments.time_draws:
+        if arguments.time_key is not None:
+            raise UsageError("--time-key and --time-draws both name pseudotime. Leave one of them out.")
+        clusterer.set_params(time_key=arguments.time_draws)
     check_settings(clusterer)
     each = [list(lineages)] if arguments.joint else lineages
     return [clone(clusterer).set_params(lineage=lineage) for lineage in each]
