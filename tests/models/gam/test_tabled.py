@@ -190,8 +190,8 @@ def test_a_steep_trend_is_fitted_on_a_finer_grid_or_from_the_cells(n_cells, monk
     steep = 3 + 4 * np.tanh((cells.t[:, 0] - 0.4) / 0.02)
     cells.Y[:, 2] = np.random.default_rng(0).poisson(np.exp(steep))
     exact_genes, sizes = cells.exact_genes(monkeypatch), []
-    plain = tabled_runs.count_table
-    monkeypatch.setattr(tabled_runs, "count_table", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
+    plain = tabled_runs.tabulating
+    monkeypatch.setattr(tabled_runs, "tabulating", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
     assert_agree(cells.fit(), cells.fit(False), cells.rows)
     assert sizes == ([10] if n_cells == 400 else [10, 1])
     assert exact_genes == ([2] if n_cells == 400 else [])
@@ -237,8 +237,8 @@ def test_if_every_gene_fails_it_says_why():
 def test_automatic_choice(monkeypatch):
     """The grid where cells are many; the cells themselves where they are few, and in what sums do not suffice for."""
     used = []
-    plain = tabled_runs.count_table
-    monkeypatch.setattr(tabled_runs, "count_table", lambda *args: used.append(1) or plain(*args))
+    plain = tabled_runs.tabulating
+    monkeypatch.setattr(tabled_runs, "tabulating", lambda *args: used.append(1) or plain(*args))
     Cells("poisson", n_cells=2500, n_genes=2).fit("auto")
     assert len(used) == 1
     Cells("poisson", n_cells=500, n_genes=2).fit("auto")
