@@ -9,6 +9,7 @@ import sys
 if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is loaded: the workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +33,11 @@ settings.register_profile(
 if pd.Index(["text"]).dtype != object and parse_version(version("anndata")) < parse_version("0.12.7"):
     ad.settings.allow_write_nullable_strings = True
 
-SLOW_EXAMPLES = {"lineage_clust.report.page.write_report"}
+SLOW_EXAMPLES = {
+    "lineage_clust.cellrank.cluster_lineage", "lineage_clust.io.persistence.save", "lineage_clust.plotting.tree.plot_tree",
+    "lineage_clust.report.page.write_report", "lineage_clust.scoring.cluster_stability",
+    "lineage_clust.scoring.prediction_strength",
+}  # fmt: skip
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
 
@@ -44,10 +49,17 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before those that `-m` leaves out are left out
 def pytest_collection_modifyitems(items):
-    """Mark examples in docstrings that are slow."""
+    """Mark examples in docstrings that are slow, and the cases of a test after those that `first` names."""
+    tried = Counter()
     for item in items:
         if item.name in SLOW_EXAMPLES:
             item.add_marker("slow")
+        first = item.get_closest_marker("first")
+        if first is not None and item.get_closest_marker("slow") is None:
+            function = item.nodeid.partition("[")[0]
+            tried[function] += 1
+            if tried[function] > first.args[0]:
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from lineage_clust import TrendClusterer
 from lineage_clust.lineage.lineage import read_lineage
 
+pytestmark = pytest.mark.slow
 FATE = "palantir_fate_probabilities"
 
 
@@ -47,7 +48,6 @@ def curves_of(fit, gene):
         ("Neu", "Gstm1"),
     ],
 )
-@pytest.mark.slow
 def test_genes_of_the_mature_cells_are_in_late_rising_clusters(fits, lineage, gene):
     for curve in curves_of(fits[lineage], gene):
         highest, lowest, climb = shape(curve)
@@ -57,7 +57,6 @@ def test_genes_of_the_mature_cells_are_in_late_rising_clusters(fits, lineage, ge
 
 
 @pytest.mark.parametrize("gene", ["Apoe", "Gata2"])
-@pytest.mark.slow
 def test_genes_of_the_early_cells_fall_early_along_neu(fits, gene):
     for curve in curves_of(fits["Neu"], gene):
         highest, lowest, climb = shape(curve)

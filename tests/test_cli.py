@@ -204,6 +204,7 @@ def test_small_trends_are_left_out(file, tmp_path, capsys):
         assert line in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 def test_run_reads_raw_and_backward_lineages(small, tmp_path):
     adata = small.copy()
     adata.raw = adata
@@ -218,6 +219,7 @@ def test_run_reads_raw_and_backward_lineages(small, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["up0\ndown0\n\nup3\n", "up0, down0,up3", "\ufeffup0\r\ndown0\r\nup3"])
+@pytest.mark.first(1)
 def test_genes_from_a_file(content, file, tmp_path):
     (tmp_path / "genes.txt").write_text(content, encoding="utf-8")
     command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
@@ -225,6 +227,7 @@ def test_genes_from_a_file(content, file, tmp_path):
     assert read(tmp_path / "out", "B")[0].index.tolist() == ["up0", "down0", "up3"]
 
 
+@pytest.mark.slow
 def test_without_a_lineage_all_cells_are_one(small, tmp_path, capsys):
     adata = small.copy()
     del adata.obsm["lineages_fwd"]
@@ -234,6 +237,7 @@ def test_without_a_lineage_all_cells_are_one(small, tmp_path, capsys):
     assert (tmp_path / "out" / "trends.png").exists()
 
 
+@pytest.mark.slow
 def test_no_cluster_leaves_tables_and_no_picture(file, tmp_path, capsys):
     command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
     assert main(command) == 0
@@ -328,6 +332,7 @@ def test_wrong_arguments_end_with_usage(arguments, capsys):
     assert "usage: lineage-clust" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_broken_write_leaves_no_half_file(small, tmp_path, monkeypatch):
     fitted = lc.TrendClusterer(clusterer=lc.GraphClusterer(n_neighbors=4)).fit(small, lineage="B")
     (tmp_path / "genes_B.csv").write_text("before")
@@ -434,6 +439,7 @@ def test_an_interruption_is_one_sentence(file, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_several_lineages_one_by_one_or_together(file, small, tmp_path, capsys):
     command = ["run", str(file), "--lineage", "B", "--lineage", "Mono/Mac", "--n-neighbors", "4", "--out"]
     assert main([*command, str(tmp_path / "each")]) == 0
@@ -547,6 +553,7 @@ def test_the_exit_codes_of_the_help_are_those_of_the_program(capsys):
     assert codes == [program.OK, program.FAILED, program.USAGE, program.INTERRUPTED] == [0, 1, 2, 130]
 
 
+@pytest.mark.slow
 def test_files_have_names_that_windows_takes(tmp_path, small, quick):
     small.uns["lineages_fwd_names"] = np.array(["CD34: high?", "CD34_ high_"])
     small.write_h5ad(tmp_path / "cells.h5ad")

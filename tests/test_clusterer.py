@@ -146,6 +146,7 @@ def assert_unchanged(adata, before):
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
 @pytest.mark.filterwarnings("ignore:.*looks like counts", "ignore:The offset is the log of each cell's depth")
+@pytest.mark.first(1)
 def test_nothing_in_the_anndata_changes(make_adata, kind):
     cells, before = make_adata(kind=kind), make_adata(kind=kind)
     tc = fit(cells, covariates=["batch"], offset="size_factors", weight_threshold=(0.2, 0.1), layer="counts")
@@ -268,6 +269,7 @@ def test_few_genes(adata, n_genes):
 
 
 @pytest.mark.parametrize("n_points", [2, 3, 19, 20, 401])
+@pytest.mark.first(2)
 def test_any_number_of_points(adata, n_points):
     tc = fit(adata, n_points=n_points)
     assert tc.trends_.shape == (40, n_points)
@@ -437,6 +439,7 @@ def test_the_seed_goes_to_components_without_one(adata):
 
 
 @pytest.mark.parametrize("scale", ["zscore", "minmax", None, RobustScaler()], ids=str)
+@pytest.mark.first(2)
 def test_scales(adata, fitted, scale):
     tc = fit(adata, scale=scale)
     np.testing.assert_array_equal(tc.trends_, fitted.trends_)

@@ -90,6 +90,7 @@ def test_beside_another_lineage(cells):
     joint.write_to(cells.copy())
 
 
+@pytest.mark.slow
 def test_as_in_cellrank_s_function(cells, tmp_path):
     adata = cells.copy()
     options = {"time_key": "palantir_pseudotime", "random_state": 0, "show_progress_bar": False}
@@ -114,6 +115,7 @@ def test_drivers(cells):
     assert chosen.drivers_.columns[0] == f"{BOTH}_corr"
 
 
+@pytest.mark.slow
 def test_from_the_command_line(cells, tmp_path):
     cells.write_h5ad(tmp_path / "cells.h5ad")
     assert main(["run", str(tmp_path / "cells.h5ad"), "--lineage", BOTH, "--out", str(tmp_path / "out")]) == 0

@@ -56,6 +56,7 @@ def cluster():
 
 @pytest.mark.parametrize("columns", [-1, 7])
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
+@pytest.mark.first(3)
 def test_chunks_of_any_kind_give_the_fit_in_memory(make_adata, convert, columns):
     adata = make_adata(300)
     assert_equal_fits(fitted(in_dask(adata, convert=convert, columns=columns)), fitted(adata))

@@ -202,6 +202,7 @@ def test_files_that_stay_closed(tc, adata, tmp_path, suffix):
     np.testing.assert_allclose(found.transform(stored), tc.transform(adata))
 
 
+@pytest.mark.slow
 def test_the_command_line(adata, tmp_path, capsys):
     adata.write_h5ad(tmp_path / "cells.h5ad")
     command = ["run", str(tmp_path / "cells.h5ad"), "--lineage", "A", "--genes", "rise0,fall1,peak0,rise2"]

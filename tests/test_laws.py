@@ -128,6 +128,7 @@ CLUSTERERS = {
 @fewer
 @given(seed=seeds, kind=st.sampled_from(sorted(CLUSTERERS)))
 @may_warn
+@pytest.mark.slow
 def test_the_order_of_cells_and_genes_changes_only_the_order_of_ties_too(seed, kind):
     adata, rng = with_ties(seed), np.random.default_rng(seed)
     tc = lc.TrendClusterer(alpha=None, n_points=30, random_state=0, **CLUSTERERS[kind])

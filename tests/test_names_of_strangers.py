@@ -54,6 +54,7 @@ def drawn_texts(figure):
     ],
     ids=["panels", "heatmap", "genes", "tree", "graph", "gene", "drivers"],
 )
+@pytest.mark.first(2)
 def test_a_dollar_in_a_name_is_a_dollar(view, fitted, adata):
     made = view(fitted, adata)
     figure = made if hasattr(made, "findobj") and hasattr(made, "canvas") else made.figure
@@ -65,6 +66,7 @@ def test_a_dollar_in_a_name_is_a_dollar(view, fitted, adata):
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_a_cut_name_keeps_its_dollars():
     figure = plt.figure(figsize=(3, 1))
     text = figure.text(0, 0.5, plain("$" * 60))
@@ -108,6 +110,7 @@ def test_lineages_whose_keys_are_alike_do_not_overwrite_each_other(adata, tmp_pa
     joint.to_anndata().write_h5ad(tmp_path / "joint.h5ad")
 
 
+@pytest.mark.slow
 def test_a_lineage_with_a_very_long_name_can_be_written(adata, tmp_path):
     adata.obsm["palantir_fate_probabilities"].columns = ["x" * 300, "other"]
     tc = lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage="x" * 300)

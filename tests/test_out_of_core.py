@@ -107,6 +107,7 @@ def test_with_all_that_a_gaussian_fit_can_have(make_adata, tmp_path, params, kin
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.first(1)
 def test_the_file_is_read_once(make_adata, tmp_path, reads, kind):
     adata = make_adata(400, kind=kind)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
@@ -116,6 +117,7 @@ def test_the_file_is_read_once(make_adata, tmp_path, reads, kind):
     assert sum(reads[1:]) == (adata.X.nnz if sparse.issparse(adata.X) else adata.X.size)
 
 
+@pytest.mark.slow
 def test_raw_is_read_in_blocks(make_adata, tmp_path, reads):
     adata = make_adata(300)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
@@ -123,6 +125,7 @@ def test_raw_is_read_in_blocks(make_adata, tmp_path, reads):
     assert sum(reads[1:]) == adata.raw.X.nnz
 
 
+@pytest.mark.slow
 def test_a_view_of_a_file_is_read_in_blocks(make_adata, tmp_path, reads):
     adata = make_adata(400)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
@@ -186,6 +189,7 @@ def test_other_families_take_a_bounded_number_of_passes(make_adata, tmp_path, re
     assert 3 <= n_passes <= (13 if model.dispersion == "gene" else 25)
 
 
+@pytest.mark.slow
 def test_refused_genes_keep_their_places(make_adata, tmp_path):
     adata = make_adata(300, 12, kind="dense")
     adata.X = adata.layers["counts"].copy()

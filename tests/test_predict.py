@@ -41,6 +41,7 @@ def test_fitted_genes_get_their_own_labels(tc, simulated):
     np.testing.assert_array_equal(tc.predict(simulated, some), tc.labels_[5:40:3])
 
 
+@pytest.mark.first(1)
 def test_each_fitted_gene_alone_gets_its_own_label(tc, simulated):
     """Among them those of the largest p-value that was clustered, fitted again in another block of genes."""
     p = tc.gene_table_["pvalue"].where(tc.labels_ >= 0)

@@ -486,6 +486,7 @@ def test_curves_are_the_trends(tc, adata):
             assert found == pytest.approx(np.average(cells.y[chosen], weights=cells.w[chosen]), abs=step)
 
 
+@pytest.mark.slow
 def test_places_lie_in_the_picture(tc):
     image = pictures.embedded(lambda: tc.plot_heatmap(), tc.genes_)
     assert sorted(gene for gene, *_ in image.spots["rows"]) == np.flatnonzero(tc.labels_ >= 0).tolist()

@@ -35,6 +35,7 @@ def test_donors_are_what_the_gate_sees(adata, fitted):
     assert fitted.gene_table_["pvalue"].notna().all()
 
 
+@pytest.mark.slow
 def test_a_saved_clusterer_knows_its_donors(adata, fitted, tmp_path):
     fitted.save(tmp_path / "fit.lclust")
     again = lc.TrendClusterer.load(tmp_path / "fit.lclust")
@@ -50,6 +51,7 @@ def test_cells_of_one_donor_can_be_scored(adata, fitted):
     assert np.isfinite(fitted.score(adata[adata.obs["donor"] == "a"]))
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_same(adata, fitted, tmp_path):
     anndata = pytest.importorskip("anndata")
     adata.write_h5ad(tmp_path / "cells.h5ad")

@@ -30,6 +30,7 @@ def halves(make_adata):
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
 @pytest.mark.parametrize("scale", ["zscore", "minmax", None])
+@pytest.mark.first(3)
 def test_trend_deviance_is_its_definition(kind, scale, make_adata):
     adata = make_adata(300, 16, kind=kind)
     tc = clusterer(scale=scale).fit(adata[::2])
@@ -154,6 +155,7 @@ def test_a_search_over_resolutions_finds_the_planted_number_of_modules(seed, n_m
 
 
 @pytest.mark.parametrize("scorer", [scoring.prediction_strength, scoring.cluster_stability])
+@pytest.mark.first(1)
 def test_a_scorer_and_a_rule_can_be_given_to_a_search(scorer):
     adata = lc.datasets.simulate_lineage(600, 80, 4, n_lineages=1, random_state=0)
     search = GridSearchCV(
@@ -166,6 +168,7 @@ def test_a_scorer_and_a_rule_can_be_given_to_a_search(scorer):
     assert search.best_estimator_.n_clusters_ == 4
 
 
+@pytest.mark.slow
 def test_held_out_deviance_rises_with_ever_finer_clusters_unless_one_standard_error_is_allowed_for():
     adata = lc.datasets.simulate_lineage(1000, 120, 4, n_lineages=1, random_state=0)
     tc = clusterer(lineage="lineage_1", clusterer=KMeans(n_init=3, random_state=0))

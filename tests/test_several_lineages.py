@@ -86,17 +86,20 @@ def test_the_order_of_the_lineages_changes_nothing(uneven):
     ],
     ids=["minmax", "k-means", "components", "unscaled"],
 )
+@pytest.mark.first(1)
 def test_nor_does_it_with_other_settings(uneven, options):
     one, other = (fit(uneven, order, n_points=30, **options) for order in (["Ery", "Mono"], ["Mono", "Ery"]))
     assert_the_same(other, one)
     np.testing.assert_array_equal(other.predict(uneven), one.predict(uneven))
 
 
+@pytest.mark.slow
 def test_nor_does_it_on_the_bundled_data():
     adata = lc.datasets.bone_marrow()
     assert_the_same(fit(adata, ["Myeloid", "Ery"], n_points=50), fit(adata, ["Ery", "Myeloid"], n_points=50))
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_they_predict_the_same(uneven, tmp_path):
     fitted = fit(uneven, ["Neu", "Ery"], n_points=30)
     fitted.save(tmp_path / "joint.lclust")
@@ -153,6 +156,7 @@ def test_each_lineage_counts_alike_whatever_its_range_and_number_of_cells(uneven
     assert set(fitted.cluster_table_["specificity"]) >= {f"only {name}" for name in NAMES}
 
 
+@pytest.mark.slow
 def test_the_unit_of_a_lineages_time_does_not_matter():
     one, other = branches(150, 3), branches(150, 3, ranges=(1.0, 8.0, 0.25, 1.0))
     first, second = fit(one, NAMES, n_points=40), fit(other, NAMES, n_points=40)

@@ -202,6 +202,7 @@ PARTS = {
 
 @pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")
 @pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.first(2)
 def test_tables_as_output_everywhere_change_nothing_within(parts, adata):
     """scikit-learn's global setting must not reach the components: bases are sparse, trends are arrays."""
     plain = small(alpha=None, **PARTS[parts]).fit(adata)
@@ -272,6 +273,7 @@ def test_folds_of_any_storage_are_fitted(kind, make_adata):
     assert np.isfinite(small().fit(train).score(test))
 
 
+@pytest.mark.slow
 def test_halving_search(adata):
     search = HalvingGridSearchCV(
         small(), {"clusterer__resolution": [0.3, 1.0, 2.0]}, cv=PseudotimeKFold(2), min_resources=80, factor=3,
@@ -310,6 +312,7 @@ def test_genes_of_the_constructor_are_not_split_with_the_cells(make_adata):
 
 
 @pytest.mark.filterwarnings("ignore:In adata.X the counts of a typical gene change")  # all that are left do
+@pytest.mark.slow
 def test_pipeline_from_drivers_to_a_classifier(adata):
     pipeline = make_pipeline(DriverSelector("A", n_genes=8), small(), StandardScaler(), LogisticRegression())
     y = adata.obs["celltype"].to_numpy()

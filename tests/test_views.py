@@ -93,6 +93,7 @@ def test_heatmap_of_several_lineages_with_covariates(joint, cells):
     ("minmax", "viridis", "scaled expression (0-1)"),
     (None, "viridis", "expression"),
 ])  # fmt: skip
+@pytest.mark.first(1)
 def test_heatmap_says_what_its_colours_show(cells, scale, cmap, label):
     ax = fit(cells, scale=scale).plot_heatmap()
     assert ax.images[0].get_cmap().name == cmap
@@ -163,6 +164,7 @@ def test_graph_where_small_trends_are_not_clustered(cells, fitted, bound, column
     tc.report(tmp_path / "report.html")
 
 
+@pytest.mark.slow
 def test_graph_of_small_clusters_left_out_and_of_a_loaded_fit(cells, tmp_path):
     tc = fit(cells, GraphClusterer(n_neighbors=4, resolution=3.0, min_cluster_size=8), alpha=None)
     assert (tc.labels_ < 0).any()
@@ -198,6 +200,7 @@ def test_a_clusterer_without_a_graph(cells):
 
 
 @pytest.mark.parametrize("method", ["plot", "plot_heatmap", "plot_graph", "plot_stability"])
+@pytest.mark.first(2)
 def test_without_any_cluster(without_clusters, method):
     with pytest.raises(ValueError, match="no cluster to draw|no gene was clustered"):
         getattr(without_clusters, method)()
@@ -234,6 +237,7 @@ def test_fit_and_cells_stay_as_they_are(joint, cells):
     assert all(joint.__dict__[name] is value for name, value in before[4].items())
 
 
+@pytest.mark.slow
 def test_the_stability_curve_says_what_was_chosen():
     adata = lc.datasets.bone_marrow()
     tc = lc.TrendClusterer(random_state=0).fit(adata, lineage="Ery")

@@ -121,6 +121,7 @@ def test_labels_do_not_depend_on_the_order_of_rows(seed, weights, algorithm):
     ],
     ids=["lattice", "copies", "zeros"],
 )
+@pytest.mark.first(4)
 def test_ties_and_copies_do_not_bring_the_order_back(X, weights):
     clusterer = Fixed(weights=weights, random_state=0)
     labels = clusterer.fit(X).labels_

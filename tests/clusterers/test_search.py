@@ -92,6 +92,7 @@ def test_the_order_of_rows_does_not_matter():
 
 @settings(max_examples=5)
 @given(SEEDS, st.booleans())
+@pytest.mark.slow
 def test_tied_rows_do_not_bring_the_order_back(seed, draws_given):
     rng = np.random.default_rng(seed)
     kinds = rng.integers(0, 3, size=(30, 5)).astype(float)
@@ -220,6 +221,7 @@ def test_without_refinement_the_clusters_are_the_communities(seed, resolution):
 
 @settings(max_examples=10)
 @given(SEEDS, st.integers(100, 300), st.floats(0.02, 0.5), st.floats(0.05, 0.6), st.booleans())
+@pytest.mark.slow
 def test_no_row_is_in_a_cluster_whose_mean_it_contradicts(seed, n_rows, minority, noise, draws_given):
     """A few genes that go the opposite way are not swallowed, however few."""
     n_opposite = max(2, round(minority * n_rows))
@@ -280,6 +282,7 @@ def test_a_graph_without_edges_does_no_harm():
     assert clusterer.n_clusters_ >= 1
 
 
+@pytest.mark.slow
 def test_planted_modules_are_found_from_cells():
     adata = lc.datasets.simulate_lineage(800, 240, 5, random_state=3)
     tc = TrendClusterer(clusterer=AUTO, lineage="lineage_1", random_state=0).fit(adata)

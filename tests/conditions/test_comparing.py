@@ -42,6 +42,7 @@ def test_bands_hold_the_difference(found):
     assert np.all((lower < 1.5) & (upper > 1.5))
 
 
+@pytest.mark.slow
 def test_a_file_sparse_matrices_and_other_orders_give_the_same(cells, found, tmp_path, settings):
     shuffled = cells[np.random.default_rng(0).permutation(cells.n_obs)].copy()
     shuffled.X = sparse.csr_matrix(shuffled.X)

@@ -58,6 +58,7 @@ def test_it_is_the_matrix(expression):
         ([], [1]),
     ],
 )
+@pytest.mark.first(16)
 def test_cells_and_genes_are_chosen_as_numpy_does(expression, cells, genes):
     cells = np.asarray(cells, dtype=int) if isinstance(cells, list) else cells
     expected = MATRIX[cells][:, genes]
@@ -100,6 +101,7 @@ def test_more_than_the_budget_is_not_loaded(expression):
         expression.to_memory()
 
 
+@pytest.mark.first(3)
 def test_one_gene_at_a_time(expression):
     for gene in range(9):
         np.testing.assert_array_equal(expression.column(gene), MATRIX[:, gene])

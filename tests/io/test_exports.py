@@ -104,6 +104,7 @@ def test_the_long_table_has_a_row_for_each_gene_and_time(tc):
     "model", [lc.GAM(), lc.GAM("poisson"), lc.PyGAM(lam=1.0)], ids=["gaussian", "poisson", "pygam"]
 )
 @pytest.mark.filterwarnings("ignore:.*looks like counts")
+@pytest.mark.first(1)
 def test_intervals_are_those_of_the_single_trends(adata, model):
     tc = lc.TrendClusterer(model, lineage="A", layer="counts", n_points=20, alpha=None).fit(
         adata, genes=adata.var_names[:6]

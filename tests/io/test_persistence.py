@@ -145,6 +145,7 @@ def test_a_loaded_clusterer_can_be_fitted_cloned_and_saved_again(adata, ordinary
     np.testing.assert_array_equal(loaded.fit(adata).labels_, ordinary.labels_)
 
 
+@pytest.mark.slow
 def test_a_loaded_clusterer_draws_the_same_picture(adata, ordinary, tmp_path):
     ordinary.save(tmp_path / "file")
     loaded = lc.TrendClusterer.load(tmp_path / "file")

@@ -412,6 +412,7 @@ def test_entries_that_write_to_did_not_write_are_named_when_they_are_replaced(fi
 
 
 @pytest.mark.parametrize("stored", [{"lineage": None}, {"lineage": 3, "version": "x"}])
+@pytest.mark.first(1)
 def test_odd_entries_of_others_do_not_stop_it(fitted_with, stored):
     adata, tc = fitted_with()
     key = tc.write_to(adata.copy())

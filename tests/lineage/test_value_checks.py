@@ -209,6 +209,7 @@ REAL = {
 
 
 @pytest.mark.parametrize(("file", "names"), REAL.items())
+@pytest.mark.first(1)
 def test_ordinary_use_of_real_data_is_not_warned_of(file, names, data_dir):
     adata = ad.read_h5ad(data_dir / file)
     for name in names:

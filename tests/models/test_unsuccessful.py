@@ -84,6 +84,7 @@ def test_few_genes_with_zeros_are_noted_not_warned_of():
     family=st.sampled_from(["gamma", "inverse_gaussian"]),
     zeros=st.sampled_from([0.0, 0.3]),
 )
+@pytest.mark.slow
 def test_units_of_expression_do_not_matter(exponent, family, zeros):
     _, design, penalty = cells(n_cells=N_CELLS)
     Y = sparse_gamma(zeros if family == "gamma" else 0.0, 2, seed=5) + (family != "gamma") * 0.2

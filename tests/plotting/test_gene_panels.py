@@ -91,6 +91,7 @@ def test_trends_as_arrays():
     assert len(plot_gene_trends(Trends(values, grid, ["g1", "g2"]), "g1").axes[0].lines) == 1
 
 
+@pytest.mark.slow
 def test_long_names_do_not_reach_the_cluster(trends, overlaps):
     long = {f"ENSMUSG00000_{gene}_a_very_long_name": {"A": parts["A"]} for gene, parts in trends.items()}
     figure = plot_gene_trends(long, clusters=dict.fromkeys(long, 12), figsize=(5, 2))

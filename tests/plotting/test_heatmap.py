@@ -90,6 +90,7 @@ def test_genes_that_are_not_assigned_come_when_asked_for():
 @pytest.mark.parametrize("n_clusters", [1, pytest.param(3, marks=pytest.mark.slow), 30])
 @pytest.mark.parametrize("n_genes", [3, 60, pytest.param(700, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("figsize", [pytest.param(None, marks=pytest.mark.slow), (4, 3)])
+@pytest.mark.first(1)
 def test_names_do_not_overlap(overlaps, left_out, n_genes, n_clusters, figsize):
     scaled, labels, genes = some_trends(n_genes, n_clusters)
     ax = plot_heatmap(

@@ -81,6 +81,7 @@ def test_names_of_matplotlib_are_matplotlibs(name):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PALETTES if "mapping" not in kind])
+@pytest.mark.first(4)
 def test_colours_in_uns_reach_the_strip(make_adata, kind):
     adata = make_adata(120, 12)
     tc = lc.TrendClusterer(lineage="A", alpha=None, n_points=20, random_state=0).fit(adata)

@@ -160,6 +160,7 @@ def test_names_of_many_lineages_do_not_overlap(overlaps, left_out, n_strips):
     assert not overlaps(figure, [*shown, *titles, *figure.texts])
 
 
+@pytest.mark.slow
 def test_size_resolution_and_shared_axes_are_the_user_s():
     figure = draw(figsize=(5, 4), dpi=50, sharey=True)
     assert figure.get_size_inches().tolist() == [5, 4]
@@ -286,6 +287,7 @@ def test_names_and_colours_are_the_user_s():
         pytest.param(14, "default", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_it_is_readable_at_the_width_of_a_column(overlaps, left_out, n_clusters, style):
     scaled, labels = clusters_of(60, n_clusters)
     said = [Caption(f"2.1.{k}", "steady rise", 1234, 0.5 + k / 40) for k in range(n_clusters)]

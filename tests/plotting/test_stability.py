@@ -84,6 +84,7 @@ def test_a_curve_of_one_cluster_can_be_drawn():
 
 
 @pytest.mark.parametrize("width", [2.5, 5, 9])
+@pytest.mark.first(1)
 def test_no_text_lies_on_another(overlaps, left_out, width):
     ax = plot_stability(some_curve(), figsize=(width, 3.5))
     ax.figure.canvas.draw()

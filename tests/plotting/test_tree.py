@@ -94,6 +94,7 @@ def test_support_stands_at_the_divisions(fitted):
         pytest.param(6, (3.5, 2.5), marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_letters_fit_and_do_not_overlap(fitted, overlaps, left_out, n_leaves, figsize):
     ax = fitted.plot_tree(n_leaves=n_leaves, figsize=figsize)
     texts = [text for gid in ("leaf", "genes", "size", "cut") for text in of_kind(ax, gid)]
@@ -116,6 +117,7 @@ def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
     }
 
 
+@pytest.mark.slow
 def test_the_tree_stands_beside_the_heat_map(fitted, left_out):
     ax = fitted.plot_heatmap()
     shape = dendrogram_of(fitted)

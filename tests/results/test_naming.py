@@ -118,6 +118,7 @@ def test_the_tree_is_a_table(fitted):
     assert set(table["parent"]) - {""} <= set(table.index)
 
 
+@pytest.mark.slow
 def test_names_are_kept_in_files(fitted, tmp_path):
     finer = fitted.cut(n_clusters=5)
     finer.save(tmp_path / "fit.lclust")

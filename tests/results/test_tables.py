@@ -225,6 +225,7 @@ def test_clusters_of_several_lineages_are_numbered_by_the_peak_that_the_table_ha
 
 @settings(max_examples=15)
 @given(st.permutations(["Ery", "Mono", "Neu"]), st.integers(0, 1000))
+@pytest.mark.slow
 def test_the_order_of_the_lineages_changes_nothing_but_columns(names, seed):
     rng = np.random.default_rng(seed)
     parts = {}

@@ -62,6 +62,7 @@ def test_what_draws_decide_on_is_drawn_by_the_fit(adata, calls):
 
 @pytest.mark.parametrize("how", ["pickled", "saved"])
 @pytest.mark.parametrize("looked_at", [False, True])
+@pytest.mark.first(2)
 def test_copies_have_the_same_tables(adata, tmp_path, how, looked_at):
     fitted = clone(FIXED).fit(adata)
     if looked_at:
@@ -123,6 +124,7 @@ def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
     assert [", ".join(genes[:5]) for genes in lists.values()] == fitted.cluster_table_["top_genes"].tolist()
 
 
+@pytest.mark.slow
 def test_pictures_that_show_confidence_draw_for_it_once(adata, calls):
     fitted = clone(FIXED).fit(adata)
     fitted.plot()

@@ -53,6 +53,7 @@ def test_a_covariate_with_too_many_levels_for_the_cells_is_named_whatever_the_st
 
 
 @pytest.mark.parametrize("name", ["1069", "1088"])
+@pytest.mark.first(1)
 def test_cases_in_which_storages_differed(name, tmp_path):
     found = answers_of(name, tmp_path)
     for kind in KINDS[1:]:

@@ -40,6 +40,7 @@ def test_halves_hold_their_counts_and_nothing_made_from_the_whole(adata):
 @pytest.mark.parametrize(
     "kind", ["dense", "csc", "dask", "dask by genes", "csr file", "csc file", "dense file", "view"]
 )
+@pytest.mark.first(3)
 def test_the_same_seed_splits_in_the_same_way_however_counts_are_stored(adata, kind, tmp_path):
     counts = adata.layers["counts"]
     whole = ad.AnnData(counts, obs=adata.obs, var=adata.var)

@@ -124,6 +124,7 @@ def test_trends_hold_no_cells(fitted):
 
 @pytest.mark.parametrize("family", ["gaussian", "poisson"])
 @pytest.mark.filterwarnings("ignore:.*looks like counts")
+@pytest.mark.first(1)
 def test_their_size_does_not_depend_on_the_number_of_cells(make_adata, family):
     sizes = []
     for n_cells in (150, 1500):

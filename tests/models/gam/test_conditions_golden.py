@@ -26,6 +26,7 @@ def golden_data(paired):
 
 
 @pytest.mark.parametrize("design", ["between", "paired"])
+@pytest.mark.first(1)
 def test_curves_are_those_of_a_linear_mixed_model(golden, design):
     donor, condition, time, Y = golden_data(design == "paired")
     line = np.column_stack([np.ones(len(time)), time - time.mean()])

@@ -114,6 +114,7 @@ def test_without_differences_between_donors_the_fit_is_that_of_cells():
     assert np.median(error / expected_error) == pytest.approx(1.0, abs=0.25)
 
 
+@pytest.mark.slow
 def test_blocks_arrays_and_sparse_matrices_agree():
     _, donors, design, penalty, Y = donors_data()
     Y = np.where(Y > 0, Y, 0.0)
@@ -126,6 +127,7 @@ def test_blocks_arrays_and_sparse_matrices_agree():
         np.testing.assert_allclose(fit.pvalue_, fits[0].pvalue_, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_designs_without_a_constant_have_shifts_too():
     time, donors, _, _, Y = donors_data(curve=0)
     columns = np.column_stack([time - 0.5, (time - 0.5) ** 3])
@@ -136,6 +138,7 @@ def test_designs_without_a_constant_have_shifts_too():
 
 @settings(max_examples=3, deadline=None)
 @given(st.floats(0.01, 100.0), st.floats(-50.0, 50.0), st.integers(0, 10**6))
+@pytest.mark.slow
 def test_units_levels_and_names_do_not_matter(unit, level, seed):
     _, donors, design, penalty, Y = donors_data(seed % 7)
     weights = np.random.default_rng(seed).uniform(0.2, 1, len(Y))
@@ -187,6 +190,7 @@ def test_few_genes_are_a_reason_to_warn():
     assert np.all(fit.pvalue_ > 0)
 
 
+@pytest.mark.slow
 def test_a_donor_of_weight_zero_is_none():
     _, donors, design, penalty, Y = donors_data()
     weights = np.where(donors == 4, 0.0, 1.0)

@@ -98,6 +98,7 @@ def test_iterations_end_where_the_penalised_likelihood_has_its_maximum(monkeypat
 
 
 @pytest.mark.parametrize("family", ["negative_binomial", "gamma"])
+@pytest.mark.first(1)
 def test_compiled_likelihoods_are_those_of_numpy(family, monkeypatch):
     pytest.importorskip("numba")
     data = counts(n_genes=3)
@@ -136,6 +137,7 @@ def test_without_differences_between_donors_the_fit_is_that_of_cells():
 
 
 @pytest.mark.parametrize("family", ["poisson", "binomial", "gamma"])
+@pytest.mark.first(1)
 def test_other_families_take_donors_too(family):
     donors, design, penalty, depth, Y = counts(size=50.0)
     if family == "binomial":
@@ -148,6 +150,7 @@ def test_other_families_take_donors_too(family):
 
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+@pytest.mark.first(1)
 def test_sums_over_a_grid_stand_in_for_the_cells(family, monkeypatch):
     data = counts(n_cells=2600, n_donors=4)
     fits = [fit_of(data, family, tolerance=1e-3)]
@@ -159,6 +162,7 @@ def test_sums_over_a_grid_stand_in_for_the_cells(family, monkeypatch):
     np.testing.assert_allclose(np.log10(fits[0].pvalue_), np.log10(fits[1].pvalue_), atol=0.05)
 
 
+@pytest.mark.slow
 def test_blocks_arrays_and_sparse_matrices_agree():
     donors, design, penalty, depth, Y = counts()
     forms = (Y, sparse.csr_matrix(Y), BlockedExpression(sparse.csc_matrix(Y), memory_budget=20_000))
@@ -168,6 +172,7 @@ def test_blocks_arrays_and_sparse_matrices_agree():
         np.testing.assert_allclose(fit.pvalue_, fits[0].pvalue_, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_units_of_depth_and_of_weights_and_names_of_donors_do_not_matter():
     donors, design, penalty, depth, Y = counts()
     weights = np.random.default_rng(3).uniform(0.2, 1, len(Y))
@@ -202,6 +207,7 @@ def test_poor_genes_cost_only_themselves():
     np.testing.assert_allclose(np.log10(fit.pvalue_[:20]), np.log10(good.pvalue_), atol=0.2)
 
 
+@pytest.mark.slow
 def test_dispersions_may_be_shrunk_or_fixed():
     data = counts(n_genes=20)
     free, shrunk, fixed = (fit_of(data, dispersion=how) for how in ("gene", "shrunk", 0.5))

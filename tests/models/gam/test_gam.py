@@ -240,6 +240,7 @@ def dense_gcv(problem, y):
 
 @pytest.mark.parametrize(("method", "dense"), [("reml", dense_reml), ("gcv", dense_gcv)])
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.first(3)
 def test_lambda_minimises_the_dense_criterion(method, dense, seed):
     problem = Problem(seed)
     gam = problem.fit(method)

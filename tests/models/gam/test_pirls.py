@@ -217,6 +217,7 @@ def test_threads_do_not_matter(family):
 
 @settings(max_examples=15)
 @given(st.sampled_from(COUNTED), st.integers(0, 100))
+@pytest.mark.slow
 def test_a_cell_of_weight_zero_is_as_if_absent(family, seed):
     problem = Problem(family, seed=seed)
     kept = np.random.default_rng(seed).random(250) < 0.8
@@ -226,6 +227,7 @@ def test_a_cell_of_weight_zero_is_as_if_absent(family, seed):
 
 @settings(max_examples=15)
 @given(st.sampled_from(COUNTED), st.integers(0, 100))
+@pytest.mark.slow
 def test_the_order_of_the_cells_does_not_matter(family, seed):
     problem = Problem(family, seed=seed)
     order = np.random.default_rng(seed).permutation(250)
@@ -287,6 +289,7 @@ def test_deviance_explained_is_a_share(family):
 
 
 @pytest.mark.parametrize(("family", "link"), DEFAULT_LINKS + OTHER_LINKS)
+@pytest.mark.first(5)
 def test_intervals_are_inside_of_what_the_family_can_have(family, link):
     problem = Problem(family, link)
     gam = problem.fit()
@@ -320,6 +323,7 @@ def test_with_few_iterations_it_says_so():
 
 @FAMILY
 @pytest.mark.parametrize("unit", [1e-5, 1e5])
+@pytest.mark.first(4)
 def test_the_unit_of_a_covariate_does_not_matter(family, unit):
     problem = Problem(family)
     covariate = np.random.default_rng(3).normal(size=(250, 1))
@@ -333,6 +337,7 @@ def test_the_unit_of_a_covariate_does_not_matter(family, unit):
 
 
 @FAMILY
+@pytest.mark.first(2)
 def test_a_covariate_that_comes_twice_counts_once(family):
     problem = Problem(family)
     batch = sparse.csr_matrix(np.where(np.arange(250) % 3 == 0, 1.0, -0.5)[:, None])

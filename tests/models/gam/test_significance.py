@@ -31,6 +31,7 @@ def spread_covariances(n_genes, n, seed=0):
 @pytest.mark.parametrize("nu", list(LARGER))
 @pytest.mark.parametrize("whole", [1, 2, 3, 6])
 @pytest.mark.parametrize("residual_df", [None, 30.0])
+@pytest.mark.first(8)
 def test_the_tail_is_that_of_a_simulation(nu, whole, residual_df):
     rng = np.random.default_rng(whole)
     n = 400_000
@@ -134,6 +135,7 @@ def test_the_unit_of_expression_does_not_matter(rank, unit):
 
 @pytest.mark.parametrize("residual_df", [None, 40.0])
 @pytest.mark.parametrize("rank", [1.0, 3.0, 1.4, 2.7, 5.5])
+@pytest.mark.first(4)
 def test_p_values_where_nothing_happens(rank, residual_df):
     """They are uniform at a whole rank; the mean of two uniform ones, at a fractional rank, is rarely very small."""
     n_genes = 10_000

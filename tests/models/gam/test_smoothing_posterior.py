@@ -37,6 +37,7 @@ def log_density(rho, y, B, S, rank):
 
 
 @pytest.mark.parametrize("gene", range(4))
+@pytest.mark.first(2)
 def test_the_distribution_is_that_of_brute_force(gam, smoother, gene):
     B, S = np.asarray(smoother.transform(T[:, None]).todense()), np.asarray(smoother.penalty_)
     grid, cumulative = gam.posterior_.smoothing.distribution()

@@ -85,6 +85,7 @@ def assert_agree(one, other, rows, genes=slice(None)):
 
 @FAMILY
 @pytest.mark.parametrize("spread", [0.0, 0.4])
+@pytest.mark.first(4)
 def test_a_fit_is_that_from_the_cells(family, spread, monkeypatch):
     cells = Cells(family, spread=spread)
     exact_genes = cells.exact_genes(monkeypatch)
@@ -103,6 +104,7 @@ def test_a_fit_is_that_from_the_cells(family, spread, monkeypatch):
     ],
     ids=str,
 )
+@pytest.mark.first(2)
 def test_with_every_option(options):
     cells = Cells(n_genes=14)
     assert_agree(cells.fit(**options), cells.fit(False, **options), cells.rows)
@@ -263,6 +265,7 @@ def test_a_wrong_tolerance_is_refused():
 
 @FAMILY
 @pytest.mark.parametrize("how", ["csc", "dense", "zarr", "dask"])
+@pytest.mark.first(6)
 def test_storage_does_not_matter_and_is_read_once(family, how, monkeypatch):
     cells = Cells(family, n_genes=5)
     expected = cells.fit().predict(cells.rows, return_std=True)

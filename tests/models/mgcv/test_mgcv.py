@@ -99,6 +99,7 @@ def test_golden_gaussian(r, weights):
 
 
 @pytest.mark.parametrize("family", ["nb", "poisson", "gamma", "binomial"])
+@pytest.mark.first(1)
 def test_golden_families_with_weights_and_offset(r, family):
     data = pd.read_csv(GOLDEN / "families" / "data.csv.gz")
     numbers = pd.read_csv(GOLDEN / "families" / "results" / "genes.csv.gz")
@@ -141,6 +142,7 @@ def test_the_same_as_calling_r(r, counts):
 
 
 @pytest.mark.parametrize("bs", ["cr", "cc", "tp", "ps", "cp", "gp"])
+@pytest.mark.first(2)
 def test_the_basis_is_the_same_for_all_genes(r, counts, bs):
     t, w, _, mean, y = counts
     smoother = BSplineSmoother(n_splines=8, domain=(-0.1, 1.2))
@@ -185,6 +187,7 @@ def test_smoothing(r, counts):
     assert MgcvGAM(k=12, select=True).fit(t, flat).edf_ < MgcvGAM(k=12).fit(t, flat).edf_
 
 
+@pytest.mark.slow
 def test_poor_genes_and_failures(r, counts, capfd):
     t, _, _, mean, y = counts
     n = len(t)

@@ -71,6 +71,7 @@ def test_scikit_learn(estimator, check):
 class TestAgainstGAM:
     @pytest.mark.parametrize("weighted", [False, True], ids=["unit", "fate"])
     @pytest.mark.parametrize("lam", [0.6, *(pytest.param(lam, marks=pytest.mark.slow) for lam in (0.01, 100.0))])
+    @pytest.mark.first(1)
     def test_same_trends(self, data, lam, weighted):
         t, w, Y = data
         w = w if weighted else None
@@ -89,6 +90,7 @@ class TestAgainstGAM:
         np.testing.assert_allclose(ours.deviance_explained_[small], gam.deviance_explained_[small], atol=1e-6)
 
     @pytest.mark.parametrize("order", [1, 3])
+    @pytest.mark.first(1)
     def test_the_smoother_s_order_of_the_penalty(self, data, order):
         t, w, Y = data
         smoother = BSplineSmoother(penalty_order=order, n_splines=12, degree=2, domain=(-0.1, 1.1)).fit(t[:, None])
@@ -105,6 +107,7 @@ class TestAgainstGAM:
         assert list(model.estimators_[0].edge_knots_[0]) == [-1, 3]
         assert model.estimators_[0].terms[0].n_splines == 20
 
+    @pytest.mark.slow
     def test_offset(self, data):
         t, w, Y = data
         offset = np.cos(9 * t)
@@ -198,6 +201,7 @@ class TestSearch:
 
 
 @pytest.mark.parametrize(("distribution", "link"), [*itertools.product(DISTRIBUTIONS, LINKS)])
+@pytest.mark.first(10)
 def test_every_distribution_with_every_link(responses, distribution, link, capsys):
     t, y = responses[0], responses[1][distribution]
     model = PyGAM(distribution, link)
