@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,41 +12,25 @@ from sklearn import get_config
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import metadata_routing
 
-from .components import resolve
-from .contracts.asking import fitted_value
-from .contracts.slots import with_defaults
 from .io import exports, persistence, results
-from .lineage.gene_names import gene_ids
 from .lineage.labels_of_cells import labels_may_come_second
-from .lineage.lineage import check_anndata, distinct_names, resolve_genes
-from .lineage.lineage_keys import check_distinct
-from .lineage.offsets import AUTOMATIC, SIZE_FACTORS
-from .lineage.reader import Reader
-from .lineage.time_draws import are_draws, check_draws
-from .lineage.value_checks import check_values
+from .lineage.lineage import check_anndata
 from .plotting import cell_views, views
 from .report.page import write_report
 from .results import cutting, module_scores, predicting
+from .results.attributes import FittedAttributes
 from .results.deviance import held_out_deviance
-from .results.gating import Gate
 from .results.making import make_result
-from .results.result import FitResult, FromResult, result_of
+from .results.result import result_of
 from .settings import Settings
-from .trends.fitter import TrendFitter, check_callback
-from .trends.gene_trends import GeneTrends
-from .trends.pairing import are_of_counts, families, resolve_pair
 from .utils.constraints import check_constraints
-from .utils.memory import check_points
 from .utils.types import Names
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-_log = logging.getLogger(__name__)
-
-
-class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings):
+class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAttributes, Settings):
     """Fit one smooth expression trend per gene along a lineage, and cluster the genes by the shape of their trends.
 
     Parameters
@@ -229,34 +210,6 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
     __metadata_request__predict = {"adata": metadata_routing.UNUSED}
     __metadata_request__score = {"adata": metadata_routing.UNUSED}
 
-    _result: FitResult
-
-    genes_ = FromResult[list[str]]("genes")
-    gene_ids_ = FromResult[list[str]]("gene_ids")
-    failed_ = FromResult[dict[str, str]]("failed")
-    lineage_ = FromResult[str | None | list[str]]("lineage")
-    n_cells_ = FromResult[int | dict[str, int] | None]("n_cells")
-    gene_location_ = FromResult[np.ndarray]("location")
-    gene_scale_ = FromResult[np.ndarray]("spread")
-    pseudotime_ = FromResult[np.ndarray]("pseudotime")
-    grid_lineage_ = FromResult[np.ndarray]("grid_lineage")
-    trends_ = FromResult[np.ndarray]("values")
-    trend_se_ = FromResult[np.ndarray | None]("se")
-    scaled_trends_ = FromResult[np.ndarray]("scaled")
-    labels_ = FromResult[np.ndarray]("labels")
-    n_clusters_ = FromResult[int]("n_clusters")
-    cluster_centers_ = FromResult[np.ndarray]("centers")
-    cluster_names_ = FromResult[list[str]]("cluster_names")
-    cell_density_ = FromResult[np.ndarray | None]("cell_density")
-    tree_ = FromResult[Any]("tree")
-    tree_table_ = FromResult[pd.DataFrame]("tree_table")
-    gene_table_ = FromResult[pd.DataFrame]("gene_table")
-    cluster_table_ = FromResult[pd.DataFrame]("cluster_table")
-    model_ = FromResult[Any]("model")
-    smoother_ = FromResult[Any]("smoother")
-    clusterer_ = FromResult[Any]("clusterer")
-    models_ = FromResult[GeneTrends]("models")
-
     # Plotting, prediction and export are functions of the result, used as methods with the same arguments.
     predict = predicting.predict
     trends_for = predicting.trends_for
@@ -310,52 +263,10 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Settings
         """
         check_constraints(self)
         check_anndata(adata)
-        chosen = self.lineage if lineage is None else lineage
-        names = distinct_names(chosen) if isinstance(chosen, (list, tuple)) else [chosen]
-        check_distinct(adata, names, self.lineage_key)
-        check_draws(self.time_key, names)
-        offset = self.offset
-        if isinstance(offset, str) and offset == AUTOMATIC:
-            counted = self.layer is not None and self.callback is None and are_of_counts(self.model)
-            offset = SIZE_FACTORS if counted else None
-        smoother, model = resolve_pair(
-            self.smoother, self.model, covariates=self.covariates, offset=offset, sample_key=self.sample_key,
-            of_draws=are_draws(self.time_key),
-        )  # fmt: skip
-        clusterer = with_defaults(resolve("clusterer", self.clusterer), random_state=self.random_state)
-        model = with_defaults(model, random_state=self.random_state)
-        if self.sample_key is not None and self.filter_cells is not None:
-            raise ValueError(
-                "filter_cells fits every gene by itself, but how donors differ is learned from all genes, so sample_key "
-                "cannot go with it. Leave one of them out."
-            )
-        check_callback(self.callback, self.covariates, offset, self.sample_key, are_draws(self.time_key))
-        symbols, reader = self.gene_symbols, replace(Reader.of(self), offset=offset)
-        genes = resolve_genes(adata, self.genes if genes is None else genes, use_raw=self.use_raw, gene_symbols=symbols)
-        ids = None if symbols is None else gene_ids(adata, genes, self.use_raw, symbols)
-        check_points(self.n_points, len(genes) * len(names))
-        lineages = [reader.read(adata, name, genes) for name in names]
-        reader = reader.with_draw_ranges(lineages)
-        check_values(adata, lineages, families(self.model), layer=self.layer, use_raw=self.use_raw, offset=offset)
-        fitter = TrendFitter(
-            smoother, model, self.n_points, self.callback, self.filter_cells, reader.for_callbacks(self.filter_cells),
-            self.n_jobs, self.backend, self.show_progress_bar,
-        )  # fmt: skip
-        result = make_result(
-            lineages, isinstance(chosen, (list, tuple)), reader, fitter, clusterer,
-            Gate(self.alpha, self.min_deviance_explained, self.min_range), scale=self.scale,
-            random_state=self.random_state, ids=ids, moments=partial(module_scores.moments_of, adata, reader, lineages[0]),
-        )  # fmt: skip
-
+        result = make_result(self, adata, genes, lineage)
         # nothing can fail from here on, so that an earlier fit is replaced completely or not at all
         self._result = result
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
-        resolution = fitted_value(clusterer, "resolution_")
-        _log.info(
-            "%s genes have a trend, %s failed; %s are in %s clusters (%s%s).", len(result.genes), len(result.failed),
-            int((result.labels >= 0).sum()), result.n_clusters, type(clusterer).__name__,
-            "" if resolution is None else f", resolution {resolution:.3g}",
-        )  # fmt: skip
         return self
 
     def fit_transform(

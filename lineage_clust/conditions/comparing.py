@@ -18,7 +18,6 @@ from ..contracts.asking import fitted_value, lacks_domain
 from ..contracts.slots import with_defaults
 from ..errors import LineageClustWarning, NoTrendError, quoted
 from ..lineage.conditions import read_conditions
-from ..lineage.density import cells_on_grid
 from ..lineage.lineage import Lineage, check_anndata, resolve_genes
 from ..lineage.reader import Reader
 from ..lineage.value_checks import check_values
@@ -217,7 +216,7 @@ def _common(cells: Lineage, codes: np.ndarray, n_conditions: int, n_points: int)
     for condition in range(n_conditions):
         own = codes == condition
         part = replace(cells, pseudotime=cells.pseudotime[own], weights=cells.weights[own])
-        share = np.cumsum(cells_on_grid(part, n_points))
+        share = np.cumsum(part.cells_on_grid(n_points))
         share /= share[-1]
         first = max(first, int(np.argmax(share > _FEW_CELLS)))
         last = min(last, int(np.argmax(share >= 1 - _FEW_CELLS)))

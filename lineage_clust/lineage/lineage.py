@@ -98,6 +98,20 @@ class Lineage:
         """Return `(n_points,)` equally spaced pseudotimes from `start` to `end`."""
         return np.linspace(self.start, self.end, n_points)
 
+    def cells_on_grid(self, n_points: int) -> np.ndarray:
+        """Return the summed weight of the cells nearest to each point of `grid`, `(n_points,)`.
+
+        Examples
+        --------
+        >>> times = np.array([0.0, 0.1, 0.9, 1.0])
+        >>> one = Lineage("Ery", times, np.array([1, 1, 0.5, 1]), np.zeros((4, 0)), [], 0.0, 1.0, np.arange(4))
+        >>> one.cells_on_grid(3).tolist()
+        [2.0, 0.0, 1.5]
+        """
+        step = (self.end - self.start) / max(n_points - 1, 1)
+        nearest = np.rint((self.pseudotime - self.start) / step).astype(int)
+        return np.bincount(np.clip(nearest, 0, n_points - 1), weights=self.weights, minlength=n_points)
+
 
 def read_lineage(
     adata: AnnData,

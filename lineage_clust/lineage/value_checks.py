@@ -150,4 +150,4 @@ def _explained(values: np.ndarray, columns: np.ndarray) -> float:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, LineageClustWarning, stacklevel=5)
+    warnings.warn(message, LineageClustWarning, stacklevel=6)

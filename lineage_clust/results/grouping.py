@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from ..contracts.asking import confidence_can_wait, fitted_value, needs_draws, u
 from ..errors import LineageClustWarning
 from ..lineage.lineage import Lineage
 from ..trends import drawing
-from ..trends.fitter import TrendFitter
 from ..trends.lineage_fit import FittedLineage
 from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
@@ -42,46 +40,28 @@ def genes_to_group(scaled: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.nd
     return grouped
 
 
-@dataclass(frozen=True)
-class DrawSource:
-    """Source of draws of the trends: the posterior of the models, or fits to halves of the cells.
+def draws_for(
+    clusterer: Any, fits: Sequence[FittedLineage], lineages: Sequence[Lineage],
+    refit: Callable[[Lineage], FittedLineage], trends: Trends, genes: Sequence[str], scale: Any, seed: int,
+) -> Draws:  # fmt: skip
+    """Return scaled draws of the trends of some genes for a clusterer, or `None` if it does not need them in `fit`.
 
-    Attributes
-    ----------
-    fits, lineages
-        One fit per lineage, and the fitted cells.
-    fitter
-        Fits the halves.
-    trends, scale
-        Fitted trends and their scaling.
-    seed
-        Seed of the draws.
+    They come from the posterior of the models, or from fits to halves of the cells if a model has none.
     """
-
-    fits: Sequence[FittedLineage]
-    lineages: Sequence[Lineage]
-    fitter: TrendFitter
-    trends: Trends
-    scale: Any
-    seed: int
-
-    def draws(self, clusterer: Any, genes: Sequence[str]) -> Draws:
-        """Return scaled draws of the trends of some genes for a clusterer, or `None` if it does not need them in `fit`."""
-        if not uses_draws(clusterer):
-            return None
-        if drawing.can_draw(self.fits):  # sampled lazily
-            if confidence_can_wait(clusterer):
-                return None
-            return drawing.scaled_posterior_draws(self.fits, self.trends, genes, self.scale, self.seed)
-        if needs_draws(clusterer):
-            drawn = drawing.half_sample_draws(self.fits, self.lineages, self.fitter.fit, genes, random_state=self.seed)
-            halves = list(drawing.scaled(drawn, self.trends, genes, self.scale))
-            return halves if len(halves) > 1 else None
-        return None  # refits would be needed
+    if len(genes) == 0 or not uses_draws(clusterer):
+        return None
+    if drawing.can_draw(fits):  # sampled lazily
+        wait = confidence_can_wait(clusterer)
+        return None if wait else drawing.scaled_posterior_draws(fits, trends, genes, scale, seed)
+    if needs_draws(clusterer):
+        drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)
+        halves = list(drawing.scaled(drawn, trends, genes, scale))
+        return halves if len(halves) > 1 else None
+    return None  # refits would be needed
 
 
 def group(
-    clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Callable[..., Draws], progress: bool
+    clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Draws, progress: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit a clusterer to the genes at some positions, with lineages sorted by name.
 
@@ -96,7 +76,7 @@ def group(
     trends
         Their names and grid.
     draws
-        Function of the clusterer and the names that returns draws, or `None`.
+        As :func:`draws_for` returns them.
     progress
         Whether to show progress bars.
 
@@ -110,11 +90,10 @@ def group(
     labels = np.full(len(scaled), -1)
     if len(grouped) == 0:
         return labels, np.zeros(0, dtype=int)
-    drawn = draws(clusterer, [trends.genes[gene] for gene in grouped])
     quietly = config_context(transform_output="default"), progress_bars(progress)
     with quietly[0], quietly[1], few_threads(len(grouped) * scaled.shape[1]):
         rows = arranged_by_name(scaled[grouped], trends.grid_lineage)
-        clusterer.fit(rows, **({} if drawn is None else {"draws": drawn}))
+        clusterer.fit(rows, **({} if draws is None else {"draws": draws}))
         codes, names = own_labels(clusterer, rows)
     confidence = fitted_value(clusterer, "confidence_")
     if confidence is not None:

@@ -1,91 +1,112 @@
-"""Compute the result of a fit: trends, selected genes and clusters."""
+"""Compute the result of a fit: read lineages, fit trends, select genes and cluster them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..lineage.density import cells_on_grid
-from ..lineage.lineage import Lineage
+from ..components import resolve
+from ..contracts.asking import fitted_value
+from ..contracts.slots import with_defaults
+from ..lineage.gene_names import gene_ids
+from ..lineage.lineage import distinct_names, resolve_genes
+from ..lineage.lineage_keys import check_distinct
+from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.reader import Reader
-from ..trends.fitter import TrendFitter
+from ..lineage.time_draws import are_draws, check_draws
+from ..lineage.value_checks import check_values
+from ..trends.fitter import TrendFitter, check_callback
 from ..trends.gene_trends import GeneTrends
+from ..trends.pairing import are_of_counts, families, resolve_pair
 from ..trends.trends import concatenate
+from ..utils.memory import check_points
+from ..utils.types import Names
 from .centers import cluster_means
 from .gating import Gate, warn_of_unsuccessful
-from .grouping import DrawSource, genes_to_group, group
+from .grouping import draws_for, genes_to_group, group
+from .module_scores import moments
 from .result import FitResult
 from .tables import deciding_table
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _log = logging.getLogger(__name__)
 
 
-def make_result(
-    lineages: Sequence[Lineage],
-    is_joint: bool,
-    reader: Reader,
-    fitter: TrendFitter,
-    clusterer: Any,
-    gate: Gate,
-    *,
-    scale: Any,
-    random_state: Any,
-    ids: Mapping[str, str] | None,
-    moments: Callable[[list[str]], tuple[np.ndarray, np.ndarray]],
-) -> FitResult:
+def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, lineage: Names) -> FitResult:
     """Fit trends to lineages and cluster them.
 
     Parameters
     ----------
-    lineages
-        Lineages read by `reader`.
-    is_joint
-        Whether a list of lineages was passed, to be clustered jointly; it may have one entry.
-    reader, fitter
-        Settings for reading lineages and for fitting trends.
-    clusterer
-        Clusterer, fitted in place if any gene passes `gate`.
-    gate
-        Thresholds for the genes to cluster.
-    scale
-        Scaling of the trends.
-    random_state
-        Seed of posterior samples.
-    ids
-        Identifiers of genes that are named by symbols, or `None`.
-    moments
-        Function of the names of genes that returns mean and standard deviation of their expression.
+    settings
+        An object whose attributes are the parameters of :class:`lineage_clust.TrendClusterer`.
+    adata, genes, lineage
+        As for its `fit`.
     """
+    chosen = settings.lineage if lineage is None else lineage
+    is_joint = isinstance(chosen, (list, tuple))
+    names: list[Any] = distinct_names(chosen) if is_joint else [chosen]
+    check_distinct(adata, names, settings.lineage_key)
+    check_draws(settings.time_key, names)
+    offset, of_draws = _offset(settings), are_draws(settings.time_key)
+    smoother, model = resolve_pair(
+        settings.smoother, settings.model, covariates=settings.covariates, offset=offset,
+        sample_key=settings.sample_key, of_draws=of_draws,
+    )  # fmt: skip
+    clusterer = with_defaults(resolve("clusterer", settings.clusterer), random_state=settings.random_state)
+    model = with_defaults(model, random_state=settings.random_state)
+    if settings.sample_key is not None and settings.filter_cells is not None:
+        raise ValueError(
+            "filter_cells fits every gene by itself, but how donors differ is learned from all genes, so sample_key "
+            "cannot go with it. Leave one of them out."
+        )
+    check_callback(settings.callback, settings.covariates, offset, settings.sample_key, of_draws)
+    reader, symbols, use_raw = replace(Reader.of(settings), offset=offset), settings.gene_symbols, settings.use_raw
+    genes = settings.genes if genes is None else genes
+    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=symbols)
+    ids = None if symbols is None else gene_ids(adata, genes, use_raw, symbols)
+    check_points(settings.n_points, len(genes) * len(names))
+    lineages = [reader.read(adata, name, genes) for name in names]
+    reader = reader.with_draw_ranges(lineages)
+    check_values(adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=offset)
+
+    fitter = TrendFitter(
+        smoother, model, settings.n_points, settings.callback, settings.filter_cells,
+        reader.for_callbacks(settings.filter_cells), settings.n_jobs, settings.backend, settings.show_progress_bar,
+    )  # fmt: skip
     fits = []
     for one in lineages:
         along = "pseudotime" if one.name is None else one.name
         _log.info("Fitting %s genes along %s (%s cells).", f"{len(one.genes):,}", along, f"{len(one.cells):,}")
         fits.append(fitter.fit(one))
-    names: list[Any] = [one.name for one in lineages]
+    names = [one.name for one in lineages]
     trends = concatenate([fit.trends for fit in fits], names) if is_joint else fits[0].trends
-    scaled, decisions = trends.scaled(scale), deciding_table(trends)
-    gate = gate.calibrated(decisions)
+    scaled, decisions = trends.scaled(settings.scale), deciding_table(trends)
+    gate = Gate(settings.alpha, settings.min_deviance_explained, settings.min_range).calibrated(decisions)
     warn_of_unsuccessful(decisions, stacklevel=5)
     grouped = genes_to_group(scaled, decisions, gate)
     _log.info("Clustering the %s genes whose trends pass the thresholds.", f"{len(grouped):,}")
-    seed = check_random_state(random_state).randint(2**31 - 1)
-    source = DrawSource(fits, lineages, fitter, trends, scale, seed)
-    labels, order = group(clusterer, scaled, grouped, trends, source.draws, fitter.show_progress_bar)
-    location, spread = trends.location_and_scale(scale)
-    means, stds = moments(trends.genes)
+    seed = check_random_state(settings.random_state).randint(2**31 - 1)
+    chosen_genes = [trends.genes[gene] for gene in grouped]
+    draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)
+    labels, order = group(clusterer, scaled, grouped, trends, draws, settings.show_progress_bar)
+    location, spread = trends.location_and_scale(settings.scale)
+    means, stds = moments(adata, trends.genes, reader.layer, use_raw, lineages[0])
     n_cells = [len(one.cells) for one in lineages]
-    return FitResult(
+    result = FitResult(
         lineage=names if is_joint else names[0],
         reader=reader.with_symbols(ids),
         fitter=fitter,
         fits=fits,
         models=GeneTrends(fits),
         trends=trends,
-        scale=scale,
+        scale=settings.scale,
         scaled=scaled,
         location=location,
         spread=spread,
@@ -101,5 +122,20 @@ def make_result(
         gene_stds=stds,
         seed=seed,
         arranged_by_name=True,
-        cell_density=np.concatenate([cells_on_grid(one, fitter.n_points) for one in lineages]),
+        cell_density=np.concatenate([one.cells_on_grid(settings.n_points) for one in lineages]),
     )
+    resolution = fitted_value(clusterer, "resolution_")
+    _log.info(
+        "%s genes have a trend, %s failed; %s are in %s clusters (%s%s).", len(result.genes), len(result.failed),
+        int((labels >= 0).sum()), result.n_clusters, type(clusterer).__name__,
+        "" if resolution is None else f", resolution {resolution:.3g}",
+    )  # fmt: skip
+    return result
+
+
+def _offset(settings: Any) -> Any:
+    """Return the offset, in which "auto" means size factors where counts of a layer are modelled."""
+    if not isinstance(settings.offset, str) or settings.offset != AUTOMATIC:
+        return settings.offset
+    counted = settings.layer is not None and settings.callback is None and are_of_counts(settings.model)
+    return SIZE_FACTORS if counted else None

@@ -11,8 +11,7 @@ from ..expression.moments import weighted_products
 from ..expression.sums import column_totals
 from ..lineage.expression import expression_of, take
 from ..lineage.gene_names import gene_names
-from ..lineage.lineage import Lineage, check_anndata
-from ..lineage.reader import Reader
+from ..lineage.lineage import check_anndata
 from .result import FitResult
 
 
@@ -37,11 +36,6 @@ def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=N
         means = totals / n_cells
         variances = np.maximum(squares / n_cells - means**2, 0.0)
     return means, np.sqrt(np.where(variances > 1e-13 * squares / n_cells, variances, 0.0))
-
-
-def moments_of(adata, reader: Reader, lineage: Lineage, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each gene over all cells of an AnnData, of which a lineage was fitted."""
-    return moments(adata, genes, reader.layer, reader.use_raw, lineage)
 
 
 def transform(result: FitResult, adata) -> np.ndarray:

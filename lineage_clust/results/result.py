@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import UnknownNameError
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from ..clusterers.tree import ClusterTree
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -335,36 +332,3 @@ def result_of(fitted: Fitted | FitResult) -> FitResult:
         return fitted
     check_is_fitted(fitted)
     return fitted._result
-
-
-class FromResult(Generic[Value]):
-    """A fitted attribute of an estimator, read from the result of its fit.
-
-    Parameters
-    ----------
-    name : str
-        Of the attribute of :class:`FitResult`.
-    """
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._public = name
-
-    @overload
-    def __get__(self, estimator: None, owner: type) -> FromResult[Value]: ...
-    @overload
-    def __get__(self, estimator: object, owner: type) -> Value: ...
-    def __get__(self, estimator: Any, owner: type) -> Any:
-        if estimator is None:
-            return self
-        result = estimator.__dict__.get("_result")
-        if result is None:
-            raise NotFittedError(
-                f"This {owner.__name__} instance is not fitted yet: it has no {self._public}. Call 'fit' first."
-            )
-        return getattr(result, self._name)
-
-    def __set__(self, estimator: object, value: Any) -> None:
-        raise AttributeError(f"{self._public} is what a fit found, and cannot be set. Fit again.")

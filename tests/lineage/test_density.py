@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_clust.lineage.density import cells_on_grid
 from lineage_clust.lineage.lineage import Lineage
 
 
@@ -11,7 +10,7 @@ from lineage_clust.lineage.lineage import Lineage
 def test_no_cell_is_lost_and_each_is_near_its_point(cells, n_points):
     times, weights = np.array(cells).T
     lineage = Lineage("A", times, weights, np.zeros((len(times), 0)), [], 0.0, 1.0, np.arange(len(times)))
-    found, grid = cells_on_grid(lineage, n_points), lineage.grid(n_points)
+    found, grid = lineage.cells_on_grid(n_points), lineage.grid(n_points)
     assert found.shape == (n_points,)
     assert found.sum() == pytest.approx(weights.sum())
     assert found @ grid == pytest.approx(weights @ times, abs=weights.sum() * (grid[1] - grid[0]) / 2 + 1e-9)

@@ -10,7 +10,8 @@ from sklearn.exceptions import NotFittedError
 import lineage_clust as lc
 from lineage_clust.io import exports
 from lineage_clust.plotting import views
-from lineage_clust.results.result import FitResult, FromResult, result_of
+from lineage_clust.results.attributes import FittedAttributes, FromResult
+from lineage_clust.results.result import FitResult, result_of
 
 TREND_CLUSTERER = lc.TrendClusterer(clusterer=lc.GraphClusterer(resolution=0.5), n_points=30, random_state=0)
 
@@ -33,7 +34,7 @@ def test_a_result_cannot_be_changed(fitted):
 
 
 def test_attributes_of_the_estimator_are_those_of_its_result(fitted):
-    public = {name: item for name, item in vars(lc.TrendClusterer).items() if isinstance(item, FromResult)}
+    public = {name: item for name, item in vars(FittedAttributes).items() if isinstance(item, FromResult)}
     assert len(public) > 20
     for name in public:
         assert getattr(fitted, name) is not None
