@@ -19,7 +19,7 @@ from anndata import read_h5ad
 from scipy.ndimage import convolve1d
 
 from lineage_clust.errors import LineageClustWarning
-from lineage_clust.lineage.lineage import clip_weights
+from lineage_clust.lineage.weights import clip_weights
 from lineage_clust.lineage.time_range import find_time_range
 
 from .endpoint_sets import KINDS, Cells, simulate

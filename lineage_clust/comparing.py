@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from .clusterer import TrendClusterer
+from .results.result import result_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def compare(a: Any, b: Any) -> Comparison:
     genes["moves"] = genes["cluster_a"].map(partner) != genes["cluster_b"]
     for name, fit in (("a", a), ("b", b)):
         if isinstance(fit, TrendClusterer):
-            genes[f"confidence_{name}"] = fit.gene_table_.loc[shared, "confidence"]
+            found = result_of(fit)
+            genes[f"confidence_{name}"] = pd.Series(found.confidence, index=found.genes).loc[shared]
     if isinstance(a, TrendClusterer) and isinstance(b, TrendClusterer):
         genes["correlation"] = _correlations(a, b, shared)
     both = genes[(genes["cluster_a"] >= 0) & (genes["cluster_b"] >= 0)]

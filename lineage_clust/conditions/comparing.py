@@ -18,8 +18,7 @@ from ..contracts.asking import fitted_value, lacks_domain
 from ..contracts.slots import with_defaults
 from ..errors import LineageClustWarning, NoTrendError, quoted
 from ..lineage.conditions import read_conditions
-from ..lineage.lineage import Lineage, check_anndata, resolve_genes
-from ..lineage.reader import Reader
+from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
 from ..lineage.value_checks import check_values
 from ..models.gam.conditions import ConditionFit, fit_conditions
 from ..trends.drawing import MOST_DRAWS

@@ -14,7 +14,7 @@ from ..clusterers.neighbors import Neighbors
 from ..clusterers.stability import StabilityCurve
 from ..clusterers.tree import ClusterTree
 from ..lineage.gene_names import FittedSymbols
-from ..lineage.reader import Reader
+from ..lineage.lineage import Reader
 from ..models import GAM
 from ..models.gam.donors_posterior import DonorPosterior, PosteriorPart
 from ..models.gam.pooled import PooledPosterior

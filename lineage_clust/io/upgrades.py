@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..contracts.slots import with_defaults
-from ..lineage.reader import Reader
+from ..lineage.lineage import Reader
 from ..results.gating import Gate
 from ..results.result import FitResult
 from ..results.tables import deciding_table

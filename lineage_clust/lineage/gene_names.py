@@ -1,4 +1,4 @@
-"""Names of genes: `var_names`, or the symbols in a column of var."""
+"""Names of genes: `var_names`, or the symbols in a column of var; and which of them are asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 from anndata.utils import make_index_unique
@@ -77,6 +78,122 @@ def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = No
     order = [*fitted.nonzero()[0], *(~fitted).nonzero()[0]]  # fitted genes keep their names
     names.iloc[order] = _unique(names.iloc[order]).to_numpy(dtype=object)
     return pd.Index(names, dtype=object)
+
+
+def check_anndata(adata: object) -> None:
+    """Raise a TypeError unless `adata` is an AnnData with cells and genes."""
+    if not isinstance(adata, AnnData):
+        raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
+    if adata.n_obs == 0 or adata.n_vars == 0:
+        raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
+
+
+def how_to_pass(found: object) -> str:
+    """Return a hint on how to obtain an AnnData from the object.
+
+    MuData is recognised by its attribute `mod`, a mapping of AnnData, so that it need not be installed.
+
+    Examples
+    --------
+    >>> how_to_pass([[1.0]])
+    'Wrap a matrix with anndata.AnnData(X, obs=..., var=...).'
+    """
+    modalities = getattr(found, "mod", None)
+    if not isinstance(modalities, Mapping) or not any(isinstance(one, AnnData) for one in modalities.values()):
+        return "Wrap a matrix with anndata.AnnData(X, obs=..., var=...)."
+    names = [str(name) for name, one in modalities.items() if isinstance(one, AnnData)]
+    best = next((name for name in names if name.lower() in ("rna", "gex", "gene expression")), names[0])
+    others = "" if len(names) == 1 else f" It contains {quoted(names)}."
+    return f"Pass mdata[{best!r}], the AnnData of one modality.{others}"
+
+
+def resolve_genes(
+    adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False, gene_symbols: Symbols = None
+) -> list[str]:
+    """Return the validated names of the genes to fit, without duplicates and in the given order.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    genes
+        Names, a boolean mask over the genes of `adata`, or `None` for all.
+    use_raw
+        Whether the names are those of `adata.raw`.
+    gene_symbols
+        Column of var with the names. Entries of `var_names` are accepted as well and returned as symbols.
+
+    Raises
+    ------
+    TypeError
+        If `genes` is a string.
+    UnknownNameError
+        If a name is unknown.
+    ValueError
+        If no gene is selected, or a selected name refers to several columns.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd
+    >>> adata = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame(index=["a", "b", "c"]))
+    >>> resolve_genes(adata, ["c", "a", "c"])
+    ['c', 'a']
+    """
+    check_anndata(adata)
+    if use_raw and adata.raw is None:
+        raise ValueError("use_raw=True, but adata.raw is None. Set adata.raw, or pass use_raw=False.")
+    var_names = (adata.raw if use_raw else adata).var_names
+    names = gene_names(adata, use_raw, gene_symbols)
+    if genes is None:
+        if len({str(name) for name in var_names}) < len(var_names):
+            twice = pd.unique(var_names[var_names.duplicated()])
+            raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
+        return [str(name) for name in names]
+    if isinstance(genes, (str, bytes)):
+        raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
+    if np.ndim(genes) == 0:
+        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
+    values = list(genes)
+    if values and all(isinstance(value, (bool, np.bool_)) for value in values):
+        if len(values) != len(var_names):
+            raise ValueError(f"A boolean mask of genes needs {len(var_names)} values; got {len(values)}.")
+        values = [name for name, chosen in zip(names, values, strict=True) if chosen]
+    if not values:
+        raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
+    nested = [value for value in values if np.ndim(value) > 0]
+    if nested:
+        raise TypeError(f"genes must be a flat sequence of names; it contains {nested[0]!r}.")
+    known = set(names)
+    name_of = {} if gene_symbols is None else dict(zip(var_names, names, strict=True))
+    chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
+    if not var_names.is_unique:
+        twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
+        if twice:
+            raise ValueError(
+                f"var_names contains {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
+            )
+    return [str(name) for name in chosen]
+
+
+def _how_to_make_unique(use_raw: bool) -> str:
+    if use_raw:  # the var_names of raw are read-only
+        return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
+    return "Call adata.var_names_make_unique() first."
+
+
+def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
+    """Return the message for unknown genes, with a hint on where they are found."""
+    where = "adata.raw.var_names" if use_raw else "adata.var_names"
+    if gene_symbols is not None:
+        column = getattr(gene_symbols, "column", gene_symbols)
+        where = f"adata{'.raw' if use_raw else ''}.var[{column!r}] or {where}"
+    in_raw = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
+    hint = " It is in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
+    what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
+    return f"{what} not in {where}.{hint or did_you_mean(unknown[0], names)}"
 
 
 def gene_ids(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: Symbols) -> dict[str, str]:

@@ -8,35 +8,35 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from numbers import Real
-from typing import Any, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, cast
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
+from numpy.typing import ArrayLike
 from scipy import sparse
 
-from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from ..errors import LineageClustWarning
 from ..expression.blocks import BlockedExpression
-from ..utils.types import Names
+from ..utils.types import Names, TimeRange, WeightThreshold
+from .annotations import Annotation, read_annotations, stored_colors
 from .branches import warn_of_branches
 from .confounding import check_identified
-from .covariates import design_columns, encode_covariates, known_cells, read_covariates
+from .covariates import design_columns, known_cells, read_covariates
 from .donors import donors_of, read_donors
 from .expression import columns_of, expression_matrix, take, with_annotations
-from .gene_names import Symbols, column_with, gene_names
+from .gene_names import FittedSymbols, Symbols, check_anndata, resolve_genes
 from .lineage_keys import find_weights
-from .membership import check_members
-from .modalities import how_to_pass
 from .offsets import SIZE_FACTORS, read_offset
 from .pseudotime import find_pseudotime
 from .time_draws import are_draws, find_draws, mean_of, range_of_draws, ranges_of, rescaled
 from .time_range import find_time_range
+from .weights import check_members, clip_weights
 
-__all__ = ["Lineage", "check_anndata", "clip_weights", "encode_covariates", "read_lineage", "resolve_genes"]
+__all__ = ["Lineage", "Reader", "check_anndata", "read_lineage", "resolve_genes"]
 
 _log = logging.getLogger(__package__)
+_FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
 
 
 @dataclass(frozen=True)
@@ -113,85 +113,196 @@ class Lineage:
         return np.bincount(np.clip(nearest, 0, n_points - 1), weights=self.weights, minlength=n_points)
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Settings for reading lineages; each is the parameter of :class:`lineage_clust.TrendClusterer` of the same name.
+
+    `draw_ranges` is known after a fit to draws of pseudotime: how they were rescaled, by name of the lineage.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> Reader(layer="counts").read(lc.datasets.bone_marrow(), "Ery", ["Klf1"]).genes
+    ['Klf1']
+    """
+
+    time_key: Names = None
+    lineage_key: Names = None
+    layer: str | None = None
+    use_raw: bool = False
+    backward: bool = False
+    time_range: TimeRange = None
+    endpoint: str = "plateau"
+    endpoint_threshold: float | None = None
+    weight_threshold: WeightThreshold = (0.01, 0.0)
+    gene_symbols: Symbols = None
+    covariates: Sequence[str] | None = None
+    offset: str | ArrayLike | None = None
+    n_points: int = 200
+    memory_budget: int | str | None = None
+    sample_key: str | None = None
+    draw_ranges: Mapping[Any, np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, settings: object) -> Self:
+        """Return a reader with the settings that are attributes of an object."""
+        return cls(
+            **{field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "draw_ranges"}
+        )
+
+    def read(
+        self,
+        adata: AnnData,
+        lineage: str | None = None,
+        genes: Sequence[str] | None = None,
+        time_range: TimeRange = None,
+        to_fit: bool = True,
+        among: np.ndarray | None = None,
+    ) -> Lineage:
+        """Read one lineage.
+
+        Parameters
+        ----------
+        adata
+            Cells x genes. It is not modified.
+        lineage
+            Name of the lineage; `None` = the only lineage. "A, B" is A and B together.
+        genes
+            Names of genes; `None` = all.
+        time_range
+            Overrides `time_range` of the settings.
+        to_fit
+            Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the design and
+            need not be identifiable.
+        among
+            `(n_obs,)` mask of the cells that may take part; `None` = all.
+
+        Raises
+        ------
+        TypeError
+            If `adata` is not an AnnData, or `genes` is a string, or if pseudotime is not numeric.
+        UnknownNameError
+            If a gene, key or lineage is missing (the message suggests close matches).
+        ValueError
+            If no cell remains or belongs to the lineage, or if the effects of covariates are confounded with pseudotime or
+            with each other.
+        """
+        check_anndata(adata)
+        adata = with_annotations(adata)
+        genes = resolve_genes(adata, genes, use_raw=self.use_raw, gene_symbols=self.gene_symbols)
+        name, weights_key, weights = find_weights(adata, lineage, self.lineage_key, self.backward)
+        raw_weights, weights = weights, clip_weights(weights, self.weight_threshold)
+        draws = ranges = None
+        if are_draws(self.time_key):
+            stored = find_draws(adata, cast("Sequence[str]", self.time_key), name)
+            ranges = ranges_of(stored, weights) if self.draw_ranges is None else self.draw_ranges[name]
+            draws = rescaled(stored, ranges)
+            pseudotime = mean_of(draws)
+        else:
+            pseudotime = find_pseudotime(adata, cast("str | None", self.time_key), name)
+        if name is None:
+            warn_of_branches(adata, pseudotime)
+        matrix = expression_matrix(adata, self.layer, self.use_raw, self.memory_budget)
+        offset_values = read_offset(adata, self.offset, matrix)
+        terms = read_covariates(adata, self.covariates)
+        donors = read_donors(adata, self.sample_key) if to_fit else None
+
+        finite = np.isfinite(pseudotime) & np.isfinite(weights)
+        if offset_values is not None:
+            finite &= np.isfinite(offset_values)
+        if terms is not None:
+            finite &= known_cells(terms, finite & (weights > 0))
+        _report_left_out(finite, name, weights_key)
+        if among is not None:
+            finite &= among
+            if not finite.any():
+                raise ValueError("None of the cells that are compared has pseudotime, lineage weight and covariates.")
+        check_members(raw_weights[finite], self.weight_threshold, name, weights_key)
+        options: dict[str, Any] = {
+            "time_range": self.time_range if time_range is None else time_range, "endpoint": self.endpoint,
+            "threshold": self.endpoint_threshold, "n_points": self.n_points, "lineage": "" if name is None else name,
+        }  # fmt: skip
+        if draws is None:
+            start, end = find_time_range(pseudotime[finite], weights[finite], **options)
+            inside = finite & (pseudotime >= start) & (pseudotime <= end)
+        else:
+            start, end = range_of_draws(draws[finite], weights[finite], options)
+            draws = np.where((draws >= start) & (draws <= end), draws, np.nan)
+            inside = finite & np.isfinite(draws).any(axis=1)
+        if not inside.any():
+            raise ValueError(
+                f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
+                f"{pseudotime[finite].max():g}]. Set time_range to a part of that."
+            )
+        check_members(raw_weights[inside], self.weight_threshold, name, weights_key, (start, end))
+        cells = np.flatnonzero(inside & (weights > 0))
+        _log.info(
+            "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
+            adata.n_obs, start, end, weights_key, len(genes), "raw" if self.use_raw else "X" if self.layer is None
+            else f"layer {self.layer!r}",
+        )  # fmt: skip
+        read = columns_of(adata, genes, self.use_raw, self.gene_symbols)
+        columns, column_names, keys = None, [], []
+        if terms is not None and to_fit:
+            columns, column_names, keys = design_columns(terms.iloc[cells], weights[cells])
+        if columns is not None:
+            check_identified(pseudotime[cells], weights[cells], columns, keys)
+        if offset_values is not None:
+            offset_values = offset_values[cells]
+            if isinstance(self.offset, str) and self.offset == SIZE_FACTORS:  # trends refer to a cell of average depth
+                offset_values = offset_values - np.average(offset_values, weights=weights[cells])
+        return Lineage(
+            name=name,
+            pseudotime=pseudotime[cells] if draws is None else mean_of(draws[cells]),
+            weights=weights[cells],
+            expression=take(matrix, cells, read),
+            genes=genes,
+            start=start,
+            end=end,
+            cells=cells,
+            covariates=columns,
+            covariate_names=column_names,
+            covariate_keys=keys,
+            offset=offset_values,
+            donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
+            whole=(pseudotime, raw_weights, matrix, read),
+            draws=None if draws is None else draws[cells],
+            draw_ranges=ranges,
+        )
+
+    def annotations(self, adata: AnnData, keys: str | Sequence[str], lineages: Sequence[str]) -> list[Annotation]:
+        """Return covariates of the cells of some lineages."""
+        return read_annotations(
+            adata, keys, lineages, time_key=self.time_key, lineage_key=self.lineage_key, backward=self.backward,
+            weight_threshold=self.weight_threshold,
+        )  # fmt: skip
+
+    def colors(self, adata: AnnData, lineages: Sequence) -> dict[str, Any]:
+        """Return the colours of some lineages as `adata` has them, see :func:`.annotations.stored_colors`."""
+        return stored_colors(adata, list(lineages), self.lineage_key, self.backward)
+
+    def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
+        """Return the settings that callbacks receive as keywords."""
+        return {**{name: getattr(self, name) for name in _FOR_CALLBACKS}, "filter_cells": filter_cells}
+
+    def with_draw_ranges(self, lineages: Sequence[Lineage]) -> Self:
+        """Return the reader to use after a fit: other cells' draws of pseudotime are rescaled as those of the fitted ones."""
+        ranges = {lineage.name: lineage.draw_ranges for lineage in lineages if lineage.draw_ranges is not None}
+        return replace(self, draw_ranges=ranges) if ranges else self
+
+    def with_symbols(self, ids: Mapping[str, str] | None) -> Self:
+        """Return the reader to use after a fit that assigned gene names; `ids` maps names to entries of `var_names`."""
+        column = self.gene_symbols
+        if ids is None or not isinstance(column, str):
+            return self
+        return replace(self, gene_symbols=FittedSymbols(column, dict(ids)))
+
+
 def read_lineage(
-    adata: AnnData,
-    lineage: str | None = None,
-    *,
-    genes: Sequence[str] | None = None,
-    time_key: Names = None,
-    lineage_key: Names = None,
-    layer: str | None = None,
-    use_raw: bool = False,
-    backward: bool = False,
-    time_range: object = None,
-    endpoint: str = "plateau",
-    endpoint_threshold: float | None = None,
-    weight_threshold: float | tuple[float, float] = (0.01, 0.0),
-    gene_symbols: Symbols = None,
-    covariates: Sequence[str] | None = None,
-    offset: object = None,
-    sample_key: str | None = None,
-    n_points: int = 200,
-    memory_budget: object = None,
-    to_fit: bool = True,
-    draw_ranges: Mapping[Any, np.ndarray] | None = None,
-    among: np.ndarray | None = None,
-) -> Lineage:
-    """Read one lineage of an AnnData.
-
-    Parameters
-    ----------
-    adata
-        Cells x genes. It is not modified.
-    lineage
-        Name of the lineage; `None` = the only lineage. "A, B" is A and B together.
-    genes
-        Names of genes; `None` = all.
-    time_key, lineage_key
-        Keys of pseudotime (obs, or obsm with one column per lineage) and weights (obsm, a column of obs, or a list of
-        columns); `None` = the keys of Palantir, scanpy, scVelo, CellRank, scFates and slingshot. A list of keys of
-        pseudotime means draws of it.
-    layer, use_raw
-        Which expression to read; `X` by default.
-    backward
-        Whether to use CellRank's backward keys.
-    time_range, endpoint, endpoint_threshold, n_points
-        See :func:`lineage_clust.lineage.time_range.find_time_range`.
-    weight_threshold
-        `(a, b)`: weights below `a` are set to `b`; a single number sets both. At least one weight must reach `a`.
-    gene_symbols
-        Column of var with the names of genes, see :func:`lineage_clust.lineage.gene_names.gene_names`; `None` =
-        var_names.
-    covariates
-        obs keys of additional, unpenalised terms of the model; categorical covariates are treatment-coded.
-    offset
-        `None`, an obs key, `"size_factors"`, or an array `(n_obs,)`, on the link scale.
-    sample_key
-        obs key of the donor of each cell, if donors are the replicates.
-    memory_budget
-        Bytes, or a string such as "500MB": expression in a file is read in blocks if it is larger. Dask arrays are
-        always read in blocks.
-    to_fit
-        Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the design and
-        need not be identifiable.
-    draw_ranges
-        By name of the lineage, what draws of pseudotime were rescaled by in the fit; `None` = by their own ranges.
-    among
-        `(n_obs,)` mask of the cells that may take part; `None` = all.
-
-    Returns
-    -------
-    Lineage
-
-    Raises
-    ------
-    TypeError
-        If `adata` is not an AnnData, or `genes` is a string, or if pseudotime is not numeric.
-    UnknownNameError
-        If a gene, key or lineage is missing (the message suggests close matches).
-    ValueError
-        If no cell remains or belongs to the lineage, or if the effects of covariates are confounded with pseudotime or
-        with each other.
+    adata: AnnData, lineage: str | None = None, *, genes: Sequence[str] | None = None, to_fit: bool = True,
+    among: np.ndarray | None = None, **settings: Any,
+) -> Lineage:  # fmt: skip
+    """Read one lineage of an AnnData; `settings` are those of :class:`Reader`, and the others of its `read`.
 
     Examples
     --------
@@ -200,205 +311,7 @@ def read_lineage(
     >>> lineage.expression.shape[1], lineage.genes
     (2, ['Klf1', 'Mpo'])
     """
-    check_anndata(adata)
-    adata = with_annotations(adata)
-    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
-    name, weights_key, weights = find_weights(adata, lineage, lineage_key, backward)
-    raw_weights, weights = weights, clip_weights(weights, weight_threshold)
-    draws = ranges = None
-    if are_draws(time_key):
-        stored = find_draws(adata, cast("Sequence[str]", time_key), name)
-        ranges = ranges_of(stored, weights) if draw_ranges is None else draw_ranges[name]
-        draws = rescaled(stored, ranges)
-        pseudotime = mean_of(draws)
-    else:
-        pseudotime = find_pseudotime(adata, cast("str | None", time_key), name)
-    if name is None:
-        warn_of_branches(adata, pseudotime)
-    matrix = expression_matrix(adata, layer, use_raw, memory_budget)
-    offset_values = read_offset(adata, offset, matrix)
-    terms = read_covariates(adata, covariates)
-    donors = read_donors(adata, sample_key) if to_fit else None
-
-    finite = np.isfinite(pseudotime) & np.isfinite(weights)
-    if offset_values is not None:
-        finite &= np.isfinite(offset_values)
-    if terms is not None:
-        finite &= known_cells(terms, finite & (weights > 0))
-    _report_left_out(finite, name, weights_key)
-    if among is not None:
-        finite &= among
-        if not finite.any():
-            raise ValueError("None of the cells that are compared has pseudotime, lineage weight and covariates.")
-    check_members(raw_weights[finite], weight_threshold, name, weights_key)
-    options: dict[str, Any] = {
-        "time_range": time_range, "endpoint": endpoint, "threshold": endpoint_threshold, "n_points": n_points,
-        "lineage": "" if name is None else name,
-    }  # fmt: skip
-    if draws is None:
-        start, end = find_time_range(pseudotime[finite], weights[finite], **options)
-        inside = finite & (pseudotime >= start) & (pseudotime <= end)
-    else:
-        start, end = range_of_draws(draws[finite], weights[finite], options)
-        draws = np.where((draws >= start) & (draws <= end), draws, np.nan)
-        inside = finite & np.isfinite(draws).any(axis=1)
-    if not inside.any():
-        raise ValueError(
-            f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
-            f"{pseudotime[finite].max():g}]. Set time_range to a part of that."
-        )
-    check_members(raw_weights[inside], weight_threshold, name, weights_key, (start, end))
-    cells = np.flatnonzero(inside & (weights > 0))
-    _log.info(
-        "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),
-        adata.n_obs, start, end, weights_key, len(genes), "raw" if use_raw else "X" if layer is None else f"layer {layer!r}",
-    )  # fmt: skip
-    read = columns_of(adata, genes, use_raw, gene_symbols)
-    columns, column_names, keys = None, [], []
-    if terms is not None and to_fit:
-        columns, column_names, keys = design_columns(terms.iloc[cells], weights[cells])
-    if columns is not None:
-        check_identified(pseudotime[cells], weights[cells], columns, keys)
-    if offset_values is not None:
-        offset_values = offset_values[cells]
-        if isinstance(offset, str) and offset == SIZE_FACTORS:  # trends refer to a cell of average depth
-            offset_values = offset_values - np.average(offset_values, weights=weights[cells])
-    return Lineage(
-        name=name,
-        pseudotime=pseudotime[cells] if draws is None else mean_of(draws[cells]),
-        weights=weights[cells],
-        expression=take(matrix, cells, read),
-        genes=genes,
-        start=start,
-        end=end,
-        cells=cells,
-        covariates=columns,
-        covariate_names=column_names,
-        covariate_keys=keys,
-        offset=offset_values,
-        donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
-        whole=(pseudotime, raw_weights, matrix, read),
-        draws=None if draws is None else draws[cells],
-        draw_ranges=ranges,
-    )
-
-
-def check_anndata(adata: object) -> None:
-    """Raise a TypeError unless `adata` is an AnnData with cells and genes."""
-    if not isinstance(adata, AnnData):
-        raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
-    if adata.n_obs == 0 or adata.n_vars == 0:
-        raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
-
-
-def resolve_genes(
-    adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False, gene_symbols: Symbols = None
-) -> list[str]:
-    """Return the validated names of the genes to fit, without duplicates and in the given order.
-
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    genes
-        Names, a boolean mask over the genes of `adata`, or `None` for all.
-    use_raw
-        Whether the names are those of `adata.raw`.
-    gene_symbols
-        Column of var with the names. Entries of `var_names` are accepted as well and returned as symbols.
-
-    Raises
-    ------
-    TypeError
-        If `genes` is a string.
-    UnknownNameError
-        If a name is unknown.
-    ValueError
-        If no gene is selected, or a selected name refers to several columns.
-
-    Examples
-    --------
-    >>> import anndata, numpy as np, pandas as pd
-    >>> adata = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame(index=["a", "b", "c"]))
-    >>> resolve_genes(adata, ["c", "a", "c"])
-    ['c', 'a']
-    """
-    check_anndata(adata)
-    if use_raw and adata.raw is None:
-        raise ValueError("use_raw=True, but adata.raw is None. Set adata.raw, or pass use_raw=False.")
-    var_names = (adata.raw if use_raw else adata).var_names
-    names = gene_names(adata, use_raw, gene_symbols)
-    if genes is None:
-        if len({str(name) for name in var_names}) < len(var_names):
-            twice = pd.unique(var_names[var_names.duplicated()])
-            raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
-        return [str(name) for name in names]
-    if isinstance(genes, (str, bytes)):
-        raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
-    if np.ndim(genes) == 0:
-        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
-    values = list(genes)
-    if values and all(isinstance(value, (bool, np.bool_)) for value in values):
-        if len(values) != len(var_names):
-            raise ValueError(f"A boolean mask of genes needs {len(var_names)} values; got {len(values)}.")
-        values = [name for name, chosen in zip(names, values, strict=True) if chosen]
-    if not values:
-        raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
-    nested = [value for value in values if np.ndim(value) > 0]
-    if nested:
-        raise TypeError(f"genes must be a flat sequence of names; it contains {nested[0]!r}.")
-    known = set(names)
-    name_of = {} if gene_symbols is None else dict(zip(var_names, names, strict=True))
-    chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
-    unknown = [name for name in chosen if name not in known]
-    if unknown:
-        raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
-    if not var_names.is_unique:
-        twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
-        if twice:
-            raise ValueError(
-                f"var_names contains {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
-            )
-    return [str(name) for name in chosen]
-
-
-def _how_to_make_unique(use_raw: bool) -> str:
-    if use_raw:  # the var_names of raw are read-only
-        return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
-    return "Call adata.var_names_make_unique() first."
-
-
-def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
-    """Return the message for unknown genes, with a hint on where they are found."""
-    where = "adata.raw.var_names" if use_raw else "adata.var_names"
-    if gene_symbols is not None:
-        column = getattr(gene_symbols, "column", gene_symbols)
-        where = f"adata{'.raw' if use_raw else ''}.var[{column!r}] or {where}"
-    in_raw = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
-    hint = " It is in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
-    what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
-    return f"{what} not in {where}.{hint or did_you_mean(unknown[0], names)}"
-
-
-def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
-    """Set weights below `a` to `b`, for `weight_threshold = (a, b)` or a single number for both.
-
-    Examples
-    --------
-    >>> clip_weights(np.array([0.001, 0.5]), (0.01, 0.0)).tolist()
-    [0.0, 0.5]
-    """
-    pair = (weight_threshold, weight_threshold) if np.ndim(weight_threshold) == 0 else tuple(weight_threshold)
-    if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value < np.inf for value in pair):
-        raise ValueError(
-            f"weight_threshold must be a non-negative number or a pair (a, b) of them; got {weight_threshold!r}."
-        )
-    finite = np.isfinite(weights)
-    least = np.min(weights, where=finite, initial=0)
-    if least < 0:
-        raise ValueError(f"Lineage weights must not be negative; the smallest is {least:g}.")
-    below, value = pair
-    return np.where(finite & (weights < below), float(value), weights)
+    return Reader(**settings).read(adata, lineage, genes, to_fit=to_fit, among=among)
 
 
 def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) -> None:
@@ -415,15 +328,3 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) 
             LineageClustWarning,
             stacklevel=3,
         )
-
-
-def distinct_names(names: Sequence[str]) -> list[str]:
-    """Return the names of several lineages as a list; raise an error if they are not unique."""
-    if not names:
-        raise ValueError("lineage is an empty list. Name at least one lineage.")
-    nested = [name for name in names if np.ndim(name) > 0]
-    if nested:
-        raise TypeError(f"lineage must be a name or a list of names; it contains {nested[0]!r}.")
-    if len(set(names)) < len(names):
-        raise ValueError(f"lineage contains duplicates: {list(names)}. Pass each name once.")
-    return list(names)

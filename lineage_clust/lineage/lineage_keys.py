@@ -114,6 +114,18 @@ def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool
     return sources[0].names
 
 
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return the names of several lineages as a list; raise an error if they are not unique."""
+    if not names:
+        raise ValueError("lineage is an empty list. Name at least one lineage.")
+    nested = [name for name in names if np.ndim(name) > 0]
+    if nested:
+        raise TypeError(f"lineage must be a name or a list of names; it contains {nested[0]!r}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"lineage contains duplicates: {list(names)}. Pass each name once.")
+    return list(names)
+
+
 def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> None:
     """Raise a ValueError if several lineages would be read from the same column of weights.
 

@@ -14,10 +14,9 @@ from ..components import resolve
 from ..contracts.asking import fitted_value
 from ..contracts.slots import with_defaults
 from ..lineage.gene_names import gene_ids
-from ..lineage.lineage import distinct_names, resolve_genes
-from ..lineage.lineage_keys import check_distinct
+from ..lineage.lineage import Reader, resolve_genes
+from ..lineage.lineage_keys import check_distinct, distinct_names
 from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
-from ..lineage.reader import Reader
 from ..lineage.time_draws import are_draws, check_draws
 from ..lineage.value_checks import check_values
 from ..trends.fitter import TrendFitter, check_callback

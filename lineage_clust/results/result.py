@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..errors import UnknownNameError
 from ..lineage.gene_names import FittedSymbols
-from ..lineage.lineage import Lineage, resolve_genes
-from ..lineage.reader import Reader
+from ..lineage.lineage import Lineage, Reader, resolve_genes
 from ..trends.fitter import TrendFitter
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import FittedLineage

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from ..contracts.asking import has_method
-from ..lineage.lineage import clip_weights
-from ..lineage.membership import check_members
 from ..lineage.time_range import find_time_range
+from ..lineage.weights import check_members, clip_weights
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage_clust.errors import LineageClustWarning
-from lineage_clust.lineage.lineage import clip_weights
 from lineage_clust.lineage.time_range import find_time_range
+from lineage_clust.lineage.weights import clip_weights
 from lineage_clust.trends.gene_trend import GeneTrend
 
 _spec = spec_from_file_location("endpoint_sets", Path(__file__).parents[2] / "benchmarks" / "endpoint_sets.py")

@@ -8,9 +8,11 @@ from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
 from lineage_clust.expression.blocks import BlockedExpression
+from lineage_clust.lineage.covariates import encode_covariates
 from lineage_clust.lineage.expression import expression_of
-from lineage_clust.lineage.lineage import check_anndata, clip_weights, encode_covariates, read_lineage, resolve_genes
+from lineage_clust.lineage.lineage import check_anndata, read_lineage, resolve_genes
 from lineage_clust.lineage.offsets import log_totals
+from lineage_clust.lineage.weights import clip_weights
 
 GENES = ["rise1", "flat0", "fall3"]
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import same_color
 
 import lineage_clust as lc
-from lineage_clust.lineage.lineage_colors import stored_colors
+from lineage_clust.lineage.annotations import stored_colors
 
 KEY = "palantir_fate_probabilities"
 CHOSEN = {"A": "tab:red", "B": "#00ff00"}

@@ -1,13 +1,35 @@
-"""Check that at least one cell belongs to a lineage."""
+"""Check and clip the weights of cells in a lineage; arrays only."""
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 # Upper bound of a probability that is 0 up to rounding errors: the square root of the machine precision.
 _ROUNDING = float(np.sqrt(np.finfo(float).eps))
+
+
+def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
+    """Set weights below `a` to `b`, for `weight_threshold = (a, b)` or a single number for both.
+
+    Examples
+    --------
+    >>> clip_weights(np.array([0.001, 0.5]), (0.01, 0.0)).tolist()
+    [0.0, 0.5]
+    """
+    pair = (weight_threshold, weight_threshold) if np.ndim(weight_threshold) == 0 else tuple(weight_threshold)
+    if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value < np.inf for value in pair):
+        raise ValueError(
+            f"weight_threshold must be a non-negative number or a pair (a, b) of them; got {weight_threshold!r}."
+        )
+    finite = np.isfinite(weights)
+    least = np.min(weights, where=finite, initial=0)
+    if least < 0:
+        raise ValueError(f"Lineage weights must not be negative; the smallest is {least:g}.")
+    below, value = pair
+    return np.where(finite & (weights < below), float(value), weights)
 
 
 def check_members(
