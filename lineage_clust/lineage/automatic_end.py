@@ -92,8 +92,7 @@ def end_of_own_cells(
         _warn(
             f"The last cell of lineage {lineage!r} with a weight of at least {least:.3g} is at pseudotime {end:.4g}, "
             f"but the lineage starts at {start:.4g}. The last cell with any weight, at {last:.4g}, is used as its end "
-            f"instead. Set time_range to "
-            "choose another end, or reverse pseudotime if it runs backwards."
+            "instead. Set time_range to choose another end, or reverse pseudotime if it runs backwards."
         )
         return last
     _check_weights(pseudotime[weighs], weights[weighs], end, least, lineage)
@@ -149,8 +148,7 @@ def end_of_first_maximum(
             f"With endpoint='argmax', lineage {lineage!r} would end at pseudotime {end:.4g}, where its weights are "
             f"largest, but it starts at {start:.4g}. The last cell with a weight of at least {threshold:.3g}, at "
             f"{last:.4g}, is used as its end instead. Set time_range to choose another end, or reverse pseudotime if "
-            f"it "
-            "runs backwards."
+            "it runs backwards."
         )
         return last
     return end

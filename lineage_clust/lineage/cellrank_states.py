@@ -53,8 +53,7 @@ def lost_names(adata: AnnData, key: str, n_lineages: int) -> str:
     return (
         f"The names of the {n_lineages} columns of adata.obsm[{key!r}] are lost: CellRank stores them as the "
         f"categories of adata.obs[{states[0]!r}], of which {len(names)} remain ({quoted(names) or 'none'}){subset}. "
-        f"Set "
-        f"adata.uns['{key}_names'] to the list of all {n_lineages} names, in the order of the columns: that of the "
+        f"Set adata.uns['{key}_names'] to the list of all {n_lineages} names, in the order of the columns: that of the "
         "categories when the probabilities were computed."
     )
 
@@ -84,8 +83,7 @@ def _check_order(adata: AnnData, key: str, state: str, names: list[str], column:
     advice = f"{right}, as the cells show," if right else "the list of names in the order of the columns"
     raise ValueError(
         f"The columns of adata.obsm[{key!r}] cannot be named after the categories of adata.obs[{state!r}], {names}: "
-        f"the cells "
-        f"of {names[at]!r} have the highest mean in column {best} ({means.loc[at, best]:.3g}; {own[wrong[0]]:.3g} in "
-        f"column {at}). The categories were reordered after the probabilities were computed. Set "
-        f"adata.uns['{key}_names'] to {advice} or restore the order of the categories."
+        f"the cells of {names[at]!r} have the highest mean in column {best} ({means.loc[at, best]:.3g}; "
+        f"{own[wrong[0]]:.3g} in column {at}). The categories were reordered after the probabilities were computed. "
+        f"Set adata.uns['{key}_names'] to {advice} or restore the order of the categories."
     )

@@ -80,18 +80,16 @@ def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterab
         if of_genes and not of_cells and len(index):
             return False
         raise ValueError(
-            f"The second argument of fit contains {len(each)} booleans, and there are as many cells as genes: it "
-            f"could be labels of the cells or a mask of the genes. Pass a mask as genes=mask, and labels as a Series "
-            f"indexed by "
-            "the cells."
+            f"The second argument of fit contains {len(each)} booleans, and there are as many cells as genes: it could "
+            "be labels of the cells or a mask of the genes. Pass a mask as genes=mask, and labels as a Series indexed "
+            "by the cells."
         )
     names = {*var_names, *symbols}
     known = [isinstance(value, Hashable) and value in names for value in each]
     if all(known) and len(set(each)) < len(each):
         raise ValueError(
-            f"The second argument of fit has one value per cell, and each is the name of a gene: it could be labels "
-            f"of the "
-            f"{len(each)} cells or genes. Pass genes as genes=[...], and labels as a Series indexed by the cells."
+            "The second argument of fit has one value per cell, and each is the name of a gene: it could be labels of "
+            f"the {len(each)} cells or genes. Pass genes as genes=[...], and labels as a Series indexed by the cells."
         )
     return not any(known) or len(set(each)) < len(each)
 

@@ -138,9 +138,8 @@ def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> N
     ):
         raise ValueError(
             f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} "
-            f"lineages are requested. Pass one column per lineage and use the names of the columns, e.g. "
-            f"lineage_key=[{lineage_key!r}, ...], "
-            f"lineage=[{lineage_key!r}, ...]."
+            "lineages are requested. Pass one column per lineage and use the names of the columns, e.g. "
+            f"lineage_key=[{lineage_key!r}, ...], lineage=[{lineage_key!r}, ...]."
         )
 
 
@@ -213,8 +212,7 @@ def _no_weights(adata: AnnData, lineage: str, backward: bool) -> UnknownNameErro
     keys = BACKWARD_KEYS if backward else FORWARD_KEYS
     column = (
         f" adata.obs has a column {lineage!r}: pass lineage_key={lineage!r}, or a list of such columns as lineage_key "
-        f"for "
-        "several lineages."
+        "for several lineages."
         if lineage in adata.obs
         else ""
     )

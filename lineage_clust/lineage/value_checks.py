@@ -175,8 +175,7 @@ def _check_log_scale(lineages: Sequence[Lineage]) -> None:
         if spread > _WIDEST_OFFSET:
             raise ValueError(
                 f"The offset spans {spread:.4g} between cells, which under a log link is a factor of "
-                f"exp({spread:.4g}). "
-                "Pass its log."
+                f"exp({spread:.4g}). Pass its log."
             )
 
 

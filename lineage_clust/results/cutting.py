@@ -47,8 +47,7 @@ def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | N
     if not has_method(result.clusterer, "cut") or len(result.grouped) == 0:
         raise ValueError(
             f"There is no hierarchy to cut: {type(result.clusterer).__name__} does not compute one, or no gene was "
-            f"clustered. Fit "
-            "with clusterer=GraphClusterer()."
+            "clustered. Fit with clusterer=GraphClusterer()."
         )
     other = copy(fitted)
     other._result = result.with_clusterer(result.clusterer.cut(n_clusters, min_support))

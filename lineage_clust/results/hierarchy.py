@@ -72,8 +72,7 @@ def clustered_tree(result: FitResult) -> ClusterTree:
     if tree is None or len(result.grouped) == 0:
         raise AttributeError(
             f"There is no tree of clusters: {type(result.clusterer).__name__} does not compute one, or no gene was "
-            f"clustered. Fit "
-            "with clusterer=GraphClusterer()."
+            "clustered. Fit with clusterer=GraphClusterer()."
         )
     return tree
 

@@ -92,8 +92,7 @@ def failures_of(model: Any, n_genes: int) -> dict[int, str]:
     if not isinstance(failed, Mapping) or any(key not in range(n_genes) for key in failed):
         raise TypeError(
             f"failed_ of {type(model).__name__} must be a dictionary from the positions of genes, 0 to {n_genes - 1}, "
-            f"to "
-            f"reasons; got {shortened(failed)}."
+            f"to reasons; got {shortened(failed)}."
         )
     return {int(gene): str(reason) for gene, reason in failed.items()}
 

@@ -129,9 +129,8 @@ class GeneTrend:
         if self.x_all is None or self.y_all is None or self.w_all is None:
             raise ValueError(
                 f"The trend of {self.gene!r} has no cells and cannot be prepared. Get it from "
-                f"TrendClusterer.gene_trends(adata), which includes the cells, or create one: GeneTrend(gene, "
-                f"lineage, x_all, "
-                "y_all, w_all)."
+                "TrendClusterer.gene_trends(adata), which includes the cells, or create one: GeneTrend(gene, lineage, "
+                "x_all, y_all, w_all)."
             )
         check_number("filter_cells", filter_cells, or_none=True)
         check_points(n_points)

@@ -136,9 +136,8 @@ def _check_pair(smoother: object, model: object, covariates, offset, sample_key,
     name, reads = type(model).__name__, reads_of(model)
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
-            f"A Pipeline as model gets pseudotime itself and makes its own basis; got "
-            f"smoother={type(smoother).__name__} "
-            "as well. Leave smoother out (smoother=None)."
+            "A Pipeline as model gets pseudotime itself and makes its own basis; got "
+            f"smoother={type(smoother).__name__} as well. Leave smoother out (smoother=None)."
         )
     if covariates is not None and reads == "pseudotime":
         raise ValueError(f"{name} reads pseudotime and takes no covariates. Use GAM(...) with covariates.")
