@@ -19,7 +19,7 @@ from joblib import cpu_count
 
 from lineage_clust import GAM, BSplineSmoother, TrendClusterer
 from lineage_clust.lineage.lineage import read_lineage
-from lineage_clust.trends.lineage_fit import fit_trends
+from lineage_clust.trends.lineage_fit import TrendFitter
 
 from .memory import _resident
 
@@ -84,7 +84,7 @@ def trends(path: str) -> dict[str, float]:
     """Return the seconds that the trends of all genes take, without clusters."""
     adata = read_h5ad(path, backed="r")
     start, processor = perf_counter(), process_time()
-    fit_trends(read_lineage(adata, "A"), BSplineSmoother(), GAM(), 200)
+    TrendFitter(BSplineSmoother(), GAM(), 200).fit(read_lineage(adata, "A"))
     return {"seconds": perf_counter() - start, "processor": process_time() - processor}
 
 

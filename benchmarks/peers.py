@@ -17,7 +17,7 @@ from anndata import AnnData
 
 from lineage_clust import GAM, BSplineSmoother, GraphClusterer, TrendClusterer, datasets
 from lineage_clust.lineage.lineage import read_lineage
-from lineage_clust.trends.lineage_fit import fit_trends
+from lineage_clust.trends.lineage_fit import TrendFitter
 
 from .timing import best_of
 
@@ -55,7 +55,7 @@ def time_ours(adata: AnnData) -> dict:
 def time_trends(adata: AnnData) -> None:
     """Read the lineage and fit all genes: trends on 200 points with standard errors, tests, REML smoothness."""
     lineage = read_lineage(adata, LINEAGE, lineage_key="fate_probabilities", time_key="pseudotime")
-    fit_trends(lineage, BSplineSmoother(), GAM(), 200)
+    TrendFitter(BSplineSmoother(), GAM(), 200).fit(lineage)
 
 
 def time_cellrank(adata: AnnData, n_genes: int) -> float:

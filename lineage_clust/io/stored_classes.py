@@ -26,10 +26,9 @@ from ..results.gating import Gate
 from ..results.result import FitResult
 from ..smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from ..smoothers.gaussian_process import _LandmarkBasis
-from ..trends.fitter import TrendFitter
 from ..trends.gene_trends import GeneTrends
 from ..trends.group_fit import GroupFit
-from ..trends.lineage_fit import FittedLineage
+from ..trends.lineage_fit import FittedLineage, TrendFitter
 from ..trends.trends import Trends
 
 CLASSES: dict[str, Any] = {

@@ -13,7 +13,7 @@ from ..lineage.lineage import Reader
 from ..results.gating import Gate
 from ..results.result import FitResult
 from ..results.tables import deciding_table
-from ..trends.fitter import TrendFitter
+from ..trends.lineage_fit import TrendFitter
 from ..trends.pairing import resolve_pair
 from ..trends.trends import concatenate
 

@@ -19,9 +19,10 @@ from ..lineage.lineage_keys import check_distinct, distinct_names
 from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.time_draws import are_draws, check_draws
 from ..lineage.value_checks import check_values
-from ..trends.fitter import TrendFitter, check_callback
 from ..trends.gene_trends import GeneTrends
+from ..trends.lineage_fit import TrendFitter
 from ..trends.pairing import are_of_counts, families, resolve_pair
+from ..trends.preparing import check_callback
 from ..trends.trends import concatenate
 from ..utils.memory import check_points
 from ..utils.types import Names

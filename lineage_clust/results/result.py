@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import UnknownNameError
 from ..lineage.gene_names import FittedSymbols
 from ..lineage.lineage import Lineage, Reader, resolve_genes
-from ..trends.fitter import TrendFitter
 from ..trends.gene_trends import GeneTrends
-from ..trends.lineage_fit import FittedLineage
+from ..trends.lineage_fit import FittedLineage, TrendFitter
 from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
 from .centers import cluster_means

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ import pandas as pd
 from ..errors import NoTrendError
 from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
+from ..utils.progress import bar, progress_bars
 from .calling import is_fitted
-from .group_fit import GroupFit, failed_group, fit_group
+from .group_fit import GroupFit, failed_group, fit_group, fixed_basis
 from .pairing import adapt, model_of, smoother_for
-from .preparing import prepared_cells
+from .preparing import Cells, prepared_cells
 from .trends import Trends
 
 
@@ -41,66 +43,84 @@ class FittedLineage:
         return {gene: group.smoother for group in self.groups for gene in group.genes}
 
 
-def fit_trends(
-    lineage: Lineage, smoother, model, n_points: int, *, callback=None, filter_cells=None, prepare_kwargs=None,
-    n_jobs=None, backend="loky", progress=None,
-) -> FittedLineage:  # fmt: skip
-    """Fit one trend per gene along a lineage.
+@dataclass(frozen=True)
+class TrendFitter:
+    """Smoother, model and the settings that select the cells of each gene.
 
-    Parameters
+    Attributes
     ----------
-    lineage
-        As read by :func:`lineage_clust.lineage.read_lineage`.
     smoother, model
-        Unfitted components, which are cloned; `model` may be a mapping by gene and lineage.
+        Unfitted components, from :func:`lineage_clust.trends.pairing.resolve_pair`, which are cloned; `model` may be a
+        mapping by gene and lineage.
     n_points
-        Number of grid points.
+        Number of grid points per lineage.
     callback, filter_cells, prepare_kwargs
         Selection of the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
     n_jobs, backend
         Parallel jobs, for models that fit each gene separately.
-    progress
-        Wraps the iterable of groups of genes, e.g. a progress bar.
-
-    Raises
-    ------
-    ValueError
-        If the lineage has too few distinct times for the smoother.
-    NoTrendError
-        If every gene fails.
+    show_progress_bar
+        Whether to show progress bars.
     """
-    models = by_gene(model, lineage.genes, lineage.name)
-    cells, failed = prepared_cells(lineage, n_points, callback, filter_cells, prepare_kwargs or {})
-    together: dict = {}
-    for index, (own_model, own_cells) in enumerate(zip(models, cells, strict=True)):
-        if own_cells is not None:
-            together.setdefault((id(own_model), own_cells.key), []).append(index)
-    grid = lineage.grid(n_points)
-    groups, indices = [], []
-    members_of_groups = list(together.values())
-    if progress is not None and len(members_of_groups) > 1:
-        members_of_groups = progress(members_of_groups)
-    for members in members_of_groups:
-        chosen = cells[members[0]]
+
+    smoother: Any
+    model: Any
+    n_points: int
+    callback: Any = None
+    filter_cells: float | None = None
+    prepare_kwargs: dict[str, Any] = field(default_factory=dict)
+    n_jobs: int | None = None
+    backend: str = "loky"
+    show_progress_bar: bool = False
+
+    def fit(self, lineage: Lineage) -> FittedLineage:
+        """Fit the trends of the genes of a lineage.
+
+        Raises
+        ------
+        ValueError
+            If the lineage has too few distinct times for the smoother.
+        NoTrendError
+            If every gene fails.
+        """
+        models = by_gene(self.model, lineage.genes, lineage.name)
+        cells, failed = prepared_cells(lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs)
+        together: dict = {}
+        for index, (own_model, own_cells) in enumerate(zip(models, cells, strict=True)):
+            if own_cells is not None:
+                together.setdefault((id(own_model), own_cells.key), []).append(index)
+        grid = lineage.grid(self.n_points)
+        groups, indices = [], []
+        what = "trends" if lineage.name is None else f"trends of {lineage.name}"
+        with progress_bars(self.show_progress_bar):
+            every = list(together.values())
+            for members in bar(every, what, unit="group") if len(every) > 1 else every:
+                groups.append(
+                    self._fit_group(lineage, grid, models[members[0]], members, cells[members[0]], len(every) == 1)
+                )
+                indices.append(np.asarray(members))
+        trends = _assemble(lineage, grid, groups, indices, failed)
+        return FittedLineage(lineage.name, trends, groups)
+
+    def _fit_group(self, lineage: Lineage, grid, model, members: list[int], cells: Cells, only: bool) -> GroupFit:
+        """Fit the genes that share cells and model; if there are others, an error costs these genes only."""
         genes = [lineage.genes[index] for index in members]
-        own_model = adapt(model_of(models[members[0]]), n_jobs, backend)
+        own = adapt(model_of(model), self.n_jobs, self.backend)
         try:
-            fit = fit_group(
-                chosen.x, chosen.w, chosen.expression(members), grid,
-                smoother_for(models[members[0]], smoother), own_model, genes=genes,
-                covariates=chosen.covariates, offset=chosen.offset, lineage=lineage.name, donors=chosen.donors,
-                draws=chosen.draws,
+            return fit_group(
+                cells.x, cells.w, cells.expression(members), grid, smoother_for(model, self.smoother), own, genes=genes,
+                covariates=cells.covariates, offset=cells.offset, lineage=lineage.name, donors=cells.donors,
+                draws=cells.draws,
             )  # fmt: skip
         except Exception as error:
-            if len(together) == 1 or isinstance(error, MemoryError):  # it concerns every gene
+            if only or isinstance(error, MemoryError):
                 raise
-            stage = "predict" if is_fitted(own_model) else "fit"
+            stage = "predict" if is_fitted(own) else "fit"
             reason = f"{stage}: {type(error).__name__}: {error}"
-            fit = failed_group(genes, grid, dict.fromkeys(range(len(genes)), reason), smoother, own_model)
-        groups.append(fit)
-        indices.append(np.asarray(members))
-    trends = _assemble(lineage, grid, groups, indices, failed)
-    return FittedLineage(lineage.name, trends, groups)
+            return failed_group(genes, grid, dict.fromkeys(range(len(genes)), reason), self.smoother, own)
+
+    def with_basis(self, fitted: Any) -> TrendFitter:
+        """Return a fitter whose smoother keeps the fitted basis."""
+        return replace(self, smoother=fixed_basis(fitted, self.smoother))
 
 
 def _assemble(lineage: Lineage, grid, groups, indices, failed: dict[int, str]) -> Trends:

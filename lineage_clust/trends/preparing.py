@@ -12,7 +12,7 @@ from scipy import sparse
 from ..expression.blocks import BlockedExpression
 from ..lineage.confounding import check_identified
 from ..lineage.lineage import Lineage
-from ..models.mapping import by_gene
+from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend
 
 
@@ -190,3 +190,25 @@ def column_values(matrix, column: int) -> np.ndarray:
     if sparse.issparse(matrix):
         return matrix[:, [column]].toarray().ravel().astype(float)
     return np.asarray(matrix[:, column], dtype=float)
+
+
+def check_callback(
+    callback: Any, covariates: Any = None, offset: Any = None, sample_key: Any = None, of_draws: bool = False
+) -> None:
+    """Raise an error unless `callback` is a function or a mapping of functions that suits the other parameters."""
+    for one in entries(callback):
+        if one is not None and not callable(one):
+            raise TypeError(f"callback must be a function or a mapping of functions; got {one!r}.")
+    if callback is not None and (covariates is not None or offset is not None):
+        raise ValueError(
+            "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
+        )
+    if callback is not None and of_draws:
+        raise ValueError(
+            "A callback selects cells by one pseudotime, so draws of pseudotime (a list as time_key) cannot go with it. "
+            "Leave one of them out."
+        )
+    if callback is not None and sample_key is not None:
+        raise ValueError(
+            "A callback selects cells whose donors are not known, so sample_key cannot go with it. Leave one of them out."
+        )

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 import lineage_clust as lc
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.trends import drawing, lineage_fit, shapes
-from lineage_clust.trends.lineage_fit import fit_trends
+from lineage_clust.trends.lineage_fit import TrendFitter
 from lineage_clust.trends.pairing import resolve_pair
 
 FOREST = RandomForestRegressor(20, min_samples_leaf=20, random_state=0)  # takes weights, has no posterior
@@ -28,7 +28,7 @@ def lineage(adata):
 
 
 def fit(lineage, model=None):
-    return fit_trends(lineage, *resolve_pair(None, model), 50)
+    return TrendFitter(*resolve_pair(None, model), 50).fit(lineage)
 
 
 def test_draws_scatter_around_the_trends_as_their_errors_say(lineage):

@@ -9,8 +9,9 @@ from sklearn.svm import SVR
 from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, NoTrendError
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.models import RegressorModel
+from lineage_clust.trends import lineage_fit
 from lineage_clust.trends.group_fit import check_distinct_times, fit_group
-from lineage_clust.trends.lineage_fit import fit_trends
+from lineage_clust.trends.lineage_fit import TrendFitter
 
 GENES = ["fall0", "peak0", "rise0", "flat0", "peak1"]
 
@@ -18,6 +19,10 @@ GENES = ["fall0", "peak0", "rise0", "flat0", "peak1"]
 @pytest.fixture(scope="module")
 def lineage(make_adata):
     return read_lineage(make_adata(), "A", genes=GENES)
+
+
+def fit_trends(lineage, smoother, model, n_points):
+    return TrendFitter(smoother, model, n_points).fit(lineage)
 
 
 def alone(lineage, gene, model=None, smoother=None):
@@ -63,14 +68,10 @@ def test_components_that_were_passed_do_not_change(lineage):
     assert not hasattr(model, "coef_")
 
 
-def test_a_progress_bar_counts_groups(lineage):
+def test_a_progress_bar_counts_groups(lineage, monkeypatch):
     seen = []
-
-    def progress(groups):
-        seen.extend(groups)
-        return groups
-
-    fit_trends(lineage, BSplineSmoother(), {"peak0": GAM(smoothing=1.0), "*": GAM()}, 30, progress=progress)
+    monkeypatch.setattr(lineage_fit, "bar", lambda groups, *_, **__: [*groups, seen.extend(groups)][:-1])
+    fit_trends(lineage, BSplineSmoother(), {"peak0": GAM(smoothing=1.0), "*": GAM()}, 30)
     assert seen == [[0, 2, 3, 4], [1]]
 
 
