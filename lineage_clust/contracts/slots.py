@@ -14,23 +14,10 @@ _UNFIT = {"model": (ClassifierMixin, ClusterMixin), "clusterer": (ClassifierMixi
 
 
 def component_for(slot: str, component: object, default: type) -> Any:
-    """Return a clone of a component, or a default one for `None`.
+    """Return a clone of the component of a slot (smoother, model or clusterer), or a default one for `None`.
 
-    Parameters
-    ----------
-    slot
-        "smoother", "model" or "clusterer".
-    component
-        As given by the user.
-    default
-        Default class for `None`.
-
-    Raises
-    ------
-    TypeError
-        If it is a class, lacks a method that the slot needs, or is of another kind.
-    ValueError
-        If its class declares what the slot does not know.
+    A class in place of an instance, and a component without the methods that the slot needs or of another kind, are a
+    TypeError.
 
     Examples
     --------

@@ -54,25 +54,11 @@ def read_annotations(
     backward: bool = False,
     weight_threshold: WeightThreshold = (0.01, 0.0),
 ) -> list[Annotation]:
-    """Return covariates of the cells of some lineages.
+    """Return covariates (obs keys) of the cells of some lineages, with the colours of `uns[f"{key}_colors"]`.
 
-    Parameters
-    ----------
-    adata
-        Cells; colours of categories are those of `uns[f"{key}_colors"]`.
-    keys
-        obs keys.
-    lineages
-        Names of the lineages; "" = a single trajectory.
-    time_key, lineage_key, backward, weight_threshold
-        As in :class:`lineage_clust.TrendClusterer`.
-
-    Raises
-    ------
-    UnknownNameError
-        If a key is not in `adata.obs`.
-    ValueError
-        If a categorical covariate has more than one level per ten cells.
+    Names of lineages are "" for a single trajectory; the other parameters are those of
+    :class:`lineage_clust.TrendClusterer`. An error is raised for a key that is not in obs, or a categorical covariate
+    with more than one level per ten cells.
     """
     check_anndata(adata)
     if not isinstance(keys, str) and not np.iterable(keys):
@@ -109,17 +95,9 @@ def read_annotations(
 def stored_colors(adata: AnnData, lineages: list, lineage_key: Names, backward: bool) -> dict[str, Any]:
     """Return the colours of lineages, as they are stored; the dictionary is empty unless each has one.
 
-    They are read from `uns[f"{key}_colors"]`, in the order of the lineages under the key of the weights; from the `colors` of
-    a live Lineage object of CellRank; and from the colours of CellRank's terminal states.
-
-    Parameters
-    ----------
-    adata
-        Cells.
-    lineages
-        Their names; combinations such as "A, B" and the trajectory `None` have no colour.
-    lineage_key, backward
-        As for :func:`lineage_clust.lineage.read_lineage`.
+    They are read from `uns[f"{key}_colors"]`, in the order of the lineages under the key of the weights; from the
+    `colors` of a live Lineage object of CellRank; and from the colours of CellRank's terminal states. Combinations such
+    as "A, B" and the trajectory `None` have no colour.
 
     Examples
     --------

@@ -54,14 +54,9 @@ def numbers_or_levels(values: pd.Series) -> pd.Series:
 
 
 def check_levels(values: pd.Series, what: str) -> None:
-    """Raise a ValueError if a categorical column has more than one level per ten cells.
+    """Raise a ValueError if a column has more than two levels, and more than one per ten cells.
 
-    Parameters
-    ----------
-    values
-        Output of :func:`numbers_or_levels`. Two levels are always allowed.
-    what
-        Name of the argument for the message.
+    `what` names the argument in the message.
     """
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return

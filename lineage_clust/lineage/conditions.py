@@ -19,23 +19,8 @@ def read_conditions(
 ) -> tuple[np.ndarray, list[str]]:
     """Return the number of the condition of each cell, -1 for none of them, and the names of the conditions.
 
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    condition_key
-        Column of obs.
-    conditions
-        Which to compare, the reference first; `None` = all, in the order of the categories, or sorted.
-
-    Raises
-    ------
-    UnknownNameError
-        If the column or a condition is not there.
-    TypeError
-        If the column holds numbers with fractions, or `conditions` is a string.
-    ValueError
-        If there are fewer than two conditions, or more than ten.
+    `condition_key` is a column of obs; `conditions` are those to compare, the reference first, or `None` for all, in
+    the order of the categories, or sorted. There must be two to ten.
 
     Examples
     --------

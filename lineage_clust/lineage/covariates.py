@@ -40,20 +40,10 @@ def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.Data
 
 
 def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
-    """Return a mask of the cells with finite values in every numeric covariate.
+    """Return a mask of the cells with finite values in every numeric covariate of `read_covariates`.
 
-    Parameters
-    ----------
-    terms
-        Output of :func:`read_covariates`.
-    taking_part
-        Mask `(n_obs,)` of the cells of the lineage.
-
-    Raises
-    ------
-    ValueError
-        If a categorical covariate is missing in a cell of the lineage. Cells without a batch are often a separate
-        batch.
+    A categorical covariate that is missing in a cell of the lineage (mask `taking_part`) is an error: cells without a
+    batch are often a separate batch.
     """
     known = np.ones(len(terms), dtype=bool)
     for key in terms:

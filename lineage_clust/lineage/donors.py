@@ -44,19 +44,8 @@ def read_donors(adata: AnnData, sample_key: str | None) -> pd.Series | None:
 def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the donors `(n_cells,)` of the cells that take part, as strings, if they can be replicates.
 
-    Parameters
-    ----------
-    column
-        Donors of all cells.
-    cells
-        `(n_cells,)` positions of those that take part.
-    times, weights
-        Theirs.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than four donors among them, or a cell has none.
+    `column` names the donors of all cells; `cells`, `times` and `weights` `(n_cells,)` are positions, pseudotime and
+    weights of those that take part. Each must have a donor, and there must be at least four.
 
     Examples
     --------

@@ -36,25 +36,11 @@ Symbols: TypeAlias = str | FittedSymbols | None
 
 
 def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = None) -> pd.Index:
-    """Return the name of each gene.
+    """Return the name of each gene: its entry of `var_names`, or a symbol.
 
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    use_raw
-        Whether to use the genes of `adata.raw`. Symbols are looked up in `adata.var` if `adata.raw.var` lacks the
-        column.
-    gene_symbols
-        Column of var; `None` = `var_names`. Duplicated symbols are made unique as in anndata (the second "A" becomes
-        "A-1"); a gene without a symbol keeps its entry of `var_names`.
-
-    Raises
-    ------
-    TypeError
-        If `gene_symbols` is not one name.
-    UnknownNameError
-        If var has no such column.
+    With `use_raw` they are the genes of `adata.raw`; symbols are looked up in `adata.var` if `adata.raw.var` lacks the
+    column. Duplicated symbols are made unique as in anndata (the second "A" becomes "A-1"); a gene without a symbol
+    keeps its entry of `var_names`.
 
     Examples
     --------
@@ -112,25 +98,8 @@ def resolve_genes(
 ) -> list[str]:
     """Return the validated names of the genes to fit, without duplicates and in the given order.
 
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    genes
-        Names, a boolean mask over the genes of `adata`, or `None` for all.
-    use_raw
-        Whether the names are those of `adata.raw`.
-    gene_symbols
-        Column of var with the names. Entries of `var_names` are accepted as well and returned as symbols.
-
-    Raises
-    ------
-    TypeError
-        If `genes` is a string.
-    UnknownNameError
-        If a name is unknown.
-    ValueError
-        If no gene is selected, or a selected name refers to several columns.
+    `genes` are names, a boolean mask over the genes of `adata` (or of `adata.raw`), or `None` for all. With
+    `gene_symbols`, a column of var, entries of `var_names` are accepted as well and returned as symbols.
 
     Examples
     --------

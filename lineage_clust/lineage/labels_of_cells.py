@@ -39,24 +39,12 @@ def labels_may_come_second(
 
 
 def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterable = ()) -> bool:
-    """Return whether values are labels of the cells and not names of genes.
+    """Return whether values are labels of the cells and not names of genes, or a mask over the genes.
 
     A Series or DataFrame indexed by the cells contains labels. Other values are labels if there is one value per cell
-    and they are not names of genes. Unique names are genes if some of them are names of genes.
-
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    values
-        Labels of cells, names of genes, or a boolean mask over the genes.
-    var_names, symbols
-        Names of the genes, and alternative names.
-
-    Raises
-    ------
-    ValueError
-        If the values could be either: booleans with as many cells as genes, or one gene name per cell with duplicates.
+    and they are not names of genes (`var_names`, `symbols`). Unique names are genes if some of them are names of genes.
+    Values that could be either are an error: booleans with as many cells as genes, or one gene name per cell with
+    duplicates.
 
     Examples
     --------

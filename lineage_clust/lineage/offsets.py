@@ -19,23 +19,7 @@ AUTOMATIC = "auto"  # size factors, where counts are modelled
 def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
     """Return the offset of all cells `(n_obs,)`, or `None` if there is none.
 
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    offset
-        `None`, an obs key, `"size_factors"` or an array.
-    matrix
-        Expression of all genes; size factors are the logs of its sums.
-
-    Raises
-    ------
-    UnknownNameError
-        If the key is not in obs.
-    TypeError
-        If the column is not numeric.
-    ValueError
-        If an array does not have one value per cell.
+    `offset` is `None`, an obs key, an array, or "size_factors": the logs of the sums over all genes of `matrix`.
     """
     if offset is None:
         return None

@@ -13,24 +13,7 @@ ENDPOINTS = ("plateau", "argmax")
 
 
 def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
-    """Parse `time_range` into `(start, end)`.
-
-    Parameters
-    ----------
-    time_range
-        `None`, a number (the end), or a pair `(start, end)` of which either may be `None`.
-
-    Returns
-    -------
-    tuple
-        `(start, end)` in units of pseudotime; `None` = estimated from the cells.
-
-    Raises
-    ------
-    TypeError
-        If it has another form.
-    ValueError
-        If a bound is not finite or the start is not before the end.
+    """Parse `None`, a number (the end) or a pair into `(start, end)`; `None` = estimated from the cells.
 
     Examples
     --------

@@ -52,21 +52,9 @@ def check_values(
 ) -> None:
     """Check, on a sample of the values, that expression and offset suit the models.
 
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    lineages
-        Lineages read from it.
-    families
-        `(family, link)` of each model, `(None, None)` if a model has no family.
-    layer, use_raw, offset
-        As in :class:`lineage_clust.TrendClusterer`.
-
-    Raises
-    ------
-    ValueError
-        If most values are not integers but the family is for counts, or if an offset is not on the scale of a log link.
+    `families` are `(family, link)` of each model, `(None, None)` if it has none; `layer`, `use_raw` and `offset` are
+    those of :class:`lineage_clust.TrendClusterer`. An error is raised if most values are not integers but the family is
+    for counts, or if an offset is not on the scale of a log link.
 
     Warns
     -----
@@ -126,17 +114,7 @@ def matrix_name(layer: str | None, use_raw: bool) -> str:
 
 
 def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -> str:
-    """Return a hint that names another matrix with counts or with logs of normalised counts; "" if there is none.
-
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    layer, use_raw
-        The unsuitable matrix.
-    counts
-        Whether counts are required.
-    """
+    """Return a hint that names another matrix, with counts or with logs of normalised counts; "" if there is none."""
     current = (None if layer == "X" else layer, use_raw)
     places: list[tuple[str | None, bool]] = [] if adata.X is None else [(None, False)]
     places += [(name, False) for name in layer_names(adata)] + ([] if adata.raw is None else [(None, True)])

@@ -39,21 +39,11 @@ def check_members(
     key: object = None,
     time_range: tuple[float, float] | None = None,
 ) -> None:
-    """Raise a ValueError if no cell has a sufficient weight in the lineage.
+    """Raise a ValueError if no cell has a sufficient weight `(n_cells,)` in the lineage; NaN counts as 0.
 
     Cells with a weight below the first number of `weight_threshold` do not belong to the lineage. If this holds for all
-    cells, trends would be fitted to cells outside the lineage, with the second number as their weight.
-
-    Parameters
-    ----------
-    weights
-        `(n_cells,)` weights as stored; NaN is treated as 0.
-    weight_threshold
-        `(a, b)`, or one number for both.
-    lineage, key
-        Name of the lineage and key of its weights, for the message.
-    time_range
-        Time range of these cells, for the message.
+    cells, trends would be fitted to cells outside the lineage, with the second number as their weight. `lineage`, `key`
+    and `time_range` are for the message.
 
     Examples
     --------

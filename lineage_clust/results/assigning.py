@@ -11,24 +11,10 @@ from .own_labels import one_per_row
 
 
 def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
-    """Return the cluster of each trend and its share of the votes.
+    """Return the cluster of each scaled trend `(n_new, n_points)`, and its share of the votes; NaN if there are none.
 
-    Parameters
-    ----------
-    clusterer
-        Fitted clusterer; the nearest fitted trend is used if it has no `predict`.
-    scaled
-        `(n_new, n_points)` scaled trends.
-    fitted, labels
-        `(n_genes, n_points)` scaled trends of the fit, and their clusters as numbered by the TrendClusterer.
-    order
-        The label of each cluster in the clusterer.
-
-    Returns
-    -------
-    labels : ndarray of int, shape (n_new,)
-    confidence : ndarray of shape (n_new,)
-        Share of the votes; NaN if the clusterer has none.
+    The fitted clusterer predicts, or the nearest of the `fitted` trends `(n_genes, n_points)` with `labels` decides.
+    `order` has the clusterer's own label of each cluster.
     """
     if has_method(clusterer, "predict"):
         with config_context(transform_output="default"):

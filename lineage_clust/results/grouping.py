@@ -63,29 +63,10 @@ def draws_for(
 def group(
     clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Draws, progress: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a clusterer to the genes at some positions, with lineages sorted by name.
+    """Fit a clusterer in place to scaled trends at the positions `grouped`, with lineages sorted by name.
 
-    Parameters
-    ----------
-    clusterer
-        Fitted in place.
-    scaled
-        `(n_genes, n_points)` scaled trends.
-    grouped
-        Positions of the genes.
-    trends
-        Their names and grid.
-    draws
-        As :func:`draws_for` returns them.
-    progress
-        Whether to show progress bars.
-
-    Returns
-    -------
-    labels : ndarray of int, shape (n_genes,)
-        Clusters numbered by the time of the peak; -1 = unassigned.
-    order : ndarray of shape (n_clusters,)
-        The label of each cluster in the clusterer.
+    Return the cluster of each gene, `(n_genes,)`, numbered by the time of the peak, -1 = unassigned; and the label of
+    each cluster in the clusterer. `draws` are those of :func:`draws_for`.
     """
     labels = np.full(len(scaled), -1)
     if len(grouped) == 0:

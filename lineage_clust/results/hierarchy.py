@@ -21,29 +21,12 @@ def tree_table(
     tree: ClusterTree, names: Sequence[str], labels: np.ndarray, genes: pd.DataFrame, scaled: np.ndarray,
     grid: np.ndarray, grid_lineage: np.ndarray | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return a table with one row per node of the tree, the finest groups first, as in its linkage.
+    """Return a table with one row per node of the tree by name, the finest groups first, as in its linkage.
 
-    Parameters
-    ----------
-    tree
-        Of the clusterer.
-    names
-        Names of the nodes, see :func:`lineage_clust.results.naming.node_names`.
-    labels
-        `(n_rows,)` clusters of the current level.
-    genes
-        Gene table of the rows of the tree.
-    scaled
-        `(n_rows, n_points)` their scaled trends.
-    grid, grid_lineage
-        `(n_points,)` pseudotime, and the lineage of each point if there are several.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by name. `parent` names the node above, "" at the top; `cluster` is the number at the current level, -1
-        above and below it; `support` and `height` are those of the split of the node, NaN for the finest groups. The
-        other columns are those of the cluster table.
+    `parent` names the node above, "" at the top; `cluster` is the number at the current level, -1 above and below it;
+    `support` and `height` are those of the split of the node, NaN for the finest groups. The other columns are those of
+    the cluster table. `labels` `(n_rows,)`, `genes` and `scaled` `(n_rows, n_points)` are clusters, gene table and
+    trends of the rows of the tree; `grid_lineage` names the lineage of each point if there are several.
     """
     n_nodes = len(names)
     rows = tree.rows()

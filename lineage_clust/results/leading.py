@@ -14,23 +14,10 @@ _N_TOP = 5
 def agreement(
     scaled: np.ndarray, labels: np.ndarray, centers: np.ndarray, grid_lineage: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the Pearson correlation of each trend with the mean trend of its cluster.
+    """Return the Pearson correlation of each trend with the mean trend of its cluster, `(n_genes,)`.
 
-    Parameters
-    ----------
-    scaled
-        `(n_genes, n_points)` scaled trends.
-    labels
-        `(n_genes,)` clusters; negative = none.
-    centers
-        `(n_clusters, n_points)` mean scaled trends.
-    grid_lineage
-        `(n_points,)` lineage of each point, if there are several; their order does not matter.
-
-    Returns
-    -------
-    ndarray of shape (n_genes,)
-        NaN for genes without a cluster, 0 if either trend is constant.
+    It is NaN for genes without a cluster (negative label), and 0 if either trend is constant. The order of several
+    lineages (`grid_lineage`) does not matter.
 
     Examples
     --------
@@ -54,12 +41,7 @@ def top_order(genes: pd.DataFrame) -> np.ndarray:
 
     Genes with the direction of their cluster come first, if two thirds of its genes share one. Genes are then ranked by
     the proportion of their deviance that the mean trend of their cluster explains: the proportion explained by their
-    own trend times the squared correlation of the two trends. Ties are broken by name.
-
-    Parameters
-    ----------
-    genes
-        Gene table with `deviance_explained` and, if they are known, `agreement`, `cluster` and `direction`.
+    own trend times the squared correlation of the two trends (`agreement`, if it is known). Ties are broken by name.
 
     Examples
     --------

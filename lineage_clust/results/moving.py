@@ -14,16 +14,7 @@ _MAJORITY = 0.5
 
 
 def moving_in(ranges: np.ndarray) -> np.ndarray:
-    """Return the lineages in which the range of a trend is at least a third of its largest range.
-
-    Parameters
-    ----------
-    ranges
-        `(n_lineages, n_rows)` ranges of the trends in each lineage.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_lineages, n_rows)
+    """Return where ranges of trends `(n_lineages, n_rows)` are at least a third of the largest over the lineages.
 
     Examples
     --------

@@ -22,16 +22,8 @@ def cluster_names(
 ) -> list[str]:
     """Return the name of each cluster: its own in the tree, or its number if the clusterer has no tree.
 
-    Parameters
-    ----------
-    clusterer
-        Fitted to these rows.
-    labels
-        `(n_rows,)` clusters from 0 in time order, -1 = not assigned.
-    scaled
-        `(n_rows, n_points)` scaled trends.
-    grid, grid_lineage
-        `(n_points,)` pseudotime, and the lineage of each point if there are several.
+    `labels` `(n_rows,)` are the clusters of the fitted rows from 0 in time order, -1 = not assigned; `scaled` are their
+    trends.
     """
     n_clusters = int(labels.max(initial=-1)) + 1
     tree = getattr(clusterer, "tree_", None)
@@ -66,24 +58,12 @@ def nodes_of(tree: ClusterTree, labels: np.ndarray) -> np.ndarray:
 def node_names(
     tree: ClusterTree, scaled: np.ndarray, grid: np.ndarray, least_size: int = 1, grid_lineage: np.ndarray | None = None
 ) -> list[str]:
-    """Return the name of each node of a tree, `2 * n_leaves - 1` of them.
+    """Return the name of each node of a tree with trends `scaled` as rows, `2 * n_leaves - 1` of them.
 
-    Clusters of the selected partition are numbered by time. The parts of cluster 2 are 2.1 and 2.2, the earlier one
-    first; the parts of 2.1 are 2.1.1 and 2.1.2. A union of clusters is named by their numbers, "0+1"; three or more
-    consecutive numbers are a range, "0-3+7". A name therefore refers to the same genes at every level of the tree.
-
-    Parameters
-    ----------
-    tree
-        Of the clusterer.
-    scaled
-        `(n_rows, n_points)` scaled trends of the rows of the tree.
-    grid
-        `(n_points,)` pseudotime.
-    least_size
-        Smaller clusters are unassigned and numbered last.
-    grid_lineage
-        `(n_points,)` the lineage of each point, if there are several.
+    Clusters of the selected partition are numbered by time; those smaller than `least_size` come last. The parts of
+    cluster 2 are 2.1 and 2.2, the earlier one first; the parts of 2.1 are 2.1.1 and 2.1.2. A union of clusters is named
+    by their numbers, "0+1"; three or more consecutive numbers are a range, "0-3+7". A name therefore refers to the same
+    genes at every level.
 
     Examples
     --------

@@ -13,28 +13,10 @@ from ..contracts.asking import fitted_value, has_method
 
 
 def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cluster of each fitted row.
+    """Return a code from 0 for the cluster of each fitted row, -1 for none, and the sorted labels that are coded.
 
-    Parameters
-    ----------
-    clusterer
-        Fitted; a pipeline's labels are those of its last step, a mixture model's what it predicts.
-    rows
-        `(n_rows, n_points)` scaled trends that it was fitted to.
-
-    Returns
-    -------
-    codes : ndarray of int, shape (n_rows,)
-        Codes from 0; -1 for negative labels, NaN and `None` (rows without a cluster).
-    names : ndarray of shape (n_clusters,)
-        The label of each code in the clusterer, sorted.
-
-    Raises
-    ------
-    TypeError
-        If the clusterer has neither `labels_` nor `predict`.
-    ValueError
-        If there is not one label per row.
+    A pipeline's labels are those of its last step, a mixture model's what it predicts. Negative labels, NaN and `None`
+    mean that a row has no cluster.
 
     Examples
     --------

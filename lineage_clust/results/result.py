@@ -249,23 +249,10 @@ class FitResult:
     def held_out(
         self, adata: AnnData, lineage: str | None, genes: Sequence[str] | None = None, to_fit: bool = False
     ) -> Lineage:
-        """Return a lineage of other cells within the fitted time range.
+        """Return a fitted lineage of other cells within the fitted time range; `genes` are those with a trend by default.
 
-        Parameters
-        ----------
-        adata
-            Cells.
-        lineage
-            One of the fitted lineages.
-        genes
-            Genes; `None` = those with a trend.
-        to_fit
-            Whether trends are fitted to the cells: `genes` are checked and made unique first, and covariates are read.
-
-        Raises
-        ------
-        UnknownNameError
-            If the lineage was not fitted.
+        With `to_fit`, trends are fitted to the cells: `genes` are checked and made unique first, and covariates are
+        read.
         """
         genes = self.genes if genes is None else genes
         if to_fit:

@@ -95,24 +95,10 @@ def _together(parts: dict, names: list, models: pd.DataFrame) -> pd.DataFrame:
 def order_clusters(
     labels: np.ndarray, scaled: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Renumber clusters by the time at which their mean trend peaks.
+    """Renumber clusters by the time at which the mean of their scaled trends peaks; ties by its centre of mass.
 
-    Parameters
-    ----------
-    labels
-        `(n_genes,)` integers, negative = not assigned.
-    scaled
-        `(n_genes, n_points)` scaled trends.
-    grid, grid_lineage
-        `(n_points,)` pseudotime, and the lineage of each point. With several lineages, the peak is that of the lineage in
-        which the mean trend moves most.
-
-    Returns
-    -------
-    labels : ndarray of int, shape (n_genes,)
-        0 for the earliest peak; ties by the mean trend's centre of mass there.
-    order : ndarray of shape (n_clusters,)
-        The old label of each new one.
+    Return the new labels, `(n_genes,)`, 0 for the earliest, -1 = not assigned, and the old label of each new one. Of
+    several lineages, that in which the mean trend moves most counts.
     """
     old = np.unique(labels[labels >= 0])
     if len(old) == 0:

@@ -24,12 +24,7 @@ _OF_CLUSTERS = ["cluster", "cluster_name", "confidence", "agreement", "gene_ids"
 def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the gene table and the cluster table.
 
-    Parameters
-    ----------
-    result
-        Result of a fit.
-    shapes
-        The columns of the gene table that do not depend on the clusters, if they are already known.
+    `shapes` are the columns of the gene table that do not depend on the clusters, if they are already known.
     """
     genes = _shapes(result) if shapes is None else shapes.copy()
     genes.insert(0, "cluster", result.labels)

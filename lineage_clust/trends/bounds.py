@@ -15,17 +15,9 @@ from .lineage_fit import FittedLineage
 def intervals(fits: Sequence[FittedLineage], genes: Sequence[str], level: float) -> tuple[np.ndarray, np.ndarray]:
     """Return lower and upper ends of pointwise intervals, `(n_genes, n_points)` each, with lineages side by side.
 
-    They are NaN for models without standard errors. For models with a link, intervals are computed on its scale, so that
-    they are not symmetric around the trend and stay within the possible range of the mean.
-
-    Parameters
-    ----------
-    fits
-        One per lineage.
-    genes
-        Genes, in the order of the result; all have a trend in every lineage.
-    level
-        Coverage, in (0, 1).
+    They are NaN for models without standard errors. For models with a link, intervals are computed on its scale, so
+    that they are not symmetric around the trend and stay within the possible range of the mean. All genes have a trend
+    in every lineage; `level` is the coverage, in (0, 1).
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1; got {level!r}.")

@@ -18,20 +18,10 @@ from ..utils.checking import shortened
 
 
 def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=None, offset=None, donors=None) -> None:
-    """Fit a model in place with the arguments that its `fit` supports.
+    """Fit a :class:`~lineage_clust.contracts.DesignModel` in place with the arguments that its `fit` supports.
 
-    Parameters
-    ----------
-    model
-        A :class:`~lineage_clust.contracts.DesignModel`.
-    X
-        `(n_cells, n_features)` design, or pseudotime.
-    Y
-        `(n_cells, n_genes)` expression, as :func:`expression_for` returns it.
-    weights
-        `(n_cells,)`.
-    smoother, penalty, offset, donors
-        Further arguments. An offset, and donors (as `groups`), are always passed if they are not `None`.
+    `X` `(n_cells, n_features)` is the design, or pseudotime; `Y` `(n_cells, n_genes)` comes from
+    :func:`expression_for`. An offset, and donors (as `groups`), are always passed if they are not `None`.
     """
     keywords: dict[str, Any] = {}
     if takes(model.fit, "sample_weight"):

@@ -41,20 +41,9 @@ def posterior_draws(
     n_draws: int = MOST_DRAWS,
     random_state: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Yield posterior samples of the trends `(n_genes, n_points)`, with lineages concatenated.
+    """Yield posterior samples of the trends of some genes, `(n_genes, n_points)`, with lineages concatenated.
 
     Samples do not depend on the order of genes or lineages.
-
-    Parameters
-    ----------
-    fits
-        One per lineage.
-    genes
-        Names of the genes, in the order of the rows.
-    n_draws
-        Number of draws.
-    random_state
-        Seed.
     """
     place = {gene: row for row, gene in enumerate(genes)}
     blocks, first = [], 0
@@ -86,23 +75,10 @@ def half_sample_draws(
 ) -> Iterator[np.ndarray]:
     """Yield trends `(n_genes, n_points)` refitted to random halves of the cells, with lineages concatenated.
 
-    Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection with
-    error control: another look at stability selection, JRSS B 75, 55-80). Halves do not depend on the order of the
+    Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection
+    with error control: another look at stability selection, JRSS B 75, 55-80). Halves do not depend on the order of the
     cells. A gene that cannot be fitted in a half keeps its original trend; a half in which no gene can be fitted is
-    skipped.
-
-    Parameters
-    ----------
-    fits
-        One per lineage.
-    lineages
-        The fitted cells.
-    refit
-        Function that fits a lineage with the original settings.
-    genes
-        Names of the genes, in the order of the rows.
-    random_state
-        Seed.
+    skipped. `refit` fits a lineage with the original settings.
     """
     generator = np.random.default_rng(random_state)
     order = _canonical_cells(lineages)

@@ -61,30 +61,11 @@ def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
 def resolve_pair(
     smoother: object, model: Any, *, covariates=None, offset=None, sample_key=None, of_draws: bool = False
 ) -> tuple[Any, Any]:
-    """Return the smoother and the model to fit, after checking that they are compatible.
+    """Return clones of the smoother and the model to fit, after checking that they are compatible.
 
-    Parameters
-    ----------
-    smoother, model
-        As given by the user; `model` is one model, or a mapping of models.
-    covariates, offset, sample_key
-        Whether the models must take them.
-    of_draws
-        Whether pseudotime comes as draws, the fits to which the models must be able to pool.
-
-    Returns
-    -------
-    smoother
-        A clone, or "passthrough".
-    model
-        A clone; a mapping is returned as it is, its models checked.
-
-    Raises
-    ------
-    TypeError
-        If a component does not fit its slot.
-    ValueError
-        If the components do not fit together; the message says what to change.
+    `model` is one model, or a mapping of models, which is returned as it is. `covariates`, `offset`, `sample_key` and
+    `of_draws` (of pseudotime) say what the models must be able to take. A smoother of "passthrough" is returned
+    unchanged.
     """
     models = [model_of(entry) for entry in entries(model)]
     for one in models:

@@ -68,19 +68,8 @@ def prepared_cells(
 ) -> tuple[list[Cells | None], dict[int, str]]:
     """Return the cells of every gene, and the reasons for genes that could not be prepared.
 
-    Parameters
-    ----------
-    lineage
-        As read.
-    n_points
-        Number of grid points, which is the same for all genes.
-    callback
-        `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and lineage.
-    filter_cells
-        Cells in which a gene's expression is at most this value are excluded for that gene; `None` = all cells are
-        used.
-    prepare_kwargs
-        Further keywords for the callback.
+    `callback` is `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and
+    lineage. Cells in which a gene's expression is at most `filter_cells` are excluded for that gene.
     """
     if isinstance(lineage.expression, BlockedExpression) and (callback is not None or filter_cells is not None):
         lineage.expression.check_fits_dense()  # every gene has separate cells

@@ -28,19 +28,7 @@ def progress_bars(shown: bool) -> Iterator[None]:
 
 
 def bar(items: Iterable, what: str, unit: str = "step", total: int | None = None) -> Iterable:
-    """Wrap an iterable in a progress bar if bars are shown.
-
-    Parameters
-    ----------
-    items
-        Iterable of the loop.
-    what
-        Label of the bar.
-    unit
-        Name of one item.
-    total
-        Number of items, if the iterable has no length.
-    """
+    """Wrap an iterable in a progress bar with the label `what`, if bars are shown; `total` if it has no length."""
     if not _SHOWN.get():
         return items
     from tqdm.auto import tqdm

@@ -17,14 +17,9 @@ _here = threading.local()
 
 
 def few_threads(size: float) -> AbstractContextManager:
-    """Return a context in which linear algebra and neighbour searches use one thread if the task is small.
+    """Return a context in which linear algebra and searches use one thread if a call has few operations (`size`).
 
     On a busy machine, spinning threads of a pool can slow small products by more than a factor of ten.
-
-    Parameters
-    ----------
-    size
-        Number of operations per call.
 
     Examples
     --------
