@@ -10,18 +10,6 @@ from numpy.typing import ArrayLike
 
 from ..utils.types import Matrix, Predicted
 
-__all__ = [
-    "Clusterer",
-    "DesignModel",
-    "DrawnClusterer",
-    "ExpressionMatrix",
-    "Model",
-    "PenalisedSmoother",
-    "PosteriorModel",
-    "SelectiveModel",
-    "Smoother",
-]
-
 
 @runtime_checkable
 class Smoother(Protocol):

@@ -49,11 +49,6 @@ def end_of_own_cells(
     float
         In units of pseudotime.
 
-    Raises
-    ------
-    ValueError
-        If no cell reaches `threshold`.
-
     Warns
     -----
     LineageClustWarning
@@ -116,11 +111,6 @@ def end_of_first_maximum(
         Window of the moving average, in cells.
     lineage
         Name of the lineage for messages.
-
-    Raises
-    ------
-    ValueError
-        If no cell reaches `threshold`.
 
     Warns
     -----

@@ -26,11 +26,6 @@ def state_names(adata: AnnData, key: str, n_lineages: int, column: Callable[[int
 
     CellRank relies only on the order of these categories. Reordered categories would exchange lineages. Therefore the
     cells of each state must have, on average, their highest probability in the column that the state would name.
-
-    Raises
-    ------
-    ValueError
-        If the cells contradict the order of the categories.
     """
     for state in states_of(adata, key):
         names = [str(name) for name in adata.obs[state].cat.categories]

@@ -35,11 +35,6 @@ def numbers_in(values: pd.Series) -> np.ndarray | None:
 def numbers_or_levels(values: pd.Series) -> pd.Series:
     """Return a column as floats if it contains numbers, else as a categorical with the levels that occur.
 
-    Raises
-    ------
-    TypeError
-        If it contains complex numbers.
-
     Examples
     --------
     >>> numbers_or_levels(pd.Series([True, False])).cat.categories.tolist()

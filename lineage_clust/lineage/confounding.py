@@ -18,6 +18,9 @@ _CELLS_A_COLUMN = 10
 def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray, keys: Sequence[str]) -> None:
     """Raise a ValueError that names the covariate if its effect is not identifiable.
 
+    There must be ten cells per column, no covariate may be a linear function of the others, and its variation between cells
+    of the same pseudotime must correspond to at least ten cells.
+
     Parameters
     ----------
     times, weights
@@ -26,12 +29,6 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
         `(n_cells, n_columns)` from :func:`lineage_clust.lineage.covariates.encode_covariates`; no column is constant.
     keys
         The covariate of each column.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than ten cells per column, if a covariate is a linear function of the others, or if its
-        variation between cells of the same pseudotime corresponds to fewer than ten cells.
 
     Notes
     -----

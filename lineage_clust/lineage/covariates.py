@@ -14,15 +14,7 @@ from .columns import check_levels, numbers_or_levels
 
 
 def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
-    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none.
-
-    Raises
-    ------
-    TypeError
-        If `covariates` are not names, or a column contains complex numbers.
-    UnknownNameError
-        If one is not in obs.
-    """
+    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none."""
     if covariates is None:
         return None
     if not isinstance(covariates, str) and not np.iterable(covariates):
@@ -78,13 +70,7 @@ def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndar
 
 
 def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
-    """Return the output of :func:`encode_covariates` and the covariate of each column.
-
-    Raises
-    ------
-    ValueError
-        If a categorical covariate has more than one level per ten cells.
-    """
+    """Return the output of :func:`encode_covariates` and the covariate of each column."""
     columns, names, keys = [], [], []
     for key in terms.columns:
         values = numbers_or_levels(terms[key])

@@ -16,15 +16,7 @@ _N_NAMED = 5
 
 
 def read_donors(adata: AnnData, sample_key: str | None) -> pd.Series | None:
-    """Return the column of obs that names donors, or `None`.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is not there.
-    TypeError
-        If it holds numbers with fractions, which name nothing.
-    """
+    """Return the column of obs that names donors, or `None`."""
     if sample_key is None:
         return None
     if not isinstance(sample_key, str):

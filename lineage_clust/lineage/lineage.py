@@ -176,16 +176,6 @@ class Reader:
             need not be identifiable.
         among
             `(n_obs,)` mask of the cells that may take part; `None` = all.
-
-        Raises
-        ------
-        TypeError
-            If `adata` is not an AnnData, or `genes` is a string, or if pseudotime is not numeric.
-        UnknownNameError
-            If a gene, key or lineage is missing (the message suggests close matches).
-        ValueError
-            If no cell remains or belongs to the lineage, or if the effects of covariates are confounded with pseudotime or
-            with each other.
         """
         check_anndata(adata)
         adata = with_annotations(adata)

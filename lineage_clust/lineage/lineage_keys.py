@@ -45,13 +45,6 @@ def find_weights(
 
     "A, B" refers to A and B together, see :meth:`.LineageSource.weights`. If no lineage is named and there are no
     weights, all cells form one trajectory with the name `None`.
-
-    Raises
-    ------
-    UnknownNameError
-        If the key or the lineage is missing, or a lineage is named but there are no lineage data.
-    ValueError
-        If several lineages or several keys match.
     """
     if lineage is not None and np.ndim(lineage) > 0:
         raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Pass several as a list of names.")
@@ -70,13 +63,7 @@ def find_weights(
 def find_source(
     adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
 ) -> tuple[LineageSource, list[str]] | None:
-    """Return where the weights of a lineage are stored, and the names there that it refers to; `None` if all cells are one.
-
-    Raises
-    ------
-    UnknownNameError, ValueError
-        As for `find_weights`.
-    """
+    """Return where the weights of a lineage are stored, and its names there; `None` if all cells are one lineage."""
     sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
     if lineage is None:
         return _only_lineage(sources) if sources else None
@@ -88,15 +75,7 @@ def find_source(
 
 
 def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool = False) -> list[str]:
-    """Return the names of all lineages of one key.
-
-    Raises
-    ------
-    UnknownNameError
-        If there are no lineage data.
-    ValueError
-        If several keys contain lineages.
-    """
+    """Return the names of all lineages of one key."""
     if lineage_key is not None:
         return _named(adata, lineage_key).names
     sources = _stored(adata, backward) or branch_sources(adata)

@@ -23,11 +23,6 @@ def lineage_names(adata: AnnData, key: str) -> list[str]:
 
     They are taken from the columns of a DataFrame, from the `names` of CellRank's Lineage object, from `uns`
     (`{key}_names`, `{key}_columns`) or from CellRank's terminal states in obs; otherwise they are "0", "1", ...
-
-    Raises
-    ------
-    ValueError
-        If the terminal states contradict the columns that they would name.
     """
     values = adata.obsm[key]
     if isinstance(values, pd.DataFrame):

@@ -53,11 +53,6 @@ class LineageSource:
 
         Probabilities of different fates add up. The sum of overlapping weights, for instance of branches that share a
         trunk, may exceed 1 and is clipped.
-
-        Raises
-        ------
-        ValueError
-            If a name refers to several columns.
         """
         twice = [name for name in members if self.names.count(name) > 1]
         if twice:

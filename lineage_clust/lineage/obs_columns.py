@@ -20,13 +20,6 @@ def column_source(adata: AnnData, key: str, lineage: str | None = None) -> Linea
 
     The single lineage may have any name; `None` names it after the column. Integers and booleans are names of branches
     if the lineage is one of them.
-
-    Raises
-    ------
-    TypeError
-        If the column contains neither numbers nor labels.
-    ValueError
-        If it contains integers that may be either.
     """
     values = adata.obs[key]
     kind = _kind(values)
@@ -62,13 +55,7 @@ def label_source(adata: AnnData, key: str) -> LineageSource:
 
 
 def columns_source(adata: AnnData, keys: Sequence[str]) -> LineageSource:
-    """Return one lineage per column of obs, named after the columns.
-
-    Raises
-    ------
-    UnknownNameError
-        If a column is missing.
-    """
+    """Return one lineage per column of obs, named after the columns."""
     for key in keys:
         if key not in adata.obs:
             raise UnknownNameError(

@@ -34,15 +34,6 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
     """Return pseudotime `(n_obs,)` from obs, or from a matrix that has a column for the lineage.
 
     The matrix is in obsm, or in columns of obs as written by R: `slingPseudotime_1`, `pseudotime.Lineage1`.
-
-    Raises
-    ------
-    UnknownNameError
-        If `time_key` is missing, or no known key is present.
-    ValueError
-        If several known keys are present.
-    TypeError
-        If the values are not numbers.
     """
     check_key("time_key", time_key)
     if time_key is None:

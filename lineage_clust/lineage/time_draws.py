@@ -50,15 +50,6 @@ def find_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None) -> 
 
     A key of obs is one draw. A matrix in obsm is one draw if it has a column of the lineage; otherwise each of its columns
     is one.
-
-    Raises
-    ------
-    UnknownNameError
-        If a key is missing.
-    TypeError
-        If values are not numbers, or there is no key.
-    ValueError
-        If there are fewer than two draws, or one runs against the others.
     """
     if len(time_key) == 0:
         raise TypeError("time_key must be one name, or a list of names of draws of pseudotime; got an empty list.")
@@ -102,13 +93,7 @@ def _check_directions(draws: np.ndarray, names: Sequence[str]) -> None:
 
 
 def ranges_of(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the least and greatest time of each draw among the cells of a lineage, `(2, n_draws)`.
-
-    Raises
-    ------
-    ValueError
-        If a draw is the same in all of them.
-    """
+    """Return the least and greatest time of each draw among the cells of a lineage, `(2, n_draws)`."""
     own = np.isfinite(draws) & (np.isfinite(weights) & (weights > 0))[:, None]
     low = np.min(draws, axis=0, where=own, initial=np.inf)
     high = np.max(draws, axis=0, where=own, initial=-np.inf)

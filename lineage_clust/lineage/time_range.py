@@ -80,11 +80,6 @@ def find_time_range(
     tuple
         `(start, end)` with `start < end`.
 
-    Raises
-    ------
-    ValueError
-        If `endpoint` is unknown, no cell reaches `threshold`, or the range is empty.
-
     Warns
     -----
     LineageClustWarning

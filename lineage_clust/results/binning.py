@@ -18,16 +18,8 @@ from .result import FitResult
 class Bins:
     """Mean expression in the bins of one lineage.
 
-    Attributes
-    ----------
-    name
-        Of the lineage, `None` for a single trajectory.
-    edges
-        `(n_bins + 1,)` pseudotimes.
-    means
-        `(n_genes, n_bins)`, NaN where there is no cell.
-    weight
-        `(n_bins,)` of the cells.
+    Between `edges` `(n_bins + 1,)`, in pseudotime, there are `means` `(n_genes, n_bins)`, NaN without a cell, and the `weight`
+    of the cells, `(n_bins,)`.
     """
 
     name: str | None

@@ -306,13 +306,7 @@ class Fitted(Protocol):
 
 
 def result_of(fitted: Fitted | FitResult) -> FitResult:
-    """Return the result of a fitted estimator; a result is returned unchanged.
-
-    Raises
-    ------
-    NotFittedError
-        If the estimator is not fitted.
-    """
+    """Return the result of a fitted estimator; a result is returned unchanged."""
     if isinstance(fitted, FitResult):
         return fitted
     check_is_fitted(fitted)

@@ -40,13 +40,7 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=N
 
 
 def expression_for(model: Any, Y):
-    """Return expression `(n_cells, n_genes)` in a form that the model supports: dense, sparse, or read in blocks.
-
-    Raises
-    ------
-    MemoryError
-        If expression in a file must be loaded and exceeds the memory budget.
-    """
+    """Return expression `(n_cells, n_genes)` in a form that the model supports: dense, sparse, or read in blocks."""
     takes_sparse = takes_sparse_expression(model)
     if isinstance(Y, BlockedExpression):
         if reads_blocks(model):
@@ -61,11 +55,6 @@ def predict_model(model: Any, X, n_genes: int | None) -> tuple[np.ndarray, np.nd
     """Return the means and standard errors `(n_rows, n_genes)` of a model; the latter `None` if the model has none.
 
     `n_genes=None` accepts any number of genes.
-
-    Raises
-    ------
-    ValueError
-        If the prediction has another shape.
     """
     asked = {"return_std": True} if takes(model.predict, "return_std") else {}
     found = model.predict(readable_by(model, X), **asked)

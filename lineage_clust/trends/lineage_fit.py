@@ -73,15 +73,7 @@ class TrendFitter:
     show_progress_bar: bool = False
 
     def fit(self, lineage: Lineage) -> FittedLineage:
-        """Fit the trends of the genes of a lineage.
-
-        Raises
-        ------
-        ValueError
-            If the lineage has too few distinct times for the smoother.
-        NoTrendError
-            If every gene fails.
-        """
+        """Fit the trends of the genes of a lineage."""
         models = by_gene(self.model, lineage.genes, lineage.name)
         cells, failed = prepared_cells(lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs)
         together: dict = {}

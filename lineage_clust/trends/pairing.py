@@ -21,13 +21,7 @@ PASSTHROUGH = "passthrough"
 
 
 def smoother_of(component: object) -> Any:
-    """Return a clone of a smoother, or the default for `None`; "passthrough" as it is.
-
-    Raises
-    ------
-    TypeError
-        If it is no transformer.
-    """
+    """Return a clone of a smoother, or the default for `None`; "passthrough" as it is."""
     if not isinstance(component, str):
         return component_for("smoother", component, BSplineSmoother)
     if component != PASSTHROUGH:
@@ -36,13 +30,7 @@ def smoother_of(component: object) -> Any:
 
 
 def model_of(component: object) -> Any:
-    """Return a clone of a model, or the default for `None`.
-
-    Raises
-    ------
-    TypeError
-        If it is no regressor.
-    """
+    """Return a clone of a model, or the default for `None`."""
     return component_for("model", component, GAM)
 
 

@@ -20,20 +20,8 @@ from .gene_trend import GeneTrend
 class Cells:
     """The cells that one or several genes are fitted on.
 
-    Attributes
-    ----------
-    x, w
-        `(n_cells,)` pseudotime and weights.
-    matrix
-        `(n_cells, n_genes)` expression of all genes of the lineage in these cells, or `(n_cells, 1)` of one gene.
-    covariates, offset
-        Covariates and offset of these cells, or `None`.
-    key
-        Equal for genes that can be fitted together.
-    donors
-        `(n_cells,)` of these cells, or `None`.
-    draws
-        `(n_cells, n_draws)` draws of pseudotime, NaN where a cell is not in a draw, or `None`.
+    Arrays are those of :class:`~lineage_clust.lineage.lineage.Lineage` for these cells. `matrix` has all genes of the lineage,
+    or one, `(n_cells, 1)`; `key` is equal for genes that can be fitted together.
     """
 
     x: np.ndarray

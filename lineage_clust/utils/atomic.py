@@ -26,11 +26,6 @@ def write_whole(path: str | bytes | os.PathLike, writer: Writer) -> None:
         Function of the path to write to. If it fails or is interrupted, the previous content of `path` is unchanged and
         no temporary file remains.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be written; the error names `path` and not the temporary file.
-
     Examples
     --------
     >>> import tempfile

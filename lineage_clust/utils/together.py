@@ -20,11 +20,6 @@ def write_together(files: Mapping[Path, Writer | None]) -> None:
         Writer of each path, see :func:`lineage_clust.utils.atomic.write_whole`; `None` removes an existing file. If
         anything fails or is interrupted, all paths keep their previous content and no temporary file remains.
 
-    Raises
-    ------
-    OSError
-        If a file cannot be written; the error names it.
-
     Examples
     --------
     >>> import tempfile
