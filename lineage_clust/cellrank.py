@@ -21,7 +21,7 @@ from .lineage.gene_names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
 from .plotting import plot_clusters
 from .plotting.covariates import covariate_strips
-from .results.tables import top_order
+from .results.leading import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole
 from .utils.documenting import parameters_as

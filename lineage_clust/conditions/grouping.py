@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import config_context
 
 from ..contracts.asking import uses_draws
-from ..results.own_labels import own_labels
+from ..results.assigning import own_labels
 from ..results.tables import order_clusters
 from ..utils.threads import few_threads
 

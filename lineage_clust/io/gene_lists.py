@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..results.leading import top_order
 from ..results.naming import set_name
-from ..results.tables import top_order
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path
 from .spreadsheets import as_text

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
+
+from ..errors import UnknownNameError, did_you_mean
 
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
@@ -46,6 +49,13 @@ def numbers_or_levels(values: pd.Series) -> pd.Series:
     if numbers is not None:
         return pd.Series(numbers, index=values.index, name=values.name)
     return values.astype("category").cat.remove_unused_categories()
+
+
+def column_of(adata: AnnData, key: str, what: str) -> pd.Series:
+    """Return a column of obs; `what` names the argument in the error if it is not there."""
+    if key not in adata.obs:
+        raise UnknownNameError(f"{what} {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
+    return adata.obs[key]
 
 
 def check_levels(values: pd.Series, what: str) -> None:

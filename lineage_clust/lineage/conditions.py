@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ..errors import UnknownNameError, did_you_mean, quoted
-from .columns import numbers_in
+from .columns import column_of, numbers_in
 
 _MOST_CONDITIONS = 10
 
@@ -31,11 +31,7 @@ def read_conditions(
     """
     if not isinstance(condition_key, str):
         raise TypeError(f"condition_key must be a key of adata.obs; got {condition_key!r}.")
-    if condition_key not in adata.obs:
-        raise UnknownNameError(
-            f"condition_key {condition_key!r} is not in adata.obs.{did_you_mean(condition_key, adata.obs.columns)}"
-        )
-    column = adata.obs[condition_key]
+    column = column_of(adata, condition_key, "condition_key")
     numbers = None if isinstance(column.dtype, pd.CategoricalDtype) else numbers_in(column)
     if numbers is not None and not np.all(numbers[np.isfinite(numbers)] % 1 == 0):
         raise TypeError(

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import UnknownNameError, did_you_mean
 from ..utils.checking import check_key
-from .columns import check_levels, numbers_or_levels
+from .columns import check_levels, column_of, numbers_or_levels
 
 
 def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
@@ -25,10 +24,7 @@ def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.Data
     keys = list(dict.fromkeys(keys))
     if not keys:
         return None
-    for key in keys:
-        if key not in adata.obs:
-            raise UnknownNameError(f"Covariate {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
-    return pd.DataFrame({key: numbers_or_levels(adata.obs[key]) for key in keys})
+    return pd.DataFrame({key: numbers_or_levels(column_of(adata, key, "Covariate")) for key in keys})
 
 
 def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from ..errors import LineageClustWarning, quoted
+from .columns import column_of
 
 FEWEST_DONORS = 4
 _MOST_BETWEEN = 0.5  # of the variance of pseudotime, that may lie between donors without a warning
@@ -21,11 +22,7 @@ def read_donors(adata: AnnData, sample_key: str | None) -> pd.Series | None:
         return None
     if not isinstance(sample_key, str):
         raise TypeError(f"sample_key must be a key of adata.obs; got {sample_key!r}.")
-    if sample_key not in adata.obs:
-        raise UnknownNameError(
-            f"sample_key {sample_key!r} is not in adata.obs.{did_you_mean(sample_key, adata.obs.columns)}"
-        )
-    column = adata.obs[sample_key]
+    column = column_of(adata, sample_key, "sample_key")
     if pd.api.types.is_float_dtype(column.dtype) and not np.all(column.dropna() % 1 == 0):
         raise TypeError(
             f"adata.obs[{sample_key!r}] holds numbers with fractions. sample_key must name each cell's donor."

@@ -26,15 +26,9 @@ _log = logging.getLogger(__name__)
 _MASKS = "branch_masks"
 # CellRank 2 and 1, Palantir, slingshot, tradeSeq
 FORWARD_KEYS = (
-    "lineages_fwd",
-    "to_terminal_states",
-    "palantir_fate_probabilities",
-    "fate_probabilities",
-    "slingshot_cell_weights",
-    "cell_weights",
-    "cellWeights",
-    _MASKS,
-)
+    "lineages_fwd", "to_terminal_states", "palantir_fate_probabilities", "fate_probabilities", "slingshot_cell_weights",
+    "cell_weights", "cellWeights", _MASKS,
+)  # fmt: skip
 BACKWARD_KEYS = ("lineages_bwd", "from_initial_states")
 
 

@@ -16,17 +16,9 @@ _log = logging.getLogger(__name__)
 
 # Palantir, scanpy, scVelo, CellRank, slingshot, monocle, scFates
 TIME_KEYS = (
-    "palantir_pseudotime",
-    "dpt_pseudotime",
-    "latent_time",
-    "velocity_pseudotime",
-    "ct_pseudotime",
-    "slingshot_pseudotime",
-    "monocle3_pseudotime",
-    "pseudotime",
-    "Pseudotime",
-    "t",
-)
+    "palantir_pseudotime", "dpt_pseudotime", "latent_time", "velocity_pseudotime", "ct_pseudotime", "slingshot_pseudotime",
+    "monocle3_pseudotime", "pseudotime", "Pseudotime", "t",
+)  # fmt: skip
 TIME_MATRIX_KEYS = ("slingshot_pseudotime", "pseudotime")
 
 

@@ -1,13 +1,17 @@
-"""Assign trends to the clusters of an earlier fit."""
+"""Labels of any clusterer: those of the rows it was fitted to as integers, and those of new trends."""
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any
+
 import numpy as np
+import pandas as pd
 from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
 
-from ..contracts.asking import has_method, votes
-from .own_labels import one_per_row
+from ..contracts.asking import fitted_value, has_method, votes
 
 
 def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
@@ -31,3 +35,38 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
     chosen = np.isfinite(fitted).all(axis=1) & (np.ptp(fitted, axis=1) > 0)
     nearest = KNeighborsClassifier(n_neighbors=1).fit(fitted[chosen], labels[chosen])
     return nearest.predict(scaled), np.full(len(scaled), np.nan)
+
+
+def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a code from 0 for the cluster of each fitted row, -1 for none, and the sorted labels that are coded.
+
+    A pipeline's labels are those of its last step, a mixture model's what it predicts. Negative labels, NaN and `None`
+    mean that a row has no cluster.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> codes, names = own_labels(SimpleNamespace(labels_=["late", "early", None]), np.zeros((3, 2)))
+    >>> codes.tolist(), names.tolist()
+    ([1, 0, -1], ['early', 'late'])
+    """
+    name = type(clusterer).__name__
+    owner = clusterer[-1] if isinstance(clusterer, Pipeline) else clusterer
+    found = fitted_value(owner, "labels_")
+    if found is None:
+        if not has_method(clusterer, "predict"):
+            raise TypeError(f"clusterer must have labels_ after fit; {name} has none, and no predict either.")
+        found = clusterer.predict(rows)
+    labels = one_per_row(f"labels_ of {name}", found, len(rows))
+    there = ~(pd.isna(labels) | [isinstance(label, Real) and label < 0 for label in labels.tolist()])
+    codes = np.full(len(rows), -1)
+    codes[there], names = pd.factorize(labels[there], sort=True)
+    return codes, np.asarray(names)
+
+
+def one_per_row(what: str, values: Any, n_rows: int) -> np.ndarray:
+    """Return values as an array, or raise a ValueError unless there is one per row."""
+    values = np.asarray(values)
+    if values.shape != (n_rows,):
+        raise ValueError(f"{what} must have one value per row, {n_rows}; the shape is {values.shape}.")
+    return values

@@ -18,8 +18,8 @@ from .result import FitResult
 class Bins:
     """Mean expression in the bins of one lineage.
 
-    Between `edges` `(n_bins + 1,)`, in pseudotime, there are `means` `(n_genes, n_bins)`, NaN without a cell, and the `weight`
-    of the cells, `(n_bins,)`.
+    Between `edges` `(n_bins + 1,)`, in pseudotime, there are `means` `(n_genes, n_bins)`, NaN without a cell, and the
+    `weight` of the cells, `(n_bins,)`.
     """
 
     name: str | None

@@ -19,8 +19,8 @@ from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
 from ..utils.progress import progress_bars
 from ..utils.threads import few_threads
+from .assigning import one_per_row, own_labels
 from .gating import Gate
-from .own_labels import one_per_row, own_labels
 from .tables import order_clusters
 
 Draws = Iterable[np.ndarray] | None

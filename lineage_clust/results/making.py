@@ -26,12 +26,11 @@ from ..trends.preparing import check_callback
 from ..trends.trends import concatenate
 from ..utils.memory import check_points
 from ..utils.types import Names
-from .centers import cluster_means
 from .gating import Gate, warn_of_unsuccessful
 from .grouping import draws_for, genes_to_group, group
 from .module_scores import moments
 from .result import FitResult
-from .tables import deciding_table
+from .tables import cluster_means, deciding_table
 
 if TYPE_CHECKING:
     from anndata import AnnData

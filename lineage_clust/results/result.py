@@ -17,12 +17,11 @@ from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import FittedLineage, TrendFitter
 from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
-from .centers import cluster_means
 from .gating import Gate
 from .hierarchy import clustered_tree, table_of_tree
 from .leading import agreement, top_order
 from .naming import cluster_names
-from .tables import gene_table, order_clusters
+from .tables import cluster_means, gene_table, order_clusters
 from .tabulating import confidence_of, tabulate, tabulate_clusters, without_clusters
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The gene table, and the order of clusters."""
+"""The gene table, and the means and the order of clusters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ import pandas as pd
 from ..trends.shapes import peak_time, shapes
 from ..trends.side_by_side import columns_of_each, names_along
 from ..trends.trends import Trends, adjust
-from .cluster_table import cluster_table
-from .leading import top_genes, top_order
 from .moving import TIMES, changes_in, each_significant_in, moving_in
-
-__all__ = ["cluster_table", "deciding_table", "gene_table", "order_clusters", "top_genes", "top_order"]
 
 _LEADING = [
     "edf", "deviance_explained", "pvalue", "qvalue", *TIMES, "direction", "amplitude", "moves_most_in", "changes_in",
@@ -90,6 +86,19 @@ def _together(parts: dict, names: list, models: pd.DataFrame) -> pd.DataFrame:
     whole["moves_most_in"] = np.array(list(map(str, names)), dtype=object)[most]
     whole["changes_in"] = changes_in(names, moves)
     return whole
+
+
+def cluster_means(scaled: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean scaled trend of each cluster, `(n_clusters, n_points)`.
+
+    Examples
+    --------
+    >>> cluster_means(np.array([[0.0, 2.0], [2.0, 4.0], [9.0, 9.0]]), np.array([0, 0, -1])).tolist()
+    [[1.0, 3.0]]
+    """
+    n_clusters = int(labels.max(initial=-1)) + 1
+    means = [scaled[labels == cluster].mean(axis=0) for cluster in range(n_clusters)]
+    return np.array(means).reshape(n_clusters, scaled.shape[1])
 
 
 def order_clusters(

@@ -11,9 +11,10 @@ from sklearn import config_context
 from ..contracts.asking import confidence_can_wait, fitted_value
 from ..trends import drawing
 from ..utils.threads import few_threads
+from .assigning import one_per_row
+from .cluster_table import cluster_table
 from .naming import names_of_genes
-from .own_labels import one_per_row
-from .tables import cluster_table, gene_table
+from .tables import gene_table
 
 if TYPE_CHECKING:
     from .result import FitResult

@@ -20,8 +20,8 @@ from .gene_trend import GeneTrend
 class Cells:
     """The cells that one or several genes are fitted on.
 
-    Arrays are those of :class:`~lineage_clust.lineage.lineage.Lineage` for these cells. `matrix` has all genes of the lineage,
-    or one, `(n_cells, 1)`; `key` is equal for genes that can be fitted together.
+    Arrays are those of :class:`~lineage_clust.lineage.lineage.Lineage` for these cells. `matrix` has all genes of the
+    lineage, or one, `(n_cells, 1)`; `key` is equal for genes that can be fitted together.
     """
 
     x: np.ndarray
