@@ -24,18 +24,11 @@ from .weights import clip_weights
 
 @dataclass(frozen=True)
 class Annotation:
-    """One covariate in the cells of each lineage.
+    """One covariate (an obs key) in the cells of each lineage.
 
-    Attributes
-    ----------
-    key
-        obs key of the covariate.
-    parts
-        For each lineage: values, pseudotime and weights of the cells, `(n_cells,)` each; "" = a single trajectory.
-    levels
-        Ordered categories; empty for a numeric covariate.
-    colors
-        Colours of the categories from `uns`, or `None`.
+    `parts` has values, pseudotime and weights of the cells of each lineage, `(n_cells,)` each; "" = a single
+    trajectory. `levels` are the ordered categories, none for a numeric covariate, and `colors` theirs from `uns`, or
+    `None`.
     """
 
     key: str

@@ -31,23 +31,10 @@ _COLLAPSED_SHARE = 0.05
 def end_of_own_cells(
     pseudotime: np.ndarray, weights: np.ndarray, start: float, threshold: float | None = None, lineage: str = ""
 ) -> float:
-    r"""Return the pseudotime of the last cell that belongs to the lineage.
+    """Return the pseudotime of the last cell that belongs to the lineage.
 
-    Parameters
-    ----------
-    pseudotime, weights
-        Finite arrays `(n_cells,)`, in any units.
-    start
-        Earlier cells are ignored.
-    threshold
-        Minimum weight of a cell that belongs to the lineage; `None` = half of the lineage's highest weight.
-    lineage
-        Name of the lineage for messages.
-
-    Returns
-    -------
-    float
-        In units of pseudotime.
+    Cells `(n_cells,)` with finite pseudotime and a weight of at least `threshold` (`None` = half of the lineage's
+    highest weight) belong to it; those before `start` are ignored. There must be one.
 
     Warns
     -----
@@ -99,18 +86,8 @@ def end_of_first_maximum(
 ) -> float:
     """Return the first time at which the moving average of the weights is largest (CellRank's rule).
 
-    Parameters
-    ----------
-    pseudotime, weights
-        Finite arrays `(n_cells,)`.
-    start
-        Start of the lineage.
-    threshold
-        Only cells with at least this weight are used; `None` = the median weight.
-    window
-        Window of the moving average, in cells.
-    lineage
-        Name of the lineage for messages.
+    Only cells with a weight of at least `threshold` (`None` = the median weight) are used; `window` is in cells. If the
+    range would be too short, the end is the last cell used, and a warning says so.
 
     Warns
     -----

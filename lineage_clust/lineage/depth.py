@@ -12,20 +12,10 @@ _LEVEL = 0.005
 
 
 def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None:
-    """Return the fold change of the counts of a typical gene along a lineage, if it exceeds 10 %.
+    """Return the fold change of the counts `(n_cells, n_genes)` of a typical gene along a lineage, if it exceeds 10 %.
 
-    Parameters
-    ----------
-    counts
-        `(n_cells, n_genes)` array or sparse matrix.
-    times, weights
-        `(n_cells,)`.
-
-    Returns
-    -------
-    float or None
-        Ratio of the largest to the smallest mean count in four quarters of the cells by time: the median over genes.
-        `None` if its lower 99 % confidence bound is less than 1.1.
+    It is the ratio of the largest to the smallest mean count in four quarters of the cells by time: the median over
+    genes; `None` if its lower 99 % confidence bound is less than 1.1.
 
     Notes
     -----

@@ -20,12 +20,7 @@ from ..utils.checking import check_key
 class FittedSymbols:
     """Gene names assigned in a fit, which are used for other cells as well.
 
-    Attributes
-    ----------
-    column
-        Column of var with the symbols of genes that were not fitted.
-    ids
-        Entry of `var_names` for each name.
+    `ids` has the entry of `var_names` for each name; `column` of var has the symbols of genes that were not fitted.
     """
 
     column: str

@@ -15,18 +15,10 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class LineageSource:
-    """Lineages stored under one key.
+    """Lineages stored under one key, as passed to `lineage_key`.
 
-    Attributes
-    ----------
-    key
-        Key, as passed to `lineage_key`.
-    names
-        Names of the lineages.
-    column
-        Function that returns the weights `(n_obs,)` of the lineage at a position of `names`.
-    note
-        A remark on the names for the user, or "".
+    `column` is a function that returns the weights `(n_obs,)` of the lineage at a position of `names`; `note` is a
+    remark on the names for the user, or "".
     """
 
     key: object

@@ -54,31 +54,11 @@ def find_time_range(
     n_points: int = 200,
     lineage: str = "",
 ) -> tuple[float, float]:
-    """Return the start and end of a lineage, as set by the user or estimated from the cells.
+    """Return the start and end of a lineage, `start < end`, as set by the user or estimated from its cells.
 
-    Parameters
-    ----------
-    pseudotime, weights
-        Finite arrays `(n_cells,)`: pseudotime and lineage weights.
-    time_range
-        As in :func:`parse_time_range`. Given bounds are never clipped to the range of the cells.
-    endpoint
-        `"plateau"`: the last cell that belongs to the lineage, i.e. has at least half of its highest weight
-        (:func:`~lineage_clust.lineage.automatic_end.end_of_own_cells`). `"argmax"`: the first time at which the
-        smoothed weight is largest (CellRank's rule).
-    threshold
-        Only cells with at least this weight determine the end; `None` = half of the lineage's highest weight, or the
-        median weight for `"argmax"`.
-    n_points
-        Number of grid points. For `"argmax"`, weights are smoothed over `max(1, n_points // 20)` cells, as in CellRank;
-        `"plateau"` does not depend on it.
-    lineage
-        Name for messages.
-
-    Returns
-    -------
-    tuple
-        `(start, end)` with `start < end`.
+    Parameters are those of :class:`lineage_clust.TrendClusterer`; bounds that are given are never clipped to the range
+    of the cells. The rule "plateau" is that of :func:`~lineage_clust.lineage.automatic_end.end_of_own_cells`; "argmax"
+    smooths weights over `max(1, n_points // 20)` cells, as CellRank does.
 
     Warns
     -----

@@ -21,17 +21,11 @@ _LEADING = [
 def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
     """Return the gene table, one row per gene: results of the model, the q-value, and the shape of the trend.
 
-    Parameters
-    ----------
-    trends
-        Trends of one or several lineages. With several lineages, columns of one lineage have its name as suffix. Times
-        and amplitude without suffix are those of the lineage in which the trend has the largest range
-        (`moves_most_in`). `changes_in` names the lineages in which the range is at least a third of that and the
-        p-value, if available, is below 0.05. The direction without suffix is the common direction in these lineages, or
-        "differs".
-    uncertain
-        For each lineage, intervals of the shapes, see :func:`lineage_clust.trends.intervals.uncertainty`; `None` =
-        unknown.
+    With several lineages, columns of one lineage have its name as suffix. Times and amplitude without suffix are those
+    of the lineage in which the trend has the largest range (`moves_most_in`). `changes_in` names the lineages in which
+    the range is at least a third of that and the p-value, if available, is below 0.05. The direction without suffix is
+    the common direction in these lineages, or "differs". `uncertain` has intervals of the shapes for each lineage, see
+    :func:`lineage_clust.trends.intervals.uncertainty`.
     """
     models = _of_models(trends)
     table = pd.concat([models, _shapes(trends, uncertain, models)], axis=1)

@@ -156,14 +156,9 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
     pseudotime, weights, matrix, columns = lineage.whole
     return replace(
         lineage,
-        pseudotime=lineage.pseudotime[inside],
-        weights=lineage.weights[inside],
+        **lineage.of_cells(inside),
         expression=lineage.expression[np.flatnonzero(inside)],
         cells=lineage.cells[inside],
-        covariates=None if lineage.covariates is None else lineage.covariates[inside],
-        offset=None if lineage.offset is None else lineage.offset[inside],
-        donors=None if lineage.donors is None else lineage.donors[inside],
-        draws=None if lineage.draws is None else lineage.draws[inside],
         whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
     )
 

@@ -54,11 +54,7 @@ class GeneTrends(Mapping):
         failed = self._fits[name].trends.failed
         if gene in failed:
             stage, _, reason = failed[gene].partition(": ")
-            return (
-                FailedTrend(gene, name, stage, reason)
-                if stage in _STAGES
-                else FailedTrend(gene, name, "fit", failed[gene])
-            )
+            return FailedTrend(gene, name, *((stage, reason) if stage in _STAGES else ("fit", failed[gene])))
         group, column = self._positions[name][gene]
         trend = self._with_cells(gene, name, group) if name in self._lineages else GeneTrend(gene, name)
         trend._adopt(group, column)

@@ -40,24 +40,9 @@ _LESS_THAN_NOTHING = "explains less than a constant does"
 class GroupFit:
     """Results of genes that were fitted together: same cells, same model.
 
-    Attributes
-    ----------
-    genes
-        Names of the genes, including failed ones, in the order of the model's targets.
-    grid
-        `(n_points,)` pseudotime.
-    values, se
-        `(n_genes, n_points)` trends and standard errors (or `None`).
-    table
-        Results of the model for each gene.
-    failed
-        Reason by position.
-    smoother, model
-        As fitted.
-    n_covariates
-        Number of columns of the design after those of the smoother.
-    asked
-        Unfitted smoother and model.
+    `genes`, failed ones included, are the model's targets; `values` and `se` (or `None`) are `(n_genes, n_points)` on
+    the `grid`; `table` has what the model says of each gene, `failed` a reason by position. `smoother` and `model` are
+    fitted, `asked` are unfitted copies; `n_covariates` columns of the design follow those of the smoother.
     """
 
     genes: list[str]

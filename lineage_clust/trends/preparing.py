@@ -84,18 +84,8 @@ def prepared_cells(
             failed[gene] = f"prepare: {error}"
             cells.append(None)
             continue
-        cells.append(
-            Cells(
-                lineage.pseudotime[kept],
-                lineage.weights[kept],
-                y[kept][:, None],
-                covariates,
-                None if lineage.offset is None else lineage.offset[kept],
-                gene,
-                None if lineage.donors is None else lineage.donors[kept],
-                None if lineage.draws is None else lineage.draws[kept],
-            )
-        )
+        own = lineage.of_cells(kept) | {"covariates": covariates}
+        cells.append(Cells(own.pop("pseudotime"), own.pop("weights"), y[kept][:, None], key=gene, **own))
     return cells, failed
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
+
+from .constraints import is_integer, is_number
 
 _LARGEST = 1e100  # cubes of designs and weights must be finite
 
@@ -38,8 +40,7 @@ def check_number(name: str, value: object, *, or_none: bool = False) -> None:
 
 def check_share(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a number between 0 and 1, both excluded."""
-    number = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, np.complexfloating))
-    if not number or not 0 < value < 1:
+    if not is_number(value) or not 0 < value < 1:
         raise ValueError(f"{name} must be between 0 and 1; got {value!r}.")
 
 
@@ -78,8 +79,7 @@ def as_path(value: Any) -> Path:
 
 def check_jobs(n_jobs: object) -> None:
     """Raise a ValueError unless `n_jobs` is `None` or an integer other than 0."""
-    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
-    if n_jobs is not None and (not whole or n_jobs == 0):
+    if n_jobs is not None and (not is_integer(n_jobs) or n_jobs == 0):
         raise ValueError(f"n_jobs must be None, a positive integer, or -1 for all cores; got {n_jobs!r}.")
 
 
