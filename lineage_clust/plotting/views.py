@@ -62,7 +62,7 @@ def plot(
     """
     result = result_of(fitted)
     strips = strips_of(result, adata, covariate_key, cmap)
-    table = result.outline
+    table = result.cluster_table
     table = table if "name" in table else table.assign(name=result.cluster_names)  # of an older file
     said = captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
     return panels.plot_clusters(

@@ -70,7 +70,7 @@ class FitResult:
     cell_density
         Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made
-        Tables that were asked for: `gene_table` and `cluster_table` need posterior samples, which take longer than the fit.
+        Tables that were asked for: they need posterior samples, which take longer than the fit.
     """
 
     lineage: str | list[str] | None
@@ -190,13 +190,17 @@ class FitResult:
 
     @property
     def gene_table(self) -> pd.DataFrame:
-        """One row per gene; computed on first access, because it needs posterior samples."""
+        """One row per gene; computed on first access, because intervals of shapes need posterior samples."""
         return self.make_tables()[0]
 
     @property
     def cluster_table(self) -> pd.DataFrame:
-        """One row per cluster; computed with the gene table."""
-        return self.make_tables()[1]
+        """One row per cluster; the only posterior samples that it needs are those of the confidence."""
+        if "tables" in self.made:
+            return self.made["tables"][1]
+        if "clusters" not in self.made:
+            self.made.setdefault("clusters", tabulate_clusters(self, self.ranked))
+        return self.made["clusters"]
 
     @property
     def agreement(self) -> np.ndarray:
@@ -223,11 +227,9 @@ class FitResult:
         return self.made["confidence"]
 
     @property
-    def outline(self) -> pd.DataFrame:
-        """The cluster table; until the tables are made, without looking at the intervals of shapes, which take longest."""
-        if "tables" in self.made:
-            return self.cluster_table
-        return tabulate_clusters(self, self.naming.assign(confidence=self.confidence))
+    def ranked(self) -> pd.DataFrame:
+        """The columns of the gene table that describe clusters: those of `naming`, and the confidence."""
+        return self.naming.assign(confidence=self.confidence)
 
     def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the gene table and the cluster table, which are computed once."""
@@ -235,7 +237,7 @@ class FitResult:
             # two threads may both make them, and get the ones that were ready first: without a lock, which a process
             # that is forked meanwhile would wait for
             self.made.setdefault("tables", tabulate(self, self.made.get("shapes")))
-            for name in ("shapes", "confidence"):
+            for name in ("shapes", "confidence", "clusters"):
                 self.made.pop(name, None)
         return self.made["tables"]
 

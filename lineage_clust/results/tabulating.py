@@ -32,10 +32,9 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.
     genes.insert(1, "cluster_name", names_of_genes(result.labels, result.cluster_names))
     genes.insert(2, "confidence", result.confidence)
     genes.insert(3, "agreement", result.agreement)
-    clusters = tabulate_clusters(result, genes)
     if result.ids is not None:
         genes["gene_ids"] = result.gene_ids
-    return genes, clusters
+    return genes, result.cluster_table
 
 
 def tabulate_clusters(result: FitResult, genes: pd.DataFrame) -> pd.DataFrame:

@@ -124,6 +124,16 @@ def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
     assert [", ".join(genes[:5]) for genes in lists.values()] == fitted.cluster_table_["top_genes"].tolist()
 
 
+def test_tables_of_clusters_do_not_wait_for_the_intervals_of_shapes(adata, calls):
+    fitted = clone(FIXED).fit(adata)
+    table, tree = fitted.cluster_table_, fitted.tree_table_
+    assert len(calls) == 1  # for the confidence
+    assert fitted.gene_table_["peak_lower"].notna().any()
+    assert len(calls) == 2
+    assert fitted.cluster_table_ is table
+    pd.testing.assert_frame_equal(fitted.tree_table_, tree)
+
+
 @pytest.mark.slow
 def test_pictures_that_show_confidence_draw_for_it_once(adata, calls):
     fitted = clone(FIXED).fit(adata)
