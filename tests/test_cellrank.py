@@ -120,6 +120,7 @@ def test_result(adata):
     assert result.var["x_test"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_without_norm_x_holds_the_trends(adata):
     run(adata, norm=False)
     result = adata.uns["lineage_Ery_trend"]
@@ -174,6 +175,7 @@ def test_a_failing_first_gene_costs_that_gene_only(adata, where):
     run(adata, genes, model=models, smoother="passthrough", recompute=True)  # the mapping works a second time
 
 
+@pytest.mark.slow
 def test_returned_trends_hold_their_cells(adata):
     trend = run(adata, return_models=True)["Klf1"]["Ery"]
     assert len(trend.x) == len(trend.y) == len(trend.w) > 600
@@ -261,6 +263,7 @@ def test_recompute_says_nothing(adata):
     assert adata.uns["lineage_Ery_trend"].n_vars == 50
 
 
+@pytest.mark.slow
 def test_a_foreign_result_under_the_key_is_recomputed(adata):
     adata.uns["mine"] = ad.AnnData(np.zeros((2, 2)))
     with pytest.warns(LineageClustWarning, match="not written by"):

@@ -251,6 +251,7 @@ def test_no_cluster_leaves_tables_and_no_picture(file, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f.format("B") for f in FILES[1:])
 
 
+@pytest.mark.slow
 def test_failed_genes_are_named(small, tmp_path, capsys):
     adata = small.copy()
     adata.X[3, 0] = np.nan
@@ -382,6 +383,7 @@ AT_THE_END = "result_files.h5ad_bytes"  # after a whole fit
         *(pytest.param(AT_THE_END, error, marks=pytest.mark.slow) for error in ERRORS[1:]),
     ],
 )
+@pytest.mark.first(2)
 def test_any_error_is_one_sentence_and_leaves_nothing(place, error, file, tmp_path, capsys, monkeypatch):
     def fail(*_arguments, **_keywords):
         raise error

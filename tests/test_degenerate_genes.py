@@ -144,6 +144,7 @@ def test_the_other_genes_are_fitted_as_if_the_ten_were_absent(name, storage):
 @pytest.mark.parametrize(
     "dtype", [np.int32, *(pytest.param(one, marks=pytest.mark.slow) for one in (np.int64, np.uint32, np.float32))]
 )
+@pytest.mark.first(4)
 def test_integers_do_not_overflow(family, storage, dtype):
     """Counts near the end of their type are fitted as the numbers that they are."""
     smoother = BSplineSmoother(8).fit(T[:, None])

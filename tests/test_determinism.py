@@ -74,6 +74,7 @@ def test_threads_of_linear_algebra_do_not_matter(n_threads, adata, labels):
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.first(1)
 def test_the_order_of_genes_does_not_matter(seed, adata, labels):
     order = np.random.default_rng(seed).permutation(adata.n_vars)
     np.testing.assert_array_equal(fit(adata[:, order].copy()).labels_, labels[order])
@@ -89,6 +90,7 @@ def test_noise_in_the_last_digits_does_not_matter(adata, labels):
     np.testing.assert_array_equal(fit(noisy).labels_, labels)
 
 
+@pytest.mark.slow
 def test_fits_in_threads_at_the_same_time_do_not_disturb_each_other(adata, labels):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: fit(adata).labels_, range(6)):

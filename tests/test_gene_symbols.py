@@ -49,6 +49,7 @@ def ids_of(adata, names):
 
 
 @pytest.mark.parametrize("use_raw", [False, True])
+@pytest.mark.first(1)
 def test_only_the_names_differ(adata, named, use_raw):
     found = lc.TrendClusterer(gene_symbols="feature_name", use_raw=use_raw, **PARAMETERS).fit(adata)
     expected = lc.TrendClusterer(use_raw=use_raw, **PARAMETERS).fit(named)

@@ -35,6 +35,7 @@ def module_clusters(tc, adata):
     return {module: np.bincount(tc.labels_[(modules == module) & (tc.labels_ >= 0)]).argmax() for module in range(4)}
 
 
+@pytest.mark.first(1)
 def test_fitted_genes_get_their_own_labels(tc, simulated):
     np.testing.assert_array_equal(tc.predict(simulated), tc.labels_)
     some = tc.genes_[5:40:3]

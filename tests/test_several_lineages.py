@@ -134,6 +134,7 @@ def test_draws_of_a_lineage_do_not_depend_on_its_place(uneven):
 
 
 @pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.first(1)
 def test_late_genes_of_different_lineages_are_not_one_cluster(seed):
     adata = branches(200, seed)
     fitted = fit(adata, NAMES, n_points=40)

@@ -58,6 +58,7 @@ def test_scikit_learn_conventions_of_other_settings(estimator, check):
 
 
 @pytest.mark.parametrize("weights, algorithm", PRODUCT)
+@pytest.mark.first(4)
 def test_planted_groups_are_recovered(weights, algorithm):
     X, truth = blobs()
     method, backend = algorithm
@@ -145,6 +146,7 @@ def test_noise_in_the_last_digits_changes_no_label(weights):
 @pytest.mark.parametrize("resolution", [0.5, 2.0, 5.0])
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=8)
+@pytest.mark.first(1)
 def test_rows_that_only_rounding_tells_apart_stay_together(resolution, seed):
     rng = np.random.default_rng(seed)
     t = np.linspace(-1.7, 1.7, 60)
@@ -259,6 +261,7 @@ def test_a_row_beyond_reach_does_no_harm(weights):
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("settings", [{}, {"n_components": 3}, {"metric": "cosine"}, {"min_cluster_size": 25}])
+@pytest.mark.first(4)
 def test_predict_of_the_fitted_rows_is_labels(weights, settings):
     X = np.vstack([curves(), 2 * curves(), np.repeat(curves(5, seed=1), 20, axis=0)])
     clusterer = Fixed(weights=weights, random_state=0, **settings).fit(X)

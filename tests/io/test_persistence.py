@@ -346,6 +346,7 @@ def test_saving_replaces_a_file_and_follows_links(adata, ordinary, tmp_path):
 
 @pytest.mark.parametrize("dump", ["pickle", "joblib"])
 @pytest.mark.parametrize("clusterer", [lc.GraphClusterer(5, resolution=1.0), KMeans(3, n_init=1)])
+@pytest.mark.first(1)
 def test_pickle_and_joblib_work_too(dump, clusterer, adata, tmp_path):
     tc = fitted(adata, clusterer=clusterer)
     if dump == "pickle":

@@ -53,6 +53,7 @@ def test_too_few_are_none(adata):
     assert stored_colors(adata, [None], None, False) == {}
 
 
+@pytest.mark.slow
 def test_pictures_with_cells_have_them(adata):
     tc = lc.TrendClusterer(alpha=None, n_points=20, random_state=0).fit(adata, lineage=["B", "A"])
 

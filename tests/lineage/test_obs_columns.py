@@ -27,6 +27,7 @@ def weights_of(adata, lineage, lineage_key):
         lambda names: np.array(names, dtype=object),
     ],
 )
+@pytest.mark.first(2)
 def test_names_of_branches_are_one_hot_weights(make):
     adata = cells(branch=make(BRANCHES))
     assert weights_of(adata, "Ery", "branch") == [0, 1, 1, 0, 0]

@@ -174,6 +174,7 @@ def test_an_offset_that_is_no_log():
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
+@pytest.mark.first(1)
 def test_files_are_looked_into_without_being_read_whole(kind, tmp_path, monkeypatch):
     adata = flat_genes(n_cells=4000, n_genes=60, kind=kind)
     adata = adata[np.random.default_rng(0).permutation(adata.n_obs)].copy()

@@ -59,6 +59,7 @@ def test_equal_peaks_are_ordered_by_the_centre_of_mass():
     assert row_order(np.zeros((2, 50)), GRID).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_the_bar_has_the_colours_of_the_clusters():
     scaled, labels, genes = some_trends()
     colors = cluster_colors(labels.max() + 1)
@@ -186,6 +187,7 @@ def test_covariates_have_bars_and_legends(overlaps, left_out):
     assert not left_out(ax.figure, everything)
 
 
+@pytest.mark.slow
 def test_it_draws_into_an_axes_of_the_caller(overlaps):
     scaled, labels, genes = some_trends(200)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")

@@ -103,6 +103,7 @@ def test_letters_fit_and_do_not_overlap(fitted, overlaps, left_out, n_leaves, fi
     assert all(text.get_fontsize() >= 3.9 for text in ax.texts)
 
 
+@pytest.mark.slow
 def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
     ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime"])

@@ -196,6 +196,7 @@ def test_plain_times_are_those_of_the_lineage_in_which_a_gene_moves_most():
 
 @settings(max_examples=20)
 @given(st.floats(0.01, 3), st.floats(0.01, 3), st.floats(0.01, 3))
+@pytest.mark.slow
 def test_a_lineage_counts_where_a_trend_moves_a_third_as_far(one, two, three):
     sizes = np.array([one, two, three])
     grid, lineage = np.tile(GRID, 3), np.repeat(["A", "B", "C"], 41)

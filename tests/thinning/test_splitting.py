@@ -44,6 +44,7 @@ def test_parts_do_not_depend_on_blocks(seed, step):
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**31 - 1), st.sampled_from([0.2, 0.5, 0.8]), st.sampled_from([0.05, 0.5, 2.0]))
+@pytest.mark.slow
 def test_means_are_shares_and_covariance_is_zero_with_the_true_dispersion(seed, fraction, dispersion):
     rng, n_cells = np.random.default_rng(seed), 800
     mean = np.repeat([0.5, 3.0, 20.0], 100)

@@ -43,6 +43,7 @@ def test_the_interval_is_that_of_slopes_drawn_from_the_posterior(wave):
     np.testing.assert_allclose((exact[:, 1] - exact[:, 0])[inside] / (2 * 1.959964), simulated, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_slope():
     """Averaged over the grid and 40 fresh sets, as the coverage of such intervals is meant."""
     covered = []

@@ -116,6 +116,7 @@ def test_a_fixed_resolution_costs_no_further_fits(adata, monkeypatch):
     lc.TrendClusterer(FOREST, "passthrough", clusterer, lineage="lineage_1").fit(adata)
 
 
+@pytest.mark.slow
 def test_halves_with_a_callback(adata):
     def later(trend, **keywords):
         return trend.prepare(**(keywords | {"time_range": keywords["time_range"], "weight_threshold": 0.2}))

@@ -57,6 +57,7 @@ class Reporting(BaseEstimator):
     "model", [GAM(), PyGAM(), PyGAM(penalties=("derivative", "l2")), RegressorModel(QuantileRegressor())]
 )
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e6])
+@pytest.mark.first(4)
 def test_a_constant_gene_has_a_constant_trend(model, level):
     Y = waves(3)
     Y[:, 1] = level

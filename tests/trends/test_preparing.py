@@ -42,6 +42,7 @@ def assert_same_trends(one, other, genes=GENES):
 @pytest.mark.parametrize(
     "callback", [plainly, {"*": plainly}, {"*": {"*": plainly}}, {"*": {"A": plainly}}, {"*": None}]
 )
+@pytest.mark.first(2)
 def test_preparing_plainly_changes_nothing(adata, fitted, callback):
     assert_same_trends(fit(adata, callback=callback), fitted)
 

@@ -73,6 +73,7 @@ def test_paired_samples_have_the_covariance_of_the_cells():
     np.testing.assert_allclose(found.coefficients[0], beta, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_unrelated_samples_are_donors_one_by_one(fit):
     inner = fit.sums.by_sample.covariance(np.eye(fit.random.shape[1] - 1), 0.3, 0.2)
     one = at_covariance(fit.sums.by_sample, inner)

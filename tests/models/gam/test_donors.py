@@ -151,6 +151,7 @@ def test_units_levels_and_names_do_not_matter(unit, level, seed):
     )
 
 
+@pytest.mark.slow
 def test_draws_have_the_standard_errors():
     _, donors, design, penalty, Y = donors_data()
     fit = GAM().fit(design, Y, penalty=penalty, groups=donors)

@@ -192,6 +192,7 @@ def test_draws_have_the_standard_errors():
     np.testing.assert_allclose(draws.std(axis=0), error / trend, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_poor_genes_cost_only_themselves():
     donors, design, penalty, depth, Y = counts()
     good = fit_of((donors, design, penalty, depth, Y))

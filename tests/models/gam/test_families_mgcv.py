@@ -48,6 +48,7 @@ def case(request):
     return Case(*request.param)
 
 
+@pytest.mark.first(3)
 def test_trends(case):
     """Relative to the trend's range, or to 5 % of its level where it hardly changes."""
     error = np.abs(case.trend - case.mgcv_trend).max(axis=0) / np.maximum(case.range, 0.05 * case.level)

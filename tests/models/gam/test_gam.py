@@ -111,6 +111,7 @@ def test_unit_and_level_of_expression_pass_through(setting, unit, level):
     "storage", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.coo_array, np.asfortranarray]
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+@pytest.mark.first(5)
 def test_storage_does_not_matter(storage, dtype):
     problem = Problem()
     values = np.round(8 * problem.Y).astype(dtype)

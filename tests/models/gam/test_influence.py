@@ -71,6 +71,7 @@ def test_the_trend_without_the_cell_is_that_of_a_fit_without_it(seed, weighted, 
 
 
 @pytest.mark.parametrize("n_cells", [100, 400, 2000])
+@pytest.mark.first(1)
 def test_ordinary_data_get_no_remark(n_cells):
     found = n_genes = 0
     for seed in range(20, 24):

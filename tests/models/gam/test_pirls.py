@@ -121,6 +121,7 @@ def gradient(problem, gam, gene, offset):
     [(*pair, False) for pair in DEFAULT_LINKS + OTHER_LINKS] + [(*pair, True) for pair in DEFAULT_LINKS],
 )
 @pytest.mark.parametrize("smoothing", ["reml", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gcv", 0.1))])
+@pytest.mark.first(8)
 def test_the_gradient_of_the_penalised_likelihood_is_zero(family, link, with_offset, smoothing):
     problem = Problem(family, link)
     offset = problem.offset if with_offset else np.zeros(250)
@@ -244,6 +245,7 @@ def test_a_cell_twice_is_a_cell_of_double_weight(family):
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma", "inverse_gaussian"])
 @pytest.mark.parametrize("shift", [-2.0, 1.5])
+@pytest.mark.first(3)
 def test_a_constant_offset_shifts_the_intercept(family, shift):
     problem = Problem(family)
     plain, shifted = problem.fit(0.5), problem.fit(0.5, offset=np.full(250, shift))

@@ -76,6 +76,7 @@ def test_samples_have_the_standard_errors_and_genes_go_together():
     np.testing.assert_allclose(some.confidence_interval(rows)[0], pooled.confidence_interval(rows)[0][:, [3, 1]])
 
 
+@pytest.mark.slow
 def test_donors_may_be_the_replicates():
     times, y = example(number=2, n_genes=20)
     groups = np.random.default_rng(0).integers(0, 6, N)

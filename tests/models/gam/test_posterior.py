@@ -148,6 +148,7 @@ def test_draws_move_as_little_as_the_data(seed, n_cells, covariance, family, wit
     np.testing.assert_allclose(other, one, atol=1e-6 * np.abs(one).max())
 
 
+@pytest.mark.slow
 def test_draws_with_donors_move_as_little_as_the_data():
     one, other = drawn_of_data_and_of_nearly_the_same(1, 60, GAM(), groups=np.arange(60) % 4)
     np.testing.assert_allclose(other, one, atol=1e-6 * np.abs(one).max())

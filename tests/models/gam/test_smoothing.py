@@ -35,6 +35,7 @@ def test_derivatives_are_those_of_the_value(make, seed, log_lambda):
 
 @criteria
 @given(seed=st.integers(0, 100))
+@pytest.mark.first(1)
 def test_the_minimum_is_the_global_one(make, seed):
     case = problem(seed)
     criterion, genes = make(*case), np.arange(6)

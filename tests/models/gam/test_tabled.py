@@ -169,6 +169,7 @@ def test_without_numba_it_is_the_same(family, monkeypatch):
     ],
     ids=["counts up to 1e6", "sparse", "300 cells", "300 cells, depth varies", "300 cells, Poisson"],
 )
+@pytest.mark.first(2)
 def test_hard_cases(settings):
     cells = Cells(**settings)
     one, other = cells.fit(), cells.fit(False)
