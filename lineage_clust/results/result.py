@@ -34,30 +34,20 @@ if TYPE_CHECKING:
 class FitResult:
     """Trends, clusters, and the settings used to compute them.
 
+    `lineage` is one name, `None` for a single trajectory, or a list; there is one of `fits` per lineage, and `trends` has
+    them side by side. `reader` and `fitter` are the settings for cells and trends.
+
     Attributes
     ----------
-    lineage
-        Name of the lineage, `None` for a single trajectory, or a list of names.
-    reader, fitter
-        Settings for reading cells and fitting trends.
-    fits, models
-        One fit per lineage, and the trend of each gene in each lineage.
-    trends
-        Of all lineages, side by side.
     scale, scaled, location, spread
         How trends were scaled, `(n_genes, n_points)` scaled trends, and what scaling took off each, `(n_genes,)`.
-    decisions
-        The columns of the gene table that determine which genes are clustered; they need no posterior samples.
-    gate
-        The thresholds for the clustered genes.
-    grouped
-        Positions of the clustered genes.
-    clusterer
-        Fitted to them; unfitted if there were none.
-    labels, centers
-        `(n_genes,)` clusters and `(n_clusters, n_points)` their mean scaled trends.
-    order
-        The label of each cluster in the clusterer.
+    decisions, gate
+        The columns of the gene table that determine which genes are clustered (they need no posterior samples), and the
+        thresholds.
+    clusterer, grouped
+        Fitted to the genes at these positions; unfitted if there were none.
+    labels, centers, order
+        `(n_genes,)` clusters, `(n_clusters, n_points)` their mean scaled trends, and their labels in the clusterer.
     n_cells
         Of the lineage; of several, by name.
     gene_means, gene_stds
@@ -65,8 +55,7 @@ class FitResult:
     seed
         Of posterior samples.
     arranged_by_name
-        Whether lineages were sorted by name for the clusterer; otherwise they have the given order, as in older
-        releases.
+        Whether lineages were sorted by name for the clusterer, which older releases did not do.
     cell_density
         Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made
