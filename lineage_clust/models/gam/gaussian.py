@@ -20,13 +20,12 @@ from .donors_posterior import DonorPosterior
 from .influence import Fitted, closely_followed, remarks_on_single_cells
 from .posterior import GenePosterior, SharedPosterior
 from .significance import SmoothTests
-from .smoothing import gcv, minimise, reml
+from .smoothing import gcv, least_deviance, minimise, reml, with_floor
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import diagonalise
 
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH = "expression so small that its squares vanish"
-_ROUNDING = 1e-11  # of a sum of squares: what a smaller deviance is made of
 _LEAST, _MOST = 1e-280, 1e280  # of sums of squares: products with them must stay within floating point
 
 
@@ -141,7 +140,7 @@ def fit_gaussian(
     scores = loadings / precision
     shares = spectrum.gram / precision
     edf = shares.sum(axis=0)
-    deviance = np.maximum(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), _ROUNDING * squares)
+    deviance, _ = with_floor(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), least_deviance(squares))
     coefficients = spectrum.basis @ scores
     if design.constant is not None:
         coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
@@ -154,7 +153,7 @@ def fit_gaussian(
     to_effects = effect_map(gram, *design.centring)
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    saturated = np.flatnonzero(left <= 0)
+    saturated = np.flatnonzero(left < 1)
     # where the sums have loaded numba already
     fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
     tests = SmoothTests(

@@ -86,7 +86,7 @@ def collected(
     explained[list(failed)] = np.nan
     notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
     statistic, pvalue = gather("statistic"), gather("pvalue")
-    saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) <= 0
+    saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) < 1
     notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
     statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
     return FitResult(

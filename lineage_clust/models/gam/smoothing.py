@@ -10,6 +10,7 @@ from .spectral import Spectrum
 
 _N_GRID = 40
 _N_STEPS = 60
+_LEAST = 5e-9  # of a sum of squares: a deviance that is not told from rounding
 # The criterion's first two derivatives by log lambda follow its value.
 Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
@@ -46,18 +47,18 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     """
     half_df = 0.5 * (n_cells - spectrum.n_unpenalized)
     rank = spectrum.n_penalized
-    floor = _least_deviance(squares)
+    floor = least_deviance(squares)
     powers = loadings**2
 
     def criterion(log_lambda, genes):
         modes = _Modes(spectrum, log_lambda, genes)
         energy, slope, bend = modes.energies(powers, genes, 3)
-        deviance = np.maximum(squares[genes] - energy, floor[genes])
-        rise = slope / deviance  # d log deviance / d log lambda
+        deviance, kept = with_floor(squares[genes] - energy, floor[genes])
+        rise = kept * slope / deviance  # d log deviance / d log lambda
         value = half_df * np.log(deviance) + 0.5 * (modes.log_determinant - rank * log_lambda)
         first = half_df * rise + 0.5 * (modes.share - rank)
-        second = half_df * ((slope - 2 * bend) / deviance - rise**2) + 0.5 * modes.turning
-        return value, first, second
+        second = half_df * (kept * (slope - 2 * bend) / deviance + (slope / deviance) ** 2 - 2 * rise**2)
+        return value, first, second + 0.5 * modes.turning
 
     return criterion
 
@@ -70,19 +71,20 @@ def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: 
     Craven & Wahba (1979). Smoothing noisy data with spline functions. Numerische Mathematik 31, 377-403.
     Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.3.
     """
-    floor = _least_deviance(squares)
+    floor = least_deviance(squares)
     powers = loadings**2
 
     def criterion(log_lambda, genes):
         modes = _Modes(spectrum, log_lambda, genes)
         energy, slope, bend, twist = modes.energies(powers, genes, 4)
-        rss = np.maximum(squares[genes] - (energy + slope), floor[genes])
-        rise = 2 * bend / rss
+        rss, kept = with_floor(squares[genes] - (energy + slope), floor[genes])
+        rise = 2 * kept * bend / rss
         residual_df = np.maximum(n_cells - modes.edf, 1e-8)
         df_rise = modes.turning / residual_df
         value = np.log(rss) - 2 * np.log(residual_df)
         first = rise - 2 * df_rise
-        second = (4 * bend - 6 * twist) / rss - rise**2 - 2 * modes.bending / residual_df + 2 * df_rise**2
+        second = kept * (4 * bend - 6 * twist) / rss + (2 * bend / rss) ** 2 - 2 * rise**2
+        second += 2 * df_rise**2 - 2 * modes.bending / residual_df
         return value, first, second
 
     return criterion
@@ -271,6 +273,13 @@ def log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     return np.log(1e-6 / largest), np.log(1e8 / least)
 
 
-def _least_deviance(squares: np.ndarray) -> np.ndarray:
-    """Return what rounding leaves of a deviance of zero, so that a constant gene has a finite criterion."""
-    return np.maximum(1e-12 * squares, np.finfo(float).tiny)
+def least_deviance(squares: np.ndarray) -> np.ndarray:
+    """Return the deviance below which rounding would choose lambda, and that of a constant gene."""
+    return np.maximum(_LEAST * squares, np.finfo(float).tiny)
+
+
+def with_floor(deviance: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``sqrt(D^2 + floor^2)``, which is smooth and `D` to the last digit where `D` is larger, and its slope by `D`."""
+    deviance = np.maximum(deviance, 0.0)
+    length = np.hypot(deviance, floor)
+    return length, deviance / length
