@@ -9,7 +9,7 @@ from ..utils.compiling import compiled
 
 @compiled
 def find_direction(values, turn_share, rounding):
-    """Return the direction of a trend `(n_points,)` and the position of its maximum."""
+    """Return the direction of a trend `(n_points,)`, the position of its maximum, and its range."""
     lowest, highest, largest, top = values[0], values[0], abs(values[0]), 0
     for point in range(1, len(values)):
         value = values[point]
@@ -17,9 +17,10 @@ def find_direction(values, turn_share, rounding):
             highest, top = value, point
         lowest = min(lowest, value)
         largest = max(largest, abs(value))
-    if not highest - lowest > rounding * largest:
-        return 0, top
-    turn = turn_share * (highest - lowest)
+    span = highest - lowest
+    if not span > rounding * largest:
+        return 0, top, span
+    turn = turn_share * span
     high, low, heading, first, pieces = values[0], values[0], 0, 0, 0
     for point in range(1, len(values)):
         value = values[point]
@@ -35,20 +36,21 @@ def find_direction(values, turn_share, rounding):
             high, low = value, value
             pieces += 1
     if pieces == 0:
-        return 0, top
+        return 0, top, span
     if pieces > 2:
         n_high = (pieces + 1) // 2 if first > 0 else (pieces + 2) // 2
-        return (n_high + 4 if n_high <= 3 else 5), top
-    return 2 * pieces - (1 if first > 0 else 0), top
+        return (n_high + 4 if n_high <= 3 else 5), top, span
+    return 2 * pieces - (1 if first > 0 else 0), top, span
 
 
 @compiled
-def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least, most, moved, along):
+def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least, most, spans, moved, along):
     """Compute shape statistics from draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)`.
 
-    Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least` and `most` `(n_draws, n_genes)`
-    directions, peaks as points of the grid, and ranges of the draws, into `moved` and `along` `(n_genes, n_points)` the mean
-    square of the error of the move from the start, and its mean product with the error of the range.
+    Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least`, `most` and `spans`
+    `(n_draws, n_genes)` directions, peaks as points of the grid, and ranges of the draws (two as in `intervals`, and
+    plain), into `moved` and `along` `(n_genes, n_points)` the mean square of the error of the move from the start, and its
+    mean product with the error of the range.
     """
     n_draws, n_genes, n_points = draws.shape
     high, low = np.empty(n_points), np.empty(n_points)
@@ -61,7 +63,7 @@ def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least
         high[:], low[:], moved[gene], along[gene] = 0.0, 0.0, 0.0, 0.0
         for draw in range(n_draws):
             drawn = draws[draw, gene]
-            ways[draw, gene], peak[draw, gene] = find_direction(drawn, turn_share, rounding)
+            ways[draw, gene], peak[draw, gene], spans[draw, gene] = find_direction(drawn, turn_share, rounding)
             at_top, at_bottom, at_start = drawn[top] - trend[top], drawn[bottom] - trend[bottom], drawn[0] - trend[0]
             most[draw, gene] = span + at_top - at_bottom
             for point in range(n_points):

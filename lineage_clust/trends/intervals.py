@@ -45,26 +45,25 @@ def uncertainty(
 
     Notes
     -----
-    With `a = 1 - level`, both tails of an interval have probability `a / 2` where the errors are symmetric. An end that
-    is conservative for a reason given below has a tail of `a`.
+    With `a = 1 - level`, both tails of an interval have probability `a / 2`, unless stated below.
 
-    - **peak**: quantiles of the peaks of the draws.
-    - **amplitude**: the range of an estimated curve is biased upwards, and that of a draw, which contains the errors
-      twice, even more. Draws are therefore compared at the extremes of the estimate, and the upper end is a quantile
-      (tail `a`) of these differences: extremes are selected for their errors, so that they are rarely too close
-      together. If other times could be the extremes, the differences are too large. The lower end is therefore the
-      quantile (tail `a / 2`) of the difference between the *lowest* value of the maximum under a draw's errors, over
-      all candidate times of the maximum, and the highest value of the minimum; a time is a candidate if the trend is
-      not significantly (`a`, one-sided) below its maximum there. Such bounds on maxima are valid if several points are
-      tied [1]_ [2]_.
+    - **peak**: quantiles of the peaks of the draws. A peak cannot lie beyond the grid: if one of the two is an end of the
+      grid, the other has a tail of `a`.
+    - **amplitude**: the range of an estimated curve is too large by a factor, because extremes are selected for their
+      errors, and that of a draw, which contains the errors twice, is larger again by about the same factor. The upper
+      end is therefore that of a basic bootstrap interval of the logarithm [5]_: the square of the range of the trend,
+      divided by the lower quantile of the ranges of the draws. The lower end is the quantile of the difference between
+      the *lowest* value of the maximum under a draw's errors, over all candidate times of the maximum, and the highest
+      value of the minimum; a time is a candidate if the trend is not significantly (`a`, one-sided) below its maximum
+      there. Such bounds on maxima are valid if several points are tied [1]_ [2]_.
     - **onset, half_max**: at the true time, the distance of the trend from its start minus the fraction of the range is
       0. The interval starts at the first time at which this difference is not significantly negative, and ends at the
       first time at which it is significantly positive. Its standard error is that of the draws; its range is the mean
       of the lower ranges above for the start, and that of the trend for the end. Quantiles of the draws' times are not
       used, because the first time at which a noisy curve passes a bound is biased downwards. For the same reason the
-      start is conservative (tail `a`). The end has a tail of `a / 2` for the half-maximum and of `a / 4` for the onset:
-      smoothing flattens the foot of a steep rise, so that trends change too early there, and standard errors include
-      this bias only on average over the curve [3]_ [4]_.
+      start is conservative and has a tail of `a`. The end has a tail of `a / 2` for the half-maximum and of `a / 4` for
+      the onset: smoothing flattens the foot of a steep rise, so that trends change too early there, and standard errors
+      include this bias only on average over the curve [3]_ [4]_.
 
     References
     ----------
@@ -74,6 +73,7 @@ def uncertainty(
     .. [3] Nychka (1988). Bayesian confidence intervals for smoothing splines. JASA 83, 1134-1143.
     .. [4] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model components.
        Scandinavian Journal of Statistics 39, 53-74.
+    .. [5] Davison & Hinkley (1997). Bootstrap Methods and their Application, section 5.2. Cambridge University Press.
 
     Examples
     --------
@@ -86,19 +86,20 @@ def uncertainty(
     outside = 1.0 - level
     fast = drawn[0].size >= _WORTHWHILE and compiled() is not None
     found = (_look_compiled if fast else _look)(values, drawn, norm.isf(outside))
+    span = np.ptp(values, axis=1)
     bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {
-        "peak": _quantiles(grid[found["peak"]], outside / 2),
-        "amplitude": (_quantiles(found["least"], outside / 2)[0], _quantiles(found["most"], outside)[1]),
+        "peak": _quantiles_within(grid[found["peak"]], outside, grid),
+        "amplitude": (_quantiles(found["least"], outside / 2)[0], span * _enlarged(span, found["spans"], outside / 2)),
     }
     for name, share in MOVED_SHARES.items():
         at_least = _moved_by(share, values, found, found["least"].mean(axis=0))
-        at_most = _moved_by(share, values, found, np.ptp(values, axis=1))
+        at_most = _moved_by(share, values, found, span)
         bounds[name] = (
             _first_reached(at_least, grid, -norm.isf(outside)),
             _first_reached(at_most, grid, norm.isf(outside / _END_TAILS[name])),
         )
     own = dict(zip(MOVED_SHARES, moved_times(values, grid, list(MOVED_SHARES.values())), strict=True))
-    own |= {"peak": peak_time(values, grid), "amplitude": np.ptp(values, axis=1)}
+    own |= {"peak": peak_time(values, grid), "amplitude": span}
     known = np.isfinite(found["least"]).all(axis=0)
     table = {}
     for name in ("peak", *MOVED_SHARES, "amplitude"):
@@ -114,6 +115,20 @@ def _quantiles(drawn: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper quantiles `(n_genes,)` with tail probability `tail` for a new draw."""
     lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0, method="weibull")
     return lower, upper
+
+
+def _enlarged(span: np.ndarray, drawn: np.ndarray, tail: float) -> np.ndarray:
+    """Return ranges `(n_genes,)` relative to the lower quantiles of those of draws; 1 where these are 0."""
+    lower = _quantiles(drawn, tail)[0]
+    return np.divide(span, lower, out=np.ones_like(span), where=lower > 0)
+
+
+def _quantiles_within(drawn: np.ndarray, outside: float, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ends of intervals `(n_genes,)`: both tails are `outside / 2`, or all of it where the other end is the grid's."""
+    lower, upper = _quantiles(drawn, outside / 2)
+    inner_lower, inner_upper = _quantiles(drawn, outside)
+    first, last = lower <= grid[0], upper >= grid[-1]
+    return np.where(last & ~first, inner_lower, lower), np.where(first & ~last, inner_upper, upper)
 
 
 def _moved_by(share: float, values: np.ndarray, found: dict[str, np.ndarray], span: np.ndarray) -> np.ndarray:
@@ -152,6 +167,7 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
         "peak": draws.argmax(axis=-1),
         "least": span + lowered - raised,
         "most": span + of_range[..., 0],
+        "spans": np.ptp(draws, axis=-1),
         "moved": np.mean(moved**2, axis=0),
         "along": np.mean(moved * of_range, axis=0),
     }
@@ -160,7 +176,7 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
 def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
     """Compiled version of `_look`."""
     codes = {name: np.empty(draws.shape[:2], dtype=np.int64) for name in ("ways", "peak")}
-    ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most")}
+    ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most", "spans")}
     errors = {name: np.empty(values.shape) for name in ("moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
     loop = compiled()
