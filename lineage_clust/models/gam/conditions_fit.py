@@ -13,6 +13,7 @@ from ...errors import LineageClustWarning
 from .conditions_sums import ConditionSums
 from .conditions_tests import TESTS, combined, contrasts
 from .donors import FEWEST_GENES
+from .donors_averages import RATIOS, smoothest
 from .donors_covariance import at_covariance, deviations
 from .donors_curves import AtCovariance, DonorSums, TurnedSums, WithCurves
 from .donors_posterior import DonorPosterior, PosteriorPart
@@ -30,7 +31,6 @@ _SELDOM = 1e-3
 _N_FINE, _N_COARSE = 15, 6
 _N_PAIRED = 8  # for tests where donors are in several conditions, and every size comes with shares
 _SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # of a donor's deviation that all its samples have in common
-_RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of the differences, to that of the mean curve
 
 
 @dataclass(frozen=True)
@@ -160,17 +160,8 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     posterior = DonorPosterior(parts, n_columns, n_genes)
     return ConditionCurves(
         coefficients, posterior, statistics, pvalues, edf, scale, shift, curve, shared, converged,
-        _of_samples(own_curves, sums),
+        sums.arms.pairs.parted(own_curves[None])[0] if sums.arms.is_paired and with_donors else own_curves,
     )  # fmt: skip
-
-
-def _of_samples(own_curves: np.ndarray, sums: ConditionSums) -> np.ndarray:
-    """Return the coefficients of samples, of those of donors with one block a condition if donors are in several."""
-    width, arms = sums.by_sample.random.shape[1], sums.arms
-    if own_curves.shape[1] == width:
-        return own_curves
-    blocks = own_curves.reshape(len(own_curves), arms.n_conditions, width, -1)
-    return blocks[arms.donor, arms.condition]
 
 
 def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -220,11 +211,11 @@ def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Size
     likelihood = _in_chunks(lambda genes: turned.take(genes).likelihoods(sizes), varying)
     if sums.arms.is_paired:
         often = sizes[probabilities(likelihood)[0] > _SELDOM]
-        used, n = sums.by_donor(), sums.arms.n_conditions
+        used = sums.by_donor()
         some = [(*size, share) for size, share in product(often[often.any(axis=1)], _SHARES)]
         values = np.array([(0.0, 0.0, 0.0), *some])
         covariances = [
-            np.kron((1 - share) * np.eye(n) + share, by_sample.covariance(prior.shape, shift, curve))
+            sums.arms.pairs.covariance(by_sample.covariance(prior.shape, shift, curve), share)
             for shift, curve, share in values
         ]
         likelihood = _in_chunks(
@@ -250,16 +241,14 @@ def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
     for number in np.unique(best):
         genes = np.flatnonzero(best == number)
         fit, values = sizes.at(number, genes), []
-        for ratio in _RATIOS:
+        for ratio in RATIOS:
             spectrum, loadings, modes = _spectrum(sums, fit, ratio)
             criterion = reml(spectrum, loadings, fit.squares[0], sums.by_sample.n_cells)
             lambda_, _ = minimise(criterion, spectrum, len(genes))
             value, _, _ = criterion(np.log(np.maximum(lambda_, 1e-300)), np.arange(len(genes)))
             # determinants of modes are those of the curves' coefficients but for that of the change between them
             values.append(value - 0.5 * (np.linalg.slogdet(modes.T @ modes)[1] + rank * np.log(ratio)))
-        # where curves are straight lines the ratio does not matter, and rounding must not decide: take the smoother one
-        good = values <= np.min(values, axis=0) + 0.05
-        ratios[genes] = np.asarray(_RATIOS)[len(_RATIOS) - 1 - np.argmax(good[::-1], axis=0)]
+        ratios[genes] = np.asarray(RATIOS)[smoothest(np.stack(values))]
     return ratios
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg, sparse
 
 from .design import Design
 from .donors_curves import DETERMINED, DonorSums, random_columns
+from .donors_pairs import Pairs
 from .spectral import diagonalise
 
 _RIDGE = 1e-8
@@ -41,6 +42,11 @@ class Arms:
     def is_paired(self) -> bool:
         """Whether any donor is in more than one condition."""
         return len(np.unique(self.donor)) < len(self.donor)
+
+    @property
+    def pairs(self) -> Pairs:
+        """Which donor has which samples."""
+        return Pairs(self.condition, self.donor, self.n_conditions)
 
     def curve(self, condition: int) -> np.ndarray:
         """Return the parts `(n_conditions,)` of a condition's curve: of the mean, and of the differences."""
@@ -96,21 +102,8 @@ class ConditionSums:
         return _full_penalty(self.penalty, self.arms.n_conditions, self.n_covariates, ratio)
 
     def by_donor(self) -> DonorSums:
-        """Return the sums of donors, whose coefficients are those of their samples one after the other.
-
-        A donor without a sample in a condition has sums of zero there.
-        """
-        sums, n = self.by_sample, self.arms.n_conditions
-        n_donors, width = int(self.arms.donor.max()) + 1, sums.random.shape[1]
-        cross = np.zeros((1, n_donors, n * width, sums.cross.shape[-1]))
-        own = np.zeros((1, n_donors, n * width, n * width))
-        products = np.zeros((1, n_donors, n * width, sums.donor_products.shape[-1]))
-        for sample, (condition, donor) in enumerate(zip(self.arms.condition, self.arms.donor, strict=True)):
-            place = slice(condition * width, (condition + 1) * width)
-            cross[:, donor, place] = sums.cross[:, sample]
-            own[:, donor, place, place] = sums.own[:, sample]
-            products[:, donor, place] = sums.donor_products[:, sample]
-        return replace(sums, cross=cross, own=own, donor_products=products)
+        """Return the sums of donors, of all their samples."""
+        return self.arms.pairs.joined(self.by_sample)
 
 
 def condition_sums(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .donors_curves import TurnedSums
-from .donors_prior import DonorPrior
+from .donors_curves import AtCovariance
+from .donors_sizes import Sizes
 from .donors_tests import Contrast, tested_at
 from .donors_working import WorkingProblem, WorkingState, linearised, pull
 from .overdispersion import dispersion_at_nodes
@@ -17,6 +17,7 @@ from .tabled import compiled
 
 # Sizes less probable than that for a gene are left out: of its trend, and of its test.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
+RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of the differences between conditions, to that of their mean curve
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Averages:
         `(n_columns, n_genes)`.
     covariances
         `(n_genes, n_columns, n_columns)`.
+    lambda_
+        `(n_genes, n_penalties)`.
+    shared
+        Share of what samples of one donor have in common.
+    statistics, pvalues
+        By test.
     dispersion
         Of counts, relative to a Poisson distribution's, where that is clear.
     explained
@@ -42,14 +49,15 @@ class Averages:
     scale: np.ndarray
     shift_variance: np.ndarray
     curve_variance: np.ndarray
-    statistic: np.ndarray
-    pvalue: np.ndarray
+    shared: np.ndarray
+    statistics: dict[str, np.ndarray]
+    pvalues: dict[str, np.ndarray]
     explained: np.ndarray
     dispersion: np.ndarray
 
 
 def averaged(
-    problem: WorkingProblem, contrast: Contrast, state: WorkingState, prior: DonorPrior, posterior: np.ndarray,
+    problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
     smoothing: str | float, least: np.ndarray, squares: np.ndarray,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the sizes of the donors' deviations.
@@ -58,10 +66,10 @@ def averaged(
     ----------
     problem, state
         Where the iterations ended.
-    contrast
-        The centred smooth.
-    prior
-        Sizes, and the shape of curves.
+    contrasts
+        What is tested, by name.
+    sizes
+        That there may be.
     posterior
         `(n_sizes, n_genes)` how probable each is for each gene.
     smoothing
@@ -76,82 +84,103 @@ def averaged(
     The smoothing parameter is that of the linear model with the gene's mean sizes. Means and covariances of the coefficients
     are those of the mixture over the sizes.
     """
-    sums = linearised(problem, state)
-    turned, n_genes, n_fixed = sums.turned(prior.shape), sums.n_genes, sums.gram.shape[1]
+    of_samples = linearised(problem, state)
+    sums = problem.joined(of_samples)
+    n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
-    lambda_ = smoothing_at(problem, turned, kept.T @ prior.sizes, state.lambda_, smoothing)
+    lambda_ = smoothing_at(problem, sizes.fit_of_mean(sums, kept.T), state.lambda_, smoothing)
     pulls = pull(problem, sums, lambda_)
-    statistic, pvalue, edf, scale, shift, curve = np.zeros((6, n_genes))
+    statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
+    edf, scale, shift, curve, shared = np.zeros((5, n_genes))
     mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
-    in_level = sums.level_share(prior.shape)
-    for curve_size in np.unique(prior.sizes[:, 1]):
-        places = np.flatnonzero(prior.sizes[:, 1] == curve_size)
-        own = np.flatnonzero((posterior[places] > _IMPOSSIBLE).any(axis=0))
-        if len(own) == 0:
-            continue
-        inner = turned.take(own).with_curves(curve_size)
-        for place in places:
-            shift_size = prior.sizes[place, 0]
-            some = np.flatnonzero(posterior[place, own] > _IMPOSSIBLE)
-            if len(some) == 0:
-                continue
-            fit, genes = inner.take(some).with_shift(shift_size), own[some]
-            share = posterior[place, genes]
+    in_level = sums.level_share(sizes.shape)
+    for place, genes, fit in sizes.fits(sums, posterior > _IMPOSSIBLE):
+        share, (shift_size, curve_size, in_common) = posterior[place, genes], sizes.values[place]
+        for name, contrast in contrasts.items():
             of_fit, tail = tested_at(contrast, fit)
-            statistic[genes] += share * of_fit
-            pvalue[genes] += share * tail
-            some = np.flatnonzero(kept[place, genes])
-            if len(some) == 0:
-                continue
-            fit, genes = fit.take(some), genes[some]
-            share = kept[place, genes]
-            inverse = np.linalg.inv(fit.gram + pulls[genes])
-            coefficients = (inverse @ fit.products)[..., 0]
-            variance = fit.scale()[:, 0]
-            mean[genes] += share[:, None] * coefficients
-            second[genes] += share[:, None, None] * (
-                variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
-            )
-            edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
-            scale[genes] += share * variance
-            shift[genes] += share * variance * (shift_size + in_level * curve_size)
-            curve[genes] += share * variance * (1 - in_level) * curve_size
+            statistics[name][genes] += share * of_fit
+            pvalues[name][genes] += share * tail
+        some = np.flatnonzero(kept[place, genes])
+        if len(some) == 0:
+            continue
+        fit, genes = fit.take(some), genes[some]
+        share = kept[place, genes]
+        inverse = np.linalg.inv(fit.gram + pulls[genes])
+        coefficients = (inverse @ fit.products)[..., 0]
+        variance = fit.scale()[:, 0]
+        mean[genes] += share[:, None] * coefficients
+        second[genes] += share[:, None, None] * (
+            variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
+        )
+        edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
+        for total, values in (
+            (scale, variance), (shift, variance * (shift_size + in_level * curve_size)),
+            (curve, variance * (1 - in_level) * curve_size), (shared, in_common),
+        ):  # fmt: skip
+            total[genes] += share * values
     covariances = second - mean[:, :, None] * mean[:, None, :]
     fixed = problem.fixed
     return Averages(
-        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, statistic,
-        np.minimum(pvalue, 1.0), _explained(problem, state, mean, least),
-        _dispersion(problem, state, squares),
+        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, shared,
+        statistics, {name: np.minimum(pvalue, 1.0) for name, pvalue in pvalues.items()},
+        _explained(problem, state, mean, least), _dispersion(problem, state, squares),
     )  # fmt: skip
 
 
-def smoothing_at(
-    problem: WorkingProblem, turned: TurnedSums, sizes: np.ndarray, start: np.ndarray, smoothing: str | float
-) -> np.ndarray:
-    """Return smoothing parameters `(n_genes,)`, in units of weights that add up to `n_cells`, given sizes `(n_genes, 2)`."""
-    sums = turned.sums
+def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str | float) -> np.ndarray:
+    """Return smoothing parameters `(n_genes, n_penalties)`, in units of weights that add up to `n_cells`, for given fits.
+
+    A second penalty, of differences, is a few times the first: as often as is most likely.
+    """
+    n_genes = fits.sums.n_genes
     if not isinstance(smoothing, str):
-        return np.full(sums.n_genes, float(smoothing) / problem.unit)
+        return np.full(start.shape, float(smoothing) / problem.unit)
     if not np.any(problem.penalty > 0):
         return start
-    fits = turned.with_curves(sizes[:, 1, None, None]).with_shift(sizes[:, :1])
-    gram = fits.gram + pull(problem, sums, np.zeros(sums.n_genes))
+    gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
     cross, scale = np.ascontiguousarray(fits.products[..., 0]), fits.scale()[:, 0]
+    squares = fits.squares[:, 0]
+    if len(problem.penalty) == 1:
+        return _one_lambda(problem, problem.penalty[0], gram, cross, scale, squares, start[:, 0], smoothing)[:, None]
+    found, values = [], []
+    for ratio in RATIOS:
+        penalty = problem.penalty[0] + ratio * problem.penalty[1]
+        lambda_ = _one_lambda(problem, penalty, gram, cross, scale, squares, start[:, 0], smoothing)
+        pulled = gram + (lambda_[:, None] * penalty)[:, :, None] * np.eye(len(penalty))
+        energy = np.einsum("gi,gi->g", cross, np.linalg.solve(pulled, cross[:, :, None])[..., 0]) / scale
+        logs = np.log(np.maximum(lambda_[:, None] * penalty[penalty > 0], 1e-300)).sum(axis=1)
+        values.append(0.5 * (np.linalg.slogdet(pulled)[1] - logs - energy))
+        found.append(np.column_stack([lambda_, lambda_ * ratio]))
+    return np.stack(found)[smoothest(np.stack(values)), np.arange(n_genes)]
+
+
+def smoothest(criteria: np.ndarray) -> np.ndarray:
+    """Return the positions `(n_genes,)` of the ratios to take, given criteria `(n_ratios, n_genes)`.
+
+    Where curves are straight lines the ratio does not matter, and rounding must not decide: the largest of the good ones.
+    """
+    good = criteria <= criteria.min(axis=0) + 0.05
+    return len(criteria) - 1 - np.argmax(good[::-1], axis=0)
+
+
+def _one_lambda(
+    problem: WorkingProblem, penalty: np.ndarray, gram, cross, scale, squares, start: np.ndarray, smoothing: str
+) -> np.ndarray:
+    """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
     functions = compiled() if smoothing == "reml" else None
     if functions is not None:
         log_lambda = np.log(np.maximum(start, 1e-300))
         functions.smooth_each(
-            np.ascontiguousarray(gram), cross, problem.penalty, scale, True, True, 12, log_lambda, np.empty_like(cross)
+            np.ascontiguousarray(gram), cross, penalty, scale, True, True, 12, log_lambda, np.empty_like(cross)
         )
         return np.exp(log_lambda)
-    spectrum = diagonalise_each(gram, np.diag(problem.penalty), int(np.sum(problem.penalty == 0)))
+    spectrum = diagonalise_each(gram, np.diag(penalty), int(np.sum(penalty == 0)))
     loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
     nothing = np.zeros(len(scale))
     if smoothing == "gcv":
         known = problem.likelihood.family.known_scale
-        squares = nothing if known else fits.squares[:, 0]
-        criterion = (ubre if known else gcv)(spectrum, loadings, squares, problem.n_cells)
+        criterion = (ubre if known else gcv)(spectrum, loadings, nothing if known else squares, problem.n_cells)
     else:
         criterion = reml_known_scale(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells)
     return minimise(criterion, spectrum, len(scale))[0]

@@ -10,12 +10,12 @@ from .donors_curves import AtCovariance, DonorSums
 
 
 def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:
-    """Return generalised least squares given a covariance `R` `(n_random, n_random)` of a donor's coefficients.
+    """Return generalised least squares given a covariance `R` `(..., n_random, n_random)` of a donor's coefficients.
 
     For many sizes of levels, and of curves of one shape,
     :meth:`lineage_clust.models.gam.donors_curves.DonorSums.turned` gives the same faster.
     """
-    inner = np.eye(len(covariance)) + sums.own @ covariance
+    inner = np.eye(covariance.shape[-1]) + sums.own @ covariance
     fit = without_deviations(sums, covariance @ np.linalg.inv(inner), sums.gram.shape[-1])
     return replace(fit, log_determinant=np.linalg.slogdet(inner)[1].sum(axis=1))
 

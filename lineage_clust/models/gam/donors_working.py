@@ -10,6 +10,7 @@ from .counted import Histogram
 from .dispersion import newton_size
 from .donors_curves import DonorSums
 from .donors_nodes import DonorNodes
+from .donors_pairs import Pairs
 from .pirls import Likelihood
 
 _LONGEST = 1.5  # change of a linear predictor in one iteration
@@ -27,21 +28,32 @@ class WorkingProblem:
         Of all donors.
     likelihood
         Family, link and dispersion.
-    fixed, random
-        `T` and `U`, see :class:`lineage_clust.models.gam.donors_curves.DonorSums`.
+    fixed
+        `T`, `(n_coefficients, n_fixed)`, see :class:`lineage_clust.models.gam.donors_curves.DonorSums`.
+    curves
+        `(n_curves, n_columns, n_fixed)` the columns of `T` as coefficients of the design, for each population curve: one, or
+        one a condition.
+    curve
+        `(n_donors,)` number of the curve that a donor's is around.
+    random
+        `U`, see DonorSums.
     rows, random_rows
         Design at the nodes in these, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
     penalty
-        `(n_fixed,)` diagonal of the penalty in `T`.
+        `(n_penalties, n_fixed)` diagonals of the penalties in `T`.
     unit
         The weights are divided by it, so that they add up to `n_cells`.
     n_cells, n_determined, means
         As of DonorSums.
+    pairs
+        Which donor has which of the samples, if they are several; they take the place of the donors then.
     """
 
     nodes: DonorNodes
     likelihood: Likelihood
     fixed: np.ndarray
+    curves: np.ndarray
+    curve: np.ndarray
     random: np.ndarray
     rows: np.ndarray
     random_rows: np.ndarray
@@ -50,6 +62,27 @@ class WorkingProblem:
     n_cells: float
     n_determined: int
     means: np.ndarray
+    pairs: Pairs | None = None
+
+    @property
+    def n_random(self) -> int:
+        """Number of coefficients of what is a replicate."""
+        return self.random.shape[1] * (1 if self.pairs is None else self.pairs.n_conditions)
+
+    def joined(self, sums: DonorSums) -> DonorSums:
+        """Return the sums of what is a replicate: donors, with all their samples."""
+        return sums if self.pairs is None else self.pairs.joined(sums)
+
+
+def working_problem(
+    nodes: DonorNodes, likelihood: Likelihood, fixed: np.ndarray, curves: np.ndarray, curve: np.ndarray, random: np.ndarray,
+    **others,
+) -> WorkingProblem:  # fmt: skip
+    """Return the WorkingProblem, with the design at the nodes made; arguments as its attributes."""
+    rows = np.concatenate([
+        nodes.rows[places] @ curves[own] for places, own in zip(nodes.donors, curve, strict=True)
+    ])  # fmt: skip
+    return WorkingProblem(nodes, likelihood, fixed, curves, curve, random, rows, nodes.rows @ random, **others)
 
 
 @dataclass
@@ -67,7 +100,7 @@ class WorkingState:
     theta, information
         `(n_genes,)` size of the negative binomial, and the information about its logarithm.
     lambda_
-        `(n_genes,)`, in units of `penalty` and of weights that add up to `n_cells`.
+        `(n_genes, n_penalties)`, in units of `penalty` and of weights that add up to `n_cells`.
     histogram
         Of the negative binomial whose size is estimated, or `None`.
     moved
@@ -135,24 +168,25 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     residual = precision * (state.sums - nodes.weights * mu)
     working = nodes.weights * precision * slope
     fitted = working * eta + residual
-    n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.fixed)
+    n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.random)
     own = np.empty((n_genes, len(nodes.donors), n_random, n_random))
-    cross = np.empty((n_genes, len(nodes.donors), n_random, problem.fixed.shape[1]))
+    cross = np.empty((n_genes, len(nodes.donors), n_random, problem.curves.shape[2]))
     products = np.empty((n_genes, len(nodes.donors), n_random, 1))
-    total = np.zeros((n_genes, n_columns, n_columns))
+    total = np.zeros((len(problem.curves), n_genes, n_columns, n_columns))
     for donor, (places, grouped) in enumerate(zip(nodes.donors, nodes.grouped, strict=True)):
-        grams = grouped.grams(working[places])
-        total += grams
+        grams, curve = grouped.grams(working[places]), problem.curve[donor]
+        total[curve] += grams
         half = (problem.random.T @ grams.reshape(n_genes, n_columns, n_columns)).reshape(-1, n_columns)
-        cross[:, donor] = (half @ problem.fixed).reshape(n_genes, n_random, -1)
+        cross[:, donor] = (half @ problem.curves[curve]).reshape(n_genes, n_random, -1)
         own[:, donor] = (half @ problem.random).reshape(n_genes, n_random, n_random)
         products[:, donor, :, 0] = fitted[places].T @ problem.random_rows[places]
     squares = np.zeros((n_genes, 1))
     if state.squares is not None:
         pearson = (state.squares - 2 * state.sums * mu + nodes.weights * mu**2) / (variance * problem.unit)
         squares = np.sum(eta * (working * eta + 2 * residual) + pearson, axis=0)[:, None]
+    gram = sum(fixed.T @ one @ fixed for fixed, one in zip(problem.curves, total, strict=True))
     return DonorSums(
-        problem.fixed, problem.random, problem.fixed.T @ total @ problem.fixed, cross, own,
+        problem.fixed, problem.random, gram, cross, own,
         (fitted.T @ problem.rows)[:, :, None], products, squares, problem.n_cells, problem.n_determined, problem.means,
         each=True, known_scale=likelihood.family.known_scale,
     )  # fmt: skip
@@ -166,14 +200,15 @@ def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarra
     problem, state
         Of some genes.
     covariances
-        `(n_genes, n_random, n_random)`, or one for all, of the donors' coefficients.
+        `(n_genes, n_random, n_random)`, or one for all, of the coefficients of what is a replicate.
     """
-    sums = linearised(problem, state)
+    sums = problem.joined(linearised(problem, state))
     covariances = np.broadcast_to(covariances, (sums.n_genes, *covariances.shape[-2:]))
     gram, products, middle = without_donors(sums, covariances)
     coefficients = np.linalg.solve(gram + pull(problem, sums, state.lambda_), products)
     own = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
     coefficients, own = coefficients[..., 0], own[..., 0]
+    own = own if problem.pairs is None else problem.pairs.parted(own)
     step = predictor(problem, coefficients, own) - state.eta
     state.moved = np.maximum(step.max(axis=0), -step.min(axis=0))
     share = np.minimum(1.0, _LONGEST / np.maximum(state.moved, 1e-300))
@@ -199,8 +234,8 @@ def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray
 def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
     """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge where neither they nor the cells say anything."""
     told = np.einsum("gii->gi", sums.gram).mean(axis=1)
-    diagonal = np.minimum(lambda_[:, None] * problem.penalty, _MOST * told[:, None]) + 1e-9 * told[:, None] + 1e-300
-    return diagonal[:, :, None] * np.eye(len(problem.penalty))
+    diagonal = np.minimum(lambda_ @ problem.penalty, _MOST * told[:, None]) + 1e-9 * told[:, None] + 1e-300
+    return diagonal[:, :, None] * np.eye(diagonal.shape[1])
 
 
 def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,7 @@ def test_iterations_end_where_the_penalised_likelihood_has_its_maximum(monkeypat
     for gene in range(4):
         mu = np.exp(X @ state.coefficients[gene] + np.sum(U * state.own[gene][donors], axis=1) + depth)
         score = weights * (Y[:, gene] - mu) / (1 + mu / 2.0)
-        pull = state.lambda_[gene] * problem.penalty * state.coefficients[gene]
+        pull = state.lambda_[gene] @ problem.penalty * state.coefficients[gene]
         np.testing.assert_allclose(X.T @ score, pull, atol=1e-4)
         for donor in range(5):
             rows = donors == donor
