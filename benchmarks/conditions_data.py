@@ -7,20 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from .donors_data import _GRID, _NOISE, Effect, _curves
+from .donors_data import _GRID, _NOISE, Effect, _counted, _curves
 
 _SIZES = {0.0: 0.12, 0.1: 0.25, 0.25: 0.5, 0.5: 0.8}  # of differences, by the size of donors' effects
 
 
 @dataclass(frozen=True)
 class ConditionCells:
-    """Cells `(n_cells,)` with expression `(n_cells, n_genes)`; of a gene that differs, `difference` `(201, n_genes)`."""
+    """Cells `(n_cells,)` with expression `(n_cells, n_genes)`; of a gene that differs, `difference` `(201, n_genes)`.
+
+    Counts come with the logarithm of each cell's depth.
+    """
 
     time: np.ndarray
     condition: np.ndarray
     donor: np.ndarray
     Y: np.ndarray
     difference: np.ndarray
+    depth: np.ndarray | None = None
+
+    @property
+    def logs(self) -> np.ndarray:
+        """Expression for methods that take no counts."""
+        return self.Y if self.depth is None else np.log1p(self.Y / np.exp(self.depth)[:, None])
 
     @property
     def differs(self) -> np.ndarray:
@@ -30,7 +39,7 @@ class ConditionCells:
 
 def simulate_conditions(
     rng: np.random.Generator, sizes: np.ndarray, n_genes: int, effect: Effect, n_first: int | None = None,
-    shared: float = 0.0, paired: bool = False,
+    shared: float = 0.0, paired: bool = False, counts: bool = False,
 ) -> ConditionCells:  # fmt: skip
     """Return cells of donors in two conditions.
 
@@ -50,6 +59,8 @@ def simulate_conditions(
         Share of the variance of samples' effects that samples of one donor have in common.
     paired
         Whether every donor has a sample in each condition.
+    counts
+        Whether expression is negative binomial counts of cells of unequal depth, whose logarithms differ.
     """
     n_samples = len(sizes)
     n_first = n_samples // 2 if n_first is None else n_first
@@ -74,10 +85,14 @@ def simulate_conditions(
     signs = rng.choice([-1.0, 1.0], len(moving))
     difference[:, moving] = _SIZES[max(effect.shift, effect.curve)] * shapes[rng.integers(0, 4, len(moving))].T * signs
     own = [deviation() for _ in range(donors.max() + 1)]
-    Y = _NOISE * rng.standard_normal((len(time), n_genes))
+    Y = (0.0 if counts else _NOISE) * rng.standard_normal((len(time), n_genes))
     for number in range(n_samples):
         curve = common + np.sqrt(shared) * own[donors[number]] + np.sqrt(1 - shared) * deviation()
         curve = curve + of_sample[number] * difference
         cells = sample == number
         Y[cells] += curve[at[cells]]
-    return ConditionCells(time, of_sample[sample], donors[sample], Y, difference)
+    depth = None
+    if counts:
+        depth, Y = _counted(rng, Y)
+        depth = np.log(depth)
+    return ConditionCells(time, of_sample[sample], donors[sample], Y, difference, depth)

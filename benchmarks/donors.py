@@ -111,7 +111,9 @@ def main(argv: list[str] | None = None) -> None:
         print("Each cell: P(p < .05) / P(p < .01) of genes without a difference / share of the others with p < .01\n")
         print(condition_header(), flush=True)
         report_conditions(
-            measure_conditions(arguments.genes, arguments.cells, effects, 10_000 + arguments.seed, arguments.designs)
+            measure_conditions(
+                arguments.genes, arguments.cells, effects, 10_000 + arguments.seed, arguments.designs, arguments.family
+            )
         )
         return
     print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")

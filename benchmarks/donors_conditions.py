@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lineage_clust import BSplineSmoother
+from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.models.gam.conditions import fit_conditions
 from lineage_clust.trends.trends import adjust
 
@@ -17,14 +17,17 @@ from .donors_data import EFFECTS
 from .donors_peers import moderated
 
 TESTS = ("level", "shape", "both")
-DESIGNS = {"4 v 4": (4, 4), "6 v 6": (6, 6), "3 v 5": (3, 5)}  # and pairs: four or six donors in both conditions
-PAIRS = {"4 pairs": 4, "6 pairs": 6}
+DESIGNS = {
+    "2 v 2": (2, 2), "3 v 3": (3, 3), "4 v 4": (4, 4), "6 v 6": (6, 6), "3 v 5": (3, 5), "12 v 12": (12, 12),
+}  # fmt: skip
+PAIRS = {"4 pairs": 4, "6 pairs": 6}  # that many donors in both conditions
 
 
 def moderated_means(cells: ConditionCells) -> np.ndarray:
     """Return p-values of moderated t-tests of the donors' means."""
     samples = np.unique(np.column_stack([cells.condition, cells.donor]), axis=0)
-    means = np.stack([cells.Y[(cells.condition == c) & (cells.donor == d)].mean(axis=0) for c, d in samples])
+    logs = cells.logs
+    means = np.stack([logs[(cells.condition == c) & (cells.donor == d)].mean(axis=0) for c, d in samples])
     groups = [means[samples[:, 0] == c] for c in (0, 1)]
     df = len(means) - 2
     variance, prior_df = moderated(sum(((one - one.mean(axis=0)) ** 2).sum(axis=0) for one in groups) / df, df)
@@ -32,7 +35,9 @@ def moderated_means(cells: ConditionCells) -> np.ndarray:
     return 2 * stats.t.sf(np.abs(groups[1].mean(axis=0) - groups[0].mean(axis=0)) / error, df + prior_df)
 
 
-def measure_conditions(n_genes: int, n_cells: int, effects=EFFECTS, seed: int = 21_000, designs=None) -> pd.DataFrame:
+def measure_conditions(
+    n_genes: int, n_cells: int, effects=EFFECTS, seed: int = 21_000, designs=None, family: str = "gaussian"
+) -> pd.DataFrame:
     """Return one row a setting."""
     rows = []
     settings = [*product(DESIGNS, ("equal", "one half")), *product(PAIRS, ("equal",))]
@@ -47,11 +52,22 @@ def measure_conditions(n_genes: int, n_cells: int, effects=EFFECTS, seed: int = 
             share[:] = 0.5 / (n_samples - 1)
             share[0] = 0.5
         sizes = np.maximum((share * n_cells).astype(int), 10)
-        cells = simulate_conditions(rng, sizes, n_genes, effect, first, 0.7 if paired else 0.0, paired)
+        counts = family != "gaussian"
+        cells = simulate_conditions(rng, sizes, n_genes, effect, first, 0.7 if paired else 0.0, paired, counts)
         smoother = BSplineSmoother(domain=(0.0, 1.0))
         basis = smoother.fit_transform(cells.time[:, None])
-        fit = fit_conditions(basis, cells.Y, cells.condition, cells.donor, penalty=smoother.penalty_)
-        alone = fit_conditions(basis, cells.Y, cells.condition, penalty=smoother.penalty_)
+        fit, alone = (
+            fit_conditions(
+                basis,
+                cells.Y,
+                cells.condition,
+                donors,
+                penalty=smoother.penalty_,
+                model=GAM(family),
+                offset=cells.depth,
+            )
+            for donors in (cells.donor, None)
+        )
         flat, found = ~cells.differs, {name: fit.curves.pvalues[name] for name in TESTS}
         found["means"], found["cells"] = moderated_means(cells), alone.curves.pvalues["both"]
         row = {"effects": effect.name, "donors": design, "sizes": unequal}
@@ -61,7 +77,7 @@ def measure_conditions(n_genes: int, n_cells: int, effects=EFFECTS, seed: int = 
         row["q < .01"] = np.mean(adjust(found["both"])[flat] < 0.01)
         grid = np.linspace(0.025, 0.975, 39)
         truth = cells.difference[np.round(200 * grid).astype(int)].T
-        estimate, error = fit.difference(smoother.transform(grid[:, None]), 1)
+        estimate, error = fit.difference(smoother.transform(grid[:, None]).toarray(), 1)
         row["coverage"] = np.mean(np.abs(estimate - truth) < 1.96 * error)
         rows.append(row)
         print(condition_line(row), flush=True)

@@ -19,10 +19,15 @@ from ..contracts.slots import with_defaults
 from ..errors import LineageClustWarning, NoTrendError, quoted
 from ..lineage.conditions import read_conditions
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
+from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.value_checks import check_values
+from ..models.families import FAMILIES
+from ..models.gam import GAM
 from ..models.gam.conditions import ConditionFit, fit_conditions
+from ..models.gam.groups import check_can_be_replicates
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
+from ..trends.pairing import are_of_counts
 from ..utils.checking import check_key, check_seed, check_share
 from ..utils.memory import check_points
 from ..utils.types import Names, Seed, TimeRange, WeightThreshold
@@ -30,12 +35,12 @@ from .comparison import ConditionComparison, Details
 from .draws import draw_differences
 from .effects import effects, table_of_tests
 from .grouping import group_differences
+from .stretches import common_points
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 _FEWEST_POINTS = 10
-_FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
 
 
 def compare_conditions(
@@ -46,6 +51,7 @@ def compare_conditions(
     genes: Sequence[str] | None = None,
     *,
     conditions: Sequence[str] | None = None,
+    model: GAM | None = None,
     smoother: Any = None,
     clusterer: Any = None,
     time_key: str | None = None,
@@ -59,6 +65,7 @@ def compare_conditions(
     weight_threshold: WeightThreshold = (0.01, 0.0),
     gene_symbols: str | None = None,
     covariates: Sequence[str] | None = None,
+    offset: Any = "auto",
     n_points: int = 200,
     alpha: float = 0.05,
     level: float = 0.95,
@@ -70,7 +77,7 @@ def compare_conditions(
     Parameters
     ----------
     adata : AnnData of shape (n_cells, n_genes)
-        Log-normalised expression, pseudotime and lineage weights. It is not modified, and expression is read once.
+        Log-normalised expression (or counts, with a `model` of them), pseudotime and lineage weights. It is not modified.
     condition_key : str
         Column of obs that names the condition of each cell. Cells without one do not take part.
     sample_key : str, default=None
@@ -83,6 +90,9 @@ def compare_conditions(
         Genes; `None` = all. How donors differ is learned from all of them, of which there should be twenty or more.
     conditions : sequence of str, default=None
         Conditions to compare, the reference first; `None` = all, in the order of the categories, or sorted.
+    model : GAM, default=None
+        How expression varies around a trend, such as `GAM("negative_binomial")` for counts in a `layer`; `None` = Gaussian.
+        With a log or logit link, trends and differences are on the scale of the link: natural log fold changes for counts.
     smoother : transformer, default=None
         Basis and penalty of all curves; `None` = :class:`~lineage_clust.BSplineSmoother`.
     clusterer : clusterer, default=None
@@ -91,6 +101,8 @@ def compare_conditions(
         What is read, as in :class:`~lineage_clust.TrendClusterer`.
     covariates : sequence of str, default=None
         obs keys of further terms of the level: of donors (age, sex, batch) or of cells.
+    offset : str, array of shape (n_cells,) or None, default="auto"
+        As in :class:`~lineage_clust.TrendClusterer`: log size factors, if counts of a `layer` are modelled.
     n_points : int, default=200
         Number of grid points.
     alpha : float, default=0.05
@@ -109,11 +121,12 @@ def compare_conditions(
     Raises
     ------
     TypeError
-        If `adata` is not an AnnData, a column holds numbers with fractions, or `time_key` is a list.
+        If `adata` is not an AnnData, a column holds numbers with fractions, `time_key` is a list, or `model` no GAM.
     UnknownNameError
         If a key, gene, lineage or condition is missing.
     ValueError
-        If there are too few donors, or a covariate cannot be told from the conditions.
+        If there are too few donors, a covariate cannot be told from the conditions, or `model` has an option that cannot go
+        with it.
     NoTrendError
         If every gene fails.
 
@@ -128,12 +141,14 @@ def compare_conditions(
     sample `s` (a donor in a condition) random around it; in paired designs those of a donor's samples are correlated. From
     sums per sample, which one pass over the expression gives, all genes are fitted at once, and how much samples differ is
     learned from all of them [1]_. The level of a difference is its mean over the cells that inform of it, its shape the rest.
-    Bands are of the posterior; simultaneous ones by simulation [2]_.
+    Bands are of the posterior; simultaneous ones by simulation [2]_. In families other than the Gaussian, this is the model
+    of the linear predictor, fitted by penalised quasi-likelihood [3]_; expression is then read twice.
 
     References
     ----------
     .. [1] Laird & Ware (1982). Random-effects models for longitudinal data. Biometrics 38, 963-974.
     .. [2] Ruppert, Wand & Carroll (2003). Semiparametric Regression. Cambridge University Press, section 6.5.
+    .. [3] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
 
     Examples
     --------
@@ -159,6 +174,10 @@ def compare_conditions(
         raise TypeError(
             f"lineage must be one name; got {lineage!r}. Compare the conditions along one lineage at a time."
         )
+    model = _checked_model(model)
+    kind = [(model.family, model.link or FAMILIES[model.family].default_link)]
+    if isinstance(offset, str) and offset == AUTOMATIC:
+        offset = SIZE_FACTORS if layer is not None and are_of_counts(model) else None
     codes, names = read_conditions(adata, condition_key, conditions)
     names_of_genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     check_points(n_points, len(names) * len(names_of_genes))
@@ -166,17 +185,35 @@ def compare_conditions(
         raise ValueError(f"n_points must be at least {_FEWEST_POINTS} to compare conditions; got {n_points!r}.")
     reader = Reader(
         time_key, lineage_key, layer, use_raw, backward, time_range, endpoint, endpoint_threshold, weight_threshold,
-        gene_symbols, covariates, None, n_points, memory_budget, sample_key,
+        gene_symbols, covariates, offset, n_points, memory_budget, sample_key,
     )  # fmt: skip
     cells = reader.read(adata, lineage, names_of_genes, among=codes >= 0)
-    check_values(adata, [cells], [("gaussian", "identity")], layer=layer, use_raw=use_raw)
+    check_values(adata, [cells], kind, layer=layer, use_raw=use_raw, offset=offset)
     _check_conditions(codes[cells.cells], names, condition_key)
     seed = check_random_state(random_state).randint(2**31 - 1)
     smoother = resolve("smoother", smoother)
     clusterer = with_defaults(resolve("clusterer", clusterer), random_state=seed)
-    fit, basis = _fitted(cells, codes[cells.cells], smoother, n_points)
-    common = _common(cells, codes[cells.cells], len(names), n_points)
-    return _put_together(fit, basis, cells, common, clusterer, names, alpha, level, seed, condition_key, sample_key)
+    common, gaps = common_points(cells, codes[cells.cells], names, n_points)
+    fit, basis = _fitted(cells, codes[cells.cells], smoother, model, n_points)
+    found = _put_together(fit, basis, cells, common, clusterer, names, alpha, level, seed, condition_key, sample_key)
+    return replace(found, gaps=gaps, family=kind[0][0], link=kind[0][1])
+
+
+def _checked_model(model: GAM | None) -> GAM:
+    if model is None:
+        return GAM()
+    if not isinstance(model, GAM):
+        raise TypeError(f"model must be a GAM, which takes donors as replicates of conditions; got {model!r}.")
+    model._check_parameters()
+    link = model.link or FAMILIES[model.family].default_link
+    check_can_be_replicates(model.family, link, model.expectile)
+    given = {"smoothing": "reml", "covariance": "robust"}
+    for name, value in given.items():
+        if getattr(model, name) != value:
+            raise ValueError(
+                f"To compare conditions, the model's {name} must be {value!r}; got {getattr(model, name)!r}."
+            )
+    return model
 
 
 def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
@@ -189,7 +226,9 @@ def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
         )
 
 
-def _fitted(cells: Lineage, codes: np.ndarray, smoother: Any, n_points: int) -> tuple[ConditionFit, np.ndarray]:
+def _fitted(
+    cells: Lineage, codes: np.ndarray, smoother: Any, model: GAM, n_points: int
+) -> tuple[ConditionFit, np.ndarray]:
     """Return the fit, and the smoother's basis on the grid."""
     grid = cells.grid(n_points)
     check_distinct_times(cells.pseudotime, smoother, grid, cells.name)
@@ -204,27 +243,9 @@ def _fitted(cells: Lineage, codes: np.ndarray, smoother: Any, n_points: int) -> 
         covariates = covariates[:, np.ptp(covariates, axis=0) > 0]
     fit = fit_conditions(
         basis, cells.expression, codes, cells.donors, penalty=fitted_value(smoother, "penalty_"), weights=cells.weights,
-        covariates=covariates if covariates is not None and covariates.shape[1] else None,
+        covariates=covariates if covariates is not None and covariates.shape[1] else None, model=model, offset=cells.offset,
     )  # fmt: skip
     return fit, on_grid.toarray() if sparse.issparse(on_grid) else np.asarray(on_grid)
-
-
-def _common(cells: Lineage, codes: np.ndarray, n_conditions: int, n_points: int) -> np.ndarray:
-    """Return the positions of the grid points between the first and last cells of every condition."""
-    first, last = 0, n_points - 1
-    for condition in range(n_conditions):
-        own = codes == condition
-        part = replace(cells, pseudotime=cells.pseudotime[own], weights=cells.weights[own])
-        share = np.cumsum(part.cells_on_grid(n_points))
-        share /= share[-1]
-        first = max(first, int(np.argmax(share > _FEW_CELLS)))
-        last = min(last, int(np.argmax(share >= 1 - _FEW_CELLS)))
-    if last - first < 2:
-        raise ValueError(
-            "The conditions share no stretch of pseudotime: cells of one come before all cells of another. Their difference "
-            "cannot be told from change along the lineage."
-        )
-    return np.arange(first, last + 1)
 
 
 def _put_together(
@@ -276,5 +297,5 @@ def _put_together(
         differences=differences[:, kept], difference_se=errors[:, kept], table=table.iloc[kept], labels=labels[kept],
         samples=samples, alpha=alpha, level=level,
         failed={cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
-        details=Details(fit, basis, kept, draws.farthest[..., kept]),
+        details=Details(basis @ fit.random, fit.own[..., kept], draws.farthest[..., kept]),
     )  # fmt: skip

@@ -16,12 +16,11 @@ from ..io.spreadsheets import write_csv
 from ..plotting.conditions import plot_condition_genes
 from ..plotting.differences import plot_difference_heatmap, plot_difference_volcano
 from ..utils.checking import as_path, check_share
+from .stretches import Gap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from ..models.gam.conditions import ConditionFit
 
 _N_SHOWN = 10
 
@@ -32,19 +31,16 @@ class Details:
 
     Attributes
     ----------
-    fit
-        Fitted curves of all genes.
-    basis
-        `(n_points, n_splines)` of the smoother on the grid.
-    positions
-        `(n_genes,)` of the genes that did not fail among all.
+    modes
+        `(n_points, n_modes)` what the samples' own curves are made of, on the grid.
+    own
+        `(n_samples, n_modes, n_genes)` coefficients of these curves.
     farthest
         `(n_draws, n_comparisons, n_genes)` largest deviations of posterior samples of the differences, in standard errors.
     """
 
-    fit: ConditionFit
-    basis: np.ndarray
-    positions: np.ndarray
+    modes: np.ndarray
+    own: np.ndarray
     farthest: np.ndarray
 
 
@@ -67,7 +63,7 @@ class ConditionComparison:
     common_range : (float, float)
         Where all conditions have cells; beyond it a trend is extrapolated. What the table says is about this range.
     trends, trend_se : ndarray of shape (n_conditions, n_genes, n_points)
-        Trends and their standard errors.
+        Trends and their standard errors, on the scale of the link: log expected counts, if counts are modelled.
     differences, difference_se : ndarray of shape (n_conditions - 1, n_genes, n_points)
         Trends of the other conditions minus that of the reference.
     table : DataFrame
@@ -77,7 +73,8 @@ class ConditionComparison:
         where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear"; it is no test: q-values
         are. `level` is the mean
         difference. `largest_difference` is at pseudotime `largest_at`. `log_fold_change_end` is the difference at the
-        end of the common range, which is a (natural) log fold change if expression is log-normalised.
+        end of the common range, which is a (natural) log fold change if expression is log-normalised, or
+        counts are modelled.
         `half_max_shift` is the time at which the trend has changed by half of its range, minus that time in the
         reference: positive = later. `_lower` and `_upper` are intervals. `note` are remarks on poor genes. With more
         than two conditions the effects have the name of the condition as suffix, the tests are of any difference, and
@@ -92,6 +89,11 @@ class ConditionComparison:
         Reason by gene, for genes without a fit.
     details : Details
         What bands and trends of donors are computed from; not for use.
+    gaps : list of Gap
+        Stretches within the common range (`condition`, `start`, `end`) where a condition has hardly any cells: the table
+        leaves them out.
+    family, link : str
+        Of the model.
 
     Examples
     --------
@@ -126,6 +128,9 @@ class ConditionComparison:
     level: float
     failed: dict[str, str]
     details: Details = field(repr=False)
+    gaps: list[Gap] = field(default_factory=list)
+    family: str = "gaussian"
+    link: str = "identity"
 
     @property
     def replicates(self) -> str:
@@ -199,9 +204,9 @@ class ConditionComparison:
         They are predictions: a sample's own deviation from its condition, shrunk by how well its cells show it. Without
         donors there are none, and the trends are those of the conditions.
         """
-        fit, basis = self.details.fit, self.details.basis
-        position = self.details.positions[self.rows(gene)[0]]
-        return np.stack([fit.sample_curve(basis, number, [position])[0] for number in range(len(self.samples))])
+        row = self.rows(gene)[0]
+        of_sample = [self.conditions.index(name) for name in self.samples["condition"]]
+        return self.trends[of_sample, row] + self.details.own[..., row] @ self.details.modes.T
 
     def rows(self, genes: Sequence[str] | str | None = None) -> np.ndarray:
         """Return the positions of genes among the rows; `None` = all."""
@@ -319,6 +324,7 @@ class ConditionComparison:
             f"{' and '.join(self.conditions[1:])} compared with {self.reference} ({self.condition_key}) along {along}: "
             f"{len(self.genes):,} genes, pseudotime {self.common_range[0]:.3g} to {self.common_range[1]:.3g}",
             self.replicates_note,
+            *(f"Hardly any cells are {gap.condition} from {gap.start:.3g} to {gap.end:.3g}." for gap in self.gaps),
             f"q < {self.alpha:g}: {q[:, 2].sum():,} genes differ ({q[:, 0].sum():,} in level, {q[:, 1].sum():,} in shape), "
             f"in {self.n_clusters} cluster{'s' if self.n_clusters != 1 else ''}",
         ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _Z = 1.96
 _MOST_SAMPLES = 60  # more lines are a haze
 _FONT = 8
+_EXPRESSION = {"log": "log expression", "logit": "log odds of expression"}
 
 
 def plot_condition_genes(
@@ -86,7 +87,7 @@ def plot_condition_genes(
         _draw_differences(lower, found, row, colors)
         upper.tick_params(labelbottom=False)
         if number % n_across == 0:
-            upper.set_ylabel("expression", fontsize=_FONT + 1)
+            upper.set_ylabel(_EXPRESSION.get(found.link, "expression"), fontsize=_FONT + 1)
             lower.set_ylabel(f"minus {plain(shortened(found.reference, 12))}", fontsize=_FONT + 1)
         if number + n_across >= len(names):
             lower.set_xlabel("pseudotime", fontsize=_FONT + 1)
@@ -103,11 +104,11 @@ def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: boo
         own = found.sample_trends(name)[:_MOST_SAMPLES]
         for condition, values in zip(found.samples["condition"], own, strict=False):
             color = colors[found.conditions.index(condition)]
-            ax.plot(time[inside], values[inside], color=color, lw=0.6, alpha=0.45, zorder=1)
+            ax.plot(time, np.where(inside, values, np.nan), color=color, lw=0.6, alpha=0.45, zorder=1)
     for number, color in enumerate(colors):
         trend, half = found.trends[number, row], _Z * found.trend_se[number, row]
         _line(ax, time, trend, inside, color, 2.0)
-        ax.fill_between(time[inside], (trend - half)[inside], (trend + half)[inside], color=color, alpha=0.2, lw=0)
+        ax.fill_between(time, trend - half, trend + half, where=inside, color=color, alpha=0.2, lw=0)
     q = found.table[["qvalue_level", "qvalue_shape"]].to_numpy()[row]
     ax.set_title(plain(shortened(name, 26)), loc="left", fontsize=10, fontstyle="italic", pad=16)
     ax.annotate(
@@ -123,14 +124,12 @@ def _draw_differences(ax, found, row: int, colors: list[str]) -> None:
         color = colors[number + 1]
         lower, upper = found.difference_band(found.genes[row], name)
         _line(ax, time, found.differences[number, row], inside, color, 1.6)
-        ax.fill_between(time[inside], lower[0, inside], upper[0, inside], color=color, alpha=0.2, lw=0)
+        ax.fill_between(time, lower[0], upper[0], where=inside, color=color, alpha=0.2, lw=0)
 
 
 def _line(ax, time, values, inside, color: str, width: float) -> None:
-    ax.plot(time[inside], values[inside], color=color, lw=width, zorder=3)
-    first, last = np.flatnonzero(inside)[[0, -1]]
-    for part in (slice(0, first + 1), slice(last, None)):
-        ax.plot(time[part], values[part], color=color, lw=0.7 * width, ls=":", zorder=2)
+    ax.plot(time, values, color=color, lw=0.7 * width, ls=":", zorder=2)
+    ax.plot(time, np.where(inside, values, np.nan), color=color, lw=width, zorder=3)
 
 
 def _finish(figure, found, colors: list[str], samples: bool) -> None:
@@ -161,7 +160,10 @@ def minus_reference(found, condition: str) -> str:
 def in_common_range(found) -> np.ndarray:
     """Return which grid points lie where all conditions have cells, `(n_points,)`."""
     first, last = found.common_range
-    return (found.pseudotime >= first) & (found.pseudotime <= last)
+    inside = (found.pseudotime >= first) & (found.pseudotime <= last)
+    for gap in found.gaps:
+        inside &= (found.pseudotime < gap.start) | (found.pseudotime > gap.end)
+    return inside
 
 
 def _number(value: float) -> str:

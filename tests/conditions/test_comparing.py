@@ -197,3 +197,64 @@ def test_cells_must_suffice_for_the_curves(cells, settings, sample_key):
 def test_grids_of_a_few_points_are_refused(cells, settings):
     with pytest.raises(ValueError, match="n_points must be at least 10"):
         lc.compare_conditions(cells, "condition", **{**settings, "n_points": 2})
+
+
+def counted(cells, seed=3):
+    """Return cells with a layer of counts whose logarithms differ as expression does."""
+    rng = np.random.default_rng(seed)
+    depth = rng.lognormal(0, 0.3, cells.n_obs)
+    mean = depth[:, None] * np.exp(0.7 * np.asarray(cells.X) - 0.5)
+    other = cells.copy()
+    other.obs["log_depth"] = np.log(depth)
+    other.layers["counts"] = sparse.csr_matrix(rng.poisson(mean * rng.gamma(4, 0.25, mean.shape)).astype(float))
+    return other
+
+
+@pytest.mark.parametrize("sample_key", ["donor", pytest.param(None, marks=pytest.mark.slow)])
+def test_counts_are_compared_on_the_scale_of_logarithms(cells, settings, sample_key):
+    found = lc.compare_conditions(
+        counted(cells), "condition", sample_key, model=lc.GAM("negative_binomial"), layer="counts", offset="log_depth",
+        **settings,
+    )  # fmt: skip
+    assert (found.family, found.link) == ("negative_binomial", "log")
+    assert (found.table["qvalue_both"].iloc[:8] < 0.05).all()
+    assert found.table["level"].iloc[:4].mean() == pytest.approx(0.7 * 1.5, abs=0.3)
+    if sample_key:
+        assert (found.table["qvalue_both"].iloc[8:] > 0.05).mean() > 0.8
+        assert found.sample_trends("gene10").shape == (8, 40)
+    assert np.isfinite(found.difference_band()[0]).all()
+    assert found.plot_genes("gene0").axes[0].get_ylabel() == "log expression"
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        (lc.PyGAM(), TypeError, "model must be a GAM"),
+        (lc.GAM("poisson", smoothing=3.0), ValueError, "smoothing must be 'reml'"),
+        (lc.GAM("gamma", "inverse"), ValueError, "log or logit link"),
+        (lc.GAM("negative_binomial"), ValueError, "is for counts"),
+    ],
+)
+def test_models_that_cannot_be_compared_are_refused(cells, model, error, message, settings):
+    with pytest.raises(error, match=message):
+        lc.compare_conditions(cells, "condition", "donor", model=model, **settings)
+
+
+def test_a_gap_in_one_condition_is_named_and_left_out(cells, settings):
+    time, treated = cells.obs["pseudotime"].to_numpy(), (cells.obs["condition"] == "treated").to_numpy()
+    less = cells[~(treated & (time > 0.4) & (time < 0.65))].copy()
+    gap = (less.obs["pseudotime"] > 0.4) & (less.obs["pseudotime"] < 0.65)
+    less.X[gap.to_numpy(), 20] += 8.0  # of untreated cells only: what treated ones would have, nobody knows
+    with pytest.warns(LineageClustWarning, match="'treated' from 0.4"):
+        found = lc.compare_conditions(less, "condition", "donor", **settings)
+    (gap,) = found.gaps
+    assert (gap.condition, gap.start, gap.end) == (
+        "treated",
+        pytest.approx(0.4, abs=0.03),
+        pytest.approx(0.64, abs=0.03),
+    )
+    at = found.table["largest_at"]
+    assert not ((at > gap.start) & (at < gap.end)).any()
+    assert "Hardly any cells are treated" in str(found)
+    solid = found.plot_genes("gene0").axes[1].lines[2].get_ydata()
+    assert np.isnan(solid[(found.pseudotime >= gap.start) & (found.pseudotime <= gap.end)]).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,12 @@ from ...expression.moments import blocks, weighted_products
 from ...expression.sums import gathered
 from ..notes import FEW, notes_on
 from .conditions_fit import ConditionCurves, fit_curves
+from .conditions_glm import fit_glm_conditions
 from .conditions_sums import Arms, ConditionSums, condition_sums, make_arms
 from .design import Design, make_design
+
+if TYPE_CHECKING:
+    from .gam import GAM
 
 FEWEST_DONORS, FEWEST_IN_CONDITION = 4, 2
 _CELLS_PER_COEFFICIENT = 2  # with fewer, p-values of cells as replicates are too small
@@ -90,7 +95,7 @@ class ConditionFit:
 
 def fit_conditions(
     basis, Y, conditions: ArrayLike, donors: ArrayLike | None = None, *, penalty: np.ndarray | None = None,
-    weights: np.ndarray | None = None, covariates: np.ndarray | None = None,
+    weights: np.ndarray | None = None, covariates: np.ndarray | None = None, model: GAM | None = None, offset=None,
 ) -> ConditionFit:  # fmt: skip
     """Fit a curve for every gene and condition, and test their differences.
 
@@ -110,6 +115,10 @@ def fit_conditions(
         `(n_cells,)` positive; they are memberships, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
     covariates
         `(n_cells, n_covariates)` further terms, of cells or of donors, with mean zero.
+    model
+        Not fitted; `None` = a Gaussian family. Curves of other families are on the scale of the link.
+    offset
+        `(n_cells,)` known part of the linear predictor, of other families.
 
     Raises
     ------
@@ -132,6 +141,14 @@ def fit_conditions(
     weights = np.ones(len(conditions)) if weights is None else np.asarray(weights, dtype=float)
     samples, number = _samples(conditions, donors, covariates)
     design = _design(basis, penalty, covariates, weights)
+    if model is not None and model.family != "gaussian":
+        arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
+        found = fit_glm_conditions(model, design, Y, weights, offset, number, arms, donors is not None)
+        _check_cells(found.sums)
+        return ConditionFit(
+            found.sums, found.curves, np.zeros(len(found.note)), samples, donors is not None, found.note, found.failed,
+            found.curves.own_of_samples, found.sums.by_sample.random[: design.n_smooth],
+        )  # fmt: skip
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
     Y = BlockedExpression(Y, keeps_totals=False) if sparse.issparse(Y) else Y

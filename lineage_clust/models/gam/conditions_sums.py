@@ -130,7 +130,7 @@ def condition_sums(
     """
     n_smooth, n_covariates = design.n_smooth, len(design.penalty) - design.n_smooth
     penalty = design.penalty[:n_smooth, :n_smooth]
-    wide = [_widened(arms.curve(condition), n_smooth, n_covariates) for condition in arms.condition]
+    wide = [widened(arms.curve(condition), n_smooth, n_covariates) for condition in arms.condition]
     gram = sum(one.T @ own @ one for one, own in zip(wide, grams, strict=True))
     whole = np.concatenate([
         sum(
@@ -160,7 +160,7 @@ def _full_penalty(penalty: np.ndarray, n_conditions: int, n_covariates: int, rat
     return np.pad(np.kron(np.diag(factors), penalty), (0, n_covariates))
 
 
-def _widened(curve: np.ndarray, n_smooth: int, n_covariates: int) -> np.ndarray:
+def widened(curve: np.ndarray, n_smooth: int, n_covariates: int) -> np.ndarray:
     """Return the map from mean, differences and covariates to the columns of the plain design, for one condition."""
     return linalg.block_diag(np.kron(curve[None], np.eye(n_smooth)), np.eye(n_covariates))
 

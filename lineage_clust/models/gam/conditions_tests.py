@@ -18,8 +18,8 @@ def level_row(sums: ConditionSums) -> np.ndarray:
     return weights / (sums.constant @ weights)
 
 
-def contrasts(sums: ConditionSums) -> dict[str, Contrast]:
-    """Return the Contrasts of the level and of the shape.
+def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Contrast]:
+    """Return the Contrasts of the level and of the shape, of which the test takes the `n_modes` smoothest, or all.
 
     Notes
     -----
@@ -30,7 +30,7 @@ def contrasts(sums: ConditionSums) -> dict[str, Contrast]:
     centred = np.eye(len(root)) - np.outer(sums.constant, level_row(sums))
     length = np.sqrt(sums.constant @ sums.inner @ sums.constant)
     maps = {"level": length * level_row(sums)[None], "shape": root @ centred}
-    return {name: _contrast(effects, sums) for name, effects in maps.items()}
+    return {name: _contrast(effects, sums, n_modes) for name, effects in maps.items()}
 
 
 def combined(*pvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +54,7 @@ def combined(*pvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return statistic, np.where(statistic > 1e3, 1 / (np.pi * np.maximum(statistic, 1.0)), stats.cauchy.sf(statistic))
 
 
-def _contrast(effects: np.ndarray, sums: ConditionSums) -> Contrast:
+def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:
     """Return the Contrast of `effects`, a map from a difference's coefficients, of all differences at once."""
     many, one = sums.arms.n_conditions - 1, len(sums.constant)
     effects = np.kron(np.eye(many), effects)
@@ -62,12 +62,12 @@ def _contrast(effects: np.ndarray, sums: ConditionSums) -> Contrast:
     left, values, right = np.linalg.svd(effects @ fixed, full_matrices=False)
     kept = values > 1e-8 * values.max(initial=0.0)
     back = np.linalg.pinv(left[:, kept].T @ effects)
-    rough = back.T @ np.kron(np.eye(many), sums.penalty) @ back
-    eigenvalues = linalg.eigvalsh(rough)
-    positive = eigenvalues[eigenvalues > 1e-8 * eigenvalues.max(initial=0.0)]
+    rough, modes = linalg.eigh(back.T @ np.kron(np.eye(many), sums.penalty) @ back)
+    rough, modes = np.maximum(rough[:n_modes], 0.0), modes[:, :n_modes]
+    positive = rough[rough > 1e-8 * rough.max(initial=0.0)]
     # the smoothest of what is penalised is a bend; before it comes what is not, a line
     factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
-    return Contrast(values[kept, None] * right[kept], np.linalg.inv(np.eye(len(rough)) + factor * rough))
+    return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:

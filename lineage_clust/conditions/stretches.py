@@ -1,0 +1,104 @@
+"""Where along a lineage all conditions have cells."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import LineageClustWarning
+from ..lineage.density import cells_on_grid
+from ..lineage.lineage import Lineage
+
+_FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
+_WINDOW = 0.05  # of the range
+_EXPECTED = 7.0  # cells, of which there being none has a probability of 0.001
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of pseudotime without cells of one condition, between its first and last cells.
+
+    Attributes
+    ----------
+    condition : str
+        Name.
+    start, end : float
+        Pseudotime.
+    """
+
+    condition: str
+    start: float
+    end: float
+
+
+def common_points(cells: Lineage, codes: np.ndarray, names: list[str], n_points: int) -> tuple[np.ndarray, list[Gap]]:
+    """Return the positions of the grid points where there are cells of all conditions, and the gaps that are left out.
+
+    Parameters
+    ----------
+    cells
+        Cells of all conditions.
+    codes
+        `(n_cells,)` numbers of their conditions.
+    names
+        Of the conditions.
+    n_points
+        Number of grid points.
+
+    Notes
+    -----
+    In a gap, a condition has next to no cells in any window of 5 % of the range, where the density of another condition's
+    cells would give it seven or more.
+    """
+    first, last = 0, n_points - 1
+    shares = np.zeros((len(names), n_points))
+    for condition, share in enumerate(shares):
+        own = codes == condition
+        part = replace(cells, pseudotime=cells.pseudotime[own], weights=cells.weights[own])
+        share[:] = cells_on_grid(part, n_points)
+        share /= share.sum()
+        whole = np.cumsum(share)
+        first = max(first, int(np.argmax(whole > _FEW_CELLS)))
+        last = min(last, int(np.argmax(whole >= 1 - _FEW_CELLS)))
+    if last - first < 2:
+        raise ValueError(
+            "The conditions share no stretch of pseudotime: cells of one come before all cells of another. Their difference "
+            "cannot be told from change along the lineage."
+        )
+    inside = np.zeros(n_points, dtype=bool)
+    inside[first : last + 1] = True
+    half = max(round(0.5 * _WINDOW * n_points), 1)
+    around = np.stack([np.convolve(share, np.ones(2 * half + 1), mode="same") for share in shares])
+    grid, gaps = cells.grid(n_points), []
+    for condition, name in enumerate(names):
+        weights = cells.weights[codes == condition]
+        n_cells = weights.sum() ** 2 / np.sum(weights**2)
+        for start, end in _runs(inside & (around[condition] < _FEW_CELLS)):
+            stretch = slice(max(start - half, first), end + half + 1)
+            if n_cells * np.delete(shares, condition, axis=0)[:, stretch].sum(axis=1).max() > _EXPECTED:
+                gaps.append(Gap(name, float(grid[stretch][0]), float(grid[stretch][-1])))
+    for gap in gaps:
+        inside &= (grid < gap.start) | (grid > gap.end)
+    if gaps:
+        listed = "; ".join(f"{gap.condition!r} from {gap.start:.3g} to {gap.end:.3g}" for gap in gaps)
+        warnings.warn(
+            f"Conditions have hardly any cells on stretches of pseudotime where others have: {listed}. Trends are "
+            "interpolated there, and these stretches are left out of the table.",
+            LineageClustWarning,
+            stacklevel=3,
+        )
+    if inside.sum() < 3:
+        raise ValueError("The conditions have no cells at the same pseudotime. Their difference cannot be seen.")
+    return np.flatnonzero(inside), gaps
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last positions of each stretch of True.
+
+    >>> _runs(np.array([True, False, True, True]))
+    [(0, 0), (2, 3)]
+    """
+    ends = np.flatnonzero(np.diff(np.pad(mask.astype(int), 1)))
+    return [(int(start), int(end) - 1) for start, end in ends.reshape(-1, 2)]

@@ -1,0 +1,166 @@
+"""Families other than the Gaussian: curves of several conditions on the scale of the link, with donors as replicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import clone
+
+from ..families import FAMILIES
+from ..links import LINKS
+from .conditions_fit import ConditionCurves
+from .conditions_sums import Arms, ConditionSums, condition_sums, widened
+from .conditions_tests import TESTS, combined, contrasts
+from .design import Design
+from .donors_curves import DETERMINED
+from .donors_nodes import tabulated
+from .donors_runs import N_COLUMNS, STILL, Ended, WorkingRuns
+from .donors_working import working_problem
+from .grid import bands_of
+from .pirls import Likelihood
+from .posterior import GenePosterior
+from .spectral import diagonalise
+
+if TYPE_CHECKING:
+    from .gam import GAM
+
+_N_SHAPES = 8  # smoothest modes of a difference in its test, as of trends
+
+
+@dataclass(frozen=True)
+class GlmConditions:
+    """What is found of all genes; see :class:`lineage_clust.models.gam.conditions.ConditionFit`."""
+
+    sums: ConditionSums
+    curves: ConditionCurves
+    failed: dict[int, str]
+    note: list[str]
+
+
+def fit_glm_conditions(
+    model: GAM, design: Design, Y, weights: np.ndarray, offset, number: np.ndarray, arms: Arms, with_donors: bool
+) -> GlmConditions:
+    """Fit all genes.
+
+    Parameters
+    ----------
+    model
+        Not fitted: family, link and dispersion.
+    design
+        Of the cells, one curve and covariates.
+    Y
+        `(n_cells, n_genes)`.
+    weights
+        `(n_cells,)`, positive.
+    offset
+        `(n_cells,)` or `None`.
+    number
+        `(n_cells,)` numbers of the samples, from 0.
+    arms
+        Which sample is what.
+    with_donors
+        Whether donors are the replicates; otherwise cells are.
+
+    Notes
+    -----
+    The model is that of :func:`lineage_clust.models.gam.conditions_fit.fit_curves` for the linear predictor, by penalised
+    quasi-likelihood as in :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`. The iterations begin with the
+    model's fit to all cells, without conditions and donors.
+    """
+    n_smooth = design.n_smooth
+    start = clone(model).set_params(fit_intercept=False)
+    start.fit(design.matrix, Y, weights, design.penalty[:n_smooth, :n_smooth], offset=offset)
+    likelihood = Likelihood(
+        FAMILIES[model.family], LINKS[model.link or FAMILIES[model.family].default_link], None, model.dispersion,
+        model.max_iter,
+    )  # fmt: skip
+    unit = np.sum(weights**2) / weights.sum()
+    sums = _plain_sums(design, weights / unit, number, arms)
+    nodes, table = tabulated(design, Y, weights, offset, number, likelihood, model.tolerance)
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        by_sample = sums.by_sample
+        n_curves = arms.n_conditions
+        problem = working_problem(
+            nodes, likelihood, by_sample.fixed,
+            np.stack([widened(arms.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]),
+            arms.condition, by_sample.random, penalty=_penalties(sums), unit=unit, n_cells=by_sample.n_cells,
+            n_determined=by_sample.n_determined, means=by_sample.means,
+            pairs=arms.pairs if arms.is_paired and with_donors else None,
+        )  # fmt: skip
+        first = np.concatenate([
+            start.coef_[:, :n_smooth].T, np.zeros(((n_curves - 1) * n_smooth, len(start.coef_))), start.coef_[:, n_smooth:].T
+        ])  # fmt: skip
+        known = _Start(start.failed_, getattr(start, "theta_", None), start.scale_, start.lambda_)
+        runs = WorkingRuns(
+            problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, first, with_donors
+        )  # fmt: skip
+        ended = runs.run()
+    return GlmConditions(sums, _curves(ended, len(start.coef_), first, start.converged_), start.failed_, start.note_)
+
+
+@dataclass(frozen=True)
+class _Start:
+    failed: dict[int, str]
+    theta: np.ndarray | None
+    scale: np.ndarray
+    lambda_: np.ndarray
+
+
+def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: Arms) -> ConditionSums:
+    """Return the ConditionSums of no gene, in whose columns the penalties of mean and differences are both diagonal."""
+    n_smooth, n_cells = design.n_smooth, weights.sum()
+    bands = bands_of(design)
+    grams = np.stack([bands[number == sample].gram(weights[number == sample]) for sample in range(len(arms.donor))])
+    n_columns = len(design.penalty)
+    sums = condition_sums(
+        design, grams, np.zeros((n_columns, 0)), np.zeros((len(grams), n_columns, 0)), np.zeros(0), arms, n_cells
+    )
+    gram = grams.sum(axis=0)
+    own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
+    shares = own.gram[:, 0]
+    modes = own.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
+    n_determined = min(int(np.sum(shares > DETERMINED)), N_COLUMNS)
+    many, extra = np.eye(arms.n_conditions), np.arange(n_smooth, n_columns)
+    covariates = np.diag(np.sqrt(n_cells / np.maximum(gram[extra, extra], 1e-300)))
+    place = np.pad(np.zeros((0, len(extra))), ((arms.n_conditions * n_smooth, 0), (0, 0)))
+    fixed = np.hstack([
+        np.pad(np.kron(many, modes[:, :n_determined]), ((0, len(extra)), (0, 0))),
+        np.vstack([place, covariates]),
+        np.pad(np.kron(many, modes[:, n_determined:]), ((0, len(extra)), (0, 0))),
+    ])  # fmt: skip
+    n_determined = arms.n_conditions * n_determined + len(extra)
+    return replace(sums, by_sample=replace(sums.by_sample, fixed=fixed, n_determined=n_determined))
+
+
+def _penalties(sums: ConditionSums) -> np.ndarray:
+    """Return the diagonals `(2, n_fixed)` of the penalties of the mean curve, and of the differences."""
+    fixed, both = sums.by_sample.fixed, [sums.full_penalty(ratio) for ratio in (0.0, 1.0)]
+    diagonals = np.stack([np.einsum("cp,cd,dp->p", fixed, one, fixed) for one in (both[0], both[1] - both[0])])
+    return np.where(diagonals > 1e-10 * diagonals.max(axis=1, keepdims=True), diagonals, 0.0)
+
+
+def _curves(ended: Ended, n_genes: int, first: np.ndarray, converged: np.ndarray) -> ConditionCurves:
+    genes = ended.genes
+
+    def spread(values: np.ndarray, empty: float = np.nan) -> np.ndarray:
+        found = np.full((*values.shape[:-1], n_genes), empty)
+        found[..., genes] = values
+        return found
+
+    matrices = np.zeros((n_genes, len(first), len(first)))
+    matrices[genes] = np.concatenate([part.covariances for part in ended.parts])
+    converged = converged.copy()
+    converged[genes] &= ended.moved <= STILL
+    statistics, pvalues = (
+        {name: spread(np.concatenate([getattr(part, kind)[name] for part in ended.parts])) for name in TESTS[:2]}
+        for kind in ("statistics", "pvalues")
+    )
+    statistics["both"], pvalues["both"] = combined(pvalues["level"], pvalues["shape"])
+    own = np.concatenate([state.own for state in ended.states])
+    return ConditionCurves(
+        spread(np.concatenate([part.coefficients for part in ended.parts], axis=1)), GenePosterior(matrices), statistics,
+        pvalues, *(spread(ended.of(name)) for name in ("edf", "scale", "shift_variance", "curve_variance", "shared")),
+        converged, spread(np.moveaxis(own, 0, -1), 0.0),
+    )  # fmt: skip
