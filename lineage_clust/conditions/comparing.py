@@ -31,7 +31,7 @@ from ..trends.pairing import are_of_counts
 from ..utils.checking import check_key, check_seed, check_share
 from ..utils.memory import check_points
 from ..utils.types import Names, Seed, TimeRange, WeightThreshold
-from .comparison import ConditionComparison, Details
+from .comparison import ConditionComparison
 from .draws import draw_differences
 from .effects import effects, table_of_tests
 from .grouping import group_differences
@@ -195,8 +195,10 @@ def compare_conditions(
     clusterer = with_defaults(resolve("clusterer", clusterer), random_state=seed)
     common, gaps = common_points(cells, codes[cells.cells], names, n_points)
     fit, basis = _fitted(cells, codes[cells.cells], smoother, model, n_points)
-    found = _put_together(fit, basis, cells, common, clusterer, names, alpha, level, seed, condition_key, sample_key)
-    return replace(found, gaps=gaps, family=kind[0][0], link=kind[0][1])
+    found = _put_together(
+        fit, basis, cells, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
+    )
+    return replace(found, family=kind[0][0], link=kind[0][1])
 
 
 def _checked_model(model: GAM | None) -> GAM:
@@ -249,7 +251,7 @@ def _fitted(
 
 
 def _put_together(
-    fit, basis, cells: Lineage, common, clusterer, names, alpha, level, seed, condition_key, sample_key
+    fit, basis, cells: Lineage, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
 ) -> ConditionComparison:
     n_genes, n_others = len(cells.genes), len(names) - 1
     if len(fit.failed) == n_genes:
@@ -297,5 +299,9 @@ def _put_together(
         differences=differences[:, kept], difference_se=errors[:, kept], table=table.iloc[kept], labels=labels[kept],
         samples=samples, alpha=alpha, level=level,
         failed={cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
-        details=Details(basis @ fit.random, fit.own[..., kept], draws.farthest[..., kept]),
+        gaps=gaps,
+        details={
+            "modes": basis @ fit.random, "own": fit.own[..., kept].astype(np.float32),
+            "farthest": draws.farthest[..., kept].astype(np.float32),
+        },
     )  # fmt: skip

@@ -5,43 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
 from ..errors import UnknownNameError, did_you_mean
+from ..io import persistence
 from ..io.spreadsheets import write_csv
 from ..plotting.conditions import plot_condition_genes
 from ..plotting.differences import plot_difference_heatmap, plot_difference_volcano
 from ..utils.checking import as_path, check_share
-from .stretches import Gap
+from .stretches import outside_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _N_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Details:
-    """What bands and trends of donors are computed from.
-
-    Attributes
-    ----------
-    modes
-        `(n_points, n_modes)` what the samples' own curves are made of, on the grid.
-    own
-        `(n_samples, n_modes, n_genes)` coefficients of these curves.
-    farthest
-        `(n_draws, n_comparisons, n_genes)` largest deviations of posterior samples of the differences, in standard errors.
-    """
-
-    modes: np.ndarray
-    own: np.ndarray
-    farthest: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -87,9 +69,9 @@ class ConditionComparison:
         Bound of the q-value for clusters, and coverage of the intervals in the table.
     failed : dict of str to str
         Reason by gene, for genes without a fit.
-    details : Details
+    details : dict of str to ndarray
         What bands and trends of donors are computed from; not for use.
-    gaps : list of Gap
+    gaps : DataFrame
         Stretches within the common range (`condition`, `start`, `end`) where a condition has hardly any cells: the table
         leaves them out.
     family, link : str
@@ -127,10 +109,17 @@ class ConditionComparison:
     alpha: float
     level: float
     failed: dict[str, str]
-    details: Details = field(repr=False)
-    gaps: list[Gap] = field(default_factory=list)
+    details: dict[str, np.ndarray] = field(repr=False)
+    gaps: pd.DataFrame
     family: str = "gaussian"
     link: str = "identity"
+
+    @property
+    def is_common(self) -> np.ndarray:
+        """Which grid points `(n_points,)` the table is about: those of the common range, and in no gap."""
+        first, last = self.common_range
+        inside = (self.pseudotime >= first) & (self.pseudotime <= last)
+        return inside & outside_gaps(self.pseudotime, self.gaps)
 
     @property
     def replicates(self) -> str:
@@ -194,7 +183,7 @@ class ConditionComparison:
         rows, other = self.rows(genes), self._other(condition)
         factor: Any = norm.ppf(0.5 + level / 2)
         if simultaneous:
-            factor = np.quantile(self.details.farthest[:, other][:, rows], level, axis=0)[:, None]
+            factor = np.quantile(self.details["farthest"][:, other][:, rows], level, axis=0)[:, None]
         half = factor * self.difference_se[other, rows]
         return self.differences[other, rows] - half, self.differences[other, rows] + half
 
@@ -206,7 +195,7 @@ class ConditionComparison:
         """
         row = self.rows(gene)[0]
         of_sample = [self.conditions.index(name) for name in self.samples["condition"]]
-        return self.trends[of_sample, row] + self.details.own[..., row] @ self.details.modes.T
+        return self.trends[of_sample, row] + self.details["own"][..., row] @ self.details["modes"].T
 
     def rows(self, genes: Sequence[str] | str | None = None) -> np.ndarray:
         """Return the positions of genes among the rows; `None` = all."""
@@ -317,6 +306,34 @@ class ConditionComparison:
         """
         write_csv(self.table.assign(replicates=self.replicates), as_path(path))
 
+    def save(self, path: str | Path) -> None:
+        """Write the comparison to a file of arrays and JSON: no pickle, and no cells in it.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file; an existing one is replaced, once the new one is whole.
+        """
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, max_bytes: int | str | None = None) -> Self:
+        """Return the comparison in a file; opening one cannot run code.
+
+        Parameters
+        ----------
+        path : str or path
+            As written by `save`.
+        max_bytes : int or str, default=None
+            Memory that the content may take, such as "2GB"; `None` = 20 times the size of the file, and at least 256 MiB.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, too large or none of ours.
+        """
+        return persistence.load(cls, path, max_bytes)
+
     def __str__(self) -> str:
         along = "all cells" if self.lineage is None else f"lineage {self.lineage}"
         q = self.table[["qvalue_level", "qvalue_shape", "qvalue_both"]].to_numpy() < self.alpha
@@ -324,7 +341,10 @@ class ConditionComparison:
             f"{' and '.join(self.conditions[1:])} compared with {self.reference} ({self.condition_key}) along {along}: "
             f"{len(self.genes):,} genes, pseudotime {self.common_range[0]:.3g} to {self.common_range[1]:.3g}",
             self.replicates_note,
-            *(f"Hardly any cells are {gap.condition} from {gap.start:.3g} to {gap.end:.3g}." for gap in self.gaps),
+            *(
+                f"Hardly any cells are {gap.condition} from {gap.start:.3g} to {gap.end:.3g}."
+                for gap in self.gaps.itertuples()
+            ),
             f"q < {self.alpha:g}: {q[:, 2].sum():,} genes differ ({q[:, 0].sum():,} in level, {q[:, 1].sum():,} in shape), "
             f"in {self.n_clusters} cluster{'s' if self.n_clusters != 1 else ''}",
         ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from ..errors import LineageClustWarning
 from ..lineage.density import cells_on_grid
@@ -16,25 +17,12 @@ _WINDOW = 0.05  # of the range
 _EXPECTED = 7.0  # cells, of which there being none has a probability of 0.001
 
 
-@dataclass(frozen=True)
-class Gap:
-    """A stretch of pseudotime without cells of one condition, between its first and last cells.
-
-    Attributes
-    ----------
-    condition : str
-        Name.
-    start, end : float
-        Pseudotime.
-    """
-
-    condition: str
-    start: float
-    end: float
-
-
-def common_points(cells: Lineage, codes: np.ndarray, names: list[str], n_points: int) -> tuple[np.ndarray, list[Gap]]:
+def common_points(
+    cells: Lineage, codes: np.ndarray, names: list[str], n_points: int
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the positions of the grid points where there are cells of all conditions, and the gaps that are left out.
+
+    The gaps are one a row: `condition`, `start` and `end`.
 
     Parameters
     ----------
@@ -71,18 +59,18 @@ def common_points(cells: Lineage, codes: np.ndarray, names: list[str], n_points:
     inside[first : last + 1] = True
     half = max(round(0.5 * _WINDOW * n_points), 1)
     around = np.stack([np.convolve(share, np.ones(2 * half + 1), mode="same") for share in shares])
-    grid, gaps = cells.grid(n_points), []
+    grid, found = cells.grid(n_points), []
     for condition, name in enumerate(names):
         weights = cells.weights[codes == condition]
         n_cells = weights.sum() ** 2 / np.sum(weights**2)
         for start, end in _runs(inside & (around[condition] < _FEW_CELLS)):
             stretch = slice(max(start - half, first), end + half + 1)
             if n_cells * np.delete(shares, condition, axis=0)[:, stretch].sum(axis=1).max() > _EXPECTED:
-                gaps.append(Gap(name, float(grid[stretch][0]), float(grid[stretch][-1])))
-    for gap in gaps:
-        inside &= (grid < gap.start) | (grid > gap.end)
-    if gaps:
-        listed = "; ".join(f"{gap.condition!r} from {gap.start:.3g} to {gap.end:.3g}" for gap in gaps)
+                found.append((name, float(grid[stretch][0]), float(grid[stretch][-1])))
+    gaps = pd.DataFrame(found, columns=["condition", "start", "end"])
+    inside &= outside_gaps(grid, gaps)
+    if len(gaps):
+        listed = "; ".join(f"{name!r} from {start:.3g} to {end:.3g}" for name, start, end in found)
         warnings.warn(
             f"Conditions have hardly any cells on stretches of pseudotime where others have: {listed}. Trends are "
             "interpolated there, and these stretches are left out of the table.",
@@ -92,6 +80,12 @@ def common_points(cells: Lineage, codes: np.ndarray, names: list[str], n_points:
     if inside.sum() < 3:
         raise ValueError("The conditions have no cells at the same pseudotime. Their difference cannot be seen.")
     return np.flatnonzero(inside), gaps
+
+
+def outside_gaps(times: np.ndarray, gaps: pd.DataFrame) -> np.ndarray:
+    """Return which times are in no gap."""
+    inside = (times >= gaps["start"].to_numpy()[:, None]) & (times <= gaps["end"].to_numpy()[:, None])
+    return ~inside.any(axis=0)
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:

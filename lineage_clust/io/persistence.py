@@ -1,4 +1,4 @@
-"""Files of fitted TrendClusterers: a zip of arrays and one JSON manifest, without pickle.
+"""Files of fitted TrendClusterers and of comparisons: a zip of arrays and one JSON manifest, without pickle.
 
 Layout: `manifest.json` holds the format version, the versions of the libraries, a digest of every other member
 and the estimator, as a tree of values; arrays are members in NumPy's `.npy` format. The comment at the end of the zip holds
@@ -15,10 +15,12 @@ import zipfile
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from sklearn.base import BaseEstimator
 
 from .._version import __version__
-from ..results.result import Fitted, result_of
+from ..results.result import result_of
 from ..utils.atomic import unhidden_interruptions, write_whole
 from ..utils.checking import as_path
 from .decoding import Decoder
@@ -28,17 +30,16 @@ from .stored_classes import digest_of as _digest
 from .upgrades import UPGRADES
 
 FORMAT_VERSION = 3
-_FORMAT = "lineage_clust.TrendClusterer"
 _MANIFEST = "manifest.json"
 _SEAL = "lineage_clust-format {:04d} blake2b {}"
 _SEAL_PATTERN = re.compile(rb"lineage_clust-format (\d{4}) blake2b ([0-9a-f]{64})\Z")
 _SEAL_LENGTH = len(_SEAL.format(0, "0" * 64))
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same object gives the same file
 
-Estimator = TypeVar("Estimator", bound=Fitted)
+Stored = TypeVar("Stored")
 
 
-def save(fitted: Fitted, path: str | Path) -> None:
+def save(fitted: Any, path: str | Path) -> None:
     """Write the fitted estimator to a file of arrays and JSON: no pickle, and no cells in it.
 
     The loaded one predicts the same to the last bit, and opening the file cannot run code. It is written whole or
@@ -74,25 +75,26 @@ def save(fitted: Fitted, path: str | Path) -> None:
     write_whole(path, lambda draft: draft.write_bytes(data))
 
 
-def load(cls: type[Estimator], path: str | Path, max_bytes: int | str | None = None) -> Estimator:
+def load(cls: type[Stored], path: str | Path, max_bytes: int | str | None = None) -> Stored:
     """Return the estimator of class `cls` in a file; see :meth:`lineage_clust.TrendClusterer.load`."""
     path, name = as_path(path), repr(str(as_path(path)))
     with path.open("rb") as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{name} is not a file: TrendClusterer.save writes one. A pipe or device may have no end.")
+            raise ValueError(f"{name} is not a file: {cls.__name__}.save writes one. A pipe or device may have no end.")
         data = stream.read(status.st_size)
     return from_bytes(data, cls, name, max_bytes)
 
 
-def to_bytes(fitted: Fitted) -> bytes:
+def to_bytes(fitted: Any) -> bytes:
     """Return what :func:`save` writes; the same estimator gives the same bytes."""
-    result_of(fitted).make_tables()  # they are stored with what they were made of
+    if isinstance(fitted, BaseEstimator):
+        result_of(fitted).make_tables()  # they are stored with what they were made of
     encoder = Encoder(type(fitted))
     tree = encoder.encode(fitted, "the clusterer")
     versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "pandas", "igraph")}
     manifest = {
-        "format": _FORMAT,
+        "format": f"lineage_clust.{type(fitted).__name__}",
         "format_version": FORMAT_VERSION,
         "versions": versions | {"lineage_clust": __version__},
         "members": {name: _digest(content) for name, content in encoder.members.items()},
@@ -108,12 +110,10 @@ def to_bytes(fitted: Fitted) -> bytes:
     return body + _SEAL.format(FORMAT_VERSION, _digest(body)).encode()
 
 
-def from_bytes(
-    data: bytes, cls: type[Estimator], name: str = "The data", max_bytes: int | str | None = None
-) -> Estimator:
+def from_bytes(data: bytes, cls: type[Stored], name: str = "The data", max_bytes: int | str | None = None) -> Stored:
     """Return the estimator of class `cls` that :func:`to_bytes` wrote; `name` is used in messages."""
     most = largest_content(max_bytes, len(data))
-    _check_seal(data, name)
+    _check_seal(data, name, cls.__name__)
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             sizes = sizes_of(archive, most)
@@ -132,14 +132,14 @@ def from_bytes(
             raise ValueError(f"it holds a {type(found).__name__}")
     except Exception as error:  # what is in the file decides what fails
         raise ValueError(
-            f"{name} cannot be read as a TrendClusterer ({error}). A file of TrendClusterer.save is a zip of arrays and of "
+            f"{name} cannot be read as a {cls.__name__} ({error}). A file of {cls.__name__}.save is a zip of arrays and of "
             "a manifest.json that says what they are; this one was not written by it in this or an earlier release, or was "
             "changed: save it again."
         ) from error
     return found
 
 
-def _check_seal(data: bytes, name: str) -> None:
+def _check_seal(data: bytes, name: str, of: str) -> None:
     """Raise a ValueError unless the data end in a seal that we can read, and are what was sealed."""
     seal = _SEAL_PATTERN.search(data[-_SEAL_LENGTH:])
     if seal is None:
@@ -149,8 +149,7 @@ def _check_seal(data: bytes, name: str) -> None:
                 f"{name} is damaged: its end is missing or changed, as after an interrupted copy. Copy or save it again."
             )
         raise ValueError(
-            f"{name} is not a file of TrendClusterer.save. Files of joblib and pickle are read by joblib.load and "
-            "pickle.load."
+            f"{name} is not a file of {of}.save. Files of joblib and pickle are read by joblib.load and pickle.load."
         )
     written_in = int(seal[1])
     if written_in > FORMAT_VERSION:

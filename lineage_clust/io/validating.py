@@ -75,6 +75,11 @@ ARRAYS: dict[str, dict[str, Array]] = {
         "order": Array(_I, "clusters", low=-1), "centers": _finite("clusters points"), "gene_means": _reals("genes"),
         "gene_stds": _reals("genes"), "cell_density": _reals("points", True),
     },
+    "ConditionComparison": {
+        "pseudotime": _finite("points"), "trends": _reals("conditions genes points"),
+        "trend_se": _reals("conditions genes points"), "differences": _reals("comparisons genes points"),
+        "difference_se": _reals("comparisons genes points"), "labels": Array(_I, "genes", low=-1),
+    },
 }  # fmt: skip
 """By class, what its arrays may be; a dimension of one name has one length within an object."""
 
@@ -229,6 +234,30 @@ def _whole_result(result: Any, found: dict[str, int]) -> None:
         )
 
 
+def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
+    names, n_samples = comparison.conditions, len(comparison.samples)
+    _need(len(names) == found["conditions"] == found["comparisons"] + 1, "there is not one trend a condition")
+    _need(all(type(name) is str for name in (*names, *comparison.genes)), "a condition or gene has no name")
+    _need(len(comparison.genes) == len(comparison.table) == found["genes"], "the table is not of the genes")
+    _need(found["points"] > 2 and bool((np.diff(comparison.pseudotime) > 0).all()), "pseudotime is not in order")
+    _need(bool((comparison.labels < found["genes"]).all()), "there are more clusters than genes")
+    for part, columns in (("samples", ("condition", "donor", "n_cells")), ("gaps", ("condition", "start", "end"))):
+        table = getattr(comparison, part)
+        _need(set(columns) <= set(table.columns), f"{part} has other columns")
+        _need(set(table["condition"]) <= set(names), f"{part} names conditions that are not there")
+    limits = (*comparison.common_range, comparison.alpha, comparison.level)
+    _need(len(limits) == 4 and all(type(value) is float for value in limits), "alpha, level or a range is no number")
+    lengths = {**found, "samples": n_samples}
+    for name, wanted in (
+        ("modes", _finite("points modes")), ("own", _reals("samples modes genes")),
+        ("farthest", _reals("draws comparisons genes")),
+    ):  # fmt: skip
+        check_array(comparison.details.get(name), wanted, lengths, name)
+    _need(lengths["draws"] > 0, "there are no samples")
+    tests = {f"{kind}value_{test}" for kind in "pq" for test in ("level", "shape", "both")} | {"cluster", "note"}
+    _need(tests <= set(comparison.table.columns), "the table has other columns")
+
+
 _SMOOTHERS = (
     "BSplineSmoother",
     "CubicSplineSmoother",
@@ -257,6 +286,11 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "_searcher": ("None",), "_pca": ("PCA", "None"), "_lists": ("Neighbors", "None"), "graph_": ("Graph", "None"),
         "tree_": ("ClusterTree", "None"), "stability_": ("StabilityCurve", "None"),
     },
+    "ConditionComparison": {
+        "condition_key": ("str",), "sample_key": ("str", "None"), "lineage": ("str", "None"), "conditions": ("list",),
+        "genes": ("list",), "common_range": ("tuple",), "table": ("DataFrame",), "samples": ("DataFrame",),
+        "failed": ("dict",), "details": ("dict",), "gaps": ("DataFrame",), "family": ("str",), "link": ("str",),
+    },
     "Trends": {"genes": ("list",), "failed": ("dict",), "table": ("DataFrame", "None")},
 }  # fmt: skip
 """By class, what the parts of an object are."""
@@ -266,4 +300,5 @@ _WHOLE: dict[str, Callable[[Any, dict[str, int]], None]] = {
     "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_spectrum, "FitResult": _whole_result,
     "BSplineSmoother": _whole_smoother, "CubicSplineSmoother": _whole_smoother, "CyclicSplineSmoother": _whole_smoother,
     "GaussianProcessSmoother": _whole_smoother, "PooledPosterior": _whole_pooled,
+    "ConditionComparison": _whole_comparison,
 }  # fmt: skip

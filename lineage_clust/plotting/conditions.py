@@ -99,7 +99,7 @@ def plot_condition_genes(
 
 
 def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: bool) -> None:
-    time, inside = found.pseudotime, in_common_range(found)
+    time, inside = found.pseudotime, found.is_common
     if samples and found.replicates == "donors":
         own = found.sample_trends(name)[:_MOST_SAMPLES]
         for condition, values in zip(found.samples["condition"], own, strict=False):
@@ -118,7 +118,7 @@ def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: boo
 
 
 def _draw_differences(ax, found, row: int, colors: list[str]) -> None:
-    time, inside = found.pseudotime, in_common_range(found)
+    time, inside = found.pseudotime, found.is_common
     ax.axhline(0, color=ink(0.5), lw=0.8, zorder=0)
     for number, name in enumerate(found.conditions[1:]):
         color = colors[number + 1]
@@ -155,15 +155,6 @@ def say_replicates(figure, found) -> None:
 def minus_reference(found, condition: str) -> str:
     """Return what a difference is of."""
     return f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
-
-
-def in_common_range(found) -> np.ndarray:
-    """Return which grid points lie where all conditions have cells, `(n_points,)`."""
-    first, last = found.common_range
-    inside = (found.pseudotime >= first) & (found.pseudotime <= last)
-    for gap in found.gaps:
-        inside &= (found.pseudotime < gap.start) | (found.pseudotime > gap.end)
-    return inside
 
 
 def _number(value: float) -> str:

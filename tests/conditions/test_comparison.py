@@ -1,12 +1,18 @@
 """ConditionComparison: what can be asked of it, and its pictures."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
+from lineage_clust import TrendClusterer
 from lineage_clust.errors import UnknownNameError
+from lineage_clust.io import persistence
+
+from ..io.hostile import hostile
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +86,48 @@ def test_the_volcano_leaves_out_genes_without_a_test(found):
     table.loc["gene9", "qvalue_both"] = np.nan
     ax = replace(found, table=table).plot_volcano()
     assert np.isfinite(ax.get_ylim()).all()
+
+
+def test_a_file_gives_the_same_back(found, tmp_path):
+    found.save(tmp_path / "found.lclust")
+    again = type(found).load(tmp_path / "found.lclust")
+    pd.testing.assert_frame_equal(again.table, found.table)
+    pd.testing.assert_frame_equal(again.samples, found.samples)
+    np.testing.assert_array_equal(again.difference_band()[0], found.difference_band()[0])
+    np.testing.assert_array_equal(again.sample_trends("gene3"), found.sample_trends("gene3"))
+    assert str(again) == str(found)
+    again.plot_heatmap()
+
+
+def test_files_that_are_no_comparisons_are_refused(found, tmp_path):
+    (tmp_path / "none.lclust").write_bytes(b"PK not ours")
+    with pytest.raises(ValueError, match=r"not a file of ConditionComparison\.save"):
+        type(found).load(tmp_path / "none.lclust")
+    data = persistence.to_bytes(found)
+    with pytest.raises(ValueError, match="cannot be read as a TrendClusterer"):
+        persistence.from_bytes(data, TrendClusterer)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_hostile_files_are_refused_with_a_sentence_or_are_harmless(found, seed):
+    what, data = hostile(persistence.to_bytes(found), seed)
+    again = None
+    with suppress(ValueError):  # and nothing else
+        again = persistence.from_bytes(data, type(found))
+    if again is None:
+        return
+    assert isinstance(str(again), str), what
+    again.difference_band(again.genes[:1], again.conditions[1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.zeros(3, dtype=int)}, {"conditions": ["control"]}, {"alpha": "x"}, {"pseudotime": np.zeros(40)},
+        {"details": {}}, {"gaps": pd.DataFrame({"condition": ["other"], "start": [0.0], "end": [1.0]})}, {"genes": [1] * 24},
+    ],
+)  # fmt: skip
+def test_parts_that_do_not_go_together_are_refused(found, change):
+    data = persistence.to_bytes(replace(found, **change))
+    with pytest.raises(ValueError, match="cannot be read"):
+        persistence.from_bytes(data, type(found))
