@@ -16,6 +16,7 @@ from ..io import persistence
 from ..io.spreadsheets import write_csv
 from ..plotting.conditions import plot_condition_genes
 from ..plotting.differences import plot_difference_heatmap, plot_difference_volcano
+from ..report.comparison import write_comparison
 from ..utils.checking import as_path, check_share
 from .stretches import outside_gaps
 
@@ -305,6 +306,20 @@ class ConditionComparison:
             Path of the file.
         """
         write_csv(self.table.assign(replicates=self.replicates), as_path(path))
+
+    def report(self, path: str | Path, title: str | None = None) -> None:
+        """Write a report: one HTML file with pictures and a table that can be searched, sorted and opened by gene.
+
+        It opens in any browser and needs no network.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file; an existing one is replaced, once the new one is complete.
+        title : str, default=None
+            Heading; `None` = by the conditions.
+        """
+        write_comparison(self, path, title)
 
     def save(self, path: str | Path) -> None:
         """Write the comparison to a file of arrays and JSON: no pickle, and no cells in it.

@@ -46,28 +46,31 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
         columns = np.flatnonzero(result.grid_lineage == name)
         grid = result.pseudotime[columns]
         times = np.linspace(grid[0], grid[-1], n_points)
-        parts += [_at(times, grid, values[:, columns]) for values in (result.values, lower, upper)]
-        one: dict[str, Any] = {"name": str(name), "time": _rounded(times)}
+        parts += [at_times(times, grid, values[:, columns]) for values in (result.values, lower, upper)]
+        one: dict[str, Any] = {"name": str(name), "time": rounded(times)}
         if (bins := binned.get(name)) is not None:
             parts.append(bins.means)
-            one["bins"] = _rounded((bins.edges[:-1] + bins.edges[1:]) / 2)
-            one["cells"] = _rounded(bins.weight / max(float(bins.weight.max()), 1e-300), 3)
+            one["bins"] = rounded((bins.edges[:-1] + bins.edges[1:]) / 2)
+            one["cells"] = rounded(bins.weight / max(float(bins.weight.max()), 1e-300), 3)
         lineages.append(one)
-    values = np.hstack(parts)
+    return {"lineages": lineages, **coded(np.hstack(parts))}
+
+
+def coded(values: np.ndarray) -> dict[str, Any]:
+    """Return the rows of values as bytes in base64, with what the levels 0 and 250 stand for: `low`, `high`, `coded`."""
     values = np.where(np.isfinite(values), values, np.nan)
     low, high = np.nanmin(values, axis=1, initial=np.inf), np.nanmax(values, axis=1, initial=-np.inf)
     span = np.where(high > low, high - low, 1.0)
     levels = np.rint((values - low[:, None]) / span[:, None] * _TOP)
-    coded = np.where(np.isnan(levels), _NOTHING, np.clip(np.nan_to_num(levels), 0, _TOP)).astype(np.uint8)
+    found = np.where(np.isnan(levels), _NOTHING, np.clip(np.nan_to_num(levels), 0, _TOP)).astype(np.uint8)
     return {
-        "lineages": lineages,
-        "low": _rounded(low),
-        "high": _rounded(low + span),
-        "coded": [b64encode(row.tobytes()).decode() for row in coded],
+        "low": rounded(low),
+        "high": rounded(low + span),
+        "coded": [b64encode(row.tobytes()).decode() for row in found],
     }
 
 
-def _at(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
+def at_times(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return rows of values at other times, by linear interpolation."""
     if len(grid) == 1:
         return np.repeat(values, len(times), axis=1)
@@ -76,5 +79,6 @@ def _at(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values[:, right - 1] * (1 - share) + values[:, right] * share
 
 
-def _rounded(values: np.ndarray, digits: int = _DIGITS) -> list[float]:
+def rounded(values: np.ndarray, digits: int = _DIGITS) -> list[float]:
+    """Return numbers with a few significant digits."""
     return [float(f"{value:.{digits}g}") for value in values]

@@ -46,7 +46,7 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
     table = result.gene_table
     columns: list[dict] = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
     lineages = names_of(fitted)
-    columns += [{**_column(str(name), table[name]), "detail": is_detail(str(name), lineages)} for name in table]
+    columns += [{**column_of(str(name), table[name]), "detail": is_detail(str(name), lineages)} for name in table]
     for one in columns:
         one |= {"word": heading(one["name"], lineages), "help": meaning(one["name"], lineages)}
     prefix = "_".join(lineages)
@@ -66,7 +66,7 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
         "colors": cluster_colors(result.n_clusters),
         "unassigned": UNASSIGNED,
     }
-    return _inside_html(data)
+    return inside_html(data)
 
 
 def packed(text: str) -> str:
@@ -87,10 +87,11 @@ def packed(text: str) -> str:
     hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves")}
     hidden["values"] = [None if one["name"] == "gene" else one.pop("values") for one in data["columns"]]
     squeezed = compress(json.dumps(hidden, allow_nan=False, separators=(",", ":")).encode(), 9)
-    return _inside_html({**data, "packed": b64encode(squeezed).decode()})
+    return inside_html({**data, "packed": b64encode(squeezed).decode()})
 
 
-def _inside_html(data: dict) -> str:
+def inside_html(data: dict) -> str:
+    """Return JSON that can stand inside HTML."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -102,7 +103,8 @@ def _leading_first(result: FitResult) -> list[int]:
     return leading[np.argsort(np.where(clusters < 0, result.n_clusters, clusters), kind="stable")].tolist()
 
 
-def _column(name: str, values: pd.Series) -> dict:
+def column_of(name: str, values: pd.Series) -> dict:
+    """Return name, kind and values of a column of a table."""
     listed: list
     if pd.api.types.is_bool_dtype(values):
         kind, listed = "truth", [None if pd.isna(value) else bool(value) for value in values]

@@ -210,9 +210,10 @@
   function trend(gene) {
     const cell = make("td", "", { class: "trend" }), [width, height] = data.size, peak = column("peak");
     const svg = draw("svg", { class: "line", viewBox: `0 0 ${width} ${height}`, role: "img",
-      "aria-label": `Trend of ${genes[gene]}${peak ? `, highest at ${number(peak, gene)}` : ""}` });
+      "aria-label": `${data.line ? "Difference" : "Trend"} of ${genes[gene]}${peak ? `, highest at ${number(peak, gene)}` : ""}` });
     svg.style.setProperty("--c", color(gene));
     for (const x of data.boundaries) svg.append(draw("path", { d: `M${x} 0v${height}`, class: "boundary" }));
+    if (data.zeros) svg.append(draw("path", { d: `M0 ${data.zeros[gene]}H${width}`, class: "boundary" }));
     svg.append(draw("path", { d: data.paths[gene], class: "trend" }));
     cell.append(svg);
     return cell;
@@ -286,7 +287,71 @@
     return found;
   }
 
+  // trends of conditions, with donors as thin lines, and below them their differences
+  function compared(gene, width) {
+    const { conditions, tints, time, common, samples, axis } = data.curves, n = time.length;
+    const decoded = ({ low, high, coded }) => {
+      const bytes = atob(coded[gene]);
+      return (place) => Array.from({ length: n }, (_, index) => {
+        const level = bytes.charCodeAt(place * n + index);
+        return level === 255 ? null : low[gene] + (high[gene] - low[gene]) * level / 250;
+      });
+    };
+    const trends = decoded(data.curves.trends), differences = decoded(data.curves.differences);
+    const layers = samples.map((of, index) => ({ tint: tints[of], middle: trends(3 * conditions.length + index), thin: true }));
+    conditions.forEach((_, of) => layers.push({ tint: tints[of], middle: trends(3 * of), below: trends(3 * of + 1), above: trends(3 * of + 2) }));
+    const below = conditions.slice(1).map((_, of) => ({ tint: tints[of + 1], middle: differences(3 * of), below: differences(3 * of + 1), above: differences(3 * of + 2) }));
+    const figure = make("figure", ""), key = make("p", "", { class: "key" });
+    conditions.forEach((name, of) => {
+      const swatch = make("span", "", { class: "swatch" }), one = make("span", "");
+      swatch.style.setProperty("--c", tints[of]);
+      one.append(swatch, name);
+      key.append(one);
+    });
+    const tall = width < 420 ? 210 : 260;
+    figure.append(key, panel(layers, width, tall, axis, `Trends of ${genes[gene]} in ${conditions.join(" and ")} over pseudotime`, time, common, false),
+      panel(below, width, 160, `minus ${conditions[0].slice(0, 14)}`, `Difference of ${genes[gene]} from ${conditions[0]} over pseudotime`, time, common, true),
+      make("figcaption", `Lines: trends${samples.length ? ", thin those of donors" : ""}. Bands: 95 %, below of the whole difference at once.`));
+    return figure;
+  }
+
+  function panel(layers, width, height, axis, label, time, common, zero) {
+    const left = 48, right = 16, top = 10, bottom = zero ? 40 : 22;
+    const everything = layers.flatMap((one) => [one.middle, one.below || [], one.above || []].flat()).filter((value) => value !== null);
+    let low = Math.min(...everything, ...(zero ? [0] : [])), high = Math.max(...everything, ...(zero ? [0] : []));
+    if (!(high > low)) [low, high] = [low - 0.5, low + 0.5];
+    const pad = 0.04 * (high - low), floor = low - pad, ceiling = high + pad;
+    const y = (value) => top + (height - top - bottom) * (1 - (value - floor) / (ceiling - floor));
+    const x = (at) => left + (width - left - right) * (at - time[0]) / (time.at(-1) - time[0] || 1);
+    const point = (values, index) => `${x(time[index]).toFixed(1)} ${y(values[index]).toFixed(1)}`;
+    const svg = draw("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
+    for (const [value, text] of ticks(floor, ceiling, zero ? 3 : 5))
+      svg.append(draw("path", { class: "grid", d: `M${left} ${y(value)}H${width - right}` }), draw("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, text));
+    if (zero) svg.append(draw("path", { class: "axis", d: `M${left} ${y(0)}H${width - right}` }));
+    for (const one of layers) {
+      const path = (values) => values.map((value, index) => value === null || !common[index] ? "" : `${index && values[index - 1] !== null && common[index - 1] ? "L" : "M"}${point(values, index)}`).join("");
+      const add = (d, kind) => { const made = draw("path", { class: kind, d }); made.style.setProperty("--c", one.tint); svg.append(made); };
+      if (one.below) {
+        let from = 0;
+        for (let index = 0; index <= time.length; index += 1) {
+          const holds = index < time.length && common[index] && one.below[index] !== null && one.above[index] !== null;
+          if (holds) continue;
+          const run = Array.from({ length: index - from }, (_, step) => from + step);
+          if (run.length > 1) add(`M${run.map((at) => point(one.above, at)).join("L")}L${run.reverse().map((at) => point(one.below, at)).join("L")}Z`, "band");
+          from = index + 1;
+        }
+      }
+      add(path(one.middle), one.thin ? "thin" : "trend");
+    }
+    svg.append(draw("path", { class: "axis", d: `M${left} ${height - bottom}H${width - right}` }));
+    for (const [value, text] of ticks(time[0], time.at(-1), 5)) svg.append(draw("text", { x: x(value), y: height - bottom + 16, "text-anchor": "middle" }, text));
+    if (zero) svg.append(draw("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, "pseudotime"));
+    svg.append(draw("text", { transform: `translate(12 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, axis));
+    return svg;
+  }
+
   function chart(gene, width) {
+    if (data.curves.conditions) return compared(gene, width);
     const parts = levels(gene), height = width < 420 ? 230 : 300, left = 48, right = 16, top = parts.length > 1 ? 26 : 10, bottom = 40, gap = 14;
     const everything = parts.flatMap((one) => [one.middle, one.below, one.above, one.means].flat()).filter((value) => value !== null);
     let low = Math.min(...everything), high = Math.max(...everything);
@@ -479,7 +544,7 @@
       button.addEventListener("click", () => sortBy(one));
       head.append(button);
       heads.append(head);
-      if (one.name === "gene") heads.append(make("th", "trend", { scope: "col" }));
+      if (one.name === "gene") heads.append(make("th", data.line || "trend", { scope: "col" }));
     }
     at("gene-table").tHead.replaceChildren(heads);
     mark();
@@ -512,7 +577,7 @@
   for (const direction of [...new Set(directions)].filter(Boolean).sort(collator.compare))
     at("direction").append(make("option", direction, { value: direction }));
   at("direction-label").hidden = at("direction").options.length < 3;
-  at("sort").append(make("option", "cluster", { value: "" }));
+  at("sort").append(make("option", data.firstWord || "cluster", { value: "" }));
   for (const one of filled) at("sort").append(make("option", one.word, { value: one.name }));
   at("sort").addEventListener("change", () => {
     const one = column(at("sort").value);

@@ -31,6 +31,7 @@ _CELLS = (
 )
 _DONORS = "P-values and intervals treat donors as replicates. They"
 _CAUTION = "do not account for a pseudotime that was estimated from the same expression."
+_TICKS = "tick rows to mark them in the pictures above; click a cluster in a picture to list its genes."
 _GENES_NAMED = 20  # of those that failed for one reason
 
 
@@ -84,7 +85,7 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     result = result_of(fitted)
     title = facts.default_title(fitted) if title is None else str(title)
     lineages = facts.names_of(fitted)
-    script = _resource("page.js")
+    script = resource("page.js")
     shown = _drawn(fitted, adata)
     clusters, failures = cluster_table(fitted, lineages), _failures(fitted)
     warned = concerns(result, adata)
@@ -99,31 +100,33 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         ("methods", "Methods"),
         ("parameters", "Parameters and versions"),
     ]
-    return Template(_resource("page.html")).substitute(
+    return Template(resource("page.html")).substitute(
         title=escape(title),
         lead=escape(facts.lead(fitted)),
         version=escape(__version__),
-        style=_resource("page.css"),
+        style=resource("page.css"),
         script=script,
         script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
-        summary=_definitions(facts.summary(fitted, adata)),
+        summary=definitions(facts.summary(fitted, adata)),
         caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
-        concerns=_concerns(warned),
-        pictures="".join(_picture(picture, images) for picture, *images in shown) or _no_pictures(fitted),
-        with_cells=" and the cells" if adata is not None else "",
+        concerns=concerns_of(warned),
+        pictures="".join(picture_of(picture, images) for picture, *images in shown) or _no_pictures(fitted),
+        table="gene_table_</code> of the fitted clusterer",
+        how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}; {_TICKS}",
         methods=escape(paragraph),
         references=f"<ol>{''.join(f'<li>{escape(work)}</li>' for work in cited)}</ol>" if cited else "",
         clusters=clusters,
         meanings=_meanings(["gene", "trend", *map(str, result.gene_table)], lineages),
         failures=failures,
         parameters=_parameters(fitted),
-        versions=_table(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
+        versions=table_of(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
         data=packed(gene_data(fitted, adata, spots)),
     )
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Return a part of the page that is a file of this package."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
@@ -142,7 +145,8 @@ def _named(picture, images: list) -> list[tuple]:
     return list(zip([picture.anchor, f"{picture.anchor}-narrow"][: len(images)], images, strict=True))
 
 
-def _picture(picture, images: list) -> str:
+def picture_of(picture, images: list) -> str:
+    """Return the section of a picture."""
     blocks = []
     for name, image in _named(picture, images):
         kind = " narrow" if name.endswith("-narrow") else " wide-only" if len(images) > 1 else ""
@@ -161,7 +165,8 @@ def _picture(picture, images: list) -> str:
     )
 
 
-def _concerns(found: list[str]) -> str:
+def concerns_of(found: list[str]) -> str:
+    """Return what to look at first, or nothing."""
     if not found:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in found)
@@ -174,7 +179,8 @@ def _no_pictures(fitted: Fitted | FitResult) -> str:
     return f'<section id="panels"><h2>Clusters</h2><p>No gene is in a cluster.{advice}</p></section>\n'
 
 
-def _definitions(rows: Iterable[tuple[str, str, str]]) -> str:
+def definitions(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Return facts, each a term, a value and a remark."""
     return "".join(
         f"<div><dt>{escape(term)}</dt><dd>{escape(value)}{f' <small>{escape(remark)}</small>' if remark else ''}</dd></div>"
         for term, value, remark in rows
@@ -199,7 +205,7 @@ def _failures(fitted: Fitted | FitResult) -> str:
         more = len(genes) - _GENES_NAMED
         named = ", ".join(genes[:_GENES_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         rows.append([escape(reason), f"{len(genes):,}", escape(named)])
-    body = _table(["reason", "genes", "names"], rows, numeric=[False, True, False])
+    body = table_of(["reason", "genes", "names"], rows, numeric=[False, True, False])
     return f'<section id="failed"><h2>Genes without a trend</h2><div>{body}</div></section>\n'
 
 
@@ -210,11 +216,11 @@ def _parameters(fitted: Fitted) -> str:
             [f"<strong>{escape(name)}</strong>" if changed else escape(name), f"<code>{escape(value)}</code>"]
             for name, value, changed in rows
         ]
-        tables.append(f"<div><h3>{escape(owner)}</h3>{_table(['parameter', 'value'], marked)}</div>")
+        tables.append(f"<div><h3>{escape(owner)}</h3>{table_of(['parameter', 'value'], marked)}</div>")
     return "".join(tables)
 
 
-def _table(heads: list[str], rows: list[list[str]], numeric: list[bool] | None = None) -> str:
+def table_of(heads: list[str], rows: list[list[str]], numeric: list[bool] | None = None) -> str:
     """Return a table of cells that are HTML already."""
     numeric = [False] * len(heads) if numeric is None else numeric
     kinds = [' class="number"' if right else "" for right in numeric]

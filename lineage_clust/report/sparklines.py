@@ -9,7 +9,7 @@ MARGIN, GAP = 3, 8  # above and below, and between lineages
 _N_STEPS = 32
 
 
-def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
+def paths(values: np.ndarray, grid_lineage: np.ndarray, with_zero: bool = False) -> list[str]:
     """Return one SVG path a trend, each stretched to the full height; several lineages stand side by side.
 
     Parameters
@@ -18,6 +18,8 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
         `(n_trends, n_points)`.
     grid_lineage
         `(n_points,)` lineage of each column.
+    with_zero
+        Whether zero is in each drawing.
 
     Examples
     --------
@@ -26,9 +28,7 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
     """
     if len(values) == 0:
         return []
-    low, spread = values.min(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
-    share = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.5)
-    y = HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN)
+    y = _heights(np.column_stack([values, np.zeros(len(values))]))[:, :-1] if with_zero else _heights(values)
     starts = np.flatnonzero(np.append(True, grid_lineage[1:] != grid_lineage[:-1]))
     ends = [*starts[1:], len(grid_lineage)]
     room = (WIDTH - GAP * (len(starts) - 1)) / len(starts)
@@ -47,6 +47,21 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray) -> list[str]:
             )
             drawn[row] += f"M{x[0]} {heights[row, 0]}l{line[1:]}"
     return drawn
+
+
+def zeros(values: np.ndarray) -> list[int]:
+    """Return where zero is in each drawing that has it, from above.
+
+    >>> zeros(np.array([[1.0, 2.0], [-2.0, 2.0]]))
+    [45, 24]
+    """
+    return np.rint(_heights(np.column_stack([values, np.zeros(len(values))]))[:, -1]).astype(int).tolist()
+
+
+def _heights(values: np.ndarray) -> np.ndarray:
+    low, spread = values.min(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
+    share = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.5)
+    return HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN)
 
 
 def boundaries(grid_lineage: np.ndarray) -> list[int]:

@@ -1,0 +1,297 @@
+"""The page of a comparison of conditions: that of a fit, with differences in place of trends."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+from ..plotting.colors import UNASSIGNED, cluster_colors, lineage_colors
+from ..results.naming import set_name
+from ..utils.atomic import write_whole
+from . import sparklines
+from .columns import heading, is_detail
+from .comparison_columns import MEANINGS, WORDS
+from .curves import at_times, coded, rounded
+from .facts import versions
+from .gene_data import column_of, inside_html, packed
+from .page import concerns_of, definitions, picture_of, resource, table_of
+from .pictures import Picture, embedded
+
+_N_POINTS = 40
+_MOST_SAMPLES = 24  # thin lines in the picture of a gene
+_NARROW = 3.6  # inches
+_CAUTION = (
+    "Pseudotime is taken as known: if conditions were ordered apart, or the treatment changes the order of the cells, "
+    "differences are those of the ordering too."
+)
+_METHODS = (
+    "Expression of {n:,} genes along {along} was compared between {conditions} with lineage_clust {version}. Each condition "
+    "has a penalised B-spline trend{family}{donors}. Differences in level (the mean along the lineage) and shape (the rest) "
+    "were tested, and the two tests combined (Liu and Xie 2020); p-values were adjusted for the number of genes "
+    "(Benjamini-Hochberg)."
+)
+_CITED = (
+    "Laird NM, Ware JH (1982). Random-effects models for longitudinal data. Biometrics 38, 963-974.",
+    "Liu Y, Xie J (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary "
+    "dependency structures. Journal of the American Statistical Association 115, 393-402.",
+)
+
+
+def write_comparison(found: Any, path: str | Path, title: str | None = None) -> None:
+    """Write the report of a ConditionComparison; see :meth:`lineage_clust.ConditionComparison.report`."""
+    text = render_comparison(found, title)
+    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def render_comparison(found: Any, title: str | None = None) -> str:
+    """Return the page as text; the same comparison gives the same text."""
+    others = ", ".join(found.conditions[1:])
+    title = f"{others} compared with {found.reference}" if title is None else str(title)
+    script = resource("page.js")
+    shown = [
+        (
+            one,
+            *(
+                embedded(partial(_settled, draw), found.genes)
+                for draw in (one.draw, one.draw_narrow)
+                if draw is not None
+            ),
+        )
+        for one in _pictures(found)
+    ]
+    sections = [
+        ("summary", "Summary"), *((picture.anchor, picture.title) for picture, *_ in shown), ("genes", "Gene table"),
+        ("samples", "Samples"), *([("failed", "Genes without a trend")] if found.failed else []), ("methods", "Methods"),
+        ("parameters", "Parameters and versions"),
+    ]  # fmt: skip
+    columns = ["gene", "trend", *map(str, found.table)]
+    return Template(resource("page.html")).substitute(
+        title=escape(title),
+        lead=escape(found.replicates_note),
+        version=escape(__version__),
+        style=resource("page.css"),
+        script=script,
+        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+        links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
+        summary=definitions(_facts(found)),
+        caution=_CAUTION,
+        concerns=concerns_of(_concerns(found)),
+        pictures="".join(picture_of(picture, images) for picture, *images in shown),
+        table="table</code> of the comparison",
+        how="Open a row to see the trends in each condition and their difference.",
+        methods=escape(_methods(found)),
+        references=f"<ol>{''.join(f'<li>{escape(work)}</li>' for work in _CITED)}</ol>",
+        clusters="",
+        meanings="".join(
+            f"<dt>{escape(_word(name, found))} <code>{escape(name)}</code></dt><dd>{escape(_meaning(name, found))}</dd>"
+            for name in columns
+            if _meaning(name, found)
+        ),
+        failures=_samples(found) + _failures(found),
+        parameters=f"<div><h3>Comparison</h3>{table_of(['parameter', 'value'], _parameters(found))}</div>",
+        versions=table_of(["package", "version"], [[escape(part) for part in row] for row in versions()]),
+        data=packed(_data(found)),
+    )
+
+
+def _settled(draw: Callable[[], Any]) -> Any:
+    """Return what is drawn, with its layout made."""
+    drawn = draw()
+    figure = drawn if hasattr(drawn, "savefig") else drawn.figure
+    figure.draw_without_rendering()
+    return figure
+
+
+def _facts(found: Any) -> list[tuple[str, str, str]]:
+    q = found.table[["qvalue_both", "qvalue_level", "qvalue_shape"]].to_numpy() < found.alpha
+    first, last = found.common_range
+    return [
+        ("Genes compared", f"{len(found.genes):,}", ""),
+        ("Genes that differ", f"{q[:, 0].sum():,}", f"q < {found.alpha:g} in level and shape together"),
+        ("in level", f"{q[:, 1].sum():,}", "higher or lower on average"),
+        ("in shape", f"{q[:, 2].sum():,}", "another course"),
+        ("Clusters of differences", f"{found.n_clusters}", ""),
+        ("Replicates", found.replicates, f"{len(found.samples)} samples"),
+        ("Pseudotime", f"{first:.3g} to {last:.3g}", "where all conditions have cells"),
+    ]
+
+
+def _concerns(found: Any) -> list[str]:
+    said = []
+    if found.sample_key is None:
+        said.append(
+            "Cells were taken as replicates: p-values say nothing of other donors, and are far too small if donors differ."
+        )
+    said += [
+        f"{name} has hardly any cells from {start:.3g} to {end:.3g}: trends are interpolated there."
+        for name, start, end in found.gaps.itertuples(index=False)
+    ]
+    poor = int((~np.isfinite(found.table["pvalue_both"].to_numpy(dtype=float))).sum())
+    return [*said, f"{poor:,} genes have no p-value: their fits did not converge."] if poor else said
+
+
+def _methods(found: Any) -> str:
+    donors = ""
+    if found.sample_key is not None:
+        donors = ", and each sample a level and curve of its own, which are random (Laird and Ware 1982)"
+    family = (
+        "" if found.family == "gaussian" else f" on the {found.link} scale ({found.family.replace('_', ' ')} family)"
+    )
+    return _METHODS.format(
+        n=len(found.genes), along="pseudotime" if found.lineage is None else f"lineage {found.lineage}",
+        conditions=" and ".join(found.conditions), version=__version__, family=family, donors=donors,
+    )  # fmt: skip
+
+
+def _pictures(found: Any) -> Iterator[Picture]:
+    for condition in found.conditions[1:]:
+        of = "" if len(found.conditions) == 2 else f": {condition}"
+        place = "" if len(found.conditions) == 2 else f"-{found.conditions.index(condition)}"
+        yield Picture(
+            f"volcano{place}", f"Volcano{of}",
+            "One point per gene: its largest difference, and how sure it is that there is any. Colours are clusters of "
+            "differences.",
+            f"Volcano plot of the differences between {condition} and {found.reference}.",
+            partial(found.plot_volcano, condition), partial(found.plot_volcano, condition, figsize=(_NARROW, 3.6), n_names=6),
+        )  # fmt: skip
+        if found.n_clusters:
+            yield Picture(
+                f"heatmap{place}", f"Heatmap of differences{of}",
+                "One row per gene that differs, by cluster: red where it is higher, blue where it is lower, relative to its "
+                "largest difference.",
+                f"Heatmap of the differences between {condition} and {found.reference} over pseudotime.",
+                partial(found.plot_heatmap, condition), partial(found.plot_heatmap, condition, figsize=(_NARROW, 5.5)),
+            )  # fmt: skip
+    top = found.top_genes(6)
+    yield Picture(
+        "leading", "Leading genes",
+        "Trends in each condition with 95 % intervals, donors as thin lines, and the difference below with a simultaneous "
+        "band; dotted where a condition has no cells.",
+        f"Trends of {', '.join(top)} in each condition.",
+        partial(found.plot_genes, top), partial(found.plot_genes, top[:3], ncols=1, figsize=(_NARROW, 9.6)),
+    )  # fmt: skip
+
+
+def _data(found: Any) -> str:
+    inside = found.is_common
+    others = [f"minus {found.reference}: {name}" for name in found.conditions[1:]]
+    values = np.nan_to_num(np.hstack(list(found.differences[:, :, inside])))
+    of = np.repeat(others, inside.sum())
+    columns = [{"name": "gene", "kind": "text", "values": list(found.genes)}]
+    names = found.conditions[1:] if len(found.conditions) > 2 else []
+    columns += [
+        {**column_of(str(name), found.table[name]), "detail": is_detail(str(name), names) or str(name)[:6] == "pvalue"}
+        for name in found.table
+    ]
+    for one in columns:
+        one |= {"word": _word(one["name"], found), "help": _meaning(one["name"], found)}
+    q = found.table["qvalue_both"].to_numpy(dtype=float)
+    prefix = "differences" if found.lineage is None else f"{found.lineage}_differences"
+    return inside_html(
+        {
+            "columns": columns,
+            "first": np.lexsort((found.table["pvalue_both"].to_numpy(dtype=float), np.nan_to_num(q, nan=2.0))).tolist(),
+            "paths": sparklines.paths(values, of, with_zero=True),
+            "zeros": sparklines.zeros(values),
+            "line": "difference",
+            "firstWord": "p (both)",
+            "boundaries": sparklines.boundaries(of),
+            "size": [sparklines.WIDTH, sparklines.HEIGHT],
+            "margin": sparklines.MARGIN,
+            "gap": sparklines.GAP,
+            "scaled": [],
+            "curves": _curves(found),
+            "spots": {},
+            "sets": [set_name(cluster, prefix) for cluster in range(found.n_clusters)],
+            "unassignedSet": set_name(-1, prefix),
+            "colors": cluster_colors(found.n_clusters),
+            "unassigned": UNASSIGNED,
+        }
+    )
+
+
+def _curves(found: Any) -> dict[str, Any]:
+    """Return trends, intervals and donors' trends, and differences with their bands, as bytes by gene."""
+    grid = found.pseudotime
+    times = np.linspace(*found.common_range, _N_POINTS)
+    samples = found.samples.iloc[: _MOST_SAMPLES if found.sample_key is not None else 0]
+    of_sample = [found.conditions.index(name) for name in samples["condition"]]
+    own = np.einsum("smg,pm->sgp", found.details["own"][: len(samples)], found.details["modes"], optimize=True)
+    trends = [
+        at_times(times, grid, part)
+        for trend, half in zip(found.trends, 1.96 * found.trend_se, strict=True)
+        for part in (trend, trend - half, trend + half)
+    ] + [at_times(times, grid, found.trends[c] + one) for c, one in zip(of_sample, own, strict=True)]
+    differences = []
+    for other, condition in enumerate(found.conditions[1:]):
+        bands = found.difference_band(condition=condition)
+        differences += [at_times(times, grid, part) for part in (found.differences[other], *bands)]
+    return {
+        "conditions": list(found.conditions),
+        "tints": lineage_colors(len(found.conditions)),
+        "time": rounded(times),
+        "common": [bool(value) for value in found.is_common[np.abs(grid[:, None] - times).argmin(axis=0)]],
+        "samples": of_sample,
+        "trends": coded(np.hstack(trends)),
+        "differences": coded(np.hstack(differences)),
+        "axis": {"log": "log expression", "logit": "log odds"}.get(found.link, "expression"),
+    }
+
+
+def _word(column: str, found: Any) -> str:
+    base, suffix = _base(column, found)
+    words = WORDS.get(base) or heading(base, [])
+    for end, more in (("_lower", ", lower bound"), ("_upper", ", upper bound")):
+        if base.endswith(end):
+            words = WORDS.get(base.removesuffix(end), base.removesuffix(end)) + more
+    return f"{words} ({suffix})" if suffix else words
+
+
+def _meaning(column: str, found: Any) -> str:
+    base, suffix = _base(column, found)
+    text = MEANINGS.get(base, "")
+    for end in ("lower", "upper"):
+        plain = base.removesuffix(f"_{end}")
+        if plain != base and plain in MEANINGS:
+            text = f"{end.capitalize()} bound of the {found.level:.0%} interval: {MEANINGS[plain]}"
+    return f"{suffix}: {text}" if suffix and text else text
+
+
+def _base(column: str, found: Any) -> tuple[str, str]:
+    """Return a column's name without that of the condition, and the condition."""
+    for name in found.conditions[1:] if len(found.conditions) > 2 else []:
+        if column.endswith(f"_{name}"):
+            return column[: -len(name) - 1], name
+    return column, ""
+
+
+def _samples(found: Any) -> str:
+    rows = [
+        [escape(str(condition)), escape(str(donor)), f"{count:,}"]
+        for condition, donor, count in found.samples[["condition", "donor", "n_cells"]].itertuples(index=False)
+    ]
+    body = table_of(["condition", "donor", "cells"], rows, numeric=[False, False, True])
+    return f'<section id="samples"><h2>Samples</h2><div class="scrolls">{body}</div></section>\n'
+
+
+def _failures(found: Any) -> str:
+    if not found.failed:
+        return ""
+    rows = [[escape(gene), escape(reason)] for gene, reason in list(found.failed.items())[:100]]
+    body = table_of(["gene", "reason"], rows)
+    return f'<section id="failed"><h2>Genes without a trend</h2><div class="scrolls">{body}</div></section>\n'
+
+
+def _parameters(found: Any) -> list[list[str]]:
+    names = ("condition_key", "sample_key", "lineage", "conditions", "family", "link", "alpha", "level")
+    return [[escape(name), f"<code>{escape(json.dumps(getattr(found, name)))}</code>"] for name in names]
