@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lineage_clust import ConditionComparison
 from lineage_clust.cli import main
 
 PNG = b"\x89PNG"
@@ -26,7 +27,21 @@ def file(tmp_path_factory):
 
 
 def test_tables_and_pictures(file, tmp_path, capsys):
-    code = main(["compare", str(file), "--condition", "drug", "--sample", "donor", "--out", str(tmp_path), "--backed"])
+    code = main(
+        [
+            "compare",
+            str(file),
+            "--condition",
+            "drug",
+            "--sample",
+            "donor",
+            "--out",
+            str(tmp_path),
+            "--backed",
+            "--report",
+            "--save",
+        ]
+    )
     out = capsys.readouterr().out
     assert code == 0
     assert "8 donors were taken as replicates" in out
@@ -34,6 +49,8 @@ def test_tables_and_pictures(file, tmp_path, capsys):
     assert (table["qvalue_level"].iloc[:5] < 0.05).all()
     assert set(table["replicates"]) == {"donors"}
     assert len(pd.read_csv(tmp_path / "conditions_samples.csv")) == 8
+    assert (tmp_path / "conditions.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert str(ConditionComparison.load(tmp_path / "conditions.lclust")).splitlines()[0] in out
     for kind in ("genes", "volcano", "heatmap"):
         assert (tmp_path / f"conditions_{kind}.png").read_bytes().startswith(PNG)
 

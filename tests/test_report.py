@@ -521,8 +521,8 @@ def test_counts_are_warned_of(adata):
 
 def test_nothing_is_warned_of_without_a_reason(tc, adata):
     assert concerns(tc._result, adata) == []
-    assert page._concerns([]) == ""
-    assert page._concerns(["<b>"]).count("&lt;b&gt;") == 1
+    assert page.concerns_of([]) == ""
+    assert page.concerns_of(["<b>"]).count("&lt;b&gt;") == 1
 
 
 def test_many_failed_genes_are_warned_of(adata):

@@ -11,6 +11,8 @@ from ..conditions import ConditionComparison, compare_conditions
 from ..expression.memory_budget import parse_budget
 from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
+from ..models import GAM
+from ..models.families import FAMILIES
 from ..result_files import write_png
 from ..utils.checking import check_share
 from .analysing import write_all
@@ -64,7 +66,13 @@ def add_to(commands) -> None:
         default=0.05,
         help="cluster the differences with a q-value below this (%(default)s)",
     )
+    method.add_argument(
+        "--family", metavar="NAME", default="gaussian", choices=sorted(FAMILIES),
+        help="family of the model, such as negative_binomial for counts in a --layer (%(default)s)",
+    )  # fmt: skip
     method.add_argument("--seed", metavar="N", type=int, default=0, help="seed of samples and clusters (%(default)s)")
+    parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
+    parser.add_argument("--save", action="store_true", help="write a file for ConditionComparison.load as well")
     common_options(parser)
 
 
@@ -81,14 +89,17 @@ def compare(arguments: argparse.Namespace) -> str:
     check_folder(arguments.out)
     with opened_cells(arguments) as adata:
         found = compare_conditions(
-            adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed, **given
-        )
-        files = comparison_files(found, arguments.out)
+            adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed,
+            model=GAM(arguments.family), **given,
+        )  # fmt: skip
+        files = comparison_files(found, arguments.out, arguments.report, arguments.save)
         written = write_all(files, arguments.out)
     return f"{found}\n  files in {arguments.out}: {', '.join(path.name for path in written)}"
 
 
-def comparison_files(found: ConditionComparison, folder: Path) -> dict[Path, Writer | None]:
+def comparison_files(
+    found: ConditionComparison, folder: Path, report: bool = False, save: bool = False
+) -> dict[Path, Writer | None]:
     """Return by path what writes each file, or `None` for one that does not belong to this comparison.
 
     Parameters
@@ -97,12 +108,16 @@ def comparison_files(found: ConditionComparison, folder: Path) -> dict[Path, Wri
         Of more than two conditions there is a heatmap and a volcano each; without a gene that differs, no heatmap.
     folder
         Where they are to lie.
+    report, save
+        Whether there are an HTML page, and a file of the whole comparison.
     """
     key = default_key(found.lineage, "conditions", distinct_key)
     files: dict[Path, Writer | None] = {
         folder / f"{key}.csv": found.write_csv,
         folder / f"{key}_samples.csv": lambda path: write_csv(found.samples, path),
         folder / f"{key}_genes.png": partial(write_png, found.plot_genes),
+        folder / f"{key}.html": found.report if report else None,
+        folder / f"{key}.lclust": found.save if save else None,
     }
     for condition in found.conditions[1:]:
         suffix = "" if len(found.conditions) == 2 else f"_{distinct_key(condition)}"

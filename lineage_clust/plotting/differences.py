@@ -11,7 +11,7 @@ from lineage_clust.errors import NoTrendError
 from ..utils.documenting import parameters_as
 from .checking import axes_for, check_color_map, check_count, check_figure
 from .colors import UNASSIGNED, cluster_colors
-from .conditions import in_common_range, minus_reference, plot_condition_genes, say_replicates
+from .conditions import minus_reference, plot_condition_genes, say_replicates
 from .labels import plain, shortened
 from .placing import place
 from .theme import ink
@@ -77,10 +77,11 @@ def plot_difference_heatmap(
     if len(shown) == 0:
         raise NoTrendError(f"No gene differs with a q-value below {found.alpha:g}: there is no heatmap.", {})
     other = found.conditions.index(condition) - 1
-    values = found.differences[other][:, in_common_range(found)]
-    size = np.abs(values).max(axis=1, keepdims=True)
+    first, last = np.flatnonzero(found.is_common)[[0, -1]]
+    values = np.where(found.is_common, found.differences[other], np.nan)[:, first : last + 1]  # gaps stay empty
+    size = np.nanmax(np.abs(values), axis=1, keepdims=True)
     values = np.divide(values, size, out=np.zeros_like(values), where=size > 0)
-    time = np.abs(values).argmax(axis=1)
+    time = np.nan_to_num(np.abs(values)).argmax(axis=1)
     order = shown[np.lexsort((time[shown], found.labels[shown]))]
     named = len(order) <= _MOST_NAMES
     height = 1.6 + (0.155 * len(order) if named else 4.5)

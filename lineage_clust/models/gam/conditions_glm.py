@@ -14,10 +14,10 @@ from .conditions_fit import ConditionCurves
 from .conditions_sums import Arms, ConditionSums, condition_sums, widened
 from .conditions_tests import TESTS, combined, contrasts
 from .design import Design
-from .donors_curves import DETERMINED
+from .donors_bases import DETERMINED
 from .donors_nodes import tabulated
 from .donors_runs import N_COLUMNS, STILL, Ended, WorkingRuns
-from .donors_working import working_problem
+from .donors_working import WorkingProblem, working_problem
 from .grid import bands_of
 from .pirls import Likelihood
 from .posterior import GenePosterior
@@ -26,6 +26,7 @@ from .spectral import diagonalise
 if TYPE_CHECKING:
     from .gam import GAM
 
+_PRIOR_COUNT = 0.5  # of a sample
 _N_SHAPES = 8  # smoothest modes of a difference in its test, as of trends
 
 
@@ -68,6 +69,14 @@ def fit_glm_conditions(
     The model is that of :func:`lineage_clust.models.gam.conditions_fit.fit_curves` for the linear predictor, by penalised
     quasi-likelihood as in :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`. The iterations begin with the
     model's fit to all cells, without conditions and donors.
+
+    A gene that a whole condition lacks has an infinite difference of logarithms, with an infinite standard error that hides
+    it from any test based on both [1]_. So each sample has half a count more, spread over its cells; of a binomial
+    family, one cell of its weight is half a success. As prior counts of edgeR, that is next to nothing for other genes.
+
+    References
+    ----------
+    .. [1] Hauck & Donner (1977). Wald's test as applied to hypotheses in logit analysis. JASA 72, 851-853.
     """
     n_smooth = design.n_smooth
     start = clone(model).set_params(fit_intercept=False)
@@ -94,10 +103,26 @@ def fit_glm_conditions(
         ])  # fmt: skip
         known = _Start(start.failed_, getattr(start, "theta_", None), start.scale_, start.lambda_)
         runs = WorkingRuns(
-            problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, first, with_donors
-        )  # fmt: skip
+            problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, first, with_donors, _prior(problem)
+        )
         ended = runs.run()
     return GlmConditions(sums, _curves(ended, len(start.coef_), first, start.converged_), start.failed_, start.note_)
+
+
+def _prior(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return what keeps means of samples from the ends of their range, see :class:`.WorkingRuns`."""
+    family, nodes = problem.likelihood.family.name, problem.nodes
+    if family not in ("poisson", "negative_binomial", "binomial"):
+        return None
+    share = nodes.weights * np.exp(nodes.offset if problem.likelihood.link.name == "log" else 0.0)
+    kept, added = np.ones_like(share), np.zeros_like(share)
+    for places in nodes.donors:
+        if family == "binomial":
+            kept[places] = 1 - min(problem.unit / nodes.weights[places].sum(), 1.0)
+            added[places] = 0.5 * (1 - kept[places]) * nodes.weights[places]
+        else:
+            added[places] = _PRIOR_COUNT * problem.unit * share[places] / share[places].sum()
+    return kept, added
 
 
 @dataclass(frozen=True)

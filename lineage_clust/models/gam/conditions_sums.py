@@ -8,7 +8,8 @@ import numpy as np
 from scipy import linalg, sparse
 
 from .design import Design
-from .donors_curves import DETERMINED, DonorSums, random_columns
+from .donors_bases import DETERMINED, random_columns
+from .donors_curves import DonorSums
 from .donors_pairs import Pairs
 from .spectral import diagonalise
 

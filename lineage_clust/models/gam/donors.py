@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import LineageClustWarning
 from .design import Design, effect_map
-from .donors_curves import DonorSums, TurnedSums, donor_sums
+from .donors_bases import donor_sums
+from .donors_curves import DonorSums, TurnedSums
 from .donors_posterior import DonorPosterior, PosteriorPart
 from .donors_prior import DonorPrior, learn, probabilities
 from .donors_tests import contrast_of, tested_at

@@ -9,7 +9,7 @@ import numpy as np
 from ...expression.count_table import Table
 from .design import Design, effect_map
 from .donors import DonorFit
-from .donors_curves import bases
+from .donors_bases import bases
 from .donors_nodes import DonorNodes, tabulated
 from .donors_runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from .donors_tests import contrast_of

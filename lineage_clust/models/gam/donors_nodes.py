@@ -61,22 +61,8 @@ def tabulated(
 ) -> tuple[DonorNodes, Table]:
     """Return the nodes of all donors, and the sums of expression over them, in one pass.
 
-    Parameters
-    ----------
-    design
-        Of the cells.
-    Y
-        `(n_cells, n_genes)` expression.
-    weights
-        `(n_cells,)`, positive.
-    offset
-        `(n_cells,)` or `None`.
-    groups
-        `(n_cells,)` numbers of the donors, from 0, each of which has cells.
-    likelihood
-        Its family and link.
-    tolerance
-        Share of a trend's range that the grid may miss it by.
+    Arguments are those of :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`; `tolerance` is the share of a trend's
+    range that the grid may miss it by.
 
     Notes
     -----

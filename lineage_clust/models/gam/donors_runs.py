@@ -81,14 +81,17 @@ class WorkingRuns:
         `(n_coefficients, n_genes)` with which the iterations begin.
     with_donors
         Whether donors differ at all; otherwise cells are the replicates.
+    prior
+        `(n_nodes, 1)` each: what sums are multiplied by, and what is then added, so that no mean is at the end of its range.
     """
 
     def __init__(
         self, problem: WorkingProblem, contrasts: dict[str, Contrast], table: Table, smoothing, start: Any,
-        coefficients: np.ndarray, with_donors: bool = True,
+        coefficients: np.ndarray, with_donors: bool = True, prior: tuple[np.ndarray, np.ndarray] | None = None,
     ):  # fmt: skip
         self.problem, self.contrasts, self.table, self.smoothing = problem, contrasts, table, smoothing
         self.start, self.coefficients, self.with_donors = start, coefficients, with_donors
+        self.prior = prior
         self.nodes, likelihood = problem.nodes, problem.likelihood
         self.to_fixed = np.linalg.pinv(problem.fixed)
         self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
@@ -141,7 +144,8 @@ class WorkingRuns:
     def _sums(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         order = self.nodes.order
         squares = np.ascontiguousarray(self.table.squares[genes].T[order]) if len(self.table.squares) else None
-        return np.ascontiguousarray(self.table.sums[genes].T[order]), squares
+        sums = np.ascontiguousarray(self.table.sums[genes].T[order])
+        return sums if self.prior is None else self.prior[0] * sums + self.prior[1], squares
 
     def _least(self, genes: np.ndarray, state: WorkingState) -> np.ndarray:
         """Return the losses `(n_genes,)` of a perfect fit."""

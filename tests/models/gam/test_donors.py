@@ -11,7 +11,7 @@ from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.expression.blocks import BlockedExpression
 from lineage_clust.models.gam.design import make_design
-from lineage_clust.models.gam.donors_curves import donor_sums
+from lineage_clust.models.gam.donors_bases import donor_sums
 from lineage_clust.models.gam.donors_prior import grid, learn, probabilities
 from lineage_clust.models.gam.spectral import diagonalise
 

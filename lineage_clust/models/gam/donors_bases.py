@@ -1,0 +1,77 @@
+"""Columns in which population curves and donors' curves are expressed, and the sums of donors in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .design import Design
+from .donors_curves import DonorSums
+from .spectral import Spectrum, diagonalise
+
+DETERMINED = 1e-6  # share of a mode that the cells, and not the penalty, determine
+N_MODES = 10  # of the donors' curves
+
+
+def donor_sums(
+    design: Design, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
+    spectrum: Spectrum, n_cells: float,
+) -> DonorSums:  # fmt: skip
+    """Return the DonorSums of sums over the columns of a design, which all genes share.
+
+    Parameters
+    ----------
+    design
+        Of all cells.
+    grams
+        `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
+    products, donor_products
+        `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`. Of the latter, columns that are no
+        part of the smooth or the constant are not used.
+    squares
+        `y'Wy`, `(n_genes,)`.
+    spectrum
+        Of the design's whole gram matrix and its penalty.
+    n_cells
+        Effective number of cells.
+    """
+    gram = grams.sum(axis=0)
+    fixed, random, n_determined = bases(design, gram, spectrum, n_cells)
+    own = random.T @ grams @ random
+    return DonorSums(
+        fixed, random, (fixed.T @ gram @ fixed)[None], (random.T @ grams @ fixed)[None], own[None],
+        (fixed.T @ products)[None], np.einsum("cr,dcg->drg", random, donor_products, optimize=True)[None], squares[None],
+        n_cells, n_determined, own.sum(axis=0)[0, 1:] / n_cells,
+    )  # fmt: skip
+
+
+def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return `T`, `U` and how many columns of `T` the cells determine, see :class:`DonorSums`."""
+    shares = spectrum.gram[:, 0]
+    fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
+    return fixed, random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
+
+
+def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
+    """Return the constant (zeros if the design has none) and the smoothest modes of the smooth, orthonormal over the cells.
+
+    The modes may have the constant among them: level and curve of a donor are correlated if donors differ in density.
+    """
+    n_smooth = design.n_smooth
+    own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
+    modes = np.hstack([_by_degree(own.basis[:, : own.n_unpenalized]), own.basis[:, own.n_unpenalized :]])
+    order = np.argsort(own.penalty[:, 0] / np.maximum(own.gram[:, 0], 1e-12), kind="stable")
+    chosen = order[own.gram[order, 0] > DETERMINED][:N_MODES]
+    columns = np.zeros((len(gram), 1 + len(chosen)))
+    if design.constant is not None:
+        columns[:, 0] = design.constant
+    columns[:n_smooth, 1:] = modes[:, chosen] * np.sqrt(n_cells / own.gram[chosen, 0])
+    return columns
+
+
+def _by_degree(free: np.ndarray) -> np.ndarray:
+    """Return free modes turned so that the first is nearest to a constant, the next to a straight line, and so on.
+
+    Their eigenvalues are equal: rounding would decide which is the first, and the prior of the shape tells them apart.
+    """
+    polynomials = np.vander(np.linspace(-1, 1, len(free)), free.shape[1], increasing=True)
+    return free @ np.linalg.qr(np.linalg.lstsq(free, polynomials)[0])[0]
