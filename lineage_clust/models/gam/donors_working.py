@@ -166,7 +166,9 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     variance = likelihood.family.variance(mu, state.theta)
     precision = slope / (variance * problem.unit)
     residual = precision * (state.sums - nodes.weights * mu)
-    working = nodes.weights * precision * slope
+    # interpolation may leave a node of few cells a negative weight, with which information would not be positive; where the
+    # iterations end does not depend on it
+    working = np.maximum(nodes.weights, 0.0) * precision * slope
     fitted = working * eta + residual
     n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.random)
     own = np.empty((n_genes, len(nodes.donors), n_random, n_random))
