@@ -58,19 +58,13 @@ def render_comparison(found: Any, title: str | None = None) -> str:
     others = ", ".join(found.conditions[1:])
     title = f"{others} compared with {found.reference}" if title is None else str(title)
     script = resource("page.js")
-    shown = [
-        (
-            one,
-            *(
-                embedded(partial(_settled, draw), found.genes)
-                for draw in (one.draw, one.draw_narrow)
-                if draw is not None
-            ),
-        )
-        for one in _pictures(found)
+    drawn = list(_pictures(found))
+    images = [
+        [embedded(partial(_settled, draw), found.genes) for draw in (one.draw, one.draw_narrow) if draw is not None]
+        for one in drawn
     ]
     sections = [
-        ("summary", "Summary"), *((picture.anchor, picture.title) for picture, *_ in shown), ("genes", "Gene table"),
+        ("summary", "Summary"), *((one.anchor, one.title) for one in drawn), ("genes", "Gene table"),
         ("samples", "Samples"), *([("failed", "Genes without a trend")] if found.failed else []), ("methods", "Methods"),
         ("parameters", "Parameters and versions"),
     ]  # fmt: skip
@@ -86,7 +80,7 @@ def render_comparison(found: Any, title: str | None = None) -> str:
         summary=definitions(_facts(found)),
         caution=_CAUTION,
         concerns=concerns_of(_concerns(found)),
-        pictures="".join(picture_of(picture, images) for picture, *images in shown),
+        pictures="".join(map(picture_of, drawn, images)),
         table="table</code> of the comparison",
         how="Open a row to see the trends in each condition and their difference.",
         methods=escape(_methods(found)),
@@ -187,7 +181,7 @@ def _data(found: Any) -> str:
     others = [f"minus {found.reference}: {name}" for name in found.conditions[1:]]
     values = np.nan_to_num(np.hstack(list(found.differences[:, :, inside])))
     of = np.repeat(others, inside.sum())
-    columns = [{"name": "gene", "kind": "text", "values": list(found.genes)}]
+    columns: list[dict[str, Any]] = [{"name": "gene", "kind": "text", "values": list(found.genes)}]
     names = found.conditions[1:] if len(found.conditions) > 2 else []
     columns += [
         {**column_of(str(name), found.table[name]), "detail": is_detail(str(name), names) or str(name)[:6] == "pvalue"}
