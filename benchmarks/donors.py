@@ -8,6 +8,9 @@ genes with q < .01 beside as many with a trend. Power of a test whose flat genes
 With `--family negative_binomial` the data are counts of cells of unequal depth, fitted with log depth as offset; others than
 `GAM` see `log1p` of counts of the same depth.
 
+`python -m benchmarks.donors --power`: power and time beside mgcv's `bam` with random curves of donors
+(needs R, mgcv and rpy2).
+
 `python -m benchmarks.donors --conditions`: the same for differences between two conditions, in level, shape and both.
 """
 
@@ -25,6 +28,7 @@ from lineage_clust.trends.trends import adjust
 from .donors_conditions import condition_header, measure_conditions, report_conditions
 from .donors_data import EFFECTS, simulate, simulate_counts
 from .donors_peers import cr2_line, moderated_lines, pseudobulk
+from .donors_power import measure_power, power_header
 
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
@@ -104,9 +108,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--family", default="gaussian", choices=("gaussian", "negative_binomial"))
     parser.add_argument("--seed", type=int, default=11_000)
     parser.add_argument("--conditions", action="store_true", help="two conditions, the tests of their differences")
+    parser.add_argument("--power", action="store_true", help='beside mgcv\'s bam(bs="fs"), and its time')
+    parser.add_argument("--tested", type=int, default=30, help="flat and moving genes, of --power")
     parser.add_argument("--designs", nargs="+", help='of these only, such as "4 v 4"')
     arguments = parser.parse_args(argv)
     effects = [effect for effect in EFFECTS if effect.name in arguments.effects]
+    if arguments.power:
+        print(f"Each cell: P(p < .05) of {arguments.tested} flat genes / of {arguments.tested} with a trend\n")
+        print(power_header(), flush=True)
+        measure_power(arguments.genes, arguments.cells, arguments.tested, arguments.donors, effects, arguments.seed)
+        return
     if arguments.conditions:
         print("Each cell: P(p < .05) / P(p < .01) of genes without a difference / share of the others with p < .01\n")
         print(condition_header(), flush=True)

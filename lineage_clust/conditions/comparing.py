@@ -21,7 +21,7 @@ from ..lineage.conditions import read_conditions
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
 from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.value_checks import check_values
-from ..models.families import FAMILIES
+from ..models.families import FAMILIES, check_family
 from ..models.gam import GAM
 from ..models.gam.conditions import ConditionFit, fit_conditions
 from ..models.gam.groups import check_can_be_replicates
@@ -206,7 +206,7 @@ def _checked_model(model: GAM | None) -> GAM:
         return GAM()
     if not isinstance(model, GAM):
         raise TypeError(f"model must be a GAM, which takes donors as replicates of conditions; got {model!r}.")
-    model._check_parameters()
+    check_family(model.family, model.link)
     link = model.link or FAMILIES[model.family].default_link
     check_can_be_replicates(model.family, link, model.expectile)
     given = {"smoothing": "reml", "covariance": "robust"}
