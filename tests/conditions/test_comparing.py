@@ -247,7 +247,8 @@ def test_a_gap_in_one_condition_is_named_and_left_out(cells, settings):
     less.X[gap.to_numpy(), 20] += 8.0  # of untreated cells only: what treated ones would have, nobody knows
     with pytest.warns(LineageClustWarning, match="'treated' from 0.4"):
         found = lc.compare_conditions(less, "condition", "donor", **settings)
-    (gap,) = found.gaps
+    assert len(found.gaps) == 1
+    gap = found.gaps.iloc[0]
     assert (gap.condition, gap.start, gap.end) == (
         "treated",
         pytest.approx(0.4, abs=0.03),
