@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ..errors import LineageClustWarning
-from ..lineage.density import cells_on_grid
 from ..lineage.lineage import Lineage
 
 _FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
@@ -45,7 +44,7 @@ def common_points(
     for condition, share in enumerate(shares):
         own = codes == condition
         part = replace(cells, pseudotime=cells.pseudotime[own], weights=cells.weights[own])
-        share[:] = cells_on_grid(part, n_points)
+        share[:] = part.cells_on_grid(n_points)
         share /= share.sum()
         whole = np.cumsum(share)
         first = max(first, int(np.argmax(whole > _FEW_CELLS)))
