@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager
 
-import igraph
 import numpy as np
 from scipy import sparse
 
@@ -32,6 +31,8 @@ _WITH_RESOLUTION = ("RBConfigurationVertexPartition", "RBERVertexPartition", "CP
 
 def _reset_igraph() -> None:
     """Restore igraph's default random generator, Python's `random`."""
+    import igraph
+
     igraph.set_random_number_generator(random)
 
 
@@ -59,6 +60,8 @@ def seeded_igraph(seed):
     ...     first == igraph.Graph.Erdos_Renyi(n=20, p=0.2).get_edgelist()
     True
     """
+    import igraph  # it loads matplotlib, which takes as long as all of ours
+
     with _igraph_generator:
         igraph.set_random_number_generator(random.Random(seed))
         try:
@@ -86,6 +89,8 @@ def as_igraph(connectivities):
     >>> as_igraph(sparse.csr_matrix([[0.0, 0.5], [0.5, 0.0]])).es["weight"]
     [0.5]
     """
+    import igraph
+
     ordered = sparse.csr_array(connectivities)
     if not ordered.has_sorted_indices:
         ordered = ordered.sorted_indices()

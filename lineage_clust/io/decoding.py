@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
-import igraph
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
@@ -63,6 +62,8 @@ class Decoder:
         return matrix
 
     def _graph(self, value):
+        import igraph
+
         edges, weights = self.decode(value["edges"]), self.decode(value["weights"])
         check_edges(value["n"], edges, weights)
         return igraph.Graph(n=value["n"], edges=edges.tolist(), edge_attrs={"weight": weights.tolist()})

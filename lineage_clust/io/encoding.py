@@ -7,7 +7,6 @@ from dataclasses import fields, is_dataclass
 from io import BytesIO
 from typing import Any
 
-import igraph
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -58,7 +57,9 @@ class Encoder:
             return {"kind": "sparse", "class": type(value).__name__, "shape": list(value.shape), **parts}
         if isinstance(value, (pd.DataFrame, pd.Series, pd.Index)):
             return self._table(value, where)
-        if isinstance(value, igraph.Graph):
+        from igraph import Graph
+
+        if isinstance(value, Graph):
             edges = np.array(value.get_edgelist(), dtype=np.int64).reshape(-1, 2)
             weights = np.array(value.es["weight"], dtype=float) if value.ecount() else np.zeros(0)
             return {

@@ -145,8 +145,8 @@ def plot_gene_trends(
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(labelsize=8)
         note = "" if cluster is None else f"cluster {cluster}" if cluster >= 0 else "no cluster"
-        right = panel.set_title(note, loc="right", fontsize=8, color="0.35")
-        titles.append((panel, panel.set_title(plain(gene), loc="left", fontsize=10, fontweight="bold"), right))
+        right = panel.set_title(note, loc="right", fontsize=8, color=ink(0.65), y=1.0)
+        titles.append((panel, panel.set_title(plain(gene), loc="left", fontsize=10, fontweight="bold", y=1.0), right))
     time = "pseudotime" if tones or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
     _label(figure, axes, ax is None, time, ylabel, bool(tones), cell_colors if max_cells and not derivative else None)
     for panel, left, right in titles:
@@ -205,6 +205,9 @@ def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
     axes = list(panels.ravel())
     for empty in axes[n_genes:]:
         empty.remove()
+    for panel in axes[:n_genes]:  # only the figure names its axes; the place of empty labels is not to be looked for
+        panel.xaxis.set_label_coords(0.5, 0)
+        panel.yaxis.set_label_coords(0, 0.5)
     return figure, axes[:n_genes]
 
 

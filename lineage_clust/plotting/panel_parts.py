@@ -49,6 +49,8 @@ def draw_curves(
     ax, curves: Curves, color: str, thin: np.ndarray | None, confidence: float, with_half: bool = True
 ) -> int:
     """Draw curves, their mean and the middle 80 % of them, and return how many curves leave the axis."""
+    from matplotlib.collections import LineCollection
+
     x, trends, small = curves.x, curves.trends, curves.small
     pale = confidence < LOW_CONFIDENCE
     mean_color = mixed(color, paper(), _PALE) if pale else color
@@ -56,7 +58,9 @@ def draw_curves(
     alpha = float(np.clip(14 / len(lines), 0.09, 0.5)) * (_PALE if pale else 1.0)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
     for part in curves.parts:  # a gap, so that no line leads from the end of a lineage to the start of the next
-        ax.plot(x[part], lines[:, part].T, color=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene")
+        paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
+        ax.add_collection(LineCollection(paths, colors=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene"),
+                          autolim=False)  # fmt: skip
         if len(trends) > 1:
             ax.fill_between(
                 x[part], lower[part], upper[part], color=color, alpha=0.11 if pale else 0.22, lw=0, zorder=2
@@ -104,7 +108,7 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
     room = ax.get_window_extent().width
     above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
     n_lines = 2 if named else 1
-    ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold",
+    ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold", y=1.0,
                  pad=(4 + _LINE * n_lines) * small, color=ink(0.5 if pale else 1.0))  # fmt: skip
     fit_text(ax._left_title, room)
     outside = f" · {n_outside} beyond the scale" if n_outside else ""

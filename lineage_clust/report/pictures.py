@@ -167,7 +167,5 @@ def _fewer_colors(pixels: np.ndarray) -> bytes:
     from PIL import Image as Pillow
 
     png = BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(pixels[..., :3])).quantize(256, dither=Pillow.Dither.NONE).save(
-        png, "png", optimize=True
-    )
+    Pillow.fromarray(np.ascontiguousarray(pixels[..., :3])).quantize(256, dither=Pillow.Dither.NONE).save(png, "png")
     return png.getvalue()
