@@ -240,8 +240,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         adata : AnnData of shape (n_cells, n_genes)
             Expression, pseudotime and fate probabilities. It is not modified.
         genes : sequence of str, default=None
-            Overrides the constructor's `genes`. Labels of the cells passed as second positional argument (`y`), as by
-            pipelines and searches of scikit-learn, are ignored: a Series indexed by the cells, or one value per cell
+            Overrides the constructor's `genes`. Labels of the cells passed as second positional argument or as `y=`, as
+            by pipelines and searches of scikit-learn, are ignored: a Series indexed by the cells, or one value per cell
             that is not the name of a gene. Ambiguous values raise an error; `genes=` is always interpreted as genes.
         lineage : str or list of str, default=None
             Overrides the constructor's `lineage`.

@@ -324,7 +324,8 @@ def test_files_that_are_wrong(file, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["walk"], ["run"], ["demo"], ["run", "x.h5ad", "--out", "o", "--alpha", "low"]]
+    "arguments",
+    [[], ["walk"], ["run"], ["demo"], ["demo", "--out", ""], ["run", "x.h5ad", "--out", "o", "--alpha", "low"]],
 )
 def test_wrong_arguments_end_with_usage(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

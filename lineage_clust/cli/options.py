@@ -32,7 +32,7 @@ class UsageError(ValueError):
 def common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all subcommands have."""
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="folder for the results, made if missing"
+        "--out", metavar="DIR", type=_folder, required=True, help="folder for the results, made if missing"
     )
     said = parser.add_argument_group("messages on stderr")
     said.add_argument(
@@ -43,6 +43,12 @@ def common_options(parser: argparse.ArgumentParser) -> None:
     )
     said.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     said.add_argument("--debug", action="store_true", help="after an error, show Python's traceback as well")
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must be the name of a folder, not empty; '.' is the current one")
+    return Path(text)
 
 
 def add_lineage_reading(group) -> None:

@@ -19,14 +19,20 @@ Estimator = TypeVar("Estimator")
 def labels_may_come_second(
     fit: Callable[Concatenate[Estimator, AnnData, Arguments], Result],
 ) -> Callable[Concatenate[Estimator, AnnData, Arguments], Result]:
-    """Decorate `fit(self, adata, genes=None, ...)` to ignore labels of cells passed in the position of `genes`.
+    """Decorate `fit(self, adata, genes=None, ...)` to ignore labels of cells passed in the position of `genes`, or as `y`.
 
-    scikit-learn's pipelines and searches call `fit(X, y)` with positional arguments. Only the positional argument is
-    inspected, and `fit(adata, y, genes=...)` works as well.
+    scikit-learn's pipelines and searches call `fit(X, y)` with positional arguments; `fit(adata, y, genes=...)` and
+    `fit(adata, y=...)` work as well.
     """
 
     @wraps(fit)
     def with_labels(self, adata, *args, **keywords):
+        labels = keywords.pop("y", None)
+        if labels is not None and isinstance(adata, AnnData) and not are_labels(adata, labels, *_names(adata, self)):
+            raise ValueError(
+                "y contains labels of the cells, one per cell, which are ignored; got something else. Pass genes as "
+                "genes=[...]."
+            )
         if (
             args
             and isinstance(adata, AnnData)

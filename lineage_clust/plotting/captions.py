@@ -79,7 +79,8 @@ def share(value: float) -> str:
 def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) -> str:
     """Return in words which way a mean trend goes, and in which third of the time it does.
 
-    A rise or fall is placed by the time at which half of it is done, a peak by its highest and a dip by its lowest point.
+    A rise or fall is placed by the time at which half of it is done; it is steady if that is in the middle and most of the
+    time is taken by it. A peak is placed by its highest and a dip by its lowest point.
 
     Parameters
     ----------
@@ -105,9 +106,8 @@ def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) ->
             *moved_times(values[None], grid, [0.1, 0.5]),
             *moved_times(values[None, ::-1], -grid[::-1], [0.1]),
         ))  # fmt: skip
-        if -back - start > _STEADY * np.ptp(grid):
-            return f"steady {noun}"
-        return f"{_part(half, grid)} {noun}"
+        part = _part(half, grid)
+        return f"{'steady' if part == 'middle' and -back - start > _STEADY * np.ptp(grid) else part} {noun}"
     if way in ("transient up", "transient down"):
         return f"{_part(grid[np.argmax(values) if way.endswith('up') else np.argmin(values)], grid)} {noun}"
     return noun

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from .checking import check_color_map, check_count
 from .palettes import read_palette
 
@@ -19,8 +17,11 @@ _CLUSTERS = (
     "#3E9BE0", "#E86C55", "#8355A2", "#B90F7C", "#007400", "#1F93AA", "#B2363E", "#E05DD1", "#008364", "#D8742E",
     "#5555D1", "#D8005D", "#7C7CC1", "#A26C9B", "#C97C7C", "#749B9B", "#469346", "#9B36B2", "#5D8317", "#E84D3E",
 )  # fmt: skip
-# Okabe & Ito's, without black and yellow: lineages are told apart from clusters (https://jfly.uni-koeln.de/color/)
-_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# Those of Okabe & Ito that are as dark (https://jfly.uni-koeln.de/color/), continued by the same rule, of chroma below 85.
+_LINEAGES = (
+    "#0072B2", "#D55E00", "#009E73", "#8778FF", "#E1004B", "#964B78", "#8796A5", "#B40096", "#4B693C", "#5AA52D",
+    "#A587C3", "#C30F0F",
+)  # fmt: skip
 UNASSIGNED = "#888888"
 _CONTINUOUS = 64  # colours of a map, from which on it is a gradient and no list
 
@@ -144,7 +145,7 @@ def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
 def lineage_colors(n_lineages: int) -> list[str]:
     """Return `n_lineages` hex colours.
 
-    Up to six are those of Okabe and Ito; more run through a colour map.
+    The first twelve are distinct also with colour-blindness, and can be read on white and on black.
 
     Parameters
     ----------
@@ -161,9 +162,4 @@ def lineage_colors(n_lineages: int) -> list[str]:
     ['#0072B2', '#D55E00']
     """
     check_count("n_lineages", n_lineages)
-    if n_lineages <= len(_OKABE_ITO):
-        return list(_OKABE_ITO[:n_lineages])
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return [to_hex(color) for color in colormaps["plasma"](np.linspace(0.0, 0.9, n_lineages))]
+    return [*_LINEAGES[:n_lineages], *(_further(place) for place in range(n_lineages - len(_LINEAGES)))]

@@ -13,6 +13,7 @@ from ..utils.constraints import positive_integer
 from ..utils.documenting import parameters_as
 from .checking import axes_for
 from .labels import plain, shortened
+from .theme import ink, paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +69,8 @@ def plot_drivers(
     >>> len(ax.get_yticks())
     6
     """
+    from matplotlib.colors import to_hex
+
     lineage = _check(drivers, lineage, n_genes)
     table = pd.DataFrame({name: drivers[f"{lineage}_{name}"] for name in ("corr", "ci_low", "ci_high")}).astype(float)
     table = table[table["corr"].notna()].sort_values("corr", ascending=False, kind="stable")
@@ -80,9 +83,9 @@ def plot_drivers(
     r, low, high = shown.to_numpy().T
     colors = np.where(np.arange(len(shown)) < len(top), _WITH, _AGAINST)
     certain = (low > 0) | (high < 0)
-    ax.axvline(0, color="0.7", lw=0.8, zorder=0)
+    ax.axvline(0, color=ink(0.3), lw=0.8, zorder=0)
     ax.hlines(y, low, high, colors=list(colors), lw=1.6, zorder=1)
-    inside = list(np.where(certain, colors, "white"))
+    inside = list(np.where(certain, colors, to_hex(paper())))
     ax.scatter(r, y, s=26, c=inside, edgecolors=list(colors), linewidths=1.2, zorder=2)
     ax.set_yticks(y, [plain(shortened(gene, 26)) for gene in shown.index], fontsize=8, fontstyle="italic")
     ax.set_ylim(y[-1] + 0.7, -0.7)

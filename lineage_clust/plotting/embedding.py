@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDE = 2.1  # inches of a panel
+_SHAPES = (0.5, 1.4)  # least and most height of a panel, in widths
 _INSIDE = (0.01, 0.99)  # quantiles of the scores at the ends of the colours
 
 
@@ -77,10 +78,12 @@ def plot_embedding(
         )
     ncols = min(ncols, len(titles))
     nrows = -(-len(titles) // ncols)
-    size = figsize or (_SIDE * ncols, (_SIDE + 0.1) * nrows)
+    known = np.isfinite(places[:, :2]).all(axis=1)
+    width, height = np.ptp(places[known, :2], axis=0) if known.any() else (1.0, 1.0)
+    side = _SIDE * float(np.clip(height / (width or 1.0), *_SHAPES))
+    size = figsize or (_SIDE * ncols, (side + 0.1) * nrows)
     figure, axes = plt.subplots(nrows, ncols, figsize=size, dpi=dpi, squeeze=False, layout="constrained")
     written = []
-    known = np.isfinite(places[:, :2]).all(axis=1)
     dot = float(np.clip(6000 / max(known.sum(), 1), 0.8, 12)) * (size[0] / ncols / _SIDE) ** 2
     for number, ax in enumerate(axes.ravel()):
         if number >= len(titles):

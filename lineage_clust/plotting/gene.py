@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
 
 
-def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332288") -> Axes:
+def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#3664C1") -> Axes:
     """Draw a fitted trend.
 
     Parameters
@@ -51,12 +51,12 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#332
             f"trend must be a GeneTrend that is fitted; got {type(trend).__name__}. Call prepare() and fit()."
         )
     if not is_color_like(color):
-        raise ValueError(f"color must be a colour of matplotlib such as '#332288' or 'red'; got {color!r}.")
+        raise ValueError(f"color must be a colour of matplotlib such as '#3664C1' or 'red'; got {color!r}.")
     ax = axes_for(ax, (4.4, 3.2))
     draw_trend(ax, trend, color)
     ax.set_xlim(grid[0], grid[-1])
     ax.set_title(plain(trend.gene), loc="left", fontsize=11, fontweight="bold")
-    ax.set_title("" if not trend.lineage else plain(trend.lineage), loc="right", fontsize=9, color="0.35")
+    ax.set_title("" if not trend.lineage else plain(trend.lineage), loc="right", fontsize=9, color=ink(0.65))
     ax.set_xlabel("pseudotime")
     ax.set_ylabel("expression")
     ax.spines[["top", "right"]].set_visible(False)

@@ -217,7 +217,7 @@ def _set_limits(ax, trends: list) -> None:
         ax.set_xlim(min(trend.x_test[0] for trend in found), max(trend.x_test[-1] for trend in found))
         return
     reason = plain(fill(f"no trend: {trends[0].reason}", 34, max_lines=5, placeholder=" …"))
-    ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=7, color="0.35", ha="center", va="center")
+    ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=7, color=ink(0.65), ha="center", va="center")
     ax.set(xticks=[], yticks=[])
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binned_statistic
 
 from .cells import some_cells
 from .checking import check_count, check_figure
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_CELLS = 5000
-_N_BINS = 50
+_N_BINS, _OF_EACH = 40, 30  # groups of cells whose mean weight is drawn, at most, and cells of each, at least
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ def plot_lineage(
 
     Notes
     -----
-    The curve is the mean weight in 50 bins. Cells outside the range (grey ground) are not fitted: if there are many of high
-    weight among them, set `time_range`.
+    The curve is the mean weight of groups of at least 30 neighbouring cells. Cells outside the range (grey ground) are not
+    fitted: if there are many of high weight among them, set `time_range`.
 
     Examples
     --------
@@ -116,9 +115,11 @@ def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
     chosen = some_cells(len(time), max_cells)
     tones = np.where(fitted[chosen, None], to_rgb(color), ink(0.45))
     ax.scatter(time[chosen], weights[chosen], c=tones, s=4, alpha=0.4, lw=0, rasterized=True, zorder=2)
-    means, edges, _ = binned_statistic(time, weights, "mean", _N_BINS)
-    there, middles = np.isfinite(means), (edges[1:] + edges[:-1]) / 2
-    ax.plot(middles[there], means[there], color=ink(0.9), lw=1.2, zorder=3, label="mean weight")
+    groups = np.array_split(np.argsort(time, kind="stable"), np.clip(len(time) // _OF_EACH, 1, _N_BINS))
+    ax.plot(
+        *([values[group].mean() for group in groups] for values in (time, weights)),
+        color=ink(0.9), lw=1.2, zorder=3, label="mean weight",
+    )  # fmt: skip
     low, high = float(time.min()), float(time.max())
     for first, last in ((low, lineage.start), (lineage.end, high)):
         if last > first:

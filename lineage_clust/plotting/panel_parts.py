@@ -10,13 +10,14 @@ import numpy as np
 from .captions import Caption
 from .labels import fit_text, plain, width_of
 from .panel_scale import band, half_times, n_beyond
-from .theme import ink, mixed, paper
+from .theme import ink, paper
 
 _LINE = 11.5  # points from line to line of the titles
 _MAX_LINES = 400  # more are a solid area on paper and megabytes in a vector file
 _FOOT = 0.1  # share of the height that the cells have, below all curves
 _VEIL = 0.8  # of the colour of the paper over curves, where there are no cells
 LOW_CONFIDENCE, _PALE = 0.6, 0.5
+_UNSURE = (0, (2.4, 0.9))  # dashes of the mean of a cluster of low confidence
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,6 @@ def draw_curves(
 
     x, trends, small = curves.x, curves.trends, curves.small
     pale = confidence < LOW_CONFIDENCE
-    mean_color = mixed(color, paper(), _PALE) if pale else color
     lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
     alpha = float(np.clip(14 / len(lines), 0.09, 0.5)) * (_PALE if pale else 1.0)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
@@ -69,7 +69,7 @@ def draw_curves(
         _draw_veil(ax, curves, thin)
     for part in curves.parts:
         ax.plot(x[part], mean[part], color=paper(), lw=3.6 * small, zorder=4)
-        ax.plot(x[part], mean[part], color=mean_color, lw=2.1 * small, zorder=5, gid="mean")
+        ax.plot(x[part], mean[part], color=color, lw=2.1 * small, zorder=5, gid="mean", ls=_UNSURE if pale else "-")
     low, high = curves.limits
     span = high - low
     ax.set_ylim(low - (_FOOT + 0.04) * span / (1 - _FOOT), high + 0.03 * span)
@@ -77,7 +77,7 @@ def draw_curves(
         for number, time, value in half_times(mean, curves.grid, curves.parts):
             part = curves.parts[number]
             at = x[part][0] + time - curves.grid[part][0]
-            ax.plot(at, value, "o", ms=4.6 * small, mfc=paper(), mec=mean_color, mew=1.3 * small, zorder=6, gid="half")
+            ax.plot(at, value, "o", ms=4.6 * small, mfc=paper(), mec=color, mew=1.3 * small, zorder=6, gid="half")
     ax.spines[["top", "right"]].set_visible(False)
     return n_beyond(trends, *curves.limits)
 
@@ -109,7 +109,7 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
     above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
     n_lines = 2 if named else 1
     ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold", y=1.0,
-                 pad=(4 + _LINE * n_lines) * small, color=ink(0.5 if pale else 1.0))  # fmt: skip
+                 pad=(4 + _LINE * n_lines) * small, color=ink(0.6 if pale else 1.0))  # fmt: skip
     fit_text(ax._left_title, room)
     outside = f" · {n_outside} beyond the scale" if n_outside else ""
     numbers = ax.annotate(caption.numbers + outside, (0, 1), (0, (4 + _LINE * (n_lines - 1)) * small), fontsize=8 * small,
@@ -129,11 +129,12 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
         fit_text(text, room)
 
 
-def draw_key(figure, layout, with_cells: bool) -> None:
+def draw_key(figure, layout, with_cells: bool, with_unsure: bool) -> None:
     """Say below all panels what their lines are."""
     parts = ["thick line: mean of the genes", "band: middle 80 %", "○: half of the change"]
+    if with_unsure:  # in the same room
+        parts = ["line: mean", f"dashed: conf. < {LOW_CONFIDENCE:g}", "band: middle 80 %", "○: half of change"]
     parts += ["grey: cells"] if with_cells else []
-    half = -(-len(parts) // layout.n_key_lines)
-    lines = [" · ".join(parts[first : first + half]) for first in range(0, len(parts), half)]
+    lines = [" · ".join(part) for part in ([parts] if layout.n_key_lines == 1 else [parts[:2], parts[2:]])]
     figure.text(0.5 if layout.n_key_lines > 1 else layout.centre, layout.at_bottom(0.06), "\n".join(lines), ha="center",
                 va="bottom", fontsize=8 * layout.small, color=ink(0.65), gid="key", linespacing=1.15)  # fmt: skip

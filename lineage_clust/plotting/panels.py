@@ -14,7 +14,7 @@ from .checking import check_figure
 from .colors import UNASSIGNED, palette_colors
 from .labels import fit_text, plain
 from .layout import lay_out_panels
-from .panel_parts import Curves, draw_cells, draw_curves, draw_key, label_panel
+from .panel_parts import LOW_CONFIDENCE, Curves, draw_cells, draw_curves, draw_key, label_panel
 from .panel_scale import limits, smoothed, thinness
 from .places import Places, note_places
 from .strips import Strip, draw_legends, draw_strip, strip_edges
@@ -102,7 +102,8 @@ def plot_clusters(
     The y axis has room, at each time, for the central 98 % of all curves of the panels that share it, and for the middle
     80 % of each cluster; panels say how many curves leave it. The thick line is the mean, the band the middle 80 % of the
     genes, a circle marks where half of the mean's change is done. Curves fade where there are fewer than a quarter of the
-    mean density of cells. Panels of clusters with a mean confidence below 0.6 are pale.
+    mean density of cells. The mean of a cluster with a mean confidence below 0.6 is dashed, and its genes
+    are pale.
 
     Examples
     --------
@@ -166,7 +167,8 @@ def plot_clusters(
     figure.text(
         0.12 * layout.small / layout.size[0], layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size
     )
-    draw_key(figure, layout, with_cells=cells is not None)
+    unsure = any(cluster >= 0 and captions[cluster].confidence < LOW_CONFIDENCE for cluster in shown)
+    draw_key(figure, layout, with_cells=cells is not None, with_unsure=unsure)
     return figure
 
 

@@ -74,7 +74,7 @@ def plot_stability(
         shown = np.clip(values, -0.05, _HIGHEST)
         kept = values >= bound if above else values <= bound
         ax.plot(numbers, shown, style, color=color, ms=0, lw=1.6, zorder=3)
-        said = f"{label}, {'≥' if above else '≤'} {bound:g}"
+        said = f"{label}, {'≥' if above else '≤'}\u00a0{bound:g}"
         ax.plot(numbers[kept], shown[kept], style[0], color=color, ms=5, label=said)
         ax.plot(numbers[~kept], shown[~kept], style[0], color=color, ms=5, mfc=ax.get_facecolor(), zorder=4)
         ax.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)

@@ -150,7 +150,9 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
             beyond = [x(shape.depth.get(child, 0.0)) for child in shape.children[node]]
             beyond += [x(shape.cut)] if shape.cut is not None and x(shape.cut) > at else []
             tight = min(beyond) - at < 3.4 * size / 72 and at - above.get(node, left) > min(beyond) - at
-            ax.text(at - 0.03 if tight else at + 0.04, place - 0.02 if tight else place, share(support),
+            over_dot = tight and shape.cut is not None and 0 <= at - x(shape.cut) < 3.4 * size / 72
+            above_line = (0.06 if over_dot else 0.02) * small
+            ax.text(at - 0.03 if tight else at + 0.04, place - above_line if tight else place, share(support),
                     fontsize=0.8 * size, ha="right" if tight else "left", va="bottom" if tight else "center",
                     color=ink(0.75), path_effects=halo, zorder=4, gid="support")  # fmt: skip
     for node, number in shape.cluster.items():

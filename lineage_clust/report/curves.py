@@ -1,8 +1,8 @@
-"""Trends, intervals and binned cells for the large pictures of the page, as bytes: a few hundred characters a gene."""
+"""Trends, intervals and binned cells for the large pictures of the page, as text: a few hundred characters a gene."""
 
 from __future__ import annotations
 
-from base64 import b64encode
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ _N_POINTS, _N_BINS = 48, 24  # of all lineages together
 _LEAST_POINTS, _LEAST_BINS = 16, 10
 _TOP, _NOTHING = 250, 255  # a byte is a level from 0 to 250, or nothing
 _DIGITS = 5
+_FIRST_LETTER = 40
 
 
 def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
@@ -31,8 +32,9 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
     -------
     dict
         `lineages`: name, pseudotimes of the points, middles of the bins and the share of the cells in each;
-        `low`, `high`: the expression that the levels 0 and 250 stand for, by gene; `coded`: base64 of the levels of trend,
-        lower and upper end of the 95 % interval at each point, and of the means in each bin, lineage by lineage, by gene.
+        `low`, `high`: the expression that the levels 0 and 250 stand for, by gene; `coded`, see :func:`as_text`: the
+        levels of the trend, how far the 95 % interval reaches below and above it at each point, and the levels of the
+        means in each bin, lineage by lineage, by gene.
     """
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
     lower, upper = intervals(result.fits, result.genes, 0.95)
@@ -41,11 +43,12 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
     binned = {} if adata is None else {
         "" if bins.name is None else bins.name: bins for bins in binned_cells(result, adata, result.genes, n_bins)
     }  # fmt: skip
-    lineages, parts = [], []
+    lineages, parts, widths = [], [], []
     for name in names:
         columns = np.flatnonzero(result.grid_lineage == name)
         grid = result.pseudotime[columns]
         times = np.linspace(grid[0], grid[-1], n_points)
+        widths.append((sum(part.shape[1] for part in parts), n_points))
         parts += [at_times(times, grid, values[:, columns]) for values in (result.values, lower, upper)]
         one: dict[str, Any] = {"name": str(name), "time": rounded(times)}
         if (bins := binned.get(name)) is not None:
@@ -53,21 +56,38 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
             one["bins"] = rounded((bins.edges[:-1] + bins.edges[1:]) / 2)
             one["cells"] = rounded(bins.weight / max(float(bins.weight.max()), 1e-300), 3)
         lineages.append(one)
-    return {"lineages": lineages, **coded(np.hstack(parts))}
+    return {"lineages": lineages, **coded(np.hstack(parts), widths)}
 
 
-def coded(values: np.ndarray) -> dict[str, Any]:
-    """Return the rows of values as bytes in base64, with what the levels 0 and 250 stand for: `low`, `high`, `coded`."""
+def coded(values: np.ndarray, widths: Iterable[tuple[int, int]] = ()) -> dict[str, Any]:
+    """Return the rows of values as text, with what the levels 0 and 250 stand for: `low`, `high`, `coded`.
+
+    At each of `widths`, the first column and the number of points of a curve, bounds below and above it follow; they are
+    stored as distances from the curve.
+    """
     values = np.where(np.isfinite(values), values, np.nan)
     low, high = np.nanmin(values, axis=1, initial=np.inf), np.nanmax(values, axis=1, initial=-np.inf)
     span = np.where(high > low, high - low, 1.0)
     levels = np.rint((values - low[:, None]) / span[:, None] * _TOP)
-    found = np.where(np.isnan(levels), _NOTHING, np.clip(np.nan_to_num(levels), 0, _TOP)).astype(np.uint8)
-    return {
-        "low": rounded(low),
-        "high": rounded(low + span),
-        "coded": [b64encode(row.tobytes()).decode() for row in found],
-    }
+    found = np.where(np.isnan(levels), _NOTHING, np.clip(np.nan_to_num(levels), 0, _TOP)).astype(int)
+    for first, width in widths:
+        middle, below, above = (found[:, first + k * width : first + (k + 1) * width] for k in range(3))
+        below[:], above[:] = (middle - below) % 256, (above - middle) % 256
+    return {"low": rounded(low), "high": rounded(low + span), "coded": [as_text(row) for row in found]}
+
+
+def as_text(levels: np.ndarray) -> str:
+    """Return whole numbers from 0 to 255 as one letter each, which is a common letter if the number is near the last one.
+
+    Numbers of smooth curves so take two thirds of the room once the page is compressed.
+
+    Examples
+    --------
+    >>> as_text(np.array([1, 2, 3, 2, 3]))
+    '***)*'
+    """
+    steps = (np.diff(levels, prepend=0) + 128) % 256 - 128
+    return "".join(map(chr, np.where(steps < 0, -2 * steps - 1, 2 * steps) + _FIRST_LETTER))
 
 
 def at_times(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -80,13 +80,13 @@ def packed(text: str) -> str:
     Returns
     -------
     str
-        JSON in which `packed` stands for `paths`, `scaled`, `curves` and the `values` of all columns but the gene: base64 of
+        JSON in which `packed` stands for `paths`, `scaled`, `curves`, `spots` and the `values` of all columns but the gene: base64 of
         JSON that was compressed by zlib, in which `values` is a list by column.
     """
     data = json.loads(text)
-    hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves")}
+    hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves", "spots")}
     hidden["values"] = [None if one["name"] == "gene" else one.pop("values") for one in data["columns"]]
-    squeezed = compress(json.dumps(hidden, allow_nan=False, separators=(",", ":")).encode(), 9)
+    squeezed = compress(json.dumps(hidden, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode(), 9)
     return inside_html({**data, "packed": b64encode(squeezed).decode()})
 
 

@@ -264,18 +264,30 @@
 
   // ---- a trend, large
 
+  // each letter is the step from the level before
+  function decoded(text) {
+    let level = 0;
+    return Array.from(text, (letter) => {
+      const code = letter.charCodeAt(0) - 40;
+      level = (level + (code % 2 ? -(code + 1) / 2 : code / 2) + 256) % 256;
+      return level;
+    });
+  }
+
   function levels(gene) {
-    const bytes = atob(data.curves.coded[gene]), low = data.curves.low[gene], high = data.curves.high[gene];
+    const low = data.curves.low[gene], high = data.curves.high[gene], bytes = decoded(data.curves.coded[gene]);
     let from = 0;
-    const take = (count) => {
-      const part = Array.from({ length: count }, (_, index) => bytes.charCodeAt(from + index));
-      from += count;
-      return part.map((level) => (level === 255 ? null : low + (high - low) * level / 250));
-    };
-    return data.curves.lineages.map((one) => ({
-      ...one, middle: take(one.time.length), below: take(one.time.length), above: take(one.time.length),
-      means: one.bins ? take(one.bins.length) : [],
-    }));
+    const take = (count) => bytes.slice(from, from += count);
+    const valued = (part) => part.map((one) => (one === 255 ? null : low + (high - low) * one / 250));
+    const beside = (part, middle, way) => part.map((one, place) => (middle[place] + way * one + 256) % 256);
+    return data.curves.lineages.map((one) => {
+      const count = one.time.length, middle = take(count);
+      const below = beside(take(count), middle, -1), above = beside(take(count), middle, 1);
+      return {
+        ...one, middle: valued(middle), below: valued(below), above: valued(above),
+        means: one.bins ? valued(take(one.bins.length)) : [],
+      };
+    });
   }
 
   function ticks(low, high, count) {
@@ -290,14 +302,12 @@
   // trends of conditions, with donors as thin lines, and below them their differences
   function compared(gene, width) {
     const { conditions, tints, time, common, samples, axis } = data.curves, n = time.length;
-    const decoded = ({ low, high, coded }) => {
-      const bytes = atob(coded[gene]);
-      return (place) => Array.from({ length: n }, (_, index) => {
-        const level = bytes.charCodeAt(place * n + index);
-        return level === 255 ? null : low[gene] + (high[gene] - low[gene]) * level / 250;
-      });
+    const valued = ({ low, high, coded }) => {
+      const bytes = decoded(coded[gene]);
+      return (place) => bytes.slice(place * n, (place + 1) * n)
+        .map((level) => (level === 255 ? null : low[gene] + (high[gene] - low[gene]) * level / 250));
     };
-    const trends = decoded(data.curves.trends), differences = decoded(data.curves.differences);
+    const trends = valued(data.curves.trends), differences = valued(data.curves.differences);
     const layers = samples.map((of, index) => ({ tint: tints[of], middle: trends(3 * conditions.length + index), thin: true }));
     conditions.forEach((_, of) => layers.push({ tint: tints[of], middle: trends(3 * of), below: trends(3 * of + 1), above: trends(3 * of + 2) }));
     const below = conditions.slice(1).map((_, of) => ({ tint: tints[of + 1], middle: differences(3 * of), below: differences(3 * of + 1), above: differences(3 * of + 2) }));

@@ -15,7 +15,7 @@ from ..plotting import views
 from ..results.result import FitResult, Fitted, result_of
 from .spots import spots
 
-_DPI = 130
+_DPI = 120
 _CSS_DPI = 96  # a CSS pixel is 1/96 inch
 _N_LEADING = 12
 _NARROW = 3.6  # inches

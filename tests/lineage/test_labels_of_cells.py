@@ -118,5 +118,9 @@ def test_labels_leave_their_place():
     assert fit(ADATA, labels, "A") == fit(ADATA, labels, lineage="A") == (None, "A")
     assert fit(ADATA, labels, genes=genes) == fit(ADATA, None, genes=genes, lineage=None) == (genes, None)
     assert fit(ADATA, genes=MASK) == (MASK, None)
+    assert fit(ADATA, y=labels) == fit(ADATA, y=None) == (None, None)
+    assert fit(ADATA, genes=genes, y=labels, lineage="A") == (genes, "A")
     with pytest.raises(TypeError, match="multiple values"):
         fit(ADATA, genes, genes=genes)
+    with pytest.raises(ValueError, match=r"y contains labels of the cells.* Pass genes as genes=\[...\]"):
+        fit(ADATA, y=genes)

@@ -24,6 +24,7 @@ def bump(at):
         (switch(0.5), "middle rise"),
         (-switch(0.8), "late fall"),
         (TIME, "steady rise"),
+        (np.exp(3.5 * TIME), "late rise"),  # from the start, but half of it in the last third
         (1 - TIME, "steady fall"),
         (bump(0.15), "early peak"),
         (-bump(0.9), "late dip"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lineage_clust.plotting import cluster_colors
+from lineage_clust.plotting import cluster_colors, lineage_colors
 from lineage_clust.plotting.colors import palette_colors
 
 from .colour_vision import SEEN, contrast, lab
@@ -24,7 +24,7 @@ def test_few_clusters_keep_their_colours_when_more_come():
 @pytest.mark.parametrize("background", ["white", "black", "#121212"])
 def test_every_colour_can_be_read_on_white_and_on_black(background):
     """WCAG 2.1, success criterion 1.4.11: graphics have a contrast of at least 3:1."""
-    assert min(contrast(color, background) for color in cluster_colors(60)) >= 3
+    assert min(contrast(color, background) for color in [*cluster_colors(60), *lineage_colors(40)]) >= 3
 
 
 @pytest.mark.parametrize("vision", SEEN)
@@ -32,6 +32,13 @@ def test_every_colour_can_be_read_on_white_and_on_black(background):
 def test_colours_are_distinct_for_everybody(vision, n_clusters, least):
     """A CIELAB distance of 2.3 is just noticed (Mahy, Van Eycken & Oosterlinck 1994)."""
     seen = [lab(color, vision) for color in cluster_colors(n_clusters)]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) >= least
+
+
+@pytest.mark.parametrize("vision", SEEN)
+@pytest.mark.parametrize(("n_lineages", "least"), [(6, 16), (12, 10)])
+def test_colours_of_lineages_are_distinct_for_everybody(vision, n_lineages, least):
+    seen = [lab(color, vision) for color in lineage_colors(n_lineages)]
     assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) >= least
 
 

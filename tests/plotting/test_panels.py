@@ -261,17 +261,19 @@ def test_half_of_the_change_is_marked_where_it_is():
     assert mark.get_ydata()[0] == pytest.approx(0.5, abs=0.02)
 
 
-def test_titles_say_what_is_known_and_low_confidence_is_pale():
+def test_titles_say_what_is_known_and_low_confidence_is_dashed():
     scaled, labels = clusters_of(20, 2)
     said = [Caption("2.1", "late rise", 10, 0.84), Caption("2.2", "early fall", 10, 0.3)]
-    sure, unsure = plot_clusters(scaled, labels, GRID, captions=said).axes
+    figure = plot_clusters(scaled, labels, GRID, captions=said)
+    sure, unsure = figure.axes
     assert sure.get_title(loc="left") == "2.1 · late rise"
     assert numbers(sure).startswith("10 genes · confidence .84")
     assert unsure.get_title(loc="left") == "2.2 · early fall"
-    means = [next(line for line in ax.lines if line.get_gid() == "mean").get_color() for ax in (sure, unsure)]
-    colors = cluster_colors(2)
-    assert to_hex(means[0]).upper() == colors[0]
-    assert contrast(means[1], "white") < contrast(colors[1], "white")
+    means = [next(line for line in ax.lines if line.get_gid() == "mean") for ax in (sure, unsure)]
+    assert [to_hex(mean.get_color()).upper() for mean in means] == cluster_colors(2)
+    assert [mean.get_linestyle() for mean in means] == ["-", "--"]
+    assert "dashed: conf. < 0.6" in next(text.get_text() for text in figure.texts if text.get_gid() == "key")
+    assert not any("dashed" in text.get_text() for text in plot_clusters(scaled, labels, GRID).texts)
 
 
 def test_names_and_colours_are_the_user_s():

@@ -61,7 +61,11 @@ def test_points_beyond_their_bound_are_open():
 
 def test_bounds_of_the_fit_are_drawn_and_named():
     ax = plot_stability(some_curve(bounds=Bounds(connectivity=0.3, support=0.7, correlation=0.8)))
-    assert [text.split(", ")[-1] for text in labels_of(ax)[:3]] == ["≥ 0.7", "≤ 0.3", "≤ 0.8"]
+    assert [text.split(", ")[-1].replace("\N{NO-BREAK SPACE}", " ") for text in labels_of(ax)[:3]] == [
+        "≥ 0.7",
+        "≤ 0.3",
+        "≤ 0.8",
+    ]
     assert [set(lines_by_color(ax)[name][3].get_ydata()) for name in MEASURES] == [{0.7}, {0.3}, {0.8}]
 
 
