@@ -80,8 +80,8 @@ def packed(text: str) -> str:
     Returns
     -------
     str
-        JSON in which `packed` stands for `paths`, `scaled`, `curves`, `spots` and the `values` of all columns but the gene: base64 of
-        JSON that was compressed by zlib, in which `values` is a list by column.
+        JSON in which `packed` stands for `paths`, `scaled`, `curves`, `spots` and the `values` of all columns but the gene:
+        base64 of JSON that was compressed by zlib, in which `values` is a list by column.
     """
     data = json.loads(text)
     hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves", "spots")}
