@@ -59,7 +59,7 @@ def draw_curves(
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
     for part in curves.parts:  # a gap, so that no line leads from the end of a lineage to the start of the next
         paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
-        ax.add_collection(LineCollection(paths, colors=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene"),
+        ax.add_collection(LineCollection(list(paths), colors=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene"),
                           autolim=False)  # fmt: skip
         if len(trends) > 1:
             ax.fill_between(
