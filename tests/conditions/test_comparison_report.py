@@ -6,8 +6,8 @@ from base64 import b64decode
 from dataclasses import replace
 from zlib import decompress
 
-import pandas as pd
 import numpy as np
+import pandas as pd
 import pytest
 
 from lineage_clust.report.comparison import render_comparison
