@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 from joblib import cpu_count
@@ -17,7 +18,8 @@ from ..utils.threads import thread_pool
 from .sources import Part
 
 MOST_THREADS = 4
-_FAN_IN = 8  # fan-in of the reduction tree; also the number of results computed by dask at a time
+_FAN_IN = 8  # fan-in of the reduction tree; also the number of results computed by dask, or added by a thread, at a time
+_LEAST_GROUPS = 8  # of parts, where there are as many: lest threads wait for each other
 
 
 @dataclass(frozen=True)
@@ -56,46 +58,67 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
     arguments
         Function that returns further arguments for a part.
     """
+    stored = [step for step in plan if step[0].load is not None]
+    calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)
+    yield from zip((where for _, where in stored), _ahead(bar(calls, "reading expression", "block", len(stored))))
+    tasks = [step for step in plan if step[0].load is None]
+    for first in range(0, len(tasks), _FAN_IN):
+        some = tasks[first : first + _FAN_IN]
+        results = _compute([_task(part, where, function, arguments) for part, where in some])
+        yield from zip([where for _, where in some], results, strict=True)
+
+
+def _ahead(calls: Iterable[Callable]) -> Iterator:
+    """Yield the results of calls in order, made by a few threads that are a few calls ahead."""
     n_ahead = min(MOST_THREADS, cpu_count())
     pending: deque = deque()
-    batch: list = []
     with thread_pool(n_ahead) as pool:
         try:
-            for part, where in bar(plan, "reading expression", "block"):
-                if part.load is None:
-                    batch.append((where, _task(part, where, function, arguments)))
-                    if len(batch) == _FAN_IN:
-                        yield from _computed(batch)
-                        batch = []
-                    continue
-                pending.append((where, pool.submit(_read, part.load, where, function, arguments(where))))
+            for call in calls:
+                pending.append(pool.submit(call))
                 if len(pending) > n_ahead:
-                    yield pending[0][0], pending.popleft()[1].result()
+                    yield pending.popleft().result()
             while pending:
-                yield pending[0][0], pending.popleft()[1].result()
-            if batch:
-                yield from _computed(batch)
+                yield pending.popleft().result()
         finally:
-            for _, result in pending:
+            for result in pending:
                 result.cancel()
 
 
-def merged(plan: Plan, function: Callable, arguments: Callable) -> list[tuple[slice | np.ndarray, object]]:
+def merged(
+    plan: Plan, function: Callable, arguments: Callable, adds: bool = False
+) -> list[tuple[slice | np.ndarray, object]]:
     """Return the sums of the results of `function` over parts, as `(genes, result)` for each range of columns.
 
-    Arguments are those of :func:`in_order`. Results are added by `result.merge(other)` in the order of the parts, so
-    that the sums do not depend on the number of threads. In dask they are added by a tree of tasks.
+    Arguments are those of :func:`in_order`. With `adds`, the function takes `into`, the sums so far, and adds to them. A thread
+    adds up a few parts at a time, the same on any number of threads; their sums are added by `result.merge(other)` in the
+    order of the parts, in dask by a tree of tasks.
     """
-    sums: dict = {}
-    for where, result in in_order([step for step in plan if step[0].load is not None], function, arguments):
-        key = where.genes.start if isinstance(where.genes, slice) else int(where.genes[0])
-        sums[key] = (where.genes, sums[key][1].merge(result) if key in sums else result)
+    stored: dict = {}
     tasks: dict = {}
     for part, where in plan:
         if part.load is None:
             task = _task(part, where, function, arguments)
             tasks.setdefault(part.columns.start, (where.genes, []))[1].append(task)
-    return [*sums.values(), *_tree(list(tasks.values()))]
+        else:
+            stored.setdefault(part.columns.start, []).append((part, where))
+    sums = []
+    for steps in stored.values():
+        size = int(np.clip(len(steps) // _LEAST_GROUPS, 1, _FAN_IN))
+        groups = [steps[first : first + size] for first in range(0, len(steps), size)]
+        calls = (partial(_sum_of, group, function, arguments, adds) for group in groups)
+        results = _ahead(bar(calls, "reading expression", "part", len(groups)))
+        sums.append((steps[0][1].genes, _added(results)))
+    return [*sums, *_tree(list(tasks.values()))]
+
+
+def _sum_of(steps: Plan, function: Callable, arguments: Callable, adds: bool):
+    total: Any = None
+    for part, where in steps:
+        own = partial(function, into=total) if adds else function
+        found = _read(part.load, where, own, arguments(where))
+        total = found if total is None or adds else total.merge(found)
+    return total
 
 
 def _tree(groups: list) -> list[tuple]:
@@ -120,11 +143,6 @@ def _task(part: Part, where: Where, function: Callable, arguments: Callable):
     return task(part.task, where.kept, where.columns, function, arguments(where))
 
 
-def _computed(batch: list) -> Iterator[tuple]:
-    results = _compute([task for _, task in batch])
-    yield from zip([where for where, _ in batch], results, strict=True)
-
-
 def _compute(tasks: list) -> tuple:
     import dask
 
@@ -135,7 +153,7 @@ def _compute(tasks: list) -> tuple:
         return dask.compute(*tasks)
 
 
-def _read(load: Callable, where: Where, function: Callable, arguments: tuple):
+def _read(load: Any, where: Where, function: Callable, arguments: tuple):
     return _of_block(load(), where.kept, where.columns, function, arguments)
 
 
@@ -150,5 +168,5 @@ def _of_block(block, kept, columns, function: Callable, arguments: tuple):
     return function(block, kept, *arguments)
 
 
-def _added(results: list):
+def _added(results: Iterable):
     return reduce(lambda one, other: one.merge(other), results)

@@ -132,7 +132,9 @@ class BlockedExpression:
         for where, block in in_order(self._plan(), _in_double, _nothing):
             yield where.cells, where.genes, block
 
-    def reduce(self, function: Callable, arguments: Callable, all_cells: bool = True) -> list[tuple]:
+    def reduce(
+        self, function: Callable, arguments: Callable, all_cells: bool = True, adds: bool = False
+    ) -> list[tuple]:
         """Return the sums of the results of a function over blocks, in one pass.
 
         Parameters
@@ -144,13 +146,15 @@ class BlockedExpression:
             `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
         all_cells
             Whether to read blocks without selected cells as well.
+        adds
+            Whether the function takes `into=`, the sums so far (or `None`), and adds to them in place.
 
         Returns
         -------
         list of (genes, result)
             One entry per range of columns that are stored together; results are added by `result.merge(other)`.
         """
-        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells))
+        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells), adds)
 
     def to_memory(self):
         """Load the selection as an array, CSR or CSC matrix, as stored.

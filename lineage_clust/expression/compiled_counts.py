@@ -20,7 +20,9 @@ import numpy as np
 from ..utils.compiling import compiled
 from .count_bins import LARGEST, N_SMALL, PER_OCTAVE
 
-_FEWEST = 16  # most values are less: their bins are kept where the processor has them at hand
+_FEWEST = 8  # most values are less
+_N_LINEAR, _N_SQUARES = 4, 4  # sums beside those at the nodes
+_N_HELD = _N_LINEAR + _N_SQUARES + _FEWEST
 
 
 @compiled
@@ -28,45 +30,88 @@ def tabulate_rows(
     data, least, indices, indptr, rows, lines, starts, shares, weights, units, offsets, of_all, table, squares, histogram,
     statistics, extremes,
 ):  # fmt: skip
-    """Add up CSR expression, rows in the given order; those that share the same nodes should follow each other."""
+    """Add up CSR expression, rows in the given order; those that share the same nodes should follow each other.
+
+    All that a value is added to is kept side by side for each gene, see :func:`add_row`: memory is what takes most of the time.
+    """
     n_genes, width, with_squares = table.shape[0], shares.shape[1], squares.shape[0] > 0
     counting, with_least = histogram.shape[0] > 0, len(least) > 0
-    sums, fewest = np.zeros((n_genes, width)), np.zeros((n_genes if counting else 0, _FEWEST))
-    sums_of_squares = np.zeros((n_genes if with_squares else 0, width))
-    start = 0
+    held, sums_of_squares = np.zeros((n_genes, width + _N_HELD)), np.zeros((n_genes if with_squares else 0, width))
+    linear, start = np.ones(width + _N_LINEAR), 0
     for row in rows:
-        line, first, last = lines[row], indptr[row], indptr[row + 1]
-        if of_all:
-            for at in range(first, last):
-                value = np.float64(data[at])
-                statistics[indices[at], 8] += value
-                statistics[indices[at], 9] += value * value
+        line, first, last = lines[row], np.uintp(indptr[row]), np.uintp(indptr[row + 1])
         if line < 0:
+            if of_all:
+                for at in range(first, last):
+                    value = np.float64(data[at])
+                    statistics[indices[at], 8] += value
+                    statistics[indices[at], 9] += value * value
             continue
         if starts[line] != start:
-            put(sums, start, table)
-            if with_squares:
-                put(sums_of_squares, start, squares)
+            put(held, width, start, table)
+            put(sums_of_squares, width, start, squares)
             start = starts[line]
-        own, weight, unit, offset = shares[line], weights[line], units[line], offsets[line]
-        for at in range(first, last):
-            gene, value = np.uintp(indices[at]), np.float64(data[at])
-            for node in range(width):
-                sums[gene, node] += value * own[node]
-            if with_squares:
+        weight, unit = weights[line], units[line]
+        linear[:width] = shares[line]
+        linear[width], linear[width + 1], linear[width + 2] = weight, weight * unit, weight * offsets[line]
+        add_row(data, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes)
+        if with_least:
+            for at in range(first, last):
+                statistics[np.uintp(indices[at]), 6] += weight * least[at]
+        if with_squares:
+            for at in range(first, last):
+                value = np.float64(data[at])
                 for node in range(width):
-                    sums_of_squares[gene, node] += value * value * own[node]
-            take_note(value, least[at] if with_least else 0.0, weight, unit, offset, statistics, extremes, gene)
-            if counting and value != 0.0:
-                if value < _FEWEST and np.float64(np.int32(value)) == value and value > 0.0:
-                    fewest[gene, np.uintp(np.int32(value))] += weight
-                else:
-                    count(value, weight, histogram, statistics, gene)
-    for gene in range(len(fewest)):
-        histogram[gene, :_FEWEST] += fewest[gene]
-    put(sums, start, table)
-    if with_squares:
-        put(sums_of_squares, start, squares)
+                    sums_of_squares[np.uintp(indices[at]), node] += value * value * shares[line, node]
+    put(held, width, start, table)
+    put(sums_of_squares, width, start, squares)
+    for gene in range(n_genes):
+        own = held[gene, width:]
+        statistics[gene, 0] += own[0]
+        statistics[gene, 2] += own[1]
+        statistics[gene, 10] += own[2]
+        statistics[gene, 1] += own[4]
+        statistics[gene, 3] += own[5]
+        statistics[gene, 4] += own[7]
+        statistics[gene, 5] += own[8]
+        own[8] = 0.0
+        if of_all:
+            statistics[gene, 8] += own[3]
+            statistics[gene, 9] += own[6]
+        if counting:
+            histogram[gene, :_FEWEST] += own[_N_LINEAR + _N_SQUARES :]
+
+
+@compiled
+def add_row(data, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes):
+    """Add the values of a row to what is held of their genes; a separate function, so that its operands stay in registers.
+
+    It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1), sums of squares
+    times weight, scaled weight and 1, the number of values that are not 0 and their weight, and weights of counts from 1 to 7.
+    """
+    n = np.uintp(len(linear))
+    scaled = weight * unit * unit
+    for at in range(first, last):
+        gene, value = np.uintp(indices[at]), np.float64(data[at])
+        square, found = value * value, 1.0 if value != 0.0 else 0.0
+        for node in range(n):
+            held[gene, node] += value * linear[node]
+        held[gene, n] += weight * square
+        held[gene, n + np.uintp(1)] += scaled * square
+        held[gene, n + np.uintp(2)] += square
+        held[gene, n + np.uintp(3)] += found
+        held[gene, n + np.uintp(_N_SQUARES)] += weight * found
+        if value < extremes[gene, 0]:
+            extremes[gene, 0] = value
+        if value > extremes[gene, 1]:
+            extremes[gene, 1] = value
+        if value * unit > extremes[gene, 2]:
+            extremes[gene, 2] = value * unit
+        if counting and value != 0.0:
+            if 0.0 < value < _FEWEST and np.float64(np.int32(value)) == value:
+                held[gene, n + np.uintp(_N_SQUARES) + np.uintp(np.int32(value))] += weight
+            else:
+                count(value, weight, histogram, statistics, gene)
 
 
 @compiled
@@ -141,9 +186,9 @@ def count(value, weight, histogram, statistics, gene):
 
 
 @compiled
-def put(sums, start, table):
-    """Add sums to the nodes that they belong to, and begin anew."""
+def put(sums, width, start, table):
+    """Add the first sums of each gene to the nodes that they belong to, and begin anew."""
     for gene in range(sums.shape[0]):
-        for node in range(sums.shape[1]):
+        for node in range(width):
             table[gene, start + node] += sums[gene, node]
             sums[gene, node] = 0.0

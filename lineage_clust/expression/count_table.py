@@ -13,7 +13,6 @@ from scipy import sparse
 from ..utils.compiling import can_compile
 from . import count_bins as places
 from .blocks import BlockedExpression
-from .fused import is_worthwhile
 from .together import Ask, Asking, completed
 
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # that are compiled for; others become double precision
@@ -173,7 +172,7 @@ def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Ask
         Y, all_cells = BlockedExpression(stored, keeps_totals=False), False
     function = partial(block_table, wanted=wanted, of_all=all_cells and Y.keeps_totals)
     size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + places.N_BINS * wanted.histogram)
-    parts = yield Ask(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size)
+    parts = yield Ask(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size, adds=True)
     if len(parts) == 1 and isinstance(parts[0][0], slice):
         table = parts[0][1]
     else:
@@ -187,8 +186,10 @@ def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Ask
     return table
 
 
-def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, of_all: bool = True) -> Table:
-    """Return the Table of a block of cells.
+def block_table(
+    block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, of_all: bool = True, into: Table | None = None
+) -> Table:
+    """Return the Table of a block of cells, or add it to that of other cells.
 
     Parameters
     ----------
@@ -200,6 +201,8 @@ def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, 
         Of these.
     of_all
         Whether sums over all rows are wanted as well.
+    into
+        Table that is added to, and returned.
     """
     block = block if sparse.issparse(block) else sparse.csr_array(block)
     if block.dtype not in _KINDS:
@@ -210,8 +213,8 @@ def block_table(block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, 
     n_cells, n_genes = block.shape
     lines = np.full(n_cells, -1, dtype=np.int32)
     lines[slice(None) if kept is None else kept] = np.arange(len(shares))
-    table = Table.empty(n_genes, shares.n_nodes, wanted)
-    functions = compiled() if is_worthwhile(block.nnz) else None
+    table = Table.empty(n_genes, shares.n_nodes, wanted) if into is None else into
+    functions = compiled()
     if functions is not None:
         weighted = shares.values * shares.weights[:, None]
         least = np.zeros(0) if wanted.least_loss is None else _least_losses(block.data, wanted.least_loss)
@@ -260,7 +263,8 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
         return np.bincount(genes, terms, minlength=n_genes)
 
     if of_all:
-        table.statistics[:, 8], table.statistics[:, 9] = summed(values), summed(values**2)
+        table.statistics[:, 8] += summed(values)
+        table.statistics[:, 9] += summed(values**2)
     inside = lines[rows] >= 0
     cells, genes, values = lines[rows[inside]], genes[inside], values[inside]
     weights, offsets = shares.weights[cells], shares.offsets[cells]
@@ -275,8 +279,8 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
     terms = [weighted, weighted * values, weights * scaled, weights * scaled**2, values != 0, weights * (values != 0)]
     terms.append(0.0 * values if wanted.least_loss is None else weights * wanted.least_loss(values))
     for place, own in enumerate(terms):
-        table.statistics[:, place] = summed(own)
-    table.statistics[:, 10] = summed(weighted * offsets)
+        table.statistics[:, place] += summed(own)
+    table.statistics[:, 10] += summed(weighted * offsets)
     np.minimum.at(table.extremes[:, 0], genes, values)
     np.maximum.at(table.extremes[:, 1], genes, values)
     np.maximum.at(table.extremes[:, 2], genes, scaled)

@@ -25,6 +25,8 @@ class Ask:
         Arguments of `reduce`, whose result is the answer.
     size
         Bytes of a result.
+    adds
+        Argument of `reduce`.
     """
 
     Y: BlockedExpression
@@ -32,6 +34,7 @@ class Ask:
     arguments: Callable
     all_cells: bool
     size: int
+    adds: bool = False
 
     @property
     def key(self) -> tuple:
@@ -97,7 +100,7 @@ def _batches(asks: dict[int, Ask]) -> Iterator[list[int]]:
 def _answers(asks: list[Ask]) -> list[list[tuple]]:
     one = asks[0]
     if len(asks) == 1:
-        return [one.Y.reduce(one.function, one.arguments, one.all_cells)]
+        return [one.Y.reduce(one.function, one.arguments, one.all_cells, one.adds)]
     chosen = [ask.Y.chosen[0] for ask in asks]
     every, places = None, None
     if any(not _same(cells, chosen[0]) for cells in chosen):
@@ -119,7 +122,7 @@ def _answers(asks: list[Ask]) -> list[list[tuple]]:
         return tuple(of_asks)
 
     Y = one.Y if every is None else one.Y.of_cells(every)
-    parts = Y.reduce(_Each([ask.function for ask in asks]), arguments, one.all_cells)
+    parts = Y.reduce(_Each([(ask.function, ask.adds) for ask in asks]), arguments, one.all_cells, adds=True)
     return [[(genes, found.results[number]) for genes, found in parts] for number in range(len(asks))]
 
 
@@ -131,15 +134,20 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 class _Each:
     """Functions of a block that are called one after the other, while it is in memory."""
 
-    functions: list[Callable]
+    functions: list[tuple[Callable, bool]]  # and whether they add to what is there
 
-    def __call__(self, block, kept: np.ndarray | None, *of_asks: tuple) -> _Results:
+    def __call__(self, block, kept: np.ndarray | None, *of_asks: tuple, into: _Results | None = None) -> _Results:
         results = []
-        for function, (inside, arguments) in zip(self.functions, of_asks, strict=True):
+        totals = [None] * len(of_asks) if into is None else into.results
+        for (function, adds), total, (inside, arguments) in zip(self.functions, totals, of_asks, strict=True):
             own = kept
             if inside is not None and not inside.all():
                 own = np.flatnonzero(inside) if kept is None else kept[inside]
-            results.append(function(block, own, *arguments))
+            if adds:
+                results.append(function(block, own, *arguments, into=total))
+            else:
+                found = function(block, own, *arguments)
+                results.append(found if total is None else total.merge(found))
         return _Results(results)
 
 
