@@ -19,7 +19,7 @@ _N_PLACES = 401  # of the offset's density
 _EVERYWHERE = 0.02
 _FOR_OFFSETS = 2.0  # times the tolerance: errors of many cells alternate
 _HIGHEST_DEGREE = 5
-_FITTED = 4_000  # cells of a piece from which its nodes' rows are computed
+_FITTED = 200  # cells of a piece from which its nodes' rows are computed
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .tabled_problem import TabledProblem
 _CHUNK_VALUES = 100_000  # at the nodes at a time: its few working arrays stay near the processor
 _TOLERANCE = 1e-11
 _SEARCHED = 1  # the iteration that looks at a grid of lambda
-_STEPS = (3, 6, 3)  # of Newton's method in lambda, in the first iterations and the others
+_STEPS = (3, 4, 1)  # of Newton's method in lambda, in the first iterations and the others
 _FREEZE = 30  # iterations after which lambda is held, in case it cycles
 _HALVINGS = 12
 _START_EDF = 6.0

@@ -14,6 +14,8 @@ from .spectral import diagonalise_each
 from .tabled import TabledState, compiled, loss_of, pearson_of
 from .tabled_problem import TabledProblem
 
+_STRAIGHT = 1.0  # effective degrees of freedom beyond what the penalty leaves free
+
 
 def summarise(
     design: Design, covariance: str, statistics: np.ndarray, problem: TabledProblem, state: TabledState
@@ -61,7 +63,7 @@ def summarise(
         sampling = inverse @ squared @ inverse
         bias = scale[:, None, None] * ((inverse * pulls[:, None, :]) @ inverse)
         for_test = variance[:, None, None] * sampling + bias
-        covariances = for_test + (_prior_inflation(problem, state, grams) - 1)[:, None, None] * bias
+        covariances = for_test + (_prior_inflation(problem, state, grams, edf) - 1)[:, None, None] * bias
         residual_df = problem.total**2 / problem.total_squared - edf
     least = state.least
     if state.histogram is not None:
@@ -138,7 +140,7 @@ def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndar
     return root @ (to_centred @ basis)
 
 
-def _prior_inflation(problem: TabledProblem, state: TabledState, grams: np.ndarray) -> np.ndarray:
+def _prior_inflation(problem: TabledProblem, state: TabledState, grams: np.ndarray, edf: np.ndarray) -> np.ndarray:
     """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, as for fits to cells."""
     information = problem.total / problem.total_squared
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
@@ -151,10 +153,14 @@ def _prior_inflation(problem: TabledProblem, state: TabledState, grams: np.ndarr
     cross = (grams @ coefficients.T[:, :, None])[:, :, 0] + np.nan_to_num(problem.rows.T @ residual).T
     functions, log_lambda = compiled(), state.log_lambda.copy()
     if functions is not None:
-        functions.smooth_each(
-            information * grams, information * cross, problem.penalty, np.ones(len(cross)), True, True, 6, log_lambda,
-            np.empty_like(cross),
-        )  # fmt: skip
+        straight = edf < problem.n_unpenalized + _STRAIGHT  # the criterion is flat there: where to go does not show
+        for genes, search, n_steps in ((np.flatnonzero(straight), True, 6), (np.flatnonzero(~straight), False, 3)):
+            own = log_lambda[genes]
+            functions.smooth_each(
+                information * grams[genes], information * cross[genes], problem.penalty, np.ones(len(genes)), True, search,
+                n_steps, own, np.empty((len(genes), cross.shape[1])),
+            )  # fmt: skip
+            log_lambda[genes] = own
     else:
         spectrum = diagonalise_each(information * grams, np.diag(problem.penalty), problem.n_unpenalized)
         loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, cross)
