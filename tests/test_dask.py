@@ -77,6 +77,25 @@ def test_other_families(make_adata, family):
     np.testing.assert_allclose(one.trends_, other.trends_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize("where", ["threads", "file", pytest.param("cluster", marks=pytest.mark.slow)])
+def test_counts_are_summed_alike_wherever_they_are(make_adata, family, where, request, tmp_path):
+    adata = make_adata(400, 8)
+    adata.X = sparse.csr_matrix(adata.layers["counts"], dtype=np.float32)
+    params = {"model": lc.GAM(family, discretize=True), "offset": "size_factors"}
+    one = fitted(adata, **params)
+    if where == "file":
+        adata.write_h5ad(tmp_path / "counts.h5ad")
+        other = fitted(ad.read_h5ad(tmp_path / "counts.h5ad", backed="r"), memory_budget="100KB", **params)
+    else:
+        if where == "cluster":
+            request.getfixturevalue("cluster")
+        other = fitted(in_dask(adata, convert=sparse.csr_matrix), **params)
+    np.testing.assert_allclose(other.trends_, one.trends_, rtol=1e-6)
+    np.testing.assert_allclose(other._result.se, one._result.se, rtol=1e-6)
+    np.testing.assert_allclose(other.gene_table_["pvalue"], one.gene_table_["pvalue"], rtol=1e-5)
+
+
 def test_what_follows_a_fit(make_adata):
     adata = make_adata(300)
     lazy, tc = in_dask(adata, convert=sparse.csr_matrix), fitted(adata)
