@@ -18,7 +18,9 @@ from ..utils.threads import thread_pool
 from .sources import Part
 
 MOST_THREADS = 4
-_FAN_IN = 8  # fan-in of the reduction tree; also the number of results computed by dask, or added by a thread, at a time
+_FAN_IN = (
+    8  # fan-in of the reduction tree; also the number of results computed by dask, or added by a thread, at a time
+)
 _LEAST_GROUPS = 8  # of parts, where there are as many: lest threads wait for each other
 
 
@@ -60,7 +62,9 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
     """
     stored = [step for step in plan if step[0].load is not None]
     calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)
-    yield from zip((where for _, where in stored), _ahead(bar(calls, "reading expression", "block", len(stored))))
+    yield from zip(
+        (where for _, where in stored), _ahead(bar(calls, "reading expression", "block", len(stored))), strict=True
+    )
     tasks = [step for step in plan if step[0].load is None]
     for first in range(0, len(tasks), _FAN_IN):
         some = tasks[first : first + _FAN_IN]
@@ -90,9 +94,9 @@ def merged(
 ) -> list[tuple[slice | np.ndarray, object]]:
     """Return the sums of the results of `function` over parts, as `(genes, result)` for each range of columns.
 
-    Arguments are those of :func:`in_order`. With `adds`, the function takes `into`, the sums so far, and adds to them. A thread
-    adds up a few parts at a time, the same on any number of threads; their sums are added by `result.merge(other)` in the
-    order of the parts, in dask by a tree of tasks.
+    Arguments are those of :func:`in_order`. With `adds`, the function takes `into`, the sums so far, and adds to them. A
+    thread adds up a few parts at a time, the same ones on any number of threads; their sums are added by
+    `result.merge(other)` in the order of the parts, in dask by a tree of tasks.
     """
     stored: dict = {}
     tasks: dict = {}

@@ -32,7 +32,7 @@ def tabulate_rows(
 ):  # fmt: skip
     """Add up CSR expression, rows in the given order; those that share the same nodes should follow each other.
 
-    All that a value is added to is kept side by side for each gene, see :func:`add_row`: memory is what takes most of the time.
+    All that a value is added to is kept side by side for each gene, see :func:`add_row`: memory takes most of the time.
     """
     n_genes, width, with_squares = table.shape[0], shares.shape[1], squares.shape[0] > 0
     counting, with_least = histogram.shape[0] > 0, len(least) > 0
@@ -86,8 +86,9 @@ def tabulate_rows(
 def add_row(data, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes):
     """Add the values of a row to what is held of their genes; a separate function, so that its operands stay in registers.
 
-    It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1), sums of squares
-    times weight, scaled weight and 1, the number of values that are not 0 and their weight, and weights of counts from 1 to 7.
+    It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1), sums of
+    squares times weight, scaled weight and 1, the number of values that are not 0 and their weight, and the weights of
+    counts from 1 to 7.
     """
     n = np.uintp(len(linear))
     scaled = weight * unit * unit

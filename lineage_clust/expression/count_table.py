@@ -234,7 +234,7 @@ def block_table(
     return table
 
 
-@np.errstate(invalid="ignore")
+@np.errstate(invalid="ignore", divide="ignore")
 def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
     """Return a function of values; of integers, which are few different ones, it is looked up."""
     whole = values.astype(np.int32)

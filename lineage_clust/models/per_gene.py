@@ -18,7 +18,7 @@ from ..errors import NoTrendError
 from ..utils.checking import check_jobs
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
-from .gam.gam import _check_offset, _check_targets
+from .gam.checks import check_offset, check_targets
 from .notes import joined, notes_on
 
 _GENES_A_JOB = 16
@@ -202,12 +202,12 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _check_data(self, X, y, sample_weight, offset):
         """Return pseudotime, expression, weights and offset of the cells whose weight is positive."""
         times = self._check_times(X, reset=True)
-        y, self._single = _check_targets(y, len(times))
+        y, self._single = check_targets(y, len(times))
         weights = _check_sample_weight(sample_weight, times[:, None], dtype=np.float64, ensure_non_negative=True)
         used = np.flatnonzero(weights > 0)
         if len(used) == 0:
             raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
-        offset = _check_offset(offset, len(times))
+        offset = check_offset(offset, len(times))
         if len(used) == len(times):
             return times, y, weights, offset
         return times[used], y[used], weights[used], None if offset is None else offset[used]

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ...errors import NoTrendError
 from ...expression.blocks import BlockedExpression
 from ...expression.together import Asking, completed
-from ...utils.checking import as_numbers, check_jobs, check_share, shortened
+from ...utils.checking import check_share
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Predicted, Seed
-from ..families import FAMILIES, check_family
+from ..families import FAMILIES
 from ..links import LINKS
-from ..notes import warn_of_zeros
-from .design import Design, make_design
-from .donors_glm import fit_glm_donors
-from .gaussian import fit_gaussian
-from .glm import fit_glm
+from .any_family import Choices, fit_family
+from .checks import check_offset, check_parameters, check_penalty, check_targets
+from .design import make_design
+from .fitted import store, subset
 from .groups import check_can_be_replicates, group_numbers
-from .overdispersion import noted_dispersion
-from .pirls import Likelihood
 from .pooled import PooledPosterior, fit_each, pool
-from .tabled_fit import fit_tabled
-
-_BY_GENE = (
-    "lambda_", "edf_", "scale_", "deviance_explained_", "converged_", "n_iter_", "theta_", "spread_",
-    "shift_variance_", "curve_variance_",
-)  # fmt: skip
+from .problem import Likelihood
 
 
 class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -241,68 +229,36 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return few_threads(0 if in_blocks and self._closed_form() else np.inf)
 
     def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Asking:
-        self._check_parameters()
+        check_parameters(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
-        y, single = _check_targets(y, X.shape[0])
+        y, single = check_targets(y, X.shape[0])
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not np.any(weights > 0):
             raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
-        penalty = _check_penalty(penalty, X.shape[1])
-        offset = _check_offset(offset, X.shape[0])
+        penalty = check_penalty(penalty, X.shape[1])
+        offset = check_offset(offset, X.shape[0])
+        likelihood = self._likelihood()
+        self._link = likelihood.link
         if groups is not None:
-            link = self.link or FAMILIES[self.family].default_link
-            check_can_be_replicates(self.family, link, self.expectile)
+            check_can_be_replicates(self.family, likelihood.link.name, self.expectile)
             groups = group_numbers(groups, weights)
-        if sparse.issparse(y) and self._closed_form():
+        if sparse.issparse(y) and likelihood.closed_form:
             y = BlockedExpression(y, keeps_totals=False)
         if not np.all(weights > 0):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
             groups = None if groups is None else groups[used]
-        keep_sparse = isinstance(y, BlockedExpression) if self._closed_form() else self.discretize is not False
+        keep_sparse = isinstance(y, BlockedExpression) if likelihood.closed_form else self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
-        self._link = LINKS[self.link or FAMILIES[self.family].default_link]
-        if self._closed_form():
-            result = yield from fit_gaussian(design, y, weights, offset, self.smoothing, self.covariance, groups)
-        else:
-            likelihood = Likelihood(FAMILIES[self.family], self._link, self.expectile, self.dispersion, self.max_iter)
-            result = yield from self._fit_iteratively(design, y, weights, offset, likelihood)
-            if groups is not None and len(result.failed) < y.shape[1]:
-                result = fit_glm_donors(
-                    design,
-                    y,
-                    weights,
-                    offset,
-                    groups,
-                    likelihood,
-                    self.smoothing,
-                    self.covariance,
-                    result,
-                    self.tolerance,
-                )
-        if len(result.failed) == y.shape[1]:
-            reason, count = Counter(result.failed.values()).most_common(1)[0]
-            raise NoTrendError(
-                f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
-            )
-        warn_of_zeros(self.family, result.n_quasi, y.shape[1], stacklevel=6)
-        if result.dispersion is not None:
-            result.note = noted_dispersion(result.note, result.dispersion)
-        self._store(design, result, single)
+        choices = Choices(self.smoothing, self.covariance, self.discretize, self.tolerance, self.n_jobs)
+        result = yield from fit_family(design, y, weights, offset, groups, likelihood, choices)
+        store(self, design, result, single)
         return self
 
-    def _fit_iteratively(self, design: Design, y, weights, offset, likelihood: Likelihood) -> Asking:
-        options = design, y, weights, offset, self.smoothing, self.covariance, likelihood
-        if self.discretize is not False:
-            always = self.discretize is True
-            result = yield from fit_tabled(*options, tolerance=self.tolerance, always=always, n_jobs=self.n_jobs)
-            if result is not None:
-                return result
-        if isinstance(y, BlockedExpression) and y.in_memory:
-            y = y.to_memory()  # which is read many times
-        design = replace(design, matrix=design.matrix.toarray()) if sparse.issparse(design.matrix) else design
-        return fit_glm(design, y, *options[2:], self.n_jobs)
+    def _likelihood(self) -> Likelihood:
+        link = LINKS[self.link or FAMILIES[self.family].default_link]
+        return Likelihood(FAMILIES[self.family], link, self.expectile, self.dispersion, self.max_iter)
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends at new rows of the design, at offset 0, on the response scale.
@@ -387,9 +343,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         [(1, 1), (1, 1)]
         """
         eta, _ = self._predictor(X, False)
-        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
-        if self._has_intercept:
-            rows = np.column_stack([rows, np.ones(len(rows))])
+        rows = self._rows(X)
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
         for deviations in self.posterior_.draws(generator, n_draws, unconditional):
             yield self._link.mean(eta + rows @ deviations)
@@ -407,24 +361,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         GAM
         """
         check_is_fitted(self)
-        genes = np.atleast_1d(genes)
-        if genes.size and (genes.dtype.kind not in "iu" or genes.min() < 0 or genes.max() >= len(self.lambda_)):
-            raise ValueError(
-                f"genes must be positions from 0 to {len(self.lambda_) - 1}; got {shortened(genes.tolist())}."
-            )
-        genes = genes.astype(int)
-        other = clone(self)
-        coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
-        other.coef_, other.intercept_, other._single = coef[genes], intercept[genes], False
-        other._link, other._has_intercept, other.n_features_in_ = self._link, self._has_intercept, self.n_features_in_
-        for name in _BY_GENE:
-            if name in vars(self):  # not every family has all of them
-                setattr(other, name, getattr(self, name)[genes])
-        other._tests = tuple(values[genes] for values in self._tested())
-        other.note_ = [self.note_[gene] for gene in genes]
-        other.failed_ = {new: self.failed_[int(old)] for new, old in enumerate(genes) if int(old) in self.failed_}
-        other.posterior_ = self.posterior_.take(genes)
-        return other
+        return subset(self, genes)
 
     @property
     def statistic_(self) -> np.ndarray:
@@ -450,9 +387,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         eta = X @ np.atleast_2d(self.coef_).T + np.atleast_1d(self.intercept_)
         if not return_std:
             return eta, None
-        rows = X.toarray() if sparse.issparse(X) else X
-        if self._has_intercept:
-            rows = np.column_stack([rows, np.ones(len(rows))])
+        rows = self._rows(X)
         # far outside, squares overflow
         with few_threads(eta.size), np.errstate(over="ignore", invalid="ignore"):
             std = self.posterior_.std(rows)
@@ -462,120 +397,17 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _quantile(self, X, level: float) -> np.ndarray | float:
         if not isinstance(self.posterior_, PooledPosterior):
             return norm.ppf(0.5 + level / 2)
-        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
-        return self.posterior_.quantile(
-            np.column_stack([rows, np.ones(len(rows))]) if self._has_intercept else rows, level
-        )
+        return self.posterior_.quantile(self._rows(X), level)
 
-    def _store(self, design, result, single) -> None:
-        coefficients = result.coefficients.T
-        n_features = self.n_features_in_
-        intercept = coefficients[:, n_features] if design.has_intercept else np.zeros(len(coefficients))
-        coef = np.ascontiguousarray(coefficients[:, :n_features])
-        self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if single else (coef, intercept)
-        self.lambda_, self.edf_, self.scale_ = result.lambda_, result.edf, result.scale
-        self.deviance_explained_ = result.deviance_explained
-        self._tests = result.tests
-        self.converged_, self.note_, self.failed_ = result.converged, result.note, result.failed
-        self.posterior_, self.spread_ = result.posterior, result.spread
-        self.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter
-        if result.theta is not None:
-            self.theta_ = result.theta
-        for name in ("shift_variance_", "curve_variance_"):
-            vars(self).pop(name, None)  # of an earlier fit
-        if result.donors is not None:
-            self.shift_variance_, self.curve_variance_ = result.donors.shift_variance, result.donors.curve_variance
-        self._single, self._has_intercept = single, design.has_intercept
+    def _rows(self, X) -> np.ndarray:
+        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
+        return np.column_stack([rows, np.ones(len(rows))]) if self._has_intercept else rows
 
     def _closed_form(self) -> bool:
         return self.family == "gaussian" and self.link in (None, "identity") and self.expectile is None
-
-    def _check_parameters(self) -> None:
-        check_family(self.family, self.link)
-        number = isinstance(self.smoothing, (Real, np.number)) and not isinstance(self.smoothing, (bool, np.bool_))
-        if not (self.smoothing in ("reml", "gcv") if isinstance(self.smoothing, str) else number):
-            raise ValueError(f"smoothing must be 'reml', 'gcv' or a non-negative number; got {self.smoothing!r}.")
-        if number and not 0 <= self.smoothing < np.inf:
-            raise ValueError(f"A fixed smoothing must be finite and not negative; got {self.smoothing!r}.")
-        if self.covariance not in ("robust", "bayes"):
-            raise ValueError(f"covariance must be 'robust' or 'bayes'; got {self.covariance!r}.")
-        if not isinstance(self.fit_intercept, (bool, str)) or self.fit_intercept not in (True, False, "auto"):
-            raise ValueError(f"fit_intercept must be True, False or 'auto'; got {self.fit_intercept!r}.")
-        fixed = isinstance(self.dispersion, (Real, np.number)) and 0 <= self.dispersion < np.inf
-        if not (self.dispersion in ("gene", "shrunk") if isinstance(self.dispersion, str) else fixed):
-            raise ValueError(f"dispersion must be 'gene', 'shrunk' or a non-negative number; got {self.dispersion!r}.")
-        if self.expectile is not None:
-            check_share("expectile", self.expectile)
-        if self.expectile is not None and self.family != "gaussian":
-            raise ValueError(f"expectile needs family='gaussian'; got family={self.family!r}. Set one of them back.")
-        if not isinstance(self.discretize, (bool, str)) or self.discretize not in (True, False, "auto"):
-            raise ValueError(f"discretize must be True, False or 'auto'; got {self.discretize!r}.")
-        check_share("tolerance", self.tolerance)
-        check_jobs(self.n_jobs)
-        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.positive_only = self.family in FAMILIES and FAMILIES[self.family].lowest >= 0
         return tags
-
-
-def _check_targets(y, n_cells: int):
-    """Return y with two dimensions, as CSR, CSC or array, and whether it had one."""
-    if y is None:
-        raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
-    if isinstance(y, BlockedExpression):
-        single = False
-    elif sparse.issparse(y):
-        y = y if y.format in ("csr", "csc") else y.tocsr()
-        single = False
-    else:
-        y = np.asarray(y)
-        if y.dtype.kind not in "buif":
-            try:
-                y = as_numbers("y", y)
-            except TypeError as error:
-                raise ValueError(f"y must hold numbers; its dtype is {y.dtype}.") from error
-        single = y.ndim == 1
-        y = y[:, None] if single else y
-    if y.ndim != 2:
-        raise ValueError(f"y must have one or two dimensions; got {y.ndim}.")
-    if y.shape[0] != n_cells:
-        raise ValueError(f"X and y have inconsistent numbers of samples: {n_cells} and {y.shape[0]}.")
-    if y.shape[1] == 0:
-        raise ValueError("y has no columns: there is no gene to fit.")
-    return y, single
-
-
-def _check_penalty(penalty, n_features: int) -> np.ndarray | None:
-    if penalty is None:
-        return None
-    penalty = as_numbers("penalty", penalty.toarray() if sparse.issparse(penalty) else penalty)
-    if penalty.ndim != 2 or penalty.shape[0] != penalty.shape[1] or len(penalty) > n_features:
-        raise ValueError(
-            f"penalty must be a square matrix for the leading columns of X; got shape {penalty.shape} for "
-            f"{n_features} columns."
-        )
-    if not np.all(np.isfinite(penalty)) or not np.allclose(
-        penalty, penalty.T, atol=1e-10 * np.abs(penalty).max(initial=0)
-    ):
-        raise ValueError("penalty must be finite and symmetric.")
-    if len(penalty):
-        values = np.linalg.eigvalsh(penalty)
-        lowest = values[0]
-        if lowest < -1e-8 * np.abs(values).max():
-            raise ValueError(f"penalty must be positive semi-definite; its least eigenvalue is {lowest:.3g}.")
-    return penalty
-
-
-def _check_offset(offset, n_cells: int) -> np.ndarray | None:
-    if offset is None:
-        return None
-    offset = as_numbers("offset", offset)
-    if offset.shape != (n_cells,):
-        raise ValueError(f"offset must have shape ({n_cells},), one value a cell; got {offset.shape}.")
-    if not np.all(np.isfinite(offset)):
-        raise ValueError("offset must be finite.")
-    return offset

@@ -36,6 +36,11 @@ class Likelihood:
     max_iter: int = 100
 
     @property
+    def closed_form(self) -> bool:
+        """Whether the fit needs no iterations."""
+        return self.family.name == "gaussian" and self.link.name == "identity" and self.expectile is None
+
+    @property
     def estimates_size(self) -> bool:
         """Whether negative binomial sizes are estimated."""
         return self.family.name == "negative_binomial" and isinstance(self.dispersion, str)

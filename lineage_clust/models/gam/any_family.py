@@ -1,0 +1,90 @@
+"""Fits of any family: in closed form, from sums over a grid or from the cells, and then with donors as replicates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from ...errors import NoTrendError
+from ...expression.blocks import BlockedExpression
+from ...expression.together import Asking
+from ..notes import warn_of_zeros
+from .design import Design
+from .donors_glm import fit_glm_donors
+from .gaussian import fit_gaussian
+from .glm import fit_glm
+from .overdispersion import noted_dispersion
+from .problem import Likelihood
+from .tabled_fit import fit_tabled
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a likelihood is maximised; each as of :class:`lineage_clust.GAM`."""
+
+    smoothing: str | float
+    covariance: str
+    discretize: bool | str
+    tolerance: float
+    n_jobs: int | None
+
+
+def fit_family(
+    design: Design, y, weights: np.ndarray, offset, groups: np.ndarray | None, likelihood: Likelihood, choices: Choices
+) -> Asking:
+    """Fit all genes: a generator that asks for sums over the cells, and returns a FitResult.
+
+    Parameters
+    ----------
+    design, weights, offset
+        Of the cells.
+    y
+        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in blocks.
+    groups
+        `(n_cells,)` donor of each cell, from 0 on, or `None`.
+    likelihood, choices
+        What is maximised, and how.
+
+    Raises
+    ------
+    NoTrendError
+        If every gene fails.
+    """
+    result = yield from _fit(design, y, weights, offset, groups, likelihood, choices)
+    if len(result.failed) == y.shape[1]:
+        reason, count = Counter(result.failed.values()).most_common(1)[0]
+        raise NoTrendError(
+            f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
+        )
+    warn_of_zeros(likelihood.family.name, result.n_quasi, y.shape[1], stacklevel=7)
+    if result.dispersion is not None:
+        result.note = noted_dispersion(result.note, result.dispersion)
+    return result
+
+
+def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, choices: Choices) -> Asking:
+    if likelihood.closed_form:
+        return (yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups))
+    result = yield from _fit_iteratively(design, y, weights, offset, likelihood, choices)
+    if groups is None or len(result.failed) == y.shape[1]:
+        return result
+    return fit_glm_donors(
+        design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result, choices.tolerance
+    )
+
+
+def _fit_iteratively(design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices) -> Asking:
+    options = weights, offset, choices.smoothing, choices.covariance, likelihood
+    if choices.discretize is not False:
+        result = yield from fit_tabled(
+            design, y, *options, tolerance=choices.tolerance, always=choices.discretize is True, n_jobs=choices.n_jobs
+        )
+        if result is not None:
+            return result
+    if isinstance(y, BlockedExpression) and y.in_memory:
+        y = y.to_memory()  # which is read many times
+    design = replace(design, matrix=design.matrix.toarray()) if sparse.issparse(design.matrix) else design
+    return fit_glm(design, y, *options, choices.n_jobs)

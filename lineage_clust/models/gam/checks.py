@@ -1,0 +1,101 @@
+"""Checks of what a GAM is given: its parameters, expression, penalty and offset."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...expression.blocks import BlockedExpression
+from ...utils.checking import as_numbers, check_jobs, check_share
+from ..families import check_family
+
+
+def check_parameters(model: Any) -> None:
+    """Raise a ValueError that says which parameter of a GAM is wrong, and what it can be."""
+    check_family(model.family, model.link)
+    number = isinstance(model.smoothing, (Real, np.number)) and not isinstance(model.smoothing, (bool, np.bool_))
+    if not (model.smoothing in ("reml", "gcv") if isinstance(model.smoothing, str) else number):
+        raise ValueError(f"smoothing must be 'reml', 'gcv' or a non-negative number; got {model.smoothing!r}.")
+    if number and not 0 <= model.smoothing < np.inf:
+        raise ValueError(f"A fixed smoothing must be finite and not negative; got {model.smoothing!r}.")
+    if model.covariance not in ("robust", "bayes"):
+        raise ValueError(f"covariance must be 'robust' or 'bayes'; got {model.covariance!r}.")
+    if not isinstance(model.fit_intercept, (bool, str)) or model.fit_intercept not in (True, False, "auto"):
+        raise ValueError(f"fit_intercept must be True, False or 'auto'; got {model.fit_intercept!r}.")
+    fixed = isinstance(model.dispersion, (Real, np.number)) and 0 <= model.dispersion < np.inf
+    if not (model.dispersion in ("gene", "shrunk") if isinstance(model.dispersion, str) else fixed):
+        raise ValueError(f"dispersion must be 'gene', 'shrunk' or a non-negative number; got {model.dispersion!r}.")
+    if model.expectile is not None:
+        check_share("expectile", model.expectile)
+    if model.expectile is not None and model.family != "gaussian":
+        raise ValueError(f"expectile needs family='gaussian'; got family={model.family!r}. Set one of them back.")
+    if not isinstance(model.discretize, (bool, str)) or model.discretize not in (True, False, "auto"):
+        raise ValueError(f"discretize must be True, False or 'auto'; got {model.discretize!r}.")
+    check_share("tolerance", model.tolerance)
+    check_jobs(model.n_jobs)
+    if isinstance(model.max_iter, bool) or not isinstance(model.max_iter, Integral) or model.max_iter < 1:
+        raise ValueError(f"max_iter must be a positive integer; got {model.max_iter!r}.")
+
+
+def check_targets(y, n_cells: int):
+    """Return y with two dimensions, as CSR, CSC or array, and whether it had one."""
+    if y is None:
+        raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
+    if isinstance(y, BlockedExpression):
+        single = False
+    elif sparse.issparse(y):
+        y = y if y.format in ("csr", "csc") else y.tocsr()
+        single = False
+    else:
+        y = np.asarray(y)
+        if y.dtype.kind not in "buif":
+            try:
+                y = as_numbers("y", y)
+            except TypeError as error:
+                raise ValueError(f"y must hold numbers; its dtype is {y.dtype}.") from error
+        single = y.ndim == 1
+        y = y[:, None] if single else y
+    if y.ndim != 2:
+        raise ValueError(f"y must have one or two dimensions; got {y.ndim}.")
+    if y.shape[0] != n_cells:
+        raise ValueError(f"X and y have inconsistent numbers of samples: {n_cells} and {y.shape[0]}.")
+    if y.shape[1] == 0:
+        raise ValueError("y has no columns: there is no gene to fit.")
+    return y, single
+
+
+def check_penalty(penalty, n_features: int) -> np.ndarray | None:
+    """Return a penalty as an array; a ValueError says why it is none."""
+    if penalty is None:
+        return None
+    penalty = as_numbers("penalty", penalty.toarray() if sparse.issparse(penalty) else penalty)
+    if penalty.ndim != 2 or penalty.shape[0] != penalty.shape[1] or len(penalty) > n_features:
+        raise ValueError(
+            f"penalty must be a square matrix for the leading columns of X; got shape {penalty.shape} for "
+            f"{n_features} columns."
+        )
+    if not np.all(np.isfinite(penalty)) or not np.allclose(
+        penalty, penalty.T, atol=1e-10 * np.abs(penalty).max(initial=0)
+    ):
+        raise ValueError("penalty must be finite and symmetric.")
+    if len(penalty):
+        values = np.linalg.eigvalsh(penalty)
+        lowest = values[0]
+        if lowest < -1e-8 * np.abs(values).max():
+            raise ValueError(f"penalty must be positive semi-definite; its least eigenvalue is {lowest:.3g}.")
+    return penalty
+
+
+def check_offset(offset, n_cells: int) -> np.ndarray | None:
+    """Return an offset as an array, one finite value a cell."""
+    if offset is None:
+        return None
+    offset = as_numbers("offset", offset)
+    if offset.shape != (n_cells,):
+        raise ValueError(f"offset must have shape ({n_cells},), one value a cell; got {offset.shape}.")
+    if not np.all(np.isfinite(offset)):
+        raise ValueError("offset must be finite.")
+    return offset
