@@ -21,8 +21,8 @@ from ..utils.compiling import compiled
 from .count_bins import LARGEST, N_SMALL, PER_OCTAVE
 
 _FEWEST = 8  # most values are less
-_N_LINEAR, _N_SQUARES = 4, 4  # sums beside those at the nodes
-_N_HELD = _N_LINEAR + _N_SQUARES + _FEWEST
+_N_LINEAR, _N_OTHER = 4, 5  # sums beside those at the nodes
+_N_HELD = _N_LINEAR + _N_OTHER + _FEWEST
 
 
 @compiled
@@ -35,7 +35,7 @@ def tabulate_rows(
     All that a value is added to is kept side by side for each gene, see :func:`add_row`: memory takes most of the time.
     """
     n_genes, width, with_squares = table.shape[0], shares.shape[1], squares.shape[0] > 0
-    counting, with_least = histogram.shape[0] > 0, len(least) > 0
+    counting = histogram.shape[0] > 0
     held, sums_of_squares = np.zeros((n_genes, width + _N_HELD)), np.zeros((n_genes if with_squares else 0, width))
     linear, start = np.ones(width + _N_LINEAR), 0
     for row in rows:
@@ -54,10 +54,9 @@ def tabulate_rows(
         weight, unit = weights[line], units[line]
         linear[:width] = shares[line]
         linear[width], linear[width + 1], linear[width + 2] = weight, weight * unit, weight * offsets[line]
-        add_row(data, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes)
-        if with_least:
-            for at in range(first, last):
-                statistics[np.uintp(indices[at]), 6] += weight * least[at]
+        add_row(
+            data, least, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes
+        )
         if with_squares:
             for at in range(first, last):
                 value = np.float64(data[at])
@@ -73,24 +72,25 @@ def tabulate_rows(
         statistics[gene, 1] += own[4]
         statistics[gene, 3] += own[5]
         statistics[gene, 4] += own[7]
-        statistics[gene, 5] += own[8]
-        own[8] = 0.0
+        statistics[gene, 6] += own[8]
+        statistics[gene, 5] += own[9]
+        own[9] = 0.0
         if of_all:
             statistics[gene, 8] += own[3]
             statistics[gene, 9] += own[6]
         if counting:
-            histogram[gene, :_FEWEST] += own[_N_LINEAR + _N_SQUARES :]
+            histogram[gene, :_FEWEST] += own[_N_LINEAR + _N_OTHER :]
 
 
 @compiled
-def add_row(data, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes):
+def add_row(data, least, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes):
     """Add the values of a row to what is held of their genes; a separate function, so that its operands stay in registers.
 
     It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1), sums of
-    squares times weight, scaled weight and 1, the number of values that are not 0 and their weight, and the weights of
-    counts from 1 to 7.
+    squares times weight, scaled weight and 1, the number of values that are not 0, the weighted least loss, and the
+    weights of values that are not 0 and of counts from 1 to 7.
     """
-    n = np.uintp(len(linear))
+    n, with_least = np.uintp(len(linear)), len(least) > 0
     scaled = weight * unit * unit
     for at in range(first, last):
         gene, value = np.uintp(indices[at]), np.float64(data[at])
@@ -101,7 +101,9 @@ def add_row(data, indices, first, last, linear, weight, unit, counting, held, hi
         held[gene, n + np.uintp(1)] += scaled * square
         held[gene, n + np.uintp(2)] += square
         held[gene, n + np.uintp(3)] += found
-        held[gene, n + np.uintp(_N_SQUARES)] += weight * found
+        if with_least:
+            held[gene, n + np.uintp(4)] += weight * least[at]
+        held[gene, n + np.uintp(_N_OTHER)] += weight * found
         if value < extremes[gene, 0]:
             extremes[gene, 0] = value
         if value > extremes[gene, 1]:
@@ -110,7 +112,7 @@ def add_row(data, indices, first, last, linear, weight, unit, counting, held, hi
             extremes[gene, 2] = value * unit
         if counting and value != 0.0:
             if 0.0 < value < _FEWEST and np.float64(np.int32(value)) == value:
-                held[gene, n + np.uintp(_N_SQUARES) + np.uintp(np.int32(value))] += weight
+                held[gene, n + np.uintp(_N_OTHER) + np.uintp(np.int32(value))] += weight
             else:
                 count(value, weight, histogram, statistics, gene)
 
@@ -184,6 +186,20 @@ def count(value, weight, histogram, statistics, gene):
     histogram[gene, N_SMALL + first + 1] += weight * x * (x - 2) * (x - 3) / 2
     histogram[gene, N_SMALL + first + 2] += weight * x * (x - 1) * (x - 3) / -2
     histogram[gene, N_SMALL + first + 3] += weight * x * (x - 1) * (x - 2) / 6
+
+
+@compiled
+def look_up(values, table, found):
+    """Write what a table holds for each value; return whether all values are whole numbers that it has."""
+    for at in range(len(values)):
+        value = np.float64(values[at])
+        if not 0.0 <= value < len(table):
+            return False
+        whole = np.int32(value)
+        if np.float64(whole) != value:
+            return False
+        found[at] = table[np.uintp(whole)]
+    return True
 
 
 @compiled

@@ -237,9 +237,9 @@ def block_table(
 @np.errstate(invalid="ignore", divide="ignore")
 def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
     """Return a function of values; of integers, which are few different ones, it is looked up."""
-    whole = values.astype(np.int32)
-    if len(values) and whole.min() >= 0 and whole.max() < _LOOKED_UP and np.array_equal(whole, values):
-        return function(np.arange(whole.max() + 1.0))[whole]
+    found, functions = np.empty(len(values)), compiled()
+    if functions is not None and functions.look_up(values, function(np.arange(float(_LOOKED_UP))), found):
+        return found
     return function(values.astype(np.float64))
 
 
