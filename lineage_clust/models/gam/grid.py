@@ -17,7 +17,6 @@ _MOST_NODES = 12
 _MOST_LEVELS = 64  # combinations of covariates and groups, each of which has a grid of its own
 _N_PLACES = 401  # of the offset's density
 _EVERYWHERE = 0.02
-_FOR_OFFSETS = 2.0  # times the tolerance: errors of many cells alternate
 _HIGHEST_DEGREE = 5
 _FITTED = 200  # cells of a piece from which its nodes' rows are computed
 
@@ -198,7 +197,7 @@ def _offset_shares(
     density = density / density.sum() + _EVERYWHERE / _N_PLACES
     for count in range(2, _MOST_NODES + 1):
         nodes = found if len(found) <= count else _gauss_nodes(places, density, count)
-        if len(found) <= count or _error(places, held, nodes, powers) <= _FOR_OFFSETS * tolerance:
+        if len(found) <= count or _error(places, held, nodes, powers) <= 0.5 * tolerance:
             break
     return _lagrange(offset, nodes), nodes
 
