@@ -24,8 +24,8 @@ class Bounds(NamedTuple):
         Upper bound of the correlation of their mean rows.
     """
 
-    connectivity: float = 0.5
-    support: float = 0.5
+    connectivity: float = 1.0
+    support: float = 0.3
     correlation: float = 0.9
 
 

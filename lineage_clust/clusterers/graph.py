@@ -81,11 +81,11 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         Number of clusters. It overrides `resolution`; None uses `resolution`.
     refine : bool, default=True
         Whether to assign every row to the nearest cluster mean. Must be True with ``resolution="auto"``.
-    min_support : float, default=0.5
+    min_support : float, default=0.3
         Two clusters are distinct only if independent halves of the data agree at least this well, beyond chance, on the
         cluster of each of their rows (Cohen's kappa). Larger values give fewer clusters.
-    max_connectivity : float, default=0.5
-        Two clusters are distinct only if the edges between them have at most this fraction of the weight expected by
+    max_connectivity : float, default=1.0
+        Two clusters are distinct only if the edges between them have at most this multiple of the weight expected by
         chance. It is the resolution of modularity above which the two are separate. Larger values give more clusters.
     max_correlation : float, default=0.9
         Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
@@ -139,14 +139,14 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     2**-200 are first divided by a power of two, so that squares neither overflow nor underflow.
 
     With ``resolution="auto"``, the number of clusters is the largest for which all pairs are distinct by three
-    measures. *Connectivity*: the weight of the edges between them is at most half of that expected by chance [5]_.
+    measures. *Connectivity*: the weight of the edges between them is at most that expected by chance [5]_.
     *Support*: each draw and its reflection at the rows are like estimates from independent halves of the data, and
     these halves agree on the cluster of each row [6]_. *Correlation*: the correlation of their means, corrected for
     noise, is small. For each number of clusters, two partitions are evaluated: the one with the smallest within-cluster
     variance (k-means), and the one obtained by repeatedly merging the two least distinct of many communities, which
-    preserves small clusters. The latter is used if its clusters are distinct by a factor of two. With at most ``2 *
-    n_neighbors`` rows the graph is not informative: every row starts as its own cluster and connectivity is not
-    evaluated. Without draws, support is not evaluated.
+    preserves small clusters. The latter is used only if the clusters of the former are not distinct and its own are, by
+    a factor of two. With at most ``2 * n_neighbors`` rows the graph is not informative: every row starts as its own
+    cluster and connectivity is not evaluated. Without draws, support is not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -202,8 +202,8 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         resolution: str | float = "auto",
         n_clusters: int | None = None,
         refine: bool = True,
-        min_support: float = 0.5,
-        max_connectivity: float = 0.5,
+        min_support: float = 0.3,
+        max_connectivity: float = 1.0,
         max_correlation: float = 0.9,
         n_iterations: int = 2,
         min_cluster_size: int = 1,

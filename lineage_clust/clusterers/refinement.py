@@ -79,12 +79,7 @@ def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> 
     return labels
 
 
-def within_variance(rows: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean squared distance of the rows from their cluster's mean."""
-    return float(((rows - cluster_means(rows, labels)[labels]) ** 2).sum(axis=1).mean())
-
-
-def compact_partition(rows: np.ndarray, n_clusters: int, starts: list[np.ndarray], n_init: int = 20) -> np.ndarray:
+def compact_partition(rows: np.ndarray, n_clusters: int, n_init: int = 10) -> np.ndarray:
     """Return the partition into `n_clusters` with the smallest within-cluster variance found by k-means.
 
     Parameters
@@ -93,8 +88,6 @@ def compact_partition(rows: np.ndarray, n_clusters: int, starts: list[np.ndarray
         `(n_rows, n_columns)`.
     n_clusters
         Number of clusters.
-    starts
-        Partitions to start from, besides the `n_init` starts of k-means++.
     n_init
         Number of random starts. They are the same in every call: with enough of them the best partition found is that of
         the rows and does not depend on a seed.
@@ -111,14 +104,8 @@ def compact_partition(rows: np.ndarray, n_clusters: int, starts: list[np.ndarray
     """
     if n_clusters == 1:
         return np.zeros(len(rows), dtype=int)
-    found = [_by_k_means(rows, n_clusters, n_init)] + [refine(rows, start) for start in starts]
-    full = [labels for labels in found if labels.max() + 1 == n_clusters] or found
-    return min(full, key=lambda labels: round(within_variance(rows, labels), 12))
-
-
-def _by_k_means(rows: np.ndarray, n_clusters: int, n_init: int) -> np.ndarray:
+    k_means = KMeans(n_clusters, n_init=n_init, random_state=0)
     if len(rows) <= _MOST_STARTING:
-        return without_gaps(KMeans(n_clusters, n_init=n_init, random_state=0).fit(rows).labels_)
+        return without_gaps(k_means.fit(rows).labels_)
     some = rows[np.linspace(0, len(rows) - 1, _MOST_STARTING).round().astype(int)]
-    means = KMeans(n_clusters, n_init=n_init, random_state=0).fit(some).cluster_centers_
-    return refine(rows, without_gaps(scores(rows, means).argmax(axis=1)))
+    return refine(rows, without_gaps(scores(rows, k_means.fit(some).cluster_centers_).argmax(axis=1)))

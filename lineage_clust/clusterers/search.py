@@ -51,10 +51,9 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
     """Return the partition with the largest number of pairwise distinct clusters.
 
-    For each number of clusters, the partition with the smallest within-cluster variance is evaluated first. This
-    criterion tends to split large clusters and to miss small ones. If its clusters are not distinct, the partition of
-    the merging path is evaluated: with each row in the cluster of the nearest mean, or, if its clusters are distinct by
-    a factor of two, as it is.
+    For each number of clusters, the partition with the smallest within-cluster variance is evaluated. This criterion
+    tends to split large clusters and to miss small ones. If its clusters are not distinct, those of the merging path are
+    accepted if they are distinct by a factor of two.
 
     Parameters
     ----------
@@ -68,20 +67,14 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     path = merging_path(material, finest, bounds)
     best, n_tried, measured, misses = path[1], [1], [_least(None)], 0
     clear = {n: (labels, pairs) for n, labels in path.items() if n > 1 and (pairs := _clear(material, labels, bounds))}
-    most = max(path)
-    for n_clusters in range(2, most + 1):
+    for n_clusters in range(2, max(path) + 1):
         if misses >= _MOST_MISSES and n_clusters > max(clear, default=0):
             break
-        merged = refine(material.rows, path[n_clusters]) if n_clusters in path else None
-        labels = compact_partition(material.rows, n_clusters, [] if merged is None else [merged])
+        labels = compact_partition(material.rows, n_clusters)
         if labels.max() + 1 < n_clusters:
             break
         pairs = compare_pairs(material, labels)
         distinct = pairs.blur(bounds).max() <= 1
-        if not distinct and merged is not None and merged.max() + 1 == n_clusters:
-            pairs_merged = compare_pairs(material, merged)
-            if pairs_merged.blur(bounds).max() <= 1:
-                labels, pairs, distinct = merged, pairs_merged, True
         if not distinct and n_clusters in clear:
             (labels, pairs), distinct = clear[n_clusters], True
         misses = 0 if distinct else misses + 1
@@ -128,8 +121,7 @@ def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bound
     path = merging_path(material, finest, bounds)
     if n_clusters in path and n_clusters > 1 and _clear(material, path[n_clusters], bounds):
         return path[n_clusters]
-    starts = [path[n_clusters]] if n_clusters in path else []
-    return compact_partition(material.rows, n_clusters, starts)
+    return compact_partition(material.rows, n_clusters)
 
 
 def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> Pairs | None:

@@ -55,7 +55,7 @@ class StabilityCurve:
         >>> one = np.array([1.0, 0.9, 0.2])
         >>> curve = StabilityCurve(np.arange(1, 4), one, np.array([0, 0.1, 0.4]), np.array([-1, 0.3, 0.95]), 2)
         >>> curve.why
-        'With 3 clusters, support would be 0.20 (at least 0.5), correlation of means 0.95 (at most 0.9).'
+        'With 3 clusters, support would be 0.20 (at least 0.3), correlation of means 0.95 (at most 0.9).'
         """
         larger = np.flatnonzero(self.n_clusters > self.chosen)
         if len(larger) == 0:

@@ -246,7 +246,7 @@ def test_greater_demands_give_fewer_clusters(seed):
 
     by_default = number()
     assert number(min_support=0.95) <= by_default <= number(min_support=0.2)
-    assert number(max_connectivity=0.1) <= by_default <= number(max_connectivity=0.9)
+    assert number(max_connectivity=0.1) <= by_default <= number(max_connectivity=2.0)
     assert number(max_correlation=0.0) <= by_default <= number(max_correlation=0.99)
 
 
