@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from lineage_clust.clusterers.distinctness import Bounds
 from lineage_clust.clusterers.stability import StabilityCurve, confidence
 
-DEFAULT = Bounds()
+BOUNDS = Bounds(connectivity=0.5, support=0.5, correlation=0.9)
 
 
-def curve(support, connectivity, correlation, chosen, bounds=DEFAULT):
+def curve(support, connectivity, correlation, chosen, bounds=BOUNDS):
     numbers = np.arange(1, len(support) + 2)
     return StabilityCurve(
         numbers, np.r_[1.0, support], np.r_[0.0, connectivity], np.r_[-1.0, correlation], chosen, bounds
