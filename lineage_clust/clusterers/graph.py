@@ -35,6 +35,7 @@ _FEW = 5  # neighbours per row when identical rows are excluded
 _N_DRAWS = 10  # number of draws taken from an iterator
 _FINEST = 3.0  # resolution of the communities from which clusters are merged
 _MOST_LEAVES = 60
+_LEAST_GROUPS = 4  # the neighbours of a row are at most this fraction of the rows where partitions are evaluated
 _FARTHEST = 400  # binary exponent up to which squared differences from fitted rows (below 2**200) are finite
 
 
@@ -145,8 +146,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     noise, is small. For each number of clusters, two partitions are evaluated: the one with the smallest within-cluster
     variance (k-means), and the one obtained by repeatedly merging the two least distinct of many communities, which
     preserves small clusters. The latter is used only if the clusters of the former are not distinct and its own are, by
-    a factor of two. With at most ``2 * n_neighbors`` rows the graph is not informative: every row starts as its own
-    cluster and connectivity is not evaluated. Without draws, support is not evaluated.
+    a factor of two. Connectivity is evaluated on a graph in which a row has at most a quarter of the rows as
+    neighbours, and not for fewer than 8 rows. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster.
+    Without draws, support is not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -389,8 +391,20 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         """Return the data for evaluating partitions: rows and draws along their principal axes, and the graph."""
         rows, drawn = self._along_axes(draws)
         centred = self._rows - self._rows.mean(axis=1, keepdims=True)
-        graph = weighted if len(rows) > 2 * self.n_neighbors else None
+        graph = self._graph_to_evaluate(weighted)
         return Material(rows, drawn, centred @ principal_axes(centred), graph, _noise(centred, rows, drawn))
+
+    def _graph_to_evaluate(self, weighted):
+        """Return a graph in which no row has more than a quarter of the rows as neighbours, or `None` for fewer than 8.
+
+        Groups smaller than the number of neighbours are connected to others however distinct they are.
+        """
+        n_neighbors = len(self._rows) // _LEAST_GROUPS
+        if n_neighbors >= self.n_neighbors:
+            return weighted
+        if n_neighbors < 2 or self.neighbors is not None:
+            return weighted if len(self._rows) > 2 * self.n_neighbors else None
+        return connectivities(nearest_neighbors(self._places, n_neighbors - 1, self.metric), self.weights)
 
     def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
         """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along their principal axes."""
@@ -437,7 +451,7 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
 
     def _finest_groups(self, graph, material: Material) -> np.ndarray:
         """Return the groups from which clusters are merged: communities at a high resolution, or single rows."""
-        if material.connectivities is None:
+        if len(material.rows) <= 2 * self.n_neighbors:
             return refine(material.rows, np.arange(len(material.rows)), 1)
         groups = refine(material.rows, self._communities_at(graph, _FINEST, least_iterations=5), 5)
         if groups.max() >= _MOST_LEAVES:
