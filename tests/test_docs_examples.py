@@ -203,11 +203,21 @@ def test_the_caption_of_the_first_picture_is_true():
     )
     tc = lc.TrendClusterer(lineage="Myeloid", random_state=0).fit(lc.datasets.bone_marrow())
     clusters = dict(zip(tc.genes_, tc.labels_.tolist(), strict=True))
-    assert [clusters[gene] for gene in ("Klf1", "Car1", "Cdk4", "Mcm5", "Elane", "Prtn3", "Mpo")] == [0, 0, 2, 2, 3, 3, 3]
+    assert [clusters[gene] for gene in ("Klf1", "Car1", "Cdk4", "Mcm5", "Elane", "Prtn3", "Mpo")] == [
+        0,
+        0,
+        2,
+        2,
+        3,
+        3,
+        3,
+    ]
     sizes, half, center = tc.cluster_table_["size"], tc.cluster_table_["half_max"], tc.cluster_centers_
-    assert sizes.argmax() == tc.n_clusters_ - 1 == 3 and sizes[1] < 10  # "most genes", "a few genes"
+    assert sizes.argmax() == tc.n_clusters_ - 1 == 3
+    assert sizes[1] < 10
     assert 0.3 < tc.pseudotime_[center[1].argmax()] < 0.7  # "rise and fall again"
-    assert half[2] < 0.3 < half[3] and center[0, 0] > center[0, -1]
+    assert half[2] < 0.3 < half[3]
+    assert center[0, 0] > center[0, -1]
     assert f"half of its range at pseudotime {half[3]:.2f}" in caption.group().replace("\n", " ")
     assert f"{len(tc.genes_)} genes" in caption.group()
     assert set(tc.gene_table_["note"]) == {""}  # models.md: of these genes none depends on a single cell
