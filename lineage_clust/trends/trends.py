@@ -12,11 +12,11 @@ from sklearn.base import clone
 
 from ..contracts.asking import has_method
 from ..utils.checking import as_numbers, as_vector
+from ..utils.combining import cauchy_combination
 from .shapes import is_constant, moved_times, peak_time
 from .side_by_side import arranged_by_name, columns_by_name, columns_of_each
 
 SCALES = ("zscore", "minmax")
-_LARGEST_PVALUE = 0.99  # p-values above are truncated in combinations
 
 
 @dataclass(frozen=True)
@@ -195,14 +195,8 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
 
     Notes
     -----
-    P-values of lineages that share cells are dependent; the Cauchy combination allows for any dependence in its tail
-    [1]_. P-values above 0.99 are set to 0.99, because p = 1, as for a gene that does not vary in one lineage, would
-    outweigh any evidence in the others.
-
-    References
-    ----------
-    .. [1] Liu & Xie (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary
-       dependency structures. JASA 115, 393-402.
+    P-values of lineages that share cells are dependent; the Cauchy combination allows for it, see
+    :func:`lineage_clust.utils.combining.cauchy_combination`.
     """
     failed: dict[str, str] = {}
     by_name = sorted(names, key=str)
@@ -215,7 +209,8 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
     given = [pd.DataFrame(index=part.genes) if part.table is None else part.table for part in parts]
     tables = [one.loc[genes].add_suffix(f"_{name}") for name, one in zip(names, given, strict=True)]
     table = pd.concat(tables, axis=1)
-    table["pvalue"] = _cauchy_combination(table[[f"pvalue_{name}" for name in by_name]].to_numpy(dtype=float))
+    pvalues = table[[f"pvalue_{name}" for name in by_name]].to_numpy(dtype=float)
+    table["pvalue"] = cauchy_combination(pvalues, axis=1)[1]
     table["converged"] = table[[f"converged_{name}" for name in names]].all(axis=1)
     table["note"] = [
         "; ".join(f"{name}: {note}" for name, note in zip(by_name, notes, strict=True) if note)
@@ -252,12 +247,3 @@ def check_scale(scale: object) -> None:
     if scale is None or (isinstance(scale, str) and scale in SCALES) or has_method(scale, "fit_transform"):
         return
     raise ValueError(f"scale must be 'zscore', 'minmax', None or a scikit-learn transformer; got {scale!r}.")
-
-
-def _cauchy_combination(pvalues: np.ndarray) -> np.ndarray:
-    if len(pvalues) == 0:
-        return np.zeros(0)
-    clipped = np.clip(pvalues, 1e-300, _LARGEST_PVALUE)
-    # tan((1/2 - p) pi), which equals 1 / (p pi) in double precision for tiny p
-    scores = np.where(clipped < 1e-15, 1 / (clipped * np.pi), np.tan((0.5 - clipped) * np.pi)).mean(axis=1)
-    return np.where(scores > 1e15, 1 / (np.maximum(scores, 1.0) * np.pi), 0.5 - np.arctan(scores) / np.pi)

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
-from lineage_clust.trends.trends import Trends, _cauchy_combination, adjust, check_scale, concatenate
+from lineage_clust.trends.trends import Trends, adjust, check_scale, concatenate
 
 GRID = np.linspace(0, 1, 21)
 matrices = arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 20)), elements=st.integers(-1000, 1000).map(float))
@@ -175,38 +175,3 @@ def test_q_values_are_those_of_scipy(pvalues):
 def test_no_p_value_is_no_problem():
     assert np.isnan(adjust(np.full(2, np.nan))).all()
     assert adjust(np.zeros(0)).shape == (0,)
-
-
-@given(st.lists(st.floats(1e-6, 0.98), min_size=1, max_size=5))
-def test_the_combined_p_value_is_liu_and_xie_s(pvalues):
-    statistic = np.mean(stats.cauchy.isf(pvalues))
-    assert _cauchy_combination(np.array([pvalues]))[0] == pytest.approx(stats.cauchy.sf(statistic), rel=1e-6)
-
-
-@given(st.floats(1e-300, 1.0), st.integers(1, 5))
-def test_equal_p_values_combine_to_themselves(pvalue, n):
-    combined = _cauchy_combination(np.full((1, n), pvalue))[0]
-    assert combined == pytest.approx(min(pvalue, 0.99), rel=1e-6)
-
-
-@pytest.mark.parametrize("small", [1e-3, 1e-12, 1e-100, 1e-300])
-@pytest.mark.parametrize("other", [0.3, 0.999, 1.0])
-def test_evidence_in_one_lineage_survives_its_absence_in_another(small, other):
-    assert small < _cauchy_combination(np.array([[small, other]]))[0] < 2.3 * small
-
-
-def test_extreme_and_missing_p_values():
-    combined = _cauchy_combination(np.array([[0.0, 0.5], [1.0, 1.0], [np.nan, 0.1]]))
-    assert 0 < combined[0] < 1e-290
-    assert combined[1] == pytest.approx(0.99)
-    assert np.isnan(combined[2])
-    assert _cauchy_combination(np.zeros((0, 2))).shape == (0,)
-
-
-def test_combined_p_values_are_calibrated_also_when_dependent():
-    rng = np.random.default_rng(0)
-    for correlation in (0.0, 0.5, 0.9):
-        z = rng.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], 40_000)
-        combined = _cauchy_combination(stats.norm.sf(z))
-        assert np.mean(combined < 0.01) == pytest.approx(0.01, abs=0.003)
-        assert np.mean(combined < 0.05) == pytest.approx(0.05, abs=0.01)

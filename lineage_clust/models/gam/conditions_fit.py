@@ -10,8 +10,9 @@ from itertools import product
 import numpy as np
 
 from ...errors import LineageClustWarning
+from ...utils.combining import cauchy_combination
 from .conditions_sums import ConditionSums
-from .conditions_tests import TESTS, combined, contrasts
+from .conditions_tests import TESTS, contrasts
 from .donors import FEWEST_GENES
 from .donors_averages import RATIOS, smoothest
 from .donors_covariance import at_covariance, deviations
@@ -177,7 +178,7 @@ def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], 
             statistic, tail = tested_at(contrast, fit)
             statistics[name][genes] += probable[genes] * statistic
             pvalues[name][genes] += probable[genes] * tail
-    statistics["both"], pvalues["both"] = combined(pvalues["level"], pvalues["shape"])
+    statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))
     return statistics, pvalues
 
 

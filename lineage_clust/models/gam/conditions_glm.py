@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 
+from ...utils.combining import cauchy_combination
 from ..families import FAMILIES
 from ..links import LINKS
 from .conditions_fit import ConditionCurves
 from .conditions_sums import Arms, ConditionSums, condition_sums, widened
-from .conditions_tests import TESTS, combined, contrasts
+from .conditions_tests import TESTS, contrasts
 from .design import Design
 from .donors_bases import DETERMINED
 from .donors_nodes import tabulated
@@ -182,7 +183,7 @@ def _curves(ended: Ended, n_genes: int, first: np.ndarray, converged: np.ndarray
         {name: spread(np.concatenate([getattr(part, kind)[name] for part in ended.parts])) for name in TESTS[:2]}
         for kind in ("statistics", "pvalues")
     )
-    statistics["both"], pvalues["both"] = combined(pvalues["level"], pvalues["shape"])
+    statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))
     own = np.concatenate([state.own for state in ended.states])
     return ConditionCurves(
         spread(np.concatenate([part.coefficients for part in ended.parts], axis=1)), GenePosterior(matrices), statistics,

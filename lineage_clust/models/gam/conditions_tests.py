@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg
 
 from .conditions_sums import ConditionSums
 from .donors_tests import Contrast
 
 TESTS = ("level", "shape", "both")
 _ROUGHNESS = 10.0  # as for trends
-_LARGEST = 0.9  # p-value, in combinations
 
 
 def level_row(sums: ConditionSums) -> np.ndarray:
@@ -32,29 +31,6 @@ def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Cont
     length = np.sqrt(sums.constant @ sums.inner @ sums.constant)
     maps = {"level": length * level_row(sums)[None], "shape": root @ centred}
     return {name: _contrast(effects, sums, n_modes) for name, effects in maps.items()}
-
-
-def combined(*pvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Cauchy combination of p-values `(n_genes,)`, statistic and p-value, whatever their correlation.
-
-    One quadratic form in level and shape at once sees little of the level: donors differ in that more than in shapes. A
-    p-value near 1, as tests of discrete data have, would undo the other one however small: it counts as 0.9, at which the
-    combination of uniform p-values is below 0.05 in 0.0513.
-
-    References
-    ----------
-    Liu & Xie (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary dependency
-    structures. Journal of the American Statistical Association 115, 393-402.
-
-    Examples
-    --------
-    >>> _, pvalue = combined(np.array([0.02, 1e-30]), np.array([0.02, 0.5]))
-    >>> [f"{value:.2g}" for value in pvalue]
-    ['0.02', '2e-30']
-    """
-    small = np.clip(np.stack(pvalues), 1e-300, _LARGEST)
-    statistic = np.mean(1 / np.tan(np.pi * small), axis=0)
-    return statistic, np.where(statistic > 1e3, 1 / (np.pi * np.maximum(statistic, 1.0)), stats.cauchy.sf(statistic))
 
 
 def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:

@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.base import clone
 
 from ...expression.together import completed
+from ...utils.combining import cauchy_combination
 from ..notes import joined
 from .donors_posterior import DonorPosterior
 from .posterior import GenePosterior, SharedPosterior
@@ -18,7 +19,6 @@ from .posterior import GenePosterior, SharedPosterior
 Posterior = SharedPosterior | GenePosterior | DonorPosterior
 _GEOMETRIC = ("lambda_", "theta_")
 _MEAN = ("edf_", "scale_", "deviance_explained_", "spread_", "shift_variance_", "curve_variance_")
-_LARGEST_PVALUE = 0.99
 
 
 @dataclass(frozen=True)
@@ -174,24 +174,9 @@ def pool(models: Sequence[Any], n_cells: float) -> Any:
     ]
     made.failed_ = dict(sorted(failed.items()))
     tests = np.array([one._tested() for one in models])
-    made._tests = tests[:, 0].mean(axis=0), cauchy_combination(tests[:, 1])
+    made._tests = tests[:, 0].mean(axis=0), cauchy_combination(tests[:, 1])[1]
     columns = slice(None) if first._has_intercept else slice(-1)
     deviations = np.nan_to_num(coefficients - mean)[:, :, columns].transpose(0, 2, 1)
     residual_df = max(1.0, n_cells - float(np.nanmean(made.edf_)))
     made.posterior_ = PooledPosterior([one.posterior_ for one in models], np.ascontiguousarray(deviations), residual_df)
     return made
-
-
-def cauchy_combination(pvalues: np.ndarray) -> np.ndarray:
-    """Return combined p-values `(n_genes,)` of `(n_draws, n_genes)`; NaN where one is.
-
-    Examples
-    --------
-    >>> cauchy_combination(np.array([[0.03, 1e-20], [0.03, 0.5]])).round(3).tolist()
-    [0.03, 0.0]
-    """
-    clipped = np.clip(pvalues, 1e-300, _LARGEST_PVALUE)
-    with np.errstate(invalid="ignore"):
-        # tan((1/2 - p) pi), which is 1 / (p pi) for tiny p
-        scores = np.where(clipped < 1e-15, 1 / (clipped * np.pi), np.tan((0.5 - clipped) * np.pi)).mean(axis=0)
-        return np.where(scores > 1e15, 1 / (np.maximum(scores, 1.0) * np.pi), 0.5 - np.arctan(scores) / np.pi)
