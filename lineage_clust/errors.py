@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class UnknownNameError(KeyError, ValueError):
@@ -18,6 +23,22 @@ class UnknownNameError(KeyError, ValueError):
 
 class LineageClustWarning(UserWarning):
     """Something in the data was worked around; the result stands, the message says how it was obtained."""
+
+
+def warn(message: str) -> None:
+    """Issue a `LineageClustWarning` at the line outside this package from which it was called.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warn("12 cells were excluded.")
+    >>> print(caught[0].message, Path(caught[0].filename).name == "errors.py")
+    12 cells were excluded. False
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, LineageClustWarning, stacklevel=level)
 
 
 class NoTrendError(ValueError):

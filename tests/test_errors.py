@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lineage_clust as lc
 from lineage_clust.errors import LineageClustWarning, NoTrendError, UnknownNameError, did_you_mean, quoted
 
 names = st.lists(st.text("abcdef", min_size=1, max_size=6), max_size=25)
@@ -55,3 +56,15 @@ def test_close_names_of_any_type_are_offered():
 @pytest.mark.parametrize("number", [3, np.int64(3)])
 def test_a_number_that_is_a_name_is_not_offered_as_itself(number):
     assert did_you_mean(number, ["1", "3", "33"]) == " Names are strings: write '3', not 3."
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"alpha": 1e-300}, {"model": lc.GAM("gamma"), "layer": "counts", "alpha": None}],
+    ids=["raised in the results", "raised in the model"],
+)
+def test_warnings_point_at_the_line_that_called(options):
+    adata = lc.datasets.simulate_lineage(60, 12, 0, random_state=0)
+    with pytest.warns(LineageClustWarning) as caught:
+        lc.TrendClusterer(lineage="lineage_1", random_state=0, **options).fit(adata)
+    assert {warning.filename for warning in caught} == {__file__}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from sklearn.utils import check_random_state
 from ..components import resolve
 from ..contracts.asking import fitted_value, lacks_domain
 from ..contracts.slots import with_defaults
-from ..errors import LineageClustWarning, NoTrendError, quoted
+from ..errors import NoTrendError, quoted, warn
 from ..lineage.conditions import read_conditions
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
 from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
@@ -278,11 +277,7 @@ def _put_together(
     drawn = np.swapaxes(draws.kept, 1, 2)[..., common].reshape(MOST_DRAWS, len(changing), n_others * len(common))
     labels[changing], _ = group_differences(clusterer, stacked[changing], drawn, grid[common], n_others)
     if len(changing) == 0:
-        warnings.warn(
-            f"No gene differs between the conditions with a q-value below alpha={alpha}. Look at the table.",
-            LineageClustWarning,
-            stacklevel=3,
-        )
+        warn(f"No gene differs between the conditions with a q-value below alpha={alpha}. Look at the table.")
     table.insert(0, "cluster", labels)
     table["note"] = fit.note
     kept = np.setdiff1d(np.arange(n_genes), list(fit.failed))

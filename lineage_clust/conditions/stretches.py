@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..lineage.lineage import Lineage
 
 _FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
@@ -70,11 +69,9 @@ def common_points(
     inside &= outside_gaps(grid, gaps)
     if len(gaps):
         listed = "; ".join(f"{name!r} from {start:.3g} to {end:.3g}" for name, start, end in found)
-        warnings.warn(
+        warn(
             f"Conditions have hardly any cells on stretches of pseudotime where others have: {listed}. Trends are "
-            "interpolated there, and these stretches are left out of the table.",
-            LineageClustWarning,
-            stacklevel=3,
+            "interpolated there, and these stretches are left out of the table."
         )
     if inside.sum() < 3:
         raise ValueError("The conditions have no cells at the same pseudotime. Their difference cannot be seen.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import sparse, stats
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from .moments import blocks, weighted_products
 
 
@@ -25,11 +24,8 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
     centred = weights - weights.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     if np.any(length == 0):
-        warnings.warn(
-            "Fate probabilities of a lineage are constant over all cells, so that correlations with them are "
-            "undefined.",
-            LineageClustWarning,
-            stacklevel=4,
+        warn(
+            "Fate probabilities of a lineage are constant over all cells, so that correlations with them are undefined."
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         standard = centred / length

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from anndata import AnnData
 
-from ..errors import LineageClustWarning, quoted
+from ..errors import quoted, warn
 
 
 def listed(value: object) -> list[str]:
@@ -54,7 +53,6 @@ def warn_of_replaced(adata: AnnData, key: str, written: Mapping[str, Iterable[st
         found.append(f"uns[{key!r}]")
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        warnings.warn(
-            f"write_to replaces {', '.join(found[:3])}{more}, which it did not write. Pass key=... to keep them.",
-            LineageClustWarning, stacklevel=4,
+        warn(
+            f"write_to replaces {', '.join(found[:3])}{more}, which it did not write. Pass key=... to keep them."
         )  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from anndata import AnnData
 
-from ..errors import LineageClustWarning, quoted
+from ..errors import quoted, warn
 from . import provenance
 
 
@@ -35,10 +34,8 @@ def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
         if not differing:
             return stored
         reason = f"it was computed from other {quoted(differing)}"
-    warnings.warn(
-        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to say so yourself, or another key to keep both.",
-        LineageClustWarning,
-        stacklevel=3,
+    warn(
+        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to say so yourself, or another key to keep both."
     )
     return None
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,12 +20,10 @@ def warn_of_unwritable(adata: AnnData) -> None:
     for key, values in adata.obsm.items():
         if type(values) is not np.ndarray and isinstance(values, np.ndarray) and not _can_be_written(values):
             names = f", adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
-            warnings.warn(
+            warn(
                 f"adata.obsm[{key!r}] is a live {type(values).__name__} object, which files of AnnData cannot hold: "
                 f"adata.write_h5ad will fail. Replace it before you write the file, for instance by adata.obsm[{key!r}] "
-                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), adata.obs_names{names}).",
-                LineageClustWarning,
-                stacklevel=3,
+                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), adata.obs_names{names})."
             )
 
 

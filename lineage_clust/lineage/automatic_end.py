@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy.ndimage import convolve1d
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 
 # A cell belongs to the lineage if it has at least this fraction of the lineage's highest weight.
 _OWN_SHARE = 0.5
@@ -185,4 +183,4 @@ def _certainty_of_fifths(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, LineageClustWarning, stacklevel=4)
+    warn(message)

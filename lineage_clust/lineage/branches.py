@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import LineageClustWarning, quoted
+from ..errors import quoted, warn
 from .lineage_matrices import SLINGSHOT_TIMES, spread_columns
 from .lineage_source import LineageSource
 from .obs_columns import label_source
@@ -38,24 +36,20 @@ def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:
     """Warn if all cells are taken as one trajectory although a tool has labelled branches."""
     tips = mixed_branches(adata)
     if tips:
-        warnings.warn(
+        warn(
             f"All cells are taken as one trajectory, but adata.uns[{TREE_KEY!r}] (scFates) has {len(tips)} branches, "
             f"which overlap in pseudotime: trends are mixtures of the branches. Select one with lineage=...: "
-            f"{quoted(tips)}.",
-            LineageClustWarning,
-            stacklevel=3,
+            f"{quoted(tips)}."
         )
     elif _DPT_GROUPS in adata.obs:
         spans = _middle_halves(adata.obs[_DPT_GROUPS], pseudotime)
         path = _one_after_another(spans)
         if len(path) < len(spans):
             beside = [name for name in spans.index if name not in path]
-            warnings.warn(
+            warn(
                 f"All cells are taken as one trajectory, but segments of adata.obs[{_DPT_GROUPS!r}] (scanpy) overlap "
                 f"in pseudotime ({quoted(beside)} with {quoted(path)}): trends are mixtures of the segments. Pass the "
-                f"segments of one path as lineage, e.g. lineage={', '.join(path)!r}.",
-                LineageClustWarning,
-                stacklevel=3,
+                f"segments of one path as lineage, e.g. lineage={', '.join(path)!r}."
             )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import LineageClustWarning, quoted
+from ..errors import quoted, warn
 from .columns import column_of
 
 FEWEST_DONORS = 4
@@ -77,10 +75,8 @@ def _warn_of_stretches(donors: np.ndarray, names: np.ndarray, times: np.ndarray,
     ranges = ", ".join(
         f"{name!r} {times[donors == name].min():.3g} to {times[donors == name].max():.3g}" for name in named
     )
-    warnings.warn(
+    warn(
         f"{between / total:.0%} of the variation in pseudotime lies between the donors of adata.obs[{key!r}] ({ranges}): "
         "change along the lineage can hardly be told from differences between donors. "
-        "Set time_range to where donors overlap.",
-        LineageClustWarning,
-        stacklevel=4,
+        "Set time_range to where donors overlap."
     )

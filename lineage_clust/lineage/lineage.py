@@ -6,7 +6,6 @@ Only this package knows what an AnnData is; models and clusterers see arrays.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, cast
@@ -16,7 +15,7 @@ from anndata import AnnData
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..expression.blocks import BlockedExpression
 from ..utils.types import Names, TimeRange, WeightThreshold
 from .annotations import Annotation, read_annotations, stored_colors
@@ -318,9 +317,7 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) 
             f"fit lineage {name!r}. Check time_key and lineage_key (weights were read from {weights_key!r})."
         )
     if left_out:
-        warnings.warn(
+        warn(
             f"{left_out} of {len(finite)} cells are excluded: their pseudotime, lineage weight, covariates or offset "
-            "is NaN or infinite.",
-            LineageClustWarning,
-            stacklevel=3,
+            "is NaN or infinite."
         )

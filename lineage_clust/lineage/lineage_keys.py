@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import LineageClustWarning, UnknownNameError, did_you_mean, quoted
+from ..errors import UnknownNameError, did_you_mean, quoted, warn
 from ..utils.checking import check_key, shortened
 from ..utils.types import Names
 from .branches import branch_sources
@@ -48,7 +47,7 @@ def find_weights(
         return None, None, np.ones(adata.n_obs)
     source, members = found
     if source.note:
-        warnings.warn(f"Lineages are numbered. {source.note}", LineageClustWarning, stacklevel=3)
+        warn(f"Lineages are numbered. {source.note}")
     name = members[0] if lineage is None else lineage
     _log.debug("Weights of lineage %r are read from %r.", name, source.key)
     return name, source.key, source.weights(members)

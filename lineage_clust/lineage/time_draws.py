@@ -10,7 +10,7 @@ import numpy as np
 from anndata import AnnData
 from scipy.stats import rankdata
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..utils.checking import check_key, shortened
 from .lineage_matrices import lineage_names, matrix_column
 from .pseudotime import find_pseudotime
@@ -140,7 +140,7 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
             found.append(find_time_range(times[known], weights[known], **options))
         remarks += caught[:1]
     if len(remarks) > len(found) / 2:
-        warnings.warn(f"In most draws of pseudotime: {remarks[0].message}", LineageClustWarning, stacklevel=4)
+        warn(f"In most draws of pseudotime: {remarks[0].message}")
     start, end = np.median(found, axis=0)
     return float(start), float(end)
 
@@ -179,7 +179,7 @@ def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
             )
         else:
             continue
-        warnings.warn(f"Draw {number} of pseudotime {problem}, or leave it out.", LineageClustWarning, stacklevel=5)
+        warn(f"Draw {number} of pseudotime {problem}, or leave it out.")
 
 
 def _some(rows: np.ndarray) -> np.ndarray:

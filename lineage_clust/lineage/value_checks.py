@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..expression.blocks import BlockedExpression
 from ..expression.sampling import first_part, some_cells, some_values
 from ..expression.sources import is_stored
@@ -193,4 +192,4 @@ def _explained(values: np.ndarray, columns: np.ndarray) -> float:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, LineageClustWarning, stacklevel=6)
+    warn(message)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..expression.fused import LARGE
 from ..expression.moments import beyond, nonzero_counts
 
@@ -78,7 +76,7 @@ def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
     return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
 
 
-def warn_of_zeros(family: str, n_genes: int, n_total: int, stacklevel: int = 3) -> None:
+def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     """Warn if many genes contain zeros but the family does not allow zeros.
 
     Parameters
@@ -87,18 +85,14 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int, stacklevel: int = 3) 
         "gamma" or "inverse_gaussian".
     n_genes, n_total
         Number of genes with zeros, and total number of genes.
-    stacklevel
-        Of the warning.
     """
     if n_genes > MANY * n_total:
-        warnings.warn(
+        warn(
             f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends "
             f"rest "
             "on mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a "
             "gene. Use "
-            "GAM('negative_binomial') on counts, or GAM() on log-normalised expression.",
-            LineageClustWarning,
-            stacklevel=stacklevel,
+            "GAM('negative_binomial') on counts, or GAM() on log-normalised expression."
         )
 
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ..errors import LineageClustWarning, NoTrendError
+from ..errors import NoTrendError, warn
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
 from .notes import joined, notes_on
@@ -191,11 +191,9 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
 def warn_of_equal_weights(name: str, weights: np.ndarray) -> None:
     """Warn that a regressor without sample weights ignores the lineage weights of cells."""
     if np.ptp(weights) > 0:
-        warnings.warn(
+        warn(
             f"{name} does not support sample weights: all cells are weighted equally. Use a regressor whose fit has "
-            "sample_weight, or lineage weights of 0 and 1.",
-            LineageClustWarning,
-            stacklevel=3,
+            "sample_weight, or lineage weights of 0 and 1."
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..models.notes import MANY
 from ..utils.constraints import Constraints, number
 
@@ -93,17 +92,15 @@ def succeeded(table: pd.DataFrame) -> np.ndarray:
     return table["converged"].to_numpy(dtype=bool) if "converged" in table else np.ones(len(table), dtype=bool)
 
 
-def warn_of_unsuccessful(table: pd.DataFrame, stacklevel: int = 3) -> None:
+def warn_of_unsuccessful(table: pd.DataFrame) -> None:
     """Warn if many fits did not converge, with the most frequent reason."""
     without = ~succeeded(table)
     if without.sum() > MANY * len(table):
         note, count = Counter(table["note"][without]).most_common(1)[0]
-        warnings.warn(
+        warn(
             f"{int(without.sum())} of {len(table)} fits did not converge; they have no p-value and are not clustered. "
             f"{count} of them: {note or 'no convergence'}. Choose a family that suits the expression, or more "
-            f"iterations.",
-            LineageClustWarning,
-            stacklevel=stacklevel,
+            f"iterations."
         )
 
 

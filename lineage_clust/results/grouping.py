@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 from sklearn import config_context
 
 from ..contracts.asking import confidence_can_wait, fitted_value, needs_draws, uses_draws
-from ..errors import LineageClustWarning
+from ..errors import warn
 from ..lineage.lineage import Lineage
 from ..trends import drawing
 from ..trends.lineage_fit import FittedLineage
@@ -36,7 +35,7 @@ def genes_to_group(scaled: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.nd
     if len(grouped) == 0:
         constant = f"the {int(passed.sum())} selected trends are constant. See gene_table_."
         reason = constant if passed.any() else gate.why_none(table)
-        warnings.warn(f"No gene is clustered: {reason}", LineageClustWarning, stacklevel=5)
+        warn(f"No gene is clustered: {reason}")
     return grouped
 
 

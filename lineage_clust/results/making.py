@@ -88,7 +88,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     trends = concatenate([fit.trends for fit in fits], names) if is_joint else fits[0].trends
     scaled, decisions = trends.scaled(settings.scale), deciding_table(trends)
     gate = Gate(settings.alpha, settings.min_deviance_explained, settings.min_range).calibrated(decisions)
-    warn_of_unsuccessful(decisions, stacklevel=5)
+    warn_of_unsuccessful(decisions)
     grouped = genes_to_group(scaled, decisions, gate)
     _log.info("Clustering the %s genes whose trends pass the thresholds.", f"{len(grouped):,}")
     seed = check_random_state(settings.random_state).randint(2**31 - 1)

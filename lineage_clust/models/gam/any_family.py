@@ -59,7 +59,7 @@ def fit_family(
         raise NoTrendError(
             f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
         )
-    warn_of_zeros(likelihood.family.name, result.n_quasi, y.shape[1], stacklevel=7)
+    warn_of_zeros(likelihood.family.name, result.n_quasi, y.shape[1])
     if result.dispersion is not None:
         result.note = noted_dispersion(result.note, result.dispersion)
     return result

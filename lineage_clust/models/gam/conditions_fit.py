@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from ...errors import LineageClustWarning
+from ...errors import warn
 from ...utils.combining import cauchy_combination
 from .conditions_sums import ConditionSums
 from .conditions_tests import TESTS, contrasts
@@ -186,11 +185,9 @@ def _learned(sums: ConditionSums) -> DonorPrior:
     """Return what all genes say of how donors differ."""
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
     if 0 < len(varying) < FEWEST_GENES:
-        warnings.warn(
+        warn(
             f"How donors differ is learned from all genes that are compared together, and of {len(varying)} it cannot be "
-            f"learned well: p-values may be too small. Compare {FEWEST_GENES} genes or more.",
-            LineageClustWarning,
-            stacklevel=5,
+            f"learned well: p-values may be too small. Compare {FEWEST_GENES} genes or more."
         )
     return learn(sums.by_sample.take(varying))
 

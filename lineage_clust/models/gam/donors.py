@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import LineageClustWarning
+from ...errors import warn
 from .design import Design, effect_map
 from .donors_bases import donor_sums
 from .donors_curves import DonorSums, TurnedSums
@@ -122,12 +121,10 @@ def fit_donors(
 
 def warn_of_few(n_genes: int) -> None:
     """Warn that few genes are fitted together."""
-    warnings.warn(
+    warn(
         f"How donors differ is learned from all genes that are fitted together, and of {n_genes} it cannot be learned well: "
         "p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit "
-        f"{FEWEST_GENES} genes or more.",
-        LineageClustWarning,
-        stacklevel=8,
+        f"{FEWEST_GENES} genes or more."
     )
 
 
