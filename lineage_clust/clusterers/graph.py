@@ -35,7 +35,7 @@ _FEW = 5  # neighbours per row when identical rows are excluded
 _N_DRAWS = 10  # number of draws taken from an iterator
 _FINEST = 3.0  # resolution of the communities from which clusters are merged
 _MOST_LEAVES = 60
-_LEAST_GROUPS = 4  # the neighbours of a row are at most this fraction of the rows where partitions are evaluated
+_LEAST_ROWS = 8  # of a graph on which partitions are evaluated
 _FARTHEST = 400  # binary exponent up to which squared differences from fitted rows (below 2**200) are finite
 
 
@@ -146,9 +146,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
     noise, is small. For each number of clusters, two partitions are evaluated: the one with the smallest within-cluster
     variance (k-means), and the one obtained by repeatedly merging the two least distinct of many communities, which
     preserves small clusters. The latter is used only if the clusters of the former are not distinct and its own are, by
-    a factor of two. Connectivity is evaluated on a graph in which a row has at most a quarter of the rows as
-    neighbours, and not for fewer than 8 rows. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster.
-    Without draws, support is not evaluated.
+    a factor of two. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and connectivity is
+    evaluated on the graph that connects each row to its nearest, or not at all for fewer than 8 rows. Without draws,
+    support is not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -395,16 +395,16 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         return Material(rows, drawn, centred @ principal_axes(centred), graph, _noise(centred, rows, drawn))
 
     def _graph_to_evaluate(self, weighted):
-        """Return a graph in which no row has more than a quarter of the rows as neighbours, or `None` for fewer than 8.
+        """Return the graph on which partitions are evaluated, or `None` for fewer than 8 rows.
 
-        Groups smaller than the number of neighbours are connected to others however distinct they are.
+        Groups smaller than the number of neighbours are connected to others however distinct they are. Among few rows,
+        each is therefore connected to the nearest one only.
         """
-        n_neighbors = len(self._rows) // _LEAST_GROUPS
-        if n_neighbors >= self.n_neighbors:
+        if len(self._rows) > 2 * self.n_neighbors:
             return weighted
-        if n_neighbors < 2 or self.neighbors is not None:
-            return weighted if len(self._rows) > 2 * self.n_neighbors else None
-        return connectivities(nearest_neighbors(self._places, n_neighbors - 1, self.metric), self.weights)
+        if len(self._rows) < _LEAST_ROWS or self.neighbors is not None:
+            return None
+        return connectivities(nearest_neighbors(self._places, 1, self.metric), "binary")
 
     def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
         """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along their principal axes."""

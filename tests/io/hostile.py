@@ -17,6 +17,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import igraph  # noqa: F401  loaded now, for the memory of the first file that needs it is measured
+import matplotlib.pyplot  # noqa: F401
 import numpy as np
 
 import lineage_clust as lc

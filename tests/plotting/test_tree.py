@@ -53,7 +53,7 @@ def test_branches_do_not_cross_and_the_cut_is_between_clusters_and_their_parts(m
 
 @pytest.fixture(scope="module")
 def fitted():
-    return TrendClusterer(lineage="Ery", random_state=0).fit(datasets.bone_marrow())
+    return TrendClusterer(lineage="Myeloid", random_state=0).fit(datasets.bone_marrow())
 
 
 def of_kind(ax, gid):
@@ -106,7 +106,7 @@ def test_letters_fit_and_do_not_overlap(fitted, overlaps, left_out, n_leaves, fi
 @pytest.mark.slow
 def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-    ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime"])
+    ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime", "gold"])
     assert ax is right
     assert not left.lines
     assert plt.get_fignums() == [figure.number]
@@ -132,7 +132,7 @@ def test_the_tree_stands_beside_the_heat_map(fitted, left_out):
     assert len([line for line in ax.lines if line.get_gid() == "cut"]) == 1
     without = fitted.plot_heatmap(dendrogram=False)
     assert not [line for line in without.lines if line.get_gid() == "branch"]
-    assert [text.get_text() for text in of_kind(without, "cluster")] == ["0", "1", "2"]
+    assert [text.get_text() for text in of_kind(without, "cluster")] == ["0", "1", "2", "3"]
     assert not [line for line in fitted.plot_heatmap(clusters=[1, 0]).lines if line.get_gid() == "branch"]
     assert not [line for line in fitted.cut(n_clusters=1).plot_heatmap().lines if line.get_gid() == "branch"]
 
