@@ -115,6 +115,7 @@ def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
         "#ff0000",
         "#0000ff",
         "#00ff00",
+        "#ffd700",
     }
 
 
