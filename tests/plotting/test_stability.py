@@ -51,7 +51,7 @@ def test_the_three_measures_by_number_of_clusters():
 
 
 def test_points_beyond_their_bound_are_open():
-    found = lines_by_color(plot_stability(some_curve()))
+    found = lines_by_color(plot_stability(some_curve(bounds=Bounds(connectivity=0.5, support=0.5, correlation=0.9))))
     for name, first_lost in zip(MEASURES, (5, 5, 6), strict=True):
         _, kept, lost, _ = found[name]
         assert kept.get_xdata().max() < first_lost == lost.get_xdata().min()
