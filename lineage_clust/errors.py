@@ -31,6 +31,7 @@ def warn(message: str) -> None:
     Examples
     --------
     >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
     ...     warn("12 cells were excluded.")
     >>> print(caught[0].message, Path(caught[0].filename).name == "errors.py")
     12 cells were excluded. False
