@@ -26,6 +26,7 @@ def file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_tables_and_pictures(file, tmp_path, capsys):
     code = main(
         [

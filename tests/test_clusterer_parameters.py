@@ -121,6 +121,7 @@ def test_an_offset_is_taken_off(adata):
     np.testing.assert_array_equal(by_array.trends_, fit(cells, offset="depth").trends_)
 
 
+@pytest.mark.slow
 def test_models_of_counts_take_size_factors_unless_told_otherwise(adata):
     def trends(**params):
         return fit(adata, model=GAM("negative_binomial"), layer="counts", **params).trends_

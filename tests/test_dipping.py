@@ -14,6 +14,7 @@ def adata():
     return lc.datasets.simulate_lineage(800, 100, 0, n_lineages=1, random_state=11)
 
 
+@pytest.mark.slow
 def test_the_same_counts_twice_are_not_valid_and_halves_are(adata):
     same = dipping_check(adata, "counts", random_state=0)
     halves = dipping_check(adata, "counts", thin=True, n_repetitions=2, random_state=0)

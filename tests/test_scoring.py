@@ -136,6 +136,7 @@ def test_scoring_changes_nothing(halves):
     assert tc.get_params(deep=False) == before[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "n_modules"), [(0, 4), *(pytest.param(*one, marks=pytest.mark.slow) for one in [(2, 6), (4, 8)])]
 )

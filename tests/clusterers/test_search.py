@@ -177,6 +177,7 @@ def test_two_genes_of_different_shape_are_two_clusters():
     assert GraphClusterer(random_state=0).fit(X, draws=draws).n_clusters_ == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @given(SEEDS, st.integers(10, 15))
 def test_a_small_module_beside_many_genes_is_found(seed, size):
@@ -192,6 +193,7 @@ def test_genes_of_one_module_are_one_cluster(seed, n_rows, noise):
     assert GraphClusterer(random_state=0).fit(X, draws=draws).n_clusters_ == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(SEEDS, st.integers(1, 9), st.booleans())
 def test_the_number_that_was_asked_for_is_given(seed, n_clusters, draws_given):
@@ -274,6 +276,7 @@ def test_the_curve_tells_what_was_looked_at():
     assert curve.distinct[0]
 
 
+@pytest.mark.slow
 def test_a_graph_without_edges_does_no_harm():
     X = np.linspace(0, 1, 40)[:, None] * np.ones((1, 4))
     clusterer = GraphClusterer(4, neighbors=RadiusNeighborsTransformer(radius=1e-9), random_state=0).fit(X)

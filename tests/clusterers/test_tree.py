@@ -40,6 +40,7 @@ def nested(fine, coarse):
     return len(set(zip(fine.tolist(), coarse.tolist(), strict=True))) == len(set(fine.tolist()))
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(fits())
 def test_the_linkage_is_one_of_scipy(clusterer):
@@ -58,6 +59,7 @@ def test_the_linkage_is_one_of_scipy(clusterer):
     np.testing.assert_array_equal(tree.linkage[:, 2] >= 1, chosen)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(fits())
 def test_every_coarser_cut_is_a_union_of_clusters_of_the_finer_one(clusterer):

@@ -38,6 +38,7 @@ def data_of(text):
     return data, json.loads(decompress(b64decode(data["packed"])))
 
 
+@pytest.mark.slow
 def test_it_says_what_was_compared_and_replicated(page_text):
     assert "8 donors were taken as replicates" in page_text
     assert "&lt;i&gt;treated&lt;/i&gt; has hardly any cells from 0.4 to 0.5" in page_text

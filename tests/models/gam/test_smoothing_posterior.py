@@ -36,6 +36,7 @@ def log_density(rho, y, B, S, rank):
     return -value + np.log(max(np.trace(share @ (np.eye(len(S)) - share)), 1e-30))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gene", range(4))
 @pytest.mark.first(2)
 def test_the_distribution_is_that_of_brute_force(gam, smoother, gene):

@@ -279,6 +279,7 @@ def test_all_genes_fail(responses):
         PyGAM("gamma", "log").fit(t, np.full((len(t), 2), -1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_jobs", "backend"), [(2, "loky"), (2, "threading")])
 def test_jobs_do_not_matter(data, n_jobs, backend):
     t, w, Y = data
