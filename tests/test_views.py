@@ -79,6 +79,7 @@ def test_heatmap_of_some_genes(fitted, automatic):
     assert named(fitted.plot_heatmap(label_genes=["rise1", "fall1"])) == ["fall1", "rise1"]
 
 
+@pytest.mark.slow
 def test_heatmap_of_several_lineages_with_covariates(joint, cells):
     ax = joint.plot_heatmap(adata=cells, covariate_key=["celltype", "depth"])
     assert len(ax.images) == 2

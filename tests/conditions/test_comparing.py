@@ -240,6 +240,7 @@ def test_models_that_cannot_be_compared_are_refused(cells, model, error, message
         lc.compare_conditions(cells, "condition", "donor", model=model, **settings)
 
 
+@pytest.mark.slow
 def test_a_gap_in_one_condition_is_named_and_left_out(cells, settings):
     time, treated = cells.obs["pseudotime"].to_numpy(), (cells.obs["condition"] == "treated").to_numpy()
     less = cells[~(treated & (time > 0.4) & (time < 0.65))].copy()

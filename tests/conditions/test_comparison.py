@@ -50,6 +50,7 @@ def test_an_unknown_condition_is_named(found):
         found.plot_heatmap("drug")
 
 
+@pytest.mark.slow
 def test_every_picture_says_what_was_replicated(found, without_donors):
     for result, words in ((found, "8 donors"), (without_donors, "Cells were taken")):
         for figure in (result.plot_genes(["gene0", "gene5"]), result.plot_heatmap(), result.plot_volcano().figure):

@@ -47,6 +47,7 @@ def test_it_says_what_was_compared_and_replicated(page_text):
     assert "<img src=x" not in page_text
 
 
+@pytest.mark.slow
 def test_the_table_and_curves_are_those_of_the_comparison(page_text, named):
     data, hidden = data_of(page_text)
     place = [one["name"] for one in data["columns"]].index("qvalue_both")

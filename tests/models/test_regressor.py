@@ -75,6 +75,7 @@ def test_the_regressor_that_was_passed_is_not_fitted():
             estimator.predict(t)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_jobs_do_not_matter(backend):
     t, Y, w = some_data(n_genes=40)

@@ -90,6 +90,7 @@ def fitted():
     return TrendClusterer(lineage="Ery", random_state=0).fit(datasets.bone_marrow())
 
 
+@pytest.mark.slow
 def test_tables_and_gene_lists_have_the_names(fitted, tmp_path):
     assert fitted.cluster_names_ == [str(number) for number in range(fitted.n_clusters_)]
     finer = fitted.cut(n_clusters=fitted.n_clusters_ + 2)
