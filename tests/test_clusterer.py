@@ -5,21 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 from lineage_clust import GAM, BSplineSmoother, GraphClusterer, TrendClusterer
 
+from .fits import dense, fit, kind_of
+
 N_POINTS = 200
-
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
-
-
-def kind_of(genes):
-    return np.array([gene.rstrip("0123456789") for gene in genes])
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +23,6 @@ def adata(make_adata):
 @pytest.fixture(scope="module")
 def fitted(adata):
     return TrendClusterer(lineage="A", random_state=0).fit(adata)
-
-
-def fit(adata, **parameters):
-    return TrendClusterer(**{"lineage": "A", "random_state": 0, **parameters}).fit(adata)
 
 
 # ---- what a fit finds and holds

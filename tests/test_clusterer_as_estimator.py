@@ -2,7 +2,6 @@ import pickle
 
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
@@ -14,9 +13,7 @@ from sklearn.utils import estimator_checks
 
 from lineage_clust import GraphClusterer, TrendClusterer
 
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+from .fits import dense, fit
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +24,6 @@ def adata(make_adata):
 @pytest.fixture(scope="module")
 def fitted(adata):
     return TrendClusterer(lineage="A", random_state=0).fit(adata)
-
-
-def fit(adata, **parameters):
-    return TrendClusterer(**{"lineage": "A", "random_state": 0, **parameters}).fit(adata)
 
 
 # ---- as scikit-learn expects

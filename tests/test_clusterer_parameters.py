@@ -1,22 +1,15 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from scipy import sparse
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import RobustScaler
 
 from lineage_clust import GAM, BSplineSmoother, GraphClusterer, LineageClustWarning, NoTrendError, TrendClusterer
 
+from .fits import dense, fit, kind_of
+
 N_POINTS = 200
-
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
-
-
-def kind_of(genes):
-    return np.array([gene.rstrip("0123456789") for gene in genes])
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +20,6 @@ def adata(make_adata):
 @pytest.fixture(scope="module")
 def fitted(adata):
     return TrendClusterer(lineage="A", random_state=0).fit(adata)
-
-
-def fit(adata, **parameters):
-    return TrendClusterer(**{"lineage": "A", "random_state": 0, **parameters}).fit(adata)
 
 
 # ---- what to read
