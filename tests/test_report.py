@@ -280,7 +280,7 @@ def test_the_summary_counts(adata):
     assert rows["Genes with a trend"] == ("39", "1 failed")
     assert rows["Genes that change"] == (str(int((qvalue < 0.001).sum())), "q < 0.001, of 39 tested")
     assert rows["Genes in clusters"] == (str(int((tc.labels_ >= 0).sum())), "")
-    assert rows["Clusters"] == (str(tc.n_clusters_), "GraphClusterer")
+    assert rows["Clusters"] == (str(tc.n_clusters_), tc.clusterer_.stability_.why)
     assert facts.failures(tc) == [(tc.failed_["flat0"], ["flat0"])]
     written = render(tc, broken)
     assert "Genes without a trend" in Page(written).headings
@@ -351,7 +351,9 @@ def test_how_the_resolution_was_chosen(adata, tc):
     stable = lc.TrendClusterer(lineage="A", random_state=0, clusterer=auto).fit(adata)
     value, how = facts.resolution(stable.clusterer_)
     assert value == f"{stable.clusterer_.resolution_:.3g}"
-    assert how == stable.clusterer_.stability_.why
+    assert how == "found with the number of clusters"
+    shown = {name: remark for name, _, remark in facts.summary(stable)}
+    assert shown["Clusters"] == stable.clusterer_.stability_.why
     assert "Stability" in Page(render(stable)).headings
     asked = lc.GraphClusterer(n_clusters=2).fit(np.eye(3))
     assert facts.resolution(asked) == ("0", "of 2 clusters, as set")

@@ -88,7 +88,9 @@ def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]
     else:
         rows.append(("Genes that change", "not tested", "the model has no test"))
     rows.append(("Genes in clusters", f"{count['clustered']:,}", _bounds(result)))
-    rows.append(("Clusters", f"{result.n_clusters:,}", type(result.clusterer).__name__))
+    curve = fitted_value(result.clusterer, "stability_")
+    remark = type(result.clusterer).__name__ if curve is None else curve.why
+    rows.append(("Clusters", f"{result.n_clusters:,}", remark))
     rows.append(("Resolution", *resolution(result.clusterer)))
     return rows
 
@@ -101,12 +103,12 @@ def resolution(clusterer) -> tuple[str, str]:
         if fitted_value(clusterer, "labels_") is None:
             return "none", "nothing was clustered"
         return "none", f"{name} was told n_clusters={number}" if number is not None else f"{name} has none"
-    value, curve = f"{clusterer.resolution_:.3g}", fitted_value(clusterer, "stability_")
+    value = f"{clusterer.resolution_:.3g}"
     if clusterer.resolution != "auto":
         return value, "as set; resolution='auto' finds the number of clusters"
     if number is not None:
         return value, f"of {number} clusters, as set"
-    return value, "" if curve is None else curve.why
+    return value, "found with the number of clusters"
 
 
 def failures(fitted: Fitted | FitResult) -> list[tuple[str, list[str]]]:
