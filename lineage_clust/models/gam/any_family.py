@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from ...errors import NoTrendError
 from ...expression.blocks import BlockedExpression
@@ -86,5 +85,4 @@ def _fit_iteratively(design: Design, y, weights, offset, likelihood: Likelihood,
             return result
     if isinstance(y, BlockedExpression) and y.in_memory:
         y = y.to_memory()  # which is read many times
-    design = replace(design, matrix=design.matrix.toarray()) if sparse.issparse(design.matrix) else design
-    return fit_glm(design, y, *options, choices.n_jobs)
+    return fit_glm(replace(design, matrix=design.dense_matrix()), y, *options, choices.n_jobs)

@@ -96,8 +96,8 @@ def satterthwaite_df(grams: np.ndarray, contrast: np.ndarray) -> float:
         inner = root @ bread @ root.T
         sides.append(root.T @ _power(inner, -0.5) @ root @ direction)
         lengths.append(direction @ root.T @ _power(inner, -1.0) @ root @ direction)
-    sides = np.stack(sides)
-    matrix = np.diag(lengths) - sides @ bread @ sides.T
+    turned = np.stack(sides)
+    matrix = np.diag(lengths) - turned @ bread @ turned.T
     return np.trace(matrix) ** 2 / np.sum(matrix**2)
 
 

@@ -287,7 +287,7 @@ def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, number
 
 def _in_array(design: Design, Y, weights: np.ndarray, number: np.ndarray) -> tuple:
     """Return the same of an array."""
-    Z = design.matrix.toarray() if sparse.issparse(design.matrix) else design.matrix
+    Z = design.dense_matrix()
     Y = np.asarray(Y)
     with np.errstate(invalid="ignore", over="ignore"):
         level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()

@@ -19,7 +19,7 @@ from .donors_curves import AtCovariance, DonorSums, TurnedSums, WithCurves
 from .donors_posterior import DonorPosterior, PosteriorPart
 from .donors_prior import DonorPrior, grid, learn, probabilities
 from .donors_tests import tested_at
-from .posterior import SharedPosterior
+from .posterior import GenePosterior, SharedPosterior
 from .smoothing import minimise, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
@@ -60,7 +60,7 @@ class ConditionCurves:
     """
 
     coefficients: np.ndarray
-    posterior: DonorPosterior
+    posterior: DonorPosterior | GenePosterior
     statistics: dict[str, np.ndarray]
     pvalues: dict[str, np.ndarray]
     edf: np.ndarray

@@ -187,6 +187,6 @@ def _curves(ended: Ended, n_genes: int, first: np.ndarray, converged: np.ndarray
     own = np.concatenate([state.own for state in ended.states])
     return ConditionCurves(
         spread(np.concatenate([part.coefficients for part in ended.parts], axis=1)), GenePosterior(matrices), statistics,
-        pvalues, *(spread(ended.of(name)) for name in ("edf", "scale", "shift_variance", "curve_variance", "shared")),
-        converged, spread(np.moveaxis(own, 0, -1), 0.0),
+        pvalues, spread(ended.of("edf")), spread(ended.of("scale")), spread(ended.of("shift_variance")),
+        spread(ended.of("curve_variance")), spread(ended.of("shared")), converged, spread(np.moveaxis(own, 0, -1), 0.0),
     )  # fmt: skip

@@ -142,6 +142,7 @@ def condition_sums(
     ])  # fmt: skip
     by_condition = np.zeros((arms.n_conditions, n_smooth, n_smooth))
     np.add.at(by_condition, arms.condition, grams[:, :n_smooth, :n_smooth])
+    assert design.constant is not None
     spectrum = diagonalise(gram, _full_penalty(penalty, arms.n_conditions, n_covariates, 1.0))
     shares = spectrum.gram[:, 0]
     fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -29,11 +30,15 @@ class Design:
         Whether an intercept column was added.
     """
 
-    matrix: np.ndarray | sparse.csr_array
+    matrix: Any  # an array or a csr_array
     penalty: np.ndarray
     n_smooth: int
     constant: np.ndarray | None
     has_intercept: bool
+
+    def dense_matrix(self) -> np.ndarray:
+        """Return the matrix as an array."""
+        return self.matrix.toarray() if sparse.issparse(self.matrix) else self.matrix
 
     def rows(self, X) -> np.ndarray:
         """Return new rows of the design for `X`, with the intercept column if there is one."""

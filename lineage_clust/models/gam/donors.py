@@ -13,7 +13,7 @@ from .donors_curves import DonorSums, TurnedSums
 from .donors_posterior import DonorPosterior, PosteriorPart
 from .donors_prior import DonorPrior, learn, probabilities
 from .donors_tests import contrast_of, tested_at
-from .posterior import SharedPosterior
+from .posterior import GenePosterior, SharedPosterior
 from .smoothing import gcv, minimise, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
@@ -52,7 +52,7 @@ class DonorFit:
     scale: np.ndarray
     shift_variance: np.ndarray
     curve_variance: np.ndarray
-    posterior: DonorPosterior
+    posterior: DonorPosterior | GenePosterior
     statistic: np.ndarray
     pvalue: np.ndarray
     converged: np.ndarray

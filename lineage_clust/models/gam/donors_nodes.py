@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from ...expression.count_table import Shares, Table, Wanted, count_table
 from .design import Design
@@ -86,15 +85,15 @@ def tabulated(
     table = count_table(
         Y, shares, Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
     )
-    order, donors, grouped = [], [], []
+    orders, donors, grouped = [], [], []
     for donor in range(groups.max() + 1):
         own = np.flatnonzero(grid.groups == donor)
         design_of_donor = GroupedDesign(grid.rows[own])
         first = donors[-1].stop if donors else 0
         donors.append(slice(first, first + len(own)))
-        order.append(own[design_of_donor.order])
+        orders.append(own[design_of_donor.order])
         grouped.append(design_of_donor)
-    order = np.concatenate(order)
+    order = np.concatenate(orders)
     nodes = DonorNodes(
         order, donors, grouped, grid.rows[order], at_nodes[order][:, None], grid.offset[order][:, None],
         float(weights.sum()), exposed[order][:, None], float(weights.max()), adds,
@@ -105,8 +104,7 @@ def tabulated(
 def _of_cells(design: Design, weights: np.ndarray, offset, groups: np.ndarray, log_link: bool) -> Grid:
     """Return the Grid of which each cell is a node."""
     n_cells = len(weights)
-    rows = design.matrix.toarray() if sparse.issparse(design.matrix) else design.matrix
     offset = np.zeros(n_cells) if offset is None else offset
     every = np.arange(n_cells)
     shares = Shares(every, np.ones((n_cells, 1)), weights, offset if log_link else np.zeros(n_cells), n_cells)
-    return Grid(rows, offset, every, 1, shares, groups)
+    return Grid(design.dense_matrix(), offset, every, 1, shares, groups)

@@ -112,7 +112,7 @@ class WorkingRuns:
         for chunk in chunks:
             state = self.begin(chunk)
             likelihood.append(self._settled(state, sizes, rough, typical))
-            kept.append(replace(state, sums=None, squares=None, histogram=None, eta=None))
+            kept.append(replace(state, sums=np.empty(0), squares=None, histogram=None, eta=np.empty(0)))
         posterior = probabilities(np.concatenate(likelihood, axis=1))[1]
         self._shrink(kept, chunks)
         parts, done = [], 0

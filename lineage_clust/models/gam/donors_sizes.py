@@ -58,7 +58,7 @@ class Sizes:
             if len(own) == 0:
                 continue
             inner = None if turned is None else turned.take(own).with_curves(curve)
-            for place in places:
+            for place in places.tolist():
                 some = np.flatnonzero(probable[place, own])
                 if len(some) == 0:
                     continue

@@ -244,6 +244,7 @@ def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray
     """Return theta after one Newton step of its likelihood, and the information about its logarithm."""
     nodes, theta = problem.nodes, state.theta
     mu = problem.likelihood.link.mean(state.eta + nodes.offset)
+    assert state.histogram is not None
     first, second = state.histogram.sums(theta)
     inverse = 1.0 / (mu + theta)
     ratio = (state.sums + nodes.weights * theta) * inverse

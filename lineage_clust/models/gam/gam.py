@@ -150,6 +150,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     reads_blocks = True
     fit_each, pool = staticmethod(fit_each), staticmethod(pool)
 
+    _tests: Any  # statistics and p-values, or the tests that have not been run yet
+
     def __init__(
         self,
         family: str = "gaussian",
@@ -378,7 +380,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "lambda_")
         tests = self._tests
         if not isinstance(tests, tuple):
-            self._tests = tests = tests.run()
+            tests = tests.run()
+            self._tests = tests
         return tests
 
     def _predictor(self, X, return_std):

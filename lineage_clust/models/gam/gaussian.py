@@ -86,7 +86,7 @@ def fit_gaussian(
     spectrum = diagonalise(gram, design.penalty)
     found, followed = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
     by_donor = None
-    if isinstance(Y, BlockedExpression):
+    if isinstance(Y, BlockedExpression) and bands is not None:
         wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
         products, squares, sums, shift, found, picked = yield from _sums_in_one_pass(
             design, bands if wide is None else wide.wide, Y, weights, offset, followed

@@ -163,7 +163,7 @@ def make_grid(
         np.repeat(np.arange(len(level_rows)), n_places * n_off),
         n_off,
         shares,
-        None if groups is None else np.repeat(level_groups, n_places * n_off),
+        None if level_groups is None else np.repeat(level_groups, n_places * n_off),
     )
 
 

@@ -61,7 +61,7 @@ class GroupedDesign:
         ends = np.flatnonzero(np.diff(group[self.order], append=-1)) + 1
         self.groups = []
         start = 0
-        for end in ends:
+        for end in ends.tolist():
             rows = matrix[self.order[start:end]]
             columns = np.flatnonzero((rows != 0).any(axis=0))
             upper = np.triu_indices(len(columns))
@@ -99,7 +99,7 @@ class GroupedDesign:
         return np.ascontiguousarray(result.transpose(2, 0, 1))
 
 
-def dense_columns(Y, columns: slice, order: np.ndarray) -> np.ndarray:
+def dense_columns(Y, columns: slice | np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return some columns of Y as float64 `(n_cells, n_columns)`, rows in the given order; Y is CSC or an array."""
     block = Y[:, columns]
     block = block.toarray() if sparse.issparse(block) else np.asarray(block)

@@ -82,7 +82,9 @@ def collected(
     for gene in every[~np.isfinite(coefficients[:, every]).all(axis=0)]:
         failed[int(gene)] = f"the iterations diverged ({likelihood.family.name}, {likelihood.link.name} link)"
     quasi = gather("quasi", 0.0).astype(bool)
-    failed.update({gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi) if gene in failed})
+    failed.update(
+        {gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi).tolist() if gene in failed}
+    )
     explained[list(failed)] = np.nan
     notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
     statistic, pvalue = gather("statistic"), gather("pvalue")

@@ -262,13 +262,14 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
 def _scale(problem: Problem, state: State) -> np.ndarray:
     """Return the scale at which REML is stationary, with `D_p = deviance + lambda b'Sb`."""
     family, weights, equation = problem.likelihood.family, problem.weights, problem.scale_equation
+    assert equation is not None
     penalty = state.lambda_ * np.square(problem.penalty_root @ state.coefficients).sum(axis=0)
     scale, y, mu = np.empty(len(state.genes)), state.y, state.mu
     for quasi in (False, True):
         genes = np.flatnonzero(state.quasi == quasi)
         if len(genes) == 0:
             continue
-        of_genes = slice(None) if len(genes) == len(scale) else genes
+        of_genes: slice | np.ndarray = slice(None) if len(genes) == len(scale) else genes
         own, means = y[:, of_genes], mu[:, of_genes]
         if quasi:
             pearson = weights @ ((own - means) ** 2 / family.variance(means))

@@ -115,17 +115,19 @@ class SharedPosterior:
         to_modes = _polar_factor(spectrum.basis)
         free = self.smoothing if unconditional else None
         quantile = None if free is None else free.quantile_function()
-        by_weight = None if self.squared_weight_gram is None else root(self.squared_weight_gram) @ to_modes
+        variance, by_weight = self.variance, None
+        if self.squared_weight_gram is not None:
+            by_weight = root(self.squared_weight_gram) @ to_modes
 
         def deviations(noise: Noise) -> np.ndarray:
             lambda_, inverse = self.lambda_, conditional
             if quantile is not None:
                 lambda_ = quantile(noise.uniform)
                 inverse = 1.0 / (spectrum.gram + spectrum.penalty * lambda_)
-            if by_weight is None:
+            if by_weight is None or variance is None:
                 modes = np.sqrt(inverse * self.scale) * (to_modes @ noise.sampling)
             else:
-                modes = inverse * np.sqrt(self.variance) * (by_weight @ noise.sampling)
+                modes = inverse * np.sqrt(variance) * (by_weight @ noise.sampling)
                 modes += inverse * np.sqrt(spectrum.penalty * (lambda_ * self.scale)) * (to_modes @ noise.bias)
             if free is not None:
                 modes += free.loadings * (inverse - conditional)
@@ -146,7 +148,7 @@ class SharedPosterior:
         rows = rows @ self.spectrum.basis
         inverse = 1.0 / self.precision[:, genes].T
         scale = self.scale[genes][:, None, None]
-        if self.squared_weight_gram is None:
+        if self.squared_weight_gram is None or self.variance is None:
             return scale * ((rows[None] * inverse[:, None, :]) @ rows.T)
         n_rows, n_modes = rows.shape
         modes = self.variance[genes][:, None, None] * (inverse[:, :, None] * inverse[:, None, :])

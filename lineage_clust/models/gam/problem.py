@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Likelihood:
         number = not isinstance(self.dispersion, str) and self.dispersion > 0
         return 1.0 / self.dispersion if number else size.MOST
 
-    def impossible(self, eta: np.ndarray, mu: np.ndarray) -> np.ndarray | bool:
+    def impossible(self, eta: np.ndarray, mu: np.ndarray) -> Any:
         """Return which genes `(n_genes,)` have a predictor or mean that link or family cannot have, `False` for none."""
         if self.link.name in ("log", "logit"):
             return False if self.family.highest == np.inf or self.link.name == "logit" else (mu >= 1).any(axis=0)
@@ -59,7 +60,7 @@ class Likelihood:
             outside |= (mu <= self.family.lowest) | (mu >= self.family.highest)
         return outside.any(axis=0)
 
-    def asymmetry(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray | float:
+    def asymmetry(self, y: np.ndarray, mu: np.ndarray) -> Any:
         """Return the weight of each residual in expectile regression, 1 otherwise.
 
         References

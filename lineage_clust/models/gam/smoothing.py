@@ -15,7 +15,7 @@ _LEAST = 5e-9  # of a sum of squares: a deviance that is not told from rounding
 Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the REML criterion of a Gaussian fit, profiled over the scale.
 
     Parameters
@@ -63,7 +63,7 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     return criterion
 
 
-def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the logarithm of generalised cross-validation, ``log RSS - 2 log(n - edf)``; arguments as in `reml`.
 
     References
@@ -90,7 +90,7 @@ def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: 
     return criterion
 
 
-def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the REML criterion of a working linear model whose scale is 1; arguments as in `reml`.
 
     ``D_p / 2 + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda``: at convergence of the iteratively reweighted fits its
@@ -115,7 +115,7 @@ def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarr
     return criterion
 
 
-def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: int) -> Criterion:
+def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the un-biased risk estimator, ``RSS + 2 edf``: what GCV becomes when the scale is 1; arguments as in `reml`.
 
     References

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def merged(states: list[TabledState]) -> list[TabledState]:
     """Return the states of genes that ended in different iterations as one."""
     if len(states) < 2:
         return states
-    parts = {}
+    parts: dict[str, Any] = {}
     for field in fields(TabledState):
         own = [getattr(state, field.name) for state in states]
         if own[0] is None:
@@ -219,15 +220,14 @@ def _smoothed(problem: TabledProblem, state: TabledState, grams, cross, working,
 def _least_criterion(problem: TabledProblem, state: TabledState, spectrum, loadings, working, fitted) -> np.ndarray:
     n_genes = loadings.shape[1]
     if problem.smoothing == "gcv":
-        criterion = ubre
-        squares = np.zeros(n_genes)
+        score, squares = ubre, np.zeros(n_genes)
         if not problem.likelihood.family.known_scale:
-            criterion = gcv
+            score = gcv
             pearson = pearson_of(problem, state)
             at_nodes = (fitted - working * (state.eta - problem.offset)) ** 2 / working
             linear = np.sum(np.where(working != 0, fitted**2 / working - at_nodes, 0.0), axis=0)
             squares = linear + pearson
-        return minimise(criterion(spectrum, loadings, squares, problem.n_cells), spectrum, n_genes)[0]
+        return minimise(score(spectrum, loadings, squares, problem.n_cells), spectrum, n_genes)[0]
     criterion = reml_known_scale(spectrum, loadings / np.sqrt(state.scale), np.zeros(n_genes), problem.n_cells)
     return minimise(criterion, spectrum, n_genes)[0]
 
@@ -296,6 +296,7 @@ def _descend(problem: TabledProblem, state: TabledState, proposal: np.ndarray, f
 
 def _size_step(problem: TabledProblem, state: TabledState) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of its likelihood, and the information about log theta."""
+    assert state.histogram is not None
     gamma_first, gamma_second = state.histogram.sums(state.theta)
     theta, weights = state.theta, problem.weights[:, 0]
     inverse = 1.0 / (state.mu + theta)

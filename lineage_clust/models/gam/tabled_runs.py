@@ -64,7 +64,7 @@ def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> Asking:
         Of the cells.
     """
     family = cells.likelihood.family
-    if cells.adds_exposures:
+    if cells.adds_exposures and cells.offset is not None:
         grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
     by_histogram = family.name == "negative_binomial"
     wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
@@ -147,8 +147,7 @@ class ExactFits:
         cells, design, likelihood = self.cells, self.cells.design, self.cells.likelihood
         if theta is None and likelihood.estimates_size:
             likelihood = replace(likelihood, dispersion="gene")  # shrunk together with all others
-        if sparse.issparse(design.matrix):
-            design = replace(design, matrix=design.matrix.toarray())
+        design = replace(design, matrix=design.dense_matrix())
         problem = make_exact_problem(design, cells.weights, cells.offset, likelihood, cells.smoothing)
         known = None if theta is None else theta[genes]
         finish = partial(summarise, design, cells.covariance)
