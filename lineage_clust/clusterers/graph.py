@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from copy import copy
-from itertools import chain, islice
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
-from sklearn.base import BaseEstimator, ClusterMixin, clone
-from sklearn.cluster import AgglomerativeClustering
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from ..utils.constraints import Constraints, check_constraints
 from ..utils.types import Seed
 from .canonical import canonical_order, extreme_exponent, identical_groups, rounded, rounding_step
 from .communities import as_igraph, find_communities, modularity
 from .distinctness import Bounds, Material, compare_pairs
-from .labels import agree, majority, numbered_by_size
-from .neighbors import nearest_neighbors, neighbors_from_graph, principal_axes
+from .fitted import FittedClusters
+from .identical import groups_up_to_rounding
+from .labels import agree
+from .material import graph_of_nearest, make_material
+from .neighbors import neighbors_of_rows
 from .parameters import CONSTRAINTS, check_together
-from .refinement import cluster_means, refine, without_gaps
-from .search import finest_distinct, n_clusters_of, without_contradictions
-from .stability import confidence
+from .refinement import refine
+from .search import finest_distinct, finest_groups, n_clusters_of, without_contradictions
 from .tree import ClusterTree, build_tree
-from .weights import STRENGTHS, connectivities
+from .weights import connectivities
 
-_FEW = 5  # neighbours per row when identical rows are excluded
-_N_DRAWS = 10  # number of draws taken from an iterator
 _FINEST = 3.0  # resolution of the communities from which clusters are merged
-_MOST_LEAVES = 60
-_LEAST_ROWS = 8  # of a graph on which partitions are evaluated
-_FARTHEST = 400  # binary exponent up to which squared differences from fitted rows (below 2**200) are finite
 
 
-class GraphClusterer(ClusterMixin, BaseEstimator):
+class GraphClusterer(FittedClusters):
     """Communities of the k-nearest-neighbour graph of the rows, refined by their means.
 
     Every row is connected to its k nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
@@ -118,7 +110,9 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         With ``resolution="auto"``: how distinct the clusters are, as a function of their number. ``stability_.why``
         explains why there are not more clusters.
     tree_ : ClusterTree
-        Hierarchy of clusters around the selected partition; `cut` returns another level of it.
+        Hierarchy of clusters around the selected partition; `cut` returns another level of it. Without draws, its
+        ``support`` is NaN. `TrendClusterer` draws no posterior samples for `fit` if `n_clusters` or a numeric
+        `resolution` is given.
     confidence_ : ndarray of shape (n_rows,) or None
         Fraction of draws in which a row is nearest to the mean of its own cluster; `None` without draws.
     n_features_in_ : int
@@ -267,11 +261,13 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         self._rows = snapped[self._order]
         self._places = self._fit_places()
         self._searcher = None if self.neighbors is None else clone(self.neighbors)
-        self._lists = self._lists_of(self._places, self._searcher)
+        self._lists = neighbors_of_rows(self._places, self.n_neighbors - 1, self.metric, self._searcher)
 
         weighted = connectivities(self._lists, self.weights)
         graph = as_igraph(weighted)
-        material = self._material(weighted, draws)
+        metric = self.metric if self.neighbors is None else None
+        evaluated = graph_of_nearest(self._places, metric) if self._few_rows() else weighted
+        material = make_material(self._rows, self._places, self._taken(draws), evaluated)
         communities = self._partition(graph, material)
         self.modularity_ = modularity(graph, communities)
         self._settle(communities, material)
@@ -281,159 +277,24 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         self.graph_ = as_igraph(self.connectivities_)
         return self
 
-    def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> Self:
-        """Return a fitted copy with the clusters at another level of the hierarchy.
-
-        Parameters
-        ----------
-        n_clusters : int, default=None
-            Number of clusters.
-        min_support : float, default=None
-            Clusters are split as long as there is a split further down with at least this support.
-
-        Returns
-        -------
-        GraphClusterer
-            Labels, confidence and predictions are those of the new clusters.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one of the two is given, or it is out of range.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> rows = np.repeat([[0.0, 1, 2], [2, 1, 0], [0, 2, 0]], 20, axis=0)
-        >>> rows += np.random.default_rng(0).normal(0, 0.1, (60, 3))
-        >>> clusterer = GraphClusterer(n_clusters=3, random_state=0).fit(rows)
-        >>> np.bincount(clusterer.cut(n_clusters=2).labels_)
-        array([40, 20])
-        """
-        check_is_fitted(self)
-        if not hasattr(self, "tree_"):
-            raise ValueError(
-                "This clusterer was saved by an older release, which did not store the hierarchy. Fit it again."
-            )
-        other = copy(self)
-        other._give_labels(self.tree_.cut(n_clusters, min_support)[self._order])
-        return other
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the cluster of new rows by a weighted vote of their nearest fitted rows.
-
-        A row equal to a fitted one (after rounding) gets its label. Otherwise each of the ``n_neighbors - 1`` nearest
-        fitted rows votes with the strength of the directed edge from the new row, computed by `weights`. If a fitted
-        row is at distance 0, only such rows vote; if every strength is 0, all votes are equal. Unassigned rows vote for
-        -1. Ties are broken in favour of the lowest cluster.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_columns)
-            Trends on the same grid and with the same scaling.
-
-        Returns
-        -------
-        ndarray of int, shape (n_rows,)
-            Labels as in `labels_`.
-
-        Raises
-        ------
-        TypeError
-            If `neighbors` has no ``transform``.
-        ValueError
-            If the rows are so large that distances to the fitted rows are not finite.
-        """
-        return self._vote(X)[0]
-
-    def confidence(self, draws: Iterable[ArrayLike]) -> np.ndarray:
-        """Return the fraction of draws in which each fitted row is nearest to the mean of its own cluster.
-
-        This is `confidence_` computed from other draws.
-
-        Parameters
-        ----------
-        draws : iterable of array-like of shape (n_rows, n_columns)
-            As for `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-            From 0 to 1.
-
-        Raises
-        ------
-        ValueError
-            If there are no draws, or a draw does not have the shape of the rows.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> rng = np.random.default_rng(0)
-        >>> rows = np.repeat([[0.0, 1, 2], [2, 1, 0]], 10, axis=0) + rng.normal(0, 0.1, (20, 3))
-        >>> clusterer = GraphClusterer(resolution=0.3, random_state=0).fit(rows)
-        >>> clusterer.confidence(rows + rng.normal(0, 0.1, (5, 20, 3))).mean()
-        np.float64(1.0)
-        """
-        check_is_fitted(self)
-        if not hasattr(self, "_communities"):
-            raise ValueError(
-                "This clusterer was saved by an older release, which did not store the communities. Fit it again."
-            )
-        return self._confidence_over(*self._along_axes(draws))
-
     @property
     def needs_draws(self) -> bool:
         """Whether draws determine the number of clusters and not only the confidence."""
         return self.resolution == "auto" and self.n_clusters is None
 
-    def _material(self, weighted, draws) -> Material:
-        """Return the data for evaluating partitions: rows and draws along their principal axes, and the graph."""
-        rows, drawn = self._along_axes(draws)
-        centred = self._rows - self._rows.mean(axis=1, keepdims=True)
-        graph = self._graph_to_evaluate(weighted)
-        return Material(rows, drawn, centred @ principal_axes(centred), graph, _noise(centred, rows, drawn))
-
-    def _graph_to_evaluate(self, weighted):
-        """Return the graph on which partitions are evaluated, or `None` for fewer than 8 rows.
-
-        Groups smaller than the number of neighbours are connected to others however distinct they are. Among few rows,
-        each is therefore connected to the nearest one only.
-        """
-        if len(self._rows) > 2 * self.n_neighbors:
-            return weighted
-        if len(self._rows) < _LEAST_ROWS or self.neighbors is not None:
-            return None
-        return connectivities(nearest_neighbors(self._places, 1, self.metric), "binary")
-
-    def _along_axes(self, draws) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows `(n_rows, n_axes)` and draws `(n_draws, n_rows, n_axes)` along their principal axes."""
-        given = iter(()) if draws is None else islice(draws, _N_DRAWS) if isinstance(draws, Iterator) else iter(draws)
-        drawn = (self._as_rows(draw) for draw in given)  # one at a time: all are many times as large as what is kept
-        first = list(islice(drawn, 1))
-        if draws is not None and not first:
-            raise ValueError("draws is empty. Pass at least one array, or draws=None.")
-        axes = principal_axes(np.vstack([self._places, *first]))
-        unit = -int(np.frexp(np.abs(self._places).max())[1])  # so that results do not depend on the unit of the rows
-        rows = np.ldexp(self._places @ axes, unit)
-        along = [np.ldexp(places @ axes, unit).astype(np.float32) for places in chain(first, drawn)]
-        return rows, np.array(along, dtype=np.float32).reshape(len(along), *rows.shape)
-
-    def _as_rows(self, draw) -> np.ndarray:
-        draw = np.ldexp(np.asarray(draw, dtype=np.float64), -self._exponent)
-        if draw.shape != self._rows.shape or not np.all(np.isfinite(draw)):
-            raise ValueError(
-                f"Each draw must be a finite array of the shape of X, {self._rows.shape}; got {draw.shape}."
-            )
-        draw = rounded(draw, self._step)[self._order]
-        return draw if self._pca is None else self._pca.transform(draw)
+    def _few_rows(self) -> bool:
+        return len(self._rows) <= 2 * self.n_neighbors
 
     def _partition(self, graph, material: Material) -> np.ndarray:
         """Return the clusters of the rows; set the finest groups, the resolution and the stability curve."""
         bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
         self.stability_ = None
         alike = self._alike()
-        self._finest = agree(self._finest_groups(graph, material), alike)
+        if self._few_rows():
+            finest = refine(material.rows, np.arange(len(alike)), 1)
+        else:
+            finest = finest_groups(material.rows, self._communities_at(graph, _FINEST, least_iterations=5))
+        self._finest = agree(finest, alike)
         if self.n_clusters is None and self.resolution != "auto":
             self.resolution_ = float(self.resolution)
             communities = agree(self._communities_at(graph, self.resolution), alike)
@@ -448,17 +309,6 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         labels = agree(labels, alike)
         self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
         return labels
-
-    def _finest_groups(self, graph, material: Material) -> np.ndarray:
-        """Return the groups from which clusters are merged: communities at a high resolution, or single rows."""
-        if len(material.rows) <= 2 * self.n_neighbors:
-            return refine(material.rows, np.arange(len(material.rows)), 1)
-        groups = refine(material.rows, self._communities_at(graph, _FINEST, least_iterations=5), 5)
-        if groups.max() >= _MOST_LEAVES:
-            means = cluster_means(material.rows, groups)
-            joined = AgglomerativeClustering(_MOST_LEAVES).fit(means).labels_
-            groups = refine(material.rows, without_gaps(joined[groups]), 5)
-        return groups
 
     def _communities_at(self, graph, resolution, least_iterations=1) -> np.ndarray:
         iterations = int(self.n_iterations)
@@ -476,57 +326,12 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         self._coordinates, self._draws = material.rows, material.draws
         self._give_labels(communities)
 
-    def _give_labels(self, communities: np.ndarray) -> None:
-        self._communities = communities
-        self._row_labels = numbered_by_size(communities, self.min_cluster_size)
-        self.labels_ = np.empty_like(self._row_labels)
-        self.labels_[self._order] = self._row_labels
-        self.n_clusters_ = int(self.labels_.max()) + 1
-        self.confidence_ = self._confidence_over(self._coordinates, self._draws) if len(self._draws) else None
-
-    def _confidence_over(self, rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        found = np.empty(len(rows))
-        found[self._order] = confidence(rows, draws, cluster_means(rows, self._communities), self._communities)
-        return found
-
-    def _vote(self, X):
-        """Return the label of each row and its share of the votes, in (0, 1]."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        largest = np.abs(X).max()
-        if np.frexp(largest)[1] - self._exponent > _FARTHEST:
-            raise ValueError(
-                f"The largest value of X is {largest:.3g}: distances to the fitted rows are not finite. Scale X like "
-                f"the fitted rows."
-            )
-        X = np.ldexp(X, -self._exponent)
-        X = rounded(X, self._step)
-        lists = self._query_lists(X if self._pca is None else rounded(self._pca.transform(X), self._step))
-        strengths = STRENGTHS[self.weights](lists, self._lists)
-        at_zero = lists.distances == 0
-        strengths = np.where(at_zero.any(axis=1)[:, None], at_zero, strengths)
-        strengths = np.where(strengths.sum(axis=1)[:, None] > 0, strengths, lists.listed)
-        labels, share = majority(self._row_labels[lists.indices], strengths)
-
-        # An exact look-up, because different rows may be at distance 0 in a metric such as cosine.
-        known = {row.tobytes(): label for row, label in zip(self._rows, self._row_labels, strict=True)}
-        for number, row in enumerate(X):
-            if (key := row.tobytes()) in known:
-                labels[number], share[number] = known[key], 1.0
-        return labels, share
-
     def _alike(self):
         """Return groups of rows that are identical up to rounding; the rows of a group must get the same label."""
-        group, rank = identical_groups(self._rows)
         if self.metric != "euclidean":
-            return group
-        unlike, lists = self._rows[rank == 0], self._lists
-        if rank.any() or self.neighbors is not None or self._pca is not None:
-            lists = nearest_neighbors(unlike, _FEW)  # otherwise identical rows list only each other
-        near = lists.distances <= self._step * np.sqrt(unlike.shape[1])
-        ends = np.nonzero(near)[0], lists.indices[near]
-        edges = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(len(unlike), len(unlike)))
-        return connected_components(edges, directed=False)[1][group]
+            return identical_groups(self._rows)[0]
+        as_fitted = self.neighbors is None and self._pca is None
+        return groups_up_to_rounding(self._rows, self._step, self._lists if as_fitted else None)
 
     def _fit_places(self):
         """Return the rows in the space in which distances are computed."""
@@ -537,31 +342,3 @@ class GraphClusterer(ClusterMixin, BaseEstimator):
         self._pca = PCA(n_components=min(self.n_components, *self._rows.shape), svd_solver="full")
         with np.errstate(divide="ignore", invalid="ignore"):  # variance ratios may be undefined
             return rounded(self._pca.fit_transform(self._rows), self._step)
-
-    def _lists_of(self, places, searcher):
-        if searcher is None:
-            return nearest_neighbors(places, self.n_neighbors - 1, self.metric)
-        graph = searcher.fit_transform(places)
-        if not sparse.issparse(graph) or graph.shape != (len(places), len(places)):
-            raise TypeError(
-                f"neighbors must return a sparse graph of distances between the {len(places)} rows; "
-                f"{type(searcher).__name__} returned {type(graph).__name__} of shape {np.shape(graph)}."
-            )
-        return neighbors_from_graph(graph, without_self=True)
-
-    def _query_lists(self, places):
-        if self._searcher is None:
-            return nearest_neighbors(self._places, self.n_neighbors - 1, self.metric, queries=places)
-        if not hasattr(self._searcher, "transform"):
-            raise TypeError(f"predict needs neighbors with transform; {type(self._searcher).__name__} has none.")
-        return neighbors_from_graph(self._searcher.transform(places), without_self=False)
-
-
-def _noise(curves: np.ndarray, rows: np.ndarray, draws: np.ndarray) -> np.ndarray | None:
-    """Return the squared norm of each curve's error, from draws of the rows, which may have another unit."""
-    if len(draws) == 0:
-        return None
-    spread = np.mean([((draw - rows) ** 2).sum(axis=1) for draw in draws], axis=0)
-    length = (rows**2).sum(axis=1)
-    share = np.divide(spread, length, out=np.zeros(len(rows)), where=length > 0)
-    return share * (curves**2).sum(axis=1)

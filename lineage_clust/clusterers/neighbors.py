@@ -134,6 +134,28 @@ def principal_axes(rows):
     return vectors[:, values > _ROUNDING**2 * max(values[-1], np.finfo(float).tiny)]
 
 
+def neighbors_of_rows(rows, n_listed, metric, searcher):
+    """Return the neighbours of each row, searched by `nearest_neighbors`, or by a transformer that is fitted here."""
+    if searcher is None:
+        return nearest_neighbors(rows, n_listed, metric)
+    graph = searcher.fit_transform(rows)
+    if not sparse.issparse(graph) or graph.shape != (len(rows), len(rows)):
+        raise TypeError(
+            f"neighbors must return a sparse graph of distances between the {len(rows)} rows; "
+            f"{type(searcher).__name__} returned {type(graph).__name__} of shape {np.shape(graph)}."
+        )
+    return neighbors_from_graph(graph, without_self=True)
+
+
+def neighbors_of_queries(rows, queries, n_listed, metric, searcher):
+    """Return the rows nearest to each query, in the same way."""
+    if searcher is None:
+        return nearest_neighbors(rows, n_listed, metric, queries=queries)
+    if not hasattr(searcher, "transform"):
+        raise TypeError(f"predict needs neighbors with transform; {type(searcher).__name__} has none.")
+    return neighbors_from_graph(searcher.transform(queries), without_self=False)
+
+
 def neighbors_from_graph(graph, *, without_self):
     """Convert a sparse graph of distances, as returned by `KNeighborsTransformer`, to neighbour lists.
 

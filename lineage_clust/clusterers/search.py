@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.cluster import AgglomerativeClustering
 
 from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct, support_of_two
 from .refinement import cluster_means, compact_partition, refine, without_gaps
 from .stability import StabilityCurve
 
+_MOST_LEAVES = 60
 _STEPS_BETWEEN_MERGES = 3
 _TWICE_AS_CLEAR = 0.5
 _MOST_MISSES = 3  # the search stops after this many consecutive numbers of clusters without a distinct partition
@@ -20,6 +22,23 @@ class Found(NamedTuple):
 
     labels: np.ndarray
     curve: StabilityCurve
+
+
+def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the groups from which clusters are merged: refined communities, at most 60.
+
+    Parameters
+    ----------
+    rows
+        `(n_rows, n_columns)`.
+    labels
+        `(n_rows,)` communities at a high resolution.
+    """
+    groups = refine(rows, labels, 5)
+    if groups.max() >= _MOST_LEAVES:
+        joined = AgglomerativeClustering(_MOST_LEAVES).fit(cluster_means(rows, groups)).labels_
+        groups = refine(rows, without_gaps(joined[groups]), 5)
+    return groups
 
 
 def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict[int, np.ndarray]:
