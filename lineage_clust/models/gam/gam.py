@@ -33,42 +33,42 @@ from .problem import Likelihood
 class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Penalised regression of many genes on one design, each gene with its own smoothness.
 
-    For a Gaussian family the weighted gram matrix of the design, the penalty and their common eigenvectors are the same
-    for all genes, so that one pass over the expression matrix and one small eigenproblem leave closed forms on vectors:
-    smoothing parameter, effective degrees of freedom, scale, covariance and test of every gene. Without a penalty it is
-    plain weighted least squares.
+    With a Gaussian family, the weighted Gram matrix of the design, the penalty and their common eigenvectors are the
+    same for all genes. After one pass over the expression matrix and one small eigenproblem, the smoothing parameter,
+    effective degrees of freedom, scale, covariance and test of every gene have closed forms. Without a penalty, the
+    model is weighted least squares.
 
     Parameters
     ----------
     family : str, default="gaussian"
         Distribution of expression around the trend: "gaussian", "poisson", "negative_binomial", "gamma", "binomial" or
-        "inverse_gaussian". Families other than the Gaussian are fitted by iterations, batched over genes.
+        "inverse_gaussian". Families other than the Gaussian are fitted iteratively, in batches of genes.
     link : {"identity", "log", "logit", "inverse", "inv_squared"}, default=None
         Link function; `None` = identity for the Gaussian family, logit for the binomial, log for the others.
     smoothing : {"reml", "gcv"} or float, default="reml"
-        How the smoothing parameter of each gene is found: restricted maximum likelihood, generalised
-        cross-validation, or one fixed non-negative number for all.
+        Criterion that selects the smoothing parameter of each gene, restricted maximum likelihood or generalised
+        cross-validation, or one fixed non-negative value for all genes.
     covariance : {"robust", "bayes"}, default="robust"
-        Covariance behind standard errors, intervals and tests. "bayes" is mgcv's: it takes weights for precisions.
-        "robust" takes them for what fate probabilities are, degrees of membership, and is calibrated then too.
-        With unit weights both are the same.
+        Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are
+        precisions. "robust" is also calibrated if weights are degrees of membership, as fate probabilities are. With
+        unit weights both are the same.
     fit_intercept : bool or "auto", default="auto"
-        "auto" adds an intercept only if no unpenalised combination of the design's columns is constant (a B-spline
-        basis holds the constant already).
+        "auto" adds an intercept only if no unpenalised combination of the columns of the design is constant (a B-spline
+        basis already contains the constant).
     dispersion : {"gene", "shrunk"} or float, default="gene"
         Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`): estimated per gene by maximum
-        likelihood, shrunk towards its trend over the genes' means as well, or one fixed number.
+        likelihood; additionally shrunk towards its trend over the means of the genes; or one fixed value.
     expectile : float, default=None
         Level in (0, 1) of expectile regression, with the Gaussian family: 0.5 is the mean, 0.9 the upper edge.
     discretize : bool or "auto", default="auto"
-        Whether families other than the Gaussian are fitted from sums over a grid of pseudotime and offset, which one pass
-        over the expression gives; `False` = from the cells themselves, which are then read in every iteration. "auto" takes
-        the grid where there are 2,000 cells or more, and five to each node of it.
+        Whether families other than the Gaussian are fitted from sums over a grid of pseudotime and offset, computed in
+        one pass over the expression, or (`False`) from the cells, which are read in every iteration. "auto" uses the
+        grid for at least 2,000 cells, with at least five per node.
     tolerance : float, default=1e-3
-        Error of a trend that the grid may make, as a share of the trend's range (or of its level, if that is more); the size
-        of the grid follows from it. Genes of which the trend is too steep for it are fitted from the cells.
+        Largest error of a trend due to the grid, as a fraction of the range of the trend (or of its level, if that is
+        larger). It determines the size of the grid. Genes with steeper trends are fitted from the cells.
     max_iter : int, default=100
-        Bound on the iterations of the families other than the Gaussian.
+        Maximum number of iterations for families other than the Gaussian.
     n_jobs : int, default=None
         Threads over groups of genes, for the families other than the Gaussian.
 
@@ -88,24 +88,23 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     theta_ : ndarray of shape (n_genes,)
         Size (inverse dispersion) of the negative binomial; only with that family.
     deviance_explained_ : ndarray of shape (n_genes,)
-        Share of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the mean of
-        the trend, and 0 where it explains nothing.
+        Fraction of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the
+        mean of the trend, and 0 where it explains nothing.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
         Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.gam.significance.smooth_test`.
-        Tests of Gaussian fits are made when they are first asked for.
+        Tests of Gaussian fits are computed on first access.
     spread_ : ndarray of shape (n_genes,)
-        Weighted standard deviation of expression (less the offset): what a trend's variation is measured against.
+        Weighted standard deviation of expression minus the offset.
     shift_variance_, curve_variance_ : ndarray of shape (n_genes,)
-        Variances between donors of a gene's level, and of its curve around it on average over the cells; only if `groups`
-        were given.
+        Variances between donors of the level of a gene, and of its curve around the level, averaged over the cells.
+        Only with `groups`.
     n_iter_ : ndarray of int, shape (n_genes,)
         Number of iterations; 1 for the closed form of the Gaussian family.
     converged_ : ndarray of bool, shape (n_genes,)
         Whether coefficients, smoothing parameter and scale converged. A gene without convergence has no p-value (NaN).
     note_ : list of str
-        Remarks on poor genes: constant expression, few expressing cells, a trend that rests on one cell (Gaussian fits, see
-        :func:`lineage_clust.models.gam.influence.remarks_on_single_cells`), counts that vary more than a Poisson distribution
-        says.
+        Remarks on genes: constant expression, few expressing cells, a trend that depends on one cell (Gaussian fits,
+        see :func:`lineage_clust.models.gam.influence.remarks_on_single_cells`), overdispersed counts in a Poisson fit.
     failed_ : dict of int to str
         Reason by position, for genes without a finite fit.
     n_features_in_ : int
@@ -117,13 +116,13 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Zeros have no likelihood under "gamma" and "inverse_gaussian". Genes that hold them are fitted by quasi-likelihood, with
-    Pearson's estimate of the scale; where no cell of a stretch of pseudotime expresses such a gene, there may be no maximum,
-    and the gene does not converge or fails. For expression with many zeros "negative_binomial" (counts) and "gaussian"
-    (log-normalised values) are the families to use.
+    Zeros have likelihood 0 under "gamma" and "inverse_gaussian". Genes with zeros are fitted by quasi-likelihood with
+    Pearson's estimate of the scale. If no cell in an interval of pseudotime expresses such a gene, there may be no
+    maximum, and the gene does not converge or fails. For expression with many zeros use "negative_binomial" (counts) or
+    "gaussian" (log-normalised values).
 
-    The REML criterion per gene, profiled over the scale, is in :func:`lineage_clust.models.gam.smoothing.reml`, the
-    covariances in :class:`lineage_clust.models.gam.posterior.SharedPosterior`.
+    The REML criterion, profiled over the scale, is in :func:`lineage_clust.models.gam.smoothing.reml`, the covariances
+    in :class:`lineage_clust.models.gam.posterior.SharedPosterior`.
 
     References
     ----------
@@ -195,21 +194,21 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : array-like or sparse matrix of shape (n_cells, n_features)
             Design.
         y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
-            Expression. Sparse `y` is not densified, expression in a file is read in blocks. A gene with NaN or infinite
-            values fails alone.
+            Expression. Sparse `y` is not densified; expression in a file is read in blocks. A gene with NaN or infinite
+            values fails; the others are fitted.
         sample_weight : array-like of shape (n_cells,), default=None
-            Weights; a cell of weight 0 is as if absent.
+            Weights; cells of weight 0 are ignored.
         penalty : ndarray of shape (n_smooth, n_smooth), default=None
-            Penalty on the coefficients of the leading `n_smooth` columns, which make up the smooth; further columns
-            are unpenalised covariates. `None` = no penalty, all columns are the smooth.
+            Penalty on the coefficients of the first `n_smooth` columns, which are the smooth; further columns are
+            unpenalised covariates. `None` = no penalty, all columns are the smooth.
         offset : array-like of shape (n_cells,), default=None
             Known part of the linear predictor.
         groups : array-like of shape (n_cells,), default=None
-            The donor (animal, patient, sample) of each cell: donors are the replicates then, see
+            Donor (animal, patient, sample) of each cell. Donors are then the replicates (see
             :func:`lineage_clust.models.gam.donors.fit_donors` and, for families other than the Gaussian,
-            :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`. Tests, standard errors, intervals and draws are about
-            the population that the donors come from. Not with an expectile, or links other than the identity (Gaussian),
-            log or logit (others). `None` = cells are the replicates.
+            :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`): tests, standard errors, intervals and draws refer
+            to the population of donors. Not supported with an expectile, or with links other than the identity
+            (Gaussian), log or logit (others). `None` = cells are the replicates.
 
         Returns
         -------
@@ -226,9 +225,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return completed([self._fitting(X, y, sample_weight, penalty, offset, groups)])[0]
 
     def _threads(self, y) -> AbstractContextManager:
-        """Return a context: linear algebra of sums is small, and its threads would spin beside those that add up."""
+        """Return a context with few BLAS threads, which would compete with those that sum blocks."""
+        closed_form = self.family == "gaussian" and self.link in (None, "identity") and self.expectile is None
         in_blocks = sparse.issparse(y) or isinstance(y, BlockedExpression)
-        return few_threads(0 if in_blocks and self._closed_form() else np.inf)
+        return few_threads(0 if in_blocks and closed_form else np.inf)
 
     def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Asking:
         check_parameters(self)
@@ -239,8 +239,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
         penalty = check_penalty(penalty, X.shape[1])
         offset = check_offset(offset, X.shape[0])
-        likelihood = self._likelihood()
-        self._link = likelihood.link
+        link = LINKS[self.link or FAMILIES[self.family].default_link]
+        likelihood = Likelihood(FAMILIES[self.family], link, self.expectile, self.dispersion, self.max_iter)
+        self._link = link
         if groups is not None:
             check_can_be_replicates(self.family, likelihood.link.name, self.expectile)
             groups = group_numbers(groups, weights)
@@ -257,10 +258,6 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         result = yield from fit_family(design, y, weights, offset, groups, likelihood, choices)
         store(self, design, result, single)
         return self
-
-    def _likelihood(self) -> Likelihood:
-        link = LINKS[self.link or FAMILIES[self.family].default_link]
-        return Likelihood(FAMILIES[self.family], link, self.expectile, self.dispersion, self.max_iter)
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends at new rows of the design, at offset 0, on the response scale.
@@ -308,7 +305,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_share("level", level)
         eta, std = self._predictor(X, True)
-        half = self._quantile(X, level) * std
+        pooled = isinstance(self.posterior_, PooledPosterior)
+        half = std * (self.posterior_.quantile(self._rows(X), level) if pooled else norm.ppf(0.5 + level / 2))
         ends = self._link.mean(eta - half), self._link.mean(eta + half)
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
@@ -327,9 +325,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         random_state : int, RandomState or None
             Seed.
         unconditional : bool, default=False
-            Also draw the smoothing parameters, from their posterior under REML and a uniform prior for the effective
-            degrees of freedom; mgcv calls intervals that allow for this uncertainty so. Only the Gaussian family with
-            `smoothing="reml"` has such a posterior; other fits take their smoothing parameters as known.
+            Whether to draw the smoothing parameters too, from their posterior under REML and a uniform prior for the
+            effective degrees of freedom (the term is mgcv's). Only for the Gaussian family with `smoothing="reml"`;
+            other fits treat their smoothing parameters as known.
 
         Yields
         ------
@@ -344,8 +342,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> [draw.shape for draw in gam.sample(np.array([[0.5, 0.25]]), n_draws=2, random_state=0)]
         [(1, 1), (1, 1)]
         """
-        eta, _ = self._predictor(X, False)
-        rows = self._rows(X)
+        (eta, _), rows = self._predictor(X, False), self._rows(X)
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
         for deviations in self.posterior_.draws(generator, n_draws, unconditional):
             yield self._link.mean(eta + rows @ deviations)
@@ -367,7 +364,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @property
     def statistic_(self) -> np.ndarray:
-        """Statistics `(n_genes,)` of the tests, made when they or their p-values are first asked for."""
+        """Statistics `(n_genes,)` of the tests, computed on first access."""
         return self._tested()[0]
 
     @property
@@ -376,7 +373,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self._tested()[1]
 
     def _tested(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return statistics and p-values, made once; two threads that ask at once both make them, without a lock."""
+        """Return statistics and p-values, computed once (or once per thread: there is no lock)."""
         check_is_fitted(self, "lambda_")
         tests = self._tests
         if not isinstance(tests, tuple):
@@ -390,24 +387,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         eta = X @ np.atleast_2d(self.coef_).T + np.atleast_1d(self.intercept_)
         if not return_std:
             return eta, None
-        rows = self._rows(X)
-        # far outside, squares overflow
-        with few_threads(eta.size), np.errstate(over="ignore", invalid="ignore"):
-            std = self.posterior_.std(rows)
+        with few_threads(eta.size), np.errstate(over="ignore", invalid="ignore"):  # far outside, squares overflow
+            std = self.posterior_.std(self._rows(X))
         std[:, list(self.failed_)] = np.nan
         return eta, std
-
-    def _quantile(self, X, level: float) -> np.ndarray | float:
-        if not isinstance(self.posterior_, PooledPosterior):
-            return norm.ppf(0.5 + level / 2)
-        return self.posterior_.quantile(self._rows(X), level)
 
     def _rows(self, X) -> np.ndarray:
         rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
         return np.column_stack([rows, np.ones(len(rows))]) if self._has_intercept else rows
-
-    def _closed_form(self) -> bool:
-        return self.family == "gaussian" and self.link in (None, "identity") and self.expectile is None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
