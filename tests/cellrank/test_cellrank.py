@@ -1,8 +1,6 @@
-"""`cluster_lineage`: equal to CellRank where it should be, and not where CellRank goes wrong."""
+"""`cluster_lineage`: the signature and results of the original, and not where CellRank goes wrong."""
 
 import inspect
-import warnings
-from contextlib import nullcontext
 
 import anndata as ad
 import matplotlib.pyplot as plt
@@ -14,78 +12,7 @@ from sklearn.svm import SVR
 import lineage_clust as lc
 from lineage_clust import GAM, FailedTrend, GeneTrend, LineageClustWarning, UnknownNameError, cluster_lineage
 
-GENES = ["Klf1", "Car2", "Mpo", "Elane", "Prtn3", "Apoe", "Ermap", "Ctsg", "Blvrb", "Mcm5", "Ran", "Calr"]
-SILENT = {"show_progress_bar": False, "random_state": 0}
-# The types of text differ between releases of pandas and anndata.
-ANY_TEXT = {"check_dtype": False, "check_categorical": False, "check_index_type": False}
-
-
-@pytest.fixture
-def adata():
-    return lc.datasets.bone_marrow()
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
-def run(adata, genes=GENES, lineage="Ery", model=None, **kwargs):
-    kwargs = {"time_key": "palantir_pseudotime", **SILENT, **kwargs}
-    return cluster_lineage(adata, GAM() if model is None else model, genes, lineage, **kwargs)
-
-
-def cellrank_data(data_dir):
-    reference = np.load(data_dir / "cellrank" / "cellrank_2.0.7_reference.npz")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a file of an old anndata
-        adata = ad.read_h5ad(data_dir / "cellrank" / "adata_100.h5ad")
-    np.testing.assert_array_equal(adata.obs_names, reference["cflare_obs_names"])
-    adata.obsm["lineages_fwd"] = reference["cflare_fate"]
-    adata.uns["lineages_fwd_names"] = [str(name) for name in reference["cflare_names"]]
-    return adata, reference
-
-
-def pygam(distribution, link):
-    return lc.models.PyGAM(distribution, link, lam=3, penalties=("derivative", "l2"), max_iter=2000)
-
-
-@pytest.mark.parametrize("lineage", ["0", pytest.param("1", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    ("name", "model", "smoother", "tolerance"),
-    [
-        ("svr", lambda: SVR(kernel="rbf"), "passthrough", 1e-4),
-        ("gamnorm", lambda: pygam("normal", "identity"), lc.BSplineSmoother(6), 1e-2),
-        ("gam", lambda: pygam("gamma", "log"), lc.BSplineSmoother(6), 5e-2),
-    ],
-)
-def test_trends_equal_cellranks(data_dir, lineage, name, model, smoother, tolerance):
-    adata, reference = cellrank_data(data_dir)
-    stem = f"cflare_{name}_{lineage}"
-    genes = [str(gene) for gene in reference[f"{stem}_genes"]]
-    zeros = pytest.warns(LineageClustWarning, match="genes hold zeros, which have no likelihood under family 'gamma'")
-    with zeros if name == "gam" else nullcontext():
-        cluster_lineage(adata, model(), genes, lineage, smoother=smoother, **SILENT)
-    result = adata.uns[f"lineage_{lineage}_trend"]
-    assert list(result.obs_names) == genes
-    assert result.obs["converged"].all()
-    np.testing.assert_allclose(result.var["x_test"], reference[f"{stem}_x_test"], rtol=1e-12)
-    np.testing.assert_allclose(result.X, reference[f"{stem}_trendsZ"], atol=tolerance)
-
-
-def test_drivers_equal_cellranks_up_to_its_known_factor(data_dir):
-    adata, reference = cellrank_data(data_dir)
-    drivers = lc.lineage_drivers(adata)
-    stored = pd.DataFrame(
-        reference["cflare_drivers"], index=reference["cflare_drivers_genes"], columns=reference["cflare_drivers_cols"]
-    )
-    assert list(drivers.columns) == list(stored.columns)
-    drivers = drivers.loc[stored.index]
-    for lineage in "01":
-        np.testing.assert_allclose(drivers[f"{lineage}_corr"] * 100 / 99, stored[f"{lineage}_corr"], atol=1e-5)
-        ours, theirs = (np.log10(table[f"{lineage}_pval"].astype(float)) for table in (drivers, stored))
-        assert np.abs(ours - theirs).median() < 0.05
+from .runs import GENES, SILENT, pygam, run
 
 
 def test_signature_is_the_seeds():
@@ -218,58 +145,6 @@ def test_few_points(adata, n_points):
     assert adata.uns["lineage_Ery_trend"].n_vars == n_points
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"genes": GENES[:8]}, "genes"),
-        ({"model": GAM(smoothing=3.0)}, "model"),
-        ({"smoother": lc.BSplineSmoother(8)}, "smoother"),
-        ({"time_key": "other_time"}, "time_key"),
-        ({"time_range": 0.7}, "time_range"),
-        ({"n_points": 50}, "n_points"),
-        ({"norm": False}, "scale"),
-        ({"random_state": 1}, "clusterer"),
-        ({"weight_threshold": 0.05}, "weight_threshold"),
-        ({"callback": lambda trend, **kwargs: trend.prepare(**kwargs)}, "callback"),
-        ({"clustering_kwargs": {"resolution": 2.0}}, "clusterer"),
-    ],
-)
-@pytest.mark.slow
-def test_a_stored_result_of_another_question_is_recomputed(adata, change, named):
-    adata.obs["other_time"] = adata.obs["palantir_pseudotime"] ** 2
-    run(adata)
-    before = adata.uns["lineage_Ery_trend"]
-    run(adata)
-    assert adata.uns["lineage_Ery_trend"] is before
-    change = dict(change)
-    with pytest.warns(LineageClustWarning, match=named):
-        run(adata, change.pop("genes", GENES), **change)
-    assert adata.uns["lineage_Ery_trend"] is not before
-
-
-@pytest.mark.slow
-def test_other_data_under_the_same_names_is_recomputed(adata):
-    run(adata)
-    adata.X = adata.X * 2
-    with pytest.warns(LineageClustWarning, match="expression"):
-        run(adata)
-
-
-def test_recompute_says_nothing(adata):
-    run(adata)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        run(adata, n_points=50, recompute=True)
-    assert adata.uns["lineage_Ery_trend"].n_vars == 50
-
-
-@pytest.mark.slow
-def test_a_foreign_result_under_the_key_is_recomputed(adata):
-    adata.uns["mine"] = ad.AnnData(np.zeros((2, 2)))
-    with pytest.warns(LineageClustWarning, match="not written by"):
-        run(adata, key="mine")
-
-
 @pytest.mark.slow
 def test_keyword_mappings_are_merged_over_the_defaults(adata):
     run(adata, neighbors_kwargs={"n_neighbors": 5}, use_leiden=True)
@@ -301,44 +176,6 @@ def test_pca_and_weights_reach_the_graph(adata):
     ):
         run(adata, recompute=True, **kwargs)
         assert adata.uns["lineage_Ery_trend"].obs["clusters"].notna().all()
-
-
-@pytest.mark.slow
-def test_lineage_names_with_a_slash(adata, tmp_path):
-    fates = adata.obsm["palantir_fate_probabilities"]
-    adata.obsm["palantir_fate_probabilities"] = fates.rename(columns={"Ery": "Ery/Meg"})
-    run(adata, lineage="Ery/Meg")
-    result = adata.uns["lineage_Ery_Meg_trend"]
-    assert result.uns["lineage_clust"]["lineage"] == ["Ery/Meg"]
-
-
-@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
-@pytest.mark.slow
-def test_the_result_survives_files(adata, tmp_path, kind):
-    if kind == "zarr":
-        pytest.importorskip("zarr")
-    run(adata)
-    before = adata.uns["lineage_Ery_trend"].copy()
-    getattr(adata, f"write_{kind}")(tmp_path / f"cells.{kind}")
-    back = getattr(ad, f"read_{kind}")(tmp_path / f"cells.{kind}")
-    result = back.uns["lineage_Ery_trend"]
-    np.testing.assert_array_equal(result.X, before.X)
-    pd.testing.assert_frame_equal(result.obs, before.obs, **ANY_TEXT)
-    pd.testing.assert_frame_equal(result.var, before.var, **ANY_TEXT)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", LineageClustWarning)
-        run(back)  # still the answer to the same question
-    assert back.uns["lineage_Ery_trend"] is result
-
-
-@pytest.mark.slow
-def test_a_view_gets_its_own_result(adata):
-    view = adata[: adata.n_obs - 100]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run(view)
-    assert "lineage_Ery_trend" in view.uns
-    assert "lineage_Ery_trend" not in adata.uns
 
 
 @pytest.mark.slow

@@ -1,0 +1,20 @@
+"""A fitted clusterer for the tests of what is written."""
+
+import numpy as np
+import pytest
+
+from lineage_clust import TrendClusterer
+
+
+@pytest.fixture(scope="module")
+def fitted_with(make_adata):
+    """Return a function that gives cells and a fitted clusterer, for a name of the lineage; gene flat0 fails."""
+
+    def fit(name="A", **parameters):
+        adata = make_adata(n_cells=150, n_genes=12, kind="dense")
+        adata.obsm["palantir_fate_probabilities"].columns = [name, "other"]
+        adata.X[0, adata.var_names.get_loc("flat0")] = np.nan
+        parameters = {"lineage": name, "random_state": 0, **parameters}
+        return adata, TrendClusterer(**parameters).fit(adata)
+
+    return fit
