@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
-from lineage_clust.models.gam.cluster_robust import cluster_robust, satterthwaite_df
+from .cluster_robust import cluster_robust, satterthwaite_df
 
 _N_BINS, _FEWEST = 5, 5
 

@@ -26,7 +26,7 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
     times, weights
         `(n_cells,)`, weights positive.
     columns
-        `(n_cells, n_columns)` from :func:`lineage_clust.lineage.covariates.encode_covariates`; no column is constant.
+        `(n_cells, n_columns)` from :func:`lineage_clust.lineage.covariates.design_columns`; no column is constant.
     keys
         The covariate of each column.
 

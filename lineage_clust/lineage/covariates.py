@@ -48,8 +48,8 @@ def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
     return known
 
 
-def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
-    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the columns' names.
+def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
+    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the name and covariate of each.
 
     A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
     confounded with the intercept, are dropped.
@@ -57,16 +57,10 @@ def encode_covariates(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndar
     Examples
     --------
     >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
-    >>> columns, names = encode_covariates(terms, np.ones(3))
+    >>> columns, names, _ = design_columns(terms, np.ones(3))
     >>> names, columns[:, 1].tolist()
     (['batch[b]', 'depth'], [-2.0, -1.0, 3.0])
     """
-    columns, names, _ = design_columns(terms, weights)
-    return columns, names
-
-
-def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
-    """Return the output of :func:`encode_covariates` and the covariate of each column."""
     columns, names, keys = [], [], []
     for key in terms.columns:
         values = numbers_or_levels(terms[key])

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
 from lineage_clust.expression.blocks import BlockedExpression
-from lineage_clust.lineage.covariates import encode_covariates
+from lineage_clust.lineage.covariates import design_columns
 from lineage_clust.lineage.expression import expression_of
 from lineage_clust.lineage.lineage import read_lineage, resolve_genes
 from lineage_clust.lineage.offsets import log_totals
@@ -254,7 +254,7 @@ def test_covariates_are_treatment_coded_and_centred(seed):
             "treated": rng.random(30) < 0.5,
         }
     )
-    columns, names = encode_covariates(terms, weights)
+    columns, names, _ = design_columns(terms, weights)
     used = terms.assign(
         batch=terms["batch"].cat.remove_unused_categories(), treated=terms["treated"].astype("category")
     )
@@ -266,8 +266,8 @@ def test_covariates_are_treatment_coded_and_centred(seed):
 
 def test_constant_covariates_are_left_out():
     terms = pd.DataFrame({"donor": ["x"] * 4, "age": [1.0] * 4, "depth": [1.0, 2.0, 3.0, 4.0]})
-    assert encode_covariates(terms, np.ones(4))[1] == ["depth"]
-    assert encode_covariates(terms[["donor", "age"]], np.ones(4)) == (None, [])
+    assert design_columns(terms, np.ones(4))[1] == ["depth"]
+    assert design_columns(terms[["donor", "age"]], np.ones(4)) == (None, [], [])
 
 
 def test_covariates_of_the_cells_that_take_part(make_adata):
