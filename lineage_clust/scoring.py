@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.utils.validation import check_is_fitted
 
 from .clusterer import TrendClusterer
-from .contracts.asking import fitted_value
+from .contracts.capabilities import fitted_value
 from .errors import LineageClustWarning, NoTrendError, quoted
 from .results.deviance import held_out_deviance
 from .results.result import result_of

@@ -12,7 +12,7 @@ from lineage_clust.io.spreadsheets import write_csv
 from lineage_clust.plotting.drivers import plot_drivers
 from lineage_clust.plotting.labels import fit_text, plain
 from lineage_clust.result_files import result_files
-from lineage_clust.utils.together import write_together
+from lineage_clust.utils.transaction import replace_all
 
 MATHS = [r"$\badcmd$", "$x$", "a$b", "$$", r"\$", "$^$_$", r"$\frac{1}{$", "x_$i$ and $\\sqrt"]
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1", "@SUM(A1:A9)", "\t=1", '=HYPERLINK("http://x")', "-Klf1"]
@@ -80,7 +80,7 @@ def test_a_cut_name_keeps_its_dollars():
 
 @pytest.mark.slow
 def test_the_files_of_the_command_line_hold_text_where_names_are_formulas(fitted, adata, tmp_path):
-    write_together(result_files(fitted, tmp_path, adata))
+    replace_all(result_files(fitted, tmp_path, adata))
     (genes,) = tmp_path.glob("genes_*.csv")
     table = pd.read_csv(genes, index_col=0)
     assert set(table.index) >= {f"'{name}" for name in FORMULAS}
@@ -114,7 +114,7 @@ def test_lineages_whose_keys_are_alike_do_not_overwrite_each_other(adata, tmp_pa
 def test_a_lineage_with_a_very_long_name_can_be_written(adata, tmp_path):
     adata.obsm["palantir_fate_probabilities"].columns = ["x" * 300, "other"]
     tc = lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage="x" * 300)
-    write_together(result_files(tc, tmp_path))
+    replace_all(result_files(tc, tmp_path))
     assert len(list(tmp_path.iterdir())) == 4
 
 

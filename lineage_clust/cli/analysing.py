@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..result_files import result_files
-from ..utils.together import folder_for, write_together
+from ..utils.transaction import folder_for, replace_all
 from .messages import say, without_reading
 from .summary import summary
 
@@ -47,5 +47,5 @@ def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
         return write
 
     with without_reading(), folder_for(folder):
-        write_together({path: writer and said(path, writer) for path, writer in files.items()})
+        replace_all({path: writer and said(path, writer) for path, writer in files.items()})
     return [path for path, writer in files.items() if writer is not None]

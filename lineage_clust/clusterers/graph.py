@@ -22,7 +22,7 @@ from .identical import groups_up_to_rounding
 from .labels import agree
 from .material import graph_of_nearest, make_material
 from .neighbors import neighbors_of_rows
-from .parameters import CONSTRAINTS, check_together
+from .parameters import CONSTRAINTS, check_combinations
 from .refinement import refine
 from .search import finest_distinct, finest_groups, n_clusters_of, without_contradictions
 from .tree import ClusterTree, build_tree
@@ -249,7 +249,7 @@ class GraphClusterer(FittedClusters):
             If `neighbors` has no ``fit_transform``, or it does not return a sparse graph.
         """
         check_constraints(self)
-        check_together(self)
+        check_combinations(self)
         X = validate_data(self, X, dtype=np.float64)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 

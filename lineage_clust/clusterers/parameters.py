@@ -19,7 +19,7 @@ _WITH_PARAMETERS = {
 }
 
 
-def check_together(clusterer):
+def check_combinations(clusterer):
     """Raise a ValueError if parameters of a GraphClusterer contradict each other.
 
     Parameters

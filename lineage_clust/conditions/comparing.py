@@ -13,7 +13,7 @@ from sklearn import config_context
 from sklearn.utils import check_random_state
 
 from ..components import resolve
-from ..contracts.asking import fitted_value, lacks_domain
+from ..contracts.capabilities import fitted_value, lacks_domain
 from ..contracts.slots import with_defaults
 from ..errors import NoTrendError, quoted, warn
 from ..lineage.conditions import read_conditions

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from ..contracts.asking import uses_draws
+from ..contracts.capabilities import uses_draws
 from ..results.assigning import own_labels
 from ..results.tables import order_clusters
 from ..utils.threads import few_threads

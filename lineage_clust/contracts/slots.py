@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, clone
 from sklearn.utils.validation import has_fit_parameter
 
-from .asking import has_method, reads_of, uses_draws
+from .capabilities import has_method, reads_of, uses_draws
 
 _NEEDS = {"smoother": ("fit", "transform"), "model": ("fit", "predict"), "clusterer": ("fit",)}
 _UNFIT = {"model": (ClassifierMixin, ClusterMixin), "clusterer": (ClassifierMixin, RegressorMixin)}

@@ -13,7 +13,7 @@ from scipy import sparse
 from ..utils.compiling import can_compile
 from . import count_bins as places
 from .blocks import BlockedExpression
-from .together import Ask, Asking, completed
+from .passes import SumRequest, SumRequests, run_fits
 
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # that are compiled for; others become double precision
 _LOOKED_UP = 2**12
@@ -162,17 +162,17 @@ def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Ta
     >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).sums.tolist()
     [[1.0, 4.0, 0.0]]
     """
-    return completed([tabulating(Y, shares, wanted, all_cells)])[0]
+    return run_fits([tabulating(Y, shares, wanted, all_cells)])[0]
 
 
-def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Asking:
-    """Return what :func:`count_table` does, from a pass that others can share: :mod:`lineage_clust.expression.together`."""
+def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> SumRequests:
+    """Return what :func:`count_table` does, from a pass that others can share: :mod:`lineage_clust.expression.passes`."""
     if not isinstance(Y, BlockedExpression):
         stored = Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y))
         Y, all_cells = BlockedExpression(stored, keeps_totals=False), False
     function = partial(block_table, wanted=wanted, of_all=all_cells and Y.keeps_totals)
     size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + places.N_BINS * wanted.histogram)
-    parts = yield Ask(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size, adds=True)
+    parts = yield SumRequest(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size, adds=True)
     if len(parts) == 1 and isinstance(parts[0][0], slice):
         table = parts[0][1]
     else:

@@ -11,7 +11,7 @@ from scipy import sparse
 from .bands import make_bands
 from .blocks import BlockedExpression
 from .sources import cuts
-from .sums import gathered
+from .sums import cell_sums
 
 _BLOCK_VALUES = 2**21  # values of Y in double precision at a time (16 MB)
 
@@ -87,7 +87,7 @@ def weighted_products(
     if sparse.issparse(Y):
         Y = BlockedExpression(Y)
     if isinstance(Y, BlockedExpression):
-        sums = gathered(Y, make_bands(Z, Z.shape[1]), weights, enough=0.0, all_cells=False)
+        sums = cell_sums(Y, make_bands(Z, Z.shape[1]), weights, enough=0.0, all_cells=False)
         sums = sums.around(np.zeros(Y.shape[1]) if shift is None else shift)
         return sums.products, sums.squares
     weighted = np.ascontiguousarray(Z * weights[:, None])

@@ -11,8 +11,8 @@ from scipy import sparse
 from .bands import Bands, no_design
 from .blocks import BlockedExpression
 from .fused import LARGE, fused_sums
+from .passes import SumRequest, SumRequests, run_fits
 from .sources import cuts
-from .together import Ask, Asking, completed
 
 _VALUES = 2**18  # values in double precision at a time: fits into the cache
 _CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
@@ -110,7 +110,7 @@ class Sums:
         return Sums(level=one.level, large=one.large | other.large, picked=picked, **added)
 
 
-def gathered(
+def cell_sums(
     Y: BlockedExpression,
     bands: Bands,
     weights: np.ndarray,
@@ -133,18 +133,18 @@ def gathered(
     picked
         Positions of cells whose expression is returned as well.
     """
-    return completed([gathering(Y, bands, weights, enough, all_cells, picked)])[0]
+    return run_fits([requested_cell_sums(Y, bands, weights, enough, all_cells, picked)])[0]
 
 
-def gathering(
+def requested_cell_sums(
     Y: BlockedExpression,
     bands: Bands,
     weights: np.ndarray,
     enough: float = np.inf,
     all_cells: bool = True,
     picked: np.ndarray | None = None,
-) -> Asking:
-    """Return what :func:`gathered` does, from passes that others can share: :mod:`lineage_clust.expression.together`."""
+) -> SumRequests:
+    """Return what :func:`cell_sums` does, from passes that others can share: :mod:`lineage_clust.expression.passes`."""
     sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
         sums = yield from _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
@@ -166,16 +166,16 @@ def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> 
 
 def _in_blocks(
     Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
-) -> Asking:
+) -> SumRequests:
     function = partial(block_sums, enough=enough, as_array=as_array)
     n_genes, size = Y.shape[1], 8 * bands.n_columns * Y.shape[1]
     if picked is None:
-        parts = yield Ask(Y, function, lambda cells: (bands[cells], weights[cells]), all_cells, size)
+        parts = yield SumRequest(Y, function, lambda cells: (bands[cells], weights[cells]), all_cells, size)
     else:
         places = np.full(len(weights), -1, dtype=np.int16)
         places[picked] = np.arange(len(picked))
         function = partial(_sums_and_picked, function, len(picked))
-        parts = yield Ask(
+        parts = yield SumRequest(
             Y, function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells, size
         )  # fmt: skip
     whole = {}
@@ -198,7 +198,7 @@ def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
     if Y.has_all_cells and totals is not None and squares is not None:
         return totals, squares
     n_cells = Y.shape[0]
-    sums = gathered(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
+    sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
     sums = sums.around(np.zeros_like(sums.level))
     return sums.sums, sums.squares
 

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..models.regressor import RegressorModel
 from ..trends.gene_trends import GeneTrends
 from .stored_classes import CLASSES, SPARSE, digest_of

@@ -223,15 +223,15 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         results, self.failed_ = fit_each(fit_one, y, n_jobs, backend)
         self._check_any_fitted(self.failed_, len(results))
         for attribute, name in self._results.items():
-            setattr(self, attribute, gathered(results, name))
-        self.converged_ = gathered(results, "converged", False).astype(bool)
-        self.note_ = notes_on(y, gathered(results, "null_deviance"), weights)
+            setattr(self, attribute, collected(results, name))
+        self.converged_ = collected(results, "converged", False).astype(bool)
+        self.note_ = notes_on(y, collected(results, "null_deviance"), weights)
         for gene, result in enumerate(results):
             if result is not None and not (self.note_[gene] and result.converged):
                 self.note_[gene] = joined(self.note_[gene], result.note)
         return results
 
 
-def gathered(results: list, name: str, fill=np.nan) -> np.ndarray:
+def collected(results: list, name: str, fill=np.nan) -> np.ndarray:
     """Return one attribute of every result, `(n_genes,)`, with `fill` where a gene failed."""
     return np.array([fill if result is None else getattr(result, name) for result in results])

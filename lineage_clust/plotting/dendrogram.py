@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..results.naming import nodes_of, time_ranks
 from ..results.result import FitResult, Fitted, result_of
 from .theme import ink

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..results.result import FitResult
 from .cells import CellColors, cell_colors

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from .._version import __version__
 from ..components import DEFAULTS
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..results.result import FitResult, Fitted, result_of
 
 _USUAL_ALPHA = 0.01

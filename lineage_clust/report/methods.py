@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._version import __version__
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..results.result import FitResult
 from .facts import counts, listed, names_of
 

@@ -10,7 +10,7 @@ from io import BytesIO
 
 import numpy as np
 
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..plotting import views
 from ..results.result import FitResult, Fitted, result_of
 from .spots import spots

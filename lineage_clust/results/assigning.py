@@ -11,7 +11,7 @@ from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
-from ..contracts.asking import fitted_value, has_method, votes
+from ..contracts.capabilities import fitted_value, has_method, votes
 
 
 def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):

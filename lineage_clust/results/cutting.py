@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TypeVar
 
-from ..contracts.asking import has_method
+from ..contracts.capabilities import has_method
 from .result import Fitted, result_of
 
 Estimator = TypeVar("Estimator", bound=Fitted)

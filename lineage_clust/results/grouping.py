@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn import config_context
 
-from ..contracts.asking import confidence_can_wait, fitted_value, needs_draws, uses_draws
+from ..contracts.capabilities import confidence_can_wait, fitted_value, needs_draws, uses_draws
 from ..errors import warn
 from ..lineage.lineage import Lineage
 from ..trends import drawing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from .cluster_table import cluster_table
 from .naming import node_names, nodes_of
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..components import resolve
-from ..contracts.asking import fitted_value
+from ..contracts.capabilities import fitted_value
 from ..contracts.slots import with_defaults
 from ..lineage.gene_names import gene_ids
 from ..lineage.lineage import Reader, resolve_genes

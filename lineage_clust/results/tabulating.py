@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn import config_context
 
-from ..contracts.asking import confidence_can_wait, fitted_value
+from ..contracts.capabilities import confidence_can_wait, fitted_value
 from ..trends import drawing
 from ..utils.threads import few_threads
 from .assigning import one_per_row

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
-from ..contracts.asking import has_method
+from ..contracts.capabilities import has_method
 from .group_fit import design_rows
 from .lineage_fit import FittedLineage
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from ..contracts.asking import family_of, has_posterior
+from ..contracts.capabilities import family_of, has_posterior
 from ..models.gam import GAM
 from .calling import draws_of, predict_model, readable_by
 from .group_fit import design_rows

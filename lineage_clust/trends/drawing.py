@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..contracts.asking import has_posterior
+from ..contracts.capabilities import has_posterior
 from ..errors import LineageClustWarning
 from ..expression.blocks import BlockedExpression
 from ..lineage.lineage import Lineage

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from ..contracts.asking import has_method
+from ..contracts.capabilities import has_method
 from ..lineage.time_range import find_time_range
 from ..lineage.weights import check_members, clip_weights
 from ..utils.atomic import write_whole

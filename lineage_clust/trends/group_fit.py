@@ -14,7 +14,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..contracts.asking import fitted_value, has_method, is_mapping, lacks_domain, minimises_deviance, n_times_needed
+from ..contracts.capabilities import (
+    fitted_value,
+    has_method,
+    is_mapping,
+    lacks_domain,
+    minimises_deviance,
+    n_times_needed,
+)
 from ..errors import NoTrendError
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.base import clone
 
-from ..contracts.asking import has_method
+from ..contracts.capabilities import has_method
 from ..utils.checking import as_numbers, as_vector
 from ..utils.combining import cauchy_combination
 from .shapes import is_constant, moved_times, peak_time

@@ -8,7 +8,7 @@ import lineage_clust as lc
 from lineage_clust.expression import fused
 from lineage_clust.expression.bands import make_bands, no_design
 from lineage_clust.expression.blocks import BlockedExpression
-from lineage_clust.expression.sums import block_sums, gathered
+from lineage_clust.expression.sums import block_sums, cell_sums
 from lineage_clust.utils import threads
 
 pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
@@ -56,7 +56,7 @@ def assert_same(sums, other, fields=FIELDS):
 def test_sums_of_chosen_cells_and_genes(kind, dtype):
     Y, kept, genes, bands, weights = problem(np.dtype(dtype))
     stored = sparse.csr_matrix(Y).asformat(kind)
-    sums = gathered(BlockedExpression(stored)[kept][:, genes], bands, weights)
+    sums = cell_sums(BlockedExpression(stored)[kept][:, genes], bands, weights)
     assert_same(sums, expected(sparse.csr_array(Y[kept][:, genes]), bands, weights), FIELDS[:5])
     assert sums.n_cells == len(Y)
     part = block_sums(stored, kept, bands, weights)  # as of a file, with what is known of all cells
@@ -73,7 +73,7 @@ def test_values_are_counted_until_there_are_enough(kind):
     stored = sparse.csr_matrix(Y).asformat(kind)
     carried = (weights[:, None] * (Y[kept][:, genes] != 0)).sum(axis=0)
     enough = np.median(carried)
-    sums = gathered(BlockedExpression(stored)[kept][:, genes], bands, weights, enough=enough)
+    sums = cell_sums(BlockedExpression(stored)[kept][:, genes], bands, weights, enough=enough)
     few = carried < enough
     assert few.sum() > 2
     assert (sums.carried[carried > enough] >= enough).all()
@@ -135,7 +135,7 @@ def test_large_values_of_either_sign_are_found(kind):
     stored = sparse.csr_array(Y).asformat(kind)
     assert block_sums(stored, None, no_design(2), np.ones(2)).large.tolist() == [True, True, False, False]
     some = BlockedExpression(stored)[np.array([1])][:, np.array([3, 1, 0])]
-    assert gathered(some, no_design(1), np.ones(1)).large.tolist() == [False, False, True]
+    assert cell_sums(some, no_design(1), np.ones(1)).large.tolist() == [False, False, True]
 
 
 def test_sums_do_not_depend_on_the_number_of_threads(always, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import NoTrendError
 from ...expression.blocks import BlockedExpression
-from ...expression.together import Asking
+from ...expression.passes import SumRequests
 from ..notes import warn_of_zeros
 from .design import Design
 from .donors_glm import fit_glm_donors
@@ -33,7 +33,7 @@ class Choices:
 
 def fit_family(
     design: Design, y, weights: np.ndarray, offset, groups: np.ndarray | None, likelihood: Likelihood, choices: Choices
-) -> Asking:
+) -> SumRequests:
     """Fit all genes: a generator that asks for sums over the cells, and returns a FitResult.
 
     Parameters
@@ -64,7 +64,7 @@ def fit_family(
     return result
 
 
-def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, choices: Choices) -> Asking:
+def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, choices: Choices) -> SumRequests:
     if likelihood.closed_form:
         return (yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups))
     result = yield from _fit_iteratively(design, y, weights, offset, likelihood, choices)
@@ -75,7 +75,7 @@ def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, cho
     )
 
 
-def _fit_iteratively(design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices) -> Asking:
+def _fit_iteratively(design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices) -> SumRequests:
     options = weights, offset, choices.smoothing, choices.covariance, likelihood
     if choices.discretize is not False:
         result = yield from fit_tabled(

@@ -14,7 +14,7 @@ from ...expression.bands import make_bands
 from ...expression.blocks import BlockedExpression
 from ...expression.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.moments import blocks, weighted_products
-from ...expression.sums import gathered
+from ...expression.sums import cell_sums
 from ..notes import FEW, notes_on
 from .conditions_fit import ConditionCurves, fit_curves
 from .conditions_glm import fit_glm_conditions
@@ -277,7 +277,7 @@ def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, number
     bands = make_bands(design.matrix, design.n_smooth)
     wide = donor_bands(bands, number, int(number.max()) + 1, False)
     heaviest = weights.max()
-    sums = gathered(Y, wide.wide, weights, FEW * heaviest)
+    sums = cell_sums(Y, wide.wide, weights, FEW * heaviest)
     grams, columns = design_by_donor(bands, weights, number)
     return (
         grams, columns, wide.total(sums.products), wide.by_donor(sums.products), sums.squares.copy(), sums.sums.copy(),

@@ -45,7 +45,7 @@ class Histogram:
         return Histogram(self.tails[:, chosen], self.bins[chosen])
 
     @staticmethod
-    def together(parts: list[Histogram]) -> Histogram:
+    def concatenate(parts: list[Histogram]) -> Histogram:
         """Return that of the genes of several."""
         return Histogram(
             np.concatenate([part.tails for part in parts], axis=1), np.concatenate([part.bins for part in parts])

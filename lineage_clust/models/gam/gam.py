@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ...expression.blocks import BlockedExpression
-from ...expression.together import Asking, completed
+from ...expression.passes import SumRequests, run_fits
 from ...utils.checking import check_share
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Predicted, Seed
@@ -222,7 +222,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If every gene fails (a `ValueError`).
         """
         with self._threads(y):
-            return completed([self._fitting(X, y, sample_weight, penalty, offset, groups)])[0]
+            return run_fits([self._fitting(X, y, sample_weight, penalty, offset, groups)])[0]
 
     def _threads(self, y) -> AbstractContextManager:
         """Return a context with few BLAS threads, which would compete with those that sum blocks."""
@@ -230,7 +230,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         in_blocks = sparse.issparse(y) or isinstance(y, BlockedExpression)
         return few_threads(0 if in_blocks and closed_form else np.inf)
 
-    def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Asking:
+    def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> SumRequests:
         check_parameters(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         y, single = check_targets(y, X.shape[0])

@@ -11,8 +11,8 @@ from ...expression.blocks import BlockedExpression
 from ...expression.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.fused import is_worthwhile
 from ...expression.moments import blocks, weighted_products
-from ...expression.sums import gathering
-from ...expression.together import Asking
+from ...expression.passes import SumRequests
+from ...expression.sums import requested_cell_sums
 from ..notes import FEW, SATURATED, noted, notes_on
 from .design import Design, effect_map
 from .donors import DonorFit, fit_donors
@@ -55,8 +55,8 @@ class FitResult:
 
 def fit_gaussian(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
-) -> Asking:
-    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.together.completed`.
+) -> SumRequests:
+    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
 
     Parameters
     ----------
@@ -243,10 +243,10 @@ def _sums(Z, Y, weights, offset, shift=None):
     return products[:n_columns].copy(), squares, sums.copy()
 
 
-def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> Asking:
+def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> SumRequests:
     """Return what `_sums` does, and of expression in blocks the level that was taken off, what `notes_on` needs, and rows."""
     heaviest = weights.max()
-    sums = yield from gathering(
+    sums = yield from requested_cell_sums(
         Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
     )  # fmt: skip
     if design.constant is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...expression.bands import no_design
 from ...expression.blocks import BlockedExpression
-from ...expression.sums import gathered
+from ...expression.sums import cell_sums
 from ..notes import spread_of
 from .design import Design, effect_map
 from .gaussian import FitResult
@@ -41,7 +41,7 @@ def fit_glm(
     problem = make_problem(design, weights, offset, likelihood, smoothing)
     found = None
     if isinstance(Y, BlockedExpression):
-        sums = gathered(Y, no_design(len(weights)), weights)
+        sums = cell_sums(Y, no_design(len(weights)), weights)
         found = sums.counts, sums.carried / weights.max(), sums.large
     counts = None if found is None else found[0]
     parts, failed = fit_genes(problem, design, Y, partial(summarise, design, covariance), n_jobs, counts)

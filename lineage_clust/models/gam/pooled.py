@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 
-from ...expression.together import completed
+from ...expression.passes import run_fits
 from ...utils.combining import cauchy_combination
 from ..notes import joined
 from .donors_posterior import DonorPosterior
@@ -119,7 +119,7 @@ def fit_each(
     """
     arguments = known.get("penalty"), known.get("offset"), known.get("groups")
     with models[0]._threads(y):
-        completed([
+        run_fits([
             model._fitting(design, y, own, *arguments)
             for model, design, own in zip(models, designs, weights, strict=True)
         ])  # fmt: skip

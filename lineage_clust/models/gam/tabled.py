@@ -85,7 +85,9 @@ def merged(states: list[TabledState]) -> list[TabledState]:
         if own[0] is None:
             parts[field.name] = None
         else:
-            parts[field.name] = Histogram.together(own) if field.name == "histogram" else np.concatenate(own, axis=-1)
+            parts[field.name] = (
+                Histogram.concatenate(own) if field.name == "histogram" else np.concatenate(own, axis=-1)
+            )
     return [TabledState(**parts)]
 
 

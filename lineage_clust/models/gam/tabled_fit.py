@@ -6,7 +6,7 @@ import numpy as np
 
 from ...expression.count_table import Table
 from ...expression.fused import LARGE
-from ...expression.together import Asking
+from ...expression.passes import SumRequests
 from .design import Design
 from .grid import Grid, bands_of, make_grid
 from .parts import collected
@@ -29,7 +29,7 @@ def can_be_tabled(likelihood: Likelihood) -> bool:
 def fit_tabled(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, *,
     tolerance: float, always: bool, n_jobs=None,
-) -> Asking:  # fmt: skip
+) -> SumRequests:  # fmt: skip
     """Fit all genes from sums over a grid; arguments as of :func:`lineage_clust.models.gam.glm.fit_glm`.
 
     Parameters
@@ -42,7 +42,7 @@ def fit_tabled(
     Returns
     -------
     FitResult or None
-        After passes that others can share, see :func:`lineage_clust.expression.together.completed`; `None` if there is no
+        After passes that others can share, see :func:`lineage_clust.expression.passes.run_fits`; `None` if there is no
         grid that is worth it.
 
     Notes

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from scipy import sparse
 
 from ...expression.count_table import Table, Wanted, tabulating
-from ...expression.together import Asking
+from ...expression.passes import SumRequests
 from ...utils.progress import bar
 from ..links import Link
 from .counted import Histogram
@@ -49,7 +49,7 @@ class Cells:
         return poisson and self.offset is not None
 
 
-def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> Asking:
+def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> SumRequests:
     """Return the GridFits of some genes after one pass over their expression.
 
     Parameters

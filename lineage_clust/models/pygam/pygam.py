@@ -11,7 +11,7 @@ from scipy import stats
 
 from ...utils.types import Matrix
 from ..notes import warn_of_zeros
-from ..per_gene import PerGeneModel, gathered
+from ..per_gene import PerGeneModel, collected
 
 
 class PyGAM(PerGeneModel):
@@ -200,8 +200,8 @@ class PyGAM(PerGeneModel):
         results = self._fit_genes(fit_one, y, weights, self.n_jobs, self.backend)
         self.estimators_ = [None if result is None else result.estimator for result in results]
         self.pvalue_ = np.full(len(results), np.nan)
-        self.n_iter_ = gathered(results, "n_iter", 0)
-        warn_of_zeros(recipe.family.name, int(gathered(results, "zeros", False).sum()), len(results))
+        self.n_iter_ = collected(results, "n_iter", 0)
+        warn_of_zeros(recipe.family.name, int(collected(results, "zeros", False).sum()), len(results))
         return self
 
     def _predictor(self, times):

@@ -33,6 +33,6 @@ def test_sums_of_gamma_functions(theta, level, seed):
 def test_genes_can_be_taken_and_put_together():
     counts, w = np.random.default_rng(0).poisson([1.0, 5.0, 300.0], (50, 3)).astype(float), np.ones(50)
     whole, theta = histogram(counts, w), np.array([1.0, 2.0, 3.0])
-    again = Histogram.together([whole.take(np.array([0])), whole.take(np.array([False, True, True]))])
+    again = Histogram.concatenate([whole.take(np.array([0])), whole.take(np.array([False, True, True]))])
     np.testing.assert_array_equal(again.sums(theta)[0], whole.sums(theta)[0])
     assert whole.take(np.array([2])).sums(theta[2:])[0] == pytest.approx(whole.sums(theta)[0][2])

@@ -1,4 +1,4 @@
-"""Fits that ask for sums over cells: what several of them ask for at a time is read in one pass."""
+"""Passes over the expression: sums that several fits request at the same time are computed in one pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
 
 
 @dataclass(frozen=True)
-class Ask:
+class SumRequest:
     """Sums over the cells of expression, as of :meth:`lineage_clust.expression.blocks.BlockedExpression.reduce`.
 
     Attributes
@@ -22,7 +22,7 @@ class Ask:
     Y
         Expression.
     function, arguments, all_cells
-        Arguments of `reduce`, whose result is the answer.
+        Arguments of `reduce`.
     size
         Bytes of a result.
     adds
@@ -38,21 +38,21 @@ class Ask:
 
     @property
     def key(self) -> tuple:
-        """What asks that can share a pass have in common."""
+        """Equal for requests that can share a pass."""
         genes = self.Y.chosen[1]
         return id(self.Y.stored), None if genes is None else genes.tobytes(), self.all_cells
 
 
-Asking = Generator[Ask, list[tuple], Any]
+SumRequests = Generator[SumRequest, list[tuple], Any]
 
 
-def completed(fits: Sequence[Asking]) -> list[Any]:
-    """Run fits to their ends, and return their results.
+def run_fits(fits: Sequence[SumRequests]) -> list[Any]:
+    """Run fits until all are complete, and return their results.
 
     Parameters
     ----------
     fits
-        Generators that yield an :class:`Ask` and receive its answer.
+        Generators that yield a :class:`SumRequest` and receive its result.
 
     Examples
     --------
@@ -61,69 +61,71 @@ def completed(fits: Sequence[Asking]) -> list[Any]:
     >>> class Total(np.ndarray):
     ...     merge = np.ndarray.__add__
     >>> def fit(factor):
-    ...     ask = Ask(Y, lambda block, kept, by: by * block.sum(axis=0).view(Total), lambda cells: (factor,), True, 16)
-    ...     ((genes, total),) = yield ask
+    ...     times = lambda block, kept, factor: factor * block.sum(axis=0).view(Total)
+    ...     ((genes, total),) = yield SumRequest(Y, times, lambda cells: (factor,), all_cells=True, size=16)
     ...     return total.tolist()
-    >>> completed([fit(1.0), fit(10.0)])
+    >>> run_fits([fit(1.0), fit(10.0)])
     [[6.0, 9.0], [60.0, 90.0]]
     """
     results: list[Any] = [None] * len(fits)
-    asks: dict[int, Ask] = {}
+    requests: dict[int, SumRequest] = {}
 
-    def go_on(number: int, answer: list[tuple] | None) -> None:
+    def advance(number: int, result: list[tuple] | None) -> None:
         try:
-            asks[number] = next(fits[number]) if answer is None else fits[number].send(answer)
+            requests[number] = next(fits[number]) if result is None else fits[number].send(result)
         except StopIteration as end:
             results[number] = end.value
 
     for number in range(len(fits)):
-        go_on(number, None)
-    while asks:
-        now, asks = asks, {}
+        advance(number, None)
+    while requests:
+        now, requests = requests, {}
         for batch in _batches(now):
-            for number, answer in zip(batch, _answers([now[number] for number in batch]), strict=True):
-                go_on(number, answer)
+            for number, result in zip(batch, _results_of([now[number] for number in batch]), strict=True):
+                advance(number, result)
     return results
 
 
-def _batches(asks: dict[int, Ask]) -> Iterator[list[int]]:
-    """Yield the numbers of asks that share a pass: as many as the results of which fit into the memory budget."""
+def _batches(requests: dict[int, SumRequest]) -> Iterator[list[int]]:
+    """Yield batches of requests that share a pass; their results fit into the memory budget."""
     groups: dict[tuple, list[int]] = {}
-    for number, ask in asks.items():
-        groups.setdefault(ask.key, []).append(number)
+    for number, request in requests.items():
+        groups.setdefault(request.key, []).append(number)
     for numbers in groups.values():
-        first = asks[numbers[0]]
+        first = requests[numbers[0]]
         step = max(1, first.Y.memory_budget // max(1, _IN_FLIGHT * first.size))
         yield from (numbers[start : start + step] for start in range(0, len(numbers), step))
 
 
-def _answers(asks: list[Ask]) -> list[list[tuple]]:
-    one = asks[0]
-    if len(asks) == 1:
+def _results_of(requests: list[SumRequest]) -> list[list[tuple]]:
+    one = requests[0]
+    if len(requests) == 1:
         return [one.Y.reduce(one.function, one.arguments, one.all_cells, one.adds)]
-    chosen = [ask.Y.chosen[0] for ask in asks]
+    chosen = [request.Y.chosen[0] for request in requests]
     every, places = None, None
     if any(not _same(cells, chosen[0]) for cells in chosen):
         whole = np.arange(one.Y.stored.shape[0])
         positions = [whole if cells is None else cells for cells in chosen]
         every = np.unique(np.concatenate(positions))
-        places = np.full((len(asks), len(whole)), -1)
+        places = np.full((len(requests), len(whole)), -1)
         for own, cells in zip(places, positions, strict=True):
             own[cells] = np.arange(len(cells))
         places = places[:, every]
 
     def arguments(cells) -> tuple:
         if places is None:
-            return tuple((None, ask.arguments(cells)) for ask in asks)
-        of_asks = []
-        for ask, own in zip(asks, places[:, cells], strict=True):
+            return tuple((None, request.arguments(cells)) for request in requests)
+        of_requests = []
+        for request, own in zip(requests, places[:, cells], strict=True):
             inside = own >= 0
-            of_asks.append((inside, ask.arguments(own[inside])))
-        return tuple(of_asks)
+            of_requests.append((inside, request.arguments(own[inside])))
+        return tuple(of_requests)
 
     Y = one.Y if every is None else one.Y.of_cells(every)
-    parts = Y.reduce(_Each([(ask.function, ask.adds) for ask in asks]), arguments, one.all_cells, adds=True)
-    return [[(genes, found.results[number]) for genes, found in parts] for number in range(len(asks))]
+    parts = Y.reduce(
+        _Each([(request.function, request.adds) for request in requests]), arguments, one.all_cells, adds=True
+    )
+    return [[(genes, found.results[number]) for genes, found in parts] for number in range(len(requests))]
 
 
 def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
@@ -132,14 +134,14 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 
 @dataclass(frozen=True)
 class _Each:
-    """Functions of a block that are called one after the other, while it is in memory."""
+    """Functions that are called one after the other while a block is in memory."""
 
     functions: list[tuple[Callable, bool]]  # and whether they add to what is there
 
-    def __call__(self, block, kept: np.ndarray | None, *of_asks: tuple, into: _Results | None = None) -> _Results:
+    def __call__(self, block, kept: np.ndarray | None, *of_requests: tuple, into: _Results | None = None) -> _Results:
         results = []
-        totals = [None] * len(of_asks) if into is None else into.results
-        for (function, adds), total, (inside, arguments) in zip(self.functions, totals, of_asks, strict=True):
+        totals = [None] * len(of_requests) if into is None else into.results
+        for (function, adds), total, (inside, arguments) in zip(self.functions, totals, of_requests, strict=True):
             own = kept
             if inside is not None and not inside.all():
                 own = np.flatnonzero(inside) if kept is None else kept[inside]

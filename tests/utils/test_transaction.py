@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lineage_clust.utils.together import folder_for, write_together
+from lineage_clust.utils.transaction import folder_for, replace_all
 
 
 def listing(folder):
@@ -34,7 +34,7 @@ def files(folder, last=None):
 
 
 def test_all_are_written_and_what_is_stale_is_removed(folder):
-    write_together(files(folder))
+    replace_all(files(folder))
     assert listing(folder) == {"new": "new", "old": "newer", "last": "last"}
 
 
@@ -46,7 +46,7 @@ def test_a_writer_that_fails_last_leaves_everything_as_it_was(folder):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        write_together(files(folder, failing))
+        replace_all(files(folder, failing))
     assert listing(folder) == before
 
 
@@ -68,7 +68,7 @@ def test_a_replacement_that_fails_undoes_those_before(folder, n_done, links, mon
         monkeypatch.setattr(os, "link", no_links)
     monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(PermissionError) as caught:
-        write_together(files(folder))
+        replace_all(files(folder))
     assert caught.value.filename in {str(path) for path in files(folder)}  # and not the draft
     assert listing(folder) == before
 
@@ -76,7 +76,7 @@ def test_a_replacement_that_fails_undoes_those_before(folder, n_done, links, mon
 def test_a_folder_in_the_place_of_a_file_is_found_before_anything_is_written(folder):
     (folder / "last").mkdir()
     with pytest.raises(OSError, match="is a folder"):
-        write_together(files(folder, lambda draft: pytest.fail("it was called")))
+        replace_all(files(folder, lambda draft: pytest.fail("it was called")))
     assert not (folder / "new").exists()
 
 
@@ -101,7 +101,7 @@ def test_an_interruption_anywhere_leaves_all_old_or_all_new(folder):
 
         sys.setprofile(count)
         try:
-            write_together(files(folder))
+            replace_all(files(folder))
         except KeyboardInterrupt:
             pass
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .atomic import Writer, beside, naming, removed_on_failure, target_of, write_draft
 
 
-def write_together(files: Mapping[Path, Writer | None]) -> None:
+def replace_all(files: Mapping[Path, Writer | None]) -> None:
     """Write files to temporary files in the same folders, and replace the targets once all are complete.
 
     Parameters
@@ -25,7 +25,7 @@ def write_together(files: Mapping[Path, Writer | None]) -> None:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
     ...     folder = Path(name)
-    ...     write_together({folder / "a": lambda draft: draft.write_text("1"), folder / "b": None})
+    ...     replace_all({folder / "a": lambda draft: draft.write_text("1"), folder / "b": None})
     ...     [path.name for path in folder.iterdir()]
     ['a']
     """
