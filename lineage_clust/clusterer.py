@@ -113,7 +113,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Whether long work shows a bar.
     memory_budget : int or str, default=None
         Expression in a file (`backed="r"`, zarr) that is larger than this, in bytes or as "500MB", stays there and is
-        read in blocks that fit; `None` = 256 MB. What dask holds is never gathered.
+        read in blocks that fit; `None` = 256 MB. dask arrays are never collected.
     sample_key : str, default=None
         obs key of the donor (animal, patient, sample) of each cell, of which there must be at least four: p-values,
         standard errors, draws, and all that rests on them (which genes are clustered, confidence, intervals of shapes)

@@ -1,4 +1,4 @@
-"""Errors and warnings of lineage_clust: every message says what was wrong, what was found and what to do."""
+"""Errors and warnings of lineage_clust: messages state what was wrong, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UnknownNameError(KeyError, ValueError):
 
 
 class LineageClustWarning(UserWarning):
-    """Something in the data was worked around; the result stands, the message says how it was obtained."""
+    """A problem in the data was handled; the result is valid, and the message explains how it was obtained."""
 
 
 def warn(message: str) -> None:

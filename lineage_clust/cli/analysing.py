@@ -1,4 +1,4 @@
-"""The work of the subcommands: fit, and leave all files or none."""
+"""The work of the subcommands: fit, and write all files or none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
 
 
 def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
-    """Write files into a folder, all or none, say which, and return their paths; those without a writer are removed."""
+    """Write files into a folder, all or none, and return their paths; files without a writer are removed."""
 
     def said(path: Path, writer: Writer) -> Writer:
         def write(draft: Path) -> object:

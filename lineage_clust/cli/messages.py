@@ -1,4 +1,4 @@
-"""What the program says on stderr: progress, warnings and errors, in the words of the command line."""
+"""Messages on stderr: progress, warnings and errors, in terms of the command line."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
 
 def say(what: str) -> None:
-    """Say what is being done, if messages are shown."""
+    """Write a message about progress, if messages are shown."""
     _log.info(what)
 
 
 @contextmanager
 def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[None]:
-    """Show what the program and the library do on stderr, with the time since the start, and progress bars.
+    """Show messages of the program and the library on stderr, with the time since the start, and progress bars.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[No
 
 @contextmanager
 def without_reading() -> Iterator[None]:
-    """Leave out what the library says when it reads lineages again, as reports do."""
+    """Suppress the messages of reading lineages a second time, as reports do."""
     logger = logging.getLogger("lineage_clust.lineage")
     level = logger.level
     logger.setLevel(max(logging.WARNING, level))
@@ -83,7 +83,7 @@ class _Progress(logging.Handler):
 
 
 def sentence(error: Exception) -> str:
-    """Return what an error says, and of a kind that our own code does not raise, what to do."""
+    """Return the message of an error, with advice if it is of a kind that our own code does not raise."""
     said = _one_line(error)
     if isinstance(error, MemoryError):
         return f"there is not enough memory ({said or 'Python says no more'}). Name fewer genes with --genes."

@@ -1,4 +1,4 @@
-"""The program: its parser, its exit codes, and what it says when something goes wrong."""
+"""The program: its parser, exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _CODES = """\
 exit codes:
   0    done
-  1    the analysis failed: a file, its content, or memory; one sentence on stderr says what to do
+  1    the analysis failed: a file, its content, or memory; one sentence on stderr explains what to do
   2    the command is wrong: an unknown option, or a value that it cannot have
   130  interrupted
   Unless it is 0, no file was written or changed.

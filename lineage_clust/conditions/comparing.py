@@ -1,4 +1,4 @@
-"""Read a lineage, fit its trends in every condition, and put together what is found."""
+"""Read a lineage, fit its trends in every condition, and compare them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def compare_conditions(
     sample_key : str, default=None
         Column of obs that names the donor (animal, patient) of each cell. There must be four donors or more, and two in
         every condition. A donor may be in several conditions: they are then compared within donors. `None` = cells are
-        taken as replicates; p-values are then of these donors only, and the result says so.
+        replicates; p-values are then about these donors only, and the result states this.
     lineage : str, default=None
         Lineage; `None` = the only lineage.
     genes : sequence of str, default=None

@@ -1,4 +1,4 @@
-"""What a comparison of conditions found, as one frozen object."""
+"""The result of a comparison of conditions, as one frozen object."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ConditionComparison:
     pseudotime : ndarray of shape (n_points,)
         Grid.
     common_range : (float, float)
-        Where all conditions have cells; beyond it a trend is extrapolated. What the table says is about this range.
+        Range in which all conditions have cells; beyond it trends are extrapolated. The table is about this range.
     trends, trend_se : ndarray of shape (n_conditions, n_genes, n_points)
         Trends and their standard errors, on the scale of the link: log expected counts, if counts are modelled.
     differences, difference_se : ndarray of shape (n_conditions - 1, n_genes, n_points)
@@ -129,7 +129,7 @@ class ConditionComparison:
 
     @property
     def replicates_note(self) -> str:
-        """A sentence that says what was taken as replicates."""
+        """A sentence that names the replicates."""
         if self.sample_key is None:
             return (
                 "Cells were taken as replicates, not donors: p-values are of these donors only. Pass sample_key if donors "

@@ -1,4 +1,4 @@
-"""What posterior samples say of differences: how far they stray at once, and shifts of the half-maximum."""
+"""Posterior samples of differences: simultaneous bands, and shifts of the half-maximum."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def draw_differences(
     fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int,
     order: np.ndarray,
 ) -> DifferenceDraws:  # fmt: skip
-    """Draw from the posterior of all curves, and keep what is needed.
+    """Draw from the posterior of all curves.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def common_points(
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the positions of the grid points where there are cells of all conditions, and the gaps that are left out.
 
-    The gaps are one a row: `condition`, `start` and `end`.
+    One gap per row: `condition`, `start` and `end`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Mean expression in bins of pseudotime: what the cells show, before anything is fitted to them."""
+"""Mean expression in bins of pseudotime."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 Both functions add to the arrays that they are given:
 
 table, squares
-    `(n_genes, n_nodes)`: sums of weights, shares and values (or squared values). `squares` has no rows if nobody asks.
+    `(n_genes, n_nodes)`: sums of weights, shares and values (or squared values). `squares` has no rows if not requested.
 histogram
-    `(n_genes, n_bins)`: weights of the cells that hold each value; no rows if nobody asks.
+    `(n_genes, n_bins)`: weights of the cells that hold each value; no rows if not requested.
 statistics, extremes
     `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, see :class:`lineage_clust.expression.count_table.Table`.
 

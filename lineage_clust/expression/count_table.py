@@ -69,7 +69,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be found out about the genes, beside their sums.
+    """Which statistics of the genes to compute in addition to their sums.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Table:
     sums
         `(n_genes, n_nodes)` weighted sums of the values, each shared among the nodes.
     squares
-        The same of the squared values; `(0, n_nodes)` if they were not asked for.
+        The same of the squared values; `(0, n_nodes)` if not requested.
     histogram
         `(n_genes, N_BINS)` weights of the cells with each value, `(0, N_BINS)` likewise; see
         :func:`lineage_clust.expression.count_bins.values_of_bins`.
@@ -152,7 +152,7 @@ def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Ta
     shares
         Of its chosen cells.
     wanted
-        What is to be found out.
+        Statistics to compute.
     all_cells
         Whether blocks are read in which no cell is chosen, so that totals are complete.
 

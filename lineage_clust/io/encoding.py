@@ -139,7 +139,7 @@ def _state_of(value: Any) -> tuple[dict, dict]:
         return value._asdict(), {}
     assert isinstance(value, BaseEstimator)
     parameters = value.get_params(deep=False)
-    fitted_value(value, "pvalue_")  # made when it is first asked for, and stored then
+    fitted_value(value, "pvalue_")  # computed on first access, so that it is stored
     return parameters, {k: v for k, v in vars(value).items() if k not in parameters and k not in _NOT_STORED}
 
 

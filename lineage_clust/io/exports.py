@@ -1,4 +1,4 @@
-"""What a fit gives away: trends with their cells, tables, lists of genes."""
+"""Exports of a fit: trends with their cells, tables, lists of genes."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def to_frame(
     wide : bool, default=False
         One row per gene and one column per grid point, instead of one row for each gene and grid point.
     values : {"trend", "lower", "upper", "scaled"}, default="trend"
-        What a wide table shows; a long one has a column of each.
+        Values of a wide table; a long one has a column for each.
     level : float, default=0.95
         Coverage of the interval from `lower` to `upper`, in (0, 1).
 

@@ -1,4 +1,4 @@
-"""How much memory a file may ask for: counted from what it declares, before any of it is unpacked."""
+"""Bounds on the memory that a file needs, computed from its declared sizes before it is unpacked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def largest_content(max_bytes: int | str | None, file_size: int) -> int:
     Parameters
     ----------
     max_bytes
-        As the user says; `None` = 20 times the size of the file, and at least 256 MiB.
+        Bound given by the user; `None` = 20 times the size of the file, and at least 256 MiB.
     file_size
         In bytes.
 

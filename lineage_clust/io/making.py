@@ -16,7 +16,7 @@ def make_anndata(
     layers: Mapping[str, Any] | None = None,
     uns: Mapping[str, Any] | None = None,
 ) -> AnnData:
-    """Return an AnnData that shares no table with what it is made of.
+    """Return an AnnData that shares no table with its arguments.
 
     Examples
     --------

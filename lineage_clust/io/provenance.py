@@ -1,4 +1,4 @@
-"""What a result was computed from: so that a stored one is used again only for the same question."""
+"""Provenance of a result, so that a stored one is reused only for the same computation."""
 
 from __future__ import annotations
 

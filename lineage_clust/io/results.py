@@ -63,7 +63,7 @@ def to_anndata(fitted: Fitted) -> AnnData:
 def h5ad_bytes(adata: AnnData) -> bytes:
     """Return the content of an h5ad file of an AnnData, as `write_h5ad` writes it.
 
-    It is made in memory: HDF5 that meets a full disk prints what it is troubled by, and may end the process later.
+    It is made in memory: on a full disk HDF5 prints errors and may end the process later.
     """
     import h5py
     from anndata.io import write_elem

@@ -41,13 +41,13 @@ def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
 
 
 def with_source(result: AnnData, source: dict) -> AnnData:
-    """Return a result that says what it was computed from."""
+    """Return a result with its provenance."""
     result.uns["lineage_clust"]["source"] = provenance.to_json(source)
     return result
 
 
 def _source_of(stored: Any) -> str | None:
-    """Return what a result says that it was computed from, or `None` if it is not one of ours, or not whole."""
+    """Return the provenance of a result, or `None` if it was not written by this library or is incomplete."""
     whole = isinstance(stored, AnnData) and stored.X is not None
     whole = whole and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
     source = stored.uns.get("lineage_clust") if whole else None

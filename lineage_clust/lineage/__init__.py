@@ -5,7 +5,7 @@
 - **Pseudotime**: `pseudotime.py` (keys of common tools), `time_draws.py` (several draws).
 - **Weights**: `lineage_keys.py` finds them, in a matrix (`lineage_matrices.py`, named after `cellrank_states.py`), in columns
   of obs (`obs_columns.py`), or as branches (`branches.py`, `scfates.py`), each a `LineageSource`; `weights.py` clips them.
-- **End of the lineage**: `time_range.py`, what the user asked for; `automatic_end.py`, what the weights say.
+- **End of the lineage**: `time_range.py`, the range given by the user; `automatic_end.py`, the end derived from the weights.
 - **Further terms**: `covariates.py`, `confounding.py` (can they be told from time?), `offsets.py`, `donors.py`,
   `conditions.py`; `columns.py` makes numbers or categories of a column.
 - **Expression**: `expression.py`, and `gene_names.py` for its columns.

@@ -85,7 +85,7 @@ def end_of_first_maximum(
     """Return the first time at which the moving average of the weights is largest (CellRank's rule).
 
     Only cells with a weight of at least `threshold` (`None` = the median weight) are used; `window` is in cells. If the
-    range would be too short, the end is the last cell used, and a warning says so.
+    range would be too short, the end is the last cell used, and a warning is raised.
 
     Warns
     -----

@@ -1,4 +1,4 @@
-"""The condition of each cell: what is compared."""
+"""The condition of each cell."""
 
 from __future__ import annotations
 

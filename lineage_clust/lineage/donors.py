@@ -1,4 +1,4 @@
-"""The donor of each cell: what is replicated, where cells are not."""
+"""The donor of each cell: the unit of replication."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: 
 
 
 def _warn_of_stretches(donors: np.ndarray, names: np.ndarray, times: np.ndarray, weights: np.ndarray, key: str) -> None:
-    """Warn if donors have different stretches of pseudotime: what is change in time, and what difference, is not known."""
+    """Warn if donors have different ranges of pseudotime: changes in time and differences of donors are then confounded."""
     codes = np.searchsorted(names, donors)
     mass = np.bincount(codes, weights)
     means = np.bincount(codes, weights * times) / np.maximum(mass, np.finfo(float).tiny)

@@ -1,4 +1,4 @@
-"""Names of genes: `var_names`, or the symbols in a column of var; and which of them are asked for."""
+"""Names of genes: `var_names`, or the symbols in a column of var; and the selected genes."""
 
 from __future__ import annotations
 

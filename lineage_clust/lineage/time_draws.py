@@ -106,7 +106,7 @@ def ranges_of(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """Return draws that run from 0 to 1 over the given ranges; what is not finite becomes NaN.
+    """Return draws rescaled from the given ranges to 0 to 1; values that are not finite become NaN.
 
     Examples
     --------

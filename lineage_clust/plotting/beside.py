@@ -17,7 +17,7 @@ _N_BINS = 40
 
 @dataclass(frozen=True)
 class Columns:
-    """What the heatmap shows of each gene.
+    """Columns of the heatmap.
 
     Attributes
     ----------

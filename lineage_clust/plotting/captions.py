@@ -1,4 +1,4 @@
-"""What is said of a cluster in words: its name, which way it goes and when, and in which lineages."""
+"""Captions of clusters: name, direction and time of the change, and lineages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down"
 
 @dataclass(frozen=True)
 class Caption:
-    """What is said of a cluster.
+    """Caption of a cluster.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ def captions(
     grid, grid_lineage
         `(n_points,)` pseudotime, and the lineage of each point if there are several.
     labels
-        The user's names: by cluster (its number or its name), or one a cluster.
+        The user's names: by cluster (number or name), or one per cluster.
     """
     numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
     names = own_labels(labels, numbers)
@@ -145,7 +145,7 @@ def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence
     Raises
     ------
     ValueError
-        If a mapping names no cluster that is there, or a sequence has another length.
+        If a mapping names an unknown cluster, or a sequence has another length.
 
     Examples
     --------

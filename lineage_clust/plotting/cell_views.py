@@ -43,9 +43,9 @@ def plot_embedding(
     basis : str, default="X_umap"
         Key of `adata.obsm`; "umap" stands for "X_umap".
     clusters : int or sequence of int, default=None
-        Which clusters, in which order; `None` = all.
+        Clusters, in the order in which they are drawn; `None` = all.
     labels : mapping or sequence of str, default=None
-        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def plot_embedding(
     Raises
     ------
     UnknownNameError
-        If the embedding is not there.
+        If the embedding does not exist.
     ValueError
-        If there is no cluster, a cluster is not there, or clustered genes are missing.
+        If there is no cluster, a cluster does not exist, or clustered genes are missing.
 
     See Also
     --------

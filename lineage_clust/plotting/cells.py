@@ -1,4 +1,4 @@
-"""Cells behind a trend: coloured by what is known of them, zeros below the axis of expression."""
+"""Cells behind a trend: colours by annotation, zeros below the axis of expression."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .theme import ink
 
 MANY_ZEROS = 0.05  # share of the cells from which on zeros have a strip of their own
 _STRIP = 0.09  # its height, in heights of the range of expression
-_UNKNOWN = 0.55  # ink of cells of which nothing is known
+_UNKNOWN = 0.55  # grey level of cells without annotation
 
 
 @dataclass(frozen=True)

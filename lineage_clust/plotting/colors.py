@@ -55,7 +55,7 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
     Parameters
     ----------
     palette : None, sequence, mapping, or name of a colour map
-        Colours, one a cluster (more are allowed); or by cluster, its number or its name, others keep theirs.
+        Colours, one per cluster (more are allowed), or by cluster (number or name); other clusters keep theirs.
     n_clusters : int
         Number of clusters.
     names : sequence of str, optional
@@ -64,7 +64,7 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
     Raises
     ------
     ValueError
-        If there are too few colours, one is none, or a cluster is not there.
+        If there are too few colours, one is invalid, or a cluster does not exist.
 
     Examples
     --------

@@ -153,7 +153,7 @@ def say_replicates(figure, found) -> None:
 
 
 def minus_reference(found, condition: str) -> str:
-    """Return what a difference is of."""
+    """Return the label of a difference."""
     return f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
 
 

@@ -44,7 +44,7 @@ def plot_drivers(
     n_genes : int, default=10
         How many of each sign at most.
     figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of genes.
+        Size in inches and resolution of a new figure; `None` = chosen from the number of genes.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def plot_embedding(
     Parameters
     ----------
     places : ndarray of shape (n_cells, n_dims)
-        Of which the first two dimensions are drawn.
+        Key in obsm; the first two dimensions are drawn.
     scores : ndarray of shape (n_cells, n_clusters)
         Cells with the highest scores are drawn last.
     titles : sequence of str
@@ -45,9 +45,9 @@ def plot_embedding(
     cmap : str or Colormap, default="viridis"
         Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
     ncols : int, default=4
-        Panels a row, at most.
+        Maximum number of panels per row.
     figsize, dpi
-        Inches and dots per inch of the figure; `None` = by the number of panels.
+        Size in inches and resolution of the figure; `None` = chosen from the number of panels.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def plot_embedding(
 
 
 def _name_colors(figure, axes: list, cmap: Any) -> None:
-    """Say what the colours are, in a bar without numbers, as each panel has a scale of its own."""
+    """Draw a colour bar without numbers, because each panel has its own scale."""
     from matplotlib.cm import ScalarMappable
 
     bar = figure.colorbar(ScalarMappable(cmap=cmap), ax=axes, shrink=0.6, aspect=20, ticks=[0, 1], pad=0.02)

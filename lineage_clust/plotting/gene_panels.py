@@ -52,34 +52,34 @@ def plot_gene_trends(
     ----------
     trends : mapping of str to mapping of str to GeneTrend, or Trends
         Gene -> lineage -> trend, as in `TrendClusterer.models_` or from `TrendClusterer.gene_trends(adata)`, whose
-        trends hold cells; these are drawn, the darker the more they belong to the lineage. Of a
-        :class:`lineage_clust.Trends`, the interval is `values` +- 1.96 `se`.
+        trends hold cells; these are drawn, darker with larger lineage weight. For a
+        :class:`lineage_clust.Trends`, the interval is `values` ± 1.96 `se`.
     genes : sequence of str, default=None
-        Which genes, in which order; `None` = all.
+        Genes, in the order in which they are drawn; `None` = all.
     clusters : mapping of str to int, default=None
-        Cluster of each gene, -1 = not assigned. It is written above the panel; along a single lineage, the trend has
-        the cluster's colour.
+        Cluster of each gene, -1 = not assigned, written above the panel. With a single lineage, the trend has the
+        colour of the cluster.
     lineages : sequence of str, default=None
-        Which lineages; `None` = all.
+        Lineages; `None` = all.
     max_cells : int, default=3000
-        Of more cells of a lineage, this many are drawn, chosen at random; 0 = none.
+        Maximum number of cells drawn per lineage; more are subsampled at random. 0 = none.
     ylabel : str, default="expression"
-        What the y axis shows.
+        Label of the y axis.
     ncols : int, default=4
-        Panels a row, at most.
+        Maximum number of panels per row.
     sharey : bool, default=False
         Whether panels share the y axis.
     cell_colors : CellColors, default=None
         Of the cells, see :func:`lineage_clust.plotting.cells.cell_colors`; `None` = grey, or the colour of their lineage.
     derivative : bool, default=False
-        Whether the slopes of the trends are drawn instead, with their intervals and without cells. Where an interval does
-        not hold 0, the trend rises or falls.
+        Whether to draw the slopes of the trends instead, with their intervals and without cells. Where an interval does
+        not contain 0, the trend rises or falls.
     palette : mapping of str to colour, default=None
-        Colours of several lineages; `None`, or if one is missing = our own.
+        Colours of several lineages; `None`, or a missing one = the default colours.
     ax : Axes or sequence of Axes, default=None
-        One a gene; `None` = a new figure.
+        One per gene; `None` = a new figure.
     figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of genes.
+        Size in inches and resolution of a new figure; `None` = chosen from the number of genes.
 
     Returns
     -------
@@ -88,14 +88,14 @@ def plot_gene_trends(
     Raises
     ------
     UnknownNameError
-        If there is no such gene or lineage.
+        If a gene or lineage is unknown.
     ValueError
-        If no gene is asked for, none of them has a trend, or `ax` are not as many as genes.
+        If `genes` is empty, no gene has a trend, or the number of `ax` is not that of the genes.
 
     Notes
     -----
-    A panel of a gene that could not be fitted says why. Where many cells have no expression, these are spread over a grey
-    strip below 0, so that one sees how many they are. The interval of expression that is never negative ends at 0.
+    The panel of a gene that could not be fitted shows the reason. If many cells have no expression, they are spread over
+    a grey strip below 0, so that their number can be seen. Intervals of nonnegative expression end at 0.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
     axes = list(panels.ravel())
     for empty in axes[n_genes:]:
         empty.remove()
-    for panel in axes[:n_genes]:  # only the figure names its axes; the place of empty labels is not to be looked for
+    for panel in axes[:n_genes]:  # only the figure labels its axes; empty labels need no layout
         panel.xaxis.set_label_coords(0.5, 0)
         panel.yaxis.set_label_coords(0, 0.5)
     return figure, axes[:n_genes]

@@ -71,7 +71,7 @@ def plot_graph(
     importance : ndarray of shape (n_vertices,), default=None
         Which hubs are named first.
     palette : sequence, mapping or str, default=None
-        Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
+        Colours of the clusters: one per cluster, by cluster, or the name of a colour map.
     seed : int, default=0
         Of the layout.
 
@@ -227,7 +227,7 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | Non
 
 
 def _genes_to_name(genes, label_hubs, labels, strength, importance) -> tuple[list[int], bool]:
-    """Return the vertices to name, and whether all of them are, also where there is no room."""
+    """Return the vertices to name, and whether to name all of them even if names overlap."""
     if isinstance(label_hubs, (int, np.integer)):
         return _hubs(labels, strength, importance, int(label_hubs)), False
     wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
@@ -260,7 +260,7 @@ def _name_clusters(ax, points, outlines: dict[int, np.ndarray], names, colors) -
 
 
 def _name_genes(ax, points, rows: list[int], texts: list[str], every: bool, taken: np.ndarray, radius: float) -> None:
-    """Write names beside their dots where there is room, or `every` one, with a line to the dot where it is away."""
+    """Write names beside their dots if they do not overlap, or `every` name, with a line to a dot that is far away."""
     from matplotlib.patheffects import withStroke
 
     scale, back, style = ax.figure.dpi / 72, ax.transData.inverted(), _letters(ax, _NAME, 0.72)

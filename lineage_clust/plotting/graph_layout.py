@@ -61,7 +61,7 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     sizes = np.array([len(own) for own in members], dtype=float)
     n_parts, part_of = connected_components(ties > 0, directed=False)
     parts = [np.flatnonzero(part_of == part) for part in range(n_parts)]
-    # few genes by themselves come last: one in a row of large parts would take as much room as they
+    # small components come last: in a row of large ones, each would take as much space as they do
     of_part = [np.concatenate([members[group] for group in part]) for part in parts]
     order = sorted(range(len(parts)), key=lambda part: (
         len(of_part[part]) < 3, labels[of_part[part]].min() < 0, labels[of_part[part]].mean(), of_part[part][0]
@@ -147,7 +147,7 @@ def _turned(places: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _apart(places: np.ndarray) -> np.ndarray:
-    """Return places of which none is much closer to another than a dot: ties that are strong pull genes onto each other."""
+    """Return positions moved apart to about the size of a dot: strong edges pull genes onto each other."""
     rows = np.arange(len(places))
     # points on a spiral tell vertices at the same place in which direction to part
     places = places + 1e-3 * DOT * np.column_stack([np.cos(2.4 * rows), np.sin(2.4 * rows)])
@@ -159,7 +159,7 @@ def _apart(places: np.ndarray) -> np.ndarray:
         between = places[one] - places[other]
         distance = np.maximum(np.hypot(*between.T), 1e-9)[:, None]
         push = 0.5 * (DOT - distance) * between / distance
-        # where a vertex has many on it, the mean of what they ask for: the sum would throw it far away
+        # the mean over neighbours: a sum would move vertices with many neighbours too far
         moved, n_pairs = np.zeros_like(places), np.bincount(pairs.ravel(), minlength=len(places))
         np.add.at(moved, one, push)
         np.add.at(moved, other, -push)

@@ -67,7 +67,7 @@ def plot_heatmap(
     grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point; several lie side by side with a gap, on the same scale of time.
     clusters : sequence of int, default=None
-        Which clusters, in which order; `None` = all. -1 stands for the genes that are not assigned.
+        Clusters, in the order in which they are drawn; `None` = all. -1 stands for the genes that are not assigned.
     n_clusters : int, default=None
         Number of clusters that the colours are for; `None` = those in `labels`.
     label_genes : sequence of str or int, default=None
@@ -89,11 +89,11 @@ def plot_heatmap(
     cmap : str or Colormap, default=None
         `None` = "RdBu_r" around a centre, else "viridis".
     value_label : str, default="scaled expression"
-        What the colours show.
+        Label of the colour bar.
     ax : matplotlib.axes.Axes, default=None
         Where the rows are drawn; bars and names stand around it, as tick labels do. `None` = a new figure.
     figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of genes.
+        Size in inches and resolution of a new figure; `None` = chosen from the number of genes.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def plot_heatmap(
     Raises
     ------
     ValueError
-        If a cluster is asked for that is not there, there is none, or there is no room for the names asked for.
+        If a cluster does not exist, there is no cluster, or the requested names do not fit.
     UnknownNameError
         If a gene to be named is not drawn.
 
@@ -176,7 +176,7 @@ def plot_heatmap(
         margins.draw_scale(ax, image, value_label)
         margins.settle(ax, own, size, figsize)
         drawn = names_and_legends()
-        if own and figsize is not None:  # they have left the rows less room than they were laid out for
+        if own and figsize is not None:  # they leave the rows less space than the layout assumed
             margins.settle(ax, own, size, figsize)
             for artist in drawn:
                 artist.remove()

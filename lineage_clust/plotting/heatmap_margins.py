@@ -107,7 +107,7 @@ def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
 
 
 def draw_ticks(ax, parts) -> None:
-    """Mark pseudotimes of each lineage below the rows, as many as there is room for."""
+    """Mark pseudotimes of each lineage below the rows, as many as fit."""
     from matplotlib.ticker import MaxNLocator
 
     start, end = parts[0].ends[0], parts[-1].ends[1]
@@ -170,7 +170,7 @@ def draw_confidence(ax, confidence: np.ndarray) -> None:
 def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None, beside: float = 0.0) -> list:
     """Draw names of genes right of the rows, and return what was drawn.
 
-    `wanted` is a list of names, how many at most, or `None` for as many as there is room for; `beside` are inches between
+    `wanted` is a list of names, their maximum number, or `None` for as many as fit; `beside` are inches between
     the rows and the names that something else takes.
     """
     if names is None:

@@ -24,7 +24,7 @@ def shortened(text: object, length: int = 24) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and what it is of.
+    """Return a number with its noun.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     gap
         Least distance of neighbours.
     low, high
-        Between which all positions lie, if there is room for them.
+        Range of the positions, if they fit.
 
     Notes
     -----

@@ -25,7 +25,7 @@ class Layout:
     Attributes
     ----------
     ncols
-        Panels a row.
+        Panels per row.
     size
         Width and height of the figure in inches, as all lengths here.
     small
@@ -103,12 +103,12 @@ def lay_out_panels(
     n_panels: int, ncols: int = 3, n_strips: int = 0, ratio: float = 0.05, figsize: tuple[float, float] | None = None,
     named_axis: bool = False,
 ) -> Layout:  # fmt: skip
-    """Return where panels go: as many a row as asked for, or fewer if they would be too narrow for their titles.
+    """Return the positions of panels: the requested number per row, or fewer if titles would not fit.
 
     Parameters
     ----------
     n_panels, ncols
-        Number of panels, and of panels a row at most.
+        Number of panels, and maximum number of panels per row.
     n_strips, ratio
         Number of strips under each panel, and their height in heights of a panel. Legends right of the panels go with them.
     figsize

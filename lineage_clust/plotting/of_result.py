@@ -1,4 +1,4 @@
-"""What pictures take of the result of a fit: rows of genes, strips of covariates, labels."""
+"""Parts of the result of a fit for plotting: rows of genes, strips of covariates, labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap
 
 
 def value_label(result: FitResult) -> str:
-    """Return what scaled trends are called on an axis."""
+    """Return the axis label of scaled trends."""
     scale = result.scale if isinstance(result.scale, str) else ""
     return {"zscore": "scaled expression (z)", "minmax": "scaled expression (0-1)"}.get(scale, "expression")
 

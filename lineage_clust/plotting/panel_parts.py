@@ -130,9 +130,9 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
 
 
 def draw_key(figure, layout, with_cells: bool, with_unsure: bool) -> None:
-    """Say below all panels what their lines are."""
+    """Draw a legend of the lines below all panels."""
     parts = ["thick line: mean of the genes", "band: middle 80 %", "○: half of the change"]
-    if with_unsure:  # in the same room
+    if with_unsure:  # in the same space
         parts = ["line: mean", f"dashed: conf. < {LOW_CONFIDENCE:g}", "band: middle 80 %", "○: half of change"]
     parts += ["grey: cells"] if with_cells else []
     lines = [" · ".join(part) for part in ([parts] if layout.n_key_lines == 1 else [parts[:2], parts[2:]])]

@@ -1,4 +1,4 @@
-"""What a panel of trends shows of them: the range of its axis, where data are thin, when half of a change is done."""
+"""Range of the axis of a panel of trends, where cells are sparse, and when half of a change has happened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..trends.shapes import DIRECTIONS, direction, moved_times
 
-CENTRAL, BAND = 0.98, 0.8  # shares of the curves: of all that the axis has room for, and of a cluster that its band has
+CENTRAL, BAND = 0.98, 0.8  # fractions of curves: of all within the axis, and of a cluster within its band
 _THIN = 0.25  # of the mean density: below, curves fade
 _BANDWIDTH = 0.02  # of the grid
 _MOVES = 0.25  # of the whole range: a mean that moves by less in a lineage has no half there
@@ -27,7 +27,7 @@ def band(trends: np.ndarray) -> np.ndarray:
 
 
 def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return the lowest and highest value that panels have room for.
+    """Return the range of the y axis of panels.
 
     They hold, at each point, the central 98 % of all curves, and of each cluster the middle 80 %.
 

@@ -58,35 +58,35 @@ def plot_clusters(
     grid : ndarray of shape (n_points,)
         Pseudotime; several lineages one after the other.
     genes : sequence of str, default=None
-        Names, for the few that are shown.
+        Names of the genes.
     grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point; several are drawn side by side within a panel.
     importance : ndarray of shape (n_genes,), default=None
-        Which genes are named first.
+        Priority of genes for being named.
     clusters : sequence of int, default=None
-        Which clusters, in which order; `None` = all.
+        Clusters, in the order in which they are drawn; `None` = all.
     names : mapping or sequence of str, default=None
-        Of the clusters: by number, or one a cluster; `None` = their numbers.
+        Names of the clusters: by number, or one per cluster; `None` = their numbers.
     captions : sequence of Caption, default=None
-        What is said of each cluster, by number, in place of `names`.
+        Captions of the clusters, by number, in place of `names`.
     density : ndarray of shape (n_points,), default=None
-        Cells at each grid point; they are drawn at the foot of each panel, and curves fade where they are few.
+        Density of cells at each grid point, drawn at the bottom of each panel; curves fade where it is low.
     palette : sequence, mapping or str, default=None
-        Colours of the clusters: one a cluster, by cluster, or the name of a colour map.
+        Colours of the clusters: one per cluster, by cluster, or the name of a colour map.
     n_named : int, default=4
-        How many genes of a cluster are named.
+        Number of named genes per cluster.
     ncols : int, default=3
-        Panels a row, at most; fewer in a figure that is too narrow for them.
+        Maximum number of panels per row; fewer if the figure is too narrow.
     sharey : bool or {"row", "col", "all", "none"}, default=True
-        Whether panels have the same scale. It has room for the central 98 % of the curves; panels say how many leave it.
+        Whether panels share the y axis, whose range contains the central 98 % of the curves.
     figsize, dpi
-        Inches and dots per inch of the figure; `None` = by the number of panels.
+        Size in inches and resolution of the figure; `None` = chosen from the number of panels.
     ylabel : str, default="scaled expression"
-        What the y axis shows.
+        Label of the y axis.
     strips : sequence of lineage_clust.plotting.strips.Strip, default=()
         Covariates that are drawn under every panel, on its time axis.
     ratio : float, default=0.05
-        Height of a strip, in heights of a panel.
+        Height of a strip as a fraction of the height of a panel.
 
     Returns
     -------
@@ -95,15 +95,15 @@ def plot_clusters(
     Raises
     ------
     ValueError
-        If a cluster is asked for that is not there, or there is none.
+        If a cluster does not exist, or there is no cluster.
 
     Notes
     -----
-    The y axis has room, at each time, for the central 98 % of all curves of the panels that share it, and for the middle
-    80 % of each cluster; panels say how many curves leave it. The thick line is the mean, the band the middle 80 % of the
-    genes, a circle marks where half of the mean's change is done. Curves fade where there are fewer than a quarter of the
-    mean density of cells. The mean of a cluster with a mean confidence below 0.6 is dashed, and its genes
-    are pale.
+    At each time, the range of the y axis contains the central 98 % of all curves of the panels that share it, and the
+    central 80 % of each cluster; panels state how many curves leave it. The thick line is the mean, the band the central
+    80 % of the genes, and a circle marks where half of the change of the mean has happened. Curves fade where the density
+    of cells is below a quarter of its mean. If the mean confidence of a cluster is below 0.6, its mean is dashed and its
+    genes are pale.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def _group(number: int, ncols: int, sharey: bool | str) -> int:
 
 
 def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
-    """Raise a ValueError unless there is a label a row, a pseudotime a column, and names as many as there should be."""
+    """Raise a ValueError unless the numbers of labels, pseudotimes and names match the trends."""
     shape = np.shape(scaled)
     if len(shape) != 2 or labels.shape != shape[:1] or np.shape(grid) != shape[1:]:
         raise ValueError(

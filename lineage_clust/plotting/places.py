@@ -40,7 +40,7 @@ def note_places(ax: Any, places: Places) -> None:
 
 
 def places_in(figure: Any) -> list[tuple[Any, Places]]:
-    """Return each axes of a figure of which it is known, and what stands where in it."""
+    """Return the axes of a figure with recorded positions, and these positions."""
     return [(ax, _PLACES[ax]) for ax in figure.axes if ax in _PLACES]
 
 

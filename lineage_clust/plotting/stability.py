@@ -48,7 +48,7 @@ def plot_stability(
 
     Notes
     -----
-    The sentence above says what decided, and the measures that forbid the next number have a ring. Each measure is that of
+    The title explains the choice, and the measures that exclude the next number are circled. Each measure is that of
     the two clusters that are least distinct by it. Support has to stay above its bound, connectivity and correlation below
     theirs; points that do not are open, and connectivity is drawn up to 1.5. The number that was chosen is shaded.
 
@@ -110,7 +110,7 @@ def _say_what_decided(ax, curve: StabilityCurve) -> None:
 
 
 def _width(ax) -> float:
-    """Return the width of an axes in inches, once the figure's layout has made room for its labels."""
+    """Return the width of an axes in inches after the layout of its labels."""
     settle_layout(ax.figure.figure)
     return ax.get_window_extent().width / ax.figure.dpi
 

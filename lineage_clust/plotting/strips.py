@@ -1,4 +1,4 @@
-"""Strips under a panel: what the cells at each pseudotime are, on the panel's own time axis."""
+"""Strips under a panel: annotations of the cells along its time axis."""
 
 from __future__ import annotations
 

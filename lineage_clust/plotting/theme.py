@@ -6,12 +6,12 @@ from typing import Any
 
 
 def paper() -> tuple[float, float, float]:
-    """Return the colour behind what is drawn, as red, green and blue from 0 to 1."""
+    """Return the background colour as red, green and blue from 0 to 1."""
     from matplotlib import rcParams
     from matplotlib.colors import to_rgb, to_rgba
 
     color: Any = rcParams["axes.facecolor"]
-    if to_rgba(color)[3] == 0:  # nothing: what is behind the axes is seen
+    if to_rgba(color)[3] == 0:  # transparent: the figure behind the axes is visible
         color = rcParams["figure.facecolor"]
     return to_rgb(color)
 

@@ -22,7 +22,7 @@ class Segment:
     grid : ndarray of shape (n_columns,)
         Their pseudotimes.
     shift : float
-        What is added to pseudotime to get the place on the axis.
+        Added to pseudotime to obtain the position on the axis.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The tree of clusters, from all genes together to fine groups, with what is in each."""
+"""The hierarchy of clusters, from all genes to fine groups, with the trends of each."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def plot_tree(
         Into how many groups the tree is drawn, at most; never fewer than the clusters of the current cut. `None` = about
         twice as many as these, up to 30.
     labels : mapping or sequence of str, default=None
-        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
     palette : sequence, mapping or str, default=None
         Colours of the clusters, or a colour map.
     ax : matplotlib.axes.Axes, default=None
@@ -182,7 +182,7 @@ def _draw_cut(ax, shape: Dendrogram, x, y, row: float, size: float, n_clusters: 
 
 
 def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span) -> None:
-    """Draw the mean trend of each end, and write what it is and which genes lead it."""
+    """Draw the mean trend of each leaf, with its name and leading genes."""
     right, width = span
     spark = right + 0.03 * width, right + 0.03 * width + _SPARK * width
     start, end = parts[0].ends[0], parts[-1].ends[1]

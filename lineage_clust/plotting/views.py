@@ -37,19 +37,19 @@ def plot(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw one panel per cluster: every gene's scaled trend, the cluster's mean, the middle 80 % of genes, and the cells.
+    """Draw one panel per cluster: scaled trends of its genes, their mean, the central 80 %, and the density of cells.
 
     Parameters
     ----------
     adata : AnnData, default=None
-        Where the covariates of the cells are, if `covariate_key` is given.
+        The cells, needed for `covariate_key`.
     covariate_key : str or sequence of str, default=None
-        obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numbers,
-        the locally dominant one of categories.
+        obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numeric
+        columns, the most frequent category of categorical ones.
     cmap : str, default="viridis"
         Colour map of numeric covariates.
     labels : mapping or sequence of str, default=None
-        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def plot(
     Raises
     ------
     ValueError
-        If a cluster is not there, there is none, or covariates are asked for without `adata`.
+        If a cluster does not exist, there is no cluster, or covariates are requested without `adata`.
     """
     result = result_of(fitted)
     strips = strips_of(result, adata, covariate_key, cmap)
@@ -90,27 +90,27 @@ def plot_heatmap(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw scaled trends as rows of colours, ordered by cluster and by when they are high.
+    """Draw scaled trends as rows of a heatmap, ordered by cluster and by the time at which they are high.
 
     Parameters
     ----------
     genes : sequence of str, default=None
-        Which genes; `None` = all that are in a cluster.
+        Genes; `None` = all genes in clusters.
     adata : AnnData, default=None
-        Where the covariates of the cells are, if `covariate_key` is given.
+        The cells, needed for `covariate_key`.
     covariate_key : str or sequence of str, default=None
         obs keys that are drawn as bars above the rows, as in :meth:`lineage_clust.TrendClusterer.plot`.
     label_genes : sequence of str or int, default=None
-        Genes to name; or how many at most; `None` = as many as there is room for, those that the mean trend of
-        their cluster explains best first.
+        Genes to name, or their maximum number; `None` = as many as fit, in order of how well the mean trend of their
+        cluster explains them.
     dendrogram : bool, default=True
-        Whether the tree of the clusters and the cut are drawn beside them, if the clusterer has a tree. Clusters come in its
-        order then, unless `clusters` says another.
+        Whether to draw the tree of the clusters beside them, if the clusterer has a tree. The clusters are then in the
+        order of the tree, unless `clusters` gives another.
     cells : bool, default=False
-        Whether the cells' own expression, averaged in bins of pseudotime, is shown beside the trends, on the same scale and
-        with the same rows: what the trends have smoothed away. `adata` must be given.
+        Whether to draw the expression of the cells, averaged in bins of pseudotime, beside the trends, on the same scale
+        and with the same rows. Requires `adata`.
     labels : mapping or sequence of str, default=None
-        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -119,9 +119,9 @@ def plot_heatmap(
     Raises
     ------
     UnknownNameError
-        If a gene was not fitted, or one to be named is not drawn.
+        If a gene was not fitted, or a gene to name is not drawn.
     ValueError
-        If a cluster is not there, there is none, or covariates are asked for without `adata`.
+        If a cluster does not exist, there is no cluster, or covariates are requested without `adata`.
     """
     result = result_of(fitted)
     upper = dendrogram_of(result) if dendrogram and clusters is None and result.n_clusters > 1 else None
@@ -160,18 +160,18 @@ def plot_genes(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw the trends of genes with their 95 % intervals, one panel a gene, all lineages together.
+    """Draw the trends of genes with 95 % intervals, one panel per gene with all lineages.
 
     Parameters
     ----------
     genes : str or sequence of str
-        Which genes, in which order.
+        Genes, in the order in which they are drawn.
     adata : AnnData, default=None
-        The cells that were fitted; they are drawn, the darker the more they belong to the lineage. Several lineages have the
-        colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if there are.
+        The fitted cells; they are drawn, darker with larger lineage weight. Several lineages have the colours in
+        `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if present.
     color : str, default=None
-        obs key by which cells are coloured, numbers or categories; `adata` must be given. Categories have the colours of
-        `uns[f"{color}_colors"]`, if there are.
+        obs key, numeric or categorical, by which cells are coloured. Requires `adata`. Categories have the colours in
+        `uns[f"{color}_colors"]`, if present.
 
     Returns
     -------
@@ -212,15 +212,15 @@ def plot_graph(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw the graph of genes that was cut into clusters.
+    """Draw the graph of nearest genes, coloured by cluster.
 
     Parameters
     ----------
     label_hubs : int or sequence of str, default=5
-        How many hubs of a cluster are named at most, those with the strongest ties within it, as far as their names
-        do not overlap; or the genes to name.
+        Maximum number of named genes per cluster, those with the largest sum of edge weights within it whose names do
+        not overlap; or the genes to name.
     labels : mapping or sequence of str, default=None
-        Names of the clusters instead of their own: by cluster (number or name), or one a cluster.
+        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def plot_stability(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw how distinct the clusters are, by their number.
+    """Draw how distinct the clusters are as a function of their number.
 
     Returns
     -------
@@ -276,7 +276,7 @@ def plot_tree(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw the tree of clusters from coarse to fine, the support of its divisions, and the current cut.
+    """Draw the hierarchy of clusters, the support of its divisions, and the current partition.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the columns of the tables hold, and which are shown at first."""
+"""Descriptions of the columns of the tables, and which columns are shown by default."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ WORDS = {
     "changes_in": "changes in",
 }
 
-# What a reader of the table, who may not know the library, wants to know of a column.
+# For readers who may not know the library.
 MEANINGS = {
     "gene": "Name of the gene.",
     "gene_ids": "Identifier of the gene in the data (var_names).",
     "trend": "Its trend over pseudotime, stretched to the full height.",
     "cluster": "Cluster of the gene, 0 = earliest peak; none = not assigned.",
-    "confidence": "How often the gene stays with its cluster when the trends are drawn anew, from 0 to 1: how well its "
+    "confidence": "How often the gene stays with its cluster in posterior samples of the trends, from 0 to 1: how well its "
     "place is reproduced, not the probability that it is right.",
     "edf": "Effective degrees of freedom of the trend: 2 is a straight line, more is wigglier.",
     "deviance_explained": "Share of the variation between cells (of the deviance) that the trend explains, from 0 to 1.",
@@ -68,7 +68,7 @@ MEANINGS = {
 
 
 def meaning(column: str, lineages: list[str]) -> str:
-    """Return what a column of a table holds, or nothing if that is not known.
+    """Return the description of a column of a table, or nothing if it is unknown.
 
     Columns of one of several lineages end in its name, bounds of what is uncertain in lower and upper.
     """
@@ -104,7 +104,7 @@ def heading(column: str, lineages: list[str]) -> str:
 
 
 def is_detail(column: str, lineages: list[str]) -> bool:
-    """Return whether a column is shown only when all columns are asked for.
+    """Return whether a column is shown only with all columns.
 
     Examples
     --------

@@ -99,7 +99,7 @@ def render_comparison(found: Any, title: str | None = None) -> str:
 
 
 def _settled(draw: Callable[[], Any]) -> Any:
-    """Return what is drawn, with its layout made."""
+    """Return the drawn figure with its layout computed."""
     drawn = draw()
     figure = drawn if hasattr(drawn, "savefig") else drawn.figure
     figure.draw_without_rendering()

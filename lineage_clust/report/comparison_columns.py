@@ -1,4 +1,4 @@
-"""What the columns of a comparison's table hold."""
+"""Descriptions of the columns in the table of a comparison of conditions."""
 
 from __future__ import annotations
 

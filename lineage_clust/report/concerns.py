@@ -1,4 +1,4 @@
-"""What a reader should know before the result is believed: warnings of the data and of the fit."""
+"""Warnings about the data and the fit that a reader of the report should know."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def concerns(result: FitResult, adata: Any = None) -> list[str]:
     result
         Of a fit.
     adata
-        The cells: what reading them warns of (counts, ends, cells left out, confounded covariates) is said again.
+        The cells: warnings raised when reading them (counts, ends, cells left out, confounded covariates) are repeated.
     """
     return [*dict.fromkeys([*([] if adata is None else _of_cells(result, adata)), *_of_fit(result)])]
 

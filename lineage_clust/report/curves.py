@@ -19,7 +19,7 @@ _FIRST_LETTER = 40
 
 
 def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
-    """Return what the page needs to draw the trend of each gene large.
+    """Return the data from which the page draws the trend of each gene.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def coded(values: np.ndarray, widths: Iterable[tuple[int, int]] = ()) -> dict[st
 def as_text(levels: np.ndarray) -> str:
     """Return whole numbers from 0 to 255 as one letter each, which is a common letter if the number is near the last one.
 
-    Numbers of smooth curves so take two thirds of the room once the page is compressed.
+    Numbers of smooth curves so take two thirds of the space once the page is compressed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the report says in words: counts, how the clusters were found, parameters and versions."""
+"""Facts in the report: counts, how the clusters were found, parameters and versions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names_of(fitted: Fitted | FitResult) -> list[str]:
 
 
 def default_title(fitted: Fitted | FitResult) -> str:
-    """Return what a report is called if nobody says."""
+    """Return the default title of a report."""
     names = names_of(fitted)
     return f"Gene expression trends along {listed(names)}" if names else "Gene expression trends along pseudotime"
 

@@ -70,7 +70,7 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
 
 
 def packed(text: str) -> str:
-    """Return what `gene_data` returned with most of it compressed, in a third of the room.
+    """Return what `gene_data` returned with most of it compressed, in a third of the space.
 
     Parameters
     ----------

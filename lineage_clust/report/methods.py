@@ -31,7 +31,7 @@ _CITED = {
 def methods(result: FitResult) -> tuple[str, list[str]]:
     """Return the paragraph, and the works that it cites.
 
-    It says only what is known of the components in use: of those that come from elsewhere, their names.
+    Components of other libraries are described only by their names.
     """
     cited: list[str] = []
     count = counts(result)

@@ -106,7 +106,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
             "graph",
             "Graph of genes",
             "One point per gene, connected to the genes with the most similar trends; the colour is the cluster.",
-            f"Graph of {graph.vcount():,} genes and {graph.ecount():,} ties between neighbours, coloured by cluster.",
+            f"Graph of {graph.vcount():,} genes and {graph.ecount():,} edges between neighbours, coloured by cluster.",
             partial(views.plot_graph, result),
         )
     curve = fitted_value(result.clusterer, "stability_")
@@ -163,7 +163,7 @@ def embedded(draw: Callable, genes: list[str]) -> Image:
 
 
 def _fewer_colors(pixels: np.ndarray) -> bytes:
-    """Return an image with 256 colours as PNG, which takes a third of the room and looks the same."""
+    """Return an image with 256 colours as PNG, which takes a third of the space and looks the same."""
     from PIL import Image as Pillow
 
     png = BytesIO()

@@ -67,7 +67,7 @@ def _shapes(trends: Trends, uncertain: Sequence[pd.DataFrame] | None, models: pd
 
 
 def _together(parts: dict, names: list, models: pd.DataFrame) -> pd.DataFrame:
-    """Return what is said of a gene in all lineages, whose names come in their order."""
+    """Return the remarks on a gene in all lineages, in the order of the lineages."""
     ranges = np.array([parts[name]["amplitude"] for name in names])
     most, genes = ranges.argmax(axis=0), np.arange(len(models))
     whole = pd.DataFrame(index=models.index)

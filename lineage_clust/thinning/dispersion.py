@@ -35,7 +35,7 @@ def estimate_dispersion(counts: sparse.csr_matrix, random_state: np.random.Rando
 
     The mean of a cell is its total times the level of the gene in similar cells: groups of about 20 cells. They are formed
     by the principal components of one half of the genes and used for the other half, and the other way round, so that the
-    noise of a gene has no say in the groups by which it is judged: with groups formed by all genes they would be too small.
+    groups do not depend on the noise of the gene itself: dispersions from groups of all genes would be too small.
     Given these means, the dispersion maximises the likelihood with Cox and Reid's adjustment for the estimated levels [1]_,
     and is shrunk towards its trend over the means of the genes [2]_.
 

@@ -115,7 +115,7 @@ def thin_counts(
 
 
 def _path(adata: AnnData) -> str:
-    """Return which part of which part the counts are, such as "01", or "" if they are whole."""
+    """Return which part of the original counts these are, such as "01" (part 1 of part 0), or "" if they were not split."""
     notes = adata.uns.get("thin_counts")
     return str(notes.get("part", "")) if isinstance(notes, Mapping) else ""
 

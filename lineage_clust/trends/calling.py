@@ -77,7 +77,7 @@ def failures_of(model: Any, n_genes: int) -> dict[int, str]:
 
 
 def reported(model: Any, name: str, default: Any, n_genes: int) -> Any:
-    """Return what a model says of each gene under the name of an attribute, or the default if it says nothing."""
+    """Return an attribute of a model with one value per gene, or the default if the model does not have it."""
     values = fitted_value(model, name)
     if values is None:
         return default

@@ -34,7 +34,7 @@ class Choices:
 def fit_family(
     design: Design, y, weights: np.ndarray, offset, groups: np.ndarray | None, likelihood: Likelihood, choices: Choices
 ) -> SumRequests:
-    """Fit all genes: a generator that asks for sums over the cells, and returns a FitResult.
+    """Fit all genes: a generator that requests sums over the cells and returns a FitResult.
 
     Parameters
     ----------

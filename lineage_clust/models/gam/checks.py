@@ -1,4 +1,4 @@
-"""Checks of what a GAM is given: its parameters, expression, penalty and offset."""
+"""Validation of the parameters, expression, penalty and offset of a GAM."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..families import check_family
 
 
 def check_parameters(model: Any) -> None:
-    """Raise a ValueError that says which parameter of a GAM is wrong, and what it can be."""
+    """Raise a ValueError if a parameter of a GAM is invalid."""
     check_family(model.family, model.link)
     number = isinstance(model.smoothing, (Real, np.number)) and not isinstance(model.smoothing, (bool, np.bool_))
     if not (model.smoothing in ("reml", "gcv") if isinstance(model.smoothing, str) else number):
@@ -68,7 +68,7 @@ def check_targets(y, n_cells: int):
 
 
 def check_penalty(penalty, n_features: int) -> np.ndarray | None:
-    """Return a penalty as an array; a ValueError says why it is none."""
+    """Return a penalty as an array, or raise a ValueError if it is invalid."""
     if penalty is None:
         return None
     penalty = as_numbers("penalty", penalty.toarray() if sparse.issparse(penalty) else penalty)

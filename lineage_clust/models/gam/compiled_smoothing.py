@@ -28,7 +28,7 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     scale
         `(n_genes,)`.
     chosen
-        Whether lambda is looked for; otherwise it stays as it is.
+        Whether to select lambda; otherwise it is fixed.
     search
         Whether a grid is searched for the deepest basin first.
     n_steps

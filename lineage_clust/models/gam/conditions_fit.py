@@ -182,7 +182,7 @@ def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], 
 
 
 def _learned(sums: ConditionSums) -> DonorPrior:
-    """Return what all genes say of how donors differ."""
+    """Return the prior of donor differences, estimated from all genes."""
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
     if 0 < len(varying) < FEWEST_GENES:
         warn(

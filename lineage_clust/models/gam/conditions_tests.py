@@ -1,4 +1,4 @@
-"""What is tested of the differences between conditions: their level, their shape, and both."""
+"""Tests of the differences between conditions: level, shape, and both."""
 
 from __future__ import annotations
 

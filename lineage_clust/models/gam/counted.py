@@ -1,4 +1,4 @@
-"""How often each value occurs in each gene: what the gamma functions of the negative binomial's likelihood need."""
+"""Weighted frequencies of the values of each gene, for the gamma functions in the negative binomial likelihood."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ _LARGEST_STEP = 1.5  # in log theta
 
 
 class CountTable:
-    """How often each value occurs in each gene, by weight: what the gamma functions of the likelihood need.
+    """Weighted frequencies of the values of each gene, for the gamma functions in the likelihood.
 
     Single-cell counts take few distinct values, so that sums of digammas over cells become short sums over values.
 
@@ -98,7 +98,7 @@ def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tup
 
 
 def shrink(theta: np.ndarray, information: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return theta moved towards its trend over the genes' means, more so where a gene says little about it.
+    """Return theta shrunk towards its trend over the means of the genes, more strongly where it is uncertain.
 
     Parameters
     ----------

@@ -208,7 +208,7 @@ class WorkingRuns:
                 break
 
     def _shrink(self, states: list[WorkingState], chunks: list[np.ndarray]) -> None:
-        """Move sizes of the negative binomial towards their trend over the means, if that is asked for."""
+        """Shrink sizes of the negative binomial towards their trend over the means, if requested."""
         if not self.estimates_size or self.problem.likelihood.dispersion != "shrunk":
             return
         theta = np.concatenate([state.theta for state in states])

@@ -1,4 +1,4 @@
-"""What a fitted GAM keeps: of all genes, or of some of them."""
+"""Attributes of a fitted GAM, for all genes or a selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether counts vary more than a Poisson distribution says: what makes its standard errors too small."""
+"""Overdispersion of counts, which makes standard errors of a Poisson fit too small."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def dispersion_at_nodes(
 
     Notes
     -----
-    Counts of a node are taken to be shared among its cells by exposure, as the model says they are on average.
+    Counts of a node are taken to be shared among its cells by exposure, as in the model on average.
     """
     mean_exposure = np.divide(exposed, weights, out=np.ones_like(weights), where=weights > 1e-9 * weights.max())
     cross = np.sum(sums * mean_exposure * mu, axis=0)

@@ -1,4 +1,4 @@
-"""How smooth each gene's curve is: the smoothing parameter by REML or GCV, for all genes at once."""
+"""Smoothing parameters by REML or GCV, for all genes at once."""
 
 from __future__ import annotations
 
