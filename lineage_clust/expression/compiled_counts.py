@@ -84,7 +84,7 @@ def tabulate_rows(
 
 @compiled
 def add_row(data, least, indices, first, last, linear, weight, unit, counting, held, histogram, statistics, extremes):
-    """Add the values of a row to what is held of their genes; a separate function, so that its operands stay in registers.
+    """Add the values of a row to the sums of their genes; a separate function, so that its operands stay in registers.
 
     It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1), sums of
     squares times weight, scaled weight and 1, the number of values that are not 0, the weighted least loss, and the
@@ -169,7 +169,7 @@ def count(value, weight, histogram, statistics, gene):
     """Add one value, not 0, to the histogram of its gene; note one that is no count.
 
     Between the nodes above `N_SMALL`, which are equally spaced in the logarithm, a value is shared among the four next to
-    it by the weights of cubic interpolation: sums over the values of any smooth function of the logarithm stay what they are.
+    it by the weights of cubic interpolation: sums over the values of any smooth function of the logarithm do not change.
     """
     if 0.0 < value < N_SMALL:
         small = np.int32(value)
@@ -190,7 +190,7 @@ def count(value, weight, histogram, statistics, gene):
 
 @compiled
 def look_up(values, table, found):
-    """Write what a table holds for each value; return whether all values are whole numbers that it has."""
+    """Write the table entry of each value; return whether all values are integers within the table."""
     for at in range(len(values)):
         value = np.float64(values[at])
         if not 0.0 <= value < len(table):

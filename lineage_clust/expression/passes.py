@@ -136,7 +136,7 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 class _Each:
     """Functions that are called one after the other while a block is in memory."""
 
-    functions: list[tuple[Callable, bool]]  # and whether they add to what is there
+    functions: list[tuple[Callable, bool]]  # and whether they add to earlier results
 
     def __call__(self, block, kept: np.ndarray | None, *of_requests: tuple, into: _Results | None = None) -> _Results:
         results = []

@@ -22,7 +22,7 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
     lineage
         Name of the lineage.
     what
-        What the entries are, for messages.
+        Name of the entries, for messages.
 
     Raises
     ------

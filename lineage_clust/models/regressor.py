@@ -219,7 +219,7 @@ def _fit_some(estimator, X, y, fit_params) -> list:
 
 
 def _fit(estimator, X, y, fit_params) -> tuple:
-    """Return a fitted clone and whether it stopped early: that warning is not passed on, the genes' notes say so."""
+    """Return a fitted clone and whether it stopped early: the warning is replaced by the genes' notes."""
     fitted = clone(estimator)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -235,7 +235,7 @@ def _fit(estimator, X, y, fit_params) -> tuple:
 def _at_its_bound(fitted) -> bool:
     """Return whether a regressor, or the last step of a pipeline, made all of the iterations that it may make.
 
-    Warnings alone do not say so: some are of one candidate of a search, or of hyperparameters at their bounds.
+    Warnings alone do not show this: some are about one candidate of a search, or hyperparameters at their bounds.
     """
     last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
     bound, made = getattr(last, "max_iter", None), getattr(last, "n_iter_", None)

@@ -31,7 +31,7 @@ class Bins:
 def binned_cells(result: FitResult, adata: Any, genes: Sequence[str], n_bins: int) -> list[Bins]:
     """Return the weighted mean expression of genes in bins of equal width, one object a lineage.
 
-    Counts with an offset under a log link are divided by what the offset stands for, so that they compare with the trends,
+    Counts with an offset under a log link are divided by the exponential of the offset, to be comparable with the trends,
     which are those of a cell with offset 0; under the identity link the offset is subtracted.
     """
     linear = any(link == "identity" for _, link in families(result.fitter.model))

@@ -23,7 +23,7 @@ def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | N
         Number of clusters.
     min_support : float, default=None
         Clusters are split as long as there is a split further down with at least this support: the agreement of
-        independent halves of the data beyond chance. `min_support` of `GraphClusterer`, set before `fit`, asks it of
+        independent halves of the data beyond chance. `min_support` of `GraphClusterer`, set before `fit`, requires it of
         every two clusters instead, together with bounds of connectivity and correlation; the numbers of clusters differ.
 
     Returns

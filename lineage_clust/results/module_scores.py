@@ -18,7 +18,7 @@ from .result import FitResult
 def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=None) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each gene over all cells, `(n_genes,)`.
 
-    With a lineage that was read from `adata` and fitted, what the fit found out of a file is not read again.
+    With a lineage that was read from `adata` and fitted, moments of expression in a file are not computed again.
     """
     if lineage is None:
         matrix = expression_of(adata, genes, layer, use_raw)

@@ -59,7 +59,7 @@ class FitResult:
     cell_density
         Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made
-        Tables that were asked for: they need posterior samples, which take longer than the fit.
+        Tables computed on demand: they need posterior samples, which take longer than the fit.
     """
 
     lineage: str | list[str] | None

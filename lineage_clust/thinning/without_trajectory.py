@@ -58,7 +58,7 @@ def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.
 
 
 def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
-    """Return counts of which each gene's are permuted among all cells, which then differ in depth by chance only.
+    """Return counts permuted among all cells, gene by gene; cells then differ in depth only by chance.
 
     Parameters
     ----------

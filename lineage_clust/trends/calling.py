@@ -131,7 +131,7 @@ def takes(method: Callable, name: str) -> bool:
 
 
 def readable_by(model: Any, X):
-    """Return a design as an array, unless scikit-learn's tags say that the model takes sparse ones."""
+    """Return a design as an array, unless scikit-learn's tags declare that the model takes sparse ones."""
     return X.toarray() if sparse.issparse(X) and not _takes_sparse_design(model) else X
 
 
@@ -148,7 +148,7 @@ def _shaped(model: Any, method: str, values: Any, shape: tuple) -> np.ndarray:
         return found.reshape(shape[0], -1)
     if found.shape != shape and not (found.ndim == 1 and shape[1] == 1 and len(found) == shape[0]):
         raise ValueError(
-            f"{method} of {type(model).__name__} must return one row a time and one column a gene, {shape}; what it "
+            f"{method} of {type(model).__name__} must return one row per time and one column per gene, {shape}; what it "
             f"returned has shape {found.shape}."
         )
     return found.reshape(shape)

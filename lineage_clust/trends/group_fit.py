@@ -48,7 +48,7 @@ class GroupFit:
     """Results of genes that were fitted together: same cells, same model.
 
     `genes`, failed ones included, are the model's targets; `values` and `se` (or `None`) are `(n_genes, n_points)` on
-    the `grid`; `table` has what the model says of each gene, `failed` a reason by position. `smoother` and `model` are
+    the `grid`; `table` has the attributes of the model by gene, `failed` a reason by position. `smoother` and `model` are
     fitted, `asked` are unfitted copies; `n_covariates` columns of the design follow those of the smoother.
     """
 
@@ -88,7 +88,7 @@ def fit_group(
     donors
         `(n_cells,)` names of the donors, if they are the replicates.
     draws
-        `(n_cells, n_draws)` draws of pseudotime, of which `x` is the mean, or `None`.
+        `(n_cells, n_draws)` draws of pseudotime with mean `x`, or `None`.
     """
     model = adapt(model)
     Y = expression_for(model, Y)

@@ -37,7 +37,7 @@ def model_of(component: object) -> Any:
 def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     """Return a model that fits many genes; other regressors are wrapped.
 
-    A model of ours declares what it reads as class data: `reads = "design"` or `reads = "pseudotime"`.
+    Our models declare what they read as class attributes: `reads = "design"` or `reads = "pseudotime"`.
     """
     if reads_of(model) is None:
         return RegressorModel(model, n_jobs=n_jobs, backend=backend)
@@ -52,7 +52,7 @@ def resolve_pair(
     """Return clones of the smoother and the model to fit, after checking that they are compatible.
 
     `model` is one model, or a mapping of models, which is returned as it is. `covariates`, `offset`, `sample_key` and
-    `of_draws` (of pseudotime) say what the models must be able to take. A smoother of "passthrough" is returned
+    `of_draws` (of pseudotime) state what the models must support. A smoother of "passthrough" is returned
     unchanged.
     """
     models = [model_of(entry) for entry in entries(model)]

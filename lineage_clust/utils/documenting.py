@@ -70,7 +70,7 @@ def _described(other: Callable, name: str, default: Any) -> str | None:
 
 
 def _parted(function: Callable) -> tuple[str, dict[str, str], str]:
-    """Return what a docstring says before its parameters, the entry of each parameter, and what it says after them."""
+    """Return the text of a docstring before its parameters, the entry of each parameter, and the text after them."""
     text = inspect.getdoc(function) or ""
     before, head, rest = text.partition(_HEAD)
     title = _NEXT.search(rest if head else text)

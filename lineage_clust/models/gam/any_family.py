@@ -45,7 +45,7 @@ def fit_family(
     groups
         `(n_cells,)` donor of each cell, from 0 on, or `None`.
     likelihood, choices
-        What is maximised, and how.
+        The likelihood, and the options of the fit.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Likelihoods of the sizes of donors' deviations, for genes with matrices of their own, compiled by numba.
 
-See :meth:`lineage_clust.models.gam.donors_curves.TurnedSums.likelihoods` for who calls it, and what the arrays are.
+See :meth:`lineage_clust.models.gam.donors_curves.TurnedSums.likelihoods` for the meaning of the arrays.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def fit_sizes(gram, parts, sizes, level, own, cross, curves, shifts, ridge, dete
     parts
         `(n_genes, n_donors, n_modes, n)` of the donors' curves with these.
     sizes, level
-        `(n_genes, n_donors, n_modes)` what the cells say of each part, and parts with the constant.
+        `(n_genes, n_donors, n_modes)` information of the cells on each part, and parts with the constant.
     own, cross
         `(n_genes, n_donors)` and `(n_genes, n_donors, n)`: the constant with itself, and with the columns.
     curves, shifts
         Variances.
     ridge
-        `(n_genes,)` what is added to the diagonal, but for the response.
+        `(n_genes,)` ridge added to the diagonal, except for the response.
     """
     n_genes, n_donors, n_modes, n = parts.shape
     without = np.zeros((n, n))

@@ -1,6 +1,6 @@
 """Vectors along the eigenvectors of many small symmetric matrices, compiled by numba; see `significance` for who calls it.
 
-Eigenvectors themselves are never made: what they would be turned by is applied to one vector, which leaves a third of the
+Eigenvectors are never formed: the rotations are applied to one vector, which leaves a third of the
 work.
 """
 

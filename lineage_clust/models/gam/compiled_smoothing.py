@@ -24,7 +24,7 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     grams, cross
         `(n_genes, n, n)` and `(n_genes, n)`.
     penalty
-        `(n,)` diagonal; 0 for what is free.
+        `(n,)` diagonal; 0 for unpenalised coefficients.
     scale
         `(n_genes,)`.
     chosen
@@ -194,7 +194,7 @@ def invert(factor, inverse):
             for between in range(column, row):
                 entry -= factor[row, between] * inverse[between, column]
             inverse[row, column] = entry * factor[row, row]
-    for row in range(n):  # what is below a row is still the factor's when it is read
+    for row in range(n):  # the lower triangle still contains the factor
         for column in range(row + 1):
             entry = 0.0
             for below in range(row, n):

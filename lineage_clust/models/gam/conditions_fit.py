@@ -35,7 +35,7 @@ _SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # of a donor's deviation that all its
 
 @dataclass(frozen=True)
 class ConditionCurves:
-    """Coefficients of mean, differences and covariates, and the tests; arrays are `(n_genes,)` unless said otherwise.
+    """Coefficients of mean, differences and covariates, and the tests; arrays are `(n_genes,)` unless stated otherwise.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     are random, as those of a donor are in :func:`lineage_clust.models.gam.donors.fit_donors`; of samples of the same donor
     they are correlated, by a share that is estimated with their sizes. The curves are a mean and differences from it, with
     a penalty each: the ratio of the penalties is one of a few, by restricted likelihood. Tests compare unpenalised
-    generalised least squares estimates with what they vary by without a difference, as those of trends do.
+    generalised least squares estimates with their variance under no difference, as those of trends do.
     """
     prior = _learned(sums) if with_donors else None
     n_genes, n_columns = sums.by_sample.n_genes, len(sums.by_sample.fixed)

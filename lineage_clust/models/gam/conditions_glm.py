@@ -33,7 +33,7 @@ _N_SHAPES = 8  # smoothest modes of a difference in its test, as of trends
 
 @dataclass(frozen=True)
 class GlmConditions:
-    """What is found of all genes; see :class:`lineage_clust.models.gam.conditions.ConditionFit`."""
+    """Results of all genes; see :class:`lineage_clust.models.gam.conditions.ConditionFit`."""
 
     sums: ConditionSums
     curves: ConditionCurves

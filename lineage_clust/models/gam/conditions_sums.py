@@ -18,7 +18,7 @@ _RIDGE = 1e-8
 
 @dataclass(frozen=True)
 class Arms:
-    """Which sample is of which condition and donor, and how curves of conditions are made of a mean and differences.
+    """Condition and donor of each sample, and the design of conditions as a mean and differences.
 
     The curve of condition `c` is ``m + sum_k contrasts[c, k] d_k``, `m` the mean of all conditions' curves.
 
@@ -73,12 +73,12 @@ def make_arms(condition: np.ndarray, donor: np.ndarray) -> Arms:
 
 @dataclass(frozen=True)
 class ConditionSums:
-    """What the cells say of the curves of conditions, and of the samples' deviations from them.
+    """Sums over the cells for the curves of conditions and the deviations of samples from them.
 
     Attributes
     ----------
     by_sample
-        The samples taken for unrelated.
+        Samples treated as independent.
     arms
         Which sample is what.
     penalty

@@ -24,7 +24,7 @@ def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Cont
     Notes
     -----
     A difference `d` has the squared size ``d'Hd``, its sum of squares over the cells that inform of it. Its level is its
-    mean in that sense, its shape what is left without it: the two add up to the whole.
+    mean in that sense, its shape the remainder: the two sum to the whole.
     """
     root = _root(sums.inner)
     centred = np.eye(len(root)) - np.outer(sums.constant, level_row(sums))
@@ -44,7 +44,7 @@ def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> 
     rough, modes = linalg.eigh(back.T @ np.kron(np.eye(many), sums.penalty) @ back)
     rough, modes = np.maximum(rough[:n_modes], 0.0), modes[:, :n_modes]
     positive = rough[rough > 1e-8 * rough.max(initial=0.0)]
-    # the smoothest of what is penalised is a bend; before it comes what is not, a line
+    # the smoothest penalised mode is a bend; the unpenalised ones before it are a line
     factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
     return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
 

@@ -78,7 +78,7 @@ class Design:
 def make_design(
     X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercept: bool | str, keep_sparse: bool = False
 ) -> Design:
-    """Return the Design of `X`, with an intercept where `fit_intercept` asks for one.
+    """Return the Design of `X`, with an intercept if `fit_intercept` requires one.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
 
 @dataclass(frozen=True)
 class DonorFit:
-    """What fits with donors as replicates leave for every gene; arrays are `(n_genes,)` unless said otherwise.
+    """Results of fits with donors as replicates; arrays are `(n_genes,)` unless stated otherwise.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class DonorFit:
     converged
         Whether the searches for the smoothing parameter ended.
     prior
-        What the genes have in common.
+        Quantities shared by the genes.
     """
 
     coefficients: np.ndarray
@@ -88,7 +88,7 @@ def fit_donors(
     ``g_d ~ N(0, kappa s2 Sigma)`` in the smoothest modes of the basis. Sums over each donor's cells give the generalised
     least squares fit and the restricted likelihood for any ``(rho, kappa)``, with matrices that all genes share [1]_. Those
     sizes lie on a grid; how often each occurs among the genes is estimated from all of them, and `Sigma` as well, and
-    what a gene's own cells say is weighed by it: tests, standard errors and draws are averages over the sizes by how
+    it is the prior of each gene: tests, standard errors and draws are averages over the sizes by how
     probable they are for the gene. With one variance and a conjugate prior that is the moderated t-test [2]_.
 
     References

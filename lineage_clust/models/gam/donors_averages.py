@@ -22,7 +22,7 @@ RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of the differences between condit
 
 @dataclass(frozen=True)
 class Averages:
-    """Results of some genes, `(n_genes,)` unless said otherwise; see :class:`lineage_clust.models.gam.donors.DonorFit`.
+    """Results of some genes, `(n_genes,)` unless stated otherwise; see :class:`lineage_clust.models.gam.donors.DonorFit`.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def averaged(
     problem, state
         Where the iterations ended.
     contrasts
-        What is tested, by name.
+        Tested contrasts, by name.
     sizes
         That there may be.
     posterior

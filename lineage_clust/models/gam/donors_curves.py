@@ -13,7 +13,7 @@ from ...utils.compiling import can_compile
 
 @dataclass(frozen=True)
 class DonorSums:
-    """What the cells say of a population curve and of the donors' deviations from it.
+    """Sums over the cells for a population curve and the deviations of donors from it.
 
     Arrays begin with an axis of `n_matrices`: 1 if all genes share their matrices, as in a Gaussian family, or the number of
     genes if each has matrices of its own, as where weights follow from means. They end, but for the matrices, with an axis
@@ -47,7 +47,7 @@ class DonorSums:
     each
         Whether each gene has matrices of its own.
     known_scale
-        Whether the variance of an observation is 1, as weights say it, or is estimated.
+        Whether the variance of an observation is 1 over its weight, or is estimated.
     """
 
     fixed: np.ndarray
@@ -96,7 +96,7 @@ class DonorSums:
 
     @property
     def ridge(self) -> np.ndarray:
-        """What is added to the diagonals of matrices of single genes, which may say next to nothing, `(n_genes,)`."""
+        """Ridge `(n_genes,)` added to the diagonals of the matrices of single genes, which may be nearly singular."""
         return 1e-9 * np.einsum("bii->b", self.gram) / self.gram.shape[1] + 1e-300
 
     def floored(self, left: np.ndarray) -> np.ndarray:
@@ -144,9 +144,9 @@ class TurnedSums:
     Attributes
     ----------
     sums
-        What they were made of.
+        From which they were computed.
     sizes
-        `(n_matrices, n_donors, n_modes)`: what the cells say of each part of a donor's curve.
+        `(n_matrices, n_donors, n_modes)`: information of the cells on each part of a donor's curve.
     cross, products, level
         Parts of the curves with the columns of `T`, with the genes and with the constant, `(n_matrices, n_donors, n_modes,
         ...)`.
@@ -225,7 +225,7 @@ class WithCurves:
     Attributes
     ----------
     sums
-        What they were made of.
+        From which they were computed.
     gram, products, squares
         `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
     level, cross, level_products
@@ -268,7 +268,7 @@ class AtCovariance:
     Attributes
     ----------
     sums
-        What it was made of.
+        From which it was computed.
     gram, products, squares
         `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
     log_determinant
@@ -287,7 +287,7 @@ class AtCovariance:
 
     @property
     def determined(self) -> np.ndarray:
-        """The part of `gram` for columns that the cells determine; what they say next to nothing of has a ridge."""
+        """The part of `gram` for columns that the cells determine, with a ridge for those that they hardly determine."""
         n = self.sums.n_determined
         gram = self.gram[:, :n, :n]
         if not self.sums.each:
@@ -322,7 +322,7 @@ class AtCovariance:
 
 
 def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
-    """Return what there is of some genes, `of_genes` being what they do not share."""
+    """Return the results of some genes, `of_genes` being the parts that they do not share."""
     sums = fit.sums.take(genes)
     if not sums.each:
         return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})

@@ -38,7 +38,7 @@ def fit_glm_donors(
     offset
         `(n_cells,)` or `None`.
     groups
-        `(n_cells,)` numbers of the donors, from 0, each of which has cells.
+        `(n_cells,)` numbers of the donors, from 0, each with cells.
     likelihood
         Family, link and dispersion.
     smoothing, covariance, tolerance

@@ -102,7 +102,7 @@ def tabulated(
 
 
 def _of_cells(design: Design, weights: np.ndarray, offset, groups: np.ndarray, log_link: bool) -> Grid:
-    """Return the Grid of which each cell is a node."""
+    """Return a Grid in which each cell is a node."""
     n_cells = len(weights)
     offset = np.zeros(n_cells) if offset is None else offset
     every = np.arange(n_cells)

@@ -49,6 +49,6 @@ class Pairs:
         return blocks[:, self.donor, self.condition]
 
     def covariance(self, of_sample: np.ndarray, shared: float) -> np.ndarray:
-        """Return the covariance of a donor's coefficients, of which samples have a share in common."""
+        """Return the covariance of a donor's coefficients, part of which is shared by its samples."""
         n = self.n_conditions
         return np.kron((1 - shared) * np.eye(n) + shared, of_sample)

@@ -1,4 +1,4 @@
-"""How much donors differ, and in which way: what all genes together say of it."""
+"""Prior of the differences between donors, estimated from all genes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LARGEST = 30.0  # times the variance of an observation
 _LARGEST_LOG = 10.0  # where that is known, and sizes are variances on the scale of the link
 _NOTABLE = 0.02  # probability of a size for a gene
 _SELDOM = 1e-3
-_UNIFORM_GENES = 10.0  # what a uniform distribution of sizes weighs against the one that genes show
-_PRIOR_GENES = 10.0  # what the usual shape weighs against the one that genes show
+_UNIFORM_GENES = 10.0  # weight of a uniform distribution of sizes relative to the one estimated from genes
+_PRIOR_GENES = 10.0  # weight of the usual shape relative to the one estimated from genes
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def learn(sums: DonorSums) -> DonorPrior:
     """Return the shape of the donors' curves, and the sizes that occur.
 
     The shape maximises the restricted likelihood of all genes, given how probable each size is for each gene. Its score
-    equation is that the scores of the donors' curves have the covariance that the model says; each step multiplies by the
+    equation is that the scores of the donors' curves have the covariance of the model; each step multiplies by the
     ratio of the two, to a power (MacKay's fixed point, for matrices).
 
     References
@@ -136,7 +136,7 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
         own = weights if sums.each else np.array([weights.sum()])
         seen += np.einsum("bdic,bdjc->ij", scores * weights.reshape(scores.shape[0], 1, 1, -1), scores, optimize=True)
         expected += np.einsum("b,bij->ij", own, information)
-        # of the curves' information, what the cells do not blur
+        # part of the information on the curves without the noise of cells
         informative += float(np.sum(own * np.einsum("bij,ij->b", information, shape)))
     if informative == 0:
         return shape, 0.0, prior

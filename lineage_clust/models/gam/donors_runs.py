@@ -48,7 +48,7 @@ class Ended:
     prior: DonorPrior
 
     def of(self, name: str) -> np.ndarray:
-        """Return what all parts say, `(n, ...)`."""
+        """Return the results of all parts, `(n, ...)`."""
         return np.concatenate([getattr(part, name) for part in self.parts])
 
     @property
@@ -70,7 +70,7 @@ class WorkingRuns:
     problem
         What all genes share.
     contrasts
-        What is tested, by name.
+        Tested contrasts, by name.
     table
         Sums of expression over the nodes.
     smoothing
@@ -82,7 +82,7 @@ class WorkingRuns:
     with_donors
         Whether donors differ at all; otherwise cells are the replicates.
     prior
-        `(n_nodes, 1)` each: what sums are multiplied by, and what is then added, so that no mean is at the end of its range.
+        `(n_nodes, 1)` each: factors of the sums and terms added to them, so that no mean is at the limit of its range.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class WorkingRuns:
         return statistics[:, 6] + 2 * statistics[:, 10] * self.nodes.adds_exposures
 
     def _learned(self, genes: np.ndarray) -> tuple[DonorPrior, Sizes, Sizes, np.ndarray]:
-        """Return what some genes say of how donors differ: all sizes, fewer of them, and how often those occur."""
+        """Return the prior of donor differences from some genes: all sizes, fewer of them, and their weights."""
         usual, pairs = usual_shape(self.problem.random.shape[1] - 1), self.problem.pairs
         if not self.with_donors:
             none = Sizes(usual, np.zeros((1, 3)))

@@ -33,7 +33,7 @@ class Sizes:
 
     @cached_property
     def covariances(self) -> np.ndarray:
-        """`(n_sizes, n_random, n_random)` of the coefficients of what is a replicate."""
+        """`(n_sizes, n_random, n_random)` of the coefficients of a replicate."""
         found = np.zeros((len(self.values), *(len(self.shape) + 1,) * 2))
         found[:, 0, 0] = self.values[:, 0]
         found[:, 1:, 1:] = self.values[:, 1, None, None] * self.shape

@@ -15,7 +15,7 @@ from .pirls import Likelihood
 
 _LONGEST = 1.5  # change of a linear predictor in one iteration
 _AT_NODES = ("sums", "squares", "eta")
-_MOST = 1e12  # penalty, relative to what the cells say
+_MOST = 1e12  # penalty, relative to the information of the cells
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class WorkingProblem:
 
     @property
     def n_random(self) -> int:
-        """Number of coefficients of what is a replicate."""
+        """Number of coefficients of a replicate."""
         return self.random.shape[1] * (1 if self.pairs is None else self.pairs.n_conditions)
 
     def joined(self, sums: DonorSums) -> DonorSums:
-        """Return the sums of what is a replicate: donors, with all their samples."""
+        """Return the sums of replicates: donors, with all their samples."""
         return sums if self.pairs is None else self.pairs.joined(sums)
 
 
@@ -202,7 +202,7 @@ def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarra
     problem, state
         Of some genes.
     covariances
-        `(n_genes, n_random, n_random)`, or one for all, of the coefficients of what is a replicate.
+        `(n_genes, n_random, n_random)`, or one for all, of the coefficients of a replicate.
     """
     sums = problem.joined(linearised(problem, state))
     covariances = np.broadcast_to(covariances, (sums.n_genes, *covariances.shape[-2:]))
@@ -234,7 +234,7 @@ def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray
 
 
 def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
-    """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge where neither they nor the cells say anything."""
+    """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge for coefficients that are not determined."""
     told = np.einsum("gii->gi", sums.gram).mean(axis=1)
     diagonal = np.minimum(lambda_ @ problem.penalty, _MOST * told[:, None]) + 1e-9 * told[:, None] + 1e-300
     return diagonal[:, :, None] * np.eye(diagonal.shape[1])

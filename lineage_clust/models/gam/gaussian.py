@@ -31,7 +31,7 @@ _LEAST, _MOST = 1e-280, 1e280  # of sums of squares: products with them must sta
 
 @dataclass
 class FitResult:
-    """What a fit leaves for every gene; arrays are `(n_genes,)` unless said otherwise."""
+    """Results of a fit; arrays are `(n_genes,)` unless stated otherwise."""
 
     coefficients: np.ndarray  # (n_columns, n_genes)
     lambda_: np.ndarray
@@ -73,7 +73,7 @@ def fit_gaussian(
     covariance
         `"robust"` or `"bayes"`.
     groups
-        `(n_cells,)` numbers of the donors, from 0, each of which has cells; `None` = cells are the replicates.
+        `(n_cells,)` numbers of the donors, from 0, each with cells; `None` = cells are the replicates.
 
     References
     ----------
@@ -196,7 +196,7 @@ def _with_donors(result, donors, design, level, gram, products, squares, null_de
         null = null_deviance + (sums @ coefficients) ** 2 / (sums @ design.constant)
         coefficients = coefficients + np.outer(design.constant, level)
     explained = 1 - np.divide(deviance, null, out=np.ones_like(deviance), where=null > 0)
-    # a trend that donors agree on need not follow the cells, most of which may be one donor's
+    # a trend shared by donors need not follow the cells, most of which may be from one donor
     explained = np.maximum(explained, 0.0)
     statistic, pvalue = donors.statistic.copy(), donors.pvalue.copy()
     statistic[untested] = pvalue[untested] = np.nan

@@ -49,7 +49,7 @@ def fit_glm(
 
 
 def summarise(design: Design, covariance: str, problem: Problem, state: State) -> Part:
-    """Compute what is reported of genes whose iterations have ended."""
+    """Compute the results of genes whose iterations have ended."""
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     family, y, mu = likelihood.family, state.y, state.mu
     inverse_variance = likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)

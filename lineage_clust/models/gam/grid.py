@@ -14,7 +14,7 @@ from ...expression.count_table import Shares
 from .design import Design
 
 _MOST_NODES = 12
-_MOST_LEVELS = 64  # combinations of covariates and groups, each of which has a grid of its own
+_MOST_LEVELS = 64  # combinations of covariates and groups, each with its own grid
 _N_PLACES = 401  # of the offset's density
 _EVERYWHERE = 0.02
 _HIGHEST_DEGREE = 5
@@ -42,7 +42,7 @@ class Grid:
 
     Notes
     -----
-    Between two knots a spline is a polynomial, and what a likelihood needs of its mean at a cell is a smooth function of
+    Between two knots a spline is a polynomial, and the terms of a likelihood at a cell are smooth functions of
     pseudotime and offset. Such a function is interpolated from a few Chebyshev nodes, and then a sum over cells is a sum over
     nodes [1]_:
 
@@ -224,7 +224,7 @@ def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndar
 
 
 def _error(places: np.ndarray, held: np.ndarray, nodes: np.ndarray, powers: tuple[float, ...]) -> float:
-    """Return the largest relative root mean squared error of what is interpolated: powers of exposures, and variances."""
+    """Return the largest relative root mean squared error of interpolated powers of exposures and of variances."""
     shares = _lagrange(places, nodes)
     functions = [lambda o, power=power: np.exp(power * (o - places[0])) for power in powers]
     functions += [lambda o, c=c: 1 / (1 + np.exp(o - c)) for c in np.linspace(places[0], places[-1], 5)]

@@ -21,7 +21,7 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is looked at of a Gaussian fit.
+    """Quantities of a Gaussian fit for influence diagnostics.
 
     Attributes
     ----------

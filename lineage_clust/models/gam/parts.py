@@ -15,7 +15,7 @@ from .problem import Likelihood
 
 @dataclass
 class Part:
-    """Results of some genes, `(n_genes,)` unless said otherwise."""
+    """Results of some genes, `(n_genes,)` unless stated otherwise."""
 
     genes: np.ndarray
     coefficients: np.ndarray  # (n_columns, n_genes)

@@ -58,7 +58,7 @@ def fit_genes(
     Y
         `(n_cells, n_genes)` array, CSR or CSC matrix.
     finish
-        Called with the State of genes whose iterations have ended; what it returns is collected.
+        Called with the State of genes whose iterations have ended; its results are collected.
     n_jobs
         Number of threads.
     counts
@@ -79,9 +79,9 @@ def fit_genes(
     fixed point is that of the generalised Fellner-Schall method [1]_; negative binomial sizes take one Newton step of
     their likelihood. Steps that raise the penalised deviance are halved [2]_.
 
-    Genes with zeros have no gamma or inverse Gaussian likelihood. Their score still is what it is under any
+    Genes with zeros have no gamma or inverse Gaussian likelihood. Their score is as under any
     distribution with that mean and variance, so that they are fitted by quasi-likelihood; the scale is then Pearson's,
-    for a likelihood in which the zeros are replaced by something small takes them for precise and asks for no
+    for a likelihood in which the zeros are replaced by something small treats them as precise and requires no
     smoothing. Where no cell of a stretch expresses the gene, the quasi-likelihood may have no maximum: the mean runs to 0,
     and the gene ends without convergence.
 
@@ -204,7 +204,7 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
     if theta is None:
         estimated = likelihood.estimates_size
         theta = size.moment_size(y, mu, weights) if estimated else np.full(n_genes, likelihood.fixed_size())
-    # the constant fit is what the first step is measured against, and moved back to if it overshoots
+    # the first step is compared with the constant fit, and moved back towards it if it overshoots
     constant = np.zeros(len(problem.penalty)) if problem.constant is None else problem.constant
     exposure = weights @ likelihood.link.mean(problem.offset) / weights.sum() if likelihood.link.name == "log" else 1.0
     coefficients = np.outer(constant, likelihood.link.predictor(level / exposure))

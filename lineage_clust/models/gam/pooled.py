@@ -140,7 +140,7 @@ def pool(models: Sequence[Any], n_cells: float) -> Any:
     Coefficients are averaged, and the posterior is :class:`PooledPosterior`. P-values are combined as Cauchy variables [1]_,
     which the dependence of the draws leaves valid for small p-values: if a gene does not change, the test along each draw is
     valid by itself. A
-    Wald test with the variance T is too strict, for T counts what the draws make of the noise of a gene a second time: in
+    Wald test with the variance T is too strict, because T counts the effect of draws on the noise of a gene twice: in
     simulations it rejected 1 % of the genes without a trend at the level of 5 % where draws scattered by a tenth of the
     range, none where they scattered by a quarter, and fewer of the others.
 

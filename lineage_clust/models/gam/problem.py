@@ -1,4 +1,4 @@
-"""What is fitted to families other than the Gaussian: a likelihood, the problem that genes share, and where each stands."""
+"""Fits of families other than the Gaussian: the likelihood, the problem shared by genes, and the state of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .scale import ScaleEquation
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What is maximised: family, link, and the options that go with them.
+    """The likelihood that is maximised: family, link and their options.
 
     Attributes
     ----------

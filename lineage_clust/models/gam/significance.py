@@ -20,7 +20,7 @@ _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
 
 @dataclass(frozen=True)
 class SmoothTests:
-    """What it takes to test each gene's centred smooth; that takes longer than a Gaussian fit, and may be left out.
+    """Data for the test of each gene's centred smooth, which takes longer than a Gaussian fit and is computed on demand.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
 def _radial_nodes(ones: int) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights of the quadrature over the share of the squared length that lies in the plane.
 
-    It is Beta(1, ones / 2): the plane is that of the two weights that are not 1, of which there are `ones`.
+    It is Beta(1, ones / 2): the plane is that of the two weights that are not 1; `ones` others are 1.
     """
     if ones == 0:
         return np.ones(_N_RADIAL), np.eye(_N_RADIAL)[0]

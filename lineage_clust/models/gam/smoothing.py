@@ -215,7 +215,7 @@ def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[n
 
 
 class _Modes:
-    """What the criteria need of the modes at one lambda of each gene, or at a grid of lambda `(n_grid, 1)` for all.
+    """Terms of the criteria at one lambda of each gene, or at a grid of lambda `(n_grid, 1)` for all.
 
     With `g`, `s` the diagonals of the spectrum, each mode keeps the share `g / (g + lambda s)` of the data and yields the
     share `u = lambda s / (g + lambda s)` to the penalty; ``d u / d log lambda = u (1 - u)``.

@@ -1,4 +1,4 @@
-"""Fits of all genes from one pass over their expression: the grid, the table, the iterations, and what they leave over."""
+"""Fits of all genes from one pass over their expression: the grid, the table, the iterations, the remaining genes."""
 
 from __future__ import annotations
 

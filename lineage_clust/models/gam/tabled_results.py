@@ -14,13 +14,13 @@ from .spectral import diagonalise_each
 from .tabled import TabledState, compiled, loss_of, pearson_of
 from .tabled_problem import TabledProblem
 
-_STRAIGHT = 1.0  # effective degrees of freedom beyond what the penalty leaves free
+_STRAIGHT = 1.0  # effective degrees of freedom beyond those unpenalised
 
 
 def summarise(
     design: Design, covariance: str, statistics: np.ndarray, problem: TabledProblem, state: TabledState
 ) -> Part:
-    """Compute what is reported of genes whose iterations have ended.
+    """Compute the results of genes whose iterations have ended.
 
     Parameters
     ----------

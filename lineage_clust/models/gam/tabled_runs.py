@@ -157,7 +157,7 @@ class ExactFits:
 
 
 class Check:
-    """Compares trends with what is interpolated from the nodes, at a sample of the cells."""
+    """Compares trends with their interpolation from the nodes, at a sample of the cells."""
 
     def __init__(self, design: Design, grid: Grid, basis: np.ndarray, link: Link, tolerance: float):
         shares, n_offsets = grid.shares, grid.n_offsets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-# (t / 2 / sinh(t / 2))^(1/2) by powers of t^2; `_student` says what for
+# (t / 2 / sinh(t / 2))^(1/2) by powers of t^2; see `_student`
 _ROOT = (1, -1 / 48, 1 / 2560, -61 / 7741440, 1261 / 7431782400, -79 / 20761804800, 66643 / 761775532277760)
 _FEWEST_DF, _FARTHEST = 40, 1.0  # residual degrees of freedom and -log w for which these powers do: to 1e-10
 

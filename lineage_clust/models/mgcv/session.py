@@ -194,7 +194,7 @@ class GeneFitter:
     family, link
         Of :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
     arguments
-        What the R function `fit` gets besides `y`.
+        Arguments of the R function `fit` besides `y`.
 
     Attributes
     ----------
