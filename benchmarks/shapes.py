@@ -21,11 +21,24 @@ KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump"), (300, 1000, 5000), ("unit"
 AMPLITUDES = ((1.0, 4.0), (1.0, 1.0), (2.0, 2.0), (4.0, 4.0))
 GRID, FINE = np.linspace(0, 1, 200), np.linspace(0, 1, 2001)
 BRANCH_POINT, GAIN, N_DRAWS = 0.4, 12.0, 40
+LEVELS = 0.2, 1.6  # means (odds) of families other than the Gaussian where a curve is 0
+THETA, SHAPE = 2.0, 2.0  # of negative binomial and gamma
+SAMPLERS = {
+    "gaussian": lambda mean, rng: mean + rng.normal(size=mean.shape),
+    "poisson": lambda mean, rng: rng.poisson(mean).astype(float),
+    "negative_binomial": lambda mean, rng: rng.poisson(rng.gamma(THETA, mean / THETA)).astype(float),
+    "gamma": lambda mean, rng: rng.gamma(SHAPE, mean / SHAPE),
+    "binomial": lambda mean, rng: rng.binomial(1, mean).astype(float),
+}
 _ESTIMATES = ("peak", "onset", "half_max", "amplitude")
 
 
-def curves(kind: str, n_genes: int, amplitude: tuple[float, float], rng: np.random.Generator):
-    """Return a function from times to true curves `(n_times, n_genes)`."""
+def curves(kind: str, n_genes: int, amplitude: tuple[float, float], rng: np.random.Generator, family: str = "gaussian"):
+    """Return a function from times to true curves `(n_times, n_genes)`, on the scale of the response."""
+    if family != "gaussian":
+        level, predictor = np.log(rng.uniform(*LEVELS, n_genes)), curves(kind, n_genes, amplitude, rng)
+        inverse_link = expit if family == "binomial" else np.exp
+        return lambda t: inverse_link(level + predictor(t))
     size = rng.uniform(*amplitude, n_genes) * rng.choice([-1, 1], n_genes)
     centre = rng.uniform(0.2, 0.8, n_genes)
     if kind == "smooth":
@@ -51,8 +64,9 @@ def own_share(rng: np.random.Generator) -> np.ndarray:
 
 
 def coverage(
-    kind: str, n_cells: int, weights: str, amplitude: tuple[float, float], n_genes: int, seed: int, n_designs: int = 4
-) -> pd.Series:
+    kind: str, n_cells: int, weights: str, amplitude: tuple[float, float], n_genes: int, seed: int, family: str = "gaussian",
+    n_designs: int = 4,
+) -> pd.Series:  # fmt: skip
     """Return the shares of intervals that hold the truth."""
     inside = []
     for design in range(n_designs):
@@ -61,15 +75,15 @@ def coverage(
         own = rng.random(n_cells) < 0.5
         w = np.ones(n_cells) if weights == "unit" else fates(t, own, rng)
         t, own, w = t[w > 0], own[w > 0], w[w > 0]
-        curve = curves(kind, n_genes, amplitude, rng)
+        curve = curves(kind, n_genes, amplitude, rng, family)
         truth, mean = curve(FINE), curve(t)
         if weights == "branch":
             share = own_share(rng)[:, None]
             truth = share * truth + (1 - share) * curve(np.minimum(FINE, BRANCH_POINT))
             mean = np.where(own[:, None], mean, curve(np.minimum(t, BRANCH_POINT)))
         smoother = BSplineSmoother(domain=(0.0, 1.0)).fit(t[:, None])
-        expression = mean + rng.normal(size=mean.shape)
-        gam = GAM().fit(smoother.transform(t[:, None]), expression, w, penalty=smoother.penalty_)
+        expression = SAMPLERS[family](mean, rng)
+        gam = GAM(family).fit(smoother.transform(t[:, None]), expression, w, penalty=smoother.penalty_)
         rows = smoother.transform(GRID[:, None])
         draws = np.array([drawn.T for drawn in gam.sample(rows, N_DRAWS, seed, unconditional=True)])
         found, expected = uncertainty(gam.predict(rows).T, draws, GRID), shapes(truth.T, FINE)
@@ -85,13 +99,20 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shapes", description=__doc__)
     parser.add_argument("--genes", type=int, default=250, help="curves a set of cells, of which there are four")
     parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--family", choices=SAMPLERS, default="gaussian")
+    parser.add_argument("--amplitude", type=float, nargs=2, help="smallest and largest; several if not given")
+    parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
+    parser.add_argument("--weights", choices=WEIGHTS, nargs="+", default=WEIGHTS)
     arguments = parser.parse_args(argv)
-    for amplitude in AMPLITUDES:
-        print(f"\namplitude {amplitude[0]:g} to {amplitude[1]:g} standard deviations of a cell")
+    for amplitude in AMPLITUDES if arguments.amplitude is None else [arguments.amplitude]:
+        unit = "standard deviations of a cell" if arguments.family == "gaussian" else "on the scale of the link"
+        print(f"\namplitude {amplitude[0]:g} to {amplitude[1]:g} {unit}")
         for kind in KINDS:
-            for n_cells in CELLS:
-                for weights in WEIGHTS:
-                    shares = coverage(kind, n_cells, weights, amplitude, arguments.genes, arguments.seed)
+            for n_cells in arguments.cells:
+                for weights in arguments.weights:
+                    shares = coverage(
+                        kind, n_cells, weights, amplitude, arguments.genes, arguments.seed, arguments.family
+                    )
                     print(
                         f"{kind:7s} {n_cells:5d} {weights:7s}" + "".join(f"{share:9.3f}" for share in shares),
                         flush=True,

@@ -17,8 +17,9 @@ from ..lineage.gene_names import FittedSymbols
 from ..lineage.lineage import Reader
 from ..models import GAM
 from ..models.gam.donors_posterior import DonorPosterior, PosteriorPart
+from ..models.gam.gene_posterior import GenePosterior, WorkingModels
 from ..models.gam.pooled import PooledPosterior
-from ..models.gam.posterior import GenePosterior, SharedPosterior
+from ..models.gam.posterior import SharedPosterior
 from ..models.gam.smoothing_posterior import SmoothingPosterior
 from ..models.gam.spectral import Spectrum
 from ..models.links import Link
@@ -36,7 +37,7 @@ CLASSES: dict[str, Any] = {
     for cls in (
         GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother,
         GraphClusterer, StabilityCurve, ClusterTree, Bounds, PCA, Neighbors, _LandmarkBasis, Link, SharedPosterior,
-        GenePosterior, SmoothingPosterior, Spectrum, DonorPosterior, PosteriorPart, PooledPosterior,
+        GenePosterior, WorkingModels, SmoothingPosterior, Spectrum, DonorPosterior, PosteriorPart, PooledPosterior,
         Trends, GroupFit, FittedLineage, GeneTrends, FitResult, Reader, FittedSymbols, TrendFitter, Gate,
     )
 }  # fmt: skip

@@ -47,6 +47,12 @@ ARRAYS: dict[str, dict[str, Array]] = {
         "squared_weight_gram": _finite("modes modes", True),
     },
     "GenePosterior": {"matrices": _reals("targets columns columns")},
+    "WorkingModels": {
+        "penalty": _finite("columns columns"), "grams": _finite("targets columns columns"),
+        "scores": _finite("columns targets"), "squared_weight_grams": _finite("targets columns columns", True),
+        "lambda_": _finite("targets"), "scale": _finite("targets"), "variance": _finite("targets"),
+        "known_scale": _finite("targets"),
+    },
     "PooledPosterior": {"deviations": _finite("draws columns targets")},
     "SmoothingPosterior": {"loadings": _finite("modes targets"), "squares": _finite("targets")},
     "PosteriorPart": {
@@ -278,6 +284,7 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "_link": ("Link", "None"),
     },
     "SharedPosterior": {"spectrum": ("Spectrum",), "smoothing": ("SmoothingPosterior", "None")},
+    "GenePosterior": {"working": ("WorkingModels", "None")},
     "SmoothingPosterior": {"spectrum": ("Spectrum",)},
     "PosteriorPart": {"posterior": ("SharedPosterior",)},
     "PooledPosterior": {"within": ("list",)},

@@ -19,9 +19,9 @@ from .donors_bases import DETERMINED
 from .donors_nodes import tabulated
 from .donors_runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from .donors_working import WorkingProblem, working_problem
+from .gene_posterior import GenePosterior
 from .grid import bands_of
 from .pirls import Likelihood
-from .posterior import GenePosterior
 from .spectral import diagonalise
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from .donors_runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from .donors_tests import contrast_of
 from .donors_working import working_problem
 from .gaussian import FitResult
+from .gene_posterior import GenePosterior
 from .grid import bands_of
 from .pirls import Likelihood
-from .posterior import GenePosterior
 from .spectral import diagonalise
 
 

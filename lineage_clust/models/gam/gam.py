@@ -326,8 +326,9 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Seed.
         unconditional : bool, default=False
             Whether to draw the smoothing parameters too, from their posterior under REML and a uniform prior for the
-            effective degrees of freedom (the term is mgcv's). Only for the Gaussian family with `smoothing="reml"`;
-            other fits treat their smoothing parameters as known.
+            effective degrees of freedom (the term is mgcv's). Families other than the Gaussian have this posterior of their
+            last working model. Fits with other values of `smoothing`, and of other families with `groups`, treat their
+            smoothing parameters as known.
 
         Yields
         ------

@@ -17,8 +17,9 @@ from ..notes import FEW, SATURATED, noted, notes_on
 from .design import Design, effect_map
 from .donors import DonorFit, fit_donors
 from .donors_posterior import DonorPosterior
+from .gene_posterior import GenePosterior
 from .influence import Fitted, closely_followed, remarks_on_single_cells
-from .posterior import GenePosterior, SharedPosterior
+from .posterior import SharedPosterior
 from .significance import SmoothTests
 from .smoothing import gcv, least_deviance, minimise, reml, with_floor
 from .smoothing_posterior import SmoothingPosterior

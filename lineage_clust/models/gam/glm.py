@@ -13,10 +13,10 @@ from ...expression.sums import cell_sums
 from ..notes import spread_of
 from .design import Design, effect_map
 from .gaussian import FitResult
+from .gene_posterior import GenePosterior, WorkingModels
 from .overdispersion import dispersion_of
 from .parts import Part, collected
 from .pirls import Likelihood, Problem, State, fit_genes, make_problem
-from .posterior import GenePosterior
 from .significance import SmoothTests
 from .smoothing import minimise, reml_known_scale
 from .spectral import Spectrum, diagonalise_each, without_information
@@ -66,24 +66,26 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
     pearson = np.einsum("ij,ij->j", weights * inverse_variance, (y - mu) ** 2)
     scale = np.ones(len(edf)) if family.known_scale else pearson / np.maximum(n_cells - edf, 1.0)
     residual_df = n_cells - edf
-    variance = scale
+    variance, squared, inflation = scale, None, np.ones(len(edf))
+    residual = weights * inverse_variance * likelihood.link.slope(mu) * (y - mu)
+    normal = np.einsum("gij,jg->ig", grams, state.coefficients) + problem.grouped.cross(residual)
     if covariance == "bayes":
         covariances = for_test = _from_modes(spectrum, scale / precision)
     else:
         squared = problem.grouped.grams(weights**2 * unit)
         if likelihood.expectile is not None:  # residuals above and below vary differently: take each as it is
-            scores = weights * likelihood.asymmetry(y, mu) * (y - mu) * likelihood.link.slope(mu)
-            squared = problem.grouped.grams(scores**2)
+            squared = problem.grouped.grams(residual**2)
             variance = np.ones(len(edf))
         shrunk = spectrum.basis / precision.T[:, None, :]
-        squared = np.swapaxes(spectrum.basis, 1, 2) @ squared @ spectrum.basis
+        in_modes = np.swapaxes(spectrum.basis, 1, 2) @ squared @ spectrum.basis
         if not family.known_scale and likelihood.expectile is None:
-            lost = np.einsum("gmm,mg->g", squared, 1 / precision)
+            lost = np.einsum("gmm,mg->g", in_modes, 1 / precision)
             variance = pearson / np.maximum(total - lost, 1e-2 * total)
-        sampling = shrunk @ squared @ np.swapaxes(shrunk, 1, 2)
+        sampling = shrunk @ in_modes @ np.swapaxes(shrunk, 1, 2)
         bias = _from_modes(spectrum, scale * shrinkage / precision**2)
         for_test = variance[:, None, None] * sampling + bias
-        covariances = for_test + (_prior_inflation(problem, state, grams, spectrum) - 1)[:, None, None] * bias
+        inflation = _prior_inflation(problem, state, normal, spectrum)
+        covariances = for_test + (inflation - 1)[:, None, None] * bias
         residual_df = total**2 / np.sum(problem.weights**2) - edf
     least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
     losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
@@ -99,6 +101,13 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         None if family.known_scale else np.maximum(residual_df, 1.0),
         deviances[1] > 0,
     ).run()
+    if likelihood.expectile is None and np.all(weights == 1):
+        squared = None
+    known_scale = np.where(np.isfinite(state.scale), state.scale, scale)
+    working = WorkingModels(
+        problem.penalty, problem.n_unpenalized, grams, normal, squared, state.lambda_, scale * inflation, variance,
+        known_scale,
+    )  # fmt: skip
     return Part(
         state.genes,
         state.coefficients,
@@ -120,6 +129,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         residual_df,
         _dispersion(problem, state),
         losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + total),
+        working if problem.smoothing == "reml" and problem.n_unpenalized < len(problem.penalty) else None,
     )
 
 
@@ -135,7 +145,7 @@ def _from_modes(spectrum: Spectrum, diagonal: np.ndarray) -> np.ndarray:
     return (spectrum.basis * diagonal.T[:, None, :]) @ np.swapaxes(spectrum.basis, 1, 2)
 
 
-def _prior_inflation(problem: Problem, state: State, grams: np.ndarray, spectrum: Spectrum) -> np.ndarray:
+def _prior_inflation(problem: Problem, state: State, normal: np.ndarray, spectrum: Spectrum) -> np.ndarray:
     """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, per gene.
 
     Weights below 1 take information from a likelihood whose scale is fixed, so that REML smooths more than the cells
@@ -146,13 +156,11 @@ def _prior_inflation(problem: Problem, state: State, grams: np.ndarray, spectrum
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
     if plain or problem.n_unpenalized == len(problem.penalty):
         return np.ones(len(state.genes))
-    slope, variance = problem.likelihood.link.slope(state.mu), problem.likelihood.family.variance(state.mu, state.theta)
-    residual = problem.weights[:, None] * slope / variance * (state.y - state.mu)
-    normal = (grams @ state.coefficients.T[:, :, None])[:, :, 0] + problem.grouped.cross(residual).T
-    loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, normal)
+    loadings = information * np.einsum("gcm,cg->mg", spectrum.basis, normal)
     spectrum = replace(spectrum, gram=information * spectrum.gram)
-    criterion = reml_known_scale(spectrum, loadings, np.zeros(len(normal)), len(problem.weights))
-    return np.maximum(state.lambda_ / minimise(criterion, spectrum, len(normal))[0], 1.0)
+    n_genes = loadings.shape[1]
+    criterion = reml_known_scale(spectrum, loadings, np.zeros(n_genes), len(problem.weights))
+    return np.maximum(state.lambda_ / minimise(criterion, spectrum, n_genes)[0], 1.0)
 
 
 def _null_means(problem: Problem, state: State) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..notes import SATURATED, explains_nothing, joined, noted, notes_on
 from .design import Design
 from .gaussian import FitResult
-from .posterior import GenePosterior
+from .gene_posterior import GenePosterior, WorkingModels
 from .problem import Likelihood
 
 
@@ -37,6 +37,7 @@ class Part:
     residual_df: np.ndarray
     dispersion: np.ndarray  # of counts, relative to a Poisson distribution's, where that is clear
     worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
+    working: WorkingModels | None  # where smoothing parameters were estimated by REML
 
 
 def collected(
@@ -98,7 +99,7 @@ def collected(
         gather("scale"),
         explained,
         converged,
-        GenePosterior(matrices),
+        GenePosterior(matrices, _together(parts, n_genes)),
         (statistic, pvalue),
         note=notes,
         failed=dict(sorted(failed.items())),
@@ -108,6 +109,27 @@ def collected(
         n_quasi=int(quasi.sum()),
         dispersion=np.nan_to_num(gather("dispersion")) if likelihood.family.name == "poisson" else None,
     )
+
+
+def _together(parts: list[Part], n_genes: int) -> WorkingModels | None:
+    """Return the working models of all genes; those that failed have none of consequence."""
+    if not parts or parts[0].working is None:
+        return None
+    every = np.concatenate([part.genes for part in parts])
+    models = [part.working for part in parts if part.working is not None]
+    first = models[0]
+
+    def gather(name: str) -> np.ndarray:
+        own = np.concatenate([getattr(model, name) for model in models])
+        values = np.ones((n_genes, *own.shape[1:])) if own.ndim == 1 else np.tile(np.eye(own.shape[1]), (n_genes, 1, 1))
+        values[every] = np.nan_to_num(own, posinf=0.0, neginf=0.0)
+        return values
+
+    scores = np.zeros((len(first.scores), n_genes))
+    scores[:, every] = np.nan_to_num(np.concatenate([model.scores for model in models], axis=1), posinf=0.0, neginf=0.0)
+    squared = None if first.squared_weight_grams is None else gather("squared_weight_grams")
+    by_gene = {name: gather(name) for name in ("grams", "lambda_", "scale", "variance", "known_scale")}
+    return replace(first, scores=scores, squared_weight_grams=squared, **by_gene)
 
 
 def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:

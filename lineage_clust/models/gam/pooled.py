@@ -14,7 +14,8 @@ from ...expression.passes import run_fits
 from ...utils.combining import cauchy_combination
 from ..notes import joined
 from .donors_posterior import DonorPosterior
-from .posterior import GenePosterior, SharedPosterior
+from .gene_posterior import GenePosterior
+from .posterior import SharedPosterior
 
 Posterior = SharedPosterior | GenePosterior | DonorPosterior
 _GEOMETRIC = ("lambda_", "theta_")

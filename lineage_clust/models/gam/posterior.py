@@ -22,7 +22,7 @@ class SharedPosterior:
     Attributes
     ----------
     spectrum
-        The shared Demmler-Reinsch basis.
+        The shared Demmler-Reinsch basis; draws can also be made of one a gene.
     lambda_
         `(n_genes,)` smoothing parameters.
     scale
@@ -88,17 +88,26 @@ class SharedPosterior:
         unconditional
             Draw the smoothing parameters too, where their posterior is known. Otherwise they are taken as known.
         """
-        deviations = self.from_noise(unconditional)
+        yield from self.draws_with(self.from_noise(unconditional), generator, n_draws)
+
+    def draws_with(
+        self, deviations: Callable[[Noise], np.ndarray], generator: np.random.Generator, n_draws: int
+    ) -> Iterator[np.ndarray]:
+        """Yield draws that a function of `from_noise` makes."""
         for _ in range(n_draws):
             yield deviations(random_noise(generator, *self.shape))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of columns and of genes."""
-        return len(self.spectrum.basis), len(self.lambda_)
+        return self.spectrum.basis.shape[-2], len(self.lambda_)
 
-    def from_noise(self, unconditional: bool = False) -> Callable[[Noise], np.ndarray]:
+    def from_noise(
+        self, unconditional: bool = False, to_modes: np.ndarray | None = None
+    ) -> Callable[[Noise], np.ndarray]:
         """Return the function that makes a draw `(n_columns, n_genes)` of noise; `unconditional` as in `draws`.
+
+        Of spectra of single genes, `to_modes` is from :func:`lineage_clust.models.gam.spectral.with_rotations`.
 
         Notes
         -----
@@ -112,7 +121,8 @@ class SharedPosterior:
         .. [1] Higham (2008). Functions of Matrices, chapter 8. SIAM.
         """
         spectrum, conditional = self.spectrum, 1.0 / self.precision
-        to_modes = _polar_factor(spectrum.basis)
+        if to_modes is None:
+            to_modes = _polar_factor(spectrum.basis)
         free = self.smoothing if unconditional else None
         quantile = None if free is None else free.quantile_function()
         variance, by_weight = self.variance, None
@@ -125,13 +135,13 @@ class SharedPosterior:
                 lambda_ = quantile(noise.uniform)
                 inverse = 1.0 / (spectrum.gram + spectrum.penalty * lambda_)
             if by_weight is None or variance is None:
-                modes = np.sqrt(inverse * self.scale) * (to_modes @ noise.sampling)
+                modes = np.sqrt(inverse * self.scale) * _times(to_modes, noise.sampling)
             else:
-                modes = inverse * np.sqrt(variance) * (by_weight @ noise.sampling)
-                modes += inverse * np.sqrt(spectrum.penalty * (lambda_ * self.scale)) * (to_modes @ noise.bias)
+                modes = inverse * np.sqrt(variance) * _times(by_weight, noise.sampling)
+                modes += inverse * np.sqrt(spectrum.penalty * (lambda_ * self.scale)) * _times(to_modes, noise.bias)
             if free is not None:
                 modes += free.loadings * (inverse - conditional)
-            return spectrum.basis @ modes
+            return _times(spectrum.basis, modes)
 
         return deviations
 
@@ -158,41 +168,6 @@ class SharedPosterior:
         half = (modes.reshape(-1, n_modes) @ rows.T).reshape(-1, n_modes, n_rows)  # one product for all genes
         turned = np.ascontiguousarray(half.transpose(0, 2, 1)).reshape(-1, n_modes)
         return (turned @ rows.T).reshape(-1, n_rows, n_rows)
-
-
-@dataclass(frozen=True)
-class GenePosterior:
-    """Gaussian posterior of coefficients, one covariance matrix a gene.
-
-    Attributes
-    ----------
-    matrices
-        `(n_genes, n_columns, n_columns)`.
-    """
-
-    matrices: np.ndarray
-
-    def std(self, Z: np.ndarray) -> np.ndarray:
-        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
-        variance = np.empty((len(Z), len(self.matrices)))
-        for first in range(0, len(self.matrices), _CHUNK):
-            genes = slice(first, first + _CHUNK)
-            variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
-        return np.sqrt(np.maximum(variance, 0.0))
-
-    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations, at the smoothing parameters chosen."""
-        roots = root(np.nan_to_num(self.matrices))
-        for _ in range(n_draws):
-            yield np.einsum("gij,gj->ig", roots, generator.standard_normal(roots.shape[:2]))
-
-    def take(self, genes: np.ndarray) -> GenePosterior:
-        """Return the posterior of some genes."""
-        return GenePosterior(self.matrices[genes])
-
-    def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
-        """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""
-        return rows @ self.matrices[genes] @ np.swapaxes(rows, -1, -2)
 
 
 @dataclass(frozen=True)
@@ -231,6 +206,11 @@ def _polar_factor(basis: np.ndarray) -> np.ndarray:
     lengths = np.maximum(lengths, _NO_LENGTH * lengths.max(initial=0.0))
     left, _, right = np.linalg.svd((basis / np.where(lengths > 0, lengths, 1.0)[:, None]).T, full_matrices=False)
     return left @ right
+
+
+def _times(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return the products of vectors `(n, n_genes)` with one matrix `(m, n)`, or with one a gene, `(m, n_genes)`."""
+    return matrix @ vectors if matrix.ndim == 2 else np.einsum("gmn,ng->mg", matrix, vectors)
 
 
 def root(matrices: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from scipy import special
 
 from ...utils.compiling import can_compile
 from ...utils.threads import few_threads, in_threads
-from .posterior import GenePosterior, SharedPosterior
+from .gene_posterior import GenePosterior
+from .posterior import SharedPosterior
 from .tails import upper_tail
 
 _CHUNK = 1024  # genes at a time

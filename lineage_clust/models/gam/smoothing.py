@@ -160,10 +160,7 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     lowest, highest = log_lambda_range(spectrum)
     grid = np.linspace(lowest, highest, _N_GRID)
     every = np.arange(n_genes)
-    if grid.shape[1] == 1:  # the genes share a spectrum, and matrix products do them all
-        values, slopes, _ = criterion(grid, every)
-    else:
-        values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
+    values, slopes = on_grid(criterion, grid, n_genes)
     grid = np.broadcast_to(grid, values.shape)
     # a flat stretch at the smooth end is rounding: prefer the smoothest of the equally good
     ties = values <= values.min(axis=0) + 1e-10 * np.maximum(1.0, np.abs(values.min(axis=0)))
@@ -194,6 +191,15 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     converged = np.ones(n_genes, dtype=bool)
     converged[active] = False
     return np.exp(log_lambda), converged
+
+
+def on_grid(criterion: Criterion, grid: np.ndarray, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and slopes `(n_grid, n_genes)` of a criterion at a grid of log lambda `(n_grid, 1 or n_genes)`."""
+    every = np.arange(n_genes)
+    if grid.shape[1] == 1:  # the genes share a spectrum, and matrix products do them all
+        return criterion(grid, every)[:2]
+    values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
+    return values, slopes
 
 
 def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

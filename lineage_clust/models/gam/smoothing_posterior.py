@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .smoothing import log_lambda_range, reml
+from .smoothing import log_lambda_range, on_grid, reml, reml_known_scale
 from .spectral import Spectrum
 
 _N_GRID = 60
@@ -15,18 +15,20 @@ _N_GRID = 60
 
 @dataclass(frozen=True)
 class SmoothingPosterior:
-    """Posterior of the smoothing parameters of Gaussian fits that share a design.
+    """Posterior of the smoothing parameters of Gaussian fits that share a design, or of working linear models.
 
     Attributes
     ----------
     spectrum
-        The shared Demmler-Reinsch basis.
+        The shared Demmler-Reinsch basis, or one a gene.
     loadings
         `T'Z'Wy`, `(n_modes, n_genes)`.
     squares
         `y'Wy`, `(n_genes,)`.
     n_cells
         Number of cells with positive weight.
+    known_scale
+        `(n_genes,)` scale of working models; `None` = profile over the scale, by `squares` and `n_cells`.
 
     Notes
     -----
@@ -43,33 +45,39 @@ class SmoothingPosterior:
     loadings: np.ndarray
     squares: np.ndarray
     n_cells: int
+    known_scale: np.ndarray | None = None
 
     def quantile_function(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function that takes probabilities `(n_genes,)` to smoothing parameters: of uniform ones it makes draws."""
         grid, cumulative = self.distribution()
         genes, last = np.arange(cumulative.shape[1]), len(grid) - 2
+        lowest, step = grid[0], grid[1] - grid[0]
 
         def quantile(at: np.ndarray) -> np.ndarray:
             below = np.clip((cumulative <= at).sum(axis=0) - 1, 0, last)
             low, high = cumulative[below, genes], cumulative[below + 1, genes]
             share = np.divide(at - low, high - low, out=np.zeros_like(at), where=high > low)
-            return np.exp(grid[below] + share * (grid[1] - grid[0]))
+            return np.exp(lowest + (below + share) * step)
 
         return quantile
 
     def distribution(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return a grid of log lambda `(n_points,)` and the cumulative posterior there, `(n_points, n_genes)`."""
-        lowest, highest = log_lambda_range(self.spectrum)
-        grid = np.linspace(lowest[0], highest[0], _N_GRID)
-        criterion = reml(self.spectrum, self.loadings, self.squares, self.n_cells)
-        values, _, _ = criterion(grid[:, None], np.arange(len(self.squares)))
-        kept = self.spectrum.gram / (self.spectrum.gram + self.spectrum.penalty * np.exp(grid))
-        prior = (kept * (1 - kept)).sum(axis=0)  # the change of the degrees of freedom with log lambda
-        density = np.exp(values.min(axis=0) - values) * prior[:, None]
+        """Return a grid of log lambda `(n_points, 1 or n_genes)` and the cumulative posterior `(n_points, n_genes)`."""
+        spectrum, loadings, n_genes = self.spectrum, self.loadings, len(self.squares)
+        grid = np.linspace(*log_lambda_range(spectrum), _N_GRID)
+        if self.known_scale is None:
+            criterion = reml(spectrum, loadings, self.squares, self.n_cells)
+        else:
+            criterion = reml_known_scale(spectrum, loadings / np.sqrt(self.known_scale), self.squares, self.n_cells)
+        values, _ = on_grid(criterion, grid, n_genes)
+        kept = (spectrum.gram / (spectrum.gram + spectrum.penalty * np.exp(points)) for points in grid)
+        prior = np.stack([(share * (1 - share)).sum(axis=0) for share in kept])  # the change of the edf with log lambda
+        density = np.exp(values.min(axis=0) - values) * prior
         cumulative = np.zeros_like(density)
         np.cumsum(0.5 * (density[1:] + density[:-1]), axis=0, out=cumulative[1:])
         return grid, cumulative / cumulative[-1]
 
     def take(self, genes: np.ndarray) -> SmoothingPosterior:
         """Return the posterior of some genes."""
-        return SmoothingPosterior(self.spectrum, self.loadings[:, genes], self.squares[genes], self.n_cells)
+        scale = None if self.known_scale is None else self.known_scale[genes]
+        return SmoothingPosterior(self.spectrum, self.loadings[:, genes], self.squares[genes], self.n_cells, scale)

@@ -99,6 +99,14 @@ def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int)
     n_unpenalized
         Dimension of the penalty's null space, the same for all.
     """
+    return with_rotations(grams, penalty, n_unpenalized)[0]
+
+
+def with_rotations(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> tuple[Spectrum, np.ndarray]:
+    """Return the Spectra of `diagonalise_each`, and orthogonal matrices `(n_genes, n_modes, n_columns)` that go with them.
+
+    Other modes `TR` would have matrices `R'M`: what they make of noise by column does not depend on `R` on its way back.
+    """
     n_columns = len(penalty)
     scale = _column_scales(grams, penalty)
     grams = grams / (scale[:, :, None] * scale[:, None, :])
@@ -112,12 +120,13 @@ def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int)
     shares, rotation = np.linalg.eigh(inverse @ penalties @ inverse.transpose(0, 2, 1))
     shares = np.clip(shares, 0.0, 1.0).T
     shares[:n_unpenalized] = 0.0
-    return Spectrum(
+    spectrum = Spectrum(
         basis=(inverse.transpose(0, 2, 1) @ rotation) / scale[:, :, None],
         gram=1.0 - shares,
         penalty=np.divide(shares, balance, out=shares.copy(), where=balance > 0),
         n_unpenalized=n_unpenalized,
     )
+    return spectrum, rotation.transpose(0, 2, 1)
 
 
 def without_information(grams: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design
+from .gene_posterior import GenePosterior, WorkingModels
 from .overdispersion import dispersion_at_nodes
 from .parts import Part
-from .posterior import GenePosterior
 from .significance import SmoothTests
 from .smoothing import minimise, reml_known_scale
 from .spectral import diagonalise_each
@@ -52,18 +52,23 @@ def summarise(
     if not family.known_scale:
         pearson = pearson_of(problem, state)
         scale = pearson / np.maximum(residual_df, 1.0)
-    variance = scale
+    variance, squared, inflation = scale, None, np.ones(len(edf))
+    residual = likelihood.link.slope(mu) / family.variance(mu, state.theta) * (state.sums - weights * mu)
+    coefficients = basis @ np.nan_to_num(state.coefficients)
+    normal = np.einsum("gij,jg->ig", plain, coefficients) + np.nan_to_num(problem.grouped.cross(residual))
     if covariance == "bayes":
         covariances = for_test = scale[:, None, None] * inverse
     else:
-        squared = problem.grams(problem.squared_weights * unit)
+        squared = problem.grouped.grams(problem.squared_weights * unit)
+        in_modes = basis.T @ squared @ basis
         if pearson is not None:
-            lost_weight = np.einsum("gij,gji->g", squared, inverse)
+            lost_weight = np.einsum("gij,gji->g", in_modes, inverse)
             variance = pearson / np.maximum(problem.total - lost_weight, 1e-2 * problem.total)
-        sampling = inverse @ squared @ inverse
+        sampling = inverse @ in_modes @ inverse
         bias = scale[:, None, None] * ((inverse * pulls[:, None, :]) @ inverse)
         for_test = variance[:, None, None] * sampling + bias
-        covariances = for_test + (_prior_inflation(problem, state, grams, edf) - 1)[:, None, None] * bias
+        inflation = _prior_inflation(problem, state, grams, (basis.T @ normal).T, edf)
+        covariances = for_test + (inflation - 1)[:, None, None] * bias
         residual_df = problem.total**2 / problem.total_squared - edf
     least = state.least
     if state.histogram is not None:
@@ -82,6 +87,13 @@ def summarise(
         deviances[1] > 0,
         fast=compiled() is not None,
     ).run()
+    if problem.most == 1 and problem.total == problem.n_cells:
+        squared = None
+    n_unpenalized = problem.n_unpenalized + len(basis) - basis.shape[1]
+    working = WorkingModels(
+        design.penalty, n_unpenalized, plain, normal, squared, lambda_, scale * inflation, variance,
+        state.scale if problem.scale_equation is not None else scale,
+    )  # fmt: skip
     return Part(
         state.genes,
         basis @ state.coefficients,
@@ -103,6 +115,7 @@ def summarise(
         residual_df,
         _dispersion(problem, state, statistics[state.genes, 1]),
         losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total),
+        working if problem.smoothing == "reml" and np.any(problem.penalty > 0) else None,
     )
 
 
@@ -141,17 +154,15 @@ def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndar
     return root @ (to_centred @ basis)
 
 
-def _prior_inflation(problem: TabledProblem, state: TabledState, grams: np.ndarray, edf: np.ndarray) -> np.ndarray:
+def _prior_inflation(
+    problem: TabledProblem, state: TabledState, grams: np.ndarray, cross: np.ndarray, edf: np.ndarray
+) -> np.ndarray:
     """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, as for fits to cells."""
     information = problem.total / problem.total_squared
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
     if plain or not np.any(problem.penalty > 0):
         return np.ones(len(state.genes))
-    slope = problem.likelihood.link.slope(state.mu)
-    residual = slope / problem.likelihood.family.variance(state.mu, state.theta)
-    residual *= state.sums - problem.weights * state.mu
-    coefficients = np.nan_to_num(state.coefficients)
-    cross = (grams @ coefficients.T[:, :, None])[:, :, 0] + np.nan_to_num(problem.rows.T @ residual).T
+    cross = np.ascontiguousarray(cross)
     functions, log_lambda = compiled(), state.log_lambda.copy()
     if functions is not None:
         straight = edf < problem.n_unpenalized + _STRAIGHT  # the criterion is flat there: where to go does not show
