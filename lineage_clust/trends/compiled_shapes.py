@@ -44,29 +44,40 @@ def find_direction(values, turn_share, rounding):
 
 
 @compiled
-def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least, most, spans, moved, along):
+def measure(
+    values, draws, turn_share, rounding, extreme, onset, own, ways, peak, least, most, spans, risen, risen_sd, moved, along
+):  # fmt: skip
     """Compute shape statistics from draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)`.
 
     Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least`, `most` and `spans`
     `(n_draws, n_genes)` directions, peaks as points of the grid, and ranges of the draws (two as in `intervals`, and
-    plain), into `moved` and `along` `(n_genes, n_points)` the mean square of the error of the move from the start, and its
-    mean product with the error of the range.
+    plain), and `(n_genes, n_points)` into `risen` the largest distance until each point from the start less a share
+    `onset` of the range, corrected for its bias, into `risen_sd` its standard deviation, into `moved` and `along` the mean
+    square of the error of the distance, and its mean product with the error of the range.
     """
     n_draws, n_genes, n_points = draws.shape
-    high, low = np.empty(n_points), np.empty(n_points)
+    high, low, reached = np.empty(n_points), np.empty(n_points), np.empty(n_points)
     tops, bottoms = np.empty(n_points, dtype=np.int64), np.empty(n_points, dtype=np.int64)
     for gene in range(n_genes):
         trend = values[gene]
         own[gene] = find_direction(trend, turn_share, rounding)[0]
         top, bottom = np.argmax(trend), np.argmin(trend)
         span = trend[top] - trend[bottom]
-        high[:], low[:], moved[gene], along[gene] = 0.0, 0.0, 0.0, 0.0
+        high[:], low[:], moved[gene], along[gene], risen[gene], risen_sd[gene] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        largest = -np.inf
+        for point in range(n_points):
+            largest = max(largest, abs(trend[point] - trend[0]) - onset * span)
+            reached[point] = largest
         for draw in range(n_draws):
             drawn = draws[draw, gene]
             ways[draw, gene], peak[draw, gene], spans[draw, gene] = find_direction(drawn, turn_share, rounding)
             at_top, at_bottom, at_start = drawn[top] - trend[top], drawn[bottom] - trend[bottom], drawn[0] - trend[0]
             most[draw, gene] = span + at_top - at_bottom
+            largest = -np.inf
             for point in range(n_points):
+                largest = max(largest, abs(drawn[point] - drawn[0]) - onset * most[draw, gene])
+                risen[gene, point] += largest - reached[point]
+                risen_sd[gene, point] += (largest - reached[point]) ** 2
                 error = drawn[point] - trend[point]
                 high[point] += (at_top - error) ** 2
                 low[point] += (error - at_bottom) ** 2
@@ -74,6 +85,9 @@ def measure(values, draws, turn_share, rounding, extreme, own, ways, peak, least
                 along[gene, point] += (error - at_start) * (at_top - at_bottom)
         n_tops, n_bottoms = 0, 0
         for point in range(n_points):
+            bias = risen[gene, point] / n_draws
+            risen[gene, point] = reached[point] - bias
+            risen_sd[gene, point] = np.sqrt(max(risen_sd[gene, point] / n_draws - bias**2, 0.0))
             moved[gene, point] /= n_draws
             along[gene, point] /= n_draws
             if trend[top] - trend[point] <= extreme * np.sqrt(high[point] / n_draws):

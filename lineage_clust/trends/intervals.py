@@ -57,13 +57,15 @@ def uncertainty(
       value of the minimum; a time is a candidate if the trend is not significantly (`a`, one-sided) below its maximum
       there. Such bounds on maxima are valid if several points are tied [1]_ [2]_.
     - **onset, half_max**: at the true time, the distance of the trend from its start minus the fraction of the range is
-      0. The interval starts at the first time at which this difference is not significantly negative, and ends at the
-      first time at which it is significantly positive. Its standard error is that of the draws; its range is the mean
-      of the lower ranges above for the start, and that of the trend for the end. Quantiles of the draws' times are not
-      used, because the first time at which a noisy curve passes a bound is biased downwards. For the same reason the
-      start is conservative and has a tail of `a`. The end has a tail of `a / 2` for the half-maximum and of `a / 4` for
-      the onset: smoothing flattens the foot of a steep rise, so that trends change too early there, and standard errors
-      include this bias only on average over the curve [3]_ [4]_.
+      0. The interval ends at the first time at which this difference is significantly positive, with the standard error
+      of the draws and a tail of `a / 2` for the half-maximum and of `a / 4` for the onset: smoothing flattens the foot of
+      a steep rise, so that trends change too early there, and standard errors include this bias only on average over the
+      curve [3]_ [4]_. The interval of the half-maximum starts at the first time at which the difference is not
+      significantly negative, with the mean of the lower ranges above, and a tail of `a`, since of many times some are so
+      by chance. The true curve has its onset until a time if the *largest* difference until then is at least 0: the
+      interval of the onset starts at the first time at which this is not rejected. Errors raise a maximum, so it is
+      corrected for by how much it is larger in draws than in the trend [5]_. Quantiles of the draws' times are not used:
+      a noisy curve passes a bound too early.
 
     References
     ----------
@@ -91,13 +93,14 @@ def uncertainty(
         "peak": _quantiles_within(grid[found["peak"]], outside, grid),
         "amplitude": (_quantiles(found["least"], outside / 2)[0], span * _enlarged(span, found["spans"], outside / 2)),
     }
+    at_least = _moved_by(MOVED_SHARES["half_max"], values, found, found["least"].mean(axis=0))
+    starts = {
+        "onset": _first_reached(found["risen"] + norm.isf(outside / 3) * found["risen_sd"], grid, 0.0),
+        "half_max": _first_reached(at_least, grid, -norm.isf(outside)),
+    }
     for name, share in MOVED_SHARES.items():
-        at_least = _moved_by(share, values, found, found["least"].mean(axis=0))
         at_most = _moved_by(share, values, found, span)
-        bounds[name] = (
-            _first_reached(at_least, grid, -norm.isf(outside)),
-            _first_reached(at_most, grid, norm.isf(outside / _END_TAILS[name])),
-        )
+        bounds[name] = (starts[name], _first_reached(at_most, grid, norm.isf(outside / _END_TAILS[name])))
     own = dict(zip(MOVED_SHARES, moved_times(values, grid, list(MOVED_SHARES.values())), strict=True))
     own |= {"peak": peak_time(values, grid), "amplitude": span}
     known = np.isfinite(found["least"]).all(axis=0)
@@ -156,6 +159,7 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
     span, errors = values[rows, top] - values[rows, bottom], draws - values
     at_top, at_bottom = errors[:, rows, top][..., None], errors[:, rows, bottom][..., None]
     moved, of_range = errors - errors[..., :1], at_top - at_bottom
+    risen = _risen(draws, span + of_range[..., 0])
     below, above = values[rows, top][:, None] - values, values - values[rows, bottom][:, None]
     may_be_top = below <= extreme * np.sqrt(np.mean((at_top - errors) ** 2, axis=0))
     may_be_bottom = above <= extreme * np.sqrt(np.mean((errors - at_bottom) ** 2, axis=0))
@@ -168,20 +172,30 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
         "least": span + lowered - raised,
         "most": span + of_range[..., 0],
         "spans": np.ptp(draws, axis=-1),
+        "risen": 2 * _risen(values, span) - risen.mean(axis=0),
+        "risen_sd": risen.std(axis=0),
         "moved": np.mean(moved**2, axis=0),
         "along": np.mean(moved * of_range, axis=0),
     }
+
+
+def _risen(values: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Return the largest distance until each point of trends from their start, less that of the onset."""
+    away = np.abs(values - values[..., :1]) - MOVED_SHARES["onset"] * span[..., None]
+    return np.maximum.accumulate(away, axis=-1)
 
 
 def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
     """Compiled version of `_look`."""
     codes = {name: np.empty(draws.shape[:2], dtype=np.int64) for name in ("ways", "peak")}
     ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most", "spans")}
-    errors = {name: np.empty(values.shape) for name in ("moved", "along")}
+    errors = {name: np.empty(values.shape) for name in ("risen", "risen_sd", "moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
     loop = compiled()
     assert loop is not None  # checked by the caller
-    loop.measure(values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, *found.values())
+    loop.measure(
+        values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, MOVED_SHARES["onset"], *found.values()
+    )
     return found
 
 
