@@ -19,7 +19,8 @@ from .donors_curves import AtCovariance, DonorSums, TurnedSums, WithCurves
 from .donors_posterior import DonorPosterior, PosteriorPart
 from .donors_prior import DonorPrior, grid, learn, probabilities
 from .donors_tests import tested_at
-from .posterior import GenePosterior, SharedPosterior
+from .gene_posterior import GenePosterior
+from .posterior import SharedPosterior
 from .smoothing import minimise, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise

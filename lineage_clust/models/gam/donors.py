@@ -13,7 +13,8 @@ from .donors_curves import DonorSums, TurnedSums
 from .donors_posterior import DonorPosterior, PosteriorPart
 from .donors_prior import DonorPrior, learn, probabilities
 from .donors_tests import contrast_of, tested_at
-from .posterior import GenePosterior, SharedPosterior
+from .gene_posterior import GenePosterior
+from .posterior import SharedPosterior
 from .smoothing import gcv, minimise, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -128,8 +128,10 @@ def _together(parts: list[Part], n_genes: int) -> WorkingModels | None:
     scores = np.zeros((len(first.scores), n_genes))
     scores[:, every] = np.nan_to_num(np.concatenate([model.scores for model in models], axis=1), posinf=0.0, neginf=0.0)
     squared = None if first.squared_weight_grams is None else gather("squared_weight_grams")
-    by_gene = {name: gather(name) for name in ("grams", "lambda_", "scale", "variance", "known_scale")}
-    return replace(first, scores=scores, squared_weight_grams=squared, **by_gene)
+    return WorkingModels(
+        first.penalty, first.n_unpenalized, gather("grams"), scores, squared,
+        *(gather(name) for name in ("lambda_", "scale", "variance", "known_scale")),
+    )  # fmt: skip
 
 
 def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:
