@@ -215,6 +215,11 @@ def _whole_spectrum(spectrum: Any, found: dict[str, int]) -> None:
     _need(type(n_free) is int and 0 <= n_free <= found["modes"], "a spectrum has no such number of free modes")
 
 
+def _whole_working(models: Any, found: dict[str, int]) -> None:
+    n_free = models.n_unpenalized
+    _need(type(n_free) is int and 0 <= n_free <= found["columns"], "working models have no such number of free columns")
+
+
 def _whole_result(result: Any, found: dict[str, int]) -> None:
     trends, n_clusters = result.trends, found["clusters"]
     _need(trends.values.shape == result.scaled.shape, "scaled trends are not of the trends")
@@ -307,5 +312,6 @@ _WHOLE: dict[str, Callable[[Any, dict[str, int]], None]] = {
     "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_spectrum, "FitResult": _whole_result,
     "BSplineSmoother": _whole_smoother, "CubicSplineSmoother": _whole_smoother, "CyclicSplineSmoother": _whole_smoother,
     "GaussianProcessSmoother": _whole_smoother, "PooledPosterior": _whole_pooled,
+    "WorkingModels": _whole_working,
     "ConditionComparison": _whole_comparison,
 }  # fmt: skip

@@ -61,11 +61,11 @@ def uncertainty(
       of the draws and a tail of `a / 2` for the half-maximum and of `a / 4` for the onset: smoothing flattens the foot of
       a steep rise, so that trends change too early there, and standard errors include this bias only on average over the
       curve [3]_ [4]_. The interval of the half-maximum starts at the first time at which the difference is not
-      significantly negative, with the mean of the lower ranges above, and a tail of `a`, since of many times some are so
-      by chance. The true curve has its onset until a time if the *largest* difference until then is at least 0: the
-      interval of the onset starts at the first time at which this is not rejected. Errors raise a maximum, so it is
-      corrected for by how much it is larger in draws than in the trend [5]_. Quantiles of the draws' times are not used:
-      a noisy curve passes a bound too early.
+      significantly negative, with the mean of the lower ranges above and a tail of `a`, because one of many times is
+      often so by chance. The onset is before a time if the *largest* difference until then is at least 0: its interval
+      starts at the first time at which this is not rejected, with a tail of `a / 3`. The largest difference is estimated
+      too high, and is corrected by the amount by which it is larger in draws than in the trend [5]_. Quantiles of the
+      draws' times are not used, because a noisy curve passes a bound too early.
 
     References
     ----------

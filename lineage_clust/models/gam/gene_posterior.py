@@ -16,7 +16,7 @@ _CHUNK = 512
 
 @dataclass(frozen=True)
 class WorkingModels:
-    """Linear models, one a gene, with which the iterations of a family other than the Gaussian ended.
+    """Working linear models, one per gene, at the end of the iterations of families other than the Gaussian.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ class WorkingModels:
     known_scale: np.ndarray
 
     def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates, smoothness included."""
+        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations, with smoothing parameters drawn as well."""
         posterior, to_modes = self.posterior()
         return posterior.draws_with(posterior.from_noise(True, to_modes), generator, n_draws)
 
     def posterior(self) -> tuple[SharedPosterior, np.ndarray]:
-        """Return the posterior of all genes, each with a Demmler-Reinsch basis of its own, and what makes noise by mode."""
+        """Return the posterior of all genes, each with its own Demmler-Reinsch basis, and the rotations of `from_noise`."""
         spectrum, to_modes = with_rotations(self.grams, self.penalty, self.n_unpenalized)
         basis, squared = spectrum.basis, self.squared_weight_grams
         loadings = np.einsum("gcm,cg->mg", basis, self.scores)
@@ -79,7 +79,7 @@ class WorkingModels:
 
 @dataclass(frozen=True)
 class GenePosterior:
-    """Gaussian posterior of coefficients, one covariance matrix a gene.
+    """Gaussian posterior of coefficients, one covariance matrix per gene.
 
     Attributes
     ----------

@@ -112,7 +112,7 @@ def collected(
 
 
 def _together(parts: list[Part], n_genes: int) -> WorkingModels | None:
-    """Return the working models of all genes; those that failed have none of consequence."""
+    """Return the working models of all genes; those of genes that failed are placeholders."""
     if not parts or parts[0].working is None:
         return None
     every = np.concatenate([part.genes for part in parts])

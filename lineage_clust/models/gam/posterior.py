@@ -22,7 +22,7 @@ class SharedPosterior:
     Attributes
     ----------
     spectrum
-        The shared Demmler-Reinsch basis; draws can also be made of one a gene.
+        The shared Demmler-Reinsch basis. `from_noise` also takes one per gene.
     lambda_
         `(n_genes,)` smoothing parameters.
     scale
@@ -209,7 +209,7 @@ def _polar_factor(basis: np.ndarray) -> np.ndarray:
 
 
 def _times(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return the products of vectors `(n, n_genes)` with one matrix `(m, n)`, or with one a gene, `(m, n_genes)`."""
+    """Return the products of vectors `(n, n_genes)` with one matrix `(m, n)`, or with one per gene, `(m, n_genes)`."""
     return matrix @ vectors if matrix.ndim == 2 else np.einsum("gmn,ng->mg", matrix, vectors)
 
 

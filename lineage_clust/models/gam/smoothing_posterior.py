@@ -20,7 +20,7 @@ class SmoothingPosterior:
     Attributes
     ----------
     spectrum
-        The shared Demmler-Reinsch basis, or one a gene.
+        The shared Demmler-Reinsch basis, or one per gene.
     loadings
         `T'Z'Wy`, `(n_modes, n_genes)`.
     squares
