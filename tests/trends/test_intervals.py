@@ -121,8 +121,8 @@ def true_curves(kind, n_genes, rng):
     }[kind]
 
 
-def covered(kind, n_cells, weighting, seed, n_genes=150):
-    """Which intervals hold the shape of the true curve."""
+def covered(kind, n_cells, weighting, seed, n_genes=150, counts=False):
+    """Which intervals hold the shape of the true curve; of counts, whose means have a minimum or maximum of 0.2 to 1.6."""
     rng = np.random.default_rng([7, seed, n_cells])
     grid, fine = np.linspace(0, 1, 100), np.linspace(0, 1, 2001)
     t = np.sort(rng.uniform(0, 1, n_cells))
@@ -130,9 +130,14 @@ def covered(kind, n_cells, weighting, seed, n_genes=150):
     fate = expit(toward * 12 * np.clip(t - 0.4, 0, None) + rng.normal(0, 0.3, n_cells))
     weights = np.ones(n_cells) if weighting == "unit" else np.where(fate < 0.01, 0, fate)
     curve = true_curves(kind, n_genes, rng)
+    if counts:
+        predictor, level = curve, np.log(rng.uniform(0.2, 1.6, n_genes))
+        curve = lambda at: np.exp(level + predictor(at))  # noqa: E731
     smoother = BSplineSmoother(domain=(0.0, 1.0)).fit(t[:, None])
-    expression = curve(t) + rng.normal(size=(n_cells, n_genes))
-    gam = GAM().fit(smoother.transform(t[:, None]), expression, weights, penalty=smoother.penalty_)
+    expression = rng.poisson(curve(t)) * 1.0 if counts else curve(t) + rng.normal(size=(n_cells, n_genes))
+    gam = GAM("poisson" if counts else "gaussian").fit(
+        smoother.transform(t[:, None]), expression, weights, penalty=smoother.penalty_
+    )
     rows = smoother.transform(grid[:, None])
     draws = np.array([drawn.T for drawn in gam.sample(rows, 40, seed, unconditional=True)])
     table, truth = uncertainty(gam.predict(rows).T, draws, grid), shapes(curve(fine).T, fine)
@@ -150,4 +155,12 @@ def test_intervals_of_90_percent_hold_the_truth(kind, n_cells, weighting):
     assert shares.min() > 0.84  # peaks of bumps: 0.86 less the error of 450 curves
     assert shares.max() < 0.99  # conservative where the smoothness is hardly known
     assert shares[["peak", "onset", "amplitude"]].max() < 0.975  # 0.95, and the error of 450 curves
+    assert 0.89 < shares.mean() < 0.97
+
+
+@pytest.mark.slow
+def test_intervals_of_counts_hold_the_truth():
+    """With smoothing parameters taken as known, onsets and half-maxima of switches were covered in 78 to 87 %."""
+    shares = pd.concat([covered("switch", 300, "unit", seed, counts=True) for seed in range(2)]).mean()
+    assert shares.min() > 0.86
     assert 0.89 < shares.mean() < 0.97
