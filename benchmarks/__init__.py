@@ -1,4 +1,4 @@
-"""Benchmarks: how long fits take and how much memory they need, beside pyGAM in the same run.
+"""Benchmarks: run time and memory of fits, in comparison with pyGAM in the same run.
 
-`python -m benchmarks` prints a table and writes JSON; `python -m benchmarks --quick` takes a small size.
+`python -m benchmarks` prints a table and writes JSON; `python -m benchmarks --quick` uses a small size.
 """

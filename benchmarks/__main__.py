@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print a table, write JSON."""
+"""`python -m benchmarks`: measure, print a table, and write JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def measure(n_cells: int, n_genes: int, n_gamma: int, n_pygam: int) -> dict:
-    """Return all figures: seconds, MB, and what they were measured with."""
+    """Return all figures: seconds, MB, and the settings of the measurement."""
     adata = make_data(n_cells, n_genes)
     return {
         "n_cells": n_cells,

@@ -1,4 +1,4 @@
-"""Cluster-robust covariances of linear models, for all genes at once, from sums per cluster of cells."""
+"""Cluster-robust covariances of linear models, batched over genes, from sums per cluster of cells."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def cluster_robust(
     products
         `Z_d'Wy`, `(n_clusters, n_columns, n_genes)`.
     n_cells
-        Number of cells, for CR1.
+        Number of cells; used by CR1.
     kind
-        `"CR0"`: no correction. `"CR1"`: times ``D / (D - 1) (n - 1) / (n - p)``, as statsmodels does. `"CR2"`: without
-        bias if cells of a cluster are independent and weights are precisions.
+        `"CR0"`: no correction. `"CR1"`: the factor ``D / (D - 1) (n - 1) / (n - p)``, as in statsmodels. `"CR2"`:
+        unbiased if the cells of a cluster are independent and the weights are precisions.
 
     Returns
     -------
@@ -31,9 +31,10 @@ def cluster_robust(
 
     Notes
     -----
-    With ``M = (Z'WZ)^-1`` and residuals ``e_d`` it is ``M sum_d u_d u_d' M``. CR0 has ``u_d = Z_d'We_d``, CR2 [1]_
-    ``u_d = Z_d'W^(1/2) (I - H_dd)^(-1/2) W^(1/2) e_d``, `H_dd` the block of the hat matrix. If ``Z_d'WZ_d = R'R``, then
-    ``u_d = R'(I - RMR')^(-1/2) R^-T Z_d'We_d``: sums over the cells are enough.
+    The covariance is ``M sum_d u_d u_d' M`` with ``M = (Z'WZ)^-1`` and residuals ``e_d``. CR0 uses ``u_d = Z_d'We_d``,
+    and CR2 [1]_ uses ``u_d = Z_d'W^(1/2) (I - H_dd)^(-1/2) W^(1/2) e_d``, where `H_dd` is a block of the hat matrix.
+    With ``Z_d'WZ_d = R'R`` the latter is ``R'(I - RMR')^(-1/2) R^-T Z_d'We_d``, which requires only sums over the
+    cells.
 
     References
     ----------
@@ -42,7 +43,7 @@ def cluster_robust(
 
     Examples
     --------
-    >>> means = np.array([1.0, 3.0, 2.0])[:, None, None]  # of three donors, one cell each: the usual variance of a mean
+    >>> means = np.array([1.0, 3.0, 2.0])[:, None, None]  # three donors with one cell each: variance of a mean
     >>> _, covariances = cluster_robust(np.ones((3, 1, 1)), means, 3)
     >>> round(float(covariances[0, 0, 0]), 4)
     0.3333
@@ -66,9 +67,9 @@ def cluster_robust(
 
 
 def satterthwaite_df(grams: np.ndarray, contrast: np.ndarray) -> float:
-    """Return the degrees of freedom of a t-test of `contrast @ coefficients` by its CR2 variance.
+    """Return the Satterthwaite degrees of freedom of a t-test of `contrast @ coefficients` with its CR2 variance.
 
-    They are those of the chi-square with the variance's first two moments, if all cells are independent.
+    They match the first two moments of the variance to those of a chi-square, assuming independent cells.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def satterthwaite_df(grams: np.ndarray, contrast: np.ndarray) -> float:
 
     Examples
     --------
-    >>> satterthwaite_df(np.ones((5, 1, 1)), np.ones(1)).round(6)  # the mean of five
+    >>> satterthwaite_df(np.ones((5, 1, 1)), np.ones(1)).round(6)  # mean of five observations
     np.float64(4.0)
     """
     bread = np.linalg.inv(grams.sum(axis=0))
@@ -102,7 +103,7 @@ def satterthwaite_df(grams: np.ndarray, contrast: np.ndarray) -> float:
 
 
 def _root(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `R` with `R'R = gram`, of full row rank, and `R^-1`, its pseudo-inverse."""
+    """Return `R` of full row rank with `R'R = gram`, and its pseudo-inverse `R^-1`."""
     values, vectors = np.linalg.eigh(gram)
     kept = values > _RANGE * values[-1]
     sizes = np.sqrt(values[kept])
@@ -110,7 +111,7 @@ def _root(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _power(inner: np.ndarray, exponent: float) -> np.ndarray:
-    """Return `(I - inner)^exponent`, 0 where `I - inner` is: there a cluster alone determines its fit."""
+    """Return `(I - inner)^exponent`; eigenvalues of 0, where a cluster determines its own fit, give 0."""
     values, vectors = np.linalg.eigh(np.eye(len(inner)) - inner)
     powers = np.where(values > 1e-10, np.maximum(values, 1e-300) ** exponent, 0.0)
     return (vectors * powers) @ vectors.T

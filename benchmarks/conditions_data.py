@@ -1,4 +1,4 @@
-"""Simulated donors in two conditions: levels and curves of their own, and genes that differ between the conditions."""
+"""Simulated donors in two conditions, with random levels and curves, and genes that differ between the conditions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from scipy.special import expit
 
 from .donors_data import _GRID, _NOISE, Effect, _counted, _curves
 
-_SIZES = {0.0: 0.12, 0.1: 0.25, 0.25: 0.5, 0.5: 0.8}  # of differences, by the size of donors' effects
+_SIZES = {0.0: 0.12, 0.1: 0.25, 0.25: 0.5, 0.5: 0.8}  # sizes of differences, by the size of donor effects
 
 
 @dataclass(frozen=True)
 class ConditionCells:
-    """Cells `(n_cells,)` with expression `(n_cells, n_genes)`; of a gene that differs, `difference` `(201, n_genes)`.
+    """Cells `(n_cells,)` with expression `(n_cells, n_genes)`; `difference` `(201, n_genes)` of the genes that differ.
 
-    Counts come with the logarithm of each cell's depth.
+    For counts, also the log depth of each cell.
     """
 
     time: np.ndarray
@@ -28,12 +28,12 @@ class ConditionCells:
 
     @property
     def logs(self) -> np.ndarray:
-        """Expression for methods that take no counts."""
+        """Expression for methods that do not support counts."""
         return self.Y if self.depth is None else np.log1p(self.Y / np.exp(self.depth)[:, None])
 
     @property
     def differs(self) -> np.ndarray:
-        """Which genes differ between the conditions."""
+        """Mask of the genes that differ between the conditions."""
         return np.any(self.difference != 0, axis=0)
 
 
@@ -48,19 +48,20 @@ def simulate_conditions(
     rng
         Source of random numbers.
     sizes
-        `(n_samples,)` numbers of cells; each sample has a density of its own along time.
+        `(n_samples,)` numbers of cells; each sample has its own density along time.
     n_genes
-        The last quarter differ: by their level, a slope, a step or a bump.
+        Number of genes; the last quarter differ, by level, slope, step or bump.
     effect
-        How samples differ, as in :mod:`benchmarks.donors_data`.
+        Variation between samples, as in :mod:`benchmarks.donors_data`.
     n_first
         Number of samples of the first condition; `None` = half of them.
     shared
-        Share of the variance of samples' effects that samples of one donor have in common.
+        Fraction of the variance of samples' effects that samples of one donor share.
     paired
         Whether every donor has a sample in each condition.
     counts
-        Whether expression is negative binomial counts of cells of unequal depth, whose logarithms differ.
+        Whether expression consists of negative binomial counts of cells with unequal depth; differences are in log
+        means.
     """
     n_samples = len(sizes)
     n_first = n_samples // 2 if n_first is None else n_first

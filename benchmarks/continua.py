@@ -1,4 +1,4 @@
-"""Simulated lineages without groups: the genes' curves go over into each other, so that any border is a way to cut."""
+"""Simulated lineages without groups: curves vary gradually between genes, so that boundaries are arbitrary."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ N_CELLS = 1000
 
 
 def switch_times(rng: np.random.Generator) -> np.ndarray:
-    """Return curves that rise alike, each at its own time."""
+    """Return curves with the same rise, each at its own time."""
     return rise(rng.uniform(0.05, 0.95, N_GENES), 0.06)
 
 
 def peak_times(rng: np.random.Generator) -> np.ndarray:
-    """Return curves with a peak of one width, each at its own time."""
+    """Return curves with a peak of the same width, each at its own time."""
     return peak(rng.uniform(0, 1, N_GENES), 0.1)
 
 
 def random_shapes(rng: np.random.Generator) -> np.ndarray:
-    """Return draws of a Gaussian process."""
+    """Return samples of a Gaussian process."""
     return 0.5 * smooth_noise(rng, N_GENES, 0.25)
 
 
 def steepness(rng: np.random.Generator) -> np.ndarray:
-    """Return curves that rise or fall, from abruptly to along the whole lineage."""
+    """Return curves that rise or fall, abruptly or along the whole lineage."""
     curves = rise(rng.uniform(0.3, 0.7, N_GENES), np.exp(rng.uniform(np.log(0.02), np.log(0.3), N_GENES)))
     curves = (curves - curves.min(axis=1, keepdims=True)) / np.ptp(curves, axis=1)[:, None]
     return np.where(rng.random(N_GENES)[:, None] < 0.5, curves, 1 - curves)
 
 
 def broad_blob(rng: np.random.Generator) -> np.ndarray:
-    """Return one shape, from which every gene deviates in its own way."""
+    """Return one shape with individual deviations of every gene."""
     return rise(np.full(N_GENES, 0.6), 0.1) + 0.25 * smooth_noise(rng, N_GENES, 0.25)
 
 

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.counts`: negative binomial trends from sums over a grid, beside fits to the cells, mgcv and a file.
+"""`python -m benchmarks.counts`: negative binomial fits from sums over a grid, of cells, from a file and by mgcv.
 
-All figures of a table come from one run on one machine, one after the other. mgcv is timed in R itself, where `Rscript` with
-mgcv is there: `gam(family = nb(), method = "REML")` and `bam(family = nb(), discrete = TRUE)`, each with its summary.
+All figures of a table are measured in one run on one machine. mgcv is timed in R, if `Rscript` with mgcv is available:
+`gam(family = nb(), method = "REML")` and `bam(family = nb(), discrete = TRUE)`, each with its summary.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ for (gene in names(genes)) {
 
 
 def make_counts(n_cells: int, n_genes: int, seed: int = 0, spread: float = 0.4):
-    """Return pseudotime, weights, log depth and negative binomial counts (CSR) of genes that rise and fall, or hardly."""
+    """Return pseudotime, weights, log depth and negative binomial counts (CSR) of genes with strong or weak trends."""
     rng = np.random.default_rng(seed)
     t, weights = rng.beta(1, 1.5, n_cells), np.clip(rng.beta(2, 1, n_cells), 0.01, 1)
     offset = rng.normal(0, spread, n_cells)
@@ -55,7 +55,7 @@ def make_counts(n_cells: int, n_genes: int, seed: int = 0, spread: float = 0.4):
 
 
 def timed(call, repeats: int = 2) -> dict[str, float]:
-    """Return the least wall-clock time, and the least time of the processor, of several calls."""
+    """Return the minimum wall-clock and processor time of several calls."""
     walls, processors = [], []
     for _ in range(repeats):
         wall, processor = perf_counter(), process_time()
@@ -66,7 +66,7 @@ def timed(call, repeats: int = 2) -> dict[str, float]:
 
 
 def measure_fits(n_cells: int, n_genes: int, n_exact: int, n_peer: int) -> dict:
-    """Return times of the fit with tests, of one to the cells, of the Gaussian fit and of mgcv; and how fits agree."""
+    """Return times of the fit with tests, of the fit of cells, of the Gaussian fit and of mgcv, and agreement of fits."""
     t, weights, offset, Y = make_counts(n_cells, n_genes)
     smoother = BSplineSmoother().fit(t[:, None])
     design, grid = smoother.transform(t[:, None]), smoother.transform(np.linspace(t.min(), t.max(), 200)[:, None])
@@ -90,7 +90,7 @@ def measure_fits(n_cells: int, n_genes: int, n_exact: int, n_peer: int) -> dict:
 
 
 def agreement(one: GAM, other: GAM, rows) -> dict[str, float]:
-    """Return how far trends (in shares of their range and in standard errors), sizes and p-values are apart."""
+    """Return the differences of trends (relative to range and standard errors), sizes and p-values."""
     (trend, _), (exact, se) = (gam.predict(rows, return_std=True) for gam in (one, other))
     error = np.abs(trend - exact).max(axis=0) / np.ptp(exact, axis=0)
     p, exact_p = (np.log10(np.maximum(gam.pvalue_, 1e-300)) for gam in (one, other))
@@ -105,7 +105,7 @@ def agreement(one: GAM, other: GAM, rows) -> dict[str, float]:
 
 
 def time_mgcv(t, weights, offset, genes: np.ndarray) -> dict[str, float] | None:
-    """Return seconds a gene of mgcv's `gam` and of `bam(discrete = TRUE)`; `None` without R's mgcv."""
+    """Return seconds per gene of mgcv's `gam` and `bam(discrete = TRUE)`; `None` without mgcv."""
     if shutil.which("Rscript") is None:
         return None
     with TemporaryDirectory() as folder:
@@ -122,7 +122,7 @@ def time_mgcv(t, weights, offset, genes: np.ndarray) -> dict[str, float] | None:
 
 
 def measure_file(n_cells: int, n_genes: int, density: float) -> dict:
-    """Return, of a backed file, times of reading it and of fits from it, each in a process of its own."""
+    """Return, for a backed file, times of reading and of fits, each in a separate process."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "cells.h5ad"
         found: dict = {"n_values": write_file(path, n_cells, n_genes, density, None, counts=True), "n_cells": n_cells}
@@ -133,7 +133,7 @@ def measure_file(n_cells: int, n_genes: int, density: float) -> dict:
 
 
 def measure_here(what: str, path: str) -> dict[str, float]:
-    """Return times of reading the file, or of one fit from it, and the largest size of this process in MB."""
+    """Return times of reading the file, or of one fit from it, and the peak memory of this process in MB."""
     from anndata import read_h5ad
 
     adata = read_h5ad(path, backed="r")

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.counts_scaling`: fits of growing parts of one file of counts, their time and memory, and a picture.
+"""`python -m benchmarks.counts_scaling`: time and memory of fits of counts by number of cells, with a figure.
 
-Each fit is in a process of its own, from the first cells of the file; numba's functions are loaded before. The slope on log
-axes says how time grows with stored values: 1 is linear.
+Each fit runs in a separate process, on the first cells of the file, after loading compiled functions. The slope on log
+axes shows the growth of time with the number of stored values: 1 = linear.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CELLS = (16_000, 64_000, 256_000, 512_000)
 
 
 def measure_here(path: str, n_cells: int, family: str) -> dict[str, float]:
-    """Return time and largest size of this process, of a fit with tests of the first cells of a file."""
+    """Return time and peak memory of this process for a fit with tests of the first cells of a file."""
     from anndata import read_h5ad
 
     adata = read_h5ad(path, backed="r")
@@ -62,14 +62,14 @@ def measure(path: Path, cells: tuple[int, ...]) -> dict[str, list]:
 
 
 def slope(rows: list[dict]) -> float:
-    """Return how processor time grows with values, above a million of them."""
+    """Return the exponent of the growth of processor time with the number of values, above a million."""
     values, times = (np.log([row[name] for row in rows]) for name in ("n_values", "processor"))
     large = values >= np.log(1e6)
     return float(np.polyfit(values[large], times[large], 1)[0]) if large.sum() > 1 else float("nan")
 
 
 def draw(found: dict[str, list], path: Path) -> None:
-    """Draw time and memory against stored values."""
+    """Draw time and memory over the number of stored values."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.4), layout="constrained")

@@ -1,4 +1,4 @@
-"""The data that is timed: seeded, sparse, of any size."""
+"""Simulated sparse data of any size for timing, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-SHIFT = 0.1  # added to expression where a distribution has no zeros, as the gamma
-_BLOCK = 200  # genes drawn at a time, so that no dense copy of the whole is ever made
+SHIFT = 0.1  # added to expression for families without zeros, such as the gamma
+_BLOCK = 200  # genes generated at a time, to avoid a dense copy of the whole
 
 
 def make_data(n_cells: int, n_genes: int, seed: int = 0) -> AnnData:
-    """Return log1p of negative binomial counts along one lineage, as float32 CSR with about 40 % non-zeros.
+    """Return log1p of negative binomial counts along one lineage, as float32 CSR with about 40 % nonzeros.
 
-    Half of the genes have a peak of width 0.15 somewhere along pseudotime, the others are flat. `obs["pseudotime"]` is
-    uniform, `obsm["lineages_fwd"]` has two lineages whose probabilities sum to 1.
+    Half of the genes have a peak of width 0.15 at a random pseudotime, the others are flat. `obs["pseudotime"]` is
+    uniform, `obsm["lineages_fwd"]` has two lineages with probabilities that sum to 1.
     """
     rng = np.random.default_rng(seed)
     time = rng.uniform(0, 1, n_cells)

@@ -1,14 +1,14 @@
-"""`python -m benchmarks.donors`: tests of trends with donors as replicates: how often flat genes are rejected, and power.
+"""`python -m benchmarks.donors`: calibration and power of tests of trends with donors as replicates.
 
-For 4 to 24 donors, of equal sizes or one with half of the cells, each with its own density along time, whose levels and
-curves have standard deviations of 0 to 0.5: the shares of flat genes with p < .05 and p < .01, and of genes with a trend
-with p < .01, by `GAM.fit(groups=)` and by others; the coverage of 95 % bands of the population's trends; the share of flat
-genes with q < .01 beside as many with a trend. Power of a test whose flat genes are rejected too often is no merit.
+For 4 to 24 donors, of equal sizes or one with half of the cells, each with its own density along time, with standard
+deviations of levels and curves of 0 to 0.5: the fractions of flat genes with p < .05 and p < .01, and of genes with a
+trend with p < .01, for `GAM.fit(groups=)` and other methods; the coverage of 95 % bands of the population trends; the
+fraction of flat genes with q < .01 among as many with a trend. Power is meaningful only for calibrated tests.
 
-With `--family negative_binomial` the data are counts of cells of unequal depth, fitted with log depth as offset; others than
-`GAM` see `log1p` of counts of the same depth.
+With `--family negative_binomial` the data are counts of cells with unequal depth, fitted with log depth as offset;
+other methods than `GAM` receive `log1p` of counts normalised to the same depth.
 
-`python -m benchmarks.donors --power`: power and time beside mgcv's `bam` with random curves of donors
+`python -m benchmarks.donors --power`: power and time compared with mgcv's `bam` with random curves of donors
 (needs R, mgcv and rpy2).
 
 `python -m benchmarks.donors --conditions`: the same for differences between two conditions, in level, shape and both.
@@ -39,7 +39,7 @@ def pvalues(
 ) -> tuple[dict[str, np.ndarray], GAM, np.ndarray]:
     """Return p-values `(n_genes,)` by method, the fit with donors as replicates, and its design.
 
-    `depth` is the logarithm of each cell's, an offset of counts.
+    `depth` is the log depth of each cell, used as offset for counts.
     """
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     design = smoother.fit_transform(time[:, None])
@@ -60,7 +60,7 @@ def pvalues(
 def measure(
     n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000, family: str = "gaussian"
 ) -> pd.DataFrame:
-    """Return one row a setting."""
+    """Return one row per setting."""
     rows = []
     for number, (effect, unequal, n_donors) in enumerate(product(effects, (False, True), donors)):
         rng = np.random.default_rng(seed + number)
@@ -86,7 +86,7 @@ def measure(
 
 
 def header() -> str:
-    """Return the head of the table."""
+    """Return the header of the table."""
     names = " | ".join(f"{method}" for method in METHODS)
     return f"| effects | donors | sizes | {names} | q < .01 | coverage |\n" + "|---" * (len(METHODS) + 5) + "|"
 

@@ -1,4 +1,4 @@
-"""The conditions of `python -m benchmarks.donors --conditions`: how often genes without a difference are rejected."""
+"""Conditions of `python -m benchmarks.donors --conditions`: rejection rates of genes without a difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TESTS = ("level", "shape", "both")
 DESIGNS = {
     "2 v 2": (2, 2), "3 v 3": (3, 3), "4 v 4": (4, 4), "6 v 6": (6, 6), "3 v 5": (3, 5), "12 v 12": (12, 12),
 }  # fmt: skip
-PAIRS = {"4 pairs": 4, "6 pairs": 6}  # that many donors in both conditions
+PAIRS = {"4 pairs": 4, "6 pairs": 6}  # number of donors in both conditions
 
 
 def moderated_means(cells: ConditionCells) -> np.ndarray:
@@ -38,7 +38,7 @@ def moderated_means(cells: ConditionCells) -> np.ndarray:
 def measure_conditions(
     n_genes: int, n_cells: int, effects=EFFECTS, seed: int = 21_000, designs=None, family: str = "gaussian"
 ) -> pd.DataFrame:
-    """Return one row a setting."""
+    """Return one row per setting."""
     rows = []
     settings = [*product(DESIGNS, ("equal", "one half")), *product(PAIRS, ("equal",))]
     settings = [one for one in settings if designs is None or one[0] in designs]
@@ -85,7 +85,7 @@ def measure_conditions(
 
 
 def condition_header() -> str:
-    """Return the head of the table."""
+    """Return the header of the table."""
     names = " | ".join([*TESTS, "both, cells", "level, donors' means"])
     return f"| effects | donors | sizes | {names} | q < .01 | coverage |\n" + "|---" * 10 + "|"
 
@@ -99,7 +99,7 @@ def condition_line(row: dict) -> str:
 
 
 def report_conditions(table: pd.DataFrame) -> None:
-    """Print in how many settings the tests hold their level."""
+    """Print the number of settings in which the tests are calibrated."""
     for name, (level, low, high) in product(TESTS, ((".05", 0.03, 0.07), (".01", 0.004, 0.02))):
         inside = table[f"{name} {level}"].between(low, high)
         print(f"{name}: P(p < {level}) is in {low:g} to {high:g} in {inside.sum()} of {len(table)} settings.")

@@ -1,4 +1,4 @@
-"""Simulated donors: levels and curves of their own, unequal sizes, and densities of their own along time."""
+"""Simulated donors with random levels and curves, unequal sizes, and different densities along time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.special import expit
 
 @dataclass(frozen=True)
 class Effect:
-    """How donors differ: standard deviations of their levels and curves, and of what kind the curves are."""
+    """Variation between donors: standard deviations of levels and curves, and type of the curves."""
 
     shift: float
     curve: float
@@ -19,7 +19,7 @@ class Effect:
 
     @property
     def name(self) -> str:
-        """Short name without blanks."""
+        """Short name without spaces."""
         return f"{self.shift:g}/{self.curve:g}/{self.kind}{'/counts' if self.counts else ''}"
 
 
@@ -29,7 +29,7 @@ EFFECTS = (
 )  # fmt: skip
 _GRID = np.linspace(0, 1, 201)
 _NOISE = 0.7
-_SIZES = {0.0: 0.06, 0.1: 0.12, 0.25: 0.25, 0.5: 0.4}  # of trends, by the size of curves: neither hopeless nor sure
+_SIZES = {0.0: 0.06, 0.1: 0.12, 0.25: 0.25, 0.5: 0.4}  # by the size of curves, such that power is neither 0 nor 1
 
 
 def simulate(
@@ -37,11 +37,11 @@ def simulate(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return time `(n_cells,)`, donors, expression and its expectation over donors `(n_cells, n_genes)`.
 
-    The second half of the genes have a trend: a line, a step or a bump. Donor effects of a gene are larger or smaller than
-    those of others: their variances are gamma with shape 2. Lines, steps and bumps rise or fall. Curves are a Gaussian
-    process of length scale 1/4, or waves of 0.5 to 2 periods with phases of their own. Counts are negative binomial of
-    dispersion 0.3, of cells of unequal depth, and expression is `log1p` of what is normalised to the same depth; flat is
-    what is flat before.
+    The second half of the genes have a rising or falling trend: a line, a step or a bump. The variances of donor
+    effects vary between genes (gamma distribution with shape 2). Curves are a Gaussian process with length scale 1/4,
+    or waves of 0.5 to 2 periods with random phases. Counts are negative binomial with dispersion 0.3, for cells of
+    unequal depth; expression is `log1p` of counts normalised to the same depth, and genes are flat before the
+    transformation.
     """
     time, donor, truth, around = _expected(rng, n_donors, n_genes, n_cells, unequal, effect)
     if not effect.counts:
@@ -53,9 +53,9 @@ def simulate(
 def simulate_counts(
     rng: np.random.Generator, n_donors: int, n_genes: int, n_cells: int, unequal: bool, effect: Effect
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return time, donors, counts, the logarithm of depth `(n_cells,)`, and log expectations of a median donor.
+    """Return time, donors, counts, log depth `(n_cells,)`, and log expectations of a median donor.
 
-    Otherwise as `simulate`.
+    Otherwise as in `simulate`.
     """
     time, donor, truth, around = _expected(rng, n_donors, n_genes, n_cells, unequal, effect)
     depth, counts = _counted(rng, truth + around)
@@ -63,7 +63,7 @@ def simulate_counts(
 
 
 def _counted(rng: np.random.Generator, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return depths `(n_cells,)` and negative binomial counts of genes of several levels."""
+    """Return depths `(n_cells,)` and negative binomial counts of genes with different levels."""
     depth = rng.lognormal(0, 0.3, len(logs))
     mean = depth[:, None] * np.exp(rng.uniform(-1, 2, logs.shape[1]) + logs)
     return depth, rng.poisson(mean * rng.gamma(1 / 0.3, 0.3, logs.shape))

@@ -1,4 +1,4 @@
-"""Other tests of trends with donors: pseudobulk and lines with limma's moderated variances, and the CR2 sandwich."""
+"""Other tests of trends with donors: pseudobulk and lines with limma's moderated variances, and the CR2 estimator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _N_BINS, _FEWEST = 5, 5
 
 
 def pseudobulk(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Return p-values of cubic trends over means of donor and time bin, with a level for every donor."""
+    """Return p-values of cubic trends of means by donor and time bin, with a level for every donor."""
     n_donors = donor.max() + 1
     key = donor * _N_BINS + np.minimum((time * _N_BINS).astype(int), _N_BINS - 1)
     counts = np.bincount(key, minlength=n_donors * _N_BINS)
@@ -32,7 +32,7 @@ def pseudobulk(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.ndarray
 
 
 def moderated_lines(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Return p-values of moderated t-tests over the slopes of the donors' own lines."""
+    """Return p-values of moderated t-tests of the slopes of lines fitted per donor."""
     slopes = []
     for number in range(donor.max() + 1):
         own = donor == number
@@ -43,7 +43,7 @@ def moderated_lines(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.nd
 
 
 def cr2_line(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Return p-values of the slope of one line through all cells: CR2, t with Satterthwaite's degrees of freedom."""
+    """Return p-values of the slope of one line through all cells: CR2, t-test with Satterthwaite's degrees of freedom."""
     Z = np.column_stack([np.ones(len(time)), time])
     rows = [donor == number for number in range(donor.max() + 1)]
     grams, products = np.stack([Z[own].T @ Z[own] for own in rows]), np.stack([Z[own].T @ Y[own] for own in rows])
@@ -53,7 +53,7 @@ def cr2_line(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
 
 def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:
-    """Return variances moderated over genes and the degrees of freedom that this adds (Smyth 2004, section 6.2)."""
+    """Return variances moderated over genes and the added degrees of freedom (Smyth 2004, section 6.2)."""
     logs = np.log(variance) - digamma(df / 2) + np.log(df / 2)
     excess = logs.var(ddof=1) - polygamma(1, df / 2)
     if excess <= polygamma(1, 5e5):

@@ -1,4 +1,4 @@
-"""The power of `python -m benchmarks.donors --power`: beside mgcv with random curves of donors, one gene after another."""
+"""Power in `python -m benchmarks.donors --power`, compared with mgcv with random curves of donors, fitted per gene."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ function(y, t, d) {
 
 
 def bam_curves(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return p-values of the trend by `bam` with random curves of donors (`bs="fs"`), and the seconds a gene."""
+    """Return p-values of the trend by `bam` with random curves of donors (`bs="fs"`), and the seconds per gene."""
     import rpy2.robjects as robjects
 
     fit = robjects.r(_BAM)
@@ -40,7 +40,7 @@ def bam_curves(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> tuple[np.n
 def measure_power(
     n_genes: int, n_cells: int, n_tested: int, donors: list[int], effects=EFFECTS, seed: int = 31_000
 ) -> pd.DataFrame:
-    """Return one row a setting; donors are learned from all genes, rates are of `n_tested` flat and as many moving ones."""
+    """Return one row per setting; the prior uses all genes, rates are of `n_tested` flat and as many changing genes."""
     rows = []
     for number, (effect, n_donors) in enumerate(product([one for one in effects if not one.counts], donors)):
         rng = np.random.default_rng(seed + number)
@@ -65,7 +65,7 @@ def measure_power(
 
 
 def power_header() -> str:
-    """Return the head of the table."""
+    """Return the header of the table."""
     return (
         f"| effects | donors | {' | '.join(METHODS)} | bam's time a gene / GAM's |\n"
         + "|---" * (3 + len(METHODS))
@@ -74,6 +74,6 @@ def power_header() -> str:
 
 
 def power_line(row: dict) -> str:
-    """Return one row of the table: `P(p < .05)` of flat genes / of moving ones."""
+    """Return one row of the table: `P(p < .05)` of flat genes / of changing ones."""
     cells = [f"{row[f'{name} flat']:.2f} / {row[f'{name} power']:.2f}" for name in METHODS]
     return f"| {row['effects']} | {row['donors']} | {' | '.join(cells)} | {row['ratio']:,.0f} |"

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.endpoint`: where the automatic end of a lineage lies, simulated and real.
+"""`python -m benchmarks.endpoint`: the automatic end of a lineage, in simulated and real data.
 
-Simulated: the distance to the true end, the own weight that is lost, and what is warned of; with the rule of version 0.1.0
-(median weight, smoothed weight at 98 % of its maximum) beside it. Real: the ends of every lineage by both rules, with its
-weights as they are, made hard (1 for the lineage with the highest weight), and of the cells with a weight above 0.5. The real
-sets are looked for as by `benchmarks.quality_real`.
+Simulated: the distance to the true end, the lost weight of own cells, and warnings, compared with the rule of version
+0.1.0 (median weight, smoothed weight at 98 % of its maximum). Real: the ends of every lineage by both rules, with the
+original weights, with hard weights (1 for the lineage with the highest weight), and of the cells with a weight above
+0.5. The real data sets are located as in `benchmarks.quality_real`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .endpoint_sets import KINDS, Cells, simulate
 from .quality_real import data_folder
 
 NEAR, LOST = 0.03, 0.05
-FIRST_SEED = 40_000  # the constants of the rule were chosen with others
+FIRST_SEED = 40_000  # the constants of the rule were chosen with other seeds
 
 
 def rule_of_0_1_0(times: np.ndarray, weights: np.ndarray, n_points: int = 200) -> float:
-    """Return the end that version 0.1.0 found."""
+    """Return the end according to version 0.1.0."""
     if np.ptp(weights) == 0:
         return float(times.max())
     kept = weights >= np.median(weights)
@@ -42,7 +42,7 @@ def rule_of_0_1_0(times: np.ndarray, weights: np.ndarray, n_points: int = 200) -
 
 
 def end_and_warning(times: np.ndarray, weights: np.ndarray) -> tuple[float, str]:
-    """Return the end by the default rule, and the warning that was given, if any."""
+    """Return the end by the default rule, and the warning, if any."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LineageClustWarning)
         end = find_time_range(times, clip_weights(weights, (0.01, 0.0)))[1]
@@ -50,7 +50,7 @@ def end_and_warning(times: np.ndarray, weights: np.ndarray) -> tuple[float, str]
 
 
 def judged(cells: Cells) -> dict:
-    """Return what is right and wrong about the ends of one simulation."""
+    """Return the errors of the ends of one simulation."""
     end, warning = end_and_warning(cells.times, cells.weights)
     before = rule_of_0_1_0(cells.times, cells.weights)
     own = cells.weights[cells.own]
@@ -70,7 +70,7 @@ def judged(cells: Cells) -> dict:
 
 
 def simulated(n_sets: int) -> pd.DataFrame:
-    """Return shares of the simulations, by kind of weights and of lineage."""
+    """Return fractions of the simulations, by kind of weights and of lineage."""
     groups: dict[str, list[dict]] = {}
     for kind in KINDS:
         for seed in range(FIRST_SEED, FIRST_SEED + n_sets):
@@ -96,13 +96,13 @@ def simulated(n_sets: int) -> pd.DataFrame:
 
 
 def real_lineages(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield the name, pseudotime, weights and, of all lineages, the weights `(n_cells, n_lineages)`."""
+    """Yield name, pseudotime, weights and the weights of all lineages `(n_cells, n_lineages)`."""
     for name in ("paul15_pypi_240genes", "paul15_tradeseq", "worm_asg_awa"):
         adata = read_h5ad(folder / f"{name}.h5ad")
         times, fate = adata.obs["palantir_pseudotime"].to_numpy(float), adata.obsm["palantir_fate_probabilities"]
         for lineage in fate:
             yield f"{name}, {lineage}", times, fate[lineage].to_numpy(float), fate.to_numpy(float)
-        if name == "paul15_tradeseq":  # the other file of these cells holds the same
+        if name == "paul15_tradeseq":  # contains the same cells as another file
             slingshot = adata.obsm["slingshot_cell_weights"]
             for lineage in slingshot:
                 times = adata.obsm["slingshot_pseudotime"][lineage].to_numpy(float)

@@ -1,4 +1,4 @@
-"""Simulated lineages of which it is known where they end, for `benchmarks.endpoint`."""
+"""Simulated lineages with known ends, for `benchmarks.endpoint`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.special import logit, softmax
 
 KINDS = ("soft", "falling", "hard", "shared")
 DENSITIES = {"uniform": (1, 1), "middle": (2, 2), "early": (1.5, 4), "late": (3, 1), "mild": (1.4, 1.1)}
-MOST_LEAKED = 0.4  # of the weight at the tip, in a cell of another lineage after the end
+MOST_LEAKED = 0.4  # maximum weight of a cell of another lineage after the end, relative to the weight at the tip
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,15 @@ class Cells:
     Attributes
     ----------
     times, weights
-        `(n_cells,)` pseudotime, and weight in the lineage that is looked at.
+        `(n_cells,)` pseudotime, and weight in the evaluated lineage.
     own
         `(n_cells,)` whether a cell is on the lineage.
     end
         Pseudotime of its last cell.
     rare, late, thins_out
-        Whether it holds 2 % of the cells, branches off late, and ends in ever fewer cells (beta density).
+        Whether it contains 2 % of the cells, branches off late, and ends with decreasing density (beta distribution).
     n_outliers
-        Number of later cells of other lineages that have the full weight.
+        Number of later cells of other lineages with full weight.
     """
 
     times: np.ndarray
@@ -41,13 +41,13 @@ class Cells:
 
 
 def simulate(kind: str, seed: int, *, outliers: bool = False) -> Cells:
-    """Draw 2 to 5 lineages of different lengths in 200 to 5,000 cells, and look at the first.
+    """Simulate 2 to 5 lineages of different lengths with 200 to 5,000 cells, of which the first is evaluated.
 
-    Cells are on a lineage, a quarter of the time with a share of 2 % for the first, and lie along it by one of five
-    densities. "soft": fate probabilities that rise from the lineage's share to 0.65 to 1 at its tip; after its end the
-    cells of others keep up to 0.4 of that; "falling": the same, but own cells lose up to 0.4 of their weight along the
+    In a quarter of the simulations the first lineage contains 2 % of the cells; densities along it are of five types.
+    "soft": fate probabilities that rise from the lineage's fraction to 0.65 to 1 at its tip; after its end, cells of
+    other lineages keep up to 0.4 of that; "falling": the same, but own cells lose up to 0.4 of their weight along the
     lineage; "hard": 1 for own cells and 0 for others; "shared": the same, but all cells before the first branch point
-    have 1 (as from slingshot).
+    have weight 1 (as in slingshot).
     """
     rng = np.random.default_rng([KINDS.index(kind), seed, outliers])
     k, n = int(rng.integers(2, 6)), int(rng.choice([200, 500, 1000, 2000, 5000]))
@@ -80,7 +80,7 @@ def simulate(kind: str, seed: int, *, outliers: bool = False) -> Cells:
 
 
 def draw_times(rng: np.random.Generator, ends: np.ndarray, thins_out: bool) -> np.ndarray:
-    """Return times up to the end of each cell's lineage: densities squeezed into it, or cut off at it."""
+    """Return times up to the end of each cell's lineage, with densities scaled to it or truncated at it."""
     a, b = DENSITIES[rng.choice(list(DENSITIES))]
     times = rng.beta(a, b, len(ends))
     if thins_out:
@@ -108,12 +108,12 @@ def fates(rng, times, own, share, branch, last, falling: bool) -> np.ndarray:
     leaked = leaked * (rng.random(n) < rng.choice([0.3, 1.0]))
     kept = np.maximum(leaked, np.minimum(weights[:, 0], MOST_LEAKED * top))
     weights = set_first(weights, np.where(~first & (after > 0), kept, weights[:, 0]))
-    if rng.random() < 0.3:  # a lineage that is never certain
+    if rng.random() < 0.3:  # a lineage without certain cells
         weights = set_first(weights, weights[:, 0] * rng.uniform(0.3, 1))
     return weights
 
 
 def set_first(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the weights with those of the first lineage replaced, and the others scaled to the same sum."""
+    """Return weights with those of the first lineage replaced, and the others rescaled to the same sum."""
     others = weights[:, 1:] * ((1 - values) / weights[:, 1:].sum(axis=1))[:, None]
     return np.column_stack([values, others])

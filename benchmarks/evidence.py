@@ -1,8 +1,8 @@
-"""`python -m benchmarks.evidence`: how often flat genes are called changing, and how many weak ones are found.
+"""`python -m benchmarks.evidence`: false positives among flat genes, and power for weak trends.
 
-Flat genes: shares of p-values below 0.05 and 0.01, by depth, model and weights. Weak genes: their amplitude is set to where
-mgcv's own test, of unit weights, has 80 % power at the 0.01 level; then the share that the default gate clusters is counted
-(BH, q < 0.01, among as many flat genes). Without R and mgcv the second part is left out.
+Flat genes: fractions of p-values below 0.05 and 0.01, by depth, model and weights. Weak genes: their amplitude is set
+such that mgcv's test with unit weights has 80 % power at the 0.01 level; reported is the fraction that is clustered by
+default (BH, q < 0.01, among as many flat genes). Without R and mgcv the second part is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POWER, LEVEL = 0.8, 0.01
 
 
 def flat_genes(n_cells: int, n_genes: int) -> pd.DataFrame:
-    """Return the shares of flat genes that are rejected."""
+    """Return the fractions of flat genes that are rejected."""
     rows = []
     for number, depth in enumerate(DEPTHS):
         adata = datasets.simulate_lineage(n_cells, n_genes, 0, depth=depth, random_state=number)
@@ -32,7 +32,7 @@ def flat_genes(n_cells: int, n_genes: int) -> pd.DataFrame:
             ("negative binomial", GAM("negative_binomial"), {"layer": "counts", "offset": "log_size_factor"}),
             ("poisson", GAM("poisson"), {"layer": "counts", "offset": "log_size_factor"}),
         ):
-            if name == "poisson":  # the counts are overdispersed: a Poisson model is right for Poisson counts only
+            if name == "poisson":  # a Poisson model is valid for Poisson counts only, and these are overdispersed
                 options = options | {"layer": "poisson"}
             for weights, cells in (("unit", alone), ("fate", adata)):
                 if "poisson" not in cells.layers:
@@ -54,7 +54,7 @@ def poisson_counts(adata, seed: int) -> np.ndarray:
 
 
 def weak_genes(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
-    """Return, for several shapes, the amplitude of 80 % power and the share of such genes that is clustered."""
+    """Return, for several shapes, the amplitude with 80 % power and the fraction of such genes that is clustered."""
     rng = np.random.default_rng(seed)
     t = np.sort(rng.uniform(size=n_cells))
     fate = np.clip(rng.beta(2, 1, n_cells), 0.01, 1)
@@ -78,7 +78,7 @@ def weak_genes(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
 
 
 def amplitude_of_power(t: np.ndarray, shape: np.ndarray, rng, n_genes: int = 150) -> float:
-    """Return the amplitude (in standard deviations of a cell) at which mgcv's test has 80 % power at the 0.01 level."""
+    """Return the amplitude (in standard deviations of a cell) for which mgcv's test has 80 % power at the 0.01 level."""
     low, high = 0.0, 2.0
     for _ in range(7):
         middle = (low + high) / 2

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.failed_fits`: what every family makes of genes that do not change, easy and hard ones.
+"""`python -m benchmarks.failed_fits`: fits of flat genes by every family, for easy and difficult data.
 
-Prints a table for docs/quality.md: the shares of genes that failed or did not converge, of p-values below 0.05 among the
-others, and how far any trend exceeds the largest cell.
+Prints a table for docs/quality.md: the fractions of genes that failed or did not converge, of p-values below 0.05 among
+the others, and the largest ratio of a trend to the largest value of a cell.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def cases(models: list[str]):
-    """Yield name and model, family of the data, and what is special about them."""
+    """Yield name and model, family of the data, and a description of the case."""
     families = ["gaussian", "poisson", "negative_binomial", "binomial", "gamma", "inverse_gaussian"]
     if "gam" in models:
         yield from ((f"GAM {family}", GAM(family), family, kind) for family in families for kind in kinds(family))

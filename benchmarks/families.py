@@ -1,4 +1,4 @@
-"""`python -m benchmarks.families`: time per gene of every family, beside pyGAM and mgcv in the same run."""
+"""`python -m benchmarks.families`: time per gene of every family, compared with pyGAM and mgcv in the same run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def measure(n_cells: int, n_genes: int, n_peer: int) -> list[dict]:
 
 
 def _time_peer(model, t, y, weights) -> float:
-    """Return seconds per gene of fit and trend with errors; a peer that cannot fit the responses is timed all the same."""
+    """Return seconds per gene of fit and trend with errors, including failed fits of other packages."""
 
     def fit():
         try:

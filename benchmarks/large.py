@@ -1,4 +1,4 @@
-"""`python -m benchmarks.large`: the whole fit of very many genes in memory, its time and its memory."""
+"""`python -m benchmarks.large`: time and memory of a complete fit of very many genes in memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .out_of_core import write_file
 
 
 def measure(n_cells: int, n_genes: int, density: float, family: str = "gaussian") -> dict[str, float]:
-    """Return the seconds of a fit, the megabytes by which the process grew at most, and what was found."""
+    """Return the seconds of a fit, the peak growth of the process in megabytes, and the numbers of genes and clusters."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "cells.h5ad"
-        with ProcessPoolExecutor(1) as other:  # whose memory does not count
+        with ProcessPoolExecutor(1) as other:  # memory of another process does not count
             n_values = other.submit(write_file, path, n_cells, n_genes, density, None, 0, family != "gaussian").result()
         adata = read_h5ad(path)
     before, start, processor = _resident("VmRSS"), perf_counter(), process_time()
@@ -38,7 +38,7 @@ def measure(n_cells: int, n_genes: int, density: float, family: str = "gaussian"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Make the data, fit, and print what it took."""
+    """Simulate data, fit, and print time and memory."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
     parser.add_argument("--cells", type=int, default=20_000)
     parser.add_argument("--genes", type=int, default=20_000)

@@ -1,4 +1,4 @@
-"""Peak memory of `TrendClusterer.fit`, in a process of its own, beside the size of a dense copy of the expression."""
+"""Peak memory of `TrendClusterer.fit` in a separate process, compared with a dense copy of the expression."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from anndata import AnnData, read_h5ad
 def measure(adata: AnnData) -> dict[str, float]:
     """Return the figures in MB (1e6 bytes), measured in a new process that has only read the data.
 
-    `fit_peak` is what the fit holds in arrays at its peak, beside the data; `process_growth` is by how much the process
-    grew to its largest size, which counts all memory; `process_peak` is that size.
+    `fit_peak` is the peak memory of arrays allocated by the fit, in addition to the data; `process_growth` is the
+    growth of the process to its peak size, including all memory; `process_peak` is this size.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "data.h5ad"
@@ -35,7 +35,7 @@ def _measure_here(path: str) -> dict[str, float]:
 
     adata = read_h5ad(path)
     before = _resident("VmRSS")
-    tracemalloc.start()  # NumPy and SciPy report their arrays to it
+    tracemalloc.start()  # includes arrays of NumPy and SciPy
     TrendClusterer(random_state=0).fit(adata, lineage="A")
     allocated = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -44,9 +44,9 @@ def _measure_here(path: str) -> dict[str, float]:
 
 
 def _resident(field: str) -> float:
-    """Return the resident size of this process in bytes, VmRSS now or VmHWM at its largest; NaN except on Linux.
+    """Return the resident size of this process in bytes, VmRSS (current) or VmHWM (peak); NaN except on Linux.
 
-    `getrusage` does not serve: a new process starts with its parent's maximum.
+    `getrusage` is not suitable, as a new process starts with the peak of its parent.
     """
     status = Path("/proc/self/status")
     if not status.exists():

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.out_of_core`: a fit from a backed file, beside the time that reading the file takes."""
+"""`python -m benchmarks.out_of_core`: a fit from a backed file, compared with the time to read the file."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _CELLS_A_BLOCK = 10_000
 def write_file(
     path: Path, n_cells: int, n_genes: int, density: float, compression: str | None, seed: int = 0, counts: bool = False
 ) -> int:
-    """Write an h5ad file block by block, CSR in float32, and return how many values are not zero.
+    """Write an h5ad file in blocks, CSR in float32, and return the number of nonzero values.
 
-    Half of the genes have a peak somewhere along pseudotime, the others are flat. Values are logs, or the counts themselves.
+    Half of the genes have a peak along pseudotime, the others are flat. Values are log-normalised expression or counts.
     """
     rng = np.random.default_rng(seed)
     time = rng.uniform(0, 1, n_cells)
@@ -72,7 +72,7 @@ def write_file(
 
 
 def read(path: str, cells: int = 20_000) -> dict[str, float]:
-    """Return the seconds that it takes to read the matrix with anndata, a block of cells at a time."""
+    """Return the seconds to read the matrix with anndata in blocks of cells."""
     X = read_h5ad(path, backed="r").X
     start, processor = perf_counter(), process_time()
     for first in range(0, X.shape[0], cells):
@@ -81,7 +81,7 @@ def read(path: str, cells: int = 20_000) -> dict[str, float]:
 
 
 def trends(path: str) -> dict[str, float]:
-    """Return the seconds that the trends of all genes take, without clusters."""
+    """Return the seconds to fit the trends of all genes, without clusters."""
     adata = read_h5ad(path, backed="r")
     start, processor = perf_counter(), process_time()
     TrendFitter(BSplineSmoother(), GAM(), 200).fit(read_lineage(adata, "A"))
@@ -89,7 +89,7 @@ def trends(path: str) -> dict[str, float]:
 
 
 def fit(path: str) -> dict[str, float]:
-    """Return the seconds of a fit of all genes, and by how many MB the process grew meanwhile, at its largest."""
+    """Return the seconds of a fit of all genes, and the peak growth of the process in MB."""
     adata = read_h5ad(path, backed="r")
     before = _resident("VmRSS")
     start, processor = perf_counter(), process_time()
@@ -99,9 +99,9 @@ def fit(path: str) -> dict[str, float]:
 
 
 def measure(n_cells: int, n_genes: int, density: float, compression: str | None, repeats: int) -> dict[str, dict]:
-    """Return the figures of :func:`read`, :func:`trends` and :func:`fit`, each in processes of its own, the best of each.
+    """Return the best figures of :func:`read`, :func:`trends` and :func:`fit`, each measured in separate processes.
 
-    With the file in the system's cache, and for reading and trends also without it.
+    With the file in the system's cache and, for reading and trends, also without it.
     """
     figures: dict[str, dict] = {}
     with TemporaryDirectory() as folder:
@@ -161,7 +161,7 @@ def table(figures: dict[str, dict], compression: str) -> str:
 
 
 def _forgotten(path: Path) -> bool:
-    """Ask the system to drop a file from its cache; return whether it can be asked."""
+    """Drop a file from the system's cache; return whether that is supported."""
     if not hasattr(os, "posix_fadvise"):
         return False
     with open(path, "rb") as file:

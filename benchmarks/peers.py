@@ -1,7 +1,7 @@
-"""`python -m benchmarks.peers`: the same genes through CellRank and Palantir themselves, in one run with ours.
+"""`python -m benchmarks.peers`: comparison with CellRank and Palantir on the same genes in one run.
 
-Both are needed: `pip install cellrank palantir` (the extra `peers`). CellRank fits gene by gene, so some genes stand for
-all; Palantir's first call, which compiles, does not count. Of several times, the best one counts, ours and theirs.
+Requires `pip install cellrank palantir` (the extra `peers`). CellRank fits genes one by one, so that its time is
+extrapolated from some genes; Palantir's first call, which compiles, is excluded. The best of several times is reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OURS = "trends", "fixed", "fixed+tables", "auto", "auto+tables"
 
 
 def make_data(n_cells: int, n_genes: int, seed: int = 0) -> AnnData:
-    """Return simulated cells with the keys that each package looks for."""
+    """Return simulated cells with the keys expected by each package."""
     adata = datasets.simulate_lineage(n_cells, n_genes, 8, random_state=seed)
     adata.obs["palantir_pseudotime"] = adata.obs["pseudotime"]
     adata.obsm["palantir_fate_probabilities"] = adata.obsm["fate_probabilities"]
@@ -37,8 +37,8 @@ def make_data(n_cells: int, n_genes: int, seed: int = 0) -> AnnData:
 def time_ours(adata: AnnData) -> dict:
     """Return seconds of trends with intervals and tests, of the whole fit, and of the fit with its tables.
 
-    The tables hold what draws say of the trends: intervals of their shapes, and how sure each gene's cluster is. They are
-    made when they are looked at; the other packages have nothing like them.
+    The tables contain results of posterior samples, intervals of shapes and confidence of clusters. They are computed
+    on first access; the other packages have no equivalent.
     """
     settings = {"lineage": LINEAGE, "lineage_key": "fate_probabilities", "time_key": "pseudotime", "random_state": 0}
     fixed, auto = TrendClusterer(clusterer=GraphClusterer(resolution=1.0), **settings), TrendClusterer(**settings)
@@ -59,7 +59,7 @@ def time_trends(adata: AnnData) -> None:
 
 
 def time_cellrank(adata: AnnData, n_genes: int) -> float:
-    """Return seconds a gene of CellRank's default GAM: prepare, fit, predict, confidence interval."""
+    """Return seconds per gene of CellRank's default GAM: prepare, fit, predict, confidence interval."""
     import cellrank
 
     adata = adata.copy()
@@ -77,7 +77,7 @@ def time_cellrank(adata: AnnData, n_genes: int) -> float:
 
 
 def time_palantir(adata: AnnData) -> dict:
-    """Return seconds of Palantir's trends and of their clusters, the best of several times after the first."""
+    """Return seconds of Palantir's trends and of their clusters, the best of several after the first."""
     import palantir
 
     palantir.presults.select_branch_cells(adata)
@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def versions() -> dict:
-    """Return the versions of what is compared."""
+    """Return the versions of the compared packages."""
     found = {}
     for name in ("lineage-clust", "cellrank", "palantir", "pygam", "scanpy", "igraph", "numpy"):
         try:

@@ -1,4 +1,4 @@
-"""Time that pyGAM takes for a gene, with the settings that CellRank gives it."""
+"""Time of pyGAM per gene, with CellRank's settings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def time_pygam(adata: AnnData, family: str, n_genes: int) -> float:
     Parameters
     ----------
     adata
-        As :func:`benchmarks.data.make_data` returns it.
+        As returned by :func:`benchmarks.data.make_data`.
     family
         "gamma": GammaGAM with log link on expression + 0.1; "normal": LinearGAM, one step without iteration.
     n_genes
-        Number of genes, evenly spread over all.
+        Number of genes, evenly spaced among all.
     """
     time, weights = adata.obs["pseudotime"].to_numpy(), adata.obsm["lineages_fwd"]["A"].to_numpy()
     genes = np.linspace(0, adata.n_vars - 1, n_genes).astype(int)

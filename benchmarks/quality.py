@@ -1,6 +1,6 @@
-"""`python -m benchmarks.quality`: how well planted modules are found, by us and by what others do.
+"""`python -m benchmarks.quality`: recovery of planted modules by this package and other methods.
 
-Prints one line a set and method, a summary a method, and writes JSON.
+Prints one line per data set and method, and a summary per method, and writes JSON.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sklearn.metrics import adjusted_rand_score, jaccard_score
 from .quality_methods import FAST, METHODS, labels_of
 from .quality_sets import HARD, QUICK, SETS
 
-RECOVERABLE = 0.95  # ARI of k-means given the true k, from which on a set counts as recoverable
-LARGE = 10  # genes of a module that should be found beside large ones
+RECOVERABLE = 0.95  # ARI of k-means with the true k above which a set is considered recoverable
+LARGE = 10  # minimum number of genes of a large module
 _HARD_SEED = 7000
 
 
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def measure(method, adata) -> dict:
-    """Return how well a method finds the planted modules of `adata`."""
+    """Return how well a method recovers the planted modules of `adata`."""
     truth = adata.var["module"].to_numpy()
     start = perf_counter()
     labels, fitted = labels_of(method, adata)
@@ -81,9 +81,9 @@ def measure(method, adata) -> dict:
 
 
 def modules_found(truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return the share of modules that are found: of those with ten genes or more, and of all.
+    """Return the fraction of modules that are found, among those with at least ten genes and among all.
 
-    Found means: of the clustered genes that are in the module or in one cluster, more than half are in both.
+    A module is found if, of the clustered genes in the module or in one cluster, more than half are in both.
     """
     modules, sizes = np.unique(truth[truth >= 0], return_counts=True)
     truth, labels = truth[labels >= 0], labels[labels >= 0]
@@ -95,7 +95,7 @@ def modules_found(truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def trend_error(adata, fitted, varies: np.ndarray) -> float:
-    """Return the median over varying genes of the RMS distance of the z-scored trend from the truth's."""
+    """Return the median over varying genes of the RMS distance between z-scored trend and truth."""
     if not varies.any():
         return np.nan
     grid = adata.uns["simulation"]["grid"]
@@ -112,7 +112,7 @@ def _standardised(curves: np.ndarray) -> np.ndarray:
 
 
 def summary(figures: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a method over the sets with modules, and what it does to sets of flat genes."""
+    """Return one row per method over the sets with modules, and its results for sets of flat genes."""
     rows = {}
     for method, part in figures.groupby("method", sort=False):
         planted, flat = part[part["planted"] > 0], part[part["planted"] == 0]
@@ -134,7 +134,7 @@ def summary(figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary_by_group(figures: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a group of sets and method; a set without any cluster counts 0."""
+    """Return one row per group of sets and method; sets without clusters count as 0."""
     rows, figures = {}, figures.assign(ari=figures["ari"].where(figures["found"] > 0, 0.0))
     for key, part in figures.groupby(["group", "method"], sort=False):
         rows[key] = {

@@ -1,4 +1,4 @@
-"""Counts of cells around given curves, and the curves themselves: for sets that `simulate_lineage` does not make."""
+"""Simulated counts around given curves, for data sets that `simulate_lineage` does not provide."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scipy import sparse
 from lineage_clust.datasets.simulate import SHAPES
 
 GRID = np.linspace(0, 1, 201)
-_LEVEL_SD = 1.0  # of the genes' log mean expression
-_DEPTH_SD = 0.3  # of the cells' log total counts
+_LEVEL_SD = 1.0  # standard deviation of the genes' log mean expression
+_DEPTH_SD = 0.3  # standard deviation of the cells' log total counts
 _PER = 1e4  # expression is in counts per this many counts of a cell
 
 
@@ -26,10 +26,10 @@ def lineage_around(
     scale: float = 0.3,
     dispersion: float = 0.3,
 ) -> AnnData:
-    """Return negative binomial counts of cells along one lineage; the logarithm of a gene's mean follows its curve.
+    """Return negative binomial counts of cells along one lineage; the log mean of a gene follows its curve.
 
-    `curves` `(n_genes, 201)` are on `GRID` and are multiplied by the gene's amplitude: `amplitude` times a log-normal factor
-    with standard deviation `scale` of the logarithm. Levels, totals and names are those of `simulate_lineage`.
+    `curves` `(n_genes, 201)` on `GRID` are multiplied by the gene's amplitude: `amplitude` times a log-normal factor
+    with standard deviation `scale` of the logarithm. Levels, totals and names are as in `simulate_lineage`.
     """
     n_genes = len(curves)
     time = rng.beta(1.4, 1.1, n_cells)
@@ -62,7 +62,7 @@ def peak(centre: np.ndarray, width: float) -> np.ndarray:
 
 
 def smooth_noise(rng: np.random.Generator, n_genes: int, length: float) -> np.ndarray:
-    """Return draws of a Gaussian process `(n_genes, 201)`, each with mean 0 and standard deviation 1 over the grid."""
+    """Return samples of a Gaussian process `(n_genes, 201)`, each with mean 0 and standard deviation 1 over the grid."""
     kernel = np.exp(-0.5 * ((GRID[:, None] - GRID) / length) ** 2)
     values, vectors = np.linalg.eigh(kernel)
     drawn = rng.normal(size=(n_genes, len(GRID))) @ (vectors * np.sqrt(values.clip(0))).T
@@ -71,7 +71,7 @@ def smooth_noise(rng: np.random.Generator, n_genes: int, length: float) -> np.nd
 
 
 def minority(seed: int, n_cells: int, share: float, n_genes: int = 300) -> AnnData:
-    """Return genes that rise, and a share that falls at the same times; all of them noisy."""
+    """Return noisy genes that rise, and a fraction that falls at the same times."""
     rng = np.random.default_rng(seed)
     falls = np.arange(n_genes) < round(share * n_genes)
     curves = rise(rng.normal(0.5, 0.05, n_genes), 0.1)
@@ -81,9 +81,9 @@ def minority(seed: int, n_cells: int, share: float, n_genes: int = 300) -> AnnDa
 
 
 def deviating(seed: int, n_modules: int, deviation: float, n_genes: int = 600, n_cells: int = 1000) -> AnnData:
-    """Return modules whose genes differ from the module's curve by smooth noise of their own.
+    """Return modules whose genes deviate from the module's curve by smooth noise.
 
-    Its standard deviation is `deviation` of the module's amplitude, which is the difference of highest and lowest.
+    Its standard deviation is `deviation` times the module's amplitude, the difference between maximum and minimum.
     """
     rng = np.random.default_rng(seed)
     module = np.arange(n_genes) % n_modules
@@ -94,7 +94,7 @@ def deviating(seed: int, n_modules: int, deviation: float, n_genes: int = 600, n
 
 
 def periodic(seed: int, n_phases: int, n_cycles: int, n_genes: int = 500, n_cells: int = 1500) -> AnnData:
-    """Return modules that go up and down `n_cycles` times, at phases that are evenly spaced."""
+    """Return modules that rise and fall `n_cycles` times, at equally spaced phases."""
     rng = np.random.default_rng(seed)
     module = np.arange(n_genes) % n_phases
     phase = module / n_phases + rng.normal(0, 0.02, n_genes)

@@ -1,4 +1,4 @@
-"""Ways to group genes along a lineage: ours, and what others do, as settings of the same components."""
+"""Methods for clustering genes along a lineage: ours, and those of other packages with the same components."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class SilhouetteKMeans(KMeans):
 
 
 def ours(resolution="auto", **options):
-    """TrendClusterer as it comes, or with other parameters of its GraphClusterer."""
+    """TrendClusterer with default parameters, or with other parameters of its GraphClusterer."""
     return TrendClusterer(clusterer=GraphClusterer(resolution=resolution, **options), random_state=0)
 
 
 def silhouette_kmeans():
-    """Our trends and our gate, k-means with the best silhouette."""
+    """Our trends and selection of genes, with k-means and the best silhouette."""
     return TrendClusterer(clusterer=SilhouetteKMeans(), random_state=0)
 
 
 def cellrank(model=None):
-    """CellRank's `cluster_lineage`: its default GAM, end of range, 50 components, 30 neighbours; resolution 1.0; no gate."""
+    """CellRank's `cluster_lineage`: default GAM, end of range, 50 components, 30 neighbours; resolution 1.0; no selection."""
     return TrendClusterer(
         model=PyGAM() if model is None else model,
         clusterer=GraphClusterer(n_neighbors=30, n_components=50, resolution=1.0, refine=False),
@@ -50,12 +50,12 @@ def cellrank(model=None):
 
 
 def cellrank_normal():
-    """The same with its GAM at `distribution="normal"`: same basis, same fixed lambda, from our factorisation."""
+    """The same with its GAM at `distribution="normal"`: same basis and fixed lambda, computed by our factorisation."""
     return cellrank(model=PyGAM(distribution="normal", link="identity"))
 
 
 def palantir():
-    """Palantir's gene trends and their clusters: a Gaussian process, 150 neighbours, resolution 1.0; no gate."""
+    """Palantir's gene trends and clusters: a Gaussian process, 150 neighbours, resolution 1.0; no selection."""
     return TrendClusterer(
         model=GAM(smoothing=1.0),
         smoother=GaussianProcessSmoother(length_scale=1.0, n_landmarks=500),
@@ -77,7 +77,7 @@ FAST = tuple(name for name in METHODS if name not in ("CellRank", "Palantir"))
 def labels_of(method, adata, lineage="lineage_1") -> tuple[np.ndarray, TrendClusterer]:
     """Return the cluster of each gene of `adata` (-1 = none) and the fitted clusterer."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LineageClustWarning)  # that no gene is clustered is a result here
+        warnings.simplefilter("ignore", LineageClustWarning)  # no clusters are a valid result here
         fitted = method().fit(adata, lineage=lineage)
     labels = np.full(adata.n_vars, -1)
     labels[adata.var_names.get_indexer(fitted.genes_)] = fitted.labels_

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.quality_real`: real sets with something independent to hold the clusters against.
+"""`python -m benchmarks.quality_real`: real data sets with independent information to compare clusters with.
 
-Yeast: the published phases of the cell cycle, from four time courses that are clustered together. Worm: the age of the
-embryo that each cell comes from, which no trend has seen. Bone marrow: no truth, but what is found. The data are not part
-of the project: they are looked for at `$LINEAGE_CLUST_DATA`, then in `../shared/data`.
+Yeast: the published phases of the cell cycle, from four time courses that are clustered jointly. Worm: the age of the
+embryo of each cell, which is not used by the fit. Bone marrow: clusters without a reference. The data are not part of
+the project; they are located in `$LINEAGE_CLUST_DATA`, else in `../shared/data`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ COURSES = ("alpha", "cdc15", "cdc28", "elu")
 
 
 def data_folder() -> Path:
-    """Return where the real sets are."""
+    """Return the folder of the real data sets."""
     return Path(os.environ.get("LINEAGE_CLUST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
 def yeast(folder: Path) -> pd.DataFrame:
-    """Return, by method, clusters found and ARI against the five published phases.
+    """Return, by method, number of clusters and ARI with the five published phases.
 
-    A course has 14 to 24 samples: so few that REML takes many cycles for noise. GCV smooths less.
+    A time course has 14 to 24 samples, so few that REML interprets many cycles as noise; GCV smooths less.
     """
     adata = read_h5ad(folder / "yeast_spellman1998.h5ad")
     adata.obsm["lineages"] = pd.get_dummies(adata.obs["timecourse"]).astype(float).set_index(adata.obs_names)
@@ -84,10 +84,10 @@ def against(truth: pd.Series, fitted: TrendClusterer) -> dict:
 
 
 def worm(folder: Path, lineage: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the clusters along a lineage beside the age of the embryo, and a comparison of methods.
+    """Return the clusters along a lineage with the age of the embryo, and a comparison of methods.
 
-    Of each cluster the time of half-maximum is given twice: along pseudotime, as fitted, and along the age of the embryo,
-    from the same cells' module score. If clusters mean something, their order is the same.
+    Half-maximum times of clusters are computed along pseudotime, as fitted, and along the age of the embryo, from the
+    module scores of the same cells. For meaningful clusters, their order is the same.
     """
     adata = read_h5ad(folder / "worm_asg_awa.h5ad")
     age = adata.obs["embryo_time"].to_numpy(dtype=float)
@@ -122,7 +122,7 @@ def worm(folder: Path, lineage: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def half_time(score: np.ndarray, age: np.ndarray) -> float:
-    """Return the age at which the running mean of a score has moved by half of its range."""
+    """Return the age at which the running mean of a score has changed by half of its range."""
     order = np.argsort(age, kind="stable")
     width = max(len(age) // 10, 5)
     kernel = np.ones(width) / width

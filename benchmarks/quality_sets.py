@@ -1,4 +1,4 @@
-"""Simulated lineages of known modules: easy and hard, many cells and few, all varying and mostly flat."""
+"""Simulated lineages with known modules: easy and difficult, many cells and few, all varying and mostly flat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .quality_curves import deviating, minority, periodic
 
 @dataclass(frozen=True)
 class Planted:
-    """What to simulate; `options` go to `simulate_lineage`."""
+    """A simulation by `simulate_lineage(**options)`."""
 
     name: str
     n_cells: int
@@ -30,7 +30,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A set from another simulation: `function(seed, **options)`."""
+    """A data set from another simulation, `function(seed, **options)`."""
 
     name: str
     group: str

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.reading`: what becomes of genes when weights, values or covariates are not what they should be.
+"""`python -m benchmarks.reading`: effects of unsuitable weights, values or covariates.
 
-Three tables: the floor of the weights in rare lineages; counts and depth; a batch that separates in time. All data are
-simulated, so that it is known which genes change.
+Three tables: the threshold of weights in rare lineages; counts and depth; a batch confounded with time. All data are
+simulated, so that the changing genes are known.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _LEVEL = 0.01
 
 
 def floors(n_cells: int = 10_000, n_genes: int = 100, seeds: int = 3) -> pd.DataFrame:
-    """Return the shares of genes called in a lineage with one-hot weights, by its share of the cells.
+    """Return the fractions of significant genes in a lineage with one-hot weights, by its fraction of the cells.
 
-    Half of the genes are flat in the lineage and rise in all other cells, half rise in the lineage and are flat elsewhere.
+    Half of the genes are flat in the lineage and rise in all other cells; half rise in the lineage and are flat
+    elsewhere.
     """
     rows = []
     for share in (0.02, 0.05, 0.1, 0.3):
@@ -37,7 +38,7 @@ def _rare(share: float, floor: float, n_cells: int, n_genes: int, seed: int) -> 
     rng = np.random.default_rng(100 + seed)
     time, own = rng.random(n_cells), rng.random(n_cells) < share
     flat = np.arange(n_genes) < n_genes // 2
-    rises = own[:, None] != flat  # flat genes rise in the others
+    rises = own[:, None] != flat  # flat genes rise in the other lineages
     values = np.where(rises, 2 * time[:, None], 1.0) + rng.normal(0, 0.5, (n_cells, n_genes))
     adata = _anndata(values, time)
     adata.obs["rare"] = own.astype(float)
@@ -45,7 +46,7 @@ def _rare(share: float, floor: float, n_cells: int, n_genes: int, seed: int) -> 
 
 
 def depths(n_genes: int = 200, seeds: int = 2) -> pd.DataFrame:
-    """Return the share of flat genes called where depth changes along pseudotime, and how often there was a warning."""
+    """Return the fraction of significant flat genes if depth changes along pseudotime, and the frequency of a warning."""
     ways: list[tuple] = [
         ("counts, Gaussian", None, {"layer": "counts"}),
         ("counts, negative binomial", GAM("negative_binomial"), {"layer": "counts"}),
@@ -80,9 +81,9 @@ def _at_depth(change, n_cells, n_genes, seed, model, options) -> tuple[float, fl
 
 
 def batches(n_genes: int = 120, seeds: int = 2) -> pd.DataFrame:
-    """Return the shares of genes called with two batches that overlap in a part of pseudotime, without and with covariate.
+    """Return the fractions of significant genes with two batches that partly overlap in time, with and without covariate.
 
-    Every gene is shifted by its own amount in the second batch; a third of the genes is flat otherwise.
+    In the second batch every gene is shifted by a random amount; a third of the genes is flat otherwise.
     """
     rows = []
     for n_cells in (300, 2000):
@@ -130,7 +131,7 @@ def _anndata(values: np.ndarray, time: np.ndarray) -> AnnData:
 
 
 def _called(adata, flat, model=None, **options) -> tuple[float, float]:
-    """Return the shares of flat and of changing genes with a q-value below 0.01."""
+    """Return the fractions of flat and of changing genes with a q-value below 0.01."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No gene is clustered")
         tc = TrendClusterer(model, clusterer=GraphClusterer(resolution=0.1), random_state=0, **options).fit(adata)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.scaling`: time of the fit for growing numbers of cells and genes, and a picture of it.
+"""`python -m benchmarks.scaling`: run time by numbers of cells and genes, with a figure.
 
-Cells grow at a fixed number of genes, genes at a fixed number of cells. The slope on log axes says how time grows: 1 is
-linear.
+The number of cells varies at a fixed number of genes, and vice versa. The slope on log axes shows the growth of time:
+1 = linear.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def times(adata) -> tuple[float, float]:
 
 
 def slopes(rows: list) -> np.ndarray:
-    """Return how the two times grow: the slopes of straight lines through them on log axes."""
+    """Return the exponents of the growth of both times: slopes of straight lines on log axes."""
     values = np.log(np.array(rows, dtype=float))
     return np.polyfit(values[:, 0], values[:, 1:], 1)[0]
 

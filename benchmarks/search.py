@@ -1,9 +1,9 @@
 """`python -m benchmarks.search`: time a grid search of 60 fits on 500 genes x 3,000 cells.
 
-Measured is the wall time of `GridSearchCV.fit` from an AnnData in memory: 20 candidates x 3 folds = 60 fits, each followed by
-its score on the held-out cells, and one more fit of the best candidate to all cells. Reading, smoothing and clustering are
-part of every fit; importing and simulating are not measured. Threads of BLAS and OpenMP are limited to one a process unless
-`--threads` says otherwise: several processes that each use every core slow each other down.
+Measured is the wall time of `GridSearchCV.fit` from an AnnData in memory: 20 candidates x 3 folds = 60 fits, each
+followed by its score on the held-out cells, and one final fit of the best candidate to all cells. Reading, smoothing
+and clustering are included; importing and simulating are not. BLAS and OpenMP use one thread per process unless
+`--threads` is given, because several processes that each use all cores slow each other down.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GRID = {
 
 
 def time_search(n_cells: int, n_genes: int, n_jobs: int, threads: int) -> tuple[float, int]:
-    """Return seconds, and how many clusters the best candidate found."""
+    """Return seconds, and the number of clusters of the best candidate."""
     adata = lc.datasets.simulate_lineage(n_cells, n_genes, 8, n_lineages=2, random_state=0)
     estimator = lc.TrendClusterer(lineage="lineage_1", random_state=0)
     search = GridSearchCV(estimator, GRID, cv=lc.PseudotimeKFold(3), n_jobs=n_jobs, error_score="raise")

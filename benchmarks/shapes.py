@@ -1,8 +1,8 @@
-"""`python -m benchmarks.shapes`: how often intervals of peaks, onsets, half-maximum times and amplitudes hold the truth.
+"""`python -m benchmarks.shapes`: coverage of intervals of peaks, onsets, half-maximum times and amplitudes.
 
 Curves are waves of 0.3 to 1.3 periods ("smooth"), sigmoids ("switch") and Gaussian peaks and dips ("bump") with amplitudes
-of 1 to 4 standard deviations of a cell. Fate probabilities part after 0.4 of the time; the cells of the other fate stop there
-("branch"), and the truth is what it is for any weights: the weighted mean of the expected expression at each time.
+of 1 to 4 standard deviations of a cell. Fate probabilities diverge at time 0.4, where cells of the other fate stop
+("branch"). The truth is defined for any weights: the weighted mean of the expected expression at each time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump"), (300, 1000, 5000), ("unit"
 AMPLITUDES = ((1.0, 4.0), (1.0, 1.0), (2.0, 2.0), (4.0, 4.0))
 GRID, FINE = np.linspace(0, 1, 200), np.linspace(0, 1, 2001)
 BRANCH_POINT, GAIN, N_DRAWS = 0.4, 12.0, 40
-LEVELS = 0.2, 1.6  # means (odds) of families other than the Gaussian where a curve is 0
+LEVELS = 0.2, 1.6  # means (odds) of non-Gaussian families at a curve value of 0
 THETA, SHAPE = 2.0, 2.0  # of negative binomial and gamma
 SAMPLERS = {
     "gaussian": lambda mean, rng: mean + rng.normal(size=mean.shape),
@@ -58,7 +58,7 @@ def fates(t: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 
 def own_share(rng: np.random.Generator) -> np.ndarray:
-    """Return the share of the weight at each time of `FINE` that cells of the lineage's own fate have."""
+    """Return the fraction of the weight at each time of `FINE` that belongs to cells of the lineage's own fate."""
     own, others = (fates(FINE, np.full((2000, 1), fate), rng).mean(axis=0) for fate in (True, False))
     return own / (own + others)
 
@@ -67,7 +67,7 @@ def coverage(
     kind: str, n_cells: int, weights: str, amplitude: tuple[float, float], n_genes: int, seed: int, family: str = "gaussian",
     n_designs: int = 4,
 ) -> pd.Series:  # fmt: skip
-    """Return the shares of intervals that hold the truth."""
+    """Return the coverage of the intervals."""
     inside = []
     for design in range(n_designs):
         rng = np.random.default_rng([seed, design, n_cells])

@@ -1,9 +1,10 @@
-"""`python -m benchmarks.stability`: whether clusters hold when the data or the settings are a little different.
+"""`python -m benchmarks.stability`: reproducibility of clusters under small changes of data or settings.
 
-Fits the defaults to real and simulated lineages without known groups: to the whole, to random 80 % of the cells and of the
-genes, under other seeds, and with other numbers of neighbours, splines and another alpha. Prints, for each set, the number
-of clusters, their agreement with the whole (adjusted Rand index on the genes that both cluster), and how many genes stay in
-their cluster, by confidence. The real data are looked for at `$LINEAGE_CLUST_DATA`, then in `../shared/data`.
+Fits real and simulated lineages without known groups with default settings: all data, random 80 % of the cells and of
+the genes, other seeds, and other numbers of neighbours, splines and alpha. Prints, for each set, the number of
+clusters, their agreement with the fit of all data (adjusted Rand index of the genes clustered by both), and how many
+genes stay in their cluster, by confidence. The real data are located in `$LINEAGE_CLUST_DATA`, else in
+`../shared/data`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def load(name: str) -> tuple[AnnData | None, str]:
-    """Return a set and the name of its lineage; no set if its file is not there."""
+    """Return a data set and the name of its lineage; no data set if its file does not exist."""
     if name in CONTINUA:
         return CONTINUA[name](), "lineage_1"
     file, lineage = REAL[name]
@@ -70,7 +71,7 @@ def load(name: str) -> tuple[AnnData | None, str]:
 
 
 def summary(fits: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a set: the number of clusters over all fits, and the agreement with the whole by kind of fit."""
+    """Return one row per set: the number of clusters over all fits, and the agreement with all data by kind of fit."""
     rows = {}
     for name, part in fits.groupby("set", sort=False):
         others = part[part["kind"] != "whole"]
@@ -86,7 +87,7 @@ def summary(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(path: Path, fits: pd.DataFrame, stays: pd.DataFrame) -> None:
-    """Write one record a fit, and the calibration of every set."""
+    """Write one record per fit, and the calibration of every set."""
     tables = {name: calibration(part).to_dict("index") for name, part in stays.groupby("set", sort=False)}
     path.parent.mkdir(parents=True, exist_ok=True)
     figures = {"fits": fits.to_dict("records"), "calibration": tables}

@@ -1,4 +1,4 @@
-"""Fits of the same data with fewer cells or genes or another setting, and what they have in common with the whole."""
+"""Fits of the same data with fewer cells or genes or other settings, and their agreement with the fit of all data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BIN_NAMES = tuple(f"{low:g}-{high:g}" for low, high in pairwise(BINS))
 
 
 def variations(adata: AnnData, repeats: int) -> Iterator[tuple[str, str, AnnData, dict]]:
-    """Yield kind, name, data and parameters of each fit to hold against the whole."""
+    """Yield kind, name, data and parameters of each fit to compare with that of all data."""
     for number in range(repeats):
         rng = np.random.default_rng(900 + number)
         cells = np.sort(rng.choice(adata.n_obs, round(SHARE * adata.n_obs), replace=False))
@@ -43,16 +43,16 @@ def variations(adata: AnnData, repeats: int) -> Iterator[tuple[str, str, AnnData
 
 
 def clusters_of(adata: AnnData, lineage: str, parameters: dict) -> pd.DataFrame:
-    """Return label and confidence of each gene that is in a cluster."""
+    """Return label and confidence of each gene in a cluster."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LineageClustWarning)  # that no gene is clustered is a result here
+        warnings.simplefilter("ignore", LineageClustWarning)  # no clusters are a valid result here
         fitted = TrendClusterer(random_state=0).set_params(**parameters).fit(adata, lineage=lineage)
     table = fitted.gene_table_[["cluster", "confidence"]]
     return table[table["cluster"] >= 0]
 
 
 def compared(name: str, adata: AnnData, lineage: str, repeats: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return one row a fit, and one row a clustered gene and sample of the cells: its confidence, and whether it stays."""
+    """Return one row per fit, and one row per clustered gene and sample of cells: its confidence, and whether it stays."""
     whole = clusters_of(adata, lineage, {})
     rows, stays = [row_of(name, "whole", "defaults", whole, whole)], []
     for kind, label, data, parameters in variations(adata, repeats):
@@ -77,8 +77,8 @@ def row_of(name: str, kind: str, label: str, whole: pd.DataFrame, other: pd.Data
 def staying(before: pd.Series, after: pd.Series) -> np.ndarray:
     """Return which genes are in the cluster that corresponds to theirs.
 
-    Clusters correspond one to one, so that as many genes as possible stay. Where there are fewer clusters than before, the
-    genes of those that are left over do not stay.
+    Clusters are matched one to one such that as many genes as possible stay. If there are fewer clusters than before,
+    genes of unmatched clusters do not stay.
     """
     if not len(before):
         return np.zeros(0, dtype=bool)
@@ -90,7 +90,7 @@ def staying(before: pd.Series, after: pd.Series) -> np.ndarray:
 
 
 def by_kind(fits: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a kind of fit of one set; "within" is the share of fits within a quarter of the median of all."""
+    """Return one row per kind of fit of a set; "within" is the fraction of fits within a quarter of the overall median."""
     median = fits["found"].median()
     near = (fits["found"] - median).abs() <= median / 4
     rows = {}
@@ -104,7 +104,7 @@ def by_kind(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(stays: pd.DataFrame) -> pd.DataFrame:
-    """Return how many genes and samples there are, and the share that stays, by confidence."""
+    """Return the number of pairs of gene and sample, and the fraction that stays, by confidence."""
     bins = pd.cut(stays["confidence"], BINS, labels=list(BIN_NAMES), include_lowest=True)
     grouped = stays["stays"].groupby(bins, observed=False)
     return pd.DataFrame({"genes x samples": grouped.size(), "stay": grouped.mean()})

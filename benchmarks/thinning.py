@@ -1,10 +1,11 @@
-"""`python -m benchmarks.thinning`: tests of genes that do not change, in cells ordered by the same genes.
+"""`python -m benchmarks.thinning`: tests of flat genes in cells ordered by the same genes.
 
-There is no trajectory: counts are negative binomial, with depth and dispersion of their own, and pseudotime is the rank of
-the cells along the first principal component of the log-normalised counts. Cells are ordered and tested by the same counts,
-or by halves: Poisson thinning, and negative binomial thinning with the true and with estimated dispersions. Tests are those
-of log-normalised values, of these with the log of the total as a covariate, and of counts with size factors. Shares of
-p-values below .05 and .01, of q-values below .01, and clusters with their genes, in the mean over seeds.
+There is no trajectory: counts are negative binomial, with varying depth and dispersion, and pseudotime is the rank of
+the cells along the first principal component of the log-normalised counts. Cells are ordered and tested with the same
+counts, or with halves from Poisson thinning, or from negative binomial thinning with true and with estimated
+dispersions. Tests are of log-normalised values, of these with the log of the total as a covariate, and of counts with
+size factors. Reported are fractions of p-values below .05 and .01, of q-values below .01, and numbers of clusters and
+genes, averaged over seeds.
 """
 
 from __future__ import annotations

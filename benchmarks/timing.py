@@ -1,4 +1,4 @@
-"""How a call is timed."""
+"""Timing of function calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from time import perf_counter
 
 
 def best_of(call: Callable[[], object], repeats: int = 3) -> float:
-    """Return the shortest of several wall-clock times in seconds: other work on the machine only adds."""
+    """Return the minimum of several wall-clock times in seconds, which is least affected by other processes."""
     times = []
     for _ in range(repeats):
         start = perf_counter()

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.uncertain_time`: trends along pseudotime that is known as draws only.
+"""`python -m benchmarks.uncertain_time`: trends along pseudotime known only as draws.
 
-The true times of the cells and every draw scatter in the same way around times that nobody knows, so that the truth is as
-good as any draw. Ten draws are fitted and pooled. A fit to draws is about the mean expression of cells at a drawn time, which
-is flatter than the expression at the true time; bands are held against both. `attenuation` is the share by which the range of
-the median trend is below the true one, `reported` what the result estimates it to be, `to draws` by how much it is below the
-mean range of single draws. P-values: pooled, those of a Wald test with Rubin's variance, of the first draw alone, and with
+True times and draws vary in the same way around unknown times, so that the truth is exchangeable with the draws. Ten
+draws are fitted and pooled. Fits to draws estimate the mean expression of cells at a drawn time, which is flatter than
+that at the true time; coverage is computed for both. `attenuation` is the fraction by which the range of the median
+trend is below the true one, `reported` its estimate in the result, and `to draws` the fraction by which it is below the
+mean range of single draws. P-values: pooled, of a Wald test with Rubin's variance, of the first draw alone, and with
 the true times.
 """
 

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.versions`: how long versions take beside a peer, measured in the same run, and kept as JSON.
+"""`python -m benchmarks.versions`: run time of versions relative to other packages in the same run, stored as JSON.
 
-Seconds of different days and machines cannot be compared; how often a peer would have been done in the same time can. In
-every round each call and its peer are timed one after the other; the median of their ratios over the rounds is kept, in
-`benchmarks/history/VERSION.json`, and compared with the version before.
+Seconds of different days and machines are not comparable, but ratios of times measured together are. In every round,
+each call and its reference are timed in turn; the median of their ratios over the rounds is stored in
+`benchmarks/history/VERSION.json`, and compared with the previous version.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .data import make_data
 
 HISTORY = Path(__file__).parent / "history"
 SIZE = {"n_cells": 2_000, "n_genes": 500, "n_gamma": 20, "n_pygam": 4, "rounds": 7}
-# Medians of the same code, at a load of three processes a core, were up to 1.7 times apart, but their quartiles overlapped:
-# slower is what takes this much longer and is out of the middle half of the rounds before, too.
+# Medians of the same code, at a load of three processes per core, differed by a factor of up to 1.7, but their quartiles
+# overlapped: slower is defined by both a larger median and disjoint ranges between quartiles.
 SLOWER = 1.25
 
 
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(n_cells: int, n_genes: int, n_gamma: int, n_pygam: int, rounds: int) -> dict:
-    """Return the ratios of this version, "ours / peer": `median`, `lower` and `upper` quartile over the rounds."""
+    """Return the ratios of this version, "ours / other": `median`, `lower` and `upper` quartile over the rounds."""
     adata = make_data(n_cells, n_genes)
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
@@ -86,7 +86,7 @@ def summary(ratios: list[float]) -> dict[str, float]:
 
 
 def before(history: Path, name: str, or_same: bool = False) -> dict | None:
-    """Return the figures of the newest version before one, or of itself if they are there and `or_same`; None without."""
+    """Return the figures of the newest version before one, or of itself if available and `or_same`; None without."""
     known = {parse_version(path.stem): path for path in history.glob("*.json")}
     own = parse_version(name)
     earlier = [one for one in known if one < own or (or_same and one == own)]
@@ -94,7 +94,7 @@ def before(history: Path, name: str, or_same: bool = False) -> dict | None:
 
 
 def slower(now: dict, then: dict | None) -> list[str]:
-    """Return what takes longer: the median by a quarter, and the middle halves of the rounds apart."""
+    """Return the calls that became slower: a median larger by a quarter, and disjoint ranges between quartiles."""
     if then is None:
         return []
     if now["size"] != then["size"]:

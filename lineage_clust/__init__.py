@@ -1,4 +1,4 @@
-"""Which genes rise and fall together along a lineage: smooth expression trends and their clusters."""
+"""Smooth expression trends of genes along lineages, and clusters of genes with similar trends."""
 
 from . import contracts, datasets, models, plotting, scoring
 from ._version import __version__ as __version__

@@ -1,4 +1,4 @@
-"""`python -m lineage_clust` is the program `lineage-clust`."""
+"""Entry point of `python -m lineage_clust`, the program `lineage-clust`."""
 
 import sys
 

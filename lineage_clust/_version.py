@@ -1,3 +1,3 @@
-"""The version, in a module of its own that everything may import."""
+"""Version of the package, without imports."""
 
 __version__ = "0.1.0"

@@ -42,7 +42,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.BSplineSmoother`, or "passthrough" (the model
         reads pseudotime) if the model is a pipeline.
     clusterer : clusterer, default=None
-        Groups the scaled trends; `None` = :class:`~lineage_clust.GraphClusterer`. Any scikit-learn
+        Clusters the scaled trends; `None` = :class:`~lineage_clust.GraphClusterer`. Any scikit-learn
         clusterer works.
     genes : sequence of str, default=None
         Genes to fit; `None` = all. `fit(genes=)` overrides it. In a pipeline or a parameter search, set it here.
@@ -50,11 +50,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Lineage to fit; `None` = the only lineage. "A, B" is A and B together, with the sum of their weights. With a
         list, the trends along several lineages are clustered jointly.
     time_key : str or list of str, default=None
-        Key of pseudotime in obs or obsm; `None` = the keys of common tools. A list means draws of an uncertain pseudotime
-        (bootstrap samples, seeds, methods): columns of obs, or matrices in obsm whose columns are draws, also a single one,
-        `["time_draws"]`. Each is rescaled to 0..1 over the cells of the lineage and fitted. Trends are the mean of the fits;
-        standard errors, intervals and posterior samples include the variance between them (Rubin's rules), and p-values are
-        combined. For :class:`~lineage_clust.GAM`.
+        Key of pseudotime in obs or obsm; `None` = the keys of common tools. A list contains draws of an uncertain
+        pseudotime (bootstrap samples, seeds, methods): columns of obs, or matrices in obsm whose columns are draws,
+        also a single one, `["time_draws"]`. Each is rescaled to 0..1 over the cells of the lineage and fitted. Trends
+        are the mean of the fits; standard errors, intervals and posterior samples include the variance between them
+        (Rubin's rules), and p-values are combined. Requires :class:`~lineage_clust.GAM`.
     lineage_key : str or list of str, default=None
         Key of lineage weights: a matrix in obsm, a column of obs with weights, booleans or names of branches, or a list
         of columns of obs, one per lineage; `None` = the keys of common tools.
@@ -85,10 +85,10 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     covariates : sequence of str, default=None
         obs keys of unpenalised terms; trends are predicted at their weighted mean.
     offset : str, array of shape (n_cells,) or None, default="auto"
-        Known part of the linear predictor: an obs key, "size_factors" or an array; `None` for none. "size_factors" is the log
-        of each cell's total over all genes of `adata` (of the layer), less its weighted mean. "auto" takes it with models of
-        counts (the families "poisson" and "negative_binomial" with a log link) of a `layer`, and nothing otherwise. Trends
-        are predicted at offset 0: with size factors they are counts in a cell of average depth.
+        Known term of the linear predictor: an obs key, "size_factors" or an array; `None` = no offset. "size_factors"
+        is the log of each cell's total over all genes of `adata` (of the layer), minus its weighted mean. "auto" uses
+        size factors for models of counts (the families "poisson" and "negative_binomial" with a log link) of a `layer`,
+        else no offset. Trends are predicted at offset 0: with size factors, they are counts in a cell of average depth.
     n_points : int, default=200
         Number of grid points per lineage.
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
@@ -97,27 +97,27 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all genes
         whose fit converged and explains more than a constant.
     min_deviance_explained : float, default=None
-        A gene is clustered only if its trend explains at least this share of the deviance.
+        A gene is clustered only if its trend explains at least this fraction of the deviance.
     min_range : float, default=None
         A gene is clustered only if its trend changes by at least this much, in units of expression.
     callback : callable or mapping, default=None
-        `(trend, **prepare_kwargs) -> prepared trend` chooses the cells of a gene, see :class:`lineage_clust.GeneTrend`;
-        or `{gene: {lineage: callback}}` with "*" as wildcard.
+        `(trend, **prepare_kwargs) -> prepared trend`, which selects the cells of a gene, see
+        :class:`lineage_clust.GeneTrend`; or `{gene: {lineage: callback}}` with "*" as wildcard.
     n_jobs : int, default=None
-        Number of parallel jobs where work is per gene.
+        Number of parallel jobs for computations per gene.
     backend : str, default="loky"
-        joblib's backend for them; with the default, `joblib.parallel_config` around the call decides, if there is one.
+        joblib backend; the default can be changed by `joblib.parallel_config`.
     random_state : int, RandomState or None, default=None
-        Seed for components that have none of their own.
+        Seed for components without a seed of their own.
     show_progress_bar : bool, default=False
-        Whether long work shows a bar.
+        Whether to show progress bars.
     memory_budget : int or str, default=None
         Expression in a file (`backed="r"`, zarr) that is larger than this, in bytes or as "500MB", stays there and is
         read in blocks that fit; `None` = 256 MB. dask arrays are never collected.
     sample_key : str, default=None
-        obs key of the donor (animal, patient, sample) of each cell, of which there must be at least four: p-values,
-        standard errors, draws, and all that rests on them (which genes are clustered, confidence, intervals of shapes)
-        then take donors as replicates, and speak of the population that the donors come from. It needs
+        obs key of the donor (animal, patient, sample) of each cell; at least four donors are required. Donors are then
+        the replicates: p-values, standard errors, posterior samples and everything computed from them (selection of
+        genes, confidence, intervals of shapes) refer to the population from which donors are sampled. Requires
         :class:`~lineage_clust.models.GAM`, without an expectile. `None` = cells are the replicates.
 
     Attributes
@@ -125,25 +125,25 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     genes_ : list of str
         Genes with a trend, in input order.
     gene_ids_ : list of str
-        What `var_names` has for them: the same, unless there are `gene_symbols`.
+        Entries of `var_names` of these genes; identical to `genes_` without `gene_symbols`.
     failed_ : dict of str to str
-        Reason by gene, for genes without one.
+        Reasons by gene, for genes without a trend.
     lineage_ : str, None or list of str
         The lineage(s).
     n_cells_ : int or dict of str to int
-        Number of cells inside the time range with a positive weight; of several lineages, by name.
+        Number of cells inside the time range with positive weight; with several lineages, by name.
     cell_density_ : ndarray of shape (n_points,)
-        Weight of the cells that are nearest to each grid point, in cells: where the trends are known.
+        Density of cells: total weight of the cells nearest to each grid point, in cells.
     gene_location_, gene_scale_ : ndarray of shape (n_genes,)
-        What scaling took off each trend: its mean and standard deviation over the grid, for z-scores.
+        Location and scale removed by scaling: for z-scores, mean and standard deviation over the grid.
     pseudotime_ : ndarray of shape (n_points,)
-        The grid, in units of pseudotime; of several lineages one after the other.
+        The grid, in units of pseudotime; several lineages are concatenated.
     grid_lineage_ : ndarray of str, shape (n_points,)
         The lineage of each grid point.
     trends_, trend_se_ : ndarray of shape (n_genes, n_points)
         Trends on the response scale, and their standard errors (`None` if the model has none).
     scaled_trends_ : ndarray of shape (n_genes, n_points)
-        What is clustered.
+        Scaled trends, the input of the clusterer.
     labels_ : ndarray of int, shape (n_genes,)
         Cluster of each gene, numbered by the peak time of the cluster's mean trend; -1 = not assigned.
     n_clusters_ : int
@@ -161,20 +161,19 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         height of its split, and the columns of `cluster_table_`.
     gene_table_ : DataFrame
         One row per gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak,
-        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note; of draws of pseudotime
-        also attenuation, the share by which the scatter of pseudotime lowers the range of the trend, as estimated from one
-        draw to another. `direction` is "up",
-        "down", "transient up", "transient down", "two peaks", "three peaks", "complex" or "flat"; onset and half_max
-        are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
-        "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its
-        range. `agreement` is the correlation with the mean trend of the cluster. With several lineages, columns of one
-        lineage have its name as suffix, and those without suffix are of the lineage in which the range is largest
-        (`moves_most_in`); `changes_in` names the lineages in which it is at least a third of that. If the model has a
-        posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the proportion
-        of posterior samples with the same direction. `confidence` is the proportion of samples in which the gene is
-        nearest to its own cluster: it measures how reproducible the assignment is, not the probability that it is
-        correct. This table and `cluster_table_` are computed on first access, because their posterior samples are not
-        needed by `fit`.
+        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note; for draws of
+        pseudotime also attenuation, the fraction by which the uncertainty of pseudotime reduces the range of the trend,
+        as estimated from differences between draws. `direction` is "up", "down", "transient up", "transient down", "two
+        peaks", "three peaks", "complex" or "flat"; onset and half_max are the times at which the trend has first
+        changed by 10 % and 50 % of its range (amplitude), "rising" or "falling" by `half_max_flank`; half_back is the
+        time at which a transient trend has returned by half of its range. `agreement` is the correlation with the mean
+        trend of the cluster. With several lineages, columns of one lineage have its name as suffix, and those without
+        suffix are of the lineage in which the range is largest (`moves_most_in`); `changes_in` names the lineages in
+        which it is at least a third of that. If the model has a posterior, `peak_lower`, `peak_upper` and so on are 90
+        % intervals, and `direction_confidence` is the proportion of posterior samples with the same direction.
+        `confidence` is the proportion of samples in which the gene is nearest to its own cluster: it measures how
+        reproducible the assignment is, not the probability that it is correct. This table and `cluster_table_` are
+        computed on first access, because their posterior samples are not needed by `fit`.
     cluster_table_ : DataFrame
         One row per cluster: name, size, direction ("mixed" if less than two thirds of the genes share it) and the
         proportion of genes that share it, times as for genes, amplitude, confidence, mean deviance explained, and the
@@ -277,11 +276,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Parameters
         ----------
         adata : AnnData of shape (n_cells, n_genes)
-            As for `fit`.
+            As in `fit`.
         y : None
             Ignored; pipelines pass the labels of the cells here.
         genes, lineage
-            As for `fit`.
+            As in `fit`.
 
         Returns
         -------
@@ -296,12 +295,12 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Parameters
         ----------
         adata, genes, lineage
-            As for `fit`.
+            As in `fit`.
 
         Returns
         -------
         ndarray of int, shape (n_genes,)
-            `labels_`: of the genes that have a trend, `genes_`, in their order; -1 = not assigned.
+            `labels_` of the genes with a trend, in the order of `genes_`; -1 = not assigned.
 
         Examples
         --------
@@ -328,7 +327,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Raises
         ------
         ValueError
-            If there is no cluster, or clustered genes are missing.
+            If there are no clusters, or clustered genes are missing.
         """
         scores = module_scores.transform(result_of(self), adata)
         wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
@@ -355,15 +354,15 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
 
     @classmethod
     def load(cls, path: str | Path, *, max_bytes: int | str | None = None) -> Self:
-        """Load a TrendClusterer written by :meth:`save`; a file from a stranger cannot run code or fill the memory.
+        """Load a TrendClusterer written by :meth:`save`; untrusted files cannot run code or exhaust memory.
 
         Parameters
         ----------
         path : str or path
             Path of the file, written by this or an earlier release.
         max_bytes : int or str, default=None
-            A file whose content would take more memory, in bytes or as "2GB", is refused before it is unpacked; `None` =
-            20 times the size of the file, which honest files do not reach, and at least 256 MiB.
+            Maximum memory of the content, in bytes or as "2GB", which is checked before unpacking; `None` = 20 times
+            the size of the file, which regular files do not reach, and at least 256 MiB.
 
         Returns
         -------
@@ -372,8 +371,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Raises
         ------
         ValueError
-            If it is another kind of file, damaged, incomplete, of a newer format or larger than `max_bytes`, or if what it
-            holds is not what a fit makes.
+            If the file has another format, is damaged, incomplete, of a newer format or larger than `max_bytes`, or if
+            its content is inconsistent with a fit.
         """
         return persistence.load(cls, path, max_bytes)
 

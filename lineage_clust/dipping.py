@@ -1,4 +1,4 @@
-"""What p-values are if the same genes order the cells and are tested, and none of them changes."""
+"""P-values under double use of the data: genes without trends are used to order cells and then tested."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TIME = "dipping_pseudotime"
-_LEAST_DRAWN = 1e-15  # smaller p-values are drawn there
+_LEAST_DRAWN = 1e-15  # smaller p-values are drawn at this value
 _NULLS = {"simulation": simulated, "permutation": permuted}
 _LEVELS = (0.05, 0.01, 0.001)
 
 
 @dataclass(frozen=True)
 class DippingCheck:
-    """P-values and clusters of genes that do not change, in cells ordered by these genes.
+    """P-values and clusters of genes without trends, in cells ordered by these genes.
 
     Attributes
     ----------
     pvalues : DataFrame of shape (n_genes, n_repetitions)
-        P-values of the trends; NaN for genes without one. If they are valid, they are uniform.
+        P-values of the trends; NaN for genes without one. Valid p-values are uniform.
     n_clusters : list of int
-        Number of clusters that were found in each repetition; there is nothing to be found.
+        Number of clusters found in each repetition, all of them false.
     n_clustered : list of int
-        Number of genes in them.
+        Number of genes in these clusters.
     thinned : bool
-        Whether cells were ordered by one half of the counts and tested by the other.
+        Whether cells were ordered by one half of the counts and tested with the other.
 
     Examples
     --------
@@ -65,18 +65,18 @@ class DippingCheck:
 
     @property
     def rejected(self) -> pd.Series:
-        """Share of the p-values below .05, .01 and .001, by these levels, which valid p-values have as shares."""
+        """Fractions of the p-values below .05, .01 and .001, by level; for valid p-values they are equal to the level."""
         known = self._known()
         return pd.Series([float(np.mean(known < level)) if len(known) else np.nan for level in _LEVELS], index=_LEVELS)
 
     def quantiles(self) -> pd.DataFrame:
-        """Return the sorted p-values (`observed`) beside what they are in the mean if they are valid (`expected`)."""
+        """Return the sorted p-values (`observed`) and the expectations of valid ones (`expected`)."""
         known = np.sort(self._known())
         return pd.DataFrame({"expected": (np.arange(len(known)) + 0.5) / max(1, len(known)), "observed": known})
 
     @parameters_as(axes_for)
     def plot(self, ax: Axes | None = None, figsize: tuple[float, float] | None = None, dpi: int | None = None) -> Axes:
-        """Draw the quantiles of the p-values against those of valid p-values, as -log10; those below 1e-15 are drawn there.
+        """Draw a quantile-quantile plot of -log10 p-values against valid ones; those below 1e-15 are truncated.
 
         Returns
         -------
@@ -124,10 +124,10 @@ def dipping_check(
     n_cells: int = 5000,
     random_state: Seed = None,
 ) -> DippingCheck:
-    """Remove every trajectory from the counts, order the cells anew, and fit: p-values as they are if no gene changes.
+    """Remove all trajectories from the counts, order the cells again and fit, to obtain p-values under the null hypothesis.
 
-    Without a trajectory, an ordering still finds one in the noise, and the genes that it was found by change along it. How
-    many do is what a test of the same counts must be compared with.
+    Even without a trajectory, the order is found in noise, and the genes from which it is computed change along it. The
+    resulting number of significant genes is the reference for a test that uses the same counts.
 
     Parameters
     ----------
@@ -136,25 +136,25 @@ def dipping_check(
     layer : str, default=None
         Layer with the counts; `None` = `X`.
     genes : sequence of str, default=None
-        Genes that order the cells and are tested; `None` = all.
+        Genes used for ordering and testing; `None` = all.
     order : callable, default=None
-        `order(adata) -> pseudotime`, `(n_cells,)`, as the cells of `adata` were ordered. It is given an AnnData with
-        the new counts in the layer "counts" and log1p of the counts per median total in `X`. `None` = the first principal
-        component of `X`.
+        `order(adata) -> pseudotime`, `(n_cells,)`, the method by which the cells of `adata` were ordered. It receives
+        an AnnData with the new counts in the layer "counts" and log1p of the counts per median total in `X`. `None` =
+        the first principal component of `X`.
     clusterer : TrendClusterer, default=None
-        Settings of the fit; `layer` refers to the AnnData that `order` is given, and lineages are ignored. `None` = the
+        Settings of the fit; `layer` refers to the AnnData passed to `order`, and lineages are ignored. `None` = the
         default, which fits `X`.
     thin : bool, default=False
-        Order the cells on one half of the new counts and fit the other, by :func:`thin_counts`.
+        Whether to order cells by one half of the new counts and fit the other, see :func:`thin_counts`.
     null : {"simulation", "permutation"}, default="simulation"
-        How trajectories are removed. "simulation": negative binomial counts with the mean of each gene, its dispersion around
-        the mean of the cell, and the depth of each cell. "permutation": the counts of each gene are permuted among the cells.
-        This assumes no distribution, but removes the differences in depth, which a test of log-normalised values can find,
-        and makes noise of the differences between kinds of cells.
+        Method by which trajectories are removed. "simulation": negative binomial counts with the mean of each gene, its
+        dispersion around the mean of the cell, and the depth of each cell. "permutation": the counts of each gene are
+        permuted among the cells. This assumes no distribution, but removes differences in depth, which tests of
+        log-normalised values can detect, and turns differences between types of cells into noise.
     n_repetitions : int, default=1
         Number of repetitions.
     n_cells : int, default=5000
-        At most this many cells are used, chosen at random.
+        Maximum number of cells, chosen at random.
     random_state : int, RandomState or None, default=None
         Seed.
 
@@ -169,12 +169,13 @@ def dipping_check(
     UnknownNameError
         If the layer or a gene is missing.
     ValueError
-        If values are not counts, or `order` does not return one finite number a cell.
+        If values are not counts, or `order` does not return one finite number per cell.
 
     Notes
     -----
-    This is the worst case, in which no gene changes. Where many genes do, they determine the order, and the noise of one gene
-    has little part in it. The check tells by how much p-values may be wrong, and with ``thin=True`` whether thinning helps.
+    This is the worst case, in which no gene changes. If many genes change, they determine the order, and the noise of a
+    single gene has little influence. The check shows how wrong p-values may be, and with ``thin=True`` whether thinning
+    is a remedy.
 
     Examples
     --------
@@ -213,7 +214,7 @@ def dipping_check(
             )
         fitted_to.obs[_TIME] = _pseudotime(order or first_component, ordering)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No gene is clustered", LineageClustWarning)  # as it should be
+            warnings.filterwarnings("ignore", "No gene is clustered", LineageClustWarning)  # which is expected
             fitted = _settings(clusterer, seed).fit(fitted_to)
         found = result_of(fitted)
         pvalues[number] = found.decisions["pvalue"].reindex(genes)
@@ -236,7 +237,7 @@ def _pseudotime(order: Callable[[AnnData], Any], adata: AnnData) -> np.ndarray:
     given = order(adata.copy())
     if isinstance(given, pd.Series) and not given.index.equals(adata.obs_names):
         if given.index.is_unique and adata.obs_names.is_unique and adata.obs_names.isin(given.index).all():
-            given = given.reindex(adata.obs_names)  # sorted, for example
+            given = given.reindex(adata.obs_names)  # restores the order of the cells
     try:
         values = np.asarray(given, dtype=float)
     except (TypeError, ValueError):

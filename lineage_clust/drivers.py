@@ -76,16 +76,16 @@ def lineage_drivers(
     lineage_key, backward
         Key of the fate probabilities, as in :class:`TrendClusterer`.
     layer, use_raw
-        Which expression to read.
+        Expression to read.
     gene_symbols : str, default=None
-        Column of var by which genes go, as in :class:`TrendClusterer`. Tables of drivers get a column `gene_ids` then, with
-        their entries of `var_names`.
+        Column of var with the names of genes, as in :class:`TrendClusterer`. The table then has a column `gene_ids`
+        with the entries of `var_names`.
     cells : array of bool, shape (n_cells,), optional
-        Which cells take part, e.g. `adata.obs["clusters"].isin([...])`; cells without a fate probability never do.
+        Cells to use, e.g. `adata.obs["clusters"].isin([...])`; cells without a fate probability are never used.
     random_state : int, RandomState or None
         Seed of the permutations.
     show_progress_bar : bool
-        Whether permutations show a bar, if they take over a second.
+        Whether to show a progress bar for permutations that take over a second.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def lineage_drivers(
 
     Notes
     -----
-    CellRank's own table up to version 2.2 is larger by the factor `n / (n - 1)` (cellrank issue 1340). Permutation
+    CellRank's table up to version 2.2 is larger by the factor `n / (n - 1)` (cellrank issue 1340). Permutation
     p-values count the observed correlation among the permuted ones, so that they are never 0.
 
     References
@@ -171,7 +171,7 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     n_genes : int, default=None
         At most this many genes, those with the strongest correlations; `None` = no limit.
     alpha : float, default=0.01
-        Only genes with a q-value below; `None` = no test.
+        Only genes with a q-value below this threshold; `None` = no test.
     direction : {"both", "positive", "negative"}, default="both"
         Sign of the correlations used for the selection.
 
@@ -180,9 +180,9 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     drivers_ : DataFrame
         Table of all genes.
     genes_ : list of str
-        The chosen genes, strongest first.
+        Selected genes, strongest correlation first.
     gene_ids_ : list of str
-        What `var_names` has for them: the same, unless there are `gene_symbols`.
+        Entries of `var_names` of these genes; identical to `genes_` without `gene_symbols`.
     feature_names_in_ : ndarray of str
         Names of the genes of the AnnData seen in `fit`.
 

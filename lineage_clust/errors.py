@@ -12,12 +12,12 @@ _PACKAGE = str(Path(__file__).parent)
 
 
 class UnknownNameError(KeyError, ValueError):
-    """A gene, key or lineage that the data does not hold.
+    """A gene, key or lineage that is not in the data.
 
     It is a `KeyError` (as CellRank and pandas raise) and a `ValueError` (as scikit-learn raises).
     """
 
-    def __str__(self) -> str:  # KeyError would show the repr of the message, with its quotes escaped
+    def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0]) if self.args else ""
 
 

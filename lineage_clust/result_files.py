@@ -1,4 +1,4 @@
-"""The files that the command line leaves of a fit: picture, tables, results and report."""
+"""Files written by the command line for a fit: figure, tables, results and report."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:
-    """Return by path what writes each file, or `None` for one that does not belong to this fit.
+    """Return the writer of each file by path, or `None` for files that this fit does not have.
 
     Parameters
     ----------
     fitted
-        Without a cluster there is no picture.
+        A fitted TrendClusterer; without clusters there is no figure.
     folder
-        Where they are to lie.
+        Folder of the files.
     cells
-        The AnnData, which the report shows; without it there is none.
+        The AnnData, shown in the report; `None` = no report.
     """
     kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
     picture, genes, clusters, results, page = (
@@ -45,7 +45,7 @@ def _draw(fitted: TrendClusterer, path: Path) -> None:
 
 
 def write_png(plot: Callable[[], Any], path: Path) -> None:
-    """Write what a function draws, a figure or axes, to a file."""
+    """Write the figure or axes returned by a function to a file."""
     import matplotlib
 
     matplotlib.use("Agg")

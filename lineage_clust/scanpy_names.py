@@ -1,4 +1,4 @@
-"""scanpy's keywords for PCA, neighbours and clustering, in the terms of GraphClusterer."""
+"""Translation of scanpy's keywords for PCA, neighbours and clustering to parameters of GraphClusterer."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _DEFAULT_COMPONENTS = 50
 
 
 def graph_parameters(pca: Mapping, neighbors: Mapping, clustering: Mapping, n_genes: int, use_leiden: bool) -> dict:
-    """Return parameters of GraphClusterer for scanpy's keywords, which are merged over CellRank's defaults.
+    """Return parameters of GraphClusterer from scanpy's keywords, which override CellRank's defaults.
 
     Parameters
     ----------
     pca, neighbors, clustering
         Keywords of `scanpy.pp.pca`, `scanpy.pp.neighbors`, `scanpy.tl.leiden` / `louvain`.
     n_genes
-        Number of rows, which bounds the number of components.
+        Number of rows, the maximum number of components.
     use_leiden
-        Leiden, or Louvain.
+        Whether to use Leiden instead of Louvain.
 
     Raises
     ------
     TypeError
-        If a keyword is not known; the message lists those that are.
+        If a keyword is unknown; the message lists the known ones.
     ValueError
         If a value has no counterpart.
 
@@ -55,9 +55,11 @@ def graph_parameters(pca: Mapping, neighbors: Mapping, clustering: Mapping, n_ge
         "min_cluster_size": clustering.get("min_cluster_size", 1),
     }
     if neighbors.get("knn", True) is not True:
-        raise ValueError("neighbors_kwargs knn=False (a full kernel matrix) is not offered. Raise n_neighbors instead.")
+        raise ValueError(
+            "neighbors_kwargs knn=False (a full kernel matrix) is not supported. Raise n_neighbors instead."
+        )
     if clustering.get("directed"):
-        raise ValueError("clustering_kwargs directed=True is not offered: the graph of neighbours is undirected.")
+        raise ValueError("clustering_kwargs directed=True is not supported: the graph of neighbours is undirected.")
     flavor = clustering.get("flavor", "igraph")
     if flavor not in ("igraph", "leidenalg", "vtraag"):
         raise ValueError(f"clustering_kwargs flavor must be 'igraph' or 'leidenalg'; got {flavor!r}.")

@@ -250,9 +250,7 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
             raise ValueError(f"The search has no score {metric!r}; it has {quoted(scores) or 'none'}. Pass metric=.")
         mean = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
         if np.isnan(mean).all():
-            raise ValueError(
-                "Every candidate failed: there is none to choose. Search with error_score='raise' to see why."
-            )
+            raise ValueError("Every candidate failed. Search with error_score='raise' to see why.")
         n_splits = sum(key.startswith("split") and key.endswith(f"_test_{metric}") for key in cv_results)
         error = np.asarray(cv_results[f"std_test_{metric}"], dtype=float) / np.sqrt(max(n_splits, 1))
         best = int(np.nanargmax(mean))
@@ -265,7 +263,7 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
 
 def _check_fitted(estimator) -> None:
     if not isinstance(estimator, TrendClusterer):
-        raise TypeError(f"The scorers take a fitted TrendClusterer; got {type(estimator).__name__}.")
+        raise TypeError(f"Scorers require a fitted TrendClusterer; got {type(estimator).__name__}.")
     check_is_fitted(estimator)
 
 
@@ -290,7 +288,7 @@ def _two_labellings(estimator, adata):
         return None, None
     grid = estimator.pseudotime_
     span = estimator.time_range if isinstance(estimator.lineage_, list) else (float(grid[0]), float(grid[-1]))
-    other = clone(estimator).set_params(time_range=span)  # several lineages have their own
+    other = clone(estimator).set_params(time_range=span)  # several lineages have ranges of their own
     ours = pd.Series(estimator.labels_, estimator.genes_)
     ours = ours[ours >= 0]
     try:

@@ -97,7 +97,7 @@ class Settings(BaseEstimator):
         self.sample_key = sample_key
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep`, also those of the defaults that stand in for `None`."""
+        """Return the parameters; with `deep`, also those of the default components that replace `None`."""
         params = super().get_params(deep=deep)
         if deep:
             for slot, default in DEFAULTS.items():

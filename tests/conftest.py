@@ -1,4 +1,4 @@
-"""Fixtures: a small AnnData made by hand, the folder of real data, and settings of the tools."""
+"""Fixtures: a small AnnData, the folder of real data, and settings of the tools."""
 
 from __future__ import annotations
 

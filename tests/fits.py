@@ -1,4 +1,4 @@
-"""What tests of fitted clusterers share."""
+"""Helpers for tests of fitted clusterers."""
 
 import numpy as np
 from scipy import sparse

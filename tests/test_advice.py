@@ -1,4 +1,4 @@
-"""What messages advise can be followed: the parameters and methods that they name are there."""
+"""Advice in messages can be followed: the parameters and methods that they name exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every bad input gets an error that says what was wrong, what was found and what to do."""
+"""Errors for invalid input state the problem, the value and the remedy."""
 
 import anndata as ad
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is known of mouse bone marrow comes out of the whole set of Paul et al.: 3,004 genes, three lineages."""
+"""Known biology of mouse bone marrow, from the full data of Paul et al.: 3,004 genes, three lineages."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""Cluster-robust covariances against statsmodels and against the papers' matrices."""
+"""Cluster-robust covariances against statsmodels and against the formulas of the papers."""
 
 import json
 from pathlib import Path

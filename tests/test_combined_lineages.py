@@ -1,4 +1,4 @@
-"""`lineage="Mono, Neu"`: both together, from reading to files."""
+"""Combined lineages (`lineage="Mono, Neu"`), from reading to files."""
 
 import anndata as ad
 import numpy as np

@@ -1,4 +1,4 @@
-"""Comparing two fits."""
+"""Comparison of two fits."""
 
 import numpy as np
 import pandas as pd

@@ -88,7 +88,7 @@ def test_pairs_that_go_together(smoother, model, types):
     [
         (
             {"smoother": BSplineSmoother(), "model": PIPELINE},
-            r"A Pipeline as model gets pseudotime itself .* got smoother=BSplineSmoother as well. Leave smoother out",
+            r"A Pipeline as model receives pseudotime .* got smoother=BSplineSmoother as well. Leave smoother out",
         ),
         (
             {"smoother": GaussianProcessSmoother(), "model": PyGAM()},
@@ -98,13 +98,22 @@ def test_pairs_that_go_together(smoother, model, types):
         ({"smoother": "passthrough", "model": PyGAM()}, "PyGAM needs a BSplineSmoother; got 'passthrough'"),
         (
             {"smoother": None, "model": PyGAM(), "covariates": ["batch"]},
-            r"PyGAM reads pseudotime and takes no covariates. Use GAM\(...\) with covariates",
+            r"PyGAM reads pseudotime and does not support covariates. Use GAM\(...\) with covariates",
         ),
-        ({"smoother": None, "model": Ridge(), "offset": "depth"}, r"Ridge takes no offset. Use GAM\(...\) with offset"),
-        ({"smoother": None, "model": RegressorModel(Ridge()), "offset": "depth"}, "RegressorModel takes no offset"),
-        ({"smoother": None, "model": PIPELINE, "offset": "depth"}, "Pipeline takes no offset"),
+        (
+            {"smoother": None, "model": Ridge(), "offset": "depth"},
+            r"Ridge does not support an offset. Use GAM\(...\) with offset",
+        ),
+        (
+            {"smoother": None, "model": RegressorModel(Ridge()), "offset": "depth"},
+            "RegressorModel does not support an offset",
+        ),
+        ({"smoother": None, "model": PIPELINE, "offset": "depth"}, "Pipeline does not support an offset"),
         # every model of a mapping is looked at
-        ({"smoother": None, "model": {"a": Ridge(), "*": GAM()}, "offset": "depth"}, "Ridge takes no offset"),
+        (
+            {"smoother": None, "model": {"a": Ridge(), "*": GAM()}, "offset": "depth"},
+            "Ridge does not support an offset",
+        ),
         ({"smoother": CubicSplineSmoother(), "model": {"*": {"A": PyGAM(), "*": GAM()}}}, "got CubicSplineSmoother"),
     ],
 )

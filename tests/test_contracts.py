@@ -1,4 +1,4 @@
-"""Components of one's own: what is optional may be absent, what is wrong is said in a sentence."""
+"""Custom components: optional methods may be absent, and errors are one clear sentence."""
 
 import numpy as np
 import pytest
@@ -226,17 +226,17 @@ def test_what_a_model_says_of_genes_goes_into_the_table(adata):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Flat(), r"predict of Flat must return .* one column a gene, \(20, 6\); .* shape \(120,\)"),
+        (Flat(), r"predict of Flat must return .* one column per gene, \(20, 6\); .* shape \(120,\)"),
         (Pairs(), r"predict\(return_std=True\) of Pairs must return .* shape \(20, 2\)"),
         (Other(), "reads of a model must be 'design' or 'pseudotime'; Other declares 'counts'"),
-        (Saying({"edf_": np.ones(3)}), r"edf_ of Saying must have one value a gene, 6; its shape is \(3,\)"),
+        (Saying({"edf_": np.ones(3)}), r"edf_ of Saying must have one value per gene, 6; its shape is \(3,\)"),
         (
             Saying({"failed_": {"rise0": "no"}}),
             r"failed_ of Saying must be a dictionary from the positions of genes, 0 to 5",
         ),
         (Saying({"failed_": {17: "no"}}), "positions of genes, 0 to 5, to reasons; got {17: 'no'}"),
         (Saying({"failed_": [3]}), "failed_ of Saying must be a dictionary"),
-        (Few(), "sample of Few was asked for 40 draws and gave 3"),
+        (Few(), "sample of Few must yield 40 draws; it yielded 3"),
     ],
     ids=str,
 )

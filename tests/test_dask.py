@@ -1,4 +1,4 @@
-"""Fits of expression that dask holds: sums are tasks, in threads or in processes of a cluster; nothing is gathered."""
+"""Fits of dask arrays: sums are tasks, in threads or processes of a cluster, and the array is never collected."""
 
 import os
 import signal

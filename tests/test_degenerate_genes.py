@@ -1,4 +1,4 @@
-"""Ten genes of 200 that are degenerate in ten different ways cost themselves at most, never the other 190."""
+"""Ten degenerate genes among 200 do not affect the other 190."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""The same seed gives the same clusters: on any number of jobs and threads, in any process, for genes in any order."""
+"""The same seed gives the same clusters: for any number of jobs and threads, any process, and any order of genes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dipping_check: what testing the same counts twice does to p-values, and that halves remedy it."""
+"""dipping_check: p-values after using the same counts twice, and their correction by count splitting."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,7 +1,7 @@
-"""The code of the documentation runs, and shows what the text says.
+"""The code of the documentation runs, and its output agrees with the text.
 
-The cells of every page are run when the documentation is built; here are pages whose text depends on what comes out, the
-blocks of code that the build does not run, and the files of examples.
+The build of the documentation runs the code cells of every page. The tests here cover pages whose text depends on the
+output, blocks of code that the build does not run, and the files of examples.
 """
 
 from __future__ import annotations
@@ -296,7 +296,7 @@ def test_own_model(make_adata):
     tc = lc.TrendClusterer(robust, lineage="A", random_state=0).fit(make_adata())
     assert (tc.labels_ >= 0).all()  # it has no test
     assert tc.trend_se_ is None
-    with pytest.raises(ValueError, match="RobustSmooth takes no offset"):
+    with pytest.raises(ValueError, match="RobustSmooth does not support an offset"):
         lc.TrendClusterer(robust, lineage="A", offset="size_factors").fit(make_adata())
 
 

@@ -1,4 +1,4 @@
-"""A stranger adds a smoother, a model and a clusterer, a short file each, and searches over all three at once."""
+"""Third-party components: a smoother, a model and a clusterer, one short file each, and a search over all three."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What goes wrong while a fit runs: interruptions, workers that die, singular designs, and noise of other libraries."""
+"""Faults during a fit: interruptions, workers that die, singular designs, and warnings of other libraries."""
 
 from __future__ import annotations
 

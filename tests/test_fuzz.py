@@ -1,4 +1,4 @@
-"""Files with mistakes in them: loaders give a ValueError or a fit, in bounded time and memory, and never anything else."""
+"""Corrupted files: loaders raise a ValueError or return a fit, in bounded time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Genes go by their symbols in all results where var_names are identifiers, and nothing else changes."""
+"""Gene symbols name the genes in all results if var_names are identifiers, without other changes."""
 
 import anndata as ad
 import numpy as np

@@ -1,4 +1,4 @@
-"""Results and files of every version so far: this one finds the same, and opens what they wrote."""
+"""Results and files of all earlier versions: the results are reproduced, and the files can be opened."""
 
 from __future__ import annotations
 

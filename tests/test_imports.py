@@ -1,4 +1,4 @@
-"""`import lineage_clust` loads what it needs and leaves the rest to those who use it."""
+"""`import lineage_clust` loads only what it needs."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Laws that hold for any data: what a change of units, order, weights or smoothness may change, and what it may not."""
+"""Invariances for any data under changes of units, order, weights and smoothness."""
 
 import anndata as ad
 import numpy as np

@@ -1,4 +1,4 @@
-"""Folds of cells that are spread over pseudotime."""
+"""Folds of cells spread over pseudotime."""
 
 from __future__ import annotations
 

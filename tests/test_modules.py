@@ -1,4 +1,4 @@
-"""Modules that are easy to lose: minorities, opposites, small panels, small modules beside large ones."""
+"""Modules that are hard to find: minorities, opposites, small panels, small modules beside large ones."""
 
 import anndata as ad
 import numpy as np

@@ -1,4 +1,4 @@
-"""Names that are formulas, mathematics or too long: shown and written as they are, and nothing is overwritten or computed."""
+"""Names that are formulas, mathematics or too long: shown and written unchanged, without overwriting or evaluation."""
 
 from __future__ import annotations
 
@@ -128,5 +128,5 @@ def test_a_name_with_nul_is_one_sentence(what, adata, tmp_path):
         adata.obsm["palantir_fate_probabilities"].columns = [lineage, "other"]
     tc = lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage=lineage)
     for write in (tc.to_anndata, lambda: tc.write_to(adata)):
-        with pytest.raises(ValueError, match=r"holds the character NUL, which files of AnnData cannot. Rename it"):
+        with pytest.raises(ValueError, match=r"contains the character NUL, which files do not support. Rename it"):
             write()

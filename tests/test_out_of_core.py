@@ -1,4 +1,4 @@
-"""Fits of expression in files: as in memory, in one pass, within the memory budget."""
+"""Fits of expression in files: equal to fits in memory, in one pass, within the memory budget."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is public: that it is there, documented in full, and of the version that was installed."""
+"""The public API: it exists, is documented in full, and has the installed version."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""Every smoother with every model: it fits, or says in one sentence that names both why not."""
+"""Every smoother with every model: a fit, or one sentence that names both and the reason."""
 
 import warnings
 

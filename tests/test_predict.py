@@ -1,4 +1,4 @@
-"""Clusters of genes and cells that were not fitted."""
+"""Clusters of new genes and cells."""
 
 from __future__ import annotations
 

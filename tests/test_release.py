@@ -1,4 +1,4 @@
-"""What several files say about a release is the same in all of them."""
+"""Facts about a release are the same in all files that state them."""
 
 import hashlib
 import importlib

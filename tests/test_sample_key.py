@@ -79,11 +79,11 @@ def test_counts_have_donors_too(adata):
     ("settings", "error", "message"),
     [
         ({"sample_key": "donors"}, UnknownNameError, "Did you mean 'donor'"),
-        ({"sample_key": "donor", "model": lc.PyGAM()}, ValueError, "cannot take donors as replicates"),
+        ({"sample_key": "donor", "model": lc.PyGAM()}, ValueError, "does not support donors as replicates"),
         (
             {"sample_key": "donor", "callback": lambda trend, **kwargs: trend},
             ValueError,
-            "sample_key cannot go with it",
+            "cannot be combined with sample_key",
         ),
     ],
 )

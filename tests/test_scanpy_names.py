@@ -1,4 +1,4 @@
-"""scanpy's keywords, one by one, in the terms of GraphClusterer."""
+"""scanpy's keywords, one by one, as parameters of GraphClusterer."""
 
 import numpy as np
 import pytest
@@ -79,10 +79,10 @@ def test_keywords(keywords, changed):
             "neighbors_kwargs got an unknown key 'neighbours'.*'n_neighbors'",
         ),
         ({"clustering": {"res": 1}}, TypeError, "clustering_kwargs got an unknown key 'res'. .*'resolution'"),
-        ({"neighbors": {"knn": False}}, ValueError, "knn=False .* is not offered. Raise n_neighbors"),
+        ({"neighbors": {"knn": False}}, ValueError, "knn=False .* is not supported. Raise n_neighbors"),
         ({"neighbors": {"use_rep": "X_umap"}}, ValueError, "use_rep must be 'X' or 'X_pca'; got 'X_umap'"),
         ({"neighbors": {"method": "rapids"}}, ValueError, "method must be one of 'umap', 'gauss'.*; got 'rapids'"),
-        ({"clustering": {"directed": True}}, ValueError, "directed=True is not offered: .* undirected"),
+        ({"clustering": {"directed": True}}, ValueError, "directed=True is not supported: .* undirected"),
         ({"clustering": {"flavor": "cugraph"}}, ValueError, "flavor must be 'igraph' or 'leidenalg'; got 'cugraph'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Scorers: against their definitions, and whether they find what was planted."""
+"""Scorers: against their definitions, and for the recovery of simulated clusters."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_no_warning_leaves_a_scorer(halves):
 
 @pytest.mark.parametrize("scorer", [scoring.trend_deviance, scoring.prediction_strength, scoring.silhouette])
 def test_scorers_take_a_fitted_clusterer_of_ours(scorer, halves):
-    with pytest.raises(TypeError, match="The scorers take a fitted TrendClusterer; got KMeans"):
+    with pytest.raises(TypeError, match="Scorers require a fitted TrendClusterer; got KMeans"):
         scorer(KMeans(), halves[1])
     with pytest.raises(NotFittedError, match="not fitted"):
         scorer(clusterer(), halves[1])

@@ -1,4 +1,4 @@
-"""Estimators on AnnData as citizens of scikit-learn: checks, parameters, searches, pipelines, metadata, output."""
+"""Estimators on AnnData in searches and pipelines of scikit-learn."""
 
 from __future__ import annotations
 

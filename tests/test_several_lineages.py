@@ -1,4 +1,4 @@
-"""Lineages that are clustered jointly: each counts alike, and the order in which they are named changes nothing."""
+"""Joint clustering of lineages: equal influence of each, and independence of their order."""
 
 from dataclasses import replace
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Estimators on AnnData as citizens of scikit-learn: checks, parameters, searches, pipelines, metadata, output."""
+"""Estimators on AnnData in scikit-learn: checks, parameters, metadata and output."""
 
 from __future__ import annotations
 

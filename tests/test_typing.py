@@ -1,4 +1,4 @@
-"""Every public function says which types it takes and returns; `typed_use.py` is what a type checker makes of them."""
+"""Every public function has type annotations; type checkers accept `typed_use.py`."""
 
 import inspect
 

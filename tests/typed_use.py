@@ -1,4 +1,4 @@
-"""What a type checker must make of the library, seen from outside: mypy reads this file, nothing runs it."""
+"""Typed use of the public API, checked by mypy and never run."""
 
 from __future__ import annotations
 

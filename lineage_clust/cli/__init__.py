@@ -1,4 +1,4 @@
-"""The command-line program `lineage-clust`: from a file to figures and tables.
+"""Command-line program `lineage-clust`: from a file to figures and tables.
 
 Each subcommand is a module with a function `add_to(commands)`, listed in `commands.COMMANDS`.
 """

@@ -1,4 +1,4 @@
-"""The work of the subcommands: fit, and write all files or none."""
+"""Common work of the subcommands: fitting, and writing all files or none."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: b
 
 
 def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
-    """Write picture, tables, results and report of a fitted TrendClusterer, and return their paths.
+    """Write figure, tables, results and report of a fitted TrendClusterer, and return their paths.
 
-    Either all files are written or the folder is left as it was. Without a cluster there is no picture, and without
-    `cells`, the AnnData, no report; one that an earlier run left is removed.
+    Either all files are written or the folder is left unchanged. Without clusters there is no figure, and without
+    `cells` (an AnnData) no report; those of an earlier run are removed.
     """
     return write_all(result_files(fitted, folder, cells), folder)
 
 
 def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
-    """Write files into a folder, all or none, and return their paths; files without a writer are removed."""
+    """Write all files or none to a folder with messages, and return their paths; files without a writer are removed."""
 
     def said(path: Path, writer: Writer) -> Writer:
         def write(draft: Path) -> object:

@@ -1,4 +1,4 @@
-"""`lineage-clust compare`: conditions of a file, to tables and pictures."""
+"""`lineage-clust compare`: comparison of conditions in a file, with tables and figures."""
 
 from __future__ import annotations
 
@@ -100,16 +100,17 @@ def compare(arguments: argparse.Namespace) -> str:
 def comparison_files(
     found: ConditionComparison, folder: Path, report: bool = False, save: bool = False
 ) -> dict[Path, Writer | None]:
-    """Return by path what writes each file, or `None` for one that does not belong to this comparison.
+    """Return the writer of each file by path, or `None` for files that this comparison does not have.
 
     Parameters
     ----------
     found
-        Of more than two conditions there is a heatmap and a volcano each; without a gene that differs, no heatmap.
+        With more than two conditions, each has a heatmap and a volcano plot; without differing genes, there is no
+        heatmap.
     folder
-        Where they are to lie.
+        Folder of the files.
     report, save
-        Whether there are an HTML page, and a file of the whole comparison.
+        Whether to write an HTML page, and a file of the comparison itself.
     """
     key = default_key(found.lineage, "conditions", distinct_key)
     files: dict[Path, Writer | None] = {

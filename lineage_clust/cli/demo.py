@@ -1,4 +1,4 @@
-"""`lineage-clust demo`: the whole job on the bundled data."""
+"""`lineage-clust demo`: complete analysis of the bundled data."""
 
 from __future__ import annotations
 

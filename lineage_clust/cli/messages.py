@@ -26,20 +26,20 @@ _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
 
 def say(what: str) -> None:
-    """Write a message about progress, if messages are shown."""
+    """Print a progress message, if messages are shown."""
     _log.info(what)
 
 
 @contextmanager
 def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[None]:
-    """Show messages of the program and the library on stderr, with the time since the start, and progress bars.
+    """Show progress messages of program and library on stderr, with the time since the start, and progress bars.
 
     Parameters
     ----------
     verbose
-        Also if stderr is no terminal; progress bars are then left out, because they would fill a file.
+        Whether to show messages even if stderr is not a terminal; without progress bars, which would fill a file.
     quiet
-        Not even if it is one.
+        Whether to show no messages even if it is one.
     """
     watched = sys.stderr.isatty() and not quiet
     if not watched and not verbose:
@@ -58,7 +58,7 @@ def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[No
 
 @contextmanager
 def without_reading() -> Iterator[None]:
-    """Suppress the messages of reading lineages a second time, as reports do."""
+    """Suppress messages about reading lineages again, as reports do."""
     logger = logging.getLogger("lineage_clust.lineage")
     level = logger.level
     logger.setLevel(max(logging.WARNING, level))
@@ -69,7 +69,7 @@ def without_reading() -> Iterator[None]:
 
 
 class _Progress(logging.Handler):
-    """Writes each message on a line of its own, above a progress bar that may be there."""
+    """Writes each message on a line of its own, above a progress bar."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -83,7 +83,7 @@ class _Progress(logging.Handler):
 
 
 def sentence(error: Exception) -> str:
-    """Return the message of an error, with advice if it is of a kind that our own code does not raise."""
+    """Return the message of an error, with advice for types of errors that our own code does not raise."""
     said = _one_line(error)
     if isinstance(error, MemoryError):
         return f"there is not enough memory ({said or 'Python says no more'}). Name fewer genes with --genes."
@@ -94,7 +94,7 @@ def sentence(error: Exception) -> str:
 
 
 def show_warning(show: Callable) -> Callable:
-    """Return a function that shows our warnings as one sentence, and others as `show` does."""
+    """Return a function that shows our warnings as one sentence, and others by `show`."""
 
     def shown(message, category, *place, **more) -> None:
         if issubclass(category, LineageClustWarning):
@@ -116,7 +116,7 @@ def _bare_flag(named: re.Match) -> str:
 
 
 def _flag(named: re.Match) -> str:
-    """Return the flag for a parameter that a sentence of the library names, such as "time_key=..."."""
+    """Return the flag for a parameter named in a message of the library, such as "time_key=..."."""
     lead, name, value = named[1] or "", named[2], named[3]
     flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
     if value == "False" or (value == "None" and name not in _MAY_BE_NONE):

@@ -1,4 +1,4 @@
-"""Options of the subcommands: those that several have, what their values may be, and the file that they name."""
+"""Options common to several subcommands, their validation, and reading of the named file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 
 
 class UsageError(ValueError):
-    """An option has a value that it cannot have, whatever the data."""
+    """An option has a value that is invalid for any data."""
 
 
 def common_options(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def _folder(text: str) -> Path:
 
 
 def add_lineage_reading(group) -> None:
-    """Add the options for what is read of the lineages."""
+    """Add the options for reading lineages."""
     group.add_argument("--time-key", metavar="KEY", help="pseudotime in obs (the usual names)")
     group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
     group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
@@ -66,7 +66,7 @@ def add_lineage_reading(group) -> None:
 
 
 def add_expression_reading(group) -> None:
-    """Add the options for which genes, donors and expression values are read."""
+    """Add the options for genes, donors and expression values."""
     group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
     group.add_argument(
         "--symbols",
@@ -96,7 +96,7 @@ def add_expression_reading(group) -> None:
 
 @contextmanager
 def opened_cells(arguments: argparse.Namespace) -> Iterator[AnnData]:
-    """Read the file that the options name, and close it afterwards if its expression stayed there."""
+    """Read the file named by the options, and close it afterwards if its expression was left in it."""
     backed = arguments.backed or arguments.memory_budget is not None
     say(f"Reading {arguments.file}.")
     adata = read_cells(arguments.file, backed)
@@ -109,12 +109,12 @@ def opened_cells(arguments: argparse.Namespace) -> Iterator[AnnData]:
 
 
 def check_settings(clusterer: TrendClusterer) -> None:
-    """Raise a UsageError for a parameter that no data would suit, before any are read."""
+    """Raise a UsageError for an invalid parameter, before any data are read."""
     try:
         for one in (clusterer, clusterer.clusterer):
             if one is not None:
                 check_constraints(one)
-        if clusterer.smoother is not None:  # whose parameters depend on each other, and are checked when it is fitted
+        if clusterer.smoother is not None:  # whose parameters depend on each other, and are validated when it is fitted
             clone(clusterer.smoother).fit(np.linspace(0.0, 1.0, 100)[:, None])
         parse_budget(clusterer.memory_budget)
     except (TypeError, ValueError) as error:
@@ -122,7 +122,7 @@ def check_settings(clusterer: TrendClusterer) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise an OSError if files cannot be written to a folder, before the work and not after it."""
+    """Raise an OSError if files cannot be written to a folder, before the analysis instead of after it."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise NotADirectoryError(20, "It is a file. Name a folder with --out", str(there))
@@ -131,7 +131,7 @@ def check_folder(folder: Path) -> None:
 
 
 def read_genes(text: str | None) -> list[str] | None:
-    """Return the genes of an argument: names separated by commas, or a file with one or several a line.
+    """Return the genes of an argument: names separated by commas, or a file with one or several per line.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def read_genes(text: str | None) -> list[str] | None:
 
 
 def number_or(word: str, value: object) -> Callable[[str], object]:
-    """Return a type for argparse: a number, or one word that stands for a value."""
+    """Return an argparse type: a number, or one word that represents a value."""
 
     def parse(text: str) -> object:
         if text.lower() == word:

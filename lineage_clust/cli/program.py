@@ -1,4 +1,4 @@
-"""The program: its parser, exit codes and error messages."""
+"""Main function of the program: parser, exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With code 2 if argparse refuses the arguments, with 0 after `--help` and `--version`.
+        With code 2 for invalid arguments (argparse), with 0 after `--help` and `--version`.
     """
     arguments = make_parser().parse_args(argv)
     with warnings.catch_warnings(), progress_messages(arguments.verbose, arguments.quiet):

@@ -1,4 +1,4 @@
-"""`lineage-clust run`: lineages of a file of one's own."""
+"""`lineage-clust run`: analysis of lineages in a file."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
-    """Return one clusterer for each analysis, or raise a UsageError."""
+    """Return one clusterer per analysis; raise a UsageError for invalid options."""
     lineages = arguments.lineages or [None]
     if len(set(lineages)) < len(lineages):
         raise UsageError(f"--lineage {next(name for name in lineages if lineages.count(name) > 1)} is given twice.")

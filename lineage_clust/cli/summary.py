@@ -1,4 +1,4 @@
-"""The results of a fit in a few lines of text."""
+"""Summary of the results of a fit in a few lines of text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a lineage, fit its trends in every condition, and compare them."""
+"""Comparison of conditions: read a lineage, fit its trends in every condition, and collect the results."""
 
 from __future__ import annotations
 
@@ -76,36 +76,38 @@ def compare_conditions(
     Parameters
     ----------
     adata : AnnData of shape (n_cells, n_genes)
-        Log-normalised expression (or counts, with a `model` of them), pseudotime and lineage weights. It is not modified.
+        Log-normalised expression (or counts, with a `model` for counts), pseudotime and lineage weights. It is not
+        modified.
     condition_key : str
-        Column of obs that names the condition of each cell. Cells without one do not take part.
+        Column of obs with the condition of each cell. Cells without a condition are left out.
     sample_key : str, default=None
-        Column of obs that names the donor (animal, patient) of each cell. There must be four donors or more, and two in
-        every condition. A donor may be in several conditions: they are then compared within donors. `None` = cells are
-        replicates; p-values are then about these donors only, and the result states this.
+        Column of obs with the donor (animal, patient) of each cell. At least four donors are required, and two in
+        every condition. Donors with cells in several conditions are compared within donors. `None` = cells are
+        replicates; p-values then apply to these donors only, as the result states.
     lineage : str, default=None
         Lineage; `None` = the only lineage.
     genes : sequence of str, default=None
-        Genes; `None` = all. How donors differ is learned from all of them, of which there should be twenty or more.
+        Genes; `None` = all. The variation between donors is estimated from all of them; use at least twenty.
     conditions : sequence of str, default=None
         Conditions to compare, the reference first; `None` = all, in the order of the categories, or sorted.
     model : GAM, default=None
-        How expression varies around a trend, such as `GAM("negative_binomial")` for counts in a `layer`; `None` = Gaussian.
-        With a log or logit link, trends and differences are on the scale of the link: natural log fold changes for counts.
+        Distribution of expression around a trend, such as `GAM("negative_binomial")` for counts in a `layer`; `None` =
+        Gaussian. With a log or logit link, trends and differences are on the link scale: natural log fold changes for
+        counts.
     smoother : transformer, default=None
         Basis and penalty of all curves; `None` = :class:`~lineage_clust.BSplineSmoother`.
     clusterer : clusterer, default=None
-        Groups the differences of the genes that differ; `None` = :class:`~lineage_clust.GraphClusterer`.
+        Clusters the differences of the genes that differ; `None` = :class:`~lineage_clust.GraphClusterer`.
     time_key, lineage_key, layer, use_raw, backward, time_range, endpoint, endpoint_threshold, weight_threshold, gene_symbols
-        What is read, as in :class:`~lineage_clust.TrendClusterer`.
+        As in :class:`~lineage_clust.TrendClusterer`.
     covariates : sequence of str, default=None
-        obs keys of further terms of the level: of donors (age, sex, batch) or of cells.
+        obs keys of further terms of the level, of donors (age, sex, batch) or of cells.
     offset : str, array of shape (n_cells,) or None, default="auto"
-        As in :class:`~lineage_clust.TrendClusterer`: log size factors, if counts of a `layer` are modelled.
+        As in :class:`~lineage_clust.TrendClusterer`: log size factors for models of counts in a `layer`.
     n_points : int, default=200
         Number of grid points.
     alpha : float, default=0.05
-        Differences are clustered if `qvalue_both` is below.
+        Differences are clustered if `qvalue_both` is below this threshold.
     level : float, default=0.95
         Coverage of the intervals in the table.
     random_state : int, RandomState or None, default=None
@@ -120,12 +122,13 @@ def compare_conditions(
     Raises
     ------
     TypeError
-        If `adata` is not an AnnData, a column holds numbers with fractions, `time_key` is a list, or `model` no GAM.
+        If `adata` is not an AnnData, a column contains fractional numbers, `time_key` is a list, or `model` is not a
+        GAM.
     UnknownNameError
         If a key, gene, lineage or condition is missing.
     ValueError
-        If there are too few donors, a covariate cannot be told from the conditions, or `model` has an option that cannot go
-        with it.
+        If there are too few donors, a covariate is collinear with the conditions, or `model` has an option that is not
+        supported.
     NoTrendError
         If every gene fails.
 
@@ -136,12 +139,13 @@ def compare_conditions(
 
     Notes
     -----
-    The model of a gene is `y = f_c(t) + u_s + g_s(t) + e`, with a curve for every condition `c`, and level and curve of each
-    sample `s` (a donor in a condition) random around it; in paired designs those of a donor's samples are correlated. From
-    sums per sample, which one pass over the expression gives, all genes are fitted at once, and how much samples differ is
-    learned from all of them [1]_. The level of a difference is its mean over the cells that inform of it, its shape the rest.
-    Bands are of the posterior; simultaneous ones by simulation [2]_. In families other than the Gaussian, this is the model
-    of the linear predictor, fitted by penalised quasi-likelihood [3]_; expression is then read twice.
+    The model of a gene is `y = f_c(t) + u_s + g_s(t) + e`, with a curve for every condition `c`, and random level and
+    curve of each sample `s` (a donor in a condition); in paired designs, samples of a donor are correlated. All genes
+    are fitted at once from sums per sample, computed in one pass over the expression, and the variation between samples
+    is estimated from all genes [1]_. The level of a difference is its mean over the cells that inform it, its shape is
+    the remainder. Bands are computed from the posterior; simultaneous ones by simulation [2]_. For non-Gaussian
+    families, this is the model of the linear predictor, fitted by penalised quasi-likelihood [3]_; expression is then
+    read twice.
 
     References
     ----------
@@ -167,7 +171,7 @@ def compare_conditions(
     check_anndata(adata)
     check_share("alpha", alpha)
     check_share("level", level)
-    check_key("time_key", time_key)  # draws of pseudotime are not compared
+    check_key("time_key", time_key)  # draws of pseudotime are not supported
     check_seed("random_state", random_state)
     if lineage is not None and not isinstance(lineage, str):
         raise TypeError(
@@ -204,7 +208,7 @@ def _checked_model(model: GAM | None) -> GAM:
     if model is None:
         return GAM()
     if not isinstance(model, GAM):
-        raise TypeError(f"model must be a GAM, which takes donors as replicates of conditions; got {model!r}.")
+        raise TypeError(f"model must be a GAM; got {model!r}.")
     check_family(model.family, model.link)
     link = model.link or FAMILIES[model.family].default_link
     check_can_be_replicates(model.family, link, model.expectile)
@@ -230,7 +234,7 @@ def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
 def _fitted(
     cells: Lineage, codes: np.ndarray, smoother: Any, model: GAM, n_points: int
 ) -> tuple[ConditionFit, np.ndarray]:
-    """Return the fit, and the smoother's basis on the grid."""
+    """Return the fit, and the basis of the smoother on the grid."""
     grid = cells.grid(n_points)
     check_distinct_times(cells.pseudotime, smoother, grid, cells.name)
     if lacks_domain(smoother):

@@ -1,4 +1,4 @@
-"""The result of a comparison of conditions, as one frozen object."""
+"""Results of a comparison of conditions, as a frozen object."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _N_SHOWN = 10
 
 @dataclass(frozen=True)
 class ConditionComparison:
-    """Trends of genes in several conditions, their differences, and tests of these.
+    """Trends of genes in several conditions, their differences and tests.
 
     Attributes
     ----------
     condition_key, sample_key : str
-        Columns of obs; `sample_key` is `None` if cells were taken as replicates.
+        Columns of obs; `sample_key` is `None` if cells are the replicates.
     lineage : str or None
         Lineage.
     conditions : list of str
@@ -44,39 +44,37 @@ class ConditionComparison:
     pseudotime : ndarray of shape (n_points,)
         Grid.
     common_range : (float, float)
-        Range in which all conditions have cells; beyond it trends are extrapolated. The table is about this range.
+        Range in which all conditions have cells; trends are extrapolated beyond. The table refers to this range.
     trends, trend_se : ndarray of shape (n_conditions, n_genes, n_points)
-        Trends and their standard errors, on the scale of the link: log expected counts, if counts are modelled.
+        Trends and their standard errors, on the link scale: log expected counts for models of counts.
     differences, difference_se : ndarray of shape (n_conditions - 1, n_genes, n_points)
         Trends of the other conditions minus that of the reference.
     table : DataFrame
         One row per gene. `cluster` of the differences, -1 = none. `pvalue_level`, `pvalue_shape`, `pvalue_both` test
         that the difference has mean zero, is constant, and is zero (a combination of the two); `qvalue_level` and so
         on are adjusted (Benjamini-Hochberg) over the genes. `direction` is "higher" or "lower" than the reference
-        where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear"; it is no test: q-values
-        are. `level` is the mean
-        difference. `largest_difference` is at pseudotime `largest_at`. `log_fold_change_end` is the difference at the
-        end of the common range, which is a (natural) log fold change if expression is log-normalised, or
-        counts are modelled.
-        `half_max_shift` is the time at which the trend has changed by half of its range, minus that time in the
-        reference: positive = later. `_lower` and `_upper` are intervals. `note` are remarks on poor genes. With more
-        than two conditions the effects have the name of the condition as suffix, the tests are of any difference, and
-        `differs_most` names the condition with the largest.
+        where the simultaneous band excludes zero, "higher and lower" if both occur, or "unclear"; it is not a test, in
+        contrast to the q-values. `level` is the mean difference. `largest_difference` is at pseudotime `largest_at`.
+        `log_fold_change_end` is the difference at the end of the common range, which is a (natural) log fold change for
+        log-normalised expression and models of counts. `half_max_shift` is the time at which the trend has changed by
+        half of its range, minus that time in the reference: positive = later. `_lower` and `_upper` are intervals.
+        `note` contains notes on genes that are fitted poorly. With more than two conditions, effects have the name of
+        the condition as suffix, the tests are of any difference, and `differs_most` is the condition with the largest.
     labels : ndarray of int, shape (n_genes,)
         Cluster of each gene's difference; -1 = not significant, or none.
     samples : DataFrame
-        One row a sample: condition, donor, number of cells.
+        One row per sample: condition, donor, number of cells.
     alpha, level : float
-        Bound of the q-value for clusters, and coverage of the intervals in the table.
+        Threshold of the q-value for clusters, and coverage of the intervals in the table.
     failed : dict of str to str
-        Reason by gene, for genes without a fit.
+        Reasons by gene, for genes without a fit.
     details : dict of str to ndarray
-        What bands and trends of donors are computed from; not for use.
+        Internal arrays for bands and trends of donors.
     gaps : DataFrame
-        Stretches within the common range (`condition`, `start`, `end`) where a condition has hardly any cells: the table
-        leaves them out.
+        Intervals within the common range (`condition`, `start`, `end`) in which a condition has hardly any cells; they
+        are excluded from the table.
     family, link : str
-        Of the model.
+        Family and link of the model.
 
     Examples
     --------
@@ -117,19 +115,19 @@ class ConditionComparison:
 
     @property
     def is_common(self) -> np.ndarray:
-        """Which grid points `(n_points,)` the table is about: those of the common range, and in no gap."""
+        """Mask `(n_points,)` of the grid points to which the table refers: those in the common range, and in no gap."""
         first, last = self.common_range
         inside = (self.pseudotime >= first) & (self.pseudotime <= last)
         return inside & outside_gaps(self.pseudotime, self.gaps)
 
     @property
     def replicates(self) -> str:
-        """What was taken as replicates: "donors" or "cells"."""
+        """Type of replicates: "donors" or "cells"."""
         return "cells" if self.sample_key is None else "donors"
 
     @property
     def replicates_note(self) -> str:
-        """A sentence that names the replicates."""
+        """A sentence about the replicates."""
         if self.sample_key is None:
             return (
                 "Cells were taken as replicates, not donors: p-values are of these donors only. Pass sample_key if donors "
@@ -145,7 +143,7 @@ class ConditionComparison:
 
     @property
     def reference(self) -> str:
-        """The condition that the others are compared with."""
+        """The condition with which the others are compared."""
         return self.conditions[0]
 
     @property
@@ -166,9 +164,9 @@ class ConditionComparison:
         condition : str, default=None
             Condition, compared with the reference; `None` = the only other one.
         level : float, default=0.95
-            Coverage: at each time on average along a trend (pointwise [1]_), or of the whole difference (simultaneous [2]_).
+            Coverage: averaged along a trend (pointwise [1]_), or of the whole difference (simultaneous [2]_).
         simultaneous : bool, default=True
-            Which of the two.
+            Whether the band is simultaneous.
 
         Returns
         -------
@@ -191,8 +189,8 @@ class ConditionComparison:
     def sample_trends(self, gene: str) -> np.ndarray:
         """Return the trend of a gene in every sample, `(n_samples, n_points)`, in the order of `samples`.
 
-        They are predictions: a sample's own deviation from its condition, shrunk by how well its cells show it. Without
-        donors there are none, and the trends are those of the conditions.
+        The trends are predictions: deviations of samples from their condition are shrunk depending on their precision.
+        Without donors, the trends of the conditions are returned.
         """
         row = self.rows(gene)[0]
         of_sample = [self.conditions.index(name) for name in self.samples["condition"]]
@@ -215,7 +213,7 @@ class ConditionComparison:
         others = self.conditions[1:]
         if condition is None:
             if len(others) > 1:
-                raise ValueError(f"condition must be one of {others}: there are several beside {self.reference!r}.")
+                raise ValueError(f"condition must be one of {others}, as there are several besides {self.reference!r}.")
             return 0
         if condition not in others:
             raise UnknownNameError(
@@ -229,7 +227,7 @@ class ConditionComparison:
         return [self.genes[row] for row in order[:n_genes]]
 
     def plot_genes(self, genes: Sequence[str] | str | None = None, **kwargs: Any) -> Figure:
-        """Draw trends in each condition, with donors as thin lines, and the difference below.
+        """Draw trends in each condition, with donors as thin lines, and differences below.
 
         Parameters
         ----------
@@ -282,8 +280,8 @@ class ConditionComparison:
         Returns
         -------
         DataFrame
-            gene, condition, pseudotime, trend, trend_se, difference, difference_se, cluster; the reference has no difference
-            (NaN).
+            gene, condition, pseudotime, trend, trend_se, difference, difference_se, cluster; differences of the
+            reference are NaN.
         """
         n_conditions, n_genes, n_points = self.trends.shape
         nothing = np.full((1, n_genes, n_points), np.nan)
@@ -308,44 +306,44 @@ class ConditionComparison:
         write_csv(self.table.assign(replicates=self.replicates), as_path(path))
 
     def report(self, path: str | Path, title: str | None = None) -> None:
-        """Write a report: one HTML file with pictures and a table that can be searched, sorted and opened by gene.
+        """Write a report as one HTML file with figures and a table that can be searched, sorted and opened by gene.
 
-        It opens in any browser and needs no network.
+        It opens in any browser without network access.
 
         Parameters
         ----------
         path : str or path
-            Of the file; an existing one is replaced, once the new one is complete.
+            Path of the file; an existing one is replaced once the new one is complete.
         title : str, default=None
-            Heading; `None` = by the conditions.
+            Heading; `None` = from the conditions.
         """
         write_comparison(self, path, title)
 
     def save(self, path: str | Path) -> None:
-        """Write the comparison to a file of arrays and JSON: no pickle, and no cells in it.
+        """Write the comparison to a file of arrays and JSON, without pickle and without cells.
 
         Parameters
         ----------
         path : str or path
-            Of the file; an existing one is replaced, once the new one is whole.
+            Path of the file; an existing one is replaced once the new one is complete.
         """
         persistence.save(self, path)
 
     @classmethod
     def load(cls, path: str | Path, max_bytes: int | str | None = None) -> Self:
-        """Return the comparison in a file; opening one cannot run code.
+        """Return the comparison stored in a file; opening a file cannot run code.
 
         Parameters
         ----------
         path : str or path
-            As written by `save`.
+            Path of a file written by `save`.
         max_bytes : int or str, default=None
-            Memory that the content may take, such as "2GB"; `None` = 20 times the size of the file, and at least 256 MiB.
+            Maximum memory of the content, such as "2GB"; `None` = 20 times the size of the file, and at least 256 MiB.
 
         Raises
         ------
         ValueError
-            If the file is damaged, too large or none of ours.
+            If the file is damaged, too large or not written by `save`.
         """
         return persistence.load(cls, path, max_bytes)
 

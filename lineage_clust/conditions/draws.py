@@ -1,4 +1,4 @@
-"""Posterior samples of differences: simultaneous bands, and shifts of the half-maximum."""
+"""Summaries of posterior samples of differences: simultaneous bands, and shifts of the half-maximum time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..trends.shapes import moved_times
 
 N_DRAWS = 400
 _N_SHIFT_DRAWS = 200
-_MOST_POINTS = 60  # of the grid: trends are smooth
+_MOST_POINTS = 60  # of the grid, as trends are smooth
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class DifferenceDraws:
     Attributes
     ----------
     farthest
-        `(n_draws, n_comparisons, n_genes)`: the largest deviation from a difference along the grid, in standard errors.
+        `(n_draws, n_comparisons, n_genes)` largest deviation from a difference along the grid, in standard errors.
     shifts
-        `(n_draws, n_comparisons, n_genes)`: time of the half-maximum, minus that in the reference.
+        `(n_draws, n_comparisons, n_genes)` half-maximum time minus that in the reference.
     kept
         `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
     """
@@ -46,7 +46,7 @@ def draw_differences(
     fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int,
     order: np.ndarray,
 ) -> DifferenceDraws:  # fmt: skip
-    """Draw from the posterior of all curves.
+    """Sample from the posterior of all curves, and return summaries.
 
     Parameters
     ----------
@@ -57,15 +57,15 @@ def draw_differences(
     grid
         `(n_points,)` pseudotime.
     common
-        Positions of the grid points where there are cells of all conditions.
+        Positions of the grid points at which all conditions have cells.
     kept
         Positions of the genes whose samples are returned.
     n_kept
-        Number of samples of them.
+        Number of returned samples.
     seed
         Seed.
     order
-        Positions of the genes in an order that is not that of the input, such as by name, in which they are sampled.
+        Order in which genes are sampled, independent of that of the input (for example by name).
     """
     n_comparisons, n_genes = fit.arms.n_conditions - 1, fit.curves.coefficients.shape[1]
     some = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), _MOST_POINTS)).round().astype(int))

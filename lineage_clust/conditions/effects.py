@@ -1,4 +1,4 @@
-"""The table of a comparison: tests, and how large differences are, where and when."""
+"""Table of a comparison: tests, and size, direction and time of differences."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def effects(
     basis, grid
         `(n_points, n_splines)` and `(n_points,)`.
     common
-        Positions of the grid points where there are cells of all conditions; the others are extrapolated.
+        Positions of the grid points at which all conditions have cells; the others are extrapolated.
     condition
-        Number of the condition, from 1.
+        Index of the condition, from 1.
     level
         Coverage of intervals.
     """
@@ -55,7 +55,7 @@ def effects(
     with np.errstate(invalid="ignore"):
         ends = np.quantile(draws.shifts[:, condition - 1], [0.5 - level / 2, 0.5 + level / 2], axis=0)
     shift = np.where(varies, [halves[1] - halves[0], *ends], np.nan)
-    # a quantile of few samples may miss the estimate where most of them tie
+    # quantiles of few samples may not include the estimate if most samples are tied
     shift[1], shift[2] = np.minimum(shift[1], shift[0]), np.maximum(shift[2], shift[0])
     last = difference[:, -1], z * error[:, -1]
     table = pd.DataFrame({

@@ -1,4 +1,4 @@
-"""Clusters of differences, by the clusterers of trends."""
+"""Clusters of differences, computed by the clusterers of trends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..utils.threads import few_threads
 
 
 def scaled_differences(differences: np.ndarray) -> np.ndarray:
-    """Return differences `(..., n_genes, n_points)` of root mean square 1: sign and level stay, unlike in z-scores.
+    """Scale differences `(..., n_genes, n_points)` to root mean square 1; unlike z-scores, this keeps sign and level.
 
     Examples
     --------
@@ -28,26 +28,26 @@ def scaled_differences(differences: np.ndarray) -> np.ndarray:
 def group_differences(
     clusterer: Any, differences: np.ndarray, draws: np.ndarray, grid: np.ndarray, n_comparisons: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster differences and return labels `(n_genes,)`, in the order of the times at which they are largest, and scaled.
+    """Cluster differences; return labels `(n_genes,)`, ordered by the times of the largest differences, and scaled rows.
 
     Parameters
     ----------
     clusterer
-        Fitted in place.
+        Clusterer, fitted in place.
     differences
-        `(n_genes, n_comparisons * n_points)`, comparisons one after the other.
+        `(n_genes, n_comparisons * n_points)`, comparisons concatenated.
     draws
         `(n_draws, n_genes, n_comparisons * n_points)`.
     grid
         `(n_points,)` pseudotime of one comparison.
     n_comparisons
-        Number of conditions beside the reference.
+        Number of conditions besides the reference.
 
     Notes
     -----
-    A clusterer of trends compares shapes, whatever their level. With its negative beside it, a difference has mean zero, and
-    the correlation of two such rows is the cosine of the differences: a gene that is higher throughout and one that is lower
-    throughout are then opposites.
+    Clusterers of trends compare shapes independently of level. After concatenating a difference with its negative, rows
+    have mean zero, and the correlation of two rows is the cosine of the differences: genes that are higher throughout
+    and genes that are lower throughout are then opposites.
     """
     scaled = scaled_differences(differences)
     if len(scaled) == 0:

@@ -1,4 +1,4 @@
-"""Where along a lineage all conditions have cells."""
+"""Intervals of a lineage in which all conditions have cells."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import pandas as pd
 from ..errors import warn
 from ..lineage.lineage import Lineage
 
-_FEW_CELLS = 0.002  # of a condition's cells: beyond them, a trend is extrapolated
-_WINDOW = 0.05  # of the range
-_EXPECTED = 7.0  # cells, of which there being none has a probability of 0.001
+_FEW_CELLS = 0.002  # fraction of a condition's cells outside the range, where trends are extrapolated
+_WINDOW = 0.05  # relative to the range
+_EXPECTED = 7.0  # expected number of cells for which observing none has probability 0.001
 
 
 def common_points(
     cells: Lineage, codes: np.ndarray, names: list[str], n_points: int
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the positions of the grid points where there are cells of all conditions, and the gaps that are left out.
+    """Return the positions of the grid points at which all conditions have cells, and the excluded gaps.
 
-    One gap per row: `condition`, `start` and `end`.
+    The table of gaps has one row per gap: `condition`, `start` and `end`.
 
     Parameters
     ----------
     cells
         Cells of all conditions.
     codes
-        `(n_cells,)` numbers of their conditions.
+        `(n_cells,)` codes of their conditions.
     names
-        Of the conditions.
+        Names of the conditions.
     n_points
         Number of grid points.
 
     Notes
     -----
-    In a gap, a condition has next to no cells in any window of 5 % of the range, where the density of another condition's
-    cells would give it seven or more.
+    In a gap, a condition has practically no cells in any window of 5 % of the range in which it would have at least
+    seven with the density of another condition.
     """
     first, last = 0, n_points - 1
     shares = np.zeros((len(names), n_points))
@@ -50,8 +50,8 @@ def common_points(
         last = min(last, int(np.argmax(whole >= 1 - _FEW_CELLS)))
     if last - first < 2:
         raise ValueError(
-            "The conditions share no stretch of pseudotime: cells of one come before all cells of another. Their difference "
-            "cannot be told from change along the lineage."
+            "The conditions have no common interval of pseudotime: cells of one precede all cells of another. Their "
+            "difference cannot be separated from changes along the lineage."
         )
     inside = np.zeros(n_points, dtype=bool)
     inside[first : last + 1] = True
@@ -70,22 +70,22 @@ def common_points(
     if len(gaps):
         listed = "; ".join(f"{name!r} from {start:.3g} to {end:.3g}" for name, start, end in found)
         warn(
-            f"Conditions have hardly any cells on stretches of pseudotime where others have: {listed}. Trends are "
-            "interpolated there, and these stretches are left out of the table."
+            f"Conditions have hardly any cells in intervals of pseudotime where others have cells: {listed}. Trends are "
+            "interpolated there, and these intervals are excluded from the table."
         )
     if inside.sum() < 3:
-        raise ValueError("The conditions have no cells at the same pseudotime. Their difference cannot be seen.")
+        raise ValueError("The conditions have no cells at the same pseudotime. They cannot be compared.")
     return np.flatnonzero(inside), gaps
 
 
 def outside_gaps(times: np.ndarray, gaps: pd.DataFrame) -> np.ndarray:
-    """Return which times are in no gap."""
+    """Return a mask of the times outside all gaps."""
     inside = (times >= gaps["start"].to_numpy()[:, None]) & (times <= gaps["end"].to_numpy()[:, None])
     return ~inside.any(axis=0)
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Return the first and last positions of each stretch of True.
+    """Return the first and last positions of each run of True.
 
     >>> _runs(np.array([True, False, True, True]))
     [(0, 0), (2, 3)]

@@ -16,8 +16,8 @@ _UNFIT = {"model": (ClassifierMixin, ClusterMixin), "clusterer": (ClassifierMixi
 def component_for(slot: str, component: object, default: type) -> Any:
     """Return a clone of the component of a slot (smoother, model or clusterer), or a default one for `None`.
 
-    A class in place of an instance, and a component without the methods that the slot needs or of another kind, are a
-    TypeError.
+    Raises a TypeError for a class instead of an instance, a component without the required methods, or one of another
+    kind.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def component_for(slot: str, component: object, default: type) -> Any:
     if isinstance(component, _UNFIT.get(slot, ())):
         kind = "regressor" if slot == "model" else "clusterer"
         raise TypeError(
-            f"{slot} must be a {kind}; {type(component).__name__} is none. The default is {default.__name__}()."
+            f"{slot} must be a {kind}; {type(component).__name__} is not. The default is {default.__name__}()."
         )
     _check_declarations(slot, component)
     return clone(component)

@@ -1,4 +1,4 @@
-"""Data to try things on: a small real differentiation and simulated lineages of known truth."""
+"""Example data: a small real data set, and simulated lineages with known truth."""
 
 from .bone_marrow import bone_marrow
 from .simulate import simulate_lineage

@@ -21,11 +21,11 @@ def bone_marrow() -> AnnData:
         - `X`: log1p(1e4 * counts / total), float32 CSR; a cell's total is that of these 240 genes.
         - `layers["counts"]`: unique molecular identifiers (UMI counts), integers, CSR.
         - `obs["palantir_pseudotime"]`: from 0 (multipotent progenitors) to 1.
-        - `obs["palantir_entropy"]`: how undecided a cell is.
+        - `obs["palantir_entropy"]`: entropy of the fate probabilities.
         - `obs["celltype"]`, `obs["cluster"]`: seven cell types as published, seven clusters.
         - `obsm["palantir_fate_probabilities"]`: DataFrame, columns `Ery` and `Myeloid`, rows sum to 1.
-        - `obsm["slingshot_pseudotime"]`, `obsm["slingshot_cell_weights"]`: DataFrames, one column a lineage
-          (`erythroid`, `myeloid`), slingshot 2.8.0, as they came with the data.
+        - `obsm["slingshot_pseudotime"]`, `obsm["slingshot_cell_weights"]`: DataFrames, one column per lineage
+          (`erythroid`, `myeloid`), slingshot 2.8.0, as distributed with the data.
         - `obsm["X_umap"]`, `obsm["X_umap_tradeSeq"]`, `obsm["X_pca"]`, `obsm["DM_EigenVectors_multiscaled"]`.
         - `uns["palantir_start_cell"]`, `uns["palantir_terminal_states"]`, `uns["provenance"]`.
 
@@ -56,7 +56,7 @@ def bone_marrow() -> AnnData:
 
 
 def _plain_annotations(adata: AnnData) -> AnnData:
-    """Return an AnnData of the same arrays, with text in obs, var and the tables of obsm as dtype object."""
+    """Return an AnnData with the same arrays, with text in obs, var and the tables of obsm as dtype object."""
     obs, var = plain_text(adata.obs), plain_text(adata.var)
     obsm = {
         key: values.set_axis(obs.index, axis=0) if isinstance(values, pd.DataFrame) else values

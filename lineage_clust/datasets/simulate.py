@@ -20,10 +20,10 @@ _N_FINE = 1001  # points between which the true means are interpolated
 _BRANCH_POINT = 0.35
 _FATE_GAIN = 10.0  # log odds of a cell's own fate against another one at the end of its branch
 _FATE_NOISE = 0.3
-_LEVEL_SD = 1.0  # of the genes' log mean expression
-_DEPTH_SD = 0.3  # of the cells' log total counts
+_LEVEL_SD = 1.0  # standard deviation of the genes' log mean expression
+_DEPTH_SD = 0.3  # standard deviation of the cells' log total counts
 _PER = 1e4  # expression is in counts per this many counts of a cell
-_BLOCK = 2**20  # entries drawn at a time
+_BLOCK = 2**20  # entries generated at a time
 
 
 def _bump(t: np.ndarray, centre: float, width: float) -> np.ndarray:
@@ -77,8 +77,8 @@ def simulate_lineage(
 
     with the module's shape f between 0 and 1 (early fall, late rise, peaks at different times, dips, several peaks),
     and the gene's own baseline b, amplitude a and time shift s. Flat genes have no second term. On every other lineage
-    about half of the modules follow the same curve; the others stay, from the branch point on, where they were at it.
-    Counts are negative binomial around this mean times the cell's total / 10,000.
+    about half of the modules follow the same curve; the others are constant after the branch point. Counts are negative
+    binomial around this mean times the cell's total / 10,000.
 
     Parameters
     ----------
@@ -91,19 +91,20 @@ def simulate_lineage(
     n_lineages : int
         Number of branches after the trunk; 1 makes a single trajectory without a branch point.
     flat_fraction : float
-        Share of the genes that are constant in time. Not used when `module_sizes` is given.
+        Fraction of the genes that are constant in time. Not used if `module_sizes` is given.
     depth : float
-        Mean total counts of a cell over its whole transcriptome. The simulated genes are a part of it: on average one
-        of 10,000 counts a gene (less beyond 5,000 genes). About 40 % of the entries are not zero at 10,000, 64 % at
-        30,000 and 11 % at 1,500.
+        Mean total counts of a cell over its whole transcriptome, of which the simulated genes are a part: on average
+        one of 10,000 counts per gene (less beyond 5,000 genes). About 40 % of the entries are nonzero at 10,000, 64 %
+        at 30,000 and 11 % at 1,500.
     dispersion : float
-        Of the negative binomial: variance = mean + dispersion * mean ** 2; 0 is Poisson.
+        Dispersion of the negative binomial: variance = mean + dispersion * mean ** 2; 0 = Poisson.
     amplitude : float
-        Median over genes of the difference between highest and lowest expression, natural logarithm.
+        Median over genes of the difference between highest and lowest log expression (natural logarithm).
     module_sizes : sequence of int, optional
-        Number of genes of each module, `n_modules` numbers; all other genes are flat. By default modules are equal.
+        Number of genes of each module, `n_modules` numbers; all other genes are flat. By default, modules have equal
+        sizes.
     shift : float
-        Standard deviation of the genes' time shifts (cut off at twice that).
+        Standard deviation of the genes' time shifts (truncated at twice this value).
     scale : float
         Standard deviation of the logarithm of the genes' amplitudes.
     random_state : int, numpy.random.Generator or None
@@ -116,7 +117,7 @@ def simulate_lineage(
         - `X`: log1p(1e4 * counts / total), float32 CSR, with `obs["total_counts"]` as total.
         - `obs`: `pseudotime` in [0, 1]; `branch`, categorical, "trunk", "lineage_1", ...; `total_counts`, of the whole
           cell; `log_size_factor`, its centred logarithm, an offset for count models.
-        - `obsm["fate_probabilities"]`: DataFrame, columns "lineage_1", ...; undecided on the trunk, near 0 or 1 at the
+        - `obsm["fate_probabilities"]`: DataFrame, columns "lineage_1", ...; intermediate on the trunk, near 0 or 1 at the
           tips, rows sum to 1.
         - `var`: the truth: `module` (-1 for flat genes), `is_flat`, `baseline`, `amplitude`, `shift`.
         - `varm["true_trend"]`: `(n_genes, 200)`, log1p of the expected expression along lineage_1.
@@ -131,12 +132,12 @@ def simulate_lineage(
 
     Notes
     -----
-    The total of a cell covers genes that are not simulated, as with a panel of selected genes. So flat genes are flat
-    in `X`. They are not flat in counts divided by the total of the simulated genes alone, which rises and falls with
-    the modules: as offset of a count model take `obs["log_size_factor"]`.
+    The total of a cell includes genes that are not simulated, as with a panel of selected genes. Flat genes are
+    therefore flat in `X`. They are not flat in counts divided by the total of the simulated genes alone, which changes
+    with the modules: use `obs["log_size_factor"]` as offset of a count model.
 
-    `true_trend` is free of noise. The mean of `X` at a pseudotime lies below it, as the logarithm is concave; it rises
-    and falls with it.
+    `true_trend` is free of noise. The mean of `X` at a pseudotime is lower, because the logarithm is concave, but
+    increases and decreases with it.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def simulate_lineage(
     n_bytes = 8 * n_cells * n_genes * max(1, n_lineages)
     if n_bytes > machine_memory():
         raise ValueError(
-            f"n_cells={n_cells}, n_genes={n_genes} and n_lineages={n_lineages} need arrays of {n_bytes / 1e9:.3g} GB, and "
+            f"n_cells={n_cells}, n_genes={n_genes} and n_lineages={n_lineages} require arrays of {n_bytes / 1e9:.3g} GB, and "
             f"the machine has {machine_memory() / 1e9:.3g} GB. Lower one of them."
         )
     _check_number("flat_fraction", flat_fraction, 0, 1)
@@ -246,7 +247,7 @@ def _module_sizes(n_genes: int, n_modules: int, flat_fraction: float, sizes: Seq
     found = np.asarray(sizes)
     if found.shape != (n_modules,):
         raise ValueError(
-            f"module_sizes must hold one number for each of the n_modules={n_modules} modules; got {sizes!r}. "
+            f"module_sizes must contain one number for each of the n_modules={n_modules} modules; got {sizes!r}. "
             f"Pass n_modules=len(module_sizes)."
         )
     if n_modules and (found.dtype.kind not in "iu" or found.min() < 1):
@@ -319,7 +320,7 @@ def _shape(module: int, time: np.ndarray) -> np.ndarray:
 def _log_mean(
     var: pd.DataFrame, time: np.ndarray, genes: slice = slice(None), held: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return log expected counts per 10,000, `(n_genes, n_times)`; modules in `held` stop at the branch point."""
+    """Return log expected counts per 10,000, `(n_genes, n_times)`; modules in `held` are constant after the branch point."""
     var = var.iloc[genes]
     result = np.repeat(var["baseline"].to_numpy()[:, None], len(time), axis=1)
     for module in np.unique(var["module"]):
@@ -341,7 +342,7 @@ def _draw_counts(
     exposure: np.ndarray,
     dispersion: float,
 ) -> sparse.csr_matrix:
-    """Draw the counts, gene by gene in blocks; memory beyond the result does not grow with the number of genes."""
+    """Sample the counts in blocks of genes, so that additional memory does not grow with the number of genes."""
     n_cells, n_genes = len(time), len(var)
     fine = np.linspace(0, 1, _N_FINE)
     left = np.minimum((time * (_N_FINE - 1)).astype(np.intp), _N_FINE - 2)

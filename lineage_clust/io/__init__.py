@@ -1,1 +1,1 @@
-"""Results in an AnnData, tables, gene lists and files."""
+"""Output: AnnData, tables, gene lists and files."""

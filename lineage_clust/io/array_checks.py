@@ -1,4 +1,4 @@
-"""Whether arrays, sparse matrices and edges from a file have the right types, shapes, ranges and order."""
+"""Validation of arrays, sparse matrices and edges from a file: types, shapes, ranges and order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Array(NamedTuple):
-    """What an array may be: the kinds of its numbers, the names of its dimensions, and what its values keep."""
+    """Specification of an array: kinds of dtypes, names of dimensions, and constraints on values."""
 
     kinds: str
     dimensions: str
@@ -19,23 +19,23 @@ class Array(NamedTuple):
 
 
 def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) -> None:
-    """Raise a ValueError unless a value is the array that is wanted.
+    """Raise a ValueError unless a value matches the specification.
 
     Parameters
     ----------
     value
-        Any.
+        Any value.
     wanted
-        What it may be.
+        Specification.
     found
-        Length by dimension; lengths that were not known before are added.
+        Lengths by dimension; unknown ones are added.
     where
-        The value's name, for messages.
+        Name of the value, for error messages.
     """
     if value is None and wanted.optional:
         return
     if not isinstance(value, np.ndarray) or value.dtype.kind not in wanted.kinds:
-        raise ValueError(f"{where} is no array of the right type")
+        raise ValueError(f"{where} is not an array of the right type")
     names = wanted.dimensions.split()
     if names[0] == "...":
         names = names[1:] if value.ndim < len(names) else ["any", *names[1:]]
@@ -47,13 +47,13 @@ def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) ->
             raise ValueError(f"{where} has {length} {dimension} where {expected} belong")
     if value.size and value.dtype.kind in "iuf":
         if wanted.finite and not np.isfinite(value).all():
-            raise ValueError(f"{where} holds values that are not finite")
+            raise ValueError(f"{where} contains values that are not finite")
         if np.any(value < wanted.low) or np.any(value > wanted.high):
-            raise ValueError(f"{where} holds values out of range")
+            raise ValueError(f"{where} contains values out of range")
 
 
 def check_sparse(matrix: Any) -> None:
-    """Raise a ValueError unless a sparse matrix has its indices in range and in order, and finite values."""
+    """Raise a ValueError unless a sparse matrix has valid, sorted indices and finite values."""
     n_bytes = matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
     if (
         any(part.ndim != 1 for part in (matrix.data, matrix.indices, matrix.indptr))
@@ -66,15 +66,15 @@ def check_sparse(matrix: Any) -> None:
     if len(matrix.data) != len(matrix.indices) or len(matrix.data) != matrix.indptr[-1]:
         raise ValueError("the parts of a sparse matrix differ in length")
     inner = np.ones(len(matrix.indices), dtype=bool)
-    inner[matrix.indptr[:-1][matrix.indptr[:-1] < len(inner)]] = False  # where a row starts, order begins anew
+    inner[matrix.indptr[:-1][matrix.indptr[:-1] < len(inner)]] = False  # indices may decrease at the start of a row
     if np.any(np.diff(matrix.indices.astype(np.int64))[inner[1:]] <= 0):
         raise ValueError("the indices of a sparse matrix are not in order")
     if not np.isfinite(matrix.data).all():
-        raise ValueError("a sparse matrix holds values that are not finite")
+        raise ValueError("a sparse matrix contains values that are not finite")
 
 
 def check_edges(n: Any, edges: Any, weights: Any) -> None:
-    """Raise a ValueError unless edges join vertices from 0 to n - 1, and each has a finite weight."""
+    """Raise a ValueError unless edges join vertices from 0 to n - 1 and have finite weights."""
     if type(n) is not int or n < 0:
         raise ValueError(f"a graph cannot have {n!r} vertices")
     found: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Opening the cells that a path names."""
+"""Reading cells from a file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def read_cells(path: Path, backed: bool = False) -> AnnData:
     Parameters
     ----------
     path
-        Of the file.
+        Path of the file.
     backed
-        Whether the expression stays in the file.
+        Whether the expression is left in the file.
 
     Raises
     ------
     ValueError
-        If there is no such file, or it is of another format.
+        If the file does not exist, or has another format.
     """
     from anndata import read_h5ad
 
@@ -30,5 +30,5 @@ def read_cells(path: Path, backed: bool = False) -> AnnData:
         raise ValueError(f"{str(path)!r} is a folder. Name an h5ad file; a zarr store can be converted by anndata.")
     try:
         return read_h5ad(path, backed="r" if backed else None)
-    except Exception as error:  # h5py and anndata raise many kinds for a file of another format
+    except Exception as error:  # h5py and anndata raise various errors for other formats
         raise ValueError(f"{str(path)!r} cannot be read as h5ad: {' '.join(str(error).split())}") from error

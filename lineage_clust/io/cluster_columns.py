@@ -1,4 +1,4 @@
-"""What an AnnData holds of the clusters: numbers and names as categories, their colours, the cells' module scores."""
+"""Columns of an AnnData about clusters: numbers and names as categories, colours, and module scores of cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def numbers_as_text(labels: np.ndarray) -> pd.Categorical:
-    """Return the number of each gene's cluster as text, as scanpy's and CellRank's clusters are stored.
+    """Return cluster numbers as strings, as in the clusters of scanpy and CellRank.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def numbers_as_text(labels: np.ndarray) -> pd.Categorical:
 
 
 def numbers(labels: np.ndarray) -> pd.Categorical:
-    """Return the number of each gene's cluster, in categories that are integers: `== 0` selects, gaps are possible.
+    """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values.
 
     Examples
     --------
@@ -45,21 +45,21 @@ def numbers(labels: np.ndarray) -> pd.Categorical:
 
 
 def names(result: FitResult) -> pd.Categorical:
-    """Return the name of each gene's cluster, in categories that have the order of the clusters, "unassigned" last."""
+    """Return cluster names as categories in the order of the clusters, with "unassigned" last."""
     known = result.cluster_names
     categories = [*known, NO_CLUSTER] if (result.labels < 0).any() else known
     return pd.Categorical(names_of_genes(result.labels, known), categories=text_index(categories))
 
 
 def colors(result: FitResult, column: str) -> np.ndarray:
-    """Return the colour of each category, in the order in which scanpy's plots look for them.
+    """Return the colour of each category, in the order expected by scanpy's plots.
 
     Parameters
     ----------
     result
-        Of the fit.
+        Result of the fit.
     column
-        "cluster_name" for the categories of `names`, or another word for those of `numbers` and `numbers_as_text`.
+        "cluster_name" for the categories of `names`; any other name for those of `numbers` and `numbers_as_text`.
     """
     known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
     clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
@@ -68,23 +68,23 @@ def colors(result: FitResult, column: str) -> np.ndarray:
 
 
 def scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
-    """Return the module scores of the cells by column of obs, `{key}_score_` and the name of the cluster.
+    """Return the module scores of the cells by obs column, named `{key}_score_` plus the name of the cluster.
 
     Parameters
     ----------
     result
-        Of the fit.
+        Result of the fit.
     adata
-        Cells, of which the expression of the clustered genes is read, in blocks where it lies in a file.
+        Cells with the expression of the clustered genes, which is read in blocks if it is in a file.
     key
-        Of the results.
+        Key of the results.
     wanted
-        `None` = if they can be computed: there is a cluster, and `adata` has its genes.
+        `None` = if possible: there are clusters, and `adata` contains their genes.
 
     Raises
     ------
     ValueError
-        If they are wanted and cannot be computed.
+        If scores are requested and cannot be computed.
     """
     if wanted is False:
         return {}

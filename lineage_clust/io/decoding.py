@@ -1,4 +1,4 @@
-"""From JSON and arrays to values: what a file of a fitted estimator is read into."""
+"""Decoding of fitted estimators from JSON and arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .validating import validate
 
 
 class Decoder:
-    """Turns JSON and members back into values."""
+    """Converts JSON and members of a file to values."""
 
     def __init__(self, members: Mapping[str, bytes], root: type):
         self._members = members
@@ -26,7 +26,7 @@ class Decoder:
         self._objects: dict[int, object] = {}
 
     def decode(self, value: object) -> object:
-        """Return the value that was encoded."""
+        """Return the encoded value."""
         if isinstance(value, list):
             return [self.decode(item) for item in value]
         if not isinstance(value, dict):
@@ -88,7 +88,7 @@ class Decoder:
 
     def _index(self, value):
         values = self._values(value["values"])
-        return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)  # pandas 3 takes objects for str
+        return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)  # else pandas 3 converts objects
 
     def _range(self, value):
         return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
@@ -110,7 +110,7 @@ class Decoder:
         parameters, state = (
             {name: self.decode(entry) for name, entry in value[part].items()} for part in ("parameters", "state")
         )
-        built = cls(**parameters)  # what a class has learnt since gets its default
+        built = cls(**parameters)  # attributes added since get their defaults
         if state:
             _check_state(built, state)
             vars(built).update(state)
@@ -127,16 +127,16 @@ _METHODS = {
 
 
 def _check_state(built: object, state: Mapping[str, Any]) -> None:
-    """Raise a ValueError if something would be put where an object has no state, or in place of a method."""
+    """Raise a ValueError if the state has attributes that the class does not have, or that are methods."""
     if not isinstance(built, BaseEstimator):
         raise ValueError(f"a {type(built).__name__} has no state")
     for name in state:
         if name.startswith("__") or callable(getattr(type(built), name, None)):
-            raise ValueError(f"{name!r} is no attribute of a fitted {type(built).__name__}")
+            raise ValueError(f"{name!r} is not an attribute of a fitted {type(built).__name__}")
 
 
 def _check_array(content: bytes) -> None:
-    """Raise a ValueError unless a `.npy` member holds as many bytes as its header announces: they are allocated first."""
+    """Raise a ValueError unless a `.npy` member has the size given in its header, which is allocated first."""
     stream = BytesIO(content)
     version = np.lib.format.read_magic(stream)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]

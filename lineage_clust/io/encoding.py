@@ -1,4 +1,4 @@
-"""From values to JSON and arrays: what a file of a fitted estimator is written from."""
+"""Encoding of fitted estimators as JSON and arrays."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _NOT_STORED = ("_metadata_request",)
 
 
 class Encoder:
-    """Turns values into JSON and arrays into members, each content once."""
+    """Converts values to JSON, and arrays to members of a file, without duplicates."""
 
     def __init__(self, root: type):
         self._root = root
         self.members: dict[str, bytes] = {}
         self._member_of: dict[str, str] = {}
         self._numbers: dict[int, int] = {}
-        self._kept: list = []  # an id is unique as long as its object lives
+        self._kept: list = []  # an id is unique only during the lifetime of its object
 
     def encode(self, value: Any, where: str) -> object:
-        """Return a value as JSON: itself if JSON has it, else a dictionary with its `kind`.
+        """Return a value as JSON: unchanged if JSON has its type, else a dictionary with its `kind`.
 
         Parameters
         ----------
         value
-            To encode.
+            Value to encode.
         where
-            The value's place, for messages.
+            Location of the value, for error messages.
         """
         if value is None or type(value) in (bool, int, str):
             return value
@@ -76,7 +76,7 @@ class Encoder:
         raise TypeError(_refusal(value, where))
 
     def _object(self, value: object, where: str) -> dict:
-        """Return an object of a known class; one that was met before is only referred to."""
+        """Return an object of a known class; repeated objects are encoded as references."""
         if id(value) in self._numbers:
             return {"kind": "same", "number": self._numbers[id(value)]}
         number = self._numbers[id(value)] = len(self._numbers)
@@ -89,7 +89,7 @@ class Encoder:
         return {"kind": "object", "class": type(value).__name__, "number": number, **encoded}
 
     def _place(self, value: object, name: str, where: str) -> str:
-        """Return the name of an attribute for messages: of the root's, its own; else where its owner is."""
+        """Return the name of an attribute for error messages; inner objects are named by their owner."""
         if type(value) is self._root:
             return name
         return f"{where}.{name}" if isinstance(value, BaseEstimator) else where
@@ -130,7 +130,7 @@ class Encoder:
 
 
 def _state_of(value: Any) -> tuple[dict, dict]:
-    """Return what an object of a known class is built from, and what it has learnt since."""
+    """Return constructor parameters and fitted state of an object of a known class."""
     if isinstance(value, GeneTrends):
         return {"fits": value.fits}, {}
     if is_dataclass(value):
@@ -139,7 +139,7 @@ def _state_of(value: Any) -> tuple[dict, dict]:
         return value._asdict(), {}
     assert isinstance(value, BaseEstimator)
     parameters = value.get_params(deep=False)
-    fitted_value(value, "pvalue_")  # computed on first access, so that it is stored
+    fitted_value(value, "pvalue_")  # computed on first access, and then stored
     return parameters, {k: v for k, v in vars(value).items() if k not in parameters and k not in _NOT_STORED}
 
 

@@ -1,4 +1,4 @@
-"""Exports of a fit: trends with their cells, tables, lists of genes."""
+"""Exports of a fit: trends with cells, tables, gene lists."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def gene_trends(
     Parameters
     ----------
     adata : AnnData, default=None
-        The cells that were fitted. Without them, trends hold no data.
+        The fitted cells. Without them, trends contain no data.
 
     Returns
     -------
@@ -50,17 +50,17 @@ def genes_by_cluster(
     fitted: Fitted | FitResult, unassigned: bool = False, *, names: Literal[True]
 ) -> dict[str, list[str]]: ...
 def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False, *, names: bool = False) -> Any:
-    """Return the genes of each cluster, those first that its mean trend explains best.
+    """Return the genes of each cluster, ordered by how well the mean trend of the cluster explains them.
 
-    Tools of enrichment take the lists as they are; the background there is what was fitted, `genes_`. Plots that
-    group genes take them with names, `scanpy.pl.heatmap(adata, tc.genes_by_cluster(names=True), groupby=...)`.
+    The lists can be passed to enrichment tools, with the fitted genes `genes_` as background, and, with names, to plots
+    that group genes, such as `scanpy.pl.heatmap(adata, tc.genes_by_cluster(names=True), groupby=...)`.
 
     Parameters
     ----------
     unassigned : bool, default=False
-        Whether the genes without a cluster come last, under -1 ("unassigned").
+        Whether to include the genes without a cluster, last, under -1 ("unassigned").
     names : bool, default=False
-        Whether keys are the names of the clusters in the tree (`cluster_names_`) instead of their numbers (`labels_`).
+        Whether keys are the names of the clusters (`cluster_names_`) instead of their numbers (`labels_`).
 
     Returns
     -------
@@ -87,23 +87,23 @@ def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False, *, na
 
 
 def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: bool = False) -> None:
-    """Write the genes of each cluster to a file: one gene set a cluster, named by lineage and `cluster_names_`.
+    """Write the genes of each cluster to a file, as one gene set per cluster named by lineage and `cluster_names_`.
 
     Parameters
     ----------
     path : str or path
-        Of the file, whose suffix names the format: ".gmt", as read by gseapy, GSEA and others, or ".csv".
+        Path of the file, whose suffix defines the format: ".gmt", as read by gseapy, GSEA and others, or ".csv".
     unassigned : bool, default=False
-        Whether the genes without a cluster are written too, as the last set.
+        Whether to include the genes without a cluster as the last set.
 
     Raises
     ------
     ValueError
-        If the suffix is another one, or a name holds a character that separates names in the file.
+        If the suffix is unknown, or a name contains a separator of the format.
 
     See Also
     --------
-    genes_by_cluster : The same as a dictionary.
+    genes_by_cluster : Returns a dictionary instead.
     """
     lists, result = genes_by_cluster(fitted, unassigned), result_of(fitted)
     prefix = "_".join(str(name) for name in result.names if name is not None)
@@ -113,7 +113,7 @@ def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: b
 def to_frame(
     fitted: Fitted | FitResult, wide: bool = False, *, values: str = "trend", level: float = 0.95
 ) -> pd.DataFrame:
-    """Return the trends as a table, for plots by other libraries and for files.
+    """Return the trends as a table, for other plotting libraries and for files.
 
     Parameters
     ----------
@@ -128,13 +128,13 @@ def to_frame(
     -------
     DataFrame
         Long: gene, lineage, pseudotime, trend, lower, upper, scaled, cluster, with `n_genes * n_points` rows in the
-        order of `genes_`. The interval is NaN if the model has none. Wide: genes x pseudotime, with lineage and
-        pseudotime as two levels of columns if there are several lineages.
+        order of `genes_`. The interval is NaN if the model has none. Wide: genes x pseudotime; with several lineages,
+        columns have the levels lineage and pseudotime.
 
     Raises
     ------
     ValueError
-        If `values` is another word, or `level` is not between 0 and 1.
+        If `values` is unknown, or `level` is not between 0 and 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Trends as tables: one row per gene and time, or one row per gene."""
+"""Tables of trends with one row per gene and time, or one row per gene."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def long_frame(columns: dict[str, np.ndarray], genes: Sequence[str], grid, grid_
 
 
 def wide_frame(values: np.ndarray, genes: Sequence[str], grid, grid_lineage) -> pd.DataFrame:
-    """Return a table with one row per gene and one column per grid point; columns of several lineages have two levels."""
+    """Return a table with one row per gene and one column per grid point, with two column levels for several lineages."""
     several = len(set(grid_lineage)) > 1
     columns = (
         pd.MultiIndex.from_arrays([grid_lineage, grid], names=["lineage", "pseudotime"])

@@ -1,4 +1,4 @@
-"""The genes of each cluster as lists: for enrichment tools, and for plots that group genes."""
+"""Lists of the genes of each cluster, for enrichment tools and for plots that group genes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .spreadsheets import as_text
 
 
 def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
-    """Return the genes of each cluster, those first that its mean trend explains best.
+    """Return the genes of each cluster, ordered by how well the mean trend of the cluster explains them.
 
     Parameters
     ----------
     table
         One row per gene, with `cluster`, `deviance_explained` and, if known, `agreement`.
     unassigned
-        Whether the genes without a cluster come last, under -1.
+        Whether to include the genes without a cluster, last, under -1.
 
     Examples
     --------
@@ -51,16 +51,17 @@ def write_gene_lists(
     lists
         Genes by cluster.
     path
-        Of the file: .gmt (a gene set a line: name, description, genes) or .csv (a gene a line, with its cluster).
+        Path of the file: .gmt (one gene set per line: name, description, genes) or .csv (one gene per line, with its
+        cluster).
     prefix
-        What names of gene sets begin with: the lineage.
+        Prefix of the names of gene sets: the lineage.
     names
-        Of the clusters, by number; `None` = their numbers.
+        Names of the clusters, by number; `None` = their numbers.
 
     Raises
     ------
     ValueError
-        If the suffix is another one, or a name has a character that the format uses as separator.
+        If the suffix is unknown, or a name contains a separator of the format.
     """
     suffix = as_path(path).suffix.lower()
     if suffix not in _FORMATS:
@@ -78,7 +79,7 @@ def _gmt(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
         broken = [field for field in fields if any(sign in field for sign in "\t\r\n")]
         if broken:
             raise ValueError(
-                f"{broken[0]!r} holds a tab or a line break, which separate genes and gene sets in GMT files. Rename it, "
+                f"{broken[0]!r} contains a tab or a line break, which separate genes and gene sets in GMT files. Rename it, "
                 "or write a .csv file."
             )
         lines.append("\t".join(fields) + "\n")

@@ -1,4 +1,4 @@
-"""Keys and names of files for any name: what h5ad, zarr and file systems refuse is replaced."""
+"""Valid keys and file names for any name: characters that h5ad, zarr or file systems do not allow are replaced."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..utils.types import Names
 
 _NOT_IN_KEYS = str.maketrans(dict.fromkeys("/\\\0", "_"))
 _NOT_ON_WINDOWS = str.maketrans(dict.fromkeys([*'<>:"|?*', *map(chr, range(32))], "_"))
-_LONGEST = 150  # bytes of a key; names of files may have 255, with a suffix, and a prefix while they are written
+_LONGEST = 150  # bytes of a key; file names may have 255, including a suffix and a temporary prefix
 
 
 def safe_key(name: str) -> str:
-    """Return a key that h5ad and zarr files accept for any name; one longer than 150 bytes is shortened, see `distinct_key`.
+    """Return a valid key of h5ad and zarr files; names longer than 150 bytes are truncated, see `distinct_key`.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def safe_key(name: str) -> str:
 
 
 def distinct_key(name: str) -> str:
-    """Return a key that no other name has: a name that has to be changed gets some digits of its digest at its end.
+    """Return a unique key: modified names end in digits of a digest of the name.
 
     Examples
     --------
@@ -38,14 +38,14 @@ def distinct_key(name: str) -> str:
 
 
 def with_digits(name: str) -> str:
-    """Return a key that ends in some digits of the digest of a name."""
+    """Return a key that ends in digits of a digest of the name."""
     encoded = _cleaned(name).encode("utf-8", "replace")
     digits = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"{encoded[:_LONGEST].decode('utf-8', 'ignore')}_{digits}"
 
 
 def file_key(name: str) -> str:
-    """Return a key for names of files, on Windows too, that no other name has.
+    """Return a unique key for file names, also on Windows.
 
     Examples
     --------
@@ -66,14 +66,14 @@ def _cleaned(name: str) -> str:
 
 
 def column_keys(names: Iterable[str]) -> dict[str, str]:
-    """Return a key for each name of a column, plain where no other column would get the same."""
+    """Return a key for each column name, with digits of a digest only where needed to avoid duplicates."""
     names = list(names)
     times = Counter(_cleaned(name) for name in names)
     return {name: _cleaned(name) if times[_cleaned(name)] == 1 else distinct_key(name) for name in names}
 
 
 def default_key(lineage: Names, prefix: str = "trends", key: Callable[[str], str] = safe_key) -> str:
-    """Return the key of a lineage's results, e.g. "trends_Ery"; `key` makes that of its name."""
+    """Return the key of a lineage's results, e.g. "trends_Ery"; `key` converts its name."""
     names = [lineage] if lineage is None or isinstance(lineage, str) else list(lineage)
     joined = "_".join(str(name) for name in names if name is not None)
     return f"{prefix}_{key(joined)}" if joined else prefix

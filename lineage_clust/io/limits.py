@@ -1,4 +1,4 @@
-"""Bounds on the memory that a file needs, computed from its declared sizes before it is unpacked."""
+"""Limits of memory for reading a file, checked against declared sizes before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from ..expression.memory_budget import parse_budget, readable
 
 _LEAST = 256 * 2**20
-_RATIO = 20  # arrays of trends shrink to a half or less, tables of flags and zeros to a twentieth
-_DEEPEST = 100  # of values within values; a joint clustering has 20
-_PER_TOKEN = 100  # bytes that a bracket, a comma or a colon of JSON may stand for in memory, read and decoded
+_RATIO = 20  # arrays of trends are compressed to a half or less, tables of flags and zeros to a twentieth
+_DEEPEST = 100  # maximum nesting depth of values; a joint clustering has 20
+_PER_TOKEN = 100  # bytes in memory per bracket, comma or colon of JSON, read and decoded
 _PER_VERTEX = 128
 
 
 def largest_content(max_bytes: int | str | None, file_size: int) -> int:
-    """Return how many bytes the content of a file may take in memory.
+    """Return the maximum number of bytes that the content of a file may take in memory.
 
     Parameters
     ----------
     max_bytes
-        Bound given by the user; `None` = 20 times the size of the file, and at least 256 MiB.
+        Limit given by the user; `None` = 20 times the size of the file, and at least 256 MiB.
     file_size
-        In bytes.
+        Size in bytes.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def largest_content(max_bytes: int | str | None, file_size: int) -> int:
 
 
 def sizes_of(archive: zipfile.ZipFile, most: int) -> dict[str, int]:
-    """Return the unpacked size of each member, or raise a ValueError if together they are too large, or names repeat."""
+    """Return the unpacked size of each member; raise a ValueError if the total is too large, or names repeat."""
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     if len(sizes) != len(archive.infolist()):
         raise ValueError("two of its members have the same name")
@@ -42,25 +42,25 @@ def sizes_of(archive: zipfile.ZipFile, most: int) -> dict[str, int]:
 
 
 def check_manifest(text: bytes, most: int) -> int:
-    """Return how many bytes the values in a manifest take at most, or raise a ValueError if these are too many."""
+    """Return the maximum memory in bytes of the values in a manifest; raise a ValueError if it is too large."""
     needed = len(text) + _PER_TOKEN * sum(text.count(token) for token in (b"[", b"{", b",", b":"))
     check_total(needed, most)
     return needed
 
 
 def check_values(tree: Any, sizes: dict[str, int], most: int) -> None:
-    """Raise a ValueError if a tree of values is nested too deeply, or its arrays would take too many bytes.
+    """Raise a ValueError if a tree of values is nested too deeply, or its arrays would take too much memory.
 
-    An array counts each time it is referred to, for each reference becomes an array of its own.
+    Each reference to an array counts, because each is decoded to an array of its own.
 
     Parameters
     ----------
     tree
-        As :meth:`.Encoder.encode` returns it.
+        As returned by :meth:`.Encoder.encode`.
     sizes
-        Unpacked size by name of the member.
+        Unpacked sizes by name of the member.
     most
-        Bytes that may be taken.
+        Maximum number of bytes.
     """
     needed, level, depth = 0, [tree], 0
     while level:
@@ -87,7 +87,7 @@ def check_values(tree: Any, sizes: dict[str, int], most: int) -> None:
 
 
 def check_total(needed: int, most: int) -> None:
-    """Raise a ValueError if more bytes are needed than may be taken."""
+    """Raise a ValueError if the required number of bytes exceeds the maximum."""
     if needed > most:
         raise ValueError(
             f"its content would take {readable(needed)} of memory, more than {readable(most)}; if you trust it, pass "

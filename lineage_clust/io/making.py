@@ -1,4 +1,4 @@
-"""An AnnData of matrices and tables, for those modules that only know arrays."""
+"""Construction of AnnData for modules that do not import anndata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def make_anndata(
     layers: Mapping[str, Any] | None = None,
     uns: Mapping[str, Any] | None = None,
 ) -> AnnData:
-    """Return an AnnData that shares no table with its arguments.
+    """Return an AnnData with copies of the given tables.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Files of fitted TrendClusterers and of comparisons: a zip of arrays and one JSON manifest, without pickle.
+"""Files of fitted TrendClusterers and of comparisons: a zip archive of arrays and a JSON manifest, without pickle.
 
-Layout: `manifest.json` holds the format version, the versions of the libraries, a digest of every other member
-and the estimator, as a tree of values; arrays are members in NumPy's `.npy` format. The comment at the end of the zip holds
-the format version and a digest of everything before it, so that a changed byte is found wherever it is.
+Layout: `manifest.json` contains the format version, the versions of the libraries, digests of all other members and the
+estimator as a tree of values; arrays are members in NumPy's `.npy` format. The comment at the end of the archive
+contains the format version and a digest of everything before it, so that any change is detected.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ _MANIFEST = "manifest.json"
 _SEAL = "lineage_clust-format {:04d} blake2b {}"
 _SEAL_PATTERN = re.compile(rb"lineage_clust-format (\d{4}) blake2b ([0-9a-f]{64})\Z")
 _SEAL_LENGTH = len(_SEAL.format(0, "0" * 64))
-_DATE = (1980, 1, 1, 0, 0, 0)  # the same object gives the same file
+_DATE = (1980, 1, 1, 0, 0, 0)  # makes files reproducible
 
 Stored = TypeVar("Stored")
 
 
 def save(fitted: Any, path: str | Path) -> None:
-    """Write the fitted estimator to a file of arrays and JSON: no pickle, and no cells in it.
+    """Write the fitted estimator to a file of arrays and JSON, without pickle and without cells.
 
-    The loaded one predicts the same to the last bit, and opening the file cannot run code. It is written whole or
-    not at all.
+    The loaded estimator gives identical predictions, and opening the file cannot run code. The file is written
+    completely or not at all.
 
     Parameters
     ----------
     path : str or path
-        Of the file; an existing one is replaced.
+        Path of the file; an existing one is replaced.
 
     Raises
     ------
     TypeError
-        If a component is not of this library, or a parameter is a function: use `joblib.dump` then.
+        If a component is not part of this library, or a parameter is a function. Use `joblib.dump` instead.
 
     See Also
     --------
@@ -76,7 +76,7 @@ def save(fitted: Any, path: str | Path) -> None:
 
 
 def load(cls: type[Stored], path: str | Path, max_bytes: int | str | None = None) -> Stored:
-    """Return the estimator of class `cls` in a file; see :meth:`lineage_clust.TrendClusterer.load`."""
+    """Return the estimator of class `cls` stored in a file; see :meth:`lineage_clust.TrendClusterer.load`."""
     path, name = as_path(path), repr(str(as_path(path)))
     with path.open("rb") as stream:
         status = os.fstat(stream.fileno())
@@ -87,9 +87,9 @@ def load(cls: type[Stored], path: str | Path, max_bytes: int | str | None = None
 
 
 def to_bytes(fitted: Any) -> bytes:
-    """Return what :func:`save` writes; the same estimator gives the same bytes."""
+    """Return the content that :func:`save` writes; it is the same for the same estimator."""
     if isinstance(fitted, BaseEstimator):
-        result_of(fitted).make_tables()  # they are stored with what they were made of
+        result_of(fitted).make_tables()  # they are stored too
     encoder = Encoder(type(fitted))
     tree = encoder.encode(fitted, "the clusterer")
     versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "pandas", "igraph")}
@@ -111,7 +111,7 @@ def to_bytes(fitted: Any) -> bytes:
 
 
 def from_bytes(data: bytes, cls: type[Stored], name: str = "The data", max_bytes: int | str | None = None) -> Stored:
-    """Return the estimator of class `cls` that :func:`to_bytes` wrote; `name` is used in messages."""
+    """Return the estimator of class `cls` written by :func:`to_bytes`; `name` is used in error messages."""
     most = largest_content(max_bytes, len(data))
     _check_seal(data, name, cls.__name__)
     try:
@@ -129,8 +129,8 @@ def from_bytes(data: bytes, cls: type[Stored], name: str = "The data", max_bytes
             check_values(manifest["estimator"], sizes, left)
         found = Decoder(members, cls).decode(manifest["estimator"])
         if not isinstance(found, cls):
-            raise ValueError(f"it holds a {type(found).__name__}")
-    except Exception as error:  # what is in the file decides what fails
+            raise ValueError(f"it contains a {type(found).__name__}")
+    except Exception as error:  # depends on the content of the file
         raise ValueError(
             f"{name} cannot be read as a {cls.__name__} ({error}). A file of {cls.__name__}.save is a zip of arrays and of "
             "a manifest.json that says what they are; this one was not written by it in this or an earlier release, or was "
@@ -140,7 +140,7 @@ def from_bytes(data: bytes, cls: type[Stored], name: str = "The data", max_bytes
 
 
 def _check_seal(data: bytes, name: str, of: str) -> None:
-    """Raise a ValueError unless the data end in a seal that we can read, and are what was sealed."""
+    """Raise a ValueError unless the data end in a readable seal and match it."""
     seal = _SEAL_PATTERN.search(data[-_SEAL_LENGTH:])
     if seal is None:
         ours = data[:4] == b"PK\x03\x04" and data[30 : 30 + len(_MANIFEST)] == _MANIFEST.encode()

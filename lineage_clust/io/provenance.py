@@ -1,4 +1,4 @@
-"""Provenance of a result, so that a stored one is reused only for the same computation."""
+"""Provenance of a result, so that a stored one is reused only for the same data and parameters."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..lineage.expression import expression_of
 from ..lineage.lineage_keys import find_weights
 from ..lineage.time_draws import pseudotime_of
 
-# parameters that say how something is computed or shown, not what
+# parameters that do not affect results
 _IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes")
 
 
 def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str, object]:
-    """Return what the results of a TrendClusterer depend on, by name: parameters and fingerprints of the data.
+    """Return everything that the results of a TrendClusterer depend on, by name: parameters and fingerprints of the data.
 
     Parameters
     ----------
     fitter
-        Unfitted TrendClusterer.
+        An unfitted TrendClusterer.
     adata
         The data.
     genes
@@ -50,12 +50,12 @@ def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str
 
 
 def to_json(source: Mapping) -> str:
-    """Return the description as text, the same for the same source."""
+    """Return the description as reproducible text."""
     return json.dumps(source, sort_keys=True)
 
 
 def differences(text: str, source: Mapping) -> list[str]:
-    """Return the names under which a stored description differs from another."""
+    """Return the names of the entries in which a stored description differs from another."""
     try:
         stored = json.loads(text)
     except ValueError:
@@ -67,14 +67,14 @@ def differences(text: str, source: Mapping) -> list[str]:
 
 
 def fingerprint(values) -> str:
-    """Return a hash of an array or sparse matrix: of its shape and values.
+    """Return a hash of the shape and values of an array or sparse matrix.
 
     Examples
     --------
     >>> fingerprint(np.arange(3.0)) == fingerprint(np.array([0.0, 1.0, 2.0]))
     True
     """
-    if isinstance(values, BlockedExpression):  # of what stays in a file, the sums of each gene stand for the values
+    if isinstance(values, BlockedExpression):  # for expression in a file, the sums of each gene replace the values
         values = values.to_memory() if values.in_memory else np.array(column_totals(values))
     digest = blake2b(digest_size=16)
     digest.update(str(values.shape).encode())
@@ -85,7 +85,7 @@ def fingerprint(values) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return a value in types of JSON that tells it from others."""
+    """Return a value as JSON types that distinguish it from others."""
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, BaseEstimator):

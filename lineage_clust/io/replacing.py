@@ -1,4 +1,4 @@
-"""What an AnnData that results are written into holds already: its genes, and entries of the same names."""
+"""Existing content of an AnnData to which results are written: its genes, and entries of the same names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import quoted, warn
 
 
 def listed(value: object) -> list[str]:
-    """Return what may be one name or several as a list of text.
+    """Return one name or several as a list of strings.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def listed(value: object) -> list[str]:
 
 
 def rows_of(adata: AnnData, genes: Sequence[str]) -> np.ndarray:
-    """Return the position of each gene in an AnnData, -1 where it is missing."""
+    """Return the position of each gene in an AnnData, -1 if missing."""
     if not adata.var_names.is_unique:
         twice = adata.var_names[adata.var_names.duplicated()].unique()
         raise ValueError(
@@ -39,11 +39,11 @@ def rows_of(adata: AnnData, genes: Sequence[str]) -> np.ndarray:
 
 
 def warn_of_replaced(adata: AnnData, key: str, written: Mapping[str, Iterable[str]]) -> None:
-    """Warn of entries that are replaced, though `write_to` has not written them."""
+    """Warn of replaced entries that were not written by `write_to`."""
     stored = adata.uns.get(key)
     if isinstance(stored, Mapping) and "version" in stored:
         own = {*listed(stored.get("columns", ())), *listed(stored.get("scores", ())), key, f"{key}_se"}
-        if "columns" not in stored:  # an early release, which did not note them
+        if "columns" not in stored:  # an early release, which did not record them
             return
     else:
         own = set()

@@ -1,4 +1,4 @@
-"""Writing results: into an AnnData of their own, or into the one they were computed from."""
+"""Writing results to a new AnnData, or to the one they were computed from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .unwritable import warn_of_unwritable
 
 
 def _free_key(adata: AnnData, found: FitResult) -> str:
-    """Return the default key, with digits if results of another lineage are stored under it ("a/b" and "a_b")."""
+    """Return the default key, with digits appended if results of another lineage have the same key ("a/b" and "a_b")."""
     key = default_key(found.lineage)
     stored = adata.uns.get(key)
     other = isinstance(stored, Mapping) and "lineage" in stored and listed(stored["lineage"]) != _lineages(found)
@@ -36,9 +36,9 @@ def to_anndata(fitted: Fitted) -> AnnData:
     """Return an AnnData `(n_genes, n_points)`: scaled trends in `X`, trends and errors in layers, tables in obs.
 
     `obs` has the columns of `gene_table_`, with `cluster` as integers and `cluster_name` as categories; `obs["clusters"]`
-    has the numbers as text, as CellRank's results and scanpy's clusters have them. `uns["clusters_colors"]` and
-    `uns["cluster_name_colors"]` are the colours of our pictures, where scanpy's plots look for them. `var` has pseudotime
-    (`x_test`) and lineage of each grid point, `uns` the provenance.
+    has the numbers as strings, as in CellRank and scanpy. `uns["clusters_colors"]` and `uns["cluster_name_colors"]`
+    contain the colours of our figures, as expected by scanpy's plots. `var` has pseudotime (`x_test`) and lineage of
+    each grid point, `uns` the provenance.
     """
     found = result_of(fitted)
     _check_names(found)
@@ -61,9 +61,9 @@ def to_anndata(fitted: Fitted) -> AnnData:
 
 
 def h5ad_bytes(adata: AnnData) -> bytes:
-    """Return the content of an h5ad file of an AnnData, as `write_h5ad` writes it.
+    """Return the content of the h5ad file of an AnnData.
 
-    It is made in memory: on a full disk HDF5 prints errors and may end the process later.
+    The file is created in memory, because HDF5 prints errors on a full disk and may terminate the process later.
     """
     import h5py
     from anndata.io import write_elem
@@ -78,17 +78,17 @@ def h5ad_bytes(adata: AnnData) -> bytes:
 
 
 def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: bool | None = None) -> str:
-    """Write the results into an AnnData, under keys that name the lineage; those of an earlier call are replaced.
+    """Write the results to an AnnData, under keys that name the lineage; those of an earlier call are replaced.
 
     Parameters
     ----------
     adata : AnnData
-        The one to write to; genes that have no trend get NaN.
+        AnnData to write to; genes without a trend get NaN.
     key : str, default=None
-        Prefix of the keys; `None` = `"trends_"` and the name of the lineage.
+        Prefix of the keys; `None` = `"trends_"` plus the name of the lineage.
     scores : bool, default=None
-        Whether the cells' module scores (see `transform`) are written; `None` = if `adata` has all clustered genes and the
-        layer that was fitted. They take a pass over the expression, in blocks where it lies in a file.
+        Whether to write the module scores of the cells (see `transform`); `None` = if `adata` has all clustered genes
+        and the fitted layer. This takes a pass over the expression, in blocks if it is in a file.
 
     Returns
     -------
@@ -98,28 +98,28 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     Raises
     ------
     ValueError
-        If a name holds NUL, which files cannot, `scores=True` and they cannot be computed, or `adata` has none of the
-        genes or has one twice.
+        If a name contains NUL, which files do not support, `scores=True` and they cannot be computed, or `adata` has
+        none of the genes or a gene twice.
 
     Warns
     -----
     LineageClustWarning
-        If obsm holds an object that `adata.write_h5ad` refuses, such as a live Lineage of CellRank, or if entries of the
-        same names, which are not of an earlier call, are replaced.
+        If obsm contains an object that `adata.write_h5ad` does not support, such as a live Lineage of CellRank, or if
+        entries of the same names that were not written by an earlier call are replaced.
 
     Notes
     -----
-    With the key "trends_Ery", there are then
+    With the key "trends_Ery", the results are
 
     - `var["trends_Ery_qvalue"]` and the other columns of `gene_table_`, of the same kind as there:
       `var["trends_Ery_cluster"]` has integers (as categories, -1 = not assigned), like `labels_` and the keys of
       `genes_by_cluster()`, and `adata[:, adata.var["trends_Ery_cluster"] == 0]` selects genes;
       `var["trends_Ery_cluster_name"]` has the names of `cluster_names_` and of `genes_by_cluster(names=True)`,
       or "unassigned";
-    - `obs["trends_Ery_score_0"]` and so on: the cells' module scores, under the names of the clusters;
+    - `obs["trends_Ery_score_0"]` and so on: module scores of the cells, by the names of the clusters;
     - `varm["trends_Ery"]`, `varm["trends_Ery_se"]`: trends and their standard errors;
-    - `uns["trends_Ery"]`: pseudotime and provenance;
-    - `uns["trends_Ery_cluster_colors"]`, `uns["trends_Ery_cluster_name_colors"]`: colours, where scanpy looks for them.
+    - `uns["trends_Ery_cluster_colors"]`, `uns["trends_Ery_cluster_name_colors"]`: colours, as expected by scanpy.
+      Colours set by the user are kept by later calls if the number of clusters does not change.
       Colours that you set there are kept by later calls, as long as the clusters are as many.
 
     Examples
@@ -168,7 +168,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     }
     warn_of_unwritable(adata)
     warn_of_replaced(adata, key, {"var": columns, "obs": of_cells, "varm": arrays})
-    _remove(adata, key)  # only now: what fails above leaves what is stored
+    _remove(adata, key)  # after everything that may fail
     for column, values in columns.items():
         adata.var[column] = values
     for column, values in of_cells.items():
@@ -181,7 +181,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
 
 
 def provenance(fitted: Fitted) -> dict:
-    """Return what the results were computed from, in types that h5ad and zarr files hold."""
+    """Return the provenance of the results, in types supported by h5ad and zarr files."""
     found = result_of(fitted)
     return {
         "version": __version__,
@@ -197,7 +197,7 @@ def provenance(fitted: Fitted) -> dict:
 
 
 def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) -> np.ndarray:
-    """Return the colours stored for a column if it has the same categories, for a user may have chosen them, or ours."""
+    """Return the stored colours of a column with the same categories, which the user may have set, or the default ones."""
     kept = adata.uns.get(f"{column}_colors")
     if kept is not None and np.shape(kept) == ours.shape and column in adata.var:
         stored = adata.var[column]
@@ -209,7 +209,7 @@ def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) 
 
 
 def _remove(adata: AnnData, key: str) -> None:
-    """Remove what was written under a key before, which may be more than what is written now."""
+    """Remove everything that an earlier call wrote under a key."""
     stored = adata.uns.get(key)
     columns, scores = (
         set(stored.get(name, ())) if isinstance(stored, Mapping) else set() for name in ("columns", "scores")
@@ -223,7 +223,7 @@ def _remove(adata: AnnData, key: str) -> None:
 
 
 def _with_gaps(values: pd.Series, whole: pd.Series):
-    """Return a column for all genes, in a type that files hold also if some genes have no value."""
+    """Return a column for all genes, in a type that files support if some genes have no value."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return whole.array
     if pd.api.types.is_bool_dtype(values):
@@ -234,17 +234,17 @@ def _with_gaps(values: pd.Series, whole: pd.Series):
 
 
 def _check_names(found: FitResult) -> None:
-    """Raise a ValueError if a name holds NUL, which HDF5 files cannot."""
+    """Raise a ValueError if a name contains NUL, which HDF5 files do not support."""
     for kind, names in (("Gene", found.genes), ("Gene", found.failed), ("Lineage", found.names)):
         for name in names:
             if name is not None and "\0" in str(name):
                 raise ValueError(
-                    f"{kind} {str(name)!r} holds the character NUL, which files of AnnData cannot. Rename it and fit again."
+                    f"{kind} {str(name)!r} contains the character NUL, which files do not support. Rename it and fit again."
                 )
 
 
 def _writable(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.rename(columns=column_keys(table.columns))  # of several lineages, columns carry their names
+    table = table.rename(columns=column_keys(table.columns))  # with several lineages, columns contain their names
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]) and not isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)

@@ -1,4 +1,4 @@
-"""CSV files that spreadsheets open without computing: text that would begin a formula is marked as text."""
+"""CSV files that are safe to open in spreadsheets: text that looks like a formula is escaped."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def as_text(value: object) -> object:
-    """Return a text with an apostrophe before it if a spreadsheet would take it for a formula; else the value.
+    """Return a text with a leading apostrophe if a spreadsheet would interpret it as a formula; else the value.
 
-    Spreadsheets compute what begins with `=`, `+`, `-` or `@`, and a formula can call programs and send data. The apostrophe
-    is what OWASP advises for such cells ("CSV Injection"). Numbers stay as they are.
+    Spreadsheets evaluate cells that begin with `=`, `+`, `-` or `@`, and a formula can call programs and send data. The
+    apostrophe follows the advice of OWASP ("CSV Injection"). Numbers are not changed.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def as_text(value: object) -> object:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, its texts, index and names of columns through :func:`as_text`."""
+    """Write a table as CSV, with its text, index and column names escaped by :func:`as_text`."""
     table = table.copy(deep=False)
     for place, dtype in enumerate(table.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype):

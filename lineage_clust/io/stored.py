@@ -1,4 +1,4 @@
-"""A result that lies in an AnnData: found again, and used again only for the same question."""
+"""Reuse of a result stored in an AnnData if it has the same provenance."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from . import provenance
 
 
 def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
-    """Return the result in `uns[key]` if it was computed from the same; otherwise warn of what differs.
+    """Return the result in `uns[key]` if it has the same provenance; otherwise warn of the differences.
 
     Parameters
     ----------
     adata
-        What it was computed from.
+        Data from which it was computed.
     key
-        Of `uns`.
+        Key of `uns`.
     source
-        What it is to be computed from, see :func:`lineage_clust.io.provenance.describe`.
+        Required provenance, see :func:`lineage_clust.io.provenance.describe`.
     """
     stored = adata.uns.get(key)
     if stored is None:
@@ -35,19 +35,19 @@ def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
             return stored
         reason = f"it was computed from other {quoted(differing)}"
     warn(
-        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to say so yourself, or another key to keep both."
+        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to avoid this warning, or another key to keep both."
     )
     return None
 
 
 def with_source(result: AnnData, source: dict) -> AnnData:
-    """Return a result with its provenance."""
+    """Add the provenance to a result."""
     result.uns["lineage_clust"]["source"] = provenance.to_json(source)
     return result
 
 
 def _source_of(stored: Any) -> str | None:
-    """Return the provenance of a result, or `None` if it was not written by this library or is incomplete."""
+    """Return the provenance of a stored result, or `None` if it was not written by us, or is incomplete."""
     whole = isinstance(stored, AnnData) and stored.X is not None
     whole = whole and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
     source = stored.uns.get("lineage_clust") if whole else None

@@ -1,4 +1,4 @@
-"""What a file of a fitted estimator may hold: names are looked up here and never imported, so that a file cannot run code."""
+"""Classes that a file may contain; names are looked up here and never imported, so that a file cannot run code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of older formats, brought up to date one version at a time."""
+"""Upgrades of older file formats, one version at a time."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..trends.trends import concatenate
 RESULT_OF_FORMAT_2 = "result of format 2"
 _OF_THE_ESTIMATOR = ("feature_names_in_", "n_features_in_", "_n_features_out", "_sklearn_output_config")
 
-# Of GraphClusterer, until format 1.
+# parameters of GraphClusterer up to format 1
 _GONE = ("merge_correlation", "consensus", "uncertainty")
 
 
 def from_1_to_2(manifest: dict) -> dict:
-    """Return a manifest without the parameters that GraphClusterer lost, and without its stability curve by resolution."""
+    """Return a manifest without the removed parameters of GraphClusterer and its stability curve by resolution."""
     return {**manifest, "estimator": _changed(manifest["estimator"], _without_old_parts)}
 
 
 def _changed(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
-    """Return a tree of values in which `change` was applied to each object, inner ones first."""
+    """Return a tree of values after applying `change` to each object, inner ones first."""
     if isinstance(value, list):
         return [_changed(item, change) for item in value]
     if not isinstance(value, dict):
@@ -48,7 +48,7 @@ def _without_old_parts(value: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def from_2_to_3(manifest: dict) -> dict:
-    """Return a manifest in which what fit found is one object, and not attributes of the estimator."""
+    """Return a manifest in which the results of `fit` are one object instead of attributes of the estimator."""
     tree = _changed(manifest["estimator"], _with_tests_together)
     kept = {name: value for name, value in tree["state"].items() if name in _OF_THE_ESTIMATOR}
     found = {name: value for name, value in tree["state"].items() if name not in _OF_THE_ESTIMATOR}
@@ -64,7 +64,7 @@ def from_2_to_3(manifest: dict) -> dict:
 
 
 def result_of_format_2(parameters: dict[str, Any], state: dict[str, Any]) -> FitResult:
-    """Return the result of a fit whose parts were attributes of the estimator."""
+    """Return the FitResult from the attributes of an estimator of format 2."""
     lineage, fits, scaled = state["lineage_"], state["models_"].fits, state["scaled_trends_"]
     joint = isinstance(lineage, list)
     trends = concatenate([fit.trends for fit in fits], lineage) if joint else fits[0].trends
@@ -110,7 +110,7 @@ def result_of_format_2(parameters: dict[str, Any], state: dict[str, Any]) -> Fit
 
 
 def _with_tests_together(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a GAM with statistics and p-values of its tests in one attribute, and any other object as it is."""
+    """Return a GAM with statistics and p-values in one attribute; other objects are returned unchanged."""
     if value.get("class") != "GAM" or "pvalue_" not in value["state"]:
         return value
     state = dict(value["state"])
@@ -119,7 +119,7 @@ def _with_tests_together(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _again(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a reference to an object that was met before."""
+    """Return a reference to an object that occurred before."""
     return {"kind": "same", "number": value["number"]}
 
 

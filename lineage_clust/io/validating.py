@@ -1,7 +1,7 @@
-"""Whether objects read from a file are what a fit makes: shapes, types, ranges and lengths against each other.
+"""Validation of objects read from a file: shapes, types, ranges and consistent lengths.
 
-A right checksum says that a file was not damaged, and not who wrote it: anyone can compute one. Compiled code (SciPy's
-sparse matrices and trees, igraph) trusts indices that it is given, so wrong ones must not get that far.
+A valid checksum shows that a file is not damaged, but not who wrote it. Compiled code (sparse matrices and trees of
+SciPy, igraph) does not check the indices it is given, so that invalid ones must be detected here.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ ARRAYS: dict[str, dict[str, Array]] = {
 
 
 def validate(built: Any) -> None:
-    """Raise a ValueError unless an object from a file is what a fit of this library makes.
+    """Raise a ValueError unless an object from a file is consistent with a fit of this library.
 
     Parameters
     ----------
     built
-        Of one of the classes that a file may hold.
+        An object of one of the supported classes.
     """
     name = type(built).__name__
     found: dict[str, int] = {}
@@ -108,7 +108,7 @@ def validate(built: Any) -> None:
     for attribute, names in _PARTS.get(name, {}).items():
         part = getattr(built, attribute, None)
         if not (part is None and "None" in names) and type(part).__name__ not in names:
-            raise ValueError(f"{name}.{attribute} is no {names[0]}")
+            raise ValueError(f"{name}.{attribute} is not a {names[0]}")
     if name in _WHOLE:
         _WHOLE[name](built, found)
 
@@ -119,7 +119,7 @@ def _need(holds: bool, what: str) -> None:
 
 
 def _whole_tree(tree: Any, found: dict[str, int]) -> None:
-    """Raise a ValueError unless each node is made before it is joined, and is joined once."""
+    """Raise a ValueError unless each node exists before it is joined, and is joined once."""
     n_leaves = found["merges"] + 1
     children = tree.linkage[:, :2]
     nodes = children.astype(np.int64)
@@ -142,7 +142,7 @@ def _whole_clusterer(clusterer: Any, found: dict[str, int]) -> None:
     if "_rows" not in state:
         return
     n_rows = found["rows"]
-    rows = np.arange(n_rows)  # files of the first format have no order of their own
+    rows = np.arange(n_rows)  # files of the first format have no stored order
     _need(clusterer.n_features_in_ == found["columns"], "the clusterer has rows of another length")
     _need(np.array_equal(np.sort(state.get("_order", rows)), rows), "the order of the clusterer's rows is none")
     lists = state.get("_lists")
@@ -164,7 +164,7 @@ def _whole_clusterer(clusterer: Any, found: dict[str, int]) -> None:
 
 
 def _whole_neighbors(lists: Any, found: dict[str, int]) -> None:
-    _need(bool((lists.indices < found["rows"]).all()), "a list of neighbours names a row that is not there")
+    _need(bool((lists.indices < found["rows"]).all()), "a list of neighbours contains a row that is not there")
 
 
 def _whole_trends(trends: Any, found: dict[str, int]) -> None:
@@ -198,7 +198,7 @@ def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
     for basis, size in zip(smoother.bases_, smoother._sizes, strict=True):
         if isinstance(basis, np.ndarray):
             check_array(basis, _finite("knots"), {}, "the knots")
-            # knots outside of the domain; a cyclic basis has one function less than it has knots
+            # knots outside the domain; a cyclic basis has one function less than knots
             surplus = smoother.degree + 1 if hasattr(smoother, "degree") else 1 if len(basis) > size else 0
             _need(len(basis) == size + surplus and bool((np.diff(basis) > 0).all()), "the knots are not in order")
 
@@ -212,12 +212,18 @@ def _whole_pooled(pooled: Any, found: dict[str, int]) -> None:
 
 def _whole_spectrum(spectrum: Any, found: dict[str, int]) -> None:
     n_free = spectrum.n_unpenalized
-    _need(type(n_free) is int and 0 <= n_free <= found["modes"], "a spectrum has no such number of free modes")
+    _need(
+        type(n_free) is int and 0 <= n_free <= found["modes"],
+        "the number of unpenalised modes of a spectrum is out of range",
+    )
 
 
 def _whole_working(models: Any, found: dict[str, int]) -> None:
     n_free = models.n_unpenalized
-    _need(type(n_free) is int and 0 <= n_free <= found["columns"], "working models have no such number of free columns")
+    _need(
+        type(n_free) is int and 0 <= n_free <= found["columns"],
+        "the number of unpenalised columns of working models is out of range",
+    )
 
 
 def _whole_result(result: Any, found: dict[str, int]) -> None:

@@ -35,7 +35,7 @@ class Family:
     highest: float = np.inf
 
     def variance(self, mu: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
-        """Return the variance function `V(mu)`; `theta` is the negative binomial's size."""
+        """Return the variance function `V(mu)`; `theta` is the size of the negative binomial."""
         if self.name == "poisson":
             return mu
         if self.name == "negative_binomial":
@@ -57,8 +57,8 @@ class Family:
         """Return the deviance of each value without the part that does not depend on the mean.
 
         It is finite for zeros in all families and is minimised by the iterations. With a `weight` it is the sum over
-        values of the same mean, `y` being their weighted sum and `weight` the sum of their weights (not for the
-        Gaussian family). `log_mu` saves logarithms, where it is known.
+        values with the same mean, where `y` is their weighted sum and `weight` the sum of their weights (not for the
+        Gaussian family). `log_mu` is the log mean, if known.
         """
         if self.name == "poisson":
             return 2 * (weight * mu - y * (np.log(mu) if log_mu is None else log_mu))
@@ -92,15 +92,15 @@ class Family:
     def without_likelihood(self, y: np.ndarray) -> np.ndarray:
         """Return which genes `(n_genes,)` of `y` `(n_cells, n_genes)` contain zeros outside the support of the family.
 
-        Their trend follows from mean and variance alone, by quasi-likelihood.
+        Their trends are fitted from mean and variance alone, by quasi-likelihood.
         """
         return np.asarray((y <= 0).any(axis=0)) if self.positive else np.zeros(y.shape[1], dtype=bool)
 
     def best_loss(self, y: np.ndarray, level: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
-        """Return the loss against which a deviance is reported, for genes of mean `level`.
+        """Return the loss relative to which a deviance is reported, for genes with mean `level`.
 
-        It is the least loss of each value. The loss of a zero has no least value under a gamma or inverse Gaussian: it
-        counts as fitted perfectly at half the least positive value of its gene, or at the gene's mean, if that is less.
+        It is the minimum of the loss of each value. For zeros under a gamma or inverse Gaussian there is no minimum;
+        they are replaced by half of the smallest positive value of the gene, or by the gene's mean if that is smaller.
         """
         if not self.positive:
             return self.least_loss(y, theta)
@@ -108,14 +108,14 @@ class Family:
         return np.where(y > 0, self.least_loss(reached), self.loss(np.zeros_like(y), reached))
 
     def floored(self, y: np.ndarray) -> np.ndarray:
-        """Return the values with zeros, if the family cannot have them, at half the least positive value of the gene."""
+        """Return values with unsupported zeros replaced by half of the smallest positive value of the gene."""
         if not self.positive:
             return y
         positive = np.where(y > 0, y, np.inf).min(axis=0)
         return np.maximum(y, 0.5 * np.where(np.isfinite(positive), positive, 1.0))
 
     def bounded(self, mu: np.ndarray, level: np.ndarray) -> np.ndarray:
-        """Return starting means moved inside of the family's range, `level` being the mean of each gene."""
+        """Return starting means moved into the range of the family; `level` is the mean of each gene."""
         if self.name == "binomial":
             return np.clip(mu, 0.02, 0.98)
         return mu if self.name == "gaussian" else np.maximum(mu, 0.05 * level)

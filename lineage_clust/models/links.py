@@ -19,7 +19,7 @@ class Link:
     name
         As in pyGAM: "identity", "log", "logit", "inverse" or "inv_squared".
     lower, upper
-        Bounds within which the linear predictor is kept, so that the mean and its derivative stay finite.
+        Bounds of the linear predictor that keep the mean and its derivative finite.
     """
 
     name: str

@@ -22,7 +22,7 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
     lineage
         Name of the lineage.
     what
-        Name of the entries, for messages.
+        Name of an entry in error messages.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
 
 
 def entries(spec: object) -> list:
-    """Return every entry of a mapping, or the one entry there is."""
+    """Return all entries of a mapping, or the single entry."""
     if not isinstance(spec, Mapping):
         return [spec]
     return [entry for value in spec.values() for entry in entries(value)]

@@ -1,4 +1,4 @@
-"""Remarks on genes with little information, independent of the model."""
+"""Notes on genes with little information, for all models."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..expression.moments import beyond, nonzero_counts
 FEW = 5  # cells
 SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"
 MANY = 0.1  # proportion of genes above which a warning is raised in addition to the notes
-_ROUNDING = 1e-6  # of a share of the deviance
-_VALUES = 2**22  # of expression that are dense at a time
+_ROUNDING = 1e-6  # relative to the deviance
+_VALUES = 2**22  # dense values of expression per chunk
 
 
 def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, found: tuple | None = None) -> list[str]:
-    """Return a remark on each gene with little information, an empty string for the others.
+    """Return a note on each gene with little information, and an empty string for the others.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
     weights
         `(n_cells,)`, or `None` for 1.
     found
-        If Y was read already: numbers of values that are not zero, the sums of their cells' weights in units of the
-        largest weight, and which genes hold a value of 2^31 - 1 or more, `(n_genes,)` each.
+        Statistics of Y, if already computed: numbers of nonzero values, sums of the weights of their cells in units of
+        the largest weight, and which genes have values of 2^31 - 1 or more, `(n_genes,)` each.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
 
 
 def joined(*remarks: str) -> str:
-    """Join several remarks; empty ones are dropped.
+    """Join several notes; empty ones are dropped.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def joined(*remarks: str) -> str:
 
 
 def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
-    """Add a remark to those of some genes, by position."""
+    """Add a note to some genes, by position."""
     some = set(np.asarray(genes).tolist())
     return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
 
@@ -88,9 +88,9 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     """
     if n_genes > MANY * n_total:
         warn(
-            f"{n_genes} of {n_total} genes hold zeros, which have no likelihood under family {family!r}: their trends "
-            f"rest "
-            "on mean and variance alone, and may not converge where no cell of a stretch of pseudotime expresses a "
+            f"{n_genes} of {n_total} genes contain zeros, which have no likelihood under family {family!r}: their trends "
+            f"are fitted from mean and variance "
+            "alone, and may not converge where no cell in an interval of pseudotime expresses a "
             "gene. Use "
             "GAM('negative_binomial') on counts, or GAM() on log-normalised expression."
         )

@@ -1,4 +1,4 @@
-"""Base of models that are fitted separately per gene: loop over genes, isolation of failures, predictions."""
+"""Base class of models that are fitted separately per gene."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
     y
         `(n_cells, n_genes)` array, CSR or CSC matrix.
     n_jobs, backend
-        As of :class:`joblib.Parallel`.
+        As in :class:`joblib.Parallel`.
 
     Returns
     -------
     results : list
-        What `fit_one` returned for each column, `None` where it failed.
+        Return value of `fit_one` for each column, `None` where it failed.
     failed : dict of int to str
         Reasons by position.
 
@@ -77,12 +77,12 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
 
 
 def chosen_backend(backend: str) -> str | None:
-    """Return `None` for the default "loky": an active :func:`joblib.parallel_config` then decides, and loky if none."""
+    """Return `None` for the default "loky", so that an active :func:`joblib.parallel_config` takes precedence."""
     return None if backend == "loky" else backend
 
 
 def _fit_in_worker(fit_one: Callable, part, parent: int) -> list[tuple]:
-    if os.getpid() == parent:  # a thread: limited already, and limits are the process's
+    if os.getpid() == parent:  # a thread: limits of the process apply already
         return _fit_some(fit_one, part)
     with threadpool_limits(1):
         return _fit_some(fit_one, part)
@@ -119,12 +119,13 @@ def reason_of(error: Exception) -> str:
 class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Base class of models that read pseudotime and fit each gene separately.
 
-    A subclass has `fit`, which begins with `_check_data` and then calls `_fit_genes`; `_results`, the fitted attributes that
-    are numbers by gene, with their names in the result of a gene, which also has `converged`, `null_deviance` and `note`; and
+    A subclass implements `fit`, which calls `_check_data` and then `_fit_genes`; `_results`, a mapping from fitted
+    attributes with one number per gene to their names in the result of a gene (which also has `converged`,
+    `null_deviance` and `note`); and
 
     - `_predictor(times) -> eta, std`, arrays `(n_points, n_genes)` on the link scale;
-    - `_mean(eta)` and `_slope(mean)`, inverse of the link and derivative of the mean by the linear predictor;
-    - `_quantile(probability)`, number or `(n_genes,)`, of the standardised error of the linear predictor.
+    - `_mean(eta)` and `_slope(mean)`, the inverse link and the derivative of the mean with respect to the linear predictor;
+    - `_quantile(probability)`, a number or `(n_genes,)`, of the standardised error of the linear predictor.
     """
 
     reads = "pseudotime"
@@ -158,7 +159,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return (mean, std) if return_std else mean
 
     def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
+        """Return pointwise confidence intervals of the trends at offset 0, transformed from the link scale.
 
         Parameters
         ----------
@@ -182,7 +183,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         half = self._quantile(0.5 + level / 2) * std
         with np.errstate(all="ignore"):
             ends = self._mean(eta - half), self._mean(eta + half)
-        lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
+        lower, upper = np.minimum(*ends), np.maximum(*ends)  # the link may be decreasing
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
 
     def _check_times(self, X, reset: bool) -> np.ndarray:
@@ -200,7 +201,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return X[:, 0]
 
     def _check_data(self, X, y, sample_weight, offset):
-        """Return pseudotime, expression, weights and offset of the cells whose weight is positive."""
+        """Return pseudotime, expression, weights and offset of the cells with positive weight."""
         times = self._check_times(X, reset=True)
         y, self._single = check_targets(y, len(times))
         weights = _check_sample_weight(sample_weight, times[:, None], dtype=np.float64, ensure_non_negative=True)
@@ -219,7 +220,7 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise NoTrendError(message, failed)
 
     def _fit_genes(self, fit_one: Callable, y, weights, n_jobs: int | None = 1, backend: str = "loky") -> list:
-        """Fit every gene by :func:`fit_each`, store what all models have of genes, and return the results."""
+        """Fit every gene by :func:`fit_each`, set the attributes common to all models, and return the results."""
         results, self.failed_ = fit_each(fit_one, y, n_jobs, backend)
         self._check_any_fitted(self.failed_, len(results))
         for attribute, name in self._results.items():

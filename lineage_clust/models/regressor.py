@@ -1,4 +1,4 @@
-"""Any scikit-learn regressor as a model of many genes."""
+"""Scikit-learn regressors as models of many genes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_jobs : int, default=None
         Parallel jobs over genes.
     backend : str, default="loky"
-        joblib's backend for them.
+        joblib backend.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     failed_ : dict of int to str
         Reason by position, for genes that could not be fitted.
     note_ : list of str
-        Remarks by gene; also where a trend runs against the cells (their weighted covariance is negative), as a loss that is
-        not of squares may have it in genes with few expressing cells.
+        Notes by gene. They also name trends that run against the cells (negative weighted covariance), which is
+        possible with losses other than squared error in genes with few expressing cells.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     reads = "design"
-    minimises_deviance = False  # but the estimator's own loss, by which a share of explained squares may be negative
+    minimises_deviance = False  # but its own loss, so that explained squares may be negative
     takes_sparse_y = True
 
     def __init__(self, estimator: Any, n_jobs: int | None = None, backend: str = "loky"):
@@ -129,7 +129,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
-        """Return the trends `(n_rows, n_genes)`, NaN for genes that failed; with `return_std` also `None`."""
+        """Return the trends `(n_rows, n_genes)`, NaN for genes that failed; with `return_std`, also `None`."""
         check_is_fitted(self)
         X = X.toarray() if sparse.issparse(X) else np.asarray(X)
         mean = np.full((len(X), self._n_genes), np.nan)
@@ -168,7 +168,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return [result for part in parts for result in part]
 
     def _explained(self, X, y, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the share of the deviance that is explained, the deviance around the mean, and which trends run against it.
+        """Return explained fraction of the deviance, deviance around the mean, and which trends run against the cells.
 
         Each is `(n_genes,)`.
         """
@@ -198,7 +198,7 @@ def warn_of_equal_weights(name: str, weights: np.ndarray) -> None:
 
 
 def weight_keyword(estimator) -> str | None:
-    """Return the keyword under which `fit` takes sample weights, or `None`; of a pipeline, its last step's."""
+    """Return the keyword of `fit` for sample weights (of the last step of a pipeline), or `None`."""
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         inner = None if last in (None, "passthrough") else weight_keyword(last)
@@ -219,7 +219,7 @@ def _fit_some(estimator, X, y, fit_params) -> list:
 
 
 def _fit(estimator, X, y, fit_params) -> tuple:
-    """Return a fitted clone and whether it stopped early: the warning is replaced by the genes' notes."""
+    """Return a fitted clone and whether it stopped early; the warning of that is replaced by notes on genes."""
     fitted = clone(estimator)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -233,9 +233,9 @@ def _fit(estimator, X, y, fit_params) -> tuple:
 
 
 def _at_its_bound(fitted) -> bool:
-    """Return whether a regressor, or the last step of a pipeline, made all of the iterations that it may make.
+    """Return whether a regressor, or the last step of a pipeline, reached its maximum number of iterations.
 
-    Warnings alone do not show this: some are about one candidate of a search, or hyperparameters at their bounds.
+    A warning is not sufficient: it may concern one candidate of a search, or hyperparameters at their bounds.
     """
     last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
     bound, made = getattr(last, "max_iter", None), getattr(last, "n_iter_", None)
@@ -243,7 +243,7 @@ def _at_its_bound(fitted) -> bool:
 
 
 def _finite_columns(y) -> np.ndarray:
-    """Return which columns `(n_genes,)` hold finite values only."""
+    """Return which columns `(n_genes,)` contain only finite values."""
     if not sparse.issparse(y):
         return np.isfinite(np.asarray(y, dtype=float)).all(axis=0)
     y = y.tocsc()

@@ -1,4 +1,4 @@
-"""Pictures: functions that take arrays and return matplotlib objects."""
+"""Figures: functions that take arrays and return matplotlib objects."""
 
 from .colors import cluster_colors, lineage_colors
 from .conditions import plot_condition_genes

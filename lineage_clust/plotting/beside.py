@@ -1,4 +1,4 @@
-"""The columns of the heatmap: trends, and beside them the binned expression of the cells."""
+"""Columns of the heatmap: trends, optionally followed by binned expression of the cells."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Columns:
     Attributes
     ----------
     scaled
-        `(n_genes, n_columns)`.
+        `(n_genes, n_columns)` colour values.
     grid, lineage
-        `(n_columns,)` pseudotime and heading.
+        `(n_columns,)` pseudotime, and lineage or heading.
     strips
-        Covariates on the same columns.
+        Covariates for the same columns.
     """
 
     scaled: np.ndarray
@@ -36,17 +36,17 @@ class Columns:
 
 
 def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Columns:
-    """Return the trends, and after those of all lineages the cells' mean expression in bins, scaled as the trend is.
+    """Return the columns with the cells' mean expression in bins, scaled as the trends, added after those of all lineages.
 
-    A bin without cells has the value between its neighbours.
+    Bins without cells are interpolated.
 
     Raises
     ------
     ValueError
-        If there is no `adata`.
+        If `adata` is missing.
     """
     if adata is None:
-        raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer holds none).")
+        raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer does not store them).")
     spread = np.where(result.spread > 0, result.spread, 1.0)[:, None]
     scaled, grids, headings, places = [columns.scaled], [columns.grid], [], [np.arange(len(columns.grid))]
     several = len(set(result.grid_lineage.tolist())) > 1

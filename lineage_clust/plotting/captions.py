@@ -1,4 +1,4 @@
-"""Captions of clusters: name, direction and time of the change, and lineages."""
+"""Captions of clusters: name, direction and time of the mean trend, and lineages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .labels import counted
 
 _PARTS = ("early", "middle", "late")
 _TIMES = (*_PARTS, "steady")
-_STEADY = 0.65  # of the range: a trend that takes longer from a tenth to nine tenths of its way has no time of its own
+_STEADY = 0.65  # fraction of the range: a trend whose change from 10 % to 90 % takes longer is steady
 _NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down": "dip", "complex": "several turns"}
 
 
@@ -25,13 +25,13 @@ class Caption:
     Attributes
     ----------
     name
-        In the tree, or the user's.
+        Name in the tree, or given by the user.
     words
-        Which way its mean trend goes, and when.
+        Direction and time of the mean trend.
     size
-        Number of its genes.
+        Number of genes.
     confidence
-        Mean over its genes; NaN if it is not known.
+        Mean over the genes; NaN if unknown.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Caption:
 
     @property
     def heading(self) -> str:
-        """The name and the words.
+        """Name and words.
 
         Examples
         --------
@@ -52,7 +52,7 @@ class Caption:
 
     @property
     def numbers(self) -> str:
-        """How many genes, and how sure they are.
+        """Number of genes and their confidence.
 
         Examples
         --------
@@ -64,7 +64,7 @@ class Caption:
 
 
 def share(value: float) -> str:
-    """Return a share in two digits, as ".84"; "1.0" for what rounds to one. A measure of agreement may be below 0.
+    """Format a fraction with two digits, such as ".84"; "1.0" if it rounds to one. Measures of agreement may be negative.
 
     Examples
     --------
@@ -77,10 +77,10 @@ def share(value: float) -> str:
 
 
 def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) -> str:
-    """Return in words which way a mean trend goes, and in which third of the time it does.
+    """Describe the direction of a mean trend, and the third of the time range in which it changes.
 
-    A rise or fall is placed by the time at which half of it is done; it is steady if that is in the middle and most of the
-    time is taken by it. A peak is placed by its highest and a dip by its lowest point.
+    The time of a rise or fall is that of half of its change; it is steady if this is in the middle and the change takes
+    most of the range. The time of a peak is its maximum, that of a dip its minimum.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) ->
     grid
         `(n_points,)` pseudotime of one lineage.
     way
-        One of the directions of the cluster table; `None` = that of the trend. Others are returned as they are.
+        Direction as in the cluster table; `None` = that of the trend. Unknown ones are returned unchanged.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def captions(
     grid, grid_lineage
         `(n_points,)` pseudotime, and the lineage of each point if there are several.
     labels
-        The user's names: by cluster (number or name), or one per cluster.
+        Names given by the user: by cluster (its number or name), or one per cluster.
     """
     numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
     names = own_labels(labels, numbers)
@@ -140,12 +140,12 @@ def captions(
 
 
 def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:
-    """Return the names of clusters, those that the user gave instead where there are.
+    """Return the names of clusters, replaced by those given by the user.
 
     Raises
     ------
     ValueError
-        If a mapping names an unknown cluster, or a sequence has another length.
+        If a mapping has an unknown cluster, or a sequence the wrong length.
 
     Examples
     --------
@@ -159,11 +159,11 @@ def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence
         places = {**{str(place): place for place in range(len(names))}, **{name: p for p, name in enumerate(names)}}
         for key in known:
             if key not in places:
-                raise ValueError(f"labels names cluster {key!r}, which is not there; the clusters are {list(names)}.")
+                raise ValueError(f"labels has an unknown cluster {key!r}; the clusters are {list(names)}.")
         given = {places[key]: value for key, value in known.items()}
         return [given.get(place, name) for place, name in enumerate(names)]
     if isinstance(labels, str) or len(labels) != len(names):
-        raise ValueError(f"labels must be a mapping or one name a cluster, {len(names)} of them; got {labels!r}.")
+        raise ValueError(f"labels must be a mapping or one name per cluster, {len(names)} in total; got {labels!r}.")
     return [str(label) for label in labels]
 
 

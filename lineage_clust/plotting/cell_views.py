@@ -1,4 +1,4 @@
-"""Pictures of the cells of a fit: what was read of the lineages, and the scores of the modules on an embedding."""
+"""Figures of the cells of a fit: lineage weights over pseudotime, and module scores on an embedding."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def plot_embedding(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw the cells on an embedding, coloured by their score of each module, one small panel a cluster.
+    """Draw the cells on an embedding, coloured by module score, with one panel per cluster.
 
     Parameters
     ----------
     adata : AnnData
-        The cells, with all clustered genes; those of no lineage are drawn too.
+        The cells, with all clustered genes; cells outside all lineages are drawn too.
     basis : str, default="X_umap"
-        Key of `adata.obsm`; "umap" stands for "X_umap".
+        Key of `adata.obsm`; the prefix "X_" may be omitted.
     clusters : int or sequence of int, default=None
-        Clusters, in the order in which they are drawn; `None` = all.
+        Clusters to draw, in this order; `None` = all.
     labels : mapping or sequence of str, default=None
-        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
+        Names of the clusters: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -56,11 +56,11 @@ def plot_embedding(
     UnknownNameError
         If the embedding does not exist.
     ValueError
-        If there is no cluster, a cluster does not exist, or clustered genes are missing.
+        If there are no clusters, a cluster does not exist, or clustered genes are missing.
 
     See Also
     --------
-    lineage_clust.TrendClusterer.transform : The scores.
+    lineage_clust.TrendClusterer.transform : Module scores.
     """
     result = result_of(fitted)
     check_anndata(adata)
@@ -91,21 +91,21 @@ def plot_lineage(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> list[Axes]:
-    """Draw what was read of each lineage: the weight of every cell over pseudotime, and the range that was fitted.
+    """Draw the weight of every cell over pseudotime and the fitted time range, for each lineage.
 
-    Look at this picture first. Cells on grey ground are beyond the range and were not fitted: if there are many of high
-    weight among them, set `time_range`.
+    Inspect this figure first. Cells on grey background are outside the range and were not fitted; if many of them have
+    high weights, set `time_range`.
 
     Parameters
     ----------
     adata : AnnData
-        The cells that were fitted. Lineages have the colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal
-        states, if there are.
+        The fitted cells. Lineages have the colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal
+        states, if available.
 
     Returns
     -------
     list of matplotlib.axes.Axes
-        One a lineage.
+        One per lineage.
     """
     result = result_of(fitted)
     check_anndata(adata)
@@ -113,7 +113,7 @@ def plot_lineage(
     for lineage in result.read(adata, result.genes[:1]):
         pseudotime, weights, *_ = lineage.whole
         weights = np.asarray(weights, dtype=float)
-        fitted_weights = np.zeros(len(weights))  # those of cells that were read, thresholds applied
+        fitted_weights = np.zeros(len(weights))  # with thresholds applied
         fitted_weights[lineage.cells] = lineage.weights
         beyond = ~((pseudotime >= lineage.start) & (pseudotime <= lineage.end))
         drawn = np.where(beyond, weights, fitted_weights)

@@ -1,4 +1,4 @@
-"""Cells behind a trend: colours by annotation, zeros below the axis of expression."""
+"""Cells behind trends: colours by annotation, and a separate strip for zeros."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .colors import cluster_colors
 from .palettes import read_palette
 from .theme import ink
 
-MANY_ZEROS = 0.05  # share of the cells from which on zeros have a strip of their own
-_STRIP = 0.09  # its height, in heights of the range of expression
-_UNKNOWN = 0.55  # grey level of cells without annotation
+MANY_ZEROS = 0.05  # fraction of zeros above which they are drawn in a separate strip
+_STRIP = 0.09  # height of the strip, relative to the range of expression
+_UNKNOWN = 0.55  # ink of cells with missing values
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class CellColors:
     rgb
         `(n_obs, 3)`.
     categories
-        Colour of each category; of numbers, none.
+        Colour of each category; empty for numbers.
     limits, cmap
-        Of numbers: values at the ends of the colour map.
+        For numbers: range and colour map.
     """
 
     name: str
@@ -52,8 +52,8 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
     values
         `(n_obs,)` numbers or categories.
     colors
-        One a category, as `uns[f"{name}_colors"]` has them; `None` or too few = our own. Of numbers, the central 98 % are
-        told apart.
+        One per category, as in `uns[f"{name}_colors"]`; `None` or too few = default colours. For numbers, colours span
+        the central 98 %.
     """
     from matplotlib import colormaps
     from matplotlib.colors import Normalize, to_rgb
@@ -71,22 +71,22 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
     check_levels(values, "color")
     levels = [str(level) for level in values.cat.categories]
     palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
-    known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is that of code -1
+    known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is for code -1
     return CellColors(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
 
 
 def some_cells(n_cells: int, at_most: int) -> np.ndarray:
-    """Return the positions of the cells to draw: all of them, or so many chosen at random, the same each time."""
+    """Return the positions of the cells to draw: all, or a reproducible random sample of `at_most`."""
     if n_cells <= at_most:
         return np.arange(n_cells)
     return np.sort(np.random.default_rng(0).choice(n_cells, at_most, replace=False))
 
 
 def with_zeros_apart(y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return where cells are drawn, and the height of the strip below 0 over which cells without expression are spread.
+    """Return the y coordinates of cells, and the height of the strip below 0 in which cells without expression are spread.
 
-    At 0 they would lie on each other and hide how many they are. Expression that may be negative, or is hardly ever 0,
-    has no strip.
+    At 0 they would overlap, and their number would not be visible. There is no strip if expression may be negative or
+    is hardly ever 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of what every picture takes: axes, sizes, colour maps, counts."""
+"""Validation of arguments common to all figures: axes, sizes, colour maps, counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..utils.constraints import integer
 
 
 def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
-    """Raise an error unless a picture can be drawn into these axes, or into a new figure of this size.
+    """Raise an error unless `ax`, or the size of a new figure, is valid.
 
     Examples
     --------
@@ -33,16 +33,16 @@ def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
 
 
 def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Any:
-    """Return the axes to draw into, checked as by :func:`check_figure`.
+    """Return the axes to draw into, validated by :func:`check_figure`.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; `None` = a new figure.
+        Axes to draw into; `None` = a new figure.
     size
-        Inches of a new figure if `figsize` is None.
+        Default size of a new figure in inches.
     figsize, dpi
-        Inches and dots per inch of a new figure.
+        Size in inches and dots per inch of a new figure.
     """
     import matplotlib.pyplot as plt
 
@@ -56,7 +56,7 @@ def check_count(name: str, value: Any, least: int = 0) -> None:
 
 
 def check_color_map(cmap: Any) -> None:
-    """Raise an error unless `cmap` is a colour map of matplotlib, or the name of one."""
+    """Raise an error unless `cmap` is a matplotlib colour map or the name of one."""
     from matplotlib import colormaps
     from matplotlib.colors import Colormap
 

@@ -1,4 +1,4 @@
-"""One colour a cluster and one a lineage, the same in every picture."""
+"""Colours of clusters and lineages, the same in all figures."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from .checking import check_color_map, check_count
 from .palettes import read_palette
 
 # Luminance from .118 to .3, so that a line has a contrast of at least 3:1 to white and to black (WCAG 2.1, 1.4.11). Each
-# colour is the one of an even grid of RGB, of chroma below 75, that is farthest from those before it: by the least CIELAB
-# distance in normal vision (halved), protanopia, deuteranopia and tritanopia (over .7, as it is rare), as simulated by
-# Machado, Oliveira & Fernandes (2009), IEEE Transactions on Visualization and Computer Graphics 15, 1291-1298.
+# colour is the one on a regular RGB grid, with chroma below 75, that is farthest from the preceding ones: by the minimum
+# of the CIELAB distances in normal vision (halved), protanopia, deuteranopia and tritanopia (divided by .7, as it is
+# rare), simulated by Machado, Oliveira & Fernandes (2009), IEEE Trans. Visualization and Computer Graphics 15, 1291-1298.
 _CLUSTERS = (
     "#3664C1", "#B92E08", "#00AA5D", "#D174B9", "#C98300", "#466C46", "#6C5D83", "#A274F7", "#937436", "#C95574",
     "#3E9BE0", "#E86C55", "#8355A2", "#B90F7C", "#007400", "#1F93AA", "#B2363E", "#E05DD1", "#008364", "#D8742E",
     "#5555D1", "#D8005D", "#7C7CC1", "#A26C9B", "#C97C7C", "#749B9B", "#469346", "#9B36B2", "#5D8317", "#E84D3E",
 )  # fmt: skip
-# Those of Okabe & Ito that are as dark (https://jfly.uni-koeln.de/color/), continued by the same rule, of chroma below 85.
+# The colours of Okabe & Ito of this luminance (https://jfly.uni-koeln.de/color/), continued by the same rule (chroma < 85).
 _LINEAGES = (
     "#0072B2", "#D55E00", "#009E73", "#8778FF", "#E1004B", "#964B78", "#8796A5", "#B40096", "#4B693C", "#5AA52D",
     "#A587C3", "#C30F0F",
 )  # fmt: skip
 UNASSIGNED = "#888888"
-_CONTINUOUS = 64  # colours of a map, from which on it is a gradient and no list
+_CONTINUOUS = 64  # colour maps with more colours are gradients instead of lists
 
 
 def cluster_colors(n_clusters: int) -> list[str]:
     """Return `n_clusters` hex colours.
 
-    The first thirty are distinct also with colour-blindness, and can be read on white and on black.
+    The first thirty can be distinguished with colour blindness, and are legible on white and on black.
 
     Parameters
     ----------
@@ -50,21 +50,21 @@ def cluster_colors(n_clusters: int) -> list[str]:
 
 
 def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = None) -> list[str]:
-    """Return the hex colour of each cluster, those that a user chose where there are.
+    """Return the hex colour of each cluster, with colours given by the user.
 
     Parameters
     ----------
     palette : None, sequence, mapping, or name of a colour map
-        Colours, one per cluster (more are allowed), or by cluster (number or name); other clusters keep theirs.
+        Colours, at least one per cluster; or by cluster (its number or name), with defaults for the others.
     n_clusters : int
         Number of clusters.
     names : sequence of str, optional
-        Of the clusters.
+        Names of the clusters.
 
     Raises
     ------
     ValueError
-        If there are too few colours, one is invalid, or a cluster does not exist.
+        If there are too few colours, a colour is invalid, or a cluster does not exist.
 
     Examples
     --------
@@ -87,49 +87,49 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
         given = {str(key): color for key, color in palette.items()}
         unknown = [key for key in given if key not in places]
         if unknown:
-            raise ValueError(f"palette has a colour for cluster {unknown[0]!r}, which is not there.")
+            raise ValueError(f"palette has a colour for cluster {unknown[0]!r}, which does not exist.")
         pairs = [(places[key], color) for key, color in given.items()]
     else:
         pairs = list(enumerate(palette))
         if len(pairs) < n_clusters:
-            raise ValueError(f"palette has {len(pairs)} colours for {n_clusters} clusters. Give one a cluster.")
+            raise ValueError(f"palette has {len(pairs)} colours for {n_clusters} clusters. Give one per cluster.")
     for place, color in pairs:
         if not is_color_like(color):
-            raise ValueError(f"palette holds {color!r}, which is no colour of matplotlib.")
+            raise ValueError(f"palette contains {color!r}, which is not a matplotlib colour.")
         if place < n_clusters:
             colors[place] = to_hex(color)
     return colors
 
 
 def _further(place: int) -> str:
-    """Return a colour beyond the table: hues a golden angle apart, at a luminance that can be read on white and black."""
+    """Return a further colour: hues separated by the golden angle, with a luminance legible on white and black."""
     from matplotlib.colors import hsv_to_rgb, to_hex
 
     rgb = hsv_to_rgb((place * 0.381966 % 1.0, 0.9 - 0.3 * (place % 3) / 2, 1.0))
     linear, wanted = rgb**2.2, 0.17 + 0.04 * (place % 3)
     luminance = float(linear @ (0.2126, 0.7152, 0.0722))
-    white = max(wanted - luminance, 0.0) / (1 - luminance)  # blue alone is too dark
+    white = max(wanted - luminance, 0.0) / (1 - luminance)  # pure blue is too dark
     linear = (1 - white) * linear + white
     red, green, blue = (linear * min(wanted / luminance, 1.0)) ** (1 / 2.2)
     return to_hex((float(red), float(green), float(blue)))
 
 
 def cluster_color(cluster: int | None, n_clusters: int) -> str:
-    """Return the colour of one cluster of `n_clusters`; grey for -1 and the first of all for `None`."""
+    """Return the colour of one of `n_clusters` clusters; grey for -1, and the first colour for `None`."""
     if cluster is None:
         return _CLUSTERS[0]
     return cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED
 
 
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
-    """Return the colour of each lineage: those given, if every lineage has one, or our own.
+    """Return the colour of each lineage: the given ones if complete, else defaults.
 
     Parameters
     ----------
     names
-        Of the lineages.
+        Names of the lineages.
     given
-        Colours by name, as AnnData hold them; `None` or {} = there are none.
+        Colours by name, as stored in AnnData; `None` or {} = none.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
 def lineage_colors(n_lineages: int) -> list[str]:
     """Return `n_lineages` hex colours.
 
-    The first twelve are distinct also with colour-blindness, and can be read on white and on black.
+    The first twelve can be distinguished with colour blindness, and are legible on white and on black.
 
     Parameters
     ----------

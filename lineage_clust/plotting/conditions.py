@@ -1,4 +1,4 @@
-"""Trends of genes in several conditions, and their differences."""
+"""Figures of trends in several conditions and their differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _Z = 1.96
-_MOST_SAMPLES = 60  # more lines are a haze
+_MOST_SAMPLES = 60  # more lines are not legible
 _FONT = 8
 _EXPRESSION = {"log": "log expression", "logit": "log odds of expression"}
 
@@ -30,20 +30,20 @@ def plot_condition_genes(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw the trends of genes in each condition, and below them the difference from the reference.
+    """Draw the trends of genes in each condition, and their differences from the reference below.
 
     Parameters
     ----------
     found : ConditionComparison
-        As :func:`lineage_clust.compare_conditions` returns.
+        As returned by :func:`lineage_clust.compare_conditions`.
     genes : sequence of str
         Genes.
     ncols : int, default=3
         Number of columns.
     samples : bool, default=True
-        Whether donors are thin lines.
+        Whether to draw donors as thin lines.
     figsize, dpi
-        Inches and dots per inch of the figure.
+        Size in inches and dots per inch of the figure.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def plot_condition_genes(
 
     Notes
     -----
-    Bands of trends are pointwise, those of differences simultaneous: of 95 %. Where one condition has no cells, lines are
-    dotted.
+    Bands are 95 % bands: pointwise for trends, simultaneous for differences. Lines are dotted where a condition has no
+    cells.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def _finish(figure, found, colors: list[str], samples: bool) -> None:
 
 
 def say_replicates(figure, found) -> None:
-    """Write below a figure what was taken as replicates."""
+    """Write the type of replicates below a figure."""
     from textwrap import fill
 
     width = int(figure.get_size_inches()[0] * 72 / (0.5 * _FONT))
@@ -153,7 +153,7 @@ def say_replicates(figure, found) -> None:
 
 
 def minus_reference(found, condition: str) -> str:
-    """Return the label of a difference."""
+    """Return the label of a difference from the reference."""
     return f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
 
 

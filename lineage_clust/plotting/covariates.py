@@ -19,7 +19,7 @@ def covariate_strips(
     Parameters
     ----------
     annotations
-        As :func:`lineage_clust.lineage.annotations.read_annotations` reads them, for the lineages of the grid.
+        As returned by :func:`lineage_clust.lineage.annotations.read_annotations`, for the lineages of the grid.
     grid, grid_lineage
         `(n_points,)` pseudotime and lineage of each grid point; "" = a single trajectory.
     cmap
@@ -34,7 +34,7 @@ def _strip(annotation: Annotation, grid: np.ndarray, grid_lineage: np.ndarray, c
     pieces = [(key, *annotation.parts[name], grid[grid_lineage == name]) for name in dict.fromkeys(grid_lineage)]
     parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]
     ranges = [part.limits for part in parts if part.limits is not None]
-    if len(ranges) > 1:  # one colour means one value in all lineages
+    if len(ranges) > 1:  # the same colour scale for all lineages
         limits = min(low for low, _ in ranges), max(high for _, high in ranges)
         parts = [make_strip(*piece, cmap=cmap, limits=limits) for piece in pieces]
     merged = {level: color for part in parts for level, color in part.categories.items()}

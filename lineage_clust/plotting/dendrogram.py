@@ -1,4 +1,4 @@
-"""Where the nodes of a tree of clusters are drawn: ends in the order of time, divisions by how distinct their parts are."""
+"""Layout of the tree of clusters: leaves ordered by time, divisions at heights that show how distinct the parts are."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dendrogram:
-    """The upper part of a tree, down to some of its nodes.
+    """The upper part of a tree, truncated at some nodes.
 
     Attributes
     ----------
     ends : list of int
-        The nodes that are not divided further, in the order in which they are drawn.
+        Undivided nodes, in the order in which they are drawn.
     children : dict of int to (int, int)
-        Of each node that is divided, the upper one first.
+        Children of each divided node, the upper one first.
     place : dict of int to float
-        Of each node, along the ends: 0, 1, ... for these, the middle of its children for the others.
+        Position of each node: 0, 1, ... for the ends, the mean of the children for the others.
     depth : dict of int to float
-        Of each node that is divided: from 0, at the ends, to 1, at the top, on a logarithmic scale of height.
+        Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height.
     cluster : dict of int to int
-        Of the nodes at and below a cluster of the current cut: its number.
+        Cluster number of the nodes at and below each cluster of the current cut.
     cut : float or None
-        Depth between the divisions above the clusters and those below; `None` if no one depth is.
+        Depth that separates the divisions above the clusters from those below; `None` if there is none.
     """
 
     ends: list[int]
@@ -46,12 +46,12 @@ class Dendrogram:
 
     @property
     def top(self) -> int:
-        """The node that holds everything."""
+        """The root."""
         return max(self.place)
 
 
 def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list[int]:
-    """Return the nodes at which a tree is cut off: clusters of the current cut, divided further until there are `n_ends`.
+    """Return the nodes at which a tree is truncated: clusters of the current cut, divided further until there are `n_ends`.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list
     """
     clusters = set(clusters)
     divided = set()
-    for row, children in enumerate(tree.linkage[:, :2].astype(int)):  # all above a cluster
+    for row, children in enumerate(tree.linkage[:, :2].astype(int)):  # all nodes above a cluster
         if any(child in clusters or child in divided for child in children):
             divided.add(tree.n_leaves + row)
     n_found = len(divided) + 1
@@ -86,21 +86,21 @@ def lay_out(
     rank: np.ndarray,
     names: Sequence[str] | None = None,
 ) -> Dendrogram:
-    """Return where the nodes of a tree are drawn.
+    """Return the layout of a tree.
 
     Parameters
     ----------
     tree
-        Of the clusterer.
+        Tree of the clusterer.
     ends
-        Nodes that are not divided; every leaf is in one of them.
+        Undivided nodes; together they contain all leaves.
     clusters
-        The node of each cluster of the current cut.
+        Node of each cluster of the current cut.
     rank
-        `(n_nodes,)` by time; children come in the order of the mean rank of their ends, or in that of their names, "2.1"
+        `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
         before "2.2".
     names
-        Of the nodes.
+        Names of the nodes.
     """
     ended = set(ends)
     first = tree.n_leaves
@@ -125,7 +125,7 @@ def lay_out(
 
 
 def _depths(height: dict[int, float], clusters: Sequence[int], children):
-    """Return the depth of divisions, the cluster of nodes, and the depth of the cut."""
+    """Return the depths of divisions, the clusters of nodes, and the depth of the cut."""
     cluster: dict[int, int] = {}
     for number, node in enumerate(clusters):
         waiting = [int(node)]
@@ -137,12 +137,12 @@ def _depths(height: dict[int, float], clusters: Sequence[int], children):
         return {}, cluster, None
     logs = {node: float(np.log(max(value, 1e-6))) for node, value in height.items()}
     low, high = min(logs.values()), max(logs.values())
-    step = (high - low) / max(len(logs), 4) or 1.0  # from the ends to the lowest division
+    step = (high - low) / max(len(logs), 4) or 1.0  # between the ends and the lowest division
     depth = {node: (value - low + step) / (high - low + step) for node, value in logs.items()}
     above = min((depth[node] for node in depth if node not in cluster), default=None)
     below = max((depth[node] for node in depth if node in cluster), default=0.0)
     if above is None:
-        cut: float | None = 1.0 + 0.5 * step / (high - low + step)  # all is one cluster
+        cut: float | None = 1.0 + 0.5 * step / (high - low + step)  # a single cluster
     else:
         cut = (above + below) / 2 if above > below else None
     return depth, cluster, cut
@@ -160,14 +160,14 @@ def _ends_below(node: int, children: dict[int, tuple[int, int]]) -> list[int]:
 
 
 def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
-    """Return the dendrogram of the clusters of a fit, down to them; `None` without a tree."""
+    """Return the dendrogram of the clusters of a fit, or `None` without a tree."""
     result = result_of(fitted)
     tree, rows = fitted_value(result.clusterer, "tree_"), result.grouped
     if tree is None or len(rows) == 0:
         return None
     nodes = nodes_of(tree, result.labels[rows])
     ends = upper_nodes(tree, nodes.tolist(), 1)
-    if sorted(ends) != sorted(nodes.tolist()):  # clusters that were too small are drawn nowhere
+    if sorted(ends) != sorted(nodes.tolist()):  # clusters below the minimum size are not drawn
         return None
     rank = time_ranks(tree.means(result.scaled[rows]), result.pseudotime)
     return lay_out(tree, ends, nodes.tolist(), rank)
@@ -176,7 +176,7 @@ def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
 def draw_branches(
     ax, shape: Dendrogram, x, y, colors: Sequence[Any], *, width: float, stub: float, transform=None
 ) -> None:
-    """Draw the branches: those above the clusters in grey, those within one in its colour.
+    """Draw the branches: grey above the clusters, in the colour of a cluster within it.
 
     Parameters
     ----------
@@ -185,15 +185,15 @@ def draw_branches(
     shape
         Dendrogram.
     x, y
-        Functions from depth and from place to coordinates.
+        Maps from depth and from position to coordinates.
     colors
-        Of the clusters.
+        Colours of the clusters.
     width
-        Of lines, in points.
+        Line width in points.
     stub
-        Depth above the top to which its branch reaches.
+        Length of the branch above the root, in depth.
     transform
-        Of the coordinates; `None` = data.
+        Transform of the coordinates; `None` = data coordinates.
     """
     where = {} if transform is None else {"transform": transform}
 

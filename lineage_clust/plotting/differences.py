@@ -1,4 +1,4 @@
-"""Differences between conditions: a heatmap by cluster, and a volcano."""
+"""Figures of differences between conditions: heatmap by cluster, and volcano plot."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def plot_difference_heatmap(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw the differences of the genes that differ, one row per gene, by cluster.
+    """Draw a heatmap of the differences, with one row per gene that differs, ordered by cluster.
 
     Parameters
     ----------
     condition : str
         Condition, compared with the reference.
     cmap : str or Colormap, default="RdBu_r"
-        Colour map, whose middle is no difference.
+        Diverging colour map, centred at no difference.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def plot_difference_heatmap(
 
     Notes
     -----
-    Each row is divided by its largest absolute value in the common range: colours show when a gene differs, and in which
-    direction, not by how much.
+    Each row is divided by its largest absolute value in the common range: colours show when and in which direction a
+    gene differs, but not by how much.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def plot_difference_heatmap(
         raise NoTrendError(f"No gene differs with a q-value below {found.alpha:g}: there is no heatmap.", {})
     other = found.conditions.index(condition) - 1
     first, last = np.flatnonzero(found.is_common)[[0, -1]]
-    values = np.where(found.is_common, found.differences[other], np.nan)[:, first : last + 1]  # gaps stay empty
+    values = np.where(found.is_common, found.differences[other], np.nan)[:, first : last + 1]  # gaps remain empty
     size = np.nanmax(np.abs(values), axis=1, keepdims=True)
     values = np.divide(values, size, out=np.zeros_like(values), where=size > 0)
     time = np.nan_to_num(np.abs(values)).argmax(axis=1)
@@ -142,7 +142,7 @@ def plot_difference_volcano(
     Parameters
     ----------
     n_names : int, default=12
-        How many genes are named, those with the smallest p-values.
+        Number of named genes, those with the smallest p-values.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def plot_difference_volcano(
 
 
 def _name(ax, points: np.ndarray, rows: list[int], genes: list[str]) -> None:
-    """Write names beside some points, where they cover no other."""
+    """Label some points where labels do not overlap others."""
     if not rows:
         return
     figure = ax.figure

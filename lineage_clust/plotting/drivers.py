@@ -1,4 +1,4 @@
-"""Genes that go with a lineage, and against it: correlations with their intervals."""
+"""Figure of the genes correlated with a lineage, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _WITH, _AGAINST = "#D55E00", "#0072B2"
-_ROW = 0.2  # inches a gene
+_ROW = 0.2  # inches per gene
 
 
 @parameters_as(axes_for)
@@ -38,13 +38,13 @@ def plot_drivers(
     Parameters
     ----------
     drivers : DataFrame
-        As :func:`lineage_clust.lineage_drivers` returns.
+        As returned by :func:`lineage_clust.lineage_drivers`.
     lineage : str, default=None
         Lineage; `None` = the first of the table.
     n_genes : int, default=10
-        How many of each sign at most.
+        Maximum number of genes of each sign.
     figsize, dpi
-        Size in inches and resolution of a new figure; `None` = chosen from the number of genes.
+        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -53,14 +53,14 @@ def plot_drivers(
     Raises
     ------
     UnknownNameError
-        If the table does not have the lineage.
+        If the table does not contain the lineage.
     ValueError
-        If it is no such table, or no gene has a correlation.
+        If `drivers` is not such a table, or no gene has a correlation.
 
     Notes
     -----
-    Lines are the confidence intervals of the table. A dot is open where the interval holds 0. The genes were chosen for
-    their correlations, so that those of the strongest are likely to be overstated.
+    Lines are the confidence intervals of the table. Dots are open if the interval contains 0. Because genes are
+    selected by their correlations, the strongest correlations are likely overestimated.
 
     Examples
     --------
@@ -98,12 +98,12 @@ def plot_drivers(
 
 def _check(drivers, lineage: str | None, n_genes: int) -> str:
     if not isinstance(drivers, pd.DataFrame):
-        raise ValueError(f"drivers must be the table that lineage_drivers returns; got {type(drivers).__name__}.")
+        raise ValueError(f"drivers must be the table returned by lineage_drivers; got {type(drivers).__name__}.")
     known = [name.removesuffix("_corr") for name in map(str, drivers.columns) if name.endswith("_corr")]
     if not known:
         raise ValueError(
-            f"drivers has no column such as 'Ery_corr' (it has {quoted(drivers.columns)}): pass the table that "
-            "lineage_drivers returns."
+            f"drivers has no column such as 'Ery_corr' (it has {quoted(drivers.columns)}): pass the table returned by "
+            "lineage_drivers."
         )
     positive_integer().check("n_genes", n_genes)
     lineage = known[0] if lineage is None else lineage

@@ -1,4 +1,4 @@
-"""Cells on an embedding, coloured by the score of each module: one small panel a cluster."""
+"""Cells on an embedding, coloured by module score, with one panel per cluster."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .theme import ink
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SIDE = 2.1  # inches of a panel
-_SHAPES = (0.5, 1.4)  # least and most height of a panel, in widths
-_INSIDE = (0.01, 0.99)  # quantiles of the scores at the ends of the colours
+_SIDE = 2.1  # width of a panel in inches
+_SHAPES = (0.5, 1.4)  # minimum and maximum height of a panel, relative to its width
+_INSIDE = (0.01, 0.99)  # quantiles of the scores at the ends of the colour map
 
 
 def plot_embedding(
@@ -35,11 +35,11 @@ def plot_embedding(
     Parameters
     ----------
     places : ndarray of shape (n_cells, n_dims)
-        Key in obsm; the first two dimensions are drawn.
+        Embedding, of which the first two dimensions are drawn.
     scores : ndarray of shape (n_cells, n_clusters)
-        Cells with the highest scores are drawn last.
+        Module scores; cells with the highest scores are drawn last.
     titles : sequence of str
-        Of the clusters.
+        Titles of the panels.
     axes_label : str, default=""
         Name of the embedding.
     cmap : str or Colormap, default="viridis"
@@ -47,7 +47,7 @@ def plot_embedding(
     ncols : int, default=4
         Maximum number of panels per row.
     figsize, dpi
-        Size in inches and resolution of the figure; `None` = chosen from the number of panels.
+        Size in inches and dots per inch of the figure; `None` = by the number of panels.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def plot_embedding(
     Raises
     ------
     ValueError
-        If shapes do not fit, or there is no cluster.
+        If shapes do not match, or there are no clusters.
 
     Examples
     --------
@@ -73,8 +73,8 @@ def plot_embedding(
     places, scores = np.asarray(places, dtype=float), np.asarray(scores, dtype=float)
     if places.ndim != 2 or places.shape[1] < 2 or scores.shape != (len(places), len(titles)) or not len(titles):
         raise ValueError(
-            "places must have two columns, and scores a row a cell and a column a title, at least one; the shapes are "
-            f"{places.shape} and {scores.shape}, and there are {len(titles)} titles."
+            "places must have two columns, and scores one row per cell and one column per title, at least one; the "
+            f"shapes are {places.shape} and {scores.shape}, and there are {len(titles)} titles."
         )
     ncols = min(ncols, len(titles))
     nrows = -(-len(titles) // ncols)
@@ -113,7 +113,7 @@ def plot_embedding(
 
 
 def _name_colors(figure, axes: list, cmap: Any) -> None:
-    """Draw a colour bar without numbers, because each panel has its own scale."""
+    """Add a colour bar without numbers, as each panel has its own scale."""
     from matplotlib.cm import ScalarMappable
 
     bar = figure.colorbar(ScalarMappable(cmap=cmap), ax=axes, shrink=0.6, aspect=20, ticks=[0, 1], pad=0.02)

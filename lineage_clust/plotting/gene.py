@@ -1,4 +1,4 @@
-"""One gene: its cells, its trend and the trend's interval."""
+"""Figure of one gene: cells, trend and confidence interval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .theme import ink, paper
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MAX_CELLS = 3000  # more are a solid area, and megabytes in a vector file
+MAX_CELLS = 3000  # more cells form a solid area, and make vector files large
 
 
 def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#3664C1") -> Axes:
@@ -24,11 +24,11 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#366
     Parameters
     ----------
     trend : GeneTrend
-        Fitted; its cells are drawn if it holds them, darker the more they belong to the lineage.
+        A fitted trend; its cells are drawn if it stores them, darker with higher lineage weight.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; `None` = a new figure.
+        Axes to draw into; `None` = a new figure.
     color : str, default="#332288"
-        Of the trend.
+        Colour of the trend.
 
     Returns
     -------
@@ -47,11 +47,9 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#366
 
     grid = getattr(trend, "x_test", None)
     if grid is None:
-        raise TypeError(
-            f"trend must be a GeneTrend that is fitted; got {type(trend).__name__}. Call prepare() and fit()."
-        )
+        raise TypeError(f"trend must be a fitted GeneTrend; got {type(trend).__name__}. Call prepare() and fit().")
     if not is_color_like(color):
-        raise ValueError(f"color must be a colour of matplotlib such as '#3664C1' or 'red'; got {color!r}.")
+        raise ValueError(f"color must be a matplotlib colour such as '#3664C1' or 'red'; got {color!r}.")
     ax = axes_for(ax, (4.4, 3.2))
     draw_trend(ax, trend, color)
     ax.set_xlim(grid[0], grid[-1])
@@ -67,10 +65,10 @@ def draw_trend(
     ax, trend, color, cell_color=None, max_cells: int = MAX_CELLS, label: str | None = None,
     cell_colors: CellColors | None = None,
 ) -> float:  # fmt: skip
-    """Draw cells (if the trend holds them), interval and curve into an axes; of very many cells, a random part.
+    """Draw cells (if the trend stores them; a random sample of very many), interval and curve.
 
-    Cells without expression are spread over a strip below 0, whose height is returned. The interval of expression that is
-    never negative is not drawn below 0.
+    Cells without expression are spread over a strip below 0, whose height is returned. If expression is never negative,
+    the interval is truncated at 0.
     """
     from matplotlib.patheffects import withStroke
 
@@ -85,10 +83,10 @@ def draw_trend(
         if bounds is not None and np.min(trend.y) >= 0:
             bounds = np.maximum(bounds, 0.0)
         y, strip = with_zeros_apart(y)
-        positions = getattr(trend, "cells", None)  # a trend of an older file does not know them
+        positions = getattr(trend, "cells", None)  # not stored in older files
         if cell_colors is not None and positions is not None:
             tones: Any = cell_colors.rgb[positions[kept]]
-            order = np.random.default_rng(0).permutation(len(x))  # so that no category lies on top of all others
+            order = np.random.default_rng(0).permutation(len(x))  # random order, so that no category covers the others
             x, y, alpha, tones = x[order], y[order], np.maximum(alpha[order], 0.25), tones[order]
         else:
             tones = ink(0.7) if cell_color is None else cell_color

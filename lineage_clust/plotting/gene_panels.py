@@ -1,4 +1,4 @@
-"""One panel a gene: its trend along one or several lineages."""
+"""Figure with one panel per gene: its trend along one or several lineages."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ def plot_gene_trends(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw trends of genes with their 95 % intervals, several lineages of a gene together in one panel.
+    """Draw trends of genes with their 95 % intervals, one panel per gene with all lineages.
 
     Parameters
     ----------
     trends : mapping of str to mapping of str to GeneTrend, or Trends
-        Gene -> lineage -> trend, as in `TrendClusterer.models_` or from `TrendClusterer.gene_trends(adata)`, whose
-        trends hold cells; these are drawn, darker with larger lineage weight. For a
-        :class:`lineage_clust.Trends`, the interval is `values` ± 1.96 `se`.
+        Gene -> lineage -> trend, as in `TrendClusterer.models_`, or from `TrendClusterer.gene_trends(adata)`, whose
+        trends store cells. Cells are drawn darker with higher lineage weight. For a :class:`lineage_clust.Trends`,
+        the interval is `values` +- 1.96 `se`.
     genes : sequence of str, default=None
-        Genes, in the order in which they are drawn; `None` = all.
+        Genes to draw, in this order; `None` = all.
     clusters : mapping of str to int, default=None
-        Cluster of each gene, -1 = not assigned, written above the panel. With a single lineage, the trend has the
-        colour of the cluster.
+        Cluster of each gene, -1 = not assigned, written above the panel. With a single lineage, the trend has
+        the cluster's colour.
     lineages : sequence of str, default=None
-        Lineages; `None` = all.
+        Lineages to draw; `None` = all.
     max_cells : int, default=3000
-        Maximum number of cells drawn per lineage; more are subsampled at random. 0 = none.
+        Maximum number of drawn cells per lineage, chosen at random; 0 = none.
     ylabel : str, default="expression"
         Label of the y axis.
     ncols : int, default=4
@@ -70,16 +70,17 @@ def plot_gene_trends(
     sharey : bool, default=False
         Whether panels share the y axis.
     cell_colors : CellColors, default=None
-        Of the cells, see :func:`lineage_clust.plotting.cells.cell_colors`; `None` = grey, or the colour of their lineage.
+        Colours of the cells, see :func:`lineage_clust.plotting.cells.cell_colors`; `None` = grey, or the colour of the
+        lineage.
     derivative : bool, default=False
-        Whether to draw the slopes of the trends instead, with their intervals and without cells. Where an interval does
-        not contain 0, the trend rises or falls.
+        Whether to draw the slopes of the trends with their intervals instead, without cells. The trend rises or falls
+        where the interval does not contain 0.
     palette : mapping of str to colour, default=None
-        Colours of several lineages; `None`, or a missing one = the default colours.
+        Colours of several lineages; `None` or incomplete = default colours.
     ax : Axes or sequence of Axes, default=None
         One per gene; `None` = a new figure.
     figsize, dpi
-        Size in inches and resolution of a new figure; `None` = chosen from the number of genes.
+        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -88,14 +89,14 @@ def plot_gene_trends(
     Raises
     ------
     UnknownNameError
-        If a gene or lineage is unknown.
+        If a gene or lineage does not exist.
     ValueError
-        If `genes` is empty, no gene has a trend, or the number of `ax` is not that of the genes.
+        If `genes` is empty, no gene has a trend, or the numbers of genes and axes differ.
 
     Notes
     -----
-    The panel of a gene that could not be fitted shows the reason. If many cells have no expression, they are spread over
-    a grey strip below 0, so that their number can be seen. Intervals of nonnegative expression end at 0.
+    The panel of a gene that could not be fitted states the reason. If many cells have no expression, they are spread
+    over a grey strip below 0 to show their number. If expression is never negative, the interval is truncated at 0.
 
     Examples
     --------
@@ -155,7 +156,7 @@ def plot_gene_trends(
 
 
 def _of_arrays(trends: Trends) -> dict:
-    """Return gene -> lineage -> trend without cells."""
+    """Return trends by gene and lineage, without cells."""
     ends = None if trends.se is None else trends.values[..., None] + norm.ppf(0.975) * trends.se[..., None] * [-1, 1]
 
     def trend(row: int, part: Segment) -> SimpleNamespace:
@@ -169,7 +170,7 @@ def _of_arrays(trends: Trends) -> dict:
 def _check_genes(curves: Mapping, genes) -> list[str]:
     wanted = list(curves) if genes is None else [genes] if isinstance(genes, str) else list(genes)
     if not wanted:
-        raise ValueError("There is no gene to draw: genes is empty. Name at least one.")
+        raise ValueError("genes is empty. Name at least one gene.")
     for gene in wanted:
         if gene not in curves:
             raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, curves)}")
@@ -194,7 +195,7 @@ def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
     if ax is not None:
         axes = list(np.atleast_1d(np.asarray(ax, dtype=object)).ravel())
         if len(axes) != n_genes:
-            raise ValueError(f"ax must hold one Axes a gene: there are {n_genes} genes and {len(axes)} Axes.")
+            raise ValueError(f"ax must contain one Axes per gene; got {n_genes} genes and {len(axes)} Axes.")
         return axes[0].figure.figure, axes
     ncols = max(1, min(int(ncols), n_genes))
     nrows = -(-n_genes // ncols)
@@ -205,7 +206,7 @@ def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
     axes = list(panels.ravel())
     for empty in axes[n_genes:]:
         empty.remove()
-    for panel in axes[:n_genes]:  # only the figure labels its axes; empty labels need no layout
+    for panel in axes[:n_genes]:  # only the figure has axis labels; fixed positions of the empty ones save layout time
         panel.xaxis.set_label_coords(0.5, 0)
         panel.yaxis.set_label_coords(0, 0.5)
     return figure, axes[:n_genes]
@@ -222,7 +223,7 @@ def _set_limits(ax, trends: list) -> None:
 
 
 def _slope(trend: Any) -> Any:
-    """Return the slope of a trend in the place of its values; of a failed trend, itself."""
+    """Return the slope of a trend as its values; failed trends are returned unchanged."""
     if not trend or not isinstance(trend, GeneTrend):
         return trend
     slope, interval = trend.derivative()
@@ -230,7 +231,7 @@ def _slope(trend: Any) -> Any:
 
 
 def _mark_zeros(ax, height: float) -> None:
-    """Make the strip of the cells without expression seen, and take the ticks below 0 away."""
+    """Shade the strip of the cells without expression, and remove ticks below 0."""
     from matplotlib.ticker import FuncFormatter
 
     ax.axhspan(-1.1 * height, 0, color=ink(0.08), lw=0, zorder=0)
@@ -241,7 +242,7 @@ def _mark_zeros(ax, height: float) -> None:
 def _label(
     figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: CellColors | None = None
 ) -> None:
-    """Name the axes, once for a figure of our own, and the lineages; then let the layout take its place."""
+    """Label axes (of a new figure, once) and lineages, and compute the layout."""
     for ax in [] if own else axes:
         ax.set_xlabel(time)
         ax.set_ylabel(ylabel)
@@ -262,7 +263,7 @@ def _label(
 
 
 def _name_colors(figure, axes: list, cell_colors: CellColors) -> None:
-    """Draw the legend of the cells' colours, or the bar of their numbers."""
+    """Add a legend or colour bar for the colours of the cells."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D

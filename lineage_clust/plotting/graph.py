@@ -1,4 +1,4 @@
-"""The graph of genes: who is near whom, in the colours of the clusters."""
+"""Figure of the graph of genes, coloured by cluster."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _SIDE, _SIDE_OF_MANY = 6.0, 8.0  # inches
 _MANY = 12  # clusters
 _MOST_EDGES = 20_000
-_HALO = 0.45  # around dots, in units of the layout
-_FADED = 0.4  # share of the ink of edges that those between clusters have
+_HALO = 0.45  # width around dots, in units of the layout
+_FADED = 0.4  # opacity of edges between clusters, relative to those within
 _NAME: dict[str, Any] = {"fontsize": 7.5, "fontstyle": "italic"}
 _NUMBER: dict[str, Any] = {"fontsize": 9, "fontweight": "bold"}
 
@@ -54,26 +54,26 @@ def plot_graph(
     Parameters
     ----------
     graph : igraph.Graph
-        One vertex a gene, edges with attribute "weight", as `GraphClusterer.graph_`.
+        One vertex per gene, edges with attribute "weight", as in `GraphClusterer.graph_`.
     labels : ndarray of int, shape (n_vertices,)
         Cluster of each gene, -1 = not assigned.
     genes : sequence of str, default=None
         Names of the vertices.
     label_hubs : int or sequence of str, default=5
-        How many hubs of a cluster are named at most: genes with the strongest edges within it, or, if there is an
-        `importance`, the most important ones of the half with stronger edges. (Of genes with the same trend, as straight
-        lines are, all have the same edges but for their order, so that the strongest would be the first in the alphabet.)
-        A name that would overlap another is left out. Or the genes to name, all of which are then.
+        Maximum number of named hubs per cluster: the genes with the strongest edges within it or, with `importance`,
+        the most important ones of the half with stronger edges. (Genes with practically the same trend, such as
+        straight lines, have edges of equal strength, so that ties would otherwise be resolved by order.) Names that
+        would overlap others are left out. Alternatively, the genes to name, all of which are drawn.
     n_clusters : int, default=None
-        Number of clusters that the colours are for; `None` = those in `labels`.
+        Number of clusters used for the colours; `None` = those in `labels`.
     names : sequence of str, default=None
-        Of the clusters, by number; `None` = their numbers.
+        Names of the clusters, by number; `None` = their numbers.
     importance : ndarray of shape (n_vertices,), default=None
-        Which hubs are named first.
+        Importance by which hubs are named.
     palette : sequence, mapping or str, default=None
         Colours of the clusters: one per cluster, by cluster, or the name of a colour map.
     seed : int, default=0
-        Of the layout.
+        Seed of the layout.
 
     Returns
     -------
@@ -84,14 +84,15 @@ def plot_graph(
     UnknownNameError
         If a gene to be named is not in the graph.
     ValueError
-        If there are not as many labels or names as vertices.
+        If numbers of labels, names and vertices differ.
 
     Notes
     -----
-    Each cluster is laid out by itself, as Fruchterman and Reingold do [1]_ under the edges' weights, dots that would lie on
-    each other pushed apart, and has a halo of its colour. Clusters lie near those that they have many edges to, the earliest
-    left; clusters that nothing connects stand in rows, from the earliest to the latest. Near means tied within a cluster,
-    and only roughly so between clusters. Of more than 20,000 edges the strongest are drawn.
+    Each cluster is laid out separately by the algorithm of Fruchterman and Reingold [1]_ with edge weights. Overlapping
+    dots are then separated, and the cluster gets a halo of its colour. Clusters are placed near those to which they
+    have many edges, with the earliest on the left; unconnected clusters are arranged in rows by time. Distances within
+    clusters reflect edges, those between clusters only roughly. If there are more than 20,000 edges, only the strongest
+    are drawn.
 
     References
     ----------
@@ -142,7 +143,7 @@ def plot_graph(
     largest = float(np.clip(DOT * unit, 2, 9))  # points
     dots.set_sizes(largest**2 * (0.5 + 0.5 * strength / max(strength.max(initial=0.0), 1e-12)))
     ax.figure.figure.draw_without_rendering()
-    ax.autoscale(False)  # names take no part in the limits, which would otherwise move under them once they are placed
+    ax.autoscale(False)  # the limits do not depend on labels, which would move if they changed later
     points = ax.transData.transform(places)
     taken = _name_clusters(ax, points, outlines, names, colors)
     if genes is not None:
@@ -161,30 +162,30 @@ def _check(graph, labels, genes, label_hubs) -> None:
     n_vertices = graph.vcount()
     for name, values in (("labels", labels), ("genes", genes)):
         if values is not None and len(values) != n_vertices:
-            raise ValueError(f"{name} must have one entry a vertex: the graph has {n_vertices}, got {len(values)}.")
+            raise ValueError(f"{name} must have one entry per vertex: the graph has {n_vertices}, got {len(values)}.")
     if np.ndim(label_hubs) == 0 and not isinstance(label_hubs, str):
         check_count("label_hubs", label_hubs)
         return
     if genes is None:
-        raise ValueError("label_hubs names genes, but the vertices have no names: pass genes= as well.")
+        raise ValueError("label_hubs contains gene names, but the vertices have no names: pass genes= as well.")
     known = {str(gene) for gene in genes}
     for gene in [label_hubs] if isinstance(label_hubs, str) else label_hubs:
         if str(gene) not in known:
             raise UnknownNameError(
-                f"label_hubs names {str(gene)!r}, which is not in the graph of {len(genes)} genes (only genes that are "
+                f"label_hubs contains {str(gene)!r}, which is not in the graph of {len(genes)} genes (only genes that are "
                 f"clustered are).{did_you_mean(gene, known)}"
             )
 
 
 def _outer(outline: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Return the corner of an outline that is farthest from the centre; of one around it, the highest."""
+    """Return the point of an outline that is farthest from the centre, or the highest if the outline surrounds it."""
     away = np.hypot(*(outline - centre).T)
     around = np.ptp(away) < 0.35 * away.max()
     return outline[np.argmax(outline[:, 1])] if around else outline[np.argmax(away)]
 
 
 def _strength(graph, labels: np.ndarray) -> np.ndarray:
-    """Return the weight of the edges that each vertex has within its own cluster."""
+    """Return the total weight of the edges of each vertex within its cluster."""
     strength = np.zeros(graph.vcount())
     if graph.ecount():
         ends, weights = np.array(graph.get_edgelist()), np.array(graph.es["weight"])
@@ -201,7 +202,7 @@ def _strongest(graph) -> tuple[np.ndarray, np.ndarray]:
 
 
 def halo(places: np.ndarray) -> np.ndarray:
-    """Return the corners of a rounded outline around places, `(n_corners, 2)`: the convex hull of circles around them.
+    """Return a rounded outline around points, `(n_corners, 2)`: the convex hull of circles around them.
 
     Examples
     --------
@@ -215,7 +216,7 @@ def halo(places: np.ndarray) -> np.ndarray:
 
 
 def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | None, n: int) -> list[int]:
-    """Return up to `n` hubs of each cluster: first the first of all, then the second of all."""
+    """Return up to `n` hubs of each cluster: first the first hub of every cluster, then the second, and so on."""
     ranked = []
     for cluster in np.unique(labels[labels >= 0]):
         members = np.flatnonzero(labels == cluster)
@@ -227,7 +228,7 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | Non
 
 
 def _genes_to_name(genes, label_hubs, labels, strength, importance) -> tuple[list[int], bool]:
-    """Return the vertices to name, and whether to name all of them even if names overlap."""
+    """Return the vertices to name, and whether to name all of them even if labels overlap."""
     if isinstance(label_hubs, (int, np.integer)):
         return _hubs(labels, strength, importance, int(label_hubs)), False
     wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
@@ -235,13 +236,13 @@ def _genes_to_name(genes, label_hubs, labels, strength, importance) -> tuple[lis
 
 
 def _letters(ax, style: dict[str, Any], least: float) -> dict[str, Any]:
-    """Return a style with smaller letters in narrow axes, down to a share of their size."""
+    """Return a style with a smaller font in narrow axes, down to a fraction `least`."""
     share = ax.get_window_extent().width / ax.figure.dpi / 4.5
     return style | {"fontsize": style["fontsize"] * float(np.clip(share, least, 1.0))}
 
 
 def _name_clusters(ax, points, outlines: dict[int, np.ndarray], names, colors) -> np.ndarray:
-    """Write the name of each cluster at its outer edge, and return the boxes that they take, `(n_clusters, 4)`."""
+    """Write the name of each cluster at its outer edge, and return the boxes of the labels, `(n_clusters, 4)`."""
     scale, back = ax.figure.dpi / 72, ax.transData.inverted()
     written = [names[cluster] for cluster in outlines]
     style = _letters(ax, _NUMBER if len(outlines) <= _MANY else _NUMBER | {"fontsize": 7}, 0.7)
@@ -260,12 +261,12 @@ def _name_clusters(ax, points, outlines: dict[int, np.ndarray], names, colors) -
 
 
 def _name_genes(ax, points, rows: list[int], texts: list[str], every: bool, taken: np.ndarray, radius: float) -> None:
-    """Write names beside their dots if they do not overlap, or `every` name, with a line to a dot that is far away."""
+    """Write names beside their dots if there is space, or `every` one, with a line to the dot if it is distant."""
     from matplotlib.patheffects import withStroke
 
     scale, back, style = ax.figure.dpi / 72, ax.transData.inverted(), _letters(ax, _NAME, 0.72)
     sizes = extents(ax, texts, **style) * ax.figure.dpi
-    # among many clusters, a name far from its gene would stand beside another cluster
+    # with many clusters, a label far from its gene may be next to another cluster
     away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: None if len(taken) <= _MANY else 3]) * scale
     spots = place(
         points[rows], sizes, points, ax.get_window_extent().extents, distances=away, taken=taken, all_of_them=every

@@ -1,4 +1,4 @@
-"""Where the genes of a graph lie: clusters one by one, each near those it is tied to, no dot on another."""
+"""Layout of a graph of genes: clusters are laid out separately and placed near connected ones, without overlap."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-DOT = 0.4  # least distance of two vertices; a part of n vertices has sides of about the root of n
+DOT = 0.4  # minimum distance of two vertices; a part with n vertices has sides of about sqrt(n)
 _ROUNDS = 100
-_GAP = 1.2  # between parts
-_BETWEEN = 1.0  # between clusters that are tied to each other
-_WIDE = 1.6  # the whole is about so many times wider than high
-_STEPS, _PULL = 400, 0.03  # of clusters to each other
+_GAP = 1.2  # between connected components
+_BETWEEN = 1.0  # between connected clusters
+_WIDE = 1.6  # target ratio of width to height
+_STEPS, _PULL = 400, 0.03  # attraction between clusters
 
 
 def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return the place of each vertex.
+    """Return the positions of the vertices.
 
-    Each cluster is laid out by itself. Clusters are then placed as discs, near those that they have many edges to, and
-    turned so that genes with edges to another cluster lie on its side. Clusters without a path between them stand in rows.
+    Each cluster is laid out separately. Clusters are then placed as discs near those to which they have many edges, and
+    rotated so that genes with edges to another cluster are on its side. Unconnected clusters are arranged in rows.
 
     Parameters
     ----------
     graph : igraph.Graph
         Edges may have an attribute "weight".
     labels : ndarray of int, shape (n_vertices,)
-        Cluster of each vertex: parts come in their order, from left to right and from top to bottom. Vertices of -1 are
+        Cluster of each vertex; clusters are ordered from left to right and from top to bottom. Vertices with -1 form
         clusters of their own.
     seed : int
-        igraph's global random generator is left as it was.
+        Seed; the state of igraph's global random generator is restored.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     sizes = np.array([len(own) for own in members], dtype=float)
     n_parts, part_of = connected_components(ties > 0, directed=False)
     parts = [np.flatnonzero(part_of == part) for part in range(n_parts)]
-    # small components come last: in a row of large ones, each would take as much space as they do
+    # small components come last: in a row with large ones they would take as much space
     of_part = [np.concatenate([members[group] for group in part]) for part in parts]
     order = sorted(range(len(parts)), key=lambda part: (
         len(of_part[part]) < 3, labels[of_part[part]].min() < 0, labels[of_part[part]].mean(), of_part[part][0]
@@ -79,7 +79,7 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def _one_cluster(graph, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return the places of the vertices of a cluster, its connected parts side by side, the middle at 0."""
+    """Return the positions of the vertices of a cluster, with components side by side, centred at 0."""
     parts = sorted((np.array(part) for part in graph.connected_components()), key=lambda part: (-len(part), part[0]))
     found = [_one_part(graph.subgraph(part), labels[part], seed) for part in parts]
     places = np.zeros((graph.vcount(), 2))
@@ -90,7 +90,7 @@ def _one_cluster(graph, labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -> None:
-    """Move clusters that are tied to each other, as discs that touch and do not overlap."""
+    """Move connected clusters, as discs that touch without overlap."""
     from igraph import Graph
 
     from lineage_clust.clusterers.communities import seeded_igraph
@@ -110,7 +110,7 @@ def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -
         distance = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)
         gap = distance - (radii[:, None] + radii[None])
         np.fill_diagonal(gap, 0)
-        last = step > 0.8 * _STEPS  # only apart: nothing may overlap in the end
+        last = step > 0.8 * _STEPS  # only repulsion, so that the result has no overlap
         move = np.where(gap < 0, -0.5 * gap, 0.0 if last else -_PULL * np.maximum(gap, 0) * (0.1 + pull))
         middles = middles + ((move / distance)[..., None] * away).sum(axis=1)
     middles = _turned(middles, np.arange(len(part), dtype=float))
@@ -122,12 +122,12 @@ def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -
         toward = middle_of[groups[other]] - middle_of[groups[one]]
         np.add.at(pulled, one, toward / np.maximum(np.hypot(*toward.T), 1e-9)[:, None])
     for own, middle in zip(members, middles, strict=True):
-        turn, _ = orthogonal_procrustes(places[own], pulled[own])  # vertices lie on the side that they are pulled to
+        turn, _ = orthogonal_procrustes(places[own], pulled[own])  # towards connected clusters
         places[own] = places[own] @ turn + middle
 
 
 def _one_part(part, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return the places of connected vertices, the long side horizontal and low labels on the left."""
+    """Return the positions of connected vertices, with the long side horizontal and low labels on the left."""
     from lineage_clust.clusterers.communities import seeded_igraph
 
     if part.vcount() == 1:
@@ -140,16 +140,16 @@ def _one_part(part, labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _turned(places: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return places with the long side horizontal and low labels on the left."""
+    """Rotate positions such that the long side is horizontal and low labels are on the left."""
     centred = places - places.mean(axis=0)
     turned = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
     return turned * np.where((turned * (labels - labels.mean())[:, None]).sum(axis=0) < 0, -1.0, 1.0)
 
 
 def _apart(places: np.ndarray) -> np.ndarray:
-    """Return positions moved apart to about the size of a dot: strong edges pull genes onto each other."""
+    """Separate positions closer than a dot, as strong edges pull vertices together."""
     rows = np.arange(len(places))
-    # points on a spiral tell vertices at the same place in which direction to part
+    # offsets on a spiral define the direction in which coinciding vertices are separated
     places = places + 1e-3 * DOT * np.column_stack([np.cos(2.4 * rows), np.sin(2.4 * rows)])
     for _ in range(_ROUNDS):
         pairs = cKDTree(places).query_pairs(DOT, output_type="ndarray")
@@ -159,7 +159,7 @@ def _apart(places: np.ndarray) -> np.ndarray:
         between = places[one] - places[other]
         distance = np.maximum(np.hypot(*between.T), 1e-9)[:, None]
         push = 0.5 * (DOT - distance) * between / distance
-        # the mean over neighbours: a sum would move vertices with many neighbours too far
+        # average the displacements of a vertex with many close neighbours; their sum would move it too far
         moved, n_pairs = np.zeros_like(places), np.bincount(pairs.ravel(), minlength=len(places))
         np.add.at(moved, one, push)
         np.add.at(moved, other, -push)
@@ -170,7 +170,7 @@ def _apart(places: np.ndarray) -> np.ndarray:
 
 
 def _packed(sizes: np.ndarray) -> np.ndarray:
-    """Return the lower left corner of each box, `(n_boxes, 2)`: in rows, as the words of a text, each row centred."""
+    """Return the lower left corners of boxes arranged in centred rows, `(n_boxes, 2)`."""
     if len(sizes) == 0:
         return np.zeros((0, 2))
     widest = sizes[:, 0].max()
@@ -179,7 +179,7 @@ def _packed(sizes: np.ndarray) -> np.ndarray:
 
 
 def _badness(corners: np.ndarray, sizes: np.ndarray) -> float:
-    """Return the width of the figure that the boxes need, if its sides are as they should be."""
+    """Return the width of a figure with the target ratio of sides that contains all boxes."""
     wide, high = (corners + sizes).max(axis=0) - corners.min(axis=0)
     return max(wide, high * _WIDE)
 

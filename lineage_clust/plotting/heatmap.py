@@ -1,4 +1,4 @@
-"""All genes in one picture: a row a gene, ordered by cluster and by peak."""
+"""Heatmap of all genes, with one row per gene, ordered by cluster and peak time."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from .dendrogram import Dendrogram
 
 
-_WIDTH, _WIDTH_OF_EACH = 4.2, 2.9  # inches, of one lineage and of each of several
+_WIDTH, _WIDTH_OF_EACH = 4.2, 2.9  # inches, for one lineage and for each of several
 _ROW, _LEAST_HEIGHT, _MOST_HEIGHT = 0.13, 1.3, 6.5
-_BESIDE, _SMALLEST = 1.6, 0.62  # inches that stand beside the rows; least scale of letters in a narrow figure
-_INSIDE = 0.99  # share of the values that are within the limits of the colours
+_BESIDE, _SMALLEST = 1.6, 0.62  # inches of margins; minimum font scale in a narrow figure
+_INSIDE = 0.99  # fraction of the values within the colour limits
 
 
 @parameters_as(plot_clusters)
@@ -58,59 +58,59 @@ def plot_heatmap(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw trends as rows of colours.
+    """Draw trends as a heatmap.
 
     Parameters
     ----------
     genes : sequence of str, default=None
         Names of the rows.
     grid_lineage : ndarray of str, shape (n_points,), default=None
-        Lineage of each grid point; several lie side by side with a gap, on the same scale of time.
+        Lineage of each grid point; several are drawn side by side with a gap, on the same time scale.
     clusters : sequence of int, default=None
-        Clusters, in the order in which they are drawn; `None` = all. -1 stands for the genes that are not assigned.
+        Clusters to draw, in this order; `None` = all. -1 = genes that are not assigned.
     n_clusters : int, default=None
-        Number of clusters that the colours are for; `None` = those in `labels`.
+        Number of clusters used for the colours; `None` = those in `labels`.
     label_genes : sequence of str or int, default=None
-        Genes to name, with a line from each name to its row; or how many at most. `None` = as many as there is room
-        for, those of most importance first. Names never overlap.
+        Genes to name, each with a line to its row; or the maximum number of names. `None` = as many as fit, in order
+        of importance. Names never overlap.
     strips : sequence of lineage_clust.plotting.strips.Strip, default=()
         Covariates, drawn above the rows on the same time axis.
     names : sequence of str, default=None
-        Of the clusters, by number; `None` = their numbers.
+        Names of the clusters, by number; `None` = their numbers.
     confidence : ndarray of shape (n_genes,), default=None
-        From 0 to 1, drawn as a column right of the rows: the paler, the less.
+        Values from 0 to 1, drawn as a column right of the rows; lower confidence is paler.
     dendrogram : Dendrogram, default=None
-        Of the clusters, drawn left of them. Clusters then come in its order, if it has just those that are shown.
+        Dendrogram of the clusters, drawn left of them. If it consists of the clusters shown, it determines their order.
     n_leading : int, default=None
-        How many of the first columns decide the order of the rows and the limits of the colours, where what follows is
+        Number of leading columns that determine the order of the rows and the colour limits, if further columns are
         shown beside them; `None` = all.
     center : float, default=0.0
-        Value at the middle of a diverging colour map; `None` = a map from the lowest to the highest value.
+        Value at the middle of a diverging colour map; `None` = a sequential map from the lowest to the highest value.
     cmap : str or Colormap, default=None
         `None` = "RdBu_r" around a centre, else "viridis".
     value_label : str, default="scaled expression"
         Label of the colour bar.
     ax : matplotlib.axes.Axes, default=None
-        Where the rows are drawn; bars and names stand around it, as tick labels do. `None` = a new figure.
+        Axes for the rows; bars and names are drawn around it like tick labels. `None` = a new figure.
     figsize, dpi
-        Size in inches and resolution of a new figure; `None` = chosen from the number of genes.
+        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
     matplotlib.axes.Axes
-        With one image a lineage.
+        With one image per lineage.
 
     Raises
     ------
     ValueError
-        If a cluster does not exist, there is no cluster, or the requested names do not fit.
+        If a requested cluster does not exist, there are no clusters, or the requested names do not fit.
     UnknownNameError
         If a gene to be named is not drawn.
 
     Notes
     -----
-    Within a cluster, genes are ordered by the time around which they are above their mean, see :func:`row_order`. Around
-    a centre, 99 % of the values are within the limits of the colours; those beyond have the colour of the end.
+    Within a cluster, genes are ordered by the time around which they are above their mean, see :func:`row_order`. With
+    `center`, 99 % of the values are within the colour limits, and values beyond have the colour of the limit.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def plot_heatmap(
         margins.draw_scale(ax, image, value_label)
         margins.settle(ax, own, size, figsize)
         drawn = names_and_legends()
-        if own and figsize is not None:  # they leave the rows less space than the layout assumed
+        if own and figsize is not None:  # names and legends take space from the rows
             margins.settle(ax, own, size, figsize)
             for artist in drawn:
                 artist.remove()
@@ -191,11 +191,11 @@ def plot_heatmap(
 
 
 def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the order of rows by the time around which they are high, `(n_genes,)`.
+    """Return the order of rows by the time around which their values are high, `(n_genes,)`.
 
-    It is the centre of mass of the squares of what is above the row's mean: near the peak for a peak, near the end for a
-    late rise, earlier for a steady one. It moves little when a trend does, so that the rows make a smooth diagonal, also
-    from one cluster to the next.
+    This time is the centre of mass of the squared deviations above the row's mean: near the peak for a peak, near the
+    end for a late rise, earlier for a steady one. It varies smoothly with the trend, so that rows form a smooth
+    diagonal within and across clusters.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
-    """Remember where the rows of each cluster and gene are."""
+    """Record the positions of the rows of each cluster and gene."""
     left, right = parts[0].ends[0], parts[-1].ends[1]
     areas = [
         (int(labels[first]), np.array([[left, first], [right, first], [right, last], [left, last]], dtype=float))
@@ -220,7 +220,7 @@ def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
 
 
 def _check_named(label_genes, names: list[str] | None):
-    """Return how many genes are named at most, their names, or `None`."""
+    """Return the maximum number of named genes, their names, or `None`."""
     if label_genes is None:
         return None
     if np.ndim(label_genes) == 0 and not isinstance(label_genes, str):
@@ -228,18 +228,18 @@ def _check_named(label_genes, names: list[str] | None):
         return label_genes
     wanted = list(dict.fromkeys([label_genes] if isinstance(label_genes, str) else map(str, label_genes)))
     if names is None:
-        raise ValueError("label_genes needs the names of the rows: pass genes= as well.")
+        raise ValueError("label_genes requires the names of the rows: pass genes= as well.")
     missing = [gene for gene in wanted if gene not in set(names)]
     if missing:
         raise UnknownNameError(
-            f"label_genes names {missing[0]!r}, which is not among the {len(names)} genes that are drawn: it has no trend, "
-            f"is in no cluster (-1), or its cluster was not asked for.{did_you_mean(missing[0], names)}"
+            f"label_genes contains {missing[0]!r}, which is not among the {len(names)} genes that are drawn: it has no "
+            f"trend, is in no cluster (-1), or its cluster is not shown.{did_you_mean(missing[0], names)}"
         )
     return wanted
 
 
 def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap, n_leading: int | None):
-    """Draw an image a lineage, and return one of them."""
+    """Draw one image per lineage, and return one of them."""
     leading = values[:, :n_leading]
     if center is None:
         low, high = float(leading.min()), float(leading.max())
@@ -249,7 +249,7 @@ def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap, n_lead
         reach = float(np.quantile(away, _INSIDE)) or float(away.max()) or 1.0
         low, high = center - reach, center + reach
     cmap = cmap or ("viridis" if center is None else "RdBu_r")
-    crowded = len(values) > ax.get_window_extent().height  # rows share a pixel: their mean, and not one of them
+    crowded = len(values) > ax.get_window_extent().height  # rows share a pixel: show their mean
     for part in parts:
         image = ax.imshow(
             evenly(values[:, part.columns], part.grid), aspect="auto", cmap=cmap, vmin=low, vmax=high,

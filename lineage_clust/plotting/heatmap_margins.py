@@ -1,4 +1,4 @@
-"""What stands around the rows of a heat map, at distances in inches: bars, names, legends."""
+"""Margins of a heatmap, with positions in inches: bars, names, legends."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .labels import inches_beside, plain, scale_of, shortened, spread, thinned
 from .strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
 from .theme import ink, is_dark, paper
 
-_BAR, _SPACE, _COLUMN = 0.11, 0.04, 0.09  # thickness of a bar, the space between bars, the column of confidence
-_LINE, _TEXT = 0.16, 0.19  # where the line to a name ends and the name starts, from the edge of the rows
+_BAR, _SPACE, _COLUMN = 0.11, 0.04, 0.09  # thickness of a bar, space between bars, width of the confidence column
+_LINE, _TEXT = 0.16, 0.19  # distance from the rows at which the line to a name ends and the name starts
 _PAD = 0.16  # around everything
-_SIZE, _LEAST_SIZE = 7.0, 4.5  # of the names of genes, in points
-_SPACING = 1.25 / 72  # inches from line to line, a point of size
+_SIZE, _LEAST_SIZE = 7.0, 4.5  # font size of gene names in points: default and minimum
+_SPACING = 1.25 / 72  # line spacing in inches, per point of font size
 _CLUSTER_GAP = 0.125
 _LONGEST = 22  # characters
 
 
 def least_height(n_named: int, n_clusters: int) -> float:
-    """Return the inches that the names of genes and clusters take."""
+    """Return the height in inches required by the names of genes and clusters."""
     return max(n_named * _SIZE * _SPACING, n_clusters * _CLUSTER_GAP)
 
 
 def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float] | None) -> None:
-    """Give the rows their final place, for what has been drawn around them so far.
+    """Set the final position of the rows, given what has been drawn around them.
 
-    In a figure of its own, the rows have `size` and the figure is as large as it takes, or, with `figsize`, the rows
-    get what is left of that. In someone else's figure its own layout decides.
+    In a new figure, the rows have `size` and the figure is enlarged accordingly or, with `figsize`, the rows get the
+    remaining space. In an existing figure, its own layout applies.
     """
     figure = ax.figure.figure
     if not own:
@@ -49,13 +49,13 @@ def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float
 
 
 def blocks(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each cluster starts and ends in ordered labels."""
+    """Return the start and end of each cluster in ordered labels."""
     starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
     return starts, np.append(starts[1:], len(labels))
 
 
 def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
-    """Draw a bar of the clusters' colours left of the rows, and lines between clusters."""
+    """Draw a bar with the colours of the clusters left of the rows, and lines between clusters."""
     starts, ends = blocks(labels)
     bar = ax.inset_axes([-_SPACE - _BAR, 0, _BAR, 1], transform=inches_beside(ax, "left"), label="cluster")
     bar.barh(starts, 1, height=ends - starts, align="edge", color=[colors[labels[start]] for start in starts])
@@ -69,7 +69,7 @@ def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
 
 
 def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
-    """Draw the name of each cluster beside its part of the bar, and return what was drawn."""
+    """Draw the name of each cluster beside its part of the bar; return the artists."""
     starts, ends = blocks(labels)
     height, edge = _size(ax)[1], -_SPACE - _BAR
     middle = (starts + ends) / 2 / len(labels) * height
@@ -89,7 +89,7 @@ def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
 
 
 def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
-    """Draw, above the rows, a bar of each covariate, and the names of the lineages."""
+    """Draw a bar per covariate and the names of the lineages above the rows."""
     for number, strip in enumerate(strips):
         bottom = _SPACE + number * (_BAR + _SPACE)
         bar = ax.inset_axes([0, bottom, 1, _BAR], transform=inches_beside(ax, "top"), sharex=ax, label=strip.name)
@@ -107,7 +107,7 @@ def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
 
 
 def draw_ticks(ax, parts) -> None:
-    """Mark pseudotimes of each lineage below the rows, as many as fit."""
+    """Draw as many time ticks below the rows of each lineage as fit."""
     from matplotlib.ticker import MaxNLocator
 
     start, end = parts[0].ends[0], parts[-1].ends[1]
@@ -128,7 +128,7 @@ def draw_ticks(ax, parts) -> None:
 
 
 def draw_scale(ax, image, label: str) -> None:
-    """Draw the bar of the colours below the rows, on the left, its label beside it."""
+    """Draw the colour bar below the rows, on the left, with its label."""
     low, high = image.get_clim()
     data = [part.get_array() for part in ax.images]
     beyond = (min(part.min() for part in data) < low, max(part.max() for part in data) > high)
@@ -138,7 +138,7 @@ def draw_scale(ax, image, label: str) -> None:
 
 
 def _draw_color_bar(ax, bottom: float, scale, label: str, name: str, away: float = 1.08, **style):
-    """Draw a bar of colours below the rows, on the left, and its label `away` from its start, in widths of the bar."""
+    """Draw a colour bar below the rows, on the left, and its label at `away` widths of the bar from its start."""
     small = scale_of(ax)
     bar = ax.inset_axes([0, bottom, 1.2, 0.1], transform=inches_beside(ax, "bottom left"), label=name)
     ax.figure.figure.colorbar(scale, cax=bar, orientation="horizontal", **style)
@@ -148,12 +148,12 @@ def _draw_color_bar(ax, bottom: float, scale, label: str, name: str, away: float
 
 
 def strip_width(confidence: np.ndarray | None) -> float:
-    """Return the inches right of the rows that the column of confidence takes."""
+    """Return the width in inches of the confidence column right of the rows."""
     return 0.0 if confidence is None else _SPACE + _COLUMN
 
 
 def draw_confidence(ax, confidence: np.ndarray) -> None:
-    """Draw a column of confidence right of the rows, and its scale below them; unknown is left out."""
+    """Draw a column of confidence right of the rows, and its scale below; unknown values are blank."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
@@ -168,10 +168,10 @@ def draw_confidence(ax, confidence: np.ndarray) -> None:
 
 
 def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None, beside: float = 0.0) -> list:
-    """Draw names of genes right of the rows, and return what was drawn.
+    """Draw names of genes right of the rows; return the artists.
 
-    `wanted` is a list of names, their maximum number, or `None` for as many as fit; `beside` are inches between
-    the rows and the names that something else takes.
+    `wanted` is a list of names, their maximum number, or `None` for as many as fit; `beside` is the width in inches of
+    what is between the rows and the names.
     """
     if names is None:
         return []
@@ -183,8 +183,8 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
         size = min(_SIZE, height / _SPACING / max(len(rows), 1))
         if size * scale_of(ax) < _LEAST_SIZE:
             raise ValueError(
-                f"{len(rows)} names do not fit beside rows of {height * scale_of(ax):.1f} inches: name at most "
-                f"{int(height * scale_of(ax) / _SPACING / _LEAST_SIZE)} in label_genes, or make the figure higher (figsize)."
+                f"{len(rows)} names do not fit beside rows of {height * scale_of(ax):.1f} inches: pass at most "
+                f"{int(height * scale_of(ax) / _SPACING / _LEAST_SIZE)} label_genes, or make the figure higher (figsize)."
             )
         places = spread(centres[rows], size * _SPACING, size * _SPACING / 2, height - size * _SPACING / 2)
     else:
@@ -205,7 +205,7 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
 
 
 def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
-    """Draw the legends of covariates right of what is `beside` the rows, and return what was drawn."""
+    """Draw the legends of covariates right of the artists `beside` the rows; return the artists."""
     from matplotlib.legend import Legend
 
     if not any(strip.categories or strip.limits is not None for strip in strips):
@@ -222,7 +222,7 @@ def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
                 fontsize=8 * small, title_fontsize=9 * small, alignment="left",
                 frameon=False, borderaxespad=0.0, borderpad=0.0, handlelength=1.2,
             )  # fmt: skip
-            ax.add_artist(legend).set_clip_on(False)  # else layouts take it to end where the rows do
+            ax.add_artist(legend).set_clip_on(False)  # otherwise layouts ignore the part outside the axes
             top -= legend.get_window_extent().height / dpi + 0.15
             drawn.append(legend)
         elif strip.limits is not None:
@@ -234,7 +234,7 @@ def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
 
 
 def _size(ax) -> np.ndarray:
-    """Return width and height of an axes in inches, as they are beside it."""
+    """Return width and height of an axes in scaled inches."""
     box = ax.get_window_extent()
     return np.array([box.width, box.height]) / ax.figure.figure.dpi / scale_of(ax)
 

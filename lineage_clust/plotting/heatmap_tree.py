@@ -1,4 +1,4 @@
-"""The dendrogram beside a heat map, with the cut drawn in."""
+"""Dendrogram beside a heatmap, with the current cut."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from .dendrogram import Dendrogram, draw_branches
 from .labels import inches_beside, scale_of
 from .theme import ink
 
-_WIDE, _SPACE, _STUB = 0.62, 0.1, 0.07  # inches of the tree, beside the names of clusters; depth above its top
+_WIDE, _SPACE, _STUB = 0.62, 0.1, 0.07  # width of the tree, distance from cluster names; depth above the root
 _MOST_INCHES = 1.1
 
 
 def draw_tree(ax, shape: Dendrogram, labels: np.ndarray, colors: Sequence[str], beside: list) -> list:
-    """Draw the tree of the clusters left of what is `beside` the rows, and return what was drawn.
+    """Draw the tree of the clusters left of the artists `beside` the rows; return the artists.
 
     Parameters
     ----------
     ax
-        Of the rows.
+        Axes of the rows.
     shape
         Dendrogram of the clusters.
     labels
-        `(n_rows,)` of the rows in their order.
+        `(n_rows,)` clusters of the rows in their order.
     colors
-        Of the clusters.
+        Colours of the clusters.
     beside
-        Artists that are there already.
+        Artists drawn before.
     """
     dpi = ax.figure.figure.dpi * scale_of(ax)
     rows = ax.get_window_extent().x0

@@ -1,4 +1,4 @@
-"""Text that does not overlap: how large it is, how it is cut, and where it goes."""
+"""Text without overlap: size, truncation and position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 
 def shortened(text: object, length: int = 24) -> str:
-    """Return the text, cut to `length` characters.
+    """Return the text truncated to `length` characters.
 
     Examples
     --------
@@ -35,9 +35,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def plain(text: object) -> str:
-    r"""Return a text as matplotlib is to be given it: a dollar sign stands for itself and does not begin a formula.
+    r"""Escape dollar signs, so that matplotlib does not interpret them as mathematics.
 
-    Names of genes, lineages and columns go through this on their way to a figure; `$` in them is no mathematics.
+    All names of genes, lineages and columns are escaped before they are drawn.
 
     Examples
     --------
@@ -48,14 +48,14 @@ def plain(text: object) -> str:
 
 
 def settle_layout(figure) -> None:
-    """Give axes the places of the figure's layout, if it has one, without drawing anything."""
+    """Apply the layout engine of a figure, if any, without drawing."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
 
 
 def fit_text(text, width: float) -> None:
-    """Cut a drawn text, which went through :func:`plain`, until it is at most `width` pixels wide."""
+    """Truncate a drawn text escaped by :func:`plain` until it is at most `width` pixels wide."""
     whole = text.get_text().replace(r"\$", "$")
     length = len(whole)
     while length > 2 and (wide := width_of(text)) > width:
@@ -64,7 +64,7 @@ def fit_text(text, width: float) -> None:
 
 
 def width_of(text) -> float:
-    """Return the width of a drawn text in pixels, at this resolution or at a higher one, where letters may be wider."""
+    """Return the width of a drawn text in pixels, at this or a higher resolution, whichever is larger."""
     from matplotlib.cbook import is_math_text
     from matplotlib.textpath import text_to_path
 
@@ -81,7 +81,7 @@ def width_of(text) -> float:
 
 
 def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
-    """Return width and height of texts in inches, `(n_texts, 2)`, as they would be drawn with this style."""
+    """Return width and height in inches, `(n_texts, 2)`, of texts drawn in this style."""
     drawn = ax.text(0, 0, "", **style)
     sizes = np.zeros((len(texts), 2))
     for number, text in enumerate(texts):
@@ -100,13 +100,13 @@ def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     wanted
         `(n_labels,)` in increasing order.
     gap
-        Least distance of neighbours.
+        Minimum distance of neighbours.
     low, high
-        Range of the positions, if they fit.
+        Bounds of the positions, as far as there is space.
 
     Notes
     -----
-    Least squares under an order: with `i * gap` taken off, position i must not be below the one before it, which is
+    A least squares problem under order constraints: after subtracting `i * gap`, positions must not decrease, which is
     isotonic regression.
 
     Examples
@@ -123,7 +123,7 @@ def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
 
 
 def thinned(positions: np.ndarray, importance: np.ndarray, gap: float, at_most: int | None = None) -> np.ndarray:
-    """Return which positions to label, in increasing order: the most important ones that are `gap` apart.
+    """Return which positions to label, in increasing order: the most important ones at least `gap` apart.
 
     Examples
     --------
@@ -140,11 +140,11 @@ def thinned(positions: np.ndarray, importance: np.ndarray, gap: float, at_most: 
 
 
 def inches_beside(ax, side: str):
-    """Return a transform for what stands beside an axes, whatever the size it will have.
+    """Return a transform for positions beside an axes, independent of its final size.
 
     On "left" and "right", x is in inches from that edge and y in fractions of the axes; on "top" and "bottom", x is in
-    fractions and y in inches. At a corner such as "top right", both are in inches. Inches are those of a figure of
-    ordinary size: they are smaller where :func:`set_scale` has said so.
+    fractions and y in inches. At a corner such as "top right", both are in inches. Inches are scaled by the factor of
+    :func:`set_scale`.
     """
     from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
@@ -159,10 +159,10 @@ def inches_beside(ax, side: str):
 
 
 def set_scale(ax, scale: float) -> None:
-    """Make everything beside an axes smaller, inches and letters."""
+    """Set the scale of inches and fonts beside an axes."""
     _SCALES[ax] = scale
 
 
 def scale_of(ax) -> float:
-    """Return how large an inch and a point are beside an axes: 1, unless it was made smaller."""
+    """Return the scale of inches and fonts beside an axes, 1 by default."""
     return _SCALES.get(ax, 1.0)

@@ -1,4 +1,4 @@
-"""Where the panels of a figure are, in inches, so that any number of them fits without overlap."""
+"""Layout of panels and strips in inches, without overlap for any number of panels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .checking import check_count
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
 _LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.75, 1.3, 0.2, 2.1, 0.58, 0.78
-_LARGEST_RATIO = 10  # strips ten times as high as panels: more is a mistake
+_LARGEST_RATIO = 10  # larger ratios of strip to panel height are likely mistakes
 _GAP_X, _GAP_Y, _STRIP_GAP, _LEAST_STRIP = 0.32, 0.68, 0.03, 0.09
 _TIME_LABEL = 0.24
-_NARROWEST, _LOWEST = 1.25, 0.45  # inches that a panel should have, for its title and its curves
-_ONE_LINE, _KEY_LINE = 5.2, 0.13  # inches that the key needs in one line, and those of a line
-_NAMES = 0.1  # inches of names of lineages
-_SMALLEST = 0.62  # share of the size of letters
+_NARROWEST, _LOWEST = 1.25, 0.45  # minimum width and height of a panel in inches
+_ONE_LINE, _KEY_LINE = 5.2, 0.13  # minimum width for a one-line key, and height per line, in inches
+_NAMES = 0.1  # height of lineage names in inches
+_SMALLEST = 0.62  # minimum font scale
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,21 @@ class Layout:
     Attributes
     ----------
     ncols
-        Panels per row.
+        Number of panels per row.
     size
-        Width and height of the figure in inches, as all lengths here.
+        Width and height of the figure in inches, the unit of all lengths.
     small
-        Scale of letters, lines and margins: 1, or less in a figure that is narrow or low for its panels.
+        Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
     width, height
-        Of a panel.
+        Width and height of a panel.
     strip, stack
-        Height of a strip, and that of a panel with its strips.
+        Height of a strip, and of a panel with its strips.
     left, right, bottom
-        Margins at their full size.
+        Unscaled margins.
     n_key_lines
         Number of lines of the key below all panels.
     time_label
-        From the bottom to the label of the time axis.
+        Distance of the time label from the bottom.
     """
 
     ncols: int
@@ -75,7 +75,7 @@ class Layout:
         return self._box(self.size[0] - self.right + 0.25, top, 1.5, 0.1)
 
     def at_bottom(self, inches: float) -> float:
-        """Return the vertical position so many inches from the bottom."""
+        """Return the vertical position at the given distance in inches from the bottom."""
         return inches / self.size[1]
 
     @property
@@ -89,7 +89,7 @@ class Layout:
         return (self.bottom * self.small + self.size[1] - _TOP * self.small) / 2 / self.size[1]
 
     def _corner(self, number: int) -> tuple[float, float]:
-        """Return how far the upper left corner of a panel is from that of the figure, in inches."""
+        """Return the position of the upper left corner of a panel relative to that of the figure, in inches."""
         row, column = divmod(number, self.ncols)
         left = self.left * self.small + column * (self.width + _GAP_X * self.small)
         return left, _TOP * self.small + row * (self.stack + _GAP_Y * self.small)
@@ -103,18 +103,19 @@ def lay_out_panels(
     n_panels: int, ncols: int = 3, n_strips: int = 0, ratio: float = 0.05, figsize: tuple[float, float] | None = None,
     named_axis: bool = False,
 ) -> Layout:  # fmt: skip
-    """Return the positions of panels: the requested number per row, or fewer if titles would not fit.
+    """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
 
     Parameters
     ----------
     n_panels, ncols
-        Number of panels, and maximum number of panels per row.
+        Number of panels, and maximum number per row.
     n_strips, ratio
-        Number of strips under each panel, and their height in heights of a panel. Legends right of the panels go with them.
+        Number of strips under each panel, and their height relative to a panel. With strips, there is space for
+        legends.
     figsize
-        Width and height of the figure in inches; `None` = as large as the panels need.
+        Width and height of the figure in inches; `None` = as required by the panels.
     named_axis
-        Whether names of lineages stand below the times.
+        Whether names of lineages are below the times.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What was read of a lineage: the weights of the cells over pseudotime, and the range that is fitted."""
+"""Figure of the weights of the cells of each lineage over pseudotime, and the fitted range."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_CELLS = 5000
-_N_BINS, _OF_EACH = 40, 30  # groups of cells whose mean weight is drawn, at most, and cells of each, at least
+_N_BINS, _OF_EACH = 40, 30  # maximum number of bins for the mean weight, and minimum number of cells per bin
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class LineageCells:
     Attributes
     ----------
     name
-        Of the lineage, or `None`.
+        Name of the lineage, or `None`.
     pseudotime, weights
-        `(n_cells,)` of all cells, those outside the range too.
+        `(n_cells,)` of all cells, including those outside the range.
     start, end
-        The range that is fitted.
+        Fitted range.
 
     Examples
     --------
@@ -56,18 +56,18 @@ def plot_lineage(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> list[Axes]:
-    """Draw the weight of every cell over pseudotime, and the range that is fitted, one panel a lineage.
+    """Draw the weight of every cell over pseudotime and the fitted range, with one panel per lineage.
 
     Parameters
     ----------
     lineages : sequence of LineageCells
-        As they were read.
+        Cells of each lineage.
     max_cells : int, default=5000
-        Of more cells, this many are drawn, chosen at random.
+        Maximum number of drawn cells per lineage, chosen at random.
     palette : mapping of str to colour, default=None
-        Colours of the lineages; `None`, or if one is missing = our own.
+        Colours of the lineages; `None` or incomplete = default colours.
     figsize, dpi
-        Inches and dots per inch of the figure; `None` = by the number of lineages.
+        Size in inches and dots per inch of the figure; `None` = by the number of lineages.
 
     Returns
     -------
@@ -75,8 +75,8 @@ def plot_lineage(
 
     Notes
     -----
-    The curve is the mean weight of groups of at least 30 neighbouring cells. Cells outside the range (grey ground) are not
-    fitted: if there are many of high weight among them, set `time_range`.
+    The curve is the mean weight of groups of at least 30 neighbouring cells. Cells outside the range (grey background)
+    are not fitted; if many of them have high weights, set `time_range`.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def plot_lineage(
     check_figure(None, figsize, dpi)
     check_count("max_cells", max_cells)
     if len(lineages) == 0:
-        raise ValueError("There is no lineage to draw: lineages is empty.")
+        raise ValueError("lineages is empty. Pass at least one lineage.")
     n_lineages = len(lineages)
     size = figsize or (4.6, 1.9 * n_lineages + 0.4)
     figure, axes = plt.subplots(n_lineages, 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained")

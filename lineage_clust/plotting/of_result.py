@@ -1,4 +1,4 @@
-"""Parts of the result of a fit for plotting: rows of genes, strips of covariates, labels."""
+"""Input of figures from the result of a fit: rows of genes, strips of covariates, labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap
     if covariate_key is None:
         return []
     if adata is None:
-        raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer holds none).")
+        raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer does not store them).")
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
     annotations = result.reader.annotations(adata, covariate_key, names)
     return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
@@ -35,7 +35,7 @@ def value_label(result: FitResult) -> str:
 
 
 def rows_of(result: FitResult, genes: Any) -> np.ndarray:
-    """Return the rows of genes, or raise an error that says why one has none."""
+    """Return the rows of genes; raise an error that explains why a gene has none."""
     rows = {gene: row for row, gene in enumerate(result.genes)}
     wanted = list(dict.fromkeys(result.named(names_in(genes))))
     if not wanted:
@@ -49,7 +49,7 @@ def rows_of(result: FitResult, genes: Any) -> np.ndarray:
 
 
 def clustered_rows(result: FitResult) -> np.ndarray:
-    """Return the rows that the clusterer was given: those that pass all bounds and are not constant."""
+    """Return the rows that were clustered: genes that pass all thresholds and are not constant."""
     if len(result.grouped) == 0:
         raise ValueError(
             "There is nothing to draw: no gene was clustered. Look at gene_table_, or fit with alpha=None."
@@ -58,7 +58,7 @@ def clustered_rows(result: FitResult) -> np.ndarray:
 
 
 def of_clusterer(result: FitResult, attribute: str, what: str, instead: str) -> Any:
-    """Return a result that not every clusterer has, or raise an error that says which one has it."""
+    """Return a fitted attribute of the clusterer, or raise an error that names a clusterer that has it."""
     clustered_rows(result)
     found = fitted_value(result.clusterer, attribute)
     if found is None:
@@ -76,9 +76,9 @@ def names_in(genes: Any) -> list:
 
 
 def colors_of_cells(adata: AnnData | None, key: str) -> CellColors:
-    """Return the colours of all cells by a column of obs, or raise an error if it is not there."""
+    """Return the colours of all cells by a column of obs."""
     if adata is None:
-        raise ValueError("color needs the cells: pass adata= as well (a fitted clusterer holds none).")
+        raise ValueError("color needs the cells: pass adata= as well (a fitted clusterer does not store them).")
     if key not in adata.obs:
         raise UnknownNameError(f"color {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
     return cell_colors(key, adata.obs[key], adata.uns.get(f"{key}_colors"))

@@ -1,4 +1,4 @@
-"""Colours as tools store them beside categories: names of matplotlib, hexadecimal, names of R, numbers."""
+"""Parsing of palettes stored in AnnData: matplotlib or R names, hexadecimal, numbers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..utils.checking import shortened
 _R_SHADE = re.compile(r"(?:gr[ae]y)(\d{1,3})")
 _R_NUMBERED = re.compile(r"([a-z]+)([1-4])")
 _R_SHADES = (1.0, 0.932, 0.804, 0.545)  # of red1, red2, red3 and red4, and so on
-# Names of X11, which R takes, of which the first shade is not the colour of that name in CSS (https://gitlab.freedesktop.org/
-# xorg/app/rgb, licence MIT).
+# X11 names known to R whose first shade differs from the CSS colour of that name
+# (https://gitlab.freedesktop.org/xorg/app/rgb, licence MIT).
 _X11 = """
 antiquewhite FFEFDB brown FF4040 burlywood FFD39B cadetblue 98F5FF chocolate FF7F24 coral FF7256 darkgoldenrod
 FFB90F darkolivegreen CAFF70 darkorange FF7F00 darkorchid BF3EFF darkseagreen C1FFC1 darkslategray 97FFFF
@@ -31,27 +31,27 @@ _R_ONLY = {"violetred": "D02090", "lightslateblue": "8470FF", "lightgoldenrod": 
 
 
 def read_palette(stored: Any, levels: Iterable[str], where: str) -> list[tuple[float, float, float, float]] | None:
-    """Return one colour a category as RGBA.
+    """Return one colour per category as RGBA.
 
     Parameters
     ----------
     stored
-        Colours in the order of the categories, or a mapping from category to colour; `None` = there are none. A colour is
-        a text (also as bytes: a name of matplotlib or R, or hexadecimal) or three or four numbers, from 0 to 1 or, if one
-        of the palette is above 1, to 255.
+        Colours in the order of the categories, or a mapping from category to colour; `None` = none. A colour is a
+        string or bytes (a name of matplotlib or R, or hexadecimal) or three or four numbers, from 0 to 1 or, if any
+        number of the palette is above 1, to 255.
     levels
         The categories.
     where
-        Where the colours are stored, for messages.
+        Where the colours are stored, for error messages.
 
     Returns
     -------
-    list of tuple, or `None` if there are no colours, or fewer than categories (as after a category was added).
+    list of tuple, or `None` if there are no colours, or fewer than categories (for example after adding a category).
 
     Raises
     ------
     ValueError
-        If a colour cannot be read.
+        If a colour is invalid.
 
     Examples
     --------
@@ -78,9 +78,9 @@ def read_palette(stored: Any, levels: Iterable[str], where: str) -> list[tuple[f
 
 
 def read_color(color: Any, where: str, largest: float = 1.0) -> tuple[float, float, float, float]:
-    """Return a colour as RGBA, or raise a ValueError that names where it is stored.
+    """Return a colour as RGBA; raise a ValueError that states where an invalid colour is stored.
 
-    Numbers are shares of the `largest`, 1 or 255.
+    Numbers are relative to `largest`, 1 or 255.
 
     Examples
     --------
@@ -107,19 +107,19 @@ def read_color(color: Any, where: str, largest: float = 1.0) -> tuple[float, flo
 
 
 def _largest(colors: list) -> float:
-    """Return 255 if a number of a palette is above 1, else 1."""
+    """Return 255 if any number of a palette is above 1, else 1."""
     for color in colors:
         if not isinstance(color, (str, bytes)):
             try:
                 if np.max(np.asarray(color, dtype=float), initial=0.0) > 1:
                     return 255.0
-            except (TypeError, ValueError):  # it is refused below
+            except (TypeError, ValueError):  # reported by read_color
                 continue
     return 1.0
 
 
 def _of_r(name: str, where: str, given: Any):
-    """Return a colour of R that matplotlib does not know: shades of grey, and names of X11 with a number."""
+    """Return a colour of R unknown to matplotlib: shades of grey, and numbered X11 names."""
     from matplotlib.colors import CSS4_COLORS, to_rgba
 
     shade = _R_SHADE.fullmatch(name)
@@ -145,6 +145,6 @@ def _rounded(color) -> tuple[float, float, float, float]:
 
 def _refusal(color: Any, where: str, hint: str = "") -> str:
     return (
-        f"{where} holds {shortened(color)}, which is no colour: a name of matplotlib or R, '#RRGGBB', or three or four "
-        f"numbers up to 1 or 255.{hint} Set it to a list of colours, one a category, or delete it."
+        f"{where} contains {shortened(color)}, which is not a colour: use a name of matplotlib or R, '#RRGGBB', or "
+        f"three or four numbers up to 1 or 255.{hint} Set it to a list of colours, one per category, or delete it."
     )

@@ -1,4 +1,4 @@
-"""The parts of a panel: curves, their mean and band, the cells at its foot, its titles, the key below all panels."""
+"""Elements of a panel: curves with mean and band, cell density, titles, and the key below all panels."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from .labels import fit_text, plain, width_of
 from .panel_scale import band, half_times, n_beyond
 from .theme import ink, paper
 
-_LINE = 11.5  # points from line to line of the titles
-_MAX_LINES = 400  # more are a solid area on paper and megabytes in a vector file
-_FOOT = 0.1  # share of the height that the cells have, below all curves
-_VEIL = 0.8  # of the colour of the paper over curves, where there are no cells
+_LINE = 11.5  # line spacing of titles in points
+_MAX_LINES = 400  # more curves form a solid area, and make vector files large
+_FOOT = 0.1  # fraction of the height for the cell density, below the curves
+_VEIL = 0.8  # opacity of the background colour over curves where there are no cells
 LOW_CONFIDENCE, _PALE = 0.6, 0.5
-_UNSURE = (0, (2.4, 0.9))  # dashes of the mean of a cluster of low confidence
+_UNSURE = (0, (2.4, 0.9))  # line style of the mean of a cluster with low confidence
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The trends of a cluster, and the range that is drawn.
+    """Trends of a cluster and the range of the axis.
 
     Attributes
     ----------
     x, grid
-        `(n_points,)` places on the axis, and pseudotimes.
+        `(n_points,)` positions on the axis, and pseudotimes.
     parts
         Columns of each lineage.
     trends
         `(n_genes, n_points)`.
     limits
-        Lowest and highest value with a place on the axis.
+        Lower and upper limit of the axis.
     small
-        Scale of letters and lines.
+        Scale of fonts and lines.
     """
 
     x: np.ndarray
@@ -49,7 +49,7 @@ class Curves:
 def draw_curves(
     ax, curves: Curves, color: str, thin: np.ndarray | None, confidence: float, with_half: bool = True
 ) -> int:
-    """Draw curves, their mean and the middle 80 % of them, and return how many curves leave the axis."""
+    """Draw curves, their mean and a band with the middle 80 %; return the number of curves that leave the axis."""
     from matplotlib.collections import LineCollection
 
     x, trends, small = curves.x, curves.trends, curves.small
@@ -57,7 +57,7 @@ def draw_curves(
     lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
     alpha = float(np.clip(14 / len(lines), 0.09, 0.5)) * (_PALE if pale else 1.0)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
-    for part in curves.parts:  # a gap, so that no line leads from the end of a lineage to the start of the next
+    for part in curves.parts:  # separate lines per lineage
         paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
         ax.add_collection(LineCollection(list(paths), colors=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene"),
                           autolim=False)  # fmt: skip
@@ -83,7 +83,7 @@ def draw_curves(
 
 
 def _draw_veil(ax, curves: Curves, thin: np.ndarray) -> None:
-    """Cover curves, the more the fewer cells there are."""
+    """Fade curves where there are few cells."""
     low, high = curves.limits
     bottom, top = 2 * low - high, 2 * high - low
     for part in curves.parts:
@@ -95,7 +95,7 @@ def _draw_veil(ax, curves: Curves, thin: np.ndarray) -> None:
 
 
 def draw_cells(ax, x: np.ndarray, density: np.ndarray, parts: Sequence[slice]) -> None:
-    """Draw the density of cells at the foot of a panel."""
+    """Draw the density of cells at the bottom of a panel."""
     height = _FOOT * density / (density.max() or 1.0)
     for part in parts:
         ax.fill_between(x[part], 0, height[part], transform=ax.get_xaxis_transform(), color=ink(0.45), lw=0, zorder=0.5,
@@ -103,7 +103,7 @@ def draw_cells(ax, x: np.ndarray, density: np.ndarray, parts: Sequence[slice]) -
 
 
 def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], small: float) -> None:
-    """Write above a panel what its cluster is, how many genes, how sure, how many are outside, and the names of some."""
+    """Write caption, numbers of genes and of curves beyond the axis, confidence, and names of genes above a panel."""
     pale = caption.confidence < LOW_CONFIDENCE
     room = ax.get_window_extent().width
     above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
@@ -130,9 +130,9 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
 
 
 def draw_key(figure, layout, with_cells: bool, with_unsure: bool) -> None:
-    """Draw a legend of the lines below all panels."""
+    """Add the key below all panels."""
     parts = ["thick line: mean of the genes", "band: middle 80 %", "○: half of the change"]
-    if with_unsure:  # in the same space
+    if with_unsure:  # shorter, to fit into the same space
         parts = ["line: mean", f"dashed: conf. < {LOW_CONFIDENCE:g}", "band: middle 80 %", "○: half of change"]
     parts += ["grey: cells"] if with_cells else []
     lines = [" · ".join(part) for part in ([parts] if layout.n_key_lines == 1 else [parts[:2], parts[2:]])]

@@ -1,4 +1,4 @@
-"""Range of the axis of a panel of trends, where cells are sparse, and when half of a change has happened."""
+"""Axis limits of panels of trends, cell density, and times of half change."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..trends.shapes import DIRECTIONS, direction, moved_times
 
-CENTRAL, BAND = 0.98, 0.8  # fractions of curves: of all within the axis, and of a cluster within its band
-_THIN = 0.25  # of the mean density: below, curves fade
+CENTRAL, BAND = 0.98, 0.8  # fraction of all curves within the axis limits, and of a cluster within its band
+_THIN = 0.25  # of the mean density; curves fade below
 _BANDWIDTH = 0.02  # of the grid
-_MOVES = 0.25  # of the whole range: a mean that moves by less in a lineage has no half there
+_MOVES = 0.25  # minimum change within a lineage, relative to the total range, for a half-change time
 
 
 def band(trends: np.ndarray) -> np.ndarray:
-    """Return the ends of the middle 80 % of curves `(n_genes, n_points)` at each point, `(2, n_points)`.
+    """Return the limits of the middle 80 % of curves `(n_genes, n_points)` at each point, `(2, n_points)`.
 
     Examples
     --------
@@ -27,14 +27,14 @@ def band(trends: np.ndarray) -> np.ndarray:
 
 
 def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return the range of the y axis of panels.
+    """Return the lower and upper limit of the axis of panels.
 
-    They hold, at each point, the central 98 % of all curves, and of each cluster the middle 80 %.
+    At each point they include the central 98 % of all curves, and the middle 80 % of each cluster.
 
     Parameters
     ----------
     clusters
-        Trends `(n_genes, n_points)` of each.
+        Trends `(n_genes, n_points)` of each cluster.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def n_beyond(trends: np.ndarray, low: float, high: float) -> int:
-    """Return how many curves leave a range somewhere, by more than a hundredth of it.
+    """Return the number of curves that leave a range by more than one per cent of it.
 
     Examples
     --------
@@ -70,9 +70,9 @@ def smoothed(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 
 
 def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
-    """Return from 0 to 1 how thin data are, `(n_points,)`.
+    """Return a value from 0 to 1 for the sparsity of cells, `(n_points,)`.
 
-    It is 0 from a quarter of the lineage's mean density on, and 1 without cells.
+    It is 0 above a quarter of the lineage's mean density, and 1 without cells.
 
     Examples
     --------
@@ -88,10 +88,10 @@ def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 
 
 def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> list[tuple[int, float, float]]:
-    """Return where a mean trend has done half of its change: number of the lineage, time and value.
+    """Return lineage number, time and value where a mean trend has completed half of its change.
 
-    It is the time at which it has moved by half of its range from where it starts, as `half_max` in the tables. Lineages
-    in which it moves by less than a quarter of its whole range, or turns more than once, are left out.
+    This is the time at which it has changed by half of its range, as `half_max` in the tables. Lineages in which it
+    changes by less than a quarter of its total range, or turns more than once, are left out.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One panel per cluster: the trends of its genes, their mean and a band, and where the cells are."""
+"""Figure with one panel per cluster: trends of the genes, their mean and band, and the density of cells."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def plot_clusters(
     labels : ndarray of int, shape (n_genes,)
         Cluster of each gene, -1 = not assigned.
     grid : ndarray of shape (n_points,)
-        Pseudotime; several lineages one after the other.
+        Pseudotime; several lineages are concatenated.
     genes : sequence of str, default=None
         Names of the genes.
     grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point; several are drawn side by side within a panel.
     importance : ndarray of shape (n_genes,), default=None
-        Priority of genes for being named.
+        Importance by which genes are named.
     clusters : sequence of int, default=None
-        Clusters, in the order in which they are drawn; `None` = all.
+        Clusters to draw, in this order; `None` = all.
     names : mapping or sequence of str, default=None
         Names of the clusters: by number, or one per cluster; `None` = their numbers.
     captions : sequence of Caption, default=None
-        Captions of the clusters, by number, in place of `names`.
+        Captions of the clusters by number, instead of `names`.
     density : ndarray of shape (n_points,), default=None
         Density of cells at each grid point, drawn at the bottom of each panel; curves fade where it is low.
     palette : sequence, mapping or str, default=None
@@ -76,17 +76,17 @@ def plot_clusters(
     n_named : int, default=4
         Number of named genes per cluster.
     ncols : int, default=3
-        Maximum number of panels per row; fewer if the figure is too narrow.
+        Maximum number of panels per row; fewer in a narrow figure.
     sharey : bool or {"row", "col", "all", "none"}, default=True
-        Whether panels share the y axis, whose range contains the central 98 % of the curves.
+        Whether panels share the y axis. Its limits include the central 98 % of the curves.
     figsize, dpi
-        Size in inches and resolution of the figure; `None` = chosen from the number of panels.
+        Size in inches and dots per inch of the figure; `None` = by the number of panels.
     ylabel : str, default="scaled expression"
         Label of the y axis.
     strips : sequence of lineage_clust.plotting.strips.Strip, default=()
-        Covariates that are drawn under every panel, on its time axis.
+        Covariates drawn under every panel on its time axis.
     ratio : float, default=0.05
-        Height of a strip as a fraction of the height of a panel.
+        Height of a strip relative to a panel.
 
     Returns
     -------
@@ -95,15 +95,15 @@ def plot_clusters(
     Raises
     ------
     ValueError
-        If a cluster does not exist, or there is no cluster.
+        If a requested cluster does not exist, or there are no clusters.
 
     Notes
     -----
-    At each time, the range of the y axis contains the central 98 % of all curves of the panels that share it, and the
-    central 80 % of each cluster; panels state how many curves leave it. The thick line is the mean, the band the central
-    80 % of the genes, and a circle marks where half of the change of the mean has happened. Curves fade where the density
-    of cells is below a quarter of its mean. If the mean confidence of a cluster is below 0.6, its mean is dashed and its
-    genes are pale.
+    At each time, the y axis includes the central 98 % of all curves of the panels that share it, and the middle 80 % of
+    each cluster; panels state how many curves leave it. The thick line is the mean, the band contains the middle 80 %
+    of the genes, and a circle marks the time at which half of the mean's change is complete. Curves fade where the
+    density of cells is below a quarter of its mean. If the mean confidence of a cluster is below 0.6, its mean is
+    dashed and its genes are pale.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def _captions(labels: np.ndarray, n_clusters: int, names) -> list[Caption]:
 
 
 def _group(number: int, ncols: int, sharey: bool | str) -> int:
-    """Return which panels have the same scale: those with the same number."""
+    """Return the number of the group of panels that share the y axis."""
     if sharey in (None, False, "none"):
         return number
     if sharey in (True, "all"):
@@ -188,11 +188,11 @@ def _group(number: int, ncols: int, sharey: bool | str) -> int:
 
 
 def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
-    """Raise a ValueError unless the numbers of labels, pseudotimes and names match the trends."""
+    """Raise a ValueError unless labels match rows, pseudotimes match columns, and further arrays have the right length."""
     shape = np.shape(scaled)
     if len(shape) != 2 or labels.shape != shape[:1] or np.shape(grid) != shape[1:]:
         raise ValueError(
-            "scaled must have two dimensions, labels one value a row and grid one a column; their shapes are "
+            "scaled must have two dimensions, labels one value per row and grid one per column; got shapes "
             f"{shape}, {labels.shape} and {np.shape(grid)}."
         )
     if labels.dtype.kind not in "iuf":
@@ -200,7 +200,7 @@ def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
     if not np.all(labels == np.round(labels)):  # nor is NaN
         raise ValueError("labels must be whole numbers, -1 for genes without a cluster; some are not.")
     if not np.all(np.isfinite(scaled)):
-        raise ValueError("scaled must be finite; it holds NaN or infinity. Leave such rows out.")
+        raise ValueError("scaled must be finite; it contains NaN or infinity. Leave such rows out.")
     for name, values in per_row_or_column.items():
         needed = shape[1] if name in ("grid_lineage", "density") else shape[0]
         if values is not None and len(values) != needed:
@@ -208,13 +208,13 @@ def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
 
 
 def check_sharey(sharey: object) -> None:
-    """Raise a ValueError unless `sharey` is one that matplotlib knows."""
+    """Raise a ValueError unless matplotlib supports `sharey`."""
     if sharey is not None and not isinstance(sharey, (bool, np.bool_)) and sharey not in ("row", "col", "all", "none"):
         raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
 
 
 def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[int]:
-    """Return the clusters to draw, or raise a ValueError that lists those there are."""
+    """Return the clusters to draw; raise a ValueError that lists existing ones if one does not exist."""
     there = sorted(int(label) for label in np.unique(labels) if label >= 0)
     if clusters is None:
         if not there:
@@ -231,7 +231,7 @@ def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[i
 
 
 def _mark_lineages(ax, lowest_of_stack, lineages: list[Segment], with_times: bool, small: float) -> None:
-    """Part the lineages by lines, and write their names below the axis, where no trend comes, and below its times."""
+    """Draw lines between the lineages, and write their names below the axis and its times."""
     if len(lineages) == 1:
         return
     ends = [lineages[0].x[0], *(part.x[-1] for part in lineages)]
@@ -244,13 +244,13 @@ def _mark_lineages(ax, lowest_of_stack, lineages: list[Segment], with_times: boo
             color=ink(0.75), gid="lineage",
         )  # fmt: skip
         below.span = (start, end)
-    # one time ends where the next begins
+    # times at which one lineage ends and the next begins
     between = [f"{one.grid[-1]:.2g} | {other.grid[0]:.2g}" for one, other in pairwise(lineages)]
     ax.set_xticks(ends, [f"{lineages[0].grid[0]:.2g}", *between, f"{lineages[-1].grid[-1]:.2g}"])
 
 
 def _fit_names(ax) -> None:
-    """Cut names of lineages to the width of their parts."""
+    """Truncate names of lineages to the width of their parts."""
     for text in (text for text in ax.texts if text.get_gid() == "lineage"):
         left, right = ax.transData.transform([(end, 0) for end in text.span])[:, 0]
         fit_text(text, right - left - 4)

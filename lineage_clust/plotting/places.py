@@ -1,4 +1,4 @@
-"""Where clusters and genes stand in a picture, for pages on which they can be clicked."""
+"""Positions of clusters and genes in figures, for interactive pages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _PLACES: WeakKeyDictionary[Any, Places] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Places:
-    """What stands where in an axes, in its data coordinates.
+    """Positions of clusters and genes in an axes, in data coordinates.
 
     Attributes
     ----------
     areas : sequence of (int, ndarray of shape (n_corners, 2) or None)
         Clusters and the outline of each; `None` = the whole axes.
     genes : sequence of str
-        Genes that stand at a place.
+        Genes with a position.
     at : ndarray of shape (n_genes, 2)
-        Where. A NaN stands for all across: a gene that is a row has no x.
+        Their positions. NaN = the full extent: genes that are rows have no x.
     curves : sequence of (float, float)
-        Where the curves of each lineage begin and end, if there are curves.
+        Start and end of the curves of each lineage, if there are curves.
     """
 
     areas: Sequence[tuple[int, np.ndarray | None]]
@@ -35,19 +35,19 @@ class Places:
 
 
 def note_places(ax: Any, places: Places) -> None:
-    """Remember what stands where in an axes, as long as the axes lives."""
+    """Record the positions in an axes, for the lifetime of the axes."""
     _PLACES[ax] = places
 
 
 def places_in(figure: Any) -> list[tuple[Any, Places]]:
-    """Return the axes of a figure with recorded positions, and these positions."""
+    """Return the axes of a figure with recorded positions, and these."""
     return [(ax, _PLACES[ax]) for ax in figure.axes if ax in _PLACES]
 
 
 def in_figure(ax: Any, points: np.ndarray) -> np.ndarray:
-    """Return points `(n_points, 2)` in shares of the width and height of the figure, from its upper left corner.
+    """Return points `(n_points, 2)` as fractions of width and height of the figure, from its upper left corner.
 
-    A NaN stays one.
+    NaN is preserved.
     """
     pixels = ax.transData.transform(np.nan_to_num(points))
     width, height = ax.figure.figure.bbox.size
@@ -56,7 +56,7 @@ def in_figure(ax: Any, points: np.ndarray) -> np.ndarray:
 
 
 def outline(ax: Any, corners: np.ndarray | None) -> np.ndarray:
-    """Return the corners of an area as :func:`in_figure` does."""
+    """Return the corners of an area in the coordinates of :func:`in_figure`."""
     if corners is not None:
         return in_figure(ax, np.asarray(corners, dtype=float))
     box = ax.get_position()

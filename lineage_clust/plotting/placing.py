@@ -1,11 +1,11 @@
-"""Names beside points, placed so that no name overlaps another."""
+"""Placement of labels beside points without overlap."""
 
 from __future__ import annotations
 
 import numpy as np
 
 _ANGLES = np.deg2rad(np.arange(0, 360, 30))
-_MARGIN = 3.0  # pixels between names
+_MARGIN = 3.0  # in pixels, between labels
 
 
 def place(
@@ -19,28 +19,28 @@ def place(
     centred: bool = False,
     all_of_them: bool = False,
 ) -> np.ndarray:
-    """Return the middle of each name's box, `(n_names, 2)`, NaN for names that there is no place for.
+    """Return the centre of each label's box, `(n_names, 2)`, NaN for labels that cannot be placed.
 
-    Names come in the order of their importance: each takes the place that is best beside the ones before it.
+    Labels are placed in order of importance, each at the best free position.
 
     Parameters
     ----------
     anchors
-        `(n_names, 2)` places of the points that are named; all lengths in pixels.
+        `(n_names, 2)` positions of the labelled points; all lengths are in pixels.
     sizes
-        `(n_names, 2)` width and height of the names.
+        `(n_names, 2)` width and height of the labels.
     points
-        `(n_points, 2)` of everything drawn, which names should not cover.
+        `(n_points, 2)` positions of everything drawn, which labels should not cover.
     bounds
-        Left, bottom, right and top that names stay within.
+        Left, bottom, right and top of the area for labels.
     distances
-        From the point to the edge of its name, those to be tried.
+        Candidate distances from a point to the edge of its label.
     taken
-        `(n_taken, 4)` left, bottom, right and top of boxes that nothing may overlap.
+        `(n_taken, 4)` left, bottom, right and top of boxes that labels must not overlap.
     centred
-        Whether a name may lie on its point.
+        Whether a label may be centred on its point.
     all_of_them
-        Whether names without a place are moved to the nearest free one, however far away.
+        Whether to place labels without a candidate position at the nearest free one, at any distance.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _around(anchor, size, distances, centred: bool) -> np.ndarray:
 
 
 def _best(middles, anchor, size, points, bounds, boxes):
-    """Return the middle that covers the fewest points and is close, of those that are free; `None` if none is."""
+    """Return the free position that covers the fewest points and is close, or `None`."""
     low, high = middles - size / 2, middles + size / 2
     free = (low >= bounds[:2]).all(axis=1) & (high <= bounds[2:]).all(axis=1)
     for box in boxes:

@@ -1,4 +1,4 @@
-"""How distinct clusters are, by their number."""
+"""Figure of how distinct clusters are, by number of clusters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lineage_clust.clusterers.stability import StabilityCurve
 
 _FONT = 8
-# Okabe & Ito's colours; each measure with its bound, which it has to stay above (True) or below
+# Okabe & Ito's colours; the last entry is whether the measure must be above (True) or below its threshold
 _MEASURES = (
     ("support", "support (agreement of halves)", "#0072B2", "o-", True),
     ("connectivity", "connectivity (edges over chance)", "#D55E00", "s-", False),
@@ -40,7 +40,7 @@ def plot_stability(
     Parameters
     ----------
     curve : StabilityCurve
-        As `GraphClusterer.stability_`.
+        Attribute `stability_` of a `GraphClusterer`.
 
     Returns
     -------
@@ -48,9 +48,9 @@ def plot_stability(
 
     Notes
     -----
-    The title explains the choice, and the measures that exclude the next number are circled. Each measure is that of
-    the two clusters that are least distinct by it. Support has to stay above its bound, connectivity and correlation below
-    theirs; points that do not are open, and connectivity is drawn up to 1.5. The number that was chosen is shaded.
+    The text above states why this number was chosen, and rings mark the measures that rule out the next number. Each
+    measure is that of the least distinct pair of clusters. Support must be above its threshold, connectivity and
+    correlation below theirs; otherwise points are open. Connectivity is truncated at 1.5. The chosen number is shaded.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def plot_stability(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     _say_what_decided(ax, curve)
-    # below the curves, for there is no corner that they never come to
+    # below the curves, which may extend to any corner
     handles, texts = ax.get_legend_handles_labels()
     ax.legend(handles, _wrapped(texts, _width(ax)), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
               bbox_transform=inches_beside(ax, "bottom left"), fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
@@ -95,7 +95,7 @@ def plot_stability(
 
 
 def _say_what_decided(ax, curve: StabilityCurve) -> None:
-    """Write above the curves why there are not more clusters, and mark the measures that forbid the next number."""
+    """Write above the curves why there are not more clusters, and mark the measures that rule out the next number."""
     following = np.flatnonzero(curve.n_clusters > curve.chosen)
     why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}"
     ax.set_title("\n".join(_wrapped([why], _width(ax))), loc="left", fontsize=_FONT, pad=8)
@@ -110,12 +110,12 @@ def _say_what_decided(ax, curve: StabilityCurve) -> None:
 
 
 def _width(ax) -> float:
-    """Return the width of an axes in inches after the layout of its labels."""
+    """Return the width of an axes in inches after applying the figure's layout."""
     settle_layout(ax.figure.figure)
     return ax.get_window_extent().width / ax.figure.dpi
 
 
 def _wrapped(texts: list[str], width: float) -> list[str]:
-    """Return texts in lines that fit beside the handles of a legend, which are about 2.8 letters' heights wide."""
+    """Wrap texts to lines that fit beside the handles of a legend, which are about 2.8 font sizes wide."""
     n_letters = int((72 * width / _FONT - 2.8) / 0.62)
     return [fill(text, max(n_letters, 12)) for text in texts]

@@ -1,4 +1,4 @@
-"""Strips under a panel: annotations of the cells along its time axis."""
+"""Strips of covariates under a panel, on its time axis."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Strip:
     Parameters
     ----------
     name : str
-        Of the covariate.
+        Name of the covariate.
     colors : ndarray of shape (n_points, 4)
         RGBA.
     categories : dict of str to colour
@@ -36,7 +36,7 @@ class Strip:
     limits : tuple of two floats, optional
         Range of the values of a numeric covariate.
     cmap : Colormap, optional
-        Its colour map.
+        Colour map of a numeric covariate.
 
     Examples
     --------
@@ -63,17 +63,17 @@ def smooth_along(
     values
         `(n_cells, n_columns)`.
     grid
-        `(n_points,)` increasing; the kernel is a Gaussian of 1.5 % of its range.
+        `(n_points,)` increasing; the standard deviation of the Gaussian kernel is 1.5 % of its range.
 
     Returns
     -------
     means : ndarray of shape (n_points, n_columns)
     mass : ndarray of shape (n_points,)
-        Weight of the cells behind each mean.
+        Total weight of the cells in each mean.
 
     Notes
     -----
-    Cells are binned first, so that the cost is linear in them. Where no cell is near, the nearest ones count.
+    Cells are binned first, so that the cost is linear in their number. Without cells nearby, the nearest ones are used.
 
     References
     ----------
@@ -113,19 +113,19 @@ def make_strip(
     Parameters
     ----------
     name : str
-        Of the covariate.
+        Name of the covariate.
     values : Series of length n_cells
-        Numbers: each grid point shows the lineage-weighted mean. Categories: the one with most weight nearby.
+        Numbers: each grid point shows the lineage-weighted mean. Categories: the one with the largest weight nearby.
     pseudotime, weights : ndarray of shape (n_cells,)
-        Of the lineage; cells with weight 0 take no part.
+        Pseudotime and weight in the lineage; cells with weight 0 are ignored.
     grid : ndarray of shape (n_points,)
-        Pseudotime of the panel's columns.
+        Pseudotimes of the columns of the panel.
     colors : sequence or mapping of colours, optional
-        One a category: names, hexadecimal, or numbers. Of fewer than categories, none is used.
+        One per category: names, hexadecimal, or numbers. If incomplete, default colours are used.
     cmap : str or Colormap
-        For numbers.
+        Colour map for numbers.
     limits : (float, float), optional
-        Values at the ends of the colour map; `None` = those of the strip itself.
+        Limits of the colour map; `None` = those of the strip.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def make_strip(
     Raises
     ------
     ValueError
-        If values, pseudotime and weights differ in length, or `grid` does not end after it starts.
+        If values, pseudotime and weights differ in length, or `grid` is not increasing.
 
     Examples
     --------
@@ -175,12 +175,12 @@ def make_strip(
 
 
 def _check(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid: np.ndarray) -> pd.Series:
-    """Return the values as a Series, or raise an error unless there are as many as times and weights, and a grid."""
+    """Return the values as a Series; raise an error unless lengths match and `grid` is valid."""
     values = values if isinstance(values, pd.Series) else pd.Series(values)
     for name, numbers in (("pseudotime", pseudotime), ("weights", weights), ("grid", grid)):
         as_vector(name, numbers)
         if name != "grid" and len(numbers) != len(values):
-            raise ValueError(f"There are {len(values)} values and {len(numbers)} {name}: one of each is needed a cell.")
+            raise ValueError(f"There are {len(values)} values and {len(numbers)} {name}: each cell needs one of each.")
     if len(grid) < 2 or not grid[0] < grid[-1]:
         raise ValueError("grid must be at least two points of pseudotime, the first before the last.")
     return values
@@ -199,7 +199,7 @@ def _palette(levels: list[str], colors: Sequence | None) -> list:
 
 
 def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
-    """Draw a strip into its axes; `edges` are the `(n_points + 1,)` borders of its cells on the time axis."""
+    """Draw a strip into its axes; `edges` are the `(n_points + 1,)` boundaries of its cells on the time axis."""
     ax.pcolormesh(edges, [0, 1], strip.colors[None], linewidth=0, antialiased=False, rasterized=True)
     ax.set_ylim(0, 1)
     ax.set_yticks([])
@@ -210,12 +210,12 @@ def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
 
 
 def strip_edges(x: np.ndarray) -> np.ndarray:
-    """Return the borders between grid points: midpoints, and the ends themselves."""
+    """Return the boundaries between grid points: midpoints, and both ends."""
     return np.concatenate([[x[0]], 0.5 * (x[1:] + x[:-1]), [x[-1]]])
 
 
 def legend_entries(strip: Strip) -> tuple[list, list[str], str]:
-    """Return handles, labels and title of the legend of a categorical strip; very many categories are cut."""
+    """Return handles, labels and title of the legend of a categorical strip; very long legends are truncated."""
     from matplotlib.patches import Patch
 
     shown = list(strip.categories.items())[:_MAX_CATEGORIES]
@@ -239,7 +239,7 @@ def draw_numeric_legend(ax, strip: Strip) -> None:
 
 
 def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
-    """Draw, right of the panels, a legend for every categorical strip and a colour bar for every numeric one."""
+    """Draw a legend for every categorical strip and a colour bar for every numeric one, right of the panels."""
     top = 0.3
     for strip in strips:
         if strip.categories:

@@ -1,4 +1,4 @@
-"""Colours of paper and ink, so that pictures suit the style in use, light or dark."""
+"""Background and text colours of the current matplotlib style, light or dark."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any
 
 
 def paper() -> tuple[float, float, float]:
-    """Return the background colour as red, green and blue from 0 to 1."""
+    """Return the background colour of axes, as red, green and blue from 0 to 1."""
     from matplotlib import rcParams
     from matplotlib.colors import to_rgb, to_rgba
 
     color: Any = rcParams["axes.facecolor"]
-    if to_rgba(color)[3] == 0:  # transparent: the figure behind the axes is visible
+    if to_rgba(color)[3] == 0:  # transparent: the background of the figure is visible
         color = rcParams["figure.facecolor"]
     return to_rgb(color)
 
 
 def ink(strength: float = 1.0) -> tuple[float, float, float]:
-    """Return the colour of text, mixed with that of the paper: 1 is the text's own, 0 the paper's.
+    """Return the text colour mixed with the background: 1 is text colour, 0 is background.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def ink(strength: float = 1.0) -> tuple[float, float, float]:
 
 
 def mixed(color: Any, other: Any, share: float) -> tuple[float, float, float]:
-    """Return a colour of which `share` is the one and the rest the other."""
+    """Return the mixture of two colours, with weight `share` of the first."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = (share * one + (1 - share) * two for one, two in zip(to_rgb(color), to_rgb(other), strict=True))
@@ -38,7 +38,7 @@ def mixed(color: Any, other: Any, share: float) -> tuple[float, float, float]:
 
 
 def is_dark(color: Any) -> bool:
-    """Return whether white text is easier to read on a colour than black text.
+    """Return whether white text is more legible on a colour than black text.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pseudotime of one or several lineages on one axis, side by side with a gap and on the same scale."""
+"""Time axis with one or several lineages side by side, on the same scale."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-_GAP = 0.03  # of the whole length
+_GAP = 0.03  # of the total length
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The part of the axis that a lineage has.
+    """Part of the time axis of one lineage.
 
     Attributes
     ----------
     name : str
-        Of the lineage, "" if there is one only.
+        Name of the lineage, "" if there is only one.
     columns : slice
         Its grid points.
     grid : ndarray of shape (n_columns,)
         Their pseudotimes.
     shift : float
-        Added to pseudotime to obtain the position on the axis.
+        Position on the axis minus pseudotime.
 
     Examples
     --------
@@ -38,20 +38,20 @@ class Segment:
 
     @property
     def x(self) -> np.ndarray:
-        """Places of the grid points on the axis."""
+        """Positions of the grid points on the axis."""
         return self.grid + self.shift
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The first and the last place on the axis; half a step beyond the grid, for each point is a cell."""
+        """First and last position on the axis, half a step beyond the grid, as each point is a cell of the heatmap."""
         half = (self.grid[-1] - self.grid[0]) / max(len(self.grid) - 1, 1) / 2 or 0.5
         return float(self.grid[0] + self.shift - half), float(self.grid[-1] + self.shift + half)
 
 
 def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None, touching: bool = False) -> list[Segment]:
-    """Return the part of each lineage, in the order in which they come.
+    """Return the part of the axis of each lineage, in order.
 
-    Several have a gap between them; if they are `touching`, each starts where the one before it ends, the first at 0.
+    There is a gap between lineages; if they are `touching`, each starts where the previous one ends, the first at 0.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None, touching:
 
 
 def evenly(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return rows `(n_genes, n_points)` at evenly spaced times, as an image needs them."""
+    """Return rows `(n_genes, n_points)` interpolated at equally spaced times, as required by images."""
     even = np.linspace(grid[0], grid[-1], len(grid))
     if np.allclose(grid, even, rtol=0, atol=1e-6 * max(np.ptp(grid), 1e-300)):
         return values

@@ -1,4 +1,4 @@
-"""The hierarchy of clusters, from all genes to fine groups, with the trends of each."""
+"""Figure of the tree of clusters, from all genes to small groups, with their trends and leading genes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ..clusterers.tree import ClusterTree
 
 _MOST_ENDS = 30
-_WIDTH, _NARROW = 7.2, 4.6  # inches: by default, and the width from which on letters are full size
-_ROWS = (0.26, 0.42, 8.5)  # least and most height of a row, height that rows are fitted into, inches
+_WIDTH, _NARROW = 7.2, 4.6  # inches: default width, and minimum width for full-size fonts
+_ROWS = (0.26, 0.42, 8.5)  # minimum and maximum row height, and total height to which rows are fitted, in inches
 _TOP, _BOTTOM = 0.32, 0.34
-_SIZE = 8.0  # of letters, in points
-_TREE, _SPARK = 0.36, 0.14  # shares of the width
-_LEGIBLE = 0.55  # least share of the size of letters
+_SIZE = 8.0  # font size in points
+_TREE, _SPARK = 0.36, 0.14  # fractions of the width
+_LEGIBLE = 0.55  # minimum font scale
 
 
 def plot_tree(
@@ -51,26 +51,26 @@ def plot_tree(
     Parameters
     ----------
     tree : ClusterTree
-        Of a GraphClusterer.
+        Tree of a GraphClusterer.
     table : DataFrame
-        One row a node, as `tree_table_` of a TrendClusterer.
+        One row per node, as `tree_table_` of a TrendClusterer.
     means : ndarray of shape (n_nodes, n_points)
         Mean scaled trend of each node.
     grid : ndarray of shape (n_points,)
-        Pseudotime; several lineages one after the other.
+        Pseudotime; several lineages are concatenated.
     grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point.
     n_leaves : int, default=None
-        Into how many groups the tree is drawn, at most; never fewer than the clusters of the current cut. `None` = about
-        twice as many as these, up to 30.
+        Maximum number of groups into which the tree is drawn, at least the clusters of the current cut. `None` = about
+        twice the number of clusters, up to 30.
     labels : mapping or sequence of str, default=None
-        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
+        Names of the clusters: by cluster (number or name), or one per cluster.
     palette : sequence, mapping or str, default=None
         Colours of the clusters, or a colour map.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; `None` = a new figure.
+        Axes to draw into; `None` = a new figure.
     figsize, dpi
-        Inches and dots per inch of a new figure; `None` = by the number of groups.
+        Size in inches and dots per inch of a new figure; `None` = by the number of groups.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def plot_tree(
 
     Notes
     -----
-    A division stands the farther left, the more distinct its two parts are. The number beside it is its support: agreement
-    beyond chance of independent halves of the data on which of the two each gene belongs to (Cohen's kappa). Clusters of
+    Divisions of more distinct parts are farther left. The number beside a division is its support: the agreement beyond
+    chance (Cohen's kappa) of independent halves of the data on which of the two parts each gene belongs to. Clusters of
     the current cut have a dot of their colour; the dashed line is the cut.
 
     Examples
@@ -182,7 +182,7 @@ def _draw_cut(ax, shape: Dendrogram, x, y, row: float, size: float, n_clusters: 
 
 
 def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span) -> None:
-    """Draw the mean trend of each leaf, with its name and leading genes."""
+    """Draw the mean trend of each end, and write its caption and leading genes."""
     right, width = span
     spark = right + 0.03 * width, right + 0.03 * width + _SPARK * width
     start, end = parts[0].ends[0], parts[-1].ends[1]

@@ -1,4 +1,4 @@
-"""Pictures of a fit: what the methods of TrendClusterer draw."""
+"""Figures of a fit, called by the methods of TrendClusterer."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def plot(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw one panel per cluster: scaled trends of its genes, their mean, the central 80 %, and the density of cells.
+    """Draw one panel per cluster: scaled trends of its genes, their mean, the middle 80 %, and the density of cells.
 
     Parameters
     ----------
     adata : AnnData, default=None
-        The cells, needed for `covariate_key`.
+        The cells, required for covariates.
     covariate_key : str or sequence of str, default=None
-        obs keys that are drawn as strips under every panel, on its time axis: the lineage-weighted mean of numeric
-        columns, the most frequent category of categorical ones.
+        obs keys drawn as strips under every panel, on its time axis: the lineage-weighted mean of numbers,
+        the locally dominant category.
     cmap : str, default="viridis"
         Colour map of numeric covariates.
     labels : mapping or sequence of str, default=None
-        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
+        Names of the clusters: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -58,12 +58,12 @@ def plot(
     Raises
     ------
     ValueError
-        If a cluster does not exist, there is no cluster, or covariates are requested without `adata`.
+        If a cluster does not exist, there are no clusters, or covariates are requested without `adata`.
     """
     result = result_of(fitted)
     strips = strips_of(result, adata, covariate_key, cmap)
     table = result.cluster_table
-    table = table if "name" in table else table.assign(name=result.cluster_names)  # of an older file
+    table = table if "name" in table else table.assign(name=result.cluster_names)  # missing in older files
     said = captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
     return panels.plot_clusters(
         result.scaled, result.labels, result.pseudotime, genes=result.genes, grid_lineage=result.grid_lineage,
@@ -90,27 +90,27 @@ def plot_heatmap(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw scaled trends as rows of a heatmap, ordered by cluster and by the time at which they are high.
+    """Draw scaled trends as a heatmap, with genes ordered by cluster and by the time at which they are high.
 
     Parameters
     ----------
     genes : sequence of str, default=None
-        Genes; `None` = all genes in clusters.
+        Genes to draw; `None` = all genes in clusters.
     adata : AnnData, default=None
-        The cells, needed for `covariate_key`.
+        The cells, required for covariates and `cells=True`.
     covariate_key : str or sequence of str, default=None
-        obs keys that are drawn as bars above the rows, as in :meth:`lineage_clust.TrendClusterer.plot`.
+        obs keys drawn as bars above the rows, as in :meth:`lineage_clust.TrendClusterer.plot`.
     label_genes : sequence of str or int, default=None
-        Genes to name, or their maximum number; `None` = as many as fit, in order of how well the mean trend of their
-        cluster explains them.
+        Genes to name, or their maximum number; `None` = as many as fit, those that are explained best by the mean trend
+        of their cluster first.
     dendrogram : bool, default=True
-        Whether to draw the tree of the clusters beside them, if the clusterer has a tree. The clusters are then in the
-        order of the tree, unless `clusters` gives another.
+        Whether to draw the tree of the clusters and the cut, if the clusterer has a tree. It determines the order of
+        the clusters unless `clusters` is given.
     cells : bool, default=False
-        Whether to draw the expression of the cells, averaged in bins of pseudotime, beside the trends, on the same scale
-        and with the same rows. Requires `adata`.
+        Whether to show the cells' expression, averaged in bins of pseudotime, beside the trends, with the same scale
+        and rows, for comparison with the smooth trends. Requires `adata`.
     labels : mapping or sequence of str, default=None
-        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
+        Names of the clusters: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -119,9 +119,9 @@ def plot_heatmap(
     Raises
     ------
     UnknownNameError
-        If a gene was not fitted, or a gene to name is not drawn.
+        If a gene was not fitted, or a gene to be named is not drawn.
     ValueError
-        If a cluster does not exist, there is no cluster, or covariates are requested without `adata`.
+        If a cluster does not exist, there are no clusters, or covariates are requested without `adata`.
     """
     result = result_of(fitted)
     upper = dendrogram_of(result) if dendrogram and clusters is None and result.n_clusters > 1 else None
@@ -160,18 +160,18 @@ def plot_genes(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
-    """Draw the trends of genes with 95 % intervals, one panel per gene with all lineages.
+    """Draw the trends of genes with their 95 % intervals, with one panel per gene for all lineages.
 
     Parameters
     ----------
     genes : str or sequence of str
-        Genes, in the order in which they are drawn.
+        Genes to draw, in this order.
     adata : AnnData, default=None
-        The fitted cells; they are drawn, darker with larger lineage weight. Several lineages have the colours in
-        `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if present.
+        The fitted cells, which are drawn darker with higher lineage weight. Several lineages have the colours of
+        `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if available.
     color : str, default=None
-        obs key, numeric or categorical, by which cells are coloured. Requires `adata`. Categories have the colours in
-        `uns[f"{color}_colors"]`, if present.
+        obs key for the colour of cells, numbers or categories; requires `adata`. Categories have the colours of
+        `uns[f"{color}_colors"]`, if available.
 
     Returns
     -------
@@ -212,15 +212,15 @@ def plot_graph(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw the graph of nearest genes, coloured by cluster.
+    """Draw the graph of genes, coloured by cluster.
 
     Parameters
     ----------
     label_hubs : int or sequence of str, default=5
-        Maximum number of named genes per cluster, those with the largest sum of edge weights within it whose names do
-        not overlap; or the genes to name.
+        Maximum number of named hubs per cluster, those with the strongest edges within it, if their names do not
+        overlap; or the genes to name.
     labels : mapping or sequence of str, default=None
-        Names of the clusters in place of their own: by cluster (number or name), or one per cluster.
+        Names of the clusters: by cluster (number or name), or one per cluster.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def plot_stability(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw how distinct the clusters are as a function of their number.
+    """Draw how distinct the clusters are, by number of clusters.
 
     Returns
     -------
@@ -276,7 +276,7 @@ def plot_tree(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw the hierarchy of clusters, the support of its divisions, and the current partition.
+    """Draw the tree of clusters, the support of its divisions, and the current cut.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The report: one HTML file with the pictures, the tables and the parameters of a fit."""
+"""Report: one HTML file with the figures, tables and parameters of a fit."""
 
 from .page import render, write_report
 

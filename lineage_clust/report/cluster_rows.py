@@ -1,4 +1,4 @@
-"""The table of clusters as HTML."""
+"""HTML table of clusters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEFT_OUT = {"half_max_flank", "direction_share", "relative_amplitude"}
 
 
 def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
-    """Return the section with the table, or nothing if there is no cluster."""
+    """Return the section with the table, or an empty string without clusters."""
     result = result_of(fitted)
     table = result.cluster_table
     if len(table) == 0:
@@ -25,7 +25,7 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     shown = {"half_back", *(f"direction_{name}" for name in lineages)}
     same_name = "name" in table and table["name"].astype(str).tolist() == [str(cluster) for cluster in table.index]
     left_out = _LEFT_OUT | ({"name"} if same_name else set())
-    if "specificity" in table:  # which says the same in words
+    if "specificity" in table:  # redundant with specificity
         left_out |= {"changes_in"}
     details = ({name for name in table if is_detail(str(name), lineages)} - shown) | left_out
     empty = {name for name in table if table[name].isna().all() or (table[name] == "").all()}

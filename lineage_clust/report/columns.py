@@ -1,4 +1,4 @@
-"""Descriptions of the columns of the tables, and which columns are shown by default."""
+"""Headings and meanings of table columns, and which columns are shown by default."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _DETAILS = (
     "pvalue", "converged", "lambda", "gene_ids", "half_max_flank", "half_back", "edf", "agreement", "note", "cluster_name",
 )  # fmt: skip
 
-# Headings; a column without one goes by its name.
+# headings; other columns are headed by their names
 WORDS = {
     "gene_ids": "identifier",
     "cluster_name": "name of cluster",
@@ -31,7 +31,7 @@ WORDS = {
     "changes_in": "changes in",
 }
 
-# For readers who may not know the library.
+# explanations for readers who do not know the library
 MEANINGS = {
     "gene": "Name of the gene.",
     "gene_ids": "Identifier of the gene in the data (var_names).",
@@ -68,9 +68,9 @@ MEANINGS = {
 
 
 def meaning(column: str, lineages: list[str]) -> str:
-    """Return the description of a column of a table, or nothing if it is unknown.
+    """Return the meaning of a table column, or an empty string if unknown.
 
-    Columns of one of several lineages end in its name, bounds of what is uncertain in lower and upper.
+    Columns of one of several lineages end in its name, interval bounds in lower and upper.
     """
     if column in MEANINGS:
         return MEANINGS[column]
@@ -86,7 +86,7 @@ def meaning(column: str, lineages: list[str]) -> str:
 
 
 def heading(column: str, lineages: list[str]) -> str:
-    """Return the heading of a column in words.
+    """Return the heading of a column.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def heading(column: str, lineages: list[str]) -> str:
 
 
 def is_detail(column: str, lineages: list[str]) -> bool:
-    """Return whether a column is shown only with all columns.
+    """Return whether a column is hidden unless all columns are shown.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The page of a comparison of conditions: that of a fit, with differences in place of trends."""
+"""Report of a comparison of conditions, with differences instead of trends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .page import concerns_of, definitions, picture_of, resource, table_of
 from .pictures import Picture, embedded
 
 _N_POINTS = 40
-_MOST_SAMPLES = 24  # thin lines in the picture of a gene
+_MOST_SAMPLES = 24  # thin lines in the figure of a gene
 _NARROW = 3.6  # inches
 _CAUTION = (
     "Pseudotime is taken as known: if conditions were ordered apart, or the treatment changes the order of the cells, "
@@ -54,7 +54,7 @@ def write_comparison(found: Any, path: str | Path, title: str | None = None) -> 
 
 
 def render_comparison(found: Any, title: str | None = None) -> str:
-    """Return the page as text; the same comparison gives the same text."""
+    """Return the page as reproducible text."""
     others = ", ".join(found.conditions[1:])
     title = f"{others} compared with {found.reference}" if title is None else str(title)
     script = resource("page.js")
@@ -99,7 +99,7 @@ def render_comparison(found: Any, title: str | None = None) -> str:
 
 
 def _settled(draw: Callable[[], Any]) -> Any:
-    """Return the drawn figure with its layout computed."""
+    """Return the drawn figure after applying its layout."""
     drawn = draw()
     figure = drawn if hasattr(drawn, "savefig") else drawn.figure
     figure.draw_without_rendering()
@@ -215,7 +215,7 @@ def _data(found: Any) -> str:
 
 
 def _curves(found: Any) -> dict[str, Any]:
-    """Return trends, intervals and donors' trends, and differences with their bands, as bytes by gene."""
+    """Return trends, intervals and donors' trends, and differences with their bands, encoded per gene."""
     grid = found.pseudotime
     times = np.linspace(*found.common_range, _N_POINTS)
     samples = found.samples.iloc[: _MOST_SAMPLES if found.sample_key is not None else 0]
@@ -262,7 +262,7 @@ def _meaning(column: str, found: Any) -> str:
 
 
 def _base(column: str, found: Any) -> tuple[str, str]:
-    """Return a column's name without that of the condition, and the condition."""
+    """Return a column's name without the condition, and the condition."""
     for name in found.conditions[1:] if len(found.conditions) > 2 else []:
         if column.endswith(f"_{name}"):
             return column[: -len(name) - 1], name

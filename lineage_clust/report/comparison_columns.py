@@ -1,4 +1,4 @@
-"""Descriptions of the columns in the table of a comparison of conditions."""
+"""Headings and meanings of the columns of a comparison's table."""
 
 from __future__ import annotations
 

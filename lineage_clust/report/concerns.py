@@ -1,4 +1,4 @@
-"""Warnings about the data and the fit that a reader of the report should know."""
+"""Concerns about the data and the fit that are shown first."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MANY_FAILED, _MANY_UNCONVERGED, _FEW_CELLS = 0.1, 0.05, 100
 
 
 def concerns(result: FitResult, adata: Any = None) -> list[str]:
-    """Return sentences, the weightiest first; none if nothing looks wrong.
+    """Return concerns as sentences, the most important first.
 
     Parameters
     ----------
     result
-        Of a fit.
+        Result of a fit.
     adata
-        The cells: warnings raised when reading them (counts, ends, cells left out, confounded covariates) are repeated.
+        The cells; warnings raised when reading them (counts, ends, excluded cells, confounded covariates) are included.
     """
     return [*dict.fromkeys([*([] if adata is None else _of_cells(result, adata)), *_of_fit(result)])]
 

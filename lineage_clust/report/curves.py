@@ -1,4 +1,4 @@
-"""Trends, intervals and binned cells for the large pictures of the page, as text: a few hundred characters a gene."""
+"""Compact encoding of trends, intervals and binned cells for interactive figures, in a few hundred characters per gene."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..results.binning import binned_cells
 from ..results.result import FitResult
 from ..trends.bounds import intervals
 
-_N_POINTS, _N_BINS = 48, 24  # of all lineages together
+_N_POINTS, _N_BINS = 48, 24  # for all lineages together
 _LEAST_POINTS, _LEAST_BINS = 16, 10
-_TOP, _NOTHING = 250, 255  # a byte is a level from 0 to 250, or nothing
+_TOP, _NOTHING = 250, 255  # a byte is a level from 0 to 250, or missing
 _DIGITS = 5
 _FIRST_LETTER = 40
 
@@ -24,17 +24,17 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
     Parameters
     ----------
     result
-        Of a fit.
+        Result of a fit.
     adata
-        The cells, whose mean expression in bins is drawn too; or `None`.
+        The cells, to include their mean expression in bins, or `None`.
 
     Returns
     -------
     dict
-        `lineages`: name, pseudotimes of the points, middles of the bins and the share of the cells in each;
-        `low`, `high`: the expression that the levels 0 and 250 stand for, by gene; `coded`, see :func:`as_text`: the
-        levels of the trend, how far the 95 % interval reaches below and above it at each point, and the levels of the
-        means in each bin, lineage by lineage, by gene.
+        `lineages`: name, pseudotimes of the points, centres of the bins and fraction of the cells in each; `low`,
+        `high`: expression at levels 0 and 250, by gene; `coded`, see :func:`as_text`: by gene and lineage, the levels
+        of the trend, the distances of the lower and upper ends of the 95 % interval at each point, and the levels of
+        the mean in each bin.
     """
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
     lower, upper = intervals(result.fits, result.genes, 0.95)
@@ -60,10 +60,10 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
 
 
 def coded(values: np.ndarray, widths: Iterable[tuple[int, int]] = ()) -> dict[str, Any]:
-    """Return the rows of values as text, with what the levels 0 and 250 stand for: `low`, `high`, `coded`.
+    """Return rows of values as text, with the values of levels 0 and 250: `low`, `high`, `coded`.
 
-    At each of `widths`, the first column and the number of points of a curve, bounds below and above it follow; they are
-    stored as distances from the curve.
+    `widths` contains the first column and the number of points of each curve, which is followed by lower and upper
+    bounds; these are stored as distances from the curve.
     """
     values = np.where(np.isfinite(values), values, np.nan)
     low, high = np.nanmin(values, axis=1, initial=np.inf), np.nanmax(values, axis=1, initial=-np.inf)
@@ -77,9 +77,9 @@ def coded(values: np.ndarray, widths: Iterable[tuple[int, int]] = ()) -> dict[st
 
 
 def as_text(levels: np.ndarray) -> str:
-    """Return whole numbers from 0 to 255 as one letter each, which is a common letter if the number is near the last one.
+    """Return integers from 0 to 255 as one character each, a common one if the number is close to the previous one.
 
-    Numbers of smooth curves so take two thirds of the space once the page is compressed.
+    For smooth curves this reduces the size of the compressed page by a third.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def as_text(levels: np.ndarray) -> str:
 
 
 def at_times(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return rows of values at other times, by linear interpolation."""
+    """Return rows of values linearly interpolated at other times."""
     if len(grid) == 1:
         return np.repeat(values, len(times), axis=1)
     right = np.clip(np.searchsorted(grid, times), 1, len(grid) - 1)
@@ -100,5 +100,5 @@ def at_times(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndar
 
 
 def rounded(values: np.ndarray, digits: int = _DIGITS) -> list[float]:
-    """Return numbers with a few significant digits."""
+    """Return numbers rounded to a few significant digits."""
     return [float(f"{value:.{digits}g}") for value in values]

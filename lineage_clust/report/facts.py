@@ -1,4 +1,4 @@
-"""Facts in the report: counts, how the clusters were found, parameters and versions."""
+"""Facts of a report in words: counts, selection of clusters, parameters and versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "anndata", "igraph", "l
 
 
 def names_of(fitted: Fitted | FitResult) -> list[str]:
-    """Return the names of the lineages; none for a single trajectory without a name."""
+    """Return the names of the lineages, empty for a single unnamed trajectory."""
     result = result_of(fitted)
     return [str(name) for name in result.names if name is not None]
 
@@ -48,7 +48,7 @@ def lead(fitted: Fitted | FitResult) -> str:
 
 
 def counts(fitted: Fitted | FitResult) -> dict[str, float]:
-    """Return how many genes were fitted, tested, found significant, clustered and lost."""
+    """Return the numbers of fitted, tested, significant, clustered and failed genes."""
     result = result_of(fitted)
     table = result.gene_table
     threshold = _USUAL_ALPHA if result.gate.alpha is None else float(result.gate.alpha)
@@ -64,14 +64,14 @@ def counts(fitted: Fitted | FitResult) -> dict[str, float]:
 
 
 def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]]:
-    """Return rows of term, value and remark.
+    """Return rows of term, value and note.
 
     Parameters
     ----------
     fitted
         TrendClusterer.
     adata
-        The cells, if they are at hand.
+        The cells, if available.
     """
     result = result_of(fitted)
     count, names = counts(fitted), names_of(fitted)
@@ -96,7 +96,7 @@ def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]
 
 
 def resolution(clusterer) -> tuple[str, str]:
-    """Return the resolution of a fitted clusterer, and how it was chosen."""
+    """Return the resolution of a fitted clusterer, and how it was selected."""
     number = getattr(clusterer, "n_clusters", None)
     if fitted_value(clusterer, "resolution_") is None:
         name = type(clusterer).__name__
@@ -112,7 +112,7 @@ def resolution(clusterer) -> tuple[str, str]:
 
 
 def failures(fitted: Fitted | FitResult) -> list[tuple[str, list[str]]]:
-    """Return the reasons for which genes have no trend, the most frequent first, and the genes of each."""
+    """Return the reasons why genes have no trend, the most frequent first, with the genes of each."""
     result = result_of(fitted)
     return [
         (reason, [str(gene) for gene, why in result.failed.items() if why == reason])
@@ -121,9 +121,9 @@ def failures(fitted: Fitted | FitResult) -> list[tuple[str, list[str]]]:
 
 
 def parameters(fitted: Fitted) -> dict[str, list[tuple[str, str, bool]]]:
-    """Return, for the clusterer of trends and each of its components, rows of parameters.
+    """Return rows of parameters of the TrendClusterer and each of its components.
 
-    A row is name, value, and whether the value is another than the default.
+    A row consists of name, value, and whether the value differs from the default.
     """
     given = fitted.get_params(deep=False)
     groups = {type(fitted).__name__: _rows_of(fitted)}
@@ -136,7 +136,7 @@ def parameters(fitted: Fitted) -> dict[str, list[tuple[str, str, bool]]]:
 
 
 def shown(value: object) -> str:
-    """Return a parameter's value as short text.
+    """Return a short representation of a parameter's value.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def shown(value: object) -> str:
 
 
 def versions() -> list[tuple[str, str]]:
-    """Return the versions of Python and of the libraries that results depend on."""
+    """Return the versions of Python and of the libraries that affect results."""
     found = [("lineage_clust", __version__), ("Python", platform.python_version())]
     for name in _PACKAGES:
         try:
@@ -167,7 +167,7 @@ def versions() -> list[tuple[str, str]]:
 
 
 def _bounds(result: FitResult) -> str:
-    """Return what else decides on which genes are clustered than the q-value."""
+    """Return the criteria other than the q-value by which genes are selected for clustering."""
     bounds = ["alpha=None: whether they change or not"] if result.gate.alpha is None else []
     for name in ("min_deviance_explained", "min_range"):
         if (value := getattr(result.gate, name)) is not None:
@@ -178,7 +178,7 @@ def _bounds(result: FitResult) -> str:
 def _rows_of(estimator, deep: bool = False) -> list[tuple[str, str, bool]]:
     try:
         defaults = type(estimator)().get_params(deep=deep)
-    except TypeError:  # it has parameters without a default
+    except TypeError:  # it has parameters without defaults
         defaults = {}
     given = estimator.get_params(deep=deep)
     return [
@@ -197,12 +197,12 @@ def _ranges(result: FitResult) -> list[str]:
 
 
 def _cells(result: FitResult) -> str | None:
-    cells = result.n_cells  # a clusterer of an older file has none
+    cells = result.n_cells  # missing in older files
     if isinstance(cells, Mapping):
         return "; ".join(f"{name} {number:,}" for name, number in cells.items())
     return None if cells is None else f"{cells:,}"
 
 
 def listed(names: list[str]) -> str:
-    """Return names as a sentence lists them."""
+    """Return names joined as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,4 +1,4 @@
-"""The gene table as JSON: what the page's script shows, searches and sorts."""
+"""Gene table as JSON, for the script of the page."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _DIGITS = 6
 
 
 def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, Any] | None = None) -> str:
-    """Return the gene table and small drawings of the trends, as JSON that can stand inside HTML.
+    """Return the gene table and sparklines of the trends as JSON that can be embedded in HTML.
 
     Parameters
     ----------
     fitted
         TrendClusterer.
     adata
-        The cells, whose mean expression in bins is embedded too, or `None`.
+        The cells, to include their mean expression in bins, or `None`.
     spots
-        By picture: where clusters and genes stand in it, see :func:`lineage_clust.report.spots.spots`.
+        Positions of clusters and genes by figure, see :func:`lineage_clust.report.spots.spots`.
 
     Returns
     -------
     str
-        `columns`: name, heading, meaning, kind ("integer", "number", "truth" or "text"), values, and whether it is a detail,
-        of each column of `gene_table_`, the gene first, numbers with six significant digits; `first`: the order in
-        which genes come at first; `paths`: an SVG path a gene;
-        `scaled`: least and highest scaled value of each; `curves`: see :func:`lineage_clust.report.curves.curve_data`;
-        `colors`, `sets`: colour and name of the gene set of each cluster; `spots`.
+        `columns`: name, heading, meaning, kind ("integer", "number", "truth" or "text"), values, and whether it is
+        hidden by default, for each column of `gene_table_`, the gene first, numbers with six significant digits;
+        `first`: default order of the genes; `paths`: one SVG path per gene; `scaled`: minimum and maximum scaled value
+        of each gene; `curves`: see :func:`lineage_clust.report.curves.curve_data`; `colors`, `sets`: colour and gene
+        set name of each cluster; `spots`.
     """
     result = result_of(fitted)
     table = result.gene_table
@@ -70,7 +70,7 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
 
 
 def packed(text: str) -> str:
-    """Return what `gene_data` returned with most of it compressed, in a third of the space.
+    """Compress most of the output of `gene_data`, to a third of its size.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def packed(text: str) -> str:
     Returns
     -------
     str
-        JSON in which `packed` stands for `paths`, `scaled`, `curves`, `spots` and the `values` of all columns but the gene:
-        base64 of JSON that was compressed by zlib, in which `values` is a list by column.
+        JSON with `packed` instead of `paths`, `scaled`, `curves`, `spots` and the `values` of all columns except the
+        gene: base64 of JSON compressed by zlib, in which `values` is a list by column.
     """
     data = json.loads(text)
     hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves", "spots")}
@@ -91,20 +91,20 @@ def packed(text: str) -> str:
 
 
 def inside_html(data: dict) -> str:
-    """Return JSON that can stand inside HTML."""
+    """Return JSON that can be embedded in HTML."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _leading_first(result: FitResult) -> list[int]:
-    """Return the positions of the genes by cluster, those first that its mean trend explains best."""
+    """Return the positions of the genes by cluster, ordered by how well the mean trend of the cluster explains them."""
     leading = np.argsort(-result.importance)
     clusters = result.labels[leading]
     return leading[np.argsort(np.where(clusters < 0, result.n_clusters, clusters), kind="stable")].tolist()
 
 
 def column_of(name: str, values: pd.Series) -> dict:
-    """Return name, kind and values of a column of a table."""
+    """Return name, kind and values of a table column."""
     listed: list
     if pd.api.types.is_bool_dtype(values):
         kind, listed = "truth", [None if pd.isna(value) else bool(value) for value in values]
@@ -118,7 +118,7 @@ def column_of(name: str, values: pd.Series) -> dict:
 
 
 def _number(value: float) -> float | str | None:
-    """Return a number in JSON's types, which know no NaN and no infinity."""
+    """Return a number as JSON type; JSON has no NaN and no infinity."""
     if np.isfinite(value):
         return float(f"{value:.{_DIGITS}g}")
     return None if np.isnan(value) else str(value)

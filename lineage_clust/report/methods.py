@@ -1,4 +1,4 @@
-"""A paragraph of methods for a paper: what was done, with which parameters and versions, and whom to cite."""
+"""Methods paragraph for a paper: analysis steps, parameters, versions and references."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _CITED = {
 
 
 def methods(result: FitResult) -> tuple[str, list[str]]:
-    """Return the paragraph, and the works that it cites.
+    """Return the paragraph and the cited references.
 
-    Components of other libraries are described only by their names.
+    Components from elsewhere are only named.
     """
     cited: list[str] = []
     count = counts(result)
@@ -43,7 +43,7 @@ def methods(result: FitResult) -> tuple[str, list[str]]:
     ]
     if count["tested"]:
         cited += ["bh"]
-        donors = result.reader.sample_key is not None  # whose test is another one
+        donors = result.reader.sample_key is not None  # which has a test of its own
         by = " (Wood 2013)" if _name(result.fitter.model) == "GAM" and not donors else ""
         cited += ["pvalue"] if by else []
         sentences.append(
@@ -106,7 +106,7 @@ def _clustering(result: FitResult, cited: list[str], count: dict[str, float]) ->
 
 
 def _number(result: FitResult) -> str:
-    """Return how the number of clusters came about, by a GraphClusterer."""
+    """Return how the number of clusters was selected by a GraphClusterer."""
     clusterer = result.clusterer
     refined = "; each gene was then assigned to the nearest cluster mean"
     if clusterer.n_clusters is None and clusterer.resolution != "auto":

@@ -1,4 +1,4 @@
-"""The page: sections put together from facts, pictures and tables, and written as one file."""
+"""Assembly of the report from facts, figures and tables, written as one file."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ _CELLS = (
 _DONORS = "P-values and intervals treat donors as replicates. They"
 _CAUTION = "do not account for a pseudotime that was estimated from the same expression."
 _TICKS = "tick rows to mark them in the pictures above; click a cluster in a picture to list its genes."
-_GENES_NAMED = 20  # of those that failed for one reason
+_GENES_NAMED = 20  # per reason of failure
 
 
 def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str | None = None) -> None:
-    """Write a report: one HTML file with pictures, tables, parameters and versions.
+    """Write a report as one HTML file with figures, tables, parameters and versions.
 
-    It opens in any browser and needs no network: pictures, style and script are inside. The table of genes can be
-    searched, filtered, sorted, and copied or saved as names, CSV or GMT; a row opens the gene's trend, rows that are selected
-    are marked in the pictures, and a click on a cluster lists its genes. It holds a paragraph of methods for a paper, and
-    warns of what looks wrong in the fit and, with `adata`, in the cells.
+    The file opens in any browser without network access. The table of genes can be searched, filtered, sorted, and
+    copied or saved as names, CSV or GMT; a row opens the gene's trend, selected rows are marked in the figures, and
+    clicking on a cluster lists its genes. The report contains a methods paragraph for a paper, and warnings about the
+    fit and, with `adata`, about the cells.
 
     Parameters
     ----------
     path : str or path
-        Of the file; an existing one is replaced, once the new one is complete.
+        Path of the file; an existing one is replaced once the new one is complete.
     adata : AnnData, default=None
-        The cells that were fitted, if the report is to show them too.
+        The fitted cells, to show them in the report.
     title : str, default=None
-        Heading; `None` = by the lineage.
+        Heading; `None` = from the lineage.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
 
 
 def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
-    """Return the page as text; the same fit gives the same text.
+    """Return the page as reproducible text.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     adata
         The cells, or `None`.
     title
-        Heading; `None` = by the lineage.
+        Heading; `None` = from the lineage.
     """
     result = result_of(fitted)
     title = facts.default_title(fitted) if title is None else str(title)
@@ -126,12 +126,12 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
 
 
 def resource(name: str) -> str:
-    """Return a part of the page that is a file of this package."""
+    """Return the content of a file of this package."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _drawn(fitted: Fitted | FitResult, adata) -> list[tuple]:
-    """Return each picture and its images: the one for wide screens, and that for narrow ones, if it is another."""
+    """Return each figure with its images, for wide screens and, if different, for narrow ones."""
     result = result_of(fitted)
     with progress_bars(result.fitter.show_progress_bar):
         return [
@@ -141,12 +141,12 @@ def _drawn(fitted: Fitted | FitResult, adata) -> list[tuple]:
 
 
 def _named(picture, images: list) -> list[tuple]:
-    """Return each image of a picture with a name of its own."""
+    """Return each image of a figure with a name of its own."""
     return list(zip([picture.anchor, f"{picture.anchor}-narrow"][: len(images)], images, strict=True))
 
 
 def picture_of(picture, images: list) -> str:
-    """Return the section of a picture."""
+    """Return the section of a figure."""
     blocks = []
     for name, image in _named(picture, images):
         kind = " narrow" if name.endswith("-narrow") else " wide-only" if len(images) > 1 else ""
@@ -166,7 +166,7 @@ def picture_of(picture, images: list) -> str:
 
 
 def concerns_of(found: list[str]) -> str:
-    """Return what to look at first, or nothing."""
+    """Return the section of concerns, or an empty string."""
     if not found:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in found)
@@ -180,7 +180,7 @@ def _no_pictures(fitted: Fitted | FitResult) -> str:
 
 
 def definitions(rows: Iterable[tuple[str, str, str]]) -> str:
-    """Return facts, each a term, a value and a remark."""
+    """Return a definition list of facts, each with term, value and note."""
     return "".join(
         f"<div><dt>{escape(term)}</dt><dd>{escape(value)}{f' <small>{escape(remark)}</small>' if remark else ''}</dd></div>"
         for term, value, remark in rows
@@ -221,7 +221,7 @@ def _parameters(fitted: Fitted) -> str:
 
 
 def table_of(heads: list[str], rows: list[list[str]], numeric: list[bool] | None = None) -> str:
-    """Return a table of cells that are HTML already."""
+    """Return a table of HTML cells."""
     numeric = [False] * len(heads) if numeric is None else numeric
     kinds = [' class="number"' if right else "" for right in numeric]
     head = "".join(f'<th scope="col"{kind}>{name}</th>' for name, kind in zip(heads, kinds, strict=True))

@@ -1,4 +1,4 @@
-"""The pictures of the report: drawn by the views of TrendClusterer, embedded as PNG."""
+"""Figures of the report, drawn by the methods of TrendClusterer and embedded as PNG."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _NARROW = 3.6  # inches
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture.
+    """One figure of the report.
 
     Attributes
     ----------
     anchor
-        Its id in the page.
+        HTML id.
     title, caption
-        Heading, and what is seen.
+        Heading and caption.
     alt
-        What it shows, for those who do not see it.
+        Alternative text.
     draw
-        Returns a Figure or Axes.
+        Function that returns a Figure or Axes.
     draw_narrow
-        The same for a telephone, if it is another picture.
+        The same for narrow screens, if different.
     """
 
     anchor: str
@@ -48,14 +48,14 @@ class Picture:
 
 
 def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
-    """Yield the pictures that the fit has something to show in.
+    """Yield the figures for which the fit has content.
 
     Parameters
     ----------
     fitted
         TrendClusterer.
     adata
-        The cells, to be drawn behind trends, or `None`.
+        The cells, to draw them behind trends, or `None`.
     """
     result = result_of(fitted)
     if result.n_clusters == 0:
@@ -122,7 +122,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
 
 
 def leading_genes(fitted: Fitted | FitResult) -> list[str]:
-    """Return some genes of each cluster, those that its mean trend explains best; of many clusters, of the best explained."""
+    """Return some genes of each cluster, or of the best explained clusters if there are many, explained best by its mean."""
     result = result_of(fitted)
     importance, each = result.importance, max(1, _N_LEADING // result.n_clusters)
     members = [np.flatnonzero(result.labels == cluster) for cluster in range(result.n_clusters)]
@@ -133,7 +133,7 @@ def leading_genes(fitted: Fitted | FitResult) -> list[str]:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture as data URI, its width and height in CSS pixels, and what stands where in it."""
+    """A figure as data URI, its width and height in CSS pixels, and the positions of its elements."""
 
     uri: str
     width: int
@@ -142,13 +142,13 @@ class Image:
 
 
 def embedded(draw: Callable, genes: list[str]) -> Image:
-    """Return what is drawn as an image; `genes` are all those of the page."""
+    """Return a drawn figure as an image; `genes` are all genes of the page."""
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     drawn = draw()
     figure = drawn if hasattr(drawn, "savefig") else drawn.figure.figure
-    figure.set_layout_engine("none")  # views have settled the layout; it would be computed once more
+    figure.set_layout_engine("none")  # the layout has been applied, and would be computed again
     figure.set_dpi(_DPI)
     canvas = FigureCanvasAgg(figure)
     try:
@@ -163,7 +163,7 @@ def embedded(draw: Callable, genes: list[str]) -> Image:
 
 
 def _fewer_colors(pixels: np.ndarray) -> bytes:
-    """Return an image with 256 colours as PNG, which takes a third of the space and looks the same."""
+    """Return an image with 256 colours as PNG, which has a third of the size and looks the same."""
     from PIL import Image as Pillow
 
     png = BytesIO()

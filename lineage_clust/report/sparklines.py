@@ -1,16 +1,16 @@
-"""Trends as small line drawings: SVG paths of a few dozen points."""
+"""Sparklines: SVG paths of trends with a few dozen points."""
 
 from __future__ import annotations
 
 import numpy as np
 
-WIDTH, HEIGHT = 192, 48  # units of the drawing; it is shown at half that many pixels
-MARGIN, GAP = 3, 8  # above and below, and between lineages
+WIDTH, HEIGHT = 192, 48  # units of the drawing; displayed at half this number of pixels
+MARGIN, GAP = 3, 8  # margin above and below, and gap between lineages
 _N_STEPS = 32
 
 
 def paths(values: np.ndarray, grid_lineage: np.ndarray, with_zero: bool = False) -> list[str]:
-    """Return one SVG path a trend, each stretched to the full height; several lineages stand side by side.
+    """Return one SVG path per trend, stretched to the full height, with several lineages side by side.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray, with_zero: bool = False)
     grid_lineage
         `(n_points,)` lineage of each column.
     with_zero
-        Whether zero is in each drawing.
+        Whether the range of each drawing includes zero.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def paths(values: np.ndarray, grid_lineage: np.ndarray, with_zero: bool = False)
 
 
 def zeros(values: np.ndarray) -> list[int]:
-    """Return where zero is in each drawing that has it, from above.
+    """Return the vertical position of zero in each drawing that includes it.
 
     >>> zeros(np.array([[1.0, 2.0], [-2.0, 2.0]]))
     [45, 24]
@@ -65,7 +65,7 @@ def _heights(values: np.ndarray) -> np.ndarray:
 
 
 def boundaries(grid_lineage: np.ndarray) -> list[int]:
-    """Return where, in units of the drawing, one lineage ends and the next begins."""
+    """Return the boundaries between lineages, in units of the drawing."""
     n_lineages = 1 + int(np.sum(grid_lineage[1:] != grid_lineage[:-1]))
     room = (WIDTH - GAP * (n_lineages - 1)) / n_lineages
     return [round(number * (room + GAP) - GAP / 2) for number in range(1, n_lineages)]

@@ -1,4 +1,4 @@
-"""Where in a picture clusters can be clicked, and where genes that are selected are marked."""
+"""Positions in figures at which clusters can be clicked and selected genes are marked."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import numpy as np
 
 from ..plotting.places import in_figure, outline, places_in
 
-SIZE = 10_000  # of a picture, in units of the marks that lie over it, in both directions
+SIZE = 10_000  # width and height of a figure, in units of the marks
 
 
 def spots(figure: Any, genes: list[str]) -> dict[str, list]:
-    """Return the places of clusters and genes in a figure that is drawn, in whole numbers from 0 to 10,000.
+    """Return the positions of clusters and genes in a drawn figure, as integers from 0 to 10,000.
 
     Parameters
     ----------
     figure
-        Of matplotlib.
+        A matplotlib figure.
     genes
-        All genes of the page, whose positions stand for them.
+        All genes of the page, which are referred to by position.
 
     Returns
     -------
     dict
-        `areas`: cluster and corners; `curves`: cluster, place of its axes (left, top, right, bottom), ends of each lineage
-        from left to right, and the scaled expression at bottom and top; `rows`: gene, left, right and height;
-        `dots`: gene and place.
+        `areas`: cluster and corners; `curves`: cluster, position of its axes (left, top, right, bottom), ends of each
+        lineage from left to right, and the scaled expression at bottom and top; `rows`: gene, left, right and height;
+        `dots`: gene and position.
     """
     index = {gene: number for number, gene in enumerate(genes)}
     found: dict[str, list] = {"areas": [], "curves": [], "rows": [], "dots": []}
@@ -53,5 +53,5 @@ def spots(figure: Any, genes: list[str]) -> dict[str, list]:
 
 
 def _whole(shares: np.ndarray) -> list[int]:
-    """Return shares of a picture as whole numbers, one after the other."""
+    """Return fractions of a figure as a flat list of integers."""
     return [0 if np.isnan(share) else round(float(share) * SIZE) for share in np.ravel(shares)]

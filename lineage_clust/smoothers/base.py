@@ -102,7 +102,7 @@ class Smoother(TransformerMixin, BaseEstimator):
         """Raise a ValueError if parameters contradict each other."""
 
     def _domain_of(self, x: np.ndarray) -> tuple[float, float]:
-        """Return the interval that the knots span: `domain`, or the range of the data."""
+        """Return the interval spanned by the knots: `domain`, or the range of the data."""
         if self.domain is None:
             start, end = float(x.min()), float(x.max())
             start, end = (start, end) if start < end else (start - 0.5, end + 0.5)
@@ -119,7 +119,7 @@ class Smoother(TransformerMixin, BaseEstimator):
 _MOST = 10_000  # a matrix of 0.8 GB
 
 
-_MOST_SPLINES = 1_000  # with more, the smoothest curves cannot be told from straight lines in double precision
+_MOST_SPLINES = 1_000  # with more, the smoothest curves are not distinguishable from straight lines in double precision
 
 
 def check_size(name: str, value: Any, least: int) -> None:
@@ -127,8 +127,8 @@ def check_size(name: str, value: Any, least: int) -> None:
     integer(least).check(name, value)
     if name == "n_splines" and value > _MOST_SPLINES:
         raise ValueError(
-            f"n_splines must be at most {_MOST_SPLINES:,}; got {value!r}. The penalty decides how smooth a curve is: with "
-            "more than 100 splines curves hardly change any more, while time and memory grow and digits are lost."
+            f"n_splines must be at most {_MOST_SPLINES:,}; got {value!r}. The penalty controls smoothness: with more than "
+            "100 splines curves hardly change, while time and memory increase and numerical precision decreases."
         )
     if value > _MOST:
         raise ValueError(

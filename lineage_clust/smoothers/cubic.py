@@ -138,7 +138,7 @@ class CyclicSplineSmoother(Smoother):
         return _roughness(self._curves(knots))
 
     def _curves(self, knots: np.ndarray) -> CubicSpline:
-        """Return the basis: each spline is 1 at its own knot, the first of them at the last as well, and 0 at the others."""
+        """Return the basis: each spline is 1 at its own knot (the first one also at the last knot), and 0 at the others."""
         around = np.append(np.arange(self.n_splines), 0)
         return CubicSpline(knots, np.eye(self.n_splines)[around], bc_type="periodic")
 

@@ -1,4 +1,4 @@
-"""Two independent halves of the same counts, so that cells can be ordered on one and trends tested on the other."""
+"""Thinning of counts into two independent parts, one to order cells and one to test trends."""
 
 from .halves import thin_counts
 

@@ -1,4 +1,4 @@
-"""Dispersion of each gene around the mean of the cell, for thinning; arrays only."""
+"""Estimation of the dispersion of each gene around the mean of the cell, for thinning."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..models.gam.dispersion import CountTable, moment_size, newton_size, shrink
 
 _N_COMPONENTS = 10
 _CELLS_A_GROUP = 20
-_LEAST_COUNTS = 10  # of a gene; below, its dispersion is that of genes of its mean
+_LEAST_COUNTS = 10  # per gene; with fewer, the dispersion is taken from the trend over means
 _N_STEPS = 12
 _VALUES_AT_A_TIME = 2**21
-_FEWEST_GENES = 20  # to tell groups of cells by
+_FEWEST_GENES = 20  # needed to form groups of cells
 
 
 def estimate_dispersion(counts: sparse.csr_matrix, random_state: np.random.RandomState) -> np.ndarray:
@@ -25,19 +25,19 @@ def estimate_dispersion(counts: sparse.csr_matrix, random_state: np.random.Rando
     counts
         `(n_cells, n_genes)`.
     random_state
-        Halves the genes, and seeds the groups of cells.
+        Splits the genes into halves, and seeds the groups of cells.
 
     Notes
     -----
-    Thinning needs the dispersion around the mean of the cell itself. Around the mean of all cells a gene that changes along
-    a trajectory varies more (2.3 times the true dispersion in the median of simulated lineages, against 1.1 to 1.4
-    times by this estimate), and parts that are thinned by it are negatively correlated.
+    Thinning requires the dispersion around the mean of the cell itself. Around the mean of all cells, a gene that
+    changes along a trajectory varies more (a median of 2.3 times the true dispersion in simulated lineages, against 1.1
+    to 1.4 times with this estimate), and thinned parts are then negatively correlated.
 
-    The mean of a cell is its total times the level of the gene in similar cells: groups of about 20 cells. They are formed
-    by the principal components of one half of the genes and used for the other half, and the other way round, so that the
-    groups do not depend on the noise of the gene itself: dispersions from groups of all genes would be too small.
-    Given these means, the dispersion maximises the likelihood with Cox and Reid's adjustment for the estimated levels [1]_,
-    and is shrunk towards its trend over the means of the genes [2]_.
+    The mean of a cell is estimated as its total times the level of the gene in a group of about 20 similar cells.
+    Groups are formed by the principal components of one half of the genes and used for the other half, and vice versa.
+    The noise of a gene therefore does not affect the groups used for it; otherwise dispersions would be underestimated.
+    Given these means, the dispersion maximises the likelihood with Cox and Reid's adjustment for the estimated levels
+    [1]_, and is shrunk towards its trend over the means of the genes [2]_.
 
     References
     ----------
@@ -65,7 +65,7 @@ def estimate_dispersion(counts: sparse.csr_matrix, random_state: np.random.Rando
             theta[genes], information[genes] = _size(by_gene[:, genes].toarray().astype(float), size, groups)
     means = sums / n_cells
     if len(known):
-        theta[sums < _LEAST_COUNTS] = np.median(theta[known])  # no information: the trend is taken, where there is one
+        theta[sums < _LEAST_COUNTS] = np.median(theta[known])  # uninformative genes get the median of the others
         theta = shrink(theta, information, means)
     return 1.0 / theta
 
@@ -100,7 +100,7 @@ def _size(y: np.ndarray, size: np.ndarray, groups: sparse.csr_matrix) -> tuple[n
         share = mu * inverse
         first += len(y) * (np.log(theta) + 1) - (ratio - np.log(inverse)).sum(axis=0)
         second += len(y) / theta + ((ratio - 2) * inverse).sum(axis=0)
-        # the levels were estimated: -1/2 sum over groups of log(sum of theta mu / (mu + theta))
+        # adjustment for the estimated levels: -1/2 sum over groups of log(sum of theta mu / (mu + theta))
         first -= 0.5 * ((groups @ share**2) / np.maximum(groups @ (share * theta), 1e-12)).sum(axis=0)
         theta, information = newton_size(theta, first, second)
     return theta, information

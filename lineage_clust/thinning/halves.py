@@ -1,4 +1,4 @@
-"""Split the counts of an AnnData into two independent ones."""
+"""Thinning of the counts of an AnnData into two independent ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 ESTIMATE = "estimate"
-_MOST_CELLS = 5000  # by which dispersions are estimated
+_MOST_CELLS = 5000  # number of cells from which dispersions are estimated
 
 
 def thin_counts(
@@ -38,8 +38,8 @@ def thin_counts(
 ) -> tuple[AnnData, AnnData]:
     """Split the counts of every cell into two AnnData that are independent given the true expression of the cell.
 
-    Pseudotime that is computed from the first knows nothing of the noise in the second, so that p-values of trends in the
-    second are valid, which they are not if the same counts order the cells and are tested.
+    Pseudotime computed from the first is independent of the noise in the second, so that p-values of trends in the
+    second are valid. They are not if the same counts are used for ordering and testing.
 
     Parameters
     ----------
@@ -48,24 +48,24 @@ def thin_counts(
     layer : str, default=None
         Layer with the counts; `None` = `X`.
     fraction : float, default=0.5
-        Expected share of the counts that goes to the first part, between 0 and 1.
+        Expected fraction of the counts in the first part, between 0 and 1.
     dispersion : "estimate", float, str, Series or array-like of shape (n_genes,), default="estimate"
         Dispersion of the negative binomial of each gene around its mean in a cell, variance = mean + dispersion * mean ** 2:
-        estimated (from at most 5,000 cells), one number, a column of `var`, or one number a gene (a Series by name).
-        0 is Poisson, which is not enough where counts vary more: the parts are then positively correlated, and tests remain
+        estimated (from at most 5,000 cells), a number, a column of `var`, or one number per gene (a Series by name).
+        0 = Poisson; if counts are overdispersed, the parts are then positively correlated, and tests remain
         invalid.
     random_state : int, RandomState or None, default=None
-        Seed. The same integer splits the counts in the same way, whether they are dense, sparse, in a file or in dask.
-        A part (which `uns["thin_counts"]` marks) that is split again uses other random numbers, for with the same ones
-        its parts would be correlated with the rest.
+        Seed. The same integer gives the same split, whether counts are dense, sparse, in a file or in dask. If a part
+        (marked by `uns["thin_counts"]`) is split again, other random numbers are used, because its parts would
+        otherwise be correlated with the rest.
 
     Returns
     -------
     first, second : AnnData of shape (n_cells, n_genes)
-        Their counts, in `X` and in `layer`, sum to those of `adata`; sparse counts stay sparse (CSR). `obs` and `var` are
-        copied, `var["dispersion"]` is that of the counts before thinning. What may have been computed from the whole counts
-        (other layers, obsm, varm, obsp, varp, uns, raw) is left out. Columns of obs such as an old pseudotime are kept, and
-        should not be used.
+        Their counts, in `X` and in `layer`, sum to those of `adata`; sparse counts remain sparse (CSR). `obs` and `var`
+        are copied, and `var["dispersion"]` contains the dispersion of the counts before thinning. Everything that may
+        be computed from all counts (other layers, obsm, varm, obsp, varp, uns, raw) is left out. Columns of obs such as
+        an old pseudotime are kept, and should not be used.
 
     Raises
     ------
@@ -78,18 +78,18 @@ def thin_counts(
 
     See Also
     --------
-    lineage_clust.dipping_check : What p-values would be if no gene changed.
+    lineage_clust.dipping_check : P-values without any change of expression.
 
     Notes
     -----
-    The split is described in :class:`lineage_clust.thinning.splitting.Splitter`, the estimate of the dispersion in
-    :func:`lineage_clust.thinning.dispersion.estimate_dispersion`. What remains common to both parts is the depth of a cell.
-    Logs of normalised counts depend on depth where counts are low, and so does their first principal component: test counts
-    with ``GAM("negative_binomial")`` and size factors, or take the log of the total as a covariate. The page "The same genes
-    twice" of the documentation has the figures.
+    For the split see :class:`lineage_clust.thinning.splitting.Splitter`, for the estimate of the dispersion see
+    :func:`lineage_clust.thinning.dispersion.estimate_dispersion`. The parts still share the depth of each cell. Logs of
+    normalised counts depend on depth if counts are low, and so does their first principal component: test counts
+    with ``GAM("negative_binomial")`` and size factors, or use the log of the total as a covariate. For figures, see the
+    page "The same genes twice" of the documentation.
 
-    A dask array stays lazy: its parts are computed when they are needed. A file is read in blocks of cells, and the parts are
-    in memory.
+    Dask arrays remain lazy: parts are computed when needed. A file is read in blocks of cells, and the parts are in
+    memory.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def thin_counts(
 
 
 def _path(adata: AnnData) -> str:
-    """Return which part of the original counts these are, such as "01" (part 1 of part 0), or "" if they were not split."""
+    """Return an identifier of repeated thinning, such as "01", or "" for original counts."""
     notes = adata.uns.get("thin_counts")
     return str(notes.get("part", "")) if isinstance(notes, Mapping) else ""
 
@@ -127,7 +127,7 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
         if dispersion not in adata.var:
             raise UnknownNameError(
                 f"dispersion {dispersion!r} is not in adata.var.{did_you_mean(dispersion, adata.var.columns)} Pass "
-                "'estimate', a number, a column of var, or one number a gene."
+                "'estimate', a number, a column of var, or one number per gene."
             )
         values = as_vector(f"adata.var[{dispersion!r}]", adata.var[dispersion])
     elif isinstance(dispersion, (Real, np.number)) and not isinstance(dispersion, (bool, np.bool_)):
@@ -136,12 +136,12 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
         values = as_vector("dispersion", _by_name(dispersion, adata.var_names))
     elif np.ndim(dispersion) != 1:
         raise ValueError(
-            f"dispersion must be 'estimate', a number, a column of var, or one number a gene; got {shortened(dispersion)}."
+            f"dispersion must be 'estimate', a number, a column of var, or one number per gene; got {shortened(dispersion)}."
         )
     else:
         values = as_vector("dispersion", dispersion)
     if len(values) != adata.n_vars:
-        raise ValueError(f"dispersion must have one value a gene, {adata.n_vars}; it has {len(values)}.")
+        raise ValueError(f"dispersion must have one value per gene, {adata.n_vars}; it has {len(values)}.")
     if not np.all((values >= 0) & (values < np.inf)):
         wrong = values[~((values >= 0) & (values < np.inf))][0]
         raise ValueError(f"dispersion must be finite and not negative; got {wrong:g}. Use 0 for Poisson counts.")
@@ -165,7 +165,7 @@ def _by_name(values: pd.Series, names: pd.Index) -> pd.Series:
 
 
 def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_CELLS) -> sparse.csr_matrix:
-    """Return the counts of some cells, chosen at random, as CSR.
+    """Return the counts of a random sample of cells as CSR.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def _anndata(
     adata: AnnData, layer: str | None, dispersion: np.ndarray, splitter: Splitter, matrix: Any
 ) -> tuple[AnnData, AnnData]:
     if in_dask(matrix):
-        whole = matrix.rechunk({1: -1})  # random numbers are drawn for whole cells
+        whole = matrix.rechunk({1: -1})  # random numbers are generated per cell
         parts = [whole.map_blocks(_part_of_block, splitter=splitter, part=part, dtype=matrix.dtype, meta=matrix._meta)
                  for part in (0, 1)]  # fmt: skip
     else:
@@ -199,7 +199,7 @@ def _anndata(
     made = []
     path = _path(adata)
     for number, (share, part) in enumerate(zip((splitter.fraction, 1 - splitter.fraction), parts, strict=True)):
-        # X is normalised in place by many, the layer is to stay
+        # X is often normalised in place, and the layer must not change
         layers = {} if layer in (None, "X") else {layer: part.copy()}
         half = make_anndata(
             part, adata.obs, adata.var, layers, {"thin_counts": {"fraction": share, "part": f"{path}{number}"}}

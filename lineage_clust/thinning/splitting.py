@@ -1,4 +1,4 @@
-"""Count splitting: every count is divided at random between two parts that are independent; arrays only."""
+"""Data thinning: every count is split at random into two independent parts."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 from scipy import sparse
 
 _VALUES_A_BLOCK = 2**22
-_LEAST_DISPERSION = 1e-12  # below, counts are Poisson, and the inverse may overflow
+_LEAST_DISPERSION = 1e-12  # counts with smaller dispersion are Poisson, as its inverse may overflow
 
 
 @dataclass(frozen=True)
 class Splitter:
-    """How counts are split.
+    """Parameters of the split.
 
     Attributes
     ----------
     fraction
-        Expected share of the first part.
+        Expected fraction of the first part.
     dispersion
         `(n_genes,)` of the negative binomial, variance = mean + dispersion * mean ** 2; 0 is Poisson.
     seed
-        The counts of a cell are split by its own random numbers, of this seed and the cell's position, so that the parts do
-        not depend on how the matrix is stored or read.
+        Seed. Each cell has its own random numbers, derived from the seed and its position, so that the parts do not
+        depend on how the matrix is stored or read.
 
     Notes
     -----
     For a negative binomial count x of size ``b = 1 / dispersion``, the first part is beta-binomial: binomial of x with a
-    probability from Beta(f b, (1 - f) b). The parts are then independent negative binomials of sizes f b and (1 - f) b, and
-    means f and 1 - f times that of x [1]_. Without dispersion the probability is f, and the parts are independent Poisson
-    counts [2]_.
+    probability from Beta(f b, (1 - f) b). The parts are then independent negative binomials of sizes f b and (1 - f) b,
+    with means of f and 1 - f times that of x [1]_. With dispersion 0 the probability is f, and the parts are
+    independent Poisson counts [2]_.
 
     References
     ----------
@@ -62,7 +62,7 @@ class Splitter:
         bits = np.random.Philox(key=self.seed)
         generator, state = np.random.Generator(bits), bits.state
         for row, (start, stop) in enumerate(zip(counts.indptr[:-1], counts.indptr[1:], strict=True)):
-            # as Philox(key=seed, counter=cell << 128) begins, at a tenth of the time
+            # equivalent to Philox(key=seed, counter=cell << 128), in a tenth of the time
             state["state"]["counter"][:] = 0, 0, first_row + row, 0
             bits.state = state
             genes = counts.indices[start:stop]
@@ -74,9 +74,9 @@ class Splitter:
         return first
 
     def parts(self, counts: Any) -> tuple[Any, Any]:
-        """Return both parts of a matrix, which may be an array, sparse, or anything whose slices of rows are one of these.
+        """Return both parts of a matrix: an array, sparse matrix, or any object whose row slices are one of these.
 
-        They are arrays if the slices are, and CSR otherwise, of the data type of the counts.
+        The parts are arrays if the slices are, else CSR, with the data type of the counts.
         """
         n_cells, n_genes = counts.shape
         step = max(1, _VALUES_A_BLOCK // max(1, n_genes))
@@ -109,14 +109,14 @@ class Splitter:
 
 
 def canonical(block: Any) -> sparse.csr_matrix:
-    """Return a block of cells as CSR with sorted columns, and without duplicates and explicit zeros; a copy.
+    """Return a copy of a block of cells as CSR with sorted columns, without duplicates and explicit zeros.
 
     Examples
     --------
     >>> canonical(np.array([[0, 2], [1, 0]])).data.tolist()
     [2, 1]
     """
-    if block.dtype == np.float16:  # which sparse matrices cannot hold
+    if block.dtype == np.float16:  # not supported by sparse matrices
         block = block.astype(np.float32)
     rows = sparse.csr_matrix(block, copy=True)
     rows.sum_duplicates()
@@ -147,7 +147,7 @@ def check_counts(values: np.ndarray) -> None:
         )
     limit = (
         2**24 if values.dtype == np.float32 else 2**53
-    )  # larger ones are not all represented, and parts would not add up
+    )  # larger integers are not all representable, and parts would not add up
     if len(values) and values.max() >= limit:
         raise ValueError(
             f"The count {values.max().item():.4g} is too large to be split exactly; in {values.dtype} counts must be below "

@@ -1,4 +1,4 @@
-"""Cells without a trajectory: counts that are simulated, or permuted gene by gene."""
+"""Counts without a trajectory: simulated, or permuted per gene."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNTS = "counts"
 
 
 def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: int, seed: np.random.RandomState):
-    """Return the counts of some genes as CSR: of all cells, or of `n_cells` of them, chosen at random.
+    """Return the counts of some genes as CSR, of all cells or a random sample of `n_cells`.
 
     Raises
     ------
@@ -34,13 +34,13 @@ def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: 
 
 
 def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
-    """Return negative binomial counts with the mean of each gene, the depth of each cell, and nothing else in common.
+    """Return simulated negative binomial counts with the mean of each gene and the depth of each cell.
 
     Parameters
     ----------
     counts
-        `(n_cells, n_genes)`. Each gene keeps its share of all counts, and its dispersion around the mean of the cell, see
-        :func:`lineage_clust.thinning.dispersion.estimate_dispersion`; each cell keeps its expected total.
+        `(n_cells, n_genes)`. Each gene keeps its fraction of all counts, and its dispersion around the mean of the
+        cell, see :func:`lineage_clust.thinning.dispersion.estimate_dispersion`; each cell keeps its expected total.
     seed
         Source of the random numbers.
     """
@@ -58,7 +58,7 @@ def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.
 
 
 def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
-    """Return counts permuted among all cells, gene by gene; cells then differ in depth only by chance.
+    """Return counts permuted among all cells, separately per gene; the depth of cells then varies only by chance.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.c
 
     Notes
     -----
-    Permuting among cells of similar totals would keep their depth, but also what each gene has to do with it: cells of one
-    type are often similar in depth, and the types would stay apart.
+    Permuting among cells with similar totals would keep their depth, but also the association of genes with it: cells
+    of one type are often similar in depth, and the types would remain distinct.
     """
     generator = np.random.default_rng(seed.randint(2**31 - 1))
     by_gene = counts.tocsc()
@@ -86,7 +86,7 @@ def _some_genes(shape: tuple[int, int]) -> Iterator[slice]:
 
 
 def as_anndata(counts: Any, like: AnnData, genes: Sequence[str], obs: Any = None) -> AnnData:
-    """Return an AnnData with counts in the layer "counts", and log1p of the counts per median total in `X`."""
+    """Return an AnnData with the counts in the layer "counts", and log1p of the counts per median total in `X`."""
     totals = np.asarray(counts.sum(axis=1), dtype=float).ravel()
     factor = np.median(totals[totals > 0]) / np.maximum(totals, 1.0) if totals.any() else np.ones(len(totals))
     logs = sparse.csr_matrix(counts.multiply(factor[:, None]))

@@ -1,4 +1,4 @@
-"""Calls of models that use only what a class supports; see :mod:`lineage_clust.contracts`."""
+"""Calls of models with the arguments that each class supports; see :mod:`lineage_clust.contracts`."""
 
 from __future__ import annotations
 
@@ -83,16 +83,16 @@ def reported(model: Any, name: str, default: Any, n_genes: int) -> Any:
         return default
     if np.ndim(values) > 0 and np.shape(values) != (n_genes,):
         raise ValueError(
-            f"{name} of {type(model).__name__} must have one value a gene, {n_genes}; its shape is {np.shape(values)}."
+            f"{name} of {type(model).__name__} must have one value per gene, {n_genes}; its shape is {np.shape(values)}."
         )
     return values
 
 
 def draws_of(model: Any, X, genes: Sequence[int], n_draws: int, random_state: int) -> Iterator[np.ndarray]:
-    """Yield trends `(n_rows, len(genes))` of some genes drawn from a model's posterior.
+    """Yield samples of the trends `(n_rows, len(genes))` of some genes from the model's posterior.
 
-    Where a model can, it draws its smoothing parameters too: with these taken as known, a gene whose trend is estimated as
-    a straight line would be one in every draw.
+    Smoothing parameters are sampled too if the model supports it. Otherwise, a gene whose trend is estimated as a
+    straight line would have a straight line in every sample.
     """
     places = np.asarray(genes)
     if has_method(model, "take_genes"):
@@ -102,21 +102,21 @@ def draws_of(model: Any, X, genes: Sequence[int], n_draws: int, random_state: in
     for number in range(n_draws):
         values = next(drawn, None)
         if values is None:
-            raise ValueError(f"sample of {type(model).__name__} was asked for {n_draws} draws and gave {number}.")
+            raise ValueError(f"sample of {type(model).__name__} must yield {n_draws} draws; it yielded {number}.")
         yield np.asarray(values, dtype=float).reshape(X.shape[0], -1)[:, places]
 
 
 def is_fitted(model: Any) -> bool:
-    """Return whether a model has gone through `fit`."""
+    """Return whether a model is fitted."""
     try:
         check_is_fitted(model)
-    except (TypeError, ValueError):  # no estimator, or not fitted
+    except (TypeError, ValueError):  # not an estimator, or not fitted
         return False
     return True
 
 
 def takes(method: Callable, name: str) -> bool:
-    """Return whether a method has an argument, or any keyword.
+    """Return whether a method has an argument of this name, or accepts any keyword.
 
     Examples
     --------
@@ -125,13 +125,13 @@ def takes(method: Callable, name: str) -> bool:
     """
     try:
         parameters = inspect.signature(method).parameters
-    except (TypeError, ValueError):  # compiled code may not tell
+    except (TypeError, ValueError):  # signatures of compiled code may be unknown
         return True
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def readable_by(model: Any, X):
-    """Return a design as an array, unless scikit-learn's tags declare that the model takes sparse ones."""
+    """Return a design as an array, unless the scikit-learn tags of the model state that it supports sparse input."""
     return X.toarray() if sparse.issparse(X) and not _takes_sparse_design(model) else X
 
 
@@ -148,7 +148,7 @@ def _shaped(model: Any, method: str, values: Any, shape: tuple) -> np.ndarray:
         return found.reshape(shape[0], -1)
     if found.shape != shape and not (found.ndim == 1 and shape[1] == 1 and len(found) == shape[0]):
         raise ValueError(
-            f"{method} of {type(model).__name__} must return one row per time and one column per gene, {shape}; what it "
-            f"returned has shape {found.shape}."
+            f"{method} of {type(model).__name__} must return one row per time and one column per gene, {shape}; the returned "
+            f"array has shape {found.shape}."
         )
     return found.reshape(shape)

@@ -1,4 +1,4 @@
-"""Compiled loop for the shape statistics of draws of many trends, see `intervals`."""
+"""Compiled loop for shape statistics of many samples of trends, see `intervals`."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def find_direction(values, turn_share, rounding):
 def measure(
     values, draws, turn_share, rounding, extreme, onset, own, ways, peak, least, most, spans, risen, risen_sd, moved, along
 ):  # fmt: skip
-    """Compute shape statistics from draws `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)`.
+    """Compute shape statistics from samples `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)`.
 
-    Into `own` `(n_genes,)` the directions of the trends, into `ways`, `peak`, `least`, `most` and `spans`
-    `(n_draws, n_genes)` directions, peaks as points of the grid, and ranges of the draws (two as in `intervals`, and
-    plain), and `(n_genes, n_points)` into `risen` the largest distance until each point from the start less a share
-    `onset` of the range, corrected for its bias, into `risen_sd` its standard deviation, into `moved` and `along` the mean
-    square of the error of the distance, and its mean product with the error of the range.
+    Writes the directions of the trends to `own` `(n_genes,)`; directions, peaks (as grid points) and ranges of the
+    samples (two as in `intervals`, and plain) to `ways`, `peak`, `least`, `most` and `spans` `(n_draws, n_genes)`; and,
+    as `(n_genes, n_points)`, the largest distance from the start up to each point, minus the fraction `onset` of the
+    range and corrected for bias, to `risen`, its standard deviation to `risen_sd`, the mean square of the error of the
+    distance to `moved`, and its mean product with the error of the range to `along`.
     """
     n_draws, n_genes, n_points = draws.shape
     high, low, reached = np.empty(n_points), np.empty(n_points), np.empty(n_points)

@@ -12,7 +12,7 @@ from ..models.gam import GAM
 from .calling import draws_of, predict_model, readable_by
 from .group_fit import design_rows
 
-_STEP = 1e-4  # of the length of the grid
+_STEP = 1e-4  # relative to the length of the grid
 _N_DRAWS = 400
 
 
@@ -24,11 +24,11 @@ def slope_with_interval(
     Parameters
     ----------
     smoother, model
-        Fitted.
+        Fitted components.
     times
         `(n_points,)`.
     span
-        Length of the grid, which the step of the differences is a share of.
+        Length of the grid, to which the step of the differences is relative.
     n_covariates, column
         Number of covariates, and the gene's position among the model's targets.
     level
@@ -37,11 +37,11 @@ def slope_with_interval(
     Notes
     -----
     The slope is a central difference of the trend, one-sided at the ends of the grid. With an identity link it is linear
-    in the coefficients: rows of differences `D = (B(t + h) - B(t - h)) / 2h` of the basis give the slope `D b` and its
-    variance `D V D'` [1]_, section 7.2.4. A cubic spline differs from its derivative by terms of the order of `h^2`, here
-    1e-8 of the squared length of the grid. The interval is then that under the smoothness that was chosen. Under another
-    link it is that of the slopes of trends drawn from the posterior, smoothness included; its ends vary by a few percent
-    of its width between numbers of draws.
+    in the coefficients: differences `D = (B(t + h) - B(t - h)) / 2h` of basis rows give the slope `D b` and its
+    variance `D V D'` [1]_, section 7.2.4. For a cubic spline the error is of order `h^2`, here 1e-8 of the squared
+    length of the grid. The interval is conditional on the smoothing parameter. With other links, the interval is
+    computed from slopes of posterior samples of the trend, including the smoothing parameter; its ends vary by a few
+    percent of its width with the number of samples.
 
     References
     ----------
@@ -68,7 +68,7 @@ def slope_with_interval(
 
 
 def _is_linear(model: Any) -> bool:
-    """Return whether trends of a model are sums of its basis functions, and nothing else."""
+    """Return whether trends of a model are linear combinations of its basis functions."""
     own = isinstance(model, GAM) and not model._has_intercept
     return own and family_of(model)[1] in ("identity", None if model.family == "gaussian" else "identity")
 

@@ -215,13 +215,13 @@ class GeneTrend:
         -------
         slope : ndarray of shape (n_points,)
         interval : ndarray of shape (n_points, 2) or None
-            `None` if the model has no posterior. Where it does not hold 0, the trend rises or falls at that time.
+            `None` if the model has no posterior. The trend rises or falls where the interval does not contain 0.
 
         Notes
         -----
-        Central differences of the trend. The interval of a Gaussian GAM comes from the same differences of the basis rows
-        and the covariance of the coefficients, without simulation (Wood 2017, Generalized Additive Models, section
-        7.2.4); that of other models from 400 draws of the posterior.
+        Central differences of the trend. The interval of a Gaussian GAM is computed from the same differences of basis
+        rows and the covariance of the coefficients, without simulation (Wood 2017, Generalized Additive Models, section
+        7.2.4); that of other models from 400 posterior samples.
 
         Examples
         --------

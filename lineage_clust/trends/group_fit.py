@@ -47,9 +47,9 @@ _LESS_THAN_NOTHING = "explains less than a constant does"
 class GroupFit:
     """Results of genes that were fitted together: same cells, same model.
 
-    `genes`, failed ones included, are the model's targets; `values` and `se` (or `None`) are `(n_genes, n_points)` on
-    the `grid`; `table` has the attributes of the model by gene, `failed` a reason by position. `smoother` and `model` are
-    fitted, `asked` are unfitted copies; `n_covariates` columns of the design follow those of the smoother.
+    `genes` are the targets of the model, including failed ones; `values` and `se` (or `None`) are `(n_genes, n_points)`
+    on the `grid`; `table` contains the results of the model for each gene, `failed` reasons by position. `smoother` and
+    `model` are fitted, `asked` are unfitted copies; `n_covariates` columns of the design follow those of the smoother.
     """
 
     genes: list[str]
@@ -88,7 +88,7 @@ def fit_group(
     donors
         `(n_cells,)` names of the donors, if they are the replicates.
     draws
-        `(n_cells, n_draws)` draws of pseudotime with mean `x`, or `None`.
+        `(n_cells, n_draws)` samples of pseudotime with mean `x`, or `None`.
     """
     model = adapt(model)
     Y = expression_for(model, Y)

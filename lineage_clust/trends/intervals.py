@@ -13,8 +13,8 @@ from scipy.stats import norm
 from ..utils.compiling import can_compile
 from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
 
-_END_TAILS = {"onset": 4, "half_max": 2}  # what `1 - level` is divided by
-_WORTHWHILE = 2**14  # values of trends with tens of draws: for fewer, numba takes longer to load than it saves
+_END_TAILS = {"onset": 4, "half_max": 2}  # divisors of `1 - level`
+_WORTHWHILE = 2**14  # values of trends with tens of samples; for fewer, loading numba takes longer than it saves
 
 
 def uncertainty(
@@ -180,7 +180,7 @@ def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np
 
 
 def _risen(values: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """Return the largest distance until each point of trends from their start, less that of the onset."""
+    """Return the largest distance of trends from their start up to each point, minus that at the onset."""
     away = np.abs(values - values[..., :1]) - MOVED_SHARES["onset"] * span[..., None]
     return np.maximum.accumulate(away, axis=-1)
 

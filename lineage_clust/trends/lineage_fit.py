@@ -94,7 +94,7 @@ class TrendFitter:
         return FittedLineage(lineage.name, trends, groups)
 
     def _fit_group(self, lineage: Lineage, grid, model, members: list[int], cells: Cells, only: bool) -> GroupFit:
-        """Fit the genes that share cells and model; if there are others, an error costs these genes only."""
+        """Fit the genes that share cells and model; if there are other genes, an error affects only these."""
         genes = [lineage.genes[index] for index in members]
         own = adapt(model_of(model), self.n_jobs, self.backend)
         try:

@@ -37,11 +37,11 @@ def model_of(component: object) -> Any:
 def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     """Return a model that fits many genes; other regressors are wrapped.
 
-    Our models declare what they read as class attributes: `reads = "design"` or `reads = "pseudotime"`.
+    Models of this library declare their input as a class attribute: `reads = "design"` or `reads = "pseudotime"`.
     """
     if reads_of(model) is None:
         return RegressorModel(model, n_jobs=n_jobs, backend=backend)
-    if has_default_backend(model):  # the default of both: the clusterer's choice goes for its model
+    if has_default_backend(model):  # unchanged by the user: use the backend of the clusterer
         model = model.set_params(backend=backend)
     return with_defaults(model, n_jobs=n_jobs)
 
@@ -51,8 +51,8 @@ def resolve_pair(
 ) -> tuple[Any, Any]:
     """Return clones of the smoother and the model to fit, after checking that they are compatible.
 
-    `model` is one model, or a mapping of models, which is returned as it is. `covariates`, `offset`, `sample_key` and
-    `of_draws` (of pseudotime) state what the models must support. A smoother of "passthrough" is returned
+    `model` is one model, or a mapping of models, which is returned unchanged. `covariates`, `offset`, `sample_key` and
+    `of_draws` (of pseudotime) define what the models must support. A smoother of "passthrough" is returned
     unchanged.
     """
     models = [model_of(entry) for entry in entries(model)]
@@ -64,7 +64,7 @@ def resolve_pair(
 
 
 def are_of_counts(model: object) -> bool:
-    """Return whether all models model the logarithm of the mean of counts, and take an offset.
+    """Return whether all models have a log link for the mean of counts, and support an offset.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def are_of_counts(model: object) -> bool:
 
 
 def families(model: object) -> list[tuple[str | None, str | None]]:
-    """Return family and link of each model: of one, or of all in a mapping; `(None, None)` for those that have none.
+    """Return family and link of a model, or of all models in a mapping; `(None, None)` for models without.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def families(model: object) -> list[tuple[str | None, str | None]]:
 
 
 def smoother_for(model: object, smoother: object) -> object:
-    """Return a copy of the smoother for one of several models; a pipeline has its own basis."""
+    """Return a copy of the smoother for one of several models; pipelines have a basis of their own."""
     if isinstance(model, Pipeline) or isinstance(smoother, str):
         return PASSTHROUGH
     return clone(smoother)
@@ -105,16 +105,16 @@ def _check_pair(smoother: object, model: object, covariates, offset, sample_key,
     name, reads = type(model).__name__, reads_of(model)
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
-            "A Pipeline as model gets pseudotime itself and makes its own basis; got "
+            "A Pipeline as model receives pseudotime and computes its own basis; got "
             f"smoother={type(smoother).__name__} as well. Leave smoother out (smoother=None)."
         )
     if covariates is not None and reads == "pseudotime":
-        raise ValueError(f"{name} reads pseudotime and takes no covariates. Use GAM(...) with covariates.")
+        raise ValueError(f"{name} reads pseudotime and does not support covariates. Use GAM(...) with covariates.")
     if offset is not None and not has_fit_parameter(model, "offset"):
-        raise ValueError(f"{name} takes no offset. Use GAM(...) with offset, or normalise the expression.")
+        raise ValueError(f"{name} does not support an offset. Use GAM(...) with offset, or normalise the expression.")
     if sample_key is not None and not has_fit_parameter(model, "groups"):
         raise ValueError(
-            f"{name} cannot take donors as replicates. Use GAM() with sample_key, or leave it out: p-values then take "
+            f"{name} does not support donors as replicates. Use GAM() with sample_key, or leave it out: p-values then use "
             "cells as replicates."
         )
     if of_draws and not has_method(model, "pool"):

@@ -1,4 +1,4 @@
-"""Fits to draws of an uncertain pseudotime, and by how much its scatter flattens trends."""
+"""Fits to draws of an uncertain pseudotime, and the attenuation of trends by its uncertainty."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sklearn.base import clone
 from ..expression.blocks import BlockedExpression
 from .calling import readable_by
 
-_SAME = 1e-12  # of the range: draws that differ less are the same
-_MOST_CELLS = 100_000  # in which draws are compared
+_SAME = 1e-12  # relative to the range; draws that differ less are equal
+_MOST_CELLS = 100_000  # maximum number of cells on which draws are compared
 _BYTES_A_CELL = 128  # of a design and its weights
 
 
 def are_same(draws: np.ndarray) -> bool:
-    """Return whether all draws `(n_cells, n_draws)` are the same, up to rounding.
+    """Return whether all draws `(n_cells, n_draws)` are equal up to rounding.
 
     >>> are_same(np.array([[0.1, 0.1], [0.7, 0.7]])), are_same(np.array([[0.1, 0.1], [0.7, np.nan]]))
     (True, False)
@@ -34,11 +34,11 @@ def fit_draws(
     Parameters
     ----------
     model
-        Unfitted; it is cloned.
+        Unfitted model, which is cloned.
     design_of
-        Function of the times `(n_cells,)` of a draw that returns the design.
+        Function from the times `(n_cells,)` of a draw to the design.
     draws
-        `(n_cells, n_draws)`, NaN where a cell is not in a draw.
+        `(n_cells, n_draws)`, NaN for cells that are not in a draw.
     w, Y
         Weights and expression.
     known
@@ -47,7 +47,7 @@ def fit_draws(
     Returns
     -------
     model
-        Pooled, see :func:`lineage_clust.models.gam.pooled.pool`.
+        Pooled model, see :func:`lineage_clust.models.gam.pooled.pool`.
     scatter : ndarray of shape (n_columns, n_columns)
         See :class:`Scatter`.
     """
@@ -68,21 +68,21 @@ def fit_draws(
 
 
 def _at_a_time(Y: Any) -> int:
-    """Return how many draws are fitted in one pass over expression: one, if that is in memory."""
+    """Return the number of draws per pass over expression: one if it is in memory."""
     if not isinstance(Y, BlockedExpression) or Y.in_memory:
         return 1
     return max(1, int(Y.memory_budget // (_BYTES_A_CELL * Y.shape[0])))
 
 
 class Scatter:
-    """How coefficients of a curve change if it is read off at one draw of pseudotime and seen along another.
+    """Regression of the design of one draw of pseudotime on that of another.
 
-    Draws are compared with the one before, and the first with the last, so that two designs are held at a time; of more
-    than 100,000 cells, every second, third and so on is looked at.
+    Each draw is compared with the previous one, and the first with the last, so that only two designs are in memory.
+    With more than 100,000 cells, a regular subset is used.
     """
 
     def __init__(self) -> None:
-        self._ends: list[tuple[Any, np.ndarray]] = []  # the first draw, and the last so far
+        self._ends: list[tuple[Any, np.ndarray]] = []  # the first draw, and the latest
         self._total = self._crossed = np.zeros(())
 
     def add(self, design: Any, weights: np.ndarray) -> None:
@@ -93,7 +93,7 @@ class Scatter:
         design
             `(n_cells, n_columns)` array or sparse matrix.
         weights
-            `(n_cells,)`, 0 where a cell is not in the draw.
+            `(n_cells,)`, 0 for cells that are not in the draw.
         """
         some = slice(None, None, 1 + len(weights) // _MOST_CELLS)
         design, weights = design[some], weights[some]
@@ -104,7 +104,7 @@ class Scatter:
     def coefficients(self) -> np.ndarray:
         """Return the coefficients `(n_columns, n_columns)` of the regression of one draw's design on another's."""
         self._compare(self._ends[-1], self._ends[0])
-        if not np.any(self._total):  # no two neighbouring draws have a cell in common: it is not known
+        if not np.any(self._total):  # unknown: no two neighbouring draws have a cell in common
             return np.full(self._total.shape, np.nan)
         ridge = 1e-8 * np.trace(self._total) / len(self._total)
         return np.linalg.solve(self._total + ridge * np.eye(len(self._total)), self._crossed)
@@ -117,7 +117,7 @@ class Scatter:
 
 
 def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarray:
-    """Return by which share the scatter of pseudotime flattens trends, `(n_genes,)`.
+    """Return the fraction of the range of trends that is lost by the uncertainty of pseudotime, `(n_genes,)`.
 
     Parameters
     ----------
@@ -126,15 +126,15 @@ def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarra
     rows
         `(n_points, n_columns)` design of the grid.
     scatter
-        From :meth:`Scatter.coefficients`.
+        Coefficients from :meth:`Scatter.coefficients`.
 
     Notes
     -----
     A trend along a draw is the mean expression of cells at a drawn time, E[f(true time) | drawn time], which is flatter than
-    the curve f. If the true time is to a draw as one draw is to another, seeing the trend itself at one draw along another
-    flattens it by about the same share once more; that share of the range of the trend is returned. SIMEX extrapolates from
-    such a step [1]_; here other draws are the noise, and nothing is simulated. Of a narrow peak less is left to flatten, so
-    that the share is too small where much has been lost.
+    the curve f. If the true time relates to a draw as one draw relates to another, projecting the trend from one draw
+    to another attenuates it once more by about the same fraction of its range, which is returned. SIMEX extrapolates
+    from such a step [1]_; here other draws provide the noise, and nothing is simulated. The fraction is underestimated
+    for narrow peaks, of which little is left to attenuate.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Which cells each gene is fitted on: the lineage's, unless a callback or a filter chooses others."""
+"""Selection of the cells on which each gene is fitted: those of the lineage, or as chosen by a callback or filter."""
 
 from __future__ import annotations
 
@@ -172,10 +172,10 @@ def check_callback(
         )
     if callback is not None and of_draws:
         raise ValueError(
-            "A callback selects cells by one pseudotime, so draws of pseudotime (a list as time_key) cannot go with it. "
-            "Leave one of them out."
+            "A callback selects cells by one pseudotime and cannot be combined with draws of pseudotime (a list as "
+            "time_key). Leave one of them out."
         )
     if callback is not None and sample_key is not None:
         raise ValueError(
-            "A callback selects cells whose donors are not known, so sample_key cannot go with it. Leave one of them out."
+            "A callback selects cells without their donors and cannot be combined with sample_key. Leave one of them out."
         )

@@ -118,7 +118,7 @@ def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndar
 
 
 def _within_reach(asked: np.ndarray, farthest: np.ndarray) -> np.ndarray:
-    return np.minimum(asked, farthest)  # half of the range may be missed by rounding
+    return np.minimum(asked, farthest)  # rounding may prevent reaching exactly half of the range
 
 
 def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:

@@ -136,8 +136,8 @@ class Trends:
     def derivative(self) -> Trends:
         """Return the slopes of the trends, in units of expression per unit of pseudotime, as `Trends` on the same grid.
 
-        They are second-order differences along the grid of each lineage, and have no standard errors: those of neighbouring
-        points, which a slope is made of, are correlated in a way that `se` does not tell.
+        The slopes are second-order differences along the grid of each lineage. They have no standard errors, because
+        errors of neighbouring points are correlated, and `se` does not contain these correlations.
         :meth:`lineage_clust.GeneTrend.derivative` has intervals.
 
         Raises
@@ -155,7 +155,7 @@ class Trends:
         for columns in columns_of_each(self.grid_lineage).values():
             grid = self.grid[columns]
             if len(grid) < 2:
-                raise ValueError("A slope needs at least two grid points of a lineage; there is one.")
+                raise ValueError("A slope requires at least two grid points per lineage; got one.")
             edge_order = 2 if len(grid) > 2 else 1
             slopes[:, columns] = np.gradient(self.values[:, columns], grid, axis=1, edge_order=edge_order)
         return Trends(slopes, self.grid, self.genes, None, self.grid_lineage, dict(self.failed), self.table)

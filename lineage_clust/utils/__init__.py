@@ -1,1 +1,1 @@
-"""What every part uses: checks of arguments, progress bars, threads, whole files, types."""
+"""Utilities: validation of arguments, progress bars, threads, atomic files, types."""

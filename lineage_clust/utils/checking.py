@@ -73,7 +73,7 @@ def as_path(value: Any) -> Path:
     except TypeError:
         raise TypeError(f"path must be the name of a file; got {shortened(value)}.") from None
     if "\0" in path:
-        raise ValueError(f"The name of a file cannot hold the character NUL; got {path!r}.")
+        raise ValueError(f"The name of a file cannot contain the character NUL; got {path!r}.")
     return Path(path)
 
 

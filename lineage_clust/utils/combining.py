@@ -8,11 +8,12 @@ _LARGEST = 0.9
 
 
 def cauchy_combination(pvalues: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the statistic and the p-value of the Cauchy combination of p-values along an axis; NaN where one is.
+    """Return statistic and p-value of the Cauchy combination of p-values along an axis; NaN where any p-value is NaN.
 
-    It is valid for small p-values whatever their dependence [1]_. A p-value near 1, as of a gene that is constant in one
-    lineage, would outweigh any evidence in the others. Values above 0.9 therefore count as 0.9; then the combination of
-    two independent uniform p-values is below 0.05 in 5.1 % of the cases, that of ten in 5.5 %.
+    The combination is valid for small p-values under any dependence [1]_. A p-value near 1, for example of a gene that
+    is constant in one lineage, would outweigh any evidence in the others. Values above 0.9 are therefore replaced by
+    0.9; the combination of two independent uniform p-values is then below 0.05 in 5.1 % of the cases, that of ten in
+    5.5 %.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Descriptions of parameters that several public functions have: written once, and whole in `help` of each of them."""
+"""Shared descriptions of parameters: written once, and inserted into the docstrings of all functions that have them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _NEXT = re.compile(r"^\w[\w ]*\n-+$", re.MULTILINE)  # title of a section
 
 
 def parameters_as(*others: Callable) -> Callable[[Function], Function]:
-    """Return a decorator that describes the parameters that a docstring leaves out as other functions describe them.
+    """Return a decorator that completes a docstring with descriptions of parameters from other functions.
 
-    The section comes in the order of the signature, with its defaults. Parameters that none describes stay out.
+    Parameters are listed in the order of the signature, with its defaults. Parameters without a description are left
+    out.
 
     Parameters
     ----------
     *others
-        Functions with numpydoc docstrings, the first that knows a parameter counts.
+        Functions with numpydoc docstrings, in order of precedence.
 
     Examples
     --------
@@ -47,7 +48,7 @@ def parameters_as(*others: Callable) -> Callable[[Function], Function]:
     """
 
     def complete(function: Function) -> Function:
-        if function.__doc__ is None:  # as in optimised Python
+        if function.__doc__ is None:  # as with python -OO
             return function
         before, own, after = _parted(function)
         known: dict[str, str] = {}
@@ -62,7 +63,7 @@ def parameters_as(*others: Callable) -> Callable[[Function], Function]:
 
 
 def _described(other: Callable, name: str, default: Any) -> str | None:
-    """Return how a function describes a parameter, with the default that it has elsewhere; `None` if it does not."""
+    """Return a function's description of a parameter, with the default replaced; `None` if there is none."""
     entry, parameter = _parted(other)[1].get(name), inspect.signature(other).parameters.get(name)
     if entry is None or parameter is None or parameter.default == default:
         return entry
@@ -70,7 +71,7 @@ def _described(other: Callable, name: str, default: Any) -> str | None:
 
 
 def _parted(function: Callable) -> tuple[str, dict[str, str], str]:
-    """Return the text of a docstring before its parameters, the entry of each parameter, and the text after them."""
+    """Return the docstring before its parameters, the entry of each parameter, and the docstring after them."""
     text = inspect.getdoc(function) or ""
     before, head, rest = text.partition(_HEAD)
     title = _NEXT.search(rest if head else text)

@@ -1,4 +1,4 @@
-"""The bundled data, and closed figures."""
+"""Fixtures: the bundled data, and figures closed after each test."""
 
 import matplotlib.pyplot as plt
 import pytest

@@ -1,4 +1,4 @@
-"""`cluster_lineage` on the bundled data."""
+"""Runs of `cluster_lineage` on the bundled data."""
 
 import lineage_clust as lc
 from lineage_clust import GAM, cluster_lineage

@@ -1,4 +1,4 @@
-"""`cluster_lineage`: the signature and results of the original, and not where CellRank goes wrong."""
+"""`cluster_lineage`: signature and results of CellRank's function, except where those are wrong."""
 
 import inspect
 

@@ -39,7 +39,9 @@ def test_trends_equal_cellranks(data_dir, lineage, name, model, smoother, tolera
     adata, reference = cellrank_data(data_dir)
     stem = f"cflare_{name}_{lineage}"
     genes = [str(gene) for gene in reference[f"{stem}_genes"]]
-    zeros = pytest.warns(LineageClustWarning, match="genes hold zeros, which have no likelihood under family 'gamma'")
+    zeros = pytest.warns(
+        LineageClustWarning, match="genes contain zeros, which have no likelihood under family 'gamma'"
+    )
     with zeros if name == "gam" else nullcontext():
         cluster_lineage(adata, model(), genes, lineage, smoother=smoother, **SILENT)
     result = adata.uns[f"lineage_{lineage}_trend"]

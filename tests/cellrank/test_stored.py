@@ -1,4 +1,4 @@
-"""What `cluster_lineage` stores, and when it is computed again."""
+"""Stored results of `cluster_lineage`, and when they are recomputed."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The rule endpoint="argmax" gives the ends that CellRank itself found."""
+"""The rule endpoint="argmax" reproduces the ends found by CellRank."""
 
 import warnings
 

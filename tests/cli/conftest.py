@@ -1,4 +1,4 @@
-"""Two small lineages, in memory and in a file."""
+"""Fixtures: two small lineages, in memory and in a file."""
 
 import anndata
 import numpy as np

@@ -1,4 +1,4 @@
-"""Names and content of the files that the program writes."""
+"""Names and content of the files written by the program."""
 
 import anndata
 import pandas as pd

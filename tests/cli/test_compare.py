@@ -1,4 +1,4 @@
-"""The command `lineage-clust compare`: the files and the summary that it leaves, and its errors."""
+"""The command `lineage-clust compare`: files, summary and errors."""
 
 import anndata
 import numpy as np

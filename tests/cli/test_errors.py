@@ -1,4 +1,4 @@
-"""Errors of the program: one sentence, and no half-written files."""
+"""Errors of the program: one sentence, and no incomplete files."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""`lineage-clust run`: the files and the summary that it writes."""
+"""The command `lineage-clust run`: files and summary."""
 
 import anndata
 import numpy as np
@@ -212,7 +212,7 @@ def test_donors_and_symbols(small, tmp_path, capsys):
     genes = read(tmp_path / "out", "B")[0]
     assert genes.index.tolist() == ["nup0", "ndown1", "nflat0"]
     options = {"sample_key": "donor", "gene_symbols": "name", "random_state": 0}
-    with pytest.warns(lc.LineageClustWarning, match="Fit 20 genes or more"):
+    with pytest.warns(lc.LineageClustWarning, match="Fit at least 20 genes"):
         expected = lc.TrendClusterer(**options).fit(adata, genes=list(genes.index), lineage="B")
     np.testing.assert_allclose(genes["pvalue"], expected.gene_table_["pvalue"])
 

@@ -1,4 +1,4 @@
-"""Settings and rows for the tests of GraphClusterer."""
+"""Parameters and data for the tests of GraphClusterer."""
 
 from functools import partial
 from itertools import product

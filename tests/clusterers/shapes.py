@@ -1,4 +1,4 @@
-"""Rows with known clusters, and draws of them, for the tests of the clusterers."""
+"""Data with known clusters, and posterior samples of them, for the tests of the clusterers."""
 
 import numpy as np
 

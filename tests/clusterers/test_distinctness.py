@@ -1,4 +1,4 @@
-"""The three measures of whether two clusters are distinct."""
+"""Three measures of the distinctness of two clusters."""
 
 import numpy as np
 import pytest

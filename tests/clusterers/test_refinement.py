@@ -1,4 +1,4 @@
-"""Borders by cluster means."""
+"""Refinement of partitions by the means of clusters."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""`resolution="auto"`: the most clusters of which every two are distinct, with draws and without."""
+"""`resolution="auto"`: the most clusters that are all pairwise distinct, with and without posterior samples."""
 
 import re
 

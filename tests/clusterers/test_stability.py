@@ -1,4 +1,4 @@
-"""The curve of how distinct clusters are, what it says in words, and confidence."""
+"""The curve of distinctness over resolutions, its summary in words, and confidence."""
 
 import numpy as np
 import pytest

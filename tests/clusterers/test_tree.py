@@ -1,4 +1,4 @@
-"""One hierarchy of clusters: nested cuts, a linkage as SciPy has it, heights that say what was chosen."""
+"""Hierarchy of clusters: nested partitions, linkage in SciPy's format, heights that identify the chosen partition."""
 
 import re
 from itertools import pairwise

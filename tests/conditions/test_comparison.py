@@ -1,4 +1,4 @@
-"""ConditionComparison: what can be asked of it, and its pictures."""
+"""ConditionComparison: tables, methods and figures."""
 
 from contextlib import suppress
 from dataclasses import replace

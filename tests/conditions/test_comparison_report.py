@@ -1,4 +1,4 @@
-"""The report of a comparison: what stands in it, that names stay names, and that it works in a browser without a network."""
+"""Report of a comparison: content, escaping of names, and use in a browser without network."""
 
 import json
 import re

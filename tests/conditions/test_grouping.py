@@ -1,4 +1,4 @@
-"""Clusters of differences."""
+"""Clusters of differences between conditions."""
 
 import numpy as np
 from sklearn.cluster import KMeans

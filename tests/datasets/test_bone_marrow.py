@@ -1,4 +1,4 @@
-"""The bundled data set holds what its docstring says."""
+"""The bundled data set agrees with its docstring."""
 
 import warnings
 

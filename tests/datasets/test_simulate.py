@@ -1,4 +1,4 @@
-"""The simulator delivers the truth that it writes down."""
+"""Simulated data agree with the truth stored with them."""
 
 import time
 import warnings

@@ -1,4 +1,4 @@
-"""Bands hold the design that they were made of."""
+"""Bands reproduce the design matrix from which they were made."""
 
 import numpy as np
 import pytest

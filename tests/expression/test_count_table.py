@@ -1,4 +1,4 @@
-"""Sums over the nodes of a grid: what they are, whatever the storage, and that histograms keep sums of smooth functions."""
+"""Sums over the nodes of a grid: definition, all storages, and that histograms preserve sums of smooth functions."""
 
 import numpy as np
 import pytest

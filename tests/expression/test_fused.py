@@ -1,4 +1,4 @@
-"""The compiled pass gives the sums that NumPy and SciPy give; its functions are run uncompiled as well."""
+"""The compiled pass equals NumPy and SciPy; its functions are also run uncompiled."""
 
 import numpy as np
 import pytest

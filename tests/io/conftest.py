@@ -1,4 +1,4 @@
-"""A fitted clusterer for the tests of what is written."""
+"""Fixtures: a fitted clusterer for the tests of output."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Files of both formats for the tests of what is written."""
+"""Files of both formats for the tests of output."""
 
 import anndata as ad
 import pytest

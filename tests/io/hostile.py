@@ -1,7 +1,7 @@
-"""Hostile files: what `save` wrote, changed in one or several places and sealed again, as anyone can do.
+"""Hostile files: saved fits, changed in one or several places, with valid checksums.
 
-`python hostile.py FILE FIRST LAST` opens such files one after the other in a process of its own. It prints two lines of JSON
-a file: the seed and what was done, before; what came of it and the memory that loading took, after.
+`python hostile.py FILE FIRST LAST` loads such files in turn, in a separate process. It prints two lines of JSON per
+file: before loading, the seed and the changes; afterwards, the outcome and the memory used.
 """
 
 from __future__ import annotations

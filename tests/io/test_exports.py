@@ -1,4 +1,4 @@
-"""What a fitted TrendClusterer hands out: lists of genes and tables of trends."""
+"""Exports of a fitted TrendClusterer: gene lists and tables of trends."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Lists of genes by cluster, and the files of them."""
+"""Gene lists by cluster, and their files."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Files with a right seal that are not what a fit makes: refused with a sentence, before they crash or fill the memory."""
+"""Files with a valid checksum that no fit would write are rejected without a crash or excessive memory."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_graph_of_a_billion_vertices_is_refused(n, match, saved):
 def test_a_file_cannot_put_something_in_place_of_a_method(name, saved):
     manifest, members = opened(saved)
     manifest["estimator"]["state"][name] = "x"
-    refused(sealed(manifest, members), "is no attribute of a fitted TrendClusterer")
+    refused(sealed(manifest, members), "is not an attribute of a fitted TrendClusterer")
 
 
 def test_a_pipe_or_device_is_not_read(tmp_path):

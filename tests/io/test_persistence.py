@@ -1,4 +1,4 @@
-"""Saved TrendClusterers: the same to the last bit, whole or not at all, never a silently different one."""
+"""Saved TrendClusterers: loaded bit for bit, written whole or not at all, and never silently changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result was computed from tells different questions apart, and the same one is the same text."""
+"""Provenance of a result: different computations have different texts, and equal ones the same text."""
 
 import json
 from functools import partial

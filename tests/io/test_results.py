@@ -131,7 +131,9 @@ class Lineage(np.ndarray):
 def test_a_live_lineage_is_named_with_what_to_do(fitted_with, tmp_path):
     adata, tc = fitted_with()
     adata.obsm["lineages_fwd"] = adata.obsm.pop("palantir_fate_probabilities").to_numpy().view(Lineage)
-    with pytest.warns(lc.LineageClustWarning, match="live Lineage object, which files .* cannot hold") as caught:
+    with pytest.warns(
+        lc.LineageClustWarning, match="live Lineage object, which AnnData files do not support"
+    ) as caught:
         tc.write_to(adata)
     assert caught[0].filename == __file__
     advice = re.search(r"for instance by (.*)\.$", str(caught[0].message))[1]

@@ -1,4 +1,4 @@
-"""The default rule for the end of a lineage: its last own cell, those with at least half of its highest weight."""
+"""The default end of a lineage: its last cell with at least half of the highest weight."""
 
 import sys
 import warnings

@@ -1,4 +1,4 @@
-"""Conditions of cells, as they are written in obs."""
+"""Conditions of cells, read from obs."""
 
 import anndata
 import numpy as np

@@ -1,4 +1,4 @@
-"""Covariates end to end: what they are read as, and which are refused."""
+"""Covariates from obs to the fit: types, encoding and errors."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Which donors cells are of, and whether these can be replicates."""
+"""Donors of cells, and whether they can be replicates."""
 
 import anndata
 import numpy as np

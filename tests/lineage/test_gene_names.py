@@ -1,4 +1,4 @@
-"""By which names genes go: symbols made unique, identifiers where there is none, and advice where a name is nowhere."""
+"""Names of genes: unique symbols, identifiers for missing symbols, and advice for unknown names."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Colours of lineages are those that the AnnData holds, wherever the tool put them."""
+"""Colours of lineages, from any of the keys used by common tools."""
 
 import matplotlib.pyplot as plt
 import numpy as np

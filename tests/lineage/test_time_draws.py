@@ -1,4 +1,4 @@
-"""Draws of pseudotime: what a list as time_key means, and the common range."""
+"""Draws of pseudotime: lists as time_key, and the common range."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Counts where logs are expected and the reverse: what is refused, what is warned of, and what is not."""
+"""Counts instead of log expression, and the reverse: errors, warnings and valid input."""
 
 import warnings
 

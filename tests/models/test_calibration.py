@@ -1,4 +1,4 @@
-"""P-values and intervals mean what they say, with unit weights and with fate probabilities as weights."""
+"""Calibration of p-values and intervals, with unit weights and with fate probabilities as weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models and callbacks by gene and lineage: the cases of CellRank's `TestCreateModels`, and those that it gets wrong."""
+"""Models and callbacks by gene and lineage: cases of CellRank's `TestCreateModels`, and those that it gets wrong."""
 
 import copy
 

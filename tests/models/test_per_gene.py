@@ -1,4 +1,4 @@
-"""The loop over genes: order, isolation of failures, independence of the number of jobs."""
+"""Fits of single genes: order, isolation of failures, independence of the number of jobs."""
 
 import numpy as np
 import pytest

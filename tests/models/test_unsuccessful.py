@@ -1,4 +1,4 @@
-"""Fits that did not succeed: zeros without a likelihood, iterations that end early, cells that leave nothing to test with."""
+"""Unsuccessful fits: zeros without a likelihood, no convergence, and too few cells for a test."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def sparse_gamma(zeros, n_genes, seed):
 
 
 def of_zeros(family):
-    return pytest.warns(LineageClustWarning, match=f"hold zeros, which have no likelihood under family '{family}'")
+    return pytest.warns(LineageClustWarning, match=f"contain zeros, which have no likelihood under family '{family}'")
 
 
 @pytest.mark.parametrize(("zeros", "most"), [(0.5, 0.1), (0.8, 0.1), (0.95, 0.16)])

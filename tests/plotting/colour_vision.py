@@ -1,4 +1,4 @@
-"""Contrast of colours (WCAG 2.1), and how they look with colour-vision deficiencies (Machado, Oliveira & Fernandes 2009)."""
+"""Contrast of colours (WCAG 2.1), and simulation of colour-vision deficiencies (Machado, Oliveira & Fernandes 2009)."""
 
 import numpy as np
 from matplotlib.colors import to_rgb

@@ -1,4 +1,4 @@
-"""Fixtures: what the tests of several pictures ask of them."""
+"""Fixtures shared by the tests of figures."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Every picture of real data, as a user first draws it: nothing overlaps and nothing sticks out."""
+"""Every figure of real data with default parameters: nothing overlaps or is cut off."""
 
 from itertools import combinations
 

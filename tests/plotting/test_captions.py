@@ -75,7 +75,7 @@ def test_a_caption_of_several_lineages_names_those_that_change(second, third, ch
 def test_labels_of_the_user():
     assert own_labels(["a", "b"], ["0", "1.1"]) == ["a", "b"]
     assert own_labels({"1.1": "b"}, ["0", "1.1"]) == ["0", "b"]
-    with pytest.raises(ValueError, match="labels must be a mapping or one name a cluster, 2 of them"):
+    with pytest.raises(ValueError, match="labels must be a mapping or one name per cluster, 2 in total"):
         own_labels(["a"], ["0", "1"])
     with pytest.raises(ValueError, match="labels must be a mapping"):
         own_labels("ab", ["0", "1"])

@@ -1,4 +1,4 @@
-"""Pictures of cells: module scores on an embedding, weights of a lineage, binned expression beside trends."""
+"""Figures of cells: module scores on an embedding, weights of a lineage, binned expression beside trends."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Cells behind a trend: their colours, and the strip of those without expression."""
+"""Cells drawn behind a trend: their colours, and the strip of cells without expression."""
 
 import matplotlib.pyplot as plt
 import numpy as np

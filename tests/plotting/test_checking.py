@@ -1,4 +1,4 @@
-"""Pictures refuse what cannot be drawn in words of this library."""
+"""Errors of figures: invalid input is rejected with a message of this library."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -73,7 +73,7 @@ CALLS = {
     "max_cells": (lambda tc: tc.plot_genes(["rise0"], max_cells="x"), ValueError, "max_cells must be an integer .* got 'x'"),
     "max_cells -1": (lambda tc: tc.plot_genes(["rise0"], max_cells=-1), ValueError, "got -1"),
     "hubs": (lambda tc: tc.plot_graph(label_hubs=-1), ValueError, "label_hubs must be an integer of at least 0; got -1"),
-    "a trend": (lambda tc: plot_gene_trend(3), TypeError, "trend must be a GeneTrend that is fitted; got int"),
+    "a trend": (lambda tc: plot_gene_trend(3), TypeError, "trend must be a fitted GeneTrend; got int"),
     "color": (lambda tc: plot_gene_trend(tc.models_["rise0"]["A"], color="nope"), ValueError, "color must be .* got 'nope'"),
     "axes of a trend": (lambda tc: plot_gene_trend(tc.models_["rise0"]["A"], ax=3), TypeError, "ax must be matplotlib Axes"),
     "trends": (lambda tc: plot_gene_trends(3), TypeError, "trends must be a mapping .* got int"),
@@ -83,7 +83,7 @@ CALLS = {
         lambda tc: plot_graph(tc.clusterer_.graph_, ["a"] * 8), TypeError, "labels must be integers, .* dtype is <U1",
     ),
     "curve": (lambda tc: plot_stability(3), TypeError, "curve must be the stability_ of a GraphClusterer; got int"),
-    "NaN rows": (lambda tc: plot_heatmap(V * np.nan, [0, 1, 0], G), ValueError, "scaled must be finite; it holds NaN"),
+    "NaN rows": (lambda tc: plot_heatmap(V * np.nan, [0, 1, 0], G), ValueError, "scaled must be finite; it contains NaN"),
     "text rows": (lambda tc: plot_clusters([["a"] * 5] * 3, [0, 1, 0], G), TypeError, "scaled must hold real numbers"),
     "center": (lambda tc: plot_heatmap(V, [0, 1, 0], G, center="x"), TypeError, "center must be None or a number; got 'x'"),
     "NaN labels": (lambda tc: plot_clusters(V, [np.nan, 1, 0], G), ValueError, "labels must be whole numbers"),

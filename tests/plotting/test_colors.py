@@ -57,9 +57,9 @@ def test_palettes_of_the_user(palette):
 @pytest.mark.parametrize(
     ("palette", "message"),
     [
-        (["red"], "palette has 1 colours for 3 clusters. Give one a cluster"),
-        ({9: "red"}, "palette has a colour for cluster '9', which is not there"),
-        (["red", "blue", "no colour"], "palette holds 'no colour', which is no colour of matplotlib"),
+        (["red"], "palette has 1 colours for 3 clusters. Give one per cluster"),
+        ({9: "red"}, "palette has a colour for cluster '9', which does not exist"),
+        (["red", "blue", "no colour"], "palette contains 'no colour', which is not a matplotlib colour"),
         ("Set22", "cmap 'Set22' is not a colour map of matplotlib"),
     ],
 )

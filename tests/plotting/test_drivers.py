@@ -81,7 +81,7 @@ def test_the_table_stays_as_it_is():
         ),
         (some_drivers(), {"n_genes": 0}, ValueError, "n_genes must be a positive integer; got 0"),
         (pd.DataFrame({"x": [1]}), {}, ValueError, "drivers has no column such as 'Ery_corr'"),
-        ([1, 2], {}, ValueError, "must be the table that lineage_drivers returns; got list"),
+        ([1, 2], {}, ValueError, "must be the table returned by lineage_drivers; got list"),
         (some_drivers() * np.nan, {}, ValueError, "No gene has a correlation with lineage 'Ery'"),
     ],
 )

@@ -163,9 +163,13 @@ def test_input_and_settings_stay_as_they_are():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"label_hubs": ["Gene7", "Gene777"]}, UnknownNameError, "names 'Gene777', which is not in the graph of 100"),
-        ({"genes": ["a"]}, ValueError, "genes must have one entry a vertex: the graph has 100, got 1"),
-        ({"labels": [0]}, ValueError, "labels must have one entry a vertex"),
+        (
+            {"label_hubs": ["Gene7", "Gene777"]},
+            UnknownNameError,
+            "contains 'Gene777', which is not in the graph of 100",
+        ),
+        ({"genes": ["a"]}, ValueError, "genes must have one entry per vertex: the graph has 100, got 1"),
+        ({"labels": [0]}, ValueError, "labels must have one entry per vertex"),
         ({"genes": None, "label_hubs": ["Gene1"]}, ValueError, "pass genes= as well"),
     ],
 )

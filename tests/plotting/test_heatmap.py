@@ -215,7 +215,7 @@ def test_input_and_settings_stay_as_they_are():
     ("arguments", "error", "message"),
     [
         ({"clusters": [9]}, ValueError, r"There is no cluster 9; the clusters are \[0, 1, 2, 3\]"),
-        ({"label_genes": ["Gene7", "Gene77"]}, UnknownNameError, "label_genes names 'Gene77'.*Did you mean"),
+        ({"label_genes": ["Gene7", "Gene77"]}, UnknownNameError, "label_genes contains 'Gene77'.*Did you mean"),
         ({"label_genes": [f"Gene{i}" for i in range(40)], "figsize": (3, 2.5)}, ValueError, "40 names do not fit"),
         ({"genes": None, "label_genes": ["Gene1"]}, ValueError, "pass genes= as well"),
         ({"genes": ["a"]}, ValueError, "genes must have 40 values"),

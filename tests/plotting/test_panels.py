@@ -286,7 +286,7 @@ def test_names_and_colours_are_the_user_s():
         assert to_hex(mean.get_color()) == to_hex(curves.get_color()[0]) == color
     with pytest.raises(ValueError, match="palette has 1 colours for 2 clusters"):
         plot_clusters(scaled, labels, GRID, palette=["red"])
-    with pytest.raises(ValueError, match="labels names cluster '7', which is not there"):
+    with pytest.raises(ValueError, match="labels has an unknown cluster '7'"):
         plot_clusters(scaled, labels, GRID, names={7: "x"})
 
 

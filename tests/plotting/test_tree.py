@@ -1,4 +1,4 @@
-"""The tree of clusters: branches that do not cross, the cut between clusters and their parts, letters that fit."""
+"""Tree of clusters: no crossing branches, the cut between clusters and their parts, labels that fit."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""A small fit and its report."""
+"""Fixtures: a small fit and its report."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The page of a report, parsed."""
+"""Parser of the page of a report."""
 
 import base64
 import json

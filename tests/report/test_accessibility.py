@@ -1,4 +1,4 @@
-"""The report for people who use a keyboard, a screen reader, or cannot see faint text, in a real browser."""
+"""Accessibility of the report (keyboard, screen reader, contrast) in a real browser."""
 
 import os
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Tables and curves that the page of a report embeds."""
+"""Tables and curves embedded in the page of a report."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The report in a real browser: search, sorting, and that names stay names."""
+"""The report in a real browser: search, sorting, and escaped names."""
 
 import json
 import zlib

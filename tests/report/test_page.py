@@ -1,4 +1,4 @@
-"""The page of a report is whole, and names cannot break it."""
+"""The page of a report is complete, and names cannot break it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a report says of a fit."""
+"""Sentences of the report about a fit."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Assigning trends to the clusters of an earlier fit."""
+"""Assignment of trends to the clusters of an earlier fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which genes are clustered."""
+"""Selection of the genes to cluster."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Genes that are named first fit the mean trend of their cluster, whatever the order in which genes come."""
+"""Genes listed first fit the mean trend of their cluster, in any order of input."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Names of clusters: numbers at the fit's own cut, parts below it, unions above it, the same genes under every name."""
+"""Names of clusters: numbers for the chosen partition, parts below and unions above it, always with the same genes."""
 
 import numpy as np
 import pytest

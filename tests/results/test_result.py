@@ -1,4 +1,4 @@
-"""What a fit found is one object, which nothing changes and everything reads."""
+"""The result of a fit is one immutable object that all methods read."""
 
 from dataclasses import FrozenInstanceError, fields
 

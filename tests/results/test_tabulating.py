@@ -1,4 +1,4 @@
-"""Tables are made when they are first looked at, and are what they were when a fit made them."""
+"""Tables are computed on first access, and equal those computed during the fit."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""What every smoother inherits, shown on the smallest one: powers of pseudotime."""
+"""The base class of smoothers, tested with a minimal smoother: powers of pseudotime."""
 
 import numpy as np
 import pytest
@@ -61,5 +61,7 @@ def test_check_size(value):
 
 def test_the_number_of_splines_is_bounded_with_advice():
     check_size("n_splines", 1000, 3)
-    with pytest.raises(ValueError, match=r"n_splines must be at most 1,000; got 1001\. The penalty decides how smooth"):
+    with pytest.raises(
+        ValueError, match=r"n_splines must be at most 1,000; got 1001\. The penalty controls smoothness"
+    ):
         check_size("n_splines", 1001, 3)

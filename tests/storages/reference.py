@@ -1,8 +1,8 @@
-"""A slow reference of penalised fits: a mixed model of all cells with dense `(n_cells, n_cells)` covariances, by scipy.
+"""A slow reference for penalised fits: a mixed model of all cells with dense `(n_cells, n_cells)` covariances, in SciPy.
 
-It shares nothing with the package but the model: a B-spline is `X b + Z u` with free straight lines `X` and `u ~ N(0, s2 /
+Only the model is the same as in the package: a B-spline is `X b + Z u` with free straight lines `X` and `u ~ N(0, s2 /
 lambda)`, and a cell is `y ~ N(X b + Z u, s2 / w)`. The smoothing parameter maximises the restricted likelihood of the cells
-(Patterson & Thompson 1971), which a fine grid and scipy's minimiser search; trends are best linear unbiased predictions.
+(Patterson & Thompson 1971), found by a fine grid and SciPy's minimiser; trends are best linear unbiased predictions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The same numbers in many storages, and random settings of fits: `python storages.py FIRST LAST` tries some of them.
+"""The same numbers in many storages, and random parameters of fits: `python storages.py FIRST LAST` tries some of them.
 
-A pair is two storages of the same numbers that are fitted with the same settings. Both must give the same table, trends and
-labels, or be refused with the same sentence.
+A pair is two storages of the same numbers, fitted with the same parameters. Both must give the same table, trends and
+labels, or the same error.
 """
 
 from __future__ import annotations

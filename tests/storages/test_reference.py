@@ -1,4 +1,4 @@
-"""Fits of any storage are those of a slow mixed model with dense covariances, whose smoothing is found by brute force."""
+"""Fits of all storages equal a slow mixed model with dense covariances, with smoothing found by brute force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same numbers give the same answer, or the same refusal, whatever they are stored in."""
+"""The same numbers give the same result, or the same error, in all storages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clusterer of a stranger: each gene follows the first one before it that it is alike."""
+"""A third-party clusterer: each gene joins the first earlier gene to which it is similar."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin

@@ -1,4 +1,4 @@
-"""A smoother of a stranger: piecewise linear curves that bend at evenly spaced times."""
+"""A third-party smoother: piecewise linear curves with evenly spaced knots."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin

@@ -1,4 +1,4 @@
-"""A model of a stranger: penalised least squares with one smoothing parameter for all genes, and its posterior."""
+"""A third-party model: penalised least squares with one smoothing parameter for all genes, and its posterior."""
 
 import numpy as np
 from sklearn.base import BaseEstimator

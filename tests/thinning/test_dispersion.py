@@ -1,4 +1,4 @@
-"""Dispersion around the mean of the cell: true with and without a trajectory."""
+"""Dispersion around the mean of the cell, with and without a trajectory."""
 
 import numpy as np
 import pytest

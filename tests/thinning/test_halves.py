@@ -1,4 +1,4 @@
-"""thin_counts: what the two AnnData hold, however the counts are stored."""
+"""thin_counts: content of the two AnnData, for all storages of counts."""
 
 import anndata as ad
 import numpy as np
@@ -83,7 +83,7 @@ def test_dispersion_may_be_given(adata):
         ({"layer": None}, ValueError, "Only counts can be split"),
         ({"fraction": 1.0}, ValueError, "fraction must be between 0 and 1"),
         ({"dispersion": -1}, ValueError, "finite and not negative"),
-        ({"dispersion": [0.1, 0.2]}, ValueError, "one value a gene, 30; it has 2"),
+        ({"dispersion": [0.1, 0.2]}, ValueError, "one value per gene, 30; it has 2"),
         ({"dispersion": "phi"}, lc.UnknownNameError, "not in adata.var"),
         ({"dispersion": True}, ValueError, "dispersion"),
         ({"random_state": -1}, ValueError, "random_state"),

@@ -1,4 +1,4 @@
-"""Laws of count splitting: parts sum to the whole, have their share of the mean, and are independent."""
+"""Properties of count splitting: parts add up to the whole, have their fraction of the mean, and are independent."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Counts without a trajectory: genes keep their means or counts, and no longer go together."""
+"""Counts without a trajectory: genes keep their means or counts, without correlations between genes."""
 
 import numpy as np
 import pytest

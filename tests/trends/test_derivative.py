@@ -1,4 +1,4 @@
-"""Slopes of trends: what they are, and that their intervals are those of the posterior."""
+"""Slopes of trends: values, and intervals from the posterior."""
 
 import numpy as np
 import pytest

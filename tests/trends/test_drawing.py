@@ -1,4 +1,4 @@
-"""Trends drawn anew: from the posterior and from halves of the cells."""
+"""Resampled trends: from the posterior and from halves of the cells."""
 
 import anndata as ad
 import numpy as np

@@ -1,4 +1,4 @@
-"""Genes fitted together: what counts as constant, and as a fit."""
+"""Joint fits of genes: detection of constant and failed genes."""
 
 import anndata as ad
 import numpy as np

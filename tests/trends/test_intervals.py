@@ -1,4 +1,4 @@
-"""Intervals of shapes: an estimate is inside its own, and they hold the truth as often as they say."""
+"""Intervals of shapes: they contain the estimate, and cover the truth at their nominal level."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""By how much the scatter of pseudotime flattens trends."""
+"""Attenuation of trends by the uncertainty of pseudotime."""
 
 import numpy as np
 import pytest

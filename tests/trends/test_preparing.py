@@ -1,4 +1,4 @@
-"""Which cells a gene is fitted on: filters and callbacks (the cases of CellRank's `TestCreateCallbacks`)."""
+"""Selection of cells per gene: filters and callbacks (the cases of CellRank's `TestCreateCallbacks`)."""
 
 import numpy as np
 import pytest

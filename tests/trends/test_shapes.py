@@ -1,4 +1,4 @@
-"""Shapes of trends: named by eye, and invariant where they must be."""
+"""Shapes of trends: names of clear shapes, and invariances."""
 
 import numpy as np
 import pytest

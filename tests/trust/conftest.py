@@ -1,4 +1,4 @@
-"""What the tests of bad input share: data that nobody changes, and what a refusal has to look like."""
+"""Fixtures for the tests of invalid input: immutable data, and the required form of an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Array components under wrong parameters and wrong arrays: models, smoothers, the clusterer of graphs."""
+"""Invalid parameters and arrays of components on arrays: models, smoothers, GraphClusterer."""
 
 import numpy as np
 import pytest
@@ -68,8 +68,8 @@ def test_parameters_of_gam(parameters, message, refuses):
         ({"X": X * 1j}, ValueError, "Complex data not supported"),
         ({"y": None}, ValueError, "requires y to be passed"),
         ({"y": Y[:40]}, ValueError, "inconsistent numbers of samples: 50 and 40"),
-        ({"y": [["a", "b"]] * 50}, ValueError, "y must hold numbers; its dtype is <U1"),
-        ({"y": Y * 1j}, ValueError, "y must hold numbers; its dtype is complex128"),
+        ({"y": [["a", "b"]] * 50}, ValueError, "y must be numeric; its dtype is <U1"),
+        ({"y": Y * 1j}, ValueError, "y must be numeric; its dtype is complex128"),
         ({"y": Y[..., None]}, ValueError, "y must have one or two dimensions; got 3"),
         ({"y": 3}, ValueError, "y must have one or two dimensions; got 0"),
         ({"y": Y[:, :0]}, ValueError, "y has no columns"),
@@ -84,13 +84,13 @@ def test_parameters_of_gam(parameters, message, refuses):
         ({"sample_weight": np.full(50, 1e-300)}, ValueError, "sample_weight is 1e-300"),
         ({"penalty": np.eye(9)}, ValueError, r"got shape \(9, 9\) for 8 columns"),
         ({"penalty": np.ones((8, 7))}, ValueError, r"square matrix .* got shape \(8, 7\)"),
-        ({"penalty": -S}, ValueError, "positive semi-definite; its least eigenvalue is -"),
+        ({"penalty": -S}, ValueError, "positive semi-definite; its smallest eigenvalue is -"),
         ({"penalty": S * np.nan}, ValueError, "penalty must be finite and symmetric"),
         ({"penalty": S + np.triu(S)}, ValueError, "penalty must be finite and symmetric"),
         ({"penalty": S * 1e-300}, ValueError, "largest value of penalty is .*e-300"),
         ({"penalty": "x"}, TypeError, "penalty must hold real numbers; got 'x'"),
         ({"penalty": S * 1j}, TypeError, "penalty must hold real numbers"),
-        ({"offset": np.zeros(49)}, ValueError, r"offset must have shape \(50,\), one value a cell; got \(49,\)"),
+        ({"offset": np.zeros(49)}, ValueError, r"offset must have shape \(50,\), one value per cell; got \(49,\)"),
         ({"offset": np.full(50, np.nan)}, ValueError, "offset must be finite"),
         ({"offset": ["a"] * 50}, TypeError, "offset must hold real numbers"),
     ],

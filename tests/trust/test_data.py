@@ -1,4 +1,4 @@
-"""What an AnnData can hold that does not fit, or hardly fits: it is refused with a reason, or the result is right."""
+"""Unusual and invalid AnnData: rejected with a reason, or the result is right."""
 
 import anndata as ad
 import numpy as np

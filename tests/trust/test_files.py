@@ -1,4 +1,4 @@
-"""Files that cannot be read or written: a sentence, nothing half written, what was there before still there."""
+"""Files that cannot be read or written: a clear error, nothing incomplete, existing files unchanged."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Public functions and small classes under wrong arguments: drivers, cluster_lineage, splits, scores, trends, pictures."""
+"""Invalid arguments of public functions and small classes: drivers, cluster_lineage, splits, scores and figures."""
 
 import anndata as ad
 import numpy as np
@@ -89,7 +89,7 @@ def test_splits(parameters, error, message, cells, refuses):
 @pytest.mark.parametrize("scorer", lc.scoring.SCORERS.values(), ids=lambda scorer: scorer.__name__)
 def test_scorers(scorer, cells, refuses):
     refuses(lambda: scorer(lc.TrendClusterer(), cells), ValueError, "not fitted yet")
-    refuses(lambda: scorer(GAM(), cells), TypeError, "take a fitted TrendClusterer; got GAM")
+    refuses(lambda: scorer(GAM(), cells), TypeError, "require a fitted TrendClusterer; got GAM")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_results_of_no_search(results, refuses):
             "written as .gmt or .csv; the suffix of 'a.xls' is '.xls'",
         ),
         (lambda tc: tc.write_gene_lists(None), TypeError, "path must be the name of a file; got None"),
-        (lambda tc: tc.write_gene_lists("a\0.gmt"), ValueError, "cannot hold the character NUL"),
+        (lambda tc: tc.write_gene_lists("a\0.gmt"), ValueError, "cannot contain the character NUL"),
         (lambda tc: tc.report(3), TypeError, "path must be the name of a file; got 3"),
         (lambda tc: tc.report("a.html", 3), TypeError, "adata must be an AnnData"),
         (lambda tc: tc.save([]), TypeError, r"path must be the name of a file; got \[\]"),
@@ -162,16 +162,16 @@ def test_comparing_and_writing(call, error, message, fitted, refuses, tmp_path, 
     [
         ({"n_cells": 9}, "n_cells must be an integer of 10 or more; got 9"),
         ({"n_genes": "x"}, "n_genes must be an integer of 1 or more; got 'x'"),
-        ({"n_cells": 10**12}, "n_cells=1000000000000, n_genes=20 .* need arrays of .* GB, .* Lower one of them"),
-        ({"n_genes": 10**12}, "n_genes=1000000000000 .* need arrays"),
-        ({"n_lineages": 10**10}, "n_lineages=10000000000 need arrays"),
+        ({"n_cells": 10**12}, "n_cells=1000000000000, n_genes=20 .* require arrays of .* GB, .* Lower one of them"),
+        ({"n_genes": 10**12}, "n_genes=1000000000000 .* require arrays"),
+        ({"n_lineages": 10**10}, "n_lineages=10000000000 require arrays"),
         ({"n_modules": 15}, "n_modules must be an integer from 0 to 14; got 15"),
         ({"n_lineages": 0}, "n_lineages must be an integer of 1 or more; got 0"),
         ({"flat_fraction": np.nan}, "flat_fraction must be a finite number between 0 and 1; got nan"),
         ({"depth": 1e300}, r"depth must be a finite number of at most 1e\+12; got 1e\+300"),
         ({"dispersion": -1}, "dispersion must be a finite number of 0 or more; got -1"),
         ({"amplitude": 1e3}, "amplitude must be a finite number of at most 100; got 1000"),
-        ({"module_sizes": "x"}, "module_sizes must hold one number for each .* got 'x'"),
+        ({"module_sizes": "x"}, "module_sizes must contain one number for each .* got 'x'"),
         ({"shift": np.inf}, "shift must be a finite number of 0 or more; got inf"),
         ({"scale": 100}, "scale must be a finite number between 0 and 2; got 100"),
         ({"random_state": "x"}, "random_state must be None, .* got 'x'"),
@@ -248,7 +248,7 @@ def test_methods_of_a_trend(call, error, message, fitted, refuses):
         (lambda: Trends(V, G, list("abc")).scaled("x"), ValueError, "scale must be .* got 'x'"),
         (lambda: Trends(V, G, list("abc")).subset([9]), ValueError, r"positions below 3, .* got \[9\]"),
         (lambda: Trends(V, G, list("abc")).subset([True]), ValueError, r"got \[True\]"),
-        (lambda: plot_clusters(V, [0, 1], G), ValueError, r"one value a row .* \(3, 5\), \(2,\) and \(5,\)"),
+        (lambda: plot_clusters(V, [0, 1], G), ValueError, r"one value per row .* \(3, 5\), \(2,\) and \(5,\)"),
         (lambda: plot_clusters(V, [0, 1, 0], G[:4]), ValueError, r"\(3,\) and \(4,\)"),
         (lambda: plot_clusters(V[0], [0], G), ValueError, "scaled must have two dimensions"),
         (lambda: plot_clusters(V, ["a", "b", "c"], G), TypeError, "labels must be numbers"),

@@ -1,4 +1,4 @@
-"""Methods of a fitted TrendClusterer under wrong arguments, and of one that is not fitted."""
+"""Invalid arguments of methods of TrendClusterer, fitted and not fitted."""
 
 import numpy as np
 import pytest

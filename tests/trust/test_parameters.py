@@ -1,4 +1,4 @@
-"""Every parameter of TrendClusterer: what is not allowed is refused by name, before anything is computed."""
+"""Invalid parameters of TrendClusterer are rejected by name, before any computation."""
 
 import numpy as np
 import pandas as pd
@@ -121,14 +121,14 @@ REFUSED = [
     (
         {"model": GraphClusterer()},
         TypeError,
-        r"model must be a regressor; GraphClusterer is none. The default is GAM\(\)",
+        r"model must be a regressor; GraphClusterer is not. The default is GAM\(\)",
     ),
-    ({"model": LogisticRegression()}, TypeError, "model must be a regressor; LogisticRegression is none"),
+    ({"model": LogisticRegression()}, TypeError, "model must be a regressor; LogisticRegression is not"),
     ({"smoother": "spline"}, TypeError, "smoother must be a transformer, None or 'passthrough'; got 'spline'"),
     ({"smoother": {}}, TypeError, "dict has no fit or transform"),
     ({"smoother": KMeans}, TypeError, r"got the class KMeans. Use KMeans\(\)"),
     ({"clusterer": "leiden"}, TypeError, "clusterer must have fit; str has no fit"),
-    ({"clusterer": GAM()}, TypeError, "clusterer must be a clusterer; GAM is none. The default is GraphClusterer"),
+    ({"clusterer": GAM()}, TypeError, "clusterer must be a clusterer; GAM is not. The default is GraphClusterer"),
     ({"clusterer": BSplineSmoother()}, TypeError, "clusterer must have labels_ after fit; BSplineSmoother has none"),
 ]
 

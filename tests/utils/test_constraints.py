@@ -1,4 +1,4 @@
-"""What parameters may be is a table; each class of ours keeps its own, and says so in a sentence."""
+"""Constraints of parameters, one table per class, and their errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A process that is forked while a thread fits is not left waiting for that thread."""
+"""A process forked while a thread fits does not wait for that thread."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Grids that are too fine are refused before they are made."""
+"""Too fine grids are rejected before they are allocated."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Text in tables is of dtype object, whatever pandas makes of it."""
+"""Text in tables has dtype object, in all versions of pandas."""
 
 import warnings
 

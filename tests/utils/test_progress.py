@@ -1,4 +1,4 @@
-"""Progress bars: shown on long work where asked for, silent otherwise; and what is logged."""
+"""Progress bars of long computations, shown only on request, and logging."""
 
 import logging
 import time

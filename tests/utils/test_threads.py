@@ -1,4 +1,4 @@
-"""Small work runs on one thread, and the pools are as before afterwards."""
+"""Small computations use one thread, and thread pools are restored afterwards."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Several files are written all or none, wherever it fails."""
+"""Several files are written all or none, wherever an error occurs."""
 
 import os
 import sys

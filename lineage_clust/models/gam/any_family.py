@@ -1,4 +1,4 @@
-"""Fits of any family: in closed form, from sums over a grid or from the cells, and then with donors as replicates."""
+"""GAM fits of any family, with optional donors as replicates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .tabled_fit import fit_tabled
 
 @dataclass(frozen=True)
 class Choices:
-    """How a likelihood is maximised; each as of :class:`lineage_clust.GAM`."""
+    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`."""
 
     smoothing: str | float
     covariance: str
@@ -39,13 +39,13 @@ def fit_family(
     Parameters
     ----------
     design, weights, offset
-        Of the cells.
+        Of all cells.
     y
-        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in blocks.
+        `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     groups
-        `(n_cells,)` donor of each cell, from 0 on, or `None`.
+        `(n_cells,)` codes of the donors from 0, or `None`.
     likelihood, choices
-        The likelihood, and the options of the fit.
+        The likelihood and the options of its maximisation.
 
     Raises
     ------

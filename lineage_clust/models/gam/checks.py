@@ -1,4 +1,4 @@
-"""Validation of the parameters, expression, penalty and offset of a GAM."""
+"""Validation of the parameters of a GAM, and of its expression, penalty and offset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..families import check_family
 
 
 def check_parameters(model: Any) -> None:
-    """Raise a ValueError if a parameter of a GAM is invalid."""
+    """Raise a ValueError for an invalid parameter of a GAM."""
     check_family(model.family, model.link)
     number = isinstance(model.smoothing, (Real, np.number)) and not isinstance(model.smoothing, (bool, np.bool_))
     if not (model.smoothing in ("reml", "gcv") if isinstance(model.smoothing, str) else number):
@@ -31,7 +31,7 @@ def check_parameters(model: Any) -> None:
     if model.expectile is not None:
         check_share("expectile", model.expectile)
     if model.expectile is not None and model.family != "gaussian":
-        raise ValueError(f"expectile needs family='gaussian'; got family={model.family!r}. Set one of them back.")
+        raise ValueError(f"expectile needs family='gaussian'; got family={model.family!r}. Remove one of them.")
     if not isinstance(model.discretize, (bool, str)) or model.discretize not in (True, False, "auto"):
         raise ValueError(f"discretize must be True, False or 'auto'; got {model.discretize!r}.")
     check_share("tolerance", model.tolerance)
@@ -41,7 +41,7 @@ def check_parameters(model: Any) -> None:
 
 
 def check_targets(y, n_cells: int):
-    """Return y with two dimensions, as CSR, CSC or array, and whether it had one."""
+    """Return y as a two-dimensional array, CSR or CSC matrix, and whether it was one-dimensional."""
     if y is None:
         raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
     if isinstance(y, BlockedExpression):
@@ -55,7 +55,7 @@ def check_targets(y, n_cells: int):
             try:
                 y = as_numbers("y", y)
             except TypeError as error:
-                raise ValueError(f"y must hold numbers; its dtype is {y.dtype}.") from error
+                raise ValueError(f"y must be numeric; its dtype is {y.dtype}.") from error
         single = y.ndim == 1
         y = y[:, None] if single else y
     if y.ndim != 2:
@@ -68,7 +68,7 @@ def check_targets(y, n_cells: int):
 
 
 def check_penalty(penalty, n_features: int) -> np.ndarray | None:
-    """Return a penalty as an array, or raise a ValueError if it is invalid."""
+    """Return the penalty as an array; raise a ValueError if it is not symmetric and positive semi-definite."""
     if penalty is None:
         return None
     penalty = as_numbers("penalty", penalty.toarray() if sparse.issparse(penalty) else penalty)
@@ -85,17 +85,17 @@ def check_penalty(penalty, n_features: int) -> np.ndarray | None:
         values = np.linalg.eigvalsh(penalty)
         lowest = values[0]
         if lowest < -1e-8 * np.abs(values).max():
-            raise ValueError(f"penalty must be positive semi-definite; its least eigenvalue is {lowest:.3g}.")
+            raise ValueError(f"penalty must be positive semi-definite; its smallest eigenvalue is {lowest:.3g}.")
     return penalty
 
 
 def check_offset(offset, n_cells: int) -> np.ndarray | None:
-    """Return an offset as an array, one finite value a cell."""
+    """Return the offset as an array with one finite value per cell."""
     if offset is None:
         return None
     offset = as_numbers("offset", offset)
     if offset.shape != (n_cells,):
-        raise ValueError(f"offset must have shape ({n_cells},), one value a cell; got {offset.shape}.")
+        raise ValueError(f"offset must have shape ({n_cells},), one value per cell; got {offset.shape}.")
     if not np.all(np.isfinite(offset)):
         raise ValueError("offset must be finite.")
     return offset

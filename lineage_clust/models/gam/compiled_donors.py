@@ -1,6 +1,6 @@
-"""Likelihoods of the sizes of donors' deviations, for genes with matrices of their own, compiled by numba.
+"""Likelihoods of variances between donors, for genes with gram matrices of their own, compiled by numba.
 
-See :meth:`lineage_clust.models.gam.donors_curves.TurnedSums.likelihoods` for the meaning of the arrays.
+Called by :meth:`lineage_clust.models.gam.donors_curves.TurnedSums.likelihoods`, which describes the arrays.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from ...utils.compiling import compiled
 
 @compiled
 def fit_sizes(gram, parts, sizes, level, own, cross, curves, shifts, ridge, determinants, left):
-    """Write the logarithms of determinants and the sums of squares that are left, `(n_curves, n_shifts, n_genes)`.
+    """Write log determinants and residual sums of squares, `(n_curves, n_shifts, n_genes)` each.
 
     Parameters
     ----------
     gram
-        `(n_genes, n, n)`: of the columns of `T` and, as the last, the response.
+        `(n_genes, n, n)` gram matrix of the columns of `T` and the response, which is last.
     parts
-        `(n_genes, n_donors, n_modes, n)` of the donors' curves with these.
+        `(n_genes, n_donors, n_modes, n)` products of the donors' curves with these columns.
     sizes, level
-        `(n_genes, n_donors, n_modes)` information of the cells on each part, and parts with the constant.
+        `(n_genes, n_donors, n_modes)`: information of the cells about each mode, and its product with the constant.
     own, cross
-        `(n_genes, n_donors)` and `(n_genes, n_donors, n)`: the constant with itself, and with the columns.
+        `(n_genes, n_donors)` and `(n_genes, n_donors, n)`: products of the constant with itself and with the columns.
     curves, shifts
-        Variances.
+        Variances of the donors' curves and of their shifts.
     ridge
-        `(n_genes,)` ridge added to the diagonal, except for the response.
+        `(n_genes,)` constant added to the diagonal, except for the response.
     """
     n_genes, n_donors, n_modes, n = parts.shape
     without = np.zeros((n, n))
@@ -72,7 +72,7 @@ def fit_sizes(gram, parts, sizes, level, own, cross, curves, shifts, ridge, dete
                         by = shift / inside * beside[donor, row]
                         for column in range(row + 1):
                             factor[row, column] -= by * beside[donor, column]
-                for row in range(n - 1):  # columns of the factor, one by one, taken off the rest
+                for row in range(n - 1):  # Cholesky factorisation, column by column
                     pivot = factor[row, row]
                     log_determinant += np.log(pivot)
                     for below in range(row + 1, n):

@@ -1,7 +1,7 @@
-"""Vectors along the eigenvectors of many small symmetric matrices, compiled by numba; see `significance` for who calls it.
+"""Components of vectors along the eigenvectors of many small symmetric matrices, compiled by numba.
 
-Eigenvectors are never formed: the rotations are applied to one vector, which leaves a third of the
-work.
+Used by the tests of significance. The rotations are applied to one vector and the eigenvectors are never formed, which
+takes a third of the time of a full eigendecomposition.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import numpy as np
 
 from ...utils.compiling import compiled
 
-_MOST_STEPS = 60  # an eigenvalue takes two or three
+_MOST_STEPS = 60  # usually two or three per eigenvalue
 _PRECISION = float(np.finfo(np.float64).eps)
 
 
 @compiled
 def project(matrices, vectors, values, scores):
-    """Write eigenvalues, largest first, and the vectors' components along the eigenvectors, whose signs are arbitrary.
+    """Write decreasing eigenvalues, and the components of vectors along the eigenvectors, whose signs are arbitrary.
 
-    `matrices` `(n_matrices, n, n)` symmetric, of which the lower half is read, the other arrays `(n_matrices, n)`. Returns
-    whether all converged.
+    `matrices` `(n_matrices, n, n)` are symmetric, and only their lower triangles are read; the other arrays are
+    `(n_matrices, n)`. Returns whether all converged.
 
     References
     ----------
@@ -34,7 +34,7 @@ def project(matrices, vectors, values, scores):
         for line in range(n):
             scores[gene, line] = vectors[gene, line]
             for other in range(line + 1):
-                matrix[line, other] = matrices[gene, line, other] / size  # squares of very small numbers would vanish
+                matrix[line, other] = matrices[gene, line, other] / size  # avoids underflow of squares
         make_tridiagonal(matrix, scores[gene], values[gene], beside)
         if not make_diagonal(values[gene], beside, scores[gene]):
             return False
@@ -46,7 +46,7 @@ def project(matrices, vectors, values, scores):
 
 @compiled
 def make_tridiagonal(matrix, vector, diagonal, beside):
-    """Reflect a matrix to one of a diagonal and a subdiagonal, and the vector with it."""
+    """Reduce a symmetric matrix to tridiagonal form by Householder reflections, and apply them to the vector."""
     n = len(vector)
     normal, image = np.zeros(n), np.zeros(n)
     for first in range(1, n):
@@ -87,11 +87,11 @@ def make_tridiagonal(matrix, vector, diagonal, beside):
 
 @compiled
 def make_diagonal(diagonal, beside, vector):
-    """Rotate a tridiagonal matrix, and the vector with it, until it is diagonal; return whether that succeeded."""
+    """Diagonalise a tridiagonal matrix, and apply the rotations to the vector; return whether that converged."""
     n = len(diagonal)
     for first in range(n - 1):
         for n_steps in range(_MOST_STEPS + 1):
-            last = first  # up to which line the matrix holds together
+            last = first  # end of the unreduced block that starts at `first`
             while last < n - 1:
                 if abs(beside[last]) <= _PRECISION * (abs(diagonal[last]) + abs(diagonal[last + 1])):
                     break
@@ -106,7 +106,7 @@ def make_diagonal(diagonal, beside, vector):
 
 @compiled
 def step_back(diagonal, beside, vector, first, last):
-    """Do one implicit QL step with Wilkinson's shift on the lines from `first` to `last`."""
+    """Perform one implicit QL step with Wilkinson's shift on the rows from `first` to `last`."""
     ratio = (diagonal[first + 1] - diagonal[first]) / (2.0 * beside[first])
     length = np.sqrt(ratio * ratio + 1.0)
     bulge = diagonal[last] - diagonal[first] + beside[first] / (ratio + (length if ratio >= 0.0 else -length))
@@ -116,7 +116,7 @@ def step_back(diagonal, beside, vector, first, last):
         length = np.sqrt(across * across + bulge * bulge)
         beside[line + 1] = length
         base = diagonal[line + 1] - moved
-        if length == 0.0:  # it falls apart here, and is left as it is
+        if length == 0.0:  # the matrix splits here
             diagonal[line + 1], beside[last] = base, 0.0
             return
         inverse = 1.0 / length
@@ -133,7 +133,7 @@ def step_back(diagonal, beside, vector, first, last):
 
 @compiled
 def put_in_order(values, vector):
-    """Sort eigenvalues, largest first, and the vector with them."""
+    """Sort eigenvalues in decreasing order, and the components accordingly."""
     for place in range(1, len(values)):
         value, component = values[place], vector[place]
         before = place - 1

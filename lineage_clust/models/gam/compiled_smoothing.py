@@ -1,7 +1,7 @@
-"""Smoothing parameters of many genes, each with a gram matrix of its own, compiled by numba; see `tabled` for who calls it.
+"""REML estimation of smoothing parameters for genes with gram matrices of their own, compiled by numba.
 
-The penalty is diagonal here, so that a Cholesky factor and its inverse are all that REML and its derivatives take: a third of
-the work of an eigen-decomposition.
+Used by `tabled`. The penalty is diagonal, so that REML and its derivatives require only a Cholesky factor and its
+inverse, a third of the work of an eigendecomposition.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NEAR = 1e-5
 
 @compiled
 def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambda, coefficients):
-    """Move each gene's `log_lambda` to the minimum of its REML criterion, in place, and write the coefficients there.
+    """Update `log_lambda` in place to the minimum of each gene's REML criterion, and write the coefficients there.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     scale
         `(n_genes,)`.
     chosen
-        Whether to select lambda; otherwise it is fixed.
+        Whether lambda is estimated; otherwise it is fixed.
     search
-        Whether a grid is searched for the deepest basin first.
+        Whether to start from the best point of a grid.
     n_steps
-        Bound on the number of Newton steps.
+        Maximum number of Newton steps.
     log_lambda
-        `(n_genes,)`, also where the search starts.
+        `(n_genes,)`, also the starting values.
     coefficients
         `(n_genes, n)`.
 
@@ -77,7 +77,7 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
 
 @compiled
 def ends(grams, gene, penalty):
-    """Return the logarithms of lambda between which the fit goes from no visible to complete smoothing."""
+    """Return the range of log lambda, from practically no smoothing to complete smoothing."""
     least, largest, trace, n = np.inf, 0.0, 0.0, len(penalty)
     for mode in range(n):
         trace += grams[gene, mode, mode]
@@ -90,7 +90,7 @@ def ends(grams, gene, penalty):
 
 @compiled
 def deepest(grams, cross, gene, penalty, scale, rank, lowest, highest, factor, solution):
-    """Return the best of a grid of `log lambda`, the smoothest of equally good ones."""
+    """Return the grid point of `log lambda` with the lowest criterion; the smoothest among ties."""
     best, depth = highest, np.inf
     for point in range(_N_GRID - 1, -1, -1):
         here = lowest + (highest - lowest) * point / (_N_GRID - 1)
@@ -107,7 +107,7 @@ def deepest(grams, cross, gene, penalty, scale, rank, lowest, highest, factor, s
 
 @compiled
 def descend(grams, cross, gene, penalty, scale, rank, lowest, highest, here, n_steps, factor, inverse, solution):
-    """Return `log lambda` after a few safeguarded Newton steps."""
+    """Return `log lambda` after safeguarded Newton steps."""
     n = len(penalty)
     low, high = lowest, highest
     here = min(max(here, lowest), highest)
@@ -149,14 +149,14 @@ def descend(grams, cross, gene, penalty, scale, rank, lowest, highest, here, n_s
 
 @compiled
 def decompose(grams, gene, penalty, lam, factor):
-    """Write the lower Cholesky factor of a gram matrix plus lambda times the penalty; return its log determinant."""
+    """Write the lower Cholesky factor of a gram matrix plus lambda times the penalty; return the log determinant."""
     n, log_determinant = len(penalty), 0.0
     for row in range(n):
         for column in range(row):
             entry = grams[gene, row, column]
             for before in range(column):
                 entry -= factor[row, before] * factor[column, before]
-            factor[row, column] = entry * factor[column, column]  # whose diagonal holds reciprocals
+            factor[row, column] = entry * factor[column, column]  # the diagonal of `factor` contains reciprocals
         whole = grams[gene, row, row] + lam * penalty[row]
         rest = whole
         for before in range(row):
@@ -169,7 +169,7 @@ def decompose(grams, gene, penalty, lam, factor):
 
 @compiled
 def solve(factor, cross, gene, solution):
-    """Write the solution of the decomposed matrix for one right-hand side."""
+    """Write the solution of the factorised system for one right-hand side."""
     n = len(solution)
     for row in range(n):
         entry = cross[gene, row]
@@ -185,16 +185,16 @@ def solve(factor, cross, gene, solution):
 
 @compiled
 def invert(factor, inverse):
-    """Write the lower half of the inverse of the decomposed matrix."""
+    """Write the lower triangle of the inverse of the factorised matrix."""
     n = len(factor)
-    for column in range(n):  # first that of the factor
+    for column in range(n):  # the inverse of the factor
         inverse[column, column] = factor[column, column]
         for row in range(column + 1, n):
             entry = 0.0
             for between in range(column, row):
                 entry -= factor[row, between] * inverse[between, column]
             inverse[row, column] = entry * factor[row, row]
-    for row in range(n):  # the lower triangle still contains the factor
+    for row in range(n):  # entries below the current row are still those of the inverse factor
         for column in range(row + 1):
             entry = 0.0
             for below in range(row, n):

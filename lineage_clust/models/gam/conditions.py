@@ -1,4 +1,4 @@
-"""Trends of several conditions, their differences and the tests of these, on arrays."""
+"""Trends of several conditions, their differences and tests, from arrays."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 FEWEST_DONORS, FEWEST_IN_CONDITION = 4, 2
 _CELLS_PER_COEFFICIENT = 2  # with fewer, p-values of cells as replicates are too small
-_LEAST, _MOST = 1e-280, 1e280  # of sums of squares
-_CONFOUNDED = 1e-8  # share of a covariate's variation that lies within conditions
+_LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares
+_CONFOUNDED = 1e-8  # minimum fraction of a covariate's variance within conditions
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,24 @@ class ConditionFit:
     Attributes
     ----------
     sums
-        Sums over the cells, and which sample is what.
+        Sums over the cells and the assignment of samples to conditions and donors.
     curves
-        Coefficients, posterior, tests.
+        Coefficients, posterior and tests.
     level
-        `(n_genes,)` what was taken off expression before it was fitted.
+        `(n_genes,)` value subtracted from expression before fitting.
     samples
-        One row a sample: `condition`, `donor` (numbers) and `n_cells`.
+        One row per sample: `condition` and `donor` (codes) and `n_cells`.
     with_donors
-        Whether donors are the replicates; otherwise cells are.
+        Whether donors are the replicates instead of cells.
     note
-        Remarks on poor genes.
+        Notes on genes that are fitted poorly.
     failed
-        Reason by position, for genes without a finite fit.
+        Reasons by position, for genes without a finite fit.
     own
-        `(n_samples, n_modes, n_genes)` coefficients of each sample's own curve around the condition's, on `random`.
+        `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
+        `random`.
     random
-        `(n_smooth, n_modes)` columns of the samples' own curves.
+        `(n_smooth, n_modes)` basis of the samples' deviations.
     """
 
     sums: ConditionSums
@@ -68,25 +69,25 @@ class ConditionFit:
 
     @property
     def arms(self) -> Arms:
-        """Which sample is what."""
+        """Assignment of samples to conditions and donors."""
         return self.sums.arms
 
     def rows(self, basis, condition: int, other: int | None = None) -> np.ndarray:
-        """Return rows that give the curve of a condition, or its difference from `other`, of the coefficients."""
+        """Return rows that map coefficients to the curve of a condition, or to its difference from `other`."""
         rows = self.arms.rows(basis, condition, self.sums.n_covariates)
         return rows if other is None else rows - self.arms.rows(basis, other, self.sums.n_covariates)
 
     def curve(self, basis, condition: int) -> np.ndarray:
-        """Return the trends `(n_genes, n_rows)` of a condition at rows of the smoother's basis."""
+        """Return the trends `(n_genes, n_rows)` of a condition at rows of the basis."""
         return (self.rows(basis, condition) @ self.curves.coefficients + self.level).T
 
     def difference(self, basis, condition: int, other: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Return the difference of two conditions' trends and its standard errors, `(n_genes, n_rows)` each."""
+        """Return the difference between two trends and its standard errors, `(n_genes, n_rows)` each."""
         rows = self.rows(basis, condition, other)
         return (rows @ self.curves.coefficients).T, self.curves.posterior.std(rows).T
 
     def sample_curve(self, basis, sample: int, genes=None) -> np.ndarray:
-        """Return the trends `(n_genes, n_rows)` of one sample: its condition's, and its own deviation as predicted."""
+        """Return the trends `(n_genes, n_rows)` of one sample: its condition's trend plus its predicted deviation."""
         genes = slice(None) if genes is None else genes
         rows = self.rows(basis, int(self.arms.condition[sample]))
         own = basis @ (self.random @ self.own[sample][:, genes])
@@ -97,33 +98,33 @@ def fit_conditions(
     basis, Y, conditions: ArrayLike, donors: ArrayLike | None = None, *, penalty: np.ndarray | None = None,
     weights: np.ndarray | None = None, covariates: np.ndarray | None = None, model: GAM | None = None, offset=None,
 ) -> ConditionFit:  # fmt: skip
-    """Fit a curve for every gene and condition, and test their differences.
+    """Fit a curve for every gene and condition, and test the differences between conditions.
 
     Parameters
     ----------
     basis
-        `(n_cells, n_splines)` of a smoother, dense or sparse; some combination of its columns must be constant.
+        `(n_cells, n_splines)` basis of a smoother, dense or sparse, that includes the constant function.
     Y
-        `(n_cells, n_genes)` array, sparse matrix or BlockedExpression; it is read once.
+        `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
     conditions
-        `(n_cells,)` numbers of the conditions, from 0.
+        `(n_cells,)` codes of the conditions from 0.
     donors
-        `(n_cells,)` labels; `None` = cells are the replicates. A donor may have cells in several conditions.
+        `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
     penalty
         `(n_splines, n_splines)`.
     weights
-        `(n_cells,)` positive; they are memberships, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
+        `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
     covariates
-        `(n_cells, n_covariates)` further terms, of cells or of donors, with mean zero.
+        `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
     model
-        Not fitted; `None` = a Gaussian family. Curves of other families are on the scale of the link.
+        Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
     offset
-        `(n_cells,)` known part of the linear predictor, of other families.
+        `(n_cells,)` known term of the linear predictor, for other families.
 
     Raises
     ------
     ValueError
-        If there are fewer than four donors, or than two in a condition, or if a covariate cannot be told from the
+        If there are fewer than four donors or fewer than two in a condition, or if a covariate is collinear with the
         conditions.
 
     Examples
@@ -189,14 +190,14 @@ def fit_conditions(
 
 
 def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one row a sample, what one donor has in one condition, and the number of the sample of each cell."""
+    """Return a table with one row per sample (one donor in one condition), and the sample code of each cell."""
     n_conditions = int(conditions.max()) + 1
     counts = np.bincount(conditions, minlength=n_conditions)
     if n_conditions < 2 or np.any(counts == 0):
-        raise ValueError(f"There must be two conditions or more, each with cells; numbers of cells: {counts.tolist()}.")
+        raise ValueError(f"At least two conditions with cells are required; numbers of cells: {counts.tolist()}.")
     codes = conditions if donors is None else pd.factorize(np.asarray(donors), sort=True)[0]
     if np.any(codes < 0):
-        raise ValueError(f"The donor of {int(np.sum(codes < 0))} cells is missing (NaN or None). Name it.")
+        raise ValueError(f"The donor of {int(np.sum(codes < 0))} cells is missing (NaN or None). Name the donor.")
     pairs = conditions.astype(np.int64) * (int(codes.max()) + 1) + codes
     there, number = np.unique(pairs, return_inverse=True)
     condition, donor = np.divmod(there, int(codes.max()) + 1)
@@ -209,12 +210,12 @@ def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tu
 
 
 def _check_cells(sums: ConditionSums) -> None:
-    """Raise a ValueError if cells hardly suffice for the coefficients: noise would be underestimated, down to nothing."""
+    """Raise a ValueError if there are too few cells per coefficient for the residual variance."""
     n_cells, n_coefficients = sums.by_sample.n_cells, sums.by_sample.n_determined
     if n_cells < _CELLS_PER_COEFFICIENT * n_coefficients:
         raise ValueError(
-            f"{n_cells:.0f} cells do not suffice for the curves of {sums.arms.n_conditions} conditions, which have "
-            f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Take "
+            f"{n_cells:.0f} cells are too few for the curves of {sums.arms.n_conditions} conditions, which have "
+            f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Use "
             "simpler curves, such as smoother=BSplineSmoother(n_splines=5), or compare fewer conditions."
         )
 
@@ -224,14 +225,14 @@ def _check_donors(samples: pd.DataFrame) -> None:
     in_condition = samples["condition"].value_counts(sort=False).sort_index()
     if n_donors < FEWEST_DONORS or in_condition.min() < FEWEST_IN_CONDITION:
         raise ValueError(
-            f"To compare conditions between donors takes {FEWEST_DONORS} donors or more, and {FEWEST_IN_CONDITION} in every "
-            f"condition; there are {n_donors}, by condition {in_condition.tolist()}. Without donors the cells are taken as "
-            "replicates: report such p-values as those of these donors only."
+            f"Comparing conditions between donors requires {FEWEST_DONORS} donors or more, and {FEWEST_IN_CONDITION} in "
+            f"every condition; found {n_donors}, by condition {in_condition.tolist()}. Without donors, cells are used as "
+            "replicates: such p-values apply to these donors only."
         )
 
 
 def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.DataFrame | None) -> None:
-    """Raise a ValueError if covariates cannot be told from the conditions, or leave too few donors."""
+    """Raise a ValueError if covariates are collinear with the conditions, or leave too few degrees of freedom."""
     within, between = covariates.copy(), covariates.copy()
     for codes, values in ((conditions, within), (number, between)):
         counts = np.bincount(codes)
@@ -241,8 +242,8 @@ def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.Da
     own = within / np.sqrt(size)
     if np.linalg.eigvalsh(own.T @ own)[0] < _CONFOUNDED:
         raise ValueError(
-            "The effects of covariates cannot be told from those of the conditions: a covariate, or a combination of them, "
-            "is the same in all cells of each condition. Leave it out."
+            "The effects of covariates cannot be separated from those of the conditions: a covariate, or a combination "
+            "of covariates, is constant within each condition. Leave it out."
         )
     if samples is None:
         return
@@ -250,7 +251,7 @@ def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.Da
     left = samples["donor"].nunique() - samples["condition"].nunique() - of_donors
     if left < 2:
         raise ValueError(
-            f"{samples['donor'].nunique()} donors do not suffice for {samples['condition'].nunique()} conditions and "
+            f"{samples['donor'].nunique()} donors are too few for {samples['condition'].nunique()} conditions and "
             f"{of_donors} covariates of donors: {max(left, 0)} degrees of freedom would be left, and two are needed. Leave "
             "covariates out."
         )
@@ -266,14 +267,14 @@ def _design(basis, penalty, covariates, weights) -> Design:
     design = make_design(X, penalty, weights, False, keep_sparse=True)
     if design.constant is None:
         raise ValueError(
-            "No combination of the basis functions is constant without a penalty. Use a BSplineSmoother, or add a column "
+            "No combination of the basis functions is constant and unpenalised. Use a BSplineSmoother, or add a column "
             "of ones."
         )
     return design
 
 
 def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, number: np.ndarray) -> tuple:
-    """Return all sums over the cells of each sample, in one pass over expression in blocks."""
+    """Return the sums over the cells of each sample, in one pass over BlockedExpression."""
     bands = make_bands(design.matrix, design.n_smooth)
     wide = donor_bands(bands, number, int(number.max()) + 1, False)
     heaviest = weights.max()

@@ -1,4 +1,4 @@
-"""Curves of several conditions for all genes, from sums per sample, with donors as replicates."""
+"""Curves of several conditions, batched over genes, from sums per sample, with donors as replicates."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .smoothing import minimise, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
 
-_CHUNK = 1024  # genes at a time
-_IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # sizes less probable than that are left out: of curves, and of tests
+_CHUNK = 1024  # genes per chunk
+_IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # variances of lower probability are skipped: for curves, and for tests
 _SELDOM = 1e-3
-# Sizes of shifts, and of curves, beside none: for tests, which reject too often on a coarse grid, and for curves.
+# Numbers of shift and curve variances besides 0. Tests need a finer grid, since they reject too often on a coarse one.
 _N_FINE, _N_COARSE = 15, 6
-_N_PAIRED = 8  # for tests where donors are in several conditions, and every size comes with shares
-_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # of a donor's deviation that all its samples have in common
+_N_PAIRED = 8  # for tests with donors in several conditions, where each variance is combined with several shares
+_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation that is common to all its samples
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class ConditionCurves:
     coefficients
         `(n_columns, n_genes)`.
     posterior
-        Of the coefficients.
+        Posterior of the coefficients.
     statistics, pvalues
         By test: "level", "shape" and "both".
     edf
-        Effective degrees of freedom of all curves.
+        Effective degrees of freedom, summed over all curves.
     scale
-        Variance of an observation.
+        Residual variance.
     shift_variance, curve_variance
-        Variances between samples of the level, and of the curve around it.
+        Variances between samples: of the level, and of the curve around it.
     shared
-        Share of these variances that the samples of one donor have in common.
+        Fraction of these variances that the samples of one donor share.
     converged
-        Whether the searches for the smoothing parameters ended.
+        Whether the searches for the smoothing parameters converged.
     own_of_samples
         `(n_samples, n_random, n_genes)` predicted coefficients of the samples' own curves.
     """
@@ -75,20 +75,21 @@ class ConditionCurves:
 
 @dataclass
 class _Sizes:
-    """How much donors may differ, and how probable each size is for each gene, `(n_sizes, n_genes)`.
+    """Grid of variances between donors, and the posterior probability of each for each gene, `(n_sizes, n_genes)`.
 
-    Of sizes one after the other, those of the same curve share sums; samples of the same donor have a covariance instead.
+    Consecutive grid points with the same curve variance share sums; if samples of a donor are correlated, a covariance
+    matrix per grid point is used instead.
     """
 
     sums: DonorSums
     values: np.ndarray  # (n_sizes, 3): shifts, curves, shared
     covariances: list[np.ndarray]
     posterior: np.ndarray
-    turned: TurnedSums | None  # of samples that are unrelated
+    turned: TurnedSums | None  # for uncorrelated samples
     _inner: tuple[float, WithCurves] | None = None
 
     def at(self, number: int, genes: np.ndarray) -> AtCovariance:
-        """Return the fit of some genes at one of the sizes."""
+        """Return the fit of some genes at one grid point."""
         if self.turned is None:
             return at_covariance(self.sums.take(genes), self.covariances[number])
         shift, curve, _ = self.values[number]
@@ -103,17 +104,18 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     Parameters
     ----------
     sums
-        Of all cells.
+        Sums over all cells.
     with_donors
-        Whether donors are the replicates; otherwise cells are.
+        Whether donors are the replicates instead of cells.
 
     Notes
     -----
-    The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. Level and curve of a sample
-    are random, as those of a donor are in :func:`lineage_clust.models.gam.donors.fit_donors`; of samples of the same donor
-    they are correlated, by a share that is estimated with their sizes. The curves are a mean and differences from it, with
-    a penalty each: the ratio of the penalties is one of a few, by restricted likelihood. Tests compare unpenalised
-    generalised least squares estimates with their variance under no difference, as those of trends do.
+    The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
+    sample are random effects, as in :func:`lineage_clust.models.gam.donors.fit_donors`; those of samples of the same
+    donor are correlated, with a correlation that is estimated with the variances. The curves are a mean and differences
+    from it, each with a penalty; the ratio of the penalties is selected from a few values by restricted likelihood.
+    Tests compare unpenalised generalised least squares estimates with their null distribution, as in the tests of
+    trends.
     """
     prior = _learned(sums) if with_donors else None
     n_genes, n_columns = sums.by_sample.n_genes, len(sums.by_sample.fixed)
@@ -166,7 +168,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
 
 
 def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return statistics and p-values of the tests, averaged over the sizes."""
+    """Return statistics and p-values of the tests, averaged over the variances."""
     n_genes, of_tests = sizes.posterior.shape[1], contrasts(sums)
     statistics, pvalues = ({name: np.zeros(n_genes) for name in of_tests} for _ in range(2))
     for number, probable in enumerate(sizes.posterior):
@@ -183,18 +185,18 @@ def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], 
 
 
 def _learned(sums: ConditionSums) -> DonorPrior:
-    """Return the prior of donor differences, estimated from all genes."""
+    """Return the prior of the variances between donors, learned from all genes."""
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
     if 0 < len(varying) < FEWEST_GENES:
         warn(
-            f"How donors differ is learned from all genes that are compared together, and of {len(varying)} it cannot be "
-            f"learned well: p-values may be too small. Compare {FEWEST_GENES} genes or more."
+            f"The variation between donors is estimated from all genes that are compared together, and {len(varying)} are "
+            f"too few for a good estimate: p-values may be too small. Compare at least {FEWEST_GENES} genes."
         )
     return learn(sums.by_sample.take(varying))
 
 
 def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Sizes:
-    """Return the sizes of donors' deviations that may be, on a grid, and how probable each is for each gene."""
+    """Return a grid of variances between donors, and the posterior probability of each for each gene."""
     by_sample, squares = sums.by_sample, sums.by_sample.squares[0]
     if prior is None:
         none = np.zeros((by_sample.random.shape[1],) * 2)
@@ -203,7 +205,7 @@ def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Size
     varying = np.flatnonzero(squares > 0)
     axes = [np.unique(sizes[sizes > 0]) for sizes in prior.sizes.T]
     sizes = grid(*(np.geomspace(axis[0], axis[-1], n_sizes) for axis in axes))
-    sizes = sizes[np.lexsort(sizes.T)]  # by curves
+    sizes = sizes[np.lexsort(sizes.T)]  # by curve variance
     values = np.column_stack([sizes, np.zeros(len(sizes))])
     covariances = [by_sample.covariance(prior.shape, *size) for size in sizes]
     used, turned = by_sample, by_sample.turned(prior.shape)
@@ -228,12 +230,12 @@ def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Size
 
 
 def _in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarray) -> np.ndarray:
-    """Return likelihoods `(n_sizes, n_genes)` that are computed for some genes at a time, and at least once for none."""
+    """Return likelihoods `(n_sizes, n_genes)` computed in chunks of genes; also called if there are no genes."""
     return np.hstack([likelihoods(genes[first : first + _CHUNK]) for first in range(0, max(len(genes), 1), _CHUNK)])
 
 
 def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
-    """Return the ratio of penalties `(n_genes,)` that is most likely at the most probable size."""
+    """Return the ratio of penalties `(n_genes,)` with the highest likelihood at the most probable variances."""
     best = sizes.posterior.argmax(axis=0)
     ratios = np.ones(len(best))
     rank = np.linalg.matrix_rank(sums.penalty) * (sums.arms.n_conditions - 1)
@@ -245,7 +247,7 @@ def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
             criterion = reml(spectrum, loadings, fit.squares[0], sums.by_sample.n_cells)
             lambda_, _ = minimise(criterion, spectrum, len(genes))
             value, _, _ = criterion(np.log(np.maximum(lambda_, 1e-300)), np.arange(len(genes)))
-            # determinants of modes are those of the curves' coefficients but for that of the change between them
+            # the determinant of the modes is that of the curves' coefficients up to that of the change of basis
             values.append(value - 0.5 * (np.linalg.slogdet(modes.T @ modes)[1] + rank * np.log(ratio)))
         ratios[genes] = np.asarray(RATIOS)[smoothest(np.stack(values))]
     return ratios

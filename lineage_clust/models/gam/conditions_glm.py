@@ -1,4 +1,4 @@
-"""Families other than the Gaussian: curves of several conditions on the scale of the link, with donors as replicates."""
+"""Curves of several conditions on the link scale, for non-Gaussian families, with donors as replicates."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from .spectral import diagonalise
 if TYPE_CHECKING:
     from .gam import GAM
 
-_PRIOR_COUNT = 0.5  # of a sample
-_N_SHAPES = 8  # smoothest modes of a difference in its test, as of trends
+_PRIOR_COUNT = 0.5  # per sample
+_N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as for trends
 
 
 @dataclass(frozen=True)
 class GlmConditions:
-    """Results of all genes; see :class:`lineage_clust.models.gam.conditions.ConditionFit`."""
+    """Fits of all genes; see :class:`lineage_clust.models.gam.conditions.ConditionFit`."""
 
     sums: ConditionSums
     curves: ConditionCurves
@@ -49,9 +49,9 @@ def fit_glm_conditions(
     Parameters
     ----------
     model
-        Not fitted: family, link and dispersion.
+        Unfitted model that defines family, link and dispersion.
     design
-        Of the cells, one curve and covariates.
+        Of all cells: one curve and covariates.
     Y
         `(n_cells, n_genes)`.
     weights
@@ -59,21 +59,22 @@ def fit_glm_conditions(
     offset
         `(n_cells,)` or `None`.
     number
-        `(n_cells,)` numbers of the samples, from 0.
+        `(n_cells,)` codes of the samples from 0.
     arms
-        Which sample is what.
+        Assignment of samples to conditions and donors.
     with_donors
-        Whether donors are the replicates; otherwise cells are.
+        Whether donors are the replicates instead of cells.
 
     Notes
     -----
-    The model is that of :func:`lineage_clust.models.gam.conditions_fit.fit_curves` for the linear predictor, by penalised
-    quasi-likelihood as in :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`. The iterations begin with the
-    model's fit to all cells, without conditions and donors.
+    The model is that of :func:`lineage_clust.models.gam.conditions_fit.fit_curves` for the linear predictor, fitted by
+    penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`. The iterations start
+    from the model's fit to all cells without conditions and donors.
 
-    A gene that a whole condition lacks has an infinite difference of logarithms, with an infinite standard error that hides
-    it from any test based on both [1]_. So each sample has half a count more, spread over its cells; of a binomial
-    family, one cell of its weight is half a success. As prior counts of edgeR, that is next to nothing for other genes.
+    A gene that is not expressed in a whole condition has an infinite difference on the log scale with an infinite
+    standard error, and no Wald test can detect it [1]_. Half a count is therefore added to each sample, spread over its
+    cells; with a binomial family, half a success in one cell. As with the prior counts of edgeR, the effect on other
+    genes is negligible.
 
     References
     ----------
@@ -111,7 +112,7 @@ def fit_glm_conditions(
 
 
 def _prior(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return what keeps means of samples from the ends of their range, see :class:`.WorkingRuns`."""
+    """Return the prior counts that keep sample means away from the bounds of their range, see :class:`.WorkingRuns`."""
     family, nodes = problem.likelihood.family.name, problem.nodes
     if family not in ("poisson", "negative_binomial", "binomial"):
         return None
@@ -135,7 +136,7 @@ class _Start:
 
 
 def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: Arms) -> ConditionSums:
-    """Return the ConditionSums of no gene, in whose columns the penalties of mean and differences are both diagonal."""
+    """Return ConditionSums without genes, with columns in which the penalties of mean and differences are diagonal."""
     n_smooth, n_cells = design.n_smooth, weights.sum()
     bands = bands_of(design)
     grams = np.stack([bands[number == sample].gram(weights[number == sample]) for sample in range(len(arms.donor))])
@@ -161,7 +162,7 @@ def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: A
 
 
 def _penalties(sums: ConditionSums) -> np.ndarray:
-    """Return the diagonals `(2, n_fixed)` of the penalties of the mean curve, and of the differences."""
+    """Return the diagonals `(2, n_fixed)` of the penalties of the mean curve and of the differences."""
     fixed, both = sums.by_sample.fixed, [sums.full_penalty(ratio) for ratio in (0.0, 1.0)]
     diagonals = np.stack([np.einsum("cp,cd,dp->p", fixed, one, fixed) for one in (both[0], both[1] - both[0])])
     return np.where(diagonals > 1e-10 * diagonals.max(axis=1, keepdims=True), diagonals, 0.0)

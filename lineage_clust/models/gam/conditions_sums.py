@@ -1,4 +1,4 @@
-"""Sums over the cells of every sample, arranged for curves of several conditions."""
+"""Sums over the cells of every sample, arranged for the curves of several conditions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _RIDGE = 1e-8
 
 @dataclass(frozen=True)
 class Arms:
-    """Condition and donor of each sample, and the design of conditions as a mean and differences.
+    """Assignment of samples to conditions and donors, and the contrasts between conditions.
 
-    The curve of condition `c` is ``m + sum_k contrasts[c, k] d_k``, `m` the mean of all conditions' curves.
+    The curve of condition `c` is ``m + sum_k contrasts[c, k] d_k``, where `m` is the mean of the curves of all
+    conditions.
 
     Attributes
     ----------
     condition, donor
-        `(n_samples,)` numbers from 0. A sample is what one donor has in one condition.
+        `(n_samples,)` codes from 0. A sample consists of the cells of one donor in one condition.
     contrasts
-        `(n_conditions, n_conditions - 1)`, orthonormal, each with sum zero.
+        `(n_conditions, n_conditions - 1)`, orthonormal columns with sum zero.
     """
 
     condition: np.ndarray
@@ -46,21 +47,21 @@ class Arms:
 
     @property
     def pairs(self) -> Pairs:
-        """Which donor has which samples."""
+        """Assignment of samples to donors."""
         return Pairs(self.condition, self.donor, self.n_conditions)
 
     def curve(self, condition: int) -> np.ndarray:
-        """Return the parts `(n_conditions,)` of a condition's curve: of the mean, and of the differences."""
+        """Return the factors `(n_conditions,)` of the mean and of the differences in a condition's curve."""
         return np.r_[1.0, self.contrasts[condition]]
 
     def rows(self, basis, condition: int, n_covariates: int = 0) -> np.ndarray:
-        """Return rows `(n_rows, n_columns)` that give a condition's curve of the coefficients, covariates being 0."""
+        """Return rows `(n_rows, n_columns)` that map coefficients to a condition's curve with covariates at 0."""
         basis = basis.toarray() if sparse.issparse(basis) else basis
         return np.hstack([np.kron(self.curve(condition)[None], basis), np.zeros((len(basis), n_covariates))])
 
 
 def make_arms(condition: np.ndarray, donor: np.ndarray) -> Arms:
-    """Return the Arms of samples with given numbers of conditions and donors.
+    """Return the Arms of samples with the given codes of conditions and donors.
 
     Examples
     --------
@@ -73,22 +74,22 @@ def make_arms(condition: np.ndarray, donor: np.ndarray) -> Arms:
 
 @dataclass(frozen=True)
 class ConditionSums:
-    """Sums over the cells for the curves of conditions and the deviations of samples from them.
+    """Sufficient statistics of the curves of conditions and of the samples' deviations from them.
 
     Attributes
     ----------
     by_sample
-        Samples treated as independent.
+        Sums with samples treated as uncorrelated.
     arms
-        Which sample is what.
+        Assignment of samples to conditions and donors.
     penalty
-        `(n_smooth, n_smooth)` of one curve.
+        `(n_smooth, n_smooth)` penalty of one curve.
     inner
-        `(n_smooth, n_smooth)` `H`: ``d'Hd`` is the sum of squares of a difference over the cells that inform of it.
+        `(n_smooth, n_smooth)` matrix `H`: ``d'Hd`` is the sum of squares of a difference over the cells that inform it.
     constant
-        `(n_smooth,)` coefficients of a curve that is 1.
+        `(n_smooth,)` coefficients of the constant function 1.
     n_covariates
-        Number of columns after those of the curves.
+        Number of covariate columns, after those of the curves.
     """
 
     by_sample: DonorSums
@@ -99,11 +100,11 @@ class ConditionSums:
     n_covariates: int
 
     def full_penalty(self, ratio: float = 1.0) -> np.ndarray:
-        """Return the penalty `(n_columns, n_columns)` of all curves, that of the differences times `ratio`."""
+        """Return the penalty `(n_columns, n_columns)` of all curves; that of the differences is multiplied by `ratio`."""
         return _full_penalty(self.penalty, self.arms.n_conditions, self.n_covariates, ratio)
 
     def by_donor(self) -> DonorSums:
-        """Return the sums of donors, of all their samples."""
+        """Return the sums per donor, over all samples of the donor."""
         return self.arms.pairs.joined(self.by_sample)
 
 
@@ -111,23 +112,23 @@ def condition_sums(
     design: Design, grams: np.ndarray, products: np.ndarray, sample_products: np.ndarray, squares: np.ndarray,
     arms: Arms, n_cells: float,
 ) -> ConditionSums:  # fmt: skip
-    """Return the ConditionSums of sums over the columns of a plain design, one curve and covariates.
+    """Return ConditionSums from sums over the columns of a plain design: one curve and covariates.
 
     Parameters
     ----------
     design
-        Of all cells; its smooth holds the constant.
+        Of all cells; its smooth contains the constant.
     grams
         `Z_s'WZ_s`, `(n_samples, n_columns, n_columns)`.
     products, sample_products
-        `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`, of which columns of covariates are
-        not used.
+        `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`; the covariate columns of the
+        latter are not used.
     squares
         `y'Wy`, `(n_genes,)`.
     arms
-        Which sample is what.
+        Assignment of samples to conditions and donors.
     n_cells
-        Effective number of cells: the weights are scaled to add up to it.
+        Effective number of cells, to which the weights are scaled to sum.
     """
     n_smooth, n_covariates = design.n_smooth, len(design.penalty) - design.n_smooth
     penalty = design.penalty[:n_smooth, :n_smooth]
@@ -168,7 +169,7 @@ def widened(curve: np.ndarray, n_smooth: int, n_covariates: int) -> np.ndarray:
 
 
 def _inner(grams: np.ndarray) -> np.ndarray:
-    """Return the harmonic mean of the conditions' gram matrices: small where one of them has no cells.
+    """Return the harmonic mean of the conditions' gram matrices, which is small where a condition has no cells.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Tests of the differences between conditions: level, shape, and both."""
+"""Contrasts for tests of the level and the shape of differences between conditions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _ROUGHNESS = 10.0  # as for trends
 
 
 def level_row(sums: ConditionSums) -> np.ndarray:
-    """Return the row `(n_smooth,)` that gives the mean of a difference over the cells that inform of it."""
+    """Return the row `(n_smooth,)` that maps coefficients to the mean difference over the cells that inform it."""
     weights = sums.inner @ sums.constant
     return weights / (sums.constant @ weights)
 
 
 def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Contrast]:
-    """Return the Contrasts of the level and of the shape, of which the test takes the `n_modes` smoothest, or all.
+    """Return the Contrasts of level and shape; the test of the shape uses the `n_modes` smoothest modes, or all.
 
     Notes
     -----
-    A difference `d` has the squared size ``d'Hd``, its sum of squares over the cells that inform of it. Its level is its
-    mean in that sense, its shape the remainder: the two sum to the whole.
+    The squared norm of a difference `d` is ``d'Hd``, its sum of squares over the cells that inform it. Its level is its
+    mean under this norm and its shape is the remainder; their squared norms add up to the total.
     """
     root = _root(sums.inner)
     centred = np.eye(len(root)) - np.outer(sums.constant, level_row(sums))
@@ -34,7 +34,7 @@ def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Cont
 
 
 def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:
-    """Return the Contrast of `effects`, a map from a difference's coefficients, of all differences at once."""
+    """Return the Contrast of `effects`, a map from the coefficients of a difference, for all differences jointly."""
     many, one = sums.arms.n_conditions - 1, len(sums.constant)
     effects = np.kron(np.eye(many), effects)
     fixed = sums.by_sample.fixed[one : (many + 1) * one, : sums.by_sample.n_determined]
@@ -44,7 +44,7 @@ def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> 
     rough, modes = linalg.eigh(back.T @ np.kron(np.eye(many), sums.penalty) @ back)
     rough, modes = np.maximum(rough[:n_modes], 0.0), modes[:, :n_modes]
     positive = rough[rough > 1e-8 * rough.max(initial=0.0)]
-    # the smoothest penalised mode is a bend; the unpenalised ones before it are a line
+    # the smoothest penalised mode is a bend; the unpenalised modes before it are linear
     factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
     return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
 

@@ -1,4 +1,4 @@
-"""Weighted frequencies of the values of each gene, for the gamma functions in the negative binomial likelihood."""
+"""Histograms of counts per gene, from which the gamma functions of the negative binomial likelihood are computed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ...expression.count_bins import N_SMALL, values_of_bins
 
 @dataclass(frozen=True)
 class Histogram:
-    """Weights of the cells in which each gene has each value.
+    """Total weight of the cells by gene and value.
 
     Attributes
     ----------
     tails
-        `(N_SMALL, n_genes)` weights of the cells with more than 0, 1, ... molecules.
+        `(N_SMALL, n_genes)` weights of the cells with counts greater than 0, 1, ...
     bins
-        `(n_genes, n_values)` weights of the values 0 to 63 and of the `N_BINS - N_SMALL` nodes from there on.
+        `(n_genes, n_values)` weights of the values 0 to 63 and of the `N_BINS - N_SMALL` nodes above.
 
     Examples
     --------
     >>> from lineage_clust.expression.count_bins import N_BINS
     >>> bins = np.zeros((1, N_BINS))
-    >>> bins[0, [1, 3]] = 2.0, 1.0  # two cells with one molecule, one with three
+    >>> bins[0, [1, 3]] = 2.0, 1.0  # two cells with a count of one, one with three
     >>> first, second = Histogram.of(bins).sums(np.array([0.5]))  # 3 / 0.5 + 1 / 1.5 + 1 / 2.5
     >>> round(float(first[0]), 6)
     7.066667
@@ -36,12 +36,12 @@ class Histogram:
 
     @classmethod
     def of(cls, bins: np.ndarray) -> Histogram:
-        """Return the Histogram of weights `(n_genes, N_BINS)`; that of 0 does not matter."""
+        """Return the Histogram of weights `(n_genes, N_BINS)`; the weight of 0 is not used."""
         above = bins.sum(axis=1, keepdims=True) - np.cumsum(bins[:, :N_SMALL], axis=1)
         return cls(np.ascontiguousarray(above.T), bins)
 
     def take(self, chosen: np.ndarray) -> Histogram:
-        """Return that of some genes, by mask or position."""
+        """Return the Histogram of some genes, by mask or position."""
         return Histogram(self.tails[:, chosen], self.bins[chosen])
 
     @staticmethod
@@ -52,9 +52,9 @@ class Histogram:
         )
 
     def sums(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative by theta, `(n_genes,)` each.
+        """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative with respect to theta, `(n_genes,)` each.
 
-        `psi(y + theta) - psi(theta)` is the sum of `1 / (theta + j)` over `j < y`, so that values below 64 need no digamma.
+        `psi(y + theta) - psi(theta)` is the sum of `1 / (theta + j)` over `j < y`; values below 64 need no digamma.
         """
         inverse = 1.0 / (theta + np.arange(N_SMALL)[:, None])
         first, second = np.sum(self.tails * inverse, axis=0), -np.sum(self.tails * inverse**2, axis=0)
@@ -68,7 +68,7 @@ class Histogram:
         return first, second
 
     def least_loss(self, theta: np.ndarray, total: float) -> np.ndarray:
-        """Return `sum w 2 [(y + theta) log(y + theta) - y log y]` of each gene, the zeros of a total weight included."""
+        """Return `sum w 2 [(y + theta) log(y + theta) - y log y]` per gene, including zeros up to the total weight."""
         used = np.flatnonzero(self.bins[:, 1:].any(axis=0)) + 1
         values, own = values_of_bins()[used], theta[:, None]
         losses = 2 * ((values + own) * np.log(values + own) - values * np.log(values))

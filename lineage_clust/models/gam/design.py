@@ -1,4 +1,4 @@
-"""The design a model really fits: its columns, where the constant is among them, and the centred smooth."""
+"""Design matrices with penalty, intercept and centred smooth."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...utils.checking import check_size
 
 @dataclass(frozen=True)
 class Design:
-    """A design matrix with its penalty, and how to speak of its intercept and of its centred smooth.
+    """A design matrix with its penalty and the coefficients of its constant.
 
     Attributes
     ----------
     matrix
-        `(n_cells, n_columns)`, dense, or CSR if it was to stay so; the intercept, if one was added, is the last column.
+        `(n_cells, n_columns)`, dense or CSR; an added intercept is the last column.
     penalty
         `(n_columns, n_columns)`.
     n_smooth
-        The leading columns that make up the smooth; the others are unpenalised covariates.
+        Number of leading columns that form the smooth; the others are unpenalised covariates.
     constant
-        `(n_columns,)` unpenalised coefficients with which the design gives 1 in every cell, or `None`.
+        `(n_columns,)` unpenalised coefficients for which the design is 1 in every cell, or `None`.
     has_intercept
         Whether an intercept column was added.
     """
@@ -41,25 +41,25 @@ class Design:
         return self.matrix.toarray() if sparse.issparse(self.matrix) else self.matrix
 
     def rows(self, X) -> np.ndarray:
-        """Return new rows of the design for `X`, with the intercept column if there is one."""
+        """Return new rows of the design for `X`, including the intercept column if there is one."""
         X = X.toarray() if sparse.issparse(X) else np.asarray(X)
         return np.column_stack([X, np.ones(len(X))]) if self.has_intercept else X
 
     @cached_property
     def centring(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return how the centred smooth depends on the coefficients.
+        """Return the map from coefficients to the centred smooth.
 
         Returns
         -------
         basis : ndarray of shape (n_columns, n)
-            `matrix @ basis` spans the smooths whose sum over the cells is zero.
+            `matrix @ basis` spans the smooths with sum zero over the cells.
         to_centred : ndarray of shape (n, n_columns)
-            The coefficients on that basis of the smooth less its mean.
+            Maps coefficients to those of the centred smooth on `basis`.
         """
         n_columns = len(self.penalty)
         means = self.matrix[:, : self.n_smooth].sum(axis=0)
         if self.constant is None or self.has_intercept:
-            # centring moves the smooth's mean into the intercept, which is a column of its own
+            # centring moves the mean of the smooth into the intercept column
             to_centred = np.eye(self.n_smooth, n_columns)
             basis = to_centred.T.copy()
             if self.has_intercept:
@@ -78,20 +78,20 @@ class Design:
 def make_design(
     X, penalty: np.ndarray | None, weights: np.ndarray, fit_intercept: bool | str, keep_sparse: bool = False
 ) -> Design:
-    """Return the Design of `X`, with an intercept if `fit_intercept` requires one.
+    """Return the Design of `X`, with an intercept if requested by `fit_intercept`.
 
     Parameters
     ----------
     X
         `(n_cells, n_features)` array or sparse matrix.
     penalty
-        `(n_smooth, n_smooth)` for the leading columns, or `None`: then all columns are a smooth without penalty.
+        `(n_smooth, n_smooth)` for the leading columns; `None` = all columns form an unpenalised smooth.
     weights
         `(n_cells,)`.
     fit_intercept
-        `"auto"`: only if no unpenalised combination of the columns is constant.
+        `"auto"` adds an intercept only if no unpenalised combination of the columns is constant.
     keep_sparse
-        Whether a sparse `X` stays sparse: of very many cells, a dense design is too large.
+        Whether a sparse `X` is kept sparse, as a dense design may not fit into memory.
     """
     for name, values in (("X", X), ("penalty", penalty), ("sample_weight", weights)):
         check_size(name, values)
@@ -132,14 +132,14 @@ def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | No
 def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> np.ndarray:
     """Return the map from coefficients to coordinates `u` of the centred smooth.
 
-    `u'u` is the weighted sum of squares of the centred smooth over the cells, as with the R factor of its design.
+    `u'u` is its weighted sum of squares over the cells; this corresponds to the R factor of a QR decomposition.
 
     Parameters
     ----------
     gram
         `(..., n_columns, n_columns)` weighted gram matrix of the design.
     basis, to_centred
-        Of :attr:`Design.centring`.
+        See :attr:`Design.centring`.
     """
     values, vectors = np.linalg.eigh(basis.T @ gram @ basis)
     return np.sqrt(np.maximum(values, 0.0))[..., None] * (np.swapaxes(vectors, -1, -2) @ to_centred)

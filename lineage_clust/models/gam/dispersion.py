@@ -1,4 +1,4 @@
-"""Size (inverse dispersion) of the negative binomial, per gene, by maximum likelihood."""
+"""Maximum likelihood estimates of the size (inverse dispersion) of the negative binomial, per gene."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _LARGEST_STEP = 1.5  # in log theta
 
 
 class CountTable:
-    """Weighted frequencies of the values of each gene, for the gamma functions in the likelihood.
+    """Weighted histograms of counts per gene, for the gamma functions of the likelihood.
 
-    Single-cell counts take few distinct values, so that sums of digammas over cells become short sums over values.
+    Counts of single cells have few distinct values, so that sums over cells reduce to short sums over values.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class CountTable:
         self.genes, self.n_genes = np.concatenate(genes), y.shape[1]
 
     def sums(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative by theta, per gene."""
+        """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative with respect to theta, per gene."""
         own = theta[self.genes]
         first = (digamma(self.values + own) - digamma(theta)[self.genes]) * self.counts
         second = (polygamma(1, self.values + own) - polygamma(1, theta)[self.genes]) * self.counts
@@ -53,7 +53,7 @@ class CountTable:
 
 
 def moment_size(y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return theta by the method of moments: `sum w mu^2 / sum w [(y - mu)^2 - mu]`, `(n_genes,)`."""
+    """Return moment estimates of theta, `sum w mu^2 / sum w [(y - mu)^2 - mu]`, `(n_genes,)`."""
     excess = weights @ ((y - mu) ** 2 - mu)
     return np.clip(weights @ mu**2 / np.maximum(excess, 1e-12), 0.05, 1e3)
 
@@ -61,7 +61,7 @@ def moment_size(y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarra
 def size_step(
     table: CountTable, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return theta after one Newton step of its weighted log-likelihood, and the information about log theta.
+    """Return theta after one Newton step of the weighted log-likelihood, and the information about log theta.
 
     Notes
     -----
@@ -81,16 +81,16 @@ def size_step(
 
 
 def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return theta after one bounded Newton step in its logarithm, and the information about that, `(n_genes,)` each.
+    """Return theta after one bounded Newton step in log theta, and the information about log theta, `(n_genes,)` each.
 
     Parameters
     ----------
     theta
-        Where the step begins.
+        Current value.
     first, second
-        Derivatives of the log-likelihood by theta.
+        Derivatives of the log-likelihood with respect to theta.
     """
-    slope = theta * first  # by log theta
+    slope = theta * first  # with respect to log theta
     curvature = theta**2 * second + slope
     step = np.where(curvature < 0, -slope / np.minimum(curvature, -1e-12), np.sign(slope) * _LARGEST_STEP)
     step = np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
@@ -98,7 +98,7 @@ def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tup
 
 
 def shrink(theta: np.ndarray, information: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return theta shrunk towards its trend over the means of the genes, more strongly where it is uncertain.
+    """Return theta shrunk towards its trend over mean expression; less informative genes are shrunk more.
 
     Parameters
     ----------
@@ -107,8 +107,8 @@ def shrink(theta: np.ndarray, information: np.ndarray, means: np.ndarray) -> np.
 
     Notes
     -----
-    Log dispersions scatter around a quadratic in log mean with a variance that is estimated as the excess of their
-    squared residuals over the sampling variances; each is moved to its posterior mean under that normal prior.
+    Log dispersions are modelled as a quadratic in log mean plus normal deviations, whose variance is estimated as the
+    excess of the squared residuals over the sampling variance. The result is the posterior mean under this prior.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Gaussian fits with donors as replicates: a population curve, and random curves of donors around it."""
+"""Gaussian mixed models with donors as replicates: a population curve plus random curves of donors."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from .smoothing import gcv, minimise, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
 
-FEWEST_GENES = 20  # to learn from how donors differ
-_CHUNK = 4096  # genes at a time
-# Sizes less probable than that for a gene are left out: of its trend, and of its test, where large ones decide the far tail.
+FEWEST_GENES = 20  # needed to estimate the variation between donors
+_CHUNK = 4096  # genes per chunk
+# Variances of lower probability are skipped: for trends, and for tests, where large variances determine the far tail.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
 
 
 @dataclass(frozen=True)
 class DonorFit:
-    """Results of fits with donors as replicates; arrays are `(n_genes,)` unless stated otherwise.
+    """Fit of all genes with donors as replicates; arrays are `(n_genes,)` unless stated otherwise.
 
     Attributes
     ----------
     coefficients
         `(n_columns, n_genes)`.
     lambda_, edf, scale
-        As of a fit to cells; averages over the sizes of the donors' deviations.
+        As in a fit of cells, averaged over the variances between donors.
     shift_variance, curve_variance
-        Variances between donors of the level and, on average over the cells, of the curve around it.
+        Variances between donors of the level and of the curve around it, averaged over the cells.
     posterior
-        Of the coefficients.
+        Posterior of the coefficients.
     statistic, pvalue
-        Of the tests that the centred smooth is zero.
+        Tests of the hypothesis that the centred smooth is zero.
     converged
-        Whether the searches for the smoothing parameter ended.
+        Whether the search for the smoothing parameter converged.
     prior
-        Quantities shared by the genes.
+        Prior of the variances, shared by all genes.
     """
 
     coefficients: np.ndarray
@@ -69,7 +69,7 @@ def fit_donors(
     Parameters
     ----------
     design
-        Shared by the genes.
+        Design shared by the genes.
     grams
         `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
     products, donor_products
@@ -81,16 +81,16 @@ def fit_donors(
     smoothing
         `"reml"`, `"gcv"` or a number.
     covariance
-        `"robust"` takes weights for memberships, `"bayes"` for precisions.
+        `"robust"` treats weights as memberships, `"bayes"` as precisions.
 
     Notes
     -----
-    The model of a gene is ``y = f(t) + b_d + g_d(t) + e``: level and curve of a donor are random, ``b_d ~ N(0, rho s2)``,
-    ``g_d ~ N(0, kappa s2 Sigma)`` in the smoothest modes of the basis. Sums over each donor's cells give the generalised
-    least squares fit and the restricted likelihood for any ``(rho, kappa)``, with matrices that all genes share [1]_. Those
-    sizes lie on a grid; how often each occurs among the genes is estimated from all of them, and `Sigma` as well, and
-    it is the prior of each gene: tests, standard errors and draws are averages over the sizes by how
-    probable they are for the gene. With one variance and a conjugate prior that is the moderated t-test [2]_.
+    The model of a gene is ``y = f(t) + b_d + g_d(t) + e`` with random level and curve of each donor, ``b_d ~ N(0, rho
+    s2)`` and ``g_d ~ N(0, kappa s2 Sigma)`` in the smoothest modes of the basis. Sums over each donor's cells give the
+    generalised least squares fit and the restricted likelihood for any ``(rho, kappa)``, with matrices shared by all
+    genes [1]_. The prior of ``(rho, kappa)`` on a grid, and `Sigma`, are estimated from all genes (empirical Bayes).
+    Tests, standard errors and posterior samples are averaged over the posterior of the gene on this grid. With a single
+    variance and a conjugate prior, this is the moderated t-test [2]_.
 
     References
     ----------
@@ -121,18 +121,18 @@ def fit_donors(
 
 
 def warn_of_few(n_genes: int) -> None:
-    """Warn that few genes are fitted together."""
+    """Warn that the genes fitted together are too few to estimate the variation between donors."""
     warn(
-        f"How donors differ is learned from all genes that are fitted together, and of {n_genes} it cannot be learned well: "
-        "p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit "
-        f"{FEWEST_GENES} genes or more."
+        f"The variation between donors is estimated from all genes that are fitted together, and {n_genes} are too few for a "
+        "good estimate: p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit at "
+        f"least {FEWEST_GENES} genes."
     )
 
 
 def _averaged(
     design: Design, turned: TurnedSums, prior: DonorPrior, posterior: np.ndarray, smoothing, unit: float
 ) -> DonorFit:  # fmt: skip
-    """Return the fits averaged over the sizes, which are probable for each gene by `posterior` `(n_sizes, n_genes)`."""
+    """Return the fits averaged over the variances with probabilities `posterior` `(n_sizes, n_genes)`."""
     sums = turned.sums
     n_genes, n_columns = posterior.shape[1], len(sums.fixed)
     contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
@@ -196,7 +196,7 @@ def _effects(design: Design, sums: DonorSums) -> np.ndarray:
 
 
 def _smoothing(smoothing, spectrum: Spectrum, loadings, squares, n_cells: float, unit: float):
-    """Return smoothing parameters, in units of weights that add up to `n_cells`, and whether they were found."""
+    """Return smoothing parameters for weights that sum to `n_cells`, and whether the search converged."""
     if smoothing not in ("reml", "gcv"):
         return np.full(len(squares), float(smoothing) / unit), np.ones(len(squares), dtype=bool)
     criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)

@@ -1,4 +1,4 @@
-"""Fits of genes that have matrices of their own, averaged over how much their donors may differ."""
+"""Fits averaged over the variances between donors, for genes with matrices of their own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .smoothing import gcv, minimise, reml_known_scale, ubre
 from .spectral import diagonalise_each
 from .tabled import compiled
 
-# Sizes less probable than that for a gene are left out: of its trend, and of its test.
+# Variances of lower probability are skipped: for trends, and for tests.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
-RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of the differences between conditions, to that of their mean curve
+RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Averages:
     lambda_
         `(n_genes, n_penalties)`.
     shared
-        Share of what samples of one donor have in common.
+        Correlation between samples of one donor.
     statistics, pvalues
-        By test.
+        By name of the test.
     dispersion
-        Of counts, relative to a Poisson distribution's, where that is clear.
+        Variance of counts relative to a Poisson distribution, where it can be estimated.
     explained
-        Share of the deviance around the mean of the trend that the trend explains.
+        Fraction of the deviance around the mean of the trend that the trend explains.
     """
 
     coefficients: np.ndarray
@@ -60,29 +60,29 @@ def averaged(
     problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
     smoothing: str | float, least: np.ndarray, squares: np.ndarray,
 ) -> Averages:  # fmt: skip
-    """Return fits averaged over the sizes of the donors' deviations.
+    """Return fits averaged over the variances between donors.
 
     Parameters
     ----------
     problem, state
-        Where the iterations ended.
+        Problem, and the state after the last iteration.
     contrasts
-        Tested contrasts, by name.
+        Tested contrasts by name.
     sizes
-        That there may be.
+        Grid of variances between donors.
     posterior
-        `(n_sizes, n_genes)` how probable each is for each gene.
+        `(n_sizes, n_genes)` probability of each for each gene.
     smoothing
         `"reml"`, `"gcv"` or a number.
     least
-        `(n_genes,)` losses of a perfect fit.
+        `(n_genes,)` losses of a saturated model.
     squares
         `(n_genes,)` weighted sums of squared values.
 
     Notes
     -----
-    The smoothing parameter is that of the linear model with the gene's mean sizes. Means and covariances of the coefficients
-    are those of the mixture over the sizes.
+    The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
+    coefficients are those of the mixture over the variances.
     """
     of_samples = linearised(problem, state)
     sums = problem.joined(of_samples)
@@ -129,9 +129,9 @@ def averaged(
 
 
 def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str | float) -> np.ndarray:
-    """Return smoothing parameters `(n_genes, n_penalties)`, in units of weights that add up to `n_cells`, for given fits.
+    """Return smoothing parameters `(n_genes, n_penalties)` of given fits, for weights that sum to `n_cells`.
 
-    A second penalty, of differences, is a few times the first: as often as is most likely.
+    The ratio of a second penalty, of differences, to the first is selected from `RATIOS` by its likelihood.
     """
     n_genes = fits.sums.n_genes
     if not isinstance(smoothing, str):
@@ -156,9 +156,9 @@ def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray,
 
 
 def smoothest(criteria: np.ndarray) -> np.ndarray:
-    """Return the positions `(n_genes,)` of the ratios to take, given criteria `(n_ratios, n_genes)`.
+    """Return the positions `(n_genes,)` of the selected ratios, given criteria `(n_ratios, n_genes)`.
 
-    Where curves are straight lines the ratio does not matter, and rounding must not decide: the largest of the good ones.
+    The largest of practically equivalent ratios is selected: for straight lines all are equal up to rounding.
     """
     good = criteria <= criteria.min(axis=0) + 0.05
     return len(criteria) - 1 - np.argmax(good[::-1], axis=0)
@@ -195,7 +195,7 @@ def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarra
 
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:
-    """Return the share of the deviance around the mean of the trend that the trend explains, 0 where it does nothing."""
+    """Return the fraction of the deviance around the mean of the trend that the trend explains, at least 0."""
     nodes, likelihood = problem.nodes, problem.likelihood
     eta = problem.rows @ coefficients.T
     level = nodes.weights[:, 0] @ eta / nodes.weights.sum()

@@ -1,4 +1,4 @@
-"""Columns in which population curves and donors' curves are expressed, and the sums of donors in them."""
+"""Bases of population curves and of donors' curves, and sums per donor in these bases."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from .design import Design
 from .donors_curves import DonorSums
 from .spectral import Spectrum, diagonalise
 
-DETERMINED = 1e-6  # share of a mode that the cells, and not the penalty, determine
-N_MODES = 10  # of the donors' curves
+DETERMINED = 1e-6  # minimum fraction of a mode that is determined by the cells instead of the penalty
+N_MODES = 10  # number of modes of the donors' curves
 
 
 def donor_sums(
     design: Design, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
     spectrum: Spectrum, n_cells: float,
 ) -> DonorSums:  # fmt: skip
-    """Return the DonorSums of sums over the columns of a design, which all genes share.
+    """Return the DonorSums from sums over the columns of a design shared by all genes.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def donor_sums(
     grams
         `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
     products, donor_products
-        `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`. Of the latter, columns that are no
-        part of the smooth or the constant are not used.
+        `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`. Columns of the latter that
+        belong neither to the smooth nor to the constant are not used.
     squares
         `y'Wy`, `(n_genes,)`.
     spectrum
-        Of the design's whole gram matrix and its penalty.
+        Of the total gram matrix of the design and its penalty.
     n_cells
         Effective number of cells.
     """
@@ -45,16 +45,16 @@ def donor_sums(
 
 
 def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return `T`, `U` and how many columns of `T` the cells determine, see :class:`DonorSums`."""
+    """Return `T`, `U` and the number of columns of `T` that the cells determine, see :class:`DonorSums`."""
     shares = spectrum.gram[:, 0]
     fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
     return fixed, random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
 
 
 def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
-    """Return the constant (zeros if the design has none) and the smoothest modes of the smooth, orthonormal over the cells.
+    """Return the constant (zeros if the design has none) and the smoothest modes, orthonormal over the cells.
 
-    The modes may have the constant among them: level and curve of a donor are correlated if donors differ in density.
+    The modes may include the constant, so that level and curve of a donor are correlated if donors differ in density.
     """
     n_smooth = design.n_smooth
     own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
@@ -69,9 +69,9 @@ def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarr
 
 
 def _by_degree(free: np.ndarray) -> np.ndarray:
-    """Return free modes turned so that the first is nearest to a constant, the next to a straight line, and so on.
+    """Return unpenalised modes rotated to increasing polynomial degree: constant first, then a straight line, and so on.
 
-    Their eigenvalues are equal: rounding would decide which is the first, and the prior of the shape tells them apart.
+    Their eigenvalues are equal, so that rounding would determine their order, and the prior of the shape depends on it.
     """
     polynomials = np.vander(np.linspace(-1, 1, len(free)), free.shape[1], increasing=True)
     return free @ np.linalg.qr(np.linalg.lstsq(free, polynomials)[0])[0]

@@ -10,10 +10,10 @@ from .donors_curves import AtCovariance, DonorSums
 
 
 def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:
-    """Return generalised least squares given a covariance `R` `(..., n_random, n_random)` of a donor's coefficients.
+    """Return generalised least squares for a covariance `R` `(..., n_random, n_random)` of a donor's coefficients.
 
-    For many sizes of levels, and of curves of one shape,
-    :meth:`lineage_clust.models.gam.donors_curves.DonorSums.turned` gives the same faster.
+    For many variances of levels and of curves with the same shape,
+    :meth:`lineage_clust.models.gam.donors_curves.DonorSums.turned` is faster.
     """
     inner = np.eye(covariance.shape[-1]) + sums.own @ covariance
     fit = without_deviations(sums, covariance @ np.linalg.inv(inner), sums.gram.shape[-1])
@@ -21,7 +21,7 @@ def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:
 
 
 def without_deviations(sums: DonorSums, middle: np.ndarray, n_columns: int) -> AtCovariance:
-    """Return the same for the first columns of `T`, but for the determinant; `middle` is ``R (I + U'Z_d'WZ_dU R)^-1``."""
+    """Return the same for the leading columns of `T`, without the determinant; `middle` is ``R (I + U'Z_d'WZ_dU R)^-1``."""
     middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
     some = slice(n_columns)
     cross = sums.cross[..., some]
@@ -33,14 +33,14 @@ def without_deviations(sums: DonorSums, middle: np.ndarray, n_columns: int) -> A
 
 
 def deviations(sums: DonorSums, covariance: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Return the best predictions `(n_matrices, n_donors, n_random, n)` of the coefficients of donors' own curves.
+    """Return the best linear unbiased predictions `(n_matrices, n_donors, n_random, n)` of the donors' coefficients.
 
     Parameters
     ----------
     sums
         Of some genes.
     covariance
-        `R`.
+        Covariance `R`.
     coefficients
         `(n_matrices, n_fixed, n)` of the population curve, on the columns of `T`.
     """

@@ -1,4 +1,4 @@
-"""Random curves of donors: the likelihood of their size, for all genes at once, from sums per donor."""
+"""Restricted likelihood of random curves of donors, batched over genes, from sums per donor."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...utils.compiling import can_compile
 
 @dataclass(frozen=True)
 class DonorSums:
-    """Sums over the cells for a population curve and the deviations of donors from it.
+    """Sufficient statistics of a population curve and of the donors' deviations from it.
 
-    Arrays begin with an axis of `n_matrices`: 1 if all genes share their matrices, as in a Gaussian family, or the number of
-    genes if each has matrices of its own, as where weights follow from means. They end, but for the matrices, with an axis
-    of the genes that share one: all of them, or 1.
+    The first axis of arrays has length `n_matrices`: 1 if all genes share their matrices, as in a Gaussian family, or
+    the number of genes if working weights depend on the means. The last axis, except for the matrices, indexes the
+    genes that share a matrix: all of them, or 1.
 
     Attributes
     ----------
     fixed
-        `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those that the cells determine first; orthonormal
-        over the cells if all have the same weight, and the penalty is diagonal in them.
+        `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those determined by the cells first;
+        orthonormal over cells of equal weight. The penalty is diagonal on this basis.
     random
-        `U`, `(n_columns, n_random)`: the constant, and the smoothest modes of the smooth, of mean square 1.
+        `U`, `(n_columns, n_random)`: the constant and the smoothest modes of the smooth, with mean square 1.
     gram
         `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
     cross
@@ -39,15 +39,15 @@ class DonorSums:
     squares
         `y'Wy`, `(n_matrices, n)`.
     n_cells
-        Effective number of cells: the weights are scaled to add up to it.
+        Effective number of cells, to which the weights are scaled to sum.
     n_determined
-        How many columns of `T` the cells determine.
+        Number of columns of `T` that the cells determine.
     means
         `(n_random - 1,)` means of the modes over the cells.
     each
         Whether each gene has matrices of its own.
     known_scale
-        Whether the variance of an observation is 1 over its weight, or is estimated.
+        Whether the residual variance is 1, as implied by the weights, or estimated.
     """
 
     fixed: np.ndarray
@@ -76,7 +76,7 @@ class DonorSums:
 
     @property
     def n_modes(self) -> int:
-        """Number of modes of the donors' curves, without the constant for the shift."""
+        """Number of modes of the donors' curves, without the constant."""
         return self.random.shape[1] - 1
 
     def take(self, genes: np.ndarray) -> DonorSums:
@@ -91,34 +91,34 @@ class DonorSums:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of the scale."""
+        """Residual degrees of freedom."""
         return max(self.n_cells - self.n_determined, 1.0)
 
     @property
     def ridge(self) -> np.ndarray:
-        """Ridge `(n_genes,)` added to the diagonals of the matrices of single genes, which may be nearly singular."""
+        """Constant added to the diagonals of matrices of single genes, which can be nearly singular, `(n_genes,)`."""
         return 1e-9 * np.einsum("bii->b", self.gram) / self.gram.shape[1] + 1e-300
 
     def floored(self, left: np.ndarray) -> np.ndarray:
-        """Return sums of squares `(..., n)` that are not negative, where the scale is estimated from them."""
+        """Return residual sums of squares `(..., n)` bounded below by a positive number if the scale is estimated."""
         if self.known_scale:
             return left
         squares = self.squares[:, 0] if self.each else self.squares
         return np.maximum(left, np.maximum(1e-14 * squares, np.finfo(float).tiny))
 
     def level_share(self, shape: np.ndarray) -> float:
-        """Return the share of the variance of the donors' curves that lies in their means over all cells."""
+        """Return the fraction of the variance of the donors' curves that is in their means over all cells."""
         return float(self.means @ shape @ self.means) if np.any(self.random[:, 0]) else 0.0
 
     def covariance(self, shape: np.ndarray, shift: float, curve: float) -> np.ndarray:
-        """Return the covariance `R` of a donor's coefficients on `U`, in units of the variance of an observation.
+        """Return the covariance `R` of a donor's coefficients on `U`, in units of the residual variance.
 
         Parameters
         ----------
         shape
-            `(n_modes, n_modes)` covariance of the modes, of trace 1.
+            `(n_modes, n_modes)` covariance of the modes, with trace 1.
         shift, curve
-            Variances of the donors' levels, and of their curves on average over the cells.
+            Variances of the donors' levels, and of their curves averaged over the cells.
         """
         matrix = np.zeros((self.random.shape[1],) * 2)
         matrix[0, 0] = shift
@@ -126,7 +126,7 @@ class DonorSums:
         return matrix
 
     def turned(self, shape: np.ndarray) -> TurnedSums:
-        """Return the sums in coordinates in which the donors' curves have independent parts."""
+        """Return the sums in coordinates in which the modes of the donors' curves are independent."""
         values, vectors = np.linalg.eigh(shape)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         sizes, turn = np.linalg.eigh(root.T @ self.own[..., 1:, 1:] @ root)
@@ -139,17 +139,17 @@ class DonorSums:
 
 @dataclass(frozen=True)
 class TurnedSums:
-    """Sums in coordinates in which the modes of a donor's curve are independent, before and after its cells are seen.
+    """Sums in coordinates in which the modes of a donor's curve are independent both a priori and a posteriori.
 
     Attributes
     ----------
     sums
-        From which they were computed.
+        Sums before the change of coordinates.
     sizes
-        `(n_matrices, n_donors, n_modes)`: information of the cells on each part of a donor's curve.
+        `(n_matrices, n_donors, n_modes)`: information of the cells about each mode of a donor's curve.
     cross, products, level
-        Parts of the curves with the columns of `T`, with the genes and with the constant, `(n_matrices, n_donors, n_modes,
-        ...)`.
+        Products of the modes with the columns of `T`, with expression and with the constant, `(n_matrices, n_donors,
+        n_modes, ...)`.
     """
 
     sums: DonorSums
@@ -159,14 +159,14 @@ class TurnedSums:
     level: np.ndarray
 
     def take(self, genes: np.ndarray) -> TurnedSums:
-        """Return those of some genes."""
+        """Return the sums of some genes."""
         if not self.sums.each:
             return replace(self, sums=self.sums.take(genes), products=self.products[..., genes])
         parts = {name: getattr(self, name)[genes] for name in ("sizes", "cross", "products", "level")}
         return replace(self, sums=self.sums.take(genes), **parts)
 
     def with_curves(self, curve: float) -> WithCurves:
-        """Return sums from which the donors' curves are gone, given their variance."""
+        """Return the sums after eliminating the donors' curves, given their variance."""
         sums = self.sums
         share = curve / (1 + curve * self.sizes)
         n_matrices, n_donors, n_modes = share.shape
@@ -187,7 +187,7 @@ class TurnedSums:
         )
 
     def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
-        """Return the logarithms of the restricted likelihood `(n_sizes, n_genes)` for sizes `(n_sizes, 2)`."""
+        """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
         functions = compiled() if self.sums.each else None
         if functions is not None:
             return self._compiled_likelihoods(sizes, functions)
@@ -220,18 +220,18 @@ class TurnedSums:
 
 @dataclass(frozen=True)
 class WithCurves:
-    """Sums from which the donors' curves are gone; of `V`, their covariance is a part.
+    """Sums after eliminating the donors' curves, which contribute to `V`.
 
     Attributes
     ----------
     sums
-        From which they were computed.
+        Original sums.
     gram, products, squares
         `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
     level, cross, level_products
         `1'V^-1 1`, `1'V^-1 X` and `1'V^-1 y` of each donor.
     log_determinant
-        `(n_matrices,)` of `V`.
+        `(n_matrices,)` log determinant of `V`.
     """
 
     sums: DonorSums
@@ -244,11 +244,11 @@ class WithCurves:
     log_determinant: np.ndarray
 
     def take(self, genes: np.ndarray) -> WithCurves:
-        """Return those of some genes."""
+        """Return the sums of some genes."""
         return _some(self, genes, ("products", "squares", "level_products"))
 
     def with_shift(self, shift: float) -> AtCovariance:
-        """Return generalised least squares given the variance of the donors' levels as well."""
+        """Return generalised least squares given also the variance of the donors' levels."""
         inside = 1 + shift * self.level
         share = shift / inside
         turned = np.swapaxes(share[..., None] * self.cross, 1, 2)
@@ -263,16 +263,16 @@ class WithCurves:
 
 @dataclass(frozen=True)
 class AtCovariance:
-    """Generalised least squares given the covariance of the donors' coefficients.
+    """Generalised least squares for a given covariance of the donors' coefficients.
 
     Attributes
     ----------
     sums
-        From which it was computed.
+        Original sums.
     gram, products, squares
         `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
     log_determinant
-        `(n_matrices,)` of `V`.
+        `(n_matrices,)` log determinant of `V`.
     """
 
     sums: DonorSums
@@ -282,12 +282,12 @@ class AtCovariance:
     log_determinant: np.ndarray
 
     def take(self, genes: np.ndarray) -> AtCovariance:
-        """Return those of some genes."""
+        """Return the fits of some genes."""
         return _some(self, genes, ("products", "squares"))
 
     @property
     def determined(self) -> np.ndarray:
-        """The part of `gram` for columns that the cells determine, with a ridge for those that they hardly determine."""
+        """The part of `gram` for columns that the cells determine, with a ridge if genes have matrices of their own."""
         n = self.sums.n_determined
         gram = self.gram[:, :n, :n]
         if not self.sums.each:
@@ -295,7 +295,7 @@ class AtCovariance:
         return gram + self.sums.ridge[:, None, None] * np.eye(n)
 
     def likelihood(self) -> np.ndarray:
-        """Return the logarithm of the restricted likelihood, profiled over the scale if it is not known, `(n_genes,)`."""
+        """Return the log restricted likelihood `(n_genes,)`, profiled over the scale unless it is known."""
         lower = np.linalg.cholesky(self.determined)
         scores = np.linalg.inv(lower) @ self.products[:, : self.sums.n_determined]
         left = self._left(np.sum(scores**2, axis=1))
@@ -305,11 +305,11 @@ class AtCovariance:
 
     @property
     def coefficients(self) -> np.ndarray:
-        """Those on the determined columns of `T`, without a penalty, `(n_matrices, n_determined, n)`."""
+        """Unpenalised coefficients on the determined columns of `T`, `(n_matrices, n_determined, n)`."""
         return np.linalg.solve(self.determined, self.products[:, : self.sums.n_determined])
 
     def scale(self, coefficients: np.ndarray | None = None) -> np.ndarray:
-        """Return the variance of an observation `(n_matrices, n)`; coefficients save time if they are at hand."""
+        """Return the residual variance `(n_matrices, n)`; passing known coefficients saves time."""
         if self.sums.known_scale:
             return np.ones(self.squares.shape)
         coefficients = self.coefficients if coefficients is None else coefficients
@@ -322,7 +322,7 @@ class AtCovariance:
 
 
 def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
-    """Return the results of some genes, `of_genes` being the parts that they do not share."""
+    """Return a fit of some genes; `of_genes` names the arrays that genes do not share."""
     sums = fit.sums.take(genes)
     if not sums.each:
         return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})

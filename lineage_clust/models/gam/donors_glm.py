@@ -1,4 +1,4 @@
-"""Families other than the Gaussian with donors as replicates: random curves of donors on the scale of the link."""
+"""Non-Gaussian families with donors as replicates: random curves of donors on the link scale."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def fit_glm_donors(
     design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, smoothing,
     covariance: str, result: FitResult, tolerance: float,
 ) -> FitResult:  # fmt: skip
-    """Return the result of a fit to cells with all that replicates bear upon from a fit to donors.
+    """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
     Parameters
     ----------
     design
-        Of the cells.
+        Of all cells.
     Y
         `(n_cells, n_genes)` expression.
     weights
@@ -38,21 +38,21 @@ def fit_glm_donors(
     offset
         `(n_cells,)` or `None`.
     groups
-        `(n_cells,)` numbers of the donors, from 0, each with cells.
+        `(n_cells,)` codes of the donors from 0; every donor has cells.
     likelihood
         Family, link and dispersion.
     smoothing, covariance, tolerance
-        Of :class:`lineage_clust.models.GAM`.
+        As in :class:`lineage_clust.models.GAM`.
     result
-        Of the fit to cells: where the iterations begin.
+        Fit of the cells, from which the iterations start.
 
     Notes
     -----
     The model is that of :func:`lineage_clust.models.gam.donors.fit_donors` for the linear predictor: ``eta = f(t) + b_d +
-    g_d(t) + offset``. At the means that present curves of the donors give, score and information of the likelihood are those
-    of a linear model, to which the same machinery applies (penalised quasi-likelihood [1]_, as in ``glmmPQL`` and mgcv's
-    ``gamm``), with matrices that each gene has of its own. The trend is that of a donor of median expression: on the scale of
-    the response, the mean over donors is larger under a log link.
+    g_d(t) + offset``. Score and information at the current means are those of a linear model, which is fitted by the
+    same methods (penalised quasi-likelihood [1]_, as in ``glmmPQL`` and mgcv's ``gamm``); every gene has matrices of
+    its own. The trend is that of a donor of median expression; with a log link, the mean over donors on the response
+    scale is larger.
 
     References
     ----------
@@ -65,7 +65,7 @@ def fit_glm_donors(
 
 
 class GlmDonors(WorkingRuns):
-    """Fits of genes with donors as replicates; arguments as of :func:`fit_glm_donors`."""
+    """Fits of genes with donors as replicates; for the arguments see :func:`fit_glm_donors`."""
 
     def __init__(
         self, design: Design, weights, likelihood: Likelihood, smoothing, covariance: str, result: FitResult,

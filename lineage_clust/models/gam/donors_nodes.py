@@ -1,4 +1,4 @@
-"""Sums over each donor's cells at the nodes of a grid, or at the cells themselves, for families other than the Gaussian."""
+"""Sums over each donor's cells at the nodes of a grid, or per cell, for non-Gaussian families."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .grid import Grid, make_grid
 from .grouped import GroupedDesign
 from .pirls import Likelihood
 
-_WORTHWHILE = 2  # cells a node
+_WORTHWHILE = 2  # cells per node
 _POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}
-_TOLERANCE = 3e-3  # of a trend, at least: more digits than that, no trend of a few donors has
+_TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
 
 
 @dataclass(frozen=True)
 class DonorNodes:
-    """Places at which means are evaluated, those of a donor one after the other.
+    """Nodes at which means are evaluated, ordered by donor.
 
     Attributes
     ----------
     order
-        `(n_nodes,)` the node of the grid in each place.
+        `(n_nodes,)` position of each node in the grid.
     donors
-        One slice of places for each donor.
+        One slice of nodes per donor.
     grouped
         Design at the nodes of each donor.
     rows
-        `(n_nodes, n_columns)` of the design.
+        `(n_nodes, n_columns)` rows of the design.
     weights
         `(n_nodes, 1)` sums of the cells' weights.
     offset
@@ -38,9 +38,9 @@ class DonorNodes:
     total
         Sum of the cells' weights.
     exposed, most
-        As of :class:`lineage_clust.models.gam.tabled_problem.TabledProblem`.
+        As in :class:`lineage_clust.models.gam.tabled_problem.TabledProblem`.
     adds_exposures
-        Whether offsets are part of the weights, and not of the linear predictor: of a Poisson family.
+        Whether offsets are included in the weights instead of the linear predictor, as in a Poisson family.
     """
 
     order: np.ndarray
@@ -58,14 +58,14 @@ class DonorNodes:
 def tabulated(
     design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, tolerance: float
 ) -> tuple[DonorNodes, Table]:
-    """Return the nodes of all donors, and the sums of expression over them, in one pass.
+    """Return the nodes of all donors, and the sums of expression over them, computed in one pass.
 
-    Arguments are those of :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`; `tolerance` is the share of a trend's
-    range that the grid may miss it by.
+    For the arguments see :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`; `tolerance` is the largest error
+    of the grid relative to the range of a trend.
 
     Notes
     -----
-    Where there are hardly more cells than nodes, each cell is a node.
+    If there are hardly more cells than nodes, each cell is a node.
     """
     family, log_link = likelihood.family, likelihood.link.name == "log"
     adds = family.name == "poisson" and log_link and offset is not None
@@ -102,7 +102,7 @@ def tabulated(
 
 
 def _of_cells(design: Design, weights: np.ndarray, offset, groups: np.ndarray, log_link: bool) -> Grid:
-    """Return a Grid in which each cell is a node."""
+    """Return a Grid with one node per cell."""
     n_cells = len(weights)
     offset = np.zeros(n_cells) if offset is None else offset
     every = np.arange(n_cells)

@@ -1,4 +1,4 @@
-"""Samples of the same donor, whose deviations are correlated: what one donor has in several conditions."""
+"""Correlated samples of the same donor in several conditions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .donors_curves import DonorSums
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which donor, and which of its blocks of coefficients, a sample is.
+    """Assignment of samples to conditions and donors.
 
     Attributes
     ----------
     condition, donor
-        `(n_samples,)` numbers from 0.
+        `(n_samples,)` codes from 0.
     n_conditions
         Number of conditions.
     """
@@ -26,9 +26,9 @@ class Pairs:
     n_conditions: int
 
     def joined(self, sums: DonorSums) -> DonorSums:
-        """Return the sums of donors, whose coefficients are those of their samples one after the other.
+        """Return sums per donor, with the coefficients of its samples concatenated in the order of the conditions.
 
-        A donor without a sample in a condition has sums of zero there.
+        The sums are zero where a donor has no sample in a condition.
         """
         n_matrices, _, width, n_fixed = sums.cross.shape
         n_donors, wide = int(self.donor.max()) + 1, self.n_conditions * width
@@ -43,12 +43,12 @@ class Pairs:
         return replace(sums, cross=cross, own=own, donor_products=products)
 
     def parted(self, own: np.ndarray) -> np.ndarray:
-        """Return the coefficients `(n_matrices, n_samples, n_random, ...)` of samples, from those of the donors."""
+        """Return the coefficients `(n_matrices, n_samples, n_random, ...)` of samples, given those of the donors."""
         n = self.n_conditions
         blocks = own.reshape(*own.shape[:2], n, own.shape[2] // n, *own.shape[3:])
         return blocks[:, self.donor, self.condition]
 
     def covariance(self, of_sample: np.ndarray, shared: float) -> np.ndarray:
-        """Return the covariance of a donor's coefficients, part of which is shared by its samples."""
+        """Return the covariance of a donor's coefficients, with correlation `shared` between its samples."""
         n = self.n_conditions
         return np.kron((1 - shared) * np.eye(n) + shared, of_sample)

@@ -1,4 +1,4 @@
-"""The posterior of trends with donors as replicates: how much donors differ is not known for certain."""
+"""Posterior of trends with donors as replicates, averaged over the variances between donors."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .posterior import SharedPosterior, random_noise
 
 @dataclass(frozen=True)
 class PosteriorPart:
-    """Posterior of the coefficients, given one pair of sizes of the donors' shifts and curves.
+    """Posterior of the coefficients given the variances of the donors' shifts and curves.
 
     Attributes
     ----------
     genes
-        Positions `(n,)` of the genes for which these sizes are probable.
+        Positions `(n,)` of the genes for which these variances are probable.
     share
-        `(n,)` how probable.
+        `(n,)` probabilities.
     deviation
-        `(n_columns, n)` coefficients less their mean over all sizes.
+        `(n_columns, n)` coefficients minus their mean over all variances.
     posterior
-        Of these genes.
+        Posterior of these genes.
     """
 
     genes: np.ndarray
@@ -34,12 +34,12 @@ class PosteriorPart:
 
 @dataclass(frozen=True)
 class DonorPosterior:
-    """Mixture of Gaussian posteriors over the sizes of the donors' shifts and curves.
+    """Mixture of Gaussian posteriors over the variances of the donors' shifts and curves.
 
     Attributes
     ----------
     parts
-        One for every pair of sizes that is probable for a gene.
+        One for every pair of variances that is probable for a gene.
     n_columns, n_genes
         Shape of the coefficients.
     """
@@ -56,16 +56,16 @@ class DonorPosterior:
         return np.sqrt(variance)
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates.
+        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
 
         Parameters
         ----------
         generator
             Source of the random numbers.
         n_draws
-            Number of draws.
+            Number of samples.
         unconditional
-            Draw the smoothing parameters too.
+            Sample the smoothing parameters too.
         """
         shares = np.zeros((len(self.parts), self.n_genes))
         for number, part in enumerate(self.parts):

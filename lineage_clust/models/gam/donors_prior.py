@@ -1,4 +1,4 @@
-"""Prior of the differences between donors, estimated from all genes."""
+"""Empirical Bayes prior of the variation between donors, estimated from all genes."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ import numpy as np
 from .donors_covariance import without_deviations
 from .donors_curves import DonorSums
 
-_N_LEARNING = 300  # genes that the shape of the donors' curves is learned from
+_N_LEARNING = 300  # number of genes from which the shape of the donors' curves is estimated
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
-_STRETCH = 1.5  # of the steps: the fixed point's own go too short a way, and twice that need not converge
-_N_COARSE, _N_FINE = 6, 9  # sizes of shifts, and of curves, beside none
-_LARGEST = 30.0  # times the variance of an observation
-_LARGEST_LOG = 10.0  # where that is known, and sizes are variances on the scale of the link
-_NOTABLE = 0.02  # probability of a size for a gene
+_STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
+_N_COARSE, _N_FINE = 6, 9  # numbers of shift and curve variances besides 0
+_LARGEST = 30.0  # times the residual variance
+_LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
+_NOTABLE = 0.02  # minimum probability of a variance for a gene
 _SELDOM = 1e-3
-_UNIFORM_GENES = 10.0  # weight of a uniform distribution of sizes relative to the one estimated from genes
-_PRIOR_GENES = 10.0  # weight of the usual shape relative to the one estimated from genes
+_UNIFORM_GENES = 10.0  # weight, in genes, of a uniform prior distribution of the variances
+_PRIOR_GENES = 10.0  # weight, in genes, of the default shape
 
 
 @dataclass(frozen=True)
 class DonorPrior:
-    """Distribution, over the genes, of the variances of donors' shifts and curves.
+    """Distribution over the genes of the variances of donors' shifts and curves.
 
     Attributes
     ----------
     shape
-        `(n_modes, n_modes)` covariance of the curves' modes, of trace 1: the same for all genes.
+        `(n_modes, n_modes)` covariance of the curves' modes, with trace 1, shared by all genes.
     sizes
-        `(n_points, 2)`: variances of shifts and of curves, in units of the variance of an observation.
+        `(n_points, 2)`: variances of shifts and of curves, in units of the residual variance.
     """
 
     shape: np.ndarray
     sizes: np.ndarray
 
     def every_second(self) -> np.ndarray:
-        """Return the sizes of a grid with half as many shifts and curves, none of both included."""
+        """Return a coarser grid with half as many shift and curve variances, including 0."""
         axes = [np.unique(self.sizes[:, part])[2::2] for part in (0, 1)]
         return grid(*axes)
 
 
 def learn(sums: DonorSums) -> DonorPrior:
-    """Return the shape of the donors' curves, and the sizes that occur.
+    """Return the shape of the donors' curves and a grid of their variances.
 
-    The shape maximises the restricted likelihood of all genes, given how probable each size is for each gene. Its score
-    equation is that the scores of the donors' curves have the covariance of the model; each step multiplies by the
-    ratio of the two, to a power (MacKay's fixed point, for matrices).
+    The shape maximises the restricted likelihood of all genes, given the probability of each variance for each gene. At
+    the maximum, the scores of the donors' curves have the covariance implied by the model. Each step multiplies the
+    shape by a power of the ratio of the two (MacKay's fixed point, for matrices).
 
     References
     ----------
@@ -64,7 +64,7 @@ def learn(sums: DonorSums) -> DonorPrior:
     for step in range(_N_STEPS):
         shape, n_informative, share = _improved(some, shape, sizes)
         if step >= _N_SETTLING:
-            sizes = sizes[share > _SELDOM]  # the others cost time only
+            sizes = sizes[share > _SELDOM]  # the others only cost time
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
     share, _ = probabilities(some.turned(shape).likelihoods(coarse))
@@ -73,7 +73,7 @@ def learn(sums: DonorSums) -> DonorPrior:
 
 
 def coarse_axis(sums: DonorSums) -> np.ndarray:
-    """Return sizes from what can hardly be seen to more than what occurs, `(n_sizes,)`."""
+    """Return variances `(n_sizes,)` from hardly detectable to larger than any that occurs."""
     if not sums.known_scale:
         return np.geomspace(0.3 * sums.n_donors / sums.n_cells, _LARGEST, _N_COARSE)
     told = sums.own[:, :, 0, 0] if np.any(sums.random[:, 0]) else np.einsum("bdii->bd", sums.own) / sums.n_modes
@@ -81,27 +81,27 @@ def coarse_axis(sums: DonorSums) -> np.ndarray:
 
 
 def usual_shape(n_modes: int) -> np.ndarray:
-    """Return a shape of smooth curves, of a few modes, for where genes are too few to show another."""
+    """Return the default shape of smooth curves, used if there are too few genes to estimate another one."""
     falling = 1.0 / (1.0 + (np.arange(1, n_modes + 1) / 3.0) ** 4)
     return np.diag(falling / falling.sum())
 
 
 def grid(shifts: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """Return all pairs of two lists of sizes and zero, `(n_points, 2)`."""
+    """Return all pairs from two lists of variances, each with 0 added, `(n_points, 2)`."""
     first, second = np.meshgrid(np.r_[0.0, shifts], np.r_[0.0, curves], indexing="ij")
     return np.column_stack([first.ravel(), second.ravel()])
 
 
 def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Return how often each size occurs, and how probable it is for each gene.
+    """Return the prior over a grid of variances and the posterior of each gene.
 
     Parameters
     ----------
     likelihood
-        `(n_points, n_genes)` logarithms.
+        `(n_points, n_genes)` log likelihoods.
     n_iter
-        Steps of the EM algorithm for the mixing distribution, which starts from a uniform one; a few genes' worth of that
-        keep it from points, which matters where genes are few.
+        Number of EM steps for the mixing distribution, starting from a uniform one. A uniform prior with the weight of
+        a few genes keeps the estimate from collapsing to points if there are few genes.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray
 
 
 def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return a shape that is more likely, how many donors of genes inform of it, and how often each size occurs."""
+    """Return a shape of higher likelihood, the number of informative donor-gene pairs, and the prior of the variances."""
     prior, posterior = probabilities(sums.turned(shape).likelihoods(sizes), _N_ROUGH)
     seen, expected = np.zeros_like(shape), np.zeros_like(shape)
     informative = 0.0
@@ -136,7 +136,7 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
         own = weights if sums.each else np.array([weights.sum()])
         seen += np.einsum("bdic,bdjc->ij", scores * weights.reshape(scores.shape[0], 1, 1, -1), scores, optimize=True)
         expected += np.einsum("b,bij->ij", own, information)
-        # part of the information on the curves without the noise of cells
+        # the part of the curves' variance that the cells determine
         informative += float(np.sum(own * np.einsum("bij,ij->b", information, shape)))
     if informative == 0:
         return shape, 0.0, prior
@@ -161,12 +161,12 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
     sums
         Of some genes.
     covariance
-        `R` of a donor's coefficients.
+        Covariance `R` of a donor's coefficients.
 
     Returns
     -------
     scores : ndarray of shape (n_matrices, n_donors, n_modes, n)
-        ``U'Z_d'V_d^-1 (y - X beta)`` minus the constant, in units of the standard deviation of an observation.
+        ``U'Z_d'V_d^-1 (y - X beta)`` without the constant, in units of the residual standard deviation.
     information : ndarray of shape (n_matrices, n_modes, n_modes)
         Sum of their covariances over the donors.
     """
@@ -183,7 +183,7 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _occurring(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return sizes on a finer grid, over those that occur."""
+    """Return a finer grid over the range of variances with notable probability."""
     levels = np.unique(sizes)
     mass = np.array([share[sizes == level].sum() for level in levels])
     positive = np.flatnonzero((mass > _SELDOM) & (levels > 0))

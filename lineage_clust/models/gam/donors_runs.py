@@ -1,4 +1,4 @@
-"""Iterations of families other than the Gaussian with donors as replicates, a few genes at a time."""
+"""Penalised quasi-likelihood iterations of non-Gaussian families with donors as replicates, in chunks of genes."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from .donors_sizes import Sizes
 from .donors_tests import Contrast
 from .donors_working import WorkingProblem, WorkingState, iterate, linearised, predictor
 
-N_COLUMNS = 14  # smoothest ones of a population curve, in likelihoods and tests
-STILL = 5e-3  # change of a linear predictor in the last iteration
+N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoods and tests
+STILL = 5e-3  # maximum change of a linear predictor at convergence
 _N_LEARNING = 200  # genes
-_CHUNK_VALUES = 400_000  # at the nodes at a time
-_USUAL = 0.1  # variance of donors' levels and curves with which the iterations begin
-_FIRST, _MOST = 3, 25  # iterations before smoothing parameters and sizes are the gene's own, and after
+_CHUNK_VALUES = 400_000  # values at the nodes per chunk
+_USUAL = 0.1  # initial variance of donors' levels and curves
+_FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
 _SELDOM = 1e-3
-_SHARES = (0.0, 0.5, 0.8, 0.95)  # of a donor's deviation that all its samples have in common
+_SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is common to all its samples
 
 
 @dataclass(frozen=True)
 class Ended:
-    """Where the iterations of all genes that could be fitted have ended.
+    """Final state of all genes that could be fitted.
 
     Attributes
     ----------
     genes
-        Positions `(n,)`.
+        Positions `(n,)` of these genes.
     states, parts
-        Of a few genes each.
+        One per chunk of genes.
     prior
-        How donors differ.
+        Prior of the variation between donors.
     """
 
     genes: np.ndarray
@@ -48,7 +48,7 @@ class Ended:
     prior: DonorPrior
 
     def of(self, name: str) -> np.ndarray:
-        """Return the results of all parts, `(n, ...)`."""
+        """Return an attribute of all parts, `(n, ...)`."""
         return np.concatenate([getattr(part, name) for part in self.parts])
 
     @property
@@ -63,26 +63,26 @@ class Ended:
 
 
 class WorkingRuns:
-    """Fits of genes with donors as replicates.
+    """Iterative fits of genes with donors as replicates.
 
     Parameters
     ----------
     problem
-        What all genes share.
+        Problem shared by all genes.
     contrasts
-        Tested contrasts, by name.
+        Tested contrasts by name.
     table
         Sums of expression over the nodes.
     smoothing
         `"reml"`, `"gcv"` or a number.
     start
-        Fit to the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
+        Fit of the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
     coefficients
-        `(n_coefficients, n_genes)` with which the iterations begin.
+        `(n_coefficients, n_genes)` initial coefficients.
     with_donors
-        Whether donors differ at all; otherwise cells are the replicates.
+        Whether donors vary; otherwise cells are the replicates.
     prior
-        `(n_nodes, 1)` each: factors of the sums and terms added to them, so that no mean is at the limit of its range.
+        `(n_nodes, 1)` each: factors and summands of the sums that keep every mean inside its range.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class WorkingRuns:
         self.to_fixed = np.linalg.pinv(problem.fixed)
         self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
         if likelihood.family.name == "negative_binomial":
-            self.counts = table.statistics[:, 7] == 0  # others are no counts: their size stays that of cells
+            self.counts = table.statistics[:, 7] == 0  # the size of genes with other values is that of the fit to cells
 
     def run(self) -> Ended:
-        """Return where the iterations of all genes end."""
+        """Fit all genes."""
         usable = np.isfinite(self.coefficients).all(axis=0) & (self.table.extremes[:, 1] > 0)
         usable[list(self.start.failed)] = False
         genes = np.flatnonzero(usable)
@@ -126,7 +126,7 @@ class WorkingRuns:
         return Ended(genes, kept, parts, prior)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
-        """Return the state of some genes before the first iteration: the fit to cells, without differences of donors."""
+        """Return the initial state of some genes: the fit to cells, without variation between donors."""
         sums, squares = self._sums(genes)
         start, problem = self.start, self.problem
         theta = np.ones(len(genes)) if start.theta is None else start.theta[genes]
@@ -148,14 +148,14 @@ class WorkingRuns:
         return sums if self.prior is None else self.prior[0] * sums + self.prior[1], squares
 
     def _least(self, genes: np.ndarray, state: WorkingState) -> np.ndarray:
-        """Return the losses `(n_genes,)` of a perfect fit."""
+        """Return the losses `(n_genes,)` of a saturated model."""
         if self.problem.likelihood.family.name == "negative_binomial":
             return Histogram.of(self.table.histogram[genes]).least_loss(state.theta, self.nodes.total)
         statistics = self.table.statistics[genes]
         return statistics[:, 6] + 2 * statistics[:, 10] * self.nodes.adds_exposures
 
     def _learned(self, genes: np.ndarray) -> tuple[DonorPrior, Sizes, Sizes, np.ndarray]:
-        """Return the prior of donor differences from some genes: all sizes, fewer of them, and their weights."""
+        """Return the prior estimated from some genes, a fine and a coarse grid of variances, and the prior of the latter."""
         usual, pairs = usual_shape(self.problem.random.shape[1] - 1), self.problem.pairs
         if not self.with_donors:
             none = Sizes(usual, np.zeros((1, 3)))
@@ -185,7 +185,7 @@ class WorkingRuns:
         return prior, sizes, sizes, share / share.sum()
 
     def _settled(self, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray) -> np.ndarray:
-        """Iterate, and return the likelihood `(n_sizes, n_genes)` of the sizes; `often` is how often the rough ones occur."""
+        """Iterate, and return the likelihood `(n_sizes, n_genes)` of `sizes`; `often` is the prior of the coarse grid."""
         problem = self.problem
         self._iterate(state, rough.mean_covariance(np.tile(often, (len(state.theta), 1))), _FIRST)
         sums = problem.joined(linearised(problem, state))

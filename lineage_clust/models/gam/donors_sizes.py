@@ -1,4 +1,4 @@
-"""Sizes of the donors' deviations, one by one: how likely they are, and the fits at them."""
+"""Grids of variances between donors: their likelihoods and the fits at each of them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .donors_pairs import Pairs
 
 @dataclass(frozen=True)
 class Sizes:
-    """Variances of levels and of curves, in units of the variance of an observation, on a grid.
+    """Grid of variances of levels and of curves, in units of the residual variance.
 
     Attributes
     ----------
     shape
-        `(n_modes, n_modes)` covariance of the curves' modes, of trace 1.
+        `(n_modes, n_modes)` covariance of the curves' modes, with trace 1.
     values
-        `(n_sizes, 3)`: of levels, of curves, and the share that samples of the same donor have in common.
+        `(n_sizes, 3)`: variances of levels and of curves, and the correlation between samples of the same donor.
     pairs
-        Which donor has which samples, where they are several.
+        Assignment of samples to donors if donors have several samples.
     """
 
     shape: np.ndarray
@@ -33,7 +33,7 @@ class Sizes:
 
     @cached_property
     def covariances(self) -> np.ndarray:
-        """`(n_sizes, n_random, n_random)` of the coefficients of a replicate."""
+        """`(n_sizes, n_random, n_random)` covariances of a replicate's coefficients."""
         found = np.zeros((len(self.values), *(len(self.shape) + 1,) * 2))
         found[:, 0, 0] = self.values[:, 0]
         found[:, 1:, 1:] = self.values[:, 1, None, None] * self.shape
@@ -44,13 +44,13 @@ class Sizes:
         ])  # fmt: skip
 
     def likelihoods(self, sums: DonorSums) -> np.ndarray:
-        """Return the logarithms of the restricted likelihood `(n_sizes, n_genes)`."""
+        """Return the log restricted likelihood `(n_sizes, n_genes)`."""
         if self.pairs is None:
             return sums.turned(self.shape).likelihoods(self.values[:, :2])
         return np.stack([at_covariance(sums, covariance).likelihood() for covariance in self.covariances])
 
     def fits(self, sums: DonorSums, probable: np.ndarray) -> Iterator[tuple[int, np.ndarray, AtCovariance]]:
-        """Yield each size's number, the genes for which `probable` `(n_sizes, n_genes)` is true, and their fits."""
+        """Yield the number of each grid point, the genes with `probable` `(n_sizes, n_genes)`, and their fits."""
         turned = sums.turned(self.shape) if self.pairs is None else None
         for curve in np.unique(self.values[:, 1]):
             places = np.flatnonzero(self.values[:, 1] == curve)
@@ -69,12 +69,12 @@ class Sizes:
                 yield place, own[some], fit
 
     def fit_of_mean(self, sums: DonorSums, share: np.ndarray) -> AtCovariance:
-        """Return the fits at the means of the sizes, weighted by `share` `(n_genes, n_sizes)`, genes having own matrices."""
+        """Return fits at mean variances, weighted by `share` `(n_genes, n_sizes)`, for genes with matrices of their own."""
         if self.pairs is not None:
             return at_covariance(sums, self.mean_covariance(share)[:, None])
         values = share @ self.values
         return sums.turned(self.shape).with_curves(values[:, 1, None, None]).with_shift(values[:, :1])
 
     def mean_covariance(self, share: np.ndarray) -> np.ndarray:
-        """Return the means of the covariances `(n_genes, n_random, n_random)`."""
+        """Return weighted mean covariances `(n_genes, n_random, n_random)`."""
         return np.einsum("gs,sij->gij", share, self.covariances, optimize=True)

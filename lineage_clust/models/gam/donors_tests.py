@@ -9,21 +9,21 @@ import numpy as np
 from .donors_curves import AtCovariance
 from .weighted_tails import weighted_tail
 
-# Chosen by power against lines, steps and bumps, on other seeds than those of the benchmark; they do not bear on calibration.
+# Chosen for power against lines, steps and bumps, with other seeds than the benchmark's; calibration does not depend on them.
 _STRENGTH, _ROUGHNESS = 10.0, 10.0
-_N_MODES = 8  # of the centred smooth: trends as they are expected have next to nothing in others
+_N_MODES = 8  # of the centred smooth; expected trends have practically no variance in other modes
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The centred smooth, in coordinates in which its sum of squares over the cells is plain, and what trends look like.
+    """The centred smooth, in coordinates in which its sum of squares is Euclidean, and the covariance of expected trends.
 
     Attributes
     ----------
     rows
-        `(n, n_determined)`: from coefficients on the determined columns of `T`.
+        `(n, n_determined)`, applied to coefficients on the determined columns of `T`.
     expected
-        `(n, n)` covariance of trends, up to a factor.
+        `(n, n)` covariance of expected trends, up to a factor.
     """
 
     rows: np.ndarray
@@ -31,7 +31,7 @@ class Contrast:
 
 
 def contrast_of(to_effects: np.ndarray, fixed: np.ndarray, penalty: np.ndarray) -> Contrast:
-    """Return the Contrast of a centred smooth `to_effects @ coefficients`, `fixed` being the determined columns of `T`."""
+    """Return the Contrast of a centred smooth `to_effects @ coefficients`; `fixed` are the determined columns of `T`."""
     _, values, right = np.linalg.svd(to_effects @ fixed, full_matrices=False)
     kept = values > 1e-8 * values.max(initial=0.0)
     rows = values[kept, None] * right[kept]
@@ -50,9 +50,9 @@ def tested_at(contrast: Contrast, fit: AtCovariance) -> tuple[np.ndarray, np.nda
 
     Notes
     -----
-    With `V` the covariance of the effects `u` and `C` that of trends as they may be, the statistic is
-    ``u' (V^-1 - (V + C)^-1) u``, by which `N(0, V)` is told from `N(0, V + C)` best [1]_. Without a trend it is a weighted
-    sum of squared normals.
+    With the covariance `V` of the effects `u` and the covariance `C` of expected trends, the statistic is
+    ``u' (V^-1 - (V + C)^-1) u``, the most powerful test of `N(0, V)` against `N(0, V + C)` [1]_. Under the null
+    hypothesis it is a weighted sum of squared normals.
 
     References
     ----------
@@ -76,7 +76,7 @@ def tested_at(contrast: Contrast, fit: AtCovariance) -> tuple[np.ndarray, np.nda
 
 
 def _relative(signal: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return sizes of a signal relative to each covariance, and the modes that have them, of variance 1."""
+    """Return the eigenvalues of a signal relative to each covariance, and the corresponding modes of variance 1."""
     lower = np.linalg.cholesky(covariances)
     inverse = np.linalg.inv(lower)
     values, vectors = np.linalg.eigh(inverse @ signal @ np.swapaxes(inverse, 1, 2))

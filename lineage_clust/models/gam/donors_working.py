@@ -1,4 +1,4 @@
-"""Working linear models of families other than the Gaussian, with donors as replicates: many genes at a time."""
+"""Working linear models of non-Gaussian families with donors as replicates, batched over genes."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from .donors_nodes import DonorNodes
 from .donors_pairs import Pairs
 from .pirls import Likelihood
 
-_LONGEST = 1.5  # change of a linear predictor in one iteration
+_LONGEST = 1.5  # maximum change of a linear predictor in one iteration
 _AT_NODES = ("sums", "squares", "eta")
-_MOST = 1e12  # penalty, relative to the information of the cells
+_MOST = 1e12  # maximum penalty, relative to the information of the cells
 
 
 @dataclass(frozen=True)
 class WorkingProblem:
-    """What all genes share.
+    """Quantities shared by all genes.
 
     Attributes
     ----------
     nodes
-        Of all donors.
+        Nodes of all donors.
     likelihood
         Family, link and dispersion.
     fixed
         `T`, `(n_coefficients, n_fixed)`, see :class:`lineage_clust.models.gam.donors_curves.DonorSums`.
     curves
-        `(n_curves, n_columns, n_fixed)` the columns of `T` as coefficients of the design, for each population curve: one, or
-        one a condition.
+        `(n_curves, n_columns, n_fixed)` columns of `T` as coefficients of the design, for each population curve (one,
+        or one per condition).
     curve
-        `(n_donors,)` number of the curve that a donor's is around.
+        `(n_donors,)` index of the population curve of each donor.
     random
         `U`, see DonorSums.
     rows, random_rows
-        Design at the nodes in these, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
+        Design at the nodes on these bases, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
     penalty
-        `(n_penalties, n_fixed)` diagonals of the penalties in `T`.
+        `(n_penalties, n_fixed)` diagonals of the penalties on `T`.
     unit
-        The weights are divided by it, so that they add up to `n_cells`.
+        Divisor of the weights, after which they sum to `n_cells`.
     n_cells, n_determined, means
-        As of DonorSums.
+        As in DonorSums.
     pairs
-        Which donor has which of the samples, if they are several; they take the place of the donors then.
+        Assignment of samples to donors if donors have several samples; samples then replace donors in all arrays.
     """
 
     nodes: DonorNodes
@@ -66,11 +66,11 @@ class WorkingProblem:
 
     @property
     def n_random(self) -> int:
-        """Number of coefficients of a replicate."""
+        """Number of random coefficients per replicate."""
         return self.random.shape[1] * (1 if self.pairs is None else self.pairs.n_conditions)
 
     def joined(self, sums: DonorSums) -> DonorSums:
-        """Return the sums of replicates: donors, with all their samples."""
+        """Return the sums per replicate, a donor with all its samples."""
         return sums if self.pairs is None else self.pairs.joined(sums)
 
 
@@ -78,7 +78,7 @@ def working_problem(
     nodes: DonorNodes, likelihood: Likelihood, fixed: np.ndarray, curves: np.ndarray, curve: np.ndarray, random: np.ndarray,
     **others,
 ) -> WorkingProblem:  # fmt: skip
-    """Return the WorkingProblem, with the design at the nodes made; arguments as its attributes."""
+    """Return the WorkingProblem with its design at the nodes; for the arguments see its attributes."""
     rows = np.concatenate([
         nodes.rows[places] @ curves[own] for places, own in zip(nodes.donors, curve, strict=True)
     ])  # fmt: skip
@@ -87,22 +87,22 @@ def working_problem(
 
 @dataclass
 class WorkingState:
-    """Where the fits of some genes stand.
+    """Current state of the fits of some genes.
 
     Attributes
     ----------
     sums, squares
-        `(n_nodes, n_genes)` of values, and of their squares where the scale is estimated.
+        `(n_nodes, n_genes)` sums of values, and of their squares if the scale is estimated.
     coefficients
-        `(n_genes, n_fixed)` of the population curve.
+        `(n_genes, n_fixed)` coefficients of the population curve.
     own
-        `(n_genes, n_donors, n_random)` of the donors' deviations from it.
+        `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
     theta, information
         `(n_genes,)` size of the negative binomial, and the information about its logarithm.
     lambda_
-        `(n_genes, n_penalties)`, in units of `penalty` and of weights that add up to `n_cells`.
+        `(n_genes, n_penalties)`, in units of `penalty` and for weights that sum to `n_cells`.
     histogram
-        Of the negative binomial whose size is estimated, or `None`.
+        Histogram of counts if the size of the negative binomial is estimated, else `None`.
     moved
         `(n_genes,)` largest change of a linear predictor in the last iteration.
     eta
@@ -121,7 +121,7 @@ class WorkingState:
     eta: np.ndarray
 
     def take(self, genes: np.ndarray) -> WorkingState:
-        """Return the state of some of the genes."""
+        """Return the state of some genes."""
         parts = {}
         for field in fields(self):
             own = getattr(self, field.name)
@@ -133,7 +133,7 @@ class WorkingState:
         return WorkingState(**parts)
 
     def put(self, genes: np.ndarray, state: WorkingState) -> None:
-        """Take over where some of the genes stand."""
+        """Replace the state of some genes."""
         for name in ("coefficients", "own", "theta", "information", "moved"):
             getattr(self, name)[genes] = getattr(state, name)
         self.eta[:, genes] = state.eta
@@ -152,7 +152,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
 
     Notes
     -----
-    At the present means, score and information are those of a linear model for ``z = eta + (y - mu) / mu'`` with the
+    Score and information at the current means are those of a linear model for ``z = eta + (y - mu) / mu'`` with working
     weights ``w mu'^2 / V(mu)`` [1]_ (penalised quasi-likelihood).
 
     References
@@ -166,8 +166,8 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     variance = likelihood.family.variance(mu, state.theta)
     precision = slope / (variance * problem.unit)
     residual = precision * (state.sums - nodes.weights * mu)
-    # interpolation may leave a node of few cells a negative weight, with which information would not be positive; where the
-    # iterations end does not depend on it
+    # interpolation may give a node with few cells a negative weight, and the information would not be positive; the limit of
+    # the iterations does not depend on it
     working = np.maximum(nodes.weights, 0.0) * precision * slope
     fitted = working * eta + residual
     n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.random)
@@ -195,14 +195,14 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
 
 
 def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
-    """Make one iteration in place.
+    """Perform one iteration in place.
 
     Parameters
     ----------
     problem, state
         Of some genes.
     covariances
-        `(n_genes, n_random, n_random)`, or one for all, of the coefficients of a replicate.
+        `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
     """
     sums = problem.joined(linearised(problem, state))
     covariances = np.broadcast_to(covariances, (sums.n_genes, *covariances.shape[-2:]))
@@ -222,7 +222,7 @@ def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarra
 
 
 def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return `X'V^-1X` and `X'V^-1y`, given the covariance of each gene's donors, and what estimates their coefficients."""
+    """Return `X'V^-1X`, `X'V^-1y` and the matrix that predicts the donors' coefficients, for covariances of each gene."""
     covariances = covariances[:, None]
     middle = covariances @ np.linalg.inv(np.eye(covariances.shape[-1]) + sums.own @ covariances)
     middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
@@ -234,7 +234,7 @@ def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray
 
 
 def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
-    """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge for coefficients that are not determined."""
+    """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge that keeps the system invertible."""
     told = np.einsum("gii->gi", sums.gram).mean(axis=1)
     diagonal = np.minimum(lambda_ @ problem.penalty, _MOST * told[:, None]) + 1e-9 * told[:, None] + 1e-300
     return diagonal[:, :, None] * np.eye(diagonal.shape[1])

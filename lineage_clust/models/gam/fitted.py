@@ -1,4 +1,4 @@
-"""Attributes of a fitted GAM, for all genes or a selection."""
+"""Attributes of a fitted GAM: setting them, and taking a subset of the genes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_GENE = (
 
 
 def store(model: Any, design: Design, result: FitResult, single: bool) -> None:
-    """Set the attributes of a GAM; `single` if its response had one dimension."""
+    """Set the attributes of a fitted GAM; `single` if the response is one-dimensional."""
     coefficients = result.coefficients.T
     n_features = model.n_features_in_
     intercept = coefficients[:, n_features] if design.has_intercept else np.zeros(len(coefficients))
@@ -33,14 +33,14 @@ def store(model: Any, design: Design, result: FitResult, single: bool) -> None:
     if result.theta is not None:
         model.theta_ = result.theta
     for name in ("shift_variance_", "curve_variance_"):
-        vars(model).pop(name, None)  # of an earlier fit
+        vars(model).pop(name, None)  # left from an earlier fit
     if result.donors is not None:
         model.shift_variance_, model.curve_variance_ = result.donors.shift_variance, result.donors.curve_variance
     model._single, model._has_intercept = single, design.has_intercept
 
 
 def subset(model: Any, genes: Any) -> Any:
-    """Return a fitted GAM of some genes, by position."""
+    """Return a fitted GAM of some genes, given their positions."""
     genes = np.atleast_1d(genes)
     if genes.size and (genes.dtype.kind not in "iu" or genes.min() < 0 or genes.max() >= len(model.lambda_)):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Generalised additive model, fitted to all genes at once."""
+"""Generalised additive model, batched over genes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .problem import Likelihood
 
 
 class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Penalised regression of many genes on one design, each gene with its own smoothness.
+    """Generalised additive model of many genes with a shared design and a smoothing parameter per gene.
 
     With a Gaussian family, the weighted Gram matrix of the design, the penalty and their common eigenvectors are the
     same for all genes. After one pass over the expression matrix and one small eigenproblem, the smoothing parameter,
@@ -59,7 +59,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`): estimated per gene by maximum
         likelihood; additionally shrunk towards its trend over the means of the genes; or one fixed value.
     expectile : float, default=None
-        Level in (0, 1) of expectile regression, with the Gaussian family: 0.5 is the mean, 0.9 the upper edge.
+        Level in (0, 1) of expectile regression with the Gaussian family; 0.5 gives the mean.
     discretize : bool or "auto", default="auto"
         Whether families other than the Gaussian are fitted from sums over a grid of pseudotime and offset, computed in
         one pass over the expression, or (`False`) from the cells, which are read in every iteration. "auto" uses the
@@ -70,21 +70,21 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     max_iter : int, default=100
         Maximum number of iterations for families other than the Gaussian.
     n_jobs : int, default=None
-        Threads over groups of genes, for the families other than the Gaussian.
+        Number of threads for non-Gaussian families.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_genes, n_features) or (n_features,)
         Coefficients; NaN for genes that failed.
     intercept_ : ndarray of shape (n_genes,) or float
-        Intercept, 0 where the design holds the constant.
+        Intercept; 0 if the design includes the constant.
     lambda_ : ndarray of shape (n_genes,)
         Smoothing parameters, in units of the penalty passed to `fit`.
     edf_ : ndarray of shape (n_genes,)
-        Effective degrees of freedom, the intercept included.
+        Effective degrees of freedom, including the intercept.
     scale_ : ndarray of shape (n_genes,)
-        Estimated variance of an observation: weighted residual sum of squares over `n - edf` for "bayes" (mgcv's),
-        over `sum(w)` less its own correction for "robust". 1 for counts; by Pearson residuals for the other families.
+        Estimated residual variance: the weighted residual sum of squares divided by `n - edf` for "bayes" (as in mgcv),
+        or by a bias-corrected `sum(w)` for "robust". 1 for counts; from Pearson residuals for the other families.
     theta_ : ndarray of shape (n_genes,)
         Size (inverse dispersion) of the negative binomial; only with that family.
     deviance_explained_ : ndarray of shape (n_genes,)
@@ -99,20 +99,20 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Variances between donors of the level of a gene, and of its curve around the level, averaged over the cells.
         Only with `groups`.
     n_iter_ : ndarray of int, shape (n_genes,)
-        Number of iterations; 1 for the closed form of the Gaussian family.
+        Number of iterations; 1 for the Gaussian family, which has a closed form.
     converged_ : ndarray of bool, shape (n_genes,)
-        Whether coefficients, smoothing parameter and scale converged. A gene without convergence has no p-value (NaN).
+        Whether coefficients, smoothing parameter and scale converged. Otherwise the p-value is NaN.
     note_ : list of str
         Remarks on genes: constant expression, few expressing cells, a trend that depends on one cell (Gaussian fits,
         see :func:`lineage_clust.models.gam.influence.remarks_on_single_cells`), overdispersed counts in a Poisson fit.
     failed_ : dict of int to str
-        Reason by position, for genes without a finite fit.
+        Reasons by position, for genes without a finite fit.
     n_features_in_ : int
         Number of columns of the design.
 
     See Also
     --------
-    lineage_clust.smoothers.BSplineSmoother : Makes the design and the penalty.
+    lineage_clust.smoothers.BSplineSmoother : Computes the design and the penalty.
 
     Notes
     -----
@@ -187,7 +187,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         offset: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit every column of `y` on the design `X`.
+        """Fit a model for every column of `y` on the design `X`.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Penalty on the coefficients of the first `n_smooth` columns, which are the smooth; further columns are
             unpenalised covariates. `None` = no penalty, all columns are the smooth.
         offset : array-like of shape (n_cells,), default=None
-            Known part of the linear predictor.
+            Known term of the linear predictor.
         groups : array-like of shape (n_cells,), default=None
             Donor (animal, patient, sample) of each cell. Donors are then the replicates (see
             :func:`lineage_clust.models.gam.donors.fit_donors` and, for families other than the Gaussian,
@@ -217,7 +217,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or shape is wrong, or no weight is positive, or there are fewer than four groups.
+            If a parameter or shape is invalid, no weight is positive, or there are fewer than four groups.
         NoTrendError
             If every gene fails (a `ValueError`).
         """
@@ -260,14 +260,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
-        """Return the trends at new rows of the design, at offset 0, on the response scale.
+        """Return the trends at rows of the design, for offset 0, on the response scale.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Design rows, made by the same smoother.
+            Rows of the design, from the same smoother.
         return_std : bool, default=False
-            Whether to return standard errors of the trends as well (by the delta method, if the link is not the
+            Whether to return standard errors of the trends as well (by the delta method, unless the link is the
             identity).
 
         Returns
@@ -285,14 +285,14 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return (mean, std) if return_std else mean
 
     def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Return pointwise intervals of the trends at offset 0: computed on the link scale, then transformed.
+        """Return pointwise confidence intervals of the trends at offset 0, transformed from the link scale.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Design rows.
+            Rows of the design.
         level : float, default=0.95
-            Coverage, on average over a trend [1]_.
+            Coverage, averaged over a trend [1]_.
 
         Returns
         -------
@@ -308,20 +308,20 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         pooled = isinstance(self.posterior_, PooledPosterior)
         half = std * (self.posterior_.quantile(self._rows(X), level) if pooled else norm.ppf(0.5 + level / 2))
         ends = self._link.mean(eta - half), self._link.mean(eta + half)
-        lower, upper = np.minimum(*ends), np.maximum(*ends)  # a link may fall
+        lower, upper = np.minimum(*ends), np.maximum(*ends)  # the link may be decreasing
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
 
     def sample(
         self, X: Matrix, n_draws: int = 1, random_state: Seed = None, unconditional: bool = False
     ) -> Iterator[np.ndarray]:
-        """Yield draws of the trends from their posterior, on the response scale at offset 0.
+        """Yield posterior samples of the trends, on the response scale at offset 0.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Design rows.
+            Rows of the design.
         n_draws : int, default=1
-            Number of draws.
+            Number of posterior samples.
         random_state : int, RandomState or None
             Seed.
         unconditional : bool, default=False
@@ -333,7 +333,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Yields
         ------
         ndarray of shape (n_rows, n_genes)
-            One draw of all trends; genes that failed are NaN.
+            One posterior sample of all trends; NaN for genes that failed.
 
         Examples
         --------
@@ -349,7 +349,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             yield self._link.mean(eta + rows @ deviations)
 
     def take_genes(self, genes: Any) -> GAM:
-        """Return a fitted GAM of some of the genes only.
+        """Return a fitted GAM of some genes.
 
         Parameters
         ----------
@@ -370,7 +370,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @property
     def pvalue_(self) -> np.ndarray:
-        """P-values `(n_genes,)` of the tests."""
+        """P-values `(n_genes,)` of the tests, computed on first access."""
         return self._tested()[1]
 
     def _tested(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The Gaussian family: all genes of a lineage from one factorisation."""
+"""Gaussian additive models in closed form, batched over genes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .spectral import diagonalise
 
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH = "expression so small that its squares vanish"
-_LEAST, _MOST = 1e-280, 1e280  # of sums of squares: products with them must stay within floating point
+_LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products with them are finite
 
 
 @dataclass
 class FitResult:
-    """Results of a fit; arrays are `(n_genes,)` unless stated otherwise."""
+    """Fit of all genes; arrays are `(n_genes,)` unless stated otherwise."""
 
     coefficients: np.ndarray  # (n_columns, n_genes)
     lambda_: np.ndarray
@@ -41,16 +41,16 @@ class FitResult:
     deviance_explained: np.ndarray
     converged: np.ndarray
     posterior: SharedPosterior | GenePosterior | DonorPosterior
-    tests: SmoothTests | tuple[np.ndarray, np.ndarray]  # or statistics and p-values, where they were made with the fit
+    tests: SmoothTests | tuple[np.ndarray, np.ndarray]  # or statistics and p-values, if computed during the fit
     note: list[str] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     theta: np.ndarray | None = None
     n_iter: np.ndarray | None = None
     spread: np.ndarray | None = None  # weighted standard deviation of expression
-    n_quasi: int = 0  # number of genes that hold values without a likelihood
+    n_quasi: int = 0  # number of genes with values that have no likelihood
     donors: DonorFit | None = None
     dispersion: np.ndarray | None = (
-        None  # of counts, relative to a Poisson distribution's; 0 where it is not clearly more
+        None  # variance of counts relative to a Poisson distribution; 0 unless clearly larger
     )
 
 
@@ -62,7 +62,7 @@ def fit_gaussian(
     Parameters
     ----------
     design
-        Shared by the genes.
+        Design shared by the genes.
     Y
         `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
     weights
@@ -74,7 +74,7 @@ def fit_gaussian(
     covariance
         `"robust"` or `"bayes"`.
     groups
-        `(n_cells,)` numbers of the donors, from 0, each with cells; `None` = cells are the replicates.
+        `(n_cells,)` codes of the donors from 0, each with cells; `None` = cells are the replicates.
 
     References
     ----------
@@ -112,17 +112,17 @@ def fit_gaussian(
     if shift is not None:
         shift[failed] = 0.0
 
-    # Fitting around the weighted mean keeps digits where a gene's level is large and its variation small.
+    # Centring at the weighted mean preserves precision if a gene's level is large relative to its variation.
     means = sums / total
     null_deviance = np.maximum(squares - sums * means, 0.0)
     level = squares if shift is None else squares + total * shift**2
-    # rounding of sums, and of the values themselves
+    # rounding errors of the sums and of the values
     null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * level)] = 0.0
     centre = means if design.constant is not None else np.zeros_like(means)
     products = products - np.outer(Z.T @ weights, centre)
     if design.constant is not None:
         squares = null_deviance
-        products[:, null_deviance == 0] = 0.0  # rounding of a constant gene is no signal
+        products[:, null_deviance == 0] = 0.0  # rounding error of a constant gene
     loadings = spectrum.basis.T @ products
     donors = None
     if groups is not None:
@@ -155,7 +155,7 @@ def fit_gaussian(
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     saturated = np.flatnonzero(left < 1)
-    # where the sums have loaded numba already
+    # numba is loaded already by the sums
     fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
     tests = SmoothTests(
         effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), null_deviance > 0, np.union1d(failed, saturated), fast
@@ -186,18 +186,18 @@ def fit_gaussian(
 
 
 def _with_donors(result, donors, design, level, gram, products, squares, null_deviance, untested) -> FitResult:
-    """Return the result of a fit to cells with all that replicates bear upon from the fit to donors."""
+    """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates."""
     failed = list(result.failed)
     coefficients = donors.coefficients
     missed = gram @ coefficients - 2 * products
     deviance = np.maximum(squares + np.einsum("cg,cg->g", coefficients, missed), 0.0)
     null = null_deviance
-    if design.constant is not None:  # the level of the population is not the mean of the cells, donors being unequal
+    if design.constant is not None:  # donors with different numbers of cells: the population mean is not that of cells
         sums = gram @ design.constant
         null = null_deviance + (sums @ coefficients) ** 2 / (sums @ design.constant)
         coefficients = coefficients + np.outer(design.constant, level)
     explained = 1 - np.divide(deviance, null, out=np.ones_like(deviance), where=null > 0)
-    # a trend shared by donors need not follow the cells, most of which may be from one donor
+    # the population trend may fit the cells poorly, if most of them are from one donor
     explained = np.maximum(explained, 0.0)
     statistic, pvalue = donors.statistic.copy(), donors.pvalue.copy()
     statistic[untested] = pvalue[untested] = np.nan
@@ -214,7 +214,7 @@ def _with_donors(result, donors, design, level, gram, products, squares, null_de
 
 
 def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
-    """Return the coefficients `(n_columns, n_genes)` of Gaussian REML fits: where other families start."""
+    """Return coefficients `(n_columns, n_genes)` of Gaussian REML fits, used as starting values of other families."""
     Z = design.matrix
     spectrum = diagonalise(Z.T @ (Z * weights[:, None]), design.penalty)
     products, squares = weighted_products(Z, Y, weights)
@@ -224,14 +224,14 @@ def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
 
 
 def _level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted means of dense expression: taken off first, they cost the sums of squares no digits."""
+    """Return weighted means of dense expression, subtracted before sums of squares to preserve precision."""
     with np.errstate(invalid="ignore", over="ignore"):
         level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
     return np.where(np.isfinite(level), level, 0.0)
 
 
 def _sums(Z, Y, weights, offset, shift=None):
-    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, of `y - shift - offset` if there are these."""
+    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, for `y - shift - offset` if these are given."""
     extra = np.ones((len(Z), 1)) if offset is None else np.column_stack([np.ones(len(Z)), offset])
     with np.errstate(invalid="ignore", over="ignore"):
         products, squares = weighted_products(np.hstack([Z, extra]), Y, weights, shift)
@@ -262,7 +262,7 @@ def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weight
 
 
 def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):
-    """Return the posterior, the variance of an observation, and the residual degrees of freedom, which may be negative."""
+    """Return the posterior, the residual variance, and the residual degrees of freedom, which may be negative."""
     left = len(weights) - edf
     scale = deviance / np.maximum(left, 1.0)
     if covariance == "bayes":

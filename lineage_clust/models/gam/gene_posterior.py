@@ -1,4 +1,4 @@
-"""The covariance of the coefficients of each gene, where genes share none, and the working models that it comes from."""
+"""Posterior of coefficients with one covariance matrix per gene, and working linear models."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class WorkingModels:
     grams, scores
         `Z'WZ` `(n_genes, n_columns, n_columns)` and `Z'Wz` `(n_columns, n_genes)` of working weights and responses.
     squared_weight_grams
-        Variance of the scores, like `grams`, for the robust covariance; `None` where it is `grams`, or for the Bayesian one.
+        Variance of the scores, like `grams`, for the robust covariance; `None` if equal to `grams`, or for the Bayesian one.
     lambda_, scale, variance
-        `(n_genes,)`, as of `SharedPosterior`.
+        `(n_genes,)`, as in `SharedPosterior`.
     known_scale
         `(n_genes,)` scale of the likelihood of lambda.
 
     Notes
     -----
-    The restricted likelihood of lambda is that of the working model, in which weights, responses and scale are taken as
-    known (penalised quasi-likelihood [1]_); its maximum is the lambda of the fit.
+    The restricted likelihood of lambda is that of the working model, with weights, responses and scale treated as known
+    (penalised quasi-likelihood [1]_); its maximum is the lambda of the fit.
 
     References
     ----------
@@ -54,7 +54,7 @@ class WorkingModels:
     known_scale: np.ndarray
 
     def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations, with smoothing parameters drawn as well."""
+        """Yield samples `(n_columns, n_genes)` of coefficients minus estimates, with sampled smoothing parameters."""
         posterior, to_modes = self.posterior()
         return posterior.draws_with(posterior.from_noise(True, to_modes), generator, n_draws)
 
@@ -79,14 +79,14 @@ class WorkingModels:
 
 @dataclass(frozen=True)
 class GenePosterior:
-    """Gaussian posterior of coefficients, one covariance matrix per gene.
+    """Gaussian posterior of coefficients with one covariance matrix per gene.
 
     Attributes
     ----------
     matrices
         `(n_genes, n_columns, n_columns)`.
     working
-        What draws of the smoothing parameters are made of; `None` where they are taken as known.
+        Working models from which smoothing parameters are sampled; `None` if these are treated as known.
     """
 
     matrices: np.ndarray
@@ -101,7 +101,7 @@ class GenePosterior:
         return np.sqrt(np.maximum(variance, 0.0))
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations; `unconditional` as in `SharedPosterior`."""
+        """Yield samples `(n_columns, n_genes)` of coefficients minus estimates; `unconditional` as in `SharedPosterior`."""
         if unconditional and self.working is not None:
             yield from self.working.draws(generator, n_draws)
             return

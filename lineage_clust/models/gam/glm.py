@@ -1,4 +1,4 @@
-"""From ended iterations to results: covariances, tests and deviances of the non-Gaussian families."""
+"""Covariances, tests and deviances of non-Gaussian families after the iterations."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .spectral import Spectrum, diagonalise_each, without_information
 def fit_glm(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, n_jobs=None
 ) -> FitResult:
-    """Fit all genes with one family; arguments as of :func:`lineage_clust.models.gam.gaussian.fit_gaussian`.
+    """Fit all genes with one family; for the arguments see :func:`lineage_clust.models.gam.gaussian.fit_gaussian`.
 
     Parameters
     ----------
     likelihood
         Family, link and options.
     n_jobs
-        Threads over groups of genes.
+        Number of threads.
 
     References
     ----------
@@ -55,7 +55,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
     inverse_variance = likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
     unit = inverse_variance * likelihood.link.slope(mu) ** 2
     grams = problem.grouped.grams(weights * unit)
-    grams[without_information(grams)] = np.eye(len(problem.penalty))  # of genes that failed
+    grams[without_information(grams)] = np.eye(len(problem.penalty))  # genes that failed
     spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
     shrinkage = spectrum.penalty * state.lambda_
     precision = spectrum.gram + shrinkage
@@ -73,7 +73,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         covariances = for_test = _from_modes(spectrum, scale / precision)
     else:
         squared = problem.grouped.grams(weights**2 * unit)
-        if likelihood.expectile is not None:  # residuals above and below vary differently: take each as it is
+        if likelihood.expectile is not None:  # heteroscedastic residuals: use their squares
             squared = problem.grouped.grams(residual**2)
             variance = np.ones(len(edf))
         shrunk = spectrum.basis / precision.T[:, None, :]
@@ -146,11 +146,11 @@ def _from_modes(spectrum: Spectrum, diagonal: np.ndarray) -> np.ndarray:
 
 
 def _prior_inflation(problem: Problem, state: State, normal: np.ndarray, spectrum: Spectrum) -> np.ndarray:
-    """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, per gene.
+    """Return the ratio of the prior variance to `1 / lambda` for a known scale, per gene.
 
-    Weights below 1 take information from a likelihood whose scale is fixed, so that REML smooths more than the cells
-    ask for. With the weights scaled to their effective information, `sum w / sum w^2` times, REML finds the `lambda`
-    that the curve's prior variance has; the fit keeps its own.
+    Weights below 1 reduce the information of a likelihood with a fixed scale, so that REML oversmooths. With weights
+    rescaled to their effective information, by the factor `sum w / sum w^2`, the REML estimate of `lambda` corresponds
+    to the prior variance of the curve. The fit itself is not changed.
     """
     information = problem.weights.sum() / np.sum(problem.weights**2)
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
@@ -164,7 +164,7 @@ def _prior_inflation(problem: Problem, state: State, normal: np.ndarray, spectru
 
 
 def _null_means(problem: Problem, state: State) -> np.ndarray:
-    """Return the means of the model with an intercept and the offset only: `(n_cells, n_genes)`, or one a gene."""
+    """Return the means of the model with only intercept and offset: `(n_cells, n_genes)`, or one per gene."""
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     family, link, y = likelihood.family, likelihood.link, state.y
     intercept = link.predictor(problem.weights @ y / weights.sum())

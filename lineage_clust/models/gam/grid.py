@@ -1,4 +1,4 @@
-"""A grid of pseudotime and offset on which sums over cells stand in for the cells themselves."""
+"""Grids of pseudotime and offset, on which sums over nodes replace sums over cells."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ...expression.count_table import Shares
 from .design import Design
 
 _MOST_NODES = 12
-_MOST_LEVELS = 64  # combinations of covariates and groups, each with its own grid
-_N_PLACES = 401  # of the offset's density
+_MOST_LEVELS = 64  # combinations of covariates and groups, each with a grid of its own
+_N_PLACES = 401  # evaluation points of the offset's density
 _EVERYWHERE = 0.02
 _HIGHEST_DEGREE = 5
-_FITTED = 200  # cells of a piece from which its nodes' rows are computed
+_FITTED = 200  # number of cells of a piece used to compute the rows of its nodes
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Nodes at which the model is evaluated, and how each cell is shared among them.
+    """Nodes at which the model is evaluated, and interpolation weights of the cells.
 
     Attributes
     ----------
@@ -32,25 +32,25 @@ class Grid:
     offset
         `(n_nodes,)`.
     levels
-        `(n_nodes,)` combination of covariates and group of each node.
+        `(n_nodes,)` index of the combination of covariates and group.
     n_offsets
-        Number of nodes at each place, which follow each other.
+        Number of offset nodes per node of pseudotime; they are consecutive.
     shares
-        Of the cells.
+        Interpolation weights of the cells.
     groups
         `(n_nodes,)` group of each node, or `None`.
 
     Notes
     -----
-    Between two knots a spline is a polynomial, and the terms of a likelihood at a cell are smooth functions of
-    pseudotime and offset. Such a function is interpolated from a few Chebyshev nodes, and then a sum over cells is a sum over
-    nodes [1]_:
+    Between two knots a spline is a polynomial, and the contribution of a cell's mean to the likelihood is a smooth
+    function of pseudotime and offset. Such a function is interpolated from a few Chebyshev nodes, so that a sum over
+    cells equals a sum over nodes [1]_:
 
     ``sum_i w_i y_i f(t_i, o_i) = sum_n T_n f(t_n, o_n)``, ``T_n = sum_i w_i y_i L_n(t_i, o_i)``,
 
-    with `L_n` Lagrange's polynomials. So sums over cells are replaced by sums over nodes whatever the coefficients are. With
-    cells binned instead, as in mgcv's ``bam(discrete = TRUE)`` [2]_, the error falls with the first or second power of the
-    number of nodes; here it falls exponentially. No more than ten nodes to a curve's bend are worth having.
+    with Lagrange polynomials `L_n`. Sums over cells are thus replaced by sums over nodes for any coefficients. If cells
+    are binned instead, as in mgcv's ``bam(discrete = TRUE)`` [2]_, the error decreases with the first or second power
+    of the number of nodes; here it decreases exponentially. At most about ten nodes per bend of a curve are useful.
 
     References
     ----------
@@ -73,7 +73,7 @@ class Grid:
 
 
 def n_nodes_for(half_range: float, tolerance: float) -> int:
-    """Return how many Chebyshev nodes interpolate an exponential over a range, to a tolerance relative to its middle.
+    """Return the number of Chebyshev nodes that interpolate an exponential to a tolerance relative to its central value.
 
     Examples
     --------
@@ -98,26 +98,26 @@ def make_grid(
     powers: tuple[float, ...] = (1.0,),
     steep: float = 0.5,
 ) -> Grid | None:
-    """Return the Grid of a design, or `None` if there is none: its rows are no curve, or there are too many covariates.
+    """Return the Grid of a design, or `None` if its smooth is not a curve or there are too many covariates.
 
     Parameters
     ----------
     design
-        Its smooth is a function of one variable, which need not be known; covariates take few values.
+        Its smooth is a function of one variable, which need not be known; covariates have few distinct values.
     weights
         `(n_cells,)`.
     offset
         `(n_cells,)` or `None`.
     tolerance
-        Share of a trend's range.
+        Fraction of a trend's range.
     groups
-        `(n_cells,)` integers from 0 on, or `None`: cells of different groups share no node, as those of different donors.
+        `(n_cells,)` codes from 0, or `None`. Cells of different groups, such as donors, do not share nodes.
     log_link
         Whether the offset is the logarithm of an exposure.
     powers
-        Of exposures, that the likelihood depends on: 1 for counts.
+        Powers of exposures on which the likelihood depends: 1 for counts.
     steep
-        Half of the change of a predictor between two knots for which the tolerance is to be met.
+        Half of the maximum change of a predictor between two knots for which the tolerance holds.
     """
     bands = bands_of(design)
     levels, level_rows, level_groups = _levels(bands.extra, groups)
@@ -145,7 +145,7 @@ def make_grid(
         along[cells], rows = piece_nodes
         smooth_rows[piece * n_along : (piece + 1) * n_along, columns[piece]] = rows
     n_off = len(offset_nodes)
-    # nodes: level, then place, then offset
+    # order of nodes: level, pseudotime, offset
     n_places = n_pieces * n_along
     rows = np.zeros((len(level_rows), n_places, n_off, len(design.penalty)))
     rows[..., : design.n_smooth] = smooth_rows[None, :, None, :]
@@ -184,7 +184,7 @@ def _levels(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, n
 def _offset_shares(
     offset: np.ndarray, weights: np.ndarray, tolerance: float, powers: tuple[float, ...] = (1.0,)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how each cell is shared among nodes of the offset, and these nodes: as few as the tolerance allows."""
+    """Return interpolation weights of the cells at nodes of the offset, and the fewest nodes that meet the tolerance."""
     found = np.unique(offset[:1000])
     found = np.unique(offset) if len(found) <= _MOST_NODES else found
     if len(found) == 1:
@@ -192,7 +192,7 @@ def _offset_shares(
     places = np.linspace(offset.min(), offset.max(), _N_PLACES)
     held = np.bincount(np.rint((offset - places[0]) / (places[1] - places[0])).astype(int), weights, _N_PLACES)
     exposure = np.exp(places - places[-1])
-    # where cells are, and molecules; and a little everywhere, lest a few cells far away are extrapolated to
+    # the density of cells and counts, plus a small constant, so that a few distant cells are not extrapolated to
     density = held * exposure ** (0.5 * powers[0])
     density = density / density.sum() + _EVERYWHERE / _N_PLACES
     for count in range(2, _MOST_NODES + 1):
@@ -203,9 +203,9 @@ def _offset_shares(
 
 
 def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndarray:
-    """Return the nodes of the Gaussian quadrature of a density on equally spaced places.
+    """Return the nodes of Gaussian quadrature for a density on equally spaced points.
 
-    Interpolated from them, a function is exact up to a polynomial of degree `count - 1`, its mean up to `2 count - 1`.
+    Interpolation at these nodes is exact for polynomials of degree `count - 1`, and its mean for degree `2 count - 1`.
 
     References
     ----------
@@ -224,7 +224,7 @@ def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndar
 
 
 def _error(places: np.ndarray, held: np.ndarray, nodes: np.ndarray, powers: tuple[float, ...]) -> float:
-    """Return the largest relative root mean squared error of interpolated powers of exposures and of variances."""
+    """Return the largest relative root mean squared interpolation error of powers of exposures and of variances."""
     shares = _lagrange(places, nodes)
     functions = [lambda o, power=power: np.exp(power * (o - places[0])) for power in powers]
     functions += [lambda o, c=c: 1 / (1 + np.exp(o - c)) for c in np.linspace(places[0], places[-1], 5)]
@@ -234,7 +234,7 @@ def _error(places: np.ndarray, held: np.ndarray, nodes: np.ndarray, powers: tupl
 
 
 def bands_of(design: Design) -> Bands:
-    """Return the Bands of a design, also of one with many zeros that is stored as an array."""
+    """Return the Bands of a design; dense designs with many zeros are converted to sparse ones."""
     matrix = design.matrix
     if not sparse.issparse(matrix) and 2 * np.count_nonzero(matrix) <= matrix.size:
         matrix = sparse.csr_array(matrix)
@@ -242,13 +242,13 @@ def bands_of(design: Design) -> Bands:
 
 
 def _degree(bands: Bands) -> int:
-    """Return the degree of splines by the number of columns that a row uses, of those with few."""
+    """Return the degree of the splines, from the number of columns per row."""
     used = int(np.count_nonzero(bands.values[:1000], axis=1).max(initial=1))
     return min(used - 1, _HIGHEST_DEGREE)
 
 
 def _pieces(bands: Bands, design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the piece of each cell, the columns that each piece uses, and where each cell is along the curve."""
+    """Return the piece of each cell, the columns used by each piece, and the coordinate of each cell along the curve."""
     width, n_smooth = bands.values.shape[1], bands.n_banded
     direction = _straight(design.penalty[:n_smooth, :n_smooth], design.constant)
     starts = bands.starts.astype(np.int64)
@@ -258,14 +258,14 @@ def _pieces(bands: Bands, design: Design) -> tuple[np.ndarray, np.ndarray, np.nd
     if width < n_smooth:
         return starts, np.arange(n_smooth - width + 1)[:, None] + np.arange(width), coordinate
     pieces = np.argmax(bands.values != 0, axis=1)
-    if not pieces.any():  # every curve is everywhere
+    if not pieces.any():  # every basis function is global
         ends = np.quantile(coordinate, np.linspace(0, 1, n_smooth + 1)[1:-1])
         pieces = np.searchsorted(ends, coordinate)
     return pieces, np.tile(np.arange(n_smooth), (n_smooth, 1)), coordinate
 
 
 def _straight(penalty: np.ndarray, constant: np.ndarray | None) -> np.ndarray:
-    """Return coefficients of a curve that rises: the straight line that the penalty leaves free, where there is one."""
+    """Return coefficients of an increasing curve: the unpenalised straight line if there is one."""
     n_columns = len(penalty)
     values, vectors = linalg.eigh(penalty)
     free = vectors[:, values <= 1e-9 * max(values[-1], 1e-300)]
@@ -282,16 +282,15 @@ def _straight(penalty: np.ndarray, constant: np.ndarray | None) -> np.ndarray:
 def _along_piece(
     values: np.ndarray, coordinate: np.ndarray, n_along: int, degree: int, precision: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return shares `(n_cells, n_along)` of the cells of a piece, and the rows `(n_along, width)` at its nodes.
+    """Return interpolation weights `(n_cells, n_along)` of the cells of a piece, and rows `(n_along, width)` at its nodes.
 
-    `None` if rows are no polynomials of the coordinate to a precision, of the least degree that does or of `n_along - 1`.
+    `None` if the rows are not polynomials of the coordinate, of degree `degree` or `n_along - 1`, to the given
+    precision.
     """
     lowest, width = coordinate.min(), np.ptp(coordinate)
     half = 0.5 * max(width, 1e-12 * max(abs(lowest), 1.0))
     found = np.unique(coordinate) if len(coordinate) < 100 else np.zeros(n_along + 1)
-    if (
-        len(found) <= n_along
-    ):  # as they are; no cell has a share of the others, which are not to be far away for all that
+    if len(found) <= n_along:  # use the coordinates as nodes; the further nodes have no cells and are placed nearby
         first = np.array([np.flatnonzero(coordinate == place)[0] for place in found])
         nodes = np.concatenate([found, lowest + 2 * half * (2.0 + np.arange(n_along - len(found)))])
         rows = values[np.concatenate([first, np.full(n_along - len(found), first[0])])]
@@ -312,7 +311,7 @@ def _chebyshev(count: int) -> np.ndarray:
 
 
 def _lagrange(at: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    """Return Lagrange's polynomials `(len(at), len(nodes))`; exactly 0 and 1 at the nodes."""
+    """Return Lagrange polynomials `(len(at), len(nodes))`, exactly 0 and 1 at the nodes."""
     shares = np.ones((len(at), len(nodes)))
     for own in range(len(nodes)):
         for other in range(len(nodes)):

@@ -1,7 +1,7 @@
-"""Products with a sparse design by small dense blocks: rows that use the same columns are taken together.
+"""Products with a sparse design by small dense blocks of rows that use the same columns.
 
-Within one interval of the knots, all cells use the same few B-splines. Sorted by interval, `B' W_g B` of many genes
-is then a handful of small dense matrix products, tens of times faster than sparse ones.
+All cells within one knot interval use the same few B-splines. With cells sorted by interval, `B' W_g B` of many genes
+is computed by a few small dense matrix products, tens of times faster than by sparse ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 _MAX_GROUPS = 256
-_MAX_ROWS = 512  # of a block: its part of the response stays in the processor's cache
+_MAX_ROWS = 512  # per block, so that its part of the response fits into the processor's cache
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class RowGroup:
 
 
 class GroupedDesign:
-    """A design whose rows are sorted by the columns they use.
+    """A design with rows sorted by the columns they use.
 
     Parameters
     ----------
     matrix : ndarray of shape (n_cells, n_columns)
-        Design, with many exact zeros if it comes from B-splines.
+        Design, with many exact zeros if it consists of B-splines.
 
     Attributes
     ----------
     order : ndarray of shape (n_cells,)
-        The cell in each row of the sorted design: responses are to be sorted by it.
+        Position of the cell in each row of the sorted design; responses must be sorted likewise.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class GroupedDesign:
         return result
 
     def grams(self, weights: np.ndarray) -> np.ndarray:
-        """Return `X' diag(w_g) X` of each gene, `(n_genes, n_columns, n_columns)`."""
+        """Return `X' diag(w_g) X` of each gene, `(n_genes, n_columns, n_columns)`, for weights in the sorted order."""
         n_columns = self.shape[1]
         result = np.zeros((n_columns, n_columns, weights.shape[1]))
         for group in self.groups:

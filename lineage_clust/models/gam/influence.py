@@ -1,4 +1,4 @@
-"""Trends that rest on one cell: where few cells are, as at the ends of pseudotime, a single value can bend a curve."""
+"""Influence of single cells on Gaussian trends, which can be large where there are few cells."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .design import Design
 from .posterior import SharedPosterior
 from .spectral import Spectrum
 
-_MOST_CELLS = 16  # that are looked at: those that the fits follow most closely
-_N_ROWS = 200  # among which the range of a trend is taken
-_HARDLY = 1e-6  # of the smoothing that determines as much as all cells do
+_MOST_CELLS = 16  # number of checked cells, those with the highest leverage
+_N_ROWS = 200  # number of rows from which the range of a trend is computed
+_HARDLY = 1e-6  # smoothing, relative to the value at which penalty and cells are equally informative
 _LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Quantities of a Gaussian fit for influence diagnostics.
+    """Quantities of a Gaussian fit from which influence is computed.
 
     Attributes
     ----------
     rows
         `(n_cells, n_columns)` rows of the design.
     design
-        What its columns are.
+        Design of the fit.
     weights
         `(n_cells,)`.
     offset
@@ -38,7 +38,7 @@ class Fitted:
     deviance, edf
         `(n_genes,)` weighted residual sums of squares, and effective degrees of freedom.
     posterior
-        Of all genes.
+        Posterior of all genes.
     """
 
     rows: np.ndarray | sparse.csr_array | Bands
@@ -52,14 +52,14 @@ class Fitted:
 
 
 def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> np.ndarray:
-    """Return the positions of the cells that trends follow most closely where they are hardly smoothed, in their order.
+    """Return the sorted positions of the cells with the highest leverage on trends with little smoothing.
 
     Parameters
     ----------
     rows
         `(n_cells, n_columns)` rows of the design.
     design
-        What its columns are.
+        Design of the fit.
     weights
         `(n_cells,)`.
     spectrum
@@ -71,34 +71,34 @@ def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectr
     return np.sort(np.argpartition(-weights * forms, n_cells - 1)[:n_cells])
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of values whose squares overflow
+@np.errstate(over="ignore", invalid="ignore")  # if squares overflow
 def remarks_on_single_cells(fitted: Fitted, cells: np.ndarray, values, genes: np.ndarray) -> dict[int, str]:
-    """Return a remark on each gene whose trend rests on one cell.
+    """Return a note on each gene whose trend depends on one cell.
 
     Parameters
     ----------
     fitted
         The fit.
     cells
-        Positions of the cells to look at: :func:`closely_followed`.
+        Positions of the checked cells, see :func:`closely_followed`.
     values
-        `(len(cells), n_genes)` their expression.
+        `(len(cells), n_genes)` expression of these cells.
     genes
-        Positions of the genes to look at.
+        Positions of the checked genes.
 
     Notes
     -----
     Without a cell, at the same smoothing parameter, the coefficients would be lower by `P z w e / (1 - h)`, where `P` is the
     inverse of the penalised gram matrix, `z` the cell's row of the design, `w` its weight, `e` its residual and `h = w z'Pz`
-    its leverage [1]_. With `d` the difference of the trend at its place, a remark is made if
+    its leverage [1]_. Let `d` be the resulting change of the trend at the cell's pseudotime. A note is made if
 
-    - `d` is more than half of the range of the trend: it owes more to this cell than to all others;
-    - `d` is more than half of the 95 % interval of the trend there: its uncertainty does not cover it;
-    - the cell is an outlier: its residual, studentised by the variance of the other cells, exceeds the quantile of the t
-      distribution for the largest of all cells (Bonferroni) [1]_.
+    - `d` exceeds half of the range of the trend, so that the cell has more influence than all others together;
+    - `d` exceeds half of the width of the 95 % interval of the trend there; and
+    - the cell is an outlier: its externally studentised residual exceeds the quantile of the t distribution for the largest
+      residual of all cells (Bonferroni) [1]_.
 
-    Only the 16 cells are looked at that a trend with hardly any smoothing follows most closely: so close is none of
-    another.
+    Only the 16 cells with the highest leverage under very little smoothing are checked, as no other cell can have such
+    influence.
 
     References
     ----------
@@ -128,14 +128,14 @@ def remarks_on_single_cells(fitted: Fitted, cells: np.ndarray, values, genes: np
         cell = int(np.argmax(size[:, gene]))
         there, without = trend[cell, gene], trend[cell, gene] - moved[cell, gene]
         remarks[int(genes[gene])] = (
-            f"rests on one cell: without its expression of {values[cell, gene]:.3g} the trend would be {without:.3g} there, "
-            f"not {there:.3g}"
+            f"depends on one cell: without its expression of {values[cell, gene]:.3g} the trend would be {without:.3g} "
+            f"there, not {there:.3g}"
         )
     return remarks
 
 
 def _ranges(fitted: Fitted, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the range of each smooth `(n_genes,)`, over the rows that are looked at and others all along it."""
+    """Return the range of each smooth `(n_genes,)`, over the checked rows and others spread along it."""
     every, n_smooth = fitted.rows, fitted.design.n_smooth
     if isinstance(every, Bands):
         place = every.starts + every.values @ np.arange(every.values.shape[1])
@@ -149,7 +149,7 @@ def _ranges(fitted: Fitted, coefficients: np.ndarray, rows: np.ndarray) -> np.nd
 
 
 def _is_outlier(fitted: Fitted, genes: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Return whether the deviance that leaves with a cell, `(n_rows, n_genes)`, is that of an outlier."""
+    """Return whether the decrease in deviance without a cell, `(n_rows, n_genes)`, indicates an outlier."""
     n_cells = len(fitted.weights)
     freedom = max(n_cells - fitted.edf[genes].max() - 1, 1.0)
     others = np.maximum(fitted.deviance[genes] - lost, 0.0) / freedom
@@ -157,7 +157,7 @@ def _is_outlier(fitted: Fitted, genes: np.ndarray, lost: np.ndarray) -> np.ndarr
 
 
 def _of_trend(design: Design) -> np.ndarray:
-    """Return which columns make up the trend `(n_columns,)`: the smooth and the intercept, and no covariates."""
+    """Return a mask `(n_columns,)` of the columns of the trend: the smooth and the intercept, without covariates."""
     columns = np.arange(len(design.penalty))
     return (columns < design.n_smooth) | (columns >= len(columns) - design.has_intercept)
 

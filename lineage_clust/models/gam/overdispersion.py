@@ -1,4 +1,4 @@
-"""Overdispersion of counts, which makes standard errors of a Poisson fit too small."""
+"""Overdispersion of counts relative to a Poisson distribution."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from ..notes import MANY, joined
 
 _log = logging.getLogger(__name__)
-_CLEAR, _NOTABLE = 5.0, 0.1  # standard deviations; share of the mean
+_CLEAR, _NOTABLE = 5.0, 0.1  # standard deviations; fraction of the mean
 
 
 def dispersion_of(
     squares: np.ndarray, cross: np.ndarray, second: np.ndarray, mean: np.ndarray, most: float
 ) -> np.ndarray:
-    """Return by what factor the variance exceeds that of a Poisson distribution, 0 where that is not clear, `(n_genes,)`.
+    """Return the ratio of the variance to that of a Poisson distribution, 0 unless clearly larger than 1, `(n_genes,)`.
 
     Parameters
     ----------
@@ -26,8 +26,9 @@ def dispersion_of(
 
     Notes
     -----
-    The score for overdispersion is ``sum w [(y - mu)^2 - y]``, with variance ``2 sum w^2 mu^2`` without any [1]_. It must
-    exceed five standard deviations, and a tenth of the sum of the means: standard errors are 5 % too small then.
+    The score for overdispersion is ``sum w [(y - mu)^2 - y]``, with variance ``2 sum w^2 mu^2`` under a Poisson
+    distribution [1]_. It must exceed five standard deviations, and a tenth of the sum of the means: Poisson standard
+    errors are then too small by at least 5 %.
 
     References
     ----------
@@ -35,7 +36,7 @@ def dispersion_of(
 
     Examples
     --------
-    >>> y = np.array([0.0, 0.0, 40.0, 0.0])  # of means 10
+    >>> y = np.array([0.0, 0.0, 40.0, 0.0])  # mean 10
     >>> dispersion_of(y @ y[:, None], 10 * y.sum()[None], np.array([400.0]), np.array([40.0]), 1.0).tolist()
     [30.0]
     """
@@ -48,22 +49,22 @@ def dispersion_of(
 def dispersion_at_nodes(
     sums: np.ndarray, squares: np.ndarray, mu: np.ndarray, weights: np.ndarray, exposed: np.ndarray, most: float
 ) -> np.ndarray:
-    """Return what `dispersion_of` does, from sums over the nodes of a grid.
+    """Return the same ratio as `dispersion_of`, from sums over the nodes of a grid.
 
     Parameters
     ----------
     sums, mu
-        `(n_nodes, n_genes)` weighted sums of counts, and means of exposure 1.
+        `(n_nodes, n_genes)` weighted sums of counts, and means for exposure 1.
     squares
         `(n_genes,)` weighted sums of squared counts.
     weights, exposed
-        `(n_nodes, 1)` sums of weights times exposures, and times squared exposures.
+        `(n_nodes, 1)` sums of weights times exposures, and of weights times squared exposures.
     most
         Largest weight.
 
     Notes
     -----
-    Counts of a node are taken to be shared among its cells by exposure, as in the model on average.
+    The counts of a node are divided among its cells in proportion to exposure, their expectation under the model.
     """
     mean_exposure = np.divide(exposed, weights, out=np.ones_like(weights), where=weights > 1e-9 * weights.max())
     cross = np.sum(sums * mean_exposure * mu, axis=0)
@@ -71,12 +72,12 @@ def dispersion_at_nodes(
 
 
 def noted_dispersion(notes: list[str], dispersion: np.ndarray) -> list[str]:
-    """Return notes on genes with those whose variance exceeds a Poisson distribution's; log a warning if they are many."""
+    """Add notes on overdispersed genes to `notes`; log a warning if there are many."""
     many = int(np.sum(dispersion > 0))
     if many > MANY * len(notes):
         _log.warning(
-            "Counts of %d of %d genes vary more than a Poisson distribution says (their variance is %.2g times its, in the "
-            "median; see the notes): standard errors and p-values are too small. Use family='negative_binomial'.",
+            "Counts of %d of %d genes are overdispersed relative to a Poisson distribution (median variance ratio %.2g; "
+            "see the notes): standard errors and p-values are too small. Use family='negative_binomial'.",
             many, len(notes), np.median(dispersion[dispersion > 0]),
         )  # fmt: skip
     return [

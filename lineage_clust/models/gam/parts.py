@@ -1,4 +1,4 @@
-"""Results of genes that were fitted in groups by one of the families other than the Gaussian, put together."""
+"""Collected results of genes that were fitted in chunks by non-Gaussian families."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Part:
     quasi: np.ndarray
     spread: np.ndarray
     residual_df: np.ndarray
-    dispersion: np.ndarray  # of counts, relative to a Poisson distribution's, where that is clear
-    worse: np.ndarray  # than a constant, by more than what rounding leaves of sums of losses
-    working: WorkingModels | None  # where smoothing parameters were estimated by REML
+    dispersion: np.ndarray  # variance of counts relative to a Poisson distribution, where clearly larger
+    worse: np.ndarray  # loss higher than that of a constant, beyond rounding error
+    working: WorkingModels | None  # for smoothing parameters estimated by REML
 
 
 def collected(
@@ -48,15 +48,15 @@ def collected(
     Parameters
     ----------
     parts
-        Of genes whose iterations have ended.
+        Results of genes whose iterations have ended.
     failed
-        Reasons of the genes that were not begun, by position; those that diverged are added.
+        Reasons by position, for genes that were not fitted; genes that diverged are added.
     Y
         `(n_cells, n_genes)` expression.
     design, weights, likelihood
-        That they were fitted with.
+        As used in the fit.
     found
-        What :func:`lineage_clust.models.notes.notes_on` needs of expression, or `None`.
+        Input of :func:`lineage_clust.models.notes.notes_on` computed from expression, or `None`.
     """
     n_genes, n_columns = Y.shape[1], len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
@@ -76,7 +76,7 @@ def collected(
     converged = gather("converged", 0.0).astype(bool)
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(null_deviance > 0, 1 - deviance / null_deviance, 0.0)
-    if design.constant is not None:  # the constant is among the models
+    if design.constant is not None:  # the constant is a submodel
         worse = gather("worse", 0.0).astype(bool) & explains_nothing(explained)
         coefficients[:, worse] = np.nan
         explained[~worse] = np.maximum(explained[~worse], 0.0)
@@ -112,7 +112,7 @@ def collected(
 
 
 def _together(parts: list[Part], n_genes: int) -> WorkingModels | None:
-    """Return the working models of all genes; those of genes that failed are placeholders."""
+    """Return the working models of all genes, with placeholders for failed genes."""
     if not parts or parts[0].working is None:
         return None
     every = np.concatenate([part.genes for part in parts])

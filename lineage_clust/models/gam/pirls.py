@@ -1,4 +1,4 @@
-"""Families other than the Gaussian: penalised iteratively reweighted least squares, batched over genes."""
+"""Penalised iteratively reweighted least squares for non-Gaussian families, batched over genes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .scale import ScaleEquation
 from .smoothing import gcv, minimise, reml, reml_known_scale, ubre
 from .spectral import diagonalise, diagonalise_each, without_information
 
-_CHUNK_VALUES = 400_000  # of the response at a time: its few working arrays stay near the processor
+_CHUNK_VALUES = 400_000  # values of the response per chunk, so that working arrays fit into the processor's cache
 _TOLERANCE = 1e-12
-_FREEZE = 15  # iterations after which the smoothing parameter is held, in case it cycles
+_FREEZE = 15  # iterations after which smoothing parameters are fixed, as they may cycle
 _HALVINGS = 12
-_VANISHED = 30.0  # in the logarithm of the mean, below its level
+_VANISHED = 30.0  # decrease of the log mean below its level
 
 
 def make_problem(design: Design, weights, offset, likelihood: Likelihood, smoothing) -> Problem:
-    """Return the Problem of a design: its rows sorted, its penalty's null space counted."""
+    """Return the Problem of a design, with sorted rows."""
     grouped = GroupedDesign(design.matrix)
     gram = design.matrix.T @ (design.matrix * weights[:, None])
     spectrum = diagonalise(gram, design.penalty)
-    n_redundant = len(gram) - len(spectrum.gram)  # collinear columns, which have a mode of their own in each iteration
+    n_redundant = len(gram) - len(spectrum.gram)  # collinear columns, which appear as modes in each iteration
     family = likelihood.family
     needs_scale = not family.known_scale and likelihood.expectile is None and smoothing == "reml"
     return Problem(
@@ -49,7 +49,7 @@ def make_problem(design: Design, weights, offset, likelihood: Likelihood, smooth
 def fit_genes(
     problem: Problem, design: Design, Y, finish, n_jobs=None, counts=None, theta=None
 ) -> tuple[list, dict[int, str]]:
-    """Fit all genes, a few at a time.
+    """Fit all genes in chunks.
 
     Parameters
     ----------
@@ -58,32 +58,31 @@ def fit_genes(
     Y
         `(n_cells, n_genes)` array, CSR or CSC matrix.
     finish
-        Called with the State of genes whose iterations have ended; its results are collected.
+        Called with the State of genes whose iterations have ended; its return values are collected.
     n_jobs
         Number of threads.
     counts
-        `(n_genes,)` number of values that are not zero; only needed of expression in a file.
+        `(n_genes,)` numbers of nonzero values; required for expression in a file.
     theta
-        `(n_genes,)` sizes of the negative binomial, if they are known.
+        `(n_genes,)` sizes of the negative binomial, if known.
 
     Returns
     -------
     list
-        What `finish` returned.
+        Return values of `finish`.
     dict of int to str
-        Reasons of the genes that cannot be fitted.
+        Reasons by position, for genes that cannot be fitted.
 
     Notes
     -----
-    In each iteration the smoothing parameter of each gene minimises the criterion of its working linear model, whose
-    fixed point is that of the generalised Fellner-Schall method [1]_; negative binomial sizes take one Newton step of
-    their likelihood. Steps that raise the penalised deviance are halved [2]_.
+    In each iteration, the smoothing parameter of each gene minimises the criterion of its working linear model, with
+    the same fixed point as the generalised Fellner-Schall method [1]_. Sizes of the negative binomial are updated by
+    one Newton step. Steps that increase the penalised deviance are halved [2]_.
 
-    Genes with zeros have no gamma or inverse Gaussian likelihood. Their score is as under any
-    distribution with that mean and variance, so that they are fitted by quasi-likelihood; the scale is then Pearson's,
-    for a likelihood in which the zeros are replaced by something small treats them as precise and requires no
-    smoothing. Where no cell of a stretch expresses the gene, the quasi-likelihood may have no maximum: the mean runs to 0,
-    and the gene ends without convergence.
+    Genes with zeros have no gamma or inverse Gaussian likelihood. Their score depends only on mean and variance, so
+    that they are fitted by quasi-likelihood with Pearson's estimate of the scale; a likelihood with zeros replaced by
+    small values would treat these as precise and not smooth at all. If no cell in an interval expresses the gene, the
+    quasi-likelihood may have no maximum: the mean tends to 0, and the gene does not converge.
 
     References
     ----------
@@ -94,7 +93,7 @@ def fit_genes(
     likelihood = problem.likelihood
     weights = problem.weights[np.argsort(problem.grouped.order)]
     failed: dict[int, str] = {}
-    begun: dict[int, tuple] = {}  # by first gene in memory: which of these genes are fitted, and where they start
+    begun: dict[int, tuple] = {}  # by first gene in memory: the genes that are fitted, and their starting values
 
     def run(theta):
         parts = []
@@ -125,7 +124,7 @@ def fit_genes(
 
 
 def shrunk_sizes(parts: list, n_genes: int) -> np.ndarray:
-    """Return the sizes `(n_genes,)` of what `finish` returned, moved towards their trend."""
+    """Return the sizes `(n_genes,)` of the given parts, shrunk towards their trend over mean expression."""
     position = np.concatenate([part.genes for part in parts])
     chosen = np.sort(position)
     theta, information, means = np.ones(n_genes), np.zeros(n_genes), np.zeros(n_genes)
@@ -137,7 +136,7 @@ def shrunk_sizes(parts: list, n_genes: int) -> np.ndarray:
 
 
 def _genes_in_memory(Y, counts):
-    """Yield `(genes, matrix)`: all genes, or those of a file in parts that fit the memory budget, one pass each."""
+    """Yield `(genes, matrix)`: all genes at once or, from a file, parts that fit into the memory budget."""
     if isinstance(Y, BlockedExpression):
         yield from Y.gene_parts(counts)
     else:
@@ -145,7 +144,7 @@ def _genes_in_memory(Y, counts):
 
 
 def refused_genes(Y, likelihood: Likelihood) -> dict[int, str]:
-    """Return the reason of each gene whose values the family cannot have."""
+    """Return the reason for each gene whose values are outside the support of the family."""
     if sparse.issparse(Y):
         least, most = (getattr(Y, name)(axis=0).toarray().ravel() for name in ("min", "max"))
     else:
@@ -178,7 +177,7 @@ def _fit_chunk(problem: Problem, Y, genes: np.ndarray, first: int, start: np.nda
 
 
 def _ran_away(problem: Problem, state: State) -> np.ndarray:
-    """Return which genes have a mean of more than twice their largest value, at offset 0: it is the mean of no cells."""
+    """Return which genes have a mean above twice their largest value at offset 0, as happens between cells."""
     link = problem.likelihood.link
     if link.name not in ("log", "inverse", "inv_squared"):
         return np.zeros(len(state.genes), dtype=bool)
@@ -188,7 +187,7 @@ def _ran_away(problem: Problem, state: State) -> np.ndarray:
 
 
 def _vanished(problem: Problem, state: State) -> np.ndarray:
-    """Return which genes have a mean that runs to 0 for want of a likelihood."""
+    """Return which genes have a mean that tends to 0 because there is no likelihood."""
     if not state.quasi.any() or problem.likelihood.link.name != "log":
         return np.zeros(len(state.genes), dtype=bool)
     level = np.log(problem.weights @ state.y / problem.weights.sum())
@@ -204,7 +203,7 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
     if theta is None:
         estimated = likelihood.estimates_size
         theta = size.moment_size(y, mu, weights) if estimated else np.full(n_genes, likelihood.fixed_size())
-    # the first step is compared with the constant fit, and moved back towards it if it overshoots
+    # the constant fit is the reference of the first step, to which it is halved if it overshoots
     constant = np.zeros(len(problem.penalty)) if problem.constant is None else problem.constant
     exposure = weights @ likelihood.link.mean(problem.offset) / weights.sum() if likelihood.link.name == "log" else 1.0
     coefficients = np.outer(constant, likelihood.link.predictor(level / exposure))
@@ -226,7 +225,7 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
 
 
 def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) -> np.ndarray:
-    """Make one iteration in place; return which genes have ended, converged or without a finite step."""
+    """Perform one iteration in place; return which genes have ended, by convergence or without a finite step."""
     state.n_iter = iteration + 1
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     y, mu, theta = state.y, state.mu, state.theta
@@ -285,7 +284,7 @@ def _smoothing_parameters(problem: Problem, spectrum, loadings, squares, scale) 
     if not isinstance(problem.smoothing, str):
         return np.full(n_genes, float(problem.smoothing))
     known = problem.likelihood.family.known_scale
-    if np.all(np.isfinite(scale)):  # the scale has an equation of its own: the criterion is that of a known one
+    if np.all(np.isfinite(scale)):  # the scale is estimated by its own equation, so it is known here
         known, loadings = True, loadings / np.sqrt(scale)
     criteria = {("reml", True): reml_known_scale, ("reml", False): reml, ("gcv", True): ubre, ("gcv", False): gcv}
     criterion = criteria[problem.smoothing, known](spectrum, loadings, squares, len(problem.weights))
@@ -293,7 +292,7 @@ def _smoothing_parameters(problem: Problem, spectrum, loadings, squares, scale) 
 
 
 def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) -> np.ndarray:
-    """Move the state to the proposed coefficients, or part of the way; return the relative change of the objective."""
+    """Update the state by a step towards the proposal, halved if needed; return the relative change of the objective."""
     likelihood, weights = problem.likelihood, problem.weights
 
     def place(coefficients, columns):

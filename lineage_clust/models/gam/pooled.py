@@ -1,4 +1,4 @@
-"""One fit of several fits to draws of an uncertain pseudotime: Rubin's rules."""
+"""Pooling of fits to posterior samples of an uncertain pseudotime by Rubin's rules."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _MEAN = ("edf_", "scale_", "deviance_explained_", "spread_", "shift_variance_", 
 
 @dataclass(frozen=True)
 class PooledPosterior:
-    """Posterior of the mean coefficients of fits to draws of pseudotime.
+    """Posterior of the mean coefficients of fits to samples of pseudotime.
 
     Attributes
     ----------
     within
-        The posterior of each fit.
+        Posterior of each fit.
     deviations
-        `(n_draws, n_columns, n_genes)` coefficients of each fit less their mean.
+        `(n_draws, n_columns, n_genes)` coefficients of each fit minus their mean.
     residual_df
-        Degrees of freedom of a fit, as if pseudotime were known.
+        Residual degrees of freedom of a fit with known pseudotime.
 
     Notes
     -----
-    With m draws, W the mean of their variances and B the variance between them, the variance is ``T = W + (1 + 1/m) B`` [1]_.
-    Quantiles are those of t, with the degrees of freedom of [2]_.
+    With m samples, the mean W of their variances and the variance B between them, the variance is ``T = W + (1 + 1/m)
+    B`` [1]_. Quantiles are those of a t distribution with the degrees of freedom of [2]_.
 
     References
     ----------
@@ -56,7 +56,7 @@ class PooledPosterior:
         return np.sqrt(within + between)
 
     def quantile(self, Z: np.ndarray, level: float) -> np.ndarray:
-        """Return by how many standard errors intervals of `Z @ coefficients` extend to each side, `(n_rows, n_genes)`."""
+        """Return the half-widths of intervals of `Z @ coefficients` in standard errors, `(n_rows, n_genes)`."""
         within, between = self._variances(Z)
         missing = np.divide(between, within + between, out=np.zeros_like(within), where=between > 0)
         with np.errstate(divide="ignore"):
@@ -67,18 +67,18 @@ class PooledPosterior:
         return stats.t.ppf(0.5 + level / 2, np.maximum(df, 1.0))
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates.
+        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
 
-        An error of pseudotime moves all genes at once, and so does a draw: all genes deviate towards the same fits.
+        Errors of pseudotime affect all genes together, so that in each sample all genes deviate towards the same fits.
 
         Parameters
         ----------
         generator
             Source of the random numbers.
         n_draws
-            Number of draws.
+            Number of samples.
         unconditional
-            Draw the smoothing parameters too, where their posterior is known.
+            Sample the smoothing parameters too, where their posterior is known.
         """
         number = len(self.within)
         sources = [one.draws(generator, n_draws, unconditional) for one in self.within]
@@ -103,12 +103,12 @@ class PooledPosterior:
 def fit_each(
     models: Sequence[Any], designs: Sequence[Any], y: Any, weights: Sequence[np.ndarray], **known: Any
 ) -> None:
-    """Fit GAMs with the same parameters to the same expression, each with its own design and weights, in the same passes.
+    """Fit GAMs to the same expression in the same passes, each with its own design and weights.
 
     Parameters
     ----------
     models
-        Unfitted, fitted in place.
+        Unfitted models with the same parameters, fitted in place.
     designs
         `(n_cells, n_features)` each.
     y
@@ -127,23 +127,22 @@ def fit_each(
 
 
 def pool(models: Sequence[Any], n_cells: float) -> Any:
-    """Return one fitted GAM of fits to draws of pseudotime, all on the same basis.
+    """Return one fitted GAM pooled from fits to samples of pseudotime on the same basis.
 
     Parameters
     ----------
     models
-        Fitted GAMs, one a draw.
+        Fitted GAMs, one per sample.
     n_cells
         Effective number of cells of a fit.
 
     Notes
     -----
-    Coefficients are averaged, and the posterior is :class:`PooledPosterior`. P-values are combined as Cauchy variables [1]_,
-    which the dependence of the draws leaves valid for small p-values: if a gene does not change, the test along each draw is
-    valid by itself. A
-    Wald test with the variance T is too strict, because T counts the effect of draws on the noise of a gene twice: in
-    simulations it rejected 1 % of the genes without a trend at the level of 5 % where draws scattered by a tenth of the
-    range, none where they scattered by a quarter, and fewer of the others.
+    Coefficients are averaged, and the posterior is :class:`PooledPosterior`. P-values are combined by the Cauchy
+    combination test [1]_, which is valid for small p-values under dependence: if a gene does not change, the test for
+    each sample is valid. A Wald test with the variance T is conservative, because T counts the effect of the samples on
+    a gene's noise twice. In simulations it rejected 1 % of the genes without a trend at a level of 5 % with samples
+    that vary by a tenth of the range, none with a quarter, and fewer of the genes with a trend.
 
     References
     ----------

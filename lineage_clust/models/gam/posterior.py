@@ -1,4 +1,4 @@
-"""The covariance of the coefficients of all genes of a lineage, kept as a few vectors a gene."""
+"""Gaussian posteriors of coefficients, batched over genes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum
 
 _CHUNK = 512
-_NO_LENGTH = 1e-10  # of the longest row of a basis: a column without values
-_ROUNDING = 1e-14  # of the largest eigenvalue
+_NO_LENGTH = 1e-10  # relative to the longest row of a basis; shorter rows belong to columns without values
+_ROUNDING = 1e-14  # relative to the largest eigenvalue
 
 
 @dataclass(frozen=True)
 class SharedPosterior:
-    """Gaussian posterior of coefficients when all genes share one design.
+    """Gaussian posterior of coefficients if all genes share one design.
 
     Attributes
     ----------
@@ -26,20 +26,20 @@ class SharedPosterior:
     lambda_
         `(n_genes,)` smoothing parameters.
     scale
-        `(n_genes,)` scale `phi`: the variance of an observation of weight 1, if weights are precisions.
+        `(n_genes,)` scale `phi`: the variance of an observation of weight 1 if weights are precisions.
     variance
-        `(n_genes,)` variance `s2` of an observation whatever its weight, for the robust covariance.
+        `(n_genes,)` variance `s2` of an observation of any weight, for the robust covariance.
     squared_weight_gram
         `T'Z'W^2ZT`, `(n_modes, n_modes)`, for the robust covariance; `None` for the Bayesian one.
     smoothing
-        Posterior of the smoothing parameters; `None` where they were given, or chosen by another criterion than REML.
+        Posterior of the smoothing parameters; `None` if these are fixed or not estimated by REML.
 
     Notes
     -----
-    With `P = (A + lambda S)^-1`, the Bayesian covariance is `phi P` [1]_; it takes weights for precisions. The robust one
-    is `s2 P Z'W^2Z P + phi lambda P S P`: the sampling variance of a weighted estimate whose observations all have the
-    same variance, plus the mean squared smoothing bias under the prior [2]_, whose variance is `phi / lambda`. With unit
-    weights both are the same; multiplying all weights by a constant changes neither.
+    With `P = (A + lambda S)^-1`, the Bayesian covariance is `phi P` [1]_, which treats weights as precisions. The
+    robust one is `s2 P Z'W^2Z P + phi lambda P S P`: the sampling variance of a weighted estimate from observations of
+    equal variance, plus the mean squared smoothing bias under the prior [2]_ with variance `phi / lambda`. The two are
+    equal for unit weights, and neither changes if all weights are multiplied by a constant.
 
     References
     ----------
@@ -66,7 +66,7 @@ class SharedPosterior:
         if self.squared_weight_gram is None:
             return np.sqrt(modes**2 @ inverse * self.scale)
         bias = modes**2 @ (inverse**2 * self.spectrum.penalty * (self.lambda_ * self.scale))
-        # the quadratic form's products of pairs are shared by all genes: one matrix product does them all
+        # the products of pairs in the quadratic form are shared by all genes, so that one matrix product suffices
         upper = np.triu_indices(modes.shape[1])
         twice = np.where(upper[0] == upper[1], 1.0, 2.0) * self.squared_weight_gram[upper]
         pairs = modes[:, upper[0]] * modes[:, upper[1]] * twice
@@ -77,23 +77,23 @@ class SharedPosterior:
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield draws `(n_columns, n_genes)` of the coefficients' deviations from their estimates.
+        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
 
         Parameters
         ----------
         generator
             Source of the random numbers.
         n_draws
-            Number of draws.
+            Number of samples.
         unconditional
-            Draw the smoothing parameters too, where their posterior is known. Otherwise they are taken as known.
+            Sample the smoothing parameters too, where their posterior is known.
         """
         yield from self.draws_with(self.from_noise(unconditional), generator, n_draws)
 
     def draws_with(
         self, deviations: Callable[[Noise], np.ndarray], generator: np.random.Generator, n_draws: int
     ) -> Iterator[np.ndarray]:
-        """Yield draws that a function of `from_noise` makes."""
+        """Yield samples computed by a function returned by `from_noise`."""
         for _ in range(n_draws):
             yield deviations(random_noise(generator, *self.shape))
 
@@ -105,16 +105,17 @@ class SharedPosterior:
     def from_noise(
         self, unconditional: bool = False, to_modes: np.ndarray | None = None
     ) -> Callable[[Noise], np.ndarray]:
-        """Return the function that makes a draw `(n_columns, n_genes)` of noise; `unconditional` as in `draws`.
+        """Return a function from noise to a posterior sample `(n_columns, n_genes)`; `unconditional` as in `draws`.
 
-        Of spectra of single genes, `to_modes` is from :func:`lineage_clust.models.gam.spectral.with_rotations`.
+        With one spectrum per gene, `to_modes` is from :func:`lineage_clust.models.gam.spectral.with_rotations`.
 
         Notes
         -----
-        The modes of a spectrum are known but for their signs, their order and, where eigenvalues are equal, a rotation `R`,
-        and rounding decides on these. So noise comes by column of the design, `z`, and is turned into noise by mode with
-        the orthogonal polar factor `M` of `T'` [1]_: modes `TR` have `R'M`, so that `TR f(D) R'Mz` is the same draw for
-        any `R` that leaves the diagonal matrix `f(D)` as it is, and nearly so for those that hardly change it.
+        The modes of a spectrum are determined up to signs, order and, for equal eigenvalues, a rotation `R`, which
+        depend on rounding. Noise is therefore generated by column of the design, `z`, and mapped to noise by mode with
+        the orthogonal polar factor `M` of `T'` [1]_. The polar factor of modes `TR` is `R'M`, so that `TR f(D) R'Mz` is
+        the same sample for any `R` that commutes with the diagonal matrix `f(D)`, and nearly so for any that almost
+        commutes with it.
 
         References
         ----------
@@ -172,14 +173,14 @@ class SharedPosterior:
 
 @dataclass(frozen=True)
 class Noise:
-    """Random numbers that one draw of all genes is made of.
+    """Random numbers for one posterior sample of all genes.
 
     Attributes
     ----------
     uniform
-        `(n_genes,)` between 0 and 1: for the smoothing parameters.
+        `(n_genes,)` uniform numbers for the smoothing parameters.
     sampling, bias
-        `(n_columns, n_genes)` standard normal: for the sampling error and, where covariances are robust, smoothing bias.
+        `(n_columns, n_genes)` standard normal numbers for sampling error and, with robust covariances, smoothing bias.
     """
 
     uniform: np.ndarray
@@ -192,7 +193,7 @@ class Noise:
 
 
 def random_noise(generator: np.random.Generator, n_columns: int, n_genes: int) -> Noise:
-    """Return noise for one draw."""
+    """Return noise for one posterior sample."""
     normal = generator.standard_normal((2, n_columns, n_genes))
     return Noise(generator.random(n_genes), *normal)
 
@@ -200,7 +201,7 @@ def random_noise(generator: np.random.Generator, n_columns: int, n_genes: int) -
 def _polar_factor(basis: np.ndarray) -> np.ndarray:
     """Return the matrix `(n_modes, n_columns)` with orthonormal rows that is nearest to `T'`.
 
-    The columns of `T'` are first brought to one length: their units then make no difference.
+    The columns of `T'` are normalised first, so that the result does not depend on their units.
     """
     lengths = np.sqrt(np.einsum("ij,ij->i", basis, basis))
     lengths = np.maximum(lengths, _NO_LENGTH * lengths.max(initial=0.0))
@@ -214,10 +215,10 @@ def _times(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def root(matrices: np.ndarray) -> np.ndarray:
-    """Return the symmetric `R` with `RR = A` for positive semi-definite matrices; no rotation of their vectors changes it.
+    """Return the symmetric `R` with `RR = A` for positive semi-definite matrices, which is invariant to rotations of modes.
 
-    The square root of an eigenvalue `v` is `v / sqrt(v + e)` with an `e` that only those near zero feel: those that rounding
-    leaves of zero, whose own square roots differ in the eighth digit.
+    The square root of an eigenvalue `v` is computed as `v / sqrt(v + e)` with a tiny `e`, because eigenvalues that are
+    zero up to rounding would otherwise have square roots that differ in the eighth digit.
     """
     values, vectors = np.linalg.eigh(matrices)
     values = np.maximum(values, 0.0)

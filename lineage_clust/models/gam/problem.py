@@ -1,4 +1,4 @@
-"""Fits of families other than the Gaussian: the likelihood, the problem shared by genes, and the state of each."""
+"""Penalised likelihood problems of non-Gaussian families, batched over genes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .scale import ScaleEquation
 
 @dataclass(frozen=True)
 class Likelihood:
-    """The likelihood that is maximised: family, link and their options.
+    """Likelihood to be maximised: family, link and their options.
 
     Attributes
     ----------
@@ -25,9 +25,9 @@ class Likelihood:
     expectile
         Level of expectile regression, or `None`.
     dispersion
-        `"gene"`, `"shrunk"` or the negative binomial's fixed `1 / theta`.
+        `"gene"`, `"shrunk"` or a fixed dispersion `1 / theta` of the negative binomial.
     max_iter
-        Bound on the iterations.
+        Maximum number of iterations.
     """
 
     family: Family
@@ -38,16 +38,16 @@ class Likelihood:
 
     @property
     def closed_form(self) -> bool:
-        """Whether the fit needs no iterations."""
+        """Whether the fit has a closed form."""
         return self.family.name == "gaussian" and self.link.name == "identity" and self.expectile is None
 
     @property
     def estimates_size(self) -> bool:
-        """Whether negative binomial sizes are estimated."""
+        """Whether sizes of the negative binomial are estimated."""
         return self.family.name == "negative_binomial" and isinstance(self.dispersion, str)
 
     def fixed_size(self) -> float:
-        """Return theta if it is not estimated (of no meaning for other families)."""
+        """Return theta if it is not estimated (not used by other families)."""
         number = not isinstance(self.dispersion, str) and self.dispersion > 0
         return 1.0 / self.dispersion if number else size.MOST
 
@@ -77,23 +77,23 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class Problem:
-    """What all genes of a lineage share in an iterative fit; rows are sorted as in the grouped design."""
+    """Quantities shared by all genes in an iterative fit, with rows in the order of the grouped design."""
 
     grouped: GroupedDesign
     penalty: np.ndarray
-    penalty_root: np.ndarray  # R with R'R = S; |R b|^2 keeps digits that b'Sb loses when lambda is huge
+    penalty_root: np.ndarray  # R with R'R = S; |R b|^2 is more precise than b'Sb for huge lambda
     constant: np.ndarray | None
     n_unpenalized: int
     weights: np.ndarray
     offset: np.ndarray  # (n_cells, 1), zeros without one
     likelihood: Likelihood
     smoothing: str | float
-    scale_equation: ScaleEquation | None  # for families whose scale is not 1
+    scale_equation: ScaleEquation | None  # for families with unknown scale
 
 
 @dataclass
 class State:
-    """Where the fits of some genes stand: arrays `(n_cells, n_genes)`, `(n_columns, n_genes)` or `(n_genes,)`."""
+    """Current state of the fits of some genes: arrays `(n_cells, n_genes)`, `(n_columns, n_genes)` or `(n_genes,)`."""
 
     genes: np.ndarray
     y: np.ndarray
@@ -102,15 +102,15 @@ class State:
     coefficients: np.ndarray
     lambda_: np.ndarray
     theta: np.ndarray
-    scale: np.ndarray  # NaN until it is known
-    quasi: np.ndarray  # whether the gene holds values without a likelihood
+    scale: np.ndarray  # NaN until estimated
+    quasi: np.ndarray  # whether the gene has values without a likelihood
     information: np.ndarray  # about log theta
     converged: np.ndarray
     n_iter: int
     table: size.CountTable | None
 
     def take(self, chosen: np.ndarray) -> State:
-        """Return the state of some of the genes, by mask."""
+        """Return the state of some genes, by mask."""
         if chosen.all():
             return self
         arrays = {

@@ -1,4 +1,4 @@
-"""The scale of gamma and inverse Gaussian models inside of REML."""
+"""REML estimates of the scale of gamma and inverse Gaussian models."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _N_BISECTIONS = 50
 
 
 class ScaleEquation:
-    """Stationarity of the REML criterion by the logarithm of the scale `phi`, for all genes of a lineage.
+    """Stationarity condition of the REML criterion with respect to the log scale, shared by all genes.
 
     Parameters
     ----------
     family
-        Its normalising constant decides on the equation.
+        Determines the normalising constant.
     weights : ndarray of shape (n_cells,)
-        Prior weights, as precisions.
+        Prior weights, treated as precisions.
     n_unpenalized : int
         Dimension of the penalty's null space, `M0`.
 
     Notes
     -----
-    ``-D_p / (2 phi) + sum_i h_i(phi) - M0 / 2 = 0`` with `D_p` the penalised deviance. For the inverse Gaussian and the
-    Gaussian `h_i = 1/2`; for the gamma ``h_i = v_i (log v_i - psi(v_i))``, ``v_i = w_i / phi``. The sum over cells is
-    the same function of `phi` for all genes, so that it is tabulated once.
+    ``-D_p / (2 phi) + sum_i h_i(phi) - M0 / 2 = 0`` with penalised deviance `D_p`. For the inverse Gaussian and the
+    Gaussian, `h_i = 1/2`; for the gamma, ``h_i = v_i (log v_i - psi(v_i))`` with ``v_i = w_i / phi``. The sum over
+    cells is the same function of `phi` for all genes and is tabulated once.
 
     References
     ----------
@@ -55,7 +55,7 @@ class ScaleEquation:
             self.table = CubicSpline(knots, (shapes * (np.log(shapes) - digamma(shapes))) @ counts)
 
     def solve(self, deviance: np.ndarray) -> np.ndarray:
-        """Return the scale `(n_genes,)` at penalised deviances `(n_genes,)`."""
+        """Return the scale `(n_genes,)` for penalised deviances `(n_genes,)`."""
         deviance = np.maximum(np.nan_to_num(deviance, posinf=1e300), 1e-300)
         if self.table is None:
             return self.of_working_model(deviance)
@@ -67,9 +67,9 @@ class ScaleEquation:
         return np.exp(0.5 * (low + high))
 
     def of_working_model(self, deviance: np.ndarray) -> np.ndarray:
-        """Return the scale `(n_genes,)` of the Gaussian working model at its penalised deviance (Pearson's statistic).
+        """Return the scale `(n_genes,)` of the Gaussian working model from its penalised Pearson statistic.
 
-        It is what there is where values have no likelihood, see Breslow & Clayton (1993), Approximate inference in
-        generalized linear mixed models, JASA 88, 9-25.
+        Used for values without a likelihood, see Breslow & Clayton (1993), Approximate inference in generalized linear
+        mixed models, JASA 88, 9-25.
         """
         return np.maximum(deviance, 1e-300) / max(self.n_cells - self.n_unpenalized, 1)

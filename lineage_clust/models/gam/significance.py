@@ -1,4 +1,4 @@
-"""Wood's test of a smooth: whether expression changes along the lineage at all."""
+"""Wood's (2013) tests of smooth terms."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .gene_posterior import GenePosterior
 from .posterior import SharedPosterior
 from .tails import upper_tail
 
-_CHUNK = 1024  # genes at a time
+_CHUNK = 1024  # genes per chunk
 _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
 
 
 @dataclass(frozen=True)
 class SmoothTests:
-    """Data for the test of each gene's centred smooth, which takes longer than a Gaussian fit and is computed on demand.
+    """Input of the tests of the centred smooths; the tests take longer than a Gaussian fit, so that they run on request.
 
     Attributes
     ----------
     effects
-        `(n_genes, n)` the smooths in coordinates in which their weighted sum of squares over the cells is plain.
+        `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
     to_effects
-        The map from coefficients to these, `(n, n_columns)`, or one a gene.
+        Map from coefficients to these coordinates, `(n, n_columns)`, or one per gene.
     posterior
-        Of the coefficients.
+        Posterior of the coefficients.
     rank, residual_df
         `(n_genes,)` each, see :func:`lineage_clust.models.gam.significance.smooth_test`.
     varies
-        `(n_genes,)` whether expression varies at all.
+        `(n_genes,)` whether expression varies.
     failed
         Positions of genes without a fit.
     fast
@@ -53,7 +53,7 @@ class SmoothTests:
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return statistics and p-values, `(n_genes,)` each.
 
-        They are 0 and 1 where expression does not vary, NaN for genes without a fit.
+        They are 0 and 1 for constant expression, and NaN for genes without a fit.
         """
         statistic, pvalue = np.zeros(len(self.effects)), np.ones(len(self.effects))
         if self.effects.shape[1] > 0:
@@ -66,10 +66,10 @@ class SmoothTests:
             rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
             return genes, *along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
 
-        # in threads, what takes most of the time and leaves Python's lock
+        # the part that takes most of the time and releases the GIL
         step = _CHUNK if self.fast else _CHUNK // 4
         chunks = [varying[first : first + step] for first in range(0, len(varying), step)]
-        with few_threads(0):  # else linear algebra's threads would spin beside ours
+        with few_threads(0):  # threads of linear algebra would compete with these
             for genes, values, scores in in_threads(project, chunks):
                 df = None if self.residual_df is None else self.residual_df[genes]
                 statistic[genes], pvalue[genes] = smooth_test(values, scores, self.rank[genes], df)
@@ -78,13 +78,13 @@ class SmoothTests:
 def smooth_test(
     values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Test that a centred smooth is zero, for many genes.
+    """Test the hypothesis that a centred smooth is zero, batched over genes.
 
     Parameters
     ----------
     values, scores
-        `(n_genes, n)` each, as :func:`along_modes` returns them: eigenvalues of the covariance `V` of the effects `u`,
-        largest first, and the components of `u` along the eigenvectors.
+        `(n_genes, n)` each, as returned by :func:`along_modes`: eigenvalues of the covariance `V` of the effects `u` in
+        decreasing order, and the components of `u` along the eigenvectors.
     rank
         `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
     residual_df
@@ -96,13 +96,13 @@ def smooth_test(
 
     Notes
     -----
-    The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes count
-    fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) / 2`;
-    the two signs of `b` are averaged, in the p-value as in the statistic (mgcv's statistic has one of the two, and the
-    eigenvectors' signs, which are arbitrary, decide which) [1]_. Under the null hypothesis each of the two is a weighted
-    sum of squared normals with weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is computed by
-    quadrature over the direction of those normals, given which it is an F or chi-square tail: positive terms only, so
-    that small p-values keep their relative accuracy.
+    The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes enter
+    fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) /
+    2`. Statistic and p-value are averaged over the two signs of `b`; mgcv uses one of the two, which depends on the
+    arbitrary signs of the eigenvectors [1]_. Under the null hypothesis each of the two is a weighted sum of squared
+    normals with weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is an integral of F or
+    chi-square tails over the direction of these normals. All terms of the quadrature are positive, so that small
+    p-values keep their relative accuracy.
 
     References
     ----------
@@ -136,17 +136,17 @@ def smooth_test(
 
 
 def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues, largest first, and the effects' components along the eigenvectors, `(n_genes, n)` each.
+    """Return eigenvalues in decreasing order, and the effects' components along the eigenvectors, `(n_genes, n)` each.
 
     Parameters
     ----------
     covariances
         `(n_genes, n, n)` covariance of the effects.
     effects
-        `(n_genes, n)`: the smooth in coordinates in which its weighted sum of squares over the cells is plain.
+        `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
     fast
-        Whether to use compiled loops, where numba is installed: worth their loading for very many genes, or where it is
-        loaded anyway.
+        Whether to use compiled loops if numba is installed: worthwhile for very many genes, or if numba is loaded
+        anyway.
     """
     functions = compiled() if fast else None
     if functions is not None:
@@ -193,9 +193,9 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
 
 @cache
 def _radial_nodes(ones: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights of the quadrature over the share of the squared length that lies in the plane.
+    """Return nodes and weights of the quadrature over the fraction of the squared length that lies in the plane.
 
-    It is Beta(1, ones / 2): the plane is that of the two weights that are not 1; `ones` others are 1.
+    Its distribution is Beta(1, ones / 2): the plane belongs to the two weights other than 1, and `ones` weights are 1.
     """
     if ones == 0:
         return np.ones(_N_RADIAL), np.eye(_N_RADIAL)[0]

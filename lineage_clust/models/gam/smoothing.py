@@ -1,4 +1,4 @@
-"""Smoothing parameters by REML or GCV, for all genes at once."""
+"""Estimation of smoothing parameters by REML or GCV, batched over genes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .spectral import Spectrum
 
 _N_GRID = 40
 _N_STEPS = 60
-_LEAST = 5e-9  # of a sum of squares: a deviance that is not told from rounding
-# The criterion's first two derivatives by log lambda follow its value.
+_LEAST = 5e-9  # relative to a sum of squares; smaller deviances are rounding errors
+# Returns the criterion and its first two derivatives with respect to log lambda.
 Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
@@ -21,7 +21,7 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     Parameters
     ----------
     spectrum
-        Of the lineage's gram matrix and penalty.
+        Of the gram matrix and the penalty.
     loadings
         `a = T'Z'Wy`, `(n_modes, n_genes)`.
     squares
@@ -37,7 +37,8 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     Notes
     -----
     ``(n - M0)/2 log D_p + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda`` with ``D_p = y'Wy - sum a_j^2 / (g_j +
-    lambda s_j)``, `g`, `s` the diagonals of the spectrum, `M0` the number of free modes and `r` the rank of the penalty.
+    lambda s_j)``, the diagonals `g`, `s` of the spectrum, the number `M0` of unpenalised modes and the rank `r` of the
+    penalty.
 
     References
     ----------
@@ -93,7 +94,7 @@ def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: 
 def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the REML criterion of a working linear model whose scale is 1; arguments as in `reml`.
 
-    ``D_p / 2 + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda``: at convergence of the iteratively reweighted fits its
+    ``D_p / 2 + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda``. At convergence of the iteratively reweighted fits, its
     minimum is the fixed point of the generalised Fellner-Schall update.
 
     References
@@ -138,15 +139,15 @@ def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
 def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the smoothing parameter of every gene, and whether the search converged.
 
-    A grid over all that lambda can do (from no visible to complete smoothing) finds the best basin, because the
-    criterion may have several; safeguarded Newton steps then go to its bottom.
+    The criterion may have several minima. A grid over the useful range of lambda (from no visible to complete
+    smoothing) selects one, followed by safeguarded Newton steps.
 
     Parameters
     ----------
     criterion
         As returned by :func:`reml` or :func:`gcv`.
     spectrum
-        The range of useful lambda follows from it.
+        Determines the useful range of lambda.
     n_genes
         Number of genes.
 
@@ -162,18 +163,18 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     every = np.arange(n_genes)
     values, slopes = on_grid(criterion, grid, n_genes)
     grid = np.broadcast_to(grid, values.shape)
-    # a flat stretch at the smooth end is rounding: prefer the smoothest of the equally good
+    # the criterion is flat up to rounding at the smooth end: select the smoothest among ties
     ties = values <= values.min(axis=0) + 1e-10 * np.maximum(1.0, np.abs(values.min(axis=0)))
     best = _N_GRID - 1 - np.argmax(ties[::-1], axis=0)
     log_lambda = grid[best, every]
     low, high = grid[np.maximum(best - 1, 0), every], grid[np.minimum(best + 1, _N_GRID - 1), every]
-    # the best point of the grid need not lie in the deepest basin, where two of them are nearly as deep
+    # if two minima are nearly equal, the best grid point need not be next to the deeper one
     depths, places = _basins(grid, values, slopes)
     deepest = np.argmin(depths, axis=0)
     other = every[(depths[deepest, every] < values[best, every]) & (best < _N_GRID - 1)]
     low[other], high[other] = grid[deepest[other], other], grid[deepest[other] + 1, other]
     log_lambda[other] = places[deepest[other], other]
-    active = every[best < _N_GRID - 1]  # at the smooth end, lambda is infinite for all purposes
+    active = every[best < _N_GRID - 1]  # at the smooth end, lambda is effectively infinite
     for _ in range(_N_STEPS):
         if len(active) == 0:
             break
@@ -196,16 +197,16 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
 def on_grid(criterion: Criterion, grid: np.ndarray, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return values and slopes `(n_grid, n_genes)` of a criterion at a grid of log lambda `(n_grid, 1 or n_genes)`."""
     every = np.arange(n_genes)
-    if grid.shape[1] == 1:  # the genes share a spectrum, and matrix products do them all
+    if grid.shape[1] == 1:  # all genes share a spectrum: one matrix product for all
         return criterion(grid, every)[:2]
     values, slopes = np.stack([criterion(points, every)[:2] for points in grid]).transpose(1, 0, 2)
     return values, slopes
 
 
 def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how deep the criterion goes between two points of the grid, and where: `(n_grid - 1, n_genes)` each.
+    """Return the minimum of the criterion between adjacent grid points and its position, `(n_grid - 1, n_genes)` each.
 
-    By the cubic that has its values and slopes at both points; infinite where it does not fall and then rise.
+    Computed by cubic Hermite interpolation; infinite where the criterion does not fall and then rise.
     """
     depths, places = np.full_like(values[1:], np.inf), grid[:-1].copy()
     at, genes = np.nonzero((slopes[:-1] < 0) & (slopes[1:] > 0))
@@ -221,10 +222,10 @@ def _basins(grid: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> tuple[n
 
 
 class _Modes:
-    """Terms of the criteria at one lambda of each gene, or at a grid of lambda `(n_grid, 1)` for all.
+    """Terms of the criteria at one lambda per gene, or on a grid of lambda `(n_grid, 1)` for all genes.
 
-    With `g`, `s` the diagonals of the spectrum, each mode keeps the share `g / (g + lambda s)` of the data and yields the
-    share `u = lambda s / (g + lambda s)` to the penalty; ``d u / d log lambda = u (1 - u)``.
+    With the diagonals `g`, `s` of the spectrum, `u = lambda s / (g + lambda s)` is the fraction of each mode that is
+    determined by the penalty, and ``d u / d log lambda = u (1 - u)``.
     """
 
     def __init__(self, spectrum: Spectrum, log_lambda: np.ndarray, genes: np.ndarray):
@@ -252,16 +253,16 @@ class _Modes:
 
     @property
     def turning(self) -> np.ndarray:
-        """The derivative of `share` by log lambda."""
+        """The derivative of `share` with respect to log lambda."""
         return self._sum(self._share * (1 - self._share))
 
     @property
     def bending(self) -> np.ndarray:
-        """The second derivative of `share` by log lambda."""
+        """The second derivative of `share` with respect to log lambda."""
         return self._sum(self._share * (1 - self._share) * (1 - 2 * self._share))
 
     def energies(self, powers: np.ndarray, genes: np.ndarray, n_orders: int) -> Iterator[np.ndarray]:
-        """Yield the sums over modes of ``a^2 u^p / (g + lambda s)`` for `p` from 0; `powers` are the `a^2` of all genes."""
+        """Yield the sums over modes of ``a^2 u^p / (g + lambda s)``, `p = 0, 1, ...`; `powers` contains `a^2`."""
         factors, powers = 1 / self._denominator, powers[:, genes]
         for _ in range(n_orders):
             on_grid = len(self._shape) > 1
@@ -270,7 +271,7 @@ class _Modes:
 
 
 def log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
-    """Return the logarithms of lambda between which the fit goes from no visible to complete smoothing."""
+    """Return the range of log lambda, from practically no smoothing to complete smoothing."""
     penalty, gram = spectrum.penalty, np.maximum(spectrum.gram, 1e-8)
     determined = (penalty > 0) & (spectrum.gram > 1e-8)
     determined |= ~determined.any(axis=0) & (penalty > 0)
@@ -280,12 +281,12 @@ def log_lambda_range(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
 
 
 def least_deviance(squares: np.ndarray) -> np.ndarray:
-    """Return the deviance below which rounding would choose lambda, and that of a constant gene."""
+    """Return the deviance below which rounding would determine lambda; positive for a constant gene."""
     return np.maximum(_LEAST * squares, np.finfo(float).tiny)
 
 
 def with_floor(deviance: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``sqrt(D^2 + floor^2)``, which is smooth and `D` to the last digit where `D` is larger, and its slope by `D`."""
+    """Return ``sqrt(D^2 + floor^2)``, a smooth maximum of deviance and floor, and its derivative by `D`."""
     deviance = np.maximum(deviance, 0.0)
     length = np.hypot(deviance, floor)
     return length, deviance / length

@@ -1,4 +1,4 @@
-"""How well the data determine the smoothing parameter of each gene."""
+"""Posterior of the smoothing parameter of each gene."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SmoothingPosterior:
 
     Notes
     -----
-    The likelihood of lambda is the restricted one. Its prior makes all effective degrees of freedom between those of a
-    straight line and those of the whole basis equally likely: the uniform shrinkage prior [1]_, which has no parameter and
-    keeps the posterior proper where the likelihood does not fall towards complete smoothing.
+    The likelihood of lambda is the restricted likelihood. The prior is uniform on the effective degrees of freedom,
+    between those of a straight line and of the whole basis. This uniform shrinkage prior [1]_ has no parameter and
+    makes the posterior proper even if the likelihood does not decrease towards complete smoothing.
 
     References
     ----------
@@ -48,7 +48,7 @@ class SmoothingPosterior:
     known_scale: np.ndarray | None = None
 
     def quantile_function(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Return a function that takes probabilities `(n_genes,)` to smoothing parameters: of uniform ones it makes draws."""
+        """Return the quantile function of the posterior, from probabilities `(n_genes,)` to smoothing parameters."""
         grid, cumulative = self.distribution()
         genes, last = np.arange(cumulative.shape[1]), len(grid) - 2
         lowest, step = grid[0], grid[1] - grid[0]
@@ -71,7 +71,9 @@ class SmoothingPosterior:
             criterion = reml_known_scale(spectrum, loadings / np.sqrt(self.known_scale), self.squares, self.n_cells)
         values, _ = on_grid(criterion, grid, n_genes)
         kept = (spectrum.gram / (spectrum.gram + spectrum.penalty * np.exp(points)) for points in grid)
-        prior = np.stack([(share * (1 - share)).sum(axis=0) for share in kept])  # the change of the edf with log lambda
+        prior = np.stack(
+            [(share * (1 - share)).sum(axis=0) for share in kept]
+        )  # derivative of the edf with respect to log lambda
         density = np.exp(values.min(axis=0) - values) * prior
         cumulative = np.zeros_like(density)
         np.cumsum(0.5 * (density[1:] + density[:-1]), axis=0, out=cumulative[1:])

@@ -1,4 +1,4 @@
-"""Demmler-Reinsch basis: in it, the gram matrix and the penalty of a lineage are both diagonal, for all its genes."""
+"""Demmler-Reinsch basis, in which gram matrix and penalty are diagonal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-# Rounding leaves 2e-15 of the share that the penalty has in a mode that it leaves free. The smoothest mode that is penalised
-# has a share of about 1 / n_splines^4, 1e-10 with 900 splines, and down to 3e-14 with as many knots at quantiles.
+# Rounding gives unpenalised modes a penalty fraction of up to 2e-15. The smoothest penalised mode has a fraction of
+# about 1 / n_splines^4: 1e-10 with 900 splines, and down to 3e-14 with as many knots at quantiles.
 _FREE = 2e-14
 
 
@@ -22,10 +22,10 @@ class Spectrum:
         `T`, `(n_columns, n_modes)`: `T'AT` and `T'ST` are diagonal. `(n_genes, n_columns, n_modes)` if each gene has a
         gram matrix of its own.
     gram, penalty
-        `(n_modes, 1)` or `(n_modes, n_genes)`, the two diagonals; they are scaled so that `gram + c * penalty = 1` for
-        a constant `c`.
+        `(n_modes, 1)` or `(n_modes, n_genes)`, the two diagonals, scaled such that `gram + c * penalty = 1` for a
+        constant `c`.
     n_unpenalized
-        Number of modes that the penalty leaves free (dimension of its null space, mgcv's `M0`).
+        Number of unpenalised modes (dimension of the penalty's null space, `M0` in mgcv).
 
     The inverse of `A + lambda S` is `T diag(1 / (gram + lambda penalty)) T'`.
     """
@@ -47,13 +47,13 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     Parameters
     ----------
     gram, penalty
-        Symmetric positive semi-definite, `(n_columns, n_columns)`. Directions that both leave undetermined (collinear
-        columns without a penalty) are dropped.
+        Symmetric positive semi-definite, `(n_columns, n_columns)`. Directions that neither determines (unpenalised
+        collinear columns) are dropped.
 
     Notes
     -----
-    `A + cS` is whitened first, with `c` chosen so that both have the same size, and not `A` itself: a gram matrix is
-    singular as soon as a basis function has no cells, and the penalty then determines its coefficient.
+    `A + cS` is whitened instead of `A`, with `c` such that both terms have equal traces: the gram matrix is singular if
+    a basis function has no cells, and its coefficient is then determined by the penalty.
 
     References
     ----------
@@ -92,20 +92,20 @@ def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int)
     Parameters
     ----------
     grams
-        `(n_genes, n_columns, n_columns)`; a ridge of 1e-12 stands in where one of them, with the penalty, is singular
-        (weights that underflow, collinear columns).
+        `(n_genes, n_columns, n_columns)`; a ridge of 1e-12 is added, as the sum with the penalty may be singular
+        (underflow of weights, collinear columns).
     penalty
         `(n_columns, n_columns)`.
     n_unpenalized
-        Dimension of the penalty's null space, the same for all.
+        Dimension of the penalty's null space, equal for all genes.
     """
     return with_rotations(grams, penalty, n_unpenalized)[0]
 
 
 def with_rotations(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> tuple[Spectrum, np.ndarray]:
-    """Return the Spectra of `diagonalise_each`, and orthogonal matrices `(n_genes, n_modes, n_columns)` that go with them.
+    """Return the Spectra of `diagonalise_each`, and orthogonal matrices `M` `(n_genes, n_modes, n_columns)`.
 
-    Other modes `TR` would have matrices `R'M`: what they make of noise by column does not depend on `R` on its way back.
+    For rotated modes `TR`, the matrices are `R'M`, so that `TR R'Mz` is the same for noise `z` by column and any `R`.
     """
     n_columns = len(penalty)
     scale = _column_scales(grams, penalty)
@@ -130,13 +130,13 @@ def with_rotations(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -
 
 
 def without_information(grams: np.ndarray) -> np.ndarray:
-    """Return which gram matrices `(n_genes,)` are zero, or not finite: :func:`diagonalise_each` cannot have those."""
+    """Return which gram matrices `(n_genes,)` are zero or not finite, and cannot be diagonalised."""
     trace = np.trace(grams, axis1=1, axis2=2)
     return ~(np.isfinite(grams).all(axis=(1, 2)) & (trace > 0))
 
 
 def _column_scales(grams: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Return units `(n_genes, n_columns)` of the columns: covariates have their own, penalised columns share one."""
+    """Return scales `(n_genes, n_columns)` of the columns: one per covariate, and one for all penalised columns."""
     diagonal = np.einsum("gii->gi", grams).copy()
     penalised = np.diag(penalty) > 0
     if penalised.any():

@@ -1,4 +1,4 @@
-"""Families other than the Gaussian from sums over a grid: penalised iteratively reweighted least squares on its nodes."""
+"""Penalised iteratively reweighted least squares from sums over the nodes of a grid, for non-Gaussian families."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .smoothing import gcv, minimise, reml_known_scale, ubre
 from .spectral import diagonalise_each
 from .tabled_problem import TabledProblem
 
-_CHUNK_VALUES = 100_000  # at the nodes at a time: its few working arrays stay near the processor
+_CHUNK_VALUES = 100_000  # values at the nodes per chunk, so that working arrays fit into the processor's cache
 _TOLERANCE = 1e-11
-_SEARCHED = 1  # the iteration that looks at a grid of lambda
-_STEPS = (3, 4, 1)  # of Newton's method in lambda, in the first iterations and the others
-_FREEZE = 30  # iterations after which lambda is held, in case it cycles
+_SEARCHED = 1  # iteration with a grid search of lambda
+_STEPS = (3, 4, 1)  # numbers of Newton steps for lambda, in the first two iterations and the others
+_FREEZE = 30  # iterations after which lambda is fixed, as it may cycle
 _HALVINGS = 12
 _START_EDF = 6.0
 
 
 @dataclass
 class TabledState:
-    """Where the fits of some genes stand: arrays `(n_nodes, n_genes)`, `(n_modes, n_genes)` or `(n_genes,)`."""
+    """Current state of the fits of some genes: arrays `(n_nodes, n_genes)`, `(n_modes, n_genes)` or `(n_genes,)`."""
 
     genes: np.ndarray
     sums: np.ndarray
-    squares: np.ndarray | None  # where the scale is estimated
-    least: np.ndarray  # sum of least losses
+    squares: np.ndarray | None  # if the scale is estimated
+    least: np.ndarray  # sum of the losses of a saturated model
     mu: np.ndarray
     eta: np.ndarray
     coefficients: np.ndarray
@@ -46,7 +46,7 @@ class TabledState:
     histogram: Histogram | None
 
     def take(self, chosen: np.ndarray) -> TabledState:
-        """Return the state of some of the genes, by mask."""
+        """Return the state of some genes, by mask."""
         if chosen.all():
             return self
         parts = {}
@@ -60,7 +60,7 @@ class TabledState:
 
 
 def fit_chunk(problem: TabledProblem, state: TabledState, finish: Callable, fixed_theta: bool) -> list:
-    """Iterate until every gene has ended; return what `finish` makes of those that end together."""
+    """Iterate until all genes have ended; return the results of `finish`."""
     parts = []
     with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
         for iteration in range(problem.likelihood.max_iter):
@@ -76,7 +76,7 @@ def fit_chunk(problem: TabledProblem, state: TabledState, finish: Callable, fixe
 
 
 def merged(states: list[TabledState]) -> list[TabledState]:
-    """Return the states of genes that ended in different iterations as one."""
+    """Return one concatenated state of genes that ended in different iterations."""
     if len(states) < 2:
         return states
     parts: dict[str, Any] = {}
@@ -92,23 +92,23 @@ def merged(states: list[TabledState]) -> list[TabledState]:
 
 
 def chunk_size(n_nodes: int) -> int:
-    """Return how many genes to take at a time."""
+    """Return the number of genes per chunk."""
     return int(np.clip(_CHUNK_VALUES // n_nodes, 16, 512))
 
 
 def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_squares, theta) -> TabledState:
-    """Return the state before the first iteration.
+    """Return the initial state.
 
     Parameters
     ----------
     genes
-        Positions.
+        Positions of the genes.
     sums, squares
         `(n_nodes, n_genes)` in the order of the grouped design.
     least
-        `(n_genes,)` sums of least losses.
+        `(n_genes,)` sums of the losses of a saturated model.
     histogram
-        Of the negative binomial, or `None`.
+        For the negative binomial, else `None`.
     total_squares
         `(n_genes,)` weighted sums of squares.
     theta
@@ -116,7 +116,7 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
     """
     likelihood, weights = problem.likelihood, problem.weights
     link, n_genes = likelihood.link, sums.shape[1]
-    # a Gaussian fit of fixed smoothness to the rates is near enough
+    # start from a Gaussian fit to the rates with fixed smoothness
     exposure = weights[:, 0] @ link.mean(problem.offset[:, 0]) / weights.sum() if link.name == "log" else 1.0
     level = sums.sum(axis=0) / weights.sum() / exposure
     rough = _start_lambda(problem)
@@ -165,7 +165,7 @@ def _start_lambda(problem: TabledProblem) -> float:
 
 
 def _advance(problem: TabledProblem, state: TabledState, iteration: int, fixed_theta: bool) -> np.ndarray:
-    """Make one iteration in place; return which genes have ended, converged or without a finite step."""
+    """Perform one iteration in place; return which genes have ended, by convergence or without a finite step."""
     state.n_iter[:] = iteration + 1
     likelihood, weights = problem.likelihood, problem.weights
     mu = state.mu
@@ -197,7 +197,7 @@ def _advance(problem: TabledProblem, state: TabledState, iteration: int, fixed_t
 
 
 def _smoothed(problem: TabledProblem, state: TabledState, grams, cross, working, fitted, iteration: int) -> np.ndarray:
-    """Return the proposed coefficients `(n_modes, n_genes)`, at smoothing parameters that are moved in place."""
+    """Return the proposed coefficients `(n_modes, n_genes)`; smoothing parameters are updated in place."""
     chosen = isinstance(problem.smoothing, str)
     if not chosen:
         with np.errstate(divide="ignore"):
@@ -261,14 +261,14 @@ def _deviance(problem: TabledProblem, state: TabledState) -> np.ndarray:
 
 
 def pearson_of(problem: TabledProblem, state: TabledState) -> np.ndarray:
-    """Return the sums of squared residuals over their variances `(n_genes,)`; of squares that were tabulated."""
+    """Return Pearson statistics `(n_genes,)`; requires tabulated squares."""
     mu = state.mu
     squared = state.squares - 2 * state.sums * mu + problem.weights * mu**2
     return np.sum(squared / problem.likelihood.family.variance(mu, state.theta), axis=0)
 
 
 def _descend(problem: TabledProblem, state: TabledState, proposal: np.ndarray, first: bool) -> np.ndarray:
-    """Move the state to the proposed coefficients, or part of the way; return the relative change of the objective."""
+    """Update the state by a step towards the proposal, halved if needed; return the relative change of the objective."""
     likelihood = problem.likelihood
 
     def place(coefficients, columns):

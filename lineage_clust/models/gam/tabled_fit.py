@@ -1,4 +1,4 @@
-"""Fits of all genes from one pass over their expression: the grid, the table, the iterations, the remaining genes."""
+"""Fits of non-Gaussian families from sums over a grid, computed in one pass over expression."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .spectral import diagonalise
 from .tabled_runs import Cells, ExactFits, grid_fits
 
 _LINKS = ("log", "logit")
-_POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # of the mean, in loss and scale
-_WORTHWHILE = 5  # cells a node
+_POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # powers of the mean in loss and scale
+_WORTHWHILE = 5  # cells per node
 _LEAST_CELLS = 2_000
-_STEEP, _STEEPER = 0.5, 2.0  # half of a predictor's change between two knots that a grid is made for
+_STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two knots for which a grid is computed
 
 
 def can_be_tabled(likelihood: Likelihood) -> bool:
-    """Return whether sums over cells are all that a likelihood needs, and are smooth functions of pseudotime and offset."""
+    """Return whether the likelihood depends on sums over cells that are smooth functions of pseudotime and offset."""
     return likelihood.family.name != "gaussian" and likelihood.link.name in _LINKS and likelihood.expectile is None
 
 
@@ -35,27 +35,27 @@ def fit_tabled(
     Parameters
     ----------
     tolerance
-        Error of a trend that is allowed, as a share of its range (or of its level, if that is more).
+        Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
     always
-        Whether the grid is used although it has hardly fewer nodes than there are cells.
+        Whether to use the grid even if it has hardly fewer nodes than there are cells.
 
     Returns
     -------
     FitResult or None
-        After passes that others can share, see :func:`lineage_clust.expression.passes.run_fits`; `None` if there is no
-        grid that is worth it.
+        `None` if no grid is worthwhile. The passes can be shared with other fits, see
+        :func:`lineage_clust.expression.together.completed`.
 
     Notes
     -----
-    With `T_n` and `W_n` the sums of weighted values and of weights at node `n`, see
-    :class:`lineage_clust.models.gam.grid.Grid`, deviance and score of an exponential family are those of `T_n / W_n` with
-    weight `W_n`, for both are linear in the values; Fisher's information depends on the means alone. A Poisson family with
-    a log link needs no nodes for the offset: exposures `exp(offset)` add up.
+    Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
+    :class:`lineage_clust.models.gam.grid.Grid`. Deviance and score of an exponential family are linear in the values
+    and hence those of observations `T_n / W_n` with weights `W_n`; Fisher's information depends only on the means. A
+    Poisson family with a log link needs no offset nodes, as exposures `exp(offset)` add up.
 
-    Genes are fitted cell by cell where sums do not suffice: values that are no counts under "negative_binomial", zeros under
-    "gamma" and "inverse_gaussian" (quasi-likelihood). Trends that are so steep that the nodes miss the tolerance, which is
-    checked in a sample of cells, get a finer grid, for which their expression is read once more; from the cells they are
-    fitted if that does not do either.
+    Genes for which sums are not sufficient are fitted from the cells: values other than counts under
+    "negative_binomial", zeros under "gamma" and "inverse_gaussian" (quasi-likelihood). The tolerance is checked in a
+    sample of cells; genes with steeper trends are refitted on a finer grid, which takes a second pass over their
+    expression, and from the cells if that does not suffice either.
 
     References
     ----------
@@ -105,7 +105,7 @@ def _grid(cells: Cells, steep: float) -> Grid | None:
 
 
 def _refused(table: Table, likelihood: Likelihood, n_cells: int) -> dict[int, str]:
-    """Return the reason of each gene whose values the family cannot have."""
+    """Return the reason for each gene whose values are outside the support of the family."""
     family, (least, most, _) = likelihood.family, table.extremes.T
     some_zeros = table.statistics[:, 4] < n_cells
     least, most = (
@@ -122,7 +122,7 @@ def _refused(table: Table, likelihood: Likelihood, n_cells: int) -> dict[int, st
 
 
 def _suits(table: Table, likelihood: Likelihood, n_cells: int) -> np.ndarray:
-    """Return which genes `(n_genes,)` their sums suffice for."""
+    """Return which genes `(n_genes,)` can be fitted from sums."""
     if likelihood.family.name == "negative_binomial":
         return table.statistics[:, 7] == 0
     if likelihood.family.positive:

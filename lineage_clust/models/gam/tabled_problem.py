@@ -1,4 +1,4 @@
-"""What all genes share in fits from sums over a grid: the nodes, and the cells behind them."""
+"""Quantities shared by all genes in fits from sums over a grid."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from .spectral import Spectrum
 
 @dataclass(frozen=True)
 class TabledProblem:
-    """What all genes share: the nodes, in the order of the grouped design, and the cells behind them.
+    """Quantities shared by all genes, with nodes in the order of the grouped design.
 
     Attributes
     ----------
     grouped
         Design at the nodes.
     basis, penalty
-        Demmler-Reinsch basis `(n_columns, n_modes)` of the cells' gram matrix; the penalty `(n_modes,)`, diagonal in it.
+        Demmler-Reinsch basis `(n_columns, n_modes)` of the cells' gram matrix, and the diagonal penalty `(n_modes,)` in
+        it.
     gram
-        `(n_modes,)` the cells' gram matrix, diagonal in it as well.
+        `(n_modes,)` diagonal of the cells' gram matrix in this basis.
     rows
-        `(n_nodes, n_modes)` design at the nodes in that basis.
+        `(n_nodes, n_modes)` design at the nodes in this basis.
     weights, squared_weights
         `(n_nodes, 1)` sums of the cells' weights, and of their squares.
     offset
         `(n_nodes, 1)`.
     exposed
-        `(n_nodes, 1)` sums of weights times squared exposures, if the nodes do not know of these; `weights` otherwise.
+        `(n_nodes, 1)` sums of weights times squared exposures if offsets are not part of the grid; else `weights`.
     most
-        The largest weight.
+        Largest weight.
     constant
         `(n_modes,)` coefficients of a constant, or `None`.
     n_cells, total, total_squared
-        Number of cells, sums of their weights and of these squared.
+        Number of cells, sum of their weights and of the squared weights.
     likelihood, smoothing, scale_equation
-        As of :class:`lineage_clust.models.gam.pirls.Problem`.
+        As in :class:`lineage_clust.models.gam.pirls.Problem`.
     """
 
     grouped: GroupedDesign
@@ -67,7 +68,7 @@ class TabledProblem:
         return int(np.sum(self.penalty == 0))
 
     def grams(self, working: np.ndarray) -> np.ndarray:
-        """Return the gram matrices `(n_genes, n_modes, n_modes)` of weights at the nodes `(n_nodes, n_genes)`."""
+        """Return the gram matrices `(n_genes, n_modes, n_modes)` for weights `(n_nodes, n_genes)` at the nodes."""
         return self.basis.T @ self.grouped.grams(working) @ self.basis
 
 
@@ -79,7 +80,7 @@ def make_problem(
     Parameters
     ----------
     grid
-        Of the cells.
+        Grid of the cells.
     spectrum
         Of the cells' gram matrix.
     constant
@@ -87,9 +88,9 @@ def make_problem(
     weights
         `(n_cells,)`.
     offset
-        `(n_cells,)` exposures' logarithms that the nodes do not know of (Poisson), or `None`.
+        `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
     likelihood, smoothing
-        As of :class:`lineage_clust.models.gam.pirls.Problem`.
+        As in :class:`lineage_clust.models.gam.pirls.Problem`.
     """
     grouped, shares = GroupedDesign(grid.rows), grid.shares
     order, family = grouped.order, likelihood.family

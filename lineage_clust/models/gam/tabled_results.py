@@ -1,4 +1,4 @@
-"""From iterations on a grid to results: covariances, tests and deviances, as of fits to the cells themselves."""
+"""Covariances, tests and deviances of fits from sums over a grid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .spectral import diagonalise_each
 from .tabled import TabledState, compiled, loss_of, pearson_of
 from .tabled_problem import TabledProblem
 
-_STRAIGHT = 1.0  # effective degrees of freedom beyond those unpenalised
+_STRAIGHT = 1.0  # effective degrees of freedom beyond the unpenalised modes
 
 
 def summarise(
@@ -25,13 +25,13 @@ def summarise(
     Parameters
     ----------
     design
-        Of the cells.
+        Design of the cells.
     covariance
         `"robust"` or `"bayes"`.
     statistics
-        Of all genes, see :class:`lineage_clust.expression.count_table.Table`.
+        Statistics of all genes, see :class:`lineage_clust.expression.count_table.Table`.
     problem, state
-        Where the iterations ended.
+        Problem, and the state after the last iteration.
     """
     likelihood, weights, basis = problem.likelihood, problem.weights, problem.basis
     family, mu = likelihood.family, state.mu
@@ -43,7 +43,7 @@ def summarise(
     lambda_ = np.exp(state.log_lambda)
     pulls = problem.penalty * lambda_[:, None]
     inverse = _inverses(grams, pulls)
-    kept = inverse @ grams  # the share of the data in each coefficient
+    kept = inverse @ grams  # fraction of each coefficient that is determined by the data
     edf = np.trace(kept, axis1=1, axis2=2)
     rank = 2 * edf - np.einsum("gij,gji->g", kept, kept)
 
@@ -120,7 +120,7 @@ def summarise(
 
 
 def _dispersion(problem: TabledProblem, state: TabledState, squares: np.ndarray) -> np.ndarray:
-    """Return by what factor variances exceed those of a Poisson distribution; sums of squares `(n_genes,)` are known."""
+    """Return ratios of the variance to that of a Poisson distribution, given sums of squares `(n_genes,)`."""
     if problem.likelihood.family.name != "poisson":
         return np.zeros(len(squares))
     return dispersion_at_nodes(state.sums, squares, state.mu, problem.weights, problem.exposed, problem.most)
@@ -139,7 +139,7 @@ def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:
 
 
 def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndarray:
-    """Return what :func:`lineage_clust.models.gam.design.effect_map` does, up to a rotation, for coefficients on modes."""
+    """Return the same as :func:`lineage_clust.models.gam.design.effect_map` up to a rotation, for coefficients of modes."""
     centred, to_centred = design.centring
     if centred.shape[1] == 0:
         return np.zeros((len(plain), 0, basis.shape[1]))
@@ -157,7 +157,7 @@ def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndar
 def _prior_inflation(
     problem: TabledProblem, state: TabledState, grams: np.ndarray, cross: np.ndarray, edf: np.ndarray
 ) -> np.ndarray:
-    """Return by how much the prior variance exceeds `1 / lambda` where the scale is known, as for fits to cells."""
+    """Return the ratio of the prior variance to `1 / lambda` for a known scale, as in fits of cells."""
     information = problem.total / problem.total_squared
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
     if plain or not np.any(problem.penalty > 0):
@@ -165,7 +165,9 @@ def _prior_inflation(
     cross = np.ascontiguousarray(cross)
     functions, log_lambda = compiled(), state.log_lambda.copy()
     if functions is not None:
-        straight = edf < problem.n_unpenalized + _STRAIGHT  # the criterion is flat there: where to go does not show
+        straight = (
+            edf < problem.n_unpenalized + _STRAIGHT
+        )  # a flat criterion, for which Newton steps need a grid search
         for genes, search, n_steps in ((np.flatnonzero(straight), True, 6), (np.flatnonzero(~straight), False, 3)):
             own = log_lambda[genes]
             functions.smooth_each(
@@ -182,7 +184,7 @@ def _prior_inflation(
 
 
 def _null_means(problem: TabledProblem, state: TabledState) -> np.ndarray:
-    """Return the means of the model with an intercept and the offset only: `(n_nodes, n_genes)`, or one a gene."""
+    """Return the means of the model with only intercept and offset: `(n_nodes, n_genes)`, or one per gene."""
     likelihood, link = problem.likelihood, problem.likelihood.link
     offsets, place = np.unique(problem.offset, return_inverse=True)
     belongs = (place.ravel() == np.arange(len(offsets))[:, None]).astype(float)
@@ -200,7 +202,7 @@ def _null_means(problem: TabledProblem, state: TabledState) -> np.ndarray:
 
 
 def _spread(statistics: np.ndarray, total: float) -> np.ndarray:
-    """Return the weighted standard deviations, in units of a cell of offset 0."""
+    """Return weighted standard deviations of expression at offset 0."""
     square, mean = statistics[:, 3] / total, statistics[:, 2] / total
     varies = square - mean**2
     return np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0))

@@ -1,4 +1,4 @@
-"""Fits of some genes: on a grid, with a check of its nodes, or from the cells themselves."""
+"""Fits of selected genes on a grid, with a check of the interpolation error, or from the cells."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CHECKED = 200  # cells
 
 @dataclass(frozen=True)
 class Cells:
-    """What all fits share, see :func:`lineage_clust.models.gam.tabled_fit.fit_tabled`."""
+    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.tabled_fit.fit_tabled`."""
 
     design: Design
     weights: np.ndarray
@@ -40,11 +40,11 @@ class Cells:
     likelihood: Likelihood
     n_jobs: int | None
     tolerance: float
-    spectrum: Spectrum  # of their gram matrix
+    spectrum: Spectrum  # of the cells' gram matrix
 
     @property
     def adds_exposures(self) -> bool:
-        """Whether exposures add up, so that the offset needs no nodes: of a Poisson family with a log link."""
+        """Whether exposures add up, so that the grid needs no offset: Poisson family with a log link."""
         poisson = self.likelihood.family.name == "poisson" and self.likelihood.link.name == "log"
         return poisson and self.offset is not None
 
@@ -55,13 +55,13 @@ def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> SumRequests
     Parameters
     ----------
     cells
-        Design, weights, offset and so on.
+        Design, weights, offset and options.
     Y
         `(n_cells, len(positions))` expression.
     positions
-        Of the genes among all genes.
+        Positions of these genes among all genes.
     grid
-        Of the cells.
+        Grid of the cells.
     """
     family = cells.likelihood.family
     if cells.adds_exposures and cells.offset is not None:
@@ -73,7 +73,7 @@ def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> SumRequests
 
 
 class GridFits:
-    """Fits genes on a grid, a few at a time; see :func:`grid_fits`."""
+    """Fits of genes on a grid, in chunks; see :func:`grid_fits`."""
 
     def __init__(self, cells: Cells, table: Table, positions: np.ndarray, grid: Grid):
         likelihood, self.positions, self.n_jobs = cells.likelihood, positions, cells.n_jobs
@@ -88,7 +88,7 @@ class GridFits:
         self.finish = partial(summarise_table, cells.design, cells.covariance, self.table.statistics)
 
     def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[Part], np.ndarray]:
-        """Return the results of genes, and which of them miss the tolerance; sizes of all genes may be known."""
+        """Return the results of genes, and the genes that miss the tolerance; `theta` are known sizes of all genes."""
         places = np.full(int(self.positions.max(initial=0)) + 1, -1)
         places[self.positions] = np.arange(len(self.positions))
         genes = places[genes]
@@ -126,7 +126,7 @@ class GridFits:
         return [part for part in parts if part is not None], np.concatenate(missed)
 
     def _stop_runaways(self, state: TabledState) -> None:
-        """Give up genes with a mean of more than twice their largest value, at offset 0: it is the mean of no cells."""
+        """Mark genes as failed whose mean exceeds twice their largest value at offset 0, as happens between cells."""
         if self.problem.likelihood.link.name == "log":
             with np.errstate(over="ignore", invalid="ignore"):
                 most = np.exp(state.eta - self.problem.offset).max(axis=0)
@@ -134,14 +134,14 @@ class GridFits:
 
 
 class ExactFits:
-    """Fits genes cell by cell."""
+    """Fits of genes from the cells."""
 
     def __init__(self, cells: Cells, Y, counts: np.ndarray):
         self.cells, self.Y, self.counts = cells, Y, counts
         self.failed: dict[int, str] = {}
 
     def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> list[Part]:
-        """Return the results of genes; reasons of those that fail are kept."""
+        """Return the results of genes; reasons of failures are added to `failed`."""
         if len(genes) == 0:
             return []
         cells, design, likelihood = self.cells, self.cells.design, self.cells.likelihood
@@ -157,7 +157,7 @@ class ExactFits:
 
 
 class Check:
-    """Compares trends with their interpolation from the nodes, at a sample of the cells."""
+    """Comparison of trends with their interpolation from the nodes, at a sample of the cells."""
 
     def __init__(self, design: Design, grid: Grid, basis: np.ndarray, link: Link, tolerance: float):
         shares, n_offsets = grid.shares, grid.n_offsets
@@ -176,7 +176,7 @@ class Check:
         self.link, self.tolerance = link, tolerance
 
     def misses(self, state: TabledState) -> np.ndarray:
-        """Return which genes `(n_genes,)` miss the tolerance between some two knots."""
+        """Return which genes `(n_genes,)` miss the tolerance between any two knots."""
         coefficients = np.nan_to_num(state.coefficients)
         trend, nodes = self.link.mean(self.at_cells @ coefficients), self.link.mean(self.at_nodes @ coefficients)
         error = np.abs(self.averages @ (self.shares @ nodes - trend))

@@ -1,13 +1,13 @@
-"""Upper tails of chi-square and F for whole degrees of freedom, at many points of many genes."""
+"""Upper tails of chi-square and F distributions with integer degrees of freedom."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import special
 
-# (t / 2 / sinh(t / 2))^(1/2) by powers of t^2; see `_student`
+# coefficients of (t / 2 / sinh(t / 2))^(1/2) in powers of t^2, see `_student`
 _ROOT = (1, -1 / 48, 1 / 2560, -61 / 7741440, 1261 / 7431782400, -79 / 20761804800, 66643 / 761775532277760)
-_FEWEST_DF, _FARTHEST = 40, 1.0  # residual degrees of freedom and -log w for which these powers do: to 1e-10
+_FEWEST_DF, _FARTHEST = 40, 1.0  # residual degrees of freedom and -log w for which the series is accurate to 1e-10
 
 
 def upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
@@ -18,16 +18,16 @@ def upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | 
     statistic
         `(n_points, n_genes)`.
     df
-        `(n_genes,)` whole, at least 1.
+        `(n_genes,)` integers, at least 1.
     residual_df
         `(n_genes,)`, or `None` for chi-square.
 
     Notes
     -----
-    For whole degrees of freedom the F tail is a finite sum of positive terms [1]_: with ``a = residual_df / 2`` and
+    For integer degrees of freedom the F tail is a finite sum of positive terms [1]_. With ``a = residual_df / 2`` and
     ``w = 1 / (1 + statistic / residual_df)`` it is the incomplete beta function ``I_w(a, df / 2)``, and
-    ``I_w(a, b + 1) = I_w(a, b) + w^a (1 - w)^b / (b B(a, b))``, from ``I_w(a, 0) = 0`` or from ``I_w(a, 1/2)``, the two tails
-    of Student's t.
+    ``I_w(a, b + 1) = I_w(a, b) + w^a (1 - w)^b / (b B(a, b))``, starting from ``I_w(a, 0) = 0`` or from ``I_w(a,
+    1/2)``, the two tails of Student's t.
 
     References
     ----------
@@ -45,7 +45,7 @@ def upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | 
         genes = np.flatnonzero(df % 2 == odd)
         if len(genes) == 0:
             continue
-        genes = genes[np.argsort(-df[genes], kind="stable")]  # those with most terms first
+        genes = genes[np.argsort(-df[genes], kind="stable")]  # in decreasing order of the number of terms
         x, a = statistic[:, genes] / residual_df[genes], residual_df[genes] / 2
         xi = np.log1p(x)
         rest = x / (1 + x)
@@ -69,10 +69,11 @@ def _student(xi: np.ndarray, a: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    It is ``Gamma(a + 1/2) / (Gamma(a) Gamma(1/2))`` times the integral from `xi` of ``exp(-g t) t^(-1/2) (t / 2 / sinh(t /
-    2))^(1/2)``, ``g = a - 1/4`` [1]_. The last factor hardly falls where the first two have not yet: by its powers of t^2 the
-    integral is a sum of incomplete gamma functions, and these follow from the first of them, an error function, by
-    ``Gamma(s + 1, z) = s Gamma(s, z) + z^s exp(-z)``. Ten times as fast as the general function, which does the rest.
+    It is ``Gamma(a + 1/2) / (Gamma(a) Gamma(1/2))`` times the integral from `xi` to infinity of ``exp(-g t) t^(-1/2) (t
+    / 2 / sinh(t / 2))^(1/2)`` with ``g = a - 1/4`` [1]_. The last factor varies slowly where the others are large;
+    expanded in powers of t^2, the integral is a sum of incomplete gamma functions, which follow from an error function
+    by ``Gamma(s + 1, z) = s Gamma(s, z) + z^s exp(-z)``. This is ten times faster than the general function, which is
+    used elsewhere.
 
     References
     ----------
@@ -85,7 +86,7 @@ def _student(xi: np.ndarray, a: np.ndarray) -> np.ndarray:
         a, xi = a[near], xi[:, near]
         g = a - 0.25
         z = g * xi
-        far = xi.max(initial=0.0) + 10 / g.min()  # beyond, nothing is left to be integrated
+        far = xi.max(initial=0.0) + 10 / g.min()  # the integrand is negligible beyond
         root = [factor for j, factor in enumerate(_ROOT) if abs(factor) * far ** (2 * j) > 1e-14]
         powers = range(2 * len(root) - 1)
         rising = [float(special.poch(0.5, power)) for power in (*powers, powers[-1] + 1)]

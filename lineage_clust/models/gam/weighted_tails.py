@@ -1,4 +1,4 @@
-"""Upper tail of a weighted sum of squared normals, by the saddlepoint approximation."""
+"""Upper tail of a weighted sum of squared normals by the saddlepoint approximation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 _N_STEPS = 60
-_NEGLIGIBLE = 1e-6  # of the largest weight
+_NEGLIGIBLE = 1e-6  # relative to the largest weight
 _NEAR_MEAN = 1e-3
 
 
@@ -16,14 +16,15 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     statistic
-        `(n_genes,)`, not negative.
+        `(n_genes,)`, non-negative.
     weights
-        `(n,)`, or `(n, n_genes)`, not negative.
+        `(n,)` or `(n, n_genes)`, non-negative.
 
     Notes
     -----
-    Kuonen's (1999) saddlepoint approximation; relative errors of a per cent or so, down to any tail; exact for one weight.
-    The root of the saddlepoint equation is found by Newton's method for a concave function, from below.
+    Kuonen's (1999) saddlepoint approximation, with relative errors of about one per cent in any part of the tail; exact
+    for one weight. The saddlepoint equation is solved by Newton's method for a concave function, starting below the
+    root.
 
     References
     ----------
@@ -47,7 +48,7 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _at_root(size: np.ndarray, weights: np.ndarray) -> np.ndarray:
     weights = weights.reshape(len(weights), -1)
-    # of `1 - 2 s`, `s` the saddlepoint, the reciprocal of the slope is a concave function, whose root is not below this
+    # as a function of `1 - 2 s`, with saddlepoint `s`, the reciprocal of the slope is concave, and its root is at least this
     place = 1 / size
     for _ in range(_N_STEPS):
         shrunk = 1 - weights + weights * place
@@ -66,6 +67,6 @@ def _at_root(size: np.ndarray, weights: np.ndarray) -> np.ndarray:
     w, v = np.where(near, 1.0, w), np.where(near, 1.0, v)
     with np.errstate(divide="ignore", invalid="ignore"):
         tail = special.ndtr(-(w + np.log(v / w) / w))
-    # at the mean the formula is 0 / 0; its limit has the third cumulant
+    # the formula is 0 / 0 at the mean; its limit depends on the third cumulant
     third = np.sum(8 * weights**3, axis=0) / np.sum(2 * weights**2, axis=0) ** 1.5
     return np.where(near, 0.5 - third / (6 * np.sqrt(2 * np.pi)), tail)

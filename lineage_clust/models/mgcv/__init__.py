@@ -1,4 +1,4 @@
-"""GAMs fitted by R's mgcv, gene by gene."""
+"""GAMs fitted by R's mgcv, separately per gene."""
 
 from .mgcv import MgcvGAM
 

@@ -51,7 +51,7 @@ class MgcvGAM(PerGeneModel):
     method : str, default="REML"
         Criterion for the smoothing parameter: "REML", "ML", "P-REML", "P-ML", "GCV.Cp" or "GACV.Cp".
     sp : float, default=None
-        Fixed smoothing parameter, in mgcv's units (it rescales penalties); `None` = by `method`.
+        Fixed smoothing parameter in mgcv's units (mgcv rescales penalties); `None` = estimated by `method`.
     knots : None, "density" or array-like, default=None
         Position of the knots: `None` = mgcv's default; "density" = quantiles of pseudotime; or an array.
     m : int or sequence of int, default=None
@@ -68,7 +68,7 @@ class MgcvGAM(PerGeneModel):
     coef_ : ndarray of shape (n_genes, n_coefs)
         Coefficients, the intercept first; NaN for genes that failed.
     covariance_ : ndarray of shape (n_genes, n_coefs, n_coefs)
-        Their Bayesian covariances (mgcv's `Vp`).
+        Bayesian covariances of the coefficients (mgcv's `Vp`).
     smooth_ : bytes
         mgcv's basis, which is the same for all genes, as returned by R's `serialize`.
     lambda_ : ndarray of shape (n_genes,)
@@ -86,9 +86,9 @@ class MgcvGAM(PerGeneModel):
     converged_ : ndarray of bool, shape (n_genes,)
         Whether the fit converged, according to mgcv.
     note_ : list of str
-        Remarks on genes with little information, and warnings of mgcv.
+        Notes on genes with little information, and warnings of mgcv.
     failed_ : dict of int to str
-        Reason by position, for genes without a finite fit.
+        Reasons by position, for genes without a finite fit.
     mgcv_version_ : str
         Version of mgcv.
     n_features_in_ : int
@@ -124,7 +124,7 @@ class MgcvGAM(PerGeneModel):
     (100,)
     """
 
-    # mgcv makes its own basis from `bs` and `k`, so that another smoother would be ignored
+    # mgcv constructs its own basis from `bs` and `k`, so that another smoother would be ignored
     needs_smoother = "BSplineSmoother"
     _results = {
         "lambda_": "sp", "edf_": "edf", "scale_": "scale", "theta_": "theta", "deviance_explained_": "explained",
@@ -183,12 +183,12 @@ class MgcvGAM(PerGeneModel):
         y : array-like or sparse matrix of shape (n_cells, n_genes) or (n_cells,)
             Expression. One column is dense at a time.
         sample_weight : array-like of shape (n_cells,), default=None
-            Weights; a cell of weight 0 is as if absent.
+            Weights; cells with weight 0 are ignored.
         smoother : object, default=None
-            Its `n_splines`, if it has one, is the default of `k`. With `bs` "ps", "cp" or "cc" and `knots=None`, knots
-            span its `domain`. Nothing else of it is used: the basis is mgcv's.
+            Its `n_splines`, if any, is the default of `k`. With `bs` "ps", "cp" or "cc" and `knots=None`, the knots
+            span its `domain`. Otherwise it is not used, as mgcv constructs the basis.
         offset : array-like of shape (n_cells,), default=None
-            Known part of the linear predictor.
+            Known term of the linear predictor.
 
         Returns
         -------
@@ -199,7 +199,7 @@ class MgcvGAM(PerGeneModel):
         ImportError
             If rpy2, R or mgcv is missing.
         ValueError
-            If a parameter or shape is wrong, or no weight is positive.
+            If a parameter or shape is invalid, or no weight is positive.
         NoTrendError
             If every gene fails (a `ValueError`).
         """
@@ -273,7 +273,7 @@ class MgcvGAM(PerGeneModel):
         _, links = _R_FAMILIES[self.family]
         if self._link.name not in links:
             raise ValueError(
-                f"mgcv's {self.family} family takes the links {', '.join(links)}; got {self.link!r}. Use one of them, or "
+                f"mgcv's {self.family} family supports the links {', '.join(links)}; got {self.link!r}. Use one of them, or "
                 "GAM(...)."
             )
         if isinstance(self.knots, str) and (self.knots != "density" or self.bs not in _KNOTS_AT_QUANTILES):

@@ -1,4 +1,4 @@
-"""R's mgcv through rpy2: imported on first use, one call at a time, without printed output."""
+"""Interface to R's mgcv through rpy2: imported on first use, one call at a time, without printed output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ADVICE = (
 )
 _OLD_R = " (Newer rpy2 needs R 4.5: with an older R, pip install 'rpy2<3.6.7' 'rpy2-rinterface<3.6.6'.)"
 
-# The functions see mgcv's names without attaching it. Warnings and errors come back as values.
+# The functions use the namespace of mgcv without attaching it, and return warnings and errors as values.
 _FUNCTIONS = """
 function() {
   if (!requireNamespace("mgcv", quietly = TRUE)) return(NULL)
@@ -119,7 +119,7 @@ class Session:
                 from rpy2.rinterface_lib import openrlib
 
                 rinterface.initr()
-        except Exception as error:  # without R, or with one that it does not match, rpy2 raises many things
+        except Exception as error:  # rpy2 raises various errors without R or with an incompatible version
             cause = f"{type(error).__name__}: {error}".strip()
             hint = _OLD_R if "symbol" in cause else ""
             raise ImportError(f"{_ADVICE} Here rpy2 does not start: {cause}{hint}") from error
@@ -176,7 +176,7 @@ def session() -> Session:
     Raises
     ------
     ImportError
-        If rpy2, R or mgcv is missing; the message says how to install them.
+        If rpy2, R or mgcv is missing; the message explains how to install them.
     """
     with _start:
         if not _sessions:
@@ -185,21 +185,21 @@ def session() -> Session:
 
 
 class GeneFitter:
-    """Fits genes one by one; the basis of the first is kept, because all genes share it.
+    """Fits of genes by mgcv; the basis of the first gene is stored, because all genes share it.
 
     Parameters
     ----------
     r
         The session.
     family, link
-        Of :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
+        See :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
     arguments
-        Arguments of the R function `fit` besides `y`.
+        Arguments of the R function `fit` other than `y`.
 
     Attributes
     ----------
     smooth : bytes
-        The basis, as R serialises it.
+        The basis, serialised by R.
     """
 
     def __init__(self, r: Session, family, link, arguments: dict):
@@ -219,7 +219,7 @@ class GeneFitter:
             )
         if reason is not None:
             raise UnfitGeneError(reason)
-        constant = np.ptp(y) == 0  # no smoothing parameter can be found where any of them fits perfectly
+        constant = np.ptp(y) == 0  # the smoothing parameter is not identifiable, as every value gives a perfect fit
         fixed = {"sp": 1e10, "method": "GCV.Cp"} if constant else {}
         values = self.r.call("fit", y=y, with_smooth=self.smooth is None, **{**self.arguments, **fixed})
         remarks = [remark for remark in values.pop("remarks") if "non-integer" not in remark]

@@ -17,7 +17,7 @@ _GAMMA = 1.4  # penalty per degree of freedom in pyGAM's GCV and UBRE
 
 @dataclass(frozen=True)
 class GeneFit:
-    """The stored results of a gene's fit."""
+    """Results of the fit of one gene."""
 
     estimator: object
     lam: float
@@ -33,7 +33,7 @@ class GeneFit:
 
 
 def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
-    """Fit one gene with the best of the recipe's smoothing parameters.
+    """Fit one gene with each candidate smoothing parameter, and select the best.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
     Raises
     ------
     UnfitGeneError
-        If pyGAM finds no finite fit for any of them.
+        If pyGAM finds no finite fit for any candidate.
     """
     _check_values(recipe, y)
     y = y if offset is None else y - offset
@@ -57,7 +57,7 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
             except (OptimizationError, AssertionError, ValueError, np.linalg.LinAlgError) as caught:
                 error = caught
                 continue
-            floored = _deviance(recipe, recipe.family.floored(y), mean, weights)  # a mean near 0 costs where zeros are
+            floored = _deviance(recipe, recipe.family.floored(y), mean, weights)  # penalises means near 0
             score = _criterion(recipe, floored, estimator.statistics_["edof"], len(y))
             if best is None or score < least:
                 best, least = (estimator, mean, _deviance(recipe, y, mean, weights), lam), score

@@ -15,11 +15,11 @@ from ..per_gene import PerGeneModel, collected
 
 
 class PyGAM(PerGeneModel):
-    """P-spline models of pyGAM with all of its distributions, links, penalties and constraints, per gene.
+    """P-spline models of pyGAM with all of its distributions, links, penalties and constraints, fitted per gene.
 
-    For most uses :class:`lineage_clust.models.GAM` does the same for all genes at once, and chooses each gene's
-    smoothness by REML; with `penalties="derivative"`, a normal distribution and the same `lam` the two agree. `PyGAM`
-    is there for models made for pyGAM, for constraints and for ridge penalties.
+    For most uses, :class:`lineage_clust.models.GAM` fits the same model to all genes at once, with smoothing parameters
+    estimated by REML; with `penalties="derivative"`, a normal distribution and the same `lam` the two agree. `PyGAM`
+    is intended for models specified for pyGAM, for constraints and for ridge penalties.
 
     Parameters
     ----------
@@ -28,19 +28,19 @@ class PyGAM(PerGeneModel):
     link : {"identity", "logit", "log", "inverse", "inv_squared"}, default="identity"
         Link function. pyGAM's "logit" exists for the binomial distribution only.
     lam : float or sequence of float, default=0.6
-        Smoothing parameter, or one for each penalty.
+        Smoothing parameter, or one per penalty.
     penalties : str, callable, None, or a sequence of them, default="auto"
-        "derivative" (differences of the smoother's `penalty_order`, as :class:`~lineage_clust.models.GAM`), "periodic",
-        "l2" (ridge), "none"; "auto" is the first or, with a cyclic basis, the second. Several add up.
+        "derivative" (differences of order `penalty_order` of the smoother, as in :class:`~lineage_clust.models.GAM`),
+        "periodic", "l2" (ridge), "none"; "auto" = "derivative" or, with a cyclic basis, "periodic". Several add up.
     grid : None, "default", sequence or dict, default=None
-        Values of `lam` to choose from for each gene: eleven from 0.001 to 1000, those given, or `dict(lam=those)`; a
-        value may be a sequence itself, one `lam` for each penalty. `None` = no search.
+        Candidates of `lam` for each gene: "default" = eleven values from 0.001 to 1000, a sequence, or
+        `dict(lam=sequence)`. A candidate may be a sequence with one `lam` per penalty. `None` = no search.
     expectile : float, default=None
         Level in (0, 1) of expectile regression, with normal distribution and identity link.
     constraints : str, callable, None, or a sequence of them, default=None
         "monotonic_inc", "monotonic_dec", "convex", "concave".
     basis : {"ps", "cp"}, default="ps"
-        B-splines, or cyclic ones, whose period is the smoother's domain.
+        B-splines, or cyclic B-splines with the smoother's domain as period.
     fit_intercept : bool, default=True
         Whether to add an unpenalised constant to the basis.
     max_iter : int, default=100
@@ -50,14 +50,14 @@ class PyGAM(PerGeneModel):
     n_jobs : int, default=None
         Parallel jobs over genes. Results do not depend on it.
     backend : str, default="loky"
-        joblib's backend for them.
+        joblib backend.
 
     Attributes
     ----------
     estimators_ : list of pygam.GAM or None
         The fitted pyGAM objects, `None` for genes that failed.
     lambda_ : ndarray of shape (n_genes,)
-        Smoothing parameter used (of the first penalty, if they differ).
+        Smoothing parameter (of the first penalty, if they differ).
     edf_ : ndarray of shape (n_genes,)
         Effective degrees of freedom, including the intercept.
     scale_ : ndarray of shape (n_genes,)
@@ -65,7 +65,7 @@ class PyGAM(PerGeneModel):
     deviance_explained_ : ndarray of shape (n_genes,)
         Proportion of the weighted deviance around the weighted mean explained by the trend.
     pvalue_ : ndarray of shape (n_genes,)
-        NaN: by pyGAM's own documentation its p-values are far too small when `lam` is estimated.
+        NaN: according to pyGAM's documentation, its p-values are far too small if `lam` is estimated.
     n_iter_ : ndarray of int, shape (n_genes,)
         Iterations of the fit, 0 for genes that failed.
     spread_ : ndarray of shape (n_genes,)
@@ -73,25 +73,25 @@ class PyGAM(PerGeneModel):
     converged_ : ndarray of bool, shape (n_genes,)
         Whether the iterations ended before `max_iter`.
     note_ : list of str
-        Remarks on genes with little information.
+        Notes on genes with little information.
     failed_ : dict of int to str
-        Reason by position, for genes without a finite fit.
+        Reasons by position, for genes without a finite fit.
     n_features_in_ : int
         1.
 
     See Also
     --------
-    GAM : All genes at once, with REML and calibrated intervals and tests.
+    GAM : Fits all genes at once, with REML and calibrated intervals and tests.
 
     Notes
     -----
     The search over `grid` minimises, per gene, GCV if the scale is estimated and UBRE if it is known [1]_, as pyGAM's
-    `gridsearch` does [2]_. There the deviance is infinite when a gamma or inverse Gaussian response holds a zero. Here
-    that criterion takes a zero for half of the least positive value (the fit itself takes it as it is), so that the
-    search works then too.
+    `gridsearch` does [2]_. In pyGAM, the deviance of a gamma or inverse Gaussian response with a zero is infinite. Here
+    the criterion replaces zeros by half of the smallest positive value (the fit itself does not), so that the search
+    works in this case too.
 
-    Standard errors are pyGAM's: of the penalised estimate around its own mean. They leave out the bias of smoothing, so
-    that intervals are narrower than those of :class:`lineage_clust.models.GAM`. pyGAM holds weights in single
+    Standard errors are those of pyGAM, for the penalised estimate around its expectation. They do not include smoothing
+    bias, so that intervals are narrower than those of :class:`lineage_clust.models.GAM`. pyGAM stores weights in single
     precision.
 
     References
@@ -168,10 +168,10 @@ class PyGAM(PerGeneModel):
         sample_weight : array-like of shape (n_cells,), default=None
             Weights; cells of weight 0 are ignored.
         smoother : BSplineSmoother, default=None
-            Fitted or not; says number and degree of the splines, the order of the penalty and, as the domain, where the
-            knots span. `None` = `BSplineSmoother()`, with fewer splines if there are fewer distinct times.
+            Fitted or unfitted; defines number and degree of the splines, the order of the penalty and, by its domain,
+            the range of the knots. `None` = `BSplineSmoother()`, with fewer splines if there are fewer distinct times.
         offset : array-like of shape (n_cells,), default=None
-            Known part of the linear predictor, with normal distribution and identity link only.
+            Known term of the linear predictor; requires normal distribution and identity link.
 
         Returns
         -------
@@ -186,7 +186,7 @@ class PyGAM(PerGeneModel):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        from .gene import fit_gene  # pyGAM is loaded by those who use it
+        from .gene import fit_gene  # loads pyGAM only if it is used
         from .recipe import make_recipe
 
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)

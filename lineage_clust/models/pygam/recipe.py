@@ -1,4 +1,4 @@
-"""Validated specification of pyGAM's models: the parameters of PyGAM and a smoother."""
+"""Validated specification of pyGAM models from the parameters of PyGAM and a smoother."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Recipe:
 
 @validate_callback
 class EndQuietly(CallBack):
-    """Ends the last iteration as if it had converged, because pyGAM prints otherwise; its logs show non-convergence."""
+    """Stops at the last iteration as if it had converged, because pyGAM prints otherwise; logs show non-convergence."""
 
     key = "quiet"
 
@@ -103,7 +103,7 @@ class EndQuietly(CallBack):
         super().__init__(name=self.key)
 
     def on_loop_end(self, gam, diff):
-        """Look at the last change of the coefficients; pyGAM passes variables by name, and allows no local ones."""
+        """Check the last change of the coefficients; pyGAM passes variables by name and allows no local ones."""
         if not np.isfinite(diff):
             raise OptimizationError("the coefficients are not finite")
         if len(gam.logs_["diffs"]) >= gam.max_iter:
@@ -159,7 +159,7 @@ def make_recipe(model, smoother, times) -> Recipe:
         "edge_knots": [float(knots[fitted.degree]), float(knots[-fitted.degree - 1])],
     }
     options = {"max_iter": int(model.max_iter), "tol": float(model.tol), "fit_intercept": bool(model.fit_intercept)}
-    candidates = sorted(_candidates(model), key=sum, reverse=True)  # ties are broken in favour of the smoothest
+    candidates = sorted(_candidates(model), key=sum, reverse=True)  # ties are resolved in favour of the smoothest
     distribution = "normal" if model.distribution == "gaussian" else model.distribution
     return Recipe(distribution, model.link, model.expectile, term, options, candidates)
 
@@ -209,7 +209,7 @@ def _check_together(model) -> None:
     if model.expectile is not None and (model.distribution not in ("normal", "gaussian") or model.link != "identity"):
         raise ValueError(
             "expectile needs distribution='normal' and link='identity'; got "
-            f"{model.distribution!r} and {model.link!r}. Set one of them back."
+            f"{model.distribution!r} and {model.link!r}. Change one of them."
         )
 
 
@@ -223,7 +223,7 @@ def _named(known) -> Constraint:
 
 
 def _each_named(known) -> Checked:
-    """Return the constraint to one or several of some names, functions or `None`."""
+    """Return a constraint to one or several of the known names, functions or `None`."""
 
     def check(name: str, value: object) -> None:
         for entry in _listed(value):

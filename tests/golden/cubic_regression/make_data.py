@@ -1,7 +1,7 @@
-"""Simulate the data that `fit_mgcv.R` fits: 400 cells, a lineage weight, 20 genes, the last ten of them periodic.
+"""Simulate the data that `fit_mgcv.R` fits: 400 cells, a lineage weight, 20 genes, of which the last ten are periodic.
 
-Writes `data.csv` beside this file. Values are rounded before they are written, so the file holds exactly the numbers
-that R and Python read.
+Writes `data.csv` to the folder of this file. Values are rounded first, such that R and Python read exactly the same
+numbers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cluster-robust standard errors by statsmodels, for `tests/test_cluster_robust.py`.
 
-Run with numpy and statsmodels: `python make_golden.py`. It writes `statsmodels.json`. CR2 and its degrees of freedom, which
-statsmodels does not have, are written out there with the full matrices of the papers.
+Run with numpy and statsmodels: `python make_golden.py`. It writes `statsmodels.json`. CR2 and its
+degrees of freedom, which statsmodels lacks, are computed here with the full matrices of the papers.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Random curves of donors by mgcv, for `tests/models/gam/test_donors_mgcv.py`.
 
 Run with numpy and R with mgcv: `python make_mgcv.py`. It writes `mgcv.json`: fits by REML of `gam` with `s(t) + s(t, donor,
-bs = "fs")`, whose factor smooths have penalties of their own for their constant, their slope and what bends. Variances of
-donors are of what mgcv predicts the donors' terms to be, and of how uncertain that is: of their means over the cells, and of
-the curves around these.
+bs = "fs")`, whose factor smooths have separate penalties for constant, slope and curvature. The variances of donors are
+those of mgcv's predicted donor terms plus their uncertainty: of their means over the cells, and of the curves around
+these means.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Simulate the data that `fit_mgcv.R` fits: 800 cells, a lineage weight, an offset, genes of five families.
 
-Writes `data.csv.gz` and `genes.csv` (what each gene is) beside this file. Values are rounded before they are written,
-so the file holds exactly the numbers that R and Python read.
+Writes `data.csv.gz` and `genes.csv` (the kind of each gene) to the folder of this file. Values are rounded first, such
+that R and Python read exactly the same numbers.
 """
 
 from __future__ import annotations

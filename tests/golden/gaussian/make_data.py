@@ -1,8 +1,8 @@
 """Simulate the data that `fit_mgcv.R` fits: 400 cells, one lineage weight, 36 genes of ten kinds.
 
-Writes `data.csv` beside this file: pseudotime `t` (0 and 1 included, denser in the middle), a weight `w` in (0.01, 1]
-that looks like a fate probability, and `y1` to `y36`. Values are rounded before they are written, so the file holds
-exactly the numbers that R and Python read. `KINDS` names what each gene is.
+Writes `data.csv` to the folder of this file: pseudotime `t` (0 and 1 included, denser in the middle), a weight `w`
+in (0.01, 1] that resembles a fate probability, and `y1` to `y36`. Values are rounded first, such that R and Python read
+exactly the same numbers. `KINDS` contains the kind of each gene.
 """
 
 from __future__ import annotations

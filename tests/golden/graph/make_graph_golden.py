@@ -1,6 +1,6 @@
-"""Make umap_weights.npz: edge weights of umap-learn's fuzzy simplicial set, to compare `weights="umap"` with.
+"""Make umap_weights.npz: edge weights of umap-learn's fuzzy simplicial set, the reference for `weights="umap"`.
 
-Needs `pip install umap-learn`; made with umap-learn 0.5.12, numba 0.68.1, numpy 2.4.6. Run it in this folder.
+Requires `pip install umap-learn`; made with umap-learn 0.5.12, numba 0.68.1, numpy 2.4.6. Run it in this folder.
 """
 
 import numpy as np

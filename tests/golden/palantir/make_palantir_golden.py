@@ -1,6 +1,6 @@
 """Write `results/`: gene trends of Palantir on the bundled bone marrow data. README.md explains the files.
 
-Needs `pip install palantir==1.4.5` in an environment of its own; run from anywhere.
+Requires `pip install palantir==1.4.5` in a separate environment.
 """
 
 from __future__ import annotations

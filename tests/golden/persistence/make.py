@@ -1,4 +1,4 @@
-"""Write the file that every later release must open, and what it must then say."""
+"""Write the file that every later release must open, and its expected content."""
 
 from __future__ import annotations
 

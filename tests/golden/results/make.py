@@ -1,7 +1,7 @@
-"""Write what this version finds in the bundled data, and its files: every later version must open and agree with them.
+"""Write results of this version on the bundled data, and its files, for comparison with later versions.
 
-`python tests/golden/results/make.py` adds the files of the version at hand. Those of a version that was released are
-never written again.
+`python tests/golden/results/make.py` adds the files of the current version. Files of released versions are never
+rewritten.
 """
 
 from __future__ import annotations

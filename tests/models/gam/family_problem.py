@@ -1,4 +1,4 @@
-"""Genes of any family around a spline."""
+"""Simulated genes of any family around a spline."""
 
 import numpy as np
 import pytest

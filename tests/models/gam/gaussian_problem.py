@@ -1,4 +1,4 @@
-"""Genes around a spline for the tests of the Gaussian GAM."""
+"""Simulated genes around a spline for the tests of the Gaussian GAM."""
 
 import numpy as np
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Components along eigenvectors are LAPACK's; the functions are run uncompiled as well."""
+"""Components along eigenvectors equal LAPACK's; the functions are also run uncompiled."""
 
 import numpy as np
 import pytest

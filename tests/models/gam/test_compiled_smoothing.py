@@ -1,4 +1,4 @@
-"""Compiled REML finds the smoothing parameters that the search over eigen-decompositions finds."""
+"""Compiled REML finds the same smoothing parameters as the search by eigen-decompositions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Curves of conditions: the model's algebra against matrices over cells, what is tested, what is refused, calibration."""
+"""Curves of conditions: algebra against matrices over cells, tests, errors and calibration."""
 
 import numpy as np
 import pytest
@@ -195,17 +195,17 @@ def test_covariates_of_donors_are_taken_off():
 
 def test_few_genes_are_a_reason_to_warn():
     basis, penalty, Y, conditions, donors, _ = conditions_data(n_genes=3)
-    with pytest.warns(LineageClustWarning, match="of 3 it cannot be learned well"):
+    with pytest.warns(LineageClustWarning, match="and 3 are too few for a"):
         fit_conditions(basis, Y, conditions, donors, penalty=penalty)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"donors": lambda c, d: c * 2 + d % 1}, "4 donors or more, and 2 in every condition; there are 2"),
+        ({"donors": lambda c, d: c * 2 + d % 1}, "4 donors or more, and 2 in every condition; found 2"),
         ({"donors": lambda c, d: np.where(c == 1, 9, d)}, r"by condition \[4, 1\]"),
-        ({"conditions": lambda c, d: c * 0}, "two conditions or more"),
-        ({"covariates": lambda c, d: (c - c.mean())[:, None]}, "cannot be told from those of the conditions"),
+        ({"conditions": lambda c, d: c * 0}, "At least two conditions with cells"),
+        ({"covariates": lambda c, d: (c - c.mean())[:, None]}, "cannot be separated from those of the conditions"),
         ({"covariates": lambda c, d: np.eye(8)[d][:, [1, 2, 3, 5, 6]] - 0.1}, "1 degrees of freedom would be left"),
         ({"donors": lambda c, d: np.where(d == 0, None, "x").astype(object)}, "is missing"),
     ],

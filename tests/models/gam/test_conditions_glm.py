@@ -1,4 +1,4 @@
-"""Conditions of families other than the Gaussian: the score equations, genes that one condition lacks, calibration."""
+"""Conditions with non-Gaussian families: score equations, genes absent in one condition, and calibration."""
 
 import numpy as np
 import pytest

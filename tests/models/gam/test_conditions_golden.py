@@ -1,4 +1,4 @@
-"""Fits of conditions against linear mixed models by statsmodels, whose numbers `tests/golden/conditions` keeps."""
+"""Fits of conditions against linear mixed models by statsmodels (`tests/golden/conditions`)."""
 
 import importlib.util
 import json

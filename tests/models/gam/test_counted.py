@@ -1,4 +1,4 @@
-"""Sums of digammas over counts, by a histogram."""
+"""Sums of digamma functions over counts, by a histogram."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Donors as replicates in GAM: the model's algebra, what the estimator says and refuses, and calibration."""
+"""Donors as replicates in GAM: algebra, estimates, errors and calibration."""
 
 import numpy as np
 import pytest
@@ -186,7 +186,7 @@ def test_poor_genes_cost_only_themselves():
 
 def test_few_genes_are_a_reason_to_warn():
     _, donors, design, penalty, Y = donors_data(n_genes=3)
-    with pytest.warns(LineageClustWarning, match="of 3 it cannot be learned well"):
+    with pytest.warns(LineageClustWarning, match="and 3 are too few for a"):
         fit = GAM().fit(design, Y, penalty=penalty, groups=donors)
     assert np.all(fit.pvalue_ > 0)
 
@@ -205,7 +205,7 @@ def test_a_donor_of_weight_zero_is_none():
     ("model", "groups", "message"),
     [
         (GAM(), np.arange(300) % 3, "at least 4"),
-        (GAM(), np.arange(299), "one label a cell"),
+        (GAM(), np.arange(299), "one label per cell"),
         (GAM(), np.where(np.arange(300) < 2, None, "a").astype(object), "no label for 2 cells"),
         (GAM(link="log"), np.arange(300) % 5, "identity link"),
         (GAM(expectile=0.9), np.arange(300) % 5, "expectile"),

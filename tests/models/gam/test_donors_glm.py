@@ -1,4 +1,4 @@
-"""Donors as replicates of families other than the Gaussian: the working models, what the estimator says, calibration."""
+"""Donors as replicates with non-Gaussian families: working models, estimates and calibration."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Random curves of donors beside mgcv's factor smooths (`bs = "fs"`), from `tests/golden/donors/make_mgcv.py`."""
+"""Random curves of donors against mgcv's factor smooths (`bs = "fs"`), from `tests/golden/donors/make_mgcv.py`."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Fits of the other families against R's mgcv; `golden/families` says how its numbers were made."""
+"""Fits of non-Gaussian families against R's mgcv (`tests/golden/families`)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Laws of the Gaussian GAM."""
+"""Properties of the Gaussian GAM."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Poor genes, wrong parameters and input of the Gaussian GAM."""
+"""Degenerate genes, invalid parameters and invalid input of the Gaussian GAM."""
 
 import pickle
 
@@ -119,12 +119,12 @@ def test_wrong_parameters(parameters, message):
         ({"penalty": np.ones((3, 12))}, "penalty must be a square matrix"),
         ({"penalty": np.triu(np.ones((12, 12)))}, "finite and symmetric"),
         ({"penalty": np.full((12, 12), np.nan)}, "finite and symmetric"),
-        ({"offset": np.zeros(3)}, r"offset must have shape \(150,\), one value a cell; got \(3,\)"),
+        ({"offset": np.zeros(3)}, r"offset must have shape \(150,\), one value per cell; got \(3,\)"),
         ({"offset": np.full(150, np.inf)}, "offset must be finite"),
         ({"y": np.ones(3)}, "150 and 3"),
         ({"y": np.ones((150, 2, 2))}, "one or two dimensions; got 3"),
         ({"y": np.ones((150, 0))}, "y has no columns"),
-        ({"y": np.full((150, 1), "a")}, "y must hold numbers"),
+        ({"y": np.full((150, 1), "a")}, "y must be numeric"),
         ({"y": None}, "y is None"),
         ({"X": np.full((150, 2), np.nan)}, "NaN"),
     ],

@@ -1,4 +1,4 @@
-"""Fits, errors, degrees of freedom and tests equal those of R's mgcv; `golden/gaussian` says how they were made."""
+"""Fits, errors, degrees of freedom and tests of the Gaussian GAM against R's mgcv (`tests/golden/gaussian`)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The Gaussian GAM against numpy, scipy and scikit-learn."""
+"""The Gaussian GAM against NumPy, SciPy and scikit-learn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sums over cells are sums over the nodes of a grid, whatever the curve."""
+"""Sums over cells equal sums over the nodes of a grid, for any curve."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ import lineage_clust as lc
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.expression.bands import make_bands
 
-REMARK = re.compile(r"rests on one cell: without its expression of (\S+) the trend would be (\S+) there, not (\S+)$")
+REMARK = re.compile(r"depends on one cell: without its expression of (\S+) the trend would be (\S+) there, not (\S+)$")
 
 
 def flat(seed, n_cells=1000, n_genes=4):

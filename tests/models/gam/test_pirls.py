@@ -1,4 +1,4 @@
-"""Fits of the families other than the Gaussian: optimal by an independent likelihood, and equal to scikit-learn's."""
+"""Fits of non-Gaussian families: optimal by an independent likelihood, and equal to scikit-learn's."""
 
 import numpy as np
 import pytest

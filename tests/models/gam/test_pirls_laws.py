@@ -1,4 +1,4 @@
-"""Laws of fits of the families other than the Gaussian."""
+"""Properties of fits of non-Gaussian families."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The posterior of the smoothing parameter, against its density computed by brute force."""
+"""Posterior of the smoothing parameter against its density by brute force."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Fits from sums over a grid are those from the cells: for every family, with weights, offsets and options, on hard cases."""
+"""Fits from sums over a grid equal those of cells: all families, weights, offsets, options and difficult data."""
 
 import numpy as np
 import pytest

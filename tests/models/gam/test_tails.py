@@ -1,4 +1,4 @@
-"""Tails for whole degrees of freedom are those of SciPy's general functions."""
+"""Tail probabilities for integer degrees of freedom equal SciPy's general functions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""MgcvGAM: mgcv's numbers exactly, its failures kept to their genes, nothing of R in a pickle."""
+"""MgcvGAM: exactly mgcv's numbers, failures of single genes, and pickles without R objects."""
 
 import pickle
 import subprocess
@@ -281,7 +281,7 @@ def test_defaults_come_from_the_smoother(r, counts):
     [
         ({"k": 1}, "k must be None or an integer of at least 2"),
         ({"family": "nb"}, "family must be one of"),
-        ({"family": "poisson", "link": "logit"}, "mgcv's poisson family takes the links log, identity; got 'logit'"),
+        ({"family": "poisson", "link": "logit"}, "mgcv's poisson family supports the links log, identity; got 'logit'"),
         ({"method": "reml"}, "method must be one of REML"),
         ({"sp": -1}, "sp must be None or a non-negative number"),
         ({"knots": "even"}, "knots must be None"),

@@ -1,4 +1,4 @@
-"""PyGAM: equal to GAM where both do the same, equal to pyGAM elsewhere, and working where pyGAM's search does not."""
+"""PyGAM: equal to GAM where models agree, else equal to pyGAM, also where pyGAM's search fails."""
 
 import itertools
 import pickle
@@ -179,7 +179,7 @@ class TestSearch:
         Y = np.column_stack(
             [y * (rng.uniform(size=len(t)) < 0.6), rng.gamma(1, size=len(t)) * (rng.uniform(size=len(t)) < 0.5)]
         )
-        with pytest.warns(LineageClustWarning, match="2 of 2 genes hold zeros"):
+        with pytest.warns(LineageClustWarning, match="2 of 2 genes contain zeros"):
             model = PyGAM(distribution, "log", grid="default").fit(t, Y)
         assert not model.failed_
         assert np.isin(model.lambda_, np.logspace(-3, 3, 11)).all()
@@ -241,7 +241,7 @@ def test_poor_genes_and_failures(responses, capsys):
         ("gamma", "log"): {"nan", "infinite", "zero", "negative"},
     }
     for pair, expected in failing.items():
-        warned = pytest.warns(LineageClustWarning, match="genes hold zeros") if "gamma" in pair else nullcontext()
+        warned = pytest.warns(LineageClustWarning, match="genes contain zeros") if "gamma" in pair else nullcontext()
         with warned:
             model = PyGAM(*pair, max_iter=8).fit(t, Y)
         assert {names[gene] for gene in model.failed_} == expected
