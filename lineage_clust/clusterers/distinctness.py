@@ -12,7 +12,7 @@ from .refinement import cluster_means, membership, scores
 
 
 class Bounds(NamedTuple):
-    """Thresholds for two clusters to be distinct.
+    """Thresholds for clusters to be distinct, two by two, and reproducible, all together.
 
     Attributes
     ----------
@@ -22,11 +22,14 @@ class Bounds(NamedTuple):
         Lower bound of the agreement between independent halves of the data on the cluster of each row.
     correlation
         Upper bound of the correlation of their mean rows.
+    reproducibility
+        Lower bound of the expected agreement of the partition with that of 80 % of the cells.
     """
 
     connectivity: float = 1.0
     support: float = 0.3
     correlation: float = 0.9
+    reproducibility: float = 0.7
 
 
 @dataclass(frozen=True)

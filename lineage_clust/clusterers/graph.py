@@ -36,7 +36,8 @@ class GraphClusterer(FittedClusters):
 
     Every row is connected to its k nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
     Because the boundaries of communities in a sparse graph are noisy, every row is then assigned to the nearest cluster
-    mean. By default, the number of clusters is the largest for which all pairs of clusters are distinct, see Notes.
+    mean. By default, the number of clusters is the largest for which all pairs of clusters are distinct and the partition
+    is reproducible, see Notes.
     ``refine=False`` with a numeric `resolution` is the method of scanpy (``neighbors`` and ``leiden``), and with
     ``weights="jaccard"`` that of PhenoGraph.
 
@@ -67,9 +68,9 @@ class GraphClusterer(FittedClusters):
         Objective function: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain supports only modularity.
     resolution : "auto" or float, default="auto"
-        "auto" selects the largest number of clusters for which all pairs are distinct. With a number, clusters are the
-        communities at this resolution; larger values give more clusters. Ignored by "Surprise" and "Significance".
-        scanpy's default is 1.0.
+        "auto" selects the largest number of clusters for which all pairs are distinct and the partition is reproducible.
+        With a number, clusters are the communities at this resolution; larger values give more clusters. Ignored by
+        "Surprise" and "Significance". scanpy's default is 1.0.
     n_clusters : int or None, default=None
         Number of clusters. It overrides `resolution`; None uses `resolution`.
     refine : bool, default=True
@@ -83,6 +84,9 @@ class GraphClusterer(FittedClusters):
     max_correlation : float, default=0.9
         Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
         more clusters.
+    min_reproducibility : float, default=0.7
+        A partition is reproducible only if its expected agreement with the partition of 80 % of the cells is at least
+        this value (adjusted Rand index). Larger values give fewer clusters.
     n_iterations : int, default=2
         Number of iterations of Leiden; -1 iterates until convergence, as Louvain always does.
     min_cluster_size : int, default=1
@@ -107,7 +111,7 @@ class GraphClusterer(FittedClusters):
     resolution_ : float
         Resolution used; with "auto", the lowest resolution of modularity at which no two clusters would be merged.
     stability_ : StabilityCurve or None
-        With ``resolution="auto"``: how distinct the clusters are, as a function of their number. ``stability_.why``
+        With ``resolution="auto"``: how distinct and reproducible the clusters are, by their number. ``stability_.why``
         explains why there are not more clusters.
     tree_ : ClusterTree
         Hierarchy of clusters around the selected partition; `cut` returns another level of it. Without draws, its
@@ -137,12 +141,13 @@ class GraphClusterer(FittedClusters):
     measures. *Connectivity*: the weight of the edges between them is at most that expected by chance [5]_.
     *Support*: each draw and its reflection at the rows are like estimates from independent halves of the data, and
     these halves agree on the cluster of each row [6]_. *Correlation*: the correlation of their means, corrected for
-    noise, is small. For each number of clusters, two partitions are evaluated: the one with the smallest within-cluster
-    variance (k-means), and the one obtained by repeatedly merging the two least distinct of many communities, which
-    preserves small clusters. The latter is used only if the clusters of the former are not distinct and its own are, by
-    a factor of two. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and connectivity is
+    noise, is small. The partition is *reproducible* if the rows, moved by half of the deviation of a draw, which is the
+    error of estimates from 80 % of the cells, are divided in nearly the same way again. For each number of clusters, two
+    partitions are evaluated: the one with the smallest within-cluster variance (k-means), and the one obtained by
+    repeatedly merging the two least distinct of many communities, which preserves small clusters. The latter is used only
+    if the clusters of the former are not distinct and its own are, by a factor of two. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and connectivity is
     evaluated on the graph that connects each row to its nearest, or not at all for fewer than 8 rows. Without draws,
-    support is not evaluated.
+    support and reproducibility are not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -201,6 +206,7 @@ class GraphClusterer(FittedClusters):
         min_support: float = 0.3,
         max_connectivity: float = 1.0,
         max_correlation: float = 0.9,
+        min_reproducibility: float = 0.7,
         n_iterations: int = 2,
         min_cluster_size: int = 1,
         random_state: Seed = None,
@@ -219,6 +225,7 @@ class GraphClusterer(FittedClusters):
         self.min_support = min_support
         self.max_connectivity = max_connectivity
         self.max_correlation = max_correlation
+        self.min_reproducibility = min_reproducibility
         self.n_iterations = n_iterations
         self.min_cluster_size = min_cluster_size
         self.random_state = random_state
@@ -277,6 +284,9 @@ class GraphClusterer(FittedClusters):
         self.graph_ = as_igraph(self.connectivities_)
         return self
 
+    def _bounds(self) -> Bounds:
+        return Bounds(self.max_connectivity, self.min_support, self.max_correlation, self.min_reproducibility)
+
     @property
     def needs_draws(self) -> bool:
         """Whether draws determine the number of clusters and not only the confidence."""
@@ -287,7 +297,7 @@ class GraphClusterer(FittedClusters):
 
     def _partition(self, graph, material: Material) -> np.ndarray:
         """Return the clusters of the rows; set the finest groups, the resolution and the stability curve."""
-        bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
+        bounds = self._bounds()
         self.stability_ = None
         alike = self._alike()
         if self._few_rows():
@@ -319,7 +329,7 @@ class GraphClusterer(FittedClusters):
 
     def _settle(self, communities: np.ndarray, material: Material) -> None:
         """Set the labels of the rows and build the hierarchy around them."""
-        bounds = Bounds(self.max_connectivity, self.min_support, self.max_correlation)
+        bounds = self._bounds()
         tree = build_tree(material, communities, self._finest, bounds)
         given = np.argsort(self._order)
         self.tree_ = ClusterTree(tree.leaves[given], tree.linkage, tree.support, tree.n_clusters)

@@ -1,4 +1,4 @@
-"""Search for the finest partition whose clusters are pairwise distinct."""
+"""Search for the finest reproducible partition whose clusters are pairwise distinct."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct, support_of_two
 from .refinement import cluster_means, compact_partition, refine, without_gaps
-from .stability import StabilityCurve
+from .stability import StabilityCurve, reproducibility
 
 _MOST_LEAVES = 60
 _STEPS_BETWEEN_MERGES = 3
@@ -68,11 +68,12 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 
 
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
-    """Return the partition with the largest number of pairwise distinct clusters.
+    """Return the reproducible partition with the largest number of pairwise distinct clusters.
 
     For each number of clusters, the partition with the smallest within-cluster variance is evaluated. This criterion
     tends to split large clusters and to miss small ones. If its clusters are not distinct, those of the merging path are
-    accepted if they are distinct by a factor of two.
+    accepted if they are distinct by a factor of two. Reproducibility, which takes longest, is evaluated from the largest
+    number of clusters down.
 
     Parameters
     ----------
@@ -84,7 +85,8 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
         Thresholds for distinct clusters.
     """
     path = merging_path(material, finest, bounds)
-    best, n_tried, measured, misses = path[1], [1], [_least(None)], 0
+    n_tried, measured, misses = [1], [_least(None)], 0
+    accepted: dict[int, tuple[np.ndarray, bool]] = {}  # by position among the numbers: labels, and whether of k-means
     clear = {n: (labels, pairs) for n, labels in path.items() if n > 1 and (pairs := _clear(material, labels, bounds))}
     for n_clusters in range(2, max(path) + 1):
         if misses >= _MOST_MISSES and n_clusters > max(clear, default=0):
@@ -93,17 +95,26 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
         if labels.max() + 1 < n_clusters:
             break
         pairs = compare_pairs(material, labels)
-        distinct = pairs.blur(bounds).max() <= 1
-        if not distinct and n_clusters in clear:
-            (labels, pairs), distinct = clear[n_clusters], True
-        misses = 0 if distinct else misses + 1
-        best = labels if distinct else best
+        compact = pairs.blur(bounds).max() <= 1
+        if not compact and n_clusters in clear:
+            labels, pairs = clear[n_clusters]
+        if compact or n_clusters in clear:
+            accepted[len(n_tried)], misses = (labels, compact), 0
+        else:
+            misses += 1
         n_tried.append(n_clusters)
         measured.append(_least(pairs))
+
+    best, expected = path[1], np.full(len(n_tried), np.nan)
+    for place, (labels, compact) in reversed(accepted.items()):
+        expected[place] = reproducibility(material, labels, compact)
+        if not expected[place] < bounds.reproducibility:
+            best = labels
+            break
     best = without_contradictions(material, best, bounds)
     support, connectivity, correlation = (np.array(values) for values in zip(*measured, strict=True))
-    curve = StabilityCurve(np.array(n_tried), support, connectivity, correlation, int(best.max()) + 1, bounds)
-    return Found(best, curve)
+    n_found = int(best.max()) + 1
+    return Found(best, StabilityCurve(np.array(n_tried), support, connectivity, correlation, n_found, bounds, expected))
 
 
 def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:

@@ -1,18 +1,23 @@
-"""How distinct the clusters are, as a function of their number."""
+"""How distinct and how reproducible the clusters are, as a function of their number."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.metrics import adjusted_rand_score
 
-from .distinctness import Bounds
-from .refinement import scores
+from .distinctness import Bounds, Material
+from .refinement import compact_partition, refine, scores
+
+_SHARE = 0.8  # of the cells
+_DEVIATION = (1 / _SHARE - 1) ** 0.5
+_N_STARTS = 5
 
 
 @dataclass(frozen=True)
 class StabilityCurve:
-    """How distinct the clusters of a partition are, as a function of the number of clusters.
+    """How distinct and how reproducible the clusters of a partition are, as a function of the number of clusters.
 
     Attributes
     ----------
@@ -27,7 +32,9 @@ class StabilityCurve:
     chosen : int
         Selected number of clusters.
     bounds : Bounds
-        Thresholds that every pair of clusters had to satisfy.
+        Thresholds that the partition had to satisfy.
+    reproducibility : ndarray of shape (n_partitions,), default=None
+        Expected adjusted Rand index between the partition and that of 80 % of the cells; NaN where it was not evaluated.
     """
 
     n_clusters: np.ndarray
@@ -36,6 +43,11 @@ class StabilityCurve:
     correlation: np.ndarray
     chosen: int
     bounds: Bounds = field(default_factory=Bounds)
+    reproducibility: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.reproducibility is None:
+            object.__setattr__(self, "reproducibility", np.full(len(self.n_clusters), np.nan))
 
     @property
     def distinct(self) -> np.ndarray:
@@ -71,6 +83,10 @@ class StabilityCurve:
             reasons.append(
                 f"correlation of means would be {self.correlation[after]:.2f} (at most {self.bounds.correlation:g})"
             )
+        if self.reproducibility is not None and self.reproducibility[after] < self.bounds.reproducibility:
+            reasons.append(
+                f"reproducibility would be {self.reproducibility[after]:.2f} (at least {self.bounds.reproducibility:g})"
+            )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
         return f"With {self.n_clusters[after]} clusters, {text}."
 
@@ -94,3 +110,37 @@ def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: n
         for half in (draw, 2 * rows - draw):
             stays += scores(half, means).argmax(axis=1) == labels
     return stays / (2 * len(draws))
+
+
+def reproducibility(material: Material, labels: np.ndarray, compact: bool) -> float:
+    r"""Return the expected agreement between a partition and that of 80 % of the cells; NaN without draws.
+
+    Estimates from a share :math:`s` of the cells deviate from those of all cells with a variance of about :math:`(1/s -
+    1) \sigma^2`, where :math:`\sigma^2` is the posterior variance: for 80 % that is half of the deviation of a posterior
+    sample. The rows are moved by it and divided again.
+
+    Parameters
+    ----------
+    material
+        Rows and draws.
+    labels
+        Labels `(n_rows,)`, numbered from 0 without gaps.
+    compact
+        Whether the partition is that of k-means; otherwise rows are assigned again from the means of its clusters.
+
+    Returns
+    -------
+    float
+        Mean adjusted Rand index [1]_ over the draws.
+
+    References
+    ----------
+    .. [1] Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
+    """
+    rows = material.rows.astype(np.float32)
+    found = []
+    for draw in material.draws:
+        moved = rows + _DEVIATION * (draw - rows)
+        again = compact_partition(moved, labels.max() + 1, _N_STARTS) if compact else refine(moved, labels)
+        found.append(adjusted_rand_score(labels, again))
+    return float(np.mean(found)) if found else np.nan

@@ -65,6 +65,7 @@ ARRAYS: dict[str, dict[str, Array]] = {
     "StabilityCurve": {
         "n_clusters": Array(_I, "partitions", low=1), "support": _reals("partitions"),
         "connectivity": _reals("partitions"), "correlation": _reals("partitions"),
+        "reproducibility": _reals("partitions"),
     },
     "Neighbors": {"indices": Array(_I, "rows listed", low=-1), "distances": _reals("rows listed")},
     "_LandmarkBasis": {"landmarks": _finite("landmarks"), "to_modes": _finite("landmarks modes")},

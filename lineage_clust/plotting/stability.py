@@ -23,6 +23,7 @@ _MEASURES = (
     ("support", "support (agreement of halves)", "#0072B2", "o-", True),
     ("connectivity", "connectivity (edges over chance)", "#D55E00", "s-", False),
     ("correlation", "correlation of means", "#007A5A", "^-", False),
+    ("reproducibility", "reproducibility (80 % of the cells)", "#8B5A8C", "D-", True),
 )
 _HIGHEST = 1.5
 
@@ -50,7 +51,8 @@ def plot_stability(
     -----
     The text above states why this number was chosen, and rings mark the measures that rule out the next number. Each
     measure is that of the least distinct pair of clusters. Support must be above its threshold, connectivity and
-    correlation below theirs; otherwise points are open. Connectivity is truncated at 1.5. The chosen number is shaded.
+    correlation below theirs; otherwise points are open. Connectivity is truncated at 1.5. Reproducibility, that of the
+    whole partition, is evaluated from the largest number of distinct clusters down. The chosen number is shaded.
 
     Examples
     --------
@@ -71,6 +73,8 @@ def plot_stability(
     numbers = curve.n_clusters[several]
     for name, label, color, style, above in _MEASURES:
         values, bound = getattr(curve, name)[several], getattr(curve.bounds, name)
+        if np.isnan(values).all():
+            continue
         shown = np.clip(values, -0.05, _HIGHEST)
         kept = values >= bound if above else values <= bound
         ax.plot(numbers, shown, style, color=color, ms=0, lw=1.6, zorder=3)

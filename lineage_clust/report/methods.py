@@ -118,7 +118,8 @@ def _number(result: FitResult) -> str:
         f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are distinct, "
         f"by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by chance), the "
         f"agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and the correlation of "
-        f"their means (at most {clusterer.max_correlation:g})"
+        f"their means (at most {clusterer.max_correlation:g}), and the partition is reproducible on 80 % of the cells "
+        f"(expected adjusted Rand index at least {clusterer.min_reproducibility:g})"
     )
 
 
