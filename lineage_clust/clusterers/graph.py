@@ -145,9 +145,9 @@ class GraphClusterer(FittedClusters):
     error of estimates from 80 % of the cells, are divided in nearly the same way again. For each number of clusters, two
     partitions are evaluated: the one with the smallest within-cluster variance (k-means), and the one obtained by
     repeatedly merging the two least distinct of many communities, which preserves small clusters. The latter is used only
-    if the clusters of the former are not distinct and its own are, by a factor of two. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and connectivity is
-    evaluated on the graph that connects each row to its nearest, or not at all for fewer than 8 rows. Without draws,
-    support and reproducibility are not evaluated.
+    if the clusters of the former are not distinct and its own are, by a factor of two. With at most ``2 * n_neighbors``
+    rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects each row to its
+    nearest, or not at all for fewer than 8 rows. Without draws, support and reproducibility are not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.

@@ -37,11 +37,7 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
     >>> notes_on(np.array([[0.0, 3.0], [2.0, 3.0]]), np.array([2.0, 0.0]))
     ['expressed in 1 cell only', 'constant expression']
     """
-    if found is None:
-        counts = nonzero_counts(Y)
-        carried = counts if weights is None else nonzero_counts(Y, weights / weights.max(initial=1e-300))
-        found = counts, carried, beyond(Y, LARGE)
-    counts, carried, large = found
+    counts, carried, large = found_in(Y, weights) if found is None else found
     remarks = []
     for gene, count in enumerate(counts):
         if count == 0:
@@ -57,6 +53,13 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
         else:
             remarks.append("")
     return remarks
+
+
+def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what :func:`notes_on` needs of expression, see `found` there."""
+    counts = nonzero_counts(Y)
+    carried = counts if weights is None else nonzero_counts(Y, weights / weights.max(initial=1e-300))
+    return counts, carried, beyond(Y, LARGE)
 
 
 def joined(*remarks: str) -> str:

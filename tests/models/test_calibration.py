@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.special import expit
 
 from lineage_clust.models import GAM
@@ -128,3 +129,30 @@ def test_intervals_of_every_family_cover_the_truth(family, weighting):
     mean = {"gaussian": lambda eta: eta, "binomial": expit}.get(family, np.exp)(truth)
     assert 0.93 < np.mean((lower <= mean) & (mean <= upper)) < 0.97
     assert gam.converged_.all()
+
+
+@WEIGHTINGS
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_genes_of_a_handful_of_cells_are_not_significant(weighting, storage):
+    """Such genes are thousands in a real data set, and one cell of weight at an end is a trend to an F test."""
+    _, design, penalty, weights = cells(weighting, n_cells=100)
+    rng = np.random.default_rng(4)
+    rare = np.zeros((100, 1000))
+    for gene in range(rare.shape[1]):
+        rare[rng.choice(100, rng.integers(1, 9), replace=False), gene] = rng.uniform(0.5, 3)
+    gam = GAM().fit(design, storage(rare), sample_weight=weights, penalty=penalty)
+    assert np.mean(gam.pvalue_ < 1e-4) < 0.002
+    few = (rare.T > 0) @ weights / weights.max() < 5
+    assert (gam.pvalue_[few] == 1).all()
+    assert all("cell" in gam.note_[gene] for gene in np.flatnonzero(few))
+    bayes = GAM(covariance="bayes").fit(design, rare[:, few], sample_weight=weights, penalty=penalty)
+    assert (bayes.pvalue_ < 0.5).any()  # as in mgcv
+
+
+def test_few_cells_in_all_do_not_prevent_a_test():
+    t = np.linspace(0, 1, 9)
+    weights = np.full(9, 0.2)
+    weights[[0, 4, 8]] = 1.0  # 4.2 cells
+    y = 1 + 5 * t + np.random.default_rng(5).normal(0, 0.1, 9)
+    gam = GAM().fit(np.column_stack([np.ones(9), t]), y[:, None], sample_weight=weights)
+    assert gam.pvalue_[0] < 0.01

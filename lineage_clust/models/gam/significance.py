@@ -34,7 +34,7 @@ class SmoothTests:
     rank, residual_df
         `(n_genes,)` each, see :func:`lineage_clust.models.gam.significance.smooth_test`.
     varies
-        `(n_genes,)` whether expression varies.
+        `(n_genes,)` whether expression varies, in enough cells for a test.
     failed
         Positions of genes without a fit.
     fast
@@ -53,7 +53,7 @@ class SmoothTests:
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return statistics and p-values, `(n_genes,)` each.
 
-        They are 0 and 1 for constant expression, and NaN for genes without a fit.
+        They are 0 and 1 where expression does not vary in enough cells, NaN for genes without a fit.
         """
         statistic, pvalue = np.zeros(len(self.effects)), np.ones(len(self.effects))
         if self.effects.shape[1] > 0:
