@@ -9,11 +9,12 @@ from sklearn.cluster import AgglomerativeClustering
 
 from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct, support_of_two
 from .refinement import cluster_means, compact_partition, refine, without_gaps
-from .stability import StabilityCurve, reproducibility
+from .stability import StabilityCurve, confidence, reproducibility
 
 _MOST_LEAVES = 60
 _STEPS_BETWEEN_MERGES = 3
 _TWICE_AS_CLEAR = 0.5
+_CERTAIN = 0.95  # confidence of a row
 _MOST_MISSES = 3  # the search stops after this many consecutive numbers of clusters without a distinct partition
 
 
@@ -121,7 +122,7 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
     """Return labels in which no row correlates negatively with the mean of its cluster.
 
     The rows of a cluster that correlate negatively with its mean become a new cluster if independent halves of the data
-    agree that they differ from the other rows.
+    agree that they differ from the other rows, or if at least one of them does so beyond its noise.
 
     Parameters
     ----------
@@ -138,12 +139,18 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
         for cluster in np.unique(labels[along < 0]):
             opposite = (labels == cluster) & (along < 0)
             tried = np.where(opposite, split.max() + 1, split)
-            if not support_of_two(material, tried, cluster, tried.max()) < bounds.support:
+            supported = not support_of_two(material, tried, cluster, tried.max()) < bounds.support
+            if supported or _surest(material, tried, opposite) >= _CERTAIN:
                 split, changed = tried, True
         if not changed:
             break
         labels = refine(material.rows, split)
     return labels
+
+
+def _surest(material: Material, labels: np.ndarray, chosen: np.ndarray) -> float:
+    """Return the largest confidence of some rows, from draws."""
+    return confidence(material.rows, material.draws, cluster_means(material.rows, labels), labels)[chosen].max()
 
 
 def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds) -> np.ndarray:
