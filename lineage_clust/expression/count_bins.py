@@ -1,4 +1,4 @@
-"""The bins of a histogram of counts: one for each small count, and nodes that larger ones are shared among."""
+"""The bins of a histogram of counts: one for each small count, and nodes between which larger ones are divided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expression summed over the nodes of a grid of pseudotime and offset, and all else a count model needs, in one pass."""
+"""Sums of expression over the nodes of a grid of pseudotime and offset, for count models, in one pass."""
 
 from __future__ import annotations
 

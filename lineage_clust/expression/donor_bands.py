@@ -1,4 +1,4 @@
-"""A design of one block of columns a donor: its sums over all cells are the sums over each donor's."""
+"""A design with one block of columns per donor, whose sums over all cells are those over the cells of each donor."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DonorBands:
 
 
 def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
-    """Return the design of one block a donor.
+    """Return the design of one block per donor.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bo
     n_donors
         Number of donors.
     all_columns
-        Whether the columns after the banded ones have a block a donor as well. Otherwise they are shared.
+        Whether the columns after the banded ones have a block per donor as well. Otherwise they are shared.
 
     Examples
     --------

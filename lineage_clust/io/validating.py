@@ -207,7 +207,7 @@ def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
 def _whole_pooled(pooled: Any, found: dict[str, int]) -> None:
     known = ("SharedPosterior", "GenePosterior", "DonorPosterior")
     _need(all(type(one).__name__ in known for one in pooled.within), "a pooled posterior holds what is none")
-    _need(len(pooled.within) == found["draws"] > 1, "a pooled posterior has not one posterior a draw")
+    _need(len(pooled.within) == found["draws"] > 1, "a pooled posterior has not one posterior per draw")
     _need(type(pooled.residual_df) is float and pooled.residual_df > 0, "a pooled posterior has no degrees of freedom")
 
 

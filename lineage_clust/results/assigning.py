@@ -1,4 +1,4 @@
-"""Labels of any clusterer: those of the rows it was fitted to as integers, and those of new trends."""
+"""Labels of any clusterer as integers, for the fitted rows and for new trends."""
 
 from __future__ import annotations
 

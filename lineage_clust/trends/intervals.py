@@ -1,4 +1,4 @@
-"""Confidence intervals for the shape of a trend (times and range), from draws of the trend."""
+"""Confidence intervals for the shape of a trend (times and range), from posterior samples."""
 
 from __future__ import annotations
 
