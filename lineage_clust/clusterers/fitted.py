@@ -83,7 +83,7 @@ class FittedClusters(ClusterMixin, BaseEstimator):
                 "This clusterer was saved by an older release, which did not store the hierarchy. Fit it again."
             )
         other = copy(self)
-        other._give_labels(self.tree_.cut(n_clusters, min_support)[self._order])
+        other._set_labels(self.tree_.cut(n_clusters, min_support)[self._order])
         return other
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -150,7 +150,7 @@ class FittedClusters(ClusterMixin, BaseEstimator):
             )
         return self._confidence_over(*along_axes(self._places, self._taken(draws)))
 
-    def _give_labels(self, communities: np.ndarray) -> None:
+    def _set_labels(self, communities: np.ndarray) -> None:
         self._communities = communities
         self._row_labels = numbered_by_size(communities, self.min_cluster_size)
         self.labels_ = np.empty_like(self._row_labels)

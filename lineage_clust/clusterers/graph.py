@@ -277,7 +277,7 @@ class GraphClusterer(FittedClusters):
         material = make_material(self._rows, self._places, self._taken(draws), evaluated)
         communities = self._partition(graph, material)
         self.modularity_ = modularity(graph, communities)
-        self._settle(communities, material)
+        self._set_hierarchy(communities, material)
         given = np.argsort(self._order)
         self.connectivities_ = weighted[given][:, given]
         self.connectivities_.sort_indices()
@@ -327,14 +327,14 @@ class GraphClusterer(FittedClusters):
             n_iterations=iterations if iterations < 0 else max(iterations, least_iterations), seed=self._seed,
         )  # fmt: skip
 
-    def _settle(self, communities: np.ndarray, material: Material) -> None:
+    def _set_hierarchy(self, communities: np.ndarray, material: Material) -> None:
         """Set the labels of the rows and build the hierarchy around them."""
         bounds = self._bounds()
         tree = build_tree(material, communities, self._finest, bounds)
         given = np.argsort(self._order)
         self.tree_ = ClusterTree(tree.leaves[given], tree.linkage, tree.support, tree.n_clusters)
         self._coordinates, self._draws = material.rows, material.draws
-        self._give_labels(communities)
+        self._set_labels(communities)
 
     def _alike(self):
         """Return groups of rows that are identical up to rounding; the rows of a group must get the same label."""

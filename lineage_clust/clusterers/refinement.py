@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 _MOST_STEPS = 100
+_N_STARTS = 10  # the same in every call: with enough of them the result does not depend on a seed
 _MOST_STARTING = 5000  # rows that k-means starts from
 
 
@@ -79,32 +80,16 @@ def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> 
     return labels
 
 
-def compact_partition(rows: np.ndarray, n_clusters: int, n_init: int = 10) -> np.ndarray:
+def compact_partition(rows: np.ndarray, n_clusters: int) -> np.ndarray:
     """Return the partition into `n_clusters` with the smallest within-cluster variance found by k-means.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    n_clusters
-        Number of clusters.
-    n_init
-        Number of random starts. They are the same in every call: with enough of them the best partition found is that of
-        the rows and does not depend on a seed.
-
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-        Labels numbered from 0 without gaps; fewer clusters if there are fewer distinct rows.
-
-    Notes
-    -----
-    Of very many rows, 5,000 at equal steps choose among the starts, and only the best is refined with all rows: means of
-    that many rows are close to those of all, and the time of the starts is bounded.
+    Labels `(n_rows,)` are numbered from 0 without gaps; there are fewer clusters if there are fewer distinct rows. With
+    more than 5,000 rows, that many at equal steps select the best of the starts, which is then refined with all rows:
+    their means are close to those of all, and the time of the starts is bounded.
     """
     if n_clusters == 1:
         return np.zeros(len(rows), dtype=int)
-    k_means = KMeans(n_clusters, n_init=n_init, random_state=0)
+    k_means = KMeans(n_clusters, n_init=_N_STARTS, random_state=0)
     if len(rows) <= _MOST_STARTING:
         return without_gaps(k_means.fit(rows).labels_)
     some = rows[np.linspace(0, len(rows) - 1, _MOST_STARTING).round().astype(int)]

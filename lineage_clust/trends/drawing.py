@@ -123,7 +123,7 @@ def scaled_posterior_draws(
     return scaled(draws, trends, genes, scale, by_name=by_name)
 
 
-def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], random_state: int = 0) -> list[pd.DataFrame]:
+def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> list[pd.DataFrame]:
     """Return intervals of the shapes of the trends for each lineage, one row per gene.
 
     See :func:`lineage_clust.trends.intervals.uncertainty`. Genes are sampled in blocks, sorted by name, so that results
@@ -137,7 +137,7 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str], rando
     index = [{gene: row for row, gene in enumerate(fit.trends.genes)} for fit in fits]
 
     def look(block: list[str]) -> list[pd.DataFrame]:
-        draws = np.stack(list(posterior_draws(fits, block, _N_SHAPE_DRAWS, random_state)))
+        draws = np.stack(list(posterior_draws(fits, block, _N_SHAPE_DRAWS, random_state=0)))
         tables, first = [], 0
         for fit, rows in zip(fits, index, strict=True):
             last = first + len(fit.trends.grid)
