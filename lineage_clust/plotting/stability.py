@@ -36,7 +36,7 @@ def plot_stability(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw how distinct the clusters of partitions are, by number of clusters.
+    """Draw how distinct the clusters of partitions are as a function of their number.
 
     Parameters
     ----------

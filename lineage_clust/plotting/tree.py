@@ -46,7 +46,7 @@ def plot_tree(
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Axes:
-    """Draw the tree of clusters from coarse to fine, with the current cut.
+    """Draw the hierarchy of clusters, with the current partition.
 
     Parameters
     ----------
