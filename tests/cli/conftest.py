@@ -8,7 +8,7 @@ import pytest
 from .files import PNG
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small():
     """Two lineages of 120 cells: genes that rise, genes that fall, flat ones."""
     rng = np.random.default_rng(0)
