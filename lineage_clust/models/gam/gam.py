@@ -49,12 +49,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Criterion that selects the smoothing parameter of each gene, restricted maximum likelihood or generalised
         cross-validation, or one fixed non-negative value for all genes.
     covariance : {"robust", "bayes"}, default="robust"
-        Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are
-        precisions. "robust" is also calibrated if weights are degrees of membership, as fate probabilities are. With
-        unit weights both are the same.
+        Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions;
+        "robust" is also calibrated for degrees of membership such as fate probabilities. With unit weights both are equal.
     fit_intercept : bool or "auto", default="auto"
-        "auto" adds an intercept only if no unpenalised combination of the columns of the design is constant (a B-spline
-        basis already contains the constant).
+        "auto" adds an intercept only if no unpenalised combination of the columns is constant (that of B-splines is).
     dispersion : {"gene", "shrunk"} or float, default="gene"
         Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`): estimated per gene by maximum
         likelihood; additionally shrunk towards its trend over the means of the genes; or one fixed value.
@@ -326,9 +324,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Seed.
         unconditional : bool, default=False
             Whether to draw the smoothing parameters too, from their posterior under REML and a uniform prior for the
-            effective degrees of freedom (the term is mgcv's). Families other than the Gaussian have this posterior of their
-            last working model. Fits with other values of `smoothing`, and of other families with `groups`, treat their
-            smoothing parameters as known.
+            effective degrees of freedom (the term is mgcv's); for other families that of the last working model. With
+            other values of `smoothing`, or `groups` with other families, smoothing parameters are treated as known.
 
         Yields
         ------
@@ -378,8 +375,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "lambda_")
         tests = self._tests
         if not isinstance(tests, tuple):
-            tests = tests.run()
-            self._tests = tests
+            self._tests = tests = tests.run()
         return tests
 
     def _predictor(self, X, return_std):
