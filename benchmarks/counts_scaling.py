@@ -1,7 +1,7 @@
 """`python -m benchmarks.counts_scaling`: time and memory of fits of counts by number of cells, with a figure.
 
-Each fit runs in a separate process, on the first cells of the file, after loading compiled functions. The slope on log
-axes shows the growth of time with the number of stored values: 1 = linear.
+Each fit is in a process of its own, from the first cells of the file; numba's functions are loaded before. Time has a fixed
+part, mostly the iterations of every gene, and one that grows with the stored values: a straight line, which is drawn as well.
 """
 
 from __future__ import annotations
@@ -61,11 +61,10 @@ def measure(path: Path, cells: tuple[int, ...]) -> dict[str, list]:
     return found
 
 
-def slope(rows: list[dict]) -> float:
-    """Return the exponent of the growth of processor time with the number of values, above a million."""
-    values, times = (np.log([row[name] for row in rows]) for name in ("n_values", "processor"))
-    large = values >= np.log(1e6)
-    return float(np.polyfit(values[large], times[large], 1)[0]) if large.sum() > 1 else float("nan")
+def line(rows: list[dict]) -> np.ndarray:
+    """Return the CPU time of each further value, and that of none, by weighted least squares: relative errors count."""
+    values, times = (np.array([row[name] for row in rows], dtype=float) for name in ("n_values", "processor"))
+    return np.polyfit(values, times, 1, w=1 / times)
 
 
 def draw(found: dict[str, list], path: Path) -> None:
@@ -75,20 +74,17 @@ def draw(found: dict[str, list], path: Path) -> None:
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     time, memory = figure.subplots(1, 2)
     for (family, rows), color in zip(found.items(), ("#0072B2", "#D55E00"), strict=True):
-        values = [row["n_values"] for row in rows]
+        values = np.array([row["n_values"] for row in rows])
         name = family.replace("_", " ")
-        time.loglog(values, [row["processor"] for row in rows], "o-", color=color, label=name)
-        memory.semilogx(values, [row["peak_mb"] for row in rows], "o-", color=color, label=name)
-    last = found[FAMILIES[-1]][-1]
-    values = np.array([row["n_values"] for row in found[FAMILIES[-1]]])
-    time.loglog(values, last["processor"] * values / values[-1], ":", color="0.5", label="linear")
-    time.set(xlabel="stored values", ylabel="seconds of CPU time")
-    memory.set(xlabel="stored values", ylabel="MB of memory at most", ylim=(0, None))
+        time.plot(values / 1e6, [row["processor"] for row in rows], "o", color=color, label=name)
+        time.plot(values / 1e6, np.polyval(line(rows), values), "-", color=color, linewidth=1)
+        memory.plot(values / 1e6, [row["peak_mb"] for row in rows], "o-", color=color, linewidth=1)
+    time.set_ylabel("seconds of CPU time")
+    memory.set_ylabel("memory (MB)")
     for ax in (time, memory):
-        ax.minorticks_off()
+        ax.set(xlabel="million stored values", xlim=(0, 1.05 * ax.dataLim.x1), ylim=(0, 1.1 * ax.dataLim.y1))
         ax.spines[["top", "right"]].set_visible(False)
-    time.yaxis.set_major_formatter("{x:g}")
-    time.legend(frameon=False, fontsize=8)
+    time.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
 
@@ -113,7 +109,8 @@ def main(argv: list[str] | None = None) -> None:
             write_file(path, cells[-1], n_genes, 0.1, None, counts=True)
         found = measure(path, cells)
     for family, rows in found.items():
-        print(f"{family} (slope {slope(rows):.2f})")
+        rate, fixed = line(rows)
+        print(f"{family}: {fixed:.2f} s and {1e9 * rate:.1f} ns a value")
         for row in rows:
             print(
                 "  {n_values:13,d} values {seconds:8.2f} s ({processor:.2f} s of CPU), {peak_mb:,.0f} MB".format(**row)

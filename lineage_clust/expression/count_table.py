@@ -35,6 +35,9 @@ class Shares:
         `(n_cells,)` logarithms by which a mean exceeds that of a cell of offset 0; 0 if the offset is something else.
     n_nodes
         Number of nodes.
+    across
+        `(n_cells, n_across)` proportions in which each part is shared once more among as many nodes that follow each other,
+        or `None` for one node.
 
     Examples
     --------
@@ -48,19 +51,45 @@ class Shares:
     weights: np.ndarray
     offsets: np.ndarray
     n_nodes: int
+    across: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, cells) -> Shares:
-        return Shares(self.starts[cells], self.values[cells], self.weights[cells], self.offsets[cells], self.n_nodes)
+        across = None if self.across is None else self.across[cells]
+        return Shares(
+            self.starts[cells], self.values[cells], self.weights[cells], self.offsets[cells], self.n_nodes, across
+        )
+
+    @property
+    def twice(self) -> np.ndarray:
+        """Proportions `(n_cells, n_across)` in which each part is shared once more."""
+        return np.ones((len(self), 1)) if self.across is None else self.across
+
+    def matrix(self) -> sparse.csr_array:
+        """Return the proportions of all nodes `(n_cells, n_nodes)`."""
+        across = self.twice
+        width = self.values.shape[1] * across.shape[1]
+        proportions = self.values[:, :, None] * across[:, None, :]
+        nodes = self.starts[:, None] + np.arange(width)
+        shape = len(self), self.n_nodes
+        return sparse.csr_array((proportions.ravel(), nodes.ravel(), width * np.arange(len(self) + 1)), shape=shape)
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """Return the sums of values `(n_cells,)` at the nodes `(n_nodes,)`."""
-        sums = np.zeros(self.n_nodes)
-        for place in range(self.values.shape[1]):
-            sums += np.bincount(self.starts + place, values * self.values[:, place], minlength=self.n_nodes)
+        sums, across, ends = np.zeros(self.n_nodes), self.twice, np.arange(len(self) + 1)
+        n_across, shape = across.shape[1], (len(self), self.n_nodes)
+        for part in range(self.values.shape[1]):
+            placed = sparse.csr_array((values * self.values[:, part], self.starts, ends), shape=shape)
+            for place, own in enumerate((placed.T @ across).T, part * n_across):
+                sums[place:] += own[: self.n_nodes - place]
         return sums
+
+    def order(self) -> np.ndarray:
+        """Return the cells in the order of their first nodes, `(n_cells,)`."""
+        kind = np.uint16 if self.n_nodes <= 2**16 else np.int64  # sorted faster
+        return np.argsort(self.starts.astype(kind), kind="stable")
 
     def of_weights(self, power: int = 1) -> np.ndarray:
         """Return the sums of the cells' weights, or of a power of them, at the nodes `(n_nodes,)`."""
@@ -216,18 +245,18 @@ def block_table(
     table = Table.empty(n_genes, shares.n_nodes, wanted) if into is None else into
     functions = compiled()
     if functions is not None:
-        weighted = shares.values * shares.weights[:, None]
         least = np.zeros(0) if wanted.least_loss is None else _least_losses(block.data, wanted.least_loss)
         if block.format == "csr":
             begins = np.zeros(n_cells, dtype=np.int32)
             begins[lines >= 0] = shares.starts
-            function, order = functions.tabulate_rows, np.argsort(begins, kind="stable")
+            kind = np.uint16 if shares.n_nodes <= 2**16 else np.int32  # sorted faster
+            function, order = functions.tabulate_rows, np.argsort(begins.astype(kind), kind="stable")
         else:
             function, order = functions.tabulate_columns, np.arange(n_genes)
         function(
-            block.data, least, block.indices, block.indptr, order, lines, shares.starts.astype(np.int32), weighted,
-            shares.weights, np.exp(-shares.offsets), shares.offsets, of_all, table.sums, table.squares, table.histogram,
-            table.statistics, table.extremes,
+            block.data, least, block.indices, block.indptr, order, lines, shares.starts.astype(np.int32), shares.values,
+            shares.twice, shares.weights, np.exp(-shares.offsets), shares.offsets, of_all, table.sums, table.squares,
+            table.histogram, table.statistics, table.extremes,
         )  # fmt: skip
         return table
     _add(block.tocoo(), lines, shares, wanted, of_all, table)
@@ -256,7 +285,7 @@ def compiled() -> ModuleType | None:
 @np.errstate(invalid="ignore", over="ignore")
 def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool, table: Table) -> None:
     """Add a block of cells to a Table, by NumPy and SciPy."""
-    n_genes, n_nodes = table.sums.shape
+    n_genes = len(table.sums)
     rows, genes, values = block.row, block.col, block.data.astype(np.float64)
 
     def summed(terms: np.ndarray) -> np.ndarray:
@@ -268,11 +297,7 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
     inside = lines[rows] >= 0
     cells, genes, values = lines[rows[inside]], genes[inside], values[inside]
     weights, offsets = shares.weights[cells], shares.offsets[cells]
-    width = shares.values.shape[1]
-    nodes = shares.starts[:, None] + np.arange(width)
-    spread = sparse.csr_array(
-        (shares.values.ravel(), nodes.ravel(), width * np.arange(len(shares) + 1)), shape=(len(shares), n_nodes)
-    )
+    spread = shares.matrix()
     for into, own in ((table.sums, values), (table.squares, values**2))[: 1 + wanted.squares]:
         into += (sparse.csr_array((weights * own, (genes, cells)), shape=(n_genes, len(shares))) @ spread).toarray()
     weighted, scaled = weights * values, values * np.exp(-offsets)

@@ -1,4 +1,9 @@
-"""Passes over the expression: sums that several fits request at the same time are computed in one pass."""
+"""Passes over the expression: sums that several fits (lineages, families) request at the same time are computed in one pass.
+
+A fit is a generator: where it needs sums over cells, it yields a :class:`SumRequest` and continues with the results that are
+sent to it, until it returns its own result. :func:`run_fits` runs several fits, each to its next request; requests for the
+same matrix are computed together, block by block as it is read. A single fit uses the same code: ``run_fits([fit])[0]``.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from lineage_clust.expression.count_table import Shares, Wanted, block_table
 
 WANTED = Wanted(squares=True, histogram=True, least_loss=np.square)
 FIELDS = ("sums", "squares", "histogram", "statistics", "extremes")
-LOOPS = ("tabulate_rows", "tabulate_columns", "add_row", "look_up", "take_note", "count", "put")
+LOOPS = ("tabulate_rows", "tabulate_columns", "add_row", "look_up", "take_note", "count", "put", "share")
 
 
 @pytest.fixture(params=["compiled", "as Python", "without numba"])

@@ -1,7 +1,7 @@
 """REML estimation of smoothing parameters for genes with gram matrices of their own, compiled by numba.
 
-Used by `tabled`. The penalty is diagonal, so that REML and its derivatives require only a Cholesky factor and its
-inverse, a third of the work of an eigendecomposition.
+The penalty is diagonal here. A gene's matrix is made tridiagonal once, a third of the work of an eigen-decomposition; then
+REML and its derivatives cost next to nothing at any lambda.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.compiling import compiled
+from .compiled_modes import make_tridiagonal
 
 _N_GRID = 14
 _LONGEST_STEP = 3.0  # in log lambda
@@ -24,7 +25,7 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     grams, cross
         `(n_genes, n, n)` and `(n_genes, n)`.
     penalty
-        `(n,)` diagonal; 0 for unpenalised coefficients.
+        `(n,)` diagonal; 0 for what is free.
     scale
         `(n_genes,)`.
     chosen
@@ -44,35 +45,69 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     linear models. JRSS B 73(1), 3-36, eq. (4), of the working linear model.
     """
     n_genes, n = cross.shape
-    rank = 0
-    for mode in range(n):
-        rank += penalty[mode] > 0.0
-    factor, inverse, solution = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n)
+    factor, matrix, lines, solution = np.zeros((n, n)), np.zeros((n, n)), np.zeros((3, n)), np.zeros(n)
     for gene in range(n_genes):
-        if chosen and rank > 0:
-            lowest, highest = ends(grams, gene, penalty)
-            here = log_lambda[gene]
-            if search:
-                here = deepest(grams, cross, gene, penalty, scale[gene], rank, lowest, highest, factor, solution)
-            log_lambda[gene] = descend(
-                grams,
-                cross,
-                gene,
-                penalty,
-                scale[gene],
-                rank,
-                lowest,
-                highest,
-                here,
-                n_steps,
-                factor,
-                inverse,
-                solution,
-            )
-        decompose(grams, gene, penalty, np.exp(log_lambda[gene]), factor)
-        solve(factor, cross, gene, solution)
+        log_lambda[gene] = smooth(
+            grams, cross, gene, penalty, scale[gene], chosen, search, n_steps, log_lambda[gene], factor, matrix, lines,
+            solution,
+        )  # fmt: skip
         for mode in range(n):
             coefficients[gene, mode] = solution[mode]
+
+
+@compiled
+def smooth(grams, cross, gene, penalty, scale, chosen, search, n_steps, here, factor, matrix, lines, solution):
+    """Return `log lambda` of one gene, and write the coefficients there into `solution`; see :func:`smooth_each`.
+
+    `factor`, `matrix` `(n, n)` and `lines` `(3, n)` are written to.
+    """
+    if chosen and np.any(penalty > 0.0):
+        lowest, highest = ends(grams, gene, penalty)
+        rank = reduce_to_lines(grams, cross, gene, penalty, factor, matrix, lines)
+        own = lines[:, :rank]
+        if search:
+            here = deepest(own, scale, lowest, highest)
+        here = descend(own, scale, lowest, highest, here, n_steps)
+    decompose(grams, gene, penalty, np.exp(here), factor)
+    solve(factor, cross, gene, solution)
+    return here
+
+
+@compiled
+def reduce_to_lines(grams, cross, gene, penalty, matrix, small, lines):
+    """Write the diagonal and subdiagonal of a tridiagonal matrix `T` and a vector `z` into three lines; return their length.
+
+    Without the modes that are free, `T` plus lambda has the determinant of the gram matrix plus lambda times the penalty, and
+    ``z' (T + lambda)^-1 z`` is its quadratic form, both up to constants: a few operations a mode, whatever lambda is.
+    """
+    n, rank = len(penalty), 0
+    right = lines[2]
+    for row in range(n):
+        right[row] = cross[gene, row]
+        for column in range(row, n):
+            matrix[row, column] = matrix[column, row] = grams[gene, row, column]
+    for free in range(n):
+        if penalty[free] > 0.0:
+            continue
+        pivot = 1.0 / max(matrix[free, free], 1e-290)
+        for row in range(n):
+            if row != free and matrix[row, free] != 0.0:
+                share = matrix[row, free] * pivot
+                right[row] -= share * right[free]
+                for column in range(n):
+                    matrix[row, column] -= share * matrix[free, column]
+        matrix[:, free] = 0.0
+    for row in range(n):
+        if penalty[row] > 0.0:
+            size, other = 1.0 / np.sqrt(penalty[row]), 0
+            for column in range(row + 1):
+                if penalty[column] > 0.0:
+                    small[rank, other] = matrix[row, column] * size / np.sqrt(penalty[column])
+                    other += 1
+            right[rank] = right[row] * size
+            rank += 1
+    make_tridiagonal(small[:rank, :rank], right[:rank], lines[0, :rank], lines[1, :rank])
+    return rank
 
 
 @compiled
@@ -89,48 +124,24 @@ def ends(grams, gene, penalty):
 
 
 @compiled
-def deepest(grams, cross, gene, penalty, scale, rank, lowest, highest, factor, solution):
-    """Return the grid point of `log lambda` with the lowest criterion; the smoothest among ties."""
+def deepest(lines, scale, lowest, highest):
+    """Return the best of a grid of `log lambda`, the smoothest of equally good ones."""
     best, depth = highest, np.inf
     for point in range(_N_GRID - 1, -1, -1):
         here = lowest + (highest - lowest) * point / (_N_GRID - 1)
-        log_determinant = decompose(grams, gene, penalty, np.exp(here), factor)
-        solve(factor, cross, gene, solution)
-        energy = 0.0
-        for mode in range(len(penalty)):
-            energy += cross[gene, mode] * solution[mode]
-        value = 0.5 * (log_determinant - rank * here - energy / scale)
+        value = criterion(lines, scale, here, True)[0]
         if value < depth - 1e-9 * max(1.0, abs(depth)) or depth == np.inf:
             best, depth = here, value
     return best
 
 
 @compiled
-def descend(grams, cross, gene, penalty, scale, rank, lowest, highest, here, n_steps, factor, inverse, solution):
-    """Return `log lambda` after safeguarded Newton steps."""
-    n = len(penalty)
+def descend(lines, scale, lowest, highest, here, n_steps):
+    """Return `log lambda` after a few safeguarded Newton steps."""
     low, high = lowest, highest
     here = min(max(here, lowest), highest)
     for _ in range(n_steps):
-        lam = np.exp(here)
-        decompose(grams, gene, penalty, lam, factor)
-        solve(factor, cross, gene, solution)
-        invert(factor, inverse)
-        share, square, rough, bent = 0.0, 0.0, 0.0, 0.0
-        for one in range(n):
-            if penalty[one] > 0.0:
-                own, pull = lam * penalty[one], lam * penalty[one] * solution[one]
-                share += own * inverse[one, one]
-                rough += pull * solution[one]
-                square += own * own * inverse[one, one] * inverse[one, one]
-                bent += pull * pull * inverse[one, one]
-                for other in range(one):
-                    if penalty[other] > 0.0:
-                        beside = lam * penalty[other]
-                        square += 2.0 * own * beside * inverse[one, other] * inverse[one, other]
-                        bent += 2.0 * pull * beside * solution[other] * inverse[one, other]
-        first = 0.5 * (share - rank + rough / scale)
-        second = 0.5 * (share - square + (rough - 2.0 * bent) / scale)
+        _, first, second = criterion(lines, scale, here, False)
         if first > 0.0:
             high = here
         else:
@@ -148,55 +159,80 @@ def descend(grams, cross, gene, penalty, scale, rank, lowest, highest, here, n_s
 
 
 @compiled
-def decompose(grams, gene, penalty, lam, factor):
-    """Write the lower Cholesky factor of a gram matrix plus lambda times the penalty; return the log determinant."""
-    n, log_determinant = len(penalty), 0.0
+def criterion(lines, scale, here, with_value):
+    """Return the REML criterion (up to a constant, 0 unless asked for) at a `log lambda`, and two derivatives by that.
+
+    Pivots and elements of the forward substitution are followed with their derivatives by lambda.
+    """
+    lam, n = np.exp(here), lines.shape[1]
+    log_determinant, trace, bent, rough, rough_slope, energy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    pivot, pivot1, pivot2, ratio, ratio1, ratio2 = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for row in range(n):
-        for column in range(row):
-            entry = grams[gene, row, column]
-            for before in range(column):
-                entry -= factor[row, before] * factor[column, before]
-            factor[row, column] = entry * factor[column, column]  # the diagonal of `factor` contains reciprocals
+        beside = lines[1, row - 1] if row > 0 else 0.0
+        square, inverse = beside * beside, 1.0 / pivot
+        slope = pivot1 * inverse
+        pivot2 = square * inverse * (pivot2 * inverse - 2.0 * slope * slope)
+        pivot1 = 1.0 + square * slope * inverse
+        pivot = max(lines[0, row] + lam - square * inverse, 1e-13 * abs(lines[0, row]) + 1e-290)
+        value, value1, value2 = lines[2, row] - beside * ratio, -beside * ratio1, -beside * ratio2
+        inverse = 1.0 / pivot
+        slope = pivot1 * inverse
+        ratio = value * inverse
+        ratio1 = value1 * inverse - ratio * slope
+        ratio2 = (value2 - ratio * pivot2) * inverse - 2.0 * ratio1 * slope
+        if with_value:
+            log_determinant += np.log(pivot)
+            energy += value * ratio
+        trace += slope
+        bent += pivot2 * inverse - slope * slope
+        rough += value1 * ratio + value * ratio1
+        rough_slope += value2 * ratio + 2.0 * value1 * ratio1 + value * ratio2
+    found = 0.5 * (log_determinant - n * here - energy / scale)
+    first = 0.5 * (lam * trace - n - lam * rough / scale)
+    second = 0.5 * lam * (trace + lam * bent - (rough + lam * rough_slope) / scale)
+    return found, first, second
+
+
+@compiled
+def decompose(grams, gene, penalty, lam, factor):
+    """Write the upper Cholesky factor of a gram matrix plus lambda times the penalty; return its log determinant.
+
+    Its diagonal holds reciprocals. Here and below the innermost loops run along rows, so that they become vector operations.
+    """
+    n, log_determinant = np.uintp(len(penalty)), 0.0
+    for row in range(n):
+        for column in range(row, n):
+            factor[row, column] = grams[gene, row, column]
+        factor[row, row] += lam * penalty[row]
+    for row in range(n):
         whole = grams[gene, row, row] + lam * penalty[row]
-        rest = whole
-        for before in range(row):
-            rest -= factor[row, before] * factor[row, before]
-        rest = max(rest, 1e-13 * abs(whole) + 1e-290)
+        rest = max(factor[row, row], 1e-13 * abs(whole) + 1e-290)
         log_determinant += np.log(rest)
-        factor[row, row] = 1.0 / np.sqrt(rest)
+        pivot = 1.0 / np.sqrt(rest)
+        factor[row, row] = pivot
+        for column in range(row + np.uintp(1), n):
+            factor[row, column] *= pivot
+        for below in range(row + np.uintp(1), n):
+            entry = factor[row, below]
+            for column in range(below, n):
+                factor[below, column] -= entry * factor[row, column]
     return log_determinant
 
 
 @compiled
 def solve(factor, cross, gene, solution):
-    """Write the solution of the factorised system for one right-hand side."""
-    n = len(solution)
+    """Write the solution of the decomposed matrix for one right-hand side."""
+    n = np.uintp(len(solution))
     for row in range(n):
-        entry = cross[gene, row]
-        for before in range(row):
-            entry -= factor[row, before] * solution[before]
-        solution[row] = entry * factor[row, row]
-    for row in range(n - 1, -1, -1):
+        solution[row] = cross[gene, row]
+    for row in range(n):
+        entry = solution[row] * factor[row, row]
+        solution[row] = entry
+        for after in range(row + np.uintp(1), n):
+            solution[after] -= entry * factor[row, after]
+    for back in range(n):
+        row = n - np.uintp(1) - back
         entry = solution[row]
-        for after in range(row + 1, n):
-            entry -= factor[after, row] * solution[after]
+        for after in range(row + np.uintp(1), n):
+            entry -= factor[row, after] * solution[after]
         solution[row] = entry * factor[row, row]
-
-
-@compiled
-def invert(factor, inverse):
-    """Write the lower triangle of the inverse of the factorised matrix."""
-    n = len(factor)
-    for column in range(n):  # the inverse of the factor
-        inverse[column, column] = factor[column, column]
-        for row in range(column + 1, n):
-            entry = 0.0
-            for between in range(column, row):
-                entry -= factor[row, between] * inverse[between, column]
-            inverse[row, column] = entry * factor[row, row]
-    for row in range(n):  # entries below the current row are still those of the inverse factor
-        for column in range(row + 1):
-            entry = 0.0
-            for below in range(row, n):
-                entry += inverse[below, row] * inverse[below, column]
-            inverse[row, column] = entry

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 LEAST, MOST = 1e-3, 1e6
-_LARGEST_STEP = 1.5  # in log theta
+LARGEST_STEP = 1.5  # in log theta
 
 
 class CountTable:
@@ -92,8 +92,8 @@ def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tup
     """
     slope = theta * first  # with respect to log theta
     curvature = theta**2 * second + slope
-    step = np.where(curvature < 0, -slope / np.minimum(curvature, -1e-12), np.sign(slope) * _LARGEST_STEP)
-    step = np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
+    step = np.where(curvature < 0, -slope / np.minimum(curvature, -1e-12), np.sign(slope) * LARGEST_STEP)
+    step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
     return np.clip(theta * np.exp(step), LEAST, MOST), np.maximum(-curvature, 0.0)
 
 

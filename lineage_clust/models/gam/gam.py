@@ -68,7 +68,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     max_iter : int, default=100
         Maximum number of iterations for families other than the Gaussian.
     n_jobs : int, default=None
-        Number of threads for non-Gaussian families.
+        Number of threads for non-Gaussian families. By default, all cores (or `OMP_NUM_THREADS`) for counts that are fitted
+        from sums over a grid, otherwise one.
 
     Attributes
     ----------

@@ -18,7 +18,9 @@ _MOST_LEVELS = 64  # combinations of covariates and groups, each with a grid of 
 _N_PLACES = 401  # evaluation points of the offset's density
 _EVERYWHERE = 0.02
 _HIGHEST_DEGREE = 5
-_FITTED = 200  # number of cells of a piece used to compute the rows of its nodes
+_SAMPLED = (
+    600  # cells of a piece: rows at its nodes are computed from a third of these (all if few), and checked at all
+)
 
 
 @dataclass(frozen=True)
@@ -129,20 +131,12 @@ def make_grid(
     n_pieces = int(pieces.max()) + 1
     degree = _degree(bands)
     n_along = max(n_nodes_for(steep, tolerance), 2, degree + 1)
-    along = np.empty((len(weights), n_along))
+    places = _along_pieces(bands.values, coordinate, pieces, n_along, degree, tolerance)
+    if places is None:
+        return None
+    along, piece_rows = places
     smooth_rows = np.zeros((n_pieces * n_along, design.n_smooth))
-    order = np.argsort(pieces, kind="stable")
-    ends = np.searchsorted(pieces[order], np.arange(n_pieces + 1))
-    size = np.abs(bands.values).max(initial=1e-300)
-    for piece in range(n_pieces):
-        cells = order[ends[piece] : ends[piece + 1]]
-        if len(cells) == 0:
-            continue
-        values = bands.values[cells]
-        piece_nodes = _along_piece(values, coordinate[cells], n_along, degree, 0.1 * tolerance * size)
-        if piece_nodes is None:
-            return None
-        along[cells], rows = piece_nodes
+    for piece, rows in piece_rows.items():
         smooth_rows[piece * n_along : (piece + 1) * n_along, columns[piece]] = rows
     n_off = len(offset_nodes)
     # order of nodes: level, pseudotime, offset
@@ -152,10 +146,11 @@ def make_grid(
     rows[..., design.n_smooth :] = level_rows[:, None, None, :]
     shares = Shares(
         ((levels * n_pieces + pieces) * (n_along * n_off)).astype(np.int64),
-        (along[:, :, None] * along_offset[:, None, :]).reshape(len(weights), -1),
+        along,
         weights,
         offset if log_link else np.zeros(len(weights)),
         len(level_rows) * n_places * n_off,
+        along_offset,
     )
     return Grid(
         rows.reshape(-1, len(design.penalty)),
@@ -279,31 +274,48 @@ def _straight(penalty: np.ndarray, constant: np.ndarray | None) -> np.ndarray:
     return free[:, np.argmax(np.linalg.norm(free, axis=0))]
 
 
-def _along_piece(
-    values: np.ndarray, coordinate: np.ndarray, n_along: int, degree: int, precision: float
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return interpolation weights `(n_cells, n_along)` of the cells of a piece, and rows `(n_along, width)` at its nodes.
+def _along_pieces(
+    values: np.ndarray, coordinate: np.ndarray, pieces: np.ndarray, n_along: int, degree: int, tolerance: float
+) -> tuple[np.ndarray, dict[int, np.ndarray]] | None:
+    """Return shares `(n_cells, n_along)` of the cells, and the rows `(n_along, width)` at the nodes of each piece with cells.
 
-    `None` if the rows are not polynomials of the coordinate, of degree `degree` or `n_along - 1`, to the given
-    precision.
+    `None` if rows are no polynomials of the coordinate to a tenth of the tolerance, of the least degree that does or of
+    `n_along - 1`, in a sample of each piece's cells.
     """
-    lowest, width = coordinate.min(), np.ptp(coordinate)
-    half = 0.5 * max(width, 1e-12 * max(abs(lowest), 1.0))
-    found = np.unique(coordinate) if len(coordinate) < 100 else np.zeros(n_along + 1)
-    if len(found) <= n_along:  # use the coordinates as nodes; the further nodes have no cells and are placed nearby
-        first = np.array([np.flatnonzero(coordinate == place)[0] for place in found])
-        nodes = np.concatenate([found, lowest + 2 * half * (2.0 + np.arange(n_along - len(found)))])
-        rows = values[np.concatenate([first, np.full(n_along - len(found), first[0])])]
-        return _lagrange(coordinate, nodes), rows
-    nodes = lowest + half + half * _chebyshev(n_along)
-    shares = _lagrange(coordinate, nodes)
-    some = np.argsort(coordinate)[:: max(1, len(values) // _FITTED)]
-    for order in (min(degree, n_along - 1), n_along - 1):
-        powers, at_nodes = (chebvander((x - lowest) / half - 1, order) for x in (coordinate[some], nodes))
-        rows = at_nodes @ linalg.lstsq(powers, values[some], cond=1e-13)[0]
-        if np.abs(shares @ rows - values).max() <= precision:
-            return shares, rows
-    return None
+    order = np.argsort(pieces.astype(np.uint16), kind="stable")  # of few bits: sorted faster
+    ends = np.searchsorted(pieces[order], np.arange(int(pieces.max()) + 2))
+    precision = 0.1 * tolerance * np.abs(values).max(initial=1e-300)
+    sorted_coordinate, piece_rows, as_they_are = coordinate[order], {}, []
+    lowest, half = (np.zeros(len(ends) - 1) for _ in range(2))
+    chebyshev = _chebyshev(n_along)
+    for piece in np.flatnonzero(np.diff(ends)).tolist():
+        own = sorted_coordinate[ends[piece] : ends[piece + 1]]
+        lowest[piece], width = own.min(), np.ptp(own)
+        half[piece] = 0.5 * max(width, 1e-12 * max(abs(lowest[piece]), 1.0))
+        found = np.unique(own) if len(own) < 100 else np.zeros(n_along + 1)
+        some = np.concatenate([np.arange(0, len(own), max(1, len(own) // _SAMPLED)), [np.argmin(own), np.argmax(own)]])
+        if len(found) <= n_along:
+            cells = order[ends[piece] : ends[piece + 1]]
+            first = np.array([np.flatnonzero(own == place)[0] for place in found])
+            piece_rows[piece] = values[cells[np.concatenate([first, np.full(n_along - len(found), first[0])])]]
+            # no cell has a share of the others, which are not to be far away for all that
+            more = lowest[piece] + 2 * half[piece] * (2.0 + np.arange(n_along - len(found)))
+            as_they_are.append((cells, _lagrange(own, np.concatenate([found, more]))))
+            continue
+        at, at_cells = (own[some] - lowest[piece]) / half[piece] - 1, values[order[ends[piece] + some]]
+        shares, step = _lagrange(at, chebyshev), 1 + 2 * (len(at) > _SAMPLED // 3)
+        for power in (min(degree, n_along - 1), n_along - 1):
+            fitted = linalg.lstsq(chebvander(at[::step], power), at_cells[::step], cond=1e-13)[0]
+            rows = chebvander(chebyshev, power) @ fitted
+            if np.abs(shares @ rows - at_cells).max() <= precision:
+                piece_rows[piece] = rows
+                break
+        else:
+            return None
+    along = _lagrange((coordinate - lowest[pieces]) / half[pieces] - 1, chebyshev)
+    for cells, shares in as_they_are:
+        along[cells] = shares
+    return along, piece_rows
 
 
 def _chebyshev(count: int) -> np.ndarray:
@@ -312,9 +324,9 @@ def _chebyshev(count: int) -> np.ndarray:
 
 def _lagrange(at: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Return Lagrange polynomials `(len(at), len(nodes))`, exactly 0 and 1 at the nodes."""
-    shares = np.ones((len(at), len(nodes)))
+    shares, distances = np.ones((len(nodes), len(at))), at - nodes[:, None]
     for own in range(len(nodes)):
         for other in range(len(nodes)):
             if other != own:
-                shares[:, own] *= (at - nodes[other]) / (nodes[own] - nodes[other])
-    return shares
+                shares[own] *= distances[other] / (nodes[own] - nodes[other])
+    return np.ascontiguousarray(shares.T)

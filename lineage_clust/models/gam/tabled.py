@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...expression.count_bins import values_of_bins
 from ...utils.compiling import can_compile
 from .counted import Histogram
 from .dispersion import LEAST, MOST, newton_size
@@ -23,7 +24,6 @@ _SEARCHED = 1  # iteration with a grid search of lambda
 _STEPS = (3, 4, 1)  # numbers of Newton steps for lambda, in the first two iterations and the others
 _FREEZE = 30  # iterations after which lambda is fixed, as it may cycle
 _HALVINGS = 12
-_START_EDF = 6.0
 
 
 @dataclass
@@ -61,8 +61,11 @@ class TabledState:
 
 def fit_chunk(problem: TabledProblem, state: TabledState, finish: Callable, fixed_theta: bool) -> list:
     """Iterate until all genes have ended; return the results of `finish`."""
-    parts = []
+    parts, functions = [], compiled_loops(problem)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+        if functions is not None:
+            _fit_compiled(functions, problem, state, fixed_theta)
+            return [finish(problem, state)]
         for iteration in range(problem.likelihood.max_iter):
             ended = _advance(problem, state, iteration, fixed_theta)
             if iteration == problem.likelihood.max_iter - 1:
@@ -73,6 +76,42 @@ def fit_chunk(problem: TabledProblem, state: TabledState, finish: Callable, fixe
             if len(state.genes) == 0:
                 break
         return [finish(problem, part) for part in merged(parts)]
+
+
+def compiled_loops(problem: TabledProblem) -> ModuleType | None:
+    """Return the compiled iterations, or `None` where those in NumPy are needed: other likelihoods or criteria, no numba."""
+    likelihood = problem.likelihood
+    ours = likelihood.link.name == "log" and likelihood.family.name in ("poisson", "negative_binomial")
+    if not ours or problem.smoothing == "gcv" or compiled() is None:
+        return None
+    from . import compiled_pirls
+
+    return compiled_pirls
+
+
+def _fit_compiled(functions: ModuleType, problem: TabledProblem, state: TabledState, fixed_theta: bool) -> None:
+    """Iterate until every gene has ended, in place."""
+    likelihood, histogram, n_genes = problem.likelihood, state.histogram, len(state.genes)
+    rows, n_offsets = problem.places, problem.n_offsets
+    sized = likelihood.estimates_size and not fixed_theta
+    known = likelihood.family.name == "poisson"
+    coefficients = np.ascontiguousarray(state.coefficients.T)
+    tails = bins = np.zeros((n_genes, 0))
+    if sized and histogram is not None:
+        tails, bins = np.ascontiguousarray(histogram.tails.T), histogram.bins
+    if not isinstance(problem.smoothing, str):
+        state.log_lambda[:] = np.log(float(problem.smoothing))
+    functions.fit_each(
+        rows.indptr, rows.indices, rows.data, problem.offset[:n_offsets, 0], problem.weights[:, 0],
+        np.ascontiguousarray(problem.basis), problem.penalty, problem.total, np.ascontiguousarray(state.sums.T),
+        tails, bins,
+        values_of_bins(), isinstance(problem.smoothing, str), sized, likelihood.max_iter,
+        np.ascontiguousarray((state.eta - problem.offset)[::n_offsets].T), state.log_lambda,
+        np.full(n_genes, np.inf) if known else state.theta, coefficients, state.information, state.converged, state.n_iter,
+    )  # fmt: skip
+    state.coefficients = np.ascontiguousarray(coefficients.T)
+    state.eta = problem.rows @ state.coefficients + problem.offset
+    state.mu = likelihood.link.mean(state.eta)
 
 
 def merged(states: list[TabledState]) -> list[TabledState]:
@@ -119,7 +158,7 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
     # start from a Gaussian fit to the rates with fixed smoothness
     exposure = weights[:, 0] @ link.mean(problem.offset[:, 0]) / weights.sum() if link.name == "log" else 1.0
     level = sums.sum(axis=0) / weights.sum() / exposure
-    rough = _start_lambda(problem)
+    rough = problem.start_lambda
     loadings = problem.rows.T @ sums / (problem.gram + rough * problem.penalty)[:, None]
     scale = problem.total / weights.sum() / exposure
     mu = likelihood.family.bounded(problem.rows @ loadings * scale, level)
@@ -151,17 +190,6 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
         n_iter=np.zeros(n_genes, dtype=int),
         histogram=histogram,
     )
-
-
-def _start_lambda(problem: TabledProblem) -> float:
-    if not np.any(problem.penalty > 0):
-        return 0.0
-    low, high = -40.0, 60.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        edf = np.sum(problem.gram / (problem.gram + np.exp(middle) * problem.penalty))
-        low, high = (middle, high) if edf > _START_EDF else (low, middle)
-    return float(np.exp(low))
 
 
 def _advance(problem: TabledProblem, state: TabledState, iteration: int, fixed_theta: bool) -> np.ndarray:

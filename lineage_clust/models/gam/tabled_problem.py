@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from .grid import Grid
 from .grouped import GroupedDesign
 from .pirls import Likelihood
 from .scale import ScaleEquation
 from .spectral import Spectrum
+
+_START_EDF = 6.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class TabledProblem:
         `(n_modes,)` diagonal of the cells' gram matrix in this basis.
     rows
         `(n_nodes, n_modes)` design at the nodes in this basis.
+    places, n_offsets
+        CSR `(n_nodes / n_offsets, n_columns)` design at the places, each of which has nodes that differ in the offset only.
     weights, squared_weights
         `(n_nodes, 1)` sums of the cells' weights, and of their squares.
     offset
@@ -49,6 +55,8 @@ class TabledProblem:
     penalty: np.ndarray
     gram: np.ndarray
     rows: np.ndarray
+    places: sparse.csr_array
+    n_offsets: int
     weights: np.ndarray
     squared_weights: np.ndarray
     offset: np.ndarray
@@ -66,6 +74,18 @@ class TabledProblem:
     def n_unpenalized(self) -> int:
         """Dimension of the penalty's null space."""
         return int(np.sum(self.penalty == 0))
+
+    @cached_property
+    def start_lambda(self) -> float:
+        """Lambda of the Gaussian fits that iterations start from: of a few effective degrees of freedom."""
+        if not np.any(self.penalty > 0):
+            return 0.0
+        low, high = -40.0, 60.0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            edf = np.sum(self.gram / (self.gram + np.exp(middle) * self.penalty))
+            low, high = (middle, high) if edf > _START_EDF else (low, middle)
+        return float(np.exp(low))
 
     def grams(self, working: np.ndarray) -> np.ndarray:
         """Return the gram matrices `(n_genes, n_modes, n_modes)` for weights `(n_nodes, n_genes)` at the nodes."""
@@ -109,6 +129,8 @@ def make_problem(
         spectrum.penalty[:, 0],
         spectrum.gram[:, 0],
         grid.rows[order] @ spectrum.basis,
+        sparse.csr_array(grid.rows[order[:: grid.n_offsets]]),
+        grid.n_offsets,
         sums[order][:, None],
         squared[order][:, None],
         grid.offset[order][:, None],

@@ -12,6 +12,7 @@ from scipy import sparse
 from ...expression.count_table import Table, Wanted, tabulating
 from ...expression.passes import SumRequests
 from ...utils.progress import bar
+from ...utils.threads import in_threads
 from ..links import Link
 from .counted import Histogram
 from .design import Design
@@ -21,7 +22,7 @@ from .parts import Part
 from .pirls import Likelihood, fit_genes
 from .pirls import make_problem as make_exact_problem
 from .spectral import Spectrum
-from .tabled import TabledState, begin, chunk_size, fit_chunk
+from .tabled import TabledState, begin, chunk_size, compiled_loops, fit_chunk
 from .tabled_problem import TabledProblem, make_problem
 from .tabled_results import summarise as summarise_table
 
@@ -94,8 +95,12 @@ class GridFits:
         genes = places[genes]
         step = chunk_size(len(self.problem.weights))
         pieces = [genes[first : first + step] for first in range(0, len(genes), step)]
-        jobs = (delayed(self._fit)(piece, theta) for piece in bar(pieces, "models of genes", "batch"))
-        found = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
+        if self.n_jobs is None and compiled_loops(self.problem) is not None:
+            fits = in_threads(partial(self._fit, theta=theta), pieces)
+        else:
+            jobs = (delayed(self._fit)(piece, theta) for piece in pieces)
+            fits = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(jobs)
+        found = list(bar(fits, "models of genes", "batch", len(pieces)))
         parts = [replace(part, genes=self.positions[part.genes]) for parts, _ in found for part in parts]
         missed = np.concatenate([some for _, some in found]) if found else np.zeros(0, dtype=int)
         return parts, self.positions[missed]
@@ -161,12 +166,12 @@ class Check:
 
     def __init__(self, design: Design, grid: Grid, basis: np.ndarray, link: Link, tolerance: float):
         shares, n_offsets = grid.shares, grid.n_offsets
-        order = np.argsort(shares.starts, kind="stable")
+        order = shares.order()
         cells = order[np.linspace(0, len(order) - 1, min(_CHECKED, len(order))).astype(int)]
         matrix = design.matrix[cells]
         self.at_cells = (matrix.toarray() if sparse.issparse(matrix) else matrix) @ basis
         self.at_nodes = grid.rows[::n_offsets] @ basis
-        along = shares.values[cells].reshape(len(cells), -1, n_offsets).sum(axis=2)
+        along = shares.values[cells] * shares.twice[cells].sum(axis=1, keepdims=True)
         places = (shares.starts[cells] // n_offsets)[:, None] + np.arange(along.shape[1])
         ends = along.shape[1] * np.arange(len(cells) + 1)
         self.shares = sparse.csr_array((along.ravel(), places.ravel(), ends), shape=(len(cells), len(self.at_nodes)))

@@ -10,7 +10,7 @@ from lineage_clust.models.gam.spectral import diagonalise, diagonalise_each
 pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
 from lineage_clust.models.gam import compiled_smoothing
 
-LOOPS = ("smooth_each", "ends", "deepest", "descend", "decompose", "solve", "invert")
+LOOPS = ("smooth_each", "smooth", "ends", "reduce_to_lines", "deepest", "descend", "criterion", "decompose", "solve")
 
 
 def working_models(n_genes=12, n_cells=300, seed=0):

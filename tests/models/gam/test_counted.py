@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.special import digamma, polygamma, xlogy
 
+from lineage_clust.expression.count_bins import values_of_bins
 from lineage_clust.expression.count_table import Shares, Wanted, block_table
 from lineage_clust.models.gam.counted import Histogram
 
@@ -36,3 +37,13 @@ def test_genes_can_be_taken_and_put_together():
     again = Histogram.concatenate([whole.take(np.array([0])), whole.take(np.array([False, True, True]))])
     np.testing.assert_array_equal(again.sums(theta)[0], whole.sums(theta)[0])
     assert whole.take(np.array([2])).sums(theta[2:])[0] == pytest.approx(whole.sums(theta)[0][2])
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8), st.floats(1e-3, 1e6))
+def test_sums_of_one_gene_compiled(counts, theta):
+    functions = pytest.importorskip("lineage_clust.models.gam.compiled_pirls")
+    found = histogram(np.array(counts, dtype=float)[:, None], np.ones(len(counts)))
+    first, second = found.sums(np.array([theta]))
+    one, other = functions.gamma_sums.py_func(found.tails[:, 0], found.bins[0], values_of_bins(), theta)
+    assert one == pytest.approx(first[0], rel=1e-6, abs=1e-8)
+    assert other == pytest.approx(second[0], rel=1e-6, abs=1e-8)
