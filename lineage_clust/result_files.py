@@ -50,10 +50,12 @@ def write_png(plot: Callable[[], Any], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     drawn = plot()
     figure = getattr(drawn, "figure", drawn)
     try:
-        figure.savefig(path, format="png", dpi=150)
+        figure.set_dpi(150)
+        FigureCanvasAgg(figure).print_png(path)  # savefig would draw it twice
     finally:
         plt.close(figure)

@@ -30,7 +30,7 @@ def plot_embedding(
     *,
     labels: Any = None,
     cmap: Any = "viridis",
-    ncols: int = 4,
+    ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checking import check_count, check_figure
+from .checking import check_figure
 from .colors import lineage_colors
+from .grids import panels_a_row
 from .labels import plain, shortened
 from .theme import ink
 
@@ -25,7 +26,7 @@ def plot_condition_genes(
     found: Any,
     genes: Sequence[str] | str,
     *,
-    ncols: int = 3,
+    ncols: int | None = None,
     samples: bool = True,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
@@ -38,8 +39,8 @@ def plot_condition_genes(
         As returned by :func:`lineage_clust.compare_conditions`.
     genes : sequence of str
         Genes.
-    ncols : int, default=3
-        Number of columns.
+    ncols : int, default=None
+        Genes a row; `None` = chosen so that no row has a single one.
     samples : bool, default=True
         Whether to draw donors as thin lines.
     figsize, dpi
@@ -69,12 +70,11 @@ def plot_condition_genes(
     import matplotlib.pyplot as plt
 
     check_figure(None, figsize, dpi)
-    check_count("ncols", ncols, 1)
     names = [genes] if isinstance(genes, str) else list(dict.fromkeys(genes))
     if not names:
         raise ValueError("genes is empty. Name at least one gene.")
     rows = found.rows(names)
-    n_across = min(ncols, len(names))
+    n_across = panels_a_row(len(names), ncols)
     n_down = -(-len(names) // n_across)
     colors = lineage_colors(len(found.conditions))
     figure = plt.figure(figsize=figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down), dpi=dpi, layout="constrained")

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checking import check_color_map, check_count, check_figure
-from .labels import fit_text, plain, settle_layout
+from .checking import check_color_map, check_figure
+from .grids import grid_of_panels, panels_a_row
+from .labels import fit_text, plain, settle_layout, width_of
 from .theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SIDE = 2.1  # width of a panel in inches
+_SIDE, _NARROWEST = 2.1, 1.0  # width of a panel in inches, and its minimum
 _SHAPES = (0.5, 1.4)  # minimum and maximum height of a panel, relative to its width
 _INSIDE = (0.01, 0.99)  # quantiles of the scores at the ends of the colour map
 
@@ -26,7 +27,7 @@ def plot_embedding(
     *,
     axes_label: str = "",
     cmap: Any = "viridis",
-    ncols: int = 4,
+    ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
 ) -> Figure:
@@ -44,8 +45,8 @@ def plot_embedding(
         Name of the embedding.
     cmap : str or Colormap, default="viridis"
         Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
-    ncols : int, default=4
-        Maximum number of panels per row.
+    ncols : int, default=None
+        Number of panels per row; `None` = chosen so that no row has a single panel.
     figsize, dpi
         Size in inches and dots per inch of the figure; `None` = by the number of panels.
 
@@ -65,10 +66,7 @@ def plot_embedding(
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['early', 'late', '']
     """
-    import matplotlib.pyplot as plt
-
     check_figure(None, figsize, dpi)
-    check_count("ncols", ncols, 1)
     check_color_map(cmap)
     places, scores = np.asarray(places, dtype=float), np.asarray(scores, dtype=float)
     if places.ndim != 2 or places.shape[1] < 2 or scores.shape != (len(places), len(titles)) or not len(titles):
@@ -76,19 +74,17 @@ def plot_embedding(
             "places must have two columns, and scores one row per cell and one column per title, at least one; the "
             f"shapes are {places.shape} and {scores.shape}, and there are {len(titles)} titles."
         )
-    ncols = min(ncols, len(titles))
+    most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
+    ncols = panels_a_row(len(titles), ncols, most, figsize)
     nrows = -(-len(titles) // ncols)
     known = np.isfinite(places[:, :2]).all(axis=1)
     width, height = np.ptp(places[known, :2], axis=0) if known.any() else (1.0, 1.0)
     side = _SIDE * float(np.clip(height / (width or 1.0), *_SHAPES))
     size = figsize or (_SIDE * ncols, (side + 0.1) * nrows)
-    figure, axes = plt.subplots(nrows, ncols, figsize=size, dpi=dpi, squeeze=False, layout="constrained")
+    figure, axes = grid_of_panels(len(titles), ncols, size, dpi)
     written = []
     dot = float(np.clip(6000 / max(known.sum(), 1), 0.8, 12)) * (size[0] / ncols / _SIDE) ** 2
-    for number, ax in enumerate(axes.ravel()):
-        if number >= len(titles):
-            ax.remove()
-            continue
+    for number, ax in enumerate(axes):
         values = scores[:, number]
         shown = np.flatnonzero(known & np.isfinite(values))
         shown = shown[np.argsort(values[shown], kind="stable")]
@@ -100,23 +96,29 @@ def plot_embedding(
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(ink(0.4))
         written.append(ax.set_title(plain(titles[number]), loc="left", fontsize=9, fontweight="bold"))
-    drawn = figure.axes
     if axes_label:
-        first_of_last = drawn[(nrows - 1) * ncols]
+        first_of_last = axes[(nrows - 1) * ncols]
         first_of_last.set_xlabel(f"{plain(axes_label)} 1", fontsize=8)
         first_of_last.set_ylabel(f"{plain(axes_label)} 2", fontsize=8)
-    _name_colors(figure, drawn, cmap)
+    figure.get_layout_engine().beside = _name_colors(figure, cmap)
     settle_layout(figure)
-    for ax, title in zip(drawn, written, strict=False):
-        fit_text(title, ax.get_window_extent().width)
+    room = axes[0].get_window_extent().width
+    if any(width_of(title) > room for title in written):  # the numbers are what tells them apart
+        for title in written:
+            title.set_text(title.get_text().removeprefix("cluster "))
+    for title in written:
+        fit_text(title, room)
     return figure
 
 
-def _name_colors(figure, axes: list, cmap: Any) -> None:
-    """Add a colour bar without numbers, as each panel has its own scale."""
+def _name_colors(figure, cmap: Any) -> Any:
+    """Add a colour bar without numbers, as each panel has its own scale, and return its axes."""
     from matplotlib.cm import ScalarMappable
 
-    bar = figure.colorbar(ScalarMappable(cmap=cmap), ax=axes, shrink=0.6, aspect=20, ticks=[0, 1], pad=0.02)
+    width, height = figure.get_size_inches()
+    place = figure.add_axes([0.9, 0.1, 0.1 / width, min(0.6, 2.0 / height)])
+    bar = figure.colorbar(ScalarMappable(cmap=cmap), cax=place, ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"], fontsize=8)
-    bar.set_label("module score", fontsize=8)
+    bar.set_label("module score", fontsize=8, labelpad=0)
     bar.outline.set_visible(False)
+    return place

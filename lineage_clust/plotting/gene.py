@@ -70,6 +70,7 @@ def draw_trend(
     Cells without expression are spread over a strip below 0, whose height is returned. If expression is never negative,
     the interval is truncated at 0.
     """
+    from matplotlib.colors import to_rgb
     from matplotlib.patheffects import withStroke
 
     strip = 0.0
@@ -90,7 +91,8 @@ def draw_trend(
             x, y, alpha, tones = x[order], y[order], np.maximum(alpha[order], 0.25), tones[order]
         else:
             tones = ink(0.7) if cell_color is None else cell_color
-        ax.scatter(x, y, s=5, color=tones, alpha=alpha, lw=0, rasterized=True, zorder=1)
+        rgba = np.column_stack([np.broadcast_to(to_rgb(tones) if np.ndim(tones) < 2 else tones, (len(x), 3)), alpha])
+        ax.scatter(x, y, s=5, c=rgba, lw=0, rasterized=True, zorder=1)
     if bounds is not None:
         ax.fill_between(trend.x_test, *bounds.T, color=color, alpha=0.25, lw=0, zorder=2)
     ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,

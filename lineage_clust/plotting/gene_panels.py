@@ -18,6 +18,7 @@ from .cells import CellColors
 from .checking import check_count, check_figure
 from .colors import cluster_color, colors_by_lineage
 from .gene import MAX_CELLS, draw_trend
+from .grids import grid_of_panels, panels_a_row
 from .labels import fit_text, plain, settle_layout, shortened
 from .theme import ink
 from .timeline import Segment, segments
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL = (2.5, 2.0)
+_NARROWEST = 1.5  # inches
 
 
 def plot_gene_trends(
@@ -37,7 +39,7 @@ def plot_gene_trends(
     lineages: Sequence[str] | None = None,
     max_cells: int = MAX_CELLS,
     ylabel: str = "expression",
-    ncols: int = 4,
+    ncols: int | None = None,
     sharey: bool = False,
     cell_colors: CellColors | None = None,
     derivative: bool = False,
@@ -65,8 +67,8 @@ def plot_gene_trends(
         Maximum number of drawn cells per lineage, chosen at random; 0 = none.
     ylabel : str, default="expression"
         Label of the y axis.
-    ncols : int, default=4
-        Maximum number of panels per row.
+    ncols : int, default=None
+        Number of panels per row; `None` = chosen so that no row has a single panel.
     sharey : bool, default=False
         Whether panels share the y axis.
     cell_colors : CellColors, default=None
@@ -109,7 +111,6 @@ def plot_gene_trends(
     """
     check_figure(None, figsize, dpi)
     check_count("max_cells", max_cells)
-    check_count("ncols", ncols, 1)
     for name, values in (("trends", trends), ("clusters", clusters)):
         if not isinstance(values, (Mapping, Trends)) and (name == "trends" or values is not None):
             raise TypeError(f"{name} must be a mapping with the genes as keys; got {type(values).__name__}.")
@@ -189,27 +190,25 @@ def _check_lineages(known: list[str], lineages) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def _make_axes(ax, n_genes: int, ncols: int, sharey: bool, figsize, dpi):
-    import matplotlib.pyplot as plt
+def _make_axes(ax, n_genes: int, ncols: int | None, sharey: bool, figsize, dpi):
+    from matplotlib.ticker import MaxNLocator
 
     if ax is not None:
         axes = list(np.atleast_1d(np.asarray(ax, dtype=object)).ravel())
         if len(axes) != n_genes:
             raise ValueError(f"ax must contain one Axes per gene; got {n_genes} genes and {len(axes)} Axes.")
         return axes[0].figure.figure, axes
-    ncols = max(1, min(int(ncols), n_genes))
-    nrows = -(-n_genes // ncols)
-    size = (_PANEL[0] * ncols + 0.5, _PANEL[1] * nrows + 0.5)
-    figure, panels = plt.subplots(
-        nrows, ncols, figsize=figsize or size, dpi=dpi, sharey=sharey, squeeze=False, layout="constrained"
-    )
-    axes = list(panels.ravel())
-    for empty in axes[n_genes:]:
-        empty.remove()
-    for panel in axes[:n_genes]:  # only the figure has axis labels; fixed positions of the empty ones save layout time
+    most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
+    ncols = panels_a_row(n_genes, ncols, most, figsize)
+    size = (_PANEL[0] * ncols + 0.5, _PANEL[1] * -(-n_genes // ncols) + 0.5)
+    figure, axes = grid_of_panels(n_genes, ncols, figsize or size, dpi, sharey=sharey)
+    for panel in axes:  # few ticks are easier to read in a small panel, and take most of the time
+        panel.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        # only the figure has axis labels; fixed positions of the empty ones save layout time
         panel.xaxis.set_label_coords(0.5, 0)
         panel.yaxis.set_label_coords(0, 0.5)
-    return figure, axes[:n_genes]
+    return figure, axes
 
 
 def _set_limits(ax, trends: list) -> None:
@@ -251,19 +250,21 @@ def _label(
         handles, labels = ax.get_legend_handles_labels()
         entries.update(zip(labels, handles, strict=True))
     if own:
-        figure.supxlabel(time, fontsize=10)
-        figure.supylabel(ylabel, fontsize=10)
+        layout = figure.get_layout_engine()
+        layout.xlabel, layout.ylabel = figure.supxlabel(time, fontsize=10), figure.supylabel(ylabel, fontsize=10)
         if cell_colors is not None:
-            _name_colors(figure, axes, cell_colors)
+            layout.beside = _name_colors(figure, cell_colors)
         if legend:
-            figure.legend(entries.values(), entries, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+            layout.above = figure.legend(
+                entries.values(), entries, loc="upper center", ncols=4, frameon=False, fontsize=9, borderaxespad=0.2
+            )
     elif legend:
         axes[0].legend(entries.values(), entries, frameon=False, fontsize=8)
     settle_layout(figure)
 
 
-def _name_colors(figure, axes: list, cell_colors: CellColors) -> None:
-    """Add a legend or colour bar for the colours of the cells."""
+def _name_colors(figure, cell_colors: CellColors):
+    """Draw the legend of the cells' colours, or the bar of their numbers, and return it or its axes."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D
@@ -271,13 +272,15 @@ def _name_colors(figure, axes: list, cell_colors: CellColors) -> None:
     name = plain(shortened(cell_colors.name, 30))
     if cell_colors.limits is not None:
         scale = ScalarMappable(Normalize(*cell_colors.limits), cell_colors.cmap)
-        figure.colorbar(scale, ax=axes, label=name, shrink=0.6, aspect=30, extend="both")
-        return
+        width, height = figure.get_size_inches()
+        bar = figure.add_axes([0.9, 0.1, 0.12 / width, min(0.6, 2.4 / height)])
+        figure.colorbar(scale, cax=bar, label=name, extend="both")
+        return bar
     dots = [
         Line2D([], [], ls="", marker="o", ms=5, color=color, label=plain(shortened(level)))
         for level, color in cell_colors.categories.items()
     ]
-    figure.legend(
-        handles=dots, loc="outside right center", frameon=False, fontsize=8, title=name, title_fontsize=8,
-        handletextpad=0.1,
+    return figure.legend(
+        handles=dots, loc="center left", frameon=False, fontsize=8, title=name, title_fontsize=8, handletextpad=0.1,
+        borderaxespad=0, bbox_to_anchor=(0.9, 0.5),
     )  # fmt: skip

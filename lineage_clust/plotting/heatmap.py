@@ -154,9 +154,10 @@ def plot_heatmap(
     if ax is None:
         figure = plt.figure(figsize=figsize or size, dpi=dpi)
         ax = figure.add_axes([0.2, 0.2, 0.6, 0.6])
-        if figsize is not None:
+        if figsize is None:
+            figure.set_size_inches(size[0] / 0.6, size[1] / 0.6)  # the rows have their final size
+        else:
             set_scale(ax, float(np.clip(figsize[0] / (size[0] + _BESIDE), _SMALLEST, 1.0)))
-        margins.settle(ax, own, size, figsize)
 
     def names_and_legends() -> list:
         margins.draw_ticks(ax, parts)
@@ -174,7 +175,8 @@ def plot_heatmap(
             margins.draw_confidence(ax, np.asarray(confidence, dtype=float)[order])
         margins.draw_time(ax, parts, strips)
         margins.draw_scale(ax, image, value_label)
-        margins.settle(ax, own, size, figsize)
+        if not own:
+            margins.settle(ax, own, size, figsize)
         drawn = names_and_legends()
         if own and figsize is not None:  # names and legends take space from the rows
             margins.settle(ax, own, size, figsize)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..utils.checking import check_number
-from .checking import check_count
+from .grids import panels_a_row
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
 _LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.75, 1.3, 0.2, 2.1, 0.58, 0.78
@@ -100,15 +100,15 @@ class Layout:
 
 
 def lay_out_panels(
-    n_panels: int, ncols: int = 3, n_strips: int = 0, ratio: float = 0.05, figsize: tuple[float, float] | None = None,
-    named_axis: bool = False,
+    n_panels: int, ncols: int | None = None, n_strips: int = 0, ratio: float = 0.05,
+    figsize: tuple[float, float] | None = None, named_axis: bool = False,
 ) -> Layout:  # fmt: skip
     """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
 
     Parameters
     ----------
     n_panels, ncols
-        Number of panels, and maximum number per row.
+        Number of panels, and number per row, see :func:`lineage_clust.plotting.grids.panels_a_row`.
     n_strips, ratio
         Number of strips under each panel, and their height relative to a panel. With strips, there is space for
         legends.
@@ -119,10 +119,9 @@ def lay_out_panels(
 
     Examples
     --------
-    >>> lay_out_panels(4, 3).ncols, lay_out_panels(2, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
-    (3, 2, 2)
+    >>> lay_out_panels(4).ncols, lay_out_panels(4, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
+    (2, 3, 2)
     """
-    check_count("ncols", ncols, 1)
     check_number("ratio", ratio)
     if not 0 <= ratio <= _LARGEST_RATIO:
         raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {ratio!r}.")
@@ -151,9 +150,9 @@ def lay_out_panels(
             ncols, (whole, high), small, width, height, strip, stack, left, right, bottom, n_key_lines, time_label
         )
 
-    found = with_columns(max(1, min(int(ncols), n_panels)))
+    found = with_columns(panels_a_row(n_panels, ncols, figsize=figsize))
     while found.ncols > 1 and found.width < _NARROWEST:
-        fewer = with_columns(found.ncols - 1)
+        fewer = with_columns(panels_a_row(n_panels, ncols, found.ncols - 1, figsize))
         if fewer.height < _LOWEST:  # the rows would be too low
             break
         found = fewer

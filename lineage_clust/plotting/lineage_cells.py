@@ -11,6 +11,7 @@ import numpy as np
 from .cells import some_cells
 from .checking import check_count, check_figure
 from .colors import colors_by_lineage
+from .grids import grid_of_panels
 from .labels import fit_text, plain, settle_layout
 from .theme import ink
 
@@ -86,23 +87,21 @@ def plot_lineage(
     >>> ax.get_title(loc="right")
     '49 cells in 0 to 1'
     """
-    import matplotlib.pyplot as plt
-
     check_figure(None, figsize, dpi)
     check_count("max_cells", max_cells)
     if len(lineages) == 0:
         raise ValueError("lineages is empty. Pass at least one lineage.")
     n_lineages = len(lineages)
     size = figsize or (4.6, 1.9 * n_lineages + 0.4)
-    figure, axes = plt.subplots(n_lineages, 1, figsize=size, dpi=dpi, squeeze=False, sharex=True, layout="constrained")
+    figure, axes = grid_of_panels(n_lineages, 1, size, dpi, sharex=True)
     colors, titles = colors_by_lineage([lineage.name for lineage in lineages], palette), []
-    for ax, lineage, color in zip(axes[:, 0], lineages, colors, strict=True):
+    for ax, lineage, color in zip(axes, lineages, colors, strict=True):
         titles.append(_draw(ax, lineage, color, max_cells))
-    axes[-1, 0].set_xlabel("pseudotime")
+    axes[-1].set_xlabel("pseudotime")
     settle_layout(figure)
-    for ax, (left, right) in zip(axes[:, 0], titles, strict=True):
+    for ax, (left, right) in zip(axes, titles, strict=True):
         fit_text(left, ax.get_window_extent().width - right.get_window_extent().width - 8)
-    return list(axes[:, 0])
+    return axes
 
 
 def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:

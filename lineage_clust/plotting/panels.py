@@ -39,7 +39,7 @@ def plot_clusters(
     density: np.ndarray | None = None,
     palette: Any = None,
     n_named: int = 4,
-    ncols: int = 3,
+    ncols: int | None = None,
     sharey: bool | str = True,
     figsize: tuple[float, float] | None = None,
     dpi: int | None = None,
@@ -75,8 +75,8 @@ def plot_clusters(
         Colours of the clusters: one per cluster, by cluster, or the name of a colour map.
     n_named : int, default=4
         Number of named genes per cluster.
-    ncols : int, default=3
-        Maximum number of panels per row; fewer in a narrow figure.
+    ncols : int, default=None
+        Number of panels per row, fewer in a narrow figure; `None` = chosen so that no row has a single panel.
     sharey : bool or {"row", "col", "all", "none"}, default=True
         Whether panels share the y axis. Its limits include the central 98 % of the curves.
     figsize, dpi

@@ -89,20 +89,22 @@ def plot_stability(
     ax.set(xlabel="number of clusters", ylabel="least distinct two clusters")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
-    _say_what_decided(ax, curve)
+    settle_layout(ax.figure.figure)
+    width = ax.get_window_extent().width / ax.figure.dpi  # in inches, now that the labels have their room
+    _say_what_decided(ax, curve, width)
     # below the curves, which may extend to any corner
     handles, texts = ax.get_legend_handles_labels()
-    ax.legend(handles, _wrapped(texts, _width(ax)), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
+    ax.legend(handles, _wrapped(texts, width), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
               bbox_transform=inches_beside(ax, "bottom left"), fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
     settle_layout(ax.figure.figure)
     return ax
 
 
-def _say_what_decided(ax, curve: StabilityCurve) -> None:
+def _say_what_decided(ax, curve: StabilityCurve, width: float) -> None:
     """Write above the curves why there are not more clusters, and mark the measures that rule out the next number."""
     following = np.flatnonzero(curve.n_clusters > curve.chosen)
     why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}"
-    ax.set_title("\n".join(_wrapped([why], _width(ax))), loc="left", fontsize=_FONT, pad=8)
+    ax.set_title("\n".join(_wrapped([why], width)), loc="left", fontsize=_FONT, pad=8)
     if len(following):
         after = following[0]
         for name, _, color, _, above in _MEASURES:
@@ -111,12 +113,6 @@ def _say_what_decided(ax, curve: StabilityCurve) -> None:
                 at = curve.n_clusters[after], np.clip(value, -0.05, _HIGHEST)
                 ring = {"facecolors": "none", "edgecolors": color, "linewidths": 1.2, "clip_on": False}
                 ax.scatter(*at, s=130, zorder=5, gid="decided", **ring)
-
-
-def _width(ax) -> float:
-    """Return the width of an axes in inches after applying the figure's layout."""
-    settle_layout(ax.figure.figure)
-    return ax.get_window_extent().width / ax.figure.dpi
 
 
 def _wrapped(texts: list[str], width: float) -> list[str]:

@@ -40,9 +40,12 @@ class GeneTrends(Mapping):
         return list(self._fits.values())
 
     def __getitem__(self, gene: str) -> dict[str, GeneTrend | FailedTrend]:
-        if not any(gene in fit.trends.failed or gene in self._positions[name] for name, fit in self._fits.items()):
+        if gene not in self:
             raise UnknownNameError(f"Gene {gene!r} was not fitted.{did_you_mean(gene, self._genes)}")
         return {name: self._build(gene, name) for name in self._fits}
+
+    def __contains__(self, gene: object) -> bool:
+        return any(gene in fit.trends.failed or gene in self._positions[name] for name, fit in self._fits.items())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._genes)

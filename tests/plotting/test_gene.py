@@ -39,7 +39,7 @@ def test_cells_trend_and_interval_are_drawn():
 
 def test_cells_are_darker_the_more_they_belong_to_the_lineage():
     trend = some_trend()
-    alpha = of_type(plot_gene_trend(trend), PathCollection)[0].get_alpha()
+    alpha = of_type(plot_gene_trend(trend), PathCollection)[0].get_facecolors()[:, 3]
     assert np.all(np.diff(alpha[np.argsort(trend.w)]) >= 0)
     assert 0 < alpha.min() < alpha.max() <= 1
 

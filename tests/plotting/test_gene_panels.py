@@ -73,7 +73,7 @@ def test_of_very_many_cells_a_part_is_drawn():
     trends = {"g": {"A": some_trend("g", "A", n_cells=900)}}
     (cells,) = cells_of(plot_gene_trends(trends, max_cells=100).axes[0])
     (again,) = cells_of(plot_gene_trends(trends, max_cells=100).axes[0])
-    assert len(cells.get_offsets()) == len(cells.get_alpha()) == 100
+    assert len(cells.get_offsets()) == len(cells.get_facecolors()) == 100
     np.testing.assert_array_equal(cells.get_offsets(), again.get_offsets())
     assert not cells_of(plot_gene_trends(trends, max_cells=0).axes[0])
 

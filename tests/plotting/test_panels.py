@@ -72,7 +72,7 @@ def test_a_panel_shows_each_trend_the_mean_and_a_band_over_pseudotime():
 
 
 def test_axes_are_labelled():
-    figure = draw(ylabel="z")
+    figure = draw(ylabel="z", ncols=3)
     written = [text.get_text() for text in figure.findobj(Text)]
     assert written.count("pseudotime") == 1
     assert written.count("z") == 1

@@ -93,7 +93,6 @@ def test_genes(method, genes, error, message, fitted, cells, refuses):
         ),
         ({"ncols": 0}, ValueError, "ncols must be an integer of at least 1; got 0"),
         ({"ncols": "3"}, ValueError, "got '3'"),
-        ({"ncols": None}, ValueError, "got None"),
         ({"sharey": "rows"}, ValueError, "sharey must be True, False, 'row', .* got 'rows'"),
         ({"sharey": []}, ValueError, r"got \[\]"),
         ({"figsize": (-1, 2)}, ValueError, r"figsize must be None or \(width, height\) .* got \(-1, 2\)"),

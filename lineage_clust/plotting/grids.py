@@ -1,0 +1,71 @@
+"""Panels in rows: how many a row, and their figure."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+from .checking import check_count
+
+_MOST = 4  # panels a row, unless only five leave no row with a single panel
+_SHAPE, _PANEL = 1.3, 1.25  # columns for each row of a picture that suits a page; width of a panel, in heights
+
+
+def panels_a_row(
+    n_panels: int, ncols: int | None = None, most: int | None = None, figsize: tuple[float, float] | None = None
+) -> int:
+    """Return how many panels stand in a row.
+
+    Parameters
+    ----------
+    n_panels
+        Number of panels.
+    ncols
+        As many, unless there are fewer panels; `None` = chosen so that the last row is full or almost full, and never a
+        single panel below longer rows.
+    most
+        At most so many.
+    figsize
+        Of the figure, which decides how high and wide the panels are; `None` = as large as the panels need.
+
+    Examples
+    --------
+    >>> [panels_a_row(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 60)]
+    [1, 2, 3, 2, 3, 3, 4, 4, 3, 4, 5, 4]
+    >>> panels_a_row(4, 3), panels_a_row(2, 3), panels_a_row(7, most=3)
+    (3, 2, 3)
+    """
+    if ncols is not None:
+        check_count("ncols", ncols, 1)
+    shape = _SHAPE if figsize is None else figsize[0] / figsize[1] / _PANEL
+    limit = max(1, min(n_panels, most or n_panels))
+    if ncols is not None:
+        return min(ncols, limit)
+    found = min(range(1, min(limit, _MOST) + 1), key=lambda n: _cost(n_panels, n, shape))
+    return 5 if limit >= 5 and n_panels % found == 1 != n_panels % 5 and found > 1 else found
+
+
+def _cost(n_panels: int, ncols: int, shape: float) -> float:
+    """Return how far a grid is from a page that is full: a single panel in the last row, empty places, its shape."""
+    nrows = -(-n_panels // ncols)
+    last = n_panels - (nrows - 1) * ncols
+    return float(last == 1 < ncols) + (ncols - last) / ncols + 1.5 * abs(log(ncols / nrows / shape))
+
+
+def grid_of_panels(
+    n_panels: int, ncols: int, figsize: tuple[float, float], dpi: int | None = None, **shared: Any
+) -> tuple[Any, list]:
+    """Return a new figure and its axes, row by row, with a :class:`.grid_layout.GridLayout`.
+
+    `shared` are `sharex` and `sharey`, see :func:`matplotlib.pyplot.subplots`.
+    """
+    import matplotlib.pyplot as plt
+
+    from .grid_layout import GridLayout
+
+    figure, axes = plt.subplots(-(-n_panels // ncols), ncols, figsize=figsize, dpi=dpi, squeeze=False, **shared)
+    panels = list(axes.ravel())
+    for empty in panels[n_panels:]:
+        empty.remove()
+    figure.set_layout_engine(GridLayout(panels[:n_panels], ncols))
+    return figure, panels[:n_panels]
