@@ -317,3 +317,30 @@ def test_own_clusterer(make_adata):
     tc = lc.TrendClusterer(clusterer=peaks, lineage="A").fit(make_adata())
     assert tc.n_clusters_ == 2
     np.testing.assert_array_equal(tc.predict(make_adata()), tc.labels_)
+
+
+@pytest.mark.slow
+def test_own_file(make_adata, tmp_path, capsys):
+    """Its blocks run one after the other on a file, with the names that the text says to replace."""
+    adata = make_adata(n_cells=150, n_genes=24, kind="dense")
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    variables: dict = {}
+    text = (DOCS / "own_file.md").read_text(encoding="utf-8").replace("ASG", "A")
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(block, variables)
+    assert "top_genes" in capsys.readouterr().out
+    assert variables["lc"].TrendClusterer.load("fit.lclust").n_clusters_ == variables["tc"].n_clusters_
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {
+        "cells.h5ad",
+        "lineage.png",
+        "genes.png",
+        "clusters.png",
+        "heatmap.png",
+        "genes.csv",
+        "report.html",
+        "fit.lclust",
+    }
+    for name in written:
+        (tmp_path / name).unlink()
+    plt.close("all")
