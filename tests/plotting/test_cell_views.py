@@ -45,7 +45,7 @@ def test_what_is_not_there_is_said(fitted):
         tc.plot_embedding(adata, clusters=7)
     with pytest.raises(ValueError, match="two columns"):
         plot_embedding(np.ones((3, 1)), np.ones((3, 1)), ["a"])
-    with pytest.raises(ValueError, match="no lineage"):
+    with pytest.raises(ValueError, match="lineages is empty"):
         plot_lineage([])
 
 
