@@ -111,7 +111,7 @@ def nonzero_counts(Y, weights: np.ndarray | None = None) -> np.ndarray:
             present.data = (present.data != 0).astype(np.float64)
             counts[columns] += present.T @ own[rows]
         elif weights is None:
-            counts[columns] += np.count_nonzero(block, axis=0)
+            counts[columns] += (block != 0).sum(axis=0, dtype=np.int32)  # np.count_nonzero takes twice as long
         else:
             counts[columns] += own[rows] @ (block != 0).astype(np.float64)
     return counts.astype(np.int64) if weights is None else counts

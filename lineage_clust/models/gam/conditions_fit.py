@@ -150,7 +150,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
                 total[genes] += own * values
             converged[genes] &= ended
             if with_donors:
-                predicted = deviations(fit.sums, sizes.covariances[number], (modes @ scores)[None])
+                predicted = deviations(sizes.sums.take(genes), sizes.covariances[number], (modes @ scores)[None])
                 own_curves[..., genes] += own * predicted[0]
     parts = [
         PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
@@ -176,8 +176,9 @@ def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], 
         if len(genes) == 0:
             continue
         fit = sizes.at(number, genes)
+        scale = fit.scale()
         for name, contrast in of_tests.items():
-            statistic, tail = tested_at(contrast, fit)
+            statistic, tail = tested_at(contrast, fit, scale)
             statistics[name][genes] += probable[genes] * statistic
             pvalues[name][genes] += probable[genes] * tail
     statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))

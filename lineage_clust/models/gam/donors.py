@@ -15,7 +15,7 @@ from .donors_prior import DonorPrior, learn, probabilities
 from .donors_tests import contrast_of, tested_at
 from .gene_posterior import GenePosterior
 from .posterior import SharedPosterior
-from .smoothing import gcv, minimise, reml
+from .smoothing import minimise_each
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
 
@@ -58,6 +58,18 @@ class DonorFit:
     pvalue: np.ndarray
     converged: np.ndarray
     prior: DonorPrior
+
+
+@dataclass(frozen=True)
+class _AtSize:
+    """Fits of some genes given how much their donors differ; arguments of :func:`reml`, and what the trend is made of."""
+
+    genes: np.ndarray
+    share: np.ndarray
+    spectrum: Spectrum
+    loadings: np.ndarray
+    squares: np.ndarray
+    scale: np.ndarray
 
 
 def fit_donors(
@@ -151,40 +163,43 @@ def _averaged(
         if inner is None or inner_curve != size[1]:
             inner, inner_curve = turned.with_curves(size[1]), size[1]
         fit = inner.take(genes).with_shift(size[0])
-        of_fit, tail = tested_at(contrast, fit)
+        fit_scale = fit.scale()
+        of_fit, tail = tested_at(contrast, fit, fit_scale)
         statistic[genes] += share[genes] * of_fit
         pvalue[genes] += share[genes] * tail
-        genes = np.flatnonzero(of_trend)
-        if len(genes) == 0:
+        some = np.flatnonzero(of_trend[genes])
+        if len(some) == 0:
             continue
-        fit, own = inner.take(genes).with_shift(size[0]), of_trend[genes]
-        fit_scale, gram, products, squares = fit.scale()[0], fit.gram[0], fit.products[0], fit.squares[0]
-        modes = diagonalise(gram, penalty)
-        loadings = modes.basis.T @ products
+        modes = diagonalise(fit.gram[0], penalty)
         spectrum = Spectrum(sums.fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
-        lambda_, ended = _smoothing(smoothing, spectrum, loadings, squares, sums.n_cells, unit)
-        precision = spectrum.gram + spectrum.penalty * lambda_
-        estimate = spectrum.basis @ (loadings / precision)
-        free = SmoothingPosterior(spectrum, loadings, squares, round(sums.n_cells))
-        random = free if smoothing == "reml" and spectrum.n_penalized else None
-        found.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=random)))
-        coefficients[:, genes] += own * estimate
-        log_lambda[genes] += own * np.log(np.maximum(lambda_, 1e-300))
-        edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
+        loadings = modes.basis.T @ fit.products[0][:, some]
+        genes, fit_scale = genes[some], fit_scale[0, some]
+        found.append(_AtSize(genes, of_trend[genes], spectrum, loadings, fit.squares[0, some], fit_scale))
         for total, values in (
             (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
             (curve, (1 - in_level) * size[1] * fit_scale),
         ):  # fmt: skip
-            total[genes] += own * values
-        converged[genes] &= ended
-    parts = [
-        PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
-        for genes, own, estimate, of_genes in found
+            total[genes] += of_trend[genes] * values
+    parts = []
+    for at, (lambda_, ended) in zip(found, _smoothing(smoothing, found, sums.n_cells, unit), strict=True):
+        precision = at.spectrum.gram + at.spectrum.penalty * lambda_
+        estimate = at.spectrum.basis @ (at.loadings / precision)
+        random = None
+        if smoothing == "reml" and at.spectrum.n_penalized:
+            random = SmoothingPosterior(at.spectrum, at.loadings, at.squares, round(sums.n_cells))
+        parts.append((at, estimate, SharedPosterior(at.spectrum, lambda_, at.scale, smoothing=random)))
+        coefficients[:, at.genes] += at.share * estimate
+        log_lambda[at.genes] += at.share * np.log(np.maximum(lambda_, 1e-300))
+        edf[at.genes] += at.share * (at.spectrum.gram / precision).sum(axis=0)
+        converged[at.genes] &= ended
+    mixture = [
+        PosteriorPart(at.genes, at.share, estimate - coefficients[:, at.genes], of_genes)
+        for at, estimate, of_genes in parts
     ]
     constant = sums.squares[0] == 0
     statistic[constant], pvalue[constant] = 0.0, 1.0
     return DonorFit(
-        coefficients, np.exp(log_lambda) * unit, edf, scale, shift, curve, DonorPosterior(parts, n_columns, n_genes),
+        coefficients, np.exp(log_lambda) * unit, edf, scale, shift, curve, DonorPosterior(mixture, n_columns, n_genes),
         statistic, np.minimum(pvalue, 1.0), converged, prior,
     )  # fmt: skip
 
@@ -195,9 +210,9 @@ def _effects(design: Design, sums: DonorSums) -> np.ndarray:
     return effect_map(back.T @ sums.gram[0] @ back, *design.centring)
 
 
-def _smoothing(smoothing, spectrum: Spectrum, loadings, squares, n_cells: float, unit: float):
-    """Return smoothing parameters for weights that sum to `n_cells`, and whether the search converged."""
+def _smoothing(smoothing, found: list[_AtSize], n_cells: float, unit: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return smoothing parameters, in units of weights that add up to `n_cells`, and whether they were found."""
     if smoothing not in ("reml", "gcv"):
-        return np.full(len(squares), float(smoothing) / unit), np.ones(len(squares), dtype=bool)
-    criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
-    return minimise(criterion, spectrum, len(squares))
+        return [(np.full(len(at.genes), float(smoothing) / unit), np.ones(len(at.genes), dtype=bool)) for at in found]
+    parts = ([getattr(at, name) for at in found] for name in ("spectrum", "loadings", "squares"))
+    return minimise_each(smoothing, *parts, n_cells)

@@ -97,8 +97,9 @@ def averaged(
     in_level = sums.level_share(sizes.shape)
     for place, genes, fit in sizes.fits(sums, posterior > _IMPOSSIBLE):
         share, (shift_size, curve_size, in_common) = posterior[place, genes], sizes.values[place]
+        variances = fit.scale()
         for name, contrast in contrasts.items():
-            of_fit, tail = tested_at(contrast, fit)
+            of_fit, tail = tested_at(contrast, fit, variances)
             statistics[name][genes] += share * of_fit
             pvalues[name][genes] += share * tail
         some = np.flatnonzero(kept[place, genes])
@@ -108,7 +109,7 @@ def averaged(
         share = kept[place, genes]
         inverse = np.linalg.inv(fit.gram + pulls[genes])
         coefficients = (inverse @ fit.products)[..., 0]
-        variance = fit.scale()[:, 0]
+        variance = variances[some, 0]
         mean[genes] += share[:, None] * coefficients
         second[genes] += share[:, None, None] * (
             variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]

@@ -23,11 +23,13 @@ def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:
 def without_deviations(sums: DonorSums, middle: np.ndarray, n_columns: int) -> AtCovariance:
     """Return the same for the leading columns of `T`, without the determinant; `middle` is ``R (I + U'Z_d'WZ_dU R)^-1``."""
     middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
-    some = slice(n_columns)
-    cross = sums.cross[..., some]
-    turned = np.swapaxes(cross, -1, -2) @ middle
-    products = sums.products[:, some] - (turned @ sums.donor_products).sum(axis=1)
-    gram = sums.gram[:, some, some] - (turned @ cross).sum(axis=1)
+    n_matrices, n_donors, n_random = sums.cross.shape[:3]
+    cross = sums.cross[..., :n_columns]
+    flat = (n_matrices, n_donors * n_random)
+    turned = np.swapaxes((middle @ cross).reshape(*flat, cross.shape[-1]), 1, 2)
+    of_donors = sums.donor_products.reshape(*flat, sums.donor_products.shape[-1])
+    products = sums.products[:, :n_columns] - turned @ of_donors
+    gram = sums.gram[:, :n_columns, :n_columns] - turned @ cross.reshape(*flat, cross.shape[-1])
     squares = sums.squares - np.sum(sums.donor_products * (middle @ sums.donor_products), axis=(1, 2))
     return AtCovariance(sums, gram, products, squares, np.zeros(len(gram)))
 

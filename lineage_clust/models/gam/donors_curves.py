@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 
 import numpy as np
@@ -89,6 +89,14 @@ class DonorSums:
             **{name: getattr(self, name)[genes] if self.each else getattr(self, name)[..., genes] for name in names},
         )
 
+    def used_up(self, genes: np.ndarray) -> DonorSums:
+        """Return what is still asked of the sums of some genes where fits were made of them; copies of others take time."""
+        nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
+        gram = self.gram[genes] if self.each else self.gram
+        return replace(
+            self, squares=squares, gram=gram, cross=nothing, own=nothing, products=nothing, donor_products=nothing
+        )
+
     @property
     def df(self) -> float:
         """Residual degrees of freedom."""
@@ -158,6 +166,10 @@ class TurnedSums:
     products: np.ndarray
     level: np.ndarray
 
+    @cached_property
+    def _squared(self) -> np.ndarray:
+        return (self.products**2).reshape(len(self.products), -1, self.products.shape[-1])
+
     def take(self, genes: np.ndarray) -> TurnedSums:
         """Return the sums of some genes."""
         if not self.sums.each:
@@ -179,7 +191,7 @@ class TurnedSums:
             sums,
             sums.gram - turned @ self.cross.reshape(flat.shape),
             sums.products - turned @ parts,
-            sums.squares - np.einsum("bk,bkc->bc", share.reshape(n_matrices, -1), parts**2),
+            sums.squares - (share.reshape(n_matrices, 1, -1) @ self._squared)[:, 0],
             sums.own[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
             sums.cross[..., 0, :] - (by_level @ self.cross)[:, :, 0],
             sums.donor_products[..., 0, :] - (by_level @ self.products)[:, :, 0],
@@ -193,9 +205,8 @@ class TurnedSums:
             return self._compiled_likelihoods(sizes, functions)
         found = np.empty((len(sizes), self.sums.n_genes))
         for curve in np.unique(sizes[:, 1]):
-            inner = self.with_curves(curve)
-            for place in np.flatnonzero(sizes[:, 1] == curve):
-                found[place] = inner.with_shift(sizes[place, 0]).likelihood()
+            places = np.flatnonzero(sizes[:, 1] == curve)
+            found[places] = self.with_curves(curve).likelihoods(sizes[places, 0])
         return found
 
     def _compiled_likelihoods(self, sizes: np.ndarray, functions: ModuleType) -> np.ndarray:
@@ -260,6 +271,30 @@ class WithCurves:
             self.log_determinant + np.log(inside).sum(axis=1),
         )
 
+    def likelihoods(self, shifts: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the restricted likelihood `(n_shifts, n_genes)`, see :meth:`AtCovariance.likelihood`.
+
+        Notes
+        -----
+        With `P` what takes the population curve off, and `Q` the eigenvectors of `1'P1`, which has a row for each donor,
+        ``y'P_s y = y'Py - sum_d s / (1 + s k_d) (Q'1'Py)_d^2``: all variances of levels take one decomposition.
+        """
+        fit = AtCovariance(self.sums, self.gram, self.products, self.squares, self.log_determinant)
+        free = slice(self.sums.n_determined)
+        lower = np.linalg.cholesky(fit.determined)
+        inverse = np.linalg.inv(lower)
+        scores = inverse @ self.products[:, free]
+        cross = self.cross[..., free] @ np.swapaxes(inverse, 1, 2)
+        own = self.level[:, :, None] * np.eye(self.level.shape[1]) - cross @ np.swapaxes(cross, 1, 2)
+        values, turn = np.linalg.eigh(own)
+        energy = (np.swapaxes(turn, 1, 2) @ (self.level_products - cross @ scores)) ** 2
+        inside = 1 + shifts[:, None] * np.maximum(values, 0.0)[:, None]
+        left = (self.squares - np.sum(scores**2, axis=1))[:, None] - (shifts[:, None] / inside) @ energy
+        left = self.sums.floored(left.transpose(1, 0, 2).reshape(len(shifts), -1))
+        logs = self.log_determinant + 2 * np.log(np.einsum("bii->bi", lower)).sum(axis=1)
+        logs = (logs[:, None] + np.log(inside).sum(axis=2)).T
+        return -0.5 * ((left if self.sums.known_scale else self.sums.df * np.log(left)) + logs)
+
 
 @dataclass(frozen=True)
 class AtCovariance:
@@ -322,8 +357,8 @@ class AtCovariance:
 
 
 def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
-    """Return a fit of some genes; `of_genes` names the arrays that genes do not share."""
-    sums = fit.sums.take(genes)
+    """Return what there is of some genes, `of_genes` being what they do not share."""
+    sums = fit.sums.used_up(genes)
     if not sums.each:
         return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})
     parts = {field.name: getattr(fit, field.name)[genes] for field in fields(fit) if field.name != "sums"}

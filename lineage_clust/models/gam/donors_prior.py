@@ -134,7 +134,8 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
         some, weights = sums.take(genes), share[genes] * curve
         scores, information = curve_scores(some, some.covariance(shape, shift, curve))
         own = weights if sums.each else np.array([weights.sum()])
-        seen += np.einsum("bdic,bdjc->ij", scores * weights.reshape(scores.shape[0], 1, 1, -1), scores, optimize=True)
+        weighted, flat = scores * weights.reshape(scores.shape[0], 1, 1, -1), (len(shape), -1)
+        seen += np.moveaxis(weighted, 2, 0).reshape(flat) @ np.moveaxis(scores, 2, 0).reshape(flat).T
         expected += np.einsum("b,bij->ij", own, information)
         # the part of the curves' variance that the cells determine
         informative += float(np.sum(own * np.einsum("bij,ij->b", information, shape)))

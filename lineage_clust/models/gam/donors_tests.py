@@ -45,8 +45,10 @@ def contrast_of(to_effects: np.ndarray, fixed: np.ndarray, penalty: np.ndarray) 
     return Contrast(modes[:, :_N_MODES].T @ rows, np.diag(1 / (1 + factor * rough)))
 
 
-def tested_at(contrast: Contrast, fit: AtCovariance) -> tuple[np.ndarray, np.ndarray]:
+def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return statistics and p-values of all genes, given the covariance of the donors' coefficients.
+
+    `scale` is that of the fit.
 
     Notes
     -----
@@ -65,7 +67,7 @@ def tested_at(contrast: Contrast, fit: AtCovariance) -> tuple[np.ndarray, np.nda
     products = fit.products[:, : fit.sums.n_determined]
     effects = np.swapaxes(inverse, 1, 2) @ products
     if not fit.sums.known_scale:
-        effects = effects / np.sqrt(fit.scale())[:, None, :]
+        effects = effects / np.sqrt(scale)[:, None, :]
     signal, modes = _relative(contrast.expected, 0.5 * (covariance + np.swapaxes(covariance, 1, 2)))
     scores = np.swapaxes(modes, 1, 2) @ effects
     ratio = _STRENGTH * signal / np.maximum(signal.max(axis=1, keepdims=True), 1e-300)

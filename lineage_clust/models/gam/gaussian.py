@@ -97,12 +97,15 @@ def fit_gaussian(
     else:
         picked = Y[followed]
         shift = _level(Y, weights) if design.constant is not None else None
-        products, squares, sums = _sums(Z, Y, weights, offset, shift)
-        if groups is not None:
-            by_donor = np.stack([
-                _sums(Z[rows], Y[rows], weights[rows], None if offset is None else offset[rows], shift)[0]
+        if groups is None:
+            products, squares, sums = _sums(Z, Y, weights, offset, shift)
+        else:
+            parts = [
+                _sums(Z[rows], Y[rows], weights[rows], None if offset is None else offset[rows], shift)
                 for rows in cells_of_donors(groups)
-            ])  # fmt: skip
+            ]
+            by_donor, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
+            products, squares, sums = by_donor.sum(axis=0), squares.sum(axis=0), sums.sum(axis=0)
     holes = ~np.isfinite(products).all(axis=0)
     vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
     failed = np.flatnonzero(holes | ~(squares < _MOST) | vanishing)

@@ -158,6 +158,44 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     """
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
+    return _descended(criterion, *_bracketed(criterion, spectrum, n_genes))
+
+
+def minimise_each(
+    name: str, spectra: list[Spectrum], loadings: list[np.ndarray], squares: list[np.ndarray], n_cells: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what :func:`minimise` does for fits with several spectra, whose last steps are made together.
+
+    Parameters
+    ----------
+    name
+        `"reml"` or `"gcv"`.
+    spectra
+        That some genes share each.
+    loadings, squares, n_cells
+        Of these genes, see :func:`reml`.
+    """
+    make = {"reml": reml, "gcv": gcv}[name]
+    criteria = [make(*of, n_cells) for of in zip(spectra, loadings, squares, strict=True)]
+    counts = [len(one) for one in squares]
+    if len({(len(one.gram), one.n_unpenalized) for one in spectra}) != 1 or spectra[0].n_penalized == 0:
+        return [minimise(*of) for of in zip(criteria, spectra, counts, strict=True)]
+    starts = [_bracketed(*of) for of in zip(criteria, spectra, counts, strict=True)]
+    gram, penalty = (
+        np.hstack(
+            [np.broadcast_to(getattr(of, part), (len(of.gram), n)) for of, n in zip(spectra, counts, strict=True)]
+        )
+        for part in ("gram", "penalty")
+    )
+    joint = Spectrum(spectra[0].basis, gram, penalty, spectra[0].n_unpenalized)
+    criterion = make(joint, np.hstack(loadings), np.concatenate(squares), n_cells)
+    found = _descended(criterion, *(np.concatenate(part) for part in zip(*starts, strict=True)))
+    ends = np.cumsum(counts)[:-1]
+    return list(zip(*(np.split(part, ends) for part in found), strict=True))
+
+
+def _bracketed(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np.ndarray, ...]:
+    """Return log lambda, two ends between which its minimum lies, and whether there is more to do, `(n_genes,)` each."""
     lowest, highest = log_lambda_range(spectrum)
     grid = np.linspace(lowest, highest, _N_GRID)
     every = np.arange(n_genes)
@@ -174,7 +212,14 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     other = every[(depths[deepest, every] < values[best, every]) & (best < _N_GRID - 1)]
     low[other], high[other] = grid[deepest[other], other], grid[deepest[other] + 1, other]
     log_lambda[other] = places[deepest[other], other]
-    active = every[best < _N_GRID - 1]  # at the smooth end, lambda is effectively infinite
+    return log_lambda, low, high, best < _N_GRID - 1  # at the smooth end, lambda is infinite for all purposes
+
+
+def _descended(
+    criterion: Criterion, log_lambda: np.ndarray, low: np.ndarray, high: np.ndarray, active: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return lambda after safeguarded Newton steps, and whether they converged; arguments as of :func:`_bracketed`."""
+    n_genes, active = len(log_lambda), np.flatnonzero(active)
     for _ in range(_N_STEPS):
         if len(active) == 0:
             break

@@ -13,6 +13,7 @@ from lineage_clust.expression.blocks import BlockedExpression
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors_bases import donor_sums
 from lineage_clust.models.gam.donors_prior import grid, learn, probabilities
+from lineage_clust.models.gam.smoothing import gcv, minimise, minimise_each, reml
 from lineage_clust.models.gam.spectral import diagonalise
 
 
@@ -58,6 +59,30 @@ def test_the_likelihood_is_that_of_the_cells():
     full = [multivariate_normal(cov=V * s).logpdf(r) for s, r in zip(scale, residual.T, strict=True)]
     restricted = np.array(full) + 0.5 * X.shape[1] * np.log(scale) - 0.5 * np.linalg.slogdet(inside)[1]
     np.testing.assert_allclose(np.diff(fit.likelihood()), np.diff(restricted), atol=1e-8)
+
+
+def test_likelihoods_of_all_variances_of_levels_are_those_of_each():
+    _, donors, design, penalty, Y = donors_data()
+    sums, _ = sums_of(design, penalty, donors, Y)
+    inner = sums.turned(np.eye(sums.n_modes) / sums.n_modes).with_curves(0.2)
+    shifts = np.array([0.0, 0.01, 3.0])
+    each = np.stack([inner.with_shift(shift).likelihood() for shift in shifts])
+    np.testing.assert_allclose(inner.likelihoods(shifts), each, rtol=1e-12, atol=1e-9)
+
+
+def test_searches_made_together_end_where_each_does():
+    _, donors, design, penalty, Y = donors_data()
+    Y += np.sin(5 * np.arange(len(Y)) / len(Y))[:, None] * (np.arange(20) > 9)
+    rows = [design[donors == d].toarray() for d in (0, 1)]
+    spectra = [diagonalise(Z.T @ Z, penalty) for Z in rows]
+    loadings = [of.basis.T @ (rows[d].T @ Y[donors == d]) for d, of in enumerate(spectra)]
+    squares = [np.sum(Y[donors == d] ** 2, axis=0) for d in (0, 1)]
+    for name, criterion in (("reml", reml), ("gcv", gcv)):
+        together = minimise_each(name, spectra, loadings, squares, 60)
+        for found, *of in zip(together, spectra, loadings, squares, strict=True):
+            alone = minimise(criterion(*of, 60), of[0], 20)
+            np.testing.assert_allclose(np.log(found[0]), np.log(alone[0]), atol=1e-6)
+            assert found[1].tolist() == alone[1].tolist()
 
 
 def test_the_shape_of_donors_curves_is_learned():
