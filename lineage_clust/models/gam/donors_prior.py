@@ -11,11 +11,12 @@ from .donors_curves import DonorSums
 
 _N_LEARNING = 300  # number of genes from which the shape of the donors' curves is estimated
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
-_STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
-_N_COARSE, _N_FINE = 6, 9  # numbers of shift and curve variances besides 0
-_LARGEST = 30.0  # times the residual variance
-_LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
-_NOTABLE = 0.02  # minimum probability of a variance for a gene
+_STRETCH = 1.5  # of the steps: the fixed point's own go too short a way, and twice that need not converge
+_N_COARSE = 6  # sizes, beside none, to see which occur
+_N_SHIFTS, _N_CURVES = 9, 15  # of those that occur; with as few curves as shifts, 1 % more of the flat genes have p < .05
+_LARGEST = 30.0  # times the variance of an observation
+_LARGEST_LOG = 10.0  # where that is known, and sizes are variances on the scale of the link
+_NOTABLE = 0.02  # probability of a size for a gene
 _SELDOM = 1e-3
 _UNIFORM_GENES = 10.0  # weight, in genes, of a uniform prior distribution of the variances
 _PRIOR_GENES = 10.0  # weight, in genes, of the default shape
@@ -68,7 +69,7 @@ def learn(sums: DonorSums) -> DonorPrior:
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
     share, _ = probabilities(some.turned(shape).likelihoods(coarse))
-    axes = [_occurring(coarse[:, part], share) for part in (0, 1)]
+    axes = [_occurring(coarse[:, part], share, n) for part, n in enumerate((_N_SHIFTS, _N_CURVES))]
     return DonorPrior(shape, grid(*axes))
 
 
@@ -183,8 +184,8 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
     return scores[..., 1:, :] / scale, information[:, 1:, 1:]
 
 
-def _occurring(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return a finer grid over the range of variances with notable probability."""
+def _occurring(sizes: np.ndarray, share: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` sizes over those that occur."""
     levels = np.unique(sizes)
     mass = np.array([share[sizes == level].sum() for level in levels])
     positive = np.flatnonzero((mass > _SELDOM) & (levels > 0))
@@ -192,4 +193,4 @@ def _occurring(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
         return levels[1:3]
     step = levels[2] / levels[1]
     low, high = levels[positive[0]] / np.sqrt(step), levels[positive[-1]] * np.sqrt(step)
-    return np.geomspace(low, high, _N_FINE)
+    return np.geomspace(low, high, count)
