@@ -21,17 +21,18 @@ from .donors_prior import DonorPrior, grid, learn, probabilities
 from .donors_tests import tested_at
 from .gene_posterior import GenePosterior
 from .posterior import SharedPosterior
-from .smoothing import minimise, reml
+from .smoothing import minimise, minimise_each, reml
 from .smoothing_posterior import SmoothingPosterior
 from .spectral import Spectrum, diagonalise
 
 _CHUNK = 1024  # genes per chunk
 _IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # variances of lower probability are skipped: for curves, and for tests
 _SELDOM = 1e-3
-# Numbers of shift and curve variances besides 0. Tests need a finer grid, since they reject too often on a coarse one.
-_N_FINE, _N_COARSE = 15, 6
-_N_PAIRED = 8  # for tests with donors in several conditions, where each variance is combined with several shares
-_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation that is common to all its samples
+# Sizes of shifts, and of curves, beside none: for tests, which reject too often on a coarse grid, and for curves, whose bands
+# are too narrow on one; fewer where donors are in several conditions, as every size comes with shares.
+_N_FINE, _N_CURVES = 15, 12
+_N_PAIRED, _N_COARSE = 8, 6
+_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # of a donor's deviation that all its samples have in common
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     prior = _learned(sums) if with_donors else None
     n_genes, n_columns = sums.by_sample.n_genes, len(sums.by_sample.fixed)
     statistics, pvalues = _tested(sums, _sizes(sums, prior, _N_PAIRED if sums.arms.is_paired else _N_FINE))
-    sizes = _sizes(sums, prior, _N_COARSE)
+    sizes = _sizes(sums, prior, _N_COARSE if sums.arms.is_paired else _N_CURVES)
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
     edf, scale, shift, curve, shared = np.zeros((5, n_genes))
     own_curves = np.zeros((*sizes.sums.cross.shape[1:3], n_genes))
@@ -133,28 +134,33 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
         for ratio in np.unique(ratios[probable > 0]):
             genes = np.flatnonzero((probable > 0) & (ratios == ratio))
             fit, own = sizes.at(number, genes), probable[genes]
-            squares, fit_scale = fit.squares[0], fit.scale()[0]
-            spectrum, loadings, modes = _spectrum(sums, fit, ratio)
-            lambda_, ended = minimise(reml(spectrum, loadings, squares, sums.by_sample.n_cells), spectrum, len(genes))
-            precision = spectrum.gram + spectrum.penalty * lambda_
-            scores = loadings / precision
-            estimate = spectrum.basis @ scores
-            free = SmoothingPosterior(spectrum, loadings, squares, round(sums.by_sample.n_cells))
-            found.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
-            coefficients[:, genes] += own * estimate
-            edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
+            fit_scale = fit.scale()[0]
+            found.append((number, genes, own, fit_scale, fit.squares[0], *_spectrum(sums, fit, ratio)))
             for total, values in (
                 (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
                 (curve, (1 - in_level) * size[1] * fit_scale), (shared, size[2]),
             ):  # fmt: skip
                 total[genes] += own * values
-            converged[genes] &= ended
-            if with_donors:
-                predicted = deviations(sizes.sums.take(genes), sizes.covariances[number], (modes @ scores)[None])
-                own_curves[..., genes] += own * predicted[0]
+    all_squares, spectra, all_loadings = ([of[part] for of in found] for part in (4, 5, 6))
+    searched = minimise_each("reml", spectra, all_loadings, all_squares, sums.by_sample.n_cells)
+    mixture = []
+    for (number, genes, own, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
+        found, searched, strict=True
+    ):
+        precision = spectrum.gram + spectrum.penalty * lambda_
+        scores = loadings / precision
+        estimate = spectrum.basis @ scores
+        free = SmoothingPosterior(spectrum, loadings, squares, round(sums.by_sample.n_cells))
+        mixture.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
+        coefficients[:, genes] += own * estimate
+        edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
+        converged[genes] &= ended
+        if with_donors:
+            predicted = deviations(sizes.sums.take(genes), sizes.covariances[number], (modes @ scores)[None])
+            own_curves[..., genes] += own * predicted[0]
     parts = [
         PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
-        for genes, own, estimate, of_genes in found
+        for genes, own, estimate, of_genes in mixture
     ]
     constant = sums.by_sample.squares[0] == 0
     for name in TESTS:

@@ -13,7 +13,10 @@ _N_LEARNING = 300  # number of genes from which the shape of the donors' curves 
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
 _STRETCH = 1.5  # of the steps: the fixed point's own go too short a way, and twice that need not converge
 _N_COARSE = 6  # sizes, beside none, to see which occur
-_N_SHIFTS, _N_CURVES = 9, 15  # of those that occur; with as few curves as shifts, 1 % more of the flat genes have p < .05
+_N_SHIFTS, _N_CURVES = (
+    9,
+    15,
+)  # of those that occur; with as few curves as shifts, 1 % more of the flat genes have p < .05
 _LARGEST = 30.0  # times the variance of an observation
 _LARGEST_LOG = 10.0  # where that is known, and sizes are variances on the scale of the link
 _NOTABLE = 0.02  # probability of a size for a gene
