@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,11 @@ from .spectral import Spectrum, diagonalise
 _CHUNK = 1024  # genes per chunk
 _IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # variances of lower probability are skipped: for curves, and for tests
 _SELDOM = 1e-3
-# Sizes of shifts, and of curves, beside none: for tests, which reject too often on a coarse grid, and for curves, whose bands
-# are too narrow on one; fewer where donors are in several conditions, as every size comes with shares.
+# Numbers of shift and curve variances besides 0, for tests and for curves: on coarser grids tests reject too often, and bands
+# are too narrow. Fewer with donors in several conditions, where each variance is combined with several shares.
 _N_FINE, _N_CURVES = 15, 12
 _N_PAIRED, _N_COARSE = 8, 6
-_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # of a donor's deviation that all its samples have in common
+_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation that is common to all its samples
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     kept = np.where(sizes.posterior > _IMPROBABLE, sizes.posterior, 0.0)
     kept /= kept.sum(axis=0)
     in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
-    found = []
+    found: list[Any] = []
     for number, (size, probable) in enumerate(zip(sizes.values, kept, strict=True)):
         for ratio in np.unique(ratios[probable > 0]):
             genes = np.flatnonzero((probable > 0) & (ratios == ratio))

@@ -214,5 +214,5 @@ def _smoothing(smoothing, found: list[_AtSize], n_cells: float, unit: float) -> 
     """Return smoothing parameters, in units of weights that add up to `n_cells`, and whether they were found."""
     if smoothing not in ("reml", "gcv"):
         return [(np.full(len(at.genes), float(smoothing) / unit), np.ones(len(at.genes), dtype=bool)) for at in found]
-    parts = ([getattr(at, name) for at in found] for name in ("spectrum", "loadings", "squares"))
-    return minimise_each(smoothing, *parts, n_cells)
+    spectra, loadings, squares = ([getattr(at, name) for at in found] for name in ("spectrum", "loadings", "squares"))
+    return minimise_each(smoothing, spectra, loadings, squares, n_cells)

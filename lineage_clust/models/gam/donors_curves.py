@@ -357,7 +357,7 @@ class AtCovariance:
 
 
 def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
-    """Return what there is of some genes, `of_genes` being what they do not share."""
+    """Return a fit of some genes; `of_genes` names the arrays that genes do not share."""
     sums = fit.sums.used_up(genes)
     if not sums.each:
         return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})

@@ -11,15 +11,13 @@ from .donors_curves import DonorSums
 
 _N_LEARNING = 300  # number of genes from which the shape of the donors' curves is estimated
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
-_STRETCH = 1.5  # of the steps: the fixed point's own go too short a way, and twice that need not converge
-_N_COARSE = 6  # sizes, beside none, to see which occur
-_N_SHIFTS, _N_CURVES = (
-    9,
-    15,
-)  # of those that occur; with as few curves as shifts, 1 % more of the flat genes have p < .05
-_LARGEST = 30.0  # times the variance of an observation
-_LARGEST_LOG = 10.0  # where that is known, and sizes are variances on the scale of the link
-_NOTABLE = 0.02  # probability of a size for a gene
+_STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
+_N_COARSE = 6  # number of variances besides 0, to find their range
+# Numbers of shift and curve variances in that range. With 9 of curves, 1 % more of the flat genes have p < .05.
+_N_SHIFTS, _N_CURVES = 9, 15
+_LARGEST = 30.0  # times the residual variance
+_LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
+_NOTABLE = 0.02  # minimum probability of a variance for a gene
 _SELDOM = 1e-3
 _UNIFORM_GENES = 10.0  # weight, in genes, of a uniform prior distribution of the variances
 _PRIOR_GENES = 10.0  # weight, in genes, of the default shape
@@ -188,7 +186,7 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _occurring(sizes: np.ndarray, share: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` sizes over those that occur."""
+    """Return a grid of `count` values over the range of variances with notable probability."""
     levels = np.unique(sizes)
     mass = np.array([share[sizes == level].sum() for level in levels])
     positive = np.flatnonzero((mass > _SELDOM) & (levels > 0))

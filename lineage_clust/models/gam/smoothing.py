@@ -212,7 +212,7 @@ def _bracketed(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[
     other = every[(depths[deepest, every] < values[best, every]) & (best < _N_GRID - 1)]
     low[other], high[other] = grid[deepest[other], other], grid[deepest[other] + 1, other]
     log_lambda[other] = places[deepest[other], other]
-    return log_lambda, low, high, best < _N_GRID - 1  # at the smooth end, lambda is infinite for all purposes
+    return log_lambda, low, high, best < _N_GRID - 1  # at the smooth end, lambda is effectively infinite
 
 
 def _descended(
