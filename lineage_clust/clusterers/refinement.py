@@ -80,7 +80,7 @@ def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> 
     return labels
 
 
-def compact_partition(rows: np.ndarray, n_clusters: int) -> np.ndarray:
+def compact_partition(rows: np.ndarray, n_clusters: int, n_starts: int = _N_STARTS) -> np.ndarray:
     """Return the partition into `n_clusters` with the smallest within-cluster variance found by k-means.
 
     Labels `(n_rows,)` are numbered from 0 without gaps; there are fewer clusters if there are fewer distinct rows. With
@@ -89,7 +89,7 @@ def compact_partition(rows: np.ndarray, n_clusters: int) -> np.ndarray:
     """
     if n_clusters == 1:
         return np.zeros(len(rows), dtype=int)
-    k_means = KMeans(n_clusters, n_init=_N_STARTS, random_state=0)
+    k_means = KMeans(n_clusters, n_init=n_starts, random_state=0)
     if len(rows) <= _MOST_STARTING:
         return without_gaps(k_means.fit(rows).labels_)
     some = rows[np.linspace(0, len(rows) - 1, _MOST_STARTING).round().astype(int)]

@@ -58,8 +58,9 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
 def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what :func:`notes_on` needs of expression, see `found` there."""
     counts = nonzero_counts(Y)
-    equal = weights is None or np.ptp(weights) == 0
-    carried = counts if equal else nonzero_counts(Y, weights / weights.max(initial=1e-300))
+    carried = counts
+    if weights is not None and np.ptp(weights) > 0:
+        carried = nonzero_counts(Y, weights / weights.max())
     return counts, carried, beyond(Y, LARGE)
 
 
