@@ -14,7 +14,7 @@ from .donors_nodes import DonorNodes, tabulated
 from .donors_runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from .donors_tests import contrast_of
 from .donors_working import working_problem
-from .gaussian import FitResult
+from .fit_result import FitResult
 from .gene_posterior import GenePosterior
 from .grid import bands_of
 from .pirls import Likelihood

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from ...utils.checking import shortened
 from .design import Design
-from .gaussian import FitResult
+from .fit_result import FitResult
 
 _BY_GENE = (
     "lambda_", "edf_", "scale_", "deviance_explained_", "converged_", "n_iter_", "theta_", "spread_",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,9 +15,8 @@ from ...expression.passes import SumRequests
 from ...expression.sums import requested_cell_sums
 from ..notes import FEW, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
-from .donors import DonorFit, fit_donors
-from .donors_posterior import DonorPosterior
-from .gene_posterior import GenePosterior
+from .donors import fit_donors
+from .fit_result import FitResult
 from .influence import Fitted, closely_followed, remarks_on_single_cells
 from .posterior import SharedPosterior
 from .significance import SmoothTests
@@ -28,30 +27,6 @@ from .spectral import diagonalise
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH = "expression so small that its squares vanish"
 _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products with them are finite
-
-
-@dataclass
-class FitResult:
-    """Fit of all genes; arrays are `(n_genes,)` unless stated otherwise."""
-
-    coefficients: np.ndarray  # (n_columns, n_genes)
-    lambda_: np.ndarray
-    edf: np.ndarray
-    scale: np.ndarray
-    deviance_explained: np.ndarray
-    converged: np.ndarray
-    posterior: SharedPosterior | GenePosterior | DonorPosterior
-    tests: SmoothTests | tuple[np.ndarray, np.ndarray]  # or statistics and p-values, if computed during the fit
-    note: list[str] = field(default_factory=list)
-    failed: dict[int, str] = field(default_factory=dict)
-    theta: np.ndarray | None = None
-    n_iter: np.ndarray | None = None
-    spread: np.ndarray | None = None  # weighted standard deviation of expression
-    n_quasi: int = 0  # number of genes with values that have no likelihood
-    donors: DonorFit | None = None
-    dispersion: np.ndarray | None = (
-        None  # variance of counts relative to a Poisson distribution; 0 unless clearly larger
-    )
 
 
 def fit_gaussian(

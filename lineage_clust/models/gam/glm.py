@@ -12,7 +12,7 @@ from ...expression.blocks import BlockedExpression
 from ...expression.sums import cell_sums
 from ..notes import spread_of
 from .design import Design, effect_map
-from .gaussian import FitResult
+from .fit_result import FitResult
 from .gene_posterior import GenePosterior, WorkingModels
 from .overdispersion import dispersion_of
 from .parts import Part, collected

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..notes import SATURATED, explains_nothing, joined, noted, notes_on
 from .design import Design
-from .gaussian import FitResult
+from .fit_result import FitResult
 from .gene_posterior import GenePosterior, WorkingModels
 from .problem import Likelihood
 
