@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.expression.blocks import BlockedExpression
+from lineage_clust.expression.storage.blocks import BlockedExpression
 
 from .memory import _resident
 from .out_of_core import write_file

@@ -17,7 +17,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.expression.blocks import BlockedExpression
+from lineage_clust.expression.storage.blocks import BlockedExpression
 
 from .memory import _resident
 from .out_of_core import write_file

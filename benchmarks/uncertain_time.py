@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.models.gam.significance import along_modes, smooth_test
+from lineage_clust.models.gam.inference.significance import along_modes, smooth_test
 from lineage_clust.trends.pooling import Scatter, attenuation
 
 SHAPES = {

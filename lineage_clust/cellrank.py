@@ -17,10 +17,10 @@ from .io.keys import safe_key
 from .io.results import to_anndata
 from .io.stored import stored_result, with_source
 from .lineage.annotations import read_annotations
-from .lineage.gene_names import gene_ids
+from .lineage.genes.names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
 from .plotting import plot_clusters
-from .plotting.covariates import covariate_strips
+from .plotting.parts.covariates import covariate_strips
 from .results.leading import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole

@@ -12,8 +12,9 @@ from sklearn import get_config
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import metadata_routing
 
-from .io import exports, persistence, results
-from .lineage.labels_of_cells import labels_may_come_second
+from .io import exports, results
+from .io.files import persistence
+from .lineage.cells.labels import labels_may_come_second
 from .lineage.lineage import check_anndata
 from .plotting import cell_views, views
 from .report.page import write_report

@@ -16,8 +16,8 @@ from sklearn.utils import check_random_state
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
 from .lineage.lineage import check_anndata, resolve_genes
-from .plotting.checking import axes_for, check_count
-from .plotting.theme import ink
+from .plotting.parts.checking import axes_for, check_count
+from .plotting.parts.theme import ink
 from .results.result import result_of
 from .thinning.halves import thin_counts
 from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated

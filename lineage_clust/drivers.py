@@ -14,12 +14,12 @@ from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import UnknownNameError, quoted
-from .expression.blocks import BlockedExpression
 from .expression.correlations import correlator, ranks
-from .lineage.expression import expression_of, with_annotations
-from .lineage.gene_names import gene_ids
+from .expression.storage.blocks import BlockedExpression
+from .lineage.genes.expression import expression_of, with_annotations
+from .lineage.genes.names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
-from .lineage.lineage_keys import available_lineages, check_distinct, find_weights
+from .lineage.weights.keys import available_lineages, check_distinct, find_weights
 from .results.gating import GATE_CONSTRAINTS
 from .trends.trends import adjust
 from .utils.checking import check_flag, check_key, check_seed, check_share

@@ -7,7 +7,7 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust.__main__ import main
-from lineage_clust.lineage.lineage_keys import find_weights
+from lineage_clust.lineage.weights.keys import find_weights
 from lineage_clust.scoring import trend_deviance
 
 BOTH = "Mono, Neu"

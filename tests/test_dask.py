@@ -10,9 +10,9 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
-from lineage_clust.expression import block_tasks
-from lineage_clust.expression.blocks import BlockedExpression
-from lineage_clust.expression.sums import Sums
+from lineage_clust.expression.storage import tasks as block_tasks
+from lineage_clust.expression.storage.blocks import BlockedExpression
+from lineage_clust.expression.sums.sums import Sums
 
 dask = pytest.importorskip("dask", reason="dask is not installed (the extra 'dask' has it)")
 da = pytest.importorskip("dask.array", reason="dask.array is not installed (the extra 'dask' has it)")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import lineage_clust as lc
-from lineage_clust.io import persistence
 from lineage_clust.io.cells import read_cells
-from lineage_clust.io.persistence import from_bytes, to_bytes
+from lineage_clust.io.files import persistence
+from lineage_clust.io.files.persistence import from_bytes, to_bytes
 
 pytestmark = pytest.mark.slow
 N_BYTES, N_TREES, N_CUTS = 400, 200, 25

@@ -14,7 +14,7 @@ from sklearn.preprocessing import SplineTransformer
 
 import lineage_clust as lc
 from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, GraphClusterer, Trends
-from lineage_clust.io.persistence import from_bytes, to_bytes
+from lineage_clust.io.files.persistence import from_bytes, to_bytes
 
 TIME, FATE = "palantir_pseudotime", "palantir_fate_probabilities"
 FAMILIES = ["gaussian", "poisson", "negative_binomial", "gamma", "binomial"]

@@ -13,8 +13,8 @@ from lineage_clust import TrendClusterer, UnknownNameError
 from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.plotting import cluster_colors, lineage_colors
-from lineage_clust.plotting.covariates import covariate_strips
-from lineage_clust.plotting.heatmap import row_order
+from lineage_clust.plotting.heatmap.heatmap import row_order
+from lineage_clust.plotting.parts.covariates import covariate_strips
 
 
 @pytest.fixture(scope="module")

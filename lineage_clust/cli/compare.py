@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..conditions import ConditionComparison, compare_conditions
-from ..expression.memory_budget import parse_budget
+from ..expression.storage.memory_budget import parse_budget
 from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
 from ..models import GAM

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 
-from ..expression.memory_budget import parse_budget
+from ..expression.storage.memory_budget import parse_budget
 from ..io.cells import read_cells
 from ..utils.constraints import check_constraints
 from .messages import say

@@ -16,14 +16,14 @@ from ..components import resolve
 from ..contracts.capabilities import fitted_value, lacks_domain
 from ..contracts.slots import with_defaults
 from ..errors import NoTrendError, quoted, warn
-from ..lineage.conditions import read_conditions
+from ..lineage.cells.conditions import read_conditions
+from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
+from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
-from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
-from ..lineage.value_checks import check_values
 from ..models.families import FAMILIES, check_family
 from ..models.gam import GAM
-from ..models.gam.conditions import ConditionFit, fit_conditions
-from ..models.gam.groups import check_can_be_replicates
+from ..models.gam.conditions.differences import ConditionFit, fit_conditions
+from ..models.gam.donors.groups import check_can_be_replicates
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
 from ..trends.pairing import are_of_counts

@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..errors import UnknownNameError, did_you_mean
-from ..io import persistence
+from ..io.files import persistence
 from ..io.spreadsheets import write_csv
-from ..plotting.conditions import plot_condition_genes
-from ..plotting.differences import plot_difference_heatmap, plot_difference_volcano
+from ..plotting.conditions.differences import plot_difference_heatmap, plot_difference_volcano
+from ..plotting.conditions.trends import plot_condition_genes
 from ..report.comparison import write_comparison
 from ..utils.checking import as_path, check_share
 from .stretches import outside_gaps

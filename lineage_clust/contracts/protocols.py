@@ -175,7 +175,7 @@ class ExpressionMatrix(Protocol):
     Examples
     --------
     >>> from scipy import sparse
-    >>> from lineage_clust.expression.blocks import BlockedExpression
+    >>> from lineage_clust.expression.storage.blocks import BlockedExpression
     >>> Y = BlockedExpression(sparse.csr_array([[0.0, 1.0], [2.0, 0.0]]))
     >>> isinstance(Y, ExpressionMatrix)
     True

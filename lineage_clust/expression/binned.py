@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .moments import weighted_products
+from .sums.moments import weighted_products
 
 
 def binned_means(

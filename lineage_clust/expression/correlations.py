@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse, stats
 
 from ..errors import warn
-from .moments import blocks, weighted_products
+from .sums.moments import blocks, weighted_products
 
 
 def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:

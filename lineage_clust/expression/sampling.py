@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .blocks import BlockedExpression
+from .storage.blocks import BlockedExpression
 
 _N_VALUES = 2**14
 _N_CELLS, _N_GENES = 1000, 1000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..plotting.parts.colors import UNASSIGNED, cluster_colors
 from ..results import module_scores
 from ..results.naming import UNASSIGNED as NO_CLUSTER
 from ..results.naming import names_of_genes

@@ -12,11 +12,11 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from ..expression.blocks import BlockedExpression
-from ..expression.sums import column_totals
-from ..lineage.expression import expression_of
-from ..lineage.lineage_keys import find_weights
-from ..lineage.time_draws import pseudotime_of
+from ..expression.storage.blocks import BlockedExpression
+from ..expression.sums.sums import column_totals
+from ..lineage.genes.expression import expression_of
+from ..lineage.time.draws import pseudotime_of
+from ..lineage.weights.keys import find_weights
 
 # parameters that do not affect results
 _IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes")

@@ -13,13 +13,13 @@ from anndata import AnnData
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..utils.checking import check_key
 from ..utils.types import Names, WeightThreshold
-from .cellrank_states import states_of
 from .columns import check_levels, numbers_or_levels
-from .expression import with_annotations
-from .gene_names import check_anndata
-from .lineage_keys import find_source, find_weights
-from .time_draws import pseudotime_of
-from .weights import clip_weights
+from .genes.expression import with_annotations
+from .genes.names import check_anndata
+from .time.draws import pseudotime_of
+from .weights.cellrank_states import states_of
+from .weights.keys import find_source, find_weights
+from .weights.values import clip_weights
 
 
 @dataclass(frozen=True)

@@ -16,21 +16,21 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from ..errors import warn
-from ..expression.blocks import BlockedExpression
+from ..expression.storage.blocks import BlockedExpression
 from ..utils.types import Names, TimeRange, WeightThreshold
 from .annotations import Annotation, read_annotations, stored_colors
-from .branches import warn_of_branches
-from .confounding import check_identified
-from .covariates import design_columns, known_cells, read_covariates
-from .donors import donors_of, read_donors
-from .expression import columns_of, expression_matrix, take, with_annotations
-from .gene_names import FittedSymbols, Symbols, check_anndata, resolve_genes
-from .lineage_keys import find_weights
-from .offsets import SIZE_FACTORS, read_offset
-from .pseudotime import find_pseudotime
-from .time_draws import are_draws, find_draws, mean_of, range_of_draws, ranges_of, rescaled
-from .time_range import find_time_range
-from .weights import check_members, clip_weights
+from .cells.confounding import check_identified
+from .cells.covariates import design_columns, known_cells, read_covariates
+from .cells.donors import donors_of, read_donors
+from .cells.offsets import SIZE_FACTORS, read_offset
+from .genes.expression import columns_of, expression_matrix, take, with_annotations
+from .genes.names import FittedSymbols, Symbols, check_anndata, resolve_genes
+from .time.draws import are_draws, find_draws, mean_of, range_of_draws, ranges_of, rescaled
+from .time.pseudotime import find_pseudotime
+from .time.time_range import find_time_range
+from .weights.branches import warn_of_branches
+from .weights.keys import find_weights
+from .weights.values import check_members, clip_weights
 
 __all__ = ["Lineage", "Reader", "check_anndata", "read_lineage", "resolve_genes"]
 
@@ -51,7 +51,7 @@ class Lineage:
         Arrays `(n_cells,)` of the cells used: those with finite values and positive weight inside the time range.
     expression
         `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
-        :class:`~lineage_clust.expression.blocks.BlockedExpression`, if it is read block by block.
+        :class:`~lineage_clust.expression.storage.blocks.BlockedExpression`, if it is read block by block.
     genes
         Names of the columns of `expression`.
     start, end

@@ -7,8 +7,8 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from ..errors import warn
-from ..expression.fused import LARGE
-from ..expression.moments import beyond, nonzero_counts
+from ..expression.sums.fused import LARGE
+from ..expression.sums.moments import beyond, nonzero_counts
 
 FEW = 5  # cells
 SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"

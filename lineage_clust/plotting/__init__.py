@@ -1,16 +1,16 @@
 """Figures: functions that take arrays and return matplotlib objects."""
 
-from .colors import cluster_colors, lineage_colors
-from .conditions import plot_condition_genes
-from .differences import plot_difference_heatmap, plot_difference_volcano
+from .conditions.differences import plot_difference_heatmap, plot_difference_volcano
+from .conditions.trends import plot_condition_genes
 from .drivers import plot_drivers
 from .embedding import plot_embedding
-from .gene import plot_gene_trend
-from .gene_panels import plot_gene_trends
-from .graph import plot_graph
-from .heatmap import plot_heatmap
+from .genes.gene import plot_gene_trend
+from .genes.panels import plot_gene_trends
+from .graph.graph import plot_graph
+from .heatmap.heatmap import plot_heatmap
 from .lineage_cells import LineageCells, plot_lineage
-from .panels import plot_clusters
+from .panels.panels import plot_clusters
+from .parts.colors import cluster_colors, lineage_colors
 from .stability import plot_stability
 from .tree import plot_tree
 

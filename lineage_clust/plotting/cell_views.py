@@ -13,7 +13,7 @@ from ..results import module_scores
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells
-from .captions import own_labels
+from .parts.captions import own_labels
 
 if TYPE_CHECKING:
     from anndata import AnnData

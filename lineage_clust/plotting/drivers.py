@@ -11,9 +11,9 @@ from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 
 from ..utils.constraints import positive_integer
 from ..utils.documenting import parameters_as
-from .checking import axes_for
-from .labels import plain, shortened
-from .theme import ink, paper
+from .parts.checking import axes_for
+from .parts.labels import plain, shortened
+from .parts.theme import ink, paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

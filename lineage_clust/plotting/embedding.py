@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checking import check_color_map, check_figure
-from .grids import grid_of_panels, panels_a_row
-from .labels import fit_text, plain, settle_layout, width_of
-from .theme import ink
+from .parts.checking import check_color_map, check_figure
+from .parts.grids import grid_of_panels, panels_a_row
+from .parts.labels import fit_text, plain, settle_layout, width_of
+from .parts.theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

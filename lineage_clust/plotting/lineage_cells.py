@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cells import some_cells
-from .checking import check_count, check_figure
-from .colors import colors_by_lineage
-from .grids import grid_of_panels
-from .labels import fit_text, plain, settle_layout
-from .theme import ink
+from .genes.cells import some_cells
+from .parts.checking import check_count, check_figure
+from .parts.colors import colors_by_lineage
+from .parts.grids import grid_of_panels
+from .parts.labels import fit_text, plain, settle_layout
+from .parts.theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ import numpy as np
 from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..results.result import FitResult
-from .cells import CellColors, cell_colors
-from .covariates import covariate_strips
-from .strips import Strip
+from .genes.cells import CellColors, cell_colors
+from .parts.covariates import covariate_strips
+from .parts.strips import Strip
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..utils.documenting import parameters_as
-from .checking import axes_for
-from .labels import counted, inches_beside, settle_layout
-from .theme import ink
+from .parts.checking import axes_for
+from .parts.labels import counted, inches_beside, settle_layout
+from .parts.theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

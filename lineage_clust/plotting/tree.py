@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ..results.naming import time_ranks
-from .captions import Caption, captions, share
-from .checking import check_count, check_figure
-from .colors import palette_colors
-from .dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
-from .labels import counted, fit_text, plain, settle_layout, width_of
+from .parts.captions import Caption, captions, share
+from .parts.checking import check_count, check_figure
+from .parts.colors import palette_colors
+from .parts.dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
+from .parts.labels import counted, fit_text, plain, settle_layout, width_of
+from .parts.theme import ink, paper
+from .parts.timeline import segments
 from .places import Places, note_places
-from .theme import ink, paper
-from .timeline import segments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,15 @@ import numpy as np
 
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
-from . import gene_panels, graph, heatmap, panels, stability, tree
-from .beside import Columns, with_cells_beside
-from .captions import captions, own_labels
-from .dendrogram import dendrogram_of
+from . import stability, tree
+from .genes import panels as gene_panels
+from .graph import graph
+from .heatmap import heatmap
+from .heatmap.columns import Columns, with_cells_beside
 from .of_result import clustered_rows, colors_of_cells, names_in, of_clusterer, rows_of, strips_of, value_label
+from .panels import panels
+from .parts.captions import captions, own_labels
+from .parts.dendrogram import dendrogram_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

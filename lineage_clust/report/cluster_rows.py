@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from ..plotting.colors import cluster_colors
+from ..plotting.parts.colors import cluster_colors
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
 from .columns import heading, is_detail, meaning

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..plotting.colors import UNASSIGNED, cluster_colors, lineage_colors
+from ..plotting.parts.colors import UNASSIGNED, cluster_colors, lineage_colors
 from ..results.naming import set_name
 from ..utils.atomic import write_whole
 from . import sparklines

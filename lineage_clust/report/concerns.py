@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from ..errors import LineageClustWarning
-from ..lineage.value_checks import check_values
+from ..lineage.genes.value_checks import check_values
 from ..results.result import FitResult
 from ..trends.pairing import families
 

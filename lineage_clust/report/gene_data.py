@@ -10,7 +10,7 @@ from zlib import compress
 import numpy as np
 import pandas as pd
 
-from ..plotting.colors import UNASSIGNED, cluster_colors
+from ..plotting.parts.colors import UNASSIGNED, cluster_colors
 from ..results.naming import set_name
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..expression.moments import weighted_products
+from ..expression.sums.moments import weighted_products
 from .result import FitResult
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from sklearn.utils import check_random_state
 from ..components import resolve
 from ..contracts.capabilities import fitted_value
 from ..contracts.slots import with_defaults
-from ..lineage.gene_names import gene_ids
+from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
+from ..lineage.genes.names import gene_ids
+from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
-from ..lineage.lineage_keys import check_distinct, distinct_names
-from ..lineage.offsets import AUTOMATIC, SIZE_FACTORS
-from ..lineage.time_draws import are_draws, check_draws
-from ..lineage.value_checks import check_values
+from ..lineage.time.draws import are_draws, check_draws
+from ..lineage.weights.keys import check_distinct, distinct_names
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import TrendFitter
 from ..trends.pairing import are_of_counts, families, resolve_pair

@@ -6,11 +6,11 @@ import numpy as np
 from scipy import sparse
 
 from ..errors import UnknownNameError, quoted
-from ..expression.blocks import BlockedExpression
-from ..expression.moments import weighted_products
-from ..expression.sums import column_totals
-from ..lineage.expression import expression_of, take
-from ..lineage.gene_names import gene_names
+from ..expression.storage.blocks import BlockedExpression
+from ..expression.sums.moments import weighted_products
+from ..expression.sums.sums import column_totals
+from ..lineage.genes.expression import expression_of, take
+from ..lineage.genes.names import gene_names
 from ..lineage.lineage import check_anndata
 from .result import FitResult
 

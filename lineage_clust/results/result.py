@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import UnknownNameError
-from ..lineage.gene_names import FittedSymbols
+from ..lineage.genes.names import FittedSymbols
 from ..lineage.lineage import Lineage, Reader, resolve_genes
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import FittedLineage, TrendFitter

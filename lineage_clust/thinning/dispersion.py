@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
 
-from ..models.gam.dispersion import CountTable, moment_size, newton_size, shrink
+from ..models.gam.pirls.dispersion import CountTable, moment_size, newton_size, shrink
 
 _N_COMPONENTS = 10
 _CELLS_A_GROUP = 20

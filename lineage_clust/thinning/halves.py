@@ -12,9 +12,9 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from ..errors import UnknownNameError, did_you_mean, quoted
-from ..expression.sources import in_dask, is_stored
+from ..expression.storage.sources import in_dask, is_stored
 from ..io.making import make_anndata
-from ..lineage.expression import stored_matrix, with_annotations
+from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
 from ..utils.checking import as_vector, check_seed, check_share, shortened
 from ..utils.types import Seed

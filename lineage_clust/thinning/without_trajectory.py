@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ..io.making import make_anndata
-from ..lineage.expression import columns_of, stored_matrix, with_annotations
+from ..lineage.genes.expression import columns_of, stored_matrix, with_annotations
 from .dispersion import estimate_dispersion
 from .halves import some_rows
 

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..contracts.capabilities import fitted_value, has_method, reads_blocks, takes_sparse_expression
-from ..expression.blocks import BlockedExpression
+from ..expression.storage.blocks import BlockedExpression
 from ..models.regressor import warn_of_equal_weights
 from ..utils.checking import shortened
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..contracts.capabilities import has_posterior
 from ..errors import LineageClustWarning
-from ..expression.blocks import BlockedExpression
+from ..expression.storage.blocks import BlockedExpression
 from ..lineage.lineage import Lineage
 from ..utils.threads import in_threads
 from .calling import draws_of

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from ..contracts.capabilities import has_method
-from ..lineage.time_range import find_time_range
-from ..lineage.weights import check_members, clip_weights
+from ..lineage.time.time_range import find_time_range
+from ..lineage.weights.values import check_members, clip_weights
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points

@@ -10,7 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..contracts.capabilities import family_of, has_default_backend, has_method, is_mapping, needed_smoother, reads_of
 from ..contracts.slots import component_for, with_defaults
-from ..lineage.value_checks import COUNT_FAMILIES
+from ..lineage.genes.value_checks import COUNT_FAMILIES
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..models.mapping import entries

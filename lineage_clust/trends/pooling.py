@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from ..expression.blocks import BlockedExpression
+from ..expression.storage.blocks import BlockedExpression
 from .calling import readable_by
 
 _SAME = 1e-12  # relative to the range; draws that differ less are equal

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..expression.blocks import BlockedExpression
-from ..lineage.confounding import check_identified
+from ..expression.storage.blocks import BlockedExpression
+from ..lineage.cells.confounding import check_identified
 from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend

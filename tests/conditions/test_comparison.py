@@ -10,7 +10,7 @@ import pytest
 
 from lineage_clust import TrendClusterer
 from lineage_clust.errors import UnknownNameError
-from lineage_clust.io import persistence
+from lineage_clust.io.files import persistence
 
 from ..io.hostile import hostile
 

@@ -10,7 +10,7 @@ import pytest
 
 from lineage_clust import TrendClusterer
 from lineage_clust.io.results import default_key, h5ad_bytes
-from lineage_clust.plotting.colors import UNASSIGNED, cluster_colors
+from lineage_clust.plotting.parts.colors import UNASSIGNED, cluster_colors
 
 from .formats import ANY_TEXT, cases, formats, only_results, round_trip
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
-from lineage_clust.expression.blocks import BlockedExpression
-from lineage_clust.lineage.covariates import design_columns
-from lineage_clust.lineage.expression import expression_of
+from lineage_clust.expression.storage.blocks import BlockedExpression
+from lineage_clust.lineage.cells.covariates import design_columns
+from lineage_clust.lineage.cells.offsets import log_totals
+from lineage_clust.lineage.genes.expression import expression_of
 from lineage_clust.lineage.lineage import read_lineage, resolve_genes
-from lineage_clust.lineage.offsets import log_totals
-from lineage_clust.lineage.weights import clip_weights
+from lineage_clust.lineage.weights.values import clip_weights
 
 GENES = ["rise1", "flat0", "fall3"]
 

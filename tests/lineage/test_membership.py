@@ -4,7 +4,7 @@ import pytest
 from anndata import AnnData
 
 import lineage_clust as lc
-from lineage_clust.lineage.weights import check_members
+from lineage_clust.lineage.weights.values import check_members
 from lineage_clust.trends.gene_trend import GeneTrend
 
 

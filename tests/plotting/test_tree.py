@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from lineage_clust import TrendClusterer, datasets
 from lineage_clust.clusterers.tree import ClusterTree
 from lineage_clust.plotting import cluster_colors
-from lineage_clust.plotting.dendrogram import dendrogram_of, lay_out, upper_nodes
+from lineage_clust.plotting.parts.dendrogram import dendrogram_of, lay_out, upper_nodes
 from lineage_clust.results.naming import nodes_of
 
 

@@ -3,7 +3,7 @@
 The Gaussian family has a solution in closed form. Other families are fitted from sums over a grid, after one pass over the
 cells, or, where there is no such grid or `discretize` is false, from the cells themselves, which are read many times. All are
 generators that request sums over cells and return their result, so that several of them can share a pass: see
-:mod:`lineage_clust.expression.passes`.
+:mod:`lineage_clust.expression.sums.passes`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import NoTrendError
-from ...expression.blocks import BlockedExpression
-from ...expression.passes import SumRequests
+from ...expression.storage.blocks import BlockedExpression
+from ...expression.sums.passes import SumRequests
 from ..notes import warn_of_zeros
 from .design import Design
-from .donors_glm import fit_glm_donors
+from .donors.glm import fit_glm_donors
 from .gaussian import fit_gaussian
-from .glm import fit_glm
-from .overdispersion import noted_dispersion
-from .problem import Likelihood
-from .tabled_fit import fit_tabled
+from .pirls.overdispersion import noted_dispersion
+from .pirls.problem import Likelihood
+from .pirls.results import fit_glm
+from .table.fit import fit_tabled
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...expression.blocks import BlockedExpression
+from ...expression.storage.blocks import BlockedExpression
 from ...utils.checking import as_numbers, check_jobs, check_share
 from ..families import check_family
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .donors import DonorFit
-    from .donors_posterior import DonorPosterior
-    from .gene_posterior import GenePosterior
-    from .posterior import SharedPosterior
-    from .significance import SmoothTests
+    from .donors.gaussian import DonorFit
+    from .donors.posterior import DonorPosterior
+    from .inference.gene_posterior import GenePosterior
+    from .inference.posterior import SharedPosterior
+    from .inference.significance import SmoothTests
 
 
 @dataclass

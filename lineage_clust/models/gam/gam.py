@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ...expression.blocks import BlockedExpression
-from ...expression.passes import SumRequests, run_fits
+from ...expression.storage.blocks import BlockedExpression
+from ...expression.sums.passes import SumRequests, run_fits
 from ...utils.checking import check_share
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Predicted, Seed
@@ -24,10 +24,10 @@ from ..links import LINKS
 from .any_family import Choices, fit_family
 from .checks import check_offset, check_parameters, check_penalty, check_targets
 from .design import make_design
+from .donors.groups import check_can_be_replicates, group_numbers
 from .fitted import store, subset
-from .groups import check_can_be_replicates, group_numbers
+from .pirls.problem import Likelihood
 from .pooled import PooledPosterior, fit_each, pool
-from .problem import Likelihood
 
 
 class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -90,8 +90,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Fraction of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the
         mean of the trend, and 0 where it explains nothing.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
-        Wood's (2013) test that the centred smooth is zero, see :func:`lineage_clust.models.gam.significance.smooth_test`.
-        Tests of Gaussian fits are computed on first access.
+        Wood's (2013) test that the centred smooth is zero, see
+        :func:`lineage_clust.models.gam.inference.significance.smooth_test`. Tests of Gaussian fits are computed on first access.
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression minus the offset.
     shift_variance_, curve_variance_ : ndarray of shape (n_genes,)
@@ -120,8 +120,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
     maximum, and the gene does not converge or fails. For expression with many zeros use "negative_binomial" (counts) or
     "gaussian" (log-normalised values).
 
-    The REML criterion, profiled over the scale, is in :func:`lineage_clust.models.gam.smoothing.reml`, the covariances
-    in :class:`lineage_clust.models.gam.posterior.SharedPosterior`.
+    The REML criterion, profiled over the scale, is in :func:`lineage_clust.models.gam.smoothing.criteria.reml`, the
+    covariances in :class:`lineage_clust.models.gam.inference.posterior.SharedPosterior`.
 
     References
     ----------
@@ -204,8 +204,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Known term of the linear predictor.
         groups : array-like of shape (n_cells,), default=None
             Donor (animal, patient, sample) of each cell. Donors are then the replicates (see
-            :func:`lineage_clust.models.gam.donors.fit_donors` and, for families other than the Gaussian,
-            :func:`lineage_clust.models.gam.donors_glm.fit_glm_donors`): tests, standard errors, intervals and draws refer
+            :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` and, for families other than the Gaussian,
+            :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`): tests, standard errors, intervals and draws refer
             to the population of donors. Not supported with an expectile, or with links other than the identity
             (Gaussian), log or logit (others). `None` = cells are the replicates.
 

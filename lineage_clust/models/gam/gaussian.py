@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...expression.bands import Bands, make_bands
-from ...expression.blocks import BlockedExpression
-from ...expression.donor_bands import cells_of_donors, design_by_donor, donor_bands
-from ...expression.fused import is_worthwhile
-from ...expression.moments import blocks, weighted_products
-from ...expression.passes import SumRequests
-from ...expression.sums import requested_cell_sums
+from ...expression.storage.blocks import BlockedExpression
+from ...expression.sums.bands import Bands, make_bands
+from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
+from ...expression.sums.fused import is_worthwhile
+from ...expression.sums.moments import blocks, weighted_products
+from ...expression.sums.passes import SumRequests
+from ...expression.sums.sums import requested_cell_sums
 from ..notes import FEW, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
-from .donors import fit_donors
+from .donors.gaussian import fit_donors
 from .fit_result import FitResult
+from .inference.posterior import SharedPosterior
+from .inference.significance import SmoothTests
 from .influence import Fitted, closely_followed, remarks_on_single_cells
-from .posterior import SharedPosterior
-from .significance import SmoothTests
-from .smoothing import gcv, least_deviance, minimise, reml, with_floor
-from .smoothing_posterior import SmoothingPosterior
-from .spectral import diagonalise
+from .smoothing.criteria import gcv, least_deviance, minimise, reml, with_floor
+from .smoothing.posterior import SmoothingPosterior
+from .smoothing.spectral import diagonalise
 
 _HOLES, _OVERFLOW = "expression holds NaN or infinite values", "expression so large that its squares overflow"
 _VANISH = "expression so small that its squares vanish"
@@ -32,7 +32,7 @@ _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products wit
 def fit_gaussian(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
 ) -> SumRequests:
-    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
+    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.sums.passes.run_fits`.
 
     Parameters
     ----------
@@ -193,16 +193,6 @@ def _with_donors(result, donors, design, level, gram, products, squares, null_de
         result, coefficients=coefficients, lambda_=lambda_, edf=edf, scale=scale, deviance_explained=explained,
         converged=converged, posterior=donors.posterior, tests=(statistic, pvalue), donors=donors,
     )  # fmt: skip
-
-
-def gaussian_coefficients(design: Design, Y, weights: np.ndarray) -> np.ndarray:
-    """Return coefficients `(n_columns, n_genes)` of Gaussian REML fits, used as starting values of other families."""
-    Z = design.matrix
-    spectrum = diagonalise(Z.T @ (Z * weights[:, None]), design.penalty)
-    products, squares = weighted_products(Z, Y, weights)
-    loadings = spectrum.basis.T @ products
-    lambda_, _ = minimise(reml(spectrum, loadings, squares, len(Z)), spectrum, len(squares))
-    return spectrum.basis @ (loadings / (spectrum.gram + spectrum.penalty * lambda_))
 
 
 def _level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:

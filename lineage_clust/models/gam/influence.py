@@ -8,10 +8,10 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import norm, t
 
-from ...expression.bands import Bands
+from ...expression.sums.bands import Bands
 from .design import Design
-from .posterior import SharedPosterior
-from .spectral import Spectrum
+from .inference.posterior import SharedPosterior
+from .smoothing.spectral import Spectrum
 
 _MOST_CELLS = 16  # number of checked cells, those with the highest leverage
 _N_ROWS = 200  # number of rows from which the range of a trend is computed

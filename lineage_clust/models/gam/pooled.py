@@ -10,12 +10,12 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 
-from ...expression.passes import run_fits
+from ...expression.sums.passes import run_fits
 from ...utils.combining import cauchy_combination
 from ..notes import joined
-from .donors_posterior import DonorPosterior
-from .gene_posterior import GenePosterior
-from .posterior import SharedPosterior
+from .donors.posterior import DonorPosterior
+from .inference.gene_posterior import GenePosterior
+from .inference.posterior import SharedPosterior
 
 Posterior = SharedPosterior | GenePosterior | DonorPosterior
 _GEOMETRIC = ("lambda_", "theta_")

@@ -1,4 +1,4 @@
-"""Random curves of donors by mgcv, for `tests/models/gam/test_donors_mgcv.py`.
+"""Random curves of donors by mgcv, for `tests/models/gam/donors/test_gaussian_mgcv.py`.
 
 Run with numpy and R with mgcv: `python make_mgcv.py`. It writes `mgcv.json`: fits by REML of `gam` with `s(t) + s(t, donor,
 bs = "fs")`, whose factor smooths have separate penalties for constant, slope and curvature. The variances of donors are

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lineage_clust.expression import moments
+from lineage_clust.expression.sums import moments
 from lineage_clust.models import GAM
 
 from .gaussian_problem import Problem, assert_same_fit, settings

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lineage_clust.errors import NoTrendError
 from lineage_clust.models import GAM
-from lineage_clust.models.gam import significance
+from lineage_clust.models.gam.inference import significance
 
 from .gaussian_problem import Problem
 

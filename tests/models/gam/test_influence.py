@@ -8,7 +8,7 @@ from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.expression.bands import make_bands
+from lineage_clust.expression.sums.bands import make_bands
 
 REMARK = re.compile(r"depends on one cell: without its expression of (\S+) the trend would be (\S+) there, not (\S+)$")
 
@@ -134,7 +134,7 @@ def test_quadratic_forms_of_bands(seed, extra, banded):
 @pytest.mark.parametrize("dense", [True, False])
 def test_expression_in_blocks_gets_the_same_remark(dense):
     zarr = pytest.importorskip("zarr")
-    from lineage_clust.expression.blocks import BlockedExpression
+    from lineage_clust.expression.storage.blocks import BlockedExpression
 
     t, y = flat(5, 600, 3)
     y[1, 1] = 150

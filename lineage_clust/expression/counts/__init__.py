@@ -1,0 +1,1 @@
+"""Sums of counts over the nodes of a grid, in one pass."""

@@ -1,0 +1,225 @@
+"""Sums of expression over the nodes of a grid in one pass, compiled by numba; called by `count_table`.
+
+Both functions add to the arrays that they are given:
+
+table, squares
+    `(n_genes, n_nodes)`: sums of weights, shares and values (or squared values). `squares` has no rows if nobody asks.
+histogram
+    `(n_genes, n_bins)`: weights of the cells that hold each value; no rows if nobody asks.
+statistics, extremes
+    `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, see :class:`lineage_clust.expression.counts.table.Table`.
+
+`lines` holds the line of the grid that belongs to each row, -1 for a row that is no cell of it. Line `i` shares its values
+among the nodes from `starts[i]` on, in the proportions `shares[i]`, and each of these parts in the proportions `across[i]`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...utils.compiling import compiled
+from .bins import LARGEST, N_SMALL, PER_OCTAVE
+
+_FEWEST = 8  # most values are less
+_N_LINEAR, _N_SQUARES, _N_EXTREMES = 4, 4, 4  # sums beside those at the nodes, and what is not summed
+_N_OTHER = _N_SQUARES + _FEWEST + _N_EXTREMES
+_STEP = 16  # values that are added at a time: what is left over would be added one by one
+
+
+@compiled
+def tabulate_rows(
+    data, least, indices, indptr, rows, lines, starts, shares, across, weights, units, offsets, of_all, table, squares,
+    histogram, statistics, extremes,
+):  # fmt: skip
+    """Add up CSR expression, rows in the given order; those that share the same nodes should follow each other.
+
+    All that a value is added to is kept side by side for each gene, see :func:`add_row`: memory takes most of the time.
+    """
+    n_genes, width, with_squares = table.shape[0], shares.shape[1] * across.shape[1], squares.shape[0] > 0
+    counting, n_linear = histogram.shape[0] > 0, _STEP * ((width + _N_LINEAR + _STEP - 1) // _STEP)
+    held, sums_of_squares = np.zeros((n_genes, n_linear + _N_OTHER)), np.zeros((n_genes if with_squares else 0, width))
+    ends = n_linear + _N_SQUARES + _FEWEST
+    held[:, ends : ends + 3] = extremes
+    linear, start = np.zeros(n_linear), 0
+    for row in rows:
+        line, first, last = lines[row], np.uintp(indptr[row]), np.uintp(indptr[row + 1])
+        if line < 0:
+            if of_all:
+                for at in range(first, last):
+                    value = np.float64(data[at])
+                    statistics[indices[at], 8] += value
+                    statistics[indices[at], 9] += value * value
+            continue
+        if starts[line] != start:
+            put(held, width, start, table)
+            put(sums_of_squares, width, start, squares)
+            start = starts[line]
+        weight, unit = weights[line], units[line]
+        share(weight, shares, across, line, linear)
+        linear[width], linear[width + 1], linear[width + 2] = weight, weight * unit, weight * offsets[line]
+        linear[width + 3] = 1.0
+        add_row(data, least, indices, first, last, linear, weight, unit, counting, held, histogram, statistics)
+        if with_squares:
+            for at in range(first, last):
+                value = np.float64(data[at])
+                for node in range(width):
+                    sums_of_squares[np.uintp(indices[at]), node] += value * value * linear[node]
+    put(held, width, start, table)
+    put(sums_of_squares, width, start, squares)
+    for gene in range(n_genes):
+        own, others = held[gene, width:], held[gene, n_linear:]
+        statistics[gene, 0] += own[0]
+        statistics[gene, 2] += own[1]
+        statistics[gene, 10] += own[2]
+        statistics[gene, 1] += others[0]
+        statistics[gene, 3] += others[1]
+        statistics[gene, 4] += others[3]
+        statistics[gene, 5] += others[_N_SQUARES]
+        statistics[gene, 6] += held[gene, ends + 3]
+        extremes[gene] = held[gene, ends : ends + 3]
+        if of_all:
+            statistics[gene, 8] += own[3]
+            statistics[gene, 9] += others[2]
+        if counting:
+            histogram[gene, 1:_FEWEST] += others[_N_SQUARES + 1 : _N_SQUARES + _FEWEST]
+
+
+@compiled
+def share(weight, shares, across, line, linear):
+    """Write the weighted proportions of the nodes of a cell."""
+    place = np.uintp(0)
+    for along in range(shares.shape[1]):
+        for beside in range(across.shape[1]):
+            linear[place] = weight * shares[line, along] * across[line, beside]
+            place += np.uintp(1)
+
+
+@compiled
+def add_row(data, least, indices, first, last, linear, weight, unit, counting, held, histogram, statistics):
+    """Add the values of a row to the sums of their genes; a separate function, so that its operands stay in registers.
+
+    It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1); sums of
+    squares times weight, scaled weight and 1, and the number of values that are not 0; the weights of these and of counts
+    from 1 to 7; the least and the largest values, and the weighted least loss.
+    """
+    n, with_least = np.uintp(len(linear)), len(least) > 0
+    one, two, three = np.uintp(1), np.uintp(2), np.uintp(3)
+    scaled, ends = weight * unit * unit, n + np.uintp(_N_SQUARES + _FEWEST)
+    for at in range(first, last):
+        gene, value = np.uintp(indices[at]), np.float64(data[at])
+        square, found = value * value, 1.0 if value != 0.0 else 0.0
+        for node in range(n):
+            held[gene, node] += value * linear[node]
+        held[gene, n] += weight * square
+        held[gene, n + one] += scaled * square
+        held[gene, n + two] += square
+        held[gene, n + three] += found
+        held[gene, n + np.uintp(_N_SQUARES)] += weight * found
+        if value < held[gene, ends]:
+            held[gene, ends] = value
+        if value > held[gene, ends + one]:
+            held[gene, ends + one] = value
+        if value * unit > held[gene, ends + two]:
+            held[gene, ends + two] = value * unit
+        if with_least:
+            held[gene, ends + three] += weight * least[at]
+        if counting and value != 0.0:
+            if 0.0 < value < _FEWEST and np.float64(np.int32(value)) == value:
+                held[gene, n + np.uintp(_N_SQUARES) + np.uintp(np.int32(value))] += weight
+            else:
+                count(value, weight, histogram, statistics, gene)
+
+
+@compiled
+def tabulate_columns(
+    data, least, indices, indptr, columns, lines, starts, shares, across, weights, units, offsets, of_all, table, squares,
+    histogram, statistics, extremes,
+):  # fmt: skip
+    """Add up the given columns of CSC expression, a gene each."""
+    with_squares, n_across = squares.shape[0] > 0, np.uintp(across.shape[1])
+    counting, with_least = histogram.shape[0] > 0, len(least) > 0
+    for gene in columns:
+        for at in range(indptr[gene], indptr[gene + 1]):
+            line, value = lines[indices[at]], np.float64(data[at])
+            if of_all:
+                statistics[gene, 8] += value
+                statistics[gene, 9] += value * value
+            if line < 0:
+                continue
+            start, weight = np.uintp(starts[line]), weights[line]
+            for along in range(np.uintp(shares.shape[1])):
+                own = weight * value * shares[line, along]
+                for beside in range(n_across):
+                    table[gene, start + along * n_across + beside] += own * across[line, beside]
+                    if with_squares:
+                        squares[gene, start + along * n_across + beside] += own * value * across[line, beside]
+            take_note(
+                value, least[at] if with_least else 0.0, weight, units[line], offsets[line], statistics, extremes, gene
+            )
+            if counting and value != 0.0:
+                count(value, weight, histogram, statistics, gene)
+
+
+@compiled
+def take_note(value, least, weight, unit, offset, statistics, extremes, gene):
+    """Add one value to the statistics and extremes of its gene."""
+    weighted, scaled = weight * value, value * unit
+    statistics[gene, 0] += weighted
+    statistics[gene, 1] += weighted * value
+    statistics[gene, 2] += weight * scaled
+    statistics[gene, 3] += weight * scaled * scaled
+    found = 1.0 if value != 0.0 else 0.0
+    statistics[gene, 4] += found
+    statistics[gene, 5] += weight * found
+    statistics[gene, 6] += weight * least
+    statistics[gene, 10] += weighted * offset
+    extremes[gene, 0] = min(extremes[gene, 0], value)
+    extremes[gene, 1] = max(extremes[gene, 1], value)
+    extremes[gene, 2] = max(extremes[gene, 2], scaled)
+
+
+@compiled
+def count(value, weight, histogram, statistics, gene):
+    """Add one value, not 0, to the histogram of its gene; note one that is no count.
+
+    Between the nodes above `N_SMALL`, which are equally spaced in the logarithm, a value is shared among the four next to
+    it by the weights of cubic interpolation: sums over the values of any smooth function of the logarithm stay what they are.
+    """
+    if 0.0 < value < N_SMALL:
+        small = np.int32(value)
+        if np.float64(small) == value:
+            histogram[gene, np.uintp(small)] += weight
+            return
+    if not 0.0 < value < LARGEST or value != np.floor(value):
+        statistics[gene, 7] += 1.0
+        return
+    place = PER_OCTAVE * np.log2(value / N_SMALL)
+    first = max(int(place) - 1, 0)
+    x = place - first
+    histogram[gene, N_SMALL + first] += weight * (x - 1) * (x - 2) * (x - 3) / -6
+    histogram[gene, N_SMALL + first + 1] += weight * x * (x - 2) * (x - 3) / 2
+    histogram[gene, N_SMALL + first + 2] += weight * x * (x - 1) * (x - 3) / -2
+    histogram[gene, N_SMALL + first + 3] += weight * x * (x - 1) * (x - 2) / 6
+
+
+@compiled
+def look_up(values, table, found):
+    """Write the table entry of each value; return whether all values are integers within the table."""
+    for at in range(len(values)):
+        value = np.float64(values[at])
+        if not 0.0 <= value < len(table):
+            return False
+        whole = np.int32(value)
+        if np.float64(whole) != value:
+            return False
+        found[at] = table[np.uintp(whole)]
+    return True
+
+
+@compiled
+def put(sums, width, start, table):
+    """Add the first sums of each gene to the nodes that they belong to, and begin anew."""
+    for gene in range(sums.shape[0]):
+        for node in range(width):
+            table[gene, start + node] += sums[gene, node]
+            sums[gene, node] = 0.0

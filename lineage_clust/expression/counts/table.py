@@ -1,0 +1,332 @@
+"""Sums of expression over the nodes of a grid of pseudotime and offset, for count models, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cache, partial
+from types import ModuleType
+
+import numpy as np
+from scipy import sparse
+
+from ...utils.compiling import can_compile
+from ..storage.blocks import BlockedExpression
+from ..sums.passes import SumRequest, SumRequests, run_fits
+from . import bins as places
+
+_KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # that are compiled for; others become double precision
+_LOOKED_UP = 2**12
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the values of each cell are shared among the nodes of a grid.
+
+    Attributes
+    ----------
+    starts
+        `(n_cells,)` the first node of each cell.
+    values
+        `(n_cells, width)` proportions of the nodes from there on; they add up to 1, and may be negative.
+    weights
+        `(n_cells,)`.
+    offsets
+        `(n_cells,)` logarithms by which a mean exceeds that of a cell of offset 0; 0 if the offset is something else.
+    n_nodes
+        Number of nodes.
+    across
+        `(n_cells, n_across)` proportions in which each part is shared once more among as many nodes that follow each other,
+        or `None` for one node.
+
+    Examples
+    --------
+    >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
+    >>> shares.of_weights().tolist()
+    [0.5, 1.5, 0.0]
+    """
+
+    starts: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+    offsets: np.ndarray
+    n_nodes: int
+    across: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, cells) -> Shares:
+        across = None if self.across is None else self.across[cells]
+        return Shares(
+            self.starts[cells], self.values[cells], self.weights[cells], self.offsets[cells], self.n_nodes, across
+        )
+
+    @property
+    def twice(self) -> np.ndarray:
+        """Proportions `(n_cells, n_across)` in which each part is shared once more."""
+        return np.ones((len(self), 1)) if self.across is None else self.across
+
+    def matrix(self) -> sparse.csr_array:
+        """Return the proportions of all nodes `(n_cells, n_nodes)`."""
+        across = self.twice
+        width = self.values.shape[1] * across.shape[1]
+        proportions = self.values[:, :, None] * across[:, None, :]
+        nodes = self.starts[:, None] + np.arange(width)
+        shape = len(self), self.n_nodes
+        return sparse.csr_array((proportions.ravel(), nodes.ravel(), width * np.arange(len(self) + 1)), shape=shape)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums of values `(n_cells,)` at the nodes `(n_nodes,)`."""
+        sums, across, ends = np.zeros(self.n_nodes), self.twice, np.arange(len(self) + 1)
+        n_across, shape = across.shape[1], (len(self), self.n_nodes)
+        for part in range(self.values.shape[1]):
+            placed = sparse.csr_array((values * self.values[:, part], self.starts, ends), shape=shape)
+            for place, own in enumerate((placed.T @ across).T, part * n_across):
+                sums[place:] += own[: self.n_nodes - place]
+        return sums
+
+    def order(self) -> np.ndarray:
+        """Return the cells in the order of their first nodes, `(n_cells,)`."""
+        kind = np.uint16 if self.n_nodes <= 2**16 else np.int64  # sorted faster
+        return np.argsort(self.starts.astype(kind), kind="stable")
+
+    def of_weights(self, power: int = 1) -> np.ndarray:
+        """Return the sums of the cells' weights, or of a power of them, at the nodes `(n_nodes,)`."""
+        return self.of(self.weights**power)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which statistics of the genes to compute in addition to their sums.
+
+    Attributes
+    ----------
+    squares
+        Whether sums of squares are tabulated as well.
+    histogram
+        Whether values are counted.
+    least_loss
+        The least loss of each value, a function of the values, or `None`. It is pickled if dask runs it in other processes.
+    """
+
+    squares: bool = False
+    histogram: bool = False
+    least_loss: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Sums over some of the cells; those over other cells can be added.
+
+    Attributes
+    ----------
+    sums
+        `(n_genes, n_nodes)` weighted sums of the values, each shared among the nodes.
+    squares
+        The same of the squared values; `(0, n_nodes)` if not requested.
+    histogram
+        `(n_genes, N_BINS)` weights of the cells with each value, `(0, N_BINS)` likewise; see
+        :func:`lineage_clust.expression.counts.bins.values_of_bins`.
+    statistics
+        `(n_genes, N_STATISTICS)`: weighted sums of values, squares, values and squares in units of a cell of offset 0;
+        number and weight of the values that are not 0; weighted sum of least losses; number of values that are no counts;
+        unweighted sums and sums of squares over all cells, also those of weight 0; weighted sum of values times offsets.
+    extremes
+        `(n_genes, N_EXTREMES)` the least and largest stored value (infinite, minus infinite if there is none) and the
+        largest one in units of a cell of offset 0.
+    """
+
+    sums: np.ndarray
+    squares: np.ndarray
+    histogram: np.ndarray
+    statistics: np.ndarray
+    extremes: np.ndarray
+
+    @classmethod
+    def empty(cls, n_genes: int, n_nodes: int, wanted: Wanted) -> Table:
+        """Return the Table of no cells."""
+        extremes = np.full((n_genes, places.N_EXTREMES), -np.inf)
+        extremes[:, 0] = np.inf
+        return cls(
+            np.zeros((n_genes, n_nodes)),
+            np.zeros((n_genes if wanted.squares else 0, n_nodes)),
+            np.zeros((n_genes if wanted.histogram else 0, places.N_BINS)),
+            np.zeros((n_genes, places.N_STATISTICS)),
+            extremes,
+        )
+
+    def merge(self, other: Table) -> Table:
+        """Add the sums over other cells, in place, and return them."""
+        for name in ("sums", "squares", "histogram", "statistics"):
+            own = getattr(self, name)
+            own += getattr(other, name)
+        np.minimum(self.extremes[:, 0], other.extremes[:, 0], out=self.extremes[:, 0])
+        np.maximum(self.extremes[:, 1:], other.extremes[:, 1:], out=self.extremes[:, 1:])
+        return self
+
+    def take(self, genes: np.ndarray) -> Table:
+        """Return the Table of some genes."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part[genes] if len(part) else part for name, part in parts.items()})
+
+
+def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Table:
+    """Return the Table of expression, in one pass; totals of all cells are remembered by `Y`.
+
+    Parameters
+    ----------
+    Y
+        `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    shares
+        Of its chosen cells.
+    wanted
+        Statistics to compute.
+    all_cells
+        Whether blocks are read in which no cell is chosen, so that totals are complete.
+
+    Examples
+    --------
+    >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
+    >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).sums.tolist()
+    [[1.0, 4.0, 0.0]]
+    """
+    return run_fits([tabulating(Y, shares, wanted, all_cells)])[0]
+
+
+def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> SumRequests:
+    """Return what :func:`count_table` does, from a pass that others can share."""
+    if not isinstance(Y, BlockedExpression):
+        stored = Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y))
+        Y, all_cells = BlockedExpression(stored, keeps_totals=False), False
+    function = partial(block_table, wanted=wanted, of_all=all_cells and Y.keeps_totals)
+    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + places.N_BINS * wanted.histogram)
+    parts = yield SumRequest(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size, adds=True)
+    if len(parts) == 1 and isinstance(parts[0][0], slice):
+        table = parts[0][1]
+    else:
+        table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
+        for genes, part in parts:
+            for field in fields(Table):
+                if len(getattr(table, field.name)):
+                    getattr(table, field.name)[genes] = getattr(part, field.name)
+    if all_cells and Y.keeps_totals:
+        Y.remember(totals=table.statistics[:, 8], total_squares=table.statistics[:, 9])
+    return table
+
+
+def block_table(
+    block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, of_all: bool = True, into: Table | None = None
+) -> Table:
+    """Return the Table of a block of cells, or add it to that of other cells.
+
+    Parameters
+    ----------
+    block
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    kept
+        The rows that are cells of the grid; `None` = all.
+    shares, wanted
+        Of these.
+    of_all
+        Whether sums over all rows are wanted as well.
+    into
+        Table that is added to, and returned.
+    """
+    block = block if sparse.issparse(block) else sparse.csr_array(block)
+    if block.dtype not in _KINDS:
+        block = block.astype(np.float64)
+    if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
+        block = block.copy()
+        block.sum_duplicates()
+    n_cells, n_genes = block.shape
+    lines = np.full(n_cells, -1, dtype=np.int32)
+    lines[slice(None) if kept is None else kept] = np.arange(len(shares))
+    table = Table.empty(n_genes, shares.n_nodes, wanted) if into is None else into
+    functions = compiled()
+    if functions is not None:
+        least = np.zeros(0) if wanted.least_loss is None else _least_losses(block.data, wanted.least_loss)
+        if block.format == "csr":
+            begins = np.zeros(n_cells, dtype=np.int32)
+            begins[lines >= 0] = shares.starts
+            kind = np.uint16 if shares.n_nodes <= 2**16 else np.int32  # sorted faster
+            function, order = functions.tabulate_rows, np.argsort(begins.astype(kind), kind="stable")
+        else:
+            function, order = functions.tabulate_columns, np.arange(n_genes)
+        function(
+            block.data, least, block.indices, block.indptr, order, lines, shares.starts.astype(np.int32), shares.values,
+            shares.twice, shares.weights, np.exp(-shares.offsets), shares.offsets, of_all, table.sums, table.squares,
+            table.histogram, table.statistics, table.extremes,
+        )  # fmt: skip
+        return table
+    _add(block.tocoo(), lines, shares, wanted, of_all, table)
+    return table
+
+
+@np.errstate(invalid="ignore", divide="ignore")
+def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
+    """Return a function of values; of integers, which are few different ones, it is looked up."""
+    found, functions = np.empty(len(values)), compiled()
+    if functions is not None and functions.look_up(values, function(np.arange(float(_LOOKED_UP))), found):
+        return found
+    return function(values.astype(np.float64))
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled functions, or `None` without numba."""
+    if not can_compile():
+        return None
+    from . import compiled as compiled_counts
+
+    return compiled_counts
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool, table: Table) -> None:
+    """Add a block of cells to a Table, by NumPy and SciPy."""
+    n_genes = len(table.sums)
+    rows, genes, values = block.row, block.col, block.data.astype(np.float64)
+
+    def summed(terms: np.ndarray) -> np.ndarray:
+        return np.bincount(genes, terms, minlength=n_genes)
+
+    if of_all:
+        table.statistics[:, 8] += summed(values)
+        table.statistics[:, 9] += summed(values**2)
+    inside = lines[rows] >= 0
+    cells, genes, values = lines[rows[inside]], genes[inside], values[inside]
+    weights, offsets = shares.weights[cells], shares.offsets[cells]
+    spread = shares.matrix()
+    for into, own in ((table.sums, values), (table.squares, values**2))[: 1 + wanted.squares]:
+        into += (sparse.csr_array((weights * own, (genes, cells)), shape=(n_genes, len(shares))) @ spread).toarray()
+    weighted, scaled = weights * values, values * np.exp(-offsets)
+    terms = [weighted, weighted * values, weights * scaled, weights * scaled**2, values != 0, weights * (values != 0)]
+    terms.append(0.0 * values if wanted.least_loss is None else weights * wanted.least_loss(values))
+    for place, own in enumerate(terms):
+        table.statistics[:, place] += summed(own)
+    table.statistics[:, 10] += summed(weighted * offsets)
+    np.minimum.at(table.extremes[:, 0], genes, values)
+    np.maximum.at(table.extremes[:, 1], genes, values)
+    np.maximum.at(table.extremes[:, 2], genes, scaled)
+    if wanted.histogram:
+        _count(values, weights, genes, table)
+
+
+def _count(values: np.ndarray, weights: np.ndarray, genes: np.ndarray, table: Table) -> None:
+    whole = (values > 0) & (values < places.LARGEST) & (values == np.floor(values))
+    table.statistics[:, 7] += np.bincount(genes[~whole & (values != 0)], minlength=len(table.sums))
+    small = whole & (values < places.N_SMALL)
+    np.add.at(table.histogram, (genes[small], values[small].astype(np.int64)), weights[small])
+    large = whole & ~small
+    place = places.PER_OCTAVE * np.log2(values[large] / places.N_SMALL)
+    first = np.maximum(place.astype(np.int64) - 1, 0)
+    x, weights = place - first, weights[large]
+    cubics = (
+        (x - 1) * (x - 2) * (x - 3) / -6,
+        x * (x - 2) * (x - 3) / 2,
+        x * (x - 1) * (x - 3) / -2,
+        x * (x - 1) * (x - 2) / 6,
+    )
+    for step, cubic in enumerate(cubics):
+        np.add.at(table.histogram, (genes[large], places.N_SMALL + first + step), weights * cubic)

@@ -1,0 +1,307 @@
+"""Expression with lazy selection of cells and genes, which is read block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .memory_budget import parse_budget, readable
+from .places import assembled, choose, inside, inverse, nbytes
+from .sources import is_sparse, parts
+from .tasks import MOST_THREADS, Where, in_order, merged
+
+_BYTES_A_VALUE = 32  # stored value, double-precision copy and index
+_MOST_VALUES = 2**21  # larger blocks would not fit into the cache
+
+
+class BlockedExpression:
+    """Cells x genes with a lazy selection of cells and genes; data are read or copied only when needed.
+
+    `expression[cells]`, `expression[:, genes]` and `expression[cells, genes]` select subsets by positions, masks or
+    slices without reading data.
+
+    Parameters
+    ----------
+    stored
+        Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
+    memory_budget
+        Memory for blocks, see :func:`lineage_clust.expression.storage.memory_budget.parse_budget`.
+    keeps_totals
+        Whether passes also compute and cache the sums of each gene over all cells.
+
+    Examples
+    --------
+    >>> import zarr
+    >>> some = BlockedExpression(zarr.array(np.arange(12.0).reshape(4, 3)))[[0, 3]][:, [2]]
+    >>> some.shape, some.to_memory().tolist()
+    ((2, 1), [[2.0], [11.0]])
+    """
+
+    ndim = 2
+
+    def __init__(self, stored, memory_budget=None, keeps_totals: bool = True):
+        self.stored = stored
+        self._stored_shape = (int(stored.shape[0]), int(stored.shape[1]))
+        self.memory_budget = parse_budget(memory_budget)
+        self._cells: np.ndarray | None = None
+        self._genes: np.ndarray | None = None
+        self.keeps_totals = keeps_totals
+        self._facts: dict = {}  # shared by all selections of the same matrix
+        self._cached_genes: tuple[range, Any] = (range(0), None)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of selected cells and genes."""
+        n_cells, n_genes = self._stored_shape
+        return (
+            n_cells if self._cells is None else len(self._cells),
+            n_genes if self._genes is None else len(self._genes),
+        )
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Data type of the stored values."""
+        return np.dtype(self.stored.dtype)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the stored matrix is in memory."""
+        return sparse.issparse(self.stored)
+
+    @property
+    def chosen(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Positions of the selected cells and genes in the stored matrix; `None` = all, in order."""
+        return self._cells, self._genes
+
+    @property
+    def has_all_cells(self) -> bool:
+        """Whether all cells of the stored matrix are selected, in order."""
+        return self._cells is None
+
+    def __getitem__(self, key) -> BlockedExpression:
+        keys = key if isinstance(key, tuple) else (key, slice(None))
+        other = copy(self)
+        other._cached_genes = (range(0), None)
+        other._cells = choose(self._stored_shape[0], self._cells, keys[0])
+        other._genes = choose(self._stored_shape[1], self._genes, keys[1])
+        return other
+
+    def of_cells(self, cells: np.ndarray) -> BlockedExpression:
+        """Return the selected genes of other cells, by their positions in the stored matrix, in ascending order."""
+        other = self[:0]
+        other._cells = cells
+        return other
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        product = np.zeros((self.shape[0], other.shape[1]))
+        for where, part in in_order(self._plan(), _product, lambda where: (other[where.genes],)):
+            product[where.cells] += part
+        return product
+
+    def head(self, n_values: int) -> tuple:
+        """Return `(cells, block)` of the first part with selected cells and genes, at most about `n_values` values.
+
+        `cells` are positions within the selection, as a slice or an array; the block is returned as stored. No other
+        part is read.
+        """
+        step = next(self._steps(min(n_values, self._values_a_block())))
+        ((where, block),) = in_order([step], _as_stored, _nothing)
+        return where.cells, block
+
+    def cell_totals(self) -> np.ndarray:
+        """Return the total of the finite values of each cell over genes, `(n_cells,)`, in one pass."""
+        totals = np.zeros(self.shape[0])
+        for where, part in in_order(self._plan(), _row_sums, _nothing):
+            totals[where.cells] += part
+        return totals
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        matrix = self.to_memory()
+        matrix = matrix.toarray() if sparse.issparse(matrix) else matrix
+        return matrix if dtype is None else matrix.astype(dtype, copy=False)
+
+    def blocks(self) -> Iterator[tuple]:
+        """Yield `(cells, genes, block)` of the selection as float64, in one pass.
+
+        `cells` and `genes` are positions within the selection: slices, or arrays if a block is not contiguous.
+        """
+        for where, block in in_order(self._plan(), _in_double, _nothing):
+            yield where.cells, where.genes, block
+
+    def reduce(
+        self, function: Callable, arguments: Callable, all_cells: bool = True, adds: bool = False
+    ) -> list[tuple]:
+        """Return the sums of the results of a function over blocks, in one pass.
+
+        Parameters
+        ----------
+        function
+            `function(block, kept, *arguments) -> result`, of the selected genes of a block of cells and the indices of
+            its selected rows (`None` = all). It must be picklable if dask uses other processes.
+        arguments
+            `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
+        all_cells
+            Whether to read blocks without selected cells as well.
+        adds
+            Whether the function takes `into=`, the sums so far (or `None`), and adds to them in place.
+
+        Returns
+        -------
+        list of (genes, result)
+            One entry per range of columns that are stored together; results are added by `result.merge(other)`.
+        """
+        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells), adds)
+
+    def to_memory(self):
+        """Load the selection as an array, CSR or CSC matrix, as stored.
+
+        Raises
+        ------
+        MemoryError
+            If it exceeds the memory budget; reading stops as soon as the budget is reached. Matrices in memory are not
+            limited.
+        """
+        return self._loaded(self.memory_budget)
+
+    def gene_parts(self, counts: np.ndarray) -> Iterator[tuple[slice, object]]:
+        """Yield `(genes, matrix)` for consecutive genes that fit into the memory budget, as CSC matrix or array.
+
+        Each yield takes one pass.
+
+        Parameters
+        ----------
+        counts
+            `(n_genes,)` number of nonzero values of each gene.
+        """
+        # the blocks, the matrix assembled from them and its CSC form are in memory at the same time
+        sizes = 40.0 * counts if is_sparse(self.stored) else np.full(self.shape[1], 24.0 * self.shape[0])
+        first, held = 0, 0.0
+        for gene, size in enumerate(sizes):
+            if gene > first and held + size > self.memory_budget:
+                yield slice(first, gene), _by_columns(self[:, first:gene]._loaded())
+                first, held = gene, 0.0
+            held += size
+        yield slice(first, len(sizes)), _by_columns(self[:, first:]._loaded())
+
+    def column(self, gene: int) -> np.ndarray:
+        """Return one gene `(n_cells,)` as float64; adjacent genes are cached, so that they need no further pass."""
+        held, matrix = self._cached_genes
+        if gene not in held:
+            n_genes = max(1, int(self.memory_budget // (24 * max(self.shape[0], 1))))
+            held = range(gene, min(gene + n_genes, self.shape[1]))
+            matrix = _by_columns(self[:, held.start : held.stop]._loaded())
+            self._cached_genes = (held, matrix)
+        column = matrix[:, [gene - held.start]]
+        return (column.toarray() if sparse.issparse(column) else np.asarray(column)).ravel().astype(float)
+
+    def remember(self, **facts: np.ndarray) -> None:
+        """Cache per-gene statistics of a pass over all cells, `(n_genes,)` each."""
+        places = slice(None) if self._genes is None else self._genes
+        n_genes = self._stored_shape[1]
+        for name, values in facts.items():
+            known, found = self._facts.setdefault(name, (np.zeros(n_genes, dtype=bool), np.zeros(n_genes)))
+            known[places], found[places] = True, values
+
+    def recall(self, name: str) -> np.ndarray | None:
+        """Return a cached statistic of each selected gene, or `None` if it is not cached for all of them."""
+        places = slice(None) if self._genes is None else self._genes
+        if name not in self._facts or not self._facts[name][0][places].all():
+            return None
+        return self._facts[name][1][places]
+
+    def check_fits_dense(self) -> None:
+        """Raise a MemoryError if the selection as a double-precision array would exceed the memory budget."""
+        if not self.in_memory and 8 * self.shape[0] * self.shape[1] > self.memory_budget:
+            raise MemoryError(self._too_large())
+
+    def _too_large(self) -> str:
+        return (
+            f"The expression of {self.shape[1]:,} genes in {self.shape[0]:,} cells must be loaded into memory, but "
+            f"exceeds memory_budget={readable(self.memory_budget)!r}. Raise memory_budget, select fewer genes, or use "
+            f"GAM "
+            "without callback and filter_cells, which reads the file block by block."
+        )
+
+    def _plan(self, unchosen: bool = False) -> list[tuple]:
+        """Return the parts with selected genes and cells, optionally also those without selected cells."""
+        return list(self._steps(self._values_a_block(), unchosen))
+
+    def _values_a_block(self) -> int:
+        n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
+        return int(np.clip(n_values, 1, _MOST_VALUES))
+
+    def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
+        chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)
+        cell_places, gene_places = (None if lines is None else inverse(lines, size) for lines, size in chosen)
+        for part in parts(self.stored, n_values):
+            kept, cells = inside(cell_places, part.rows)
+            columns, genes = inside(gene_places, part.columns)
+            if (columns is None or len(columns)) and (unchosen or kept is None or len(kept)):
+                yield part, Where(kept, columns, cells, genes)
+
+    def _loaded(self, limit: float = np.inf):
+        if self.in_memory:
+            matrix = (
+                self.stored if self._cells is None else self.stored[self._cells]
+            )  # rows first, because they are contiguous
+            return matrix if self._genes is None else matrix[:, self._genes]
+        pieces, held = [], 0
+        for where, block in in_order(self._plan(), _as_stored, _nothing):
+            held += nbytes(block)
+            if held > limit:
+                raise MemoryError(self._too_large())
+            pieces.append((where, block))
+        return assembled(pieces, self.shape, self.dtype)
+
+    def __repr__(self) -> str:
+        return f"BlockedExpression[{self.shape[0]} cells x {self.shape[1]} genes, {type(self.stored).__name__}]"
+
+
+def _nothing(where: Where) -> tuple:
+    return ()
+
+
+def _as_stored(block, kept):
+    return block if kept is None else block[kept]
+
+
+def _in_double(block, kept):
+    block = _as_stored(block, kept).astype(np.float64)
+    if sparse.issparse(block):
+        block.sum_duplicates()
+    return block
+
+
+def _product(block, kept, other):
+    product = _as_stored(block, kept) @ other
+    return product.toarray() if sparse.issparse(product) else np.asarray(product)
+
+
+def _row_sums(block, kept):
+    return row_sums(_as_stored(block, kept))
+
+
+def row_sums(matrix) -> np.ndarray:
+    """Return the sums of the finite values of each row of an array or a sparse matrix, `(n_rows,)`.
+
+    Examples
+    --------
+    >>> row_sums(np.array([[1.0, np.nan], [2.0, 3.0]])).tolist()
+    [1.0, 5.0]
+    """
+    with np.errstate(invalid="ignore"):  # of infinities of both signs
+        sums = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
+    damaged = np.flatnonzero(~np.isfinite(sums))
+    if len(damaged):
+        rows = matrix[damaged]
+        rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
+        sums[damaged] = np.where(np.isfinite(rows), rows, 0).sum(axis=1, dtype=float)
+    return sums
+
+
+def _by_columns(matrix):
+    return matrix.tocsc() if sparse.issparse(matrix) else matrix

@@ -1,0 +1,1 @@
+"""Weighted sums of expression over cells, in one pass."""

@@ -1,0 +1,389 @@
+"""Weighted sums over cells for Gaussian fits and further statistics of each gene, in one pass over blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+import numpy as np
+from scipy import sparse
+
+from ..storage.blocks import BlockedExpression
+from ..storage.sources import cuts
+from .bands import Bands, no_design
+from .fused import LARGE, fused_sums
+from .passes import SumRequest, SumRequests, run_fits
+
+_VALUES = 2**18  # values in double precision at a time: fits into the cache
+_CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
+_COUNTED_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over a set of cells, which can be added to those over other cells. Arrays are `(n_genes,)` by default.
+
+    Attributes
+    ----------
+    level
+        Value subtracted from the expression to avoid cancellation in squares; 0 for sparse expression.
+    products
+        `Z'W(Y - level)`, `(n_columns, n_genes)`.
+    sums, squares
+        Weighted sums of `Y - level` and of its squares.
+    weight
+        Sum of the weights.
+    columns
+        `(n_columns,)` weighted sums of the design.
+    counts, carried
+        Number of nonzero values, and the sum of the weights of their cells.
+    large
+        Whether a value reaches 2^31 - 1.
+    totals, total_squares
+        Unweighted sums of expression and of its squares over all cells, including those of weight 0; `None` if not
+        requested.
+    n_cells
+        Total number of cells.
+    picked
+        `(n_picked, n_genes)` expression of selected cells, 0 for cells outside these sums; `None` if no cells are
+        selected.
+    """
+
+    level: np.ndarray
+    products: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+    weight: float
+    columns: np.ndarray
+    counts: np.ndarray
+    carried: np.ndarray
+    large: np.ndarray
+    totals: np.ndarray | None
+    total_squares: np.ndarray | None
+    n_cells: int
+    picked: np.ndarray | None = None
+
+    @property
+    def varies_little(self) -> np.ndarray:
+        """Genes whose variation is so small relative to their mean that the squares suffer from cancellation."""
+        if self.weight <= 0:
+            return np.zeros(len(self.sums), dtype=bool)
+        with np.errstate(invalid="ignore", over="ignore"):
+            about = self.squares - self.sums**2 / self.weight
+            return (about < _CANCELLED * self.squares) & (self.level == 0) & np.isfinite(self.squares)
+
+    def replaced(self, genes: np.ndarray, other: Sums) -> Sums:
+        """Return the sums with those of some genes replaced."""
+        changed = {}
+        for name in ("level", "products", "sums", "squares"):
+            changed[name] = getattr(self, name).copy()
+            changed[name][..., genes] = getattr(other, name)
+        return replace(self, **changed)
+
+    def around(self, level: np.ndarray) -> Sums:
+        """Return the sums of the expression minus another level."""
+        step = self.level - level
+        if not np.any(step):
+            return replace(self, level=level)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return replace(
+                self,
+                level=level,
+                products=self.products + np.outer(self.columns, step),
+                sums=self.sums + step * self.weight,
+                squares=self.squares + step * (2 * self.sums + step * self.weight),
+            )
+
+    def merge(self, other: Sums) -> Sums:
+        """Return the sums over the cells of both.
+
+        References
+        ----------
+        Chan, Golub & LeVeque (1983). Algorithms for computing the sample variance. The American Statistician 37, 242-247.
+        """
+        one = self if self.weight > 0 else self.around(other.level)
+        other = other.around(one.level)
+        names = (field.name for field in fields(Sums) if field.name not in ("level", "large", "picked"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            added = {name: getattr(one, name) + getattr(other, name) for name in names}
+            picked = None if one.picked is None or other.picked is None else one.picked + other.picked
+        return Sums(level=one.level, large=one.large | other.large, picked=picked, **added)
+
+
+def cell_sums(
+    Y: BlockedExpression,
+    bands: Bands,
+    weights: np.ndarray,
+    enough: float = np.inf,
+    all_cells: bool = True,
+    picked: np.ndarray | None = None,
+) -> Sums:
+    """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
+
+    Parameters
+    ----------
+    Y
+        Expression.
+    bands, weights
+        Design and weights of its selected cells.
+    enough
+        See :func:`block_sums`.
+    all_cells
+        Whether to read blocks without selected cells, so that totals are complete.
+    picked
+        Positions of cells whose expression is returned as well.
+    """
+    return run_fits([requested_cell_sums(Y, bands, weights, enough, all_cells, picked)])[0]
+
+
+def requested_cell_sums(
+    Y: BlockedExpression,
+    bands: Bands,
+    weights: np.ndarray,
+    enough: float = np.inf,
+    all_cells: bool = True,
+    picked: np.ndarray | None = None,
+) -> SumRequests:
+    """Return what :func:`cell_sums` does, from passes that others can share: :mod:`lineage_clust.expression.sums.passes`."""
+    sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
+    if sums is None:
+        sums = yield from _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
+    elif picked is not None:
+        sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
+    if all_cells and sums.totals is not None and sums.total_squares is not None:
+        Y.remember(totals=sums.totals, total_squares=sums.total_squares)
+    cancelled = np.flatnonzero(sums.varies_little)
+    if len(cancelled):  # hardly any value is 0, so these genes can be made dense
+        precise = yield from _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
+        sums = sums.replaced(cancelled, precise)
+    return sums
+
+
+def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> Sums | None:
+    """Return the Sums in one compiled pass over the matrix in memory, or `None` if that is not possible."""
+    return _fused(Y.stored, *Y.chosen, bands, weights, of_all=Y.keeps_totals and all_cells)
+
+
+def _in_blocks(
+    Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
+) -> SumRequests:
+    function = partial(block_sums, enough=enough, as_array=as_array)
+    n_genes, size = Y.shape[1], 8 * bands.n_columns * Y.shape[1]
+    if picked is None:
+        parts = yield SumRequest(Y, function, lambda cells: (bands[cells], weights[cells]), all_cells, size)
+    else:
+        places = np.full(len(weights), -1, dtype=np.int16)
+        places[picked] = np.arange(len(picked))
+        function = partial(_sums_and_picked, function, len(picked))
+        parts = yield SumRequest(
+            Y, function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells, size
+        )  # fmt: skip
+    whole = {}
+    for field in fields(Sums):
+        first = getattr(parts[0][1], field.name)
+        if field.name in ("weight", "columns", "n_cells"):
+            whole[field.name] = first
+            continue
+        if first is None:
+            continue
+        whole[field.name] = np.zeros((*first.shape[:-1], n_genes), dtype=first.dtype)
+        for genes, sums in parts:
+            whole[field.name][..., genes] = getattr(sums, field.name)
+    return Sums(**whole)
+
+
+def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: cached, or in one pass."""
+    totals, squares = Y.recall("totals"), Y.recall("total_squares")
+    if Y.has_all_cells and totals is not None and squares is not None:
+        return totals, squares
+    n_cells = Y.shape[0]
+    sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
+    sums = sums.around(np.zeros_like(sums.level))
+    return sums.sums, sums.squares
+
+
+def block_sums(
+    block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, enough: float = np.inf, as_array: bool = False
+) -> Sums:
+    """Return the Sums of a block of cells.
+
+    Parameters
+    ----------
+    block
+        `(n_cells, n_genes)` array, CSR or CSC matrix.
+    kept
+        Rows that are cells of the design; `None` = all.
+    bands, weights
+        Design and weights of these cells.
+    enough
+        The nonzero values of a gene are counted only until the weights of their cells add up to this value, so that
+        counts are exact only for genes with few nonzero values.
+    as_array
+        Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.
+
+    Examples
+    --------
+    >>> bands = Bands(np.zeros(2, dtype=int), np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 0)), 2)
+    >>> sums = block_sums(sparse.csr_array([[1.0], [3.0]]), None, bands, np.array([1.0, 0.5]))
+    >>> sums.products.tolist(), sums.squares.tolist(), sums.totals.tolist()
+    ([[1.0], [1.5]], [5.5], [4.0])
+    """
+    if as_array and sparse.issparse(block):
+        block = block.toarray()
+    if sparse.issparse(block):
+        fused = _fused(block, kept, None, bands, weights)
+        if fused is not None:
+            return fused
+        block = block.tocsr()
+    of_piece, total = (_sparse_sums if sparse.issparse(block) else _dense_sums), None
+    for rows in _pieces(block):
+        inside, lines = None, rows
+        if kept is not None:
+            lines = slice(*np.searchsorted(kept, [rows.start, rows.stop]).tolist())
+            inside = kept[lines] - rows.start
+        piece = _rows_of(block, rows)
+        open_genes = np.full(block.shape[1], enough > 0) if total is None else total.carried < enough
+        part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
+        total = part if total is None else total.merge(part)
+    assert total is not None  # a block has at least one piece, which may be empty
+    return total
+
+
+def _sums_and_picked(sums, n_picked: int, block, kept, places, bands: Bands, weights) -> Sums:
+    """Return the Sums of a block with the expression of picked cells; `places` are their numbers, -1 for other cells."""
+    here = np.flatnonzero(places >= 0)
+    rows = block[here if kept is None else kept[here]]
+    picked = np.zeros((n_picked, block.shape[1]))
+    picked[places[here]] = rows.toarray() if sparse.issparse(rows) else rows
+    return replace(sums(block, kept, bands, weights), picked=picked)
+
+
+def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) -> Sums | None:
+    found = fused_sums(matrix, kept, columns, bands, weights, of_all)
+    if found is None:
+        return None
+    products, sums, squares, counts, carried, large, totals, total_squares = found
+    if not of_all:
+        totals = total_squares = None
+    return Sums(
+        np.zeros(len(sums)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried,
+        large, totals, total_squares, matrix.shape[0],
+    )  # fmt: skip
+
+
+def _rows_of(block, rows: slice):
+    if not sparse.issparse(block):
+        return block[rows]
+    inside = slice(block.indptr[rows.start], block.indptr[rows.stop])
+    indptr = block.indptr[rows.start : rows.stop + 1] - block.indptr[rows.start]
+    shape = (rows.stop - rows.start, block.shape[1])
+    return sparse.csr_array((block.data[inside], block.indices[inside], indptr), shape=shape)  # not a copy
+
+
+def _pieces(block) -> list[slice]:
+    n_cells, n_genes = block.shape
+    if sparse.issparse(block):
+        return [slice(*ends) for ends in cuts(block.indptr, _VALUES)] or [slice(0, 0)]
+    step = max(1, _VALUES // max(n_genes, 1))
+    return [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)] or [slice(0, 0)]
+
+
+@np.errstate(invalid="ignore", over="ignore")  # set here because the error state is thread-local
+def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+    n_cells, n_genes = block.shape
+    block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
+    if not block.has_canonical_format:  # duplicate entries must be summed before squaring
+        block = block.copy()
+        block.sum_duplicates()
+    ones = np.ones(n_cells)
+    totals = block.T @ ones
+    own, whole = block, kept is None or len(kept) == n_cells
+    if not whole and not np.isfinite(totals).all():  # 0 times infinity is NaN: exclude the other cells
+        own, kept, whole = block[kept], None, True
+    if not whole:
+        spread = np.zeros(n_cells)
+        spread[kept] = weights
+        weights = spread
+        starts, values = np.zeros(n_cells, dtype=bands.starts.dtype), np.zeros((n_cells, bands.values.shape[1]))
+        extra = np.zeros((n_cells, bands.extra.shape[1]))
+        starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra
+        bands = Bands(starts, values, extra, bands.n_banded)
+    products, sums = _sparse_products(own, bands, weights)
+    counts, carried = _counted(own, weights, open_genes, enough)
+    large = np.zeros(n_genes, dtype=bool)
+    # most blocks have none; fmax and fmin ignore NaN
+    if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
+        large[own.indices[np.abs(own.data) >= LARGE]] = True
+    squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape).T
+    squares = squared @ weights
+    if own is not block:
+        squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape).T
+    return Sums(
+        np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried, large,
+        totals, squared @ ones, n_cells,
+    )  # fmt: skip
+
+
+def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Z'WY` and `sum wy`; bands with the same first column are combined in one product."""
+    n_cells, n_genes = block.shape
+    width = bands.values.shape[1]
+    n_starts = bands.n_banded - width + 1
+    products = np.zeros((bands.n_columns, n_genes))
+    placed = block
+    if n_starts > 1:
+        kind = np.int32 if n_starts * n_genes < 2**31 else np.int64
+        shift = np.repeat(bands.starts.astype(kind) * n_genes, np.diff(block.indptr))
+        shape = (n_cells, n_starts * n_genes)
+        placed = sparse.csr_array((block.data, block.indices + shift, block.indptr), shape=shape)
+    placed = placed.T
+    for band in range(width):  # column by column, which is several times faster than one product
+        products[band : band + n_starts] += (placed @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
+    for column in range(bands.extra.shape[1]):
+        products[bands.n_banded + column] = block.T @ (weights * bands.extra[:, column])
+    used = weights > 0
+    if width and np.all(np.abs(bands.values[used].sum(axis=1) - 1) < 1e-14):
+        return products, products[: bands.n_banded].sum(axis=0)
+    return products, block.T @ weights
+
+
+def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of nonzero values and the weights of their cells, counted until they reach `enough`."""
+    n_cells, n_genes = block.shape
+    counts, carried = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
+    first, size = 0, _COUNTED_AT_ONCE if np.isfinite(enough) else block.nnz
+    while first < n_cells and open_genes.any():
+        last = int(np.searchsorted(block.indptr, block.indptr[first] + size, side="right")) - 1
+        last = min(max(last, first + 1), n_cells)
+        inside = slice(block.indptr[first], block.indptr[last])
+        genes = block.indices[inside]
+        found = block.data[inside] != 0
+        places = np.flatnonzero(found if open_genes.all() else open_genes[genes] & found)
+        cells = first + np.searchsorted(block.indptr[first : last + 1], places + block.indptr[first], side="right") - 1
+        genes, carrying = genes[places], weights[cells]
+        counts += np.bincount(genes[carrying > 0], minlength=n_genes)
+        carried += np.bincount(genes, carrying, minlength=n_genes)
+        open_genes = open_genes & (carried < enough)
+        first, size = last, 4 * size  # most genes soon reach `enough`, and the others have few values
+    return counts, carried
+
+
+def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+    block = np.asarray(block, dtype=np.float64)
+    own = block if kept is None else block[kept]
+    total = weights.sum()
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        totals, total_squares = block.sum(axis=0), np.einsum("ij,ij->j", block, block)
+        level = weights @ own / total
+        level = np.where(np.isfinite(level), level, 0.0)
+        found = own != 0 if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
+        large = (np.abs(own) >= LARGE).any(axis=0)
+        counts = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
+        carried = np.where(open_genes, weights @ found, 0.0)
+        centred = own - level
+        weighted = bands.dense() * weights[:, None]
+        return Sums(
+            level, weighted.T @ centred, weights @ centred, np.einsum("ij,ij,i->j", centred, centred, weights), total,
+            weighted.sum(axis=0), counts, carried, large, totals, total_squares, len(block),
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Files of fitted objects: a zip of arrays and a JSON manifest, without pickle."""

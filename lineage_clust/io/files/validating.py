@@ -1,0 +1,324 @@
+"""Validation of objects read from a file: shapes, types, ranges and consistent lengths.
+
+A valid checksum shows that a file is not damaged, but not who wrote it. Compiled code (sparse matrices and trees of
+SciPy, igraph) does not check the indices it is given, so that invalid ones must be detected here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator
+
+from ...utils.constraints import check_constraints
+from .array_checks import Array, check_array
+
+_F, _I, _B = "f", "iu", "b"
+
+
+def _reals(dimensions: str, optional: bool = False) -> Array:
+    return Array(_F + _I, dimensions, optional=optional)
+
+
+def _finite(dimensions: str, optional: bool = False) -> Array:
+    return Array(_F + _I, dimensions, finite=True, optional=optional)
+
+
+ARRAYS: dict[str, dict[str, Array]] = {
+    "Trends": {
+        "values": _finite("genes points"), "grid": _finite("points"), "se": _reals("genes points", True),
+        "grid_lineage": Array("OU", "points", optional=True),
+    },
+    "GroupFit": {
+        "grid": _finite("points"), "values": _reals("genes points"), "se": _reals("genes points", True),
+    },
+    "GAM": {
+        "coef_": _reals("targets columns"), "intercept_": _reals("targets"), "lambda_": _reals("targets"),
+        "edf_": _reals("targets"), "scale_": _reals("targets"), "deviance_explained_": _reals("targets"),
+        "converged_": Array(_B, "targets"), "spread_": _reals("targets", True), "theta_": _reals("targets", True),
+    },
+    "Spectrum": {"basis": _finite("... columns modes"), "gram": _finite("modes any"), "penalty": _finite("modes any")},
+    "SharedPosterior": {
+        "lambda_": _reals("targets"), "scale": _reals("targets"), "variance": _reals("targets", True),
+        "squared_weight_gram": _finite("modes modes", True),
+    },
+    "GenePosterior": {"matrices": _reals("targets columns columns")},
+    "WorkingModels": {
+        "penalty": _finite("columns columns"), "grams": _finite("targets columns columns"),
+        "scores": _finite("columns targets"), "squared_weight_grams": _finite("targets columns columns", True),
+        "lambda_": _finite("targets"), "scale": _finite("targets"), "variance": _finite("targets"),
+        "known_scale": _finite("targets"),
+    },
+    "PooledPosterior": {"deviations": _finite("draws columns targets")},
+    "SmoothingPosterior": {"loadings": _finite("modes targets"), "squares": _finite("targets")},
+    "PosteriorPart": {
+        "genes": Array(_I, "targets", low=0), "share": Array(_F, "targets", low=0, high=1),
+        "deviation": _finite("columns targets"),
+    },
+    "ClusterTree": {
+        "leaves": Array(_I, "rows", low=0), "linkage": _finite("merges 4"), "support": _reals("merges"),
+    },
+    "StabilityCurve": {
+        "n_clusters": Array(_I, "partitions", low=1), "support": _reals("partitions"),
+        "connectivity": _reals("partitions"), "correlation": _reals("partitions"),
+        "reproducibility": _reals("partitions"),
+    },
+    "Neighbors": {"indices": Array(_I, "rows listed", low=-1), "distances": _reals("rows listed")},
+    "_LandmarkBasis": {"landmarks": _finite("landmarks"), "to_modes": _finite("landmarks modes")},
+    "GraphClusterer": {
+        "_rows": _finite("rows columns"), "_places": _finite("rows places"), "_order": Array(_I, "rows", low=0),
+        "_coordinates": _finite("rows axes"), "_draws": _finite("draws rows axes"),
+        "_finest": Array(_I, "rows", low=0), "_communities": Array(_I, "rows", low=0),
+        "_row_labels": Array(_I, "rows", low=-1), "labels_": Array(_I, "rows", low=-1),
+        "confidence_": Array(_F, "rows", low=0, high=1, optional=True),
+    },
+    "FitResult": {
+        "scaled": _finite("genes points"), "location": _reals("genes"), "spread": _reals("genes"),
+        "grouped": Array(_I, "grouped", low=0), "labels": Array(_I, "genes", low=-1),
+        "order": Array(_I, "clusters", low=-1), "centers": _finite("clusters points"), "gene_means": _reals("genes"),
+        "gene_stds": _reals("genes"), "cell_density": _reals("points", True),
+    },
+    "ConditionComparison": {
+        "pseudotime": _finite("points"), "trends": _reals("conditions genes points"),
+        "trend_se": _reals("conditions genes points"), "differences": _reals("comparisons genes points"),
+        "difference_se": _reals("comparisons genes points"), "labels": Array(_I, "genes", low=-1),
+    },
+}  # fmt: skip
+"""By class, what its arrays may be; a dimension of one name has one length within an object."""
+
+
+def validate(built: Any) -> None:
+    """Raise a ValueError unless an object from a file is consistent with a fit of this library.
+
+    Parameters
+    ----------
+    built
+        An object of one of the supported classes.
+    """
+    name = type(built).__name__
+    found: dict[str, int] = {}
+    for attribute, wanted in ARRAYS.get(name, {}).items():
+        if not isinstance(built, BaseEstimator) or attribute in vars(built):
+            check_array(getattr(built, attribute), wanted, found, f"{name}.{attribute}")
+    if isinstance(built, BaseEstimator) and "n_features_in_" in vars(built) and hasattr(type(built), "_constraints"):
+        check_constraints(built)
+    for attribute, names in _PARTS.get(name, {}).items():
+        part = getattr(built, attribute, None)
+        if not (part is None and "None" in names) and type(part).__name__ not in names:
+            raise ValueError(f"{name}.{attribute} is not a {names[0]}")
+    if name in _WHOLE:
+        _WHOLE[name](built, found)
+
+
+def _need(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
+
+
+def _whole_tree(tree: Any, found: dict[str, int]) -> None:
+    """Raise a ValueError unless each node exists before it is joined, and is joined once."""
+    n_leaves = found["merges"] + 1
+    children = tree.linkage[:, :2]
+    nodes = children.astype(np.int64)
+    _need(bool((children == nodes).all()), "the tree joins nodes that have no number")
+    made = n_leaves + np.arange(found["merges"])
+    _need(bool(((nodes >= 0) & (nodes < made[:, None])).all()), "the tree joins nodes that are not there")
+    _need(len(np.unique(nodes)) == nodes.size, "the tree joins a node twice")
+    _need(bool((tree.leaves < n_leaves).all()), "the tree has rows in leaves that are not there")
+    _need(len(np.unique(tree.leaves)) == n_leaves, "the tree has leaves without rows")
+    _need(bool((np.diff(tree.linkage[:, 2]) >= 0).all()), "the heights of the tree are not in order")
+    below = np.ones(n_leaves + found["merges"])
+    for row, pair in enumerate(nodes):
+        below[n_leaves + row] = below[pair].sum()
+    _need(np.array_equal(tree.linkage[:, 3], below[n_leaves:]), "the tree counts its leaves wrongly")
+    _need(type(tree.n_clusters) is int and 1 <= tree.n_clusters <= n_leaves, "the tree has no such number of clusters")
+
+
+def _whole_clusterer(clusterer: Any, found: dict[str, int]) -> None:
+    state = vars(clusterer)
+    if "_rows" not in state:
+        return
+    n_rows = found["rows"]
+    rows = np.arange(n_rows)  # files of the first format have no stored order
+    _need(clusterer.n_features_in_ == found["columns"], "the clusterer has rows of another length")
+    _need(np.array_equal(np.sort(state.get("_order", rows)), rows), "the order of the clusterer's rows is none")
+    lists = state.get("_lists")
+    _need(
+        type(lists).__name__ == "Neighbors" and len(lists.indices) == n_rows,
+        "the clusterer's neighbours are not its rows'",
+    )
+    for name in ("_finest", "_communities", "_row_labels", "labels_"):
+        if name in state:
+            _need(bool((state[name] < n_rows).all()), f"{name} of the clusterer is out of range")
+    weighted, graph = state.get("connectivities_"), state.get("graph_")
+    _need(sparse.issparse(weighted) and weighted.shape == (n_rows, n_rows), "the connectivities are not of the rows")
+    _need(graph is not None and graph.vcount() == n_rows, "the graph is not of the rows")
+    tree = state.get("tree_")
+    if tree is not None:
+        _need(len(tree.leaves) == n_rows, "the tree is not of the rows")
+    labels = np.unique(clusterer.labels_[clusterer.labels_ >= 0])
+    _need(np.array_equal(labels, np.arange(clusterer.n_clusters_)), "the clusterer's labels have gaps")
+
+
+def _whole_neighbors(lists: Any, found: dict[str, int]) -> None:
+    _need(bool((lists.indices < found["rows"]).all()), "a list of neighbours contains a row that is not there")
+
+
+def _whole_trends(trends: Any, found: dict[str, int]) -> None:
+    _need(all(type(gene) is str for gene in trends.genes), "a gene has no name")
+    _need(isinstance(trends.failed, dict), "failed is no dictionary")
+    if trends.table is not None:
+        _need(
+            isinstance(trends.table, pd.DataFrame) and len(trends.table) == found["genes"],
+            "the table is not of the genes",
+        )
+
+
+def _whole_group(group: Any, found: dict[str, int]) -> None:
+    _need(len(group.genes) == found["genes"], "a group's genes are not its trends'")
+    _need(
+        len(group.table) == found["genes"],
+        "a group's table is not of its genes",
+    )
+
+
+def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
+    if "penalty_" not in vars(smoother):
+        return
+    smoother._check_together()
+    penalty = smoother.penalty_
+    check_array(penalty, _finite("columns columns"), {}, "penalty_")
+    _need(
+        isinstance(smoother._sizes, list) and sum(smoother._sizes) == len(penalty),
+        "a smoother's sizes differ from its penalty",
+    )
+    for basis, size in zip(smoother.bases_, smoother._sizes, strict=True):
+        if isinstance(basis, np.ndarray):
+            check_array(basis, _finite("knots"), {}, "the knots")
+            # knots outside the domain; a cyclic basis has one function less than knots
+            surplus = smoother.degree + 1 if hasattr(smoother, "degree") else 1 if len(basis) > size else 0
+            _need(len(basis) == size + surplus and bool((np.diff(basis) > 0).all()), "the knots are not in order")
+
+
+def _whole_pooled(pooled: Any, found: dict[str, int]) -> None:
+    known = ("SharedPosterior", "GenePosterior", "DonorPosterior")
+    _need(all(type(one).__name__ in known for one in pooled.within), "a pooled posterior holds what is none")
+    _need(len(pooled.within) == found["draws"] > 1, "a pooled posterior has not one posterior per draw")
+    _need(type(pooled.residual_df) is float and pooled.residual_df > 0, "a pooled posterior has no degrees of freedom")
+
+
+def _whole_spectrum(spectrum: Any, found: dict[str, int]) -> None:
+    n_free = spectrum.n_unpenalized
+    _need(
+        type(n_free) is int and 0 <= n_free <= found["modes"],
+        "the number of unpenalised modes of a spectrum is out of range",
+    )
+
+
+def _whole_working(models: Any, found: dict[str, int]) -> None:
+    n_free = models.n_unpenalized
+    _need(
+        type(n_free) is int and 0 <= n_free <= found["columns"],
+        "the number of unpenalised columns of working models is out of range",
+    )
+
+
+def _whole_result(result: Any, found: dict[str, int]) -> None:
+    trends, n_clusters = result.trends, found["clusters"]
+    _need(trends.values.shape == result.scaled.shape, "scaled trends are not of the trends")
+    _need(len(result.fits) == len(result.names), "there is not one fit a lineage")
+    _need(all(type(fit).__name__ == "FittedLineage" for fit in result.fits), "a fit of a lineage is none")
+    _need(type(result.fitter.n_points) is int, "n_points is no number")
+    _need(result.fitter.n_points * len(result.fits) == found["points"], "the grid has not n_points points")
+    present = np.unique(result.labels[result.labels >= 0])
+    _need(np.array_equal(present, np.arange(n_clusters)), "labels and cluster centres do not go together")
+    grouped = result.grouped
+    _need(bool((np.diff(grouped) > 0).all()) and bool((grouped < found["genes"]).all()), "grouped genes are not there")
+    _need(
+        isinstance(result.decisions, pd.DataFrame) and len(result.decisions) == found["genes"],
+        "decisions are not of the genes",
+    )
+    rows = vars(result.clusterer).get("_rows")
+    _need(rows is None or len(rows) == len(grouped), "the clusterer has other rows than there are grouped genes")
+    tables = result.made.get("tables")
+    if tables is not None:
+        _need(
+            isinstance(tables, tuple) and [len(table) for table in tables] == [found["genes"], n_clusters],
+            "the tables are not of the genes and clusters",
+        )
+
+
+def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
+    names, n_samples = comparison.conditions, len(comparison.samples)
+    _need(len(names) == found["conditions"] == found["comparisons"] + 1, "there is not one trend a condition")
+    _need(all(type(name) is str for name in (*names, *comparison.genes)), "a condition or gene has no name")
+    _need(len(comparison.genes) == len(comparison.table) == found["genes"], "the table is not of the genes")
+    _need(found["points"] > 2 and bool((np.diff(comparison.pseudotime) > 0).all()), "pseudotime is not in order")
+    _need(bool((comparison.labels < found["genes"]).all()), "there are more clusters than genes")
+    for part, columns in (("samples", ("condition", "donor", "n_cells")), ("gaps", ("condition", "start", "end"))):
+        table = getattr(comparison, part)
+        _need(set(columns) <= set(table.columns), f"{part} has other columns")
+        _need(set(table["condition"]) <= set(names), f"{part} names conditions that are not there")
+    limits = (*comparison.common_range, comparison.alpha, comparison.level)
+    _need(len(limits) == 4 and all(type(value) is float for value in limits), "alpha, level or a range is no number")
+    lengths = {**found, "samples": n_samples}
+    for name, wanted in (
+        ("modes", _finite("points modes")), ("own", _reals("samples modes genes")),
+        ("farthest", _reals("draws comparisons genes")),
+    ):  # fmt: skip
+        check_array(comparison.details.get(name), wanted, lengths, name)
+    _need(lengths["draws"] > 0, "there are no samples")
+    tests = {f"{kind}value_{test}" for kind in "pq" for test in ("level", "shape", "both")} | {"cluster", "note"}
+    _need(tests <= set(comparison.table.columns), "the table has other columns")
+
+
+_SMOOTHERS = (
+    "BSplineSmoother",
+    "CubicSplineSmoother",
+    "CyclicSplineSmoother",
+    "GaussianProcessSmoother",
+    "str",
+    "None",
+)
+_PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "FitResult": {
+        "reader": ("Reader",), "fitter": ("TrendFitter",), "models": ("GeneTrends",), "trends": ("Trends",),
+        "gate": ("Gate",), "clusterer": ("GraphClusterer",), "fits": ("list",), "made": ("dict",),
+    },
+    "FittedLineage": {"trends": ("Trends",), "groups": ("list",)},
+    "GroupFit": {"genes": ("list",), "table": ("DataFrame",), "smoother": _SMOOTHERS, "model": ("GAM", "None")},
+    "GAM": {
+        "posterior_": ("SharedPosterior", "GenePosterior", "DonorPosterior", "PooledPosterior", "None"),
+        "_link": ("Link", "None"),
+    },
+    "SharedPosterior": {"spectrum": ("Spectrum",), "smoothing": ("SmoothingPosterior", "None")},
+    "GenePosterior": {"working": ("WorkingModels", "None")},
+    "SmoothingPosterior": {"spectrum": ("Spectrum",)},
+    "PosteriorPart": {"posterior": ("SharedPosterior",)},
+    "PooledPosterior": {"within": ("list",)},
+    "StabilityCurve": {"bounds": ("Bounds",)},
+    "GraphClusterer": {
+        "_searcher": ("None",), "_pca": ("PCA", "None"), "_lists": ("Neighbors", "None"), "graph_": ("Graph", "None"),
+        "tree_": ("ClusterTree", "None"), "stability_": ("StabilityCurve", "None"),
+    },
+    "ConditionComparison": {
+        "condition_key": ("str",), "sample_key": ("str", "None"), "lineage": ("str", "None"), "conditions": ("list",),
+        "genes": ("list",), "common_range": ("tuple",), "table": ("DataFrame",), "samples": ("DataFrame",),
+        "failed": ("dict",), "details": ("dict",), "gaps": ("DataFrame",), "family": ("str",), "link": ("str",),
+    },
+    "Trends": {"genes": ("list",), "failed": ("dict",), "table": ("DataFrame", "None")},
+}  # fmt: skip
+"""By class, what the parts of an object are."""
+
+_WHOLE: dict[str, Callable[[Any, dict[str, int]], None]] = {
+    "ClusterTree": _whole_tree, "GraphClusterer": _whole_clusterer, "Neighbors": _whole_neighbors,
+    "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_spectrum, "FitResult": _whole_result,
+    "BSplineSmoother": _whole_smoother, "CubicSplineSmoother": _whole_smoother, "CyclicSplineSmoother": _whole_smoother,
+    "GaussianProcessSmoother": _whole_smoother, "PooledPosterior": _whole_pooled,
+    "WorkingModels": _whole_working,
+    "ConditionComparison": _whole_comparison,
+}  # fmt: skip

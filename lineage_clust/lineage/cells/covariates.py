@@ -1,0 +1,82 @@
+"""Read covariates: obs columns as additional columns of the design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ...utils.checking import check_key
+from ..columns import check_levels, column_of, numbers_or_levels
+
+
+def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
+    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none."""
+    if covariates is None:
+        return None
+    if not isinstance(covariates, str) and not np.iterable(covariates):
+        raise TypeError(f"covariates must be obs keys; got {covariates!r}. Use e.g. covariates=['batch'].")
+    keys = [covariates] if isinstance(covariates, str) else list(covariates)
+    for key in keys:
+        check_key("A covariate", key)
+    keys = list(dict.fromkeys(keys))
+    if not keys:
+        return None
+    return pd.DataFrame({key: numbers_or_levels(column_of(adata, key, "Covariate")) for key in keys})
+
+
+def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
+    """Return a mask of the cells with finite values in every numeric covariate of `read_covariates`.
+
+    A categorical covariate that is missing in a cell of the lineage (mask `taking_part`) is an error: cells without a
+    batch are often a separate batch.
+    """
+    known = np.ones(len(terms), dtype=bool)
+    for key in terms:
+        if not isinstance(terms[key].dtype, pd.CategoricalDtype):
+            known &= np.isfinite(terms[key].to_numpy())
+            continue
+        missing = int(np.sum(terms[key].isna().to_numpy() & taking_part))
+        if missing:
+            raise ValueError(
+                f"Covariate {key!r} is missing (NaN) in {missing} of the {int(taking_part.sum())} cells of the "
+                f"lineage. Assign them a separate level, e.g. with adata.obs[{key!r}].astype(str), or remove these "
+                f"cells from adata."
+            )
+    return known
+
+
+def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
+    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the name and covariate of each.
+
+    A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
+    confounded with the intercept, are dropped.
+
+    Examples
+    --------
+    >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
+    >>> columns, names, _ = design_columns(terms, np.ones(3))
+    >>> names, columns[:, 1].tolist()
+    (['batch[b]', 'depth'], [-2.0, -1.0, 3.0])
+    """
+    columns, names, keys = [], [], []
+    for key in terms.columns:
+        values = numbers_or_levels(terms[key])
+        check_levels(values, "Covariate")
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            columns.append(values.to_numpy())
+            names.append(str(key))
+            keys.append(str(key))
+            continue
+        for level in values.cat.categories[1:]:
+            columns.append((values == level).to_numpy(dtype=float))
+            names.append(f"{key}[{level}]")
+            keys.append(str(key))
+    kept = [index for index, column in enumerate(columns) if np.ptp(column) > 0]
+    if not kept:
+        return None, [], []
+    encoded = np.column_stack([columns[index] for index in kept])
+    encoded -= np.average(encoded, axis=0, weights=weights)
+    return encoded, [names[index] for index in kept], [keys[index] for index in kept]

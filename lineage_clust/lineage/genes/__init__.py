@@ -1,0 +1,1 @@
+"""Names and expression values of the genes."""

@@ -1,0 +1,221 @@
+"""Names of genes: `var_names`, or the symbols in a column of var; and the selected genes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from anndata.utils import make_index_unique
+
+from ...errors import UnknownNameError, did_you_mean, quoted
+from ...utils.checking import check_key
+
+
+@dataclass(frozen=True)
+class FittedSymbols:
+    """Gene names assigned in a fit, which are used for other cells as well.
+
+    `ids` has the entry of `var_names` for each name; `column` of var has the symbols of genes that were not fitted.
+    """
+
+    column: str
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+Symbols: TypeAlias = str | FittedSymbols | None
+
+
+def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = None) -> pd.Index:
+    """Return the name of each gene: its entry of `var_names`, or a symbol.
+
+    With `use_raw` they are the genes of `adata.raw`; symbols are looked up in `adata.var` if `adata.raw.var` lacks the
+    column. Duplicated symbols are made unique as in anndata (the second "A" becomes "A-1"); a gene without a symbol
+    keeps its entry of `var_names`.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np
+    >>> var = pd.DataFrame({"symbol": ["Klf1", "Mpo", "Mpo", None]}, index=["g1", "g2", "g3", "g4"])
+    >>> list(gene_names(anndata.AnnData(np.ones((1, 4)), var=var), gene_symbols="symbol"))
+    ['Klf1', 'Mpo', 'Mpo-1', 'g4']
+    """
+    var_names = (adata.raw if use_raw else adata).var_names
+    if gene_symbols is None:
+        return var_names
+    if not isinstance(gene_symbols, FittedSymbols):
+        return _unique(_symbols(adata, use_raw, gene_symbols))
+    name_of = {gene_id: name for name, gene_id in gene_symbols.ids.items()}
+    fitted = var_names.isin(list(name_of))
+    try:
+        own = _symbols(adata, use_raw, gene_symbols.column)
+    except UnknownNameError:  # other cells do not need the symbols of fitted genes
+        own = pd.Index([str(name) for name in var_names], dtype=object)
+    names = pd.Series([name_of.get(gene_id, name) for gene_id, name in zip(var_names, own, strict=True)], dtype=object)
+    order = [*fitted.nonzero()[0], *(~fitted).nonzero()[0]]  # fitted genes keep their names
+    names.iloc[order] = _unique(names.iloc[order]).to_numpy(dtype=object)
+    return pd.Index(names, dtype=object)
+
+
+def check_anndata(adata: object) -> None:
+    """Raise a TypeError unless `adata` is an AnnData with cells and genes."""
+    if not isinstance(adata, AnnData):
+        raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
+    if adata.n_obs == 0 or adata.n_vars == 0:
+        raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
+
+
+def how_to_pass(found: object) -> str:
+    """Return a hint on how to obtain an AnnData from the object.
+
+    MuData is recognised by its attribute `mod`, a mapping of AnnData, so that it need not be installed.
+
+    Examples
+    --------
+    >>> how_to_pass([[1.0]])
+    'Wrap a matrix with anndata.AnnData(X, obs=..., var=...).'
+    """
+    modalities = getattr(found, "mod", None)
+    if not isinstance(modalities, Mapping) or not any(isinstance(one, AnnData) for one in modalities.values()):
+        return "Wrap a matrix with anndata.AnnData(X, obs=..., var=...)."
+    names = [str(name) for name, one in modalities.items() if isinstance(one, AnnData)]
+    best = next((name for name in names if name.lower() in ("rna", "gex", "gene expression")), names[0])
+    others = "" if len(names) == 1 else f" It contains {quoted(names)}."
+    return f"Pass mdata[{best!r}], the AnnData of one modality.{others}"
+
+
+def resolve_genes(
+    adata: AnnData, genes: Sequence[str] | None, *, use_raw: bool = False, gene_symbols: Symbols = None
+) -> list[str]:
+    """Return the validated names of the genes to fit, without duplicates and in the given order.
+
+    `genes` are names, a boolean mask over the genes of `adata` (or of `adata.raw`), or `None` for all. With
+    `gene_symbols`, a column of var, entries of `var_names` are accepted as well and returned as symbols.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd
+    >>> adata = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame(index=["a", "b", "c"]))
+    >>> resolve_genes(adata, ["c", "a", "c"])
+    ['c', 'a']
+    """
+    check_anndata(adata)
+    if use_raw and adata.raw is None:
+        raise ValueError("use_raw=True, but adata.raw is None. Set adata.raw, or pass use_raw=False.")
+    var_names = (adata.raw if use_raw else adata).var_names
+    names = gene_names(adata, use_raw, gene_symbols)
+    if genes is None:
+        if len({str(name) for name in var_names}) < len(var_names):
+            twice = pd.unique(var_names[var_names.duplicated()])
+            raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
+        return [str(name) for name in names]
+    if isinstance(genes, (str, bytes)):
+        raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
+    if np.ndim(genes) == 0:
+        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
+    values = list(genes)
+    if values and all(isinstance(value, (bool, np.bool_)) for value in values):
+        if len(values) != len(var_names):
+            raise ValueError(f"A boolean mask of genes needs {len(var_names)} values; got {len(values)}.")
+        values = [name for name, chosen in zip(names, values, strict=True) if chosen]
+    if not values:
+        raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
+    nested = [value for value in values if np.ndim(value) > 0]
+    if nested:
+        raise TypeError(f"genes must be a flat sequence of names; it contains {nested[0]!r}.")
+    known = set(names)
+    name_of = {} if gene_symbols is None else dict(zip(var_names, names, strict=True))
+    chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
+    if not var_names.is_unique:
+        twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
+        if twice:
+            raise ValueError(
+                f"var_names contains {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
+            )
+    return [str(name) for name in chosen]
+
+
+def _how_to_make_unique(use_raw: bool) -> str:
+    if use_raw:  # the var_names of raw are read-only
+        return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
+    return "Call adata.var_names_make_unique() first."
+
+
+def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
+    """Return the message for unknown genes, with a hint on where they are found."""
+    where = "adata.raw.var_names" if use_raw else "adata.var_names"
+    if gene_symbols is not None:
+        column = getattr(gene_symbols, "column", gene_symbols)
+        where = f"adata{'.raw' if use_raw else ''}.var[{column!r}] or {where}"
+    in_raw = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
+    hint = " It is in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
+    what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
+    return f"{what} not in {where}.{hint or did_you_mean(unknown[0], names)}"
+
+
+def gene_ids(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: Symbols) -> dict[str, str]:
+    """Return the entry of `var_names` for each of the given names."""
+    ids = (adata.raw if use_raw else adata).var_names
+    found = {
+        str(name): str(gene_id) for name, gene_id in zip(gene_names(adata, use_raw, gene_symbols), ids, strict=True)
+    }
+    return {name: found[name] for name in genes}
+
+
+def column_with(adata: AnnData, unknown: Sequence[object], use_raw: bool) -> str:
+    """Return a hint that names the column of var with most of the unknown names, or an empty string."""
+    found: tuple[list, object] = ([], None)
+    var = var_table(adata, use_raw)
+    for column in var.columns:
+        if pd.api.types.is_numeric_dtype(var[column]):
+            continue
+        values = set(var[column].dropna().astype(str))
+        hits = [name for name in unknown if str(name) in values]
+        if len(hits) > len(found[0]):
+            found = hits, column
+    if not found[0]:
+        return ""
+    where = "adata.raw.var" if use_raw else "adata.var"
+    return f" {found[0][0]!r} is in {where}[{found[1]!r}]: pass gene_symbols={found[1]!r}."
+
+
+def var_table(adata: AnnData, use_raw: bool) -> pd.DataFrame:
+    """Return var, loaded into memory if the AnnData was opened by `read_lazy`."""
+    var = (adata.raw if use_raw else adata).var
+    return var if isinstance(var, pd.DataFrame) else var.to_memory()
+
+
+def _symbols(adata: AnnData, use_raw: bool, column: str) -> pd.Index:
+    """Return the symbol of each gene, or its entry of `var_names` where there is none."""
+    check_key("gene_symbols", column)
+    var = var_table(adata, use_raw)
+    own = var
+    if use_raw and column not in own:
+        own = var_table(adata, False)
+    if column not in own:
+        raise UnknownNameError(
+            f"gene_symbols {column!r} is not in var{' of adata or adata.raw' if use_raw else ''}, which has "
+            f"{quoted(own.columns) or 'no column'}.{did_you_mean(column, own.columns)}"
+        )
+    symbols = own[column].astype(object)
+    if own is not var:
+        symbols = symbols[~own.index.duplicated()].reindex(var.index)
+    missing = symbols.isna() | (symbols.astype(str).str.strip() == "")
+    names = [
+        str(gene_id) if no_symbol else str(symbol)
+        for gene_id, symbol, no_symbol in zip(var.index, symbols, missing, strict=True)
+    ]
+    return pd.Index(names, dtype=object)
+
+
+def _unique(names: Sequence[str]) -> pd.Index:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata warns of symbols that already end in "-1"
+        return make_index_unique(pd.Index(names, dtype=object))

@@ -1,0 +1,195 @@
+"""Check that expression values suit the model's family, counts or logs of normalised counts; else name a matrix that does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import warn
+from ...expression.sampling import first_part, some_cells, some_values
+from ...expression.storage.blocks import BlockedExpression
+from ...expression.storage.sources import is_stored
+from ...expression.value_kinds import (
+    COUNTS,
+    LOG_COUNTS,
+    OTHER,
+    are_integers,
+    as_counts,
+    is_log_normalised,
+    kind_of,
+)  # fmt: skip
+from ..cells.offsets import SIZE_FACTORS
+from .depth import depth_change
+from .expression import layer_names, stored_matrix
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from ..lineage import Lineage
+
+COUNT_FAMILIES = ("poisson", "negative_binomial")
+_WIDEST_OFFSET = 30.0  # no two cells differ in depth by a factor of 1e13
+_MOST_LOG = 15.0  # the natural log of three million
+_FOLLOWS = 0.8  # share of the variance of log depth
+_NORMALISE = (
+    "Normalise and take logs (scanpy.pp.normalize_total, scanpy.pp.log1p), or fit counts as such: "
+    "GAM('negative_binomial') with offset='size_factors'."
+)
+_ROUND = "If they are estimated counts, round them (numpy.rint)."
+
+
+def check_values(
+    adata: AnnData,
+    lineages: Sequence[Lineage],
+    families: Sequence[tuple[str | None, str | None]],
+    *,
+    layer: str | None = None,
+    use_raw: bool = False,
+    offset: Any = None,
+) -> None:
+    """Check, on a sample of the values, that expression and offset suit the models.
+
+    `families` are `(family, link)` of each model, `(None, None)` if it has none; `layer`, `use_raw` and `offset` are
+    those of :class:`lineage_clust.TrendClusterer`. An error is raised if most values are not integers but the family is
+    for counts, or if an offset is not on the scale of a log link.
+
+    Warns
+    -----
+    LineageClustWarning
+        If counts, or an offset of log size factors, are passed to a Gaussian family with identity link; or if counts or
+        their logs are not normalised, there is no offset, and the counts of a typical gene change along the lineage.
+    """
+    matrix = lineages[0].whole[2]
+    first = first_part(matrix)
+    values = some_values(matrix, first)
+    kind = kind_of(values)
+    where = matrix_name(layer, use_raw)
+    for family, link in families:
+        # single genes with other values are rejected by the models; most estimated counts are integers
+        broken = values[values != np.rint(values)]
+        if family in COUNT_FAMILIES and len(broken) > len(values) / 2:
+            example = float(broken[0])
+            raise ValueError(
+                f"The family {family!r} is for counts, but {where} contains values that are not integers, such as "
+                f"{example:.4g}. {suggestion(adata, layer, use_raw, True) or _ROUND}"
+            )
+        if link == "log" and offset is not None:
+            _check_log_scale(lineages)
+    linear = any(family == "gaussian" and link == "identity" for family, link in families)
+    change = None
+    if offset is None and kind != OTHER:
+        change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
+    rise = (
+        f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do if sequencing depth "
+        f"changes"
+    )
+    if linear and kind == COUNTS:
+        _warn(
+            f"{where} looks like counts (integers such as {values.max():g}), while a Gaussian family is for log values"
+            f"{'; besides, ' + rise if change else ''}. {suggestion(adata, layer, use_raw, False) or _NORMALISE}"
+        )
+    elif change:
+        remedy = "Normalise before taking logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
+        _warn(f"In {where} {rise}, so that genes without a trend may appear to have one. {remedy}")
+    if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
+        _warn(
+            "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract "
+            "from untransformed expression. Omit the offset and fit log-normalised values, or fit counts with "
+            "GAM('negative_binomial')."
+        )
+
+
+def matrix_name(layer: str | None, use_raw: bool) -> str:
+    """Return the name of a matrix for messages.
+
+    Examples
+    --------
+    >>> matrix_name(None, False), matrix_name("counts", False)
+    ('adata.X', "adata.layers['counts']")
+    """
+    return "adata.raw" if use_raw else "adata.X" if layer in (None, "X") else f"adata.layers[{layer!r}]"
+
+
+def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -> str:
+    """Return a hint that names another matrix, with counts or with logs of normalised counts; "" if there is none."""
+    current = (None if layer == "X" else layer, use_raw)
+    places: list[tuple[str | None, bool]] = [] if adata.X is None else [(None, False)]
+    places += [(name, False) for name in layer_names(adata)] + ([] if adata.raw is None else [(None, True)])
+    found = [(_suits(adata, place, counts), place) for place in places if place != current]
+    known = [(suits, place) for suits, place in found if suits is not None]
+    if not known:
+        return ""
+    (_, what), (name, raw) = min(known, key=lambda one: one[0][0])
+    call = "use_raw=True" if raw else "layer=None" if name is None else f"layer={name!r}"
+    return f"{matrix_name(name, raw)} contains {what}: pass {call}."
+
+
+def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tuple[int, str] | None:
+    """Return how suitable a matrix is (0 is best) and what it contains, or `None` if it is unsuitable."""
+    matrix = stored_matrix(adata, *place)
+    matrix = BlockedExpression(matrix) if is_stored(matrix) else matrix
+    first = first_part(matrix)
+    values = some_values(matrix, first)
+    kind = kind_of(values)
+    if len(values) == 0 or counts != (kind == COUNTS):
+        return None
+    if counts:
+        return 0, "counts"
+    if kind == LOG_COUNTS:
+        return 2, "logs of counts that are not normalised"
+    if values.min() < 0 or values.max() > _MOST_LOG or are_integers(values):
+        return None
+    if is_log_normalised(some_cells(matrix, np.arange(matrix.shape[0]), first)[1]):
+        return 0, "log-normalised values"
+    return 1, "values that may be logs"
+
+
+def _check_log_scale(lineages: Sequence[Lineage]) -> None:
+    for lineage in lineages:
+        spread = 0.0 if lineage.offset is None else float(np.ptp(lineage.offset))
+        if spread > _WIDEST_OFFSET:
+            raise ValueError(
+                f"The offset spans {spread:.4g} between cells, which under a log link is a factor of "
+                f"exp({spread:.4g}). Pass its log."
+            )
+
+
+def _change(lineage: Lineage, kind: str, first: tuple | None) -> float | None:
+    """Return the fold change of depth along a lineage, or `None` if a covariate explains depth."""
+    order = np.argsort(lineage.pseudotime, kind="stable")
+    chosen, block = some_cells(lineage.whole[2], lineage.cells[order], first)
+    chosen = order[chosen]
+    if len(chosen) == 0 or not np.any(lineage.weights[chosen] > 0):
+        return None
+    counts = as_counts(block, kind)
+    if lineage.covariates is not None and _explained(_log_depth(counts), lineage.covariates[chosen]) > _FOLLOWS:
+        return None
+    return depth_change(counts, lineage.pseudotime[chosen], lineage.weights[chosen])
+
+
+def _is_depth(lineage: Lineage, offset: Any, kind: str, first: tuple | None) -> bool:
+    """Return whether an offset is the log of the depth of the cells, up to a constant."""
+    if isinstance(offset, str) and offset == SIZE_FACTORS:
+        return True
+    if kind == OTHER or lineage.offset is None:
+        return False
+    chosen, block = some_cells(lineage.whole[2], lineage.cells, first)
+    return len(chosen) > 2 and _explained(_log_depth(as_counts(block, kind)), lineage.offset[chosen, None]) > _FOLLOWS
+
+
+def _log_depth(counts) -> np.ndarray:
+    return np.log1p(np.asarray(counts.sum(axis=1), dtype=float).ravel())
+
+
+def _explained(values: np.ndarray, columns: np.ndarray) -> float:
+    """Return the fraction of the variance of values explained by a linear model on the columns."""
+    values, columns = values - values.mean(), columns - columns.mean(axis=0)
+    residual = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
+    total = values @ values
+    return 1 - residual @ residual / total if total > 0 else 0.0
+
+
+def _warn(message: str) -> None:
+    warn(message)

@@ -1,0 +1,1 @@
+"""Pseudotime, its draws, and the range of a lineage."""

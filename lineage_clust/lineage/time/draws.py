@@ -1,0 +1,215 @@
+"""Uncertain pseudotime: several draws of it, rescaled to a common range."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from scipy.stats import rankdata
+
+from ...errors import warn
+from ...utils.checking import check_key, shortened
+from ..weights.matrices import lineage_names, matrix_column
+from .pseudotime import find_pseudotime
+from .time_range import find_time_range
+
+_LEAST_COVERED = 0.7  # of the range of other draws, by the cells of one
+_LEAST_WIDTH = 0.25  # of one draw to that of others, in the same cells
+_MOST_COMPARED = 5  # draws with which one is compared
+_MOST_CELLS = 50_000  # in which they are
+_OPPOSED = -0.1  # rank correlation with the mean of the others
+
+
+def are_draws(time_key: object) -> bool:
+    """Return whether a time_key names draws of pseudotime: it is a list of keys.
+
+    Examples
+    --------
+    >>> are_draws(["dpt_1", "dpt_2"]), are_draws("dpt_pseudotime"), are_draws(None)
+    (True, False, False)
+    """
+    return isinstance(time_key, (list, tuple))
+
+
+def check_draws(time_key: Any, lineages: Sequence[Any]) -> None:
+    """Raise a ValueError if a list of keys may have been meant as one key per lineage."""
+    if are_draws(time_key) and len(lineages) > 1 and len(time_key) == len(lineages):
+        raise ValueError(
+            f"time_key lists {len(time_key)} keys for {len(lineages)} lineages. A list means draws of one pseudotime, "
+            "not one pseudotime per lineage. For draws, put them into a matrix, adata.obsm['time_draws'] = ..., and pass "
+            "time_key=['time_draws']. For one pseudotime per lineage, store a DataFrame whose columns are the lineages in "
+            "adata.obsm, and pass its key as a string."
+        )
+
+
+def find_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None) -> np.ndarray:
+    """Return draws of pseudotime as stored, `(n_obs, n_draws)`.
+
+    A key of obs is one draw. A matrix in obsm is one draw if it has a column of the lineage; otherwise each of its columns
+    is one.
+    """
+    if len(time_key) == 0:
+        raise TypeError("time_key must be one name, or a list of names of draws of pseudotime; got an empty list.")
+    columns, names = [], []
+    for key in time_key:
+        check_key("Each entry of time_key", key)
+        in_obs = key in adata.obs
+        if not in_obs and key in adata.obsm and (lineage is None or lineage not in lineage_names(adata, key)):
+            labels = lineage_names(adata, key)
+            columns += [matrix_column(adata, key, column) for column in range(len(labels))]
+            names += [f"column {label!r} of {key!r}" for label in labels]
+        else:
+            columns.append(find_pseudotime(adata, key, lineage))
+            names.append(repr(key))
+    if len(columns) < 2:
+        raise ValueError(
+            f"time_key={shortened(list(time_key))} is one pseudotime. A list means several draws of it: name at least two, "
+            "or pass the name itself."
+        )
+    draws = np.column_stack(columns)
+    _check_directions(draws, names)
+    return draws
+
+
+def _check_directions(draws: np.ndarray, names: Sequence[str]) -> None:
+    """Raise a ValueError if a draw runs against the mean of the others."""
+    known = np.isfinite(draws).all(axis=1)
+    if known.sum() < 3:
+        return
+    ranks = rankdata(_some(draws[known]), axis=0)
+    ranks -= ranks.mean(axis=0)
+    others = ranks.sum(axis=1, keepdims=True) - ranks
+    size = np.sqrt((ranks**2).sum(axis=0) * (others**2).sum(axis=0))
+    agreement = np.divide((ranks * others).sum(axis=0), size, out=np.ones(len(size)), where=size > 0)
+    worst = int(np.argmin(agreement))
+    if agreement[worst] < _OPPOSED:
+        raise ValueError(
+            f"The draw {names[worst]} of pseudotime runs against the others: its rank correlation with them is "
+            f"{agreement[worst]:.2f}. Reverse it (1 - t), or leave it out."
+        )
+
+
+def ranges_of(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the least and greatest time of each draw among the cells of a lineage, `(2, n_draws)`."""
+    own = np.isfinite(draws) & (np.isfinite(weights) & (weights > 0))[:, None]
+    low = np.min(draws, axis=0, where=own, initial=np.inf)
+    high = np.max(draws, axis=0, where=own, initial=-np.inf)
+    flat = np.flatnonzero(~(low < high))
+    if len(flat):
+        raise ValueError(
+            f"Draw {flat[0]} of pseudotime has fewer than two distinct values in the cells of the lineage. Leave it out."
+        )
+    return np.array([low, high])
+
+
+def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Return draws rescaled from the given ranges to 0 to 1; values that are not finite become NaN.
+
+    Examples
+    --------
+    >>> rescaled(np.array([[0.0, 10.0], [2.0, 30.0], [1.0, np.inf]]), np.array([[0.0, 10.0], [2.0, 30.0]])).tolist()
+    [[0.0, 0.0], [1.0, 1.0], [0.5, nan]]
+    """
+    low, high = ranges
+    with np.errstate(invalid="ignore"):
+        scaled = (draws - low) / (high - low)
+    return np.where(np.isfinite(scaled), scaled, np.nan)
+
+
+def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the time range of a lineage: the medians of the starts and ends that its draws have by themselves.
+
+    Parameters
+    ----------
+    draws
+        `(n_cells, n_draws)`, rescaled.
+    weights
+        `(n_cells,)`, finite.
+    options
+        Of :func:`lineage_clust.lineage.time.time_range.find_time_range`. Warnings are raised if most draws cause them.
+    """
+    _check_overlap(draws, weights)
+    found, remarks = [], []
+    for times in draws.T:
+        known = np.isfinite(times)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found.append(find_time_range(times[known], weights[known], **options))
+        remarks += caught[:1]
+    if len(remarks) > len(found) / 2:
+        warn(f"In most draws of pseudotime: {remarks[0].message}")
+    start, end = np.median(found, axis=0)
+    return float(start), float(end)
+
+
+def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
+    """Warn of a draw that outlying times squeeze, or that lacks the cells at one end and is stretched over the range.
+
+    Draws are compared with a few others, by the times between which the middle 90 % of the cells lie.
+    """
+    draws = _some(draws[weights > 0])
+    known = np.isfinite(draws)
+    number_of_draws = draws.shape[1]
+    for number in range(number_of_draws):
+        squeezed, covered = [], []
+        for step in range(1, min(number_of_draws, _MOST_COMPARED + 1)):
+            other = (number + step) % number_of_draws
+            both = known[:, number] & known[:, other]
+            if both.any():
+                theirs = _width(draws[both, other])
+                squeezed.append(_width(draws[both, number]) / max(theirs, 1e-12))
+                covered.append(theirs / max(_width(draws[known[:, other], other]), 1e-12))
+        if not squeezed:
+            raise ValueError(
+                f"Draw {number} of pseudotime has no cell of the lineage in common with other draws, so that they cannot be "
+                "compared. Draws are several pseudotimes of the same cells; leave it out."
+            )
+        if np.median(squeezed) < _LEAST_WIDTH:
+            problem = (
+                f"squeezes its cells into {np.median(squeezed):.2g} of the range they have in others, as outlying times do. "
+                "Set these to NaN"
+            )
+        elif np.median(covered) < _LEAST_COVERED:
+            problem = (
+                f"has only cells that lie in {np.median(covered):.2g} of the range of others, and is stretched over all of "
+                "it. Add the cells that are missing (NaN)"
+            )
+        else:
+            continue
+        warn(f"Draw {number} of pseudotime {problem}, or leave it out.")
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """Return at most 50,000 rows, chosen at random with the same seed."""
+    if len(rows) <= _MOST_CELLS:
+        return rows
+    return rows[np.random.default_rng(0).choice(len(rows), _MOST_CELLS, replace=False)]
+
+
+def _width(times: np.ndarray) -> float:
+    return float(np.ptp(np.quantile(times, (0.05, 0.95))))
+
+
+def mean_of(draws: np.ndarray) -> np.ndarray:
+    """Return the mean of the known draws of each cell, `(n_cells,)`; NaN where none is.
+
+    Examples
+    --------
+    >>> mean_of(np.array([[0.0, 1.0], [0.5, np.nan], [np.nan, np.nan]])).tolist()
+    [0.5, 0.5, nan]
+    """
+    known = np.isfinite(draws)
+    count = known.sum(axis=1)
+    total = np.sum(draws, axis=1, where=known)
+    return np.divide(total, count, out=np.full(len(draws), np.nan), where=count > 0)
+
+
+def pseudotime_of(adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray) -> np.ndarray:
+    """Return pseudotime `(n_obs,)`; of draws, their mean on the common range."""
+    if not are_draws(time_key):
+        return find_pseudotime(adata, time_key, lineage)
+    draws = find_draws(adata, time_key, lineage)
+    return mean_of(rescaled(draws, ranges_of(draws, weights)))

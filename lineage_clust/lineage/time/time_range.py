@@ -1,0 +1,108 @@
+"""Start and end of a lineage in pseudotime; arrays only."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+
+from ...utils.checking import check_number
+from .automatic_end import end_of_first_maximum, end_of_own_cells
+
+ENDPOINTS = ("plateau", "argmax")
+
+
+def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
+    """Parse `None`, a number (the end) or a pair into `(start, end)`; `None` = estimated from the cells.
+
+    Examples
+    --------
+    >>> parse_time_range(0.8), parse_time_range((0.1, None))
+    ((None, 0.8), (0.1, None))
+    """
+    if time_range is None:
+        return None, None
+    if _is_number(time_range):
+        bounds: tuple = (None, time_range)
+    elif isinstance(time_range, (tuple, list, np.ndarray)) and len(time_range) == 2:
+        bounds = tuple(time_range)
+    else:
+        raise TypeError(
+            f"time_range must be None, a number (the end) or a pair (start, end); got {time_range!r}. "
+            "Use e.g. time_range=0.8 or time_range=(0.1, None)."
+        )
+    for bound in bounds:
+        if bound is not None and not _is_number(bound):
+            raise TypeError(f"The bounds of time_range must be numbers or None; got {bound!r} in {time_range!r}.")
+        if bound is not None and not np.isfinite(bound):
+            raise ValueError(
+                f"The bounds of time_range must be finite; got {bound!r}. Use None for an automatic bound."
+            )
+    start, end = (None if bound is None else float(bound) for bound in bounds)
+    if start is not None and end is not None and start >= end:
+        raise ValueError(f"time_range must start before it ends; got start {start:g} and end {end:g}. Swap the two.")
+    return start, end
+
+
+def find_time_range(
+    pseudotime: np.ndarray,
+    weights: np.ndarray,
+    *,
+    time_range: object = None,
+    endpoint: str = "plateau",
+    threshold: float | None = None,
+    n_points: int = 200,
+    lineage: str = "",
+) -> tuple[float, float]:
+    """Return the start and end of a lineage, `start < end`, as set by the user or estimated from its cells.
+
+    Parameters are those of :class:`lineage_clust.TrendClusterer`; bounds that are given are never clipped to the range
+    of the cells. The rule "plateau" is that of :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`; "argmax"
+    smooths weights over `max(1, n_points // 20)` cells, as CellRank does.
+
+    Warns
+    -----
+    LineageClustWarning
+        If weights decrease along pseudotime, the range would be too short, or more than 5 % of the weight lies after
+        the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.linspace(0, 1, 101)
+    >>> find_time_range(t, np.minimum(1, 2 * t))
+    (0.0, 1.0)
+    >>> find_time_range(t, np.ones(101), time_range=0.5)
+    (0.0, 0.5)
+    """
+    if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
+        raise ValueError(f"endpoint must be 'plateau' or 'argmax'; got {endpoint!r}.")
+    check_number("endpoint_threshold", threshold, or_none=True)
+    start, end = parse_time_range(time_range)
+    if start is None:
+        start = float(pseudotime.min())
+    if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
+        raise ValueError(
+            f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], which exceeds the range of floating "
+            f"point. Rescale it."
+        )
+    if end is None:
+        end = _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage)
+    if start >= end:
+        raise ValueError(
+            f"The time range of lineage {lineage!r} is empty: it starts at {start:g} and ends at {end:g}, while its "
+            f"cells span [{pseudotime.min():g}, {pseudotime.max():g}]. Set time_range=(start, end)."
+        )
+    return start, end
+
+
+def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage) -> float:
+    if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights are not informative
+        return float(pseudotime.max())
+    if endpoint == "argmax":
+        return end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
+    return end_of_own_cells(pseudotime, weights, start, threshold, lineage)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_))

@@ -1,0 +1,195 @@
+"""Find the weights of a lineage in an AnnData under the keys used by common tools."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ...errors import UnknownNameError, did_you_mean, quoted, warn
+from ...utils.checking import check_key, shortened
+from ...utils.types import Names
+from ..genes.expression import with_annotations
+from .branches import branch_sources
+from .matrices import matrix_source, spread_columns, spread_source
+from .obs_columns import column_source, columns_source, is_one_lineage
+from .scfates import TREE_KEYS, tree_source
+from .source import LineageSource, not_there
+
+_log = logging.getLogger(__name__)
+
+_MASKS = "branch_masks"
+# CellRank 2 and 1, Palantir, slingshot, tradeSeq
+FORWARD_KEYS = (
+    "lineages_fwd", "to_terminal_states", "palantir_fate_probabilities", "fate_probabilities", "slingshot_cell_weights",
+    "cell_weights", "cellWeights", _MASKS,
+)  # fmt: skip
+BACKWARD_KEYS = ("lineages_bwd", "from_initial_states")
+
+
+def find_weights(
+    adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
+) -> tuple[str | None, object, np.ndarray]:
+    """Return the name of the lineage, the key of its weights, and the weights `(n_obs,)`.
+
+    "A, B" refers to A and B together, see :meth:`.LineageSource.weights`. If no lineage is named and there are no
+    weights, all cells form one trajectory with the name `None`.
+    """
+    if lineage is not None and np.ndim(lineage) > 0:
+        raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Pass several as a list of names.")
+    lineage = None if lineage is None else str(lineage)
+    found = find_source(adata, lineage, lineage_key, backward)
+    if found is None:
+        return None, None, np.ones(adata.n_obs)
+    source, members = found
+    if source.note:
+        warn(f"Lineages are numbered. {source.note}")
+    name = members[0] if lineage is None else lineage
+    _log.debug("Weights of lineage %r are read from %r.", name, source.key)
+    return name, source.key, source.weights(members)
+
+
+def find_source(
+    adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
+) -> tuple[LineageSource, list[str]] | None:
+    """Return where the weights of a lineage are stored, and its names there; `None` if all cells are one lineage."""
+    sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
+    if lineage is None:
+        return _only_lineage(sources) if sources else None
+    if lineage_key is None and not any(source.members(lineage) for source in sources):
+        sources = [*sources, *branch_sources(adata)]
+    if not sources:
+        raise _no_weights(adata, lineage, backward)
+    return _lineage_of(sources, lineage)
+
+
+def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool = False) -> list[str]:
+    """Return the names of all lineages of one key."""
+    if lineage_key is not None:
+        return _named(adata, lineage_key).names
+    sources = _stored(adata, backward) or branch_sources(adata)
+    if not sources:
+        known = BACKWARD_KEYS if backward else FORWARD_KEYS
+        raise UnknownNameError(
+            f"adata.obsm contains no lineage weights (none of {quoted(known, len(known))}). Pass their key as "
+            f"lineage_key=..."
+        )
+    if len(sources) > 1:
+        keys = quoted(source.key for source in sources)
+        raise ValueError(
+            f"Several keys contain lineages: {keys}. Choose one with lineage_key=..., or name the lineages."
+        )
+    return sources[0].names
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return the names of several lineages as a list; raise an error if they are not unique."""
+    if not names:
+        raise ValueError("lineage is an empty list. Name at least one lineage.")
+    nested = [name for name in names if np.ndim(name) > 0]
+    if nested:
+        raise TypeError(f"lineage must be a name or a list of names; it contains {nested[0]!r}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"lineage contains duplicates: {list(names)}. Pass each name once.")
+    return list(names)
+
+
+def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> None:
+    """Raise a ValueError if several lineages would be read from the same column of weights.
+
+    A column of obs with the weights of a single lineage accepts any name.
+    """
+    if (
+        len(lineages) > 1
+        and isinstance(lineage_key, str)
+        and is_one_lineage(with_annotations(adata), lineage_key, lineages)
+    ):
+        raise ValueError(
+            f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} "
+            "lineages are requested. Pass one column per lineage and use the names of the columns, e.g. "
+            f"lineage_key=[{lineage_key!r}, ...], lineage=[{lineage_key!r}, ...]."
+        )
+
+
+def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSource:
+    """Return the lineages stored under a key given by the user."""
+    if isinstance(key, (list, tuple, np.ndarray, pd.Index, pd.Series)):
+        if isinstance(key, pd.Series) or not all(isinstance(name, str) for name in key):
+            raise TypeError(
+                "lineage_key must be a name or a list of names, not the weights. Store the weights in obs, "
+                "adata.obs['my_lineage'] = ..., and pass lineage_key='my_lineage'."
+            )
+        if len(key) == 0:
+            raise TypeError(f"lineage_key must be one name; got {key!r} of type {type(key).__name__}.")
+        return columns_source(adata, list(key))
+    check_key("lineage_key", key)
+    key = cast("str", key)
+    if key in adata.obsm:
+        return matrix_source(adata, key)
+    tree = tree_source(adata, key) if key in TREE_KEYS else None
+    if tree is not None:
+        return tree
+    if key in adata.obs:
+        return column_source(adata, key, lineage)
+    if spread_columns(adata, key):
+        return spread_source(adata, key)
+    raise UnknownNameError(
+        f"lineage_key {key!r} is neither in adata.obsm nor in adata.obs."
+        f"{did_you_mean(key, [*adata.obsm, *adata.obs.columns])}"
+    )
+
+
+def _stored(adata: AnnData, backward: bool) -> list[LineageSource]:
+    """Return the matrices of weights under known keys, except masks derived from one of them."""
+    present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
+    sources = []
+    for key in BACKWARD_KEYS if backward else FORWARD_KEYS:
+        if key in present:
+            sources.append(matrix_source(adata, key))
+        elif spread_columns(adata, key):
+            sources.append(spread_source(adata, key))
+    masks = next((source for source in sources if source.key == _MASKS), None)
+    if masks is not None:
+        whole = [source for source in sources if source is not masks and set(masks.names) <= set(source.names)]
+        if whole:
+            _log.info("Weights are taken from %r, not from the masks %r made from them.", whole[0].key, _MASKS)
+            sources.remove(masks)
+    return sources
+
+
+def _only_lineage(sources: list[LineageSource]) -> tuple[LineageSource, list[str]]:
+    found = [(source, name) for source in sources for name in source.names]
+    if len(found) != 1:
+        listed = "; ".join(f"{source.key!r}: {quoted(source.names)}" for source in sources)
+        notes = "".join(f" {source.note}" for source in sources if source.note)
+        raise ValueError(f"adata contains several lineages ({listed}). Choose one with lineage=...{notes}")
+    return found[0][0], [found[0][1]]
+
+
+def _lineage_of(sources: list[LineageSource], lineage: str) -> tuple[LineageSource, list[str]]:
+    found = [(source, members) for source in sources if (members := source.members(lineage))]
+    if not found:
+        raise not_there(lineage, sources)
+    if len(found) > 1:
+        keys = quoted(source.key for source, _ in found)
+        raise ValueError(f"Lineage {lineage!r} is stored under several keys: {keys}. Choose one with lineage_key=...")
+    return found[0]
+
+
+def _no_weights(adata: AnnData, lineage: str, backward: bool) -> UnknownNameError:
+    keys = BACKWARD_KEYS if backward else FORWARD_KEYS
+    column = (
+        f" adata.obs has a column {lineage!r}: pass lineage_key={lineage!r}, or a list of such columns as lineage_key "
+        "for several lineages."
+        if lineage in adata.obs
+        else ""
+    )
+    return UnknownNameError(
+        f"Lineage {lineage!r} is requested, but adata.obsm contains no lineage weights (none of "
+        f"{quoted(keys, len(keys))}; found {quoted(adata.obsm) or 'nothing'}).{column} Pass their key as "
+        f"lineage_key=..., or omit lineage to take all cells as one trajectory."
+    )

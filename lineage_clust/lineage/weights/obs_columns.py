@@ -1,0 +1,82 @@
+"""Lineages in columns of obs: weights, boolean membership, or the name of each cell's branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ...errors import UnknownNameError, did_you_mean
+from .source import LineageSource
+
+_NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float")
+_LABELS = ("string", "categorical")
+
+
+def column_source(adata: AnnData, key: str, lineage: str | None = None) -> LineageSource:
+    """Return the lineages of one column of obs: one lineage per branch, or a single lineage with these weights.
+
+    The single lineage may have any name; `None` names it after the column. Integers and booleans are names of branches
+    if the lineage is one of them.
+    """
+    values = adata.obs[key]
+    kind = _kind(values)
+    if kind in _LABELS or (lineage is not None and _is_named(values, kind, lineage)):
+        return label_source(adata, key)
+    if kind == "integer" and not values.dropna().isin([0, 1]).all():
+        raise ValueError(
+            f"adata.obs[{key!r}] contains integers, which may be names of branches or weights. Convert it with "
+            f"adata.obs[{key!r}] = adata.obs[{key!r}].astype('category'), or .astype(float)."
+        )
+    return LineageSource(key, [str(key) if lineage is None else lineage], lambda _: _weights(adata, key))
+
+
+def is_one_lineage(adata: AnnData, key: str, lineages: Sequence) -> bool:
+    """Return whether a column of obs contains the weights of a single lineage, so that several names would share it."""
+    if key in adata.obsm or key not in adata.obs:
+        return False
+    values = adata.obs[key]
+    kind = _kind(values)
+    return kind in _NUMBERS and not all(_is_named(values, kind, str(lineage)) for lineage in lineages)
+
+
+def _is_named(values: pd.Series, kind: str, lineage: str) -> bool:
+    """Return whether a lineage is one of the values of an integer or boolean column."""
+    return kind in ("integer", "boolean") and lineage in set(values.dropna().astype(str))
+
+
+def label_source(adata: AnnData, key: str) -> LineageSource:
+    """Return one lineage per branch named in a column, with weight 1 for its cells and 0 for all others."""
+    labels = adata.obs[key].astype("category").cat.remove_unused_categories()
+    codes = labels.cat.codes.to_numpy()
+    return LineageSource(key, [str(name) for name in labels.cat.categories], lambda code: (codes == code).astype(float))
+
+
+def columns_source(adata: AnnData, keys: Sequence[str]) -> LineageSource:
+    """Return one lineage per column of obs, named after the columns."""
+    for key in keys:
+        if key not in adata.obs:
+            raise UnknownNameError(
+                f"lineage_key {key!r} of the list is not in adata.obs.{did_you_mean(key, adata.obs.columns)}"
+            )
+    return LineageSource(list(keys), [str(key) for key in keys], lambda index: _weights(adata, keys[index]))
+
+
+def _kind(values: pd.Series) -> str:
+    if isinstance(values.dtype, pd.CategoricalDtype) and len(values.cat.categories):
+        inner = pd.api.types.infer_dtype(values.cat.categories, skipna=True)
+        return inner if inner == "boolean" else "categorical"
+    return pd.api.types.infer_dtype(values, skipna=True)
+
+
+def _weights(adata: AnnData, key: str) -> np.ndarray:
+    values = adata.obs[key]
+    if _kind(values) not in _NUMBERS:
+        several = " Pass one such column as lineage_key, not a list." if _kind(values) in _LABELS else ""
+        raise TypeError(
+            f"Lineage weights adata.obs[{key!r}] must be numbers or booleans, or a single column with the names of "
+            f"branches; the dtype is {values.dtype}.{several}"
+        )
+    return pd.to_numeric(values.astype(object)).to_numpy(dtype=float, na_value=np.nan)

@@ -1,0 +1,1 @@
+"""Trends of several conditions, and tests of their differences."""

@@ -1,0 +1,306 @@
+"""Trends of several conditions, their differences and tests, from arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from ....expression.storage.blocks import BlockedExpression
+from ....expression.sums.bands import make_bands
+from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
+from ....expression.sums.moments import blocks, weighted_products
+from ....expression.sums.sums import cell_sums
+from ...notes import FEW, notes_on
+from ..design import Design, make_design
+from .fit import ConditionCurves, fit_curves
+from .glm import fit_glm_conditions
+from .sums import Arms, ConditionSums, condition_sums, make_arms
+
+if TYPE_CHECKING:
+    from ..gam import GAM
+
+FEWEST_DONORS, FEWEST_IN_CONDITION = 4, 2
+_CELLS_PER_COEFFICIENT = 2  # with fewer, p-values of cells as replicates are too small
+_LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares
+_CONFOUNDED = 1e-8  # minimum fraction of a covariate's variance within conditions
+
+
+@dataclass(frozen=True)
+class ConditionFit:
+    """Curves of all genes in every condition, with tests of their differences.
+
+    Attributes
+    ----------
+    sums
+        Sums over the cells and the assignment of samples to conditions and donors.
+    curves
+        Coefficients, posterior and tests.
+    level
+        `(n_genes,)` value subtracted from expression before fitting.
+    samples
+        One row per sample: `condition` and `donor` (codes) and `n_cells`.
+    with_donors
+        Whether donors are the replicates instead of cells.
+    note
+        Notes on genes that are fitted poorly.
+    failed
+        Reasons by position, for genes without a finite fit.
+    own
+        `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
+        `random`.
+    random
+        `(n_smooth, n_modes)` basis of the samples' deviations.
+    """
+
+    sums: ConditionSums
+    curves: ConditionCurves
+    level: np.ndarray
+    samples: pd.DataFrame
+    with_donors: bool
+    note: list[str]
+    failed: dict[int, str]
+    own: np.ndarray
+    random: np.ndarray
+
+    @property
+    def arms(self) -> Arms:
+        """Assignment of samples to conditions and donors."""
+        return self.sums.arms
+
+    def rows(self, basis, condition: int, other: int | None = None) -> np.ndarray:
+        """Return rows that map coefficients to the curve of a condition, or to its difference from `other`."""
+        rows = self.arms.rows(basis, condition, self.sums.n_covariates)
+        return rows if other is None else rows - self.arms.rows(basis, other, self.sums.n_covariates)
+
+    def curve(self, basis, condition: int) -> np.ndarray:
+        """Return the trends `(n_genes, n_rows)` of a condition at rows of the basis."""
+        return (self.rows(basis, condition) @ self.curves.coefficients + self.level).T
+
+    def difference(self, basis, condition: int, other: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return the difference between two trends and its standard errors, `(n_genes, n_rows)` each."""
+        rows = self.rows(basis, condition, other)
+        return (rows @ self.curves.coefficients).T, self.curves.posterior.std(rows).T
+
+    def sample_curve(self, basis, sample: int, genes=None) -> np.ndarray:
+        """Return the trends `(n_genes, n_rows)` of one sample: its condition's trend plus its predicted deviation."""
+        genes = slice(None) if genes is None else genes
+        rows = self.rows(basis, int(self.arms.condition[sample]))
+        own = basis @ (self.random @ self.own[sample][:, genes])
+        return (rows @ self.curves.coefficients[:, genes] + self.level[genes] + own).T
+
+
+def fit_conditions(
+    basis, Y, conditions: ArrayLike, donors: ArrayLike | None = None, *, penalty: np.ndarray | None = None,
+    weights: np.ndarray | None = None, covariates: np.ndarray | None = None, model: GAM | None = None, offset=None,
+) -> ConditionFit:  # fmt: skip
+    """Fit a curve for every gene and condition, and test the differences between conditions.
+
+    Parameters
+    ----------
+    basis
+        `(n_cells, n_splines)` basis of a smoother, dense or sparse, that includes the constant function.
+    Y
+        `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
+    conditions
+        `(n_cells,)` codes of the conditions from 0.
+    donors
+        `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
+    penalty
+        `(n_splines, n_splines)`.
+    weights
+        `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
+    covariates
+        `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
+    model
+        Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
+    offset
+        `(n_cells,)` known term of the linear predictor, for other families.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four donors or fewer than two in a condition, or if a covariate is collinear with the
+        conditions.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> donor = np.repeat(np.arange(8), 50)
+    >>> t = np.tile(np.linspace(0, 1, 50), 8)
+    >>> Y = rng.standard_normal((400, 30)) + rng.standard_normal((8, 30))[donor]
+    >>> Y[:, 0] += 3 * (donor >= 4) * t
+    >>> fit = fit_conditions(np.column_stack([np.ones(400), t, t**2]), Y, (donor >= 4).astype(int), donor)
+    >>> int(fit.curves.pvalues["shape"].argmin())
+    0
+    """
+    conditions = np.asarray(conditions)
+    weights = np.ones(len(conditions)) if weights is None else np.asarray(weights, dtype=float)
+    samples, number = _samples(conditions, donors, covariates)
+    design = _design(basis, penalty, covariates, weights)
+    if model is not None and model.family != "gaussian":
+        arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
+        found = fit_glm_conditions(model, design, Y, weights, offset, number, arms, donors is not None)
+        _check_cells(found.sums)
+        return ConditionFit(
+            found.sums, found.curves, np.zeros(len(found.note)), samples, donors is not None, found.note, found.failed,
+            found.curves.own_of_samples, found.sums.by_sample.random[: design.n_smooth],
+        )  # fmt: skip
+    unit = np.sum(weights**2) / weights.sum()
+    n_cells = weights.sum() ** 2 / np.sum(weights**2)
+    Y = BlockedExpression(Y, keeps_totals=False) if sparse.issparse(Y) else Y
+    gathered_sums = _in_blocks if isinstance(Y, BlockedExpression) else _in_array
+    grams, columns, products, by_sample, squares, plain, level, found = gathered_sums(design, Y, weights, number)
+
+    failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
+        ~np.isfinite(products).all(axis=0) | np.isnan(squares)
+    )}  # fmt: skip
+    for gene in np.flatnonzero((squares >= _MOST) | ((squares < _LEAST) & np.any(products != 0, axis=0))):
+        failed.setdefault(int(gene), "squares of expression are beyond floating-point numbers")
+    dropped = list(failed)
+    level = level.copy()
+    level[dropped] = 0.0
+    products[:, dropped], by_sample[..., dropped], squares[dropped], plain[dropped] = 0.0, 0.0, 0.0, 0.0
+    means = plain / weights.sum()
+    deviance = np.maximum(squares - plain * means, 0.0)
+    whole = squares + weights.sum() * level**2
+    deviance[(deviance <= 1e-13 * squares) | (deviance <= 1e-28 * whole)] = 0.0
+    products -= np.outer(columns.sum(axis=0), means)
+    by_sample -= columns[..., None] * means
+    products[:, deviance == 0], by_sample[..., deviance == 0] = 0.0, 0.0
+
+    arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
+    sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
+    _check_cells(sums)
+    curves = fit_curves(sums, donors is not None)
+    curves.coefficients[:, dropped] = np.nan
+    for values in (*curves.statistics.values(), *curves.pvalues.values(), curves.edf, curves.scale):
+        values[dropped] = np.nan
+    level = level + means
+    level[dropped] = np.nan
+    random = sums.by_sample.random[: design.n_smooth]
+    return ConditionFit(
+        sums, curves, level, samples, donors is not None, notes_on(Y, deviance, weights, found), failed,
+        curves.own_of_samples, random,
+    )  # fmt: skip
+
+
+def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return a table with one row per sample (one donor in one condition), and the sample code of each cell."""
+    n_conditions = int(conditions.max()) + 1
+    counts = np.bincount(conditions, minlength=n_conditions)
+    if n_conditions < 2 or np.any(counts == 0):
+        raise ValueError(f"At least two conditions with cells are required; numbers of cells: {counts.tolist()}.")
+    codes = conditions if donors is None else pd.factorize(np.asarray(donors), sort=True)[0]
+    if np.any(codes < 0):
+        raise ValueError(f"The donor of {int(np.sum(codes < 0))} cells is missing (NaN or None). Name the donor.")
+    pairs = conditions.astype(np.int64) * (int(codes.max()) + 1) + codes
+    there, number = np.unique(pairs, return_inverse=True)
+    condition, donor = np.divmod(there, int(codes.max()) + 1)
+    samples = pd.DataFrame({"condition": condition, "donor": donor, "n_cells": np.bincount(number)})
+    if donors is not None:
+        _check_donors(samples)
+    if covariates is not None:
+        _check_covariates(np.asarray(covariates, dtype=float), conditions, number, None if donors is None else samples)
+    return samples, number
+
+
+def _check_cells(sums: ConditionSums) -> None:
+    """Raise a ValueError if there are too few cells per coefficient for the residual variance."""
+    n_cells, n_coefficients = sums.by_sample.n_cells, sums.by_sample.n_determined
+    if n_cells < _CELLS_PER_COEFFICIENT * n_coefficients:
+        raise ValueError(
+            f"{n_cells:.0f} cells are too few for the curves of {sums.arms.n_conditions} conditions, which have "
+            f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Use "
+            "simpler curves, such as smoother=BSplineSmoother(n_splines=5), or compare fewer conditions."
+        )
+
+
+def _check_donors(samples: pd.DataFrame) -> None:
+    n_donors = samples["donor"].nunique()
+    in_condition = samples["condition"].value_counts(sort=False).sort_index()
+    if n_donors < FEWEST_DONORS or in_condition.min() < FEWEST_IN_CONDITION:
+        raise ValueError(
+            f"Comparing conditions between donors requires {FEWEST_DONORS} donors or more, and {FEWEST_IN_CONDITION} in "
+            f"every condition; found {n_donors}, by condition {in_condition.tolist()}. Without donors, cells are used as "
+            "replicates: such p-values apply to these donors only."
+        )
+
+
+def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.DataFrame | None) -> None:
+    """Raise a ValueError if covariates are collinear with the conditions, or leave too few degrees of freedom."""
+    within, between = covariates.copy(), covariates.copy()
+    for codes, values in ((conditions, within), (number, between)):
+        counts = np.bincount(codes)
+        for column in range(values.shape[1]):
+            values[:, column] -= (np.bincount(codes, values[:, column]) / counts)[codes]
+    size = np.maximum(np.sum(covariates**2, axis=0), 1e-300)
+    own = within / np.sqrt(size)
+    if np.linalg.eigvalsh(own.T @ own)[0] < _CONFOUNDED:
+        raise ValueError(
+            "The effects of covariates cannot be separated from those of the conditions: a covariate, or a combination "
+            "of covariates, is constant within each condition. Leave it out."
+        )
+    if samples is None:
+        return
+    of_donors = int(np.sum(np.sum(between**2, axis=0) < _CONFOUNDED * size))
+    left = samples["donor"].nunique() - samples["condition"].nunique() - of_donors
+    if left < 2:
+        raise ValueError(
+            f"{samples['donor'].nunique()} donors are too few for {samples['condition'].nunique()} conditions and "
+            f"{of_donors} covariates of donors: {max(left, 0)} degrees of freedom would be left, and two are needed. Leave "
+            "covariates out."
+        )
+
+
+def _design(basis, penalty, covariates, weights) -> Design:
+    n_smooth = basis.shape[1]
+    penalty = np.zeros((n_smooth, n_smooth)) if penalty is None else np.asarray(penalty, dtype=float)
+    X = basis
+    if covariates is not None:
+        stack = sparse.hstack if sparse.issparse(basis) else np.hstack
+        X = stack([basis, covariates])
+    design = make_design(X, penalty, weights, False, keep_sparse=True)
+    if design.constant is None:
+        raise ValueError(
+            "No combination of the basis functions is constant and unpenalised. Use a BSplineSmoother, or add a column "
+            "of ones."
+        )
+    return design
+
+
+def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, number: np.ndarray) -> tuple:
+    """Return the sums over the cells of each sample, in one pass over BlockedExpression."""
+    bands = make_bands(design.matrix, design.n_smooth)
+    wide = donor_bands(bands, number, int(number.max()) + 1, False)
+    heaviest = weights.max()
+    sums = cell_sums(Y, wide.wide, weights, FEW * heaviest)
+    grams, columns = design_by_donor(bands, weights, number)
+    return (
+        grams, columns, wide.total(sums.products), wide.by_donor(sums.products), sums.squares.copy(), sums.sums.copy(),
+        sums.level.copy(), (sums.counts, sums.carried / heaviest, sums.large),
+    )  # fmt: skip
+
+
+def _in_array(design: Design, Y, weights: np.ndarray, number: np.ndarray) -> tuple:
+    """Return the same of an array."""
+    Z = design.dense_matrix()
+    Y = np.asarray(Y)
+    with np.errstate(invalid="ignore", over="ignore"):
+        level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
+        level = np.where(np.isfinite(level), level, 0.0)
+        parts = [
+            weighted_products(np.column_stack([Z[rows], np.ones(len(rows))]), Y[rows], weights[rows], level)
+            for rows in cells_of_donors(number)
+        ]
+    by_sample = np.stack([products for products, _ in parts])
+    grams, columns = design_by_donor(Z, weights, number)
+    total = by_sample.sum(axis=0)
+    return (
+        grams, columns, total[:-1].copy(), by_sample[:, :-1].copy(), np.sum([squares for _, squares in parts], axis=0),
+        total[-1].copy(), level, None,
+    )  # fmt: skip

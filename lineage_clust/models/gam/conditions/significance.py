@@ -1,0 +1,54 @@
+"""Contrasts for tests of the level and the shape of differences between conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg
+
+from ..donors.significance import Contrast
+from .sums import ConditionSums
+
+TESTS = ("level", "shape", "both")
+_ROUGHNESS = 10.0  # as for trends
+
+
+def level_row(sums: ConditionSums) -> np.ndarray:
+    """Return the row `(n_smooth,)` that maps coefficients to the mean difference over the cells that inform it."""
+    weights = sums.inner @ sums.constant
+    return weights / (sums.constant @ weights)
+
+
+def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Contrast]:
+    """Return the Contrasts of level and shape; the test of the shape uses the `n_modes` smoothest modes, or all.
+
+    Notes
+    -----
+    The squared norm of a difference `d` is ``d'Hd``, its sum of squares over the cells that inform it. Its level is its
+    mean under this norm and its shape is the remainder; their squared norms add up to the total.
+    """
+    root = _root(sums.inner)
+    centred = np.eye(len(root)) - np.outer(sums.constant, level_row(sums))
+    length = np.sqrt(sums.constant @ sums.inner @ sums.constant)
+    maps = {"level": length * level_row(sums)[None], "shape": root @ centred}
+    return {name: _contrast(effects, sums, n_modes) for name, effects in maps.items()}
+
+
+def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:
+    """Return the Contrast of `effects`, a map from the coefficients of a difference, for all differences jointly."""
+    many, one = sums.arms.n_conditions - 1, len(sums.constant)
+    effects = np.kron(np.eye(many), effects)
+    fixed = sums.by_sample.fixed[one : (many + 1) * one, : sums.by_sample.n_determined]
+    left, values, right = np.linalg.svd(effects @ fixed, full_matrices=False)
+    kept = values > 1e-8 * values.max(initial=0.0)
+    back = np.linalg.pinv(left[:, kept].T @ effects)
+    rough, modes = linalg.eigh(back.T @ np.kron(np.eye(many), sums.penalty) @ back)
+    rough, modes = np.maximum(rough[:n_modes], 0.0), modes[:, :n_modes]
+    positive = rough[rough > 1e-8 * rough.max(initial=0.0)]
+    # the smoothest penalised mode is a bend; the unpenalised modes before it are linear
+    factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
+    return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T

@@ -1,0 +1,1 @@
+"""Donors as replicates: random curves of donors, for all genes at once."""

@@ -1,0 +1,209 @@
+"""Fits averaged over the variances between donors, for genes with matrices of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..pirls.overdispersion import dispersion_at_nodes
+from ..smoothing.criteria import gcv, minimise, reml_known_scale, ubre
+from ..smoothing.spectral import diagonalise_each
+from ..table.iterations import compiled
+from .curves import AtCovariance
+from .significance import Contrast, tested_at
+from .sizes import Sizes
+from .working import WorkingProblem, WorkingState, linearised, pull
+
+# Variances of lower probability are skipped: for trends, and for tests.
+_IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
+RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Results of some genes, `(n_genes,)` unless stated otherwise, as in `DonorFit`.
+
+    Attributes
+    ----------
+    coefficients
+        `(n_columns, n_genes)`.
+    covariances
+        `(n_genes, n_columns, n_columns)`.
+    lambda_
+        `(n_genes, n_penalties)`.
+    shared
+        Correlation between samples of one donor.
+    statistics, pvalues
+        By name of the test.
+    dispersion
+        Variance of counts relative to a Poisson distribution, where it can be estimated.
+    explained
+        Fraction of the deviance around the mean of the trend that the trend explains.
+    """
+
+    coefficients: np.ndarray
+    covariances: np.ndarray
+    lambda_: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    shift_variance: np.ndarray
+    curve_variance: np.ndarray
+    shared: np.ndarray
+    statistics: dict[str, np.ndarray]
+    pvalues: dict[str, np.ndarray]
+    explained: np.ndarray
+    dispersion: np.ndarray
+
+
+def averaged(
+    problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
+    smoothing: str | float, least: np.ndarray, squares: np.ndarray,
+) -> Averages:  # fmt: skip
+    """Return fits averaged over the variances between donors.
+
+    Parameters
+    ----------
+    problem, state
+        Problem, and the state after the last iteration.
+    contrasts
+        Tested contrasts by name.
+    sizes
+        Grid of variances between donors.
+    posterior
+        `(n_sizes, n_genes)` probability of each for each gene.
+    smoothing
+        `"reml"`, `"gcv"` or a number.
+    least
+        `(n_genes,)` losses of a saturated model.
+    squares
+        `(n_genes,)` weighted sums of squared values.
+
+    Notes
+    -----
+    The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
+    coefficients are those of the mixture over the variances.
+    """
+    of_samples = linearised(problem, state)
+    sums = problem.joined(of_samples)
+    n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
+    kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
+    kept /= kept.sum(axis=0)
+    lambda_ = smoothing_at(problem, sizes.fit_of_mean(sums, kept.T), state.lambda_, smoothing)
+    pulls = pull(problem, sums, lambda_)
+    statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
+    edf, scale, shift, curve, shared = np.zeros((5, n_genes))
+    mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
+    in_level = sums.level_share(sizes.shape)
+    for place, genes, fit in sizes.fits(sums, posterior > _IMPOSSIBLE):
+        share, (shift_size, curve_size, in_common) = posterior[place, genes], sizes.values[place]
+        variances = fit.scale()
+        for name, contrast in contrasts.items():
+            of_fit, tail = tested_at(contrast, fit, variances)
+            statistics[name][genes] += share * of_fit
+            pvalues[name][genes] += share * tail
+        some = np.flatnonzero(kept[place, genes])
+        if len(some) == 0:
+            continue
+        fit, genes = fit.take(some), genes[some]
+        share = kept[place, genes]
+        inverse = np.linalg.inv(fit.gram + pulls[genes])
+        coefficients = (inverse @ fit.products)[..., 0]
+        variance = variances[some, 0]
+        mean[genes] += share[:, None] * coefficients
+        second[genes] += share[:, None, None] * (
+            variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
+        )
+        edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
+        for total, values in (
+            (scale, variance), (shift, variance * (shift_size + in_level * curve_size)),
+            (curve, variance * (1 - in_level) * curve_size), (shared, in_common),
+        ):  # fmt: skip
+            total[genes] += share * values
+    covariances = second - mean[:, :, None] * mean[:, None, :]
+    fixed = problem.fixed
+    return Averages(
+        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, shared,
+        statistics, {name: np.minimum(pvalue, 1.0) for name, pvalue in pvalues.items()},
+        _explained(problem, state, mean, least), _dispersion(problem, state, squares),
+    )  # fmt: skip
+
+
+def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str | float) -> np.ndarray:
+    """Return smoothing parameters `(n_genes, n_penalties)` of given fits, for weights that sum to `n_cells`.
+
+    The ratio of a second penalty, of differences, to the first is selected from `RATIOS` by its likelihood.
+    """
+    n_genes = fits.sums.n_genes
+    if not isinstance(smoothing, str):
+        return np.full(start.shape, float(smoothing) / problem.unit)
+    if not np.any(problem.penalty > 0):
+        return start
+    gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
+    cross, scale = np.ascontiguousarray(fits.products[..., 0]), fits.scale()[:, 0]
+    squares = fits.squares[:, 0]
+    if len(problem.penalty) == 1:
+        return _one_lambda(problem, problem.penalty[0], gram, cross, scale, squares, start[:, 0], smoothing)[:, None]
+    found, values = [], []
+    for ratio in RATIOS:
+        penalty = problem.penalty[0] + ratio * problem.penalty[1]
+        lambda_ = _one_lambda(problem, penalty, gram, cross, scale, squares, start[:, 0], smoothing)
+        pulled = gram + (lambda_[:, None] * penalty)[:, :, None] * np.eye(len(penalty))
+        energy = np.einsum("gi,gi->g", cross, np.linalg.solve(pulled, cross[:, :, None])[..., 0]) / scale
+        logs = np.log(np.maximum(lambda_[:, None] * penalty[penalty > 0], 1e-300)).sum(axis=1)
+        values.append(0.5 * (np.linalg.slogdet(pulled)[1] - logs - energy))
+        found.append(np.column_stack([lambda_, lambda_ * ratio]))
+    return np.stack(found)[smoothest(np.stack(values)), np.arange(n_genes)]
+
+
+def smoothest(criteria: np.ndarray) -> np.ndarray:
+    """Return the positions `(n_genes,)` of the selected ratios, given criteria `(n_ratios, n_genes)`.
+
+    The largest of practically equivalent ratios is selected: for straight lines all are equal up to rounding.
+    """
+    good = criteria <= criteria.min(axis=0) + 0.05
+    return len(criteria) - 1 - np.argmax(good[::-1], axis=0)
+
+
+def _one_lambda(
+    problem: WorkingProblem, penalty: np.ndarray, gram, cross, scale, squares, start: np.ndarray, smoothing: str
+) -> np.ndarray:
+    """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
+    functions = compiled() if smoothing == "reml" else None
+    if functions is not None:
+        log_lambda = np.log(np.maximum(start, 1e-300))
+        functions.smooth_each(
+            np.ascontiguousarray(gram), cross, penalty, scale, True, True, 12, log_lambda, np.empty_like(cross)
+        )
+        return np.exp(log_lambda)
+    spectrum = diagonalise_each(gram, np.diag(penalty), int(np.sum(penalty == 0)))
+    loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
+    nothing = np.zeros(len(scale))
+    if smoothing == "gcv":
+        known = problem.likelihood.family.known_scale
+        criterion = (ubre if known else gcv)(spectrum, loadings, nothing if known else squares, problem.n_cells)
+    else:
+        criterion = reml_known_scale(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells)
+    return minimise(criterion, spectrum, len(scale))[0]
+
+
+def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarray) -> np.ndarray:
+    nodes, likelihood = problem.nodes, problem.likelihood
+    if likelihood.family.name != "poisson":
+        return np.zeros(len(squares))
+    mu = likelihood.link.mean(state.eta + nodes.offset)
+    return dispersion_at_nodes(state.sums, squares, mu, nodes.weights, nodes.exposed, nodes.most)
+
+
+def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:
+    """Return the fraction of the deviance around the mean of the trend that the trend explains, at least 0."""
+    nodes, likelihood = problem.nodes, problem.likelihood
+    eta = problem.rows @ coefficients.T
+    level = nodes.weights[:, 0] @ eta / nodes.weights.sum()
+    losses = []
+    for predictor in (eta + nodes.offset, level + nodes.offset):
+        mu = likelihood.link.mean(predictor)
+        losses.append(likelihood.family.loss(state.sums, mu, state.theta, nodes.weights).sum(axis=0))
+    deviance = losses[1] - least
+    explained = np.divide(losses[1] - losses[0], deviance, out=np.zeros_like(deviance), where=deviance > 0)
+    return np.maximum(explained, 0.0)

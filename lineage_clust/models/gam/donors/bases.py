@@ -1,0 +1,77 @@
+"""Bases of population curves and of donors' curves, and sums per donor in these bases."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..design import Design
+from ..smoothing.spectral import Spectrum, diagonalise
+from .curves import DonorSums
+
+DETERMINED = 1e-6  # minimum fraction of a mode that is determined by the cells instead of the penalty
+N_MODES = 10  # number of modes of the donors' curves
+
+
+def donor_sums(
+    design: Design, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
+    spectrum: Spectrum, n_cells: float,
+) -> DonorSums:  # fmt: skip
+    """Return the DonorSums from sums over the columns of a design shared by all genes.
+
+    Parameters
+    ----------
+    design
+        Of all cells.
+    grams
+        `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
+    products, donor_products
+        `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`. Columns of the latter that
+        belong neither to the smooth nor to the constant are not used.
+    squares
+        `y'Wy`, `(n_genes,)`.
+    spectrum
+        Of the total gram matrix of the design and its penalty.
+    n_cells
+        Effective number of cells.
+    """
+    gram = grams.sum(axis=0)
+    fixed, random, n_determined = bases(design, gram, spectrum, n_cells)
+    own = random.T @ grams @ random
+    return DonorSums(
+        fixed, random, (fixed.T @ gram @ fixed)[None], (random.T @ grams @ fixed)[None], own[None],
+        (fixed.T @ products)[None], np.einsum("cr,dcg->drg", random, donor_products, optimize=True)[None], squares[None],
+        n_cells, n_determined, own.sum(axis=0)[0, 1:] / n_cells,
+    )  # fmt: skip
+
+
+def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return `T`, `U` and the number of columns of `T` that the cells determine, see :class:`DonorSums`."""
+    shares = spectrum.gram[:, 0]
+    fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
+    return fixed, random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
+
+
+def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
+    """Return the constant (zeros if the design has none) and the smoothest modes, orthonormal over the cells.
+
+    The modes may include the constant, so that level and curve of a donor are correlated if donors differ in density.
+    """
+    n_smooth = design.n_smooth
+    own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
+    modes = np.hstack([_by_degree(own.basis[:, : own.n_unpenalized]), own.basis[:, own.n_unpenalized :]])
+    order = np.argsort(own.penalty[:, 0] / np.maximum(own.gram[:, 0], 1e-12), kind="stable")
+    chosen = order[own.gram[order, 0] > DETERMINED][:N_MODES]
+    columns = np.zeros((len(gram), 1 + len(chosen)))
+    if design.constant is not None:
+        columns[:, 0] = design.constant
+    columns[:n_smooth, 1:] = modes[:, chosen] * np.sqrt(n_cells / own.gram[chosen, 0])
+    return columns
+
+
+def _by_degree(free: np.ndarray) -> np.ndarray:
+    """Return unpenalised modes rotated to increasing polynomial degree: constant first, then a straight line, and so on.
+
+    Their eigenvalues are equal, so that rounding would determine their order, and the prior of the shape depends on it.
+    """
+    polynomials = np.vander(np.linspace(-1, 1, len(free)), free.shape[1], increasing=True)
+    return free @ np.linalg.qr(np.linalg.lstsq(free, polynomials)[0])[0]

@@ -1,0 +1,375 @@
+"""Restricted likelihood of random curves of donors, batched over genes, from sums per donor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from types import ModuleType
+
+import numpy as np
+
+from ....utils.compiling import can_compile
+
+
+@dataclass(frozen=True)
+class DonorSums:
+    """Sufficient statistics of a population curve and of the donors' deviations from it.
+
+    The first axis of arrays has length `n_matrices`: 1 if all genes share their matrices, as in a Gaussian family, or
+    the number of genes if working weights depend on the means. The last axis, except for the matrices, indexes the
+    genes that share a matrix: all of them, or 1.
+
+    Attributes
+    ----------
+    fixed
+        `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those determined by the cells first;
+        orthonormal over cells of equal weight. The penalty is diagonal on this basis.
+    random
+        `U`, `(n_columns, n_random)`: the constant and the smoothest modes of the smooth, with mean square 1.
+    gram
+        `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
+    cross
+        `U'Z_d'WZ_dT`, `(n_matrices, n_donors, n_random, n_fixed)`.
+    own
+        `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
+    products
+        `T'Z'Wy`, `(n_matrices, n_fixed, n)`.
+    donor_products
+        `U'Z_d'Wy`, `(n_matrices, n_donors, n_random, n)`.
+    squares
+        `y'Wy`, `(n_matrices, n)`.
+    n_cells
+        Effective number of cells, to which the weights are scaled to sum.
+    n_determined
+        Number of columns of `T` that the cells determine.
+    means
+        `(n_random - 1,)` means of the modes over the cells.
+    each
+        Whether each gene has matrices of its own.
+    known_scale
+        Whether the residual variance is 1, as implied by the weights, or estimated.
+    """
+
+    fixed: np.ndarray
+    random: np.ndarray
+    gram: np.ndarray
+    cross: np.ndarray
+    own: np.ndarray
+    products: np.ndarray
+    donor_products: np.ndarray
+    squares: np.ndarray
+    n_cells: float
+    n_determined: int
+    means: np.ndarray
+    each: bool = False
+    known_scale: bool = False
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return self.squares.size
+
+    @property
+    def n_donors(self) -> int:
+        """Number of donors."""
+        return self.own.shape[1]
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the donors' curves, without the constant."""
+        return self.random.shape[1] - 1
+
+    def take(self, genes: np.ndarray) -> DonorSums:
+        """Return the sums of some genes."""
+        names = ["products", "donor_products", "squares"]
+        if self.each:
+            names += ["gram", "cross", "own"]
+        return replace(
+            self,
+            **{name: getattr(self, name)[genes] if self.each else getattr(self, name)[..., genes] for name in names},
+        )
+
+    def used_up(self, genes: np.ndarray) -> DonorSums:
+        """Return what is still asked of the sums of some genes where fits were made of them; copies of others take time."""
+        nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
+        gram = self.gram[genes] if self.each else self.gram
+        return replace(
+            self, squares=squares, gram=gram, cross=nothing, own=nothing, products=nothing, donor_products=nothing
+        )
+
+    @property
+    def df(self) -> float:
+        """Residual degrees of freedom."""
+        return max(self.n_cells - self.n_determined, 1.0)
+
+    @property
+    def ridge(self) -> np.ndarray:
+        """Constant added to the diagonals of matrices of single genes, which can be nearly singular, `(n_genes,)`."""
+        return 1e-9 * np.einsum("bii->b", self.gram) / self.gram.shape[1] + 1e-300
+
+    def floored(self, left: np.ndarray) -> np.ndarray:
+        """Return residual sums of squares `(..., n)` bounded below by a positive number if the scale is estimated."""
+        if self.known_scale:
+            return left
+        squares = self.squares[:, 0] if self.each else self.squares
+        return np.maximum(left, np.maximum(1e-14 * squares, np.finfo(float).tiny))
+
+    def level_share(self, shape: np.ndarray) -> float:
+        """Return the fraction of the variance of the donors' curves that is in their means over all cells."""
+        return float(self.means @ shape @ self.means) if np.any(self.random[:, 0]) else 0.0
+
+    def covariance(self, shape: np.ndarray, shift: float, curve: float) -> np.ndarray:
+        """Return the covariance `R` of a donor's coefficients on `U`, in units of the residual variance.
+
+        Parameters
+        ----------
+        shape
+            `(n_modes, n_modes)` covariance of the modes, with trace 1.
+        shift, curve
+            Variances of the donors' levels, and of their curves averaged over the cells.
+        """
+        matrix = np.zeros((self.random.shape[1],) * 2)
+        matrix[0, 0] = shift
+        matrix[1:, 1:] = curve * shape
+        return matrix
+
+    def turned(self, shape: np.ndarray) -> TurnedSums:
+        """Return the sums in coordinates in which the modes of the donors' curves are independent."""
+        values, vectors = np.linalg.eigh(shape)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        sizes, turn = np.linalg.eigh(root.T @ self.own[..., 1:, 1:] @ root)
+        back = np.swapaxes(root @ turn, -1, -2)
+        return TurnedSums(
+            self, np.maximum(sizes, 0.0), back @ self.cross[..., 1:, :], back @ self.donor_products[..., 1:, :],
+            (back @ self.own[..., 1:, :1])[..., 0],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TurnedSums:
+    """Sums in coordinates in which the modes of a donor's curve are independent both a priori and a posteriori.
+
+    Attributes
+    ----------
+    sums
+        Sums before the change of coordinates.
+    sizes
+        `(n_matrices, n_donors, n_modes)`: information of the cells about each mode of a donor's curve.
+    cross, products, level
+        Products of the modes with the columns of `T`, with expression and with the constant, `(n_matrices, n_donors,
+        n_modes, ...)`.
+    """
+
+    sums: DonorSums
+    sizes: np.ndarray
+    cross: np.ndarray
+    products: np.ndarray
+    level: np.ndarray
+
+    @cached_property
+    def _squared(self) -> np.ndarray:
+        return (self.products**2).reshape(len(self.products), -1, self.products.shape[-1])
+
+    def take(self, genes: np.ndarray) -> TurnedSums:
+        """Return the sums of some genes."""
+        if not self.sums.each:
+            return replace(self, sums=self.sums.take(genes), products=self.products[..., genes])
+        parts = {name: getattr(self, name)[genes] for name in ("sizes", "cross", "products", "level")}
+        return replace(self, sums=self.sums.take(genes), **parts)
+
+    def with_curves(self, curve: float) -> WithCurves:
+        """Return the sums after eliminating the donors' curves, given their variance."""
+        sums = self.sums
+        share = curve / (1 + curve * self.sizes)
+        n_matrices, n_donors, n_modes = share.shape
+        by_level = (share * self.level)[:, :, None, :]
+        shrunk = share[..., None] * self.cross
+        flat = shrunk.reshape(n_matrices, n_donors * n_modes, -1)
+        turned = np.swapaxes(flat, 1, 2)
+        parts = self.products.reshape(n_matrices, n_donors * n_modes, -1)
+        return WithCurves(
+            sums,
+            sums.gram - turned @ self.cross.reshape(flat.shape),
+            sums.products - turned @ parts,
+            sums.squares - (share.reshape(n_matrices, 1, -1) @ self._squared)[:, 0],
+            sums.own[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
+            sums.cross[..., 0, :] - (by_level @ self.cross)[:, :, 0],
+            sums.donor_products[..., 0, :] - (by_level @ self.products)[:, :, 0],
+            np.log1p(curve * self.sizes).sum(axis=(1, 2)),
+        )
+
+    def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
+        """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
+        functions = compiled() if self.sums.each else None
+        if functions is not None:
+            return self._compiled_likelihoods(sizes, functions)
+        found = np.empty((len(sizes), self.sums.n_genes))
+        for curve in np.unique(sizes[:, 1]):
+            places = np.flatnonzero(sizes[:, 1] == curve)
+            found[places] = self.with_curves(curve).likelihoods(sizes[places, 0])
+        return found
+
+    def _compiled_likelihoods(self, sizes: np.ndarray, functions: ModuleType) -> np.ndarray:
+        sums, free = self.sums, slice(self.sums.n_determined)
+        gram = np.zeros((sums.n_genes, *(sums.n_determined + 1,) * 2))
+        gram[:, :-1, :-1], gram[:, -1, :-1] = sums.gram[:, free, free], sums.products[:, free, 0]
+        gram[:, -1, -1] = sums.squares[:, 0]
+        with_response = (
+            np.concatenate([columns[..., free], response], axis=-1)
+            for columns, response in (
+                (self.cross, self.products), (sums.cross[..., 0, :], sums.donor_products[..., 0, :])
+            )
+        )  # fmt: skip
+        parts, cross = with_response
+        (curves, at_curve), (shifts, at_shift) = (np.unique(sizes[:, part], return_inverse=True) for part in (1, 0))
+        found = np.empty((2, len(curves), len(shifts), sums.n_genes))
+        own = np.ascontiguousarray(sums.own[..., 0, 0])
+        functions.fit_sizes(gram, parts, self.sizes, self.level, own, cross, curves, shifts, sums.ridge, *found)
+        logs, left = found[:, at_curve, at_shift]
+        return -0.5 * ((left if sums.known_scale else sums.df * np.log(sums.floored(left))) + logs)
+
+
+@dataclass(frozen=True)
+class WithCurves:
+    """Sums after eliminating the donors' curves, which contribute to `V`.
+
+    Attributes
+    ----------
+    sums
+        Original sums.
+    gram, products, squares
+        `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
+    level, cross, level_products
+        `1'V^-1 1`, `1'V^-1 X` and `1'V^-1 y` of each donor.
+    log_determinant
+        `(n_matrices,)` log determinant of `V`.
+    """
+
+    sums: DonorSums
+    gram: np.ndarray
+    products: np.ndarray
+    squares: np.ndarray
+    level: np.ndarray
+    cross: np.ndarray
+    level_products: np.ndarray
+    log_determinant: np.ndarray
+
+    def take(self, genes: np.ndarray) -> WithCurves:
+        """Return the sums of some genes."""
+        return _some(self, genes, ("products", "squares", "level_products"))
+
+    def with_shift(self, shift: float) -> AtCovariance:
+        """Return generalised least squares given also the variance of the donors' levels."""
+        inside = 1 + shift * self.level
+        share = shift / inside
+        turned = np.swapaxes(share[..., None] * self.cross, 1, 2)
+        return AtCovariance(
+            self.sums,
+            self.gram - turned @ self.cross,
+            self.products - turned @ self.level_products,
+            self.squares - np.einsum("bd,bdc->bc", share, self.level_products**2),
+            self.log_determinant + np.log(inside).sum(axis=1),
+        )
+
+    def likelihoods(self, shifts: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the restricted likelihood `(n_shifts, n_genes)`, see :meth:`AtCovariance.likelihood`.
+
+        Notes
+        -----
+        With `P` what takes the population curve off, and `Q` the eigenvectors of `1'P1`, which has a row for each donor,
+        ``y'P_s y = y'Py - sum_d s / (1 + s k_d) (Q'1'Py)_d^2``: all variances of levels take one decomposition.
+        """
+        fit = AtCovariance(self.sums, self.gram, self.products, self.squares, self.log_determinant)
+        free = slice(self.sums.n_determined)
+        lower = np.linalg.cholesky(fit.determined)
+        inverse = np.linalg.inv(lower)
+        scores = inverse @ self.products[:, free]
+        cross = self.cross[..., free] @ np.swapaxes(inverse, 1, 2)
+        own = self.level[:, :, None] * np.eye(self.level.shape[1]) - cross @ np.swapaxes(cross, 1, 2)
+        values, turn = np.linalg.eigh(own)
+        energy = (np.swapaxes(turn, 1, 2) @ (self.level_products - cross @ scores)) ** 2
+        inside = 1 + shifts[:, None] * np.maximum(values, 0.0)[:, None]
+        left = (self.squares - np.sum(scores**2, axis=1))[:, None] - (shifts[:, None] / inside) @ energy
+        left = self.sums.floored(left.transpose(1, 0, 2).reshape(len(shifts), -1))
+        logs = self.log_determinant + 2 * np.log(np.einsum("bii->bi", lower)).sum(axis=1)
+        logs = (logs[:, None] + np.log(inside).sum(axis=2)).T
+        return -0.5 * ((left if self.sums.known_scale else self.sums.df * np.log(left)) + logs)
+
+
+@dataclass(frozen=True)
+class AtCovariance:
+    """Generalised least squares for a given covariance of the donors' coefficients.
+
+    Attributes
+    ----------
+    sums
+        Original sums.
+    gram, products, squares
+        `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
+    log_determinant
+        `(n_matrices,)` log determinant of `V`.
+    """
+
+    sums: DonorSums
+    gram: np.ndarray
+    products: np.ndarray
+    squares: np.ndarray
+    log_determinant: np.ndarray
+
+    def take(self, genes: np.ndarray) -> AtCovariance:
+        """Return the fits of some genes."""
+        return _some(self, genes, ("products", "squares"))
+
+    @property
+    def determined(self) -> np.ndarray:
+        """The part of `gram` for columns that the cells determine, with a ridge if genes have matrices of their own."""
+        n = self.sums.n_determined
+        gram = self.gram[:, :n, :n]
+        if not self.sums.each:
+            return 0.5 * (gram + np.swapaxes(gram, 1, 2))
+        return gram + self.sums.ridge[:, None, None] * np.eye(n)
+
+    def likelihood(self) -> np.ndarray:
+        """Return the log restricted likelihood `(n_genes,)`, profiled over the scale unless it is known."""
+        lower = np.linalg.cholesky(self.determined)
+        scores = np.linalg.inv(lower) @ self.products[:, : self.sums.n_determined]
+        left = self._left(np.sum(scores**2, axis=1))
+        logs = self.log_determinant + 2 * np.log(np.einsum("bii->bi", lower)).sum(axis=1)
+        fit = left if self.sums.known_scale else self.sums.df * np.log(left)
+        return -0.5 * (fit + logs[:, None]).ravel()
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """Unpenalised coefficients on the determined columns of `T`, `(n_matrices, n_determined, n)`."""
+        return np.linalg.solve(self.determined, self.products[:, : self.sums.n_determined])
+
+    def scale(self, coefficients: np.ndarray | None = None) -> np.ndarray:
+        """Return the residual variance `(n_matrices, n)`; passing known coefficients saves time."""
+        if self.sums.known_scale:
+            return np.ones(self.squares.shape)
+        coefficients = self.coefficients if coefficients is None else coefficients
+        fitted = np.sum(self.products[:, : self.sums.n_determined] * coefficients, axis=1)
+        return self._left(fitted) / self.sums.df
+
+    def _left(self, fitted: np.ndarray) -> np.ndarray:
+        left = self.squares - fitted
+        return self.sums.floored(left[:, 0])[:, None] if self.sums.each else self.sums.floored(left)
+
+
+def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
+    """Return a fit of some genes; `of_genes` names the arrays that genes do not share."""
+    sums = fit.sums.used_up(genes)
+    if not sums.each:
+        return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})
+    parts = {field.name: getattr(fit, field.name)[genes] for field in fields(fit) if field.name != "sums"}
+    return replace(fit, sums=sums, **parts)
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled functions, or `None` without numba."""
+    if not can_compile():
+        return None
+    from . import compiled as compiled_donors
+
+    return compiled_donors

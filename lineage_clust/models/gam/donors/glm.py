@@ -1,0 +1,128 @@
+"""Non-Gaussian families with donors as replicates: random curves of donors on the link scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ....expression.counts.table import Table
+from ..design import Design, effect_map
+from ..fit_result import FitResult
+from ..inference.gene_posterior import GenePosterior
+from ..pirls.iterations import Likelihood
+from ..smoothing.spectral import diagonalise
+from ..table.grid import bands_of
+from .bases import bases
+from .gaussian import DonorFit
+from .nodes import DonorNodes, tabulated
+from .runs import N_COLUMNS, STILL, Ended, WorkingRuns
+from .significance import contrast_of
+from .working import working_problem
+
+
+def fit_glm_donors(
+    design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, smoothing,
+    covariance: str, result: FitResult, tolerance: float,
+) -> FitResult:  # fmt: skip
+    """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
+
+    Parameters
+    ----------
+    design
+        Of all cells.
+    Y
+        `(n_cells, n_genes)` expression.
+    weights
+        `(n_cells,)`, positive.
+    offset
+        `(n_cells,)` or `None`.
+    groups
+        `(n_cells,)` codes of the donors from 0; every donor has cells.
+    likelihood
+        Family, link and dispersion.
+    smoothing, covariance, tolerance
+        As in :class:`lineage_clust.models.GAM`.
+    result
+        Fit of the cells, from which the iterations start.
+
+    Notes
+    -----
+    The model is that of :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` for the linear predictor: ``eta = f(t)
+    + b_d + g_d(t) + offset``. Score and information at the current means are those of a linear model, which is fitted by the
+    same methods (penalised quasi-likelihood [1]_, as in ``glmmPQL`` and mgcv's ``gamm``); every gene has matrices of
+    its own. The trend is that of a donor of median expression; with a log link, the mean over donors on the response
+    scale is larger.
+
+    References
+    ----------
+    .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
+    """
+    nodes, table = tabulated(design, Y, weights, offset, groups, likelihood, tolerance)
+    fit = GlmDonors(design, weights, likelihood, smoothing, covariance, result, nodes, table)
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        return fit.fit()
+
+
+class GlmDonors(WorkingRuns):
+    """Fits of genes with donors as replicates; for the arguments see :func:`fit_glm_donors`."""
+
+    def __init__(
+        self, design: Design, weights, likelihood: Likelihood, smoothing, covariance: str, result: FitResult,
+        nodes: DonorNodes, table: Table,
+    ):  # fmt: skip
+        unit = 1.0 if covariance == "bayes" else np.sum(weights**2) / weights.sum()
+        n_cells = weights.sum() / unit
+        gram = bands_of(design).gram(weights / unit)
+        spectrum = diagonalise(gram, design.penalty)
+        fixed, random, n_determined = bases(design, gram, spectrum, n_cells)
+        penalty = np.einsum("cp,cd,dp->p", fixed, design.penalty, fixed)
+        penalty[: spectrum.n_unpenalized] = 0.0
+        level = np.zeros(len(gram)) if design.constant is None else design.constant
+        problem = working_problem(
+            nodes, likelihood, fixed, fixed[None], np.zeros(len(nodes.donors), dtype=int), random,
+            penalty=np.maximum(penalty, 0.0)[None], unit=unit, n_cells=n_cells, n_determined=min(n_determined, N_COLUMNS),
+            means=level @ gram @ random[:, 1:] / n_cells,
+        )  # fmt: skip
+        contrast = contrast_of(effect_map(gram, *design.centring), fixed[:, : problem.n_determined], design.penalty)
+        super().__init__(problem, {"trend": contrast}, table, smoothing, result, result.coefficients)
+
+    def fit(self) -> FitResult:
+        """Return the result of all genes."""
+        return self._put_together(self.run())
+
+    def _put_together(self, ended: Ended) -> FitResult:
+        result, genes, parts, prior = self.start, ended.genes, ended.parts, ended.prior
+        n_columns, n_genes = result.coefficients.shape
+
+        def spread(name: str, into: np.ndarray | None = None) -> np.ndarray:
+            values = np.full(n_genes, np.nan) if into is None else into.astype(float)
+            values[genes] = ended.of(name)
+            return values
+
+        coefficients = np.full((n_columns, n_genes), np.nan)
+        coefficients[:, genes] = np.concatenate([part.coefficients for part in parts], axis=1)
+        matrices = np.full((n_genes, n_columns, n_columns), np.nan)
+        matrices[genes] = np.concatenate([part.covariances for part in parts])
+        converged = result.converged.copy()
+        converged[genes] &= ended.moved <= STILL
+        statistic, pvalue, lambda_ = (np.full(n_genes, np.nan) for _ in range(3))
+        statistic[genes], pvalue[genes] = (
+            np.concatenate([getattr(part, name)["trend"] for part in parts]) for name in ("statistics", "pvalues")
+        )
+        statistic[~converged] = pvalue[~converged] = np.nan
+        lambda_[genes] = ended.of("lambda_")[:, 0]
+        sizes = None
+        if result.theta is not None:
+            sizes = result.theta.copy()
+            sizes[genes] = ended.theta
+        donors = DonorFit(
+            coefficients, lambda_, spread("edf"), spread("scale"), spread("shift_variance"),
+            spread("curve_variance"), GenePosterior(matrices), statistic, pvalue, converged, prior,
+        )  # fmt: skip
+        return replace(
+            result, coefficients=coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
+            deviance_explained=spread("explained"), converged=converged, posterior=donors.posterior,
+            tests=(statistic, pvalue), theta=sizes, donors=donors,
+            dispersion=None if result.dispersion is None else np.nan_to_num(spread("dispersion")),
+        )  # fmt: skip

@@ -1,0 +1,95 @@
+"""Posterior of trends with donors as replicates, averaged over the variances between donors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..inference.posterior import SharedPosterior, random_noise
+
+
+@dataclass(frozen=True)
+class PosteriorPart:
+    """Posterior of the coefficients given the variances of the donors' shifts and curves.
+
+    Attributes
+    ----------
+    genes
+        Positions `(n,)` of the genes for which these variances are probable.
+    share
+        `(n,)` probabilities.
+    deviation
+        `(n_columns, n)` coefficients minus their mean over all variances.
+    posterior
+        Posterior of these genes.
+    """
+
+    genes: np.ndarray
+    share: np.ndarray
+    deviation: np.ndarray
+    posterior: SharedPosterior
+
+
+@dataclass(frozen=True)
+class DonorPosterior:
+    """Mixture of Gaussian posteriors over the variances of the donors' shifts and curves.
+
+    Attributes
+    ----------
+    parts
+        One for every pair of variances that is probable for a gene.
+    n_columns, n_genes
+        Shape of the coefficients.
+    """
+
+    parts: list[PosteriorPart]
+    n_columns: int
+    n_genes: int
+
+    def std(self, Z: np.ndarray) -> np.ndarray:
+        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
+        variance = np.zeros((len(Z), self.n_genes))
+        for part in self.parts:
+            variance[:, part.genes] += part.share * (part.posterior.std(Z) ** 2 + (Z @ part.deviation) ** 2)
+        return np.sqrt(variance)
+
+    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
+        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
+
+        Parameters
+        ----------
+        generator
+            Source of the random numbers.
+        n_draws
+            Number of samples.
+        unconditional
+            Sample the smoothing parameters too.
+        """
+        shares = np.zeros((len(self.parts), self.n_genes))
+        for number, part in enumerate(self.parts):
+            shares[number, part.genes] = part.share
+        upper = np.cumsum(shares, axis=0)
+        drawn = [part.posterior.from_noise(unconditional) for part in self.parts]
+        for _ in range(n_draws):
+            at = generator.random(self.n_genes) * upper[-1] if len(upper) else np.zeros(self.n_genes)
+            chosen = (upper <= at).sum(axis=0)
+            noise = random_noise(generator, self.n_columns, self.n_genes)
+            values = np.zeros((self.n_columns, self.n_genes))
+            for number, (part, deviations) in enumerate(zip(self.parts, drawn, strict=True)):
+                here = chosen[part.genes] == number
+                values[:, part.genes[here]] = (deviations(noise.take(part.genes)) + part.deviation)[:, here]
+            yield values
+
+    def take(self, genes: np.ndarray) -> DonorPosterior:
+        """Return the posterior of some genes."""
+        parts = []
+        for part in self.parts:
+            place = np.full(self.n_genes, -1)
+            place[part.genes] = np.arange(len(part.genes))
+            own = place[genes]
+            new, own = np.flatnonzero(own >= 0), own[own >= 0]
+            if len(new):
+                parts.append(PosteriorPart(new, part.share[own], part.deviation[:, own], part.posterior.take(own)))
+        return DonorPosterior(parts, self.n_columns, len(genes))

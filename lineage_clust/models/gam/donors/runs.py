@@ -1,0 +1,224 @@
+"""Penalised quasi-likelihood iterations of non-Gaussian families with donors as replicates, in chunks of genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ....expression.counts.table import Table
+from ..pirls.dispersion import shrink
+from ..pirls.histogram import Histogram
+from .averages import Averages, averaged, smoothing_at
+from .gaussian import FEWEST_GENES, warn_of_few
+from .prior import DonorPrior, learn, probabilities, usual_shape
+from .significance import Contrast
+from .sizes import Sizes
+from .working import WorkingProblem, WorkingState, iterate, linearised, predictor
+
+N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoods and tests
+STILL = 5e-3  # maximum change of a linear predictor at convergence
+_N_LEARNING = 200  # genes
+_CHUNK_VALUES = 400_000  # values at the nodes per chunk
+_USUAL = 0.1  # initial variance of donors' levels and curves
+_FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
+_SELDOM = 1e-3
+_SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is common to all its samples
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Final state of all genes that could be fitted.
+
+    Attributes
+    ----------
+    genes
+        Positions `(n,)` of these genes.
+    states, parts
+        One per chunk of genes.
+    prior
+        Prior of the variation between donors.
+    """
+
+    genes: np.ndarray
+    states: list[WorkingState]
+    parts: list[Averages]
+    prior: DonorPrior
+
+    def of(self, name: str) -> np.ndarray:
+        """Return an attribute of all parts, `(n, ...)`."""
+        return np.concatenate([getattr(part, name) for part in self.parts])
+
+    @property
+    def moved(self) -> np.ndarray:
+        """Largest change of a linear predictor in the last iteration, `(n,)`."""
+        return np.concatenate([state.moved for state in self.states])
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Sizes of the negative binomial, `(n,)`."""
+        return np.concatenate([state.theta for state in self.states])
+
+
+class WorkingRuns:
+    """Iterative fits of genes with donors as replicates.
+
+    Parameters
+    ----------
+    problem
+        Problem shared by all genes.
+    contrasts
+        Tested contrasts by name.
+    table
+        Sums of expression over the nodes.
+    smoothing
+        `"reml"`, `"gcv"` or a number.
+    start
+        Fit of the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
+    coefficients
+        `(n_coefficients, n_genes)` initial coefficients.
+    with_donors
+        Whether donors vary; otherwise cells are the replicates.
+    prior
+        `(n_nodes, 1)` each: factors and summands of the sums that keep every mean inside its range.
+    """
+
+    def __init__(
+        self, problem: WorkingProblem, contrasts: dict[str, Contrast], table: Table, smoothing, start: Any,
+        coefficients: np.ndarray, with_donors: bool = True, prior: tuple[np.ndarray, np.ndarray] | None = None,
+    ):  # fmt: skip
+        self.problem, self.contrasts, self.table, self.smoothing = problem, contrasts, table, smoothing
+        self.start, self.coefficients, self.with_donors = start, coefficients, with_donors
+        self.prior = prior
+        self.nodes, likelihood = problem.nodes, problem.likelihood
+        self.to_fixed = np.linalg.pinv(problem.fixed)
+        self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
+        if likelihood.family.name == "negative_binomial":
+            self.counts = table.statistics[:, 7] == 0  # the size of genes with other values is that of the fit to cells
+
+    def run(self) -> Ended:
+        """Fit all genes."""
+        usable = np.isfinite(self.coefficients).all(axis=0) & (self.table.extremes[:, 1] > 0)
+        usable[list(self.start.failed)] = False
+        genes = np.flatnonzero(usable)
+        if len(genes) < FEWEST_GENES and self.with_donors:
+            warn_of_few(len(genes))
+        prior, sizes, rough, typical = self._learned(genes)
+        step = int(np.clip(_CHUNK_VALUES // len(self.nodes.rows), 16, 256))
+        chunks = [genes[first : first + step] for first in range(0, len(genes), step)]
+        kept, likelihood = [], []
+        for chunk in chunks:
+            state = self.begin(chunk)
+            likelihood.append(self._settled(state, sizes, rough, typical))
+            kept.append(replace(state, sums=np.empty(0), squares=None, histogram=None, eta=np.empty(0)))
+        posterior = probabilities(np.concatenate(likelihood, axis=1))[1]
+        self._shrink(kept, chunks)
+        parts, done = [], 0
+        for chunk, state in zip(chunks, kept, strict=True):
+            own = posterior[:, done : done + len(chunk)]
+            done += len(chunk)
+            state.sums, state.squares = self._sums(chunk)
+            state.eta = predictor(self.problem, state.coefficients, state.own)
+            least, squares = self._least(chunk, state), self.table.statistics[chunk, 1]
+            parts.append(averaged(self.problem, self.contrasts, state, sizes, own, self.smoothing, least, squares))
+        return Ended(genes, kept, parts, prior)
+
+    def begin(self, genes: np.ndarray) -> WorkingState:
+        """Return the initial state of some genes: the fit to cells, without variation between donors."""
+        sums, squares = self._sums(genes)
+        start, problem = self.start, self.problem
+        theta = np.ones(len(genes)) if start.theta is None else start.theta[genes]
+        histogram = None
+        if self.estimates_size and self.counts[genes].all():
+            histogram = Histogram.of(self.table.histogram[genes])
+        coefficients = (self.to_fixed @ self.coefficients[:, genes]).T
+        own = np.zeros((len(genes), len(self.nodes.donors), problem.random.shape[1]))
+        lambda_ = np.tile(start.lambda_[genes, None] / problem.unit, len(problem.penalty))
+        return WorkingState(
+            sums, squares, coefficients, own, theta.copy(), np.zeros(len(genes)), lambda_, histogram,
+            np.full(len(genes), np.inf), predictor(problem, coefficients, own),
+        )  # fmt: skip
+
+    def _sums(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        order = self.nodes.order
+        squares = np.ascontiguousarray(self.table.squares[genes].T[order]) if len(self.table.squares) else None
+        sums = np.ascontiguousarray(self.table.sums[genes].T[order])
+        return sums if self.prior is None else self.prior[0] * sums + self.prior[1], squares
+
+    def _least(self, genes: np.ndarray, state: WorkingState) -> np.ndarray:
+        """Return the losses `(n_genes,)` of a saturated model."""
+        if self.problem.likelihood.family.name == "negative_binomial":
+            return Histogram.of(self.table.histogram[genes]).least_loss(state.theta, self.nodes.total)
+        statistics = self.table.statistics[genes]
+        return statistics[:, 6] + 2 * statistics[:, 10] * self.nodes.adds_exposures
+
+    def _learned(self, genes: np.ndarray) -> tuple[DonorPrior, Sizes, Sizes, np.ndarray]:
+        """Return the prior estimated from some genes, a fine and a coarse grid of variances, and the prior of the latter."""
+        usual, pairs = usual_shape(self.problem.random.shape[1] - 1), self.problem.pairs
+        if not self.with_donors:
+            none = Sizes(usual, np.zeros((1, 3)))
+            return DonorPrior(usual, np.zeros((1, 2))), none, none, np.ones(1)
+        some = genes[np.unique(np.linspace(0, len(genes) - 1, min(len(genes), _N_LEARNING)).round().astype(int))]
+        state = self.begin(some)
+        values = np.column_stack([np.tile(_USUAL / self.start.scale[some, None], 2), np.full(len(some), 0.5)])
+        one = np.ones((len(some), 1))
+        covariances = np.concatenate([Sizes(usual, value[None], pairs).covariances for value in values])
+        self._iterate(state, covariances, _FIRST)
+        sums = self.problem.joined(linearised(self.problem, state))
+        typical = Sizes(usual, values.mean(axis=0)[None], pairs)
+        state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_, self.smoothing)
+        self._iterate(state, covariances, _MOST)
+        sums = linearised(self.problem, state)
+        prior = learn(sums)
+        if pairs is None:
+            sizes, rough = (Sizes(prior.shape, _with_share(values)) for values in (prior.sizes, prior.every_second()))
+            return prior, sizes, rough, probabilities(rough.likelihoods(sums))[0]
+        often = prior.sizes[probabilities(sums.turned(prior.shape).likelihoods(prior.sizes))[0] > _SELDOM]
+        often = often[often.any(axis=1)]
+        both = np.array([(0.0, 0.0, 0.0), *((*size, share) for size, share in product(often, _SHARES))])
+        sizes = Sizes(prior.shape, both, pairs)
+        share = probabilities(sizes.likelihoods(self.problem.joined(sums)))[0]
+        sizes = Sizes(prior.shape, both[share > 0.1 * _SELDOM], pairs)
+        share = share[share > 0.1 * _SELDOM]
+        return prior, sizes, sizes, share / share.sum()
+
+    def _settled(self, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray) -> np.ndarray:
+        """Iterate, and return the likelihood `(n_sizes, n_genes)` of `sizes`; `often` is the prior of the coarse grid."""
+        problem = self.problem
+        self._iterate(state, rough.mean_covariance(np.tile(often, (len(state.theta), 1))), _FIRST)
+        sums = problem.joined(linearised(problem, state))
+        found = rough.likelihoods(sums)
+        density = np.exp(found - found.max(axis=0)) * often[:, None]
+        share = (density / density.sum(axis=0)).T
+        state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share), state.lambda_, self.smoothing)
+        self._iterate(state, rough.mean_covariance(share), _MOST)
+        return sizes.likelihoods(problem.joined(linearised(problem, state)))
+
+    def _iterate(self, state: WorkingState, covariances: np.ndarray, count: int) -> None:
+        left = np.arange(len(covariances))
+        for _ in range(count):
+            some = state if len(left) == len(covariances) else state.take(left)
+            iterate(self.problem, some, covariances[left])
+            if some is not state:
+                state.put(left, some)
+            left = left[some.moved > STILL]
+            if len(left) == 0:
+                break
+
+    def _shrink(self, states: list[WorkingState], chunks: list[np.ndarray]) -> None:
+        """Shrink sizes of the negative binomial towards their trend over the means, if requested."""
+        if not self.estimates_size or self.problem.likelihood.dispersion != "shrunk":
+            return
+        theta = np.concatenate([state.theta for state in states])
+        information = np.concatenate([state.information for state in states])
+        means = self.table.statistics[np.concatenate(chunks), 0] / self.nodes.total
+        theta, done = shrink(theta, information, means), 0
+        for state in states:
+            state.theta = theta[done : done + len(state.theta)]
+            done += len(state.theta)
+
+
+def _with_share(values: np.ndarray) -> np.ndarray:
+    return np.column_stack([values, np.zeros(len(values))])

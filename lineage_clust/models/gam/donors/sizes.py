@@ -1,0 +1,80 @@
+"""Grids of variances between donors: their likelihoods and the fits at each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .covariance import at_covariance
+from .curves import AtCovariance, DonorSums
+from .pairs import Pairs
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Grid of variances of levels and of curves, in units of the residual variance.
+
+    Attributes
+    ----------
+    shape
+        `(n_modes, n_modes)` covariance of the curves' modes, with trace 1.
+    values
+        `(n_sizes, 3)`: variances of levels and of curves, and the correlation between samples of the same donor.
+    pairs
+        Assignment of samples to donors if donors have several samples.
+    """
+
+    shape: np.ndarray
+    values: np.ndarray
+    pairs: Pairs | None = None
+
+    @cached_property
+    def covariances(self) -> np.ndarray:
+        """`(n_sizes, n_random, n_random)` covariances of a replicate's coefficients."""
+        found = np.zeros((len(self.values), *(len(self.shape) + 1,) * 2))
+        found[:, 0, 0] = self.values[:, 0]
+        found[:, 1:, 1:] = self.values[:, 1, None, None] * self.shape
+        if self.pairs is None:
+            return found
+        return np.stack([
+            self.pairs.covariance(one, share) for one, share in zip(found, self.values[:, 2], strict=True)
+        ])  # fmt: skip
+
+    def likelihoods(self, sums: DonorSums) -> np.ndarray:
+        """Return the log restricted likelihood `(n_sizes, n_genes)`."""
+        if self.pairs is None:
+            return sums.turned(self.shape).likelihoods(self.values[:, :2])
+        return np.stack([at_covariance(sums, covariance).likelihood() for covariance in self.covariances])
+
+    def fits(self, sums: DonorSums, probable: np.ndarray) -> Iterator[tuple[int, np.ndarray, AtCovariance]]:
+        """Yield the number of each grid point, the genes with `probable` `(n_sizes, n_genes)`, and their fits."""
+        turned = sums.turned(self.shape) if self.pairs is None else None
+        for curve in np.unique(self.values[:, 1]):
+            places = np.flatnonzero(self.values[:, 1] == curve)
+            own = np.flatnonzero(probable[places].any(axis=0))
+            if len(own) == 0:
+                continue
+            inner = None if turned is None else turned.take(own).with_curves(curve)
+            for place in places.tolist():
+                some = np.flatnonzero(probable[place, own])
+                if len(some) == 0:
+                    continue
+                if inner is None:
+                    fit = at_covariance(sums.take(own[some]), self.covariances[place])
+                else:
+                    fit = inner.take(some).with_shift(self.values[place, 0])
+                yield place, own[some], fit
+
+    def fit_of_mean(self, sums: DonorSums, share: np.ndarray) -> AtCovariance:
+        """Return fits at mean variances, weighted by `share` `(n_genes, n_sizes)`, for genes with matrices of their own."""
+        if self.pairs is not None:
+            return at_covariance(sums, self.mean_covariance(share)[:, None])
+        values = share @ self.values
+        return sums.turned(self.shape).with_curves(values[:, 1, None, None]).with_shift(values[:, :1])
+
+    def mean_covariance(self, share: np.ndarray) -> np.ndarray:
+        """Return weighted mean covariances `(n_genes, n_random, n_random)`."""
+        return np.einsum("gs,sij->gij", share, self.covariances, optimize=True)

@@ -1,0 +1,1 @@
+"""Posteriors of the coefficients, and tests of smooths."""

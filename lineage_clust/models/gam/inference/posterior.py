@@ -1,0 +1,226 @@
+"""Gaussian posteriors of coefficients, batched over genes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..smoothing.posterior import SmoothingPosterior
+from ..smoothing.spectral import Spectrum
+
+_CHUNK = 512
+_NO_LENGTH = 1e-10  # relative to the longest row of a basis; shorter rows belong to columns without values
+_ROUNDING = 1e-14  # relative to the largest eigenvalue
+
+
+@dataclass(frozen=True)
+class SharedPosterior:
+    """Gaussian posterior of coefficients if all genes share one design.
+
+    Attributes
+    ----------
+    spectrum
+        The shared Demmler-Reinsch basis. `from_noise` also takes one per gene.
+    lambda_
+        `(n_genes,)` smoothing parameters.
+    scale
+        `(n_genes,)` scale `phi`: the variance of an observation of weight 1 if weights are precisions.
+    variance
+        `(n_genes,)` variance `s2` of an observation of any weight, for the robust covariance.
+    squared_weight_gram
+        `T'Z'W^2ZT`, `(n_modes, n_modes)`, for the robust covariance; `None` for the Bayesian one.
+    smoothing
+        Posterior of the smoothing parameters; `None` if these are fixed or not estimated by REML.
+
+    Notes
+    -----
+    With `P = (A + lambda S)^-1`, the Bayesian covariance is `phi P` [1]_, which treats weights as precisions. The
+    robust one is `s2 P Z'W^2Z P + phi lambda P S P`: the sampling variance of a weighted estimate from observations of
+    equal variance, plus the mean squared smoothing bias under the prior [2]_ with variance `phi / lambda`. The two are
+    equal for unit weights, and neither changes if all weights are multiplied by a constant.
+
+    References
+    ----------
+    .. [1] Wood (2017). Generalized Additive Models, 2nd ed., section 6.10.
+    .. [2] Nychka (1988). Bayesian confidence intervals for smoothing splines. JASA 83, 1134-1143.
+    """
+
+    spectrum: Spectrum
+    lambda_: np.ndarray
+    scale: np.ndarray
+    variance: np.ndarray | None = None
+    squared_weight_gram: np.ndarray | None = None
+    smoothing: SmoothingPosterior | None = None
+
+    @property
+    def precision(self) -> np.ndarray:
+        """`(n_modes, n_genes)`: the diagonals of `T'(A + lambda S)T`."""
+        return self.spectrum.gram + self.spectrum.penalty * self.lambda_
+
+    def std(self, Z: np.ndarray) -> np.ndarray:
+        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
+        modes = Z @ self.spectrum.basis
+        inverse = 1.0 / self.precision
+        if self.squared_weight_gram is None:
+            return np.sqrt(modes**2 @ inverse * self.scale)
+        bias = modes**2 @ (inverse**2 * self.spectrum.penalty * (self.lambda_ * self.scale))
+        # the products of pairs in the quadratic form are shared by all genes, so that one matrix product suffices
+        upper = np.triu_indices(modes.shape[1])
+        twice = np.where(upper[0] == upper[1], 1.0, 2.0) * self.squared_weight_gram[upper]
+        pairs = modes[:, upper[0]] * modes[:, upper[1]] * twice
+        sampling = np.empty((len(modes), len(self.lambda_)))
+        for first in range(0, len(self.lambda_), _CHUNK):
+            genes = slice(first, first + _CHUNK)
+            sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
+        return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
+
+    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
+        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
+
+        Parameters
+        ----------
+        generator
+            Source of the random numbers.
+        n_draws
+            Number of samples.
+        unconditional
+            Sample the smoothing parameters too, where their posterior is known.
+        """
+        yield from self.draws_with(self.from_noise(unconditional), generator, n_draws)
+
+    def draws_with(
+        self, deviations: Callable[[Noise], np.ndarray], generator: np.random.Generator, n_draws: int
+    ) -> Iterator[np.ndarray]:
+        """Yield samples computed by a function returned by `from_noise`."""
+        for _ in range(n_draws):
+            yield deviations(random_noise(generator, *self.shape))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of columns and of genes."""
+        return self.spectrum.basis.shape[-2], len(self.lambda_)
+
+    def from_noise(
+        self, unconditional: bool = False, to_modes: np.ndarray | None = None
+    ) -> Callable[[Noise], np.ndarray]:
+        """Return a function from noise to a posterior sample `(n_columns, n_genes)`; `unconditional` as in `draws`.
+
+        With one spectrum per gene, `to_modes` is from :func:`lineage_clust.models.gam.smoothing.spectral.with_rotations`.
+
+        Notes
+        -----
+        The modes of a spectrum are determined up to signs, order and, for equal eigenvalues, a rotation `R`, which
+        depend on rounding. Noise is therefore generated by column of the design, `z`, and mapped to noise by mode with
+        the orthogonal polar factor `M` of `T'` [1]_. The polar factor of modes `TR` is `R'M`, so that `TR f(D) R'Mz` is
+        the same sample for any `R` that commutes with the diagonal matrix `f(D)`, and nearly so for any that almost
+        commutes with it.
+
+        References
+        ----------
+        .. [1] Higham (2008). Functions of Matrices, chapter 8. SIAM.
+        """
+        spectrum, conditional = self.spectrum, 1.0 / self.precision
+        if to_modes is None:
+            to_modes = _polar_factor(spectrum.basis)
+        free = self.smoothing if unconditional else None
+        quantile = None if free is None else free.quantile_function()
+        variance, by_weight = self.variance, None
+        if self.squared_weight_gram is not None:
+            by_weight = root(self.squared_weight_gram) @ to_modes
+
+        def deviations(noise: Noise) -> np.ndarray:
+            lambda_, inverse = self.lambda_, conditional
+            if quantile is not None:
+                lambda_ = quantile(noise.uniform)
+                inverse = 1.0 / (spectrum.gram + spectrum.penalty * lambda_)
+            if by_weight is None or variance is None:
+                modes = np.sqrt(inverse * self.scale) * _times(to_modes, noise.sampling)
+            else:
+                modes = inverse * np.sqrt(variance) * _times(by_weight, noise.sampling)
+                modes += inverse * np.sqrt(spectrum.penalty * (lambda_ * self.scale)) * _times(to_modes, noise.bias)
+            if free is not None:
+                modes += free.loadings * (inverse - conditional)
+            return _times(spectrum.basis, modes)
+
+        return deviations
+
+    def take(self, genes: np.ndarray) -> SharedPosterior:
+        """Return the posterior of some genes."""
+        variance = None if self.variance is None else self.variance[genes]
+        smoothing = None if self.smoothing is None else self.smoothing.take(genes)
+        return SharedPosterior(
+            self.spectrum, self.lambda_[genes], self.scale[genes], variance, self.squared_weight_gram, smoothing
+        )
+
+    def covariances(self, rows: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        """Return `(len(genes), n_rows, n_rows)` covariances of `rows @ coefficients`."""
+        rows = rows @ self.spectrum.basis
+        inverse = 1.0 / self.precision[:, genes].T
+        scale = self.scale[genes][:, None, None]
+        if self.squared_weight_gram is None or self.variance is None:
+            return scale * ((rows[None] * inverse[:, None, :]) @ rows.T)
+        n_rows, n_modes = rows.shape
+        modes = self.variance[genes][:, None, None] * (inverse[:, :, None] * inverse[:, None, :])
+        modes *= self.squared_weight_gram
+        bias = scale[:, 0] * (self.spectrum.penalty * self.lambda_[genes]).T * inverse**2
+        modes[:, np.arange(n_modes), np.arange(n_modes)] += bias
+        half = (modes.reshape(-1, n_modes) @ rows.T).reshape(-1, n_modes, n_rows)  # one product for all genes
+        turned = np.ascontiguousarray(half.transpose(0, 2, 1)).reshape(-1, n_modes)
+        return (turned @ rows.T).reshape(-1, n_rows, n_rows)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers for one posterior sample of all genes.
+
+    Attributes
+    ----------
+    uniform
+        `(n_genes,)` uniform numbers for the smoothing parameters.
+    sampling, bias
+        `(n_columns, n_genes)` standard normal numbers for sampling error and, with robust covariances, smoothing bias.
+    """
+
+    uniform: np.ndarray
+    sampling: np.ndarray
+    bias: np.ndarray
+
+    def take(self, genes: np.ndarray) -> Noise:
+        """Return the noise of some genes."""
+        return Noise(self.uniform[genes], self.sampling[:, genes], self.bias[:, genes])
+
+
+def random_noise(generator: np.random.Generator, n_columns: int, n_genes: int) -> Noise:
+    """Return noise for one posterior sample."""
+    normal = generator.standard_normal((2, n_columns, n_genes))
+    return Noise(generator.random(n_genes), *normal)
+
+
+def _polar_factor(basis: np.ndarray) -> np.ndarray:
+    """Return the matrix `(n_modes, n_columns)` with orthonormal rows that is nearest to `T'`.
+
+    The columns of `T'` are normalised first, so that the result does not depend on their units.
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", basis, basis))
+    lengths = np.maximum(lengths, _NO_LENGTH * lengths.max(initial=0.0))
+    left, _, right = np.linalg.svd((basis / np.where(lengths > 0, lengths, 1.0)[:, None]).T, full_matrices=False)
+    return left @ right
+
+
+def _times(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return the products of vectors `(n, n_genes)` with one matrix `(m, n)`, or with one per gene, `(m, n_genes)`."""
+    return matrix @ vectors if matrix.ndim == 2 else np.einsum("gmn,ng->mg", matrix, vectors)
+
+
+def root(matrices: np.ndarray) -> np.ndarray:
+    """Return the symmetric `R` with `RR = A` for positive semi-definite matrices, which is invariant to rotations of modes.
+
+    The square root of an eigenvalue `v` is computed as `v / sqrt(v + e)` with a tiny `e`, because eigenvalues that are
+    zero up to rounding would otherwise have square roots that differ in the eighth digit.
+    """
+    values, vectors = np.linalg.eigh(matrices)
+    values = np.maximum(values, 0.0)
+    small = _ROUNDING * values.max(axis=-1, keepdims=True, initial=1e-300)
+    return (vectors * (values / np.sqrt(values + small))[..., None, :]) @ np.swapaxes(vectors, -1, -2)

@@ -1,0 +1,203 @@
+"""Wood's (2013) tests of smooth terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from scipy import special
+
+from ....utils.compiling import can_compile
+from ....utils.threads import few_threads, in_threads
+from .gene_posterior import GenePosterior
+from .posterior import SharedPosterior
+from .tails import upper_tail
+
+_CHUNK = 1024  # genes per chunk
+_N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
+
+
+@dataclass(frozen=True)
+class SmoothTests:
+    """Input of the tests of the centred smooths; the tests take longer than a Gaussian fit, so that they run on request.
+
+    Attributes
+    ----------
+    effects
+        `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
+    to_effects
+        Map from coefficients to these coordinates, `(n, n_columns)`, or one per gene.
+    posterior
+        Posterior of the coefficients.
+    rank, residual_df
+        `(n_genes,)` each, see :func:`lineage_clust.models.gam.inference.significance.smooth_test`.
+    varies
+        `(n_genes,)` whether expression varies, in enough cells for a test.
+    failed
+        Positions of genes without a fit.
+    fast
+        Whether to use compiled loops.
+    """
+
+    effects: np.ndarray
+    to_effects: np.ndarray
+    posterior: SharedPosterior | GenePosterior
+    rank: np.ndarray
+    residual_df: np.ndarray | None
+    varies: np.ndarray
+    failed: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    fast: bool = False
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return statistics and p-values, `(n_genes,)` each.
+
+        They are 0 and 1 where expression does not vary in enough cells, NaN for genes without a fit.
+        """
+        statistic, pvalue = np.zeros(len(self.effects)), np.ones(len(self.effects))
+        if self.effects.shape[1] > 0:
+            self._test(np.flatnonzero(self.varies), statistic, pvalue)
+        statistic[self.failed] = pvalue[self.failed] = np.nan
+        return statistic, pvalue
+
+    def _test(self, varying: np.ndarray, statistic: np.ndarray, pvalue: np.ndarray) -> None:
+        def project(genes: np.ndarray) -> tuple:
+            rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
+            return genes, *along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
+
+        # the part that takes most of the time and releases the GIL
+        step = _CHUNK if self.fast else _CHUNK // 4
+        chunks = [varying[first : first + step] for first in range(0, len(varying), step)]
+        with few_threads(0):  # threads of linear algebra would compete with these
+            for genes, values, scores in in_threads(project, chunks):
+                df = None if self.residual_df is None else self.residual_df[genes]
+                statistic[genes], pvalue[genes] = smooth_test(values, scores, self.rank[genes], df)
+
+
+def smooth_test(
+    values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test the hypothesis that a centred smooth is zero, batched over genes.
+
+    Parameters
+    ----------
+    values, scores
+        `(n_genes, n)` each, as returned by :func:`along_modes`: eigenvalues of the covariance `V` of the effects `u` in
+        decreasing order, and the components of `u` along the eigenvectors.
+    rank
+        `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
+    residual_df
+        `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one (chi-square).
+
+    Returns
+    -------
+    statistic, pvalue : ndarray of shape (n_genes,)
+
+    Notes
+    -----
+    The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes enter
+    fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) /
+    2`. Statistic and p-value are averaged over the two signs of `b`; mgcv uses one of the two, which depends on the
+    arbitrary signs of the eigenvectors [1]_. Under the null hypothesis each of the two is a weighted sum of squared
+    normals with weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is an integral of F or
+    chi-square tails over the direction of these normals. All terms of the quadrature are positive, so that small
+    p-values keep their relative accuracy.
+
+    References
+    ----------
+    .. [1] Wood (2013). On p-values for smooth components of an extended generalized additive model. Biometrika 100(1),
+       221-228, section 2.
+
+    Examples
+    --------
+    >>> effects, covariance = np.array([[2.0, 0.1]]), np.diag([1.0, 0.5])[None]
+    >>> _, p = smooth_test(*along_modes(covariance, effects), np.array([1.0]), None)  # one full mode: P(chi2_1 > 4)
+    >>> round(float(p[0]), 4)
+    0.0455
+    """
+    usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = np.where(usable, scores / np.sqrt(values), 0.0)
+    n_usable = usable.sum(axis=1)
+    rank = np.minimum(np.maximum(rank, 1.0), n_usable)
+    rank = np.where(np.abs(rank - np.round(rank)) < 1e-4, np.round(rank), rank)
+    whole = np.maximum(np.floor(rank).astype(int), 1)
+    part = np.maximum(rank - whole, 0.0)
+    square = np.cumsum(scores**2, axis=1)
+    index = np.arange(len(rank))
+    last, following = whole - 1, np.minimum(whole, scores.shape[1] - 1)
+    base = square[index, last] + part * scores[index, following] ** 2
+    cross = 2 * np.sqrt(0.5 * part * (1 - part)) * scores[index, last] * scores[index, following]
+    df = None if residual_df is None else np.r_[residual_df, residual_df]
+    tails = _tail(np.r_[base + cross, base - cross], np.r_[whole, whole], np.r_[part, part], df)
+    pvalue = 0.5 * (tails[: len(rank)] + tails[len(rank) :])
+    return base, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
+
+
+def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues in decreasing order, and the effects' components along the eigenvectors, `(n_genes, n)` each.
+
+    Parameters
+    ----------
+    covariances
+        `(n_genes, n, n)` covariance of the effects.
+    effects
+        `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
+    fast
+        Whether to use compiled loops if numba is installed: worthwhile for very many genes, or if numba is loaded
+        anyway.
+    """
+    functions = compiled() if fast else None
+    if functions is not None:
+        values, scores = np.empty(effects.shape), np.empty(effects.shape)
+        if functions.project(covariances, effects, values, scores):
+            return values, scores
+    values, vectors = np.linalg.eigh(covariances)
+    return values[:, ::-1], np.einsum("gij,gi->gj", vectors, effects)[:, ::-1]
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return the compiled functions, or `None` without numba."""
+    if not can_compile():
+        return None
+    from ..smoothing import compiled_modes
+
+    return compiled_modes
+
+
+def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
+    """Return `P(sum of weighted squared normals > statistic)` for `whole - 1` weights of 1 and two others, `(n_genes,)`."""
+    tails, whole = np.empty(len(statistic)), np.broadcast_to(whole, statistic.shape)
+    for fractional in (False, True):
+        genes = np.flatnonzero((part > 0) == fractional)
+        if len(genes) == 0:
+            continue
+        df = None if residual_df is None else residual_df[genes]
+        if not fractional:
+            tails[genes] = upper_tail(statistic[genes][None], whole[genes], df)[0]
+            continue
+        trace = 1 + part[genes]
+        spread = np.sqrt((1 + part[genes]) * (1 - part[genes]))
+        larger, smaller = (trace + spread) / 2, (trace - spread) / 2
+        cosines = np.cos(np.pi * (np.arange(_N_ANGULAR) + 0.5) / _N_ANGULAR)  # Gauss-Chebyshev: uniform angles
+        kinds, kind = np.unique(whole[genes] - 1, return_inverse=True)
+        shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
+        plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
+        length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
+        every = upper_tail((statistic[genes] / length).reshape(-1, len(genes)), whole[genes] + 1, df)
+        tails[genes] = np.einsum("rag,rg->g", every.reshape(length.shape), weights) / _N_ANGULAR
+    return tails
+
+
+@cache
+def _radial_nodes(ones: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights of the quadrature over the fraction of the squared length that lies in the plane.
+
+    Its distribution is Beta(1, ones / 2): the plane belongs to the two weights other than 1, and `ones` weights are 1.
+    """
+    if ones == 0:
+        return np.ones(_N_RADIAL), np.eye(_N_RADIAL)[0]
+    nodes, weights = special.roots_jacobi(_N_RADIAL, ones / 2 - 1, 0.0)
+    return (1 + nodes) / 2, weights / weights.sum()

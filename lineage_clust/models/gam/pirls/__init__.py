@@ -1,0 +1,1 @@
+"""Non-Gaussian families: penalised iteratively reweighted least squares on the cells."""

@@ -1,0 +1,1 @@
+"""Smoothing parameters: criteria (REML, GCV), their minimisation, and the posterior under REML."""

@@ -1,0 +1,85 @@
+"""Posterior of the smoothing parameter of each gene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .criteria import log_lambda_range, on_grid, reml, reml_known_scale
+from .spectral import Spectrum
+
+_N_GRID = 60
+
+
+@dataclass(frozen=True)
+class SmoothingPosterior:
+    """Posterior of the smoothing parameters of Gaussian fits that share a design, or of working linear models.
+
+    Attributes
+    ----------
+    spectrum
+        The shared Demmler-Reinsch basis, or one per gene.
+    loadings
+        `T'Z'Wy`, `(n_modes, n_genes)`.
+    squares
+        `y'Wy`, `(n_genes,)`.
+    n_cells
+        Number of cells with positive weight.
+    known_scale
+        `(n_genes,)` scale of working models; `None` = profile over the scale, by `squares` and `n_cells`.
+
+    Notes
+    -----
+    The likelihood of lambda is the restricted likelihood. The prior is uniform on the effective degrees of freedom,
+    between those of a straight line and of the whole basis. This uniform shrinkage prior [1]_ has no parameter and
+    makes the posterior proper even if the likelihood does not decrease towards complete smoothing.
+
+    References
+    ----------
+    .. [1] Daniels (1999). A prior for the variance in hierarchical models. Canadian Journal of Statistics 27, 567-578.
+    """
+
+    spectrum: Spectrum
+    loadings: np.ndarray
+    squares: np.ndarray
+    n_cells: int
+    known_scale: np.ndarray | None = None
+
+    def quantile_function(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the quantile function of the posterior, from probabilities `(n_genes,)` to smoothing parameters."""
+        grid, cumulative = self.distribution()
+        genes, last = np.arange(cumulative.shape[1]), len(grid) - 2
+        lowest, step = grid[0], grid[1] - grid[0]
+
+        def quantile(at: np.ndarray) -> np.ndarray:
+            below = np.clip((cumulative <= at).sum(axis=0) - 1, 0, last)
+            low, high = cumulative[below, genes], cumulative[below + 1, genes]
+            share = np.divide(at - low, high - low, out=np.zeros_like(at), where=high > low)
+            return np.exp(lowest + (below + share) * step)
+
+        return quantile
+
+    def distribution(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a grid of log lambda `(n_points, 1 or n_genes)` and the cumulative posterior `(n_points, n_genes)`."""
+        spectrum, loadings, n_genes = self.spectrum, self.loadings, len(self.squares)
+        grid = np.linspace(*log_lambda_range(spectrum), _N_GRID)
+        if self.known_scale is None:
+            criterion = reml(spectrum, loadings, self.squares, self.n_cells)
+        else:
+            criterion = reml_known_scale(spectrum, loadings / np.sqrt(self.known_scale), self.squares, self.n_cells)
+        values, _ = on_grid(criterion, grid, n_genes)
+        kept = (spectrum.gram / (spectrum.gram + spectrum.penalty * np.exp(points)) for points in grid)
+        prior = np.stack(
+            [(share * (1 - share)).sum(axis=0) for share in kept]
+        )  # derivative of the edf with respect to log lambda
+        density = np.exp(values.min(axis=0) - values) * prior
+        cumulative = np.zeros_like(density)
+        np.cumsum(0.5 * (density[1:] + density[:-1]), axis=0, out=cumulative[1:])
+        return grid, cumulative / cumulative[-1]
+
+    def take(self, genes: np.ndarray) -> SmoothingPosterior:
+        """Return the posterior of some genes."""
+        scale = None if self.known_scale is None else self.known_scale[genes]
+        return SmoothingPosterior(self.spectrum, self.loadings[:, genes], self.squares[genes], self.n_cells, scale)

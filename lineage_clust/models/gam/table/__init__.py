@@ -1,0 +1,1 @@
+"""Non-Gaussian families from sums over a grid of pseudotime and offset."""

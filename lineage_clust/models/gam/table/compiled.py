@@ -1,0 +1,228 @@
+"""Counts from sums over a grid, gene by gene, compiled by numba; the same in NumPy is in `iterations`.
+
+All that a gene needs stays in the cache. Nodes of one place differ in their offset only: they share the curve, its
+exponential, and their part of the gram matrix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....utils.compiling import compiled
+from ..pirls.dispersion import LARGEST_STEP, LEAST, MOST
+from ..smoothing.compiled import smooth
+
+_FARTHEST = 100.0  # of a linear predictor
+_TOLERANCE = 1e-11
+_FREEZE = 30
+_HALVINGS = 12
+
+
+@compiled
+def fit_each(
+    indptr, indices, values, offsets, weights, basis, penalty, total, sums, tails, bins, bin_values, choose, sized, max_iter,
+    heights, log_lambda, theta, coefficients, information, converged, n_iter,
+):  # fmt: skip
+    """Fit Poisson (`theta` infinite) and negative binomial models with a log link.
+
+    Parameters
+    ----------
+    indptr, indices, values
+        Rows of the design at the places, CSR.
+    offsets
+        `(n_offsets,)` of the nodes of each place.
+    weights, sums
+        `(n_places * n_offsets,)` and `(n_genes, n_places * n_offsets)`.
+    basis, penalty
+        `(n_columns, n_modes)`, and `(n_modes,)` the diagonal of the penalty.
+    total
+        Sum of the weights.
+    tails, bins, bin_values
+        `(n_genes, n_tails)` and `(n_genes, n_bins)` of a `Histogram`, values of bins.
+    choose, sized
+        Whether lambda is chosen by REML, and theta by maximum likelihood.
+    heights
+        `(n_genes, n_places)` where the linear predictors start; what it ends with is of no meaning.
+    log_lambda, theta, coefficients
+        `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)`: where the iterations start, changed in place.
+    information, converged, n_iter
+        `(n_genes,)`, written.
+    """
+    n_places, n_modes = len(indptr) - 1, len(penalty)
+    working, residual, exposures = np.zeros(n_places), np.zeros(n_places), np.exp(offsets)
+    spline, proposal = np.zeros(len(basis)), np.zeros(n_modes)
+    grams, cross, plain = np.zeros((1, n_modes, n_modes)), np.zeros((1, n_modes)), np.zeros((len(basis), len(basis)))
+    half, lines = np.zeros((len(basis), n_modes)), np.zeros((3, n_modes))
+    factor, matrix = np.zeros((n_modes, n_modes)), np.zeros((n_modes, n_modes))
+    for gene in range(len(sums)):
+        own, height, own_coefficients = sums[gene], heights[gene], coefficients[gene]
+        for iteration in range(max_iter):
+            n_iter[gene] = iteration + 1
+            nodes = (offsets, exposures, weights, own, theta[gene], working, residual)
+            loss = at_nodes(height, *nodes)[0]
+            gather(indptr, indices, values, working, residual, height, basis, plain, spline, half, grams, cross)
+            trace = 0.0
+            for mode in range(n_modes):
+                trace += grams[0, mode, mode]
+            if not (trace > 0.0 and np.isfinite(np.sum(grams)) and np.isfinite(np.sum(cross))):
+                own_coefficients[:] = np.nan
+                break
+            before_lambda = log_lambda[gene]
+            log_lambda[gene] = smooth(
+                grams, cross, 0, penalty, 1.0, choose and iteration < _FREEZE, iteration == 1,
+                3 if iteration == 0 else 4 if iteration == 1 else 1, before_lambda, factor, matrix, lines,
+                proposal,
+            )  # fmt: skip
+            lam = np.exp(log_lambda[gene])
+            if iteration == 0:
+                rise(indptr, indices, values, basis, own_coefficients, spline, height)
+                loss = at_nodes(height, *nodes)[0]
+            before = loss + lam * roughness(penalty, own_coefficients)
+            size = abs(before) + total
+            for halving in range(_HALVINGS + 1):
+                rise(indptr, indices, values, basis, proposal, spline, height)
+                loss, logs, first, second = at_nodes(height, *nodes)
+                after = loss + lam * roughness(penalty, proposal)
+                if after <= before + 1e-9 * size or halving == _HALVINGS:
+                    break
+                for mode in range(n_modes):
+                    proposal[mode] = 0.5 * (proposal[mode] + own_coefficients[mode])
+            own_coefficients[:] = proposal
+            change = abs(after - before) / size
+            settled = abs(log_lambda[gene] - before_lambda) < 1e-2 or change < 1e-15 or iteration >= _FREEZE
+            if sized:
+                old = theta[gene]
+                gamma_first, gamma_second = gamma_sums(tails[gene], bins[gene], bin_values, old)
+                first = gamma_first + total * (np.log(old) + 1.0) - first - logs
+                second = gamma_second + total / old + second
+                theta[gene], information[gene] = newton(old, first, second)
+                step = abs(np.log(theta[gene] / old))
+                settled = settled and (step < 1e-5 or theta[gene] >= MOST or theta[gene] <= LEAST)
+            if change < _TOLERANCE and settled and iteration > 0:
+                converged[gene] = True
+                break
+
+
+@compiled
+def at_nodes(height, offsets, exposures, weights, sums, theta, working, residual):
+    """Write working weights and residuals of the places, summed over their nodes.
+
+    Returns the loss, and three sums over the nodes that theta's likelihood needs: weights times `log(mu + theta)`,
+    `(T + W theta) / (mu + theta)`, and the derivative of their sum by theta.
+    """
+    n_offsets = np.uintp(len(offsets))
+    loss, logs, first, second = 0.0, 0.0, 0.0, 0.0
+    for place in range(np.uintp(len(height))):
+        curve = np.exp(min(max(height[place], -_FARTHEST), _FARTHEST))
+        working[place], residual[place] = 0.0, 0.0
+        for step in range(n_offsets):
+            node = place * n_offsets + step
+            mu, weight, value = curve * exposures[step], weights[node], sums[node]
+            if theta == np.inf:
+                loss += weight * mu
+                working[place] += weight * mu
+                residual[place] += value - weight * mu
+            else:
+                inverse, whole, log = 1.0 / (mu + theta), value + weight * theta, np.log(mu + theta)
+                precision, ratio = theta * inverse, whole * inverse
+                working[place] += weight * precision * mu
+                residual[place] += precision * (value - weight * mu)
+                loss += whole * log
+                logs += weight * log
+                first += ratio
+                second += (ratio - 2.0 * weight) * inverse
+            loss -= value * (height[place] + offsets[step])
+    return 2.0 * loss, logs, first, second
+
+
+@compiled
+def gather(indptr, indices, values, working, residual, height, basis, plain, spline, half, grams, cross):
+    """Write gram matrix and right-hand side of the working model, in the modes."""
+    n_columns, n_modes = np.uintp(basis.shape[0]), np.uintp(basis.shape[1])
+    plain[:], spline[:], grams[:], cross[:], half[:] = 0.0, 0.0, 0.0, 0.0, 0.0
+    for place in range(len(height)):
+        fitted = working[place] * height[place] + residual[place]
+        for one in range(indptr[place], indptr[place + 1]):
+            row, own = np.uintp(indices[one]), working[place] * values[one]
+            spline[row] += fitted * values[one]
+            for other in range(indptr[place], one + 1):
+                plain[row, np.uintp(indices[other])] += own * values[other]
+    for row in range(n_columns):
+        for mode in range(n_modes):
+            cross[0, mode] += basis[row, mode] * spline[row]
+        for column in range(n_columns):
+            entry = plain[row, column] if column <= row else plain[column, row]
+            if entry != 0.0:
+                for mode in range(n_modes):
+                    half[row, mode] += entry * basis[column, mode]
+    for row in range(n_columns):
+        for one in range(n_modes):
+            entry = half[row, one]
+            for other in range(n_modes):
+                grams[0, one, other] += entry * basis[row, other]
+
+
+@compiled
+def rise(indptr, indices, values, basis, coefficients, spline, height):
+    """Write the linear predictors of the places."""
+    for row in range(len(basis)):
+        entry = 0.0
+        for mode in range(len(coefficients)):
+            entry += basis[row, mode] * coefficients[mode]
+        spline[row] = entry
+    for place in range(len(height)):
+        entry = 0.0
+        for at in range(indptr[place], indptr[place + 1]):
+            entry += values[at] * spline[np.uintp(indices[at])]
+        height[place] = entry
+
+
+@compiled
+def roughness(penalty, coefficients):
+    """Return the penalty of coefficients, at lambda 1."""
+    found = 0.0
+    for mode in range(len(penalty)):
+        found += penalty[mode] * coefficients[mode] * coefficients[mode]
+    return found
+
+
+@compiled
+def gamma_sums(tails, bins, bin_values, theta):
+    """Return what :meth:`lineage_clust.models.gam.pirls.histogram.Histogram.sums` does, of one gene."""
+    first, second, n_small = 0.0, 0.0, len(tails)
+    for below in range(n_small):
+        if tails[below] == 0.0 and not np.any(bins[n_small:]):
+            break
+        inverse = 1.0 / (theta + below)
+        first += tails[below] * inverse
+        second -= tails[below] * inverse * inverse
+    for place in range(n_small, len(bins)):
+        if bins[place] != 0.0:
+            (one, one_slope), (other, other_slope) = digammas(bin_values[place] + theta), digammas(n_small + theta)
+            first += bins[place] * (one - other)
+            second += bins[place] * (one_slope - other_slope)
+    return first, second
+
+
+@compiled
+def digammas(x):
+    """Return digamma and trigamma of a number of at least 64, by their asymptotic series.
+
+    References
+    ----------
+    Abramowitz & Stegun (1964). Handbook of Mathematical Functions, 6.3.18 and 6.4.12.
+    """
+    y = 1.0 / (x * x)
+    series = y * (1.0 / 12.0 - y * (1.0 / 120.0 - y * (1.0 / 252.0 - y / 240.0)))
+    slope = 1.0 / 6.0 - y * (1.0 / 30.0 - y * (1.0 / 42.0 - y / 30.0))
+    return np.log(x) - 0.5 / x - series, 1.0 / x + 0.5 * y + slope * y / x
+
+
+@compiled
+def newton(theta, first, second):
+    """Return what :func:`lineage_clust.models.gam.pirls.dispersion.newton_size` does, of one gene."""
+    slope = theta * first
+    curvature = theta * theta * second + slope
+    step = -slope / min(curvature, -1e-12) if curvature < 0.0 else np.sign(slope) * LARGEST_STEP
+    step = min(max(step, -LARGEST_STEP), LARGEST_STEP)
+    return min(max(theta * np.exp(step), LEAST), MOST), max(-curvature, 0.0)

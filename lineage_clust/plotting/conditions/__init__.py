@@ -1,0 +1,1 @@
+"""Trends of several conditions, and their differences."""

@@ -1,0 +1,163 @@
+"""Figures of trends in several conditions and their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..parts.checking import check_figure
+from ..parts.colors import lineage_colors
+from ..parts.grids import panels_a_row
+from ..parts.labels import plain, shortened
+from ..parts.theme import ink
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_Z = 1.96
+_MOST_SAMPLES = 60  # more lines are not legible
+_FONT = 8
+_EXPRESSION = {"log": "log expression", "logit": "log odds of expression"}
+
+
+def plot_condition_genes(
+    found: Any,
+    genes: Sequence[str] | str,
+    *,
+    ncols: int | None = None,
+    samples: bool = True,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Figure:
+    """Draw the trends of genes in each condition, and their differences from the reference below.
+
+    Parameters
+    ----------
+    found : ConditionComparison
+        As returned by :func:`lineage_clust.compare_conditions`.
+    genes : sequence of str
+        Genes.
+    ncols : int, default=None
+        Genes a row; `None` = chosen so that no row has a single one.
+    samples : bool, default=True
+        Whether to draw donors as thin lines.
+    figsize, dpi
+        Size in inches and dots per inch of the figure.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Notes
+    -----
+    Bands are 95 % bands: pointwise for trends, simultaneous for differences. Lines are dotted where a condition has no
+    cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lineage_clust as lc
+    >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
+    >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
+    >>> adata.X = adata.X.toarray()
+    >>> adata.X[1::2, :3] += 1.0
+    >>> found = lc.compare_conditions(adata, "drug", random_state=0)
+    >>> len(plot_condition_genes(found, found.genes[:2]).axes)
+    4
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(None, figsize, dpi)
+    names = [genes] if isinstance(genes, str) else list(dict.fromkeys(genes))
+    if not names:
+        raise ValueError("genes is empty. Name at least one gene.")
+    rows = found.rows(names)
+    n_across = panels_a_row(len(names), ncols)
+    n_down = -(-len(names) // n_across)
+    colors = lineage_colors(len(found.conditions))
+    figure = plt.figure(figsize=figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down), dpi=dpi, layout="constrained")
+    outer = figure.add_gridspec(n_down, n_across)
+    for number, (name, row) in enumerate(zip(names, rows, strict=True)):
+        inner = outer[divmod(number, n_across)].subgridspec(2, 1, height_ratios=(2.2, 1), hspace=0.05)
+        upper = figure.add_subplot(inner[0])
+        lower = figure.add_subplot(inner[1], sharex=upper)
+        _draw_trends(upper, found, name, row, colors, samples)
+        _draw_differences(lower, found, row, colors)
+        upper.tick_params(labelbottom=False)
+        if number % n_across == 0:
+            upper.set_ylabel(_EXPRESSION.get(found.link, "expression"), fontsize=_FONT + 1)
+            lower.set_ylabel(f"minus {plain(shortened(found.reference, 12))}", fontsize=_FONT + 1)
+        if number + n_across >= len(names):
+            lower.set_xlabel("pseudotime", fontsize=_FONT + 1)
+        for ax in (upper, lower):
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=_FONT)
+    _finish(figure, found, colors, samples)
+    return figure
+
+
+def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: bool) -> None:
+    time, inside = found.pseudotime, found.is_common
+    if samples and found.replicates == "donors":
+        own = found.sample_trends(name)[:_MOST_SAMPLES]
+        for condition, values in zip(found.samples["condition"], own, strict=False):
+            color = colors[found.conditions.index(condition)]
+            ax.plot(time, np.where(inside, values, np.nan), color=color, lw=0.6, alpha=0.45, zorder=1)
+    for number, color in enumerate(colors):
+        trend, half = found.trends[number, row], _Z * found.trend_se[number, row]
+        _line(ax, time, trend, inside, color, 2.0)
+        ax.fill_between(time, trend - half, trend + half, where=inside, color=color, alpha=0.2, lw=0)
+    q = found.table[["qvalue_level", "qvalue_shape"]].to_numpy()[row]
+    ax.set_title(plain(shortened(name, 26)), loc="left", fontsize=10, fontstyle="italic", pad=16)
+    ax.annotate(
+        f"q: level {_number(q[0])}, shape {_number(q[1])}", (0, 1), (0, 4), xycoords="axes fraction",
+        textcoords="offset points", fontsize=_FONT, color=ink(0.75), va="bottom",
+    )  # fmt: skip
+
+
+def _draw_differences(ax, found, row: int, colors: list[str]) -> None:
+    time, inside = found.pseudotime, found.is_common
+    ax.axhline(0, color=ink(0.5), lw=0.8, zorder=0)
+    for number, name in enumerate(found.conditions[1:]):
+        color = colors[number + 1]
+        lower, upper = found.difference_band(found.genes[row], name)
+        _line(ax, time, found.differences[number, row], inside, color, 1.6)
+        ax.fill_between(time, lower[0], upper[0], where=inside, color=color, alpha=0.2, lw=0)
+
+
+def _line(ax, time, values, inside, color: str, width: float) -> None:
+    ax.plot(time, values, color=color, lw=0.7 * width, ls=":", zorder=2)
+    ax.plot(time, np.where(inside, values, np.nan), color=color, lw=width, zorder=3)
+
+
+def _finish(figure, found, colors: list[str], samples: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=color, lw=2.2) for color in colors]
+    labels = [plain(shortened(name, 30)) for name in found.conditions]
+    if samples and found.replicates == "donors":
+        handles.append(Line2D([], [], color=ink(0.6), lw=0.7))
+        labels.append("one donor")
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=_FONT + 1)
+    say_replicates(figure, found)
+
+
+def say_replicates(figure, found) -> None:
+    """Write the type of replicates below a figure."""
+    from textwrap import fill
+
+    width = int(figure.get_size_inches()[0] * 72 / (0.5 * _FONT))
+    figure.supxlabel(plain(fill(found.replicates_note, width)), x=0.01, ha="left", fontsize=_FONT, color=ink(0.75))
+
+
+def minus_reference(found, condition: str) -> str:
+    """Return the label of a difference from the reference."""
+    return f"{plain(shortened(condition, 24))} minus {plain(shortened(found.reference, 24))}"
+
+
+def _number(value: float) -> str:
+    if not np.isfinite(value):
+        return "?"
+    return f"{value:.1e}" if value < 1e-3 else f"{value:.2g}"

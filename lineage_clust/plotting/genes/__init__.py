@@ -1,0 +1,1 @@
+"""Trends of single genes with their cells."""

@@ -1,0 +1,103 @@
+"""Cells behind trends: colours by annotation, and a separate strip for zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...lineage.columns import check_levels, numbers_or_levels
+from ..parts.colors import cluster_colors
+from ..parts.palettes import read_palette
+from ..parts.theme import ink
+
+MANY_ZEROS = 0.05  # fraction of zeros above which they are drawn in a separate strip
+_STRIP = 0.09  # height of the strip, relative to the range of expression
+_UNKNOWN = 0.55  # ink of cells with missing values
+
+
+@dataclass(frozen=True)
+class CellColors:
+    """The colour of every cell of an AnnData.
+
+    Attributes
+    ----------
+    name
+        The obs key.
+    rgb
+        `(n_obs, 3)`.
+    categories
+        Colour of each category; empty for numbers.
+    limits, cmap
+        For numbers: range and colour map.
+    """
+
+    name: str
+    rgb: np.ndarray
+    categories: Mapping[str, Any] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    cmap: Any = None
+
+
+def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
+    """Return the colours of cells by a column of obs.
+
+    Parameters
+    ----------
+    name
+        The obs key.
+    values
+        `(n_obs,)` numbers or categories.
+    colors
+        One per category, as in `uns[f"{name}_colors"]`; `None` or too few = default colours. For numbers, colours span
+        the central 98 %.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize, to_rgb
+
+    values = numbers_or_levels(values)
+    grey = np.array(ink(_UNKNOWN))
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        numbers = values.to_numpy(dtype=float)
+        known = np.isfinite(numbers)
+        low, high = (float(end) for end in np.quantile(numbers[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
+        chosen, scale = colormaps["viridis"], Normalize(low, high if high > low else low + 1.0, clip=True)
+        rgb = np.array(chosen(scale(np.nan_to_num(numbers))))[:, :3]
+        rgb[~known] = grey
+        return CellColors(name, rgb, {}, (low, high), chosen)
+    check_levels(values, "color")
+    levels = [str(level) for level in values.cat.categories]
+    palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
+    known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is for code -1
+    return CellColors(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
+
+
+def some_cells(n_cells: int, at_most: int) -> np.ndarray:
+    """Return the positions of the cells to draw: all, or a reproducible random sample of `at_most`."""
+    if n_cells <= at_most:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(0).choice(n_cells, at_most, replace=False))
+
+
+def with_zeros_apart(y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the y coordinates of cells, and the height of the strip below 0 in which cells without expression are spread.
+
+    At 0 they would overlap, and their number would not be visible. There is no strip if expression may be negative or
+    is hardly ever 0.
+
+    Examples
+    --------
+    >>> y, height = with_zeros_apart(np.array([0.0, 0.0, 1.0]))
+    >>> bool((y[:2] < 0).all()), float(y[2]), round(height, 2)
+    (True, 1.0, 0.09)
+    """
+    zero = y == 0
+    if len(y) == 0 or y.min() < 0 or zero.mean() < MANY_ZEROS or zero.all():
+        return y, 0.0
+    height = _STRIP * float(y.max())
+    places = y.astype(float).copy()
+    places[zero] = -height * np.random.default_rng(0).uniform(0.25, 1.0, int(zero.sum()))
+    return places, height

@@ -1,0 +1,1 @@
+"""Heat maps of trends, ordered by cluster and time."""

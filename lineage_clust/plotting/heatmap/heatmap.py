@@ -1,0 +1,264 @@
+"""Heatmap of all genes, with one row per gene, ordered by cluster and peak time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lineage_clust.errors import UnknownNameError, did_you_mean
+
+from ...utils.checking import as_numbers, check_number
+from ...utils.documenting import parameters_as
+from ..panels.panels import check_clusters, check_shapes, plot_clusters
+from ..parts.checking import check_color_map, check_count, check_figure
+from ..parts.colors import UNASSIGNED, palette_colors
+from ..parts.labels import set_scale
+from ..parts.strips import Strip
+from ..parts.timeline import evenly, segments
+from ..places import Places, note_places
+from . import margins
+from . import tree as heatmap_tree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..parts.dendrogram import Dendrogram
+
+
+_WIDTH, _WIDTH_OF_EACH = 4.2, 2.9  # inches, for one lineage and for each of several
+_ROW, _LEAST_HEIGHT, _MOST_HEIGHT = 0.13, 1.3, 6.5
+_BESIDE, _SMALLEST = 1.6, 0.62  # inches of margins; minimum font scale in a narrow figure
+_INSIDE = 0.99  # fraction of the values within the colour limits
+
+
+@parameters_as(plot_clusters)
+def plot_heatmap(
+    scaled: np.ndarray,
+    labels: np.ndarray,
+    grid: np.ndarray,
+    genes: Sequence[str] | None = None,
+    *,
+    grid_lineage: np.ndarray | None = None,
+    clusters: Sequence[int] | None = None,
+    n_clusters: int | None = None,
+    label_genes: Sequence[str] | int | None = None,
+    importance: np.ndarray | None = None,
+    strips: Sequence[Strip] = (),
+    names: Sequence[str] | None = None,
+    palette: Any = None,
+    confidence: np.ndarray | None = None,
+    dendrogram: Dendrogram | None = None,
+    n_leading: int | None = None,
+    center: float | None = 0.0,
+    cmap: Any = None,
+    value_label: str = "scaled expression",
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: int | None = None,
+) -> Axes:
+    """Draw trends as a heatmap.
+
+    Parameters
+    ----------
+    genes : sequence of str, default=None
+        Names of the rows.
+    grid_lineage : ndarray of str, shape (n_points,), default=None
+        Lineage of each grid point; several are drawn side by side with a gap, on the same time scale.
+    clusters : sequence of int, default=None
+        Clusters to draw, in this order; `None` = all. -1 = genes that are not assigned.
+    n_clusters : int, default=None
+        Number of clusters used for the colours; `None` = those in `labels`.
+    label_genes : sequence of str or int, default=None
+        Genes to name, each with a line to its row; or the maximum number of names. `None` = as many as fit, in order
+        of importance. Names never overlap.
+    strips : sequence of lineage_clust.plotting.parts.strips.Strip, default=()
+        Covariates, drawn above the rows on the same time axis.
+    names : sequence of str, default=None
+        Names of the clusters, by number; `None` = their numbers.
+    confidence : ndarray of shape (n_genes,), default=None
+        Values from 0 to 1, drawn as a column right of the rows; lower confidence is paler.
+    dendrogram : Dendrogram, default=None
+        Dendrogram of the clusters, drawn left of them. If it consists of the clusters shown, it determines their order.
+    n_leading : int, default=None
+        Number of leading columns that determine the order of the rows and the colour limits, if further columns are
+        shown beside them; `None` = all.
+    center : float, default=0.0
+        Value at the middle of a diverging colour map; `None` = a sequential map from the lowest to the highest value.
+    cmap : str or Colormap, default=None
+        `None` = "RdBu_r" around a centre, else "viridis".
+    value_label : str, default="scaled expression"
+        Label of the colour bar.
+    ax : matplotlib.axes.Axes, default=None
+        Axes for the rows; bars and names are drawn around it like tick labels. `None` = a new figure.
+    figsize, dpi
+        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With one image per lineage.
+
+    Raises
+    ------
+    ValueError
+        If a requested cluster does not exist, there are no clusters, or the requested names do not fit.
+    UnknownNameError
+        If a gene to be named is not drawn.
+
+    Notes
+    -----
+    Within a cluster, genes are ordered by the time around which they are above their mean, see :func:`row_order`. With
+    `center`, 99 % of the values are within the colour limits, and values beyond have the colour of the limit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scaled = np.array([[-1.0, 0.0, 1.0], [1.0, 0.0, -1.0], [0.9, 0.2, -1.0]])
+    >>> ax = plot_heatmap(scaled, np.array([1, 0, 0]), np.array([0.0, 0.5, 1.0]), ["a", "b", "c"])
+    >>> ax.images[0].get_array()[:, 0].tolist()
+    [1.0, 0.9, -1.0]
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(ax, figsize, dpi)
+    check_number("center", center, or_none=True)
+    if cmap is not None:
+        check_color_map(cmap)
+    scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
+    check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance,
+                 confidence=confidence)  # fmt: skip
+    shown = check_clusters(clusters, labels)
+    n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
+    cluster_names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
+    colors = [*palette_colors(palette, n_clusters, cluster_names), UNASSIGNED]
+    numbers_of_ends = [] if dendrogram is None else [dendrogram.cluster[end] for end in dendrogram.ends]
+    if dendrogram is not None and sorted(numbers_of_ends) == sorted(shown):
+        shown = numbers_of_ends
+    else:
+        dendrogram = None
+    members = [np.flatnonzero(labels == cluster) for cluster in shown]
+    order = np.concatenate([rows[row_order(scaled[rows, :n_leading], grid[:n_leading])] for rows in members])
+    gene_names = None if genes is None else [str(genes[row]) for row in order]
+    label_genes = _check_named(label_genes, gene_names)
+    weight = None if importance is None else np.nan_to_num(np.asarray(importance, dtype=float)[order])
+    parts = segments(grid, grid_lineage)
+    n_named = len(label_genes) if isinstance(label_genes, list) else 0
+    wanted = margins.least_height(n_named, len(shown))
+    size = (
+        _WIDTH if len(parts) == 1 else _WIDTH_OF_EACH * len(parts),
+        max(float(np.clip(_ROW * len(order), _LEAST_HEIGHT, _MOST_HEIGHT)), wanted),
+    )
+    own = ax is None
+    if ax is None:
+        figure = plt.figure(figsize=figsize or size, dpi=dpi)
+        ax = figure.add_axes([0.2, 0.2, 0.6, 0.6])
+        if figsize is None:
+            figure.set_size_inches(size[0] / 0.6, size[1] / 0.6)  # the rows have their final size
+        else:
+            set_scale(ax, float(np.clip(figsize[0] / (size[0] + _BESIDE), _SMALLEST, 1.0)))
+
+    def names_and_legends() -> list:
+        margins.draw_ticks(ax, parts)
+        numbers = margins.draw_cluster_numbers(ax, labels[order], cluster_names)
+        if dendrogram is not None:
+            numbers += heatmap_tree.draw_tree(ax, dendrogram, labels[order], colors, numbers)
+        named = margins.draw_gene_labels(ax, gene_names, label_genes, weight, margins.strip_width(confidence))
+        return numbers + named + margins.draw_legends(ax, strips, named)
+
+    try:
+        image = _draw_rows(ax, scaled[order], parts, center, cmap, n_leading)
+        _note(ax, labels[order], gene_names, parts)
+        margins.draw_cluster_bar(ax, labels[order], colors)
+        if confidence is not None:
+            margins.draw_confidence(ax, np.asarray(confidence, dtype=float)[order])
+        margins.draw_time(ax, parts, strips)
+        margins.draw_scale(ax, image, value_label)
+        if not own:
+            margins.settle(ax, own, size, figsize)
+        drawn = names_and_legends()
+        if own and figsize is not None:  # names and legends take space from the rows
+            margins.settle(ax, own, size, figsize)
+            for artist in drawn:
+                artist.remove()
+            names_and_legends()
+        if own:
+            margins.settle(ax, own, size, figsize)
+    except Exception:
+        if own:
+            plt.close(figure)
+        raise
+    return ax
+
+
+def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the order of rows by the time around which their values are high, `(n_genes,)`.
+
+    This time is the centre of mass of the squared deviations above the row's mean: near the peak for a peak, near the
+    end for a late rise, earlier for a steady one. It varies smoothly with the trend, so that rows form a smooth
+    diagonal within and across clusters.
+
+    Examples
+    --------
+    >>> row_order(np.array([[0.0, 1.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.arange(3.0)).tolist()
+    [1, 2, 0]
+    """
+    above = np.clip(scaled - scaled.mean(axis=1, keepdims=True), 0, None) ** 2
+    mass = above.sum(axis=1)
+    centre = np.divide(above @ grid, mass, out=np.full(len(scaled), np.mean(grid)), where=mass > 0)
+    return np.argsort(centre, kind="stable")
+
+
+def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
+    """Record the positions of the rows of each cluster and gene."""
+    left, right = parts[0].ends[0], parts[-1].ends[1]
+    areas = [
+        (int(labels[first]), np.array([[left, first], [right, first], [right, last], [left, last]], dtype=float))
+        for first, last in zip(*margins.blocks(labels), strict=True)
+    ]
+    rows = np.column_stack([np.full(len(labels), np.nan), np.arange(len(labels)) + 0.5])
+    note_places(ax, Places(areas, gene_names or (), rows if gene_names else rows[:0]))
+
+
+def _check_named(label_genes, names: list[str] | None):
+    """Return the maximum number of named genes, their names, or `None`."""
+    if label_genes is None:
+        return None
+    if np.ndim(label_genes) == 0 and not isinstance(label_genes, str):
+        check_count("label_genes", label_genes)
+        return label_genes
+    wanted = list(dict.fromkeys([label_genes] if isinstance(label_genes, str) else map(str, label_genes)))
+    if names is None:
+        raise ValueError("label_genes requires the names of the rows: pass genes= as well.")
+    missing = [gene for gene in wanted if gene not in set(names)]
+    if missing:
+        raise UnknownNameError(
+            f"label_genes contains {missing[0]!r}, which is not among the {len(names)} genes that are drawn: it has no "
+            f"trend, is in no cluster (-1), or its cluster is not shown.{did_you_mean(missing[0], names)}"
+        )
+    return wanted
+
+
+def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap, n_leading: int | None):
+    """Draw one image per lineage, and return one of them."""
+    leading = values[:, :n_leading]
+    if center is None:
+        low, high = float(leading.min()), float(leading.max())
+        high = high if high > low else low + 1.0
+    else:
+        away = np.abs(leading - center)
+        reach = float(np.quantile(away, _INSIDE)) or float(away.max()) or 1.0
+        low, high = center - reach, center + reach
+    cmap = cmap or ("viridis" if center is None else "RdBu_r")
+    crowded = len(values) > ax.get_window_extent().height  # rows share a pixel: show their mean
+    for part in parts:
+        image = ax.imshow(
+            evenly(values[:, part.columns], part.grid), aspect="auto", cmap=cmap, vmin=low, vmax=high,
+            extent=(*part.ends, len(values), 0), interpolation="antialiased" if crowded else "nearest",
+        )  # fmt: skip
+    ax.set_xlim(parts[0].ends[0], parts[-1].ends[1])
+    ax.set_ylim(len(values), 0)
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    return image

@@ -1,0 +1,1 @@
+"""One panel per cluster with the trends of its genes."""

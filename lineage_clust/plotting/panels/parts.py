@@ -1,0 +1,140 @@
+"""Elements of a panel: curves with mean and band, cell density, titles, and the key below all panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..parts.captions import Caption
+from ..parts.labels import fit_text, plain, width_of
+from ..parts.theme import ink, paper
+from .scale import band, half_times, n_beyond
+
+_LINE = 11.5  # line spacing of titles in points
+_MAX_LINES = 400  # more curves form a solid area, and make vector files large
+_FOOT = 0.1  # fraction of the height for the cell density, below the curves
+_VEIL = 0.8  # opacity of the background colour over curves where there are no cells
+LOW_CONFIDENCE, _PALE = 0.6, 0.5
+_UNSURE = (0, (2.4, 0.9))  # line style of the mean of a cluster with low confidence
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Trends of a cluster and the range of the axis.
+
+    Attributes
+    ----------
+    x, grid
+        `(n_points,)` positions on the axis, and pseudotimes.
+    parts
+        Columns of each lineage.
+    trends
+        `(n_genes, n_points)`.
+    limits
+        Lower and upper limit of the axis.
+    small
+        Scale of fonts and lines.
+    """
+
+    x: np.ndarray
+    grid: np.ndarray
+    parts: Sequence[slice]
+    trends: np.ndarray
+    limits: tuple[float, float]
+    small: float = 1.0
+
+
+def draw_curves(
+    ax, curves: Curves, color: str, thin: np.ndarray | None, confidence: float, with_half: bool = True
+) -> int:
+    """Draw curves, their mean and a band with the middle 80 %; return the number of curves that leave the axis."""
+    from matplotlib.collections import LineCollection
+
+    x, trends, small = curves.x, curves.trends, curves.small
+    pale = confidence < LOW_CONFIDENCE
+    lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
+    alpha = float(np.clip(14 / len(lines), 0.09, 0.5)) * (_PALE if pale else 1.0)
+    mean, (lower, upper) = trends.mean(axis=0), band(trends)
+    for part in curves.parts:  # separate lines per lineage
+        paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
+        ax.add_collection(LineCollection(list(paths), colors=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene"),
+                          autolim=False)  # fmt: skip
+        if len(trends) > 1:
+            ax.fill_between(
+                x[part], lower[part], upper[part], color=color, alpha=0.11 if pale else 0.22, lw=0, zorder=2
+            )
+    if thin is not None:
+        _draw_veil(ax, curves, thin)
+    for part in curves.parts:
+        ax.plot(x[part], mean[part], color=paper(), lw=3.6 * small, zorder=4)
+        ax.plot(x[part], mean[part], color=color, lw=2.1 * small, zorder=5, gid="mean", ls=_UNSURE if pale else "-")
+    low, high = curves.limits
+    span = high - low
+    ax.set_ylim(low - (_FOOT + 0.04) * span / (1 - _FOOT), high + 0.03 * span)
+    if with_half:
+        for number, time, value in half_times(mean, curves.grid, curves.parts):
+            part = curves.parts[number]
+            at = x[part][0] + time - curves.grid[part][0]
+            ax.plot(at, value, "o", ms=4.6 * small, mfc=paper(), mec=color, mew=1.3 * small, zorder=6, gid="half")
+    ax.spines[["top", "right"]].set_visible(False)
+    return n_beyond(trends, *curves.limits)
+
+
+def _draw_veil(ax, curves: Curves, thin: np.ndarray) -> None:
+    """Fade curves where there are few cells."""
+    low, high = curves.limits
+    bottom, top = 2 * low - high, 2 * high - low
+    for part in curves.parts:
+        if thin[part].any():
+            rgba = np.empty((1, part.stop - part.start, 4))
+            rgba[..., :3], rgba[..., 3] = paper(), _VEIL * thin[part]
+            ax.imshow(rgba, extent=(curves.x[part][0], curves.x[part][-1], bottom, top), aspect="auto", zorder=3,
+                      interpolation="bilinear", gid="veil")  # fmt: skip
+
+
+def draw_cells(ax, x: np.ndarray, density: np.ndarray, parts: Sequence[slice]) -> None:
+    """Draw the density of cells at the bottom of a panel."""
+    height = _FOOT * density / (density.max() or 1.0)
+    for part in parts:
+        ax.fill_between(x[part], 0, height[part], transform=ax.get_xaxis_transform(), color=ink(0.45), lw=0, zorder=0.5,
+                        gid="cells")  # fmt: skip
+
+
+def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], small: float) -> None:
+    """Write caption, numbers of genes and of curves beyond the axis, confidence, and names of genes above a panel."""
+    pale = caption.confidence < LOW_CONFIDENCE
+    room = ax.get_window_extent().width
+    above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
+    n_lines = 2 if named else 1
+    ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold", y=1.0,
+                 pad=(4 + _LINE * n_lines) * small, color=ink(0.6 if pale else 1.0))  # fmt: skip
+    fit_text(ax._left_title, room)
+    outside = f" · {n_outside} beyond the scale" if n_outside else ""
+    numbers = ax.annotate(caption.numbers + outside, (0, 1), (0, (4 + _LINE * (n_lines - 1)) * small), fontsize=8 * small,
+                          color=ink(0.65), gid="numbers", **above)  # fmt: skip
+    if width_of(numbers) > room:
+        numbers.set_text(
+            (caption.numbers + (f" · {n_outside} beyond" if n_outside else "")).replace("confidence", "conf.")
+        )
+        fit_text(numbers, room)
+    if named:
+        text = ax.annotate(plain(", ".join(named)), (0, 1), (0, 3.5 * small), fontsize=8 * small, style="italic",
+                           color=ink(0.75), gid="genes", **above)  # fmt: skip
+        shown = len(named)
+        while width_of(text) > room and shown > 1:
+            shown -= 1
+            text.set_text(plain(", ".join(named[:shown]) + ", …"))
+        fit_text(text, room)
+
+
+def draw_key(figure, layout, with_cells: bool, with_unsure: bool) -> None:
+    """Add the key below all panels."""
+    parts = ["thick line: mean of the genes", "band: middle 80 %", "○: half of the change"]
+    if with_unsure:  # shorter, to fit into the same space
+        parts = ["line: mean", f"dashed: conf. < {LOW_CONFIDENCE:g}", "band: middle 80 %", "○: half of change"]
+    parts += ["grey: cells"] if with_cells else []
+    lines = [" · ".join(part) for part in ([parts] if layout.n_key_lines == 1 else [parts[:2], parts[2:]])]
+    figure.text(0.5 if layout.n_key_lines > 1 else layout.centre, layout.at_bottom(0.06), "\n".join(lines), ha="center",
+                va="bottom", fontsize=8 * layout.small, color=ink(0.65), gid="key", linespacing=1.15)  # fmt: skip

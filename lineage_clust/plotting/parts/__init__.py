@@ -1,0 +1,1 @@
+"""Parts shared by figures: colours, labels, layout, strips, time axes."""

@@ -1,0 +1,190 @@
+"""Captions of clusters: name, direction and time of the mean trend, and lineages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...trends.shapes import DIRECTIONS, direction, moved_times
+from .labels import counted
+
+_PARTS = ("early", "middle", "late")
+_TIMES = (*_PARTS, "steady")
+_STEADY = 0.65  # fraction of the range: a trend whose change from 10 % to 90 % takes longer is steady
+_NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down": "dip", "complex": "several turns"}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Caption of a cluster.
+
+    Attributes
+    ----------
+    name
+        Name in the tree, or given by the user.
+    words
+        Direction and time of the mean trend.
+    size
+        Number of genes.
+    confidence
+        Mean over the genes; NaN if unknown.
+    """
+
+    name: str
+    words: str = ""
+    size: int = 0
+    confidence: float = float("nan")
+
+    @property
+    def heading(self) -> str:
+        """Name and words.
+
+        Examples
+        --------
+        >>> Caption("2", "late rise", 139, 0.84).heading
+        '2 · late rise'
+        """
+        return " · ".join(part for part in (self.name, self.words) if part)
+
+    @property
+    def numbers(self) -> str:
+        """Number of genes and their confidence.
+
+        Examples
+        --------
+        >>> Caption("2", "late rise", 139, 0.84).numbers
+        '139 genes · confidence .84'
+        """
+        genes = counted(self.size, "gene")
+        return genes if np.isnan(self.confidence) else f"{genes} · confidence {share(self.confidence)}"
+
+
+def share(value: float) -> str:
+    """Format a fraction with two digits, such as ".84"; "1.0" if it rounds to one. Measures of agreement may be negative.
+
+    Examples
+    --------
+    >>> share(0.843), share(0.999), share(-0.051)
+    ('.84', '1.0', '-.05')
+    """
+    text = f"{abs(value):.2f}"
+    text = text[1:] if text.startswith("0") else text[:3]
+    return f"-{text}" if value < 0 and text != ".00" else text
+
+
+def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) -> str:
+    """Describe the direction of a mean trend, and the third of the time range in which it changes.
+
+    The time of a rise or fall is that of half of its change; it is steady if this is in the middle and the change takes
+    most of the range. The time of a peak is its maximum, that of a dip its minimum.
+
+    Parameters
+    ----------
+    values
+        `(n_points,)`.
+    grid
+        `(n_points,)` pseudotime of one lineage.
+    way
+        Direction as in the cluster table; `None` = that of the trend. Unknown ones are returned unchanged.
+
+    Examples
+    --------
+    >>> time = np.linspace(0, 1, 101)
+    >>> trend_words(1 / (1 + np.exp(-(time - 0.8) / 0.05)), time), trend_words(-time, time)
+    ('late rise', 'steady fall')
+    >>> trend_words(np.exp(-((time - 0.2) ** 2) / 0.01), time)
+    'early peak'
+    """
+    way = str(DIRECTIONS[int(direction(values[None])[0])]) if way is None else str(way)
+    noun = _NOUNS.get(way, way)
+    if way in ("up", "down"):
+        start, half, back = (float(time[0]) for time in (
+            *moved_times(values[None], grid, [0.1, 0.5]),
+            *moved_times(values[None, ::-1], -grid[::-1], [0.1]),
+        ))  # fmt: skip
+        part = _part(half, grid)
+        return f"{'steady' if part == 'middle' and -back - start > _STEADY * np.ptp(grid) else part} {noun}"
+    if way in ("transient up", "transient down"):
+        return f"{_part(grid[np.argmax(values) if way.endswith('up') else np.argmin(values)], grid)} {noun}"
+    return noun
+
+
+def captions(
+    table: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None,
+    labels: Mapping[Any, str] | Sequence[str] | None = None,
+) -> list[Caption]:  # fmt: skip
+    """Return a caption for each row of a cluster table.
+
+    Parameters
+    ----------
+    table
+        Cluster table.
+    centers
+        `(n_clusters, n_points)` mean trends.
+    grid, grid_lineage
+        `(n_points,)` pseudotime, and the lineage of each point if there are several.
+    labels
+        Names given by the user: by cluster (its number or name), or one per cluster.
+    """
+    numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
+    names = own_labels(labels, numbers)
+    found = []
+    for place, (_, row) in enumerate(table.iterrows()):
+        words = _words(row, centers[place], np.asarray(grid), grid_lineage)
+        found.append(Caption(names[place], words, int(row["size"]), float(row["confidence"])))
+    return found
+
+
+def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:
+    """Return the names of clusters, replaced by those given by the user.
+
+    Raises
+    ------
+    ValueError
+        If a mapping has an unknown cluster, or a sequence the wrong length.
+
+    Examples
+    --------
+    >>> own_labels({1: "haem synthesis"}, ["0", "1"])
+    ['0', 'haem synthesis']
+    """
+    if labels is None:
+        return list(names)
+    if isinstance(labels, Mapping):
+        known = {str(key): str(value) for key, value in labels.items()}
+        places = {**{str(place): place for place in range(len(names))}, **{name: p for p, name in enumerate(names)}}
+        for key in known:
+            if key not in places:
+                raise ValueError(f"labels has an unknown cluster {key!r}; the clusters are {list(names)}.")
+        given = {places[key]: value for key, value in known.items()}
+        return [given.get(place, name) for place, name in enumerate(names)]
+    if isinstance(labels, str) or len(labels) != len(names):
+        raise ValueError(f"labels must be a mapping or one name per cluster, {len(names)} in total; got {labels!r}.")
+    return [str(label) for label in labels]
+
+
+def _words(row: pd.Series, center: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None) -> str:
+    names = [] if grid_lineage is None else list(dict.fromkeys(np.asarray(grid_lineage).tolist()))
+    if len(names) < 2:
+        return trend_words(center, grid, row.get("direction"))
+    changing = [name for name in str(row.get("changes_in", "")).split(", ") if name in map(str, names)]
+    changing = changing or [str(name) for name in names]
+    said: dict[str, list[str]] = {}
+    for name in names:
+        if str(name) in changing:
+            own = np.asarray(grid_lineage) == name
+            words = trend_words(center[own], grid[own], row.get(f"direction_{name}"))
+            words = words if len(changing) == 1 else words.split(" ", 1)[-1] if words.startswith(_TIMES) else words
+            said.setdefault(words, []).append(str(name))
+    if len(said) == 1 and len(changing) == len(names) > 2:
+        return f"{next(iter(said))} in all"
+    return ", ".join(f"{words} in {' and '.join(where)}" for words, where in said.items())
+
+
+def _part(time: float, grid: np.ndarray) -> str:
+    where = (time - grid[0]) / (np.ptp(grid) or 1.0)
+    return _PARTS[min(int(3 * where), 2)]

@@ -1,0 +1,70 @@
+"""Validation of arguments common to all figures: axes, sizes, colour maps, counts."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ...errors import did_you_mean
+from ...utils.constraints import integer
+
+
+def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
+    """Raise an error unless `ax`, or the size of a new figure, is valid.
+
+    Examples
+    --------
+    >>> check_figure(figsize=(4, 0))
+    Traceback (most recent call last):
+    ValueError: figsize must be None or (width, height) in inches, both positive; got (4, 0).
+    """
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax must be matplotlib Axes, as plt.subplots returns them, or None; got {type(ax).__name__}.")
+    if figsize is not None:
+        sides = list(figsize) if isinstance(figsize, (tuple, list, np.ndarray)) else []
+        if len(sides) != 2 or not all(_is_size(side) for side in sides):
+            raise ValueError(f"figsize must be None or (width, height) in inches, both positive; got {figsize!r}.")
+    if dpi is not None and not _is_size(dpi):
+        raise ValueError(f"dpi must be None or a positive number; got {dpi!r}.")
+
+
+def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Any:
+    """Return the axes to draw into, validated by :func:`check_figure`.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into; `None` = a new figure.
+    size
+        Default size of a new figure in inches.
+    figsize, dpi
+        Size in inches and dots per inch of a new figure.
+    """
+    import matplotlib.pyplot as plt
+
+    check_figure(ax, figsize, dpi)
+    return plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")[1] if ax is None else ax
+
+
+def check_count(name: str, value: Any, least: int = 0) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `least`."""
+    integer(least).check(name, value)
+
+
+def check_color_map(cmap: Any) -> None:
+    """Raise an error unless `cmap` is a matplotlib colour map or the name of one."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Colormap
+
+    if isinstance(cmap, str) and cmap not in colormaps:
+        raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, colormaps)}")
+    if not isinstance(cmap, (str, Colormap)):
+        raise TypeError(f"cmap must be the name of a colour map, or a Colormap; got {cmap!r}.")
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < float("inf")

@@ -1,0 +1,42 @@
+"""Covariates of the cells as strips along the grid of one or several lineages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...lineage.annotations import Annotation
+from .palettes import read_palette
+from .strips import Strip, make_strip
+
+
+def covariate_strips(
+    annotations: Sequence[Annotation], grid: np.ndarray, grid_lineage: np.ndarray, cmap: object = "viridis"
+) -> list[Strip]:
+    """Return one strip per covariate.
+
+    Parameters
+    ----------
+    annotations
+        As returned by :func:`lineage_clust.lineage.annotations.read_annotations`, for the lineages of the grid.
+    grid, grid_lineage
+        `(n_points,)` pseudotime and lineage of each grid point; "" = a single trajectory.
+    cmap
+        Colour map of numeric covariates.
+    """
+    return [_strip(one, grid, grid_lineage, cmap) for one in annotations]
+
+
+def _strip(annotation: Annotation, grid: np.ndarray, grid_lineage: np.ndarray, cmap) -> Strip:
+    key, levels = annotation.key, [str(level) for level in annotation.levels]
+    colors = read_palette(annotation.colors, levels, f"adata.uns[{f'{key}_colors'!r}]")
+    pieces = [(key, *annotation.parts[name], grid[grid_lineage == name]) for name in dict.fromkeys(grid_lineage)]
+    parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]
+    ranges = [part.limits for part in parts if part.limits is not None]
+    if len(ranges) > 1:  # the same colour scale for all lineages
+        limits = min(low for low, _ in ranges), max(high for _, high in ranges)
+        parts = [make_strip(*piece, cmap=cmap, limits=limits) for piece in pieces]
+    merged = {level: color for part in parts for level, color in part.categories.items()}
+    ordered = {level: merged[level] for level in levels if level in merged}
+    return Strip(key, np.concatenate([part.colors for part in parts]), ordered, parts[0].limits, parts[0].cmap)

@@ -1,0 +1,212 @@
+"""Layout of the tree of clusters: leaves ordered by time, divisions at heights that show how distinct the parts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...contracts.capabilities import fitted_value
+from ...results.naming import nodes_of, time_ranks
+from ...results.result import FitResult, Fitted, result_of
+from .theme import ink
+
+if TYPE_CHECKING:
+    from ...clusterers.tree import ClusterTree
+
+
+@dataclass(frozen=True)
+class Dendrogram:
+    """The upper part of a tree, truncated at some nodes.
+
+    Attributes
+    ----------
+    ends : list of int
+        Undivided nodes, in the order in which they are drawn.
+    children : dict of int to (int, int)
+        Children of each divided node, the upper one first.
+    place : dict of int to float
+        Position of each node: 0, 1, ... for the ends, the mean of the children for the others.
+    depth : dict of int to float
+        Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height.
+    cluster : dict of int to int
+        Cluster number of the nodes at and below each cluster of the current cut.
+    cut : float or None
+        Depth that separates the divisions above the clusters from those below; `None` if there is none.
+    """
+
+    ends: list[int]
+    children: dict[int, tuple[int, int]]
+    place: dict[int, float]
+    depth: dict[int, float]
+    cluster: dict[int, int]
+    cut: float | None
+
+    @property
+    def top(self) -> int:
+        """The root."""
+        return max(self.place)
+
+
+def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list[int]:
+    """Return the nodes at which a tree is truncated: clusters of the current cut, divided further until there are `n_ends`.
+
+    Examples
+    --------
+    >>> from lineage_clust.clusterers.tree import ClusterTree
+    >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
+    >>> upper_nodes(tree, [0, 3], 2), upper_nodes(tree, [0, 3], 9)
+    ([0, 3], [0, 1, 2])
+    """
+    clusters = set(clusters)
+    divided = set()
+    for row, children in enumerate(tree.linkage[:, :2].astype(int)):  # all nodes above a cluster
+        if any(child in clusters or child in divided for child in children):
+            divided.add(tree.n_leaves + row)
+    n_found = len(divided) + 1
+    for row in range(len(tree.linkage) - 1, -1, -1):
+        node = tree.n_leaves + row
+        if n_found >= n_ends or node in divided:
+            continue
+        divided.add(node)
+        n_found += 1
+    top = 2 * tree.n_leaves - 2
+    if not divided:
+        return [top]
+    ends = {child for node in divided for child in tree.linkage[node - tree.n_leaves, :2].astype(int).tolist()}
+    return sorted(ends - divided)
+
+
+def lay_out(
+    tree: ClusterTree,
+    ends: Sequence[int],
+    clusters: Sequence[int],
+    rank: np.ndarray,
+    names: Sequence[str] | None = None,
+) -> Dendrogram:
+    """Return the layout of a tree.
+
+    Parameters
+    ----------
+    tree
+        Tree of the clusterer.
+    ends
+        Undivided nodes; together they contain all leaves.
+    clusters
+        Node of each cluster of the current cut.
+    rank
+        `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
+        before "2.2".
+    names
+        Names of the nodes.
+    """
+    ended = set(ends)
+    first = tree.n_leaves
+    children: dict[int, tuple[int, int]] = {}
+    mean = {end: (float(order), 1) for order, end in enumerate(sorted(ended, key=lambda node: rank[node]))}
+    for row, pair in enumerate(tree.linkage[:, :2].astype(int).tolist()):
+        node = first + row
+        if node in ended or not all(child in mean for child in pair):
+            continue
+        (one, n_one), (other, n_other) = mean[pair[0]], mean[pair[1]]
+        mean[node] = (one * n_one + other * n_other) / (n_one + n_other), n_one + n_other
+        upper, lower = sorted(pair, key=lambda child: mean[child][0])
+        if names is not None and names[upper].endswith(".2") and names[lower].endswith(".1"):
+            upper, lower = lower, upper
+        children[node] = (upper, lower)
+    ordered = _ends_below(max(mean), children)
+    place = {end: float(position) for position, end in enumerate(ordered)}
+    for node in sorted(children):
+        place[node] = (place[children[node][0]] + place[children[node][1]]) / 2
+    height = {node: float(tree.linkage[node - first, 2]) for node in children}
+    return Dendrogram(ordered, children, place, *_depths(height, clusters, children))
+
+
+def _depths(height: dict[int, float], clusters: Sequence[int], children):
+    """Return the depths of divisions, the clusters of nodes, and the depth of the cut."""
+    cluster: dict[int, int] = {}
+    for number, node in enumerate(clusters):
+        waiting = [int(node)]
+        while waiting:
+            here = waiting.pop()
+            cluster[here] = number
+            waiting.extend(children.get(here, ()))
+    if not height:
+        return {}, cluster, None
+    logs = {node: float(np.log(max(value, 1e-6))) for node, value in height.items()}
+    low, high = min(logs.values()), max(logs.values())
+    step = (high - low) / max(len(logs), 4) or 1.0  # between the ends and the lowest division
+    depth = {node: (value - low + step) / (high - low + step) for node, value in logs.items()}
+    above = min((depth[node] for node in depth if node not in cluster), default=None)
+    below = max((depth[node] for node in depth if node in cluster), default=0.0)
+    if above is None:
+        cut: float | None = 1.0 + 0.5 * step / (high - low + step)  # a single cluster
+    else:
+        cut = (above + below) / 2 if above > below else None
+    return depth, cluster, cut
+
+
+def _ends_below(node: int, children: dict[int, tuple[int, int]]) -> list[int]:
+    waiting, found = [node], []
+    while waiting:
+        here = waiting.pop()
+        if here in children:
+            waiting.extend(reversed(children[here]))
+        else:
+            found.append(here)
+    return found
+
+
+def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
+    """Return the dendrogram of the clusters of a fit, or `None` without a tree."""
+    result = result_of(fitted)
+    tree, rows = fitted_value(result.clusterer, "tree_"), result.grouped
+    if tree is None or len(rows) == 0:
+        return None
+    nodes = nodes_of(tree, result.labels[rows])
+    ends = upper_nodes(tree, nodes.tolist(), 1)
+    if sorted(ends) != sorted(nodes.tolist()):  # clusters below the minimum size are not drawn
+        return None
+    rank = time_ranks(tree.means(result.scaled[rows]), result.pseudotime)
+    return lay_out(tree, ends, nodes.tolist(), rank)
+
+
+def draw_branches(
+    ax, shape: Dendrogram, x, y, colors: Sequence[Any], *, width: float, stub: float, transform=None
+) -> None:
+    """Draw the branches: grey above the clusters, in the colour of a cluster within it.
+
+    Parameters
+    ----------
+    ax
+        Axes.
+    shape
+        Dendrogram.
+    x, y
+        Maps from depth and from position to coordinates.
+    colors
+        Colours of the clusters.
+    width
+        Line width in points.
+    stub
+        Length of the branch above the root, in depth.
+    transform
+        Transform of the coordinates; `None` = data coordinates.
+    """
+    where = {} if transform is None else {"transform": transform}
+
+    def paint(node: int, points) -> None:
+        color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.6)
+        xs, ys = zip(*points, strict=True)
+        ax.plot(xs, ys, color=color, lw=width, solid_capstyle="round", clip_on=False, gid="branch", **where)
+
+    for node, pair in shape.children.items():
+        at = shape.depth[node]
+        paint(node, [(x(at), y(shape.place[pair[0]])), (x(at), y(shape.place[pair[1]]))])
+        for child in pair:
+            paint(child, [(x(at), y(shape.place[child])), (x(shape.depth.get(child, 0.0)), y(shape.place[child]))])
+    top = shape.top
+    at = shape.depth.get(top, 0.0)
+    paint(top, [(x(at + stub), y(shape.place[top])), (x(at), y(shape.place[top]))])

@@ -1,0 +1,159 @@
+"""Layout of panels and strips in inches, without overlap for any number of panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...utils.checking import check_number
+from .grids import panels_a_row
+
+_PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
+_LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.75, 1.3, 0.2, 2.1, 0.58, 0.78
+_LARGEST_RATIO = 10  # larger ratios of strip to panel height are likely mistakes
+_GAP_X, _GAP_Y, _STRIP_GAP, _LEAST_STRIP = 0.32, 0.68, 0.03, 0.09
+_TIME_LABEL = 0.24
+_NARROWEST, _LOWEST = 1.25, 0.45  # minimum width and height of a panel in inches
+_ONE_LINE, _KEY_LINE = 5.2, 0.13  # minimum width for a one-line key, and height per line, in inches
+_NAMES = 0.1  # height of lineage names in inches
+_SMALLEST = 0.62  # minimum font scale
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions of panels and of the strips below them, as fractions of the figure.
+
+    Attributes
+    ----------
+    ncols
+        Number of panels per row.
+    size
+        Width and height of the figure in inches, the unit of all lengths.
+    small
+        Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
+    width, height
+        Width and height of a panel.
+    strip, stack
+        Height of a strip, and of a panel with its strips.
+    left, right, bottom
+        Unscaled margins.
+    n_key_lines
+        Number of lines of the key below all panels.
+    time_label
+        Distance of the time label from the bottom.
+    """
+
+    ncols: int
+    size: tuple[float, float]
+    small: float
+    width: float
+    height: float
+    strip: float
+    stack: float
+    left: float
+    right: float
+    bottom: float
+    n_key_lines: int
+    time_label: float
+
+    def panel_box(self, number: int) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a panel."""
+        return self._box(*self._corner(number), self.width, self.height)
+
+    def strip_box(self, number: int, index: int) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a strip under a panel."""
+        left, top = self._corner(number)
+        top += self.height + _STRIP_GAP + index * (self.strip + _STRIP_GAP)
+        return self._box(left, top, self.width, self.strip)
+
+    def legend_corner(self, top: float) -> tuple[float, float]:
+        """Return the upper left corner of a legend, `top` inches from the top."""
+        left, bottom, _, _ = self._box(self.size[0] - self.right + 0.25, top, 0.0, 0.0)
+        return left, bottom
+
+    def legend_bar(self, top: float) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a colour bar, `top` inches from the top."""
+        return self._box(self.size[0] - self.right + 0.25, top, 1.5, 0.1)
+
+    def at_bottom(self, inches: float) -> float:
+        """Return the vertical position at the given distance in inches from the bottom."""
+        return inches / self.size[1]
+
+    @property
+    def centre(self) -> float:
+        """Horizontal middle of the panels."""
+        return (self.left * self.small + self.size[0] - self.right) / 2 / self.size[0]
+
+    @property
+    def middle(self) -> float:
+        """Vertical middle of the panels."""
+        return (self.bottom * self.small + self.size[1] - _TOP * self.small) / 2 / self.size[1]
+
+    def _corner(self, number: int) -> tuple[float, float]:
+        """Return the position of the upper left corner of a panel relative to that of the figure, in inches."""
+        row, column = divmod(number, self.ncols)
+        left = self.left * self.small + column * (self.width + _GAP_X * self.small)
+        return left, _TOP * self.small + row * (self.stack + _GAP_Y * self.small)
+
+    def _box(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
+        whole_width, whole_height = self.size
+        return left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height
+
+
+def lay_out_panels(
+    n_panels: int, ncols: int | None = None, n_strips: int = 0, ratio: float = 0.05,
+    figsize: tuple[float, float] | None = None, named_axis: bool = False,
+) -> Layout:  # fmt: skip
+    """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
+
+    Parameters
+    ----------
+    n_panels, ncols
+        Number of panels, and number per row, see :func:`lineage_clust.plotting.parts.grids.panels_a_row`.
+    n_strips, ratio
+        Number of strips under each panel, and their height relative to a panel. With strips, there is space for
+        legends.
+    figsize
+        Width and height of the figure in inches; `None` = as required by the panels.
+    named_axis
+        Whether names of lineages are below the times.
+
+    Examples
+    --------
+    >>> lay_out_panels(4).ncols, lay_out_panels(4, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
+    (2, 3, 2)
+    """
+    check_number("ratio", ratio)
+    if not 0 <= ratio <= _LARGEST_RATIO:
+        raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {ratio!r}.")
+    left, right = (_LEFT_WITH_STRIPS, _LEGEND) if n_strips else (_LEFT, _RIGHT)
+
+    def with_columns(ncols: int) -> Layout:
+        nrows = -(-n_panels // ncols)
+        width, height, small = _PANEL_WIDTH, _PANEL_HEIGHT, 1.0
+        whole = left + ncols * width + (ncols - 1) * _GAP_X + right if figsize is None else float(figsize[0])
+        if figsize is not None:
+            columns = (whole - 0.3) / ncols / (_PANEL_WIDTH + _GAP_X)
+            rows = (figsize[1] - 0.3) / nrows / (_PANEL_HEIGHT + _GAP_Y)
+            small = float(min(max(min(1.25 * columns, 1.25 * rows), _SMALLEST), 1.0))
+        n_key_lines = 1 if whole >= _ONE_LINE * small else 2
+        bottom = _BOTTOM + (n_key_lines - 1) * _KEY_LINE + named_axis * _NAMES
+        if figsize is not None:
+            at_right = right * (1 if n_strips else small)
+            width = (whole - left * small - at_right - (ncols - 1) * _GAP_X * small) / ncols
+            each = (figsize[1] - (_TOP + bottom + (nrows - 1) * _GAP_Y) * small) / nrows
+            height = max(0.2, each / (1 + n_strips * ratio) - n_strips * _STRIP_GAP)
+        strip = max(ratio * height, _LEAST_STRIP)
+        stack = height + n_strips * (strip + _STRIP_GAP)
+        high = _TOP + nrows * stack + (nrows - 1) * _GAP_Y + bottom if figsize is None else float(figsize[1])
+        time_label = (_TIME_LABEL + (n_key_lines - 1) * _KEY_LINE - 0.04 * named_axis) * small
+        return Layout(
+            ncols, (whole, high), small, width, height, strip, stack, left, right, bottom, n_key_lines, time_label
+        )
+
+    found = with_columns(panels_a_row(n_panels, ncols, figsize=figsize))
+    while found.ncols > 1 and found.width < _NARROWEST:
+        fewer = with_columns(panels_a_row(n_panels, ncols, found.ncols - 1, figsize))
+        if fewer.height < _LOWEST:  # the rows would be too low
+            break
+        found = fewer
+    return replace(found, width=max(found.width, 0.2))

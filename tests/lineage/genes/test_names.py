@@ -1,0 +1,131 @@
+"""Names of genes: unique symbols, identifiers for missing symbols, and advice for unknown names."""
+
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from anndata.utils import make_index_unique
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lineage_clust import UnknownNameError
+from lineage_clust.lineage.genes.expression import columns_of
+from lineage_clust.lineage.genes.names import FittedSymbols, gene_ids, gene_names
+from lineage_clust.lineage.lineage import resolve_genes
+
+
+def cells(symbols, column="symbol", dtype=object):
+    ids = [f"ENSG{number}" for number in range(len(symbols))]
+    return ad.AnnData(np.ones((2, len(ids))), var=pd.DataFrame({column: pd.Series(symbols, index=ids, dtype=dtype)}))
+
+
+@pytest.mark.parametrize("dtype", [object, "category", "string"])
+def test_symbols_are_unique_and_missing_ones_are_the_identifiers(dtype):
+    adata = cells(["Klf1", "Mpo", None, "Mpo", "", "Klf1"], dtype=dtype)
+    assert list(gene_names(adata, gene_symbols="symbol")) == ["Klf1", "Mpo", "ENSG2", "Mpo-1", "ENSG4", "Klf1-1"]
+    assert list(gene_names(adata)) == list(adata.var_names)
+
+
+@given(st.lists(st.sampled_from(["A", "A-1", "B", "ENSG0", None]), min_size=1, max_size=12))
+def test_names_are_those_of_anndata_and_stand_for_one_gene_each(symbols):
+    adata = cells(symbols)
+    names = gene_names(adata, gene_symbols="symbol")
+    filled = [gene if symbol is None else symbol for gene, symbol in zip(adata.var_names, symbols, strict=True)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert list(names) == list(make_index_unique(pd.Index(filled)))
+    assert names.is_unique
+    assert resolve_genes(adata, None, gene_symbols="symbol") == list(names)
+    for column, name in enumerate(names):
+        assert columns_of(adata, [name], False, "symbol").tolist() == [column]
+
+
+@given(
+    st.lists(st.sampled_from(["A", "B", "C", None]), min_size=2, max_size=8),
+    st.data(),
+)
+def test_fitted_genes_keep_their_names_in_other_cells(symbols, data):
+    """Of other genes, in another order, with other symbols: a name stands for the same gene."""
+    adata = cells(symbols)
+    names = dict(zip(gene_names(adata, gene_symbols="symbol"), adata.var_names, strict=True))
+    places = data.draw(st.lists(st.sampled_from(range(len(symbols))), unique=True, min_size=1))
+    others = adata[:, places].copy()
+    others.var["symbol"] = data.draw(st.permutations(list(others.var["symbol"])))
+    found = gene_names(others, gene_symbols=FittedSymbols("symbol", names))
+    assert found.is_unique
+    for name, gene in zip(found, others.var_names, strict=True):
+        assert names[name] == gene
+    del others.var["symbol"]  # they need none
+    assert list(gene_names(others, gene_symbols=FittedSymbols("symbol", names))) == list(found)
+
+
+def test_genes_that_were_not_fitted_do_not_take_a_fitted_name():
+    others = ad.AnnData(np.ones((1, 3)), var=pd.DataFrame({"symbol": ["A", "A", "B"]}, index=["new", "old", "more"]))
+    assert list(gene_names(others, gene_symbols=FittedSymbols("symbol", {"A": "old"}))) == ["A-1", "A", "B"]
+
+
+def test_cells_that_are_named_by_symbols_already():
+    others = ad.AnnData(np.ones((1, 2)), var=pd.DataFrame(index=["A", "B"]))
+    assert list(gene_names(others, gene_symbols=FittedSymbols("symbol", {"A": "ENSG1"}))) == ["A", "B"]
+
+
+def test_genes_are_taken_by_symbol_and_by_identifier():
+    adata = cells(["Klf1", "Mpo", None, "ENSG0"])  # a symbol that is another gene's identifier counts as symbol
+    taken = resolve_genes(adata, ["Mpo", "ENSG1", "ENSG2", "ENSG0", "Mpo"], gene_symbols="symbol")
+    assert taken == ["Mpo", "ENSG2", "ENSG0"]
+    assert gene_ids(adata, taken, False, "symbol") == {"Mpo": "ENSG1", "ENSG2": "ENSG2", "ENSG0": "ENSG3"}
+    mask = np.array([True, False, True, False])
+    assert resolve_genes(adata, mask, gene_symbols="symbol") == ["Klf1", "ENSG2"]
+    assert resolve_genes(adata, adata.var_names[[1, 2]], gene_symbols="symbol") == ["Mpo", "ENSG2"]
+
+
+def test_raw_has_its_own_column_or_takes_that_of_the_genes_left():
+    adata = cells(["Klf1", "Mpo", "Car2"])
+    adata.raw = adata
+    left = adata[:, :2].copy()
+    assert list(gene_names(left, True, "symbol")) == ["Klf1", "Mpo", "Car2"]
+    bare = ad.AnnData(adata.X, var=adata.var[[]])
+    bare.raw = bare
+    bare = bare[:, [1, 0]].copy()
+    bare.var["symbol"] = ["Mpo", "Klf1"]
+    assert list(gene_names(bare, True, "symbol")) == ["Klf1", "Mpo", "ENSG2"]
+
+
+def test_identifiers_that_are_there_twice_are_refused():
+    adata = cells(["Klf1", "Mpo"])
+    adata.var_names = ["a", "a"]
+    for genes in (None, ["Mpo"]):
+        with pytest.raises(ValueError, match="var_names_make_unique"):
+            resolve_genes(adata, genes, gene_symbols="symbol")
+
+
+@pytest.mark.parametrize(
+    ("genes", "parameters", "sentence"),
+    [
+        (["Klf1"], {}, r"Gene 'Klf1' is not in adata\.var_names\. 'Klf1' is in adata\.var\['feature_name'\]: pass "
+         r"gene_symbols='feature_name'\."),
+        (["nope", "Klf1", "Mpo"], {}, r"3 genes .* 'Klf1' is in adata\.var\['feature_name'\]: pass"),
+        (["k1"], {"gene_symbols": "feature_name"}, r"adata\.var\['feature_name'\] or adata\.var_names\. 'k1' is in "
+         r"adata\.var\['other'\]: pass gene_symbols='other'"),
+        (["Klf2"], {"gene_symbols": "feature_name"}, r"Did you mean 'Klf1'\?"),
+        (["Klf1"], {"use_raw": True}, r"not in adata\.raw\.var_names\. 'Klf1' is in adata\.raw\.var\['feature_name'\]"),
+        (["ENSG1"], {"gene_symbols": "feature_nam"}, r"gene_symbols 'feature_nam' is not in var, which has .*"
+         r"Did you mean 'feature_name'\?"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_the_error_says_where_a_name_is(genes, parameters, sentence, dtype):
+    adata = cells(["Klf1", "Mpo", None], "feature_name", dtype)
+    adata.var["other"] = ["k1", "Mpo2", "Klf"]
+    adata.var["n_cells"] = [1, 2, 3]
+    adata.raw = adata
+    with pytest.raises(UnknownNameError, match=sentence):
+        resolve_genes(adata, genes, **parameters)
+
+
+@pytest.mark.parametrize("key", [[], ["a"], {}])
+def test_a_column_is_one_name(key):
+    with pytest.raises(TypeError, match="gene_symbols must be one name"):
+        gene_names(cells(["a"]), gene_symbols=key)

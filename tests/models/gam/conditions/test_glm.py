@@ -1,0 +1,111 @@
+"""Conditions with non-Gaussian families: score equations, genes absent in one condition, and calibration."""
+
+import numpy as np
+import pytest
+
+from lineage_clust import GAM, BSplineSmoother
+from lineage_clust.models.gam.conditions.differences import fit_conditions
+from lineage_clust.models.gam.donors import nodes as donors_nodes
+from lineage_clust.utils.combining import cauchy_combination
+
+
+def counts(seed=0, n_donors=8, n_cells=400, n_genes=22, shift=0.3, paired=False):
+    """Return basis, penalty, counts without a difference, conditions, donors, time and log depth."""
+    rng = np.random.default_rng(seed)
+    donors = rng.permutation(np.arange(n_cells) % n_donors)
+    conditions = rng.integers(0, 2, n_cells) if paired else (donors >= n_donors // 2).astype(int)
+    time, depth = rng.uniform(size=n_cells), rng.normal(0, 0.3, n_cells)
+    smoother = BSplineSmoother(n_splines=7, domain=(0.0, 1.0))
+    basis = smoother.fit_transform(time[:, None])
+    mean = (
+        np.exp(1 + np.sin(3 * time) + depth)[:, None] * np.exp(shift * rng.standard_normal((n_donors, n_genes)))[donors]
+    )
+    return (
+        basis,
+        smoother.penalty_,
+        rng.poisson(mean * rng.gamma(3, 1 / 3, mean.shape)) * 1.0,
+        conditions,
+        donors,
+        time,
+        depth,
+    )
+
+
+def test_without_donors_and_penalty_it_is_a_glm_of_both_conditions(monkeypatch):
+    monkeypatch.setattr(donors_nodes, "_WORTHWHILE", np.inf)  # cells are the nodes
+    _, _, Y, conditions, _, time, depth = counts(n_genes=3)
+    X = np.column_stack([np.ones(len(time)), time])
+    fit = fit_conditions(X, Y, conditions, model=GAM("poisson"), offset=depth)
+    found, error = fit.difference(np.array([[1.0, 0.0], [0.0, 1.0]]), 1)
+    both = np.hstack([X, X * conditions[:, None]])
+    exposure = np.exp(depth)
+    own = np.array([exposure[conditions == c].sum() for c in (0, 1)])[conditions]
+    for gene in range(3):
+        y, beta = Y[:, gene] + 0.5 * exposure / own, np.array([1.0, 0, 0, 0])  # with half a count a sample
+        for _ in range(30):
+            mu = np.exp(both @ beta + depth)
+            information = both.T @ (mu[:, None] * both)
+            beta = beta + np.linalg.solve(information, both.T @ (y - mu))
+        np.testing.assert_allclose(found[gene], beta[2:], atol=1e-3)
+        np.testing.assert_allclose(error[gene], np.sqrt(np.diag(np.linalg.inv(information))[2:]), rtol=1e-3)
+
+
+@pytest.mark.parametrize("paired", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_differences_are_found_and_donors_are_none(paired):
+    basis, penalty, Y, conditions, donors, _, depth = counts(paired=paired)
+    rng = np.random.default_rng(1)
+    Y[:, 0] = np.where(conditions == 1, 0, Y[:, 0])  # the strongest difference there is
+    Y[:, 1] = np.where(conditions == 0, 0, Y[:, 1])
+    Y[:, 2] += rng.poisson(8.0 * np.exp(depth) * conditions)
+    fit = fit_conditions(basis, Y, conditions, donors, penalty=penalty, model=GAM("negative_binomial"), offset=depth)
+    pvalues = fit.curves.pvalues
+    assert fit.curves.converged.all()
+    assert np.all(pvalues["level"][:3] < 1e-3)
+    assert np.all(pvalues["both"][:3] < 2e-3)
+    assert np.mean(pvalues["both"][3:] < 0.05) < 0.2
+    found, error = fit.difference(basis[:5].toarray() if hasattr(basis, "toarray") else basis[:5], 1)
+    assert np.all(found[0] < -3)
+    assert np.all(found[1] > 3)
+    assert np.all(error < 4)
+    assert fit.own.shape == (len(fit.samples), fit.random.shape[1], Y.shape[1])
+    assert np.median(fit.curves.shared[3:]) > 0.6 if paired else np.all(fit.curves.shared == 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["binomial", "gamma", "poisson"])
+def test_other_families(family):
+    basis, penalty, Y, conditions, donors, _, depth = counts()
+    Y[:, 0] = np.where(conditions == 1, 3 * Y[:, 0] + 9, Y[:, 0])
+    Y = (Y > 6).astype(float) if family == "binomial" else Y + (family == "gamma")
+    offset = None if family == "binomial" else depth
+    fit = fit_conditions(basis, Y, conditions, donors, penalty=penalty, model=GAM(family), offset=offset)
+    assert fit.curves.pvalues["both"][0] < 1e-3
+    assert np.mean(fit.curves.pvalues["both"][1:] < 0.05) < 0.25
+
+
+def test_one_p_value_near_one_does_not_undo_the_other():
+    _, pvalue = cauchy_combination(np.array([[1e-3, 0.02], [1.0, 1.0]]))
+    assert np.all(pvalue < np.array([2.1e-3, 0.06]))
+    rng = np.random.default_rng(0)
+    _, pvalue = cauchy_combination(rng.uniform(size=(2, 200_000)))
+    assert np.mean(pvalue < 0.05) == pytest.approx(0.0513, abs=0.002)
+    assert np.mean(pvalue < 0.01) == pytest.approx(0.01, abs=0.001)
+
+
+@pytest.mark.slow
+def test_calibration():
+    """`python -m benchmarks.donors --conditions --family negative_binomial` has more of it."""
+    from benchmarks.conditions_data import simulate_conditions
+    from benchmarks.donors_data import Effect
+
+    rng = np.random.default_rng(72)
+    cells = simulate_conditions(rng, np.full(8, 150), 800, Effect(0.25, 0.25), counts=True)
+    smoother = BSplineSmoother(domain=(0.0, 1.0))
+    basis = smoother.fit_transform(cells.time[:, None])
+    fit = fit_conditions(
+        basis, cells.Y, cells.condition, cells.donor, penalty=smoother.penalty_, model=GAM("negative_binomial"),
+        offset=cells.depth,
+    )  # fmt: skip
+    for pvalue in fit.curves.pvalues.values():
+        assert 0.03 < np.mean(pvalue[~cells.differs] < 0.05) < 0.075
+        assert 0.002 < np.mean(pvalue[~cells.differs] < 0.01) < 0.022

@@ -1,0 +1,53 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lineage_clust.plotting.parts.strips import legend_entries, make_strip
+
+T = np.linspace(0, 1, 200)
+GRID = np.linspace(0, 1, 20)
+
+
+def test_the_same_limits_give_the_same_colours():
+    low, high = (make_strip("x", pd.Series(values), T, np.ones(200), GRID, limits=(0, 2)) for values in (T, T + 1))
+    assert low.limits == high.limits == (0, 2)
+    np.testing.assert_allclose(low.colors[-1], high.colors[0], atol=0.03)
+    own = make_strip("x", pd.Series(T + 1), T, np.ones(200), GRID)
+    assert own.limits == pytest.approx((1, 2), abs=0.03)
+
+
+def test_a_legend_of_very_many_categories_is_cut():
+    values = pd.Series([f"type {int(40 * time):02d}" for time in T])
+    handles, labels, title = legend_entries(make_strip("x" * 40, values, T, np.ones(200), np.linspace(0, 1, 400)))
+    assert len(handles) == len(labels) == 25
+    assert labels[-1].startswith("and ")
+    assert len(title) == 22
+
+
+def strip_of(**changed):
+    t = np.linspace(0, 1, 20)
+    given = {"name": "n", "values": pd.Series(t), "pseudotime": t, "weights": np.ones(20), "grid": t[::4]} | changed
+    return make_strip(**given)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"values": pd.Series(np.ones(3))}, ValueError, "3 values and 20 pseudotime"),
+        ({"weights": np.ones(19)}, ValueError, "20 values and 19 weights"),
+        ({"weights": ["a"] * 20}, TypeError, "weights must hold real numbers"),
+        ({"pseudotime": np.ones((20, 2))}, ValueError, "one dimension"),
+        ({"grid": np.zeros(5)}, ValueError, "the first before the last"),
+        ({"grid": np.array([0.5])}, ValueError, "at least two"),
+        ({"limits": (0.0, np.nan)}, ValueError, "two finite numbers"),
+        ({"limits": 3}, ValueError, "two finite numbers"),
+        ({"cmap": "virides"}, ValueError, "viridis"),
+    ],
+)
+def test_odd_strips_are_refused(changed, error, message):
+    with pytest.raises(error, match=message):
+        strip_of(**changed)
+
+
+def test_values_need_not_be_a_series():
+    np.testing.assert_array_equal(strip_of(values=np.linspace(0, 1, 20)).colors, strip_of().colors)
