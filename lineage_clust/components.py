@@ -16,10 +16,7 @@ DEFAULTS: dict[str, type] = {"smoother": BSplineSmoother, "model": GAM, "cluster
 def resolve(slot: str, component: object) -> Any:
     """Return a clone of a component, or the default for `None`; `"passthrough"` is a valid smoother.
 
-    Raises
-    ------
-    TypeError
-        If it is a class or lacks a method that the slot needs.
+    raises TypeError : If it is a class or lacks a method that the slot needs.
     """
     if slot == "clusterer":
         return component_for(slot, component, GraphClusterer)

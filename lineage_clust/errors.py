@@ -28,8 +28,6 @@ class LineageClustWarning(UserWarning):
 def warn(message: str) -> None:
     """Issue a `LineageClustWarning` at the line outside this package from which it was called.
 
-    Examples
-    --------
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     warn("12 cells were excluded.")
@@ -59,8 +57,6 @@ class NoTrendError(ValueError):
 def quoted(names: Iterable, limit: int = 10) -> str:
     """Return the first `limit` names, quoted and joined, and how many more there are.
 
-    Examples
-    --------
     >>> quoted(["a", "b", "c"], limit=2)
     "'a', 'b' and 1 more"
     """
@@ -73,8 +69,6 @@ def quoted(names: Iterable, limit: int = 10) -> str:
 def did_you_mean(name: object, known: Iterable) -> str:
     """Return a sentence that offers the known names closest to `name`, or an empty string.
 
-    Examples
-    --------
     >>> did_you_mean("Klf2", ["Klf1", "Gata1"])
     " Did you mean 'Klf1'?"
     >>> did_you_mean(3, ["3", "4"])

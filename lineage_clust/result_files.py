@@ -18,14 +18,9 @@ if TYPE_CHECKING:
 def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:
     """Return the writer of each file by path, or `None` for files that this fit does not have.
 
-    Parameters
-    ----------
-    fitted
-        A fitted TrendClusterer; without clusters there is no figure.
-    folder
-        Folder of the files.
-    cells
-        The AnnData, shown in the report; `None` = no report.
+    fitted : A fitted TrendClusterer; without clusters there is no figure.
+    folder : Folder of the files.
+    cells : The AnnData, shown in the report; `None` = no report.
     """
     kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
     picture, genes, clusters, results, page = (

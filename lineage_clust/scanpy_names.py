@@ -19,24 +19,12 @@ _DEFAULT_COMPONENTS = 50
 def graph_parameters(pca: Mapping, neighbors: Mapping, clustering: Mapping, n_genes: int, use_leiden: bool) -> dict:
     """Return parameters of GraphClusterer from scanpy's keywords, which override CellRank's defaults.
 
-    Parameters
-    ----------
-    pca, neighbors, clustering
-        Keywords of `scanpy.pp.pca`, `scanpy.pp.neighbors`, `scanpy.tl.leiden` / `louvain`.
-    n_genes
-        Number of rows, the maximum number of components.
-    use_leiden
-        Whether to use Leiden instead of Louvain.
+    pca, neighbors, clustering : Keywords of `scanpy.pp.pca`, `scanpy.pp.neighbors`, `scanpy.tl.leiden` / `louvain`.
+    n_genes : Number of rows, the maximum number of components.
+    use_leiden : Whether to use Leiden instead of Louvain.
+    raises TypeError : If a keyword is unknown; the message lists the known ones.
+    raises ValueError : If a value has no counterpart.
 
-    Raises
-    ------
-    TypeError
-        If a keyword is unknown; the message lists the known ones.
-    ValueError
-        If a value has no counterpart.
-
-    Examples
-    --------
     >>> graph_parameters({}, {"n_neighbors": 30}, {"resolution": 0.5}, 100, True)["n_neighbors"]
     30
     """

@@ -102,15 +102,10 @@ def comparison_files(
 ) -> dict[Path, Writer | None]:
     """Return the writer of each file by path, or `None` for files that this comparison does not have.
 
-    Parameters
-    ----------
-    found
-        With more than two conditions, each has a heatmap and a volcano plot; without differing genes, there is no
+    found : With more than two conditions, each has a heatmap and a volcano plot; without differing genes, there is no
         heatmap.
-    folder
-        Folder of the files.
-    report, save
-        Whether to write an HTML page, and a file of the comparison itself.
+    folder : Folder of the files.
+    report, save : Whether to write an HTML page, and a file of the comparison itself.
     """
     key = default_key(found.lineage, "conditions", distinct_key)
     files: dict[Path, Writer | None] = {

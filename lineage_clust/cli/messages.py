@@ -34,12 +34,8 @@ def say(what: str) -> None:
 def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[None]:
     """Show progress messages of program and library on stderr, with the time since the start, and progress bars.
 
-    Parameters
-    ----------
-    verbose
-        Whether to show messages even if stderr is not a terminal; without progress bars, which would fill a file.
-    quiet
-        Whether to show no messages even if it is one.
+    verbose : Whether to show messages even if stderr is not a terminal; without progress bars, which would fill a file.
+    quiet : Whether to show no messages even if it is one.
     """
     watched = sys.stderr.isatty() and not quiet
     if not watched and not verbose:

@@ -133,8 +133,6 @@ def check_folder(folder: Path) -> None:
 def read_genes(text: str | None) -> list[str] | None:
     """Return the genes of an argument: names separated by commas, or a file with one or several per line.
 
-    Examples
-    --------
     >>> read_genes("Klf1, Mpo")
     ['Klf1', 'Mpo']
     """

@@ -31,21 +31,10 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program.
 
-    Parameters
-    ----------
-    argv
-        Arguments; `None` = those of the process.
-
-    Returns
-    -------
-    int
-        Exit code: 0; 1 if the analysis failed; 2 if the command is wrong; 130 after an interruption. An error is one
-        sentence on stderr. Unless the code is 0, no file was written or changed.
-
-    Raises
-    ------
-    SystemExit
-        With code 2 for invalid arguments (argparse), with 0 after `--help` and `--version`.
+    argv : Arguments; `None` = those of the process.
+    returns : int. Exit code: 0; 1 if the analysis failed; 2 if the command is wrong; 130 after an interruption. An
+        error is one sentence on stderr. Unless the code is 0, no file was written or changed.
+    raises SystemExit : With code 2 for invalid arguments (argparse), with 0 after `--help` and `--version`.
     """
     arguments = make_parser().parse_args(argv)
     with warnings.catch_warnings(), progress_messages(arguments.verbose, arguments.quiet), _rare_collection():

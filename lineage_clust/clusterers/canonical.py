@@ -24,18 +24,9 @@ def extreme_exponent(X):
 
     Division by a power of two is exact, so that labels do not depend on the unit.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_columns)
-        Values in any unit.
+    X : ndarray of shape (n_rows, n_columns). Values in any unit.
+    returns : int. 0 if the largest absolute value is between 2**-200 and 2**200.
 
-    Returns
-    -------
-    int
-        0 if the largest absolute value is between 2**-200 and 2**200.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> extreme_exponent(np.array([[1.0, 2.0]])), extreme_exponent(np.array([[1e300, 0.0]]))
     (0, 997)
@@ -50,18 +41,9 @@ def rounding_step(X):
     The range is averaged over the columns. The step is a power of two, so that rounding is exact and gives the same
     result for data that differ by noise.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_columns)
-        Values in any unit.
+    X : ndarray of shape (n_rows, n_columns). Values in any unit.
+    returns : float. Step in the unit of `X`; positive.
 
-    Returns
-    -------
-    float
-        Step in the unit of `X`; positive.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> rounding_step(np.array([[0.0], [1.0]])) == 2.0**-20
     True
@@ -82,15 +64,8 @@ def rounded(X, step):
 def canonical_order(rows):
     """Return the order that sorts rows by their first column, then the second, and so on.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_columns)
-        Rounded values.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        Indices into `rows`; identical rows become adjacent.
+    rows : ndarray of shape (n_rows, n_columns). Rounded values.
+    returns : ndarray of shape (n_rows,). Indices into `rows`; identical rows become adjacent.
     """
     return np.lexsort(rows.T[::-1])
 
@@ -98,20 +73,10 @@ def canonical_order(rows):
 def identical_groups(rows):
     """Group adjacent identical rows.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_columns)
-        Rows in canonical order.
+    rows : ndarray of shape (n_rows, n_columns). Rows in canonical order.
+    returns group : ndarray of shape (n_rows,). 0 for the first run of identical rows, 1 for the second, and so on.
+    returns rank : ndarray of shape (n_rows,). Position of each row within its run, from 0.
 
-    Returns
-    -------
-    group : ndarray of shape (n_rows,)
-        0 for the first run of identical rows, 1 for the second, and so on.
-    rank : ndarray of shape (n_rows,)
-        Position of each row within its run, from 0.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> identical_groups(np.array([[1.0], [1.0], [2.0]]))
     (array([0, 0, 1]), array([0, 1, 0]))

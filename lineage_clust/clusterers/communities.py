@@ -46,13 +46,6 @@ def seeded_igraph(seed):
     igraph has one generator per process, so the context waits for other threads that use it. On exit, igraph's default
     generator, Python's `random`, is restored; its state does not change.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the generator.
-
-    Examples
-    --------
     >>> import igraph
     >>> with seeded_igraph(0):
     ...     first = igraph.Graph.Erdos_Renyi(n=20, p=0.2).get_edgelist()
@@ -73,18 +66,9 @@ def seeded_igraph(seed):
 def as_igraph(connectivities):
     """Return the graph of a symmetric sparse matrix.
 
-    Parameters
-    ----------
-    connectivities : sparse matrix of shape (n_rows, n_rows)
-        Symmetric weights.
+    connectivities : sparse matrix of shape (n_rows, n_rows). Symmetric weights.
+    returns : igraph.Graph. Undirected graph with one vertex per row and the edge attribute "weight".
 
-    Returns
-    -------
-    igraph.Graph
-        Undirected graph with one vertex per row and the edge attribute "weight".
-
-    Examples
-    --------
     >>> from scipy import sparse
     >>> as_igraph(sparse.csr_matrix([[0.0, 0.5], [0.5, 0.0]])).es["weight"]
     [0.5]
@@ -104,19 +88,7 @@ def as_igraph(connectivities):
 def check_algorithm(method, backend, objective):
     """Raise a ValueError if method, backend and objective cannot be combined.
 
-    Parameters
-    ----------
-    method : {"leiden", "louvain"}
-        Algorithm.
-    backend : {"igraph", "leidenalg"}
-        Library.
-    objective : str
-        Objective function.
-
-    Raises
-    ------
-    ValueError
-        If one of them is unknown or the combination is not supported.
+    raises ValueError : If one of them is unknown or the combination is not supported.
     """
     for name, value, known in (("method", method, METHODS), ("backend", backend, BACKENDS)):
         if value not in known:
@@ -142,28 +114,19 @@ def find_communities(
 ):
     """Return the community of each vertex.
 
-    Parameters
-    ----------
-    graph : igraph.Graph
-        Undirected graph with edge attribute "weight".
-    method : {"leiden", "louvain"}, default="leiden"
-        Leiden [1]_ or Louvain [2]_.
-    backend : {"igraph", "leidenalg"}, default="igraph"
-        Library; leidenalg supports only Leiden.
-    objective : str, default="modularity"
-        "modularity" or "CPM" (constant Potts model); leidenalg also has "RBER", "RBConfiguration", "Surprise" and
-        "Significance" (which does not use the weights), and accepts the names of its classes. Case is ignored.
-    resolution : float, default=1.0
-        Larger values give more communities. Ignored by objectives without resolution (Surprise, Significance).
-    n_iterations : int, default=2
-        Number of iterations of Leiden; negative values iterate until convergence, as Louvain always does.
-    seed : int, default=0
-        Seed of the order in which vertices are visited.
-
-    Returns
-    -------
-    ndarray of int, shape (n_vertices,)
-        Communities, numbered from 0. In a graph without edges, every vertex is a community.
+    graph : igraph.Graph. Undirected graph with edge attribute "weight".
+    method : {"leiden", "louvain"}, default="leiden". Leiden [1]_ or Louvain [2]_.
+    backend : {"igraph", "leidenalg"}, default="igraph". Library; leidenalg supports only Leiden.
+    objective : str, default="modularity". "modularity" or "CPM" (constant Potts model); leidenalg also has "RBER",
+        "RBConfiguration", "Surprise" and "Significance" (which does not use the weights), and accepts the names of its
+        classes. Case is ignored.
+    resolution : float, default=1.0. Larger values give more communities. Ignored by objectives without resolution
+        (Surprise, Significance).
+    n_iterations : int, default=2. Number of iterations of Leiden; negative values iterate until convergence, as Louvain
+        always does.
+    seed : int, default=0. Seed of the order in which vertices are visited.
+    returns : ndarray of int, shape (n_vertices,). Communities, numbered from 0. In a graph without edges, every vertex
+        is a community.
 
     References
     ----------
@@ -172,8 +135,6 @@ def find_communities(
     .. [2] Blondel, Guillaume, Lambiotte & Lefebvre (2008), Fast unfolding of communities in large networks, Journal of
        Statistical Mechanics, P10008.
 
-    Examples
-    --------
     >>> import igraph
     >>> graph = igraph.Graph(n=4, edges=[(0, 1), (2, 3)], edge_attrs={"weight": [1.0, 1.0]})
     >>> find_communities(graph)
@@ -217,17 +178,9 @@ def modularity(graph, membership):
     ``in_c`` is the weight within community c, ``degree_c`` the weighted degree of its vertices, ``W`` the weight of all
     edges [1]_.
 
-    Parameters
-    ----------
-    graph : igraph.Graph
-        Undirected graph with edge attribute "weight".
-    membership : array-like of int, shape (n_vertices,)
-        Community of each vertex.
-
-    Returns
-    -------
-    float
-        At most 1; 0 for a single community and, by convention, for a graph without edges.
+    graph : igraph.Graph. Undirected graph with edge attribute "weight".
+    membership : array-like of int, shape (n_vertices,). Community of each vertex.
+    returns : float. At most 1; 0 for a single community and, by convention, for a graph without edges.
 
     References
     ----------

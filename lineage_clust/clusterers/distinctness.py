@@ -14,16 +14,10 @@ from .refinement import cluster_means, membership, scores
 class Bounds(NamedTuple):
     """Thresholds for clusters to be distinct, two by two, and reproducible, all together.
 
-    Attributes
-    ----------
-    connectivity
-        Upper bound of the weight of the edges between them divided by its expectation by chance.
-    support
-        Lower bound of the agreement between independent halves of the data on the cluster of each row.
-    correlation
-        Upper bound of the correlation of their mean rows.
-    reproducibility
-        Lower bound of the expected agreement of the partition with that of 80 % of the cells.
+    connectivity : Upper bound of the weight of the edges between them divided by its expectation by chance.
+    support : Lower bound of the agreement between independent halves of the data on the cluster of each row.
+    correlation : Upper bound of the correlation of their mean rows.
+    reproducibility : Lower bound of the expected agreement of the partition with that of 80 % of the cells.
     """
 
     connectivity: float = 1.0
@@ -36,16 +30,11 @@ class Bounds(NamedTuple):
 class Pairs:
     """Pairwise measures of the clusters of a partition; symmetric arrays of shape (n_clusters, n_clusters).
 
-    Attributes
-    ----------
-    connectivity
-        Weight of the edges between two clusters divided by its expectation in a random graph with the same degrees; 0
-        on the diagonal.
-    support
-        Agreement beyond chance between independent halves of the data on the cluster of each of their rows; 1 on the
-        diagonal.
-    correlation
-        Pearson correlation of the mean rows; -1 on the diagonal.
+    connectivity : Weight of the edges between two clusters divided by its expectation in a random graph with the same
+        degrees; 0 on the diagonal.
+    support : Agreement beyond chance between independent halves of the data on the cluster of each of their rows; 1 on
+        the diagonal.
+    correlation : Pearson correlation of the mean rows; -1 on the diagonal.
     """
 
     connectivity: np.ndarray
@@ -68,18 +57,12 @@ class Pairs:
 class Material(NamedTuple):
     """Data by which partitions are evaluated.
 
-    Attributes
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    draws
-        `(n_draws, n_rows, n_columns)` posterior samples of the rows; may be empty.
-    curves
-        `(n_rows, n_points)` curves for correlations, each with mean 0.
-    connectivities
-        `(n_rows, n_rows)` edge weights of the graph, or `None` if there are too few rows for an informative graph.
-    noise
-        `(n_rows,)` squared norm of the error of each curve, or `None` if unknown.
+    rows : `(n_rows, n_columns)`.
+    draws : `(n_draws, n_rows, n_columns)` posterior samples of the rows; may be empty.
+    curves : `(n_rows, n_points)` curves for correlations, each with mean 0.
+    connectivities : `(n_rows, n_rows)` edge weights of the graph, or `None` if there are too few rows for an
+        informative graph.
+    noise : `(n_rows,)` squared norm of the error of each curve, or `None` if unknown.
     """
 
     rows: np.ndarray
@@ -111,14 +94,8 @@ def support_of_two(material: Material, labels: np.ndarray, first: int, second: i
 def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = True) -> Pairs:
     """Return the pairwise measures of clusters.
 
-    Parameters
-    ----------
-    material
-        Rows, draws and graph.
-    labels
-        Labels `(n_rows,)`, numbered from 0 without gaps.
-    with_support
-        If False, the support, which is the most expensive measure, is not computed and set to 1.
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    with_support : If False, the support, which is the most expensive measure, is not computed and set to 1.
     """
     n_clusters = labels.max() + 1
     support = support_of(material.rows, material.draws, labels) if with_support else np.ones((n_clusters, n_clusters))
@@ -142,8 +119,6 @@ def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np
     .. [2] Wolf et al. (2019). PAGA: graph abstraction reconciles clustering with trajectory inference through a topology
        preserving map of single cells. Genome Biology 20, 59.
 
-    Examples
-    --------
     >>> graph = sparse.csr_matrix(np.array([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]]))
     >>> connectivity_of(graph, np.array([0, 0, 1, 1])).tolist(), connectivity_of(graph, np.array([0, 1, 0, 1])).tolist()
     ([[0.0, 0.0], [0.0, 0.0]], [[0.0, 2.0], [2.0, 0.0]])
@@ -167,19 +142,11 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
     `x`, like estimates from two halves of the cells [1]_. Clusters that differ only by errors have a support of about
     0.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    draws
-        `(n_draws, n_rows, n_columns)`; without draws the support is 1.
-    labels
-        Labels `(n_rows,)`, numbered from 0 without gaps.
-
-    Returns
-    -------
-    ndarray of shape (n_clusters, n_clusters)
-        Cohen's kappa of the two assignments to the nearer of two means, over draws and rows [2]_; 1 on the diagonal.
+    rows : `(n_rows, n_columns)`.
+    draws : `(n_draws, n_rows, n_columns)`; without draws the support is 1.
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    returns : ndarray of shape (n_clusters, n_clusters). Cohen's kappa of the two assignments to the nearer of two
+        means, over draws and rows [2]_; 1 on the diagonal.
 
     References
     ----------
@@ -216,14 +183,9 @@ def correlation_of(curves: np.ndarray, labels: np.ndarray, noise: np.ndarray | N
     Noise attenuates correlations, in particular those of means of few rows. They are corrected for this attenuation:
     the expected squared norm of the error is subtracted from the squared norm of each mean [1]_, by at most half of it.
 
-    Parameters
-    ----------
-    curves
-        `(n_rows, n_points)`, each row with mean 0.
-    labels
-        Labels `(n_rows,)`, numbered from 0 without gaps.
-    noise
-        `(n_rows,)` squared norm of the error of each row; `None` = unknown.
+    curves : `(n_rows, n_points)`, each row with mean 0.
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    noise : `(n_rows,)` squared norm of the error of each row; `None` = unknown.
 
     References
     ----------

@@ -15,14 +15,9 @@ _FEW = 5  # neighbours per row when identical rows are excluded
 def groups_up_to_rounding(rows: np.ndarray, step: float, lists: Neighbors | None) -> np.ndarray:
     """Return the group `(n_rows,)` of each row; rows of a group are equal or linked by differences of one `step`.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)` in canonical order.
-    step
-        To which values were rounded.
-    lists
-        Nearest neighbours of the rows by euclidean distance, used if no two rows are equal; `None` searches them.
+    rows : `(n_rows, n_columns)` in canonical order.
+    step : To which values were rounded.
+    lists : Nearest neighbours of the rows by euclidean distance, used if no two rows are equal; `None` searches them.
     """
     group, rank = identical_groups(rows)
     unlike = rows[rank == 0]

@@ -8,20 +8,9 @@ import numpy as np
 def numbered_by_size(communities, min_size=1):
     """Renumber communities by decreasing size; communities of equal size are ordered by their first row.
 
-    Parameters
-    ----------
-    communities : ndarray of int, shape (n_rows,)
-        Community of each row, from 0 without gaps.
-    min_size : int, default=1
-        Rows of smaller communities get -1.
+    communities : ndarray of int, shape (n_rows,). Community of each row, from 0 without gaps.
+    min_size : int, default=1. Rows of smaller communities get -1.
 
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-        Labels.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> numbered_by_size(np.array([0, 1, 2, 1]), min_size=1)
     array([1, 0, 2, 0])
@@ -38,22 +27,12 @@ def numbered_by_size(communities, min_size=1):
 def majority(labels, votes):
     """Return the label with the largest weight of votes in each row, and its share.
 
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n_rows, n_votes)
-        Label of each vote.
-    votes : ndarray of shape (n_rows, n_votes)
-        Weight of each vote, not negative.
+    labels : ndarray of int, shape (n_rows, n_votes). Label of each vote.
+    votes : ndarray of shape (n_rows, n_votes). Weight of each vote, not negative.
+    returns winners : ndarray of int, shape (n_rows,). Winning label. Ties are broken in favour of the smallest label
+        other than -1; -1 in rows without votes.
+    returns share : ndarray of shape (n_rows,). Share of the winner; 0 in rows without votes.
 
-    Returns
-    -------
-    winners : ndarray of int, shape (n_rows,)
-        Winning label. Ties are broken in favour of the smallest label other than -1; -1 in rows without votes.
-    share : ndarray of shape (n_rows,)
-        Share of the winner; 0 in rows without votes.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> majority(np.array([[1, 0, 1]]), np.array([[1.0, 1.0, 2.0]]))
     (array([1]), array([0.75]))
@@ -68,20 +47,10 @@ def majority(labels, votes):
 def agree(communities, group):
     """Assign all rows of a group to the community of the majority; ties go to the smallest community.
 
-    Parameters
-    ----------
-    communities : ndarray of int, shape (n_rows,)
-        Community of each row.
-    group : ndarray of int, shape (n_rows,)
-        Group of each row, from 0 without gaps.
+    communities : ndarray of int, shape (n_rows,). Community of each row.
+    group : ndarray of int, shape (n_rows,). Group of each row, from 0 without gaps.
+    returns : ndarray of int, shape (n_rows,). Communities, numbered from 0 without gaps.
 
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-        Communities, numbered from 0 without gaps.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> agree(np.array([0, 1, 1, 2]), group=np.array([0, 0, 0, 1]))
     array([0, 0, 0, 1])

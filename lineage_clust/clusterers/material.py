@@ -42,12 +42,8 @@ def graph_of_nearest(rows: np.ndarray, metric):
     Groups smaller than the number of neighbours are connected to others however distinct they are. Among few rows, each
     is therefore connected to the nearest one only.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)` in the space in which distances are computed.
-    metric
-        Of the distance; `None` = unknown, because a transformer searches the neighbours.
+    rows : `(n_rows, n_columns)` in the space in which distances are computed.
+    metric : Of the distance; `None` = unknown, because a transformer searches the neighbours.
     """
     if len(rows) < _LEAST_ROWS or metric is None:
         return None
@@ -57,16 +53,10 @@ def graph_of_nearest(rows: np.ndarray, metric):
 def make_material(curves: np.ndarray, rows: np.ndarray, draws: Iterator[np.ndarray] | None, graph) -> Material:
     """Return the data by which partitions are evaluated.
 
-    Parameters
-    ----------
-    curves
-        `(n_rows, n_points)`.
-    rows
-        `(n_rows, n_columns)` in the space in which distances are computed.
-    draws
-        Arrays of the shape of `rows`.
-    graph
-        `(n_rows, n_rows)` edge weights, or `None`.
+    curves : `(n_rows, n_points)`.
+    rows : `(n_rows, n_columns)` in the space in which distances are computed.
+    draws : Arrays of the shape of `rows`.
+    graph : `(n_rows, n_rows)` edge weights, or `None`.
     """
     along, drawn = along_axes(rows, draws)
     centred = curves - curves.mean(axis=1, keepdims=True)

@@ -30,12 +30,8 @@ _CACHED = 2**17
 class Neighbors(NamedTuple):
     """Lists of neighbours, nearest first, one list per row.
 
-    Attributes
-    ----------
-    indices : ndarray of int, shape (n_rows, n_listed)
-        Row numbers of the neighbours; shorter lists are padded with -1.
-    distances : ndarray of float, shape (n_rows, n_listed)
-        Their distances; shorter lists are padded with infinity.
+    indices : ndarray of int, shape (n_rows, n_listed). Row numbers of the neighbours; shorter lists are padded with -1.
+    distances : ndarray of float, shape (n_rows, n_listed). Their distances; shorter lists are padded with infinity.
     """
 
     indices: np.ndarray
@@ -52,29 +48,15 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
 
     Rows at equal distance are ordered by row number, for any number of threads.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_columns)
-        Rows to search. With many identical rows the search is faster if these are adjacent.
-    n_listed : int
-        Number of neighbours per list; limited by the number of rows.
-    metric : str or callable, default="euclidean"
-        Distance, as in `sklearn.neighbors.NearestNeighbors`.
-    queries : ndarray of shape (n_queries, n_columns), optional
-        Query points. By default the rows themselves, with each row excluded from its own list.
+    rows : ndarray of shape (n_rows, n_columns). Rows to search. With many identical rows the search is faster if these
+        are adjacent.
+    n_listed : int. Number of neighbours per list; limited by the number of rows.
+    metric : str or callable, default="euclidean". Distance, as in `sklearn.neighbors.NearestNeighbors`.
+    queries : ndarray of shape (n_queries, n_columns), optional. Query points. By default the rows themselves, with each
+        row excluded from its own list.
+    returns : Neighbors. One list per row or query.
+    raises ValueError : If a distance is not finite.
 
-    Returns
-    -------
-    Neighbors
-        One list per row or query.
-
-    Raises
-    ------
-    ValueError
-        If a distance is not finite.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), n_listed=1).indices.ravel()
     array([1, 0, 1])
@@ -159,22 +141,11 @@ def neighbors_of_queries(rows, queries, n_listed, metric, searcher):
 def neighbors_from_graph(graph, *, without_self):
     """Convert a sparse graph of distances, as returned by `KNeighborsTransformer`, to neighbour lists.
 
-    Parameters
-    ----------
-    graph : sparse matrix of shape (n_queries, n_rows)
-        Distances to the neighbours of each query; a stored zero is a neighbour at distance 0.
-    without_self : bool
-        Exclude the diagonal, because queries and rows are the same.
-
-    Returns
-    -------
-    Neighbors
-        Lists as long as the longest row of the graph.
-
-    Raises
-    ------
-    ValueError
-        If a distance is not finite.
+    graph : sparse matrix of shape (n_queries, n_rows). Distances to the neighbours of each query; a stored zero is a
+        neighbour at distance 0.
+    without_self : bool. Exclude the diagonal, because queries and rows are the same.
+    returns : Neighbors. Lists as long as the longest row of the graph.
+    raises ValueError : If a distance is not finite.
     """
     graph = sparse.coo_matrix(graph)
     kept = graph.row != graph.col if without_self else slice(None)

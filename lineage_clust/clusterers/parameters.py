@@ -22,10 +22,7 @@ _WITH_PARAMETERS = {
 def check_combinations(clusterer):
     """Raise a ValueError if parameters of a GraphClusterer contradict each other.
 
-    Parameters
-    ----------
-    clusterer : GraphClusterer
-        The clusterer to check; it is not modified.
+    clusterer : GraphClusterer. The clusterer to check; it is not modified.
     """
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
     if automatic and clusterer.n_clusters is None and not clusterer.refine:

@@ -13,19 +13,10 @@ _MOST_STARTING = 5000  # rows that k-means starts from
 def cluster_means(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the mean row of each cluster.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    labels
-        Labels `(n_rows,)`, numbered from 0 without gaps.
+    rows : `(n_rows, n_columns)`.
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    returns : ndarray of shape (n_clusters, n_columns)
 
-    Returns
-    -------
-    ndarray of shape (n_clusters, n_columns)
-
-    Examples
-    --------
     >>> cluster_means(np.array([[0.0, 2.0], [2.0, 2.0], [5.0, 5.0]]), np.array([0, 0, 1])).tolist()
     [[1.0, 2.0], [5.0, 5.0]]
     """
@@ -53,22 +44,11 @@ def without_gaps(labels: np.ndarray) -> np.ndarray:
 def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> np.ndarray:
     """Move every row to the nearest cluster mean until nothing moves (Lloyd 1982), or for `n_steps` steps.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    labels
-        Labels `(n_rows,)`, numbered from 0 without gaps.
-    n_steps
-        Maximum number of steps.
+    rows : `(n_rows, n_columns)`.
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    returns : ndarray of int, shape (n_rows,). Labels numbered from 0 without gaps. Clusters that lose all their rows
+        are dropped.
 
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-        Labels numbered from 0 without gaps. Clusters that lose all their rows are dropped.
-
-    Examples
-    --------
     >>> refine(np.array([[0.0], [1.0], [8.0], [9.0]]), np.array([0, 1, 1, 1])).tolist()
     [0, 0, 1, 1]
     """

@@ -28,12 +28,8 @@ class Found(NamedTuple):
 def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the groups from which clusters are merged: refined communities, at most 60.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    labels
-        `(n_rows,)` communities at a high resolution.
+    rows : `(n_rows, n_columns)`.
+    labels : `(n_rows,)` communities at a high resolution.
     """
     groups = refine(rows, labels, 5)
     if groups.max() >= _MOST_LEAVES:
@@ -48,14 +44,7 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
     After every merge, rows move to the nearest mean. Support is computed only once every pair is distinct by
     connectivity and correlation.
 
-    Parameters
-    ----------
-    material
-        Rows, draws and graph.
-    labels
-        Labels `(n_rows,)` of the finest partition.
-    bounds
-        Thresholds for distinct clusters.
+    labels : Labels `(n_rows,)` of the finest partition.
     """
     path = {}
     while labels.max() > 0:
@@ -76,14 +65,7 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     accepted if they are distinct by a factor of two. Reproducibility, which takes longest, is evaluated from the largest
     number of clusters down.
 
-    Parameters
-    ----------
-    material
-        Rows, draws and graph.
-    finest
-        Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
-    bounds
-        Thresholds for distinct clusters.
+    finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
     path = merging_path(material, finest, bounds)
     n_tried, measured, misses = [1], [_least(None)], 0
@@ -124,14 +106,7 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
     The rows of a cluster that correlate negatively with its mean become a new cluster if independent halves of the data
     agree that they differ from the other rows, or if at least one of them does so beyond its noise.
 
-    Parameters
-    ----------
-    material
-        Rows, draws and graph.
-    labels
-        `(n_rows,)` labels numbered from 0 without gaps.
-    bounds
-        Thresholds for distinct clusters.
+    labels : `(n_rows,)` labels numbered from 0 without gaps.
     """
     for _ in range(int(labels.max()) + 1):
         along = np.einsum("ij,ij->i", material.curves, cluster_means(material.curves, labels)[labels])

@@ -19,22 +19,16 @@ _N_STARTS = 5
 class StabilityCurve:
     """How distinct and how reproducible the clusters of a partition are, as a function of the number of clusters.
 
-    Attributes
-    ----------
-    n_clusters : ndarray of shape (n_partitions,)
-        Number of clusters of each partition, starting at 1.
-    support : ndarray of shape (n_partitions,)
-        Smallest support of any pair of clusters: agreement beyond chance between independent halves of the data.
-    connectivity : ndarray of shape (n_partitions,)
-        Largest connectivity of any pair of clusters: weight of the edges between them divided by its expectation.
-    correlation : ndarray of shape (n_partitions,)
-        Largest correlation between the means of any pair of clusters.
-    chosen : int
-        Selected number of clusters.
-    bounds : Bounds
-        Thresholds that the partition had to satisfy.
-    reproducibility : ndarray of shape (n_partitions,), default=None
-        Expected adjusted Rand index between the partition and that of 80 % of the cells; NaN where it was not evaluated.
+    n_clusters : ndarray of shape (n_partitions,). Number of clusters of each partition, starting at 1.
+    support : ndarray of shape (n_partitions,). Smallest support of any pair of clusters: agreement beyond chance
+        between independent halves of the data.
+    connectivity : ndarray of shape (n_partitions,). Largest connectivity of any pair of clusters: weight of the edges
+        between them divided by its expectation.
+    correlation : ndarray of shape (n_partitions,). Largest correlation between the means of any pair of clusters.
+    chosen : int. Selected number of clusters.
+    bounds : Bounds. Thresholds that the partition had to satisfy.
+    reproducibility : ndarray of shape (n_partitions,), default=None. Expected adjusted Rand index between the partition
+        and that of 80 % of the cells; NaN where it was not evaluated.
     """
 
     n_clusters: np.ndarray
@@ -62,8 +56,6 @@ class StabilityCurve:
     def why(self) -> str:
         """A sentence that explains why there are not more clusters.
 
-        Examples
-        --------
         >>> one = np.array([1.0, 0.9, 0.2])
         >>> curve = StabilityCurve(np.arange(1, 4), one, np.array([0, 0.1, 0.4]), np.array([-1, 0.3, 0.95]), 2)
         >>> curve.why
@@ -94,16 +86,10 @@ class StabilityCurve:
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the fraction of draws in which each row is nearest to the mean of its own cluster, `(n_rows,)`.
 
-    Parameters
-    ----------
-    rows
-        `(n_rows, n_columns)`.
-    draws
-        `(n_draws, n_rows, n_columns)`; each draw is used together with its reflection at the rows.
-    means
-        `(n_clusters, n_columns)`.
-    labels
-        `(n_rows,)`.
+    rows : `(n_rows, n_columns)`.
+    draws : `(n_draws, n_rows, n_columns)`; each draw is used together with its reflection at the rows.
+    means : `(n_clusters, n_columns)`.
+    labels : `(n_rows,)`.
     """
     stays = np.zeros(len(rows))
     for draw in draws:
@@ -119,20 +105,11 @@ def reproducibility(material: Material, labels: np.ndarray, compact: bool) -> fl
     1) \sigma^2`, where :math:`\sigma^2` is the posterior variance: for 80 % that is half of the deviation of a posterior
     sample. The rows are moved by it and divided again.
 
-    Parameters
-    ----------
-    material
-        Rows and draws.
-    labels
-        Labels `(n_rows,)`, numbered from 0 without gaps.
-    compact
-        Whether the partition is that of k-means, which is then repeated from the means of the clusters and from random
-        starts; otherwise from the means only.
-
-    Returns
-    -------
-    float
-        Mean adjusted Rand index [1]_ over the draws.
+    material : Rows and draws.
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    compact : Whether the partition is that of k-means, which is then repeated from the means of the clusters and from
+        random starts; otherwise from the means only.
+    returns : float. Mean adjusted Rand index [1]_ over the draws.
 
     References
     ----------

@@ -17,22 +17,14 @@ _CLEAREST = 20.0  # upper bound of heights
 class ClusterTree:
     """A hierarchy of clusters: every finer partition divides clusters of the coarser one.
 
-    Attributes
-    ----------
-    leaves : ndarray of int, shape (n_rows,)
-        Leaf of each row. Leaves are the finest groups.
-    linkage : ndarray of shape (n_leaves - 1, 4)
-        As returned by `scipy.cluster.hierarchy.linkage`: the two merged nodes, the height and the number of leaves. The
-        height measures how distinct the two nodes are: at least 1 for merges at and above the selected partition, less
-        than 1 below it.
-    support : ndarray of shape (n_leaves - 1,)
-        For each row of `linkage`, the agreement beyond chance between independent halves of the data on the node that
-        each row belongs to; NaN without draws.
-    n_clusters : int
-        Number of clusters of the selected partition.
+    leaves : ndarray of int, shape (n_rows,). Leaf of each row. Leaves are the finest groups.
+    linkage : ndarray of shape (n_leaves - 1, 4). As returned by `scipy.cluster.hierarchy.linkage`: the two merged
+        nodes, the height and the number of leaves. The height measures how distinct the two nodes are: at least 1 for
+        merges at and above the selected partition, less than 1 below it.
+    support : ndarray of shape (n_leaves - 1,). For each row of `linkage`, the agreement beyond chance between
+        independent halves of the data on the node that each row belongs to; NaN without draws.
+    n_clusters : int. Number of clusters of the selected partition.
 
-    Examples
-    --------
     >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
     >>> tree.cut(n_clusters=2).tolist(), tree.cut(min_support=0.3).tolist()
     ([0, 1, 1], [0, 1, 2])
@@ -80,17 +72,9 @@ class ClusterTree:
     def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> np.ndarray:
         """Return the labels `(n_rows,)` of another partition of the hierarchy, from 0 without gaps.
 
-        Parameters
-        ----------
-        n_clusters
-            Number of clusters, from 1 to `n_leaves`.
-        min_support
-            Nodes are divided as far down as there is a division with at least this support.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one of both is given, or it is out of range.
+        n_clusters : Number of clusters, from 1 to `n_leaves`.
+        min_support : Nodes are divided as far down as there is a division with at least this support.
+        raises ValueError : If not exactly one of both is given, or it is out of range.
         """
         if (n_clusters is None) == (min_support is None):
             raise ValueError("Pass one of n_clusters and min_support.")
@@ -131,16 +115,9 @@ class ClusterTree:
 def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bounds: Bounds) -> ClusterTree:
     """Return the hierarchy around a partition: its clusters are split below it and merged above it.
 
-    Parameters
-    ----------
-    material
-        Rows, draws and graph.
-    labels
-        Labels `(n_rows,)` of the partition, numbered from 0 without gaps.
-    finest
-        Labels `(n_rows,)` of finer groups. Each group becomes a leaf of the cluster that contains most of its rows.
-    bounds
-        Thresholds for distinct clusters.
+    labels : Labels `(n_rows,)` of the partition, numbered from 0 without gaps.
+    finest : Labels `(n_rows,)` of finer groups. Each group becomes a leaf of the cluster that contains most of its
+        rows.
     """
     leaves = _leaves_within(material.rows, labels, finest)
     cluster_of = labels[np.unique(leaves, return_index=True)[1]]

@@ -14,21 +14,13 @@ def vote(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the label of each query and its share of the votes, in (0, 1].
 
-    Parameters
-    ----------
-    queries
-        `(n_queries, n_columns)` new rows.
-    lists
-        The fitted rows nearest to each query.
-    rows
-        `(n_rows, n_columns)` fitted rows. A query equal to one of them gets its label.
-    labels
-        `(n_rows,)` labels of the fitted rows.
-    fitted
-        The neighbours of the fitted rows.
-    weights
-        Name of the function in `STRENGTHS` that computes the strength of a vote. If a fitted row is at distance 0, only
-        such rows vote; if every strength is 0, all votes are equal.
+    queries : `(n_queries, n_columns)` new rows.
+    lists : The fitted rows nearest to each query.
+    rows : `(n_rows, n_columns)` fitted rows. A query equal to one of them gets its label.
+    labels : `(n_rows,)` labels of the fitted rows.
+    fitted : The neighbours of the fitted rows.
+    weights : Name of the function in `STRENGTHS` that computes the strength of a vote. If a fitted row is at distance
+        0, only such rows vote; if every strength is 0, all votes are equal.
     """
     strengths = STRENGTHS[weights](lists, fitted)
     at_zero = lists.distances == 0

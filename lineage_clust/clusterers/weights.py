@@ -22,17 +22,9 @@ def umap_strengths(lists, fitted):
     the list and the row itself [1]_ (section 3.1, definition of the fuzzy simplicial set, and algorithm 3). As in the
     reference implementation ``sigma_i`` is at least 1e-3 of the mean distance in the list.
 
-    Parameters
-    ----------
-    lists : Neighbors
-        Neighbour lists of the query rows.
-    fitted : Neighbors
-        Neighbour lists of the fitted rows; the same object in `fit`.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_listed)
-        Strengths in [0, 1]; 0 for padding.
+    lists : Neighbors. Neighbour lists of the query rows.
+    fitted : Neighbors. Neighbour lists of the fitted rows; the same object in `fit`.
+    returns : ndarray of shape (n_rows, n_listed). Strengths in [0, 1]; 0 for padding.
 
     References
     ----------
@@ -67,15 +59,8 @@ def jaccard_strengths(lists, fitted):
 
     A row is not in its own list. This is the edge weight of PhenoGraph [1]_ (Experimental Procedures).
 
-    Parameters
-    ----------
-    lists, fitted : Neighbors
-        As in `umap_strengths`.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_listed)
-        Strengths in [0, 1]; 0 where two lists are disjoint, and for padding.
+    lists, fitted : Neighbors. As in `umap_strengths`.
+    returns : ndarray of shape (n_rows, n_listed). Strengths in [0, 1]; 0 where two lists are disjoint, and for padding.
 
     References
     ----------
@@ -99,15 +84,8 @@ def gaussian_strengths(lists, fitted):
 
     Equation 1 of [1]_. A scale of 0 (all neighbours are copies of the row) is replaced by the smallest positive one.
 
-    Parameters
-    ----------
-    lists, fitted : Neighbors
-        As in `umap_strengths`.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_listed)
-        Strengths in [0, 1]; 0 for padding.
+    lists, fitted : Neighbors. As in `umap_strengths`.
+    returns : ndarray of shape (n_rows, n_listed). Strengths in [0, 1]; 0 for padding.
 
     References
     ----------
@@ -126,14 +104,8 @@ def gaussian_strengths(lists, fitted):
 def binary_strengths(lists, fitted):
     """Strength 1 for every row in a list.
 
-    Parameters
-    ----------
-    lists, fitted : Neighbors
-        As in `umap_strengths`.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_listed)        1 for listed rows, 0 for padding.
+    lists, fitted : Neighbors. As in `umap_strengths`.
+    returns : ndarray of shape (n_rows, n_listed) 1 for listed rows, 0 for padding.
     """
     return lists.listed.astype(float)
 
@@ -167,21 +139,12 @@ _SYMMETRISED = {"umap": _either, "jaccard": _mean, "gaussian": _union, "binary":
 def connectivities(lists, weights="umap"):
     """Return the weighted graph of nearest neighbours.
 
-    Parameters
-    ----------
-    lists : Neighbors
-        Neighbours of each row among the rows, without the row itself.
-    weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap"
-        Directed strengths ``A`` and their symmetrisation: ``A + A' - A * A'`` (umap), the mean of ``A`` and ``A'``
-        (jaccard), or the larger of the two (gaussian, binary).
+    lists : Neighbors. Neighbours of each row among the rows, without the row itself.
+    weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap". Directed strengths ``A`` and their
+        symmetrisation: ``A + A' - A * A'`` (umap), the mean of ``A`` and ``A'`` (jaccard), or the larger of the two
+        (gaussian, binary).
+    returns : csr_matrix of shape (n_rows, n_rows). Symmetric, with zero diagonal and without explicit zeros.
 
-    Returns
-    -------
-    csr_matrix of shape (n_rows, n_rows)
-        Symmetric, with zero diagonal and without explicit zeros.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from lineage_clust.clusterers.neighbors import nearest_neighbors
     >>> lists = nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), n_listed=1)

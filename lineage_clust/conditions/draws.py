@@ -18,14 +18,10 @@ _MOST_POINTS = 60  # of the grid, as trends are smooth
 class DifferenceDraws:
     """Summaries of posterior samples.
 
-    Attributes
-    ----------
-    farthest
-        `(n_draws, n_comparisons, n_genes)` largest deviation from a difference along the grid, in standard errors.
-    shifts
-        `(n_draws, n_comparisons, n_genes)` half-maximum time minus that in the reference.
-    kept
-        `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
+    farthest : `(n_draws, n_comparisons, n_genes)` largest deviation from a difference along the grid, in standard
+        errors.
+    shifts : `(n_draws, n_comparisons, n_genes)` half-maximum time minus that in the reference.
+    kept : `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
     """
 
     farthest: np.ndarray
@@ -48,24 +44,13 @@ def draw_differences(
 ) -> DifferenceDraws:  # fmt: skip
     """Sample from the posterior of all curves, and return summaries.
 
-    Parameters
-    ----------
-    fit
-        Fitted curves; the first condition is the reference.
-    basis
-        `(n_points, n_splines)`.
-    grid
-        `(n_points,)` pseudotime.
-    common
-        Positions of the grid points at which all conditions have cells.
-    kept
-        Positions of the genes whose samples are returned.
-    n_kept
-        Number of returned samples.
-    seed
-        Seed.
-    order
-        Order in which genes are sampled, independent of that of the input (for example by name).
+    fit : Fitted curves; the first condition is the reference.
+    basis : `(n_points, n_splines)`.
+    grid : `(n_points,)` pseudotime.
+    common : Positions of the grid points at which all conditions have cells.
+    kept : Positions of the genes whose samples are returned.
+    n_kept : Number of returned samples.
+    order : Order in which genes are sampled, independent of that of the input (for example by name).
     """
     n_comparisons, n_genes = fit.arms.n_conditions - 1, fit.curves.coefficients.shape[1]
     some = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), _MOST_POINTS)).round().astype(int))

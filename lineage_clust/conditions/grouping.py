@@ -16,8 +16,6 @@ from ..utils.threads import few_threads
 def scaled_differences(differences: np.ndarray) -> np.ndarray:
     """Scale differences `(..., n_genes, n_points)` to root mean square 1; unlike z-scores, this keeps sign and level.
 
-    Examples
-    --------
     >>> scaled_differences(np.array([[2.0, 2.0], [0.0, 0.0]])).tolist()
     [[1.0, 1.0], [0.0, 0.0]]
     """
@@ -30,21 +28,12 @@ def group_differences(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cluster differences; return labels `(n_genes,)`, ordered by the times of the largest differences, and scaled rows.
 
-    Parameters
-    ----------
-    clusterer
-        Clusterer, fitted in place.
-    differences
-        `(n_genes, n_comparisons * n_points)`, comparisons concatenated.
-    draws
-        `(n_draws, n_genes, n_comparisons * n_points)`.
-    grid
-        `(n_points,)` pseudotime of one comparison.
-    n_comparisons
-        Number of conditions besides the reference.
+    clusterer : Clusterer, fitted in place.
+    differences : `(n_genes, n_comparisons * n_points)`, comparisons concatenated.
+    draws : `(n_draws, n_genes, n_comparisons * n_points)`.
+    grid : `(n_points,)` pseudotime of one comparison.
+    n_comparisons : Number of conditions besides the reference.
 
-    Notes
-    -----
     Clusterers of trends compare shapes independently of level. After concatenating a difference with its negative, rows
     have mean zero, and the correlation of two rows is the cosine of the differences: genes that are higher throughout
     and genes that are lower throughout are then opposites.

@@ -15,8 +15,6 @@ import numpy as np
 def has_method(component: object, name: str) -> bool:
     """Return whether a component has a method.
 
-    Examples
-    --------
     >>> from sklearn.linear_model import Ridge
     >>> has_method(Ridge(), "predict"), has_method(Ridge(), "transform")
     (True, False)
@@ -27,8 +25,6 @@ def has_method(component: object, name: str) -> bool:
 def fitted_value(component: object, name: str) -> Any:
     """Return an optional fitted attribute of a component, or `None`.
 
-    Examples
-    --------
     >>> from lineage_clust import BSplineSmoother
     >>> fitted_value(BSplineSmoother(), "penalty_") is None
     True
@@ -55,8 +51,6 @@ def n_times_needed(smoother: object) -> int:
 def reads_of(model: object) -> str | None:
     """Return what a model reads, "design" or "pseudotime"; `None` for a regressor without this declaration.
 
-    Examples
-    --------
     >>> from lineage_clust import PyGAM
     >>> from sklearn.linear_model import Ridge
     >>> reads_of(PyGAM()), reads_of(Ridge())
@@ -93,8 +87,6 @@ def has_posterior(model: object) -> bool:
 def family_of(model: object) -> tuple[str | None, str | None]:
     """Return family and link of a model from its parameters, `None` if it has none.
 
-    Examples
-    --------
     >>> from lineage_clust import GAM, PyGAM
     >>> family_of(GAM("poisson")), family_of(PyGAM("poisson", link="log"))
     (('poisson', None), ('poisson', 'log'))

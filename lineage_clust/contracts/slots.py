@@ -19,8 +19,6 @@ def component_for(slot: str, component: object, default: type) -> Any:
     Raises a TypeError for a class instead of an instance, a component without the required methods, or one of another
     kind.
 
-    Examples
-    --------
     >>> from sklearn.linear_model import Ridge
     >>> component_for("model", Ridge(2.0), Ridge)
     Ridge(alpha=2.0)

@@ -14,26 +14,14 @@ def binned_means(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted mean of each gene in bins of pseudotime, and the weight of the cells in each bin.
 
-    Parameters
-    ----------
-    pseudotime, weights
-        `(n_cells,)`.
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    edges
-        `(n_bins + 1,)` increasing; the last bin holds its right edge.
-    exposure
-        `(n_cells,)` what expression is divided by, as `exp(offset)` is for counts: the mean is then
-        `sum(w y) / sum(w exposure)`.
+    pseudotime, weights : `(n_cells,)`.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
+    edges : `(n_bins + 1,)` increasing; the last bin holds its right edge.
+    exposure : `(n_cells,)` what expression is divided by, as `exp(offset)` is for counts: the mean is then `sum(w y) /
+        sum(w exposure)`.
+    returns means : ndarray of shape (n_bins, n_genes). NaN in a bin without cells.
+    returns weight : ndarray of shape (n_bins,)
 
-    Returns
-    -------
-    means : ndarray of shape (n_bins, n_genes)
-        NaN in a bin without cells.
-    weight : ndarray of shape (n_bins,)
-
-    Examples
-    --------
     >>> time, Y = np.array([0.0, 0.4, 1.0]), np.array([[1.0], [3.0], [5.0]])
     >>> binned_means(time, np.ones(3), Y, np.array([0.0, 0.5, 1.0]))[0].tolist()
     [[2.0], [5.0]]

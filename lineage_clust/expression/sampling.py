@@ -21,15 +21,9 @@ def first_part(matrix) -> tuple | None:
 def some_values(matrix, first: tuple | None = None) -> np.ndarray:
     """Return a sample of the finite nonzero values of a matrix.
 
-    Parameters
-    ----------
-    matrix
-        `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    first
-        Output of :func:`first_part`; only its values are sampled.
+    matrix : `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    first : Output of :func:`first_part`; only its values are sampled.
 
-    Examples
-    --------
     >>> some_values(sparse.csr_array(np.diag([1.0, 2.0, np.nan]))).tolist()
     [1.0, 2.0]
     """
@@ -52,24 +46,13 @@ def some_values(matrix, first: tuple | None = None) -> np.ndarray:
 def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
     """Return the expression of a sample of the given cells, evenly spaced if the matrix is in memory.
 
-    Parameters
-    ----------
-    matrix
-        `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    cells
-        Positions `(n_cells,)` in the matrix.
-    first
-        Output of :func:`first_part`; only its cells are sampled.
+    matrix : `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    cells : Positions `(n_cells,)` in the matrix.
+    first : Output of :func:`first_part`; only its cells are sampled.
+    returns chosen : ndarray. Positions in `cells`.
+    returns block : array or CSR matrix of shape (n_chosen, n_some_genes). All genes, or a sample of them if the matrix
+        is in CSC format.
 
-    Returns
-    -------
-    chosen : ndarray
-        Positions in `cells`.
-    block : array or CSR matrix of shape (n_chosen, n_some_genes)
-        All genes, or a sample of them if the matrix is in CSC format.
-
-    Examples
-    --------
     >>> chosen, block = some_cells(np.arange(8.0).reshape(4, 2), np.array([3, 1]))
     >>> chosen.tolist(), block.tolist()
     ([0, 1], [[6.0, 7.0], [2.0, 3.0]])

@@ -14,8 +14,6 @@ _EXACT = 1000  # counts up to this can be recovered from their logarithm in sing
 def are_integers(values: np.ndarray) -> bool:
     """Return whether all values are integers.
 
-    Examples
-    --------
     >>> are_integers(np.array([1.0, 2.0])), are_integers(np.array([1.5]))
     (True, False)
     """
@@ -28,8 +26,6 @@ def kind_of(values: np.ndarray) -> str:
     "counts" are positive integers, not all of them 1 (which any indicator is). "log counts" are logs of 1 + counts, to
     base e, 2 or 10: counts that were not normalised, because normalised counts are not integers.
 
-    Examples
-    --------
     >>> kind_of(np.array([1.0, 4.0])), kind_of(np.log1p([1.0, 4.0])), kind_of(np.log1p([0.7, 2.8]))
     ('counts', 'log counts', 'other')
     """
@@ -54,8 +50,6 @@ def log_base(values: np.ndarray) -> float | None:
 def as_counts(block, kind: str):
     """Return a block of counts, or of logs of counts, as counts.
 
-    Examples
-    --------
     >>> as_counts(np.log1p([[0.0, 3.0]]), "log counts").round().tolist()
     [[0.0, 3.0]]
     """
@@ -74,8 +68,6 @@ def as_counts(block, kind: str):
 def is_log_normalised(block) -> bool:
     """Return whether the cells of a block `(n_cells, n_genes)` have equal totals after inverting the natural log.
 
-    Examples
-    --------
     >>> counts = np.array([[1.0, 3.0], [4.0, 4.0]])
     >>> is_log_normalised(np.log1p(counts / counts.sum(axis=1, keepdims=True))), is_log_normalised(np.log1p(counts))
     (True, False)

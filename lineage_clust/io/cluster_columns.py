@@ -24,8 +24,6 @@ _log = logging.getLogger(__name__)
 def numbers_as_text(labels: np.ndarray) -> pd.Categorical:
     """Return cluster numbers as strings, as in the clusters of scanpy and CellRank.
 
-    Examples
-    --------
     >>> numbers_as_text(np.array([0, -1, 0])).tolist()
     ['0', '-1', '0']
     """
@@ -36,8 +34,6 @@ def numbers_as_text(labels: np.ndarray) -> pd.Categorical:
 def numbers(labels: np.ndarray) -> pd.Categorical:
     """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values.
 
-    Examples
-    --------
     >>> (numbers(np.array([0, -1, 0])) == 0).tolist()
     [True, False, True]
     """
@@ -54,12 +50,8 @@ def names(result: FitResult) -> pd.Categorical:
 def colors(result: FitResult, column: str) -> np.ndarray:
     """Return the colour of each category, in the order expected by scanpy's plots.
 
-    Parameters
-    ----------
-    result
-        Result of the fit.
-    column
-        "cluster_name" for the categories of `names`; any other name for those of `numbers` and `numbers_as_text`.
+    result : Result of the fit.
+    column : "cluster_name" for the categories of `names`; any other name for those of `numbers` and `numbers_as_text`.
     """
     known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
     clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
@@ -70,21 +62,11 @@ def colors(result: FitResult, column: str) -> np.ndarray:
 def scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
     """Return the module scores of the cells by obs column, named `{key}_score_` plus the name of the cluster.
 
-    Parameters
-    ----------
-    result
-        Result of the fit.
-    adata
-        Cells with the expression of the clustered genes, which is read in blocks if it is in a file.
-    key
-        Key of the results.
-    wanted
-        `None` = if possible: there are clusters, and `adata` contains their genes.
-
-    Raises
-    ------
-    ValueError
-        If scores are requested and cannot be computed.
+    result : Result of the fit.
+    adata : Cells with the expression of the clustered genes, which is read in blocks if it is in a file.
+    key : Key of the results.
+    wanted : `None` = if possible: there are clusters, and `adata` contains their genes.
+    raises ValueError : If scores are requested and cannot be computed.
     """
     if wanted is False:
         return {}

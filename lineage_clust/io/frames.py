@@ -11,14 +11,9 @@ import pandas as pd
 def long_frame(columns: dict[str, np.ndarray], genes: Sequence[str], grid, grid_lineage, cluster) -> pd.DataFrame:
     """Return a table with one row per gene and grid point.
 
-    Parameters
-    ----------
-    columns
-        Values by name, `(n_genes, n_points)`.
-    genes, cluster
-        `(n_genes,)`.
-    grid, grid_lineage
-        `(n_points,)` pseudotime and lineage.
+    columns : Values by name, `(n_genes, n_points)`.
+    genes, cluster : `(n_genes,)`.
+    grid, grid_lineage : `(n_points,)` pseudotime and lineage.
     """
     n_genes, n_points = len(genes), len(grid)
     return pd.DataFrame(

@@ -46,22 +46,11 @@ def write_gene_lists(
 ) -> None:
     """Write lists of genes to a file of the format that its suffix names.
 
-    Parameters
-    ----------
-    lists
-        Genes by cluster.
-    path
-        Path of the file: .gmt (one gene set per line: name, description, genes) or .csv (one gene per line, with its
+    path : Path of the file: .gmt (one gene set per line: name, description, genes) or .csv (one gene per line, with its
         cluster).
-    prefix
-        Prefix of the names of gene sets: the lineage.
-    names
-        Names of the clusters, by number; `None` = their numbers.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is unknown, or a name contains a separator of the format.
+    prefix : Prefix of the names of gene sets: the lineage.
+    names : Names of the clusters, by number; `None` = their numbers.
+    raises ValueError : If the suffix is unknown, or a name contains a separator of the format.
     """
     suffix = as_path(path).suffix.lower()
     if suffix not in _FORMATS:

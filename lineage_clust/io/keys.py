@@ -16,8 +16,6 @@ _LONGEST = 150  # bytes of a key; file names may have 255, including a suffix an
 def safe_key(name: str) -> str:
     """Return a valid key of h5ad and zarr files; names longer than 150 bytes are truncated, see `distinct_key`.
 
-    Examples
-    --------
     >>> safe_key("Mono"), safe_key("Mono/Mac")
     ('Mono', 'Mono_Mac')
     """
@@ -28,8 +26,6 @@ def safe_key(name: str) -> str:
 def distinct_key(name: str) -> str:
     """Return a unique key: modified names end in digits of a digest of the name.
 
-    Examples
-    --------
     >>> distinct_key("Mono"), distinct_key("Mono/Mac")
     ('Mono', 'Mono_Mac_5b1e18')
     """
@@ -47,8 +43,6 @@ def with_digits(name: str) -> str:
 def file_key(name: str) -> str:
     """Return a unique key for file names, also on Windows.
 
-    Examples
-    --------
     >>> file_key("Ery"), file_key("CD34: high?")
     ('Ery', 'CD34_ high__704051')
     """

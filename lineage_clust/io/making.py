@@ -18,8 +18,6 @@ def make_anndata(
 ) -> AnnData:
     """Return an AnnData with copies of the given tables.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> make_anndata(np.ones((2, 3)), None, None).shape
     (2, 3)

@@ -25,16 +25,7 @@ _IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes
 def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str, object]:
     """Return everything that the results of a TrendClusterer depend on, by name: parameters and fingerprints of the data.
 
-    Parameters
-    ----------
-    fitter
-        An unfitted TrendClusterer.
-    adata
-        The data.
-    genes
-        Names of the genes.
-    lineage
-        Name of the lineage.
+    fitter : An unfitted TrendClusterer.
     """
     parameters = {name: value for name, value in fitter.get_params(deep=False).items() if name not in _IRRELEVANT}
     name, _, weights = find_weights(adata, lineage, fitter.lineage_key, fitter.backward)
@@ -69,8 +60,6 @@ def differences(text: str, source: Mapping) -> list[str]:
 def fingerprint(values) -> str:
     """Return a hash of the shape and values of an array or sparse matrix.
 
-    Examples
-    --------
     >>> fingerprint(np.arange(3.0)) == fingerprint(np.array([0.0, 1.0, 2.0]))
     True
     """

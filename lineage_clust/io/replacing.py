@@ -13,8 +13,6 @@ from ..errors import quoted, warn
 def listed(value: object) -> list[str]:
     """Return one name or several as a list of strings.
 
-    Examples
-    --------
     >>> listed(np.array(["a", "b"])), listed("a"), listed(())
     (['a', 'b'], ['a'], [])
     """

@@ -15,8 +15,6 @@ def as_text(value: object) -> object:
     Spreadsheets evaluate cells that begin with `=`, `+`, `-` or `@`, and a formula can call programs and send data. The
     apostrophe follows the advice of OWASP ("CSV Injection"). Numbers are not changed.
 
-    Examples
-    --------
     >>> as_text("=cmd|' /C calc'!A0"), as_text("-1"), as_text(-1), as_text("Klf1")
     ("'=cmd|' /C calc'!A0", "'-1", -1, 'Klf1')
     """

@@ -14,14 +14,9 @@ from . import provenance
 def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
     """Return the result in `uns[key]` if it has the same provenance; otherwise warn of the differences.
 
-    Parameters
-    ----------
-    adata
-        Data from which it was computed.
-    key
-        Key of `uns`.
-    source
-        Required provenance, see :func:`lineage_clust.io.provenance.describe`.
+    adata : Data from which it was computed.
+    key : Key of `uns`.
+    source : Required provenance, see :func:`lineage_clust.io.provenance.describe`.
     """
     stored = adata.uns.get(key)
     if stored is None:

@@ -92,8 +92,6 @@ def stored_colors(adata: AnnData, lineages: list, lineage_key: Names, backward: 
     `colors` of a live Lineage object of CellRank; and from the colours of CellRank's terminal states. Combinations such
     as "A, B" and the trajectory `None` have no colour.
 
-    Examples
-    --------
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.bone_marrow()
     >>> key, names = "palantir_fate_probabilities", adata.obsm["palantir_fate_probabilities"].columns

@@ -17,8 +17,6 @@ def numbers_in(values: pd.Series) -> np.ndarray | None:
     Numbers in a column of dtype `object` are accepted. Booleans and the categories of a categorical column are not
     numbers.
 
-    Examples
-    --------
     >>> numbers_in(pd.Series([1, 2.5, None], dtype=object)).tolist()
     [1.0, 2.5, nan]
     >>> numbers_in(pd.Series(["1", "2"])) is None
@@ -38,8 +36,6 @@ def numbers_in(values: pd.Series) -> np.ndarray | None:
 def numbers_or_levels(values: pd.Series) -> pd.Series:
     """Return a column as floats if it contains numbers, else as a categorical with the levels that occur.
 
-    Examples
-    --------
     >>> numbers_or_levels(pd.Series([True, False])).cat.categories.tolist()
     [False, True]
     """

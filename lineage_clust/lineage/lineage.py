@@ -43,38 +43,23 @@ _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold"
 class Lineage:
     """One lineage: the cells that are used and their data for the models.
 
-    Attributes
-    ----------
-    name
-        Name of the lineage; `None` for a single trajectory without weights.
-    pseudotime, weights
-        Arrays `(n_cells,)` of the cells used: those with finite values and positive weight inside the time range.
-    expression
-        `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
+    name : Name of the lineage; `None` for a single trajectory without weights.
+    pseudotime, weights : Arrays `(n_cells,)` of the cells used: those with finite values and positive weight inside the
+        time range.
+    expression : `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
         :class:`~lineage_clust.expression.storage.blocks.BlockedExpression`, if it is read block by block.
-    genes
-        Names of the columns of `expression`.
-    start, end
-        The time range, spanned by the knots and the grid.
-    cells
-        Positions `(n_cells,)` of the cells in the AnnData.
-    covariates
-        `(n_cells, n_covariates)` columns with weighted mean 0, or `None`.
-    covariate_names
-        Name of each column of `covariates`.
-    covariate_keys
-        obs key of each column of `covariates`.
-    offset
-        `(n_cells,)` on the link scale, or `None`.
-    donors
-        `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
-    whole
-        `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
-    draws
-        `(n_cells, n_draws)` draws of pseudotime on a common range, of which `pseudotime` is the mean; NaN where a cell is not
-        in a draw, or not inside the time range. `None` if pseudotime is taken as known.
-    draw_ranges
-        `(2, n_draws)` least and greatest time of each draw before it was rescaled, or `None`.
+    genes : Names of the columns of `expression`.
+    start, end : The time range, spanned by the knots and the grid.
+    cells : Positions `(n_cells,)` of the cells in the AnnData.
+    covariates : `(n_cells, n_covariates)` columns with weighted mean 0, or `None`.
+    covariate_names : Name of each column of `covariates`.
+    covariate_keys : obs key of each column of `covariates`.
+    offset : `(n_cells,)` on the link scale, or `None`.
+    donors : `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
+    whole : `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
+    draws : `(n_cells, n_draws)` draws of pseudotime on a common range, of which `pseudotime` is the mean; NaN where a
+        cell is not in a draw, or not inside the time range. `None` if pseudotime is taken as known.
+    draw_ranges : `(2, n_draws)` least and greatest time of each draw before it was rescaled, or `None`.
     """
 
     name: str | None
@@ -106,8 +91,6 @@ class Lineage:
     def cells_on_grid(self, n_points: int) -> np.ndarray:
         """Return the summed weight of the cells nearest to each point of `grid`, `(n_points,)`.
 
-        Examples
-        --------
         >>> times = np.array([0.0, 0.1, 0.9, 1.0])
         >>> one = Lineage("Ery", times, np.array([1, 1, 0.5, 1]), np.zeros((4, 0)), [], 0.0, 1.0, np.arange(4))
         >>> one.cells_on_grid(3).tolist()
@@ -124,8 +107,6 @@ class Reader:
 
     `draw_ranges` is known after a fit to draws of pseudotime: how they were rescaled, by name of the lineage.
 
-    Examples
-    --------
     >>> import lineage_clust as lc
     >>> Reader(layer="counts").read(lc.datasets.bone_marrow(), "Ery", ["Klf1"]).genes
     ['Klf1']
@@ -166,21 +147,13 @@ class Reader:
     ) -> Lineage:
         """Read one lineage.
 
-        Parameters
-        ----------
-        adata
-            Cells x genes. It is not modified.
-        lineage
-            Name of the lineage; `None` = the only lineage. "A, B" is A and B together.
-        genes
-            Names of genes; `None` = all.
-        time_range
-            Overrides `time_range` of the settings.
-        to_fit
-            Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the design and
-            need not be identifiable.
-        among
-            `(n_obs,)` mask of the cells that may take part; `None` = all.
+        adata : Cells x genes. It is not modified.
+        lineage : Name of the lineage; `None` = the only lineage. "A, B" is A and B together.
+        genes : Names of genes; `None` = all.
+        time_range : Overrides `time_range` of the settings.
+        to_fit : Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the
+            design and need not be identifiable.
+        among : `(n_obs,)` mask of the cells that may take part; `None` = all.
         """
         check_anndata(adata)
         adata = with_annotations(adata)
@@ -299,8 +272,6 @@ def read_lineage(
 ) -> Lineage:  # fmt: skip
     """Read one lineage of an AnnData; `settings` are those of :class:`Reader`, and the others of its `read`.
 
-    Examples
-    --------
     >>> import lineage_clust as lc
     >>> lineage = read_lineage(lc.datasets.bone_marrow(), "Ery", genes=["Klf1", "Mpo"])
     >>> lineage.expression.shape[1], lineage.genes

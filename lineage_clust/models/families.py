@@ -16,16 +16,8 @@ _LARGEST = 1e150
 class Family:
     """A distribution of the response, by its variance function and deviance.
 
-    Attributes
-    ----------
-    name
-        Name of the family.
-    default_link
-        Name of the default link.
-    known_scale
-        Whether the scale is 1 (counts) or estimated.
-    lowest, highest
-        Range of the response; genes with values outside fail.
+    known_scale : Whether the scale is 1 (counts) or estimated.
+    lowest, highest : Range of the response; genes with values outside fail.
     """
 
     name: str

@@ -14,12 +14,8 @@ _TINY = 1e-10
 class Link:
     """A link function `g`, with `eta = g(mu)`.
 
-    Attributes
-    ----------
-    name
-        As in pyGAM: "identity", "log", "logit", "inverse" or "inv_squared".
-    lower, upper
-        Bounds of the linear predictor that keep the mean and its derivative finite.
+    name : As in pyGAM: "identity", "log", "logit", "inverse" or "inv_squared".
+    lower, upper : Bounds of the linear predictor that keep the mean and its derivative finite.
     """
 
     name: str

@@ -12,27 +12,12 @@ WILDCARD = "*"
 def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "model") -> list:
     """Return the entry of every gene for one lineage.
 
-    Parameters
-    ----------
-    spec
-        One entry for all, or `{gene: entry}`, `{gene: {lineage: entry}}` with "*" as wildcard at either level. It is
+    spec : One entry for all, or `{gene: entry}`, `{gene: {lineage: entry}}` with "*" as wildcard at either level. It is
         not changed.
-    genes
-        Names of the genes.
-    lineage
-        Name of the lineage.
-    what
-        Name of an entry in error messages.
+    what : Name of an entry in error messages.
+    raises UnknownNameError : If a gene or the lineage has no entry and there is no "*".
+    raises ValueError : If a mapping is empty.
 
-    Raises
-    ------
-    UnknownNameError
-        If a gene or the lineage has no entry and there is no "*".
-    ValueError
-        If a mapping is empty.
-
-    Examples
-    --------
     >>> by_gene({"a": {"Ery": 1, "*": 2}, "*": 3}, ["a", "b"], "Mono")
     [2, 3]
     """

@@ -20,20 +20,12 @@ _VALUES = 2**22  # dense values of expression per chunk
 def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, found: tuple | None = None) -> list[str]:
     """Return a note on each gene with little information, and an empty string for the others.
 
-    Parameters
-    ----------
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
-    null_deviance
-        `(n_genes,)` deviance around the mean, 0 for a constant gene.
-    weights
-        `(n_cells,)`, or `None` for 1.
-    found
-        Statistics of Y, if already computed: numbers of nonzero values, sums of the weights of their cells in units of
-        the largest weight, and which genes have values of 2^31 - 1 or more, `(n_genes,)` each.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
+    null_deviance : `(n_genes,)` deviance around the mean, 0 for a constant gene.
+    weights : `(n_cells,)`, or `None` for 1.
+    found : Statistics of Y, if already computed: numbers of nonzero values, sums of the weights of their cells in units
+        of the largest weight, and which genes have values of 2^31 - 1 or more, `(n_genes,)` each.
 
-    Examples
-    --------
     >>> notes_on(np.array([[0.0, 3.0], [2.0, 3.0]]), np.array([2.0, 0.0]))
     ['expressed in 1 cell only', 'constant expression']
     """
@@ -67,8 +59,6 @@ def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarr
 def joined(*remarks: str) -> str:
     """Join several notes; empty ones are dropped.
 
-    Examples
-    --------
     >>> joined("", "constant expression", "no convergence")
     'constant expression; no convergence'
     """
@@ -84,12 +74,8 @@ def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
 def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     """Warn if many genes contain zeros but the family does not allow zeros.
 
-    Parameters
-    ----------
-    family
-        "gamma" or "inverse_gaussian".
-    n_genes, n_total
-        Number of genes with zeros, and total number of genes.
+    family : "gamma" or "inverse_gaussian".
+    n_genes, n_total : Number of genes with zeros, and total number of genes.
     """
     if n_genes > MANY * n_total:
         warn(
@@ -104,8 +90,6 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
 def explains_nothing(deviance_explained: np.ndarray) -> np.ndarray:
     """Return which fits explain less than a constant, beyond rounding errors; they are failed fits.
 
-    Examples
-    --------
     >>> explains_nothing(np.array([0.5, -1e-9, -0.1, np.nan])).tolist()
     [False, False, True, False]
     """
@@ -115,15 +99,9 @@ def explains_nothing(deviance_explained: np.ndarray) -> np.ndarray:
 def spread_of(Y, weights: np.ndarray) -> np.ndarray:
     """Return the weighted standard deviation `(n_genes,)` of expression, exactly 0 where it is constant.
 
-    Parameters
-    ----------
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
-    weights
-        `(n_cells,)`.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
+    weights : `(n_cells,)`.
 
-    Examples
-    --------
     >>> spread_of(np.array([[0.1, 1.0], [0.1, 3.0]]), np.ones(2)).tolist()
     [0.0, 1.0]
     """

@@ -35,24 +35,13 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
     Only one column per job is dense at a time. Linear algebra uses one thread, so that results do not depend on the
     number of jobs.
 
-    Parameters
-    ----------
-    fit_one
-        Gets a float64 array `(n_cells,)` and returns any object. It must be picklable if `backend` uses processes.
-    y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
-    n_jobs, backend
-        As in :class:`joblib.Parallel`.
+    fit_one : Gets a float64 array `(n_cells,)` and returns any object. It must be picklable if `backend` uses
+        processes.
+    y : `(n_cells, n_genes)` array, CSR or CSC matrix.
+    n_jobs, backend : As in :class:`joblib.Parallel`.
+    returns results : list. Return value of `fit_one` for each column, `None` where it failed.
+    returns failed : dict of int to str. Reasons by position.
 
-    Returns
-    -------
-    results : list
-        Return value of `fit_one` for each column, `None` where it failed.
-    failed : dict of int to str
-        Reasons by position.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> results, failed = fit_each(lambda column: 1 / int(column.sum()), np.array([[1, 0], [1, 0]]))
     >>> results, failed
@@ -105,8 +94,6 @@ def _fit_some(fit_one: Callable, part) -> list[tuple]:
 def reason_of(error: Exception) -> str:
     r"""Format an exception as a single line.
 
-    Examples
-    --------
     >>> reason_of(ValueError("no\nroot"))
     'ValueError: no root'
     """

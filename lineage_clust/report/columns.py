@@ -88,8 +88,6 @@ def meaning(column: str, lineages: list[str]) -> str:
 def heading(column: str, lineages: list[str]) -> str:
     """Return the heading of a column.
 
-    Examples
-    --------
     >>> heading("peak", []), heading("peak_lower", []), heading("qvalue_Ery", ["Ery", "Mono"])
     ('highest at', 'highest at, lower bound', 'q-value (Ery)')
     """
@@ -106,8 +104,6 @@ def heading(column: str, lineages: list[str]) -> str:
 def is_detail(column: str, lineages: list[str]) -> bool:
     """Return whether a column is hidden unless all columns are shown.
 
-    Examples
-    --------
     >>> is_detail("peak", []), is_detail("peak_lower", []), is_detail("peak_Ery", ["Ery", "Mono"])
     (False, True, True)
     """

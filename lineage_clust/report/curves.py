@@ -21,20 +21,12 @@ _FIRST_LETTER = 40
 def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
     """Return the data from which the page draws the trend of each gene.
 
-    Parameters
-    ----------
-    result
-        Result of a fit.
-    adata
-        The cells, to include their mean expression in bins, or `None`.
-
-    Returns
-    -------
-    dict
-        `lineages`: name, pseudotimes of the points, centres of the bins and fraction of the cells in each; `low`,
-        `high`: expression at levels 0 and 250, by gene; `coded`, see :func:`as_text`: by gene and lineage, the levels
-        of the trend, the distances of the lower and upper ends of the 95 % interval at each point, and the levels of
-        the mean in each bin.
+    result : Result of a fit.
+    adata : The cells, to include their mean expression in bins, or `None`.
+    returns : dict. `lineages`: name, pseudotimes of the points, centres of the bins and fraction of the cells in each;
+        `low`, `high`: expression at levels 0 and 250, by gene; `coded`, see :func:`as_text`: by gene and lineage, the
+        levels of the trend, the distances of the lower and upper ends of the 95 % interval at each point, and the
+        levels of the mean in each bin.
     """
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
     lower, upper = intervals(result.fits, result.genes, 0.95)
@@ -81,8 +73,6 @@ def as_text(levels: np.ndarray) -> str:
 
     For smooth curves this reduces the size of the compressed page by a third.
 
-    Examples
-    --------
     >>> as_text(np.array([1, 2, 3, 2, 3]))
     '***)*'
     """

@@ -66,12 +66,7 @@ def counts(fitted: Fitted | FitResult) -> dict[str, float]:
 def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]]:
     """Return rows of term, value and note.
 
-    Parameters
-    ----------
-    fitted
-        TrendClusterer.
-    adata
-        The cells, if available.
+    adata : The cells, if available.
     """
     result = result_of(fitted)
     count, names = counts(fitted), names_of(fitted)
@@ -138,8 +133,6 @@ def parameters(fitted: Fitted) -> dict[str, list[tuple[str, str, bool]]]:
 def shown(value: object) -> str:
     """Return a short representation of a parameter's value.
 
-    Examples
-    --------
     >>> shown("auto"), shown(list("abcdefghij")), shown(np.zeros(3))
     ("'auto'", '10 values', 'array of shape (3,)')
     """

@@ -24,20 +24,10 @@ _DIGITS = 6
 def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, Any] | None = None) -> str:
     """Return the gene table and sparklines of the trends as JSON that can be embedded in HTML.
 
-    Parameters
-    ----------
-    fitted
-        TrendClusterer.
-    adata
-        The cells, to include their mean expression in bins, or `None`.
-    spots
-        Positions of clusters and genes by figure, see :func:`lineage_clust.report.spots.spots`.
-
-    Returns
-    -------
-    str
-        `columns`: name, heading, meaning, kind ("integer", "number", "truth" or "text"), values, and whether it is
-        hidden by default, for each column of `gene_table_`, the gene first, numbers with six significant digits;
+    adata : The cells, to include their mean expression in bins, or `None`.
+    spots : Positions of clusters and genes by figure, see :func:`lineage_clust.report.spots.spots`.
+    returns : str. `columns`: name, heading, meaning, kind ("integer", "number", "truth" or "text"), values, and whether
+        it is hidden by default, for each column of `gene_table_`, the gene first, numbers with six significant digits;
         `first`: default order of the genes; `paths`: one SVG path per gene; `scaled`: minimum and maximum scaled value
         of each gene; `curves`: see :func:`lineage_clust.report.curves.curve_data`; `colors`, `sets`: colour and gene
         set name of each cluster; `spots`.
@@ -72,16 +62,8 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
 def packed(text: str) -> str:
     """Compress most of the output of `gene_data`, to a third of its size.
 
-    Parameters
-    ----------
-    text
-        JSON.
-
-    Returns
-    -------
-    str
-        JSON with `packed` instead of `paths`, `scaled`, `curves`, `spots` and the `values` of all columns except the
-        gene: base64 of JSON compressed by zlib, in which `values` is a list by column.
+    returns : str. JSON with `packed` instead of `paths`, `scaled`, `curves`, `spots` and the `values` of all columns
+        except the gene: base64 of JSON compressed by zlib, in which `values` is a list by column.
     """
     data = json.loads(text)
     hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves", "spots")}

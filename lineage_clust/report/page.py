@@ -73,14 +73,8 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
 def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     """Return the page as reproducible text.
 
-    Parameters
-    ----------
-    fitted
-        TrendClusterer.
-    adata
-        The cells, or `None`.
-    title
-        Heading; `None` = from the lineage.
+    adata : The cells, or `None`.
+    title : Heading; `None` = from the lineage.
     """
     result = result_of(fitted)
     title = facts.default_title(fitted) if title is None else str(title)

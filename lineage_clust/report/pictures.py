@@ -25,18 +25,11 @@ _NARROW = 3.6  # inches
 class Picture:
     """One figure of the report.
 
-    Attributes
-    ----------
-    anchor
-        HTML id.
-    title, caption
-        Heading and caption.
-    alt
-        Alternative text.
-    draw
-        Function that returns a Figure or Axes.
-    draw_narrow
-        The same for narrow screens, if different.
+    anchor : HTML id.
+    title, caption : Heading and caption.
+    alt : Alternative text.
+    draw : Function that returns a Figure or Axes.
+    draw_narrow : The same for narrow screens, if different.
     """
 
     anchor: str
@@ -50,12 +43,7 @@ class Picture:
 def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
     """Yield the figures for which the fit has content.
 
-    Parameters
-    ----------
-    fitted
-        TrendClusterer.
-    adata
-        The cells, to draw them behind trends, or `None`.
+    adata : The cells, to draw them behind trends, or `None`.
     """
     result = result_of(fitted)
     if result.n_clusters == 0:

@@ -43,8 +43,6 @@ def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     A pipeline's labels are those of its last step, a mixture model's what it predicts. Negative labels, NaN and `None`
     mean that a row has no cluster.
 
-    Examples
-    --------
     >>> from types import SimpleNamespace
     >>> codes, names = own_labels(SimpleNamespace(labels_=["late", "early", None]), np.zeros((3, 2)))
     >>> codes.tolist(), names.tolist()

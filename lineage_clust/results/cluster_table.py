@@ -16,14 +16,9 @@ def cluster_table(
 ) -> pd.DataFrame:
     """Return the cluster table: size, shape of the mean trend, homogeneity and leading genes of each cluster.
 
-    Parameters
-    ----------
-    genes
-        Gene table with clusters.
-    centers
-        `(n_clusters, n_points)` mean scaled trends.
-    grid, grid_lineage
-        `(n_points,)` pseudotime, and the lineage of each point.
+    genes : Gene table with clusters.
+    centers : `(n_clusters, n_points)` mean scaled trends.
+    grid, grid_lineage : `(n_points,)` pseudotime, and the lineage of each point.
 
     Returns
     -------

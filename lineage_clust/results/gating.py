@@ -17,19 +17,11 @@ from ..utils.constraints import Constraints, number
 class Gate:
     """Thresholds of significance and size for the genes to cluster; their fits must have converged.
 
-    Attributes
-    ----------
-    alpha
-        Upper bound of the q-value; `None` = no test.
-    min_deviance_explained
-        Minimum proportion of deviance explained by the trend; `None` = no bound.
-    min_range
-        Minimum range of the trend, in units of expression; `None` = no bound.
-    pvalue_limit
-        Largest p-value that passed, set by :meth:`calibrated`; -1 if none did.
+    alpha : Upper bound of the q-value; `None` = no test.
+    min_deviance_explained : Minimum proportion of deviance explained by the trend; `None` = no bound.
+    min_range : Minimum range of the trend, in units of expression; `None` = no bound.
+    pvalue_limit : Largest p-value that passed, set by :meth:`calibrated`; -1 if none did.
 
-    Examples
-    --------
     >>> table = pd.DataFrame({"pvalue": [0.001, 0.5], "qvalue": [0.002, 0.5], "deviance_explained": 0.3, "amplitude": 1.0})
     >>> Gate(alpha=0.01).calibrated(table).passes(table).tolist()
     [True, False]

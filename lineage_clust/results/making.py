@@ -41,12 +41,8 @@ _log = logging.getLogger(__name__)
 def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, lineage: Names) -> FitResult:
     """Fit trends to lineages and cluster them.
 
-    Parameters
-    ----------
-    settings
-        An object whose attributes are the parameters of :class:`lineage_clust.TrendClusterer`.
-    adata, genes, lineage
-        As for its `fit`.
+    settings : An object whose attributes are the parameters of :class:`lineage_clust.TrendClusterer`.
+    adata, genes, lineage : As for its `fit`.
     """
     chosen = settings.lineage if lineage is None else lineage
     is_joint = isinstance(chosen, (list, tuple))

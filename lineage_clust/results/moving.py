@@ -16,8 +16,6 @@ _MAJORITY = 0.5
 def moving_in(ranges: np.ndarray) -> np.ndarray:
     """Return where ranges of trends `(n_lineages, n_rows)` are at least a third of the largest over the lineages.
 
-    Examples
-    --------
     >>> moving_in(np.array([[3.0, 0.0], [0.9, 0.0]])).tolist()
     [[True, False], [False, False]]
     """
@@ -38,8 +36,6 @@ def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
 def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
     """Return the names of the lineages in which each row changes; `moves` is `(n_lineages, n_rows)`.
 
-    Examples
-    --------
     >>> changes_in(["Ery", "Mono"], np.array([[True, True], [False, True]]))
     ['Ery', 'Ery, Mono']
     """
@@ -49,8 +45,6 @@ def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
 def specificity(names: Sequence, moves: np.ndarray) -> list[str]:
     """Describe the lineages in which each row changes.
 
-    Examples
-    --------
     >>> moves = np.array([[True, True, True, False], [False, True, True, False], [False, False, True, False]])
     >>> specificity(["Ery", "Mono", "Neu"], moves)
     ['only Ery', 'Ery and Mono', 'all', 'none']

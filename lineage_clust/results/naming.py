@@ -37,8 +37,6 @@ def cluster_names(
 def nodes_of(tree: ClusterTree, labels: np.ndarray) -> np.ndarray:
     """Return the node of each cluster of a cut, `(n_clusters,)`.
 
-    Examples
-    --------
     >>> from lineage_clust.clusterers.tree import ClusterTree
     >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
     >>> nodes_of(tree, np.array([1, 0, 0])).tolist()
@@ -65,8 +63,6 @@ def node_names(
     by their numbers, "0+1"; three or more consecutive numbers are a range, "0-3+7". A name therefore refers to the same
     genes at every level.
 
-    Examples
-    --------
     >>> from lineage_clust.clusterers.tree import ClusterTree
     >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
     >>> node_names(tree, np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]), np.arange(3.0))
@@ -95,8 +91,6 @@ def node_names(
 def time_ranks(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> np.ndarray:
     """Return the rank of each mean trend `(n_nodes, n_points)` in the order of time, by which parts are named.
 
-    Examples
-    --------
     >>> time_ranks(np.array([[0.0, 0, 1], [1, 0, 0]]), np.arange(3.0)).tolist()
     [1, 0]
     """
@@ -108,8 +102,6 @@ def time_ranks(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | N
 def union_name(numbers: Sequence[int]) -> str:
     """Return the name of a union of clusters.
 
-    Examples
-    --------
     >>> union_name([0, 1]), union_name([0, 1, 2, 3, 7])
     ('0+1', '0-3+7')
     """
@@ -126,8 +118,6 @@ def names_of_genes(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def set_name(cluster: int, prefix: str = "", names: Sequence[str] | None = None) -> str:
     """Return the name of a cluster's gene set.
 
-    Examples
-    --------
     >>> set_name(3, "Ery")
     'Ery_cluster_3'
     >>> set_name(1, "Ery", ["0", "1.1", "1.2"])

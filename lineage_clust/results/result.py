@@ -37,29 +37,19 @@ class FitResult:
     `lineage` is one name, `None` for a single trajectory, or a list; there is one of `fits` per lineage, and `trends` has
     them side by side. `reader` and `fitter` are the settings for cells and trends.
 
-    Attributes
-    ----------
-    scale, scaled, location, spread
-        How trends were scaled, `(n_genes, n_points)` scaled trends, and what scaling took off each, `(n_genes,)`.
-    decisions, gate
-        The columns of the gene table that determine which genes are clustered (they need no posterior samples), and the
-        thresholds.
-    clusterer, grouped
-        Fitted to the genes at these positions; unfitted if there were none.
-    labels, centers, order
-        `(n_genes,)` clusters, `(n_clusters, n_points)` their mean scaled trends, and their labels in the clusterer.
-    n_cells
-        Of the lineage; of several, by name.
-    gene_means, gene_stds
-        `(n_genes,)` moments of expression over all cells.
-    seed
-        Of posterior samples.
-    arranged_by_name
-        Whether lineages were sorted by name for the clusterer, which older releases did not do.
-    cell_density
-        Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
-    made
-        Tables computed on demand: they need posterior samples, which take longer than the fit.
+    scale, scaled, location, spread : How trends were scaled, `(n_genes, n_points)` scaled trends, and what scaling took
+        off each, `(n_genes,)`.
+    decisions, gate : The columns of the gene table that determine which genes are clustered (they need no posterior
+        samples), and the thresholds.
+    clusterer, grouped : Fitted to the genes at these positions; unfitted if there were none.
+    labels, centers, order : `(n_genes,)` clusters, `(n_clusters, n_points)` their mean scaled trends, and their labels
+        in the clusterer.
+    n_cells : Of the lineage; of several, by name.
+    gene_means, gene_stds : `(n_genes,)` moments of expression over all cells.
+    seed : Of posterior samples.
+    arranged_by_name : Whether lineages were sorted by name for the clusterer, which older releases did not do.
+    cell_density : Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
+    made : Tables computed on demand: they need posterior samples, which take longer than the fit.
     """
 
     lineage: str | list[str] | None

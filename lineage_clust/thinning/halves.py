@@ -167,10 +167,7 @@ def _by_name(values: pd.Series, names: pd.Index) -> pd.Series:
 def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_CELLS) -> sparse.csr_matrix:
     """Return the counts of a random sample of cells as CSR.
 
-    Raises
-    ------
-    ValueError
-        If a value is not a count.
+    raises ValueError : If a value is not a count.
     """
     n_cells = matrix.shape[0]
     rows = np.sort(generator.choice(n_cells, most, replace=False)) if n_cells > most else slice(None)

@@ -16,18 +16,11 @@ _LEAST_DISPERSION = 1e-12  # counts with smaller dispersion are Poisson, as its 
 class Splitter:
     """Parameters of the split.
 
-    Attributes
-    ----------
-    fraction
-        Expected fraction of the first part.
-    dispersion
-        `(n_genes,)` of the negative binomial, variance = mean + dispersion * mean ** 2; 0 is Poisson.
-    seed
-        Seed. Each cell has its own random numbers, derived from the seed and its position, so that the parts do not
+    fraction : Expected fraction of the first part.
+    dispersion : `(n_genes,)` of the negative binomial, variance = mean + dispersion * mean ** 2; 0 is Poisson.
+    seed : Seed. Each cell has its own random numbers, derived from the seed and its position, so that the parts do not
         depend on how the matrix is stored or read.
 
-    Notes
-    -----
     For a negative binomial count x of size ``b = 1 / dispersion``, the first part is beta-binomial: binomial of x with a
     probability from Beta(f b, (1 - f) b). The parts are then independent negative binomials of sizes f b and (1 - f) b,
     with means of f and 1 - f times that of x [1]_. With dispersion 0 the probability is f, and the parts are
@@ -48,12 +41,8 @@ class Splitter:
     def of_rows(self, counts: sparse.csr_matrix, first_row: int = 0) -> np.ndarray:
         """Return the first part of each stored value of some cells, `(n_stored,)`.
 
-        Parameters
-        ----------
-        counts
-            `(n_cells, n_genes)`, canonical: columns sorted, without explicit zeros.
-        first_row
-            Position of the first cell in the whole matrix.
+        counts : `(n_cells, n_genes)`, canonical: columns sorted, without explicit zeros.
+        first_row : Position of the first cell in the whole matrix.
         """
         whole = counts.data.astype(np.int64)
         overdispersed = self.dispersion > _LEAST_DISPERSION
@@ -91,10 +80,7 @@ class Splitter:
     def of_block(self, block: Any, first_row: int = 0) -> tuple[Any, Any]:
         """Return both parts of a block of cells, as an array or CSR.
 
-        Raises
-        ------
-        ValueError
-            If a value is not a count.
+        raises ValueError : If a value is not a count.
         """
         is_sparse = sparse.issparse(block)
         whole = canonical(block)
@@ -111,8 +97,6 @@ class Splitter:
 def canonical(block: Any) -> sparse.csr_matrix:
     """Return a copy of a block of cells as CSR with sorted columns, without duplicates and explicit zeros.
 
-    Examples
-    --------
     >>> canonical(np.array([[0, 2], [1, 0]])).data.tolist()
     [2, 1]
     """
@@ -127,8 +111,6 @@ def canonical(block: Any) -> sparse.csr_matrix:
 def check_counts(values: np.ndarray) -> None:
     """Raise a ValueError unless all values are counts.
 
-    Examples
-    --------
     >>> check_counts(np.array([1.0, 0.5]))
     Traceback (most recent call last):
     ValueError: Only counts can be split, but there is the value 0.5. Pass the layer of counts as layer=...; estimated counts

@@ -23,10 +23,7 @@ COUNTS = "counts"
 def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: int, seed: np.random.RandomState):
     """Return the counts of some genes as CSR, of all cells or a random sample of `n_cells`.
 
-    Raises
-    ------
-    ValueError
-        If a value is not a count.
+    raises ValueError : If a value is not a count.
     """
     adata = with_annotations(adata)
     counts = some_rows(stored_matrix(adata, layer, False), seed, n_cells)
@@ -36,13 +33,8 @@ def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: 
 def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
     """Return simulated negative binomial counts with the mean of each gene and the depth of each cell.
 
-    Parameters
-    ----------
-    counts
-        `(n_cells, n_genes)`. Each gene keeps its fraction of all counts, and its dispersion around the mean of the
+    counts : `(n_cells, n_genes)`. Each gene keeps its fraction of all counts, and its dispersion around the mean of the
         cell, see :func:`lineage_clust.thinning.dispersion.estimate_dispersion`; each cell keeps its expected total.
-    seed
-        Source of the random numbers.
     """
     dispersion = estimate_dispersion(counts, seed)
     generator = np.random.default_rng(seed.randint(2**31 - 1))
@@ -60,15 +52,9 @@ def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.
 def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
     """Return counts permuted among all cells, separately per gene; the depth of cells then varies only by chance.
 
-    Parameters
-    ----------
-    counts
-        `(n_cells, n_genes)`.
-    seed
-        Source of the permutations.
+    counts : `(n_cells, n_genes)`.
+    seed : Source of the permutations.
 
-    Notes
-    -----
     Permuting among cells with similar totals would keep their depth, but also the association of genes with it: cells
     of one type are often similar in depth, and the types would remain distinct.
     """

@@ -118,8 +118,6 @@ def is_fitted(model: Any) -> bool:
 def takes(method: Callable, name: str) -> bool:
     """Return whether a method has an argument of this name, or accepts any keyword.
 
-    Examples
-    --------
     >>> takes(lambda X, return_std=False: X, "return_std"), takes(lambda X: X, "return_std")
     (True, False)
     """

@@ -14,14 +14,9 @@ _STAGES = ("prepare", "predict", "fit")
 class GeneTrends(Mapping):
     """Mapping gene -> lineage -> GeneTrend or FailedTrend.
 
-    Parameters
-    ----------
-    fits : sequence of FittedLineage
-        One per lineage. A single trajectory without a name has the key "".
-    lineages : sequence of Lineage, optional
-        The lineages in the same order; trends then contain their cells.
-    prepare_kwargs : dict, optional
-        Settings for the selection of cells.
+    fits : sequence of FittedLineage. One per lineage. A single trajectory without a name has the key "".
+    lineages : sequence of Lineage, optional. The lineages in the same order; trends then contain their cells.
+    prepare_kwargs : dict, optional. Settings for the selection of cells.
     """
 
     def __init__(self, fits, lineages=None, prepare_kwargs=None):

@@ -69,26 +69,15 @@ def fit_group(
 ) -> GroupFit:
     """Fit genes that share cells and model.
 
-    Parameters
-    ----------
-    x, w
-        `(n_cells,)` pseudotime and weights.
-    Y
-        `(n_cells, n_genes)` expression.
-    grid
-        `(n_points,)` pseudotime of the trends; the default domain of the smoother is the range of the grid.
-    smoother, model
-        Components, fitted in place; the smoother may be "passthrough".
-    genes
-        Names of the columns of `Y`.
-    covariates, offset
-        `(n_cells, n_covariates)` and `(n_cells,)`, or `None`.
-    lineage
-        Name, for messages.
-    donors
-        `(n_cells,)` names of the donors, if they are the replicates.
-    draws
-        `(n_cells, n_draws)` samples of pseudotime with mean `x`, or `None`.
+    x, w : `(n_cells,)` pseudotime and weights.
+    Y : `(n_cells, n_genes)` expression.
+    grid : `(n_points,)` pseudotime of the trends; the default domain of the smoother is the range of the grid.
+    smoother, model : Components, fitted in place; the smoother may be "passthrough".
+    genes : Names of the columns of `Y`.
+    covariates, offset : `(n_cells, n_covariates)` and `(n_cells,)`, or `None`.
+    lineage : Name, for messages.
+    donors : `(n_cells,)` names of the donors, if they are the replicates.
+    draws : `(n_cells, n_draws)` samples of pseudotime with mean `x`, or `None`.
     """
     model = adapt(model)
     Y = expression_for(model, Y)

@@ -26,25 +26,13 @@ def uncertainty(
     expression of the lineage's cells at each pseudotime) over the range of `grid`. The estimate from
     :func:`lineage_clust.trends.shapes.shapes` is always inside its interval, and no interval leaves the grid.
 
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)` trends.
-    draws
-        `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: posterior samples of the trends.
-    grid
-        `(n_points,)` pseudotime.
-    level
-        Nominal coverage probability.
+    values : `(n_genes, n_points)` trends.
+    draws : `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: posterior samples of the trends.
+    grid : `(n_points,)` pseudotime.
+    level : Nominal coverage probability.
+    returns : DataFrame. Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude;
+        `direction_confidence`. NaN for trends whose draws are not finite.
 
-    Returns
-    -------
-    DataFrame
-        Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude; `direction_confidence`. NaN for
-        trends whose draws are not finite.
-
-    Notes
-    -----
     With `a = 1 - level`, both tails of an interval have probability `a / 2`, unless stated below.
 
     - **peak**: quantiles of the peaks of the draws. A peak cannot lie beyond the grid: if one of the two is an end of the
@@ -77,8 +65,6 @@ def uncertainty(
        Scandinavian Journal of Statistics 39, 53-74.
     .. [5] Davison & Hinkley (1997). Bootstrap Methods and their Application, section 5.2. Cambridge University Press.
 
-    Examples
-    --------
     >>> t = np.linspace(0, 1, 11)
     >>> rows = uncertainty(t[None], [t[None] + shift for shift in (0.0, 0.5)], t)
     >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()

@@ -47,19 +47,12 @@ class FittedLineage:
 class TrendFitter:
     """Smoother, model and the settings that select the cells of each gene.
 
-    Attributes
-    ----------
-    smoother, model
-        Unfitted components, from :func:`lineage_clust.trends.pairing.resolve_pair`, which are cloned; `model` may be a
-        mapping by gene and lineage.
-    n_points
-        Number of grid points per lineage.
-    callback, filter_cells, prepare_kwargs
-        Selection of the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
-    n_jobs, backend
-        Parallel jobs, for models that fit each gene separately.
-    show_progress_bar
-        Whether to show progress bars.
+    smoother, model : Unfitted components, from :func:`lineage_clust.trends.pairing.resolve_pair`, which are cloned;
+        `model` may be a mapping by gene and lineage.
+    n_points : Number of grid points per lineage.
+    callback, filter_cells, prepare_kwargs : Selection of the cells of each gene, see
+        :mod:`lineage_clust.trends.preparing`.
+    n_jobs, backend : Parallel jobs, for models that fit each gene separately.
     """
 
     smoother: Any

@@ -66,8 +66,6 @@ def resolve_pair(
 def are_of_counts(model: object) -> bool:
     """Return whether all models have a log link for the mean of counts, and support an offset.
 
-    Examples
-    --------
     >>> are_of_counts(GAM("poisson")), are_of_counts(GAM("poisson", "identity")), are_of_counts(None)
     (True, False, False)
     """
@@ -79,8 +77,6 @@ def are_of_counts(model: object) -> bool:
 def families(model: object) -> list[tuple[str | None, str | None]]:
     """Return family and link of a model, or of all models in a mapping; `(None, None)` for models without.
 
-    Examples
-    --------
     >>> families(GAM("poisson"))
     [('poisson', 'log')]
     """

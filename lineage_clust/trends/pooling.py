@@ -31,25 +31,13 @@ def fit_draws(
 ) -> tuple[Any, np.ndarray]:
     """Fit every draw of pseudotime on the same basis, and pool the fits.
 
-    Parameters
-    ----------
-    model
-        Unfitted model, which is cloned.
-    design_of
-        Function from the times `(n_cells,)` of a draw to the design.
-    draws
-        `(n_cells, n_draws)`, NaN for cells that are not in a draw.
-    w, Y
-        Weights and expression.
-    known
-        Further arguments of the model's `fit`.
-
-    Returns
-    -------
-    model
-        Pooled model, see :func:`lineage_clust.models.gam.pooled.pool`.
-    scatter : ndarray of shape (n_columns, n_columns)
-        See :class:`Scatter`.
+    model : Unfitted model, which is cloned.
+    design_of : Function from the times `(n_cells,)` of a draw to the design.
+    draws : `(n_cells, n_draws)`, NaN for cells that are not in a draw.
+    w, Y : Weights and expression.
+    known : Further arguments of the model's `fit`.
+    returns : model. Pooled model, see :func:`lineage_clust.models.gam.pooled.pool`.
+    returns scatter : ndarray of shape (n_columns, n_columns). See :class:`Scatter`.
     """
     models, sizes, scatter = [], [], Scatter()
     step = _at_a_time(Y)
@@ -88,12 +76,8 @@ class Scatter:
     def add(self, design: Any, weights: np.ndarray) -> None:
         """Add a draw.
 
-        Parameters
-        ----------
-        design
-            `(n_cells, n_columns)` array or sparse matrix.
-        weights
-            `(n_cells,)`, 0 for cells that are not in the draw.
+        design : `(n_cells, n_columns)` array or sparse matrix.
+        weights : `(n_cells,)`, 0 for cells that are not in the draw.
         """
         some = slice(None, None, 1 + len(weights) // _MOST_CELLS)
         design, weights = design[some], weights[some]
@@ -119,17 +103,10 @@ class Scatter:
 def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarray:
     """Return the fraction of the range of trends that is lost by the uncertainty of pseudotime, `(n_genes,)`.
 
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)` trends along draws of pseudotime.
-    rows
-        `(n_points, n_columns)` design of the grid.
-    scatter
-        Coefficients from :meth:`Scatter.coefficients`.
+    values : `(n_genes, n_points)` trends along draws of pseudotime.
+    rows : `(n_points, n_columns)` design of the grid.
+    scatter : Coefficients from :meth:`Scatter.coefficients`.
 
-    Notes
-    -----
     A trend along a draw is the mean expression of cells at a drawn time, E[f(true time) | drawn time], which is flatter than
     the curve f. If the true time relates to a draw as one draw relates to another, projecting the trend from one draw
     to another attenuates it once more by about the same fraction of its range, which is returned. SIMEX extrapolates

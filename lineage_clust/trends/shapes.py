@@ -17,8 +17,6 @@ _TIE = 1e-9  # relative to the range; maxima that differ by less are tied
 def is_constant(values: np.ndarray) -> np.ndarray:
     """Return which trends `(n_genes, n_points)` are constant up to rounding errors.
 
-    Examples
-    --------
     >>> is_constant(np.array([[0.0, 0.0], [1.0, 1.0 + 1e-12], [0.0, 1e-12]])).tolist()
     [True, True, False]
     """
@@ -39,17 +37,10 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
 
     Changes are relative to the start of the trend. Trends are interpolated linearly between grid points.
 
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)`.
-    grid
-        `(n_points,)` pseudotime.
-    shares
-        0.1 for the onset, 0.5 for the half-maximum time; at most 0.5, which every trend reaches.
+    values : `(n_genes, n_points)`.
+    grid : `(n_points,)` pseudotime.
+    shares : 0.1 for the onset, 0.5 for the half-maximum time; at most 0.5, which every trend reaches.
 
-    Examples
-    --------
     >>> moved_times(np.array([[0.0, 0.2, 0.6, 1.0]]), np.array([0.0, 1.0, 2.0, 3.0]), [0.5])[0].tolist()
     [1.75]
     """
@@ -70,8 +61,6 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
 def half_max_flank(values: np.ndarray) -> np.ndarray:
     """Return whether each trend is above (1) or below (-1) its start at its half-maximum time; 0 if constant.
 
-    Examples
-    --------
     >>> half_max_flank(np.array([[0.0, 2.0, 1.0], [0.7, 1.0, 0.0], [3.0, 3.0, 3.0]])).tolist()
     [1, -1, 0]
     """
@@ -86,22 +75,11 @@ def half_max_flank(values: np.ndarray) -> np.ndarray:
 def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndarray:
     """Return the times at which transient trends have returned by half of their range from their extreme, `(n_genes,)`.
 
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)`.
-    grid
-        `(n_points,)` pseudotime.
-    ways
-        `(n_genes,)` positions in `DIRECTIONS`.
+    values : `(n_genes, n_points)`.
+    grid : `(n_points,)` pseudotime.
+    ways : `(n_genes,)` positions in `DIRECTIONS`.
+    returns : ndarray of shape (n_genes,). NaN for trends that are not transient or do not return that far.
 
-    Returns
-    -------
-    ndarray of shape (n_genes,)
-        NaN for trends that are not transient or do not return that far.
-
-    Examples
-    --------
     >>> up = DIRECTIONS.index("transient up")
     >>> bumps = np.array([[0.0, 1.0, 0.75, 0.0], [0.0, 1.0, 0.8, 0.7]])
     >>> half_back(bumps, np.arange(4.0), np.array([up, up])).round(2).tolist()
@@ -124,8 +102,6 @@ def _within_reach(asked: np.ndarray, farthest: np.ndarray) -> np.ndarray:
 def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
     """Return the position of `asked` on the line from `before` to `after`, from 0 to 1; 1 if the line does not rise.
 
-    Examples
-    --------
     >>> part_of_step(np.array([1.0]), 2.0, np.array([5.0])).tolist()
     [0.25]
     """
@@ -142,13 +118,8 @@ def direction(values: np.ndarray) -> np.ndarray:
     down". Trends with more pieces are named after the number of maxima, including those at the ends: "two peaks",
     "three peaks", or "complex" for more.
 
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)`.
+    values : `(n_genes, n_points)`.
 
-    Examples
-    --------
     >>> t = np.linspace(0, 1, 50)
     >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
     ['up', 'down', 'transient up', 'transient down', 'two peaks', 'flat']
@@ -184,15 +155,9 @@ def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
     `half_max_flank` is "rising" or "falling" if the trend is above or below its start at `half_max`; `half_back` is the
     time at which a transient trend has returned by half of its range.
 
-    Parameters
-    ----------
-    values
-        `(n_genes, n_points)` on the response scale.
-    grid
-        `(n_points,)` pseudotime.
+    values : `(n_genes, n_points)` on the response scale.
+    grid : `(n_points,)` pseudotime.
 
-    Examples
-    --------
     >>> shapes(np.array([[0.0, 4.0, 1.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict() # doctest: +NORMALIZE_WHITESPACE
     {'peak': 0.5, 'onset': 0.05, 'half_max': 0.25, 'half_max_flank': 'rising', 'half_back': 0.8333333333333333,
      'direction': 'transient up', 'amplitude': 4.0}

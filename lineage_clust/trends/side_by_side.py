@@ -12,8 +12,6 @@ Columns = slice | np.ndarray
 def names_along(grid_lineage: np.ndarray | Sequence | None) -> list:
     """Return the names of the lineages in the order of the grid; `[None]` for one without a name.
 
-    Examples
-    --------
     >>> names_along(["Mono", "Mono", "Ery"]), names_along(None)
     (['Mono', 'Ery'], [None])
     """
@@ -31,8 +29,6 @@ def columns_of_each(grid_lineage: np.ndarray | Sequence | None) -> dict[Hashable
 def columns_by_name(grid_lineage: np.ndarray | Sequence | None) -> Columns:
     """Return the columns sorted by the names of the lineages.
 
-    Examples
-    --------
     >>> columns_by_name(["Mono", "Mono", "Ery"]).tolist()
     [2, 0, 1]
     """
@@ -52,8 +48,6 @@ def arranged_by_name(values: np.ndarray, grid_lineage: np.ndarray | Sequence | N
 def seed_of(random_state: int, name: str | None) -> int:
     """Return a seed for one of several lineages, derived from its name.
 
-    Examples
-    --------
     >>> seed_of(0, "Ery") == seed_of(0, "Ery"), seed_of(0, "Ery") == seed_of(0, "Mono")
     (True, False)
     """

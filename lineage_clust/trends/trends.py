@@ -193,8 +193,6 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
     Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages. Only the order of columns
     depends on the order of the lineages.
 
-    Notes
-    -----
     P-values of lineages that share cells are dependent; the Cauchy combination allows for it, see
     :func:`lineage_clust.utils.combining.cauchy_combination`.
     """
@@ -230,8 +228,6 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
 def adjust(pvalue: np.ndarray) -> np.ndarray:
     """Return Benjamini-Hochberg q-values; NaN values are ignored.
 
-    Examples
-    --------
     >>> adjust(np.array([0.01, np.nan, 0.04])).tolist()
     [0.02, nan, 0.04]
     """

@@ -18,16 +18,10 @@ Writer: TypeAlias = Callable[[Path], object]
 def write_whole(path: str | bytes | os.PathLike, writer: Writer) -> None:
     """Write a file atomically: write to a temporary file in the same folder, then replace the target.
 
-    Parameters
-    ----------
-    path
-        Path of the file; an existing file is replaced. Symbolic links are followed.
-    writer
-        Function of the path to write to. If it fails or is interrupted, the previous content of `path` is unchanged and
-        no temporary file remains.
+    path : Path of the file; an existing file is replaced. Symbolic links are followed.
+    writer : Function of the path to write to. If it fails or is interrupted, the previous content of `path` is
+        unchanged and no temporary file remains.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_whole(f"{folder}/a.txt", lambda draft: draft.write_text("done"))

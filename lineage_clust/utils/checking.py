@@ -20,8 +20,6 @@ _LARGEST = 1e100  # cubes of designs and weights must be finite
 def check_flag(name: str, value: object) -> None:
     """Raise a TypeError unless `value` is True or False; a string such as "False" would be truthy.
 
-    Examples
-    --------
     >>> check_flag("use_raw", "False")
     Traceback (most recent call last):
     TypeError: use_raw must be True or False; got 'False'.
@@ -47,8 +45,6 @@ def check_share(name: str, value: object) -> None:
 def check_key(name: str, value: object) -> None:
     """Raise a TypeError if `value`, such as a list of names, cannot be the name of a column or an entry.
 
-    Examples
-    --------
     >>> check_key("time_key", ["t"])
     Traceback (most recent call last):
     TypeError: time_key must be one name; got ['t'] of type list.
@@ -62,8 +58,6 @@ def check_key(name: str, value: object) -> None:
 def as_path(value: Any) -> Path:
     """Convert a value to the path of a file, or raise an error.
 
-    Examples
-    --------
     >>> as_path(None)
     Traceback (most recent call last):
     TypeError: path must be the name of a file; got None.
@@ -86,8 +80,6 @@ def check_jobs(n_jobs: object) -> None:
 def check_seed(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a valid seed; a generator that is passed is not advanced.
 
-    Examples
-    --------
     >>> check_seed("random_state", -1)
     Traceback (most recent call last):
     ValueError: random_state must be None, an integer from 0 to 2**32 - 1 or a numpy RandomState; got -1.
@@ -103,8 +95,6 @@ def check_seed(name: str, value: object) -> None:
 def as_numbers(name: str, values: object) -> np.ndarray:
     """Return `values` as a float array, or raise a TypeError that shows them.
 
-    Examples
-    --------
     >>> as_numbers("offset", ["a", "b"])
     Traceback (most recent call last):
     TypeError: offset must hold real numbers; got ['a', 'b'].
@@ -129,8 +119,6 @@ def as_vector(name: str, values: object) -> np.ndarray:
 def check_size(name: str, values) -> None:
     """Raise a ValueError if powers of the values of an array or sparse matrix (or `None`) overflow or underflow.
 
-    Examples
-    --------
     >>> check_size("sample_weight", np.array([0.0, 1e300]))
     Traceback (most recent call last):
     ValueError: The largest value of sample_weight is 1e+300, whose powers overflow or underflow. Divide it by its
@@ -148,8 +136,6 @@ def check_size(name: str, values) -> None:
 def shortened(value: object, length: int = 60) -> str:
     """Return the representation of a value on one line, truncated if it is long.
 
-    Examples
-    --------
     >>> shortened(list(range(100)), 12)
     '[0, 1, 2, 3, ...'
     """

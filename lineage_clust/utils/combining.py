@@ -15,20 +15,14 @@ def cauchy_combination(pvalues: np.ndarray, axis: int = 0) -> tuple[np.ndarray, 
     0.9; the combination of two independent uniform p-values is then below 0.05 in 5.1 % of the cases, that of ten in
     5.5 %.
 
-    Parameters
-    ----------
-    pvalues
-        At least one along `axis`.
-    axis
-        Axis along which p-values are combined.
+    pvalues : At least one along `axis`.
+    axis : Axis along which p-values are combined.
 
     References
     ----------
     .. [1] Liu & Xie (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary
        dependency structures. Journal of the American Statistical Association 115, 393-402.
 
-    Examples
-    --------
     >>> _, pvalue = cauchy_combination(np.array([[0.02, 1e-30], [0.02, 0.5]]))
     >>> [f"{value:.2g}" for value in pvalue]
     ['0.02', '2e-30']

@@ -12,8 +12,6 @@ _OPTIONS = {"nogil": True, "error_model": "numpy"}
 def can_compile() -> bool:
     """Return whether numba is installed and compatible with the installed NumPy.
 
-    Examples
-    --------
     >>> can_compile() in (True, False)
     True
     """

@@ -18,19 +18,11 @@ import numpy as np
 class Constraint:
     """Constraint on a parameter.
 
-    Attributes
-    ----------
-    says
-        The end of the sentence "name must be ...".
-    holds
-        Function that returns whether a value is allowed.
-    error
-        Exception class raised otherwise.
-    advice
-        Function of the value that returns a hint to append to the message.
+    says : The end of the sentence "name must be ...".
+    holds : Function that returns whether a value is allowed.
+    error : Exception class raised otherwise.
+    advice : Function of the value that returns a hint to append to the message.
 
-    Examples
-    --------
     >>> integer(2).check("n_neighbors", 1)
     Traceback (most recent call last):
     ValueError: n_neighbors must be an integer of at least 2; got 1.
@@ -64,15 +56,8 @@ Constraints = dict[str, Constraint | Checked]
 def check_constraints(estimator: Any, constraints: Constraints | None = None) -> None:
     """Raise an error if a parameter of an estimator violates the constraints of its class.
 
-    Parameters
-    ----------
-    estimator
-        Estimator whose parameters are checked.
-    constraints
-        Constraints by parameter name; `None` = those of its class.
+    constraints : Constraints by parameter name; `None` = those of its class.
 
-    Examples
-    --------
     >>> from lineage_clust import BSplineSmoother
     >>> check_constraints(BSplineSmoother(knots="even"))
     Traceback (most recent call last):
@@ -90,8 +75,6 @@ def is_integer(value: object) -> bool:
 def is_number(value: object) -> bool:
     """Return whether a value is a real number; booleans and NaN are not.
 
-    Examples
-    --------
     >>> [is_number(value) for value in (1, np.float32(2), True, float("nan"), "1")]
     [True, True, False, False, False]
     """
@@ -129,8 +112,6 @@ def number(says: str, holds: Callable[[Any], bool], *, or_none: bool = False) ->
 def one_of(options: Iterable[str], says: str | None = None) -> Constraint:
     """Return the constraint to one of several strings.
 
-    Examples
-    --------
     >>> one_of(["a", "b", "c"]).says
     "'a', 'b' or 'c'"
     """

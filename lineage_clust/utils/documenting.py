@@ -19,13 +19,8 @@ def parameters_as(*others: Callable) -> Callable[[Function], Function]:
     Parameters are listed in the order of the signature, with its defaults. Parameters without a description are left
     out.
 
-    Parameters
-    ----------
-    *others
-        Functions with numpydoc docstrings, in order of precedence.
+    *others : Functions with numpydoc docstrings, in order of precedence.
 
-    Examples
-    --------
     >>> def one(ax, color):
     ...     '''Draw.
     ...

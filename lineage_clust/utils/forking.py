@@ -14,13 +14,9 @@ _locks: WeakSet[ProcessLock] = WeakSet()
 class ProcessLock:
     """A lock between threads that is released in a process forked while a thread holds it.
 
-    Parameters
-    ----------
-    tidy : callable, optional
-        Called in the forked process to restore the state protected by the lock, which may be inconsistent.
+    tidy : callable, optional. Called in the forked process to restore the state protected by the lock, which may be
+        inconsistent.
 
-    Examples
-    --------
     >>> with ProcessLock():
     ...     pass
     """

@@ -13,8 +13,6 @@ import pandas as pd
 def text_index(names: Iterable[object], name: object = None) -> pd.Index:
     """Return an index of names of dtype object.
 
-    Examples
-    --------
     >>> text_index(["a", "b"]).dtype
     dtype('O')
     """
@@ -24,8 +22,6 @@ def text_index(names: Iterable[object], name: object = None) -> pd.Index:
 def text_categories(values: pd.Series | pd.Categorical) -> pd.Categorical:
     """Return a categorical with categories of dtype object.
 
-    Examples
-    --------
     >>> text_categories(pd.Series(["a", None, "a"])).categories.dtype
     dtype('O')
     """
@@ -37,8 +33,6 @@ def text_categories(values: pd.Series | pd.Categorical) -> pd.Categorical:
 def plain_text(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with string indices, columns and categories converted to dtype object.
 
-    Examples
-    --------
     >>> plain_text(pd.DataFrame({"a": ["x", "y"]})).dtypes["a"]
     dtype('O')
     """

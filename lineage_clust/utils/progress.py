@@ -14,8 +14,6 @@ _DELAY = 1.0  # seconds before a bar appears
 def progress_bars(shown: bool) -> Iterator[None]:
     """Show progress bars of loops in this context, if enabled here or in an outer context; only in this thread.
 
-    Examples
-    --------
     >>> with progress_bars(False):
     ...     list(bar([1, 2], "genes"))
     [1, 2]

@@ -21,8 +21,6 @@ def few_threads(size: float) -> AbstractContextManager:
 
     On a busy machine, spinning threads of a pool can slow small products by more than a factor of ten.
 
-    Examples
-    --------
     >>> with few_threads(100):
     ...     pass
     """
@@ -34,8 +32,6 @@ def available_threads() -> int:
 
     joblib and dask set this variable for their workers.
 
-    Examples
-    --------
     >>> available_threads() >= 1
     True
     """
@@ -49,8 +45,6 @@ def in_threads(function: Callable, tasks: Iterable) -> Iterator:
     Tasks of an iterator are generated while others run. Inside a thread of :func:`thread_pool` the tasks run one by
     one, because the other threads are busy.
 
-    Examples
-    --------
     >>> list(in_threads(abs, [-1, 2]))
     [1, 2]
     """
@@ -65,8 +59,6 @@ def in_threads(function: Callable, tasks: Iterable) -> Iterator:
 def thread_pool(n_threads: int) -> ThreadPoolExecutor:
     """Return a thread pool whose threads are marked, so that nested calls of :func:`in_threads` stay serial.
 
-    Examples
-    --------
     >>> with thread_pool(2) as pool:
     ...     list(pool.map(abs, [-1, 2]))
     [1, 2]

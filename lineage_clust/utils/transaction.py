@@ -14,14 +14,9 @@ from .atomic import Writer, beside, naming, removed_on_failure, target_of, write
 def replace_all(files: Mapping[Path, Writer | None]) -> None:
     """Write files to temporary files in the same folders, and replace the targets once all are complete.
 
-    Parameters
-    ----------
-    files
-        Writer of each path, see :func:`lineage_clust.utils.atomic.write_whole`; `None` removes an existing file. If
+    files : Writer of each path, see :func:`lineage_clust.utils.atomic.write_whole`; `None` removes an existing file. If
         anything fails or is interrupted, all paths keep their previous content and no temporary file remains.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
     ...     folder = Path(name)
@@ -46,8 +41,6 @@ def replace_all(files: Mapping[Path, Writer | None]) -> None:
 def folder_for(path: Path) -> Iterator[None]:
     """Create a folder and its parents; created folders are removed if the context fails.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
     ...     with folder_for(Path(name, "a", "b")):

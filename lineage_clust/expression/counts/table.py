@@ -23,24 +23,14 @@ _LOOKED_UP = 2**12
 class Shares:
     """How the values of each cell are shared among the nodes of a grid.
 
-    Attributes
-    ----------
-    starts
-        `(n_cells,)` the first node of each cell.
-    values
-        `(n_cells, width)` proportions of the nodes from there on; they add up to 1, and may be negative.
-    weights
-        `(n_cells,)`.
-    offsets
-        `(n_cells,)` logarithms by which a mean exceeds that of a cell of offset 0; 0 if the offset is something else.
-    n_nodes
-        Number of nodes.
-    across
-        `(n_cells, n_across)` proportions in which each part is shared once more among as many nodes that follow each other,
-        or `None` for one node.
+    starts : `(n_cells,)` the first node of each cell.
+    values : `(n_cells, width)` proportions of the nodes from there on; they add up to 1, and may be negative.
+    weights : `(n_cells,)`.
+    offsets : `(n_cells,)` logarithms by which a mean exceeds that of a cell of offset 0; 0 if the offset is something
+        else.
+    across : `(n_cells, n_across)` proportions in which each part is shared once more among as many nodes that follow
+        each other, or `None` for one node.
 
-    Examples
-    --------
     >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
     >>> shares.of_weights().tolist()
     [0.5, 1.5, 0.0]
@@ -100,14 +90,10 @@ class Shares:
 class Wanted:
     """Which statistics of the genes to compute in addition to their sums.
 
-    Attributes
-    ----------
-    squares
-        Whether sums of squares are tabulated as well.
-    histogram
-        Whether values are counted.
-    least_loss
-        The least loss of each value, a function of the values, or `None`. It is pickled if dask runs it in other processes.
+    squares : Whether sums of squares are tabulated as well.
+    histogram : Whether values are counted.
+    least_loss : The least loss of each value, a function of the values, or `None`. It is pickled if dask runs it in
+        other processes.
     """
 
     squares: bool = False
@@ -119,22 +105,16 @@ class Wanted:
 class Table:
     """Sums over some of the cells; those over other cells can be added.
 
-    Attributes
-    ----------
-    sums
-        `(n_genes, n_nodes)` weighted sums of the values, each shared among the nodes.
-    squares
-        The same of the squared values; `(0, n_nodes)` if not requested.
-    histogram
-        `(n_genes, N_BINS)` weights of the cells with each value, `(0, N_BINS)` likewise; see
+    sums : `(n_genes, n_nodes)` weighted sums of the values, each shared among the nodes.
+    squares : The same of the squared values; `(0, n_nodes)` if not requested.
+    histogram : `(n_genes, N_BINS)` weights of the cells with each value, `(0, N_BINS)` likewise; see
         :func:`lineage_clust.expression.counts.bins.values_of_bins`.
-    statistics
-        `(n_genes, N_STATISTICS)`: weighted sums of values, squares, values and squares in units of a cell of offset 0;
-        number and weight of the values that are not 0; weighted sum of least losses; number of values that are no counts;
-        unweighted sums and sums of squares over all cells, also those of weight 0; weighted sum of values times offsets.
-    extremes
-        `(n_genes, N_EXTREMES)` the least and largest stored value (infinite, minus infinite if there is none) and the
-        largest one in units of a cell of offset 0.
+    statistics : `(n_genes, N_STATISTICS)`: weighted sums of values, squares, values and squares in units of a cell of
+        offset 0; number and weight of the values that are not 0; weighted sum of least losses; number of values that
+        are no counts; unweighted sums and sums of squares over all cells, also those of weight 0; weighted sum of
+        values times offsets.
+    extremes : `(n_genes, N_EXTREMES)` the least and largest stored value (infinite, minus infinite if there is none)
+        and the largest one in units of a cell of offset 0.
     """
 
     sums: np.ndarray
@@ -174,19 +154,11 @@ class Table:
 def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Table:
     """Return the Table of expression, in one pass; totals of all cells are remembered by `Y`.
 
-    Parameters
-    ----------
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    shares
-        Of its chosen cells.
-    wanted
-        Statistics to compute.
-    all_cells
-        Whether blocks are read in which no cell is chosen, so that totals are complete.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    shares : Of its chosen cells.
+    wanted : Statistics to compute.
+    all_cells : Whether blocks are read in which no cell is chosen, so that totals are complete.
 
-    Examples
-    --------
     >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
     >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).sums.tolist()
     [[1.0, 4.0, 0.0]]
@@ -220,18 +192,11 @@ def block_table(
 ) -> Table:
     """Return the Table of a block of cells, or add it to that of other cells.
 
-    Parameters
-    ----------
-    block
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
-    kept
-        The rows that are cells of the grid; `None` = all.
-    shares, wanted
-        Of these.
-    of_all
-        Whether sums over all rows are wanted as well.
-    into
-        Table that is added to, and returned.
+    block : `(n_cells, n_genes)` array, CSR or CSC matrix.
+    kept : The rows that are cells of the grid; `None` = all.
+    shares, wanted : Of these.
+    of_all : Whether sums over all rows are wanted as well.
+    into : Table that is added to, and returned.
     """
     block = block if sparse.issparse(block) else sparse.csr_array(block)
     if block.dtype not in _KINDS:

@@ -24,17 +24,10 @@ class BlockedExpression:
     `expression[cells]`, `expression[:, genes]` and `expression[cells, genes]` select subsets by positions, masks or
     slices without reading data.
 
-    Parameters
-    ----------
-    stored
-        Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
-    memory_budget
-        Memory for blocks, see :func:`lineage_clust.expression.storage.memory_budget.parse_budget`.
-    keeps_totals
-        Whether passes also compute and cache the sums of each gene over all cells.
+    stored : Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
+    memory_budget : Memory for blocks, see :func:`lineage_clust.expression.storage.memory_budget.parse_budget`.
+    keeps_totals : Whether passes also compute and cache the sums of each gene over all cells.
 
-    Examples
-    --------
     >>> import zarr
     >>> some = BlockedExpression(zarr.array(np.arange(12.0).reshape(4, 3)))[[0, 3]][:, [2]]
     >>> some.shape, some.to_memory().tolist()
@@ -137,33 +130,21 @@ class BlockedExpression:
     ) -> list[tuple]:
         """Return the sums of the results of a function over blocks, in one pass.
 
-        Parameters
-        ----------
-        function
-            `function(block, kept, *arguments) -> result`, of the selected genes of a block of cells and the indices of
-            its selected rows (`None` = all). It must be picklable if dask uses other processes.
-        arguments
-            `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
-        all_cells
-            Whether to read blocks without selected cells as well.
-        adds
-            Whether the function takes `into=`, the sums so far (or `None`), and adds to them in place.
-
-        Returns
-        -------
-        list of (genes, result)
-            One entry per range of columns that are stored together; results are added by `result.merge(other)`.
+        function : `function(block, kept, *arguments) -> result`, of the selected genes of a block of cells and the
+            indices of its selected rows (`None` = all). It must be picklable if dask uses other processes.
+        arguments : `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
+        all_cells : Whether to read blocks without selected cells as well.
+        adds : Whether the function takes `into=`, the sums so far (or `None`), and adds to them in place.
+        returns : list of (genes, result). One entry per range of columns that are stored together; results are added by
+            `result.merge(other)`.
         """
         return merged(self._plan(all_cells), function, lambda where: arguments(where.cells), adds)
 
     def to_memory(self):
         """Load the selection as an array, CSR or CSC matrix, as stored.
 
-        Raises
-        ------
-        MemoryError
-            If it exceeds the memory budget; reading stops as soon as the budget is reached. Matrices in memory are not
-            limited.
+        raises MemoryError : If it exceeds the memory budget; reading stops as soon as the budget is reached. Matrices
+            in memory are not limited.
         """
         return self._loaded(self.memory_budget)
 
@@ -172,10 +153,7 @@ class BlockedExpression:
 
         Each yield takes one pass.
 
-        Parameters
-        ----------
-        counts
-            `(n_genes,)` number of nonzero values of each gene.
+        counts : `(n_genes,)` number of nonzero values of each gene.
         """
         # the blocks, the matrix assembled from them and its CSC form are in memory at the same time
         sizes = 40.0 * counts if is_sparse(self.stored) else np.full(self.shape[1], 24.0 * self.shape[0])
@@ -288,8 +266,6 @@ def _row_sums(block, kept):
 def row_sums(matrix) -> np.ndarray:
     """Return the sums of the finite values of each row of an array or a sparse matrix, `(n_rows,)`.
 
-    Examples
-    --------
     >>> row_sums(np.array([[1.0, np.nan], [2.0, 3.0]])).tolist()
     [1.0, 5.0]
     """

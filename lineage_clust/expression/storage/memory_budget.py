@@ -14,20 +14,10 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "
 def parse_budget(budget: object, name: str = "memory_budget") -> int:
     """Return a memory budget in bytes.
 
-    Parameters
-    ----------
-    budget
-        Bytes, a string such as "500MB" or "2GiB", or `None` for the default of 256 MB.
-    name
-        Of the parameter, for messages.
+    budget : Bytes, a string such as "500MB" or "2GiB", or `None` for the default of 256 MB.
+    name : Of the parameter, for messages.
+    raises ValueError : If it has another form.
 
-    Raises
-    ------
-    ValueError
-        If it has another form.
-
-    Examples
-    --------
     >>> parse_budget("500MB"), parse_budget("1 GiB"), parse_budget(None)
     (500000000, 1073741824, 256000000)
     """
@@ -45,8 +35,6 @@ def parse_budget(budget: object, name: str = "memory_budget") -> int:
 def readable(n_bytes: float) -> str:
     """Return a number of bytes with its unit.
 
-    Examples
-    --------
     >>> readable(256_000_000), readable(12)
     ('256 MB', '12 bytes')
     """

@@ -21,14 +21,9 @@ _CLOSED = (
 class Part:
     """A part of a stored matrix and the function that reads it.
 
-    Attributes
-    ----------
-    rows, columns
-        Its position in the matrix.
-    load
-        Function that returns the part as an array, CSR or CSC matrix; `None` for a dask task.
-    task
-        The dask task that computes the part, or `None`.
+    rows, columns : Its position in the matrix.
+    load : Function that returns the part as an array, CSR or CSC matrix; `None` for a dask task.
+    task : The dask task that computes the part, or `None`.
     """
 
     rows: slice
@@ -40,8 +35,6 @@ class Part:
 def is_stored(matrix: object) -> bool:
     """Return whether a matrix is in a file or in dask, and can be read in parts.
 
-    Examples
-    --------
     >>> is_stored(np.ones((2, 2)))
     False
     """
@@ -74,12 +67,7 @@ def parts(matrix: object, n_values: int) -> Iterator[Part]:
     CSR and dense matrices are split along the cells, CSC matrices along the genes. The parts of a dask array are its
     chunks.
 
-    Parameters
-    ----------
-    matrix
-        A stored matrix (see :func:`is_stored`), or a CSR or CSC matrix in memory, whose parts are views.
-    n_values
-        Number of stored values.
+    matrix : A stored matrix (see :func:`is_stored`), or a CSR or CSC matrix in memory, whose parts are views.
     """
     if _is_closed(matrix):
         raise ValueError(_CLOSED)
@@ -156,8 +144,6 @@ def _dask_parts(matrix) -> Iterator[Part]:
 def cuts(indptr: np.ndarray, n_values: int) -> Iterator[tuple[int, int]]:
     """Yield `(first, last)` of consecutive rows (CSC: columns) with at most about `n_values` values, at least one row.
 
-    Examples
-    --------
     >>> list(cuts(np.array([0, 2, 4, 9, 10]), 4))
     [(0, 2), (2, 3), (3, 4)]
     """

@@ -28,12 +28,8 @@ _LEAST_GROUPS = 8  # of parts, where there are as many: lest threads wait for ea
 class Where:
     """Positions of the selected cells and genes within a part, and of the part within the selection.
 
-    Attributes
-    ----------
-    kept, columns
-        Selected rows and columns of the part; `None` = all, in order.
-    cells, genes
-        Their positions within the selection: slices or arrays.
+    kept, columns : Selected rows and columns of the part; `None` = all, in order.
+    cells, genes : Their positions within the selection: slices or arrays.
     """
 
     kept: np.ndarray | None
@@ -51,14 +47,9 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
     Parts of a file are read and processed by a few threads that work a few parts ahead. dask schedules its own tasks;
     only a few of their results are in memory at a time.
 
-    Parameters
-    ----------
-    plan
-        Parts and the selection within each.
-    function
-        Function of the selected columns of a block and the indices of its selected rows.
-    arguments
-        Function that returns further arguments for a part.
+    plan : Parts and the selection within each.
+    function : Function of the selected columns of a block and the indices of its selected rows.
+    arguments : Function that returns further arguments for a part.
     """
     stored = [step for step in plan if step[0].load is not None]
     calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)

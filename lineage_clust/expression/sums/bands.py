@@ -14,19 +14,10 @@ _ROWS = 2**15  # rows converted to dense at a time
 class Bands:
     """A design whose row `i` is `values[i]` starting at column `starts[i]`, zero elsewhere, plus dense columns.
 
-    Attributes
-    ----------
-    starts
-        `(n_cells,)` first nonzero column.
-    values
-        `(n_cells, width)`.
-    extra
-        `(n_cells, n_extra)` additional dense columns: covariates, intercept, offset.
-    n_banded
-        Number of banded columns.
+    starts : `(n_cells,)` first nonzero column.
+    values : `(n_cells, width)`.
+    extra : `(n_cells, n_extra)` additional dense columns: covariates, intercept, offset.
 
-    Examples
-    --------
     >>> bands = make_bands(sparse.csr_array(np.array([[1.0, 2, 0, 0], [0, 0, 3, 4]])), 4)
     >>> bands.starts.tolist(), bands.values.tolist()
     ([0, 2], [[1.0, 2.0], [3.0, 4.0]])
@@ -119,12 +110,8 @@ class Bands:
 def make_bands(matrix, n_banded: int) -> Bands:
     """Convert a design to Bands.
 
-    Parameters
-    ----------
-    matrix
-        Dense or sparse `(n_cells, n_columns)`.
-    n_banded
-        Number of leading columns that are treated as banded if possible.
+    matrix : Dense or sparse `(n_cells, n_columns)`.
+    n_banded : Number of leading columns that are treated as banded if possible.
     """
     n_cells = matrix.shape[0]
     if not sparse.issparse(matrix):

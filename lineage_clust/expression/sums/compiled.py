@@ -34,8 +34,6 @@ def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     They are the first four columns of `values` `(n_lines, n)` of the design times the weight; the weight, for the
     weighted sum of squares; the weight and 1, for nonzero values; 1, for the sum of squares.
 
-    Examples
-    --------
     >>> factors_of(np.array([[0.25, 0.75]]), np.array([2.0])).tolist()
     [[0.5, 1.5, 0.0, 0.0, 2.0, 2.0, 1.0, 1.0]]
     """

@@ -13,15 +13,9 @@ from .bands import Bands
 class DonorBands:
     """How the columns of a design by donor belong to the columns of the plain one.
 
-    Attributes
-    ----------
-    wide
-        `(n_cells, n_donors * n_own + n_shared)`: the row of a cell has its values in the block of its donor.
-    n_donors, n_own
-        Number of blocks, and of columns in each.
+    wide : `(n_cells, n_donors * n_own + n_shared)`: the row of a cell has its values in the block of its donor.
+    n_donors, n_own : Number of blocks, and of columns in each.
 
-    Notes
-    -----
     Whatever adds up a design over cells, in blocks, in files, by threads or in dask, adds up this one without knowing of
     donors, in the same one pass.
     """
@@ -48,19 +42,10 @@ class DonorBands:
 def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
     """Return the design of one block per donor.
 
-    Parameters
-    ----------
-    bands
-        The plain design.
-    donors
-        `(n_cells,)` numbers of the donors, from 0.
-    n_donors
-        Number of donors.
-    all_columns
-        Whether the columns after the banded ones have a block per donor as well. Otherwise they are shared.
+    bands : The plain design.
+    donors : `(n_cells,)` numbers of the donors, from 0.
+    all_columns : Whether the columns after the banded ones have a block per donor as well. Otherwise they are shared.
 
-    Examples
-    --------
     >>> bands = Bands(np.array([0, 1]), np.ones((2, 1)), np.full((2, 1), 5.0), 2)
     >>> design = donor_bands(bands, np.array([0, 1]), 2, all_columns=False)
     >>> design.wide.dense().tolist()

@@ -37,26 +37,15 @@ def is_worthwhile(n_stored: int) -> bool:
 def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, bands: Bands, weights, of_all: bool):
     """Return the sums over cells of sparse expression that make up :class:`lineage_clust.expression.sums.sums.Sums`.
 
-    Parameters
-    ----------
-    matrix
-        `(n_rows, n_stored)` CSR or CSC matrix.
-    kept
-        `(n_cells,)` rows that are cells of the design, each once; `None` = all.
-    columns
-        `(n_genes,)` columns that are genes, each once; `None` = all.
-    bands, weights
-        Design and weights of the cells.
-    of_all
-        Whether to compute sums over all rows as well.
-
-    Returns
-    -------
-    tuple or None
-        `products` `(n_columns, n_genes)`; and `(n_genes,)` each: weighted sums, weighted sums of squares, counts of values
-        that are not zero, sums of their weights, whether one of them is large, sums and sums of squares over all rows.
-        `None` if it is to be done without: no numba, few values, values of a kind that is not compiled for, or values
-        stored in parts.
+    matrix : `(n_rows, n_stored)` CSR or CSC matrix.
+    kept : `(n_cells,)` rows that are cells of the design, each once; `None` = all.
+    columns : `(n_genes,)` columns that are genes, each once; `None` = all.
+    bands, weights : Design and weights of the cells.
+    of_all : Whether to compute sums over all rows as well.
+    returns : tuple or None. `products` `(n_columns, n_genes)`; and `(n_genes,)` each: weighted sums, weighted sums of
+        squares, counts of values that are not zero, sums of their weights, whether one of them is large, sums and sums
+        of squares over all rows. `None` if it is to be done without: no numba, few values, values of a kind that is not
+        compiled for, or values stored in parts.
     """
     functions = compiled() if is_worthwhile(matrix.nnz) and matrix.data.dtype in _KINDS else None
     if functions is None:

@@ -23,10 +23,7 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
     in memory. Blocks of expression in a file follow its storage layout; rows and columns may then be arrays of
     positions.
 
-    Parameters
-    ----------
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     """
     if isinstance(Y, BlockedExpression):
         yield from Y.blocks()
@@ -59,24 +56,13 @@ def weighted_products(
 
     Both are sums over cells and are accumulated over blocks. Sparse Y stays sparse.
 
-    Parameters
-    ----------
-    Z
-        Dense `(n_cells, n_columns)`.
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    weights
-        `(n_cells,)`.
-    shift
-        `(n_genes,)` values subtracted from the columns of a dense Y.
+    Z : Dense `(n_cells, n_columns)`.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
+    weights : `(n_cells,)`.
+    shift : `(n_genes,)` values subtracted from the columns of a dense Y.
+    returns products : ndarray of shape (n_columns, n_genes)
+    returns squares : ndarray of shape (n_genes,)
 
-    Returns
-    -------
-    products : ndarray of shape (n_columns, n_genes)
-    squares : ndarray of shape (n_genes,)
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from scipy import sparse
     >>> Z, Y, w = np.ones((3, 1)), np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]), np.array([1.0, 0.5, 1.0])

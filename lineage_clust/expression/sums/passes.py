@@ -22,16 +22,10 @@ _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
 class SumRequest:
     """Sums over the cells of expression, as of :meth:`lineage_clust.expression.storage.blocks.BlockedExpression.reduce`.
 
-    Attributes
-    ----------
-    Y
-        Expression.
-    function, arguments, all_cells
-        Arguments of `reduce`.
-    size
-        Bytes of a result.
-    adds
-        Argument of `reduce`.
+    Y : Expression.
+    function, arguments, all_cells : Arguments of `reduce`.
+    size : Bytes of a result.
+    adds : Argument of `reduce`.
     """
 
     Y: BlockedExpression
@@ -54,13 +48,8 @@ SumRequests = Generator[SumRequest, list[tuple], Any]
 def run_fits(fits: Sequence[SumRequests]) -> list[Any]:
     """Run fits until all are complete, and return their results.
 
-    Parameters
-    ----------
-    fits
-        Generators that yield a :class:`SumRequest` and receive its result.
+    fits : Generators that yield a :class:`SumRequest` and receive its result.
 
-    Examples
-    --------
     >>> import zarr
     >>> Y = BlockedExpression(zarr.array(np.arange(6.0).reshape(3, 2)))
     >>> class Total(np.ndarray):

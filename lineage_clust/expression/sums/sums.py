@@ -23,29 +23,17 @@ _COUNTED_AT_ONCE = 2**16
 class Sums:
     """Sums over a set of cells, which can be added to those over other cells. Arrays are `(n_genes,)` by default.
 
-    Attributes
-    ----------
-    level
-        Value subtracted from the expression to avoid cancellation in squares; 0 for sparse expression.
-    products
-        `Z'W(Y - level)`, `(n_columns, n_genes)`.
-    sums, squares
-        Weighted sums of `Y - level` and of its squares.
-    weight
-        Sum of the weights.
-    columns
-        `(n_columns,)` weighted sums of the design.
-    counts, carried
-        Number of nonzero values, and the sum of the weights of their cells.
-    large
-        Whether a value reaches 2^31 - 1.
-    totals, total_squares
-        Unweighted sums of expression and of its squares over all cells, including those of weight 0; `None` if not
-        requested.
-    n_cells
-        Total number of cells.
-    picked
-        `(n_picked, n_genes)` expression of selected cells, 0 for cells outside these sums; `None` if no cells are
+    level : Value subtracted from the expression to avoid cancellation in squares; 0 for sparse expression.
+    products : `Z'W(Y - level)`, `(n_columns, n_genes)`.
+    sums, squares : Weighted sums of `Y - level` and of its squares.
+    weight : Sum of the weights.
+    columns : `(n_columns,)` weighted sums of the design.
+    counts, carried : Number of nonzero values, and the sum of the weights of their cells.
+    large : Whether a value reaches 2^31 - 1.
+    totals, total_squares : Unweighted sums of expression and of its squares over all cells, including those of weight
+        0; `None` if not requested.
+    n_cells : Total number of cells.
+    picked : `(n_picked, n_genes)` expression of selected cells, 0 for cells outside these sums; `None` if no cells are
         selected.
     """
 
@@ -120,18 +108,11 @@ def cell_sums(
 ) -> Sums:
     """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
 
-    Parameters
-    ----------
-    Y
-        Expression.
-    bands, weights
-        Design and weights of its selected cells.
-    enough
-        See :func:`block_sums`.
-    all_cells
-        Whether to read blocks without selected cells, so that totals are complete.
-    picked
-        Positions of cells whose expression is returned as well.
+    Y : Expression.
+    bands, weights : Design and weights of its selected cells.
+    enough : See :func:`block_sums`.
+    all_cells : Whether to read blocks without selected cells, so that totals are complete.
+    picked : Positions of cells whose expression is returned as well.
     """
     return run_fits([requested_cell_sums(Y, bands, weights, enough, all_cells, picked)])[0]
 
@@ -208,22 +189,13 @@ def block_sums(
 ) -> Sums:
     """Return the Sums of a block of cells.
 
-    Parameters
-    ----------
-    block
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
-    kept
-        Rows that are cells of the design; `None` = all.
-    bands, weights
-        Design and weights of these cells.
-    enough
-        The nonzero values of a gene are counted only until the weights of their cells add up to this value, so that
-        counts are exact only for genes with few nonzero values.
-    as_array
-        Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.
+    block : `(n_cells, n_genes)` array, CSR or CSC matrix.
+    kept : Rows that are cells of the design; `None` = all.
+    bands, weights : Design and weights of these cells.
+    enough : The nonzero values of a gene are counted only until the weights of their cells add up to this value, so
+        that counts are exact only for genes with few nonzero values.
+    as_array : Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.
 
-    Examples
-    --------
     >>> bands = Bands(np.zeros(2, dtype=int), np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 0)), 2)
     >>> sums = block_sums(sparse.csr_array([[1.0], [3.0]]), None, bands, np.array([1.0, 0.5]))
     >>> sums.products.tolist(), sums.squares.tolist(), sums.totals.tolist()

@@ -21,16 +21,10 @@ class Array(NamedTuple):
 def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) -> None:
     """Raise a ValueError unless a value matches the specification.
 
-    Parameters
-    ----------
-    value
-        Any value.
-    wanted
-        Specification.
-    found
-        Lengths by dimension; unknown ones are added.
-    where
-        Name of the value, for error messages.
+    value : Any value.
+    wanted : Specification.
+    found : Lengths by dimension; unknown ones are added.
+    where : Name of the value, for error messages.
     """
     if value is None and wanted.optional:
         return

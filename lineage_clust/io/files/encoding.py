@@ -33,12 +33,8 @@ class Encoder:
     def encode(self, value: Any, where: str) -> object:
         """Return a value as JSON: unchanged if JSON has its type, else a dictionary with its `kind`.
 
-        Parameters
-        ----------
-        value
-            Value to encode.
-        where
-            Location of the value, for error messages.
+        value : Value to encode.
+        where : Location of the value, for error messages.
         """
         if value is None or type(value) in (bool, int, str):
             return value

@@ -94,10 +94,7 @@ ARRAYS: dict[str, dict[str, Array]] = {
 def validate(built: Any) -> None:
     """Raise a ValueError unless an object from a file is consistent with a fit of this library.
 
-    Parameters
-    ----------
-    built
-        An object of one of the supported classes.
+    built : An object of one of the supported classes.
     """
     name = type(built).__name__
     found: dict[str, int] = {}

@@ -22,8 +22,6 @@ def read_conditions(
     `condition_key` is a column of obs; `conditions` are those to compare, the reference first, or `None` for all, in
     the order of the categories, or sorted. There must be two to ten.
 
-    Examples
-    --------
     >>> adata = AnnData(np.ones((3, 1)), obs=pd.DataFrame({"drug": ["yes", "no", "yes"]}, index=list("abc")))
     >>> codes, names = read_conditions(adata, "drug")
     >>> codes.tolist(), names

@@ -21,17 +21,11 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
     There must be ten cells per column, no covariate may be a linear function of the others, and its variation between cells
     of the same pseudotime must correspond to at least ten cells.
 
-    Parameters
-    ----------
-    times, weights
-        `(n_cells,)`, weights positive.
-    columns
-        `(n_cells, n_columns)` from :func:`lineage_clust.lineage.cells.covariates.design_columns`; no column is constant.
-    keys
-        The covariate of each column.
+    times, weights : `(n_cells,)`, weights positive.
+    columns : `(n_cells, n_columns)` from :func:`lineage_clust.lineage.cells.covariates.design_columns`; no column is
+        constant.
+    keys : The covariate of each column.
 
-    Notes
-    -----
     The time trend is an arbitrary smooth curve, so that the effect of a covariate is identified only by differences
     between cells of similar pseudotime. This variation is measured by the differences between successive cells in time,
     as in von Neumann's ratio [1]_ and in the differencing estimator of the partially linear model [2]_; cells with
@@ -46,8 +40,6 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
        of Mathematical Statistics 12, 367-395.
     .. [2] Yatchew (1997). An elementary estimator of the partial linear model. Economics Letters 57, 135-143.
 
-    Examples
-    --------
     >>> times = np.linspace(0, 1, 100)
     >>> check_identified(times, np.ones(100), np.sign(times - 0.5)[:, None], ["batch"])
     Traceback (most recent call last):
@@ -84,14 +76,9 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
 def scatter(times: np.ndarray, weights: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted scatter matrix of columns, and its part between cells of similar time.
 
-    Returns
-    -------
-    total, local : ndarray of shape (n_columns, n_columns)
-        Except for the first and last cell, they agree in expectation if columns do not depend on time and weights are
-        equal.
+    returns total, local : ndarray of shape (n_columns, n_columns). Except for the first and last cell, they agree in
+        expectation if columns do not depend on time and weights are equal.
 
-    Examples
-    --------
     >>> total, local = scatter(np.arange(4.0), np.ones(4), np.array([[0.0], [1.0], [0.0], [1.0]]))
     >>> total.item(), local.item()
     (1.0, 1.5)

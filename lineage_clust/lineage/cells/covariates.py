@@ -54,8 +54,6 @@ def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray
     A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
     confounded with the intercept, are dropped.
 
-    Examples
-    --------
     >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
     >>> columns, names, _ = design_columns(terms, np.ones(3))
     >>> names, columns[:, 1].tolist()

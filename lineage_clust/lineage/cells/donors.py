@@ -34,8 +34,6 @@ def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: 
     `column` names the donors of all cells; `cells`, `times` and `weights` `(n_cells,)` are positions, pseudotime and
     weights of those that take part. Each must have a donor, and there must be at least four.
 
-    Examples
-    --------
     >>> column = pd.Series(list("abcdabcd"), name="donor")
     >>> donors_of(column, np.arange(8), np.linspace(0, 1, 8), np.ones(8)).tolist()
     ['a', 'b', 'c', 'd', 'a', 'b', 'c', 'd']

@@ -52,8 +52,6 @@ def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterab
     Values that could be either are an error: booleans with as many cells as genes, or one gene name per cell with
     duplicates.
 
-    Examples
-    --------
     >>> adata = AnnData(np.ones((3, 2)), obs=pd.DataFrame(index=list("xyz")), var=pd.DataFrame(index=["a", "b"]))
     >>> several = ["T", "B", "T"], [0, 1, 0], ["a", "b"], [True, False]
     >>> [are_labels(adata, values, adata.var_names) for values in several]

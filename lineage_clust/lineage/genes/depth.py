@@ -17,8 +17,6 @@ def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None
     It is the ratio of the largest to the smallest mean count in four quarters of the cells by time: the median over
     genes; `None` if its lower 99 % confidence bound is less than 1.1.
 
-    Notes
-    -----
     Most genes keep their fraction of a cell's RNA, so that the change of the median gene is the change of depth, as in
     the size factors of DESeq [1]_. The total count is not suitable: in a panel of selected genes it follows these
     genes.
@@ -27,8 +25,6 @@ def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None
     ----------
     .. [1] Anders & Huber (2010). Differential expression analysis for sequence count data. Genome Biology 11, R106.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> times = np.linspace(0, 1, 400)
     >>> round(depth_change(rng.poisson(np.outer(1 + times, np.full(50, 4.0))), times, np.ones(400)), 1)

@@ -37,8 +37,6 @@ def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = No
     column. Duplicated symbols are made unique as in anndata (the second "A" becomes "A-1"); a gene without a symbol
     keeps its entry of `var_names`.
 
-    Examples
-    --------
     >>> import anndata, numpy as np
     >>> var = pd.DataFrame({"symbol": ["Klf1", "Mpo", "Mpo", None]}, index=["g1", "g2", "g3", "g4"])
     >>> list(gene_names(anndata.AnnData(np.ones((1, 4)), var=var), gene_symbols="symbol"))
@@ -74,8 +72,6 @@ def how_to_pass(found: object) -> str:
 
     MuData is recognised by its attribute `mod`, a mapping of AnnData, so that it need not be installed.
 
-    Examples
-    --------
     >>> how_to_pass([[1.0]])
     'Wrap a matrix with anndata.AnnData(X, obs=..., var=...).'
     """
@@ -96,8 +92,6 @@ def resolve_genes(
     `genes` are names, a boolean mask over the genes of `adata` (or of `adata.raw`), or `None` for all. With
     `gene_symbols`, a column of var, entries of `var_names` are accepted as well and returned as symbols.
 
-    Examples
-    --------
     >>> import anndata, numpy as np, pandas as pd
     >>> adata = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame(index=["a", "b", "c"]))
     >>> resolve_genes(adata, ["c", "a", "c"])

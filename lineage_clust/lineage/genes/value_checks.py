@@ -104,8 +104,6 @@ def check_values(
 def matrix_name(layer: str | None, use_raw: bool) -> str:
     """Return the name of a matrix for messages.
 
-    Examples
-    --------
     >>> matrix_name(None, False), matrix_name("counts", False)
     ('adata.X', "adata.layers['counts']")
     """

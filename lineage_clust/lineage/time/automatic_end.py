@@ -40,8 +40,6 @@ def end_of_own_cells(
         If the weights decrease along pseudotime, if more than 5 % of the lineage's weight or outliers lie after its
         end, or if no cell of the lineage lies well after `start`.
 
-    Notes
-    -----
     The rule uses the weight of each cell and not the mean weight as a function of time. The mean is low wherever most
     cells belong to other lineages, which reflects the rarity of the lineage and not its end. Cells of other lineages
     that have some weight in this one after its end have less than half of its highest weight.
@@ -50,8 +48,6 @@ def end_of_own_cells(
     others by a gap that is longer than the time spanned by the fifteen cells before it, and longer than 2 % of the time
     before it. Such gaps are rare if the density of cells ends abruptly or decreases gradually.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> t = np.linspace(0, 1, 101)
     >>> end_of_own_cells(t, np.where((t <= 0.8) & (np.arange(101) % 4 == 0), 1.0, 0.02), 0.0)
@@ -92,8 +88,6 @@ def end_of_first_maximum(
     LineageClustWarning
         If the range would be too short; the end is then the last cell used.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> t = np.linspace(0, 1, 11)
     >>> float(end_of_first_maximum(t, np.minimum(t, 0.5), 0.0, None, 1))

@@ -26,8 +26,6 @@ _OPPOSED = -0.1  # rank correlation with the mean of the others
 def are_draws(time_key: object) -> bool:
     """Return whether a time_key names draws of pseudotime: it is a list of keys.
 
-    Examples
-    --------
     >>> are_draws(["dpt_1", "dpt_2"]), are_draws("dpt_pseudotime"), are_draws(None)
     (True, False, False)
     """
@@ -108,8 +106,6 @@ def ranges_of(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
     """Return draws rescaled from the given ranges to 0 to 1; values that are not finite become NaN.
 
-    Examples
-    --------
     >>> rescaled(np.array([[0.0, 10.0], [2.0, 30.0], [1.0, np.inf]]), np.array([[0.0, 10.0], [2.0, 30.0]])).tolist()
     [[0.0, 0.0], [1.0, 1.0], [0.5, nan]]
     """
@@ -122,14 +118,10 @@ def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
 def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str, Any]) -> tuple[float, float]:
     """Return the time range of a lineage: the medians of the starts and ends that its draws have by themselves.
 
-    Parameters
-    ----------
-    draws
-        `(n_cells, n_draws)`, rescaled.
-    weights
-        `(n_cells,)`, finite.
-    options
-        Of :func:`lineage_clust.lineage.time.time_range.find_time_range`. Warnings are raised if most draws cause them.
+    draws : `(n_cells, n_draws)`, rescaled.
+    weights : `(n_cells,)`, finite.
+    options : Of :func:`lineage_clust.lineage.time.time_range.find_time_range`. Warnings are raised if most draws cause
+        them.
     """
     _check_overlap(draws, weights)
     found, remarks = [], []
@@ -196,8 +188,6 @@ def _width(times: np.ndarray) -> float:
 def mean_of(draws: np.ndarray) -> np.ndarray:
     """Return the mean of the known draws of each cell, `(n_cells,)`; NaN where none is.
 
-    Examples
-    --------
     >>> mean_of(np.array([[0.0, 1.0], [0.5, np.nan], [np.nan, np.nan]])).tolist()
     [0.5, 0.5, nan]
     """

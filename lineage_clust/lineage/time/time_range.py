@@ -15,8 +15,6 @@ ENDPOINTS = ("plateau", "argmax")
 def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
     """Parse `None`, a number (the end) or a pair into `(start, end)`; `None` = estimated from the cells.
 
-    Examples
-    --------
     >>> parse_time_range(0.8), parse_time_range((0.1, None))
     ((None, 0.8), (0.1, None))
     """
@@ -66,8 +64,6 @@ def find_time_range(
         If weights decrease along pseudotime, the range would be too short, or more than 5 % of the weight lies after
         the end.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> t = np.linspace(0, 1, 101)
     >>> find_time_range(t, np.minimum(1, 2 * t))

@@ -63,8 +63,6 @@ def _middle_halves(groups: pd.Series, pseudotime: np.ndarray) -> pd.DataFrame:
 def _one_after_another(spans: pd.DataFrame) -> list[str]:
     """Return groups whose interquartile ranges follow each other without overlap, as those of one path do.
 
-    Examples
-    --------
     >>> _one_after_another(pd.DataFrame({0.25: [0.1, 0.4, 0.5], 0.75: [0.3, 0.8, 0.9]}, index=["0", "1", "2"]))
     ['0', '1']
     """

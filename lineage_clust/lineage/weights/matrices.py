@@ -70,8 +70,6 @@ def spread_columns(adata: AnnData, key: str) -> dict[str, str]:
     R's `data.frame` (and with it zellkonverter) names the columns of a matrix `cellWeights.Lineage1`; slingshot writes
     its pseudotimes to `slingPseudotime_1`, which belongs to `Lineage1`.
 
-    Examples
-    --------
     >>> import anndata
     >>> obs = pd.DataFrame({"slingPseudotime_1": [0.0], "cellWeights.Lineage1": [1.0]}, index=["cell"])
     >>> adata = anndata.AnnData(np.zeros((1, 1)), obs=obs)
@@ -97,8 +95,6 @@ def spread_source(adata: AnnData, key: str) -> LineageSource:
 def column_of_lineage(columns: dict[str, str], lineage: str) -> list[str]:
     """Return the columns that may belong to a lineage: the matching one, or all if the lineage is not numbered.
 
-    Examples
-    --------
     >>> columns = {"Lineage1": "slingPseudotime_1", "Lineage2": "slingPseudotime_2"}
     >>> column_of_lineage(columns, "curve2"), column_of_lineage(columns, "Lineage3"), len(column_of_lineage(columns, "Ery"))
     (['slingPseudotime_2'], [], 2)

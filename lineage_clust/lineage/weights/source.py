@@ -31,8 +31,6 @@ class LineageSource:
 
         "A, B" refers to A and B together, unless a lineage has this name.
 
-        Examples
-        --------
         >>> source = LineageSource("fates", ["A", "B"], lambda column: np.zeros(3))
         >>> source.members("B, A"), source.members("A"), source.members("A, C")
         (['A', 'B'], ['A'], None)
@@ -63,8 +61,6 @@ class LineageSource:
 def split_names(lineage: str) -> list[str]:
     """Split "Mono, Neu" into sorted, unique names, as in CellRank.
 
-    Examples
-    --------
     >>> split_names("Neu,Mono , Neu")
     ['Mono', 'Neu']
     """
@@ -74,8 +70,6 @@ def split_names(lineage: str) -> list[str]:
 def without_rounding(weights: np.ndarray) -> np.ndarray:
     """Set weights just below 0 to 0; other negative weights are unchanged and raise an error later.
 
-    Examples
-    --------
     >>> without_rounding(np.array([-1e-9, 0.5, -0.1])).tolist()
     [0.0, 0.5, -0.1]
     """

@@ -14,8 +14,6 @@ _ROUNDING = float(np.sqrt(np.finfo(float).eps))
 def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
     """Set weights below `a` to `b`, for `weight_threshold = (a, b)` or a single number for both.
 
-    Examples
-    --------
     >>> clip_weights(np.array([0.001, 0.5]), (0.01, 0.0)).tolist()
     [0.0, 0.5]
     """
@@ -45,8 +43,6 @@ def check_members(
     cells, trends would be fitted to cells outside the lineage, with the second number as their weight. `lineage`, `key`
     and `time_range` are for the message.
 
-    Examples
-    --------
     >>> check_members(np.array([0.0, 1e-20]), (0.01, 0.01), "Ery", "fates")
     Traceback (most recent call last):
     ValueError: No cell belongs to lineage 'Ery': the largest weight is 1e-20, which is 0 up to rounding. Check 'fates'.

@@ -42,21 +42,11 @@ def fit_family(
 ) -> SumRequests:
     """Fit all genes: a generator that requests sums over the cells and returns a FitResult.
 
-    Parameters
-    ----------
-    design, weights, offset
-        Of all cells.
-    y
-        `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    groups
-        `(n_cells,)` codes of the donors from 0, or `None`.
-    likelihood, choices
-        The likelihood and the options of its maximisation.
-
-    Raises
-    ------
-    NoTrendError
-        If every gene fails.
+    design, weights, offset : Of all cells.
+    y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    groups : `(n_cells,)` codes of the donors from 0, or `None`.
+    likelihood, choices : The likelihood and the options of its maximisation.
+    raises NoTrendError : If every gene fails.
     """
     result = yield from _fit(design, y, weights, offset, groups, likelihood, choices)
     if len(result.failed) == y.shape[1]:

@@ -16,18 +16,10 @@ from ...utils.checking import check_size
 class Design:
     """A design matrix with its penalty and the coefficients of its constant.
 
-    Attributes
-    ----------
-    matrix
-        `(n_cells, n_columns)`, dense or CSR; an added intercept is the last column.
-    penalty
-        `(n_columns, n_columns)`.
-    n_smooth
-        Number of leading columns that form the smooth; the others are unpenalised covariates.
-    constant
-        `(n_columns,)` unpenalised coefficients for which the design is 1 in every cell, or `None`.
-    has_intercept
-        Whether an intercept column was added.
+    matrix : `(n_cells, n_columns)`, dense or CSR; an added intercept is the last column.
+    penalty : `(n_columns, n_columns)`.
+    n_smooth : Number of leading columns that form the smooth; the others are unpenalised covariates.
+    constant : `(n_columns,)` unpenalised coefficients for which the design is 1 in every cell, or `None`.
     """
 
     matrix: Any  # an array or a csr_array
@@ -49,12 +41,10 @@ class Design:
     def centring(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the map from coefficients to the centred smooth.
 
-        Returns
-        -------
-        basis : ndarray of shape (n_columns, n)
-            `matrix @ basis` spans the smooths with sum zero over the cells.
-        to_centred : ndarray of shape (n, n_columns)
-            Maps coefficients to those of the centred smooth on `basis`.
+        returns basis : ndarray of shape (n_columns, n). `matrix @ basis` spans the smooths with sum zero over the
+            cells.
+        returns to_centred : ndarray of shape (n, n_columns). Maps coefficients to those of the centred smooth on
+            `basis`.
         """
         n_columns = len(self.penalty)
         means = self.matrix[:, : self.n_smooth].sum(axis=0)
@@ -80,18 +70,11 @@ def make_design(
 ) -> Design:
     """Return the Design of `X`, with an intercept if requested by `fit_intercept`.
 
-    Parameters
-    ----------
-    X
-        `(n_cells, n_features)` array or sparse matrix.
-    penalty
-        `(n_smooth, n_smooth)` for the leading columns; `None` = all columns form an unpenalised smooth.
-    weights
-        `(n_cells,)`.
-    fit_intercept
-        `"auto"` adds an intercept only if no unpenalised combination of the columns is constant.
-    keep_sparse
-        Whether a sparse `X` is kept sparse, as a dense design may not fit into memory.
+    X : `(n_cells, n_features)` array or sparse matrix.
+    penalty : `(n_smooth, n_smooth)` for the leading columns; `None` = all columns form an unpenalised smooth.
+    weights : `(n_cells,)`.
+    fit_intercept : `"auto"` adds an intercept only if no unpenalised combination of the columns is constant.
+    keep_sparse : Whether a sparse `X` is kept sparse, as a dense design may not fit into memory.
     """
     for name, values in (("X", X), ("penalty", penalty), ("sample_weight", weights)):
         check_size(name, values)
@@ -134,12 +117,8 @@ def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> n
 
     `u'u` is its weighted sum of squares over the cells; this corresponds to the R factor of a QR decomposition.
 
-    Parameters
-    ----------
-    gram
-        `(..., n_columns, n_columns)` weighted gram matrix of the design.
-    basis, to_centred
-        See :attr:`Design.centring`.
+    gram : `(..., n_columns, n_columns)` weighted gram matrix of the design.
+    basis, to_centred : See :attr:`Design.centring`.
     """
     values, vectors = np.linalg.eigh(basis.T @ gram @ basis)
     return np.sqrt(np.maximum(values, 0.0))[..., None] * (np.swapaxes(vectors, -1, -2) @ to_centred)

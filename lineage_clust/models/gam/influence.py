@@ -23,22 +23,13 @@ _LEVEL = 0.05
 class Fitted:
     """Quantities of a Gaussian fit from which influence is computed.
 
-    Attributes
-    ----------
-    rows
-        `(n_cells, n_columns)` rows of the design.
-    design
-        Design of the fit.
-    weights
-        `(n_cells,)`.
-    offset
-        `(n_cells,)` or `None`.
-    coefficients
-        `(n_columns, n_genes)`; NaN for genes that failed.
-    deviance, edf
-        `(n_genes,)` weighted residual sums of squares, and effective degrees of freedom.
-    posterior
-        Posterior of all genes.
+    rows : `(n_cells, n_columns)` rows of the design.
+    design : Design of the fit.
+    weights : `(n_cells,)`.
+    offset : `(n_cells,)` or `None`.
+    coefficients : `(n_columns, n_genes)`; NaN for genes that failed.
+    deviance, edf : `(n_genes,)` weighted residual sums of squares, and effective degrees of freedom.
+    posterior : Posterior of all genes.
     """
 
     rows: np.ndarray | sparse.csr_array | Bands
@@ -54,16 +45,10 @@ class Fitted:
 def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> np.ndarray:
     """Return the sorted positions of the cells with the highest leverage on trends with little smoothing.
 
-    Parameters
-    ----------
-    rows
-        `(n_cells, n_columns)` rows of the design.
-    design
-        Design of the fit.
-    weights
-        `(n_cells,)`.
-    spectrum
-        Of the gram matrix and the penalty.
+    rows : `(n_cells, n_columns)` rows of the design.
+    design : Design of the fit.
+    weights : `(n_cells,)`.
+    spectrum : Of the gram matrix and the penalty.
     """
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
     forms = rows.forms(root @ root.T) if isinstance(rows, Bands) else np.square(rows @ root).sum(axis=1)
@@ -75,19 +60,10 @@ def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectr
 def remarks_on_single_cells(fitted: Fitted, cells: np.ndarray, values, genes: np.ndarray) -> dict[int, str]:
     """Return a note on each gene whose trend depends on one cell.
 
-    Parameters
-    ----------
-    fitted
-        The fit.
-    cells
-        Positions of the checked cells, see :func:`closely_followed`.
-    values
-        `(len(cells), n_genes)` expression of these cells.
-    genes
-        Positions of the checked genes.
+    cells : Positions of the checked cells, see :func:`closely_followed`.
+    values : `(len(cells), n_genes)` expression of these cells.
+    genes : Positions of the checked genes.
 
-    Notes
-    -----
     Without a cell, at the same smoothing parameter, the coefficients would be lower by `P z w e / (1 - h)`, where `P` is the
     inverse of the penalised gram matrix, `z` the cell's row of the design, `w` its weight, `e` its residual and `h = w z'Pz`
     its leverage [1]_. Let `d` be the resulting change of the trend at the cell's pseudotime. A note is made if

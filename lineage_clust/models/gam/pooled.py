@@ -26,17 +26,10 @@ _MEAN = ("edf_", "scale_", "deviance_explained_", "spread_", "shift_variance_", 
 class PooledPosterior:
     """Posterior of the mean coefficients of fits to samples of pseudotime.
 
-    Attributes
-    ----------
-    within
-        Posterior of each fit.
-    deviations
-        `(n_draws, n_columns, n_genes)` coefficients of each fit minus their mean.
-    residual_df
-        Residual degrees of freedom of a fit with known pseudotime.
+    within : Posterior of each fit.
+    deviations : `(n_draws, n_columns, n_genes)` coefficients of each fit minus their mean.
+    residual_df : Residual degrees of freedom of a fit with known pseudotime.
 
-    Notes
-    -----
     With m samples, the mean W of their variances and the variance B between them, the variance is ``T = W + (1 + 1/m)
     B`` [1]_. Quantiles are those of a t distribution with the degrees of freedom of [2]_.
 
@@ -71,14 +64,8 @@ class PooledPosterior:
 
         Errors of pseudotime affect all genes together, so that in each sample all genes deviate towards the same fits.
 
-        Parameters
-        ----------
-        generator
-            Source of the random numbers.
-        n_draws
-            Number of samples.
-        unconditional
-            Sample the smoothing parameters too, where their posterior is known.
+        n_draws : Number of samples.
+        unconditional : Sample the smoothing parameters too, where their posterior is known.
         """
         number = len(self.within)
         sources = [one.draws(generator, n_draws, unconditional) for one in self.within]

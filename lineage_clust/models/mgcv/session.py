@@ -101,10 +101,7 @@ def _same_library_path():
 class Session:
     """The embedded R session, one per process.
 
-    Attributes
-    ----------
-    mgcv_version : str
-        Version of mgcv.
+    mgcv_version : str. Version of mgcv.
     """
 
     def __init__(self):
@@ -134,10 +131,7 @@ class Session:
     def call(self, name: str, **arguments) -> dict:
         """Call one of the functions and return its result, a list, as a dictionary of arrays and bytes.
 
-        Raises
-        ------
-        UnfitGeneError
-            If R raises an error, with its message.
+        raises UnfitGeneError : If R raises an error, with its message.
         """
         with self._lock:
             result = self._functions[name](**{key: self._to_r(value) for key, value in arguments.items()})
@@ -173,10 +167,7 @@ class Session:
 def session() -> Session:
     """Return the session, which is started on first use.
 
-    Raises
-    ------
-    ImportError
-        If rpy2, R or mgcv is missing; the message explains how to install them.
+    raises ImportError : If rpy2, R or mgcv is missing; the message explains how to install them.
     """
     with _start:
         if not _sessions:
@@ -187,19 +178,9 @@ def session() -> Session:
 class GeneFitter:
     """Fits of genes by mgcv; the basis of the first gene is stored, because all genes share it.
 
-    Parameters
-    ----------
-    r
-        The session.
-    family, link
-        See :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
-    arguments
-        Arguments of the R function `fit` other than `y`.
-
-    Attributes
-    ----------
-    smooth : bytes
-        The basis, serialised by R.
+    family, link : See :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
+    arguments : Arguments of the R function `fit` other than `y`.
+    smooth : bytes. The basis, serialised by R.
     """
 
     def __init__(self, r: Session, family, link, arguments: dict):

@@ -35,17 +35,9 @@ class GeneFit:
 def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
     """Fit one gene with each candidate smoothing parameter, and select the best.
 
-    Parameters
-    ----------
-    times, weights, y
-        `(n_cells,)`, weights positive.
-    offset
-        `(n_cells,)` or `None`.
-
-    Raises
-    ------
-    UnfitGeneError
-        If pyGAM finds no finite fit for any candidate.
+    times, weights, y : `(n_cells,)`, weights positive.
+    offset : `(n_cells,)` or `None`.
+    raises UnfitGeneError : If pyGAM finds no finite fit for any candidate.
     """
     _check_values(recipe, y)
     y = y if offset is None else y - offset

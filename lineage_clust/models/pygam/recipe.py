@@ -50,18 +50,11 @@ _DEFAULT_GRID = tuple(np.logspace(-3, 3, 11))  # pyGAM's own
 class Recipe:
     """Specification shared by the models of all genes.
 
-    Attributes
-    ----------
-    distribution, link
-        pyGAM's names.
-    expectile
-        Level, or `None`.
-    term
-        Arguments of `pygam.s`, without `lam`.
-    options
-        `max_iter`, `tol` and `fit_intercept` of the model.
-    candidates
-        Candidate smoothing parameters, each with one value per penalty.
+    distribution, link : pyGAM's names.
+    expectile : Level, or `None`.
+    term : Arguments of `pygam.s`, without `lam`.
+    options : `max_iter`, `tol` and `fit_intercept` of the model.
+    candidates : Candidate smoothing parameters, each with one value per penalty.
     """
 
     distribution: str
@@ -113,21 +106,11 @@ class EndQuietly(CallBack):
 def make_recipe(model, smoother, times) -> Recipe:
     """Validate the parameters of a :class:`~lineage_clust.models.pygam.PyGAM` and combine them.
 
-    Parameters
-    ----------
-    model
-        The `PyGAM`.
-    smoother
-        `BSplineSmoother`, fitted or not, or `None`.
-    times
-        `(n_cells,)` pseudotime.
-
-    Raises
-    ------
-    TypeError
-        If the smoother has another type.
-    ValueError
-        If a parameter is invalid or pyGAM does not support the combination.
+    model : The `PyGAM`.
+    smoother : `BSplineSmoother`, fitted or not, or `None`.
+    times : `(n_cells,)` pseudotime.
+    raises TypeError : If the smoother has another type.
+    raises ValueError : If a parameter is invalid or pyGAM does not support the combination.
     """
     check_constraints(model, RECIPE_CONSTRAINTS)
     _check_together(model)

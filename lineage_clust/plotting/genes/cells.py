@@ -23,16 +23,10 @@ _UNKNOWN = 0.55  # ink of cells with missing values
 class CellColors:
     """The colour of every cell of an AnnData.
 
-    Attributes
-    ----------
-    name
-        The obs key.
-    rgb
-        `(n_obs, 3)`.
-    categories
-        Colour of each category; empty for numbers.
-    limits, cmap
-        For numbers: range and colour map.
+    name : The obs key.
+    rgb : `(n_obs, 3)`.
+    categories : Colour of each category; empty for numbers.
+    limits, cmap : For numbers: range and colour map.
     """
 
     name: str
@@ -45,15 +39,10 @@ class CellColors:
 def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
     """Return the colours of cells by a column of obs.
 
-    Parameters
-    ----------
-    name
-        The obs key.
-    values
-        `(n_obs,)` numbers or categories.
-    colors
-        One per category, as in `uns[f"{name}_colors"]`; `None` or too few = default colours. For numbers, colours span
-        the central 98 %.
+    name : The obs key.
+    values : `(n_obs,)` numbers or categories.
+    colors : One per category, as in `uns[f"{name}_colors"]`; `None` or too few = default colours. For numbers, colours
+        span the central 98 %.
     """
     from matplotlib import colormaps
     from matplotlib.colors import Normalize, to_rgb
@@ -88,8 +77,6 @@ def with_zeros_apart(y: np.ndarray) -> tuple[np.ndarray, float]:
     At 0 they would overlap, and their number would not be visible. There is no strip if expression may be negative or
     is hardly ever 0.
 
-    Examples
-    --------
     >>> y, height = with_zeros_apart(np.array([0.0, 0.0, 1.0]))
     >>> bool((y[:2] < 0).all()), float(y[2]), round(height, 2)
     (True, 1.0, 0.09)

@@ -204,8 +204,6 @@ def _strongest(graph) -> tuple[np.ndarray, np.ndarray]:
 def halo(places: np.ndarray) -> np.ndarray:
     """Return a rounded outline around points, `(n_corners, 2)`: the convex hull of circles around them.
 
-    Examples
-    --------
     >>> outline = halo(np.array([[0.0, 0.0], [1.0, 0.0]]))
     >>> bool(outline[:, 0].min() < 0 and outline[:, 0].max() > 1)
     True

@@ -19,14 +19,9 @@ _N_BINS = 40
 class Columns:
     """Columns of the heatmap.
 
-    Attributes
-    ----------
-    scaled
-        `(n_genes, n_columns)` colour values.
-    grid, lineage
-        `(n_columns,)` pseudotime, and lineage or heading.
-    strips
-        Covariates for the same columns.
+    scaled : `(n_genes, n_columns)` colour values.
+    grid, lineage : `(n_columns,)` pseudotime, and lineage or heading.
+    strips : Covariates for the same columns.
     """
 
     scaled: np.ndarray
@@ -40,10 +35,7 @@ def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Column
 
     Bins without cells are interpolated.
 
-    Raises
-    ------
-    ValueError
-        If `adata` is missing.
+    raises ValueError : If `adata` is missing.
     """
     if adata is None:
         raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer does not store them).")

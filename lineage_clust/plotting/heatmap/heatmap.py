@@ -199,8 +199,6 @@ def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
     end for a late rise, earlier for a steady one. It varies smoothly with the trend, so that rows form a smooth
     diagonal within and across clusters.
 
-    Examples
-    --------
     >>> row_order(np.array([[0.0, 1.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.arange(3.0)).tolist()
     [1, 2, 0]
     """

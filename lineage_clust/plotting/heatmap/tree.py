@@ -17,18 +17,10 @@ _MOST_INCHES = 1.1
 def draw_tree(ax, shape: Dendrogram, labels: np.ndarray, colors: Sequence[str], beside: list) -> list:
     """Draw the tree of the clusters left of the artists `beside` the rows; return the artists.
 
-    Parameters
-    ----------
-    ax
-        Axes of the rows.
-    shape
-        Dendrogram of the clusters.
-    labels
-        `(n_rows,)` clusters of the rows in their order.
-    colors
-        Colours of the clusters.
-    beside
-        Artists drawn before.
+    ax : Axes of the rows.
+    labels : `(n_rows,)` clusters of the rows in their order.
+    colors : Colours of the clusters.
+    beside : Artists drawn before.
     """
     dpi = ax.figure.figure.dpi * scale_of(ax)
     rows = ax.get_window_extent().x0

@@ -24,18 +24,11 @@ _UNSURE = (0, (2.4, 0.9))  # line style of the mean of a cluster with low confid
 class Curves:
     """Trends of a cluster and the range of the axis.
 
-    Attributes
-    ----------
-    x, grid
-        `(n_points,)` positions on the axis, and pseudotimes.
-    parts
-        Columns of each lineage.
-    trends
-        `(n_genes, n_points)`.
-    limits
-        Lower and upper limit of the axis.
-    small
-        Scale of fonts and lines.
+    x, grid : `(n_points,)` positions on the axis, and pseudotimes.
+    parts : Columns of each lineage.
+    trends : `(n_genes, n_points)`.
+    limits : Lower and upper limit of the axis.
+    small : Scale of fonts and lines.
     """
 
     x: np.ndarray

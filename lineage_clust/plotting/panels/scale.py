@@ -18,8 +18,6 @@ _MOVES = 0.25  # minimum change within a lineage, relative to the total range, f
 def band(trends: np.ndarray) -> np.ndarray:
     """Return the limits of the middle 80 % of curves `(n_genes, n_points)` at each point, `(2, n_points)`.
 
-    Examples
-    --------
     >>> band(np.arange(11.0)[:, None]).round(9).tolist()
     [[1.0], [9.0]]
     """
@@ -31,13 +29,8 @@ def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
 
     At each point they include the central 98 % of all curves, and the middle 80 % of each cluster.
 
-    Parameters
-    ----------
-    clusters
-        Trends `(n_genes, n_points)` of each cluster.
+    clusters : Trends `(n_genes, n_points)` of each cluster.
 
-    Examples
-    --------
     >>> limits([np.zeros((500, 3)), np.array([[0.0, 1, 50], *[[0.0, 1, 2]] * 20])])
     (0.0, 2.0)
     """
@@ -50,8 +43,6 @@ def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
 def n_beyond(trends: np.ndarray, low: float, high: float) -> int:
     """Return the number of curves that leave a range by more than one per cent of it.
 
-    Examples
-    --------
     >>> n_beyond(np.array([[0.0, 1.0], [0.0, 1.5]]), 0.0, 1.0)
     1
     """
@@ -74,8 +65,6 @@ def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 
     It is 0 above a quarter of the lineage's mean density, and 1 without cells.
 
-    Examples
-    --------
     >>> thinness(np.array([4.0, 4.0, 0.0, 4.0]), [slice(0, 4)]).tolist()
     [0.0, 0.0, 1.0, 0.0]
     """
@@ -93,8 +82,6 @@ def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> li
     This is the time at which it has changed by half of its range, as `half_max` in the tables. Lineages in which it
     changes by less than a quarter of its total range, or turns more than once, are left out.
 
-    Examples
-    --------
     >>> half_times(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
     [(0, 0.5, 1.0)]
     """

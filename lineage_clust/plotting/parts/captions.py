@@ -22,16 +22,10 @@ _NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down"
 class Caption:
     """Caption of a cluster.
 
-    Attributes
-    ----------
-    name
-        Name in the tree, or given by the user.
-    words
-        Direction and time of the mean trend.
-    size
-        Number of genes.
-    confidence
-        Mean over the genes; NaN if unknown.
+    name : Name in the tree, or given by the user.
+    words : Direction and time of the mean trend.
+    size : Number of genes.
+    confidence : Mean over the genes; NaN if unknown.
     """
 
     name: str
@@ -43,8 +37,6 @@ class Caption:
     def heading(self) -> str:
         """Name and words.
 
-        Examples
-        --------
         >>> Caption("2", "late rise", 139, 0.84).heading
         '2 · late rise'
         """
@@ -54,8 +46,6 @@ class Caption:
     def numbers(self) -> str:
         """Number of genes and their confidence.
 
-        Examples
-        --------
         >>> Caption("2", "late rise", 139, 0.84).numbers
         '139 genes · confidence .84'
         """
@@ -66,8 +56,6 @@ class Caption:
 def share(value: float) -> str:
     """Format a fraction with two digits, such as ".84"; "1.0" if it rounds to one. Measures of agreement may be negative.
 
-    Examples
-    --------
     >>> share(0.843), share(0.999), share(-0.051)
     ('.84', '1.0', '-.05')
     """
@@ -82,17 +70,10 @@ def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) ->
     The time of a rise or fall is that of half of its change; it is steady if this is in the middle and the change takes
     most of the range. The time of a peak is its maximum, that of a dip its minimum.
 
-    Parameters
-    ----------
-    values
-        `(n_points,)`.
-    grid
-        `(n_points,)` pseudotime of one lineage.
-    way
-        Direction as in the cluster table; `None` = that of the trend. Unknown ones are returned unchanged.
+    values : `(n_points,)`.
+    grid : `(n_points,)` pseudotime of one lineage.
+    way : Direction as in the cluster table; `None` = that of the trend. Unknown ones are returned unchanged.
 
-    Examples
-    --------
     >>> time = np.linspace(0, 1, 101)
     >>> trend_words(1 / (1 + np.exp(-(time - 0.8) / 0.05)), time), trend_words(-time, time)
     ('late rise', 'steady fall')
@@ -119,16 +100,9 @@ def captions(
 ) -> list[Caption]:  # fmt: skip
     """Return a caption for each row of a cluster table.
 
-    Parameters
-    ----------
-    table
-        Cluster table.
-    centers
-        `(n_clusters, n_points)` mean trends.
-    grid, grid_lineage
-        `(n_points,)` pseudotime, and the lineage of each point if there are several.
-    labels
-        Names given by the user: by cluster (its number or name), or one per cluster.
+    centers : `(n_clusters, n_points)` mean trends.
+    grid, grid_lineage : `(n_points,)` pseudotime, and the lineage of each point if there are several.
+    labels : Names given by the user: by cluster (its number or name), or one per cluster.
     """
     numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
     names = own_labels(labels, numbers)
@@ -142,13 +116,8 @@ def captions(
 def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:
     """Return the names of clusters, replaced by those given by the user.
 
-    Raises
-    ------
-    ValueError
-        If a mapping has an unknown cluster, or a sequence the wrong length.
+    raises ValueError : If a mapping has an unknown cluster, or a sequence the wrong length.
 
-    Examples
-    --------
     >>> own_labels({1: "haem synthesis"}, ["0", "1"])
     ['0', 'haem synthesis']
     """

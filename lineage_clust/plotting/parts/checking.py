@@ -14,8 +14,6 @@ from ...utils.constraints import integer
 def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
     """Raise an error unless `ax`, or the size of a new figure, is valid.
 
-    Examples
-    --------
     >>> check_figure(figsize=(4, 0))
     Traceback (most recent call last):
     ValueError: figsize must be None or (width, height) in inches, both positive; got (4, 0).

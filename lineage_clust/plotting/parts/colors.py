@@ -52,22 +52,12 @@ def cluster_colors(n_clusters: int) -> list[str]:
 def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = None) -> list[str]:
     """Return the hex colour of each cluster, with colours given by the user.
 
-    Parameters
-    ----------
-    palette : None, sequence, mapping, or name of a colour map
-        Colours, at least one per cluster; or by cluster (its number or name), with defaults for the others.
-    n_clusters : int
-        Number of clusters.
-    names : sequence of str, optional
-        Names of the clusters.
+    palette : None, sequence, mapping, or name of a colour map. Colours, at least one per cluster; or by cluster (its
+        number or name), with defaults for the others.
+    n_clusters : int. Number of clusters.
+    names : sequence of str, optional. Names of the clusters.
+    raises ValueError : If there are too few colours, a colour is invalid, or a cluster does not exist.
 
-    Raises
-    ------
-    ValueError
-        If there are too few colours, a colour is invalid, or a cluster does not exist.
-
-    Examples
-    --------
     >>> palette_colors({1: "red"}, 2)
     ['#3664C1', '#ff0000']
     """
@@ -124,15 +114,9 @@ def cluster_color(cluster: int | None, n_clusters: int) -> str:
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
     """Return the colour of each lineage: the given ones if complete, else defaults.
 
-    Parameters
-    ----------
-    names
-        Names of the lineages.
-    given
-        Colours by name, as stored in AnnData; `None` or {} = none.
+    names : Names of the lineages.
+    given : Colours by name, as stored in AnnData; `None` or {} = none.
 
-    Examples
-    --------
     >>> colors_by_lineage(["Ery", "Mono"], {"Mono": "red", "Ery": "#0000FF"})
     ['#0000ff', '#ff0000']
     """

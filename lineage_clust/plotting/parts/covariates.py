@@ -16,14 +16,10 @@ def covariate_strips(
 ) -> list[Strip]:
     """Return one strip per covariate.
 
-    Parameters
-    ----------
-    annotations
-        As returned by :func:`lineage_clust.lineage.annotations.read_annotations`, for the lineages of the grid.
-    grid, grid_lineage
-        `(n_points,)` pseudotime and lineage of each grid point; "" = a single trajectory.
-    cmap
-        Colour map of numeric covariates.
+    annotations : As returned by :func:`lineage_clust.lineage.annotations.read_annotations`, for the lineages of the
+        grid.
+    grid, grid_lineage : `(n_points,)` pseudotime and lineage of each grid point; "" = a single trajectory.
+    cmap : Colour map of numeric covariates.
     """
     return [_strip(one, grid, grid_lineage, cmap) for one in annotations]
 

@@ -53,8 +53,6 @@ class Dendrogram:
 def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list[int]:
     """Return the nodes at which a tree is truncated: clusters of the current cut, divided further until there are `n_ends`.
 
-    Examples
-    --------
     >>> from lineage_clust.clusterers.tree import ClusterTree
     >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
     >>> upper_nodes(tree, [0, 3], 2), upper_nodes(tree, [0, 3], 9)
@@ -88,19 +86,12 @@ def lay_out(
 ) -> Dendrogram:
     """Return the layout of a tree.
 
-    Parameters
-    ----------
-    tree
-        Tree of the clusterer.
-    ends
-        Undivided nodes; together they contain all leaves.
-    clusters
-        Node of each cluster of the current cut.
-    rank
-        `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
+    tree : Tree of the clusterer.
+    ends : Undivided nodes; together they contain all leaves.
+    clusters : Node of each cluster of the current cut.
+    rank : `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
         before "2.2".
-    names
-        Names of the nodes.
+    names : Names of the nodes.
     """
     ended = set(ends)
     first = tree.n_leaves
@@ -178,22 +169,12 @@ def draw_branches(
 ) -> None:
     """Draw the branches: grey above the clusters, in the colour of a cluster within it.
 
-    Parameters
-    ----------
-    ax
-        Axes.
-    shape
-        Dendrogram.
-    x, y
-        Maps from depth and from position to coordinates.
-    colors
-        Colours of the clusters.
-    width
-        Line width in points.
-    stub
-        Length of the branch above the root, in depth.
-    transform
-        Transform of the coordinates; `None` = data coordinates.
+    ax : Axes.
+    x, y : Maps from depth and from position to coordinates.
+    colors : Colours of the clusters.
+    width : Line width in points.
+    stub : Length of the branch above the root, in depth.
+    transform : Transform of the coordinates; `None` = data coordinates.
     """
     where = {} if transform is None else {"transform": transform}
 

@@ -14,19 +14,10 @@ _TITLE = 0.25  # inches above each panel
 class GridLayout(LayoutEngine):
     """Give panels of one size the room that their tick labels leave, in a margin for each column and row.
 
-    Parameters
-    ----------
-    panels : list of Axes
-        Row by row.
-    ncols : int
-        Panels a row.
-
-    Attributes
-    ----------
-    above, beside
-        Legend above all panels; legend or axes of a colour bar right of them; `None` = nothing.
-    xlabel, ylabel
-        Labels of the whole figure, or `None`.
+    panels : list of Axes. Row by row.
+    ncols : int. Panels a row.
+    above, beside : Legend above all panels; legend or axes of a colour bar right of them; `None` = nothing.
+    xlabel, ylabel : Labels of the whole figure, or `None`.
     """
 
     _adjust_compatible = False

@@ -16,20 +16,12 @@ def panels_a_row(
 ) -> int:
     """Return how many panels stand in a row.
 
-    Parameters
-    ----------
-    n_panels
-        Number of panels.
-    ncols
-        As many, unless there are fewer panels; `None` = chosen so that the last row is full or almost full, and never a
-        single panel below longer rows.
-    most
-        At most so many.
-    figsize
-        Of the figure, which decides how high and wide the panels are; `None` = as large as the panels need.
+    n_panels : Number of panels.
+    ncols : As many, unless there are fewer panels; `None` = chosen so that the last row is full or almost full, and
+        never a single panel below longer rows.
+    most : At most so many.
+    figsize : Of the figure, which decides how high and wide the panels are; `None` = as large as the panels need.
 
-    Examples
-    --------
     >>> [panels_a_row(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 60)]
     [1, 2, 3, 2, 3, 3, 4, 4, 3, 4, 5, 4]
     >>> panels_a_row(4, 3), panels_a_row(2, 3), panels_a_row(7, most=3)

@@ -14,8 +14,6 @@ _SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 def shortened(text: object, length: int = 24) -> str:
     """Return the text truncated to `length` characters.
 
-    Examples
-    --------
     >>> shortened("ENSMUSG00000020661", 12)
     'ENSMUSG0000…'
     """
@@ -26,8 +24,6 @@ def shortened(text: object, length: int = 24) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
-    Examples
-    --------
     >>> counted(1, "gene"), counted(1200, "gene")
     ('1 gene', '1,200 genes')
     """
@@ -39,8 +35,6 @@ def plain(text: object) -> str:
 
     All names of genes, lineages and columns are escaped before they are drawn.
 
-    Examples
-    --------
     >>> print(plain("a$b$c"))
     a\$b\$c
     """
@@ -95,22 +89,13 @@ def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
 def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
     """Return the positions closest to the wanted ones that are at least `gap` apart.
 
-    Parameters
-    ----------
-    wanted
-        `(n_labels,)` in increasing order.
-    gap
-        Minimum distance of neighbours.
-    low, high
-        Bounds of the positions, as far as there is space.
+    wanted : `(n_labels,)` in increasing order.
+    gap : Minimum distance of neighbours.
+    low, high : Bounds of the positions, as far as there is space.
 
-    Notes
-    -----
     A least squares problem under order constraints: after subtracting `i * gap`, positions must not decrease, which is
     isotonic regression.
 
-    Examples
-    --------
     >>> spread(np.array([1.0, 1.0, 5.0]), 1.0, 0.0, 9.0).tolist()
     [0.5, 1.5, 5.0]
     """
@@ -125,8 +110,6 @@ def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
 def thinned(positions: np.ndarray, importance: np.ndarray, gap: float, at_most: int | None = None) -> np.ndarray:
     """Return which positions to label, in increasing order: the most important ones at least `gap` apart.
 
-    Examples
-    --------
     >>> thinned(np.array([0.0, 1.0, 2.0]), np.array([1, 3, 2]), gap=1.5).tolist()
     [1]
     """

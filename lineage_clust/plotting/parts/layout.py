@@ -22,24 +22,14 @@ _SMALLEST = 0.62  # minimum font scale
 class Layout:
     """Positions of panels and of the strips below them, as fractions of the figure.
 
-    Attributes
-    ----------
-    ncols
-        Number of panels per row.
-    size
-        Width and height of the figure in inches, the unit of all lengths.
-    small
-        Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
-    width, height
-        Width and height of a panel.
-    strip, stack
-        Height of a strip, and of a panel with its strips.
-    left, right, bottom
-        Unscaled margins.
-    n_key_lines
-        Number of lines of the key below all panels.
-    time_label
-        Distance of the time label from the bottom.
+    ncols : Number of panels per row.
+    size : Width and height of the figure in inches, the unit of all lengths.
+    small : Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
+    width, height : Width and height of a panel.
+    strip, stack : Height of a strip, and of a panel with its strips.
+    left, right, bottom : Unscaled margins.
+    n_key_lines : Number of lines of the key below all panels.
+    time_label : Distance of the time label from the bottom.
     """
 
     ncols: int
@@ -105,20 +95,12 @@ def lay_out_panels(
 ) -> Layout:  # fmt: skip
     """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
 
-    Parameters
-    ----------
-    n_panels, ncols
-        Number of panels, and number per row, see :func:`lineage_clust.plotting.parts.grids.panels_a_row`.
-    n_strips, ratio
-        Number of strips under each panel, and their height relative to a panel. With strips, there is space for
-        legends.
-    figsize
-        Width and height of the figure in inches; `None` = as required by the panels.
-    named_axis
-        Whether names of lineages are below the times.
+    n_panels, ncols : Number of panels, and number per row, see :func:`lineage_clust.plotting.parts.grids.panels_a_row`.
+    n_strips, ratio : Number of strips under each panel, and their height relative to a panel. With strips, there is
+        space for legends.
+    figsize : Width and height of the figure in inches; `None` = as required by the panels.
+    named_axis : Whether names of lineages are below the times.
 
-    Examples
-    --------
     >>> lay_out_panels(4).ncols, lay_out_panels(4, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
     (2, 3, 2)
     """

@@ -33,28 +33,14 @@ _R_ONLY = {"violetred": "D02090", "lightslateblue": "8470FF", "lightgoldenrod": 
 def read_palette(stored: Any, levels: Iterable[str], where: str) -> list[tuple[float, float, float, float]] | None:
     """Return one colour per category as RGBA.
 
-    Parameters
-    ----------
-    stored
-        Colours in the order of the categories, or a mapping from category to colour; `None` = none. A colour is a
+    stored : Colours in the order of the categories, or a mapping from category to colour; `None` = none. A colour is a
         string or bytes (a name of matplotlib or R, or hexadecimal) or three or four numbers, from 0 to 1 or, if any
         number of the palette is above 1, to 255.
-    levels
-        The categories.
-    where
-        Where the colours are stored, for error messages.
+    where : Where the colours are stored, for error messages.
+    returns : list of tuple, or `None` if there are no colours, or fewer than categories (for example after adding a
+        category).
+    raises ValueError : If a colour is invalid.
 
-    Returns
-    -------
-    list of tuple, or `None` if there are no colours, or fewer than categories (for example after adding a category).
-
-    Raises
-    ------
-    ValueError
-        If a colour is invalid.
-
-    Examples
-    --------
     >>> read_palette(["red", b"#00FF00", [0, 0, 255], "gray50"], "abcd", "uns['x_colors']")
     [(1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0), (0.498, 0.498, 0.498, 1.0)]
     """
@@ -82,8 +68,6 @@ def read_color(color: Any, where: str, largest: float = 1.0) -> tuple[float, flo
 
     Numbers are relative to `largest`, 1 or 255.
 
-    Examples
-    --------
     >>> read_color("dodgerblue3", "uns['x_colors']")
     (0.095, 0.454, 0.804, 1.0)
     """

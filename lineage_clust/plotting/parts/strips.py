@@ -25,21 +25,12 @@ _MISSING = (0.9, 0.9, 0.9, 1.0)
 class Strip:
     """Colours of one covariate along the grid.
 
-    Parameters
-    ----------
-    name : str
-        Name of the covariate.
-    colors : ndarray of shape (n_points, 4)
-        RGBA.
-    categories : dict of str to colour
-        Colour by category, for a legend; empty for a numeric covariate.
-    limits : tuple of two floats, optional
-        Range of the values of a numeric covariate.
-    cmap : Colormap, optional
-        Colour map of a numeric covariate.
+    name : str. Name of the covariate.
+    colors : ndarray of shape (n_points, 4). RGBA.
+    categories : dict of str to colour. Colour by category, for a legend; empty for a numeric covariate.
+    limits : tuple of two floats, optional. Range of the values of a numeric covariate.
+    cmap : Colormap, optional. Colour map of a numeric covariate.
 
-    Examples
-    --------
     >>> Strip("phase", np.ones((3, 4)), {"G1": "white"}).name
     'phase'
     """
@@ -56,23 +47,12 @@ def smooth_along(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel-weighted means along a grid.
 
-    Parameters
-    ----------
-    pseudotime, weights
-        `(n_cells,)`.
-    values
-        `(n_cells, n_columns)`.
-    grid
-        `(n_points,)` increasing; the standard deviation of the Gaussian kernel is 1.5 % of its range.
+    pseudotime, weights : `(n_cells,)`.
+    values : `(n_cells, n_columns)`.
+    grid : `(n_points,)` increasing; the standard deviation of the Gaussian kernel is 1.5 % of its range.
+    returns means : ndarray of shape (n_points, n_columns)
+    returns mass : ndarray of shape (n_points,). Total weight of the cells in each mean.
 
-    Returns
-    -------
-    means : ndarray of shape (n_points, n_columns)
-    mass : ndarray of shape (n_points,)
-        Total weight of the cells in each mean.
-
-    Notes
-    -----
     Cells are binned first, so that the cost is linear in their number. Without cells nearby, the nearest ones are used.
 
     References
@@ -110,34 +90,19 @@ def make_strip(
 ) -> Strip:
     """Return the strip of one covariate.
 
-    Parameters
-    ----------
-    name : str
-        Name of the covariate.
-    values : Series of length n_cells
-        Numbers: each grid point shows the lineage-weighted mean. Categories: the one with the largest weight nearby.
-    pseudotime, weights : ndarray of shape (n_cells,)
-        Pseudotime and weight in the lineage; cells with weight 0 are ignored.
-    grid : ndarray of shape (n_points,)
-        Pseudotimes of the columns of the panel.
-    colors : sequence or mapping of colours, optional
-        One per category: names, hexadecimal, or numbers. If incomplete, default colours are used.
-    cmap : str or Colormap
-        Colour map for numbers.
-    limits : (float, float), optional
-        Limits of the colour map; `None` = those of the strip.
+    name : str. Name of the covariate.
+    values : Series of length n_cells. Numbers: each grid point shows the lineage-weighted mean. Categories: the one
+        with the largest weight nearby.
+    pseudotime, weights : ndarray of shape (n_cells,). Pseudotime and weight in the lineage; cells with weight 0 are
+        ignored.
+    grid : ndarray of shape (n_points,). Pseudotimes of the columns of the panel.
+    colors : sequence or mapping of colours, optional. One per category: names, hexadecimal, or numbers. If incomplete,
+        default colours are used.
+    cmap : str or Colormap. Colour map for numbers.
+    limits : (float, float), optional. Limits of the colour map; `None` = those of the strip.
+    returns : Strip
+    raises ValueError : If values, pseudotime and weights differ in length, or `grid` is not increasing.
 
-    Returns
-    -------
-    Strip
-
-    Raises
-    ------
-    ValueError
-        If values, pseudotime and weights differ in length, or `grid` is not increasing.
-
-    Examples
-    --------
     >>> t = np.linspace(0, 1, 100)
     >>> strip = make_strip("phase", pd.Series(np.where(t < 0.5, "early", "late")), t, np.ones(100), np.linspace(0, 1, 5))
     >>> list(strip.categories)

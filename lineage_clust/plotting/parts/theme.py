@@ -19,8 +19,6 @@ def paper() -> tuple[float, float, float]:
 def ink(strength: float = 1.0) -> tuple[float, float, float]:
     """Return the text colour mixed with the background: 1 is text colour, 0 is background.
 
-    Examples
-    --------
     >>> ink(1.0), tuple(float(part) for part in ink(0.5))
     ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
     """
@@ -40,8 +38,6 @@ def mixed(color: Any, other: Any, share: float) -> tuple[float, float, float]:
 def is_dark(color: Any) -> bool:
     """Return whether white text is more legible on a colour than black text.
 
-    Examples
-    --------
     >>> is_dark("navy"), is_dark("yellow")
     (True, False)
     """

@@ -13,19 +13,11 @@ _GAP = 0.03  # of the total length
 class Segment:
     """Part of the time axis of one lineage.
 
-    Attributes
-    ----------
-    name : str
-        Name of the lineage, "" if there is only one.
-    columns : slice
-        Its grid points.
-    grid : ndarray of shape (n_columns,)
-        Their pseudotimes.
-    shift : float
-        Position on the axis minus pseudotime.
+    name : str. Name of the lineage, "" if there is only one.
+    columns : slice. Its grid points.
+    grid : ndarray of shape (n_columns,). Their pseudotimes.
+    shift : float. Position on the axis minus pseudotime.
 
-    Examples
-    --------
     >>> parts = segments(np.array([0.0, 1.0, 0.5, 1.0]), np.array(["a", "a", "b", "b"]), touching=True)
     >>> [part.x.tolist() for part in parts]
     [[0.0, 1.0], [1.0, 1.5]]
@@ -53,8 +45,6 @@ def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None, touching:
 
     There is a gap between lineages; if they are `touching`, each starts where the previous one ends, the first at 0.
 
-    Examples
-    --------
     >>> [part.ends for part in segments(np.array([0.0, 1.0, 2.0]))]
     [(-0.5, 2.5)]
     """

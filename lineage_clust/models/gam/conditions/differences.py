@@ -34,27 +34,16 @@ _CONFOUNDED = 1e-8  # minimum fraction of a covariate's variance within conditio
 class ConditionFit:
     """Curves of all genes in every condition, with tests of their differences.
 
-    Attributes
-    ----------
-    sums
-        Sums over the cells and the assignment of samples to conditions and donors.
-    curves
-        Coefficients, posterior and tests.
-    level
-        `(n_genes,)` value subtracted from expression before fitting.
-    samples
-        One row per sample: `condition` and `donor` (codes) and `n_cells`.
-    with_donors
-        Whether donors are the replicates instead of cells.
-    note
-        Notes on genes that are fitted poorly.
-    failed
-        Reasons by position, for genes without a finite fit.
-    own
-        `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
+    sums : Sums over the cells and the assignment of samples to conditions and donors.
+    curves : Coefficients, posterior and tests.
+    level : `(n_genes,)` value subtracted from expression before fitting.
+    samples : One row per sample: `condition` and `donor` (codes) and `n_cells`.
+    with_donors : Whether donors are the replicates instead of cells.
+    note : Notes on genes that are fitted poorly.
+    failed : Reasons by position, for genes without a finite fit.
+    own : `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
         `random`.
-    random
-        `(n_smooth, n_modes)` basis of the samples' deviations.
+    random : `(n_smooth, n_modes)` basis of the samples' deviations.
     """
 
     sums: ConditionSums
@@ -100,35 +89,18 @@ def fit_conditions(
 ) -> ConditionFit:  # fmt: skip
     """Fit a curve for every gene and condition, and test the differences between conditions.
 
-    Parameters
-    ----------
-    basis
-        `(n_cells, n_splines)` basis of a smoother, dense or sparse, that includes the constant function.
-    Y
-        `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
-    conditions
-        `(n_cells,)` codes of the conditions from 0.
-    donors
-        `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
-    penalty
-        `(n_splines, n_splines)`.
-    weights
-        `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
-    covariates
-        `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
-    model
-        Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
-    offset
-        `(n_cells,)` known term of the linear predictor, for other families.
+    basis : `(n_cells, n_splines)` basis of a smoother, dense or sparse, that includes the constant function.
+    Y : `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
+    conditions : `(n_cells,)` codes of the conditions from 0.
+    donors : `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
+    penalty : `(n_splines, n_splines)`.
+    weights : `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
+    covariates : `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
+    model : Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
+    offset : `(n_cells,)` known term of the linear predictor, for other families.
+    raises ValueError : If there are fewer than four donors or fewer than two in a condition, or if a covariate is
+        collinear with the conditions.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than four donors or fewer than two in a condition, or if a covariate is collinear with the
-        conditions.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> donor = np.repeat(np.arange(8), 50)
     >>> t = np.tile(np.linspace(0, 1, 50), 8)

@@ -40,26 +40,15 @@ _SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation tha
 class ConditionCurves:
     """Coefficients of mean, differences and covariates, and the tests; arrays are `(n_genes,)` unless stated otherwise.
 
-    Attributes
-    ----------
-    coefficients
-        `(n_columns, n_genes)`.
-    posterior
-        Posterior of the coefficients.
-    statistics, pvalues
-        By test: "level", "shape" and "both".
-    edf
-        Effective degrees of freedom, summed over all curves.
-    scale
-        Residual variance.
-    shift_variance, curve_variance
-        Variances between samples: of the level, and of the curve around it.
-    shared
-        Fraction of these variances that the samples of one donor share.
-    converged
-        Whether the searches for the smoothing parameters converged.
-    own_of_samples
-        `(n_samples, n_random, n_genes)` predicted coefficients of the samples' own curves.
+    coefficients : `(n_columns, n_genes)`.
+    posterior : Posterior of the coefficients.
+    statistics, pvalues : By test: "level", "shape" and "both".
+    edf : Effective degrees of freedom, summed over all curves.
+    scale : Residual variance.
+    shift_variance, curve_variance : Variances between samples: of the level, and of the curve around it.
+    shared : Fraction of these variances that the samples of one donor share.
+    converged : Whether the searches for the smoothing parameters converged.
+    own_of_samples : `(n_samples, n_random, n_genes)` predicted coefficients of the samples' own curves.
     """
 
     coefficients: np.ndarray
@@ -103,15 +92,9 @@ class _Sizes:
 def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     """Fit all genes.
 
-    Parameters
-    ----------
-    sums
-        Sums over all cells.
-    with_donors
-        Whether donors are the replicates instead of cells.
+    sums : Sums over all cells.
+    with_donors : Whether donors are the replicates instead of cells.
 
-    Notes
-    -----
     The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
     sample are random effects, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same
     donor are correlated, with a correlation that is estimated with the variances. The curves are a mean and differences

@@ -46,27 +46,15 @@ def fit_glm_conditions(
 ) -> GlmConditions:
     """Fit all genes.
 
-    Parameters
-    ----------
-    model
-        Unfitted model that defines family, link and dispersion.
-    design
-        Of all cells: one curve and covariates.
-    Y
-        `(n_cells, n_genes)`.
-    weights
-        `(n_cells,)`, positive.
-    offset
-        `(n_cells,)` or `None`.
-    number
-        `(n_cells,)` codes of the samples from 0.
-    arms
-        Assignment of samples to conditions and donors.
-    with_donors
-        Whether donors are the replicates instead of cells.
+    model : Unfitted model that defines family, link and dispersion.
+    design : Of all cells: one curve and covariates.
+    Y : `(n_cells, n_genes)`.
+    weights : `(n_cells,)`, positive.
+    offset : `(n_cells,)` or `None`.
+    number : `(n_cells,)` codes of the samples from 0.
+    arms : Assignment of samples to conditions and donors.
+    with_donors : Whether donors are the replicates instead of cells.
 
-    Notes
-    -----
     The model is that of :func:`lineage_clust.models.gam.conditions.fit.fit_curves` for the linear predictor, fitted by
     penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`. The iterations start
     from the model's fit to all cells without conditions and donors.

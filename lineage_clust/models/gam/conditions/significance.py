@@ -21,8 +21,6 @@ def level_row(sums: ConditionSums) -> np.ndarray:
 def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Contrast]:
     """Return the Contrasts of level and shape; the test of the shape uses the `n_modes` smoothest modes, or all.
 
-    Notes
-    -----
     The squared norm of a difference `d` is ``d'Hd``, its sum of squares over the cells that inform it. Its level is its
     mean under this norm and its shape is the remainder; their squared norms add up to the total.
     """

@@ -23,12 +23,8 @@ class Arms:
     The curve of condition `c` is ``m + sum_k contrasts[c, k] d_k``, where `m` is the mean of the curves of all
     conditions.
 
-    Attributes
-    ----------
-    condition, donor
-        `(n_samples,)` codes from 0. A sample consists of the cells of one donor in one condition.
-    contrasts
-        `(n_conditions, n_conditions - 1)`, orthonormal columns with sum zero.
+    condition, donor : `(n_samples,)` codes from 0. A sample consists of the cells of one donor in one condition.
+    contrasts : `(n_conditions, n_conditions - 1)`, orthonormal columns with sum zero.
     """
 
     condition: np.ndarray
@@ -63,8 +59,6 @@ class Arms:
 def make_arms(condition: np.ndarray, donor: np.ndarray) -> Arms:
     """Return the Arms of samples with the given codes of conditions and donors.
 
-    Examples
-    --------
     >>> arms = make_arms(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]))
     >>> arms.contrasts.round(3).tolist(), arms.is_paired
     ([[-0.707], [0.707]], False)
@@ -76,20 +70,13 @@ def make_arms(condition: np.ndarray, donor: np.ndarray) -> Arms:
 class ConditionSums:
     """Sufficient statistics of the curves of conditions and of the samples' deviations from them.
 
-    Attributes
-    ----------
-    by_sample
-        Sums with samples treated as uncorrelated.
-    arms
-        Assignment of samples to conditions and donors.
-    penalty
-        `(n_smooth, n_smooth)` penalty of one curve.
-    inner
-        `(n_smooth, n_smooth)` matrix `H`: ``d'Hd`` is the sum of squares of a difference over the cells that inform it.
-    constant
-        `(n_smooth,)` coefficients of the constant function 1.
-    n_covariates
-        Number of covariate columns, after those of the curves.
+    by_sample : Sums with samples treated as uncorrelated.
+    arms : Assignment of samples to conditions and donors.
+    penalty : `(n_smooth, n_smooth)` penalty of one curve.
+    inner : `(n_smooth, n_smooth)` matrix `H`: ``d'Hd`` is the sum of squares of a difference over the cells that inform
+        it.
+    constant : `(n_smooth,)` coefficients of the constant function 1.
+    n_covariates : Number of covariate columns, after those of the curves.
     """
 
     by_sample: DonorSums
@@ -114,21 +101,13 @@ def condition_sums(
 ) -> ConditionSums:  # fmt: skip
     """Return ConditionSums from sums over the columns of a plain design: one curve and covariates.
 
-    Parameters
-    ----------
-    design
-        Of all cells; its smooth contains the constant.
-    grams
-        `Z_s'WZ_s`, `(n_samples, n_columns, n_columns)`.
-    products, sample_products
-        `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`; the covariate columns of the
-        latter are not used.
-    squares
-        `y'Wy`, `(n_genes,)`.
-    arms
-        Assignment of samples to conditions and donors.
-    n_cells
-        Effective number of cells, to which the weights are scaled to sum.
+    design : Of all cells; its smooth contains the constant.
+    grams : `Z_s'WZ_s`, `(n_samples, n_columns, n_columns)`.
+    products, sample_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`; the
+        covariate columns of the latter are not used.
+    squares : `y'Wy`, `(n_genes,)`.
+    arms : Assignment of samples to conditions and donors.
+    n_cells : Effective number of cells, to which the weights are scaled to sum.
     """
     n_smooth, n_covariates = design.n_smooth, len(design.penalty) - design.n_smooth
     penalty = design.penalty[:n_smooth, :n_smooth]

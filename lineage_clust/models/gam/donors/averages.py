@@ -24,22 +24,13 @@ RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions
 class Averages:
     """Results of some genes, `(n_genes,)` unless stated otherwise, as in `DonorFit`.
 
-    Attributes
-    ----------
-    coefficients
-        `(n_columns, n_genes)`.
-    covariances
-        `(n_genes, n_columns, n_columns)`.
-    lambda_
-        `(n_genes, n_penalties)`.
-    shared
-        Correlation between samples of one donor.
-    statistics, pvalues
-        By name of the test.
-    dispersion
-        Variance of counts relative to a Poisson distribution, where it can be estimated.
-    explained
-        Fraction of the deviance around the mean of the trend that the trend explains.
+    coefficients : `(n_columns, n_genes)`.
+    covariances : `(n_genes, n_columns, n_columns)`.
+    lambda_ : `(n_genes, n_penalties)`.
+    shared : Correlation between samples of one donor.
+    statistics, pvalues : By name of the test.
+    dispersion : Variance of counts relative to a Poisson distribution, where it can be estimated.
+    explained : Fraction of the deviance around the mean of the trend that the trend explains.
     """
 
     coefficients: np.ndarray
@@ -62,25 +53,14 @@ def averaged(
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the variances between donors.
 
-    Parameters
-    ----------
-    problem, state
-        Problem, and the state after the last iteration.
-    contrasts
-        Tested contrasts by name.
-    sizes
-        Grid of variances between donors.
-    posterior
-        `(n_sizes, n_genes)` probability of each for each gene.
-    smoothing
-        `"reml"`, `"gcv"` or a number.
-    least
-        `(n_genes,)` losses of a saturated model.
-    squares
-        `(n_genes,)` weighted sums of squared values.
+    problem, state : Problem, and the state after the last iteration.
+    contrasts : Tested contrasts by name.
+    sizes : Grid of variances between donors.
+    posterior : `(n_sizes, n_genes)` probability of each for each gene.
+    smoothing : `"reml"`, `"gcv"` or a number.
+    least : `(n_genes,)` losses of a saturated model.
+    squares : `(n_genes,)` weighted sums of squared values.
 
-    Notes
-    -----
     The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
     coefficients are those of the mixture over the variances.
     """

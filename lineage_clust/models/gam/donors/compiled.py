@@ -14,20 +14,14 @@ from ....utils.compiling import compiled
 def fit_sizes(gram, parts, sizes, level, own, cross, curves, shifts, ridge, determinants, left):
     """Write log determinants and residual sums of squares, `(n_curves, n_shifts, n_genes)` each.
 
-    Parameters
-    ----------
-    gram
-        `(n_genes, n, n)` gram matrix of the columns of `T` and the response, which is last.
-    parts
-        `(n_genes, n_donors, n_modes, n)` products of the donors' curves with these columns.
-    sizes, level
-        `(n_genes, n_donors, n_modes)`: information of the cells about each mode, and its product with the constant.
-    own, cross
-        `(n_genes, n_donors)` and `(n_genes, n_donors, n)`: products of the constant with itself and with the columns.
-    curves, shifts
-        Variances of the donors' curves and of their shifts.
-    ridge
-        `(n_genes,)` constant added to the diagonal, except for the response.
+    gram : `(n_genes, n, n)` gram matrix of the columns of `T` and the response, which is last.
+    parts : `(n_genes, n_donors, n_modes, n)` products of the donors' curves with these columns.
+    sizes, level : `(n_genes, n_donors, n_modes)`: information of the cells about each mode, and its product with the
+        constant.
+    own, cross : `(n_genes, n_donors)` and `(n_genes, n_donors, n)`: products of the constant with itself and with the
+        columns.
+    curves, shifts : Variances of the donors' curves and of their shifts.
+    ridge : `(n_genes,)` constant added to the diagonal, except for the response.
     """
     n_genes, n_donors, n_modes, n = parts.shape
     without = np.zeros((n, n))

@@ -19,35 +19,20 @@ class DonorSums:
     the number of genes if working weights depend on the means. The last axis, except for the matrices, indexes the
     genes that share a matrix: all of them, or 1.
 
-    Attributes
-    ----------
-    fixed
-        `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those determined by the cells first;
+    fixed : `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those determined by the cells first;
         orthonormal over cells of equal weight. The penalty is diagonal on this basis.
-    random
-        `U`, `(n_columns, n_random)`: the constant and the smoothest modes of the smooth, with mean square 1.
-    gram
-        `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
-    cross
-        `U'Z_d'WZ_dT`, `(n_matrices, n_donors, n_random, n_fixed)`.
-    own
-        `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
-    products
-        `T'Z'Wy`, `(n_matrices, n_fixed, n)`.
-    donor_products
-        `U'Z_d'Wy`, `(n_matrices, n_donors, n_random, n)`.
-    squares
-        `y'Wy`, `(n_matrices, n)`.
-    n_cells
-        Effective number of cells, to which the weights are scaled to sum.
-    n_determined
-        Number of columns of `T` that the cells determine.
-    means
-        `(n_random - 1,)` means of the modes over the cells.
-    each
-        Whether each gene has matrices of its own.
-    known_scale
-        Whether the residual variance is 1, as implied by the weights, or estimated.
+    random : `U`, `(n_columns, n_random)`: the constant and the smoothest modes of the smooth, with mean square 1.
+    gram : `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
+    cross : `U'Z_d'WZ_dT`, `(n_matrices, n_donors, n_random, n_fixed)`.
+    own : `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
+    products : `T'Z'Wy`, `(n_matrices, n_fixed, n)`.
+    donor_products : `U'Z_d'Wy`, `(n_matrices, n_donors, n_random, n)`.
+    squares : `y'Wy`, `(n_matrices, n)`.
+    n_cells : Effective number of cells, to which the weights are scaled to sum.
+    n_determined : Number of columns of `T` that the cells determine.
+    means : `(n_random - 1,)` means of the modes over the cells.
+    each : Whether each gene has matrices of its own.
+    known_scale : Whether the residual variance is 1, as implied by the weights, or estimated.
     """
 
     fixed: np.ndarray
@@ -121,12 +106,8 @@ class DonorSums:
     def covariance(self, shape: np.ndarray, shift: float, curve: float) -> np.ndarray:
         """Return the covariance `R` of a donor's coefficients on `U`, in units of the residual variance.
 
-        Parameters
-        ----------
-        shape
-            `(n_modes, n_modes)` covariance of the modes, with trace 1.
-        shift, curve
-            Variances of the donors' levels, and of their curves averaged over the cells.
+        shape : `(n_modes, n_modes)` covariance of the modes, with trace 1.
+        shift, curve : Variances of the donors' levels, and of their curves averaged over the cells.
         """
         matrix = np.zeros((self.random.shape[1],) * 2)
         matrix[0, 0] = shift
@@ -149,15 +130,10 @@ class DonorSums:
 class TurnedSums:
     """Sums in coordinates in which the modes of a donor's curve are independent both a priori and a posteriori.
 
-    Attributes
-    ----------
-    sums
-        Sums before the change of coordinates.
-    sizes
-        `(n_matrices, n_donors, n_modes)`: information of the cells about each mode of a donor's curve.
-    cross, products, level
-        Products of the modes with the columns of `T`, with expression and with the constant, `(n_matrices, n_donors,
-        n_modes, ...)`.
+    sums : Sums before the change of coordinates.
+    sizes : `(n_matrices, n_donors, n_modes)`: information of the cells about each mode of a donor's curve.
+    cross, products, level : Products of the modes with the columns of `T`, with expression and with the constant,
+        `(n_matrices, n_donors, n_modes, ...)`.
     """
 
     sums: DonorSums
@@ -233,16 +209,10 @@ class TurnedSums:
 class WithCurves:
     """Sums after eliminating the donors' curves, which contribute to `V`.
 
-    Attributes
-    ----------
-    sums
-        Original sums.
-    gram, products, squares
-        `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
-    level, cross, level_products
-        `1'V^-1 1`, `1'V^-1 X` and `1'V^-1 y` of each donor.
-    log_determinant
-        `(n_matrices,)` log determinant of `V`.
+    sums : Original sums.
+    gram, products, squares : `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
+    level, cross, level_products : `1'V^-1 1`, `1'V^-1 X` and `1'V^-1 y` of each donor.
+    log_determinant : `(n_matrices,)` log determinant of `V`.
     """
 
     sums: DonorSums
@@ -274,8 +244,6 @@ class WithCurves:
     def likelihoods(self, shifts: np.ndarray) -> np.ndarray:
         """Return the logarithms of the restricted likelihood `(n_shifts, n_genes)`, see :meth:`AtCovariance.likelihood`.
 
-        Notes
-        -----
         With `P` what takes the population curve off, and `Q` the eigenvectors of `1'P1`, which has a row for each donor,
         ``y'P_s y = y'Py - sum_d s / (1 + s k_d) (Q'1'Py)_d^2``: all variances of levels take one decomposition.
         """
@@ -300,14 +268,9 @@ class WithCurves:
 class AtCovariance:
     """Generalised least squares for a given covariance of the donors' coefficients.
 
-    Attributes
-    ----------
-    sums
-        Original sums.
-    gram, products, squares
-        `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
-    log_determinant
-        `(n_matrices,)` log determinant of `V`.
+    sums : Original sums.
+    gram, products, squares : `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
+    log_determinant : `(n_matrices,)` log determinant of `V`.
     """
 
     sums: DonorSums

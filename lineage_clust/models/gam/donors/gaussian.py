@@ -29,22 +29,14 @@ _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
 class DonorFit:
     """Fit of all genes with donors as replicates; arrays are `(n_genes,)` unless stated otherwise.
 
-    Attributes
-    ----------
-    coefficients
-        `(n_columns, n_genes)`.
-    lambda_, edf, scale
-        As in a fit of cells, averaged over the variances between donors.
-    shift_variance, curve_variance
-        Variances between donors of the level and of the curve around it, averaged over the cells.
-    posterior
-        Posterior of the coefficients.
-    statistic, pvalue
-        Tests of the hypothesis that the centred smooth is zero.
-    converged
-        Whether the search for the smoothing parameter converged.
-    prior
-        Prior of the variances, shared by all genes.
+    coefficients : `(n_columns, n_genes)`.
+    lambda_, edf, scale : As in a fit of cells, averaged over the variances between donors.
+    shift_variance, curve_variance : Variances between donors of the level and of the curve around it, averaged over the
+        cells.
+    posterior : Posterior of the coefficients.
+    statistic, pvalue : Tests of the hypothesis that the centred smooth is zero.
+    converged : Whether the search for the smoothing parameter converged.
+    prior : Prior of the variances, shared by all genes.
     """
 
     coefficients: np.ndarray
@@ -78,25 +70,14 @@ def fit_donors(
 ) -> DonorFit:  # fmt: skip
     """Fit all genes with donors as replicates, from sums per donor.
 
-    Parameters
-    ----------
-    design
-        Design shared by the genes.
-    grams
-        `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
-    products, donor_products
-        `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`.
-    squares
-        `y'Wy`, `(n_genes,)`.
-    weights
-        `(n_cells,)`, positive.
-    smoothing
-        `"reml"`, `"gcv"` or a number.
-    covariance
-        `"robust"` treats weights as memberships, `"bayes"` as precisions.
+    design : Design shared by the genes.
+    grams : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
+    products, donor_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`.
+    squares : `y'Wy`, `(n_genes,)`.
+    weights : `(n_cells,)`, positive.
+    smoothing : `"reml"`, `"gcv"` or a number.
+    covariance : `"robust"` treats weights as memberships, `"bayes"` as precisions.
 
-    Notes
-    -----
     The model of a gene is ``y = f(t) + b_d + g_d(t) + e`` with random level and curve of each donor, ``b_d ~ N(0, rho
     s2)`` and ``g_d ~ N(0, kappa s2 Sigma)`` in the smoothest modes of the basis. Sums over each donor's cells give the
     generalised least squares fit and the restricted likelihood for any ``(rho, kappa)``, with matrices shared by all

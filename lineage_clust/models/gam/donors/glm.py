@@ -27,27 +27,14 @@ def fit_glm_donors(
 ) -> FitResult:  # fmt: skip
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
-    Parameters
-    ----------
-    design
-        Of all cells.
-    Y
-        `(n_cells, n_genes)` expression.
-    weights
-        `(n_cells,)`, positive.
-    offset
-        `(n_cells,)` or `None`.
-    groups
-        `(n_cells,)` codes of the donors from 0; every donor has cells.
-    likelihood
-        Family, link and dispersion.
-    smoothing, covariance, tolerance
-        As in :class:`lineage_clust.models.GAM`.
-    result
-        Fit of the cells, from which the iterations start.
+    design : Of all cells.
+    Y : `(n_cells, n_genes)` expression.
+    weights : `(n_cells,)`, positive.
+    offset : `(n_cells,)` or `None`.
+    groups : `(n_cells,)` codes of the donors from 0; every donor has cells.
+    smoothing, covariance, tolerance : As in :class:`lineage_clust.models.GAM`.
+    result : Fit of the cells, from which the iterations start.
 
-    Notes
-    -----
     The model is that of :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` for the linear predictor: ``eta = f(t)
     + b_d + g_d(t) + offset``. Score and information at the current means are those of a linear model, which is fitted by the
     same methods (penalised quasi-likelihood [1]_, as in ``glmmPQL`` and mgcv's ``gamm``); every gene has matrices of

@@ -26,13 +26,8 @@ def check_can_be_replicates(family: str, link: str, expectile: float | None) -> 
 def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
     """Return codes of the groups that have cells of positive weight, from 0; -1 for cells of weight 0.
 
-    Raises
-    ------
-    ValueError
-        If a label is missing, or there are fewer than four groups.
+    raises ValueError : If a label is missing, or there are fewer than four groups.
 
-    Examples
-    --------
     >>> group_numbers(["b", "a", "c", "d", "e"], np.array([1.0, 1, 0, 1, 1])).tolist()
     [0, 1, -1, 2, 3]
     """

@@ -21,26 +21,16 @@ _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more
 class DonorNodes:
     """Nodes at which means are evaluated, ordered by donor.
 
-    Attributes
-    ----------
-    order
-        `(n_nodes,)` position of each node in the grid.
-    donors
-        One slice of nodes per donor.
-    grouped
-        Design at the nodes of each donor.
-    rows
-        `(n_nodes, n_columns)` rows of the design.
-    weights
-        `(n_nodes, 1)` sums of the cells' weights.
-    offset
-        `(n_nodes, 1)`.
-    total
-        Sum of the cells' weights.
-    exposed, most
-        As in :class:`lineage_clust.models.gam.table.problem.TabledProblem`.
-    adds_exposures
-        Whether offsets are included in the weights instead of the linear predictor, as in a Poisson family.
+    order : `(n_nodes,)` position of each node in the grid.
+    donors : One slice of nodes per donor.
+    grouped : Design at the nodes of each donor.
+    rows : `(n_nodes, n_columns)` rows of the design.
+    weights : `(n_nodes, 1)` sums of the cells' weights.
+    offset : `(n_nodes, 1)`.
+    total : Sum of the cells' weights.
+    exposed, most : As in :class:`lineage_clust.models.gam.table.problem.TabledProblem`.
+    adds_exposures : Whether offsets are included in the weights instead of the linear predictor, as in a Poisson
+        family.
     """
 
     order: np.ndarray
@@ -63,8 +53,6 @@ def tabulated(
     For the arguments see :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`; `tolerance` is the largest error
     of the grid relative to the range of a trend.
 
-    Notes
-    -----
     If there are hardly more cells than nodes, each cell is a node.
     """
     family, log_link = likelihood.family, likelihood.link.name == "log"

@@ -13,12 +13,7 @@ from .curves import DonorSums
 class Pairs:
     """Assignment of samples to conditions and donors.
 
-    Attributes
-    ----------
-    condition, donor
-        `(n_samples,)` codes from 0.
-    n_conditions
-        Number of conditions.
+    condition, donor : `(n_samples,)` codes from 0.
     """
 
     condition: np.ndarray

@@ -14,16 +14,10 @@ from ..inference.posterior import SharedPosterior, random_noise
 class PosteriorPart:
     """Posterior of the coefficients given the variances of the donors' shifts and curves.
 
-    Attributes
-    ----------
-    genes
-        Positions `(n,)` of the genes for which these variances are probable.
-    share
-        `(n,)` probabilities.
-    deviation
-        `(n_columns, n)` coefficients minus their mean over all variances.
-    posterior
-        Posterior of these genes.
+    genes : Positions `(n,)` of the genes for which these variances are probable.
+    share : `(n,)` probabilities.
+    deviation : `(n_columns, n)` coefficients minus their mean over all variances.
+    posterior : Posterior of these genes.
     """
 
     genes: np.ndarray
@@ -36,12 +30,8 @@ class PosteriorPart:
 class DonorPosterior:
     """Mixture of Gaussian posteriors over the variances of the donors' shifts and curves.
 
-    Attributes
-    ----------
-    parts
-        One for every pair of variances that is probable for a gene.
-    n_columns, n_genes
-        Shape of the coefficients.
+    parts : One for every pair of variances that is probable for a gene.
+    n_columns, n_genes : Shape of the coefficients.
     """
 
     parts: list[PosteriorPart]
@@ -58,14 +48,8 @@ class DonorPosterior:
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
         """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
 
-        Parameters
-        ----------
-        generator
-            Source of the random numbers.
-        n_draws
-            Number of samples.
-        unconditional
-            Sample the smoothing parameters too.
+        n_draws : Number of samples.
+        unconditional : Sample the smoothing parameters too.
         """
         shares = np.zeros((len(self.parts), self.n_genes))
         for number, part in enumerate(self.parts):

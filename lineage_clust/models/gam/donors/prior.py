@@ -27,12 +27,8 @@ _PRIOR_GENES = 10.0  # weight, in genes, of the default shape
 class DonorPrior:
     """Distribution over the genes of the variances of donors' shifts and curves.
 
-    Attributes
-    ----------
-    shape
-        `(n_modes, n_modes)` covariance of the curves' modes, with trace 1, shared by all genes.
-    sizes
-        `(n_points, 2)`: variances of shifts and of curves, in units of the residual variance.
+    shape : `(n_modes, n_modes)` covariance of the curves' modes, with trace 1, shared by all genes.
+    sizes : `(n_points, 2)`: variances of shifts and of curves, in units of the residual variance.
     """
 
     shape: np.ndarray
@@ -97,18 +93,11 @@ def grid(shifts: np.ndarray, curves: np.ndarray) -> np.ndarray:
 def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray, np.ndarray]:
     """Return the prior over a grid of variances and the posterior of each gene.
 
-    Parameters
-    ----------
-    likelihood
-        `(n_points, n_genes)` log likelihoods.
-    n_iter
-        Number of EM steps for the mixing distribution, starting from a uniform one. A uniform prior with the weight of
-        a few genes keeps the estimate from collapsing to points if there are few genes.
-
-    Returns
-    -------
-    prior : ndarray of shape (n_points,)
-    posterior : ndarray of shape (n_points, n_genes)
+    likelihood : `(n_points, n_genes)` log likelihoods.
+    n_iter : Number of EM steps for the mixing distribution, starting from a uniform one. A uniform prior with the
+        weight of a few genes keeps the estimate from collapsing to points if there are few genes.
+    returns prior : ndarray of shape (n_points,)
+    returns posterior : ndarray of shape (n_points, n_genes)
 
     References
     ----------
@@ -159,19 +148,11 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
 def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores of the donors' curves and their covariance under the model.
 
-    Parameters
-    ----------
-    sums
-        Of some genes.
-    covariance
-        Covariance `R` of a donor's coefficients.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_matrices, n_donors, n_modes, n)
-        ``U'Z_d'V_d^-1 (y - X beta)`` without the constant, in units of the residual standard deviation.
-    information : ndarray of shape (n_matrices, n_modes, n_modes)
-        Sum of their covariances over the donors.
+    sums : Of some genes.
+    covariance : Covariance `R` of a donor's coefficients.
+    returns scores : ndarray of shape (n_matrices, n_donors, n_modes, n). ``U'Z_d'V_d^-1 (y - X beta)`` without the
+        constant, in units of the residual standard deviation.
+    returns information : ndarray of shape (n_matrices, n_modes, n_modes). Sum of their covariances over the donors.
     """
     whitened = np.linalg.inv(np.eye(len(covariance)) + sums.own @ covariance)
     fit = without_deviations(sums, covariance @ whitened, sums.n_determined)

@@ -32,14 +32,9 @@ _SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is commo
 class Ended:
     """Final state of all genes that could be fitted.
 
-    Attributes
-    ----------
-    genes
-        Positions `(n,)` of these genes.
-    states, parts
-        One per chunk of genes.
-    prior
-        Prior of the variation between donors.
+    genes : Positions `(n,)` of these genes.
+    states, parts : One per chunk of genes.
+    prior : Prior of the variation between donors.
     """
 
     genes: np.ndarray
@@ -65,24 +60,14 @@ class Ended:
 class WorkingRuns:
     """Iterative fits of genes with donors as replicates.
 
-    Parameters
-    ----------
-    problem
-        Problem shared by all genes.
-    contrasts
-        Tested contrasts by name.
-    table
-        Sums of expression over the nodes.
-    smoothing
-        `"reml"`, `"gcv"` or a number.
-    start
-        Fit of the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
-    coefficients
-        `(n_coefficients, n_genes)` initial coefficients.
-    with_donors
-        Whether donors vary; otherwise cells are the replicates.
-    prior
-        `(n_nodes, 1)` each: factors and summands of the sums that keep every mean inside its range.
+    problem : Problem shared by all genes.
+    contrasts : Tested contrasts by name.
+    table : Sums of expression over the nodes.
+    smoothing : `"reml"`, `"gcv"` or a number.
+    start : Fit of the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
+    coefficients : `(n_coefficients, n_genes)` initial coefficients.
+    with_donors : Whether donors vary; otherwise cells are the replicates.
+    prior : `(n_nodes, 1)` each: factors and summands of the sums that keep every mean inside its range.
     """
 
     def __init__(

@@ -18,12 +18,8 @@ _N_MODES = 8  # of the centred smooth; expected trends have practically no varia
 class Contrast:
     """The centred smooth, in coordinates in which its sum of squares is Euclidean, and the covariance of expected trends.
 
-    Attributes
-    ----------
-    rows
-        `(n, n_determined)`, applied to coefficients on the determined columns of `T`.
-    expected
-        `(n, n)` covariance of expected trends, up to a factor.
+    rows : `(n, n_determined)`, applied to coefficients on the determined columns of `T`.
+    expected : `(n, n)` covariance of expected trends, up to a factor.
     """
 
     rows: np.ndarray
@@ -50,8 +46,6 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
 
     `scale` is that of the fit.
 
-    Notes
-    -----
     With the covariance `V` of the effects `u` and the covariance `C` of expected trends, the statistic is
     ``u' (V^-1 - (V + C)^-1) u``, the most powerful test of `N(0, V)` against `N(0, V + C)` [1]_. Under the null
     hypothesis it is a weighted sum of squared normals.

@@ -17,14 +17,9 @@ from .pairs import Pairs
 class Sizes:
     """Grid of variances of levels and of curves, in units of the residual variance.
 
-    Attributes
-    ----------
-    shape
-        `(n_modes, n_modes)` covariance of the curves' modes, with trace 1.
-    values
-        `(n_sizes, 3)`: variances of levels and of curves, and the correlation between samples of the same donor.
-    pairs
-        Assignment of samples to donors if donors have several samples.
+    shape : `(n_modes, n_modes)` covariance of the curves' modes, with trace 1.
+    values : `(n_sizes, 3)`: variances of levels and of curves, and the correlation between samples of the same donor.
+    pairs : Assignment of samples to donors if donors have several samples.
     """
 
     shape: np.ndarray

@@ -22,31 +22,17 @@ _MOST = 1e12  # maximum penalty, relative to the information of the cells
 class WorkingProblem:
     """Quantities shared by all genes.
 
-    Attributes
-    ----------
-    nodes
-        Nodes of all donors.
-    likelihood
-        Family, link and dispersion.
-    fixed
-        `T`, `(n_coefficients, n_fixed)`, see :class:`lineage_clust.models.gam.donors.curves.DonorSums`.
-    curves
-        `(n_curves, n_columns, n_fixed)` columns of `T` as coefficients of the design, for each population curve (one,
-        or one per condition).
-    curve
-        `(n_donors,)` index of the population curve of each donor.
-    random
-        `U`, see DonorSums.
-    rows, random_rows
-        Design at the nodes on these bases, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
-    penalty
-        `(n_penalties, n_fixed)` diagonals of the penalties on `T`.
-    unit
-        Divisor of the weights, after which they sum to `n_cells`.
-    n_cells, n_determined, means
-        As in DonorSums.
-    pairs
-        Assignment of samples to donors if donors have several samples; samples then replace donors in all arrays.
+    nodes : Nodes of all donors.
+    fixed : `T`, `(n_coefficients, n_fixed)`, see :class:`lineage_clust.models.gam.donors.curves.DonorSums`.
+    curves : `(n_curves, n_columns, n_fixed)` columns of `T` as coefficients of the design, for each population curve
+        (one, or one per condition).
+    curve : `(n_donors,)` index of the population curve of each donor.
+    random : `U`, see DonorSums.
+    rows, random_rows : Design at the nodes on these bases, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
+    penalty : `(n_penalties, n_fixed)` diagonals of the penalties on `T`.
+    unit : Divisor of the weights, after which they sum to `n_cells`.
+    n_cells, n_determined, means : As in DonorSums.
+    pairs : Assignment of samples to donors if donors have several samples; samples then replace donors in all arrays.
     """
 
     nodes: DonorNodes
@@ -89,24 +75,14 @@ def working_problem(
 class WorkingState:
     """Current state of the fits of some genes.
 
-    Attributes
-    ----------
-    sums, squares
-        `(n_nodes, n_genes)` sums of values, and of their squares if the scale is estimated.
-    coefficients
-        `(n_genes, n_fixed)` coefficients of the population curve.
-    own
-        `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
-    theta, information
-        `(n_genes,)` size of the negative binomial, and the information about its logarithm.
-    lambda_
-        `(n_genes, n_penalties)`, in units of `penalty` and for weights that sum to `n_cells`.
-    histogram
-        Histogram of counts if the size of the negative binomial is estimated, else `None`.
-    moved
-        `(n_genes,)` largest change of a linear predictor in the last iteration.
-    eta
-        `(n_nodes, n_genes)` linear predictor without the offset.
+    sums, squares : `(n_nodes, n_genes)` sums of values, and of their squares if the scale is estimated.
+    coefficients : `(n_genes, n_fixed)` coefficients of the population curve.
+    own : `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
+    theta, information : `(n_genes,)` size of the negative binomial, and the information about its logarithm.
+    lambda_ : `(n_genes, n_penalties)`, in units of `penalty` and for weights that sum to `n_cells`.
+    histogram : Histogram of counts if the size of the negative binomial is estimated, else `None`.
+    moved : `(n_genes,)` largest change of a linear predictor in the last iteration.
+    eta : `(n_nodes, n_genes)` linear predictor without the offset.
     """
 
     sums: np.ndarray
@@ -150,8 +126,6 @@ def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray
 def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     """Return the sums of the working linear model of each gene.
 
-    Notes
-    -----
     Score and information at the current means are those of a linear model for ``z = eta + (y - mu) / mu'`` with working
     weights ``w mu'^2 / V(mu)`` [1]_ (penalised quasi-likelihood).
 
@@ -197,12 +171,8 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
 def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
     """Perform one iteration in place.
 
-    Parameters
-    ----------
-    problem, state
-        Of some genes.
-    covariances
-        `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
+    problem, state : Of some genes.
+    covariances : `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
     """
     sums = problem.joined(linearised(problem, state))
     covariances = np.broadcast_to(covariances, (sums.n_genes, *covariances.shape[-2:]))

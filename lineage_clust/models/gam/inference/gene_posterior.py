@@ -18,23 +18,15 @@ _CHUNK = 512
 class WorkingModels:
     """Working linear models, one per gene, at the end of the iterations of families other than the Gaussian.
 
-    Attributes
-    ----------
-    penalty
-        `(n_columns, n_columns)`.
-    n_unpenalized
-        Dimension of its null space.
-    grams, scores
-        `Z'WZ` `(n_genes, n_columns, n_columns)` and `Z'Wz` `(n_columns, n_genes)` of working weights and responses.
-    squared_weight_grams
-        Variance of the scores, like `grams`, for the robust covariance; `None` if equal to `grams`, or for the Bayesian one.
-    lambda_, scale, variance
-        `(n_genes,)`, as in `SharedPosterior`.
-    known_scale
-        `(n_genes,)` scale of the likelihood of lambda.
+    penalty : `(n_columns, n_columns)`.
+    n_unpenalized : Dimension of its null space.
+    grams, scores : `Z'WZ` `(n_genes, n_columns, n_columns)` and `Z'Wz` `(n_columns, n_genes)` of working weights and
+        responses.
+    squared_weight_grams : Variance of the scores, like `grams`, for the robust covariance; `None` if equal to `grams`,
+        or for the Bayesian one.
+    lambda_, scale, variance : `(n_genes,)`, as in `SharedPosterior`.
+    known_scale : `(n_genes,)` scale of the likelihood of lambda.
 
-    Notes
-    -----
     The restricted likelihood of lambda is that of the working model, with weights, responses and scale treated as known
     (penalised quasi-likelihood [1]_); its maximum is the lambda of the fit.
 
@@ -81,12 +73,8 @@ class WorkingModels:
 class GenePosterior:
     """Gaussian posterior of coefficients with one covariance matrix per gene.
 
-    Attributes
-    ----------
-    matrices
-        `(n_genes, n_columns, n_columns)`.
-    working
-        Working models from which smoothing parameters are sampled; `None` if these are treated as known.
+    matrices : `(n_genes, n_columns, n_columns)`.
+    working : Working models from which smoothing parameters are sampled; `None` if these are treated as known.
     """
 
     matrices: np.ndarray

@@ -23,22 +23,12 @@ _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
 class SmoothTests:
     """Input of the tests of the centred smooths; the tests take longer than a Gaussian fit, so that they run on request.
 
-    Attributes
-    ----------
-    effects
-        `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
-    to_effects
-        Map from coefficients to these coordinates, `(n, n_columns)`, or one per gene.
-    posterior
-        Posterior of the coefficients.
-    rank, residual_df
-        `(n_genes,)` each, see :func:`lineage_clust.models.gam.inference.significance.smooth_test`.
-    varies
-        `(n_genes,)` whether expression varies, in enough cells for a test.
-    failed
-        Positions of genes without a fit.
-    fast
-        Whether to use compiled loops.
+    effects : `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
+    to_effects : Map from coefficients to these coordinates, `(n, n_columns)`, or one per gene.
+    posterior : Posterior of the coefficients.
+    rank, residual_df : `(n_genes,)` each, see :func:`lineage_clust.models.gam.inference.significance.smooth_test`.
+    varies : `(n_genes,)` whether expression varies, in enough cells for a test.
+    failed : Positions of genes without a fit.
     """
 
     effects: np.ndarray
@@ -80,22 +70,13 @@ def smooth_test(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Test the hypothesis that a centred smooth is zero, batched over genes.
 
-    Parameters
-    ----------
-    values, scores
-        `(n_genes, n)` each, as returned by :func:`along_modes`: eigenvalues of the covariance `V` of the effects `u` in
-        decreasing order, and the components of `u` along the eigenvectors.
-    rank
-        `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
-    residual_df
-        `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one (chi-square).
+    values, scores : `(n_genes, n)` each, as returned by :func:`along_modes`: eigenvalues of the covariance `V` of the
+        effects `u` in decreasing order, and the components of `u` along the eigenvectors.
+    rank : `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
+    residual_df : `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one
+        (chi-square).
+    returns statistic, pvalue : ndarray of shape (n_genes,)
 
-    Returns
-    -------
-    statistic, pvalue : ndarray of shape (n_genes,)
-
-    Notes
-    -----
     The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes enter
     fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) /
     2`. Statistic and p-value are averaged over the two signs of `b`; mgcv uses one of the two, which depends on the
@@ -109,8 +90,6 @@ def smooth_test(
     .. [1] Wood (2013). On p-values for smooth components of an extended generalized additive model. Biometrika 100(1),
        221-228, section 2.
 
-    Examples
-    --------
     >>> effects, covariance = np.array([[2.0, 0.1]]), np.diag([1.0, 0.5])[None]
     >>> _, p = smooth_test(*along_modes(covariance, effects), np.array([1.0]), None)  # one full mode: P(chi2_1 > 4)
     >>> round(float(p[0]), 4)
@@ -138,14 +117,9 @@ def smooth_test(
 def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues in decreasing order, and the effects' components along the eigenvectors, `(n_genes, n)` each.
 
-    Parameters
-    ----------
-    covariances
-        `(n_genes, n, n)` covariance of the effects.
-    effects
-        `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
-    fast
-        Whether to use compiled loops if numba is installed: worthwhile for very many genes, or if numba is loaded
+    covariances : `(n_genes, n, n)` covariance of the effects.
+    effects : `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
+    fast : Whether to use compiled loops if numba is installed: worthwhile for very many genes, or if numba is loaded
         anyway.
     """
     functions = compiled() if fast else None

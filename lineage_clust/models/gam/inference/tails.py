@@ -13,17 +13,10 @@ _FEWEST_DF, _FARTHEST = 40, 1.0  # residual degrees of freedom and -log w for wh
 def upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
     """Return the upper tail of chi-square, or of `df` times F.
 
-    Parameters
-    ----------
-    statistic
-        `(n_points, n_genes)`.
-    df
-        `(n_genes,)` integers, at least 1.
-    residual_df
-        `(n_genes,)`, or `None` for chi-square.
+    statistic : `(n_points, n_genes)`.
+    df : `(n_genes,)` integers, at least 1.
+    residual_df : `(n_genes,)`, or `None` for chi-square.
 
-    Notes
-    -----
     For integer degrees of freedom the F tail is a finite sum of positive terms [1]_. With ``a = residual_df / 2`` and
     ``w = 1 / (1 + statistic / residual_df)`` it is the incomplete beta function ``I_w(a, df / 2)``, and
     ``I_w(a, b + 1) = I_w(a, b) + w^a (1 - w)^b / (b B(a, b))``, starting from ``I_w(a, 0) = 0`` or from ``I_w(a,
@@ -33,8 +26,6 @@ def upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | 
     ----------
     .. [1] NIST Digital Library of Mathematical Functions, 8.17.20.
 
-    Examples
-    --------
     >>> upper_tail(np.array([[3.84], [6.63]]), np.array([1]), None).round(2).ravel().tolist()
     [0.05, 0.01]
     """
@@ -67,8 +58,6 @@ def upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | 
 def _student(xi: np.ndarray, a: np.ndarray) -> np.ndarray:
     """Return both tails of Student's t with `2a` degrees of freedom, ``I_w(a, 1/2)`` at ``w = exp(-xi)``.
 
-    Notes
-    -----
     It is ``Gamma(a + 1/2) / (Gamma(a) Gamma(1/2))`` times the integral from `xi` to infinity of ``exp(-g t) t^(-1/2) (t
     / 2 / sinh(t / 2))^(1/2)`` with ``g = a - 1/4`` [1]_. The last factor varies slowly where the others are large;
     expanded in powers of t^2, the integral is a sum of incomplete gamma functions, which follow from an error function

@@ -13,15 +13,9 @@ _NEAR_MEAN = 1e-3
 def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return `P(sum_j weights_j z_j^2 > statistic)` for independent standard normals `z_j`.
 
-    Parameters
-    ----------
-    statistic
-        `(n_genes,)`, non-negative.
-    weights
-        `(n,)` or `(n, n_genes)`, non-negative.
+    statistic : `(n_genes,)`, non-negative.
+    weights : `(n,)` or `(n, n_genes)`, non-negative.
 
-    Notes
-    -----
     Kuonen's (1999) saddlepoint approximation, with relative errors of about one per cent in any part of the tail; exact
     for one weight. The saddlepoint equation is solved by Newton's method for a concave function, starting below the
     root.
@@ -31,8 +25,6 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Kuonen (1999). Saddlepoint approximations for distributions of quadratic forms in normal variables. Biometrika 86,
     929-935.
 
-    Examples
-    --------
     >>> weighted_tail(np.array([3.84, 6.63]), np.array([1.0])).round(2).tolist()
     [0.05, 0.01]
     """

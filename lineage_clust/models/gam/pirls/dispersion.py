@@ -14,8 +14,6 @@ class CountTable:
 
     Counts of single cells have few distinct values, so that sums over cells reduce to short sums over values.
 
-    Parameters
-    ----------
     y : ndarray of shape (n_cells, n_genes)
     weights : ndarray of shape (n_cells,)
     """
@@ -63,8 +61,6 @@ def size_step(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of the weighted log-likelihood, and the information about log theta.
 
-    Notes
-    -----
     ``dl/dtheta = sum w [psi(y + theta) - psi(theta) + log theta + 1 - log(theta + mu) - (y + theta) / (mu + theta)]``.
 
     References
@@ -83,12 +79,8 @@ def size_step(
 def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one bounded Newton step in log theta, and the information about log theta, `(n_genes,)` each.
 
-    Parameters
-    ----------
-    theta
-        Current value.
-    first, second
-        Derivatives of the log-likelihood with respect to theta.
+    theta : Current value.
+    first, second : Derivatives of the log-likelihood with respect to theta.
     """
     slope = theta * first  # with respect to log theta
     curvature = theta**2 * second + slope
@@ -100,13 +92,8 @@ def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tup
 def shrink(theta: np.ndarray, information: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Return theta shrunk towards its trend over mean expression; less informative genes are shrunk more.
 
-    Parameters
-    ----------
-    theta, information, means
-        `(n_genes,)`: size, information about its logarithm, mean expression.
+    theta, information, means : `(n_genes,)`: size, information about its logarithm, mean expression.
 
-    Notes
-    -----
     Log dispersions are modelled as a quadratic in log mean plus normal deviations, whose variance is estimated as the
     excess of the squared residuals over the sampling variance. The result is the posterior mean under this prior.
 

@@ -30,18 +30,10 @@ class RowGroup:
 class GroupedDesign:
     """A design with rows sorted by the columns they use.
 
-    Parameters
-    ----------
-    matrix : ndarray of shape (n_cells, n_columns)
-        Design, with many exact zeros if it consists of B-splines.
+    matrix : ndarray of shape (n_cells, n_columns). Design, with many exact zeros if it consists of B-splines.
+    order : ndarray of shape (n_cells,). Position of the cell in each row of the sorted design; responses must be sorted
+        likewise.
 
-    Attributes
-    ----------
-    order : ndarray of shape (n_cells,)
-        Position of the cell in each row of the sorted design; responses must be sorted likewise.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> X = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
     >>> design = GroupedDesign(X)

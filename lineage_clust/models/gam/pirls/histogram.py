@@ -14,15 +14,9 @@ from ....expression.counts.bins import N_SMALL, values_of_bins
 class Histogram:
     """Total weight of the cells by gene and value.
 
-    Attributes
-    ----------
-    tails
-        `(N_SMALL, n_genes)` weights of the cells with counts greater than 0, 1, ...
-    bins
-        `(n_genes, n_values)` weights of the values 0 to 63 and of the `N_BINS - N_SMALL` nodes above.
+    tails : `(N_SMALL, n_genes)` weights of the cells with counts greater than 0, 1, ...
+    bins : `(n_genes, n_values)` weights of the values 0 to 63 and of the `N_BINS - N_SMALL` nodes above.
 
-    Examples
-    --------
     >>> from lineage_clust.expression.counts.bins import N_BINS
     >>> bins = np.zeros((1, N_BINS))
     >>> bins[0, [1, 3]] = 2.0, 1.0  # two cells with a count of one, one with three

@@ -51,30 +51,14 @@ def fit_genes(
 ) -> tuple[list, dict[int, str]]:
     """Fit all genes in chunks.
 
-    Parameters
-    ----------
-    problem, design
-        Shared by the genes.
-    Y
-        `(n_cells, n_genes)` array, CSR or CSC matrix.
-    finish
-        Called with the State of genes whose iterations have ended; its return values are collected.
-    n_jobs
-        Number of threads.
-    counts
-        `(n_genes,)` numbers of nonzero values; required for expression in a file.
-    theta
-        `(n_genes,)` sizes of the negative binomial, if known.
+    problem, design : Shared by the genes.
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
+    finish : Called with the State of genes whose iterations have ended; its return values are collected.
+    counts : `(n_genes,)` numbers of nonzero values; required for expression in a file.
+    theta : `(n_genes,)` sizes of the negative binomial, if known.
+    returns : list. Return values of `finish`.
+    returns : dict of int to str. Reasons by position, for genes that cannot be fitted.
 
-    Returns
-    -------
-    list
-        Return values of `finish`.
-    dict of int to str
-        Reasons by position, for genes that cannot be fitted.
-
-    Notes
-    -----
     In each iteration, the smoothing parameter of each gene minimises the criterion of its working linear model, with
     the same fixed point as the generalised Fellner-Schall method [1]_. Sizes of the negative binomial are updated by
     one Newton step. Steps that increase the penalised deviance are halved [2]_.

@@ -17,15 +17,9 @@ def dispersion_of(
 ) -> np.ndarray:
     """Return the ratio of the variance to that of a Poisson distribution, 0 unless clearly larger than 1, `(n_genes,)`.
 
-    Parameters
-    ----------
-    squares, cross, second, mean
-        ``sum w y^2``, ``sum w y mu``, ``sum w mu^2`` and ``sum w mu``, `(n_genes,)`.
-    most
-        Largest weight.
+    squares, cross, second, mean : ``sum w y^2``, ``sum w y mu``, ``sum w mu^2`` and ``sum w mu``, `(n_genes,)`.
+    most : Largest weight.
 
-    Notes
-    -----
     The score for overdispersion is ``sum w [(y - mu)^2 - y]``, with variance ``2 sum w^2 mu^2`` under a Poisson
     distribution [1]_. It must exceed five standard deviations, and a tenth of the sum of the means: Poisson standard
     errors are then too small by at least 5 %.
@@ -34,8 +28,6 @@ def dispersion_of(
     ----------
     .. [1] Dean & Lawless (1989). Tests for detecting overdispersion in Poisson regression models. JASA 84, 467-472.
 
-    Examples
-    --------
     >>> y = np.array([0.0, 0.0, 40.0, 0.0])  # mean 10
     >>> dispersion_of(y @ y[:, None], 10 * y.sum()[None], np.array([400.0]), np.array([40.0]), 1.0).tolist()
     [30.0]
@@ -51,19 +43,11 @@ def dispersion_at_nodes(
 ) -> np.ndarray:
     """Return the same ratio as `dispersion_of`, from sums over the nodes of a grid.
 
-    Parameters
-    ----------
-    sums, mu
-        `(n_nodes, n_genes)` weighted sums of counts, and means for exposure 1.
-    squares
-        `(n_genes,)` weighted sums of squared counts.
-    weights, exposed
-        `(n_nodes, 1)` sums of weights times exposures, and of weights times squared exposures.
-    most
-        Largest weight.
+    sums, mu : `(n_nodes, n_genes)` weighted sums of counts, and means for exposure 1.
+    squares : `(n_genes,)` weighted sums of squared counts.
+    weights, exposed : `(n_nodes, 1)` sums of weights times exposures, and of weights times squared exposures.
+    most : Largest weight.
 
-    Notes
-    -----
     The counts of a node are divided among its cells in proportion to exposure, their expectation under the model.
     """
     mean_exposure = np.divide(exposed, weights, out=np.ones_like(weights), where=weights > 1e-9 * weights.max())

@@ -18,16 +18,10 @@ from .scale import ScaleEquation
 class Likelihood:
     """Likelihood to be maximised: family, link and their options.
 
-    Attributes
-    ----------
-    family, link
-        The exponential family and its link.
-    expectile
-        Level of expectile regression, or `None`.
-    dispersion
-        `"gene"`, `"shrunk"` or a fixed dispersion `1 / theta` of the negative binomial.
-    max_iter
-        Maximum number of iterations.
+    family, link : The exponential family and its link.
+    expectile : Level of expectile regression, or `None`.
+    dispersion : `"gene"`, `"shrunk"` or a fixed dispersion `1 / theta` of the negative binomial.
+    max_iter : Maximum number of iterations.
     """
 
     family: Family

@@ -27,13 +27,6 @@ def fit_glm(
 ) -> FitResult:
     """Fit all genes with one family; for the arguments see :func:`lineage_clust.models.gam.gaussian.fit_gaussian`.
 
-    Parameters
-    ----------
-    likelihood
-        Family, link and options.
-    n_jobs
-        Number of threads.
-
     References
     ----------
     Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.

@@ -16,17 +16,10 @@ _N_BISECTIONS = 50
 class ScaleEquation:
     """Stationarity condition of the REML criterion with respect to the log scale, shared by all genes.
 
-    Parameters
-    ----------
-    family
-        Determines the normalising constant.
-    weights : ndarray of shape (n_cells,)
-        Prior weights, treated as precisions.
-    n_unpenalized : int
-        Dimension of the penalty's null space, `M0`.
+    family : Determines the normalising constant.
+    weights : ndarray of shape (n_cells,). Prior weights, treated as precisions.
+    n_unpenalized : int. Dimension of the penalty's null space, `M0`.
 
-    Notes
-    -----
     ``-D_p / (2 phi) + sum_i h_i(phi) - M0 / 2 = 0`` with penalised deviance `D_p`. For the inverse Gaussian and the
     Gaussian, `h_i = 1/2`; for the gamma, ``h_i = v_i (log v_i - psi(v_i))`` with ``v_i = w_i / phi``. The sum over
     cells is the same function of `phi` for all genes and is tabulated once.
@@ -36,8 +29,6 @@ class ScaleEquation:
     Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
     generalized linear models. JRSS B 73(1), 3-36, eq. (4).
 
-    Examples
-    --------
     >>> from lineage_clust.models.families import FAMILIES
     >>> equation = ScaleEquation(FAMILIES["inverse_gaussian"], np.ones(12), 2)
     >>> equation.solve(np.array([5.0])).round(6).tolist()  # D_p / (n - M0)

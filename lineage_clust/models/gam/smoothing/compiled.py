@@ -20,24 +20,14 @@ _NEAR = 1e-5
 def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambda, coefficients):
     """Update `log_lambda` in place to the minimum of each gene's REML criterion, and write the coefficients there.
 
-    Parameters
-    ----------
-    grams, cross
-        `(n_genes, n, n)` and `(n_genes, n)`.
-    penalty
-        `(n,)` diagonal; 0 for what is free.
-    scale
-        `(n_genes,)`.
-    chosen
-        Whether lambda is estimated; otherwise it is fixed.
-    search
-        Whether to start from the best point of a grid.
-    n_steps
-        Maximum number of Newton steps.
-    log_lambda
-        `(n_genes,)`, also the starting values.
-    coefficients
-        `(n_genes, n)`.
+    grams, cross : `(n_genes, n, n)` and `(n_genes, n)`.
+    penalty : `(n,)` diagonal; 0 for what is free.
+    scale : `(n_genes,)`.
+    chosen : Whether lambda is estimated; otherwise it is fixed.
+    search : Whether to start from the best point of a grid.
+    n_steps : Maximum number of Newton steps.
+    log_lambda : `(n_genes,)`, also the starting values.
+    coefficients : `(n_genes, n)`.
 
     References
     ----------

@@ -18,24 +18,12 @@ Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.
 def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the REML criterion of a Gaussian fit, profiled over the scale.
 
-    Parameters
-    ----------
-    spectrum
-        Of the gram matrix and the penalty.
-    loadings
-        `a = T'Z'Wy`, `(n_modes, n_genes)`.
-    squares
-        `y'Wy`, `(n_genes,)`.
-    n_cells
-        Number of cells with positive weight, `n`.
+    spectrum : Of the gram matrix and the penalty.
+    loadings : `a = T'Z'Wy`, `(n_modes, n_genes)`.
+    squares : `y'Wy`, `(n_genes,)`.
+    n_cells : Number of cells with positive weight, `n`.
+    returns : function. `(log_lambda, genes) -> (value, first derivative, second derivative)`, each `(len(genes),)`.
 
-    Returns
-    -------
-    function
-        `(log_lambda, genes) -> (value, first derivative, second derivative)`, each `(len(genes),)`.
-
-    Notes
-    -----
     ``(n - M0)/2 log D_p + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda`` with ``D_p = y'Wy - sum a_j^2 / (g_j +
     lambda s_j)``, the diagonals `g`, `s` of the spectrum, the number `M0` of unpenalised modes and the rank `r` of the
     penalty.
@@ -142,19 +130,10 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     The criterion may have several minima. A grid over the useful range of lambda (from no visible to complete
     smoothing) selects one, followed by safeguarded Newton steps.
 
-    Parameters
-    ----------
-    criterion
-        As returned by :func:`reml` or :func:`gcv`.
-    spectrum
-        Determines the useful range of lambda.
-    n_genes
-        Number of genes.
-
-    Returns
-    -------
-    lambda_ : ndarray of shape (n_genes,)
-    converged : ndarray of bool, shape (n_genes,)
+    criterion : As returned by :func:`reml` or :func:`gcv`.
+    spectrum : Determines the useful range of lambda.
+    returns lambda_ : ndarray of shape (n_genes,)
+    returns converged : ndarray of bool, shape (n_genes,)
     """
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
@@ -166,14 +145,9 @@ def minimise_each(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return what :func:`minimise` does for fits with several spectra, whose last steps are made together.
 
-    Parameters
-    ----------
-    name
-        `"reml"` or `"gcv"`.
-    spectra
-        That some genes share each.
-    loadings, squares, n_cells
-        Of these genes, see :func:`reml`.
+    name : `"reml"` or `"gcv"`.
+    spectra : That some genes share each.
+    loadings, squares, n_cells : Of these genes, see :func:`reml`.
     """
     make = {"reml": reml, "gcv": gcv}[name]
     criteria = [make(*of, n_cells) for of in zip(spectra, loadings, squares, strict=True)]

@@ -17,21 +17,12 @@ _N_GRID = 60
 class SmoothingPosterior:
     """Posterior of the smoothing parameters of Gaussian fits that share a design, or of working linear models.
 
-    Attributes
-    ----------
-    spectrum
-        The shared Demmler-Reinsch basis, or one per gene.
-    loadings
-        `T'Z'Wy`, `(n_modes, n_genes)`.
-    squares
-        `y'Wy`, `(n_genes,)`.
-    n_cells
-        Number of cells with positive weight.
-    known_scale
-        `(n_genes,)` scale of working models; `None` = profile over the scale, by `squares` and `n_cells`.
+    spectrum : The shared Demmler-Reinsch basis, or one per gene.
+    loadings : `T'Z'Wy`, `(n_modes, n_genes)`.
+    squares : `y'Wy`, `(n_genes,)`.
+    n_cells : Number of cells with positive weight.
+    known_scale : `(n_genes,)` scale of working models; `None` = profile over the scale, by `squares` and `n_cells`.
 
-    Notes
-    -----
     The likelihood of lambda is the restricted likelihood. The prior is uniform on the effective degrees of freedom,
     between those of a straight line and of the whole basis. This uniform shrinkage prior [1]_ has no parameter and
     makes the posterior proper even if the likelihood does not decrease towards complete smoothing.

@@ -16,17 +16,11 @@ _FREE = 2e-14
 class Spectrum:
     """Simultaneous diagonalisation of a gram matrix `A` and a penalty `S`.
 
-    Attributes
-    ----------
-    basis
-        `T`, `(n_columns, n_modes)`: `T'AT` and `T'ST` are diagonal. `(n_genes, n_columns, n_modes)` if each gene has a
-        gram matrix of its own.
-    gram, penalty
-        `(n_modes, 1)` or `(n_modes, n_genes)`, the two diagonals, scaled such that `gram + c * penalty = 1` for a
-        constant `c`.
-    n_unpenalized
-        Number of unpenalised modes (dimension of the penalty's null space, `M0` in mgcv).
-
+    basis : `T`, `(n_columns, n_modes)`: `T'AT` and `T'ST` are diagonal. `(n_genes, n_columns, n_modes)` if each gene
+        has a gram matrix of its own.
+    gram, penalty : `(n_modes, 1)` or `(n_modes, n_genes)`, the two diagonals, scaled such that `gram + c * penalty = 1`
+        for a constant `c`.
+    n_unpenalized : Number of unpenalised modes (dimension of the penalty's null space, `M0` in mgcv).
     The inverse of `A + lambda S` is `T diag(1 / (gram + lambda penalty)) T'`.
     """
 
@@ -44,14 +38,9 @@ class Spectrum:
 def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     """Return the Spectrum of a gram matrix and a penalty.
 
-    Parameters
-    ----------
-    gram, penalty
-        Symmetric positive semi-definite, `(n_columns, n_columns)`. Directions that neither determines (unpenalised
-        collinear columns) are dropped.
+    gram, penalty : Symmetric positive semi-definite, `(n_columns, n_columns)`. Directions that neither determines
+        (unpenalised collinear columns) are dropped.
 
-    Notes
-    -----
     `A + cS` is whitened instead of `A`, with `c` such that both terms have equal traces: the gram matrix is singular if
     a basis function has no cells, and its coefficient is then determined by the penalty.
 
@@ -60,8 +49,6 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     Demmler & Reinsch (1975). Oscillation matrices with spline smoothing. Numerische Mathematik 24, 375-382.
     Wood (2017). Generalized Additive Models, 2nd ed., section 5.4.2.
 
-    Examples
-    --------
     >>> spectrum = diagonalise(np.diag([2.0, 2.0]), np.diag([0.0, 4.0]))
     >>> spectrum.n_unpenalized
     1
@@ -89,15 +76,10 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
 def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> Spectrum:
     """Return the Spectra of many gram matrices with one penalty.
 
-    Parameters
-    ----------
-    grams
-        `(n_genes, n_columns, n_columns)`; a ridge of 1e-12 is added, as the sum with the penalty may be singular
+    grams : `(n_genes, n_columns, n_columns)`; a ridge of 1e-12 is added, as the sum with the penalty may be singular
         (underflow of weights, collinear columns).
-    penalty
-        `(n_columns, n_columns)`.
-    n_unpenalized
-        Dimension of the penalty's null space, equal for all genes.
+    penalty : `(n_columns, n_columns)`.
+    n_unpenalized : Dimension of the penalty's null space, equal for all genes.
     """
     return with_rotations(grams, penalty, n_unpenalized)[0]
 

@@ -25,28 +25,17 @@ def fit_each(
 ):  # fmt: skip
     """Fit Poisson (`theta` infinite) and negative binomial models with a log link.
 
-    Parameters
-    ----------
-    indptr, indices, values
-        Rows of the design at the places, CSR.
-    offsets
-        `(n_offsets,)` of the nodes of each place.
-    weights, sums
-        `(n_places * n_offsets,)` and `(n_genes, n_places * n_offsets)`.
-    basis, penalty
-        `(n_columns, n_modes)`, and `(n_modes,)` the diagonal of the penalty.
-    total
-        Sum of the weights.
-    tails, bins, bin_values
-        `(n_genes, n_tails)` and `(n_genes, n_bins)` of a `Histogram`, values of bins.
-    choose, sized
-        Whether lambda is chosen by REML, and theta by maximum likelihood.
-    heights
-        `(n_genes, n_places)` where the linear predictors start; what it ends with is of no meaning.
-    log_lambda, theta, coefficients
-        `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)`: where the iterations start, changed in place.
-    information, converged, n_iter
-        `(n_genes,)`, written.
+    indptr, indices, values : Rows of the design at the places, CSR.
+    offsets : `(n_offsets,)` of the nodes of each place.
+    weights, sums : `(n_places * n_offsets,)` and `(n_genes, n_places * n_offsets)`.
+    basis, penalty : `(n_columns, n_modes)`, and `(n_modes,)` the diagonal of the penalty.
+    total : Sum of the weights.
+    tails, bins, bin_values : `(n_genes, n_tails)` and `(n_genes, n_bins)` of a `Histogram`, values of bins.
+    choose, sized : Whether lambda is chosen by REML, and theta by maximum likelihood.
+    heights : `(n_genes, n_places)` where the linear predictors start; what it ends with is of no meaning.
+    log_lambda, theta, coefficients : `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)`: where the iterations start,
+        changed in place.
+    information, converged, n_iter : `(n_genes,)`, written.
     """
     n_places, n_modes = len(indptr) - 1, len(penalty)
     working, residual, exposures = np.zeros(n_places), np.zeros(n_places), np.exp(offsets)

@@ -32,21 +32,11 @@ def fit_tabled(
 ) -> SumRequests:  # fmt: skip
     """Fit all genes from sums over a grid; arguments as of :func:`lineage_clust.models.gam.pirls.results.fit_glm`.
 
-    Parameters
-    ----------
-    tolerance
-        Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
-    always
-        Whether to use the grid even if it has hardly fewer nodes than there are cells.
-
-    Returns
-    -------
-    FitResult or None
-        `None` if no grid is worthwhile. The passes can be shared with other fits, see
+    tolerance : Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
+    always : Whether to use the grid even if it has hardly fewer nodes than there are cells.
+    returns : FitResult or None. `None` if no grid is worthwhile. The passes can be shared with other fits, see
         :func:`lineage_clust.expression.together.completed`.
 
-    Notes
-    -----
     Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
     :class:`lineage_clust.models.gam.table.grid.Grid`. Deviance and score of an exponential family are linear in the values
     and hence those of observations `T_n / W_n` with weights `W_n`; Fisher's information depends only on the means. A

@@ -27,23 +27,13 @@ _SAMPLED = (
 class Grid:
     """Nodes at which the model is evaluated, and interpolation weights of the cells.
 
-    Attributes
-    ----------
-    rows
-        `(n_nodes, n_columns)` rows of the design.
-    offset
-        `(n_nodes,)`.
-    levels
-        `(n_nodes,)` index of the combination of covariates and group.
-    n_offsets
-        Number of offset nodes per node of pseudotime; they are consecutive.
-    shares
-        Interpolation weights of the cells.
-    groups
-        `(n_nodes,)` group of each node, or `None`.
+    rows : `(n_nodes, n_columns)` rows of the design.
+    offset : `(n_nodes,)`.
+    levels : `(n_nodes,)` index of the combination of covariates and group.
+    n_offsets : Number of offset nodes per node of pseudotime; they are consecutive.
+    shares : Interpolation weights of the cells.
+    groups : `(n_nodes,)` group of each node, or `None`.
 
-    Notes
-    -----
     Between two knots a spline is a polynomial, and the contribution of a cell's mean to the likelihood is a smooth
     function of pseudotime and offset. Such a function is interpolated from a few Chebyshev nodes, so that a sum over
     cells equals a sum over nodes [1]_:
@@ -77,8 +67,6 @@ class Grid:
 def n_nodes_for(half_range: float, tolerance: float) -> int:
     """Return the number of Chebyshev nodes that interpolate an exponential to a tolerance relative to its central value.
 
-    Examples
-    --------
     >>> n_nodes_for(0.5, 1e-3), n_nodes_for(0.5, 1e-5), n_nodes_for(0.0, 1e-3)
     (4, 6, 1)
     """
@@ -102,24 +90,14 @@ def make_grid(
 ) -> Grid | None:
     """Return the Grid of a design, or `None` if its smooth is not a curve or there are too many covariates.
 
-    Parameters
-    ----------
-    design
-        Its smooth is a function of one variable, which need not be known; covariates have few distinct values.
-    weights
-        `(n_cells,)`.
-    offset
-        `(n_cells,)` or `None`.
-    tolerance
-        Fraction of a trend's range.
-    groups
-        `(n_cells,)` codes from 0, or `None`. Cells of different groups, such as donors, do not share nodes.
-    log_link
-        Whether the offset is the logarithm of an exposure.
-    powers
-        Powers of exposures on which the likelihood depends: 1 for counts.
-    steep
-        Half of the maximum change of a predictor between two knots for which the tolerance holds.
+    design : Its smooth is a function of one variable, which need not be known; covariates have few distinct values.
+    weights : `(n_cells,)`.
+    offset : `(n_cells,)` or `None`.
+    tolerance : Fraction of a trend's range.
+    groups : `(n_cells,)` codes from 0, or `None`. Cells of different groups, such as donors, do not share nodes.
+    log_link : Whether the offset is the logarithm of an exposure.
+    powers : Powers of exposures on which the likelihood depends: 1 for counts.
+    steep : Half of the maximum change of a predictor between two knots for which the tolerance holds.
     """
     bands = bands_of(design)
     levels, level_rows, level_groups = _levels(bands.extra, groups)

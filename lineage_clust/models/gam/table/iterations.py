@@ -138,20 +138,12 @@ def chunk_size(n_nodes: int) -> int:
 def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_squares, theta) -> TabledState:
     """Return the initial state.
 
-    Parameters
-    ----------
-    genes
-        Positions of the genes.
-    sums, squares
-        `(n_nodes, n_genes)` in the order of the grouped design.
-    least
-        `(n_genes,)` sums of the losses of a saturated model.
-    histogram
-        For the negative binomial, else `None`.
-    total_squares
-        `(n_genes,)` weighted sums of squares.
-    theta
-        `(n_genes,)` known sizes, or `None`.
+    genes : Positions of the genes.
+    sums, squares : `(n_nodes, n_genes)` in the order of the grouped design.
+    least : `(n_genes,)` sums of the losses of a saturated model.
+    histogram : For the negative binomial, else `None`.
+    total_squares : `(n_genes,)` weighted sums of squares.
+    theta : `(n_genes,)` known sizes, or `None`.
     """
     likelihood, weights = problem.likelihood, problem.weights
     link, n_genes = likelihood.link, sums.shape[1]

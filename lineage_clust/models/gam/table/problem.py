@@ -21,33 +21,21 @@ _START_EDF = 6.0
 class TabledProblem:
     """Quantities shared by all genes, with nodes in the order of the grouped design.
 
-    Attributes
-    ----------
-    grouped
-        Design at the nodes.
-    basis, penalty
-        Demmler-Reinsch basis `(n_columns, n_modes)` of the cells' gram matrix, and the diagonal penalty `(n_modes,)` in
-        it.
-    gram
-        `(n_modes,)` diagonal of the cells' gram matrix in this basis.
-    rows
-        `(n_nodes, n_modes)` design at the nodes in this basis.
-    places, n_offsets
-        CSR `(n_nodes / n_offsets, n_columns)` design at the places, each of which has nodes that differ in the offset only.
-    weights, squared_weights
-        `(n_nodes, 1)` sums of the cells' weights, and of their squares.
-    offset
-        `(n_nodes, 1)`.
-    exposed
-        `(n_nodes, 1)` sums of weights times squared exposures if offsets are not part of the grid; else `weights`.
-    most
-        Largest weight.
-    constant
-        `(n_modes,)` coefficients of a constant, or `None`.
-    n_cells, total, total_squared
-        Number of cells, sum of their weights and of the squared weights.
-    likelihood, smoothing, scale_equation
-        As in :class:`lineage_clust.models.gam.pirls.iterations.Problem`.
+    grouped : Design at the nodes.
+    basis, penalty : Demmler-Reinsch basis `(n_columns, n_modes)` of the cells' gram matrix, and the diagonal penalty
+        `(n_modes,)` in it.
+    gram : `(n_modes,)` diagonal of the cells' gram matrix in this basis.
+    rows : `(n_nodes, n_modes)` design at the nodes in this basis.
+    places, n_offsets : CSR `(n_nodes / n_offsets, n_columns)` design at the places, each of which has nodes that differ
+        in the offset only.
+    weights, squared_weights : `(n_nodes, 1)` sums of the cells' weights, and of their squares.
+    offset : `(n_nodes, 1)`.
+    exposed : `(n_nodes, 1)` sums of weights times squared exposures if offsets are not part of the grid; else
+        `weights`.
+    most : Largest weight.
+    constant : `(n_modes,)` coefficients of a constant, or `None`.
+    n_cells, total, total_squared : Number of cells, sum of their weights and of the squared weights.
+    likelihood, smoothing, scale_equation : As in :class:`lineage_clust.models.gam.pirls.iterations.Problem`.
     """
 
     grouped: GroupedDesign
@@ -97,20 +85,12 @@ def make_problem(
 ) -> TabledProblem:
     """Return the TabledProblem of a grid.
 
-    Parameters
-    ----------
-    grid
-        Grid of the cells.
-    spectrum
-        Of the cells' gram matrix.
-    constant
-        `(n_columns,)` coefficients of a constant, or `None`.
-    weights
-        `(n_cells,)`.
-    offset
-        `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
-    likelihood, smoothing
-        As in :class:`lineage_clust.models.gam.pirls.iterations.Problem`.
+    grid : Grid of the cells.
+    spectrum : Of the cells' gram matrix.
+    constant : `(n_columns,)` coefficients of a constant, or `None`.
+    weights : `(n_cells,)`.
+    offset : `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
+    likelihood, smoothing : As in :class:`lineage_clust.models.gam.pirls.iterations.Problem`.
     """
     grouped, shares = GroupedDesign(grid.rows), grid.shares
     order, family = grouped.order, likelihood.family

@@ -22,16 +22,10 @@ def summarise(
 ) -> Part:
     """Compute the results of genes whose iterations have ended.
 
-    Parameters
-    ----------
-    design
-        Design of the cells.
-    covariance
-        `"robust"` or `"bayes"`.
-    statistics
-        Statistics of all genes, see :class:`lineage_clust.expression.counts.table.Table`.
-    problem, state
-        Problem, and the state after the last iteration.
+    design : Design of the cells.
+    covariance : `"robust"` or `"bayes"`.
+    statistics : Statistics of all genes, see :class:`lineage_clust.expression.counts.table.Table`.
+    problem, state : Problem, and the state after the last iteration.
     """
     likelihood, weights, basis = problem.likelihood, problem.weights, problem.basis
     family, mu = likelihood.family, state.mu
