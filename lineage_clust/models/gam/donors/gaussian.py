@@ -103,14 +103,18 @@ def fit_donors(
         warn_of_few(len(varying))
     prior = learn(sums.take(varying))
     turned = sums.turned(prior.shape)
-    likelihood = np.zeros((len(prior.sizes), len(squares)))
-    for first in range(0, len(varying), _CHUNK):
-        genes = varying[first : first + _CHUNK]
-        likelihood[:, genes] = turned.take(genes).likelihoods(prior.sizes)
-    posterior = np.zeros_like(likelihood)
-    posterior[0] = 1.0
-    posterior[:, varying] = probabilities(likelihood[:, varying])[1]
-    return _averaged(design, turned, prior, posterior, smoothing, unit)
+    found = []
+    for sizes in (prior.sizes, prior.for_tests()):
+        likelihood = np.zeros((len(sizes), len(varying)))
+        for first in range(0, len(varying), _CHUNK):
+            chunk = slice(first, first + _CHUNK)
+            likelihood[:, chunk] = turned.take(varying[chunk]).likelihoods(sizes)
+        posterior = np.zeros((len(sizes), len(squares)))
+        posterior[0] = 1.0
+        posterior[:, varying] = probabilities(likelihood)[1]
+        found.append(posterior)
+    tests = _tested(design, turned, prior.for_tests(), found[1])
+    return _averaged(design, turned, prior, found[0], tests, smoothing, unit)
 
 
 def warn_of_few(n_genes: int) -> None:
@@ -122,45 +126,60 @@ def warn_of_few(n_genes: int) -> None:
     )
 
 
+def _tested(
+    design: Design, turned: TurnedSums, sizes: np.ndarray, posterior: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return statistics and p-values averaged over the sizes, which are probable for each gene by `posterior`."""
+    sums = turned.sums
+    contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
+    statistic, pvalue = np.zeros((2, posterior.shape[1]))
+    for curve in np.unique(sizes[:, 1]):
+        inner = turned.with_curves(curve)
+        for place in np.flatnonzero(sizes[:, 1] == curve):
+            genes = np.flatnonzero(posterior[place] > _IMPOSSIBLE)
+            if len(genes) == 0:
+                continue
+            fit = inner.take(genes).with_shift(sizes[place, 0])
+            of_fit, tail = tested_at(contrast, fit, fit.scale())
+            statistic[genes] += posterior[place, genes] * of_fit
+            pvalue[genes] += posterior[place, genes] * tail
+    constant = sums.squares[0] == 0
+    statistic[constant], pvalue[constant] = 0.0, 1.0
+    return statistic, np.minimum(pvalue, 1.0)
+
+
 def _averaged(
-    design: Design, turned: TurnedSums, prior: DonorPrior, posterior: np.ndarray, smoothing, unit: float
+    design: Design, turned: TurnedSums, prior: DonorPrior, posterior: np.ndarray, tests: tuple[np.ndarray, np.ndarray],
+    smoothing, unit: float,
 ) -> DonorFit:  # fmt: skip
     """Return the fits averaged over the variances with probabilities `posterior` `(n_sizes, n_genes)`."""
     sums = turned.sums
     n_genes, n_columns = posterior.shape[1], len(sums.fixed)
-    contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
     penalty = sums.fixed.T @ design.penalty @ sums.fixed
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
-    log_lambda, edf, scale, shift, curve, statistic, pvalue = np.zeros((7, n_genes))
+    log_lambda, edf, scale, shift, curve = np.zeros((5, n_genes))
     found, in_level = [], sums.level_share(prior.shape)
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
     inner, inner_curve = None, -1.0
     for place in np.lexsort(prior.sizes.T):
-        size, share, of_trend = prior.sizes[place], posterior[place], kept[place]
-        genes = np.flatnonzero(share > _IMPOSSIBLE)
+        size, share = prior.sizes[place], kept[place]
+        genes = np.flatnonzero(share)
         if len(genes) == 0:
             continue
         if inner is None or inner_curve != size[1]:
             inner, inner_curve = turned.with_curves(size[1]), size[1]
         fit = inner.take(genes).with_shift(size[0])
-        fit_scale = fit.scale()
-        of_fit, tail = tested_at(contrast, fit, fit_scale)
-        statistic[genes] += share[genes] * of_fit
-        pvalue[genes] += share[genes] * tail
-        some = np.flatnonzero(of_trend[genes])
-        if len(some) == 0:
-            continue
+        fit_scale = fit.scale()[0]
         modes = diagonalise(fit.gram[0], penalty)
         spectrum = Spectrum(sums.fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
-        loadings = modes.basis.T @ fit.products[0][:, some]
-        genes, fit_scale = genes[some], fit_scale[0, some]
-        found.append(_AtSize(genes, of_trend[genes], spectrum, loadings, fit.squares[0, some], fit_scale))
+        loadings = modes.basis.T @ fit.products[0]
+        found.append(_AtSize(genes, share[genes], spectrum, loadings, fit.squares[0], fit_scale))
         for total, values in (
             (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
             (curve, (1 - in_level) * size[1] * fit_scale),
         ):  # fmt: skip
-            total[genes] += of_trend[genes] * values
+            total[genes] += share[genes] * values
     parts = []
     for at, (lambda_, ended) in zip(found, _smoothing(smoothing, found, sums.n_cells, unit), strict=True):
         precision = at.spectrum.gram + at.spectrum.penalty * lambda_
@@ -177,11 +196,9 @@ def _averaged(
         PosteriorPart(at.genes, at.share, estimate - coefficients[:, at.genes], of_genes)
         for at, estimate, of_genes in parts
     ]
-    constant = sums.squares[0] == 0
-    statistic[constant], pvalue[constant] = 0.0, 1.0
     return DonorFit(
         coefficients, np.exp(log_lambda) * unit, edf, scale, shift, curve, DonorPosterior(mixture, n_columns, n_genes),
-        statistic, np.minimum(pvalue, 1.0), converged, prior,
+        tests[0], tests[1], converged, prior,
     )  # fmt: skip
 
 

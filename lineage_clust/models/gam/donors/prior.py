@@ -13,8 +13,8 @@ _N_LEARNING = 300  # number of genes from which the shape of the donors' curves 
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
 _STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
 _N_COARSE = 6  # number of variances besides 0, to find their range
-# Numbers of shift and curve variances in that range. With 9 of curves, 1 % more of the flat genes have p < .05.
-_N_SHIFTS, _N_CURVES = 9, 15
+# Number of variances in that range, and of curve variances for tests: with 9, 1 % more of the flat genes have p < .05.
+_N_FINE, _N_FOR_TESTS = 9, 15
 _LARGEST = 30.0  # times the residual variance
 _LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
 _NOTABLE = 0.02  # minimum probability of a variance for a gene
@@ -33,6 +33,11 @@ class DonorPrior:
 
     shape: np.ndarray
     sizes: np.ndarray
+
+    def for_tests(self) -> np.ndarray:
+        """Return variances `(n_points, 2)` over the same range, with more of the curves."""
+        shifts, curves = (np.unique(self.sizes[:, part])[1:] for part in (0, 1))
+        return grid(shifts, np.geomspace(curves[0], curves[-1], _N_FOR_TESTS))
 
     def every_second(self) -> np.ndarray:
         """Return a coarser grid with half as many shift and curve variances, including 0."""
@@ -66,7 +71,7 @@ def learn(sums: DonorSums) -> DonorPrior:
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
     share, _ = probabilities(some.turned(shape).likelihoods(coarse))
-    axes = [_occurring(coarse[:, part], share, n) for part, n in enumerate((_N_SHIFTS, _N_CURVES))]
+    axes = [_occurring(coarse[:, part], share) for part in (0, 1)]
     return DonorPrior(shape, grid(*axes))
 
 
@@ -166,8 +171,8 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
     return scores[..., 1:, :] / scale, information[:, 1:, 1:]
 
 
-def _occurring(sizes: np.ndarray, share: np.ndarray, count: int) -> np.ndarray:
-    """Return a grid of `count` values over the range of variances with notable probability."""
+def _occurring(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return a finer grid over the range of variances with notable probability."""
     levels = np.unique(sizes)
     mass = np.array([share[sizes == level].sum() for level in levels])
     positive = np.flatnonzero((mass > _SELDOM) & (levels > 0))
@@ -175,4 +180,4 @@ def _occurring(sizes: np.ndarray, share: np.ndarray, count: int) -> np.ndarray:
         return levels[1:3]
     step = levels[2] / levels[1]
     low, high = levels[positive[0]] / np.sqrt(step), levels[positive[-1]] * np.sqrt(step)
-    return np.geomspace(low, high, count)
+    return np.geomspace(low, high, _N_FINE)
