@@ -90,8 +90,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Fraction of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the
         mean of the trend, and 0 where it explains nothing.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
-        Wood's (2013) test that the centred smooth is zero, see
-        :func:`lineage_clust.models.gam.inference.significance.smooth_test`. Those of Gaussian fits are computed on first access.
+        Wood's (2013) test that the centred smooth is zero. Those of Gaussian fits are computed on first access.
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression minus the offset.
     shift_variance_, curve_variance_ : ndarray of shape (n_genes,)
