@@ -94,10 +94,15 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
         if not expected[place] < bounds.reproducibility:
             best = labels
             break
+    selected = int(best.max()) + 1
     best = without_contradictions(material, best, bounds)
     support, connectivity, correlation = (np.array(values) for values in zip(*measured, strict=True))
     n_found = int(best.max()) + 1
-    return Found(best, StabilityCurve(np.array(n_tried), support, connectivity, correlation, n_found, bounds, expected))
+    n_divided = max(n_found - selected, 0)
+    return Found(
+        best,
+        StabilityCurve(np.array(n_tried), support, connectivity, correlation, n_found, bounds, expected, n_divided),
+    )
 
 
 def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:

@@ -29,6 +29,8 @@ class StabilityCurve:
     bounds : Bounds. Thresholds that the partition had to satisfy.
     reproducibility : ndarray of shape (n_partitions,), default=None. Expected adjusted Rand index between the partition
         and that of 80 % of the cells; NaN where it was not evaluated.
+    n_divided : int
+        How many of the chosen clusters were divided off afterwards, because their genes contradict the mean of the others.
     """
 
     n_clusters: np.ndarray
@@ -38,6 +40,7 @@ class StabilityCurve:
     chosen: int
     bounds: Bounds = field(default_factory=Bounds)
     reproducibility: np.ndarray | None = None
+    n_divided: int = 0
 
     def __post_init__(self):
         if self.reproducibility is None:
@@ -61,9 +64,14 @@ class StabilityCurve:
         >>> curve.why
         'With 3 clusters, support would be 0.20 (at least 0.3), correlation of means 0.95 (at most 0.9).'
         """
-        larger = np.flatnonzero(self.n_clusters > self.chosen)
+        divided = ""
+        if self.n_divided:
+            divided = (
+                f" Genes that contradict the mean of their cluster were divided off: {self.n_divided} of the clusters."
+            )
+        larger = np.flatnonzero(self.n_clusters > self.chosen - self.n_divided)
         if len(larger) == 0:
-            return f"No partition into more than {self.chosen} clusters was evaluated."
+            return f"No partition into more than {self.chosen} clusters was evaluated.{divided}"
         after, reasons = larger[0], []
         if self.support[after] < self.bounds.support:
             reasons.append(f"support would be {self.support[after]:.2f} (at least {self.bounds.support:g})")
@@ -80,7 +88,7 @@ class StabilityCurve:
                 f"reproducibility would be {self.reproducibility[after]:.2f} (at least {self.bounds.reproducibility:g})"
             )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
-        return f"With {self.n_clusters[after]} clusters, {text}."
+        return f"With {self.n_clusters[after]} clusters, {text}.{divided}"
 
 
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:

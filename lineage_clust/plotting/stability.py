@@ -102,7 +102,7 @@ def plot_stability(
 
 def _say_what_decided(ax, curve: StabilityCurve, width: float) -> None:
     """Write above the curves why there are not more clusters, and mark the measures that rule out the next number."""
-    following = np.flatnonzero(curve.n_clusters > curve.chosen)
+    following = np.flatnonzero(curve.n_clusters > curve.chosen - curve.n_divided)
     why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}"
     ax.set_title("\n".join(_wrapped([why], width)), loc="left", fontsize=_FONT, pad=8)
     if len(following):

@@ -16,7 +16,7 @@ from lineage_clust import GraphClusterer, TrendClusterer
 from lineage_clust.clusterers.communities import as_igraph, find_communities
 from lineage_clust.clusterers.distinctness import Bounds, Material
 from lineage_clust.clusterers.labels import numbered_by_size
-from lineage_clust.clusterers.search import finest_distinct, merging_path
+from lineage_clust.clusterers.search import finest_distinct, merging_path, without_contradictions
 
 from .shapes import TIME, bumps, noisy, smooth_noise, zscored
 
@@ -148,7 +148,9 @@ def test_wrong_draws():
     assert AUTO.fit(X, draws=[X]).confidence_.min() == 1  # one draw is enough: it has a reflection
 
 
-@pytest.mark.parametrize("name", ["min_support", "max_connectivity", "max_correlation", "n_clusters", "refine"])
+@pytest.mark.parametrize(
+    "name", ["min_support", "max_connectivity", "max_correlation", "min_reproducibility", "n_clusters", "refine"]
+)
 def test_wrong_bounds_are_named(name):
     X, _, _ = modules(2)
     for value in (-2, np.nan, "x", None, True) if name != "refine" else (1, "yes", None):
@@ -250,6 +252,21 @@ def test_greater_demands_give_fewer_clusters(seed):
     assert number(min_support=0.95) <= by_default <= number(min_support=0.2)
     assert number(max_connectivity=0.1) <= by_default <= number(max_connectivity=2.0)
     assert number(max_correlation=0.0) <= by_default <= number(max_correlation=0.99)
+    assert number(min_reproducibility=1.0) <= by_default <= number(min_reproducibility=0.0)
+
+
+def test_a_certain_contradiction_is_divided_off_though_most_genes_are_uncertain():
+    """As in joint fits of lineages some of which hold noise: the support of the division is low, some genes are certain."""
+    rng = np.random.default_rng(0)
+    rising = np.repeat([True, False], [70, 30])
+    noise = np.where(rng.random(100) < 0.1, 0.1, 6.0)[:, None]
+    X = zscored(np.where(rising[:, None], TIME, -TIME) + noise * smooth_noise(rng, 100, 0.3))
+    draws = [X + noise * smooth_noise(rng, 100, 0.3) for _ in range(10)]
+    material = Material(X, np.array(draws), zscored(X), None)
+    labels = without_contradictions(material, np.zeros(100, dtype=int), Bounds(support=0.99))
+    along = np.einsum("ij,ij->i", X, np.array([X[labels == k].mean(axis=0) for k in range(labels.max() + 1)])[labels])
+    assert labels.max() >= 1
+    assert along[noise[:, 0] < 1].min() > 0
 
 
 @given(SEEDS)

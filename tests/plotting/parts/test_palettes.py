@@ -47,7 +47,7 @@ def test_there_may_be_too_few(stored):
     ids=lambda wrong: str(wrong).partition(" object at 0x")[0],  # the same in every process
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_by_its_key(wrong):
-    with pytest.raises(ValueError, match=r"adata.uns\['celltype_colors'\] holds .* no colour: .* or delete it"):
+    with pytest.raises(ValueError, match=r"adata.uns\['celltype_colors'\] contains .* not a colour: .* or delete it"):
         read_palette(wrong, "abc", KEY)
 
 
@@ -99,5 +99,5 @@ def test_colours_in_uns_that_are_none_are_named(make_adata):
     adata = make_adata(120, 12)
     tc = lc.TrendClusterer(lineage="A", alpha=None, n_points=20, random_state=0).fit(adata)
     adata.uns["celltype_colors"] = ["no", "such", "colours"]
-    with pytest.raises(ValueError, match=r"adata.uns\['celltype_colors'\] holds 'no'"):
+    with pytest.raises(ValueError, match=r"adata.uns\['celltype_colors'\] contains 'no'"):
         tc.plot(adata=adata, covariate_key="celltype")
