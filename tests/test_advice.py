@@ -16,7 +16,7 @@ import lineage_clust
 
 SOURCES = Path(lineage_clust.__file__).parent
 NOT_MESSAGES = (  # HTML, styles of matplotlib, parts of docstrings
-    "report/page.py", "report/methods.py", "report/comparison.py", "plotting/graph.py", "utils/documenting.py",
+    "report/page.py", "report/methods.py", "report/comparison.py", "plotting/graph/graph.py", "utils/documenting.py",
 )  # fmt: skip
 OTHERS = (anndata.AnnData, anndata.read_h5ad, GridSearchCV, KNeighborsTransformer)  # which messages speak of
 SCANPY = {"knn", "directed"}  # in the dictionaries that cluster_lineage takes

@@ -217,7 +217,7 @@ def test_every_gene_has_nan(adata):
 
 def test_expression_without_numbers(adata):
     adata.layers["words"] = np.full(adata.shape, "high", dtype=object)
-    expect((ValueError, TypeError), "number", adata, layer="words")
+    expect((ValueError, TypeError), "numeric", adata, layer="words")
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError])
