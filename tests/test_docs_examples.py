@@ -158,7 +158,7 @@ def leave_files_of_r(adata, folder: Path) -> None:
     [
         pytest.param(page, marks=[pytest.mark.slow] if page.stem in _SLOW else [], id=page.stem)
         for page in _PAGES
-        if blocks_to_run(page)
+        if blocks_to_run(page) and page.stem != "own_file"  # which has a test of its own
     ],
 )
 @pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning")

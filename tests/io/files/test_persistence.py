@@ -24,7 +24,7 @@ import lineage_clust as lc
 from lineage_clust.io.files import persistence
 from lineage_clust.models.pygam.pygam import PyGAM
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "persistence"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "persistence"
 VARIANTS = {
     "gaussian": {},
     "bayes": {"model": lc.GAM(covariance="bayes")},

@@ -15,7 +15,7 @@ from lineage_clust.lineage.time.time_range import find_time_range
 from lineage_clust.lineage.weights.values import clip_weights
 from lineage_clust.trends.gene_trend import GeneTrend
 
-_spec = spec_from_file_location("endpoint_sets", Path(__file__).parents[2] / "benchmarks" / "endpoint_sets.py")
+_spec = spec_from_file_location("endpoint_sets", Path(__file__).parents[3] / "benchmarks" / "endpoint_sets.py")
 endpoint_sets = sys.modules["endpoint_sets"] = module_from_spec(_spec)
 _spec.loader.exec_module(endpoint_sets)
 simulate = endpoint_sets.simulate

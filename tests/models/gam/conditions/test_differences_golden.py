@@ -10,7 +10,7 @@ import pytest
 from lineage_clust.models.gam.conditions.differences import fit_conditions
 from lineage_clust.models.gam.donors.covariance import at_covariance
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "conditions"
+GOLDEN = Path(__file__).parents[3] / "golden" / "conditions"
 
 
 @pytest.fixture(scope="module")

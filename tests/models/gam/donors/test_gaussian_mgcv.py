@@ -9,7 +9,7 @@ import pytest
 
 from lineage_clust import GAM, BSplineSmoother
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "donors"
+GOLDEN = Path(__file__).parents[3] / "golden" / "donors"
 
 
 @pytest.fixture(scope="module")
