@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from ..errors import warn
 from ..utils.constraints import Constraints, check_constraints
 from ..utils.types import Seed
 from .canonical import canonical_order, extreme_exponent, identical_groups, rounded, rounding_step
@@ -317,6 +318,11 @@ class GraphClusterer(FittedClusters):
         else:
             labels, self.stability_ = finest_distinct(material, self._finest, bounds)
         labels = agree(labels, alike)
+        if self.n_clusters is not None and labels.max() + 1 < self.n_clusters:
+            warn(
+                f"n_clusters={self.n_clusters} was reduced to {labels.max() + 1}: of {len(alike)} rows, "
+                f"{alike.max() + 1} are distinct."
+            )
         self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
         return labels
 

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from lineage_clust.clusterers import GraphClusterer
+from lineage_clust.errors import LineageClustWarning
 
 from .graphs import ALGORITHMS, PRODUCT, WEIGHTS, Fixed, blobs, curves
 
@@ -338,3 +339,9 @@ def test_predict_says_what_neighbors_lacks():
     clusterer = Fixed(neighbors=FitOnly(), random_state=0).fit(curves(20))
     with pytest.raises(TypeError, match="predict needs neighbors with transform; FitOnly has none"):
         clusterer.predict(curves(20))
+
+
+def test_more_clusters_than_rows_are_named():
+    X = np.repeat(np.eye(3), 4, axis=0)
+    with pytest.warns(LineageClustWarning, match="n_clusters=5 was reduced to 3: of 12 rows, 3 are distinct"):
+        assert GraphClusterer(n_clusters=5, random_state=0).fit(X).n_clusters_ == 3

@@ -115,6 +115,7 @@ def test_a_seed_repeats():
 
 @pytest.mark.parametrize("parameters", [{}, {"n_clusters": 2}, {"resolution": 1.0}], ids=str)
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 4, 5])
+@pytest.mark.filterwarnings("ignore:n_clusters=2 was reduced")
 @pytest.mark.filterwarnings("error")
 def test_few_rows(n_rows, parameters):
     X = np.random.default_rng(0).normal(size=(n_rows, 6))
@@ -127,6 +128,7 @@ def test_few_rows(n_rows, parameters):
 
 @pytest.mark.parametrize("n_rows", [1, 6, 60])
 @pytest.mark.parametrize("parameters", [{}, {"n_clusters": 3}, {"resolution": 1.0}], ids=str)
+@pytest.mark.filterwarnings("ignore:n_clusters=3 was reduced")
 @pytest.mark.filterwarnings("error")
 def test_identical_rows_are_one_cluster(n_rows, parameters):
     for row in (np.linspace(0, 1, 7), np.zeros(7)):
