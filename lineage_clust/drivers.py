@@ -74,12 +74,12 @@ def lineage_drivers(
     confidence_level : float
         Level of the confidence interval of the correlation, by Fisher's transformation.
     lineage_key, backward
-        Key of the fate probabilities, as in :class:`TrendClusterer`.
+        Key of the fate probabilities, as in :class:`~lineage_clust.TrendClusterer`.
     layer, use_raw
         Expression to read.
     gene_symbols : str, default=None
-        Column of var with the names of genes, as in :class:`TrendClusterer`. The table then has a column `gene_ids`
-        with the entries of `var_names`.
+        Column of var with the names of genes, as in :class:`~lineage_clust.TrendClusterer`. The table then
+        has a column `gene_ids` with the entries of `var_names`.
     cells : array of bool, shape (n_cells,), optional
         Cells to use, e.g. `adata.obs["clusters"].isin([...])`; cells without a fate probability are never used.
     random_state : int, RandomState or None

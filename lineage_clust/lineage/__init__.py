@@ -1,16 +1,18 @@
-"""Reading a lineage of an AnnData: pseudotime, weights, time range, covariates, offset and expression.
+"""Reading of lineages from an AnnData: pseudotime, weights, time range, covariates, offset and expression.
 
-`lineage.py` reads: :class:`.Reader` has the settings and :class:`.Lineage` what is found, as arrays. Behind it:
+:class:`.Reader` in `lineage.py` has the settings, and returns each lineage as arrays, a :class:`.Lineage`. It uses:
 
-- **Pseudotime**: `pseudotime.py` (keys of common tools), `time_draws.py` (several draws).
-- **Weights**: `lineage_keys.py` finds them, in a matrix (`lineage_matrices.py`, named after `cellrank_states.py`), in columns
-  of obs (`obs_columns.py`), or as branches (`branches.py`, `scfates.py`), each a `LineageSource`; `weights.py` clips them.
-- **End of the lineage**: `time_range.py`, the range given by the user; `automatic_end.py`, the end derived from the weights.
-- **Further terms**: `covariates.py`, `confounding.py` (can they be told from time?), `offsets.py`, `donors.py`,
-  `conditions.py`; `columns.py` makes numbers or categories of a column.
-- **Expression**: `expression.py`, and `gene_names.py` for its columns.
-- **Advice**: `value_checks.py` (counts or logs? another layer?), `depth.py` (does depth change along the lineage?).
-- **For others**: `annotations.py` (for plots), `labels_of_cells.py` (scikit-learn's `y`).
+- `time`: pseudotime under the keys of common tools (`pseudotime.py`), several draws of it (`draws.py`), and the range
+  of a lineage, given by the user (`time_range.py`) or derived from the weights (`automatic_end.py`).
+- `weights`: `keys.py` finds the weights in a matrix (`matrices.py`, with names from `cellrank_states.py`), in columns of
+  obs (`obs_columns.py`) or as branches (`branches.py`, `scfates.py`), each a `LineageSource` (`source.py`); `values.py`
+  clips them.
+- `cells`: covariates, and whether their effects are identifiable (`confounding.py`); offsets, donors, conditions, and
+  scikit-learn's `y` (`labels.py`).
+- `genes`: `names.py` and `expression.py`. `value_checks.py` checks whether values suit the model, counts or logs, and
+  `depth.py` whether sequencing depth changes along the lineage.
+
+`columns.py` converts columns of obs to numbers or categories. `annotations.py` reads covariates and colours for plots.
 """
 
 from .lineage import Lineage, check_anndata, read_lineage, resolve_genes

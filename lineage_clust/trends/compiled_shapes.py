@@ -1,4 +1,4 @@
-"""Compiled loop for shape statistics of many samples of trends, see `intervals`."""
+"""Compiled loop for shape statistics of many samples of trends, see `intervals.py`."""
 
 from __future__ import annotations
 

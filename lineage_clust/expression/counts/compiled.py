@@ -1,4 +1,4 @@
-"""Sums of expression over the nodes of a grid in one pass, compiled by numba; called by `count_table`.
+"""Sums of expression over the nodes of a grid in one pass, compiled by numba; called by `table.py`.
 
 Both functions add to the arrays that they are given:
 

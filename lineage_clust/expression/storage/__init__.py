@@ -1,1 +1,1 @@
-"""Where expression is stored, and how it is read: blocks of files, zarr, dask and sparse matrices."""
+"""Storage of expression, which is read in blocks: HDF5 and zarr files, dask arrays, and sparse matrices in memory."""

@@ -1,4 +1,4 @@
-"""Sums over the stored values of sparse expression in one pass, compiled by numba; called by `fused`.
+"""Sums over the stored values of sparse expression in one pass, compiled by numba; called by `fused.py`.
 
 Both functions add to the following output arrays:
 

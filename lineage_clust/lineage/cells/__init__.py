@@ -1,1 +1,1 @@
-"""What else is known of the cells: covariates, offsets, donors, conditions, labels, annotations."""
+"""Further properties of the cells: covariates, offsets, donors, conditions and labels."""

@@ -1,1 +1,1 @@
-"""Names and expression values of the genes."""
+"""Names of the genes, their expression, and checks of its values."""

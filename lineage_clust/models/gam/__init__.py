@@ -1,4 +1,15 @@
-"""GAMs of all genes at once: design, one eigenproblem, smoothing parameters, posterior, tests."""
+"""Generalised additive models of all genes at once.
+
+`gam.py` is the estimator and `any_family.py` selects the method of the fit:
+
+- `gaussian.py`: the closed form of the Gaussian family, from one pass over expression and one eigenproblem.
+- `table`: other families, from sums over a grid of pseudotime and offset, after one pass over expression.
+- `pirls`: other families, by iterations over the cells.
+- `donors`: donors as replicates, for all families; `conditions`: a curve for every condition, and tests of differences.
+
+All of them use `design.py`, `smoothing` (smoothing parameters) and `inference` (posteriors and tests of smooths).
+`pooled.py` pools fits to draws of pseudotime, and `influence.py` finds trends that depend on a single cell.
+"""
 
 from .gam import GAM
 

@@ -1,1 +1,1 @@
-"""Trends of several conditions, and their differences."""
+"""Figures of the trends of several conditions, and of their differences."""

@@ -1,1 +1,1 @@
-"""Trends of single genes with their cells."""
+"""Figures of the trends of single genes, with their cells."""

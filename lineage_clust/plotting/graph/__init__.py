@@ -1,1 +1,1 @@
-"""The nearest-neighbour graph of genes."""
+"""Figure of the nearest-neighbour graph of genes."""

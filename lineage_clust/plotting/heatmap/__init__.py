@@ -1,1 +1,1 @@
-"""Heat maps of trends, ordered by cluster and time."""
+"""Heatmap of trends, ordered by cluster and time."""

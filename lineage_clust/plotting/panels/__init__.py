@@ -1,1 +1,1 @@
-"""One panel per cluster with the trends of its genes."""
+"""Figure with one panel per cluster, which shows the trends of its genes."""

@@ -1,1 +1,1 @@
-"""Parts shared by figures: colours, labels, layout, strips, time axes."""
+"""Elements shared by figures: colours, labels, layout, strips of covariates, time axes."""

@@ -54,7 +54,12 @@ class DonorFit:
 
 @dataclass(frozen=True)
 class _AtSize:
-    """Fits of some genes given how much their donors differ; arguments of :func:`reml`, and what the trend is made of."""
+    """Fits of some genes at one pair of variances between donors.
+
+    genes, share : Positions of the genes, and the probabilities of these variances.
+    spectrum, loadings, squares : Arguments of :func:`lineage_clust.models.gam.smoothing.criteria.reml`.
+    scale : Residual variances.
+    """
 
     genes: np.ndarray
     share: np.ndarray

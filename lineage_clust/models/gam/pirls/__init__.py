@@ -1,1 +1,1 @@
-"""Non-Gaussian families: penalised iteratively reweighted least squares on the cells."""
+"""Fits of non-Gaussian families from the cells, by penalised iteratively reweighted least squares."""

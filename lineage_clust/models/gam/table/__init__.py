@@ -1,1 +1,1 @@
-"""Non-Gaussian families from sums over a grid of pseudotime and offset."""
+"""Fits of non-Gaussian families from sums over a grid of pseudotime and offset."""

@@ -1,7 +1,7 @@
-"""Counts from sums over a grid, gene by gene, compiled by numba; the same in NumPy is in `iterations`.
+"""Fits of count models from sums over a grid, one gene at a time, compiled by numba; `iterations.py` uses NumPy.
 
-All that a gene needs stays in the cache. Nodes of one place differ in their offset only: they share the curve, its
-exponential, and their part of the gram matrix.
+The data of one gene fit into the cache of the processor. Nodes at the same place differ only in their offset: they
+share the value of the curve, its exponential, and their part of the gram matrix.
 """
 
 from __future__ import annotations

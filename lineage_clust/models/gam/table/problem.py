@@ -35,7 +35,7 @@ class TabledProblem:
     most : Largest weight.
     constant : `(n_modes,)` coefficients of a constant, or `None`.
     n_cells, total, total_squared : Number of cells, sum of their weights and of the squared weights.
-    likelihood, smoothing, scale_equation : As in :class:`lineage_clust.models.gam.pirls.iterations.Problem`.
+    likelihood, smoothing, scale_equation : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
     """
 
     grouped: GroupedDesign
@@ -90,7 +90,7 @@ def make_problem(
     constant : `(n_columns,)` coefficients of a constant, or `None`.
     weights : `(n_cells,)`.
     offset : `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
-    likelihood, smoothing : As in :class:`lineage_clust.models.gam.pirls.iterations.Problem`.
+    likelihood, smoothing : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
     """
     grouped, shares = GroupedDesign(grid.rows), grid.shares
     order, family = grouped.order, likelihood.family
