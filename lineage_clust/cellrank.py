@@ -1,4 +1,4 @@
-"""`cluster_lineage`, the function of CellRank, based on TrendClusterer."""
+"""CellRank's function `cluster_lineage`, implemented with TrendClusterer."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from .refinement import cluster_means, membership, scores
 
 
 class Bounds(NamedTuple):
-    """Thresholds for clusters to be distinct, two by two, and reproducible, all together.
+    """Thresholds for the distinctness of each pair of clusters, and for the reproducibility of the partition.
 
-    connectivity : Upper bound of the weight of the edges between them divided by its expectation by chance.
+    connectivity : Upper bound of the weight of the edges between two clusters divided by its expectation by chance.
     support : Lower bound of the agreement between independent halves of the data on the cluster of each row.
-    correlation : Upper bound of the correlation of their mean rows.
+    correlation : Upper bound of the correlation of the mean rows of two clusters.
     reproducibility : Lower bound of the expected agreement of the partition with that of 80 % of the cells.
     """
 

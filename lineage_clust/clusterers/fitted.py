@@ -1,4 +1,4 @@
-"""What fitted clusters of rows do: other levels of the hierarchy, prediction of new rows, confidence."""
+"""Base class of fitted clusterers: other levels of the hierarchy, prediction of new rows, confidence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FARTHEST = 400  # binary exponent up to which squared differences from fitted r
 
 
 class FittedClusters(ClusterMixin, BaseEstimator):
-    """Clusters of rows, whatever found them.
+    """Base class of clusterers with a hierarchy, independent of the method that finds the clusters.
 
     Rows are in canonical order, divided by `2 ** _exponent` and rounded to multiples of `_step`.
     """

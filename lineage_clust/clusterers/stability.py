@@ -29,8 +29,8 @@ class StabilityCurve:
     bounds : Bounds. Thresholds that the partition had to satisfy.
     reproducibility : ndarray of shape (n_partitions,), default=None. Expected adjusted Rand index between the partition
         and that of 80 % of the cells; NaN where it was not evaluated.
-    n_divided : int
-        How many of the chosen clusters were divided off afterwards, because their genes contradict the mean of the others.
+    n_divided : int, default=0. Number of selected clusters that were split off afterwards, because their genes
+        contradict the mean of the cluster they were in.
     """
 
     n_clusters: np.ndarray

@@ -1,4 +1,4 @@
-"""Existing content of an AnnData to which results are written: its genes, and entries of the same names."""
+"""Existing content of an AnnData to which results are written: positions of its genes, and entries to be replaced."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@
 
 - `time`: pseudotime under the keys of common tools (`pseudotime.py`), several draws of it (`draws.py`), and the range
   of a lineage, given by the user (`time_range.py`) or derived from the weights (`automatic_end.py`).
-- `weights`: `keys.py` finds the weights in a matrix (`matrices.py`, with names from `cellrank_states.py`), in columns of
-  obs (`obs_columns.py`) or as branches (`branches.py`, `scfates.py`), each a `LineageSource` (`source.py`); `values.py`
-  clips them.
+- `weights`: `keys.py` finds the weights in a matrix (`matrices.py`, with names from `cellrank_states.py`), in columns
+  of obs (`obs_columns.py`) or as branches (`branches.py`, `scfates.py`), each a `LineageSource` (`source.py`);
+  `values.py` clips them.
 - `cells`: covariates, and whether their effects are identifiable (`confounding.py`); offsets, donors, conditions, and
   scikit-learn's `y` (`labels.py`).
 - `genes`: `names.py` and `expression.py`. `value_checks.py` checks whether values suit the model, counts or logs, and

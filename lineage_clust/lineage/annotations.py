@@ -1,4 +1,4 @@
-"""What plots take from an AnnData: covariates of the cells along the lineages, and colours of the lineages."""
+"""Covariates of the cells along the lineages, and colours of the lineages, read from an AnnData for plots."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .weights.values import clip_weights
 class Annotation:
     """One covariate (an obs key) in the cells of each lineage.
 
-    `parts` has values, pseudotime and weights of the cells of each lineage, `(n_cells,)` each; "" = a single
-    trajectory. `levels` are the ordered categories, none for a numeric covariate, and `colors` theirs from `uns`, or
-    `None`.
+    `parts` contains values, pseudotime and weights of the cells of each lineage, `(n_cells,)` each; "" = a single
+    trajectory. `levels` are the ordered categories, empty for a numeric covariate, and `colors` their colours in `uns`,
+    or `None`.
     """
 
     key: str

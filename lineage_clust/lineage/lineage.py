@@ -1,6 +1,6 @@
 """Read a lineage from an AnnData: pseudotime, weights, expression, covariates and offset as plain arrays.
 
-Only this package knows what an AnnData is; models and clusterers see arrays.
+Only this package reads AnnData for fits; models and clusterers receive arrays.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Lineage:
 class Reader:
     """Settings for reading lineages; each is the parameter of :class:`lineage_clust.TrendClusterer` of the same name.
 
-    `draw_ranges` is known after a fit to draws of pseudotime: how they were rescaled, by name of the lineage.
+    `draw_ranges` is set after a fit to draws of pseudotime: the ranges from which they were rescaled, by lineage.
 
     >>> import lineage_clust as lc
     >>> Reader(layer="counts").read(lc.datasets.bone_marrow(), "Ery", ["Klf1"]).genes

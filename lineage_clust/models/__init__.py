@@ -1,4 +1,4 @@
-"""Models: regression of the expression of every gene on a smooth curve."""
+"""Models: smooth regression of the expression of each gene on pseudotime."""
 
 from .gam.gam import GAM
 from .mgcv.mgcv import MgcvGAM

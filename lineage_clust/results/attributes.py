@@ -20,7 +20,7 @@ class FromResult(Generic[Value]):
     Parameters
     ----------
     name : str
-        Of the attribute of :class:`FitResult`.
+        Name of the attribute of :class:`FitResult`.
     """
 
     def __init__(self, name: str):

@@ -1,4 +1,4 @@
-"""The cells' own expression along the fitted lineages, in bins of pseudotime, on the scale of the trends."""
+"""Mean expression of the cells in bins of pseudotime along the fitted lineages, on the scale of the trends."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .result import FitResult
 class Bins:
     """Mean expression in the bins of one lineage.
 
-    Between `edges` `(n_bins + 1,)`, in pseudotime, there are `means` `(n_genes, n_bins)`, NaN without a cell, and the
-    `weight` of the cells, `(n_bins,)`.
+    `edges` `(n_bins + 1,)` are pseudotimes; `means` `(n_genes, n_bins)` are NaN in bins without cells; `weight`
+    `(n_bins,)` is the total weight of the cells.
     """
 
     name: str | None
@@ -29,7 +29,7 @@ class Bins:
 
 
 def binned_cells(result: FitResult, adata: Any, genes: Sequence[str], n_bins: int) -> list[Bins]:
-    """Return the weighted mean expression of genes in bins of equal width, one object a lineage.
+    """Return the weighted mean expression of genes in bins of equal width, one object per lineage.
 
     Counts with an offset under a log link are divided by the exponential of the offset, to be comparable with the trends,
     which are those of a cell with offset 0; under the identity link the offset is subtracted.

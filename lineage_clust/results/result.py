@@ -34,19 +34,20 @@ if TYPE_CHECKING:
 class FitResult:
     """Trends, clusters, and the settings used to compute them.
 
-    `lineage` is one name, `None` for a single trajectory, or a list; there is one of `fits` per lineage, and `trends` has
-    them side by side. `reader` and `fitter` are the settings for cells and trends.
+    `lineage` is one name, `None` for a single trajectory, or a list. `fits` has one entry per lineage, and `trends`
+    contains all of them, concatenated along the grid. `reader` and `fitter` are the settings for reading cells and
+    fitting trends.
 
-    scale, scaled, location, spread : How trends were scaled, `(n_genes, n_points)` scaled trends, and what scaling took
-        off each, `(n_genes,)`.
+    scale, scaled, location, spread : Method of scaling, scaled trends `(n_genes, n_points)`, and the location and scale
+        by which each trend was standardised, `(n_genes,)`.
     decisions, gate : The columns of the gene table that determine which genes are clustered (they need no posterior
         samples), and the thresholds.
-    clusterer, grouped : Fitted to the genes at these positions; unfitted if there were none.
+    clusterer, grouped : Clusterer, and positions of the genes to which it is fitted; unfitted if there are none.
     labels, centers, order : `(n_genes,)` clusters, `(n_clusters, n_points)` their mean scaled trends, and their labels
         in the clusterer.
-    n_cells : Of the lineage; of several, by name.
+    n_cells : Number of cells of the lineage; a dictionary by name for several lineages.
     gene_means, gene_stds : `(n_genes,)` moments of expression over all cells.
-    seed : Of posterior samples.
+    seed : Seed of the posterior samples.
     arranged_by_name : Whether lineages were sorted by name for the clusterer, which older releases did not do.
     cell_density : Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
     made : Tables computed on demand: they need posterior samples, which take longer than the fit.

@@ -1,4 +1,4 @@
-"""The bins of a histogram of counts: one for each small count, and nodes between which larger ones are divided."""
+"""Bins of a histogram of counts: one for each small count, and nodes among which larger counts are distributed."""
 
 from __future__ import annotations
 

@@ -21,15 +21,15 @@ _LOOKED_UP = 2**12
 
 @dataclass(frozen=True)
 class Shares:
-    """How the values of each cell are shared among the nodes of a grid.
+    """Proportions in which the values of each cell are distributed over the nodes of a grid.
 
-    starts : `(n_cells,)` the first node of each cell.
+    starts : `(n_cells,)` first node of each cell.
     values : `(n_cells, width)` proportions of the nodes from there on; they add up to 1, and may be negative.
     weights : `(n_cells,)`.
-    offsets : `(n_cells,)` logarithms by which a mean exceeds that of a cell of offset 0; 0 if the offset is something
-        else.
-    across : `(n_cells, n_across)` proportions in which each part is shared once more among as many nodes that follow
-        each other, or `None` for one node.
+    offsets : `(n_cells,)` log of the mean of each cell relative to that of a cell with offset 0; 0 if offsets are not
+        logarithms of exposures.
+    across : `(n_cells, n_across)` proportions in which each part is distributed over `n_across` consecutive nodes;
+        `None` = one node.
 
     >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
     >>> shares.of_weights().tolist()
@@ -54,7 +54,7 @@ class Shares:
 
     @property
     def twice(self) -> np.ndarray:
-        """Proportions `(n_cells, n_across)` in which each part is shared once more."""
+        """Proportions `(n_cells, n_across)` in which each part is distributed further."""
         return np.ones((len(self), 1)) if self.across is None else self.across
 
     def matrix(self) -> sparse.csr_array:
@@ -92,7 +92,7 @@ class Wanted:
 
     squares : Whether sums of squares are tabulated as well.
     histogram : Whether values are counted.
-    least_loss : The least loss of each value, a function of the values, or `None`. It is pickled if dask runs it in
+    least_loss : Function that returns the minimum loss of each value, or `None`. It must be picklable if dask uses
         other processes.
     """
 
@@ -103,18 +103,18 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Table:
-    """Sums over some of the cells; those over other cells can be added.
+    """Sums over some of the cells, to which sums over other cells can be added.
 
-    sums : `(n_genes, n_nodes)` weighted sums of the values, each shared among the nodes.
-    squares : The same of the squared values; `(0, n_nodes)` if not requested.
-    histogram : `(n_genes, N_BINS)` weights of the cells with each value, `(0, N_BINS)` likewise; see
+    sums : `(n_genes, n_nodes)` weighted sums of the values, each distributed over the nodes.
+    squares : The same for squared values; `(0, n_nodes)` if not requested.
+    histogram : `(n_genes, N_BINS)` weights of the cells with each value; `(0, N_BINS)` if not requested; see
         :func:`lineage_clust.expression.counts.bins.values_of_bins`.
-    statistics : `(n_genes, N_STATISTICS)`: weighted sums of values, squares, values and squares in units of a cell of
-        offset 0; number and weight of the values that are not 0; weighted sum of least losses; number of values that
-        are no counts; unweighted sums and sums of squares over all cells, also those of weight 0; weighted sum of
+    statistics : `(n_genes, N_STATISTICS)`: weighted sums of values and of squares, the same for values rescaled to
+        offset 0; number and weight of the nonzero values; weighted sum of minimum losses; number of values that are not
+        counts; unweighted sums of values and of squares over all cells, including those of weight 0; weighted sum of
         values times offsets.
-    extremes : `(n_genes, N_EXTREMES)` the least and largest stored value (infinite, minus infinite if there is none)
-        and the largest one in units of a cell of offset 0.
+    extremes : `(n_genes, N_EXTREMES)` smallest and largest stored value (infinity and minus infinity if there is none),
+        and the largest value rescaled to offset 0.
     """
 
     sums: np.ndarray

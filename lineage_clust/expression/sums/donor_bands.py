@@ -1,4 +1,4 @@
-"""A design with one block of columns per donor, whose sums over all cells are those over the cells of each donor."""
+"""Designs with one block of columns per donor, so that sums over all cells contain those over each donor's cells."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .bands import Bands
 
 @dataclass(frozen=True)
 class DonorBands:
-    """How the columns of a design by donor belong to the columns of the plain one.
+    """A design with one block of columns per donor, and the mapping of its columns to those of the original design.
 
     wide : `(n_cells, n_donors * n_own + n_shared)`: the row of a cell has its values in the block of its donor.
     n_donors, n_own : Number of blocks, and of columns in each.
 
-    Whatever adds up a design over cells, in blocks, in files, by threads or in dask, adds up this one without knowing of
-    donors, in the same one pass.
+    Functions that sum a design over cells, from memory, files or dask, need not know of donors: a single pass with the
+    wide design gives the sums of all donors.
     """
 
     wide: Bands
@@ -25,7 +25,7 @@ class DonorBands:
     n_own: int
 
     def total(self, sums: np.ndarray) -> np.ndarray:
-        """Return the sums `(n_columns, ...)` over all cells, of sums of the wide design."""
+        """Return the sums `(n_columns, ...)` over all cells, from sums of the wide design."""
         blocks, shared = self._split(sums)
         return np.concatenate([blocks.sum(axis=0), shared])
 
@@ -40,9 +40,9 @@ class DonorBands:
 
 
 def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
-    """Return the design of one block per donor.
+    """Return the design with one block per donor.
 
-    bands : The plain design.
+    bands : Original design.
     donors : `(n_cells,)` numbers of the donors, from 0.
     all_columns : Whether the columns after the banded ones have a block per donor as well. Otherwise they are shared.
 

@@ -1,8 +1,8 @@
-"""Fits of any family, by the cheapest way there is, and then with donors as replicates.
+"""Fits of any family by the fastest applicable method, and then with donors as replicates if requested.
 
-The Gaussian family has a solution in closed form. Other families are fitted from sums over a grid, after one pass over the
-cells, or, where there is no such grid or `discretize` is false, from the cells themselves, which are read many times. All are
-generators that request sums over cells and return their result, so that several of them can share a pass: see
+The Gaussian family has a closed form. Other families are fitted from sums over a grid, after one pass over the cells,
+or from the cells themselves, in many passes, if no grid is suitable or `discretize` is false. Fits are generators that
+request sums over cells and return their result, so that several of them can share a pass: see
 :mod:`lineage_clust.expression.sums.passes`.
 """
 

@@ -1,4 +1,4 @@
-"""Result of a fit of all genes, whatever the family."""
+"""Result of a fit of all genes, of the same form for all families."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout of a grid of panels: one look at their tick labels, where those of matplotlib take several at everything."""
+"""Layout of a grid of panels that measures tick labels only once, unlike the layout engines of matplotlib."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _TITLE = 0.25  # inches above each panel
 
 
 class GridLayout(LayoutEngine):
-    """Give panels of one size the room that their tick labels leave, in a margin for each column and row.
+    """Layout of panels of equal size, with margins for the tick labels of each column and row.
 
-    panels : list of Axes. Row by row.
-    ncols : int. Panels a row.
-    above, beside : Legend above all panels; legend or axes of a colour bar right of them; `None` = nothing.
+    panels : list of Axes. Panels, row by row.
+    ncols : int. Number of panels per row.
+    above, beside : Legend above all panels; legend or axes of a colour bar right of them; `None` = none.
     xlabel, ylabel : Labels of the whole figure, or `None`.
     """
 
@@ -32,7 +32,7 @@ class GridLayout(LayoutEngine):
         self.ylabel: Any = None
 
     def execute(self, fig) -> None:
-        """Place the panels and what stands around them."""
+        """Place the panels, and labels and legends around them."""
         width, height = fig.get_size_inches()
         rows, columns = np.divmod(np.arange(len(self._panels)), self._ncols)
         around = np.array([_around(ax) for ax in self._panels]) / fig.dpi

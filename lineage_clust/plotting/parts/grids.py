@@ -1,4 +1,4 @@
-"""Panels in rows: how many a row, and their figure."""
+"""Grids of panels: the number of panels per row, and the figure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SHAPE, _PANEL = 1.3, 1.25  # columns for each row of a picture that suits a pag
 def panels_a_row(
     n_panels: int, ncols: int | None = None, most: int | None = None, figsize: tuple[float, float] | None = None
 ) -> int:
-    """Return how many panels stand in a row.
+    """Return the number of panels per row.
 
     n_panels : Number of panels.
-    ncols : As many, unless there are fewer panels; `None` = chosen so that the last row is full or almost full, and
-        never a single panel below longer rows.
-    most : At most so many.
-    figsize : Of the figure, which decides how high and wide the panels are; `None` = as large as the panels need.
+    ncols : Requested number, used unless there are fewer panels; `None` = chosen such that the last row is full or
+        almost full, and never a single panel below longer rows.
+    most : Maximum number.
+    figsize : Size of the figure, which determines the shape of the panels; `None` = as large as the panels need.
 
     >>> [panels_a_row(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 60)]
     [1, 2, 3, 2, 3, 3, 4, 4, 3, 4, 5, 4]
@@ -38,7 +38,7 @@ def panels_a_row(
 
 
 def _cost(n_panels: int, ncols: int, shape: float) -> float:
-    """Return how far a grid is from a page that is full: a single panel in the last row, empty places, its shape."""
+    """Return the cost of a grid: for a single panel in the last row, for empty places, and for its shape."""
     nrows = -(-n_panels // ncols)
     last = n_panels - (nrows - 1) * ncols
     return float(last == 1 < ncols) + (ncols - last) / ncols + 1.5 * abs(log(ncols / nrows / shape))

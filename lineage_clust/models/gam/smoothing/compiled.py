@@ -1,7 +1,7 @@
 """REML estimation of smoothing parameters for genes with gram matrices of their own, compiled by numba.
 
-The penalty is diagonal here. A gene's matrix is made tridiagonal once, a third of the work of an eigen-decomposition; then
-REML and its derivatives cost next to nothing at any lambda.
+The penalty is diagonal. The matrix of a gene is reduced to tridiagonal form once, which takes a third of the operations
+of an eigendecomposition; REML and its derivatives are then cheap to evaluate at any lambda.
 """
 
 from __future__ import annotations
