@@ -241,7 +241,7 @@ def _prepare_options(kwargs: dict) -> dict:
 
 
 def _by_symbol(spec: object, ids: Mapping[str, str]) -> object:
-    """Return a mapping by the names of genes, of which some may be given by their identifiers; anything else as it is."""
+    """Return a mapping in which identifiers of genes are replaced by names; other values are returned unchanged."""
     if not isinstance(spec, Mapping) or not ids:
         return spec
     names = {gene_id: name for name, gene_id in ids.items()}

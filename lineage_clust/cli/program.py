@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _rare_collection() -> Iterator[None]:
-    """Look for cyclic garbage less often: the many small objects of pictures make that 7 % of the time."""
+    """Collect cyclic garbage less often, which takes 7 % of the time because figures have many small objects."""
     usual = gc.get_threshold()
     gc.set_threshold(100_000, *usual[1:])
     try:

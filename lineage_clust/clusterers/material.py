@@ -43,7 +43,7 @@ def graph_of_nearest(rows: np.ndarray, metric):
     is therefore connected to the nearest one only.
 
     rows : `(n_rows, n_columns)` in the space in which distances are computed.
-    metric : Of the distance; `None` = unknown, because a transformer searches the neighbours.
+    metric : Metric of the distance; `None` = unknown, because a transformer searches the neighbours.
     """
     if len(rows) < _LEAST_ROWS or metric is None:
         return None

@@ -17,7 +17,7 @@ def binned_means(
     pseudotime, weights : `(n_cells,)`.
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     edges : `(n_bins + 1,)` increasing; the last bin holds its right edge.
-    exposure : `(n_cells,)` what expression is divided by, as `exp(offset)` is for counts: the mean is then `sum(w y) /
+    exposure : `(n_cells,)` divisor of the expression, such as `exp(offset)` for counts: the mean is `sum(w y) /
         sum(w exposure)`.
     returns means : ndarray of shape (n_bins, n_genes). NaN in a bin without cells.
     returns weight : ndarray of shape (n_bins,)

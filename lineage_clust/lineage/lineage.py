@@ -84,7 +84,7 @@ class Lineage:
         return np.linspace(self.start, self.end, n_points)
 
     def of_cells(self, kept: np.ndarray) -> dict[str, Any]:
-        """Return the arrays with one row per cell, but expression, of some of the cells."""
+        """Return the arrays with one row per cell, except expression, for some of the cells."""
         arrays = {name: getattr(self, name) for name in _OF_CELLS}
         return {name: None if values is None else values[kept] for name, values in arrays.items()}
 
@@ -246,7 +246,7 @@ class Reader:
         )  # fmt: skip
 
     def colors(self, adata: AnnData, lineages: Sequence) -> dict[str, Any]:
-        """Return the colours of some lineages as `adata` has them, see :func:`.annotations.stored_colors`."""
+        """Return the colours of some lineages as stored in `adata`, see :func:`.annotations.stored_colors`."""
         return stored_colors(adata, list(lineages), self.lineage_key, self.backward)
 
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:

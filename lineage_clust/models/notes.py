@@ -48,7 +48,7 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
 
 
 def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what :func:`notes_on` needs of expression, see `found` there."""
+    """Return the statistics of expression that :func:`notes_on` accepts as `found`."""
     counts = nonzero_counts(Y)
     carried = counts
     if weights is not None and np.ptp(weights) > 0:

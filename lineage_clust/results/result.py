@@ -249,7 +249,7 @@ class FitResult:
         return resolve_genes(adata, genes, use_raw=self.reader.use_raw, gene_symbols=self.reader.gene_symbols)
 
     def named(self, genes: Any) -> Any:
-        """Return the names by which genes go in the results, of genes that may be given by their identifiers."""
+        """Return the names of genes in the results; genes may be given by their identifiers."""
         ids = self.ids
         if ids is None or not isinstance(genes, (list, tuple, np.ndarray)):
             return genes

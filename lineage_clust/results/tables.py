@@ -98,8 +98,8 @@ def order_clusters(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Renumber clusters by the time at which the mean of their scaled trends peaks; ties by its centre of mass.
 
-    Return the new labels, `(n_genes,)`, 0 for the earliest, -1 = not assigned, and the old label of each new one. Of
-    several lineages, that in which the mean trend moves most counts.
+    Return the new labels, `(n_genes,)`, 0 for the earliest, -1 = not assigned, and the old label of each new one. With
+    several lineages, the one in which the mean trend has the largest range is used.
     """
     old = np.unique(labels[labels >= 0])
     if len(old) == 0:
@@ -115,7 +115,7 @@ def order_clusters(
 def time_order(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> np.ndarray:
     """Return the order of mean trends `(n_clusters, n_points)` by the time of their peak; ties by their centre of mass.
 
-    Of several lineages, the times are those of the lineage in which a trend moves most.
+    With several lineages, the times are those of the lineage in which the trend has the largest range.
     """
     parts = [(means[:, columns], grid[columns]) for columns in columns_of_each(grid_lineage).values()]
     spans, clusters = np.array([np.ptp(part, axis=1) for part, _ in parts]), np.arange(len(means))

@@ -3,14 +3,16 @@
 Both functions add to the arrays that they are given:
 
 table, squares
-    `(n_genes, n_nodes)`: sums of weights, shares and values (or squared values). `squares` has no rows if nobody asks.
+    `(n_genes, n_nodes)`: sums of weights, shares and values (or squared values). `squares` has no rows if not
+    requested.
 histogram
-    `(n_genes, n_bins)`: weights of the cells that hold each value; no rows if nobody asks.
+    `(n_genes, n_bins)`: weights of the cells with each value; no rows if not requested.
 statistics, extremes
     `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, see :class:`lineage_clust.expression.counts.table.Table`.
 
-`lines` holds the line of the grid that belongs to each row, -1 for a row that is no cell of it. Line `i` shares its values
-among the nodes from `starts[i]` on, in the proportions `shares[i]`, and each of these parts in the proportions `across[i]`.
+`lines` contains the position among the cells of the grid for each row, -1 for rows that are not cells of it. The values
+of cell `i` are distributed over the nodes from `starts[i]` on in the proportions `shares[i]`, and each of these parts
+in the proportions `across[i]`.
 """
 
 from __future__ import annotations
@@ -31,9 +33,9 @@ def tabulate_rows(
     data, least, indices, indptr, rows, lines, starts, shares, across, weights, units, offsets, of_all, table, squares,
     histogram, statistics, extremes,
 ):  # fmt: skip
-    """Add up CSR expression, rows in the given order; those that share the same nodes should follow each other.
+    """Sum CSR expression over rows in the given order; rows with the same nodes should be adjacent.
 
-    All that a value is added to is kept side by side for each gene, see :func:`add_row`: memory takes most of the time.
+    The sums of a gene are contiguous in memory, see :func:`add_row`, because memory access takes most of the time.
     """
     n_genes, width, with_squares = table.shape[0], shares.shape[1] * across.shape[1], squares.shape[0] > 0
     counting, n_linear = histogram.shape[0] > 0, _STEP * ((width + _N_LINEAR + _STEP - 1) // _STEP)
@@ -86,7 +88,7 @@ def tabulate_rows(
 
 @compiled
 def share(weight, shares, across, line, linear):
-    """Write the weighted proportions of the nodes of a cell."""
+    """Write the proportions of the nodes of a cell, times its weight."""
     place = np.uintp(0)
     for along in range(shares.shape[1]):
         for beside in range(across.shape[1]):
@@ -98,9 +100,9 @@ def share(weight, shares, across, line, linear):
 def add_row(data, least, indices, first, last, linear, weight, unit, counting, held, histogram, statistics):
     """Add the values of a row to the sums of their genes; a separate function, so that its operands stay in registers.
 
-    It holds of each gene sums of values times `linear` (shares, weight, scaled weight, weight times offset, 1); sums of
-    squares times weight, scaled weight and 1, and the number of values that are not 0; the weights of these and of counts
-    from 1 to 7; the least and the largest values, and the weighted least loss.
+    `held` contains, for each gene: sums of values times `linear` (shares, weight, scaled weight, weight times offset,
+    1); sums of squares times weight, scaled weight and 1; the number of nonzero values; the weights of these and of
+    counts from 1 to 7; the smallest and largest values; and the weighted minimum loss.
     """
     n, with_least = np.uintp(len(linear)), len(least) > 0
     one, two, three = np.uintp(1), np.uintp(2), np.uintp(3)
@@ -135,7 +137,7 @@ def tabulate_columns(
     data, least, indices, indptr, columns, lines, starts, shares, across, weights, units, offsets, of_all, table, squares,
     histogram, statistics, extremes,
 ):  # fmt: skip
-    """Add up the given columns of CSC expression, a gene each."""
+    """Sum the given columns of CSC expression, one per gene."""
     with_squares, n_across = squares.shape[0] > 0, np.uintp(across.shape[1])
     counting, with_least = histogram.shape[0] > 0, len(least) > 0
     for gene in columns:
@@ -180,10 +182,10 @@ def take_note(value, least, weight, unit, offset, statistics, extremes, gene):
 
 @compiled
 def count(value, weight, histogram, statistics, gene):
-    """Add one value, not 0, to the histogram of its gene; note one that is no count.
+    """Add one nonzero value to the histogram of its gene; a value that is not a count is recorded in `statistics`.
 
-    Between the nodes above `N_SMALL`, which are equally spaced in the logarithm, a value is shared among the four next to
-    it by the weights of cubic interpolation: sums over the values of any smooth function of the logarithm stay what they are.
+    Above `N_SMALL`, nodes are equally spaced on a logarithmic scale. A value is distributed over the four nearest nodes
+    by the weights of cubic interpolation, which preserves sums over the values of any smooth function of the logarithm.
     """
     if 0.0 < value < N_SMALL:
         small = np.int32(value)
@@ -218,7 +220,7 @@ def look_up(values, table, found):
 
 @compiled
 def put(sums, width, start, table):
-    """Add the first sums of each gene to the nodes that they belong to, and begin anew."""
+    """Add the first `width` sums of each gene to the nodes from `start` on, and reset them to 0."""
     for gene in range(sums.shape[0]):
         for node in range(width):
             table[gene, start + node] += sums[gene, node]

@@ -152,12 +152,12 @@ class Table:
 
 
 def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Table:
-    """Return the Table of expression, in one pass; totals of all cells are remembered by `Y`.
+    """Return the Table of expression, in one pass; `Y` caches the totals over all cells.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    shares : Of its chosen cells.
+    shares : Shares of its selected cells.
     wanted : Statistics to compute.
-    all_cells : Whether blocks are read in which no cell is chosen, so that totals are complete.
+    all_cells : Whether to read blocks without selected cells, so that totals are complete.
 
     >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
     >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).sums.tolist()
@@ -167,7 +167,7 @@ def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Ta
 
 
 def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> SumRequests:
-    """Return what :func:`count_table` does, from a pass that others can share."""
+    """Return the same as :func:`count_table`, by requests whose pass can be shared with other fits."""
     if not isinstance(Y, BlockedExpression):
         stored = Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y))
         Y, all_cells = BlockedExpression(stored, keeps_totals=False), False
@@ -193,10 +193,10 @@ def block_table(
     """Return the Table of a block of cells, or add it to that of other cells.
 
     block : `(n_cells, n_genes)` array, CSR or CSC matrix.
-    kept : The rows that are cells of the grid; `None` = all.
-    shares, wanted : Of these.
-    of_all : Whether sums over all rows are wanted as well.
-    into : Table that is added to, and returned.
+    kept : Rows that are cells of the grid; `None` = all.
+    shares, wanted : Shares of these cells, and statistics to compute.
+    of_all : Whether to compute sums over all rows as well.
+    into : Table to which the block is added, and which is returned.
     """
     block = block if sparse.issparse(block) else sparse.csr_array(block)
     if block.dtype not in _KINDS:
@@ -230,7 +230,7 @@ def block_table(
 
 @np.errstate(invalid="ignore", divide="ignore")
 def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
-    """Return a function of values; of integers, which are few different ones, it is looked up."""
+    """Return a function of values; for integers, which have few distinct values, it is looked up in a table."""
     found, functions = np.empty(len(values)), compiled()
     if functions is not None and functions.look_up(values, function(np.arange(float(_LOOKED_UP))), found):
         return found

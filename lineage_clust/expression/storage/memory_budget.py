@@ -15,8 +15,8 @@ def parse_budget(budget: object, name: str = "memory_budget") -> int:
     """Return a memory budget in bytes.
 
     budget : Bytes, a string such as "500MB" or "2GiB", or `None` for the default of 256 MB.
-    name : Of the parameter, for messages.
-    raises ValueError : If it has another form.
+    name : Name of the parameter, for error messages.
+    raises ValueError : If the budget is invalid.
 
     >>> parse_budget("500MB"), parse_budget("1 GiB"), parse_budget(None)
     (500000000, 1073741824, 256000000)

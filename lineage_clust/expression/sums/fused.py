@@ -44,8 +44,8 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     of_all : Whether to compute sums over all rows as well.
     returns : tuple or None. `products` `(n_columns, n_genes)`; and `(n_genes,)` each: weighted sums, weighted sums of
         squares, counts of values that are not zero, sums of their weights, whether one of them is large, sums and sums
-        of squares over all rows. `None` if it is to be done without: no numba, few values, values of a kind that is not
-        compiled for, or values stored in parts.
+        of squares over all rows. `None` if the compiled functions cannot or should not be used: no numba, few values,
+        an unsupported data type, or values stored in parts.
     """
     functions = compiled() if is_worthwhile(matrix.nnz) and matrix.data.dtype in _KINDS else None
     if functions is None:

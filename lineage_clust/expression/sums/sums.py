@@ -125,7 +125,7 @@ def requested_cell_sums(
     all_cells: bool = True,
     picked: np.ndarray | None = None,
 ) -> SumRequests:
-    """Return what :func:`cell_sums` does, from passes that others can share: :mod:`lineage_clust.expression.sums.passes`."""
+    """Return the same as :func:`cell_sums`, by requests that can share a pass, see `passes.py`."""
     sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
         sums = yield from _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)

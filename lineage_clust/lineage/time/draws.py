@@ -120,8 +120,8 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
 
     draws : `(n_cells, n_draws)`, rescaled.
     weights : `(n_cells,)`, finite.
-    options : Of :func:`lineage_clust.lineage.time.time_range.find_time_range`. Warnings are raised if most draws cause
-        them.
+    options : Arguments of :func:`lineage_clust.lineage.time.time_range.find_time_range`. Warnings are raised if most
+        draws cause them.
     """
     _check_overlap(draws, weights)
     found, remarks = [], []
@@ -138,7 +138,7 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
 
 
 def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
-    """Warn of a draw that outlying times squeeze, or that lacks the cells at one end and is stretched over the range.
+    """Warn of a draw that is compressed by outlying times, or that lacks cells at one end and is stretched instead.
 
     Draws are compared with a few others, by the times between which the middle 90 % of the cells lie.
     """
@@ -186,7 +186,7 @@ def _width(times: np.ndarray) -> float:
 
 
 def mean_of(draws: np.ndarray) -> np.ndarray:
-    """Return the mean of the known draws of each cell, `(n_cells,)`; NaN where none is.
+    """Return the mean of the known draws of each cell, `(n_cells,)`; NaN if there are none.
 
     >>> mean_of(np.array([[0.0, 1.0], [0.5, np.nan], [np.nan, np.nan]])).tolist()
     [0.5, 0.5, nan]
@@ -198,7 +198,7 @@ def mean_of(draws: np.ndarray) -> np.ndarray:
 
 
 def pseudotime_of(adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray) -> np.ndarray:
-    """Return pseudotime `(n_obs,)`; of draws, their mean on the common range."""
+    """Return pseudotime `(n_obs,)`; for draws, their mean on the common range."""
     if not are_draws(time_key):
         return find_pseudotime(adata, time_key, lineage)
     draws = find_draws(adata, time_key, lineage)

@@ -208,7 +208,7 @@ def _sums(Z, Y, weights, offset, shift=None):
 
 
 def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> SumRequests:
-    """Return what `_sums` does, and of expression in blocks the level that was taken off, what `notes_on` needs, and rows."""
+    """Return the same as `_sums`; also the subtracted level, statistics for `notes_on`, and picked rows."""
     heaviest = weights.max()
     sums = yield from requested_cell_sums(
         Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked

@@ -48,7 +48,7 @@ def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectr
     rows : `(n_cells, n_columns)` rows of the design.
     design : Design of the fit.
     weights : `(n_cells,)`.
-    spectrum : Of the gram matrix and the penalty.
+    spectrum : Spectrum of the gram matrix and the penalty.
     """
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
     forms = rows.forms(root @ root.T) if isinstance(rows, Bands) else np.square(rows @ root).sum(axis=1)

@@ -47,7 +47,7 @@ def fit_glm_conditions(
     """Fit all genes.
 
     model : Unfitted model that defines family, link and dispersion.
-    design : Of all cells: one curve and covariates.
+    design : Design of all cells: one curve and covariates.
     Y : `(n_cells, n_genes)`.
     weights : `(n_cells,)`, positive.
     offset : `(n_cells,)` or `None`.

@@ -101,7 +101,7 @@ def condition_sums(
 ) -> ConditionSums:  # fmt: skip
     """Return ConditionSums from sums over the columns of a plain design: one curve and covariates.
 
-    design : Of all cells; its smooth contains the constant.
+    design : Design of all cells; its smooth contains the constant.
     grams : `Z_s'WZ_s`, `(n_samples, n_columns, n_columns)`.
     products, sample_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`; the
         covariate columns of the latter are not used.

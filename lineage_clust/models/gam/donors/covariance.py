@@ -37,7 +37,7 @@ def without_deviations(sums: DonorSums, middle: np.ndarray, n_columns: int) -> A
 def deviations(sums: DonorSums, covariance: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Return the best linear unbiased predictions `(n_matrices, n_donors, n_random, n)` of the donors' coefficients.
 
-    sums : Of some genes.
+    sums : Sums of some genes.
     covariance : Covariance `R`.
     coefficients : `(n_matrices, n_fixed, n)` of the population curve, on the columns of `T`.
     """

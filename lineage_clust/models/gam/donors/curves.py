@@ -75,7 +75,7 @@ class DonorSums:
         )
 
     def used_up(self, genes: np.ndarray) -> DonorSums:
-        """Return what is still asked of the sums of some genes where fits were made of them; copies of others take time."""
+        """Return the sums of some genes without the arrays that fits no longer need, as copying these takes time."""
         nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
         gram = self.gram[genes] if self.each else self.gram
         return replace(
@@ -244,8 +244,9 @@ class WithCurves:
     def likelihoods(self, shifts: np.ndarray) -> np.ndarray:
         """Return the logarithms of the restricted likelihood `(n_shifts, n_genes)`, see :meth:`AtCovariance.likelihood`.
 
-        With `P` what takes the population curve off, and `Q` the eigenvectors of `1'P1`, which has a row for each donor,
-        ``y'P_s y = y'Py - sum_d s / (1 + s k_d) (Q'1'Py)_d^2``: all variances of levels take one decomposition.
+        `P` is the matrix that eliminates the population curve, and `Q` and `k` are eigenvectors and eigenvalues of
+        `1'P1`, with one row per donor. Then ``y'P_s y = y'Py - sum_d s / (1 + s k_d) (Q'1'Py)_d^2``, so that one
+        decomposition suffices for all variances of levels.
         """
         fit = AtCovariance(self.sums, self.gram, self.products, self.squares, self.log_determinant)
         free = slice(self.sums.n_determined)

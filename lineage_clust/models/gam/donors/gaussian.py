@@ -134,7 +134,7 @@ def warn_of_few(n_genes: int) -> None:
 def _tested(
     design: Design, turned: TurnedSums, sizes: np.ndarray, posterior: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return statistics and p-values averaged over the sizes, which are probable for each gene by `posterior`."""
+    """Return statistics and p-values averaged over the variances, with probabilities `posterior` for each gene."""
     sums = turned.sums
     contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
     statistic, pvalue = np.zeros((2, posterior.shape[1]))

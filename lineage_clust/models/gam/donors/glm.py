@@ -27,7 +27,7 @@ def fit_glm_donors(
 ) -> FitResult:  # fmt: skip
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
-    design : Of all cells.
+    design : Design of all cells.
     Y : `(n_cells, n_genes)` expression.
     weights : `(n_cells,)`, positive.
     offset : `(n_cells,)` or `None`.

@@ -35,7 +35,7 @@ class DonorPrior:
     sizes: np.ndarray
 
     def for_tests(self) -> np.ndarray:
-        """Return variances `(n_points, 2)` over the same range, with more of the curves."""
+        """Return variances `(n_points, 2)` over the same range, with a finer grid of curve variances."""
         shifts, curves = (np.unique(self.sizes[:, part])[1:] for part in (0, 1))
         return grid(shifts, np.geomspace(curves[0], curves[-1], _N_FOR_TESTS))
 
@@ -153,7 +153,7 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
 def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores of the donors' curves and their covariance under the model.
 
-    sums : Of some genes.
+    sums : Sums of some genes.
     covariance : Covariance `R` of a donor's coefficients.
     returns scores : ndarray of shape (n_matrices, n_donors, n_modes, n). ``U'Z_d'V_d^-1 (y - X beta)`` without the
         constant, in units of the residual standard deviation.

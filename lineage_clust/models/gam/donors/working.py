@@ -171,7 +171,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
 def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
     """Perform one iteration in place.
 
-    problem, state : Of some genes.
+    problem, state : Problem, and the state of some genes.
     covariances : `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
     """
     sums = problem.joined(linearised(problem, state))

@@ -40,7 +40,7 @@ class Histogram:
 
     @staticmethod
     def concatenate(parts: list[Histogram]) -> Histogram:
-        """Return that of the genes of several."""
+        """Return one Histogram with the genes of several."""
         return Histogram(
             np.concatenate([part.tails for part in parts], axis=1), np.concatenate([part.bins for part in parts])
         )

@@ -21,7 +21,7 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     """Update `log_lambda` in place to the minimum of each gene's REML criterion, and write the coefficients there.
 
     grams, cross : `(n_genes, n, n)` and `(n_genes, n)`.
-    penalty : `(n,)` diagonal; 0 for what is free.
+    penalty : `(n,)` diagonal; 0 for unpenalised modes.
     scale : `(n_genes,)`.
     chosen : Whether lambda is estimated; otherwise it is fixed.
     search : Whether to start from the best point of a grid.
@@ -65,10 +65,11 @@ def smooth(grams, cross, gene, penalty, scale, chosen, search, n_steps, here, fa
 
 @compiled
 def reduce_to_lines(grams, cross, gene, penalty, matrix, small, lines):
-    """Write the diagonal and subdiagonal of a tridiagonal matrix `T` and a vector `z` into three lines; return their length.
+    """Write diagonal and subdiagonal of a tridiagonal matrix `T`, and a vector `z`, to `lines`; return their length.
 
-    Without the modes that are free, `T` plus lambda has the determinant of the gram matrix plus lambda times the penalty, and
-    ``z' (T + lambda)^-1 z`` is its quadratic form, both up to constants: a few operations a mode, whatever lambda is.
+    Unpenalised modes are eliminated. Up to constants, the determinant of ``T + lambda`` is that of the gram matrix plus
+    lambda times the penalty, and ``z' (T + lambda)^-1 z`` is its quadratic form. Both take a few operations per mode
+    for any lambda.
     """
     n, rank = len(penalty), 0
     right = lines[2]
@@ -150,9 +151,9 @@ def descend(lines, scale, lowest, highest, here, n_steps):
 
 @compiled
 def criterion(lines, scale, here, with_value):
-    """Return the REML criterion (up to a constant, 0 unless asked for) at a `log lambda`, and two derivatives by that.
+    """Return the REML criterion at a `log lambda` (up to a constant; 0 unless requested), and two derivatives.
 
-    Pivots and elements of the forward substitution are followed with their derivatives by lambda.
+    Pivots and elements of the forward substitution are computed together with their derivatives with respect to lambda.
     """
     lam, n = np.exp(here), lines.shape[1]
     log_determinant, trace, bent, rough, rough_slope, energy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -187,7 +188,7 @@ def criterion(lines, scale, here, with_value):
 def decompose(grams, gene, penalty, lam, factor):
     """Write the upper Cholesky factor of a gram matrix plus lambda times the penalty; return its log determinant.
 
-    Its diagonal holds reciprocals. Here and below the innermost loops run along rows, so that they become vector operations.
+    Its diagonal contains reciprocals. Here and below, the innermost loops run along rows, so that they are vectorised.
     """
     n, log_determinant = np.uintp(len(penalty)), 0.0
     for row in range(n):

@@ -18,7 +18,7 @@ Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.
 def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the REML criterion of a Gaussian fit, profiled over the scale.
 
-    spectrum : Of the gram matrix and the penalty.
+    spectrum : Spectrum of the gram matrix and the penalty.
     loadings : `a = T'Z'Wy`, `(n_modes, n_genes)`.
     squares : `y'Wy`, `(n_genes,)`.
     n_cells : Number of cells with positive weight, `n`.
@@ -143,11 +143,11 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
 def minimise_each(
     name: str, spectra: list[Spectrum], loadings: list[np.ndarray], squares: list[np.ndarray], n_cells: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return what :func:`minimise` does for fits with several spectra, whose last steps are made together.
+    """Return the same as :func:`minimise` for groups of genes with one spectrum each; Newton steps are made jointly.
 
     name : `"reml"` or `"gcv"`.
-    spectra : That some genes share each.
-    loadings, squares, n_cells : Of these genes, see :func:`reml`.
+    spectra : One spectrum per group.
+    loadings, squares, n_cells : Arguments of :func:`reml`, for the genes of each group.
     """
     make = {"reml": reml, "gcv": gcv}[name]
     criteria = [make(*of, n_cells) for of in zip(spectra, loadings, squares, strict=True)]
@@ -169,7 +169,7 @@ def minimise_each(
 
 
 def _bracketed(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np.ndarray, ...]:
-    """Return log lambda, two ends between which its minimum lies, and whether there is more to do, `(n_genes,)` each."""
+    """Return log lambda, bounds of the minimum near it, and which genes need further steps, `(n_genes,)` each."""
     lowest, highest = log_lambda_range(spectrum)
     grid = np.linspace(lowest, highest, _N_GRID)
     every = np.arange(n_genes)
@@ -192,7 +192,7 @@ def _bracketed(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[
 def _descended(
     criterion: Criterion, log_lambda: np.ndarray, low: np.ndarray, high: np.ndarray, active: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return lambda after safeguarded Newton steps, and whether they converged; arguments as of :func:`_bracketed`."""
+    """Return lambda after safeguarded Newton steps, and whether they converged; arguments are from `_bracketed`."""
     n_genes, active = len(log_lambda), np.flatnonzero(active)
     for _ in range(_N_STEPS):
         if len(active) == 0:

@@ -27,15 +27,16 @@ def fit_each(
 
     indptr, indices, values : Rows of the design at the places, CSR.
     offsets : `(n_offsets,)` of the nodes of each place.
-    weights, sums : `(n_places * n_offsets,)` and `(n_genes, n_places * n_offsets)`.
+    weights, sums : Sums of weights and of weighted counts at the nodes, `(n_places * n_offsets,)` and `(n_genes,
+        n_places * n_offsets)`.
     basis, penalty : `(n_columns, n_modes)`, and `(n_modes,)` the diagonal of the penalty.
     total : Sum of the weights.
     tails, bins, bin_values : `(n_genes, n_tails)` and `(n_genes, n_bins)` of a `Histogram`, values of bins.
     choose, sized : Whether lambda is chosen by REML, and theta by maximum likelihood.
-    heights : `(n_genes, n_places)` where the linear predictors start; what it ends with is of no meaning.
-    log_lambda, theta, coefficients : `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)`: where the iterations start,
-        changed in place.
-    information, converged, n_iter : `(n_genes,)`, written.
+    heights : `(n_genes, n_places)` initial linear predictors; overwritten.
+    log_lambda, theta, coefficients : `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)` starting values,
+        updated in place.
+    information, converged, n_iter : `(n_genes,)`, output.
     """
     n_places, n_modes = len(indptr) - 1, len(penalty)
     working, residual, exposures = np.zeros(n_places), np.zeros(n_places), np.exp(offsets)
@@ -96,8 +97,8 @@ def fit_each(
 def at_nodes(height, offsets, exposures, weights, sums, theta, working, residual):
     """Write working weights and residuals of the places, summed over their nodes.
 
-    Returns the loss, and three sums over the nodes that theta's likelihood needs: weights times `log(mu + theta)`,
-    `(T + W theta) / (mu + theta)`, and the derivative of their sum by theta.
+    Returns the loss, and three sums over the nodes for the likelihood of theta: weights times `log(mu + theta)`,
+    `(T + W theta) / (mu + theta)`, and the derivative of their sum with respect to theta.
     """
     n_offsets = np.uintp(len(offsets))
     loss, logs, first, second = 0.0, 0.0, 0.0, 0.0
@@ -177,7 +178,7 @@ def roughness(penalty, coefficients):
 
 @compiled
 def gamma_sums(tails, bins, bin_values, theta):
-    """Return what :meth:`lineage_clust.models.gam.pirls.histogram.Histogram.sums` does, of one gene."""
+    """Return the same as :meth:`lineage_clust.models.gam.pirls.histogram.Histogram.sums`, for one gene."""
     first, second, n_small = 0.0, 0.0, len(tails)
     for below in range(n_small):
         if tails[below] == 0.0 and not np.any(bins[n_small:]):
@@ -209,7 +210,7 @@ def digammas(x):
 
 @compiled
 def newton(theta, first, second):
-    """Return what :func:`lineage_clust.models.gam.pirls.dispersion.newton_size` does, of one gene."""
+    """Return the same as :func:`lineage_clust.models.gam.pirls.dispersion.newton_size`, for one gene."""
     slope = theta * first
     curvature = theta * theta * second + slope
     step = -slope / min(curvature, -1e-12) if curvature < 0.0 else np.sign(slope) * LARGEST_STEP

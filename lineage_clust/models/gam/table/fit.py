@@ -30,7 +30,7 @@ def fit_tabled(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, *,
     tolerance: float, always: bool, n_jobs=None,
 ) -> SumRequests:  # fmt: skip
-    """Fit all genes from sums over a grid; arguments as of :func:`lineage_clust.models.gam.pirls.results.fit_glm`.
+    """Fit all genes from sums over a grid; arguments as in :func:`lineage_clust.models.gam.pirls.results.fit_glm`.
 
     tolerance : Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
     always : Whether to use the grid even if it has hardly fewer nodes than there are cells.

@@ -257,8 +257,8 @@ def _along_pieces(
 ) -> tuple[np.ndarray, dict[int, np.ndarray]] | None:
     """Return shares `(n_cells, n_along)` of the cells, and the rows `(n_along, width)` at the nodes of each piece with cells.
 
-    `None` if rows are no polynomials of the coordinate to a tenth of the tolerance, of the least degree that does or of
-    `n_along - 1`, in a sample of each piece's cells.
+    `None` if, in a sample of the cells of each piece, the rows differ by more than a tenth of the tolerance from
+    polynomials of the coordinate of degree up to `n_along - 1`.
     """
     order = np.argsort(pieces.astype(np.uint16), kind="stable")  # of few bits: sorted faster
     ends = np.searchsorted(pieces[order], np.arange(int(pieces.max()) + 2))

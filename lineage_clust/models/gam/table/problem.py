@@ -65,7 +65,7 @@ class TabledProblem:
 
     @cached_property
     def start_lambda(self) -> float:
-        """Lambda of the Gaussian fits that iterations start from: of a few effective degrees of freedom."""
+        """Lambda of the Gaussian fits from which iterations start, for a few effective degrees of freedom."""
         if not np.any(self.penalty > 0):
             return 0.0
         low, high = -40.0, 60.0
@@ -86,7 +86,7 @@ def make_problem(
     """Return the TabledProblem of a grid.
 
     grid : Grid of the cells.
-    spectrum : Of the cells' gram matrix.
+    spectrum : Spectrum of the cells' gram matrix.
     constant : `(n_columns,)` coefficients of a constant, or `None`.
     weights : `(n_cells,)`.
     offset : `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
