@@ -53,7 +53,7 @@ def seeded_igraph(seed):
     ...     first == igraph.Graph.Erdos_Renyi(n=20, p=0.2).get_edgelist()
     True
     """
-    import igraph  # it loads matplotlib, which takes as long as all of ours
+    import igraph  # it loads matplotlib, which takes as long as all other imports
 
     with _igraph_generator:
         igraph.set_random_number_generator(random.Random(seed))

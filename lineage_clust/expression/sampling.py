@@ -30,9 +30,8 @@ def some_values(matrix, first: tuple | None = None) -> np.ndarray:
     if isinstance(matrix, BlockedExpression):
         matrix = matrix.stored if first is None else first[1]
     if sparse.issparse(matrix):
-        matrix = type(matrix)(
-            (matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape
-        )  # the user's keeps no flags
+        # a new object, because the check sets flags
+        matrix = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
         if not matrix.has_canonical_format:
             matrix = _summed(matrix)
         values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]

@@ -103,7 +103,7 @@ def plot_embedding(
     figure.get_layout_engine().beside = _name_colors(figure, cmap)
     settle_layout(figure)
     room = axes[0].get_window_extent().width
-    if any(width_of(title) > room for title in written):  # the numbers are what tells them apart
+    if any(width_of(title) > room for title in written):  # numbers suffice
         for title in written:
             title.set_text(title.get_text().removeprefix("cluster "))
     for title in written:

@@ -214,8 +214,8 @@ class FitResult:
     def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the gene table and the cluster table, which are computed once."""
         if "tables" not in self.made:
-            # two threads may both make them, and get the ones that were ready first: without a lock, which a process
-            # that is forked meanwhile would wait for
+            # two threads may both compute the tables, and the first ones are kept: a process that is forked meanwhile
+            # would wait for a lock forever
             self.made.setdefault("tables", tabulate(self, self.made.get("shapes")))
             for name in ("shapes", "confidence", "clusters"):
                 self.made.pop(name, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-N_STATISTICS, N_EXTREMES = 11, 3  # of a gene, beside its histogram
+N_STATISTICS, N_EXTREMES = 11, 3  # per gene, in addition to its histogram
 N_SMALL = 64  # values below have a bin of their own
 PER_OCTAVE = 8  # nodes above
 N_BINS = N_SMALL + 26 * PER_OCTAVE

@@ -23,9 +23,9 @@ from ...utils.compiling import compiled
 from .bins import LARGEST, N_SMALL, PER_OCTAVE
 
 _FEWEST = 8  # most values are less
-_N_LINEAR, _N_SQUARES, _N_EXTREMES = 4, 4, 4  # sums beside those at the nodes, and what is not summed
+_N_LINEAR, _N_SQUARES, _N_EXTREMES = 4, 4, 4  # sums other than those at the nodes, and extremes
 _N_OTHER = _N_SQUARES + _FEWEST + _N_EXTREMES
-_STEP = 16  # values that are added at a time: what is left over would be added one by one
+_STEP = 16  # values added at a time; a remainder would be added one by one
 
 
 @compiled

@@ -15,7 +15,7 @@ from ..storage.blocks import BlockedExpression
 from ..sums.passes import SumRequest, SumRequests, run_fits
 from . import bins as places
 
-_KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # that are compiled for; others become double precision
+_KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # compiled; others are converted to double precision
 _LOOKED_UP = 2**12
 
 

@@ -18,10 +18,8 @@ from ...utils.threads import thread_pool
 from .sources import Part
 
 MOST_THREADS = 4
-_FAN_IN = (
-    8  # fan-in of the reduction tree; also the number of results computed by dask, or added by a thread, at a time
-)
-_LEAST_GROUPS = 8  # of parts, where there are as many: lest threads wait for each other
+_FAN_IN = 8  # of the reduction tree; also the number of results that dask computes, or a thread adds, at a time
+_LEAST_GROUPS = 8  # minimum number of groups of parts, so that threads do not wait for each other
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from ..weights.matrices import lineage_names, matrix_column
 from .pseudotime import find_pseudotime
 from .time_range import find_time_range
 
-_LEAST_COVERED = 0.7  # of the range of other draws, by the cells of one
-_LEAST_WIDTH = 0.25  # of one draw to that of others, in the same cells
-_MOST_COMPARED = 5  # draws with which one is compared
-_MOST_CELLS = 50_000  # in which they are
-_OPPOSED = -0.1  # rank correlation with the mean of the others
+_LEAST_COVERED = 0.7  # minimum fraction of the range of other draws that is covered by the cells of a draw
+_LEAST_WIDTH = 0.25  # minimum width of a draw relative to other draws, in the same cells
+_MOST_COMPARED = 5  # maximum number of draws with which a draw is compared
+_MOST_CELLS = 50_000  # maximum number of cells in which draws are compared
+_OPPOSED = -0.1  # rank correlation with the mean of the other draws below which a draw runs against them
 
 
 def are_draws(time_key: object) -> bool:

@@ -34,6 +34,4 @@ class FitResult:
     spread: np.ndarray | None = None  # weighted standard deviation of expression
     n_quasi: int = 0  # number of genes with values that have no likelihood
     donors: DonorFit | None = None
-    dispersion: np.ndarray | None = (
-        None  # variance of counts relative to a Poisson distribution; 0 unless clearly larger
-    )
+    dispersion: np.ndarray | None = None  # variance of counts relative to a Poisson distribution; 0 if hardly larger

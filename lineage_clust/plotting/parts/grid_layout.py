@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.layout_engine import LayoutEngine
 
-_PAD, _GAP = 0.05, 0.1  # inches around what stands in the margins, and before what stands beside the panels
+_PAD, _GAP = 0.05, 0.1  # inches around labels in the margins, and before what is right of the panels
 _TITLE = 0.25  # inches above each panel
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from .checking import check_count
 
-_MOST = 4  # panels a row, unless only five leave no row with a single panel
-_SHAPE, _PANEL = 1.3, 1.25  # columns for each row of a picture that suits a page; width of a panel, in heights
+_MOST = 4  # panels per row, unless only five leave no row with a single panel
+_SHAPE, _PANEL = 1.3, 1.25  # columns per row of a grid that suits a page; width of a panel relative to its height
 
 
 def panels_a_row(

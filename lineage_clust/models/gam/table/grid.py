@@ -276,7 +276,7 @@ def _along_pieces(
             cells = order[ends[piece] : ends[piece + 1]]
             first = np.array([np.flatnonzero(own == place)[0] for place in found])
             piece_rows[piece] = values[cells[np.concatenate([first, np.full(n_along - len(found), first[0])])]]
-            # no cell has a share of the others, which are not to be far away for all that
+            # the other nodes have no shares of cells, but should not be far away
             more = lowest[piece] + 2 * half[piece] * (2.0 + np.arange(n_along - len(found)))
             as_they_are.append((cells, _lagrange(own, np.concatenate([found, more]))))
             continue
