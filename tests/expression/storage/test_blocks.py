@@ -1,3 +1,5 @@
+"""BlockedExpression equals its matrix in all storages: selections, blocks, memory budget, cache, errors."""
+
 import anndata as ad
 import h5py
 import numpy as np

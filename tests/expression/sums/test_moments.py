@@ -1,3 +1,5 @@
+"""Weighted sums over blocks equal those over the whole matrix, for dense and sparse expression."""
+
 import numpy as np
 import pytest
 from hypothesis import given

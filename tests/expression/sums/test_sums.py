@@ -1,3 +1,5 @@
+"""Sums of blocks of cells: definition, addition, large values, and independence of cells outside the lineage."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Covariates whose effects are not identifiable are rejected by name, and others are accepted."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Labels of cells are distinguished from names of genes in the arguments of `fit`."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""Changes of sequencing depth along a lineage are found, independent of genes that change."""
+
 import numpy as np
 import pytest
 from scipy import sparse

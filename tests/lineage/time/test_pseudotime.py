@@ -1,3 +1,5 @@
+"""Pseudotime under the keys of common tools, and errors that list what was found."""
+
 import anndata as ad
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""The time range of a lineage: forms of the parameter, both rules for its end, and invariances."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Lineages as labelled branches, and the warning for one pseudotime over several branches."""
+
 import anndata as ad
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Names of lineages from CellRank's terminal states, also if categories were reordered or lost."""
+
 import warnings
 
 import anndata as ad

@@ -1,3 +1,5 @@
+"""Weights of lineages under the keys of common tools: precedence of keys, combined lineages and errors."""
+
 import anndata as ad
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Matrices of weights and pseudotimes that R stored as columns of obs."""
+
 import anndata as ad
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Lineages in columns of obs: names of branches, boolean membership, or weights."""
+
 import anndata as ad
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Lineages of scFates' tree: one per tip, with the segments that lead to it."""
+
 import anndata as ad
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Combined lineages of one key: sums of their weights, names, and rounding errors."""
+
 import numpy as np
 import pytest
 from hypothesis import given

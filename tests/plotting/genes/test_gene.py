@@ -1,3 +1,5 @@
+"""Figure of the trend of one gene, with cells and interval."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest

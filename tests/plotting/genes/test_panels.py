@@ -1,3 +1,5 @@
+"""Figure with one panel per gene: lineages, colours, arrays as input, and errors."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest

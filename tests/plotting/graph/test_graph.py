@@ -1,3 +1,5 @@
+"""Figure of the graph of genes: layout, labels without overlap, and colours."""
+
 import random
 from itertools import combinations, pairwise
 

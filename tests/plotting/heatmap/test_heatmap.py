@@ -1,3 +1,5 @@
+"""Heatmap of genes: order of the rows, labels without overlap, covariates, and lineages side by side."""
+
 from itertools import pairwise
 
 import matplotlib.pyplot as plt

@@ -1,3 +1,5 @@
+"""Figure with one panel per cluster: curves, limits of the axes, titles, and choice of clusters."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Captions of clusters: direction and time of the mean trend, in words."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""Colours of clusters and lineages: distinct for everybody, legible, and stable if clusters are added."""
+
 from itertools import combinations
 
 import numpy as np

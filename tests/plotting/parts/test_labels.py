@@ -1,3 +1,5 @@
+"""Labels without overlap, truncated texts, and positions beside an axes."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest

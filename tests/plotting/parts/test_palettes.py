@@ -1,3 +1,5 @@
+"""Palettes stored in AnnData: names of matplotlib and R, numbers, and errors."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""Labels beside points overlap neither each other nor what is drawn."""
+
 from itertools import combinations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Strips of covariates: colours, legends, and invalid input."""
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,3 +1,5 @@
+"""Time axis with one or several lineages."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Posteriors of coefficients against dense matrices, and invariances of their samples."""
+
 import warnings
 from dataclasses import replace
 

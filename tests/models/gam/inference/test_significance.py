@@ -1,3 +1,5 @@
+"""Tests of smooths: null distribution against simulation, accuracy of small p-values, and invariances."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Sizes of the negative binomial: maximum likelihood against SciPy's, and shrinkage towards their trend."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Products with a grouped design equal those with the dense matrix, for any pattern of zeros."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The scale of gamma and inverse Gaussian models maximises the restricted likelihood."""
+
 import numpy as np
 import pytest
 from hypothesis import given

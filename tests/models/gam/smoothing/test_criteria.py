@@ -1,3 +1,5 @@
+"""Smoothing parameters: derivatives of the criteria, and global minima."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The Demmler-Reinsch basis: diagonal matrices, unpenalised modes, and collinear columns."""
+
 import numpy as np
 import pytest
 from hypothesis import given
