@@ -112,7 +112,7 @@ def cluster_lineage(
         `n_neighbors`, `n_pcs`, `use_rep`, `metric`, `method`, `transformer`.
     clustering_kwargs : mapping
         `resolution`, `n_iterations`, `flavor`, `use_weights`, `partition_type`. Each mapping is merged over its
-        defaults; `random_state` may stand in any.
+        defaults; `random_state` may be in any of them.
     return_models : bool
         Whether to return the fitted models.
     smoother : transformer or "passthrough", optional

@@ -45,7 +45,7 @@ class FittedClusters(ClusterMixin, BaseEstimator):
     _searcher: Any
     _lists: Neighbors  # of the rows
     _coordinates: np.ndarray  # the rows along their principal axes
-    _draws: np.ndarray  # likewise
+    _draws: np.ndarray  # posterior samples, along the same axes
 
     def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> Self:
         """Return a fitted copy with the clusters at another level of the hierarchy.

@@ -120,7 +120,6 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     - `varm["trends_Ery"]`, `varm["trends_Ery_se"]`: trends and their standard errors;
     - `uns["trends_Ery_cluster_colors"]`, `uns["trends_Ery_cluster_name_colors"]`: colours, as expected by scanpy.
       Colours set by the user are kept by later calls if the number of clusters does not change.
-      Colours that you set there are kept by later calls, as long as the clusters are as many.
 
     Examples
     --------

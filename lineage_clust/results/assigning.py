@@ -40,8 +40,8 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
 def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a code from 0 for the cluster of each fitted row, -1 for none, and the sorted labels that are coded.
 
-    A pipeline's labels are those of its last step, a mixture model's what it predicts. Negative labels, NaN and `None`
-    mean that a row has no cluster.
+    Labels of a pipeline are those of its last step; those of a mixture model are its predictions. Negative labels, NaN
+    and `None` mean that a row has no cluster.
 
     >>> from types import SimpleNamespace
     >>> codes, names = own_labels(SimpleNamespace(labels_=["late", "early", None]), np.zeros((3, 2)))

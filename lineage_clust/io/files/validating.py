@@ -88,7 +88,7 @@ ARRAYS: dict[str, dict[str, Array]] = {
         "difference_se": _reals("comparisons genes points"), "labels": Array(_I, "genes", low=-1),
     },
 }  # fmt: skip
-"""By class, what its arrays may be; a dimension of one name has one length within an object."""
+"""Specifications of the arrays of each class; dimensions of the same name have the same length within an object."""
 
 
 def validate(built: Any) -> None:

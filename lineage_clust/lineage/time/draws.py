@@ -46,8 +46,8 @@ def check_draws(time_key: Any, lineages: Sequence[Any]) -> None:
 def find_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None) -> np.ndarray:
     """Return draws of pseudotime as stored, `(n_obs, n_draws)`.
 
-    A key of obs is one draw. A matrix in obsm is one draw if it has a column of the lineage; otherwise each of its columns
-    is one.
+    A key of obs is one draw. A matrix in obsm is one draw if it has a column of the lineage; otherwise
+    each of its columns is a draw.
     """
     if len(time_key) == 0:
         raise TypeError("time_key must be one name, or a list of names of draws of pseudotime; got an empty list.")
