@@ -15,7 +15,7 @@ def cluster_means(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     rows : `(n_rows, n_columns)`.
     labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    returns : ndarray of shape (n_clusters, n_columns)
+    returns : ndarray of shape (n_clusters, n_columns). Means, in the order of the labels.
 
     >>> cluster_means(np.array([[0.0, 2.0], [2.0, 2.0], [5.0, 5.0]]), np.array([0, 0, 1])).tolist()
     [[1.0, 2.0], [5.0, 5.0]]

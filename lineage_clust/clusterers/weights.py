@@ -105,7 +105,7 @@ def binary_strengths(lists, fitted):
     """Strength 1 for every row in a list.
 
     lists, fitted : Neighbors. As in `umap_strengths`.
-    returns : ndarray of shape (n_rows, n_listed) 1 for listed rows, 0 for padding.
+    returns : ndarray of shape (n_rows, n_listed). 1 for listed rows, 0 for padding.
     """
     return lists.listed.astype(float)
 

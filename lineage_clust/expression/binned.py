@@ -20,7 +20,7 @@ def binned_means(
     exposure : `(n_cells,)` divisor of the expression, such as `exp(offset)` for counts: the mean is `sum(w y) /
         sum(w exposure)`.
     returns means : ndarray of shape (n_bins, n_genes). NaN in a bin without cells.
-    returns weight : ndarray of shape (n_bins,)
+    returns weight : ndarray of shape (n_bins,). Total weight of the cells in each bin.
 
     >>> time, Y = np.array([0.0, 0.4, 1.0]), np.array([[1.0], [3.0], [5.0]])
     >>> binned_means(time, np.ones(3), Y, np.array([0.0, 0.5, 1.0]))[0].tolist()

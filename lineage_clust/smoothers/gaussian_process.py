@@ -18,6 +18,8 @@ _JITTER = 1e-6  # variance added at each landmark, in units of the kernel's vari
 
 @dataclass(frozen=True)
 class _LandmarkBasis:
+    """Landmarks of one column of pseudotime, and the map from their kernel functions to the basis."""
+
     landmarks: np.ndarray
     length_scale: float
     to_modes: np.ndarray  # (n_landmarks, n_modes): the kernel's leading modes, each with prior variance 1

@@ -60,8 +60,8 @@ def weighted_products(
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     weights : `(n_cells,)`.
     shift : `(n_genes,)` values subtracted from the columns of a dense Y.
-    returns products : ndarray of shape (n_columns, n_genes)
-    returns squares : ndarray of shape (n_genes,)
+    returns products : ndarray of shape (n_columns, n_genes). `Z' W Y`.
+    returns squares : ndarray of shape (n_genes,). Diagonal of `Y' W Y`.
 
     >>> import numpy as np
     >>> from scipy import sparse

@@ -149,6 +149,8 @@ class _Each:
 
 @dataclass(frozen=True)
 class _Results:
+    """Results of the functions of `_Each`, which are added one by one."""
+
     results: list[Any]
 
     def merge(self, other: _Results) -> _Results:

@@ -100,7 +100,7 @@ def make_strip(
         default colours are used.
     cmap : str or Colormap. Colour map for numbers.
     limits : (float, float), optional. Limits of the colour map; `None` = those of the strip.
-    returns : Strip
+    returns : Strip. Colours at the grid points, with what a legend needs.
     raises ValueError : If values, pseudotime and weights differ in length, or `grid` is not increasing.
 
     >>> t = np.linspace(0, 1, 100)

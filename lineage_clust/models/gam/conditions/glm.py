@@ -117,6 +117,8 @@ def _prior(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
 
 @dataclass(frozen=True)
 class _Start:
+    """Fit of the cells from which the iterations start, see :class:`.WorkingRuns`."""
+
     failed: dict[int, str]
     theta: np.ndarray | None
     scale: np.ndarray

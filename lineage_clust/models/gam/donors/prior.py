@@ -101,8 +101,8 @@ def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray
     likelihood : `(n_points, n_genes)` log likelihoods.
     n_iter : Number of EM steps for the mixing distribution, starting from a uniform one. A uniform prior with the
         weight of a few genes keeps the estimate from collapsing to points if there are few genes.
-    returns prior : ndarray of shape (n_points,)
-    returns posterior : ndarray of shape (n_points, n_genes)
+    returns prior : ndarray of shape (n_points,). Probability of each pair of variances over all genes.
+    returns posterior : ndarray of shape (n_points, n_genes). The same given the data of each gene.
 
     References
     ----------

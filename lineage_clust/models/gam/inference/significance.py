@@ -75,7 +75,7 @@ def smooth_test(
     rank : `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
     residual_df : `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one
         (chi-square).
-    returns statistic, pvalue : ndarray of shape (n_genes,)
+    returns statistic, pvalue : ndarray of shape (n_genes,). Statistics and p-values.
 
     The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes enter
     fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) /

@@ -14,8 +14,8 @@ class CountTable:
 
     Counts of single cells have few distinct values, so that sums over cells reduce to short sums over values.
 
-    y : ndarray of shape (n_cells, n_genes)
-    weights : ndarray of shape (n_cells,)
+    y : `(n_cells, n_genes)` counts.
+    weights : `(n_cells,)`.
     """
 
     def __init__(self, y: np.ndarray, weights: np.ndarray):

@@ -132,8 +132,8 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
 
     criterion : As returned by :func:`reml` or :func:`gcv`.
     spectrum : Determines the useful range of lambda.
-    returns lambda_ : ndarray of shape (n_genes,)
-    returns converged : ndarray of bool, shape (n_genes,)
+    returns lambda_ : ndarray of shape (n_genes,). Smoothing parameters.
+    returns converged : ndarray of bool, shape (n_genes,). Whether each search converged.
     """
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
