@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.models.gam.conditions.differences import fit_conditions
+from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.trends.trends import adjust
 
 from .conditions_data import ConditionCells, simulate_conditions

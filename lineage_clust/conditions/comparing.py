@@ -22,7 +22,7 @@ from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
 from ..models.families import FAMILIES, check_family
 from ..models.gam import GAM
-from ..models.gam.conditions.differences import ConditionFit, fit_conditions
+from ..models.gam.conditions.fit import ConditionFit, fit_conditions
 from ..models.gam.donors.groups import check_can_be_replicates
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.gam.conditions.differences import ConditionFit
+from ..models.gam.conditions.fit import ConditionFit
 from ..trends.shapes import moved_times
 
 N_DRAWS = 400

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..models.gam.conditions.differences import ConditionFit
+from ..models.gam.conditions.fit import ConditionFit
 from ..models.gam.conditions.significance import TESTS, level_row
 from ..trends.trends import adjust
 from .draws import DifferenceDraws, half_maxima

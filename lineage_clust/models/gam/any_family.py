@@ -3,7 +3,7 @@
 The Gaussian family has a closed form. Other families are fitted from sums over a grid, after one pass over the cells,
 or from the cells themselves, in many passes, if no grid is suitable or `discretize` is false. Fits are generators that
 request sums over cells and return their result, so that several of them can share a pass: see
-:mod:`lineage_clust.expression.sums.passes`.
+:mod:`lineage_clust.expression.passes`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import NoTrendError
 from ...expression.storage.blocks import BlockedExpression
-from ...expression.sums.passes import SumRequests
+from ...expression.passes import SumRequests
 from ..notes import warn_of_zeros
 from .design import Design
 from .donors.glm import fit_glm_donors

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ...expression.storage.blocks import BlockedExpression
-from ...expression.sums.passes import SumRequests, run_fits
+from ...expression.passes import SumRequests, run_fits
 from ...utils.checking import check_share
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Predicted, Seed

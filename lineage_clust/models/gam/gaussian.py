@@ -11,7 +11,7 @@ from ...expression.sums.bands import Bands, make_bands
 from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.sums.fused import is_worthwhile
 from ...expression.sums.moments import blocks, weighted_products
-from ...expression.sums.passes import SumRequests
+from ...expression.passes import SumRequests
 from ...expression.sums.sums import requested_cell_sums
 from ..notes import FEW, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
@@ -32,7 +32,7 @@ _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products wit
 def fit_gaussian(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
 ) -> SumRequests:
-    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.sums.passes.run_fits`.
+    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
 
     design : Design shared by the genes.
     Y : `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 
-from ...expression.sums.passes import run_fits
+from ...expression.passes import run_fits
 from ...utils.combining import cauchy_combination
 from ..notes import joined
 from .donors.posterior import DonorPosterior

@@ -1,4 +1,4 @@
-"""Conditions between donors by statsmodels, for `tests/models/gam/conditions/test_differences_golden.py`.
+"""Conditions between donors by statsmodels, for `tests/models/gam/conditions/test_fit_golden.py`.
 
 Run with numpy and statsmodels: `python make_golden.py`. It writes `statsmodels.json`: linear mixed models by REML of lines in
 two conditions, `y ~ condition * (time - mean)`, with a random level of every donor, in a paired design also

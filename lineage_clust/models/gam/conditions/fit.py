@@ -1,251 +1,278 @@
-"""Curves of several conditions, batched over genes, from sums per sample, with donors as replicates."""
+"""Trends of several conditions, their differences and tests, from arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import sparse
 
-from ....errors import warn
-from ....utils.combining import cauchy_combination
-from ..donors.averages import RATIOS, smoothest
-from ..donors.covariance import at_covariance, deviations
-from ..donors.curves import AtCovariance, DonorSums, TurnedSums, WithCurves
-from ..donors.gaussian import FEWEST_GENES
-from ..donors.posterior import DonorPosterior, PosteriorPart
-from ..donors.prior import DonorPrior, grid, learn, probabilities
-from ..donors.significance import tested_at
-from ..inference.gene_posterior import GenePosterior
-from ..inference.posterior import SharedPosterior
-from ..smoothing.criteria import minimise, minimise_each, reml
-from ..smoothing.posterior import SmoothingPosterior
-from ..smoothing.spectral import Spectrum, diagonalise
-from .significance import TESTS, contrasts
-from .sums import ConditionSums
+from ....expression.storage.blocks import BlockedExpression
+from ....expression.sums.bands import make_bands
+from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
+from ....expression.sums.moments import blocks, weighted_products
+from ....expression.sums.sums import cell_sums
+from ...notes import FEW, notes_on
+from ..design import Design, make_design
+from .curves import ConditionCurves, fit_curves
+from .glm import fit_glm_conditions
+from .sums import Arms, ConditionSums, condition_sums, make_arms
 
-_CHUNK = 1024  # genes per chunk
-_IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # variances of lower probability are skipped: for curves, and for tests
-_SELDOM = 1e-3
-# Numbers of shift and curve variances besides 0, for tests and for curves: on coarser grids tests reject too often, and bands
-# are too narrow. Fewer with donors in several conditions, where each variance is combined with several shares.
-_N_FINE, _N_CURVES = 15, 12
-_N_PAIRED, _N_COARSE = 8, 6
-_SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation that is common to all its samples
+if TYPE_CHECKING:
+    from ..gam import GAM
+
+FEWEST_DONORS, FEWEST_IN_CONDITION = 4, 2
+_CELLS_PER_COEFFICIENT = 2  # with fewer, p-values of cells as replicates are too small
+_LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares
+_CONFOUNDED = 1e-8  # minimum fraction of a covariate's variance within conditions
 
 
 @dataclass(frozen=True)
-class ConditionCurves:
-    """Coefficients of mean, differences and covariates, and the tests; arrays are `(n_genes,)` unless stated otherwise.
+class ConditionFit:
+    """Curves of all genes in every condition, with tests of their differences.
 
-    coefficients : `(n_columns, n_genes)`.
-    posterior : Posterior of the coefficients.
-    statistics, pvalues : By test: "level", "shape" and "both".
-    edf : Effective degrees of freedom, summed over all curves.
-    scale : Residual variance.
-    shift_variance, curve_variance : Variances between samples: of the level, and of the curve around it.
-    shared : Fraction of these variances that the samples of one donor share.
-    converged : Whether the searches for the smoothing parameters converged.
-    own_of_samples : `(n_samples, n_random, n_genes)` predicted coefficients of the samples' own curves.
-    """
-
-    coefficients: np.ndarray
-    posterior: DonorPosterior | GenePosterior
-    statistics: dict[str, np.ndarray]
-    pvalues: dict[str, np.ndarray]
-    edf: np.ndarray
-    scale: np.ndarray
-    shift_variance: np.ndarray
-    curve_variance: np.ndarray
-    shared: np.ndarray
-    converged: np.ndarray
-    own_of_samples: np.ndarray
-
-
-@dataclass
-class _Sizes:
-    """Grid of variances between donors, and the posterior probability of each for each gene, `(n_sizes, n_genes)`.
-
-    Consecutive grid points with the same curve variance share sums; if samples of a donor are correlated, a covariance
-    matrix per grid point is used instead.
-    """
-
-    sums: DonorSums
-    values: np.ndarray  # (n_sizes, 3): shifts, curves, shared
-    covariances: list[np.ndarray]
-    posterior: np.ndarray
-    turned: TurnedSums | None  # for uncorrelated samples
-    _inner: tuple[float, WithCurves] | None = None
-
-    def at(self, number: int, genes: np.ndarray) -> AtCovariance:
-        """Return the fit of some genes at one grid point."""
-        if self.turned is None:
-            return at_covariance(self.sums.take(genes), self.covariances[number])
-        shift, curve, _ = self.values[number]
-        if self._inner is None or self._inner[0] != curve:
-            self._inner = (curve, self.turned.with_curves(curve))
-        return self._inner[1].take(genes).with_shift(shift)
-
-
-def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
-    """Fit all genes.
-
-    sums : Sums over all cells.
+    sums : Sums over the cells and the assignment of samples to conditions and donors.
+    curves : Coefficients, posterior and tests.
+    level : `(n_genes,)` value subtracted from expression before fitting.
+    samples : One row per sample: `condition` and `donor` (codes) and `n_cells`.
     with_donors : Whether donors are the replicates instead of cells.
-
-    The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
-    sample are random effects, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same
-    donor are correlated, with a correlation that is estimated with the variances. The curves are a mean and differences
-    from it, each with a penalty; the ratio of the penalties is selected from a few values by restricted likelihood.
-    Tests compare unpenalised generalised least squares estimates with their null distribution, as in the tests of
-    trends.
+    note : Notes on genes that are fitted poorly.
+    failed : Reasons by position, for genes without a finite fit.
+    own : `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
+        `random`.
+    random : `(n_smooth, n_modes)` basis of the samples' deviations.
     """
-    prior = _learned(sums) if with_donors else None
-    n_genes, n_columns = sums.by_sample.n_genes, len(sums.by_sample.fixed)
-    statistics, pvalues = _tested(sums, _sizes(sums, prior, _N_PAIRED if sums.arms.is_paired else _N_FINE))
-    sizes = _sizes(sums, prior, _N_COARSE if sums.arms.is_paired else _N_CURVES)
-    coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
-    edf, scale, shift, curve, shared = np.zeros((5, n_genes))
-    own_curves = np.zeros((*sizes.sums.cross.shape[1:3], n_genes))
-    ratios = _ratios(sums, sizes)
-    kept = np.where(sizes.posterior > _IMPROBABLE, sizes.posterior, 0.0)
-    kept /= kept.sum(axis=0)
-    in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
-    found: list[Any] = []
-    for number, (size, probable) in enumerate(zip(sizes.values, kept, strict=True)):
-        for ratio in np.unique(ratios[probable > 0]):
-            genes = np.flatnonzero((probable > 0) & (ratios == ratio))
-            fit, own = sizes.at(number, genes), probable[genes]
-            fit_scale = fit.scale()[0]
-            found.append((number, genes, own, fit_scale, fit.squares[0], *_spectrum(sums, fit, ratio)))
-            for total, values in (
-                (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
-                (curve, (1 - in_level) * size[1] * fit_scale), (shared, size[2]),
-            ):  # fmt: skip
-                total[genes] += own * values
-    all_squares, spectra, all_loadings = ([of[part] for of in found] for part in (4, 5, 6))
-    searched = minimise_each("reml", spectra, all_loadings, all_squares, sums.by_sample.n_cells)
-    mixture = []
-    for (number, genes, own, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
-        found, searched, strict=True
-    ):
-        precision = spectrum.gram + spectrum.penalty * lambda_
-        scores = loadings / precision
-        estimate = spectrum.basis @ scores
-        free = SmoothingPosterior(spectrum, loadings, squares, round(sums.by_sample.n_cells))
-        mixture.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
-        coefficients[:, genes] += own * estimate
-        edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
-        converged[genes] &= ended
-        if with_donors:
-            predicted = deviations(sizes.sums.take(genes), sizes.covariances[number], (modes @ scores)[None])
-            own_curves[..., genes] += own * predicted[0]
-    parts = [
-        PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
-        for genes, own, estimate, of_genes in mixture
-    ]
-    constant = sums.by_sample.squares[0] == 0
-    for name in TESTS:
-        statistics[name][constant], pvalues[name][constant] = 0.0, 1.0
-        np.minimum(pvalues[name], 1.0, out=pvalues[name])
-    posterior = DonorPosterior(parts, n_columns, n_genes)
-    return ConditionCurves(
-        coefficients, posterior, statistics, pvalues, edf, scale, shift, curve, shared, converged,
-        sums.arms.pairs.parted(own_curves[None])[0] if sums.arms.is_paired and with_donors else own_curves,
+
+    sums: ConditionSums
+    curves: ConditionCurves
+    level: np.ndarray
+    samples: pd.DataFrame
+    with_donors: bool
+    note: list[str]
+    failed: dict[int, str]
+    own: np.ndarray
+    random: np.ndarray
+
+    @property
+    def arms(self) -> Arms:
+        """Assignment of samples to conditions and donors."""
+        return self.sums.arms
+
+    def rows(self, basis, condition: int, other: int | None = None) -> np.ndarray:
+        """Return rows that map coefficients to the curve of a condition, or to its difference from `other`."""
+        rows = self.arms.rows(basis, condition, self.sums.n_covariates)
+        return rows if other is None else rows - self.arms.rows(basis, other, self.sums.n_covariates)
+
+    def curve(self, basis, condition: int) -> np.ndarray:
+        """Return the trends `(n_genes, n_rows)` of a condition at rows of the basis."""
+        return (self.rows(basis, condition) @ self.curves.coefficients + self.level).T
+
+    def difference(self, basis, condition: int, other: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return the difference between two trends and its standard errors, `(n_genes, n_rows)` each."""
+        rows = self.rows(basis, condition, other)
+        return (rows @ self.curves.coefficients).T, self.curves.posterior.std(rows).T
+
+    def sample_curve(self, basis, sample: int, genes=None) -> np.ndarray:
+        """Return the trends `(n_genes, n_rows)` of one sample: its condition's trend plus its predicted deviation."""
+        genes = slice(None) if genes is None else genes
+        rows = self.rows(basis, int(self.arms.condition[sample]))
+        own = basis @ (self.random @ self.own[sample][:, genes])
+        return (rows @ self.curves.coefficients[:, genes] + self.level[genes] + own).T
+
+
+def fit_conditions(
+    basis, Y, conditions: ArrayLike, donors: ArrayLike | None = None, *, penalty: np.ndarray | None = None,
+    weights: np.ndarray | None = None, covariates: np.ndarray | None = None, model: GAM | None = None, offset=None,
+) -> ConditionFit:  # fmt: skip
+    """Fit a curve for every gene and condition, and test the differences between conditions.
+
+    basis : `(n_cells, n_splines)` basis of a smoother, dense or sparse, that includes the constant function.
+    Y : `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
+    conditions : `(n_cells,)` codes of the conditions from 0.
+    donors : `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
+    penalty : `(n_splines, n_splines)`.
+    weights : `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
+    covariates : `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
+    model : Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
+    offset : `(n_cells,)` known term of the linear predictor, for other families.
+    raises ValueError : If there are fewer than four donors or fewer than two in a condition, or if a covariate is
+        collinear with the conditions.
+
+    >>> rng = np.random.default_rng(0)
+    >>> donor = np.repeat(np.arange(8), 50)
+    >>> t = np.tile(np.linspace(0, 1, 50), 8)
+    >>> Y = rng.standard_normal((400, 30)) + rng.standard_normal((8, 30))[donor]
+    >>> Y[:, 0] += 3 * (donor >= 4) * t
+    >>> fit = fit_conditions(np.column_stack([np.ones(400), t, t**2]), Y, (donor >= 4).astype(int), donor)
+    >>> int(fit.curves.pvalues["shape"].argmin())
+    0
+    """
+    conditions = np.asarray(conditions)
+    weights = np.ones(len(conditions)) if weights is None else np.asarray(weights, dtype=float)
+    samples, number = _samples(conditions, donors, covariates)
+    design = _design(basis, penalty, covariates, weights)
+    if model is not None and model.family != "gaussian":
+        arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
+        found = fit_glm_conditions(model, design, Y, weights, offset, number, arms, donors is not None)
+        _check_cells(found.sums)
+        return ConditionFit(
+            found.sums, found.curves, np.zeros(len(found.note)), samples, donors is not None, found.note, found.failed,
+            found.curves.own_of_samples, found.sums.by_sample.random[: design.n_smooth],
+        )  # fmt: skip
+    unit = np.sum(weights**2) / weights.sum()
+    n_cells = weights.sum() ** 2 / np.sum(weights**2)
+    Y = BlockedExpression(Y, keeps_totals=False) if sparse.issparse(Y) else Y
+    gathered_sums = _in_blocks if isinstance(Y, BlockedExpression) else _in_array
+    grams, columns, products, by_sample, squares, plain, level, found = gathered_sums(design, Y, weights, number)
+
+    failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
+        ~np.isfinite(products).all(axis=0) | np.isnan(squares)
+    )}  # fmt: skip
+    for gene in np.flatnonzero((squares >= _MOST) | ((squares < _LEAST) & np.any(products != 0, axis=0))):
+        failed.setdefault(int(gene), "squares of expression are beyond floating-point numbers")
+    dropped = list(failed)
+    level = level.copy()
+    level[dropped] = 0.0
+    products[:, dropped], by_sample[..., dropped], squares[dropped], plain[dropped] = 0.0, 0.0, 0.0, 0.0
+    means = plain / weights.sum()
+    deviance = np.maximum(squares - plain * means, 0.0)
+    whole = squares + weights.sum() * level**2
+    deviance[(deviance <= 1e-13 * squares) | (deviance <= 1e-28 * whole)] = 0.0
+    products -= np.outer(columns.sum(axis=0), means)
+    by_sample -= columns[..., None] * means
+    products[:, deviance == 0], by_sample[..., deviance == 0] = 0.0, 0.0
+
+    arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
+    sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
+    _check_cells(sums)
+    curves = fit_curves(sums, donors is not None)
+    curves.coefficients[:, dropped] = np.nan
+    for values in (*curves.statistics.values(), *curves.pvalues.values(), curves.edf, curves.scale):
+        values[dropped] = np.nan
+    level = level + means
+    level[dropped] = np.nan
+    random = sums.by_sample.random[: design.n_smooth]
+    return ConditionFit(
+        sums, curves, level, samples, donors is not None, notes_on(Y, deviance, weights, found), failed,
+        curves.own_of_samples, random,
     )  # fmt: skip
 
 
-def _tested(sums: ConditionSums, sizes: _Sizes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return statistics and p-values of the tests, averaged over the variances."""
-    n_genes, of_tests = sizes.posterior.shape[1], contrasts(sums)
-    statistics, pvalues = ({name: np.zeros(n_genes) for name in of_tests} for _ in range(2))
-    for number, probable in enumerate(sizes.posterior):
-        genes = np.flatnonzero(probable > _IMPOSSIBLE)
-        if len(genes) == 0:
-            continue
-        fit = sizes.at(number, genes)
-        scale = fit.scale()
-        for name, contrast in of_tests.items():
-            statistic, tail = tested_at(contrast, fit, scale)
-            statistics[name][genes] += probable[genes] * statistic
-            pvalues[name][genes] += probable[genes] * tail
-    statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))
-    return statistics, pvalues
+def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return a table with one row per sample (one donor in one condition), and the sample code of each cell."""
+    n_conditions = int(conditions.max()) + 1
+    counts = np.bincount(conditions, minlength=n_conditions)
+    if n_conditions < 2 or np.any(counts == 0):
+        raise ValueError(f"At least two conditions with cells are required; numbers of cells: {counts.tolist()}.")
+    codes = conditions if donors is None else pd.factorize(np.asarray(donors), sort=True)[0]
+    if np.any(codes < 0):
+        raise ValueError(f"The donor of {int(np.sum(codes < 0))} cells is missing (NaN or None). Name the donor.")
+    pairs = conditions.astype(np.int64) * (int(codes.max()) + 1) + codes
+    there, number = np.unique(pairs, return_inverse=True)
+    condition, donor = np.divmod(there, int(codes.max()) + 1)
+    samples = pd.DataFrame({"condition": condition, "donor": donor, "n_cells": np.bincount(number)})
+    if donors is not None:
+        _check_donors(samples)
+    if covariates is not None:
+        _check_covariates(np.asarray(covariates, dtype=float), conditions, number, None if donors is None else samples)
+    return samples, number
 
 
-def _learned(sums: ConditionSums) -> DonorPrior:
-    """Return the prior of the variances between donors, learned from all genes."""
-    varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
-    if 0 < len(varying) < FEWEST_GENES:
-        warn(
-            f"The variation between donors is estimated from all genes that are compared together, and {len(varying)} are "
-            f"too few for a good estimate: p-values may be too small. Compare at least {FEWEST_GENES} genes."
+def _check_cells(sums: ConditionSums) -> None:
+    """Raise a ValueError if there are too few cells per coefficient for the residual variance."""
+    n_cells, n_coefficients = sums.by_sample.n_cells, sums.by_sample.n_determined
+    if n_cells < _CELLS_PER_COEFFICIENT * n_coefficients:
+        raise ValueError(
+            f"{n_cells:.0f} cells are too few for the curves of {sums.arms.n_conditions} conditions, which have "
+            f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Use "
+            "simpler curves, such as smoother=BSplineSmoother(n_splines=5), or compare fewer conditions."
         )
-    return learn(sums.by_sample.take(varying))
 
 
-def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Sizes:
-    """Return a grid of variances between donors, and the posterior probability of each for each gene."""
-    by_sample, squares = sums.by_sample, sums.by_sample.squares[0]
-    if prior is None:
-        none = np.zeros((by_sample.random.shape[1],) * 2)
-        turned = by_sample.turned(none[1:, 1:])
-        return _Sizes(by_sample, np.zeros((1, 3)), [none], np.ones((1, len(squares))), turned)
-    varying = np.flatnonzero(squares > 0)
-    axes = [np.unique(sizes[sizes > 0]) for sizes in prior.sizes.T]
-    sizes = grid(*(np.geomspace(axis[0], axis[-1], n_sizes) for axis in axes))
-    sizes = sizes[np.lexsort(sizes.T)]  # by curve variance
-    values = np.column_stack([sizes, np.zeros(len(sizes))])
-    covariances = [by_sample.covariance(prior.shape, *size) for size in sizes]
-    used, turned = by_sample, by_sample.turned(prior.shape)
-    likelihood = _in_chunks(lambda genes: turned.take(genes).likelihoods(sizes), varying)
-    if sums.arms.is_paired:
-        often = sizes[probabilities(likelihood)[0] > _SELDOM]
-        used = sums.by_donor()
-        some = [(*size, share) for size, share in product(often[often.any(axis=1)], _SHARES)]
-        values = np.array([(0.0, 0.0, 0.0), *some])
-        covariances = [
-            sums.arms.pairs.covariance(by_sample.covariance(prior.shape, shift, curve), share)
-            for shift, curve, share in values
+def _check_donors(samples: pd.DataFrame) -> None:
+    n_donors = samples["donor"].nunique()
+    in_condition = samples["condition"].value_counts(sort=False).sort_index()
+    if n_donors < FEWEST_DONORS or in_condition.min() < FEWEST_IN_CONDITION:
+        raise ValueError(
+            f"Comparing conditions between donors requires {FEWEST_DONORS} donors or more, and {FEWEST_IN_CONDITION} in "
+            f"every condition; found {n_donors}, by condition {in_condition.tolist()}. Without donors, cells are used as "
+            "replicates: such p-values apply to these donors only."
+        )
+
+
+def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.DataFrame | None) -> None:
+    """Raise a ValueError if covariates are collinear with the conditions, or leave too few degrees of freedom."""
+    within, between = covariates.copy(), covariates.copy()
+    for codes, values in ((conditions, within), (number, between)):
+        counts = np.bincount(codes)
+        for column in range(values.shape[1]):
+            values[:, column] -= (np.bincount(codes, values[:, column]) / counts)[codes]
+    size = np.maximum(np.sum(covariates**2, axis=0), 1e-300)
+    own = within / np.sqrt(size)
+    if np.linalg.eigvalsh(own.T @ own)[0] < _CONFOUNDED:
+        raise ValueError(
+            "The effects of covariates cannot be separated from those of the conditions: a covariate, or a combination "
+            "of covariates, is constant within each condition. Leave it out."
+        )
+    if samples is None:
+        return
+    of_donors = int(np.sum(np.sum(between**2, axis=0) < _CONFOUNDED * size))
+    left = samples["donor"].nunique() - samples["condition"].nunique() - of_donors
+    if left < 2:
+        raise ValueError(
+            f"{samples['donor'].nunique()} donors are too few for {samples['condition'].nunique()} conditions and "
+            f"{of_donors} covariates of donors: {max(left, 0)} degrees of freedom would be left, and two are needed. Leave "
+            "covariates out."
+        )
+
+
+def _design(basis, penalty, covariates, weights) -> Design:
+    n_smooth = basis.shape[1]
+    penalty = np.zeros((n_smooth, n_smooth)) if penalty is None else np.asarray(penalty, dtype=float)
+    X = basis
+    if covariates is not None:
+        stack = sparse.hstack if sparse.issparse(basis) else np.hstack
+        X = stack([basis, covariates])
+    design = make_design(X, penalty, weights, False, keep_sparse=True)
+    if design.constant is None:
+        raise ValueError(
+            "No combination of the basis functions is constant and unpenalised. Use a BSplineSmoother, or add a column "
+            "of ones."
+        )
+    return design
+
+
+def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, number: np.ndarray) -> tuple:
+    """Return the sums over the cells of each sample, in one pass over BlockedExpression."""
+    bands = make_bands(design.matrix, design.n_smooth)
+    wide = donor_bands(bands, number, int(number.max()) + 1, False)
+    heaviest = weights.max()
+    sums = cell_sums(Y, wide.wide, weights, FEW * heaviest)
+    grams, columns = design_by_donor(bands, weights, number)
+    return (
+        grams, columns, wide.total(sums.products), wide.by_donor(sums.products), sums.squares.copy(), sums.sums.copy(),
+        sums.level.copy(), (sums.counts, sums.carried / heaviest, sums.large),
+    )  # fmt: skip
+
+
+def _in_array(design: Design, Y, weights: np.ndarray, number: np.ndarray) -> tuple:
+    """Return the same of an array."""
+    Z = design.dense_matrix()
+    Y = np.asarray(Y)
+    with np.errstate(invalid="ignore", over="ignore"):
+        level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
+        level = np.where(np.isfinite(level), level, 0.0)
+        parts = [
+            weighted_products(np.column_stack([Z[rows], np.ones(len(rows))]), Y[rows], weights[rows], level)
+            for rows in cells_of_donors(number)
         ]
-        likelihood = _in_chunks(
-            lambda genes: np.stack([at_covariance(used.take(genes), matrix).likelihood() for matrix in covariances]),
-            varying,
-        )
-    posterior = np.zeros((len(values), len(squares)))
-    posterior[0] = 1.0
-    posterior[:, varying] = probabilities(likelihood)[1]
-    return _Sizes(used, values, covariances, posterior, None if sums.arms.is_paired else turned)
-
-
-def _in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarray) -> np.ndarray:
-    """Return likelihoods `(n_sizes, n_genes)` computed in chunks of genes; also called if there are no genes."""
-    return np.hstack([likelihoods(genes[first : first + _CHUNK]) for first in range(0, max(len(genes), 1), _CHUNK)])
-
-
-def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
-    """Return the ratio of penalties `(n_genes,)` with the highest likelihood at the most probable variances."""
-    best = sizes.posterior.argmax(axis=0)
-    ratios = np.ones(len(best))
-    rank = np.linalg.matrix_rank(sums.penalty) * (sums.arms.n_conditions - 1)
-    for number in np.unique(best):
-        genes = np.flatnonzero(best == number)
-        fit, values = sizes.at(number, genes), []
-        for ratio in RATIOS:
-            spectrum, loadings, modes = _spectrum(sums, fit, ratio)
-            criterion = reml(spectrum, loadings, fit.squares[0], sums.by_sample.n_cells)
-            lambda_, _ = minimise(criterion, spectrum, len(genes))
-            value, _, _ = criterion(np.log(np.maximum(lambda_, 1e-300)), np.arange(len(genes)))
-            # the determinant of the modes is that of the curves' coefficients up to that of the change of basis
-            values.append(value - 0.5 * (np.linalg.slogdet(modes.T @ modes)[1] + rank * np.log(ratio)))
-        ratios[genes] = np.asarray(RATIOS)[smoothest(np.stack(values))]
-    return ratios
-
-
-def _spectrum(sums: ConditionSums, fit: AtCovariance, ratio: float) -> tuple[Spectrum, np.ndarray, np.ndarray]:
-    fixed = fit.sums.fixed
-    modes = diagonalise(fit.gram[0], fixed.T @ sums.full_penalty(ratio) @ fixed)
-    spectrum = Spectrum(fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
-    return spectrum, modes.basis.T @ fit.products[0], modes.basis
+    by_sample = np.stack([products for products, _ in parts])
+    grams, columns = design_by_donor(Z, weights, number)
+    total = by_sample.sum(axis=0)
+    return (
+        grams, columns, total[:-1].copy(), by_sample[:, :-1].copy(), np.sum([squares for _, squares in parts], axis=0),
+        total[-1].copy(), level, None,
+    )  # fmt: skip

@@ -20,7 +20,7 @@ from ..inference.gene_posterior import GenePosterior
 from ..pirls.iterations import Likelihood
 from ..smoothing.spectral import diagonalise
 from ..table.grid import bands_of
-from .fit import ConditionCurves
+from .curves import ConditionCurves
 from .significance import TESTS, contrasts
 from .sums import Arms, ConditionSums, condition_sums, widened
 
@@ -33,7 +33,7 @@ _N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as f
 
 @dataclass(frozen=True)
 class GlmConditions:
-    """Fits of all genes; see :class:`lineage_clust.models.gam.conditions.differences.ConditionFit`."""
+    """Fits of all genes; see :class:`lineage_clust.models.gam.conditions.fit.ConditionFit`."""
 
     sums: ConditionSums
     curves: ConditionCurves
@@ -55,7 +55,7 @@ def fit_glm_conditions(
     arms : Assignment of samples to conditions and donors.
     with_donors : Whether donors are the replicates instead of cells.
 
-    The model is that of :func:`lineage_clust.models.gam.conditions.fit.fit_curves` for the linear predictor, fitted by
+    The model is that of :func:`lineage_clust.models.gam.conditions.curves.fit_curves` for the linear predictor, fitted by
     penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`. The iterations start
     from the model's fit to all cells without conditions and donors.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ....expression.counts.table import Table
 from ....expression.sums.fused import LARGE
-from ....expression.sums.passes import SumRequests
+from ....expression.passes import SumRequests
 from ..design import Design
 from ..pirls.iterations import Likelihood, shrunk_sizes
 from ..pirls.parts import collected
@@ -35,7 +35,7 @@ def fit_tabled(
     tolerance : Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
     always : Whether to use the grid even if it has hardly fewer nodes than there are cells.
     returns : FitResult or None. `None` if no grid is worthwhile. The passes can be shared with other fits, see
-        :func:`lineage_clust.expression.sums.passes.run_fits`.
+        :func:`lineage_clust.expression.passes.run_fits`.
 
     Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
     :class:`lineage_clust.models.gam.table.grid.Grid`. Deviance and score of an exponential family are linear in the values

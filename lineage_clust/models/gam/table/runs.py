@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from scipy import sparse
 
 from ....expression.counts.table import Table, Wanted, tabulating
-from ....expression.sums.passes import SumRequests
+from ....expression.passes import SumRequests
 from ....utils.progress import bar
 from ....utils.threads import in_threads
 from ...links import Link

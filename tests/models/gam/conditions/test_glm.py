@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.models.gam.conditions.differences import fit_conditions
+from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.models.gam.donors import nodes as donors_nodes
 from lineage_clust.utils.combining import cauchy_combination
 

@@ -7,7 +7,7 @@ from scipy import sparse
 from lineage_clust import BSplineSmoother
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.expression.storage.blocks import BlockedExpression
-from lineage_clust.models.gam.conditions.differences import fit_conditions
+from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.models.gam.conditions.significance import contrasts, level_row
 from lineage_clust.models.gam.conditions.sums import make_arms
 from lineage_clust.models.gam.donors.covariance import at_covariance, deviations

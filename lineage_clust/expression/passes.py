@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..storage.blocks import BlockedExpression
+from .storage.blocks import BlockedExpression
 
 _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
 
