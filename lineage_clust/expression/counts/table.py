@@ -11,8 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from ...utils.compiling import can_compile
-from ..storage.blocks import BlockedExpression
 from ..passes import SumRequest, SumRequests, run_fits
+from ..storage.blocks import BlockedExpression
 from . import bins as places
 
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # compiled; others are converted to double precision

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
+from ..passes import SumRequest, SumRequests, run_fits
 from ..storage.blocks import BlockedExpression
 from ..storage.sources import cuts
 from .bands import Bands, no_design
 from .fused import LARGE, fused_sums
-from ..passes import SumRequest, SumRequests, run_fits
 
 _VALUES = 2**18  # values in double precision at a time: fits into the cache
 _CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits

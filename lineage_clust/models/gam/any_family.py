@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import NoTrendError
-from ...expression.storage.blocks import BlockedExpression
 from ...expression.passes import SumRequests
+from ...expression.storage.blocks import BlockedExpression
 from ..notes import warn_of_zeros
 from .design import Design
 from .donors.glm import fit_glm_donors

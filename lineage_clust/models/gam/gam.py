@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ...expression.storage.blocks import BlockedExpression
 from ...expression.passes import SumRequests, run_fits
+from ...expression.storage.blocks import BlockedExpression
 from ...utils.checking import check_share
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Predicted, Seed

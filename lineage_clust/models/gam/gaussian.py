@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...expression.passes import SumRequests
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.sums.bands import Bands, make_bands
 from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.sums.fused import is_worthwhile
 from ...expression.sums.moments import blocks, weighted_products
-from ...expression.passes import SumRequests
 from ...expression.sums.sums import requested_cell_sums
 from ..notes import FEW, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ....expression.counts.table import Table
-from ....expression.sums.fused import LARGE
 from ....expression.passes import SumRequests
+from ....expression.sums.fused import LARGE
 from ..design import Design
 from ..pirls.iterations import Likelihood, shrunk_sizes
 from ..pirls.parts import collected
