@@ -41,7 +41,7 @@ def plot_embedding(
     adata : AnnData
         The cells, with all clustered genes; cells outside all lineages are drawn too.
     basis : str, default="X_umap"
-        Key of `adata.obsm`; the prefix "X_" may be omitted.
+        Key of `adata.obsm`; the prefix ``"X_"`` may be omitted.
     clusters : int or sequence of int, default=None
         Clusters to draw, in this order; `None` = all.
     labels : mapping or sequence of str, default=None
