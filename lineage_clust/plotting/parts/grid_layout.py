@@ -86,7 +86,7 @@ def _thickness(label, side: int) -> float:
 def _extent(artist) -> np.ndarray:
     """Return width and height in inches."""
     box = artist.get_tightbbox() if hasattr(artist, "get_tightbbox") else artist.get_window_extent()
-    return np.array([box.width, box.height]) / artist.get_figure(root=True).dpi
+    return np.array([box.width, box.height]) / artist.figure.figure.dpi
 
 
 def _put_beside(artist, x: float, y: float) -> None:

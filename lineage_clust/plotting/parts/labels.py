@@ -71,7 +71,7 @@ def width_of(text) -> float:
         text_to_path.get_text_width_height_descent(line, text.get_fontproperties(), math)[0]
         for line in shown.split("\n")
     ]
-    return max(text.get_window_extent().width, max(lines) * text.get_figure(root=True).dpi / 72)
+    return max(text.get_window_extent().width, max(lines) * text.figure.figure.dpi / 72)
 
 
 def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
