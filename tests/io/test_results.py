@@ -223,7 +223,7 @@ def test_trends_without_errors_are_written_without(fitted_with):
     adata, tc = fitted_with()
     assert "se" in tc.to_anndata().layers
     tc._result = replace(tc._result, lineage=None, trends=replace(tc._result.trends, se=None))
-    assert list(tc.to_anndata().layers) == ["trends"]
+    assert set(tc.to_anndata().layers) - {None} == {"trends"}  # the name that anndata 0.13 gives X
     adata = ad.AnnData(adata.X, var=adata.var[[]])
     assert tc.write_to(adata) == "trends"
     assert list(adata.varm) == ["trends"]
