@@ -11,6 +11,7 @@ from scipy import special
 
 from ....utils.compiling import can_compile
 from ....utils.threads import few_threads, in_threads
+from ..design import Design
 from .gene_posterior import GenePosterior
 from .posterior import SharedPosterior
 from .tails import upper_tail
@@ -63,6 +64,22 @@ class SmoothTests:
             for genes, values, scores in in_threads(project, chunks):
                 df = None if self.residual_df is None else self.residual_df[genes]
                 statistic[genes], pvalue[genes] = smooth_test(values, scores, self.rank[genes], df)
+
+
+def run_smooth_tests(
+    design: Design, to_effects, coefficients, covariances, rank, residual_df, varies, fast: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test the smooths of genes that have a covariance matrix each; return statistics and p-values.
+
+    coefficients : `(n_columns, n_genes)`, of the same columns as `to_effects` `(n_genes, n, n_columns)`.
+    rank : `(n_genes,)` effective degrees of freedom of all columns.
+    residual_df : `(n_genes,)`, or `None` if the scale is known.
+    """
+    effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(coefficients))
+    rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    residual_df = None if residual_df is None else np.maximum(residual_df, 1.0)
+    posterior = GenePosterior(np.nan_to_num(covariances))
+    return SmoothTests(effects, to_effects, posterior, rank, residual_df, varies, fast=fast).run()
 
 
 def smooth_test(

@@ -13,8 +13,8 @@ from ....expression.sums.sums import cell_sums
 from ...notes import spread_of
 from ..design import Design, effect_map
 from ..fit_result import FitResult
-from ..inference.gene_posterior import GenePosterior, WorkingModels
-from ..inference.significance import SmoothTests
+from ..inference.gene_posterior import WorkingModels
+from ..inference.significance import run_smooth_tests
 from ..smoothing.criteria import minimise, reml_known_scale
 from ..smoothing.spectral import Spectrum, diagonalise_each, without_information
 from .iterations import Likelihood, Problem, State, fit_genes, make_problem
@@ -84,16 +84,15 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
     losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
     to_effects = effect_map(grams, *design.centring)
-    effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
-    rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    statistic, pvalue = SmoothTests(
-        effects,
+    statistic, pvalue = run_smooth_tests(
+        design,
         to_effects,
-        GenePosterior(np.nan_to_num(for_test)),
+        state.coefficients,
+        for_test,
         rank,
-        None if family.known_scale else np.maximum(residual_df, 1.0),
+        None if family.known_scale else residual_df,
         deviances[1] > 0,
-    ).run()
+    )
     if likelihood.expectile is None and np.all(weights == 1):
         squared = None
     known_scale = np.where(np.isfinite(state.scale), state.scale, scale)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..design import Design
-from ..inference.gene_posterior import GenePosterior, WorkingModels
-from ..inference.significance import SmoothTests
+from ..inference.gene_posterior import WorkingModels
+from ..inference.significance import run_smooth_tests
 from ..pirls.overdispersion import dispersion_at_nodes
 from ..pirls.parts import Part
 from ..smoothing.criteria import minimise, reml_known_scale
@@ -70,17 +70,16 @@ def summarise(
     losses = [loss_of(problem, state, means) for means in (mu, _null_means(problem, state))]
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
     to_effects = _effect_map(plain, design, basis)
-    effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(state.coefficients))
-    rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
-    statistic, pvalue = SmoothTests(
-        effects,
+    statistic, pvalue = run_smooth_tests(
+        design,
         to_effects,
-        GenePosterior(np.nan_to_num(for_test)),
+        state.coefficients,
+        for_test,
         rank,
-        None if family.known_scale else np.maximum(residual_df, 1.0),
+        None if family.known_scale else residual_df,
         deviances[1] > 0,
-        fast=compiled() is not None,
-    ).run()
+        compiled() is not None,
+    )
     if problem.most == 1 and problem.total == problem.n_cells:
         squared = None
     n_unpenalized = problem.n_unpenalized + len(basis) - basis.shape[1]
