@@ -94,7 +94,7 @@ def contents(data: bytes) -> tuple[dict, dict[str, bytes]]:
 def sealed(manifest: object, members: dict[str, bytes], text: str | None = None) -> bytes:
     """Return a file of any content, with right digests and a right seal: what only malice would write."""
     if isinstance(manifest, dict) and "members" in manifest:
-        manifest = {**manifest, "members": {name: persistence._digest(content) for name, content in members.items()}}
+        manifest = {**manifest, "members": {name: persistence.digest_of(content) for name, content in members.items()}}
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest) if text is None else text)
@@ -102,7 +102,7 @@ def sealed(manifest: object, members: dict[str, bytes], text: str | None = None)
             archive.writestr(name, content)
         archive.comment = b"x" * persistence._SEAL_LENGTH
     body = buffer.getvalue()[: -persistence._SEAL_LENGTH]
-    return body + persistence._SEAL.format(1, persistence._digest(body)).encode()
+    return body + persistence._SEAL.format(1, persistence.digest_of(body)).encode()
 
 
 def places(tree: object, path: tuple = ()) -> list[tuple]:
@@ -213,7 +213,7 @@ def test_a_bomb_is_not_unpacked(saved):
     body = bytes(data[: -persistence._SEAL_LENGTH])
     assert entry.file_size == 2**20
     with pytest.raises(ValueError, match="its content would take"):
-        from_bytes(body + persistence._SEAL.format(1, persistence._digest(body)).encode(), lc.TrendClusterer)
+        from_bytes(body + persistence._SEAL.format(1, persistence.digest_of(body)).encode(), lc.TrendClusterer)
 
 
 # ------------------------------------------------------------------------------------------------------ h5ad

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..plotting.parts.colors import UNASSIGNED, cluster_colors
+from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
 from ..results import module_scores
-from ..results.naming import UNASSIGNED as NO_CLUSTER
-from ..results.naming import names_of_genes
+from ..results.naming import UNASSIGNED, names_of_genes
 from ..results.result import FitResult
 from ..utils.plain_text import text_index
 
@@ -43,7 +42,7 @@ def numbers(labels: np.ndarray) -> pd.Categorical:
 def names(result: FitResult) -> pd.Categorical:
     """Return cluster names as categories in the order of the clusters, with "unassigned" last."""
     known = result.cluster_names
-    categories = [*known, NO_CLUSTER] if (result.labels < 0).any() else known
+    categories = [*known, UNASSIGNED] if (result.labels < 0).any() else known
     return pd.Categorical(names_of_genes(result.labels, known), categories=text_index(categories))
 
 
@@ -55,7 +54,7 @@ def colors(result: FitResult, column: str) -> np.ndarray:
     """
     known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
     clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
-    palette = [*cluster_colors(result.n_clusters), UNASSIGNED]
+    palette = [*cluster_colors(result.n_clusters), UNASSIGNED_COLOR]
     return np.array([palette[cluster] for cluster in clusters], dtype=str)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..plotting.parts.colors import UNASSIGNED, cluster_colors, lineage_colors
+from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors, lineage_colors
 from ..results.naming import set_name
 from ..utils.atomic import write_whole
 from . import sparklines
@@ -209,7 +209,7 @@ def _data(found: Any) -> str:
             "sets": [set_name(cluster, prefix) for cluster in range(found.n_clusters)],
             "unassignedSet": set_name(-1, prefix),
             "colors": cluster_colors(found.n_clusters),
-            "unassigned": UNASSIGNED,
+            "unassigned": UNASSIGNED_COLOR,
         }
     )
 

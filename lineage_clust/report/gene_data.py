@@ -10,7 +10,7 @@ from zlib import compress
 import numpy as np
 import pandas as pd
 
-from ..plotting.parts.colors import UNASSIGNED, cluster_colors
+from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
 from ..results.naming import set_name
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
@@ -54,7 +54,7 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
         "sets": [set_name(cluster, prefix, result.cluster_names) for cluster in range(result.n_clusters)],
         "unassignedSet": set_name(-1, prefix),
         "colors": cluster_colors(result.n_clusters),
-        "unassigned": UNASSIGNED,
+        "unassigned": UNASSIGNED_COLOR,
     }
     return inside_html(data)
 

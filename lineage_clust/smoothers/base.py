@@ -16,7 +16,7 @@ _RESOLVED = 1e-10  # minimal width of a domain, relative to its distance from 0
 _WIDTHS = (1e-90, 1e90)  # cubes of widths must be finite
 
 
-class Smoother(TransformerMixin, BaseEstimator):
+class BaseSmoother(TransformerMixin, BaseEstimator):
     """Base class of the smoothers: a transformer from pseudotime to a basis, with a penalty matrix.
 
     A subclass defines the constraints on single parameters in `_constraints` and checks combinations of parameters in

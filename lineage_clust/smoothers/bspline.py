@@ -9,10 +9,10 @@ from scipy import sparse
 from scipy.interpolate import BSpline
 
 from ..utils.constraints import Constraints, one_of
-from .base import DOMAIN, Smoother, check_size, size
+from .base import DOMAIN, BaseSmoother, check_size, size
 
 
-class BSplineSmoother(Smoother):
+class BSplineSmoother(BaseSmoother):
     """P-splines: B-splines with a difference penalty on neighbouring coefficients.
 
     The smoothness of the curve is controlled by the model's penalty and not by the number of basis functions, which

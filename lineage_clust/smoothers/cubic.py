@@ -9,10 +9,10 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 
 from ..utils.constraints import Constraints, one_of
-from .base import DOMAIN, Smoother, size
+from .base import DOMAIN, BaseSmoother, size
 
 
-class CubicSplineSmoother(Smoother):
+class CubicSplineSmoother(BaseSmoother):
     """Natural cubic regression splines (mgcv's "cr").
 
     The coefficients are the values of the curve at the knots, and the penalty is the integral of its squared second
@@ -79,7 +79,7 @@ class CubicSplineSmoother(Smoother):
         return CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
 
 
-class CyclicSplineSmoother(Smoother):
+class CyclicSplineSmoother(BaseSmoother):
     """Cyclic cubic regression splines (mgcv's "cc"): value and two derivatives agree at both ends of the period.
 
     For periodic processes such as the cell cycle.

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ..utils.constraints import Constraints, number, one_of
-from .base import DOMAIN, Smoother, size
+from .base import DOMAIN, BaseSmoother, size
 
 _RELATIVE_RANK = 1e-10
 _FAR = 1e50  # distance in length scales at which kernels are 0 and squares are finite
@@ -25,7 +25,7 @@ class _LandmarkBasis:
     to_modes: np.ndarray  # (n_landmarks, n_modes): the kernel's leading modes, each with prior variance 1
 
 
-class GaussianProcessSmoother(Smoother):
+class GaussianProcessSmoother(BaseSmoother):
     """Gaussian-process prior on the curve with landmarks (as in Palantir and Mellon).
 
     The basis spans the functions `k(., landmark)`; its columns are the leading modes of the kernel over the landmarks,

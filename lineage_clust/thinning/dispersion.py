@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
 
-from ..models.gam.pirls.dispersion import CountTable, moment_size, newton_size, shrink
+from ..models.gam.pirls.size import DistinctCounts, moment_size, newton_size, shrink
 
 _N_COMPONENTS = 10
 _CELLS_A_GROUP = 20
@@ -85,7 +85,7 @@ def _size(y: np.ndarray, size: np.ndarray, groups: sparse.csr_matrix) -> tuple[n
     levels = (groups @ y) / (groups @ size)[:, None]
     mu = np.maximum((groups.T @ levels) * size[:, None], 1e-12)
     weights = np.ones(len(y))
-    table, theta = CountTable(y, weights), moment_size(y, mu, weights)
+    table, theta = DistinctCounts(y, weights), moment_size(y, mu, weights)
     information = np.zeros(len(theta))
     for _ in range(_N_STEPS):
         first, second = table.sums(theta)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..utils.compiling import can_compile
+from ..utils.compiling import compiled_module
 from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
+
+load_compiled = compiled_module(".compiled_shapes", __package__)
 
 _END_TAILS = {"onset": 4, "half_max": 2}  # divisors of `1 - level`
 _WORTHWHILE = 2**14  # values of trends with tens of samples; for fewer, loading numba takes longer than it saves
@@ -72,7 +72,7 @@ def uncertainty(
     """
     drawn = draws if isinstance(draws, np.ndarray) else np.stack(list(draws))
     outside = 1.0 - level
-    fast = drawn[0].size >= _WORTHWHILE and compiled() is not None
+    fast = drawn[0].size >= _WORTHWHILE and load_compiled() is not None
     found = (_look_compiled if fast else _look)(values, drawn, norm.isf(outside))
     span = np.ptp(values, axis=1)
     bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {
@@ -177,19 +177,9 @@ def _look_compiled(values: np.ndarray, draws: np.ndarray, extreme: float) -> dic
     ranges = {name: np.empty(draws.shape[:2]) for name in ("least", "most", "spans")}
     errors = {name: np.empty(values.shape) for name in ("risen", "risen_sd", "moved", "along")}
     found = {"own": np.empty(len(values), dtype=np.int64)} | codes | ranges | errors
-    loop = compiled()
+    loop = load_compiled()
     assert loop is not None  # checked by the caller
     loop.measure(
         values, np.ascontiguousarray(draws), TURN_SHARE, ROUNDING, extreme, MOVED_SHARES["onset"], *found.values()
     )
     return found
-
-
-@cache
-def compiled() -> ModuleType | None:
-    """Return the compiled loop, or `None` without numba."""
-    if not can_compile():
-        return None
-    from . import compiled_shapes
-
-    return compiled_shapes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -32,3 +34,17 @@ def compiled(function: Callable) -> Callable:
         return numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # no writable cache directory
         return numba.njit(**_OPTIONS)(function)
+
+
+def compiled_module(name: str, package: str | None) -> Callable[[], ModuleType | None]:
+    """Return a function that imports a module of compiled functions; it returns `None` without numba.
+
+    >>> compiled_module(".compiled", "lineage_clust.expression.sums")() is None or can_compile()
+    True
+    """
+
+    @cache
+    def load() -> ModuleType | None:
+        return import_module(name, package) if can_compile() else None
+
+    return load

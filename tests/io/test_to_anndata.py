@@ -10,7 +10,7 @@ import pytest
 
 from lineage_clust import TrendClusterer
 from lineage_clust.io.results import default_key, h5ad_bytes
-from lineage_clust.plotting.parts.colors import UNASSIGNED, cluster_colors
+from lineage_clust.plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
 
 from .formats import ANY_TEXT, cases, formats, only_results, round_trip
 
@@ -47,7 +47,7 @@ def test_clusters_have_our_colours_where_scanpy_looks_for_them(fitted_with):
     result = tc.to_anndata()
     categories = list(result.obs["clusters"].cat.categories)
     assert categories == sorted(categories, key=int)
-    expected = [UNASSIGNED if name == "-1" else cluster_colors(tc.n_clusters_)[int(name)] for name in categories]
+    expected = [UNASSIGNED_COLOR if name == "-1" else cluster_colors(tc.n_clusters_)[int(name)] for name in categories]
     assert list(result.uns["clusters_colors"]) == expected
     key = tc.write_to(adata)
     assert list(adata.var[f"{key}_cluster"].cat.categories) == [int(name) for name in categories]
@@ -67,7 +67,7 @@ def test_colours_that_a_user_chose_are_kept_while_the_clusters_are_as_many(fitte
     tc.write_to(adata)
     assert list(adata.uns[f"{key}_cluster_colors"]) == mine
     tc.cut(1).write_to(adata)
-    assert list(adata.uns[f"{key}_cluster_colors"]) == [UNASSIGNED, *cluster_colors(1)]
+    assert list(adata.uns[f"{key}_cluster_colors"]) == [UNASSIGNED_COLOR, *cluster_colors(1)]
 
 
 def test_the_provenance_is_enough_to_repeat_it(fitted_with):

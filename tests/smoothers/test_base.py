@@ -5,10 +5,10 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from lineage_clust.smoothers.base import DOMAIN, Smoother, check_size
+from lineage_clust.smoothers.base import DOMAIN, BaseSmoother, check_size
 
 
-class Powers(Smoother):
+class Powers(BaseSmoother):
     def __init__(self, domain=None):
         self.domain = domain
 

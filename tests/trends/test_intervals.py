@@ -84,7 +84,7 @@ def test_draws_that_are_not_finite_say_nothing():
 @given(DRAWN, st.booleans())
 def test_the_compiled_loop_finds_the_same(drawn, as_python):
     pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
-    functions = module.compiled()
+    functions = module.load_compiled()
     with pytest.MonkeyPatch.context() as patch:
         if as_python:
             for name in ("find_direction", "measure"):
@@ -102,7 +102,7 @@ def test_uncertainty_is_the_same_with_and_without_numba(monkeypatch):
     plain = uncertainty(values, draws, grid)
     monkeypatch.setattr(module, "_WORTHWHILE", 0)
     pd.testing.assert_frame_equal(uncertainty(values, draws, grid), plain)
-    monkeypatch.setattr(module, "compiled", lambda: None)
+    monkeypatch.setattr(module, "load_compiled", lambda: None)
     pd.testing.assert_frame_equal(uncertainty(values, draws, grid), plain)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cache, partial
-from types import ModuleType
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
-from ...utils.compiling import can_compile
+from ...utils.compiling import compiled_module
 from ..passes import SumRequest, SumRequests, run_fits
 from ..storage.blocks import BlockedExpression
-from . import bins as places
+from . import bins
+
+load_compiled = compiled_module(".compiled", __package__)
 
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # compiled; others are converted to double precision
 _LOOKED_UP = 2**12
@@ -126,13 +127,13 @@ class Table:
     @classmethod
     def empty(cls, n_genes: int, n_nodes: int, wanted: Wanted) -> Table:
         """Return the Table of no cells."""
-        extremes = np.full((n_genes, places.N_EXTREMES), -np.inf)
+        extremes = np.full((n_genes, bins.N_EXTREMES), -np.inf)
         extremes[:, 0] = np.inf
         return cls(
             np.zeros((n_genes, n_nodes)),
             np.zeros((n_genes if wanted.squares else 0, n_nodes)),
-            np.zeros((n_genes if wanted.histogram else 0, places.N_BINS)),
-            np.zeros((n_genes, places.N_STATISTICS)),
+            np.zeros((n_genes if wanted.histogram else 0, bins.N_BINS)),
+            np.zeros((n_genes, bins.N_STATISTICS)),
             extremes,
         )
 
@@ -172,7 +173,7 @@ def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Sum
         stored = Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y))
         Y, all_cells = BlockedExpression(stored, keeps_totals=False), False
     function = partial(block_table, wanted=wanted, of_all=all_cells and Y.keeps_totals)
-    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + places.N_BINS * wanted.histogram)
+    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + bins.N_BINS * wanted.histogram)
     parts = yield SumRequest(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size, adds=True)
     if len(parts) == 1 and isinstance(parts[0][0], slice):
         table = parts[0][1]
@@ -208,7 +209,7 @@ def block_table(
     lines = np.full(n_cells, -1, dtype=np.int32)
     lines[slice(None) if kept is None else kept] = np.arange(len(shares))
     table = Table.empty(n_genes, shares.n_nodes, wanted) if into is None else into
-    functions = compiled()
+    functions = load_compiled()
     if functions is not None:
         least = np.zeros(0) if wanted.least_loss is None else _least_losses(block.data, wanted.least_loss)
         if block.format == "csr":
@@ -231,20 +232,10 @@ def block_table(
 @np.errstate(invalid="ignore", divide="ignore")
 def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
     """Return a function of values; for integers, which have few distinct values, it is looked up in a table."""
-    found, functions = np.empty(len(values)), compiled()
+    found, functions = np.empty(len(values)), load_compiled()
     if functions is not None and functions.look_up(values, function(np.arange(float(_LOOKED_UP))), found):
         return found
     return function(values.astype(np.float64))
-
-
-@cache
-def compiled() -> ModuleType | None:
-    """Return the compiled functions, or `None` without numba."""
-    if not can_compile():
-        return None
-    from . import compiled as compiled_counts
-
-    return compiled_counts
 
 
 @np.errstate(invalid="ignore", over="ignore")
@@ -279,12 +270,12 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
 
 
 def _count(values: np.ndarray, weights: np.ndarray, genes: np.ndarray, table: Table) -> None:
-    whole = (values > 0) & (values < places.LARGEST) & (values == np.floor(values))
+    whole = (values > 0) & (values < bins.LARGEST) & (values == np.floor(values))
     table.statistics[:, 7] += np.bincount(genes[~whole & (values != 0)], minlength=len(table.sums))
-    small = whole & (values < places.N_SMALL)
+    small = whole & (values < bins.N_SMALL)
     np.add.at(table.histogram, (genes[small], values[small].astype(np.int64)), weights[small])
     large = whole & ~small
-    place = places.PER_OCTAVE * np.log2(values[large] / places.N_SMALL)
+    place = bins.PER_OCTAVE * np.log2(values[large] / bins.N_SMALL)
     first = np.maximum(place.astype(np.int64) - 1, 0)
     x, weights = place - first, weights[large]
     cubics = (
@@ -294,4 +285,4 @@ def _count(values: np.ndarray, weights: np.ndarray, genes: np.ndarray, table: Ta
         x * (x - 1) * (x - 2) / 6,
     )
     for step, cubic in enumerate(cubics):
-        np.add.at(table.histogram, (genes[large], places.N_SMALL + first + step), weights * cubic)
+        np.add.at(table.histogram, (genes[large], bins.N_SMALL + first + step), weights * cubic)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from .memory_budget import parse_budget, readable
-from .places import assembled, choose, inside, inverse, nbytes
+from .selection import assembled, choose, inside, inverse, nbytes
 from .sources import is_sparse, parts
 from .tasks import MOST_THREADS, Where, in_order, merged
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from types import ModuleType
 
 import numpy as np
 
-from ...utils.compiling import can_compile
+from ...utils.compiling import compiled_module
 from ...utils.threads import in_threads
 from .bands import Bands
+
+load_compiled = compiled_module(".compiled", __package__)
 
 LARGE = 2.0**31 - 1  # largest 32-bit integer: larger counts result from overflow
 _WORTHWHILE = 2**20  # stored values; below this, importing numba takes longer than it saves
 _PART = 2**20  # stored values per part; fixed so that results do not depend on the number of threads
 _MOST_PARTS = 16
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
-
-
-@cache
-def compiled() -> ModuleType | None:
-    """Return the module of compiled functions, or `None` without numba."""
-    if not can_compile():
-        return None
-    from . import compiled as functions
-
-    return functions
 
 
 def is_worthwhile(n_stored: int) -> bool:
@@ -47,7 +37,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         of squares over all rows. `None` if the compiled functions cannot or should not be used: no numba, few values,
         an unsupported data type, or values stored in parts.
     """
-    functions = compiled() if is_worthwhile(matrix.nnz) and matrix.data.dtype in _KINDS else None
+    functions = load_compiled() if is_worthwhile(matrix.nnz) and matrix.data.dtype in _KINDS else None
     if functions is None:
         return None
     n_rows, n_genes = matrix.shape[0], matrix.shape[1] if columns is None else len(columns)

@@ -26,7 +26,7 @@ from ...utils.checking import as_path
 from .decoding import Decoder
 from .encoding import Encoder
 from .limits import check_manifest, check_values, largest_content, sizes_of
-from .stored_classes import digest_of as _digest
+from .stored_classes import digest_of
 from .upgrades import UPGRADES
 
 FORMAT_VERSION = 3
@@ -97,7 +97,7 @@ def to_bytes(fitted: Any) -> bytes:
         "format": f"lineage_clust.{type(fitted).__name__}",
         "format_version": FORMAT_VERSION,
         "versions": versions | {"lineage_clust": __version__},
-        "members": {name: _digest(content) for name, content in encoder.members.items()},
+        "members": {name: digest_of(content) for name, content in encoder.members.items()},
         "estimator": tree,
     }
     buffer = BytesIO()
@@ -107,7 +107,7 @@ def to_bytes(fitted: Any) -> bytes:
             _write(archive, name, content)
         archive.comment = _SEAL.format(0, "0" * 64).encode()
     body = buffer.getvalue()[:-_SEAL_LENGTH]
-    return body + _SEAL.format(FORMAT_VERSION, _digest(body)).encode()
+    return body + _SEAL.format(FORMAT_VERSION, digest_of(body)).encode()
 
 
 def from_bytes(data: bytes, cls: type[Stored], name: str = "The data", max_bytes: int | str | None = None) -> Stored:
@@ -122,7 +122,7 @@ def from_bytes(data: bytes, cls: type[Stored], name: str = "The data", max_bytes
             manifest = json.loads(text)
             check_values(manifest["estimator"], sizes, left)
             members = {member: archive.read(member) for member in manifest["members"]}
-        if any(_digest(content) != manifest["members"][member] for member, content in members.items()):
+        if any(digest_of(content) != manifest["members"][member] for member, content in members.items()):
             raise ValueError("a member differs from its digest")
         for old in range(manifest["format_version"], FORMAT_VERSION):
             manifest = UPGRADES[old](manifest)
@@ -157,7 +157,7 @@ def _check_seal(data: bytes, name: str, of: str) -> None:
             f"{name} has format {written_in}, of a newer release of lineage_clust; this one reads formats up to "
             f"{FORMAT_VERSION}. Update lineage_clust."
         )
-    if _digest(data[:-_SEAL_LENGTH]) != seal[2].decode():
+    if digest_of(data[:-_SEAL_LENGTH]) != seal[2].decode():
         raise ValueError(f"{name} is damaged: its content differs from its checksum. Copy or save it again.")
 
 

@@ -18,12 +18,12 @@ from ...expression.passes import SumRequests
 from ...expression.storage.blocks import BlockedExpression
 from ..notes import warn_of_zeros
 from .design import Design
-from .donors.glm import fit_glm_donors
+from .donors.glm import add_donors
 from .gaussian import fit_gaussian
+from .pirls.fit import fit_glm
 from .pirls.overdispersion import noted_dispersion
 from .pirls.problem import Likelihood
-from .pirls.results import fit_glm
-from .table.fit import fit_tabled
+from .table.fit import fit_on_grid
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Choices:
 def fit_family(
     design: Design, y, weights: np.ndarray, offset, groups: np.ndarray | None, likelihood: Likelihood, choices: Choices
 ) -> SumRequests:
-    """Fit all genes: a generator that requests sums over the cells and returns a FitResult.
+    """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
     design, weights, offset : Design, weights and offset of all cells.
     y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
@@ -66,7 +66,7 @@ def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, cho
     result = yield from _fit_iteratively(design, y, weights, offset, likelihood, choices)
     if groups is None or len(result.failed) == y.shape[1]:
         return result
-    return fit_glm_donors(
+    return add_donors(
         design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result, choices.tolerance
     )
 
@@ -74,7 +74,7 @@ def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, cho
 def _fit_iteratively(design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices) -> SumRequests:
     options = weights, offset, choices.smoothing, choices.covariance, likelihood
     if choices.discretize is not False:
-        result = yield from fit_tabled(
+        result = yield from fit_on_grid(
             design, y, *options, tolerance=choices.tolerance, always=choices.discretize is True, n_jobs=choices.n_jobs
         )
         if result is not None:

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from ...utils.checking import shortened
 from .design import Design
-from .fit_result import FitResult
+from .estimates import GeneEstimates
 
 _BY_GENE = (
     "lambda_", "edf_", "scale_", "deviance_explained_", "converged_", "n_iter_", "theta_", "spread_",
@@ -17,7 +17,7 @@ _BY_GENE = (
 )  # fmt: skip
 
 
-def store(model: Any, design: Design, result: FitResult, single: bool) -> None:
+def store(model: Any, design: Design, result: GeneEstimates, single: bool) -> None:
     """Set the attributes of a fitted GAM; `single` if the response is one-dimensional."""
     coefficients = result.coefficients.T
     n_features = model.n_features_in_

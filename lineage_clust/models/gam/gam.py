@@ -204,7 +204,7 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         groups : array-like of shape (n_cells,), default=None
             Donor (animal, patient, sample) of each cell. Donors are then the replicates (see
             :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` and, for families other than the Gaussian,
-            :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`): tests, standard errors, intervals and draws refer
+            :func:`lineage_clust.models.gam.donors.glm.add_donors`): tests, standard errors, intervals and draws refer
             to the population of donors. Not supported with an expectile, or with links other than the identity
             (Gaussian), log or logit (others). `None` = cells are the replicates.
 

@@ -16,10 +16,10 @@ from ...expression.sums.sums import requested_cell_sums
 from ..notes import FEW, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
 from .donors.gaussian import fit_donors
-from .fit_result import FitResult
+from .estimates import GeneEstimates
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
-from .influence import Fitted, closely_followed, remarks_on_single_cells
+from .influence import GaussianFit, closely_followed, remarks_on_single_cells
 from .smoothing.criteria import gcv, least_deviance, minimise, reml, with_floor
 from .smoothing.posterior import SmoothingPosterior
 from .smoothing.spectral import diagonalise
@@ -140,11 +140,11 @@ def fit_gaussian(
         values[failed] = np.nan
     converged[failed] = False
     note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
-    fitted = Fitted(Z if bands is None else bands, design, weights, offset, coefficients, deviance, edf, posterior)
+    fitted = GaussianFit(Z if bands is None else bands, design, weights, offset, coefficients, deviance, edf, posterior)
     plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
     for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
         note[gene] = remark
-    result = FitResult(
+    result = GeneEstimates(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
         note=note,
         failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
@@ -158,7 +158,7 @@ def fit_gaussian(
     )
 
 
-def _with_donors(result, donors, design, level, gram, products, squares, null_deviance, untested) -> FitResult:
+def _with_donors(result, donors, design, level, gram, products, squares, null_deviance, untested) -> GeneEstimates:
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates."""
     failed = list(result.failed)
     coefficients = donors.coefficients

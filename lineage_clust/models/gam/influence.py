@@ -20,7 +20,7 @@ _LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Fitted:
+class GaussianFit:
     """Quantities of a Gaussian fit from which influence is computed.
 
     rows : `(n_cells, n_columns)` rows of the design.
@@ -57,7 +57,7 @@ def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectr
 
 
 @np.errstate(over="ignore", invalid="ignore")  # if squares overflow
-def remarks_on_single_cells(fitted: Fitted, cells: np.ndarray, values, genes: np.ndarray) -> dict[int, str]:
+def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, genes: np.ndarray) -> dict[int, str]:
     """Return a note on each gene whose trend depends on one cell.
 
     cells : Positions of the checked cells, see :func:`closely_followed`.
@@ -110,7 +110,7 @@ def remarks_on_single_cells(fitted: Fitted, cells: np.ndarray, values, genes: np
     return remarks
 
 
-def _ranges(fitted: Fitted, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _ranges(fitted: GaussianFit, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the range of each smooth `(n_genes,)`, over the checked rows and others spread along it."""
     every, n_smooth = fitted.rows, fitted.design.n_smooth
     if isinstance(every, Bands):
@@ -124,7 +124,7 @@ def _ranges(fitted: Fitted, coefficients: np.ndarray, rows: np.ndarray) -> np.nd
     return np.ptp(smooth, axis=0)
 
 
-def _is_outlier(fitted: Fitted, genes: np.ndarray, lost: np.ndarray) -> np.ndarray:
+def _is_outlier(fitted: GaussianFit, genes: np.ndarray, lost: np.ndarray) -> np.ndarray:
     """Return whether the decrease in deviance without a cell, `(n_rows, n_genes)`, indicates an outlier."""
     n_cells = len(fitted.weights)
     freedom = max(n_cells - fitted.edf[genes].max() - 1, 1.0)

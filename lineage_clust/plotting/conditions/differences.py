@@ -10,7 +10,7 @@ from lineage_clust.errors import NoTrendError
 
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for, check_color_map, check_count, check_figure
-from ..parts.colors import UNASSIGNED, cluster_colors
+from ..parts.colors import UNASSIGNED_COLOR, cluster_colors
 from ..parts.labels import plain, shortened
 from ..parts.placing import place
 from ..parts.theme import ink
@@ -172,7 +172,7 @@ def plot_difference_volcano(
         if not part.any():
             continue
         label = f"cluster {cluster}" if cluster >= 0 else f"q ≥ {found.alpha:g}"
-        color = colors[cluster] if cluster >= 0 else UNASSIGNED
+        color = colors[cluster] if cluster >= 0 else UNASSIGNED_COLOR
         size, alpha, above = (16, 0.85, 3) if cluster >= 0 else (8, 0.4, 2)
         ax.scatter(x[part], y[part], s=size, color=color, alpha=alpha, lw=0, label=label, zorder=above)
     ax.axhline(-np.log10(found.alpha), color=ink(0.5), lw=0.8, ls="--", zorder=1)

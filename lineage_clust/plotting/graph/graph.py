@@ -13,7 +13,7 @@ from lineage_clust.errors import UnknownNameError, did_you_mean
 from ...utils.checking import check_seed
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for, check_count
-from ..parts.colors import UNASSIGNED, palette_colors
+from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import extents, plain, shortened
 from ..parts.placing import place
 from ..parts.theme import ink, is_dark, paper
@@ -116,7 +116,7 @@ def plot_graph(
     _check(graph, labels, genes, label_hubs)
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
     names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
-    colors = np.array([*palette_colors(palette, n_clusters, names), UNASSIGNED], dtype=object)
+    colors = np.array([*palette_colors(palette, n_clusters, names), UNASSIGNED_COLOR], dtype=object)
     places = graph_layout(graph, labels, seed)
     strength = _strength(graph, labels)
     outlines = {int(cluster): halo(places[labels == cluster]) for cluster in np.unique(labels[labels >= 0])}

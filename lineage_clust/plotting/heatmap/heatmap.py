@@ -13,7 +13,7 @@ from ...utils.checking import as_numbers, check_number
 from ...utils.documenting import parameters_as
 from ..panels.panels import check_clusters, check_shapes, plot_clusters
 from ..parts.checking import check_color_map, check_count, check_figure
-from ..parts.colors import UNASSIGNED, palette_colors
+from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import set_scale
 from ..parts.strips import Strip
 from ..parts.timeline import evenly, segments
@@ -132,7 +132,7 @@ def plot_heatmap(
     shown = check_clusters(clusters, labels)
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
     cluster_names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
-    colors = [*palette_colors(palette, n_clusters, cluster_names), UNASSIGNED]
+    colors = [*palette_colors(palette, n_clusters, cluster_names), UNASSIGNED_COLOR]
     numbers_of_ends = [] if dendrogram is None else [dendrogram.cluster[end] for end in dendrogram.ends]
     if dendrogram is not None and sorted(numbers_of_ends) == sorted(shown):
         shown = numbers_of_ends

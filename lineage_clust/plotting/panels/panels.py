@@ -11,7 +11,7 @@ import numpy as np
 from ...utils.checking import as_numbers
 from ..parts.captions import Caption, own_labels
 from ..parts.checking import check_figure
-from ..parts.colors import UNASSIGNED, palette_colors
+from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import fit_text, plain
 from ..parts.layout import lay_out_panels
 from ..parts.strips import Strip, draw_legends, draw_strip, strip_edges
@@ -139,7 +139,7 @@ def plot_clusters(
             rows = rows[np.argsort(-np.nan_to_num(importance[rows]), kind="stable")]
         caption = captions[cluster] if cluster >= 0 else Caption("not assigned", "", len(rows))
         curves = Curves(x, np.asarray(grid, dtype=float), parts, scaled[rows], limits(together), layout.small)
-        color = colors[cluster] if cluster >= 0 else UNASSIGNED
+        color = colors[cluster] if cluster >= 0 else UNASSIGNED_COLOR
         n_outside = draw_curves(ax, curves, color, thin, caption.confidence, with_half=cluster >= 0)
         if cells is not None:
             draw_cells(ax, x, cells, parts)

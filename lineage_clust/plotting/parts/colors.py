@@ -22,7 +22,7 @@ _LINEAGES = (
     "#0072B2", "#D55E00", "#009E73", "#8778FF", "#E1004B", "#964B78", "#8796A5", "#B40096", "#4B693C", "#5AA52D",
     "#A587C3", "#C30F0F",
 )  # fmt: skip
-UNASSIGNED = "#888888"
+UNASSIGNED_COLOR = "#888888"
 _CONTINUOUS = 64  # colour maps with more colours are gradients instead of lists
 
 
@@ -108,7 +108,7 @@ def cluster_color(cluster: int | None, n_clusters: int) -> str:
     """Return the colour of one of `n_clusters` clusters; grey for -1, and the first colour for `None`."""
     if cluster is None:
         return _CLUSTERS[0]
-    return cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED
+    return cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED_COLOR
 
 
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.special import digamma
 
-from lineage_clust.expression.counts import table as count_table
+from lineage_clust.expression.counts import table as module
 from lineage_clust.expression.counts.bins import values_of_bins
 from lineage_clust.expression.counts.table import Shares, Wanted, block_table
 from lineage_clust.expression.storage.blocks import BlockedExpression
@@ -22,11 +22,11 @@ LOOPS = ("tabulate_rows", "tabulate_columns", "add_row", "look_up", "take_note",
 def way(request, monkeypatch):
     """Use each of the three ways to add up."""
     if request.param == "without numba":
-        monkeypatch.setattr(count_table, "compiled", lambda: None)
+        monkeypatch.setattr(module, "load_compiled", lambda: None)
     else:
         pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
     if request.param == "as Python":
-        functions = count_table.compiled()
+        functions = module.load_compiled()
         for name in LOOPS:
             monkeypatch.setattr(functions, name, getattr(functions, name).py_func)
 
@@ -83,7 +83,7 @@ def test_chosen_cells_and_genes(kind):
     Y, shares = problem()
     kept, genes = np.array([3, 4, 9, 20, 41]), np.array([5, 0, 2])
     stored = BlockedExpression(sparse.csr_matrix(Y).asformat(kind))
-    table = count_table.count_table(stored[kept][:, genes], shares[kept], WANTED)
+    table = module.count_table(stored[kept][:, genes], shares[kept], WANTED)
     np.testing.assert_allclose(table.sums, expected_sums(Y[kept][:, genes], shares[kept]), atol=1e-9)
     np.testing.assert_allclose(table.statistics[:, 8], Y[:, genes].sum(axis=0))  # over all cells
     np.testing.assert_allclose(stored[:, genes].recall("totals"), Y[:, genes].sum(axis=0))
@@ -97,8 +97,8 @@ def test_blocks_add_up(how):
     stored = zarr.array(Y, chunks=(7, 3))
     if how == "dask":
         stored = pytest.importorskip("dask.array").from_array(Y, chunks=(7, 3))
-    table = count_table.count_table(BlockedExpression(stored, memory_budget="3KB"), shares, WANTED)
-    whole = count_table.count_table(sparse.csr_array(Y), shares, WANTED)
+    table = module.count_table(BlockedExpression(stored, memory_budget="3KB"), shares, WANTED)
+    whole = module.count_table(sparse.csr_array(Y), shares, WANTED)
     for name in FIELDS[:3]:
         np.testing.assert_allclose(getattr(table, name), getattr(whole, name), rtol=1e-12, atol=1e-9, err_msg=name)
     np.testing.assert_array_equal(table.extremes, whole.extremes)

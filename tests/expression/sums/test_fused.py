@@ -22,7 +22,7 @@ def always(request, monkeypatch):
     monkeypatch.setattr(fused, "_WORTHWHILE", 0)
     monkeypatch.setattr(fused, "_PART", 100)
     if request.param == "as Python":
-        functions = fused.compiled()
+        functions = fused.load_compiled()
         for name in ("sum_rows", "sum_columns", "add_row", "add_rest", "add_totals", "add_value", "put", "ascend"):
             monkeypatch.setattr(functions, name, getattr(functions, name).py_func)
 
@@ -156,7 +156,7 @@ def test_what_it_is_not_for_goes_without_it(why, monkeypatch):
     if why != "few values":
         monkeypatch.setattr(fused, "_WORTHWHILE", 0)
     if why == "no numba":
-        monkeypatch.setattr(fused, "compiled", lambda: None)
+        monkeypatch.setattr(fused, "load_compiled", lambda: None)
     if why == "half precision":
         own.data = own.data.astype(np.float16)
     assert fused.fused_sums(own, None, None, bands, weights, True) is None

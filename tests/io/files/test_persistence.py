@@ -303,7 +303,7 @@ def forged(data: bytes, tree: object) -> bytes:
             archive.writestr(name, content)
         archive.comment = b"x" * persistence._SEAL_LENGTH
     body = buffer.getvalue()[: -persistence._SEAL_LENGTH]
-    return body + persistence._SEAL.format(1, persistence._digest(body)).encode()
+    return body + persistence._SEAL.format(1, persistence.digest_of(body)).encode()
 
 
 def test_pickled_arrays_are_not_opened(ordinary):

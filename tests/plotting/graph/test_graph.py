@@ -15,7 +15,7 @@ from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.plotting import cluster_colors, plot_graph
 from lineage_clust.plotting.graph.layout import DOT, graph_layout
-from lineage_clust.plotting.parts.colors import UNASSIGNED
+from lineage_clust.plotting.parts.colors import UNASSIGNED_COLOR
 
 
 def some_graph(n_clusters=4, size=25, seed=0):
@@ -35,7 +35,7 @@ def test_genes_have_the_colours_of_their_clusters():
     graph, labels, genes = some_graph()
     labels[:3] = -1
     ax = plot_graph(graph, labels, genes, n_clusters=12)
-    colors = [*cluster_colors(12), UNASSIGNED]
+    colors = [*cluster_colors(12), UNASSIGNED_COLOR]
     drawn = [to_hex(color).upper() for color in ax.collections[1].get_facecolors()]
     assert drawn == [colors[label].upper() for label in labels]
     assert of_kind(ax, "cluster") == ["0", "1", "2", "3"]

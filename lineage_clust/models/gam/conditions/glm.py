@@ -56,7 +56,7 @@ def fit_glm_conditions(
     with_donors : Whether donors are the replicates instead of cells.
 
     The model is that of :func:`lineage_clust.models.gam.conditions.curves.fit_curves` for the linear predictor, fitted by
-    penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`. The iterations start
+    penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors.glm.add_donors`. The iterations start
     from the model's fit to all cells without conditions and donors.
 
     A gene that is not expressed in a whole condition has an infinite difference on the log scale with an infinite

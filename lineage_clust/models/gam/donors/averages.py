@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..pirls.overdispersion import dispersion_at_nodes
-from ..smoothing.criteria import gcv, minimise, reml_known_scale, ubre
+from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
-from ..table.iterations import compiled
 from .curves import AtCovariance
 from .significance import Contrast, tested_at
 from .sizes import Sizes
@@ -149,7 +148,7 @@ def _one_lambda(
     problem: WorkingProblem, penalty: np.ndarray, gram, cross, scale, squares, start: np.ndarray, smoothing: str
 ) -> np.ndarray:
     """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
-    functions = compiled() if smoothing == "reml" else None
+    functions = load_compiled() if smoothing == "reml" else None
     if functions is not None:
         log_lambda = np.log(np.maximum(start, 1e-300))
         functions.smooth_each(

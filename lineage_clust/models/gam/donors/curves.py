@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
+from functools import cached_property
 from types import ModuleType
 
 import numpy as np
 
-from ....utils.compiling import can_compile
+from ....utils.compiling import compiled_module
+
+load_compiled = compiled_module(".compiled", __package__)
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class TurnedSums:
 
     def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
         """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
-        functions = compiled() if self.sums.each else None
+        functions = load_compiled() if self.sums.each else None
         if functions is not None:
             return self._compiled_likelihoods(sizes, functions)
         found = np.empty((len(sizes), self.sums.n_genes))
@@ -327,13 +329,3 @@ def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
         return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})
     parts = {field.name: getattr(fit, field.name)[genes] for field in fields(fit) if field.name != "sums"}
     return replace(fit, sums=sums, **parts)
-
-
-@cache
-def compiled() -> ModuleType | None:
-    """Return the compiled functions, or `None` without numba."""
-    if not can_compile():
-        return None
-    from . import compiled as compiled_donors
-
-    return compiled_donors

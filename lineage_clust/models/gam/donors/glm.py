@@ -8,7 +8,7 @@ import numpy as np
 
 from ....expression.counts.table import Table
 from ..design import Design, effect_map
-from ..fit_result import FitResult
+from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior
 from ..pirls.iterations import Likelihood
 from ..smoothing.spectral import diagonalise
@@ -21,10 +21,10 @@ from .significance import contrast_of
 from .working import working_problem
 
 
-def fit_glm_donors(
+def add_donors(
     design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, smoothing,
-    covariance: str, result: FitResult, tolerance: float,
-) -> FitResult:  # fmt: skip
+    covariance: str, result: GeneEstimates, tolerance: float,
+) -> GeneEstimates:  # fmt: skip
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
     design : Design of all cells.
@@ -52,10 +52,10 @@ def fit_glm_donors(
 
 
 class GlmDonors(WorkingRuns):
-    """Fits of genes with donors as replicates; for the arguments see :func:`fit_glm_donors`."""
+    """Fits of genes with donors as replicates; for the arguments see :func:`add_donors`."""
 
     def __init__(
-        self, design: Design, weights, likelihood: Likelihood, smoothing, covariance: str, result: FitResult,
+        self, design: Design, weights, likelihood: Likelihood, smoothing, covariance: str, result: GeneEstimates,
         nodes: DonorNodes, table: Table,
     ):  # fmt: skip
         unit = 1.0 if covariance == "bayes" else np.sum(weights**2) / weights.sum()
@@ -74,11 +74,11 @@ class GlmDonors(WorkingRuns):
         contrast = contrast_of(effect_map(gram, *design.centring), fixed[:, : problem.n_determined], design.penalty)
         super().__init__(problem, {"trend": contrast}, table, smoothing, result, result.coefficients)
 
-    def fit(self) -> FitResult:
+    def fit(self) -> GeneEstimates:
         """Return the result of all genes."""
         return self._put_together(self.run())
 
-    def _put_together(self, ended: Ended) -> FitResult:
+    def _put_together(self, ended: Ended) -> GeneEstimates:
         result, genes, parts, prior = self.start, ended.genes, ended.parts, ended.prior
         n_columns, n_genes = result.coefficients.shape
 

@@ -28,7 +28,7 @@ class DonorNodes:
     weights : `(n_nodes, 1)` sums of the cells' weights.
     offset : `(n_nodes, 1)`.
     total : Sum of the cells' weights.
-    exposed, most : As in :class:`lineage_clust.models.gam.table.problem.TabledProblem`.
+    exposed, most : As in :class:`lineage_clust.models.gam.table.problem.GridProblem`.
     adds_exposures : Whether offsets are included in the weights instead of the linear predictor, as in a Poisson
         family.
     """
@@ -50,7 +50,7 @@ def tabulated(
 ) -> tuple[DonorNodes, Table]:
     """Return the nodes of all donors, and the sums of expression over them, computed in one pass.
 
-    For the arguments see :func:`lineage_clust.models.gam.donors.glm.fit_glm_donors`; `tolerance` is the largest error
+    For the arguments see :func:`lineage_clust.models.gam.donors.glm.add_donors`; `tolerance` is the largest error
     of the grid relative to the range of a trend.
 
     If there are hardly more cells than nodes, each cell is a node.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ....expression.counts.table import Table
-from ..pirls.dispersion import shrink
 from ..pirls.histogram import Histogram
+from ..pirls.size import shrink
 from .averages import Averages, averaged, smoothing_at
 from .gaussian import FEWEST_GENES, warn_of_few
 from .prior import DonorPrior, learn, probabilities, usual_shape

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ..pirls.dispersion import newton_size
 from ..pirls.histogram import Histogram
 from ..pirls.iterations import Likelihood
+from ..pirls.size import newton_size
 from .curves import DonorSums
 from .nodes import DonorNodes
 from .pairs import Pairs

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 from scipy import special
 
-from ....utils.compiling import can_compile
+from ....utils.compiling import compiled_module
 from ....utils.threads import few_threads, in_threads
 from ..design import Design
 from .gene_posterior import GenePosterior
 from .posterior import SharedPosterior
 from .tails import upper_tail
+
+load_compiled = compiled_module("..smoothing.compiled_modes", __package__)
 
 _CHUNK = 1024  # genes per chunk
 _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
@@ -139,23 +140,13 @@ def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False
     fast : Whether to use compiled loops if numba is installed: worthwhile for very many genes, or if numba is loaded
         anyway.
     """
-    functions = compiled() if fast else None
+    functions = load_compiled() if fast else None
     if functions is not None:
         values, scores = np.empty(effects.shape), np.empty(effects.shape)
         if functions.project(covariances, effects, values, scores):
             return values, scores
     values, vectors = np.linalg.eigh(covariances)
     return values[:, ::-1], np.einsum("gij,gi->gj", vectors, effects)[:, ::-1]
-
-
-@cache
-def compiled() -> ModuleType | None:
-    """Return the compiled functions, or `None` without numba."""
-    if not can_compile():
-        return None
-    from ..smoothing import compiled_modes
-
-    return compiled_modes
 
 
 def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:

@@ -11,7 +11,7 @@ from ....utils.progress import bar
 from ..design import Design
 from ..smoothing.criteria import gcv, minimise, reml, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise, diagonalise_each, without_information
-from . import dispersion as size
+from . import size
 from .grouped_design import GroupedDesign, dense_columns
 from .problem import Likelihood, Problem, State
 from .scale import ScaleEquation
@@ -204,7 +204,7 @@ def _begin(problem: Problem, y: np.ndarray, genes, start: np.ndarray, theta) -> 
         np.zeros(n_genes),
         np.zeros(n_genes, dtype=bool),
         0,
-        size.CountTable(y, weights) if negative_binomial and likelihood.estimates_size else None,
+        size.DistinctCounts(y, weights) if negative_binomial and likelihood.estimates_size else None,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...families import Family
 from ...links import Link
-from . import dispersion as size
+from . import size
 from .grouped_design import GroupedDesign
 from .scale import ScaleEquation
 
@@ -101,7 +101,7 @@ class State:
     information: np.ndarray  # about log theta
     converged: np.ndarray
     n_iter: int
-    table: size.CountTable | None
+    table: size.DistinctCounts | None
 
     def take(self, chosen: np.ndarray) -> State:
         """Return the state of some genes, by mask."""

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from ....expression.storage.blocks import BlockedExpression
-from ....expression.sums.bands import no_design
-from ....expression.sums.sums import cell_sums
 from ...notes import spread_of
 from ..design import Design, effect_map
-from ..fit_result import FitResult
 from ..inference.gene_posterior import WorkingModels
 from ..inference.significance import run_smooth_tests
 from ..smoothing.criteria import minimise, reml_known_scale
 from ..smoothing.spectral import Spectrum, diagonalise_each, without_information
-from .iterations import Likelihood, Problem, State, fit_genes, make_problem
+from .chunks import ChunkResult
+from .iterations import Problem, State
 from .overdispersion import dispersion_of
-from .parts import Part, collected
 
 
-def fit_glm(
-    design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, n_jobs=None
-) -> FitResult:
-    """Fit all genes with one family; for the arguments see :func:`lineage_clust.models.gam.gaussian.fit_gaussian`.
-
-    References
-    ----------
-    Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
-    """
-    problem = make_problem(design, weights, offset, likelihood, smoothing)
-    found = None
-    if isinstance(Y, BlockedExpression):
-        sums = cell_sums(Y, no_design(len(weights)), weights)
-        found = sums.counts, sums.carried / weights.max(), sums.large
-    counts = None if found is None else found[0]
-    parts, failed = fit_genes(problem, design, Y, partial(summarise, design, covariance), n_jobs, counts)
-    return collected(parts, failed, Y, design, weights, likelihood, found)
-
-
-def summarise(design: Design, covariance: str, problem: Problem, state: State) -> Part:
+def summarise(design: Design, covariance: str, problem: Problem, state: State) -> ChunkResult:
     """Compute the results of genes whose iterations have ended."""
     likelihood, weights = problem.likelihood, problem.weights[:, None]
     family, y, mu = likelihood.family, state.y, state.mu
@@ -100,7 +76,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         problem.penalty, problem.n_unpenalized, grams, normal, squared, state.lambda_, scale * inflation, variance,
         known_scale,
     )  # fmt: skip
-    return Part(
+    return ChunkResult(
         state.genes,
         state.coefficients,
         state.lambda_,

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ....utils.compiling import compiled_module
 from .spectral import Spectrum
+
+load_compiled = compiled_module(".compiled", __package__)
 
 _N_GRID = 40
 _N_STEPS = 60

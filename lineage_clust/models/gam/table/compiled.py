@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....utils.compiling import compiled
-from ..pirls.dispersion import LARGEST_STEP, LEAST, MOST
+from ..pirls.size import LARGEST_STEP, LEAST, MOST
 from ..smoothing.compiled import smooth
 
 _FARTHEST = 100.0  # of a linear predictor
@@ -210,7 +210,7 @@ def digammas(x):
 
 @compiled
 def newton(theta, first, second):
-    """Return the same as :func:`lineage_clust.models.gam.pirls.dispersion.newton_size`, for one gene."""
+    """Return the same as :func:`lineage_clust.models.gam.pirls.size.newton_size`, for one gene."""
     slope = theta * first
     curvature = theta * theta * second + slope
     step = -slope / min(curvature, -1e-12) if curvature < 0.0 else np.sign(slope) * LARGEST_STEP

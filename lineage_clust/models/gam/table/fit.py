@@ -8,8 +8,8 @@ from ....expression.counts.table import Table
 from ....expression.passes import SumRequests
 from ....expression.sums.fused import LARGE
 from ..design import Design
+from ..pirls.chunks import collected
 from ..pirls.iterations import Likelihood, shrunk_sizes
-from ..pirls.parts import collected
 from ..smoothing.spectral import diagonalise
 from .grid import Grid, bands_of, make_grid
 from .runs import Cells, ExactFits, grid_fits
@@ -21,20 +21,20 @@ _LEAST_CELLS = 2_000
 _STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two knots for which a grid is computed
 
 
-def can_be_tabled(likelihood: Likelihood) -> bool:
+def can_use_grid(likelihood: Likelihood) -> bool:
     """Return whether the likelihood depends on sums over cells that are smooth functions of pseudotime and offset."""
     return likelihood.family.name != "gaussian" and likelihood.link.name in _LINKS and likelihood.expectile is None
 
 
-def fit_tabled(
+def fit_on_grid(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, *,
     tolerance: float, always: bool, n_jobs=None,
 ) -> SumRequests:  # fmt: skip
-    """Fit all genes from sums over a grid; arguments as in :func:`lineage_clust.models.gam.pirls.results.fit_glm`.
+    """Fit all genes from sums over a grid; arguments as in :func:`lineage_clust.models.gam.pirls.fit.fit_glm`.
 
     tolerance : Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
     always : Whether to use the grid even if it has hardly fewer nodes than there are cells.
-    returns : FitResult or None. `None` if no grid is worthwhile. The passes can be shared with other fits, see
+    returns : GeneEstimates or None. `None` if no grid is worthwhile. The passes can be shared with other fits, see
         :func:`lineage_clust.expression.passes.run_fits`.
 
     Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
@@ -51,7 +51,7 @@ def fit_tabled(
     ----------
     Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata. JASA 112, 1199-1210.
     """
-    if not can_be_tabled(likelihood) or (not always and len(weights) < _LEAST_CELLS):
+    if not can_use_grid(likelihood) or (not always and len(weights) < _LEAST_CELLS):
         return None
     spectrum = diagonalise(bands_of(design).gram(weights), design.penalty)
     cells = Cells(design, weights, offset, smoothing, covariance, likelihood, n_jobs, tolerance, spectrum)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ....expression.counts.bins import values_of_bins
-from ....utils.compiling import can_compile
-from ..pirls.dispersion import LEAST, MOST, newton_size
+from ....utils.compiling import compiled_module
 from ..pirls.histogram import Histogram
-from ..smoothing.criteria import gcv, minimise, reml_known_scale, ubre
+from ..pirls.size import LEAST, MOST, newton_size
+from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
-from .problem import TabledProblem
+from .problem import GridProblem
+
+load_loops = compiled_module(".compiled", __package__)
 
 _CHUNK_VALUES = 100_000  # values at the nodes per chunk, so that working arrays fit into the processor's cache
 _TOLERANCE = 1e-11
@@ -27,7 +28,7 @@ _HALVINGS = 12
 
 
 @dataclass
-class TabledState:
+class GridState:
     """Current state of the fits of some genes: arrays `(n_nodes, n_genes)`, `(n_modes, n_genes)` or `(n_genes,)`."""
 
     genes: np.ndarray
@@ -45,7 +46,7 @@ class TabledState:
     n_iter: np.ndarray
     histogram: Histogram | None
 
-    def take(self, chosen: np.ndarray) -> TabledState:
+    def take(self, chosen: np.ndarray) -> GridState:
         """Return the state of some genes, by mask."""
         if chosen.all():
             return self
@@ -56,10 +57,10 @@ class TabledState:
                 parts[field.name] = None
             else:
                 parts[field.name] = own.take(chosen) if field.name == "histogram" else own[..., chosen]
-        return TabledState(**parts)
+        return GridState(**parts)
 
 
-def fit_chunk(problem: TabledProblem, state: TabledState, finish: Callable, fixed_theta: bool) -> list:
+def fit_chunk(problem: GridProblem, state: GridState, finish: Callable, fixed_theta: bool) -> list:
     """Iterate until all genes have ended; return the results of `finish`."""
     parts, functions = [], compiled_loops(problem)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
@@ -78,18 +79,16 @@ def fit_chunk(problem: TabledProblem, state: TabledState, finish: Callable, fixe
         return [finish(problem, part) for part in merged(parts)]
 
 
-def compiled_loops(problem: TabledProblem) -> ModuleType | None:
+def compiled_loops(problem: GridProblem) -> ModuleType | None:
     """Return the compiled iterations, or `None` where those in NumPy are needed: other likelihoods or criteria, no numba."""
     likelihood = problem.likelihood
     ours = likelihood.link.name == "log" and likelihood.family.name in ("poisson", "negative_binomial")
-    if not ours or problem.smoothing == "gcv" or compiled() is None:
+    if not ours or problem.smoothing == "gcv":
         return None
-    from . import compiled as compiled_pirls
-
-    return compiled_pirls
+    return load_loops()
 
 
-def _fit_compiled(functions: ModuleType, problem: TabledProblem, state: TabledState, fixed_theta: bool) -> None:
+def _fit_compiled(functions: ModuleType, problem: GridProblem, state: GridState, fixed_theta: bool) -> None:
     """Iterate until every gene has ended, in place."""
     likelihood, histogram, n_genes = problem.likelihood, state.histogram, len(state.genes)
     rows, n_offsets = problem.places, problem.n_offsets
@@ -114,12 +113,12 @@ def _fit_compiled(functions: ModuleType, problem: TabledProblem, state: TabledSt
     state.mu = likelihood.link.mean(state.eta)
 
 
-def merged(states: list[TabledState]) -> list[TabledState]:
+def merged(states: list[GridState]) -> list[GridState]:
     """Return one concatenated state of genes that ended in different iterations."""
     if len(states) < 2:
         return states
     parts: dict[str, Any] = {}
-    for field in fields(TabledState):
+    for field in fields(GridState):
         own = [getattr(state, field.name) for state in states]
         if own[0] is None:
             parts[field.name] = None
@@ -127,7 +126,7 @@ def merged(states: list[TabledState]) -> list[TabledState]:
             parts[field.name] = (
                 Histogram.concatenate(own) if field.name == "histogram" else np.concatenate(own, axis=-1)
             )
-    return [TabledState(**parts)]
+    return [GridState(**parts)]
 
 
 def chunk_size(n_nodes: int) -> int:
@@ -135,7 +134,7 @@ def chunk_size(n_nodes: int) -> int:
     return int(np.clip(_CHUNK_VALUES // n_nodes, 16, 512))
 
 
-def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_squares, theta) -> TabledState:
+def begin(problem: GridProblem, genes, sums, squares, least, histogram, total_squares, theta) -> GridState:
     """Return the initial state.
 
     genes : Positions of the genes.
@@ -166,7 +165,7 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
         if likelihood.estimates_size:
             excess = total_squares - 2 * np.sum(sums * mu, axis=0) + weights[:, 0] @ mu**2 - weights[:, 0] @ mu
             theta = np.clip(weights[:, 0] @ mu**2 / np.maximum(excess, 1e-12), 0.05, 1e3)
-    return TabledState(
+    return GridState(
         genes,
         sums,
         squares,
@@ -184,7 +183,7 @@ def begin(problem: TabledProblem, genes, sums, squares, least, histogram, total_
     )
 
 
-def _advance(problem: TabledProblem, state: TabledState, iteration: int, fixed_theta: bool) -> np.ndarray:
+def _advance(problem: GridProblem, state: GridState, iteration: int, fixed_theta: bool) -> np.ndarray:
     """Perform one iteration in place; return which genes have ended, by convergence or without a finite step."""
     state.n_iter[:] = iteration + 1
     likelihood, weights = problem.likelihood, problem.weights
@@ -216,13 +215,13 @@ def _advance(problem: TabledProblem, state: TabledState, iteration: int, fixed_t
     return state.converged | lost
 
 
-def _smoothed(problem: TabledProblem, state: TabledState, grams, cross, working, fitted, iteration: int) -> np.ndarray:
+def _smoothed(problem: GridProblem, state: GridState, grams, cross, working, fitted, iteration: int) -> np.ndarray:
     """Return the proposed coefficients `(n_modes, n_genes)`; smoothing parameters are updated in place."""
     chosen = isinstance(problem.smoothing, str)
     if not chosen:
         with np.errstate(divide="ignore"):
             state.log_lambda[:] = np.log(float(problem.smoothing))
-    functions = compiled() if problem.smoothing != "gcv" else None
+    functions = load_compiled() if problem.smoothing != "gcv" else None
     if functions is not None:
         proposal = np.empty_like(cross)
         functions.smooth_each(
@@ -239,7 +238,7 @@ def _smoothed(problem: TabledProblem, state: TabledState, grams, cross, working,
     return np.einsum("gcm,mg->cg", spectrum.basis, scores)
 
 
-def _least_criterion(problem: TabledProblem, state: TabledState, spectrum, loadings, working, fitted) -> np.ndarray:
+def _least_criterion(problem: GridProblem, state: GridState, spectrum, loadings, working, fitted) -> np.ndarray:
     n_genes = loadings.shape[1]
     if problem.smoothing == "gcv":
         score, squares = ubre, np.zeros(n_genes)
@@ -254,40 +253,30 @@ def _least_criterion(problem: TabledProblem, state: TabledState, spectrum, loadi
     return minimise(criterion, spectrum, n_genes)[0]
 
 
-@cache
-def compiled() -> ModuleType | None:
-    """Return the compiled functions, or `None` without numba."""
-    if not can_compile():
-        return None
-    from ..smoothing import compiled as compiled_smoothing
-
-    return compiled_smoothing
-
-
-def _roughness(problem: TabledProblem, state: TabledState, columns=slice(None), coefficients=None) -> np.ndarray:
+def _roughness(problem: GridProblem, state: GridState, columns=slice(None), coefficients=None) -> np.ndarray:
     coefficients = state.coefficients if coefficients is None else coefficients
     return np.exp(state.log_lambda[columns]) * (problem.penalty @ coefficients**2)
 
 
-def loss_of(problem: TabledProblem, state: TabledState, mu: np.ndarray, columns=slice(None), eta=None) -> np.ndarray:
+def loss_of(problem: GridProblem, state: GridState, mu: np.ndarray, columns=slice(None), eta=None) -> np.ndarray:
     """Return the loss of means at the nodes, summed over the cells, `(n_genes,)`."""
     family = problem.likelihood.family
     log_mu = eta if problem.likelihood.link.name == "log" else None
     return family.loss(state.sums[:, columns], mu, state.theta[columns], problem.weights, log_mu).sum(axis=0)
 
 
-def _deviance(problem: TabledProblem, state: TabledState) -> np.ndarray:
+def _deviance(problem: GridProblem, state: GridState) -> np.ndarray:
     return np.maximum(loss_of(problem, state, state.mu) - state.least, 0.0)
 
 
-def pearson_of(problem: TabledProblem, state: TabledState) -> np.ndarray:
+def pearson_of(problem: GridProblem, state: GridState) -> np.ndarray:
     """Return Pearson statistics `(n_genes,)`; requires tabulated squares."""
     mu = state.mu
     squared = state.squares - 2 * state.sums * mu + problem.weights * mu**2
     return np.sum(squared / problem.likelihood.family.variance(mu, state.theta), axis=0)
 
 
-def _descend(problem: TabledProblem, state: TabledState, proposal: np.ndarray, first: bool) -> np.ndarray:
+def _descend(problem: GridProblem, state: GridState, proposal: np.ndarray, first: bool) -> np.ndarray:
     """Update the state by a step towards the proposal, halved if needed; return the relative change of the objective."""
     likelihood = problem.likelihood
 
@@ -316,7 +305,7 @@ def _descend(problem: TabledProblem, state: TabledState, proposal: np.ndarray, f
     return np.where(np.isfinite(change), change, np.inf)
 
 
-def _size_step(problem: TabledProblem, state: TabledState) -> tuple[np.ndarray, np.ndarray]:
+def _size_step(problem: GridProblem, state: GridState) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of its likelihood, and the information about log theta."""
     assert state.histogram is not None
     gamma_first, gamma_second = state.histogram.sums(state.theta)

@@ -18,7 +18,7 @@ _START_EDF = 6.0
 
 
 @dataclass(frozen=True)
-class TabledProblem:
+class GridProblem:
     """Quantities shared by all genes, with nodes in the order of the grouped design.
 
     grouped : Design at the nodes.
@@ -80,10 +80,10 @@ class TabledProblem:
         return self.basis.T @ self.grouped.grams(working) @ self.basis
 
 
-def make_problem(
+def make_grid_problem(
     grid: Grid, spectrum: Spectrum, constant, weights, offset, likelihood: Likelihood, smoothing
-) -> TabledProblem:
-    """Return the TabledProblem of a grid.
+) -> GridProblem:
+    """Return the GridProblem of a grid.
 
     grid : Grid of the cells.
     spectrum : Spectrum of the cells' gram matrix.
@@ -103,7 +103,7 @@ def make_problem(
     needs_scale = not family.known_scale and smoothing == "reml"
     if constant is not None:
         constant = np.linalg.lstsq(spectrum.basis, constant, rcond=None)[0]
-    return TabledProblem(
+    return GridProblem(
         grouped,
         spectrum.basis,
         spectrum.penalty[:, 0],

@@ -7,19 +7,19 @@ import numpy as np
 from ..design import Design
 from ..inference.gene_posterior import WorkingModels
 from ..inference.significance import run_smooth_tests
+from ..pirls.chunks import ChunkResult
 from ..pirls.overdispersion import dispersion_at_nodes
-from ..pirls.parts import Part
-from ..smoothing.criteria import minimise, reml_known_scale
+from ..smoothing.criteria import load_compiled, minimise, reml_known_scale
 from ..smoothing.spectral import diagonalise_each
-from .iterations import TabledState, compiled, loss_of, pearson_of
-from .problem import TabledProblem
+from .iterations import GridState, loss_of, pearson_of
+from .problem import GridProblem
 
 _STRAIGHT = 1.0  # effective degrees of freedom beyond the unpenalised modes
 
 
-def summarise(
-    design: Design, covariance: str, statistics: np.ndarray, problem: TabledProblem, state: TabledState
-) -> Part:
+def summarise_on_grid(
+    design: Design, covariance: str, statistics: np.ndarray, problem: GridProblem, state: GridState
+) -> ChunkResult:
     """Compute the results of genes whose iterations have ended.
 
     design : Design of the cells.
@@ -78,7 +78,7 @@ def summarise(
         rank,
         None if family.known_scale else residual_df,
         deviances[1] > 0,
-        compiled() is not None,
+        load_compiled() is not None,
     )
     if problem.most == 1 and problem.total == problem.n_cells:
         squared = None
@@ -87,7 +87,7 @@ def summarise(
         design.penalty, n_unpenalized, plain, normal, squared, lambda_, scale * inflation, variance,
         state.scale if problem.scale_equation is not None else scale,
     )  # fmt: skip
-    return Part(
+    return ChunkResult(
         state.genes,
         basis @ state.coefficients,
         lambda_,
@@ -112,7 +112,7 @@ def summarise(
     )
 
 
-def _dispersion(problem: TabledProblem, state: TabledState, squares: np.ndarray) -> np.ndarray:
+def _dispersion(problem: GridProblem, state: GridState, squares: np.ndarray) -> np.ndarray:
     """Return ratios of the variance to that of a Poisson distribution, given sums of squares `(n_genes,)`."""
     if problem.likelihood.family.name != "poisson":
         return np.zeros(len(squares))
@@ -148,7 +148,7 @@ def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndar
 
 
 def _prior_inflation(
-    problem: TabledProblem, state: TabledState, grams: np.ndarray, cross: np.ndarray, edf: np.ndarray
+    problem: GridProblem, state: GridState, grams: np.ndarray, cross: np.ndarray, edf: np.ndarray
 ) -> np.ndarray:
     """Return the ratio of the prior variance to `1 / lambda` for a known scale, as in fits of cells."""
     information = problem.total / problem.total_squared
@@ -156,7 +156,7 @@ def _prior_inflation(
     if plain or not np.any(problem.penalty > 0):
         return np.ones(len(state.genes))
     cross = np.ascontiguousarray(cross)
-    functions, log_lambda = compiled(), state.log_lambda.copy()
+    functions, log_lambda = load_compiled(), state.log_lambda.copy()
     if functions is not None:
         straight = (
             edf < problem.n_unpenalized + _STRAIGHT
@@ -176,7 +176,7 @@ def _prior_inflation(
     return np.maximum(np.exp(state.log_lambda - log_lambda), 1.0)
 
 
-def _null_means(problem: TabledProblem, state: TabledState) -> np.ndarray:
+def _null_means(problem: GridProblem, state: GridState) -> np.ndarray:
     """Return the means of the model with only intercept and offset: `(n_nodes, n_genes)`, or one per gene."""
     likelihood, link = problem.likelihood, problem.likelihood.link
     offsets, place = np.unique(problem.offset, return_inverse=True)

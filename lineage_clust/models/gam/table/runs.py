@@ -15,23 +15,22 @@ from ....utils.progress import bar
 from ....utils.threads import in_threads
 from ...links import Link
 from ..design import Design
+from ..pirls.chunks import ChunkResult
 from ..pirls.histogram import Histogram
-from ..pirls.iterations import Likelihood, fit_genes
-from ..pirls.iterations import make_problem as make_exact_problem
-from ..pirls.parts import Part
+from ..pirls.iterations import Likelihood, fit_genes, make_problem
 from ..pirls.results import summarise
 from ..smoothing.spectral import Spectrum
 from .grid import Grid
-from .iterations import TabledState, begin, chunk_size, compiled_loops, fit_chunk
-from .problem import TabledProblem, make_problem
-from .results import summarise as summarise_table
+from .iterations import GridState, begin, chunk_size, compiled_loops, fit_chunk
+from .problem import GridProblem, make_grid_problem
+from .results import summarise_on_grid
 
 _CHECKED = 200  # cells
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.table.fit.fit_tabled`."""
+    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.table.fit.fit_on_grid`."""
 
     design: Design
     weights: np.ndarray
@@ -75,14 +74,14 @@ class GridFits:
         exposures = cells.offset if cells.adds_exposures else None
         self.table = table
         constant = cells.design.constant
-        self.problem = make_problem(
+        self.problem = make_grid_problem(
             grid, cells.spectrum, constant, cells.weights, exposures, likelihood, cells.smoothing
         )
         self.exposures = exposures is not None
         self.check = Check(cells.design, grid, self.problem.basis, likelihood.link, cells.tolerance)
-        self.finish = partial(summarise_table, cells.design, cells.covariance, self.table.statistics)
+        self.finish = partial(summarise_on_grid, cells.design, cells.covariance, self.table.statistics)
 
-    def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[Part], np.ndarray]:
+    def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
         """Return the results of genes, and the genes that miss the tolerance; `theta` are known sizes of all genes."""
         places = np.full(int(self.positions.max(initial=0)) + 1, -1)
         places[self.positions] = np.arange(len(self.positions))
@@ -99,7 +98,7 @@ class GridFits:
         missed = np.concatenate([some for _, some in found]) if found else np.zeros(0, dtype=int)
         return parts, self.positions[missed]
 
-    def _fit(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[Part], np.ndarray]:
+    def _fit(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
         problem, table, order = self.problem, self.table, self.problem.grouped.order
         statistics = table.statistics[genes]
         histogram = Histogram.of(table.histogram[genes]) if len(table.histogram) else None
@@ -115,7 +114,7 @@ class GridFits:
         )
         missed: list[np.ndarray] = []
 
-        def finish(problem: TabledProblem, state: TabledState) -> Part | None:
+        def finish(problem: GridProblem, state: GridState) -> ChunkResult | None:
             missed.append(state.genes[self.check.misses(state)] if theta is None else state.genes[:0])
             state = state.take(~np.isin(state.genes, missed[-1]))
             self._stop_runaways(state)
@@ -124,7 +123,7 @@ class GridFits:
         parts = fit_chunk(problem, state, finish, fixed_theta=theta is not None)
         return [part for part in parts if part is not None], np.concatenate(missed)
 
-    def _stop_runaways(self, state: TabledState) -> None:
+    def _stop_runaways(self, state: GridState) -> None:
         """Mark genes as failed whose mean exceeds twice their largest value at offset 0, as happens between cells."""
         if self.problem.likelihood.link.name == "log":
             with np.errstate(over="ignore", invalid="ignore"):
@@ -139,7 +138,7 @@ class ExactFits:
         self.cells, self.Y, self.counts = cells, Y, counts
         self.failed: dict[int, str] = {}
 
-    def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> list[Part]:
+    def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> list[ChunkResult]:
         """Return the results of genes; reasons of failures are added to `failed`."""
         if len(genes) == 0:
             return []
@@ -147,7 +146,7 @@ class ExactFits:
         if theta is None and likelihood.estimates_size:
             likelihood = replace(likelihood, dispersion="gene")  # shrunk together with all others
         design = replace(design, matrix=design.dense_matrix())
-        problem = make_exact_problem(design, cells.weights, cells.offset, likelihood, cells.smoothing)
+        problem = make_problem(design, cells.weights, cells.offset, likelihood, cells.smoothing)
         known = None if theta is None else theta[genes]
         finish = partial(summarise, design, cells.covariance)
         parts, failed = fit_genes(problem, design, self.Y[:, genes], finish, cells.n_jobs, self.counts[genes], known)
@@ -174,7 +173,7 @@ class Check:
         self.averages = sparse.csr_array(parts, shape=(len(found), len(cells)))
         self.link, self.tolerance = link, tolerance
 
-    def misses(self, state: TabledState) -> np.ndarray:
+    def misses(self, state: GridState) -> np.ndarray:
         """Return which genes `(n_genes,)` miss the tolerance between any two knots."""
         coefficients = np.nan_to_num(state.coefficients)
         trend, nodes = self.link.mean(self.at_cells @ coefficients), self.link.mean(self.at_nodes @ coefficients)

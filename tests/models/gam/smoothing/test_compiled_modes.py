@@ -11,7 +11,7 @@ pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
 
 
 def compiled_modes():
-    return significance.compiled()
+    return significance.load_compiled()
 
 
 @pytest.fixture(params=["compiled", "as Python"])
@@ -95,7 +95,7 @@ def test_where_it_does_not_converge_lapack_decides(monkeypatch):
     class Failing:
         project = staticmethod(lambda *arguments: False)
 
-    monkeypatch.setattr(significance, "compiled", Failing)
+    monkeypatch.setattr(significance, "load_compiled", Failing)
     effects, covariances = np.array([[2.0, 0.1]]), np.diag([1.0, 0.5])[None]
     values, scores = significance.along_modes(covariances, effects, fast=True)
     np.testing.assert_allclose(values, [[1.0, 0.5]])

@@ -9,9 +9,7 @@ from lineage_clust.errors import NoTrendError
 from lineage_clust.expression.storage import sources
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models import GAM
-from lineage_clust.models.gam.table import iterations as tabled
-from lineage_clust.models.gam.table import results as tabled_results
-from lineage_clust.models.gam.table import runs as tabled_runs
+from lineage_clust.models.gam.table import iterations, results, runs
 
 DRAW = {
     "poisson": lambda mu, rng: rng.poisson(mu),
@@ -53,9 +51,9 @@ class Cells:
     def exact_genes(self, monkeypatch):
         """Return a list to which genes that are fitted from the cells will be added."""
         genes = []
-        plain = tabled_runs.ExactFits.__call__
+        plain = runs.ExactFits.__call__
         monkeypatch.setattr(
-            tabled_runs.ExactFits,
+            runs.ExactFits,
             "__call__",
             lambda self, some, theta: (genes.extend(some), plain(self, some, theta))[1],
         )
@@ -150,8 +148,9 @@ def test_draws_have_the_exact_covariance():
 def test_without_numba_it_is_the_same(family, monkeypatch):
     cells = Cells(family)
     fast = cells.fit()
-    for module in (tabled, tabled_results):
-        monkeypatch.setattr(module, "compiled", lambda: None)
+    monkeypatch.setattr(iterations, "load_loops", lambda: None)
+    for module in (iterations, results):
+        monkeypatch.setattr(module, "load_compiled", lambda: None)
     slow = cells.fit()
     assert_agree(fast, slow, cells.rows)
     np.testing.assert_allclose(fast.predict(cells.rows), slow.predict(cells.rows), rtol=1e-4)
@@ -195,8 +194,8 @@ def test_a_steep_trend_is_fitted_on_a_finer_grid_or_from_the_cells(n_cells, monk
     steep = 3 + 4 * np.tanh((cells.t[:, 0] - 0.4) / 0.02)
     cells.Y[:, 2] = np.random.default_rng(0).poisson(np.exp(steep))
     exact_genes, sizes = cells.exact_genes(monkeypatch), []
-    plain = tabled_runs.tabulating
-    monkeypatch.setattr(tabled_runs, "tabulating", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
+    plain = runs.tabulating
+    monkeypatch.setattr(runs, "tabulating", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
     assert_agree(cells.fit(), cells.fit(False), cells.rows)
     assert sizes == ([10] if n_cells == 400 else [10, 1])
     assert exact_genes == ([2] if n_cells == 400 else [])
@@ -242,8 +241,8 @@ def test_if_every_gene_fails_it_says_why():
 def test_automatic_choice(monkeypatch):
     """The grid where cells are many; the cells themselves where they are few, and in what sums do not suffice for."""
     used = []
-    plain = tabled_runs.tabulating
-    monkeypatch.setattr(tabled_runs, "tabulating", lambda *args: used.append(1) or plain(*args))
+    plain = runs.tabulating
+    monkeypatch.setattr(runs, "tabulating", lambda *args: used.append(1) or plain(*args))
     Cells("poisson", n_cells=2500, n_genes=2).fit("auto")
     assert len(used) == 1
     Cells("poisson", n_cells=500, n_genes=2).fit("auto")

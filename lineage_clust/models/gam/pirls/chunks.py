@@ -8,13 +8,13 @@ import numpy as np
 
 from ...notes import SATURATED, explains_nothing, joined, noted, notes_on
 from ..design import Design
-from ..fit_result import FitResult
+from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior, WorkingModels
 from .problem import Likelihood
 
 
 @dataclass
-class Part:
+class ChunkResult:
     """Results of some genes, `(n_genes,)` unless stated otherwise."""
 
     genes: np.ndarray
@@ -41,8 +41,14 @@ class Part:
 
 
 def collected(
-    parts: list[Part], failed: dict[int, str], Y, design: Design, weights: np.ndarray, likelihood: Likelihood, found
-) -> FitResult:
+    parts: list[ChunkResult],
+    failed: dict[int, str],
+    Y,
+    design: Design,
+    weights: np.ndarray,
+    likelihood: Likelihood,
+    found,
+) -> GeneEstimates:
     """Return the results of all genes.
 
     parts : Results of genes whose iterations have ended.
@@ -85,7 +91,7 @@ def collected(
     saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) < 1
     notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
     statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
-    return FitResult(
+    return GeneEstimates(
         coefficients,
         gather("lambda_"),
         gather("edf"),
@@ -104,7 +110,7 @@ def collected(
     )
 
 
-def _together(parts: list[Part], n_genes: int) -> WorkingModels | None:
+def _together(parts: list[ChunkResult], n_genes: int) -> WorkingModels | None:
     """Return the working models of all genes, with placeholders for failed genes."""
     if not parts or parts[0].working is None:
         return None

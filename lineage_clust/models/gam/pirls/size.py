@@ -9,7 +9,7 @@ LEAST, MOST = 1e-3, 1e6
 LARGEST_STEP = 1.5  # in log theta
 
 
-class CountTable:
+class DistinctCounts:
     """Weighted histograms of counts per gene, for the gamma functions of the likelihood.
 
     Counts of single cells have few distinct values, so that sums over cells reduce to short sums over values.
@@ -39,12 +39,12 @@ class CountTable:
             np.bincount(self.genes, weights=second, minlength=self.n_genes),
         )
 
-    def subset(self, genes: np.ndarray) -> CountTable:
+    def subset(self, genes: np.ndarray) -> DistinctCounts:
         """Return the table of some genes."""
         position = np.full(self.n_genes, -1)
         position[genes] = np.arange(len(genes))
         kept = position[self.genes] >= 0
-        table = object.__new__(CountTable)
+        table = object.__new__(DistinctCounts)
         table.values, table.counts = self.values[kept], self.counts[kept]
         table.genes, table.n_genes = position[self.genes[kept]], len(genes)
         return table
@@ -57,7 +57,7 @@ def moment_size(y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 
 def size_step(
-    table: CountTable, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
+    table: DistinctCounts, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of the weighted log-likelihood, and the information about log theta.
 

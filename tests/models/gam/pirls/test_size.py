@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from lineage_clust.models import GAM
-from lineage_clust.models.gam.pirls.dispersion import LEAST, MOST, CountTable, moment_size, shrink, size_step
+from lineage_clust.models.gam.pirls.size import LEAST, MOST, DistinctCounts, moment_size, shrink, size_step
 from lineage_clust.smoothers import BSplineSmoother
 
 N_CELLS = 300
@@ -31,7 +31,7 @@ def best_size(y, mu, weights):
 
 
 def iterate(y, mu, weights, theta, n=60):
-    table = CountTable(y, weights)
+    table = DistinctCounts(y, weights)
     for _ in range(n):
         theta, information = size_step(table, y, mu, weights, theta)
     return theta, information
@@ -68,10 +68,10 @@ def test_every_gene_takes_its_own_step():
     weights = rng.uniform(0.1, 1, N_CELLS)
     y = counts_around(mu, np.array([0.2, 1, 3, 10, 50]))
     start = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
-    together = size_step(CountTable(y, weights), y, mu, weights, start)
+    together = size_step(DistinctCounts(y, weights), y, mu, weights, start)
     for gene in range(5):
         own = [gene]
-        table = CountTable(y, weights).subset(np.array(own))
+        table = DistinctCounts(y, weights).subset(np.array(own))
         alone = size_step(table, y[:, own], mu[:, own], weights, start[own])
         for ours, expected in zip(together, alone, strict=True):
             np.testing.assert_allclose(ours[own], expected, rtol=1e-10)

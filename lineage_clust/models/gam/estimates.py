@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class FitResult:
+class GeneEstimates:
     """Fit of all genes; arrays are `(n_genes,)` unless stated otherwise."""
 
     coefficients: np.ndarray  # (n_columns, n_genes)
