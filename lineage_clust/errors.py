@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -52,6 +53,13 @@ class NoTrendError(ValueError):
     def __init__(self, message: str, reasons: dict[int, str] | None = None):
         super().__init__(message)
         self.reasons = dict(reasons or {})
+
+
+def check_any_fitted(failed: dict[int, str], n_genes: int) -> None:
+    """Raise a NoTrendError with the most frequent reason if all genes failed; `failed` has the reasons by position."""
+    if len(failed) == n_genes:
+        reason, count = Counter(failed.values()).most_common(1)[0]
+        raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", failed)
 
 
 def quoted(names: Iterable, limit: int = 10) -> str:

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from ..components import resolve
 from ..contracts.capabilities import fitted_value, lacks_domain
 from ..contracts.slots import with_defaults
-from ..errors import NoTrendError, quoted, warn
+from ..errors import check_any_fitted, quoted, warn
 from ..lineage.cells.conditions import read_conditions
 from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.value_checks import check_values
@@ -257,10 +257,7 @@ def _put_together(
     fit, basis, cells: Lineage, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
 ) -> ConditionComparison:
     n_genes, n_others = len(cells.genes), len(names) - 1
-    if len(fit.failed) == n_genes:
-        raise NoTrendError(
-            f"None of the {n_genes} genes could be fitted: {next(iter(fit.failed.values()))}", fit.failed
-        )
+    check_any_fitted(fit.failed, n_genes)
     grid = cells.grid(len(basis))
     table = table_of_tests(fit, cells.genes)
     changing = np.flatnonzero(table["qvalue_both"].to_numpy() < alpha)

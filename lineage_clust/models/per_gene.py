@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -14,7 +13,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from ..errors import NoTrendError
+from ..errors import check_any_fitted
 from ..utils.checking import check_jobs
 from ..utils.progress import bar
 from ..utils.types import Matrix, Predicted
@@ -200,16 +199,10 @@ class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return times, y, weights, offset
         return times[used], y[used], weights[used], None if offset is None else offset[used]
 
-    def _check_any_fitted(self, failed: dict[int, str], n_genes: int) -> None:
-        if len(failed) == n_genes:
-            reason, count = Counter(failed.values()).most_common(1)[0]
-            message = f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}"
-            raise NoTrendError(message, failed)
-
     def _fit_genes(self, fit_one: Callable, y, weights, n_jobs: int | None = 1, backend: str = "loky") -> list:
         """Fit every gene by :func:`fit_each`, set the attributes common to all models, and return the results."""
         results, self.failed_ = fit_each(fit_one, y, n_jobs, backend)
-        self._check_any_fitted(self.failed_, len(results))
+        check_any_fitted(self.failed_, len(results))
         for attribute, name in self._results.items():
             setattr(self, attribute, collected(results, name))
         self.converged_ = collected(results, "converged", False).astype(bool)

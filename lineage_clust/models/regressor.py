@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
@@ -16,13 +15,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ..errors import NoTrendError, warn
-from ..utils.progress import bar
+from ..errors import check_any_fitted, warn
 from ..utils.types import Matrix, Predicted
 from .notes import joined, notes_on
-from .per_gene import chosen_backend, reason_of
+from .per_gene import fit_each, reason_of
 
-_GENES_A_JOB = 16
+_NOT_FINITE = "expression holds NaN or infinite values"
 _STOPPED, _AGAINST = "no convergence: the regressor stopped at its max_iter", "the trend runs against the cells"
 
 
@@ -100,26 +98,27 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit_params = {keyword: weights} if keyword else {}
         n_genes = y.shape[1]
         finite = np.flatnonzero(_finite_columns(y))
-        results = ["expression holds NaN or infinite values"] * n_genes
-        shared = None
+        shared, reasons = None, {}
         if _takes_many_targets(self.estimator) and len(finite):
             shared = self._fit_at_once(X, y[:, finite], fit_params)
-        each = self._fit_each(X, y[:, finite], fit_params) if shared is None else [shared] * len(finite)
+        if shared is None:
+            fit_one = partial(_fit, self.estimator, X, fit_params=fit_params)
+            each, reasons = fit_each(fit_one, y[:, finite], self.n_jobs, self.backend)
+        else:
+            each = [shared] * len(finite)
+        results: list[Any] = [None] * n_genes
         for gene, result in zip(finite, each, strict=True):
             results[gene] = result
-        self.failed_ = {gene: result for gene, result in enumerate(results) if isinstance(result, str)}
-        if len(self.failed_) == n_genes:
-            reason, count = Counter(self.failed_.values()).most_common(1)[0]
-            raise NoTrendError(
-                f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", self.failed_
-            )
+        self.failed_ = dict.fromkeys(np.setdiff1d(np.arange(n_genes), finite).tolist(), _NOT_FINITE)
+        self.failed_.update({int(finite[place]): f"fit: {reason}" for place, reason in reasons.items()})
+        check_any_fitted(self.failed_, n_genes)
         self._shared = None if shared is None else shared[0]
-        self.estimators_ = [None if isinstance(r, str) else r[0] for r in results] if shared is None else [shared[0]]
+        self.estimators_ = [result and result[0] for result in results] if shared is None else [shared[0]]
         self._fitted_genes = np.setdiff1d(np.arange(n_genes), list(self.failed_))
         self._n_genes = n_genes
         self.deviance_explained_, null_deviance, against = self._explained(X, y, weights)
         self.spread_ = np.sqrt(null_deviance / weights.sum())
-        stopped = np.array([not isinstance(result, str) and result[1] for result in results])
+        stopped = np.array([result is not None and result[1] for result in results])
         self.converged_ = ~stopped
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
         self.note_ = [
@@ -154,18 +153,6 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return (fitted, early) if np.all(np.isfinite(fitted.predict(X))) else None
         except Exception:
             return None  # refit each gene separately to get its reason
-
-    def _fit_each(self, X, y, fit_params):
-        y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
-        n_genes = y.shape[1]
-        starts = bar(range(0, n_genes, _GENES_A_JOB), "models of genes", "batch")
-        jobs = (
-            delayed(_fit_some)(self.estimator, X, y[:, first : first + _GENES_A_JOB], fit_params) for first in starts
-        )
-        parallel = n_genes > 1 and effective_n_jobs(self.n_jobs) > 1
-        backend = chosen_backend(self.backend) if parallel else None
-        parts = Parallel(n_jobs=self.n_jobs if parallel else 1, backend=backend)(jobs)
-        return [result for part in parts for result in part]
 
     def _explained(self, X, y, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return explained fraction of the deviance, deviance around the mean, and which trends run against the cells.
@@ -204,18 +191,6 @@ def weight_keyword(estimator) -> str | None:
         inner = None if last in (None, "passthrough") else weight_keyword(last)
         return f"{name}__{inner}" if inner else None
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
-
-
-def _fit_some(estimator, X, y, fit_params) -> list:
-    """Return a fitted clone, or the reason for its failure, for each column of `y`."""
-    results: list = []
-    for gene in range(y.shape[1]):
-        values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else y[:, gene]
-        try:
-            results.append(_fit(estimator, X, np.asarray(values, dtype=float), fit_params))
-        except Exception as error:
-            results.append(f"fit: {reason_of(error)}")
-    return results
 
 
 def _fit(estimator, X, y, fit_params) -> tuple:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..io.making import make_anndata
 from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
 from ..utils.checking import as_vector, check_seed, check_share, shortened
+from ..utils.constraints import is_real
 from ..utils.types import Seed
 from .dispersion import estimate_dispersion
 from .splitting import Splitter, canonical, check_counts
@@ -130,7 +130,7 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
                 "'estimate', a number, a column of var, or one number per gene."
             )
         values = as_vector(f"adata.var[{dispersion!r}]", adata.var[dispersion])
-    elif isinstance(dispersion, (Real, np.number)) and not isinstance(dispersion, (bool, np.bool_)):
+    elif is_real(dispersion):
         values = np.full(adata.n_vars, float(dispersion))
     elif isinstance(dispersion, pd.Series) and not isinstance(dispersion.index, pd.RangeIndex):
         values = as_vector("dispersion", _by_name(dispersion, adata.var_names))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import NoTrendError
+from ..errors import check_any_fitted
 from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
 from ..utils.progress import bar, progress_bars
@@ -122,9 +121,7 @@ def _assemble(lineage: Lineage, grid, groups, indices, failed: dict[int, str]) -
             se[members] = group.se
         reasons.update({int(members[gene]): reason for gene, reason in group.failed.items()})
         tables.append(group.table)
-    if len(reasons) == n_genes:
-        reason, count = Counter(reasons.values()).most_common(1)[0]
-        raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", reasons)
+    check_any_fitted(reasons, n_genes)
     kept = np.setdiff1d(np.arange(n_genes), list(reasons))
     names = [lineage.genes[gene] for gene in kept]
     if len(kept) < n_genes:

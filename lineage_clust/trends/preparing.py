@@ -116,8 +116,8 @@ def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
             "filter_cells": filter_cells,
         }
         try:
-            prepared = _default if function is None else function
-            trend = prepared(trend, gene=name, lineage=lineage.name, **keywords)
+            prepare = GeneTrend.prepare if function is None else function
+            trend = prepare(trend, gene=name, lineage=lineage.name, **keywords)
             _check_prepared(trend, name, grid)
         except Exception as error:
             failed[gene] = f"prepare: {type(error).__name__}: {error}"
@@ -129,10 +129,6 @@ def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
         stack.columns[gene] = np.asarray(trend.y, dtype=float)
         cells.append(Cells(x, w, stack, None, None, key))
     return cells, failed
-
-
-def _default(trend: GeneTrend, gene, lineage, **keywords) -> GeneTrend:
-    return trend.prepare(**keywords)
 
 
 def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:

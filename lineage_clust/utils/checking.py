@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from .constraints import is_integer, is_number
+from .constraints import is_integer, is_number, is_real
 
 _LARGEST = 1e100  # cubes of designs and weights must be finite
 
@@ -32,7 +31,7 @@ def check_number(name: str, value: object, *, or_none: bool = False) -> None:
     """Raise a TypeError unless `value` is a real number, or `None` where that is allowed."""
     if value is None and or_none:
         return
-    if not isinstance(value, (Real, np.number)) or isinstance(value, (bool, np.bool_, np.complexfloating)):
+    if not is_real(value):
         raise TypeError(f"{name} must be {'None or ' if or_none else ''}a number; got {value!r}.")
 
 

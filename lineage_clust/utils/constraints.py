@@ -78,8 +78,12 @@ def is_number(value: object) -> bool:
     >>> [is_number(value) for value in (1, np.float32(2), True, float("nan"), "1")]
     [True, True, False, False, False]
     """
-    real = isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, np.complexfloating))
-    return bool(real and value == value)
+    return bool(is_real(value) and value == value)
+
+
+def is_real(value: object) -> bool:
+    """Return whether a value is a real number or NaN; booleans are not."""
+    return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, np.complexfloating))
 
 
 def integer(least: int, most: int | None = None, *, or_none: bool = False, remark: str = "") -> Constraint:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from numbers import Integral
+from typing import Any
+
+from .constraints import integer
 
 _MOST_POINTS = 100_000
 _SHARE = 8  # trends, errors, scaled trends and draws of clustered genes are in memory at the same time
@@ -18,7 +20,7 @@ def machine_memory() -> int:
         return _ASSUMED
 
 
-def check_points(n_points: object, n_trends: int = 1) -> None:
+def check_points(n_points: Any, n_trends: int = 1) -> None:
     """Raise a ValueError if trends cannot be computed at so many grid points.
 
     n_points : Number of grid points per lineage: an integer from 2 to 100,000.
@@ -29,8 +31,7 @@ def check_points(n_points: object, n_trends: int = 1) -> None:
     ValueError: n_points must be at most 100,000; got 1000000000000. A few hundred points resolve any trend; the default
     is 200.
     """
-    if isinstance(n_points, bool) or not isinstance(n_points, Integral) or n_points < 2:
-        raise ValueError(f"n_points must be an integer of at least 2; got {n_points!r}.")
+    integer(2).check("n_points", n_points)
     if n_points > _MOST_POINTS:
         raise ValueError(
             f"n_points must be at most {_MOST_POINTS:,}; got {n_points!r}. A few hundred points resolve any trend; "

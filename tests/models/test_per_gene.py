@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lineage_clust.errors import NoTrendError
+from lineage_clust.errors import NoTrendError, check_any_fitted
 from lineage_clust.models.per_gene import PerGeneModel, UnfitGeneError, fit_each, reason_of
 
 RNG = np.random.default_rng(0)
@@ -32,7 +32,7 @@ class Level(PerGeneModel):
     def fit(self, X, y, sample_weight=None, offset=None):
         _, y, weights, _ = self._check_data(X, y, sample_weight, offset)
         levels, self.failed_ = fit_each(lambda column: np.average(column, weights=weights), y)
-        self._check_any_fitted(self.failed_, y.shape[1])
+        check_any_fitted(self.failed_, y.shape[1])
         self.levels_ = np.array(levels, dtype=float)
         return self
 
@@ -132,7 +132,7 @@ def test_no_gene_at_all():
     class Hopeless(Level):
         def fit(self, X, y):
             _, failed = fit_each(never, y)
-            self._check_any_fitted(failed, y.shape[1])
+            check_any_fitted(failed, y.shape[1])
 
     with pytest.raises(
         NoTrendError, match="None of the 45 genes could be fitted; 45 of them because: RuntimeError"

@@ -86,15 +86,15 @@ def check_values(
         f"changes"
     )
     if linear and kind == COUNTS:
-        _warn(
+        warn(
             f"{where} looks like counts (integers such as {values.max():g}), while a Gaussian family is for log values"
             f"{'; besides, ' + rise if change else ''}. {suggestion(adata, layer, use_raw, False) or _NORMALISE}"
         )
     elif change:
         remedy = "Normalise before taking logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
-        _warn(f"In {where} {rise}, so that genes without a trend may appear to have one. {remedy}")
+        warn(f"In {where} {rise}, so that genes without a trend may appear to have one. {remedy}")
     if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
-        _warn(
+        warn(
             "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract "
             "from untransformed expression. Omit the offset and fit log-normalised values, or fit counts with "
             "GAM('negative_binomial')."
@@ -187,7 +187,3 @@ def _explained(values: np.ndarray, columns: np.ndarray) -> float:
     residual = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
     total = values @ values
     return 1 - residual @ residual / total if total > 0 else 0.0
-
-
-def _warn(message: str) -> None:
-    warn(message)

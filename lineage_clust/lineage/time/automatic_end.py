@@ -65,7 +65,7 @@ def end_of_own_cells(
         return end
     last = float(pseudotime[weighs].max())
     if last > start and end - start < _COLLAPSED_SHARE * (last - start):
-        _warn(
+        warn(
             f"The last cell of lineage {lineage!r} with a weight of at least {least:.3g} is at pseudotime {end:.4g}, "
             f"but the lineage starts at {start:.4g}. The last cell with any weight, at {last:.4g}, is used as its end "
             "instead. Set time_range to choose another end, or reverse pseudotime if it runs backwards."
@@ -103,7 +103,7 @@ def end_of_first_maximum(
     smoothed = convolve1d(values, np.full(window, 1 / window), mode="nearest")
     end, last = float(times[np.argmax(smoothed)]), float(times[-1])
     if last > start and end - start < _COLLAPSED_SHARE * (last - start):
-        _warn(
+        warn(
             f"With endpoint='argmax', lineage {lineage!r} would end at pseudotime {end:.4g}, where its weights are "
             f"largest, but it starts at {start:.4g}. The last cell with a weight of at least {threshold:.3g}, at "
             f"{last:.4g}, is used as its end instead. Set time_range to choose another end, or reverse pseudotime if "
@@ -153,13 +153,13 @@ def _check_weights(times: np.ndarray, weights: np.ndarray, end: float, least: fl
             f"are treated as outliers."
         )
     if final < _FALL * first:
-        _warn(
+        warn(
             f"The weights of lineage {lineage!r} decrease along pseudotime, from {first:.2g} in its first fifth to "
             f"{final:.2g} in its last. If pseudotime runs backwards, reverse it. "
             + " ".join([f"The lineage ends at {end:.4g}.", *left_out, "Set time_range to choose another end."])
         )
     elif left_out:
-        _warn(
+        warn(
             f"Lineage {lineage!r} ends at pseudotime {end:.4g}. {' '.join(left_out)} If these cells belong to the "
             f"lineage, set time_range to choose another end; if pseudotime runs backwards, reverse it."
         )
@@ -174,7 +174,3 @@ def _certainty_of_fifths(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
     bounds = times[order][np.searchsorted(share, [0.2, 0.8])]
     early, late = weights[times <= bounds[0]], weights[times >= bounds[1]]
     return np.array([early @ early / early.sum(), late @ late / late.sum()])
-
-
-def _warn(message: str) -> None:
-    warn(message)

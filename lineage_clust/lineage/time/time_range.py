@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
 
 from ...utils.checking import check_number
+from ...utils.constraints import is_real
 from .automatic_end import end_of_first_maximum, end_of_own_cells
 
 ENDPOINTS = ("plateau", "argmax")
@@ -20,7 +19,7 @@ def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
     """
     if time_range is None:
         return None, None
-    if _is_number(time_range):
+    if is_real(time_range):
         bounds: tuple = (None, time_range)
     elif isinstance(time_range, (tuple, list, np.ndarray)) and len(time_range) == 2:
         bounds = tuple(time_range)
@@ -30,7 +29,7 @@ def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
             "Use e.g. time_range=0.8 or time_range=(0.1, None)."
         )
     for bound in bounds:
-        if bound is not None and not _is_number(bound):
+        if bound is not None and not is_real(bound):
             raise TypeError(f"The bounds of time_range must be numbers or None; got {bound!r} in {time_range!r}.")
         if bound is not None and not np.isfinite(bound):
             raise ValueError(
@@ -98,7 +97,3 @@ def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, li
     if endpoint == "argmax":
         return end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
     return end_of_own_cells(pseudotime, weights, start, threshold, lineage)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_))

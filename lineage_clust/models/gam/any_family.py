@@ -8,12 +8,11 @@ request sums over cells and return their result, so that several of them can sha
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...errors import NoTrendError
+from ...errors import check_any_fitted
 from ...expression.passes import SumRequests
 from ...expression.storage.blocks import BlockedExpression
 from ..notes import warn_of_zeros
@@ -49,11 +48,7 @@ def fit_family(
     raises NoTrendError : If every gene fails.
     """
     result = yield from _fit(design, y, weights, offset, groups, likelihood, choices)
-    if len(result.failed) == y.shape[1]:
-        reason, count = Counter(result.failed.values()).most_common(1)[0]
-        raise NoTrendError(
-            f"None of the {y.shape[1]} genes could be fitted; {count} of them because: {reason}", result.failed
-        )
+    check_any_fitted(result.failed, y.shape[1])
     warn_of_zeros(likelihood.family.name, result.n_quasi, y.shape[1])
     if result.dispersion is not None:
         result.note = noted_dispersion(result.note, result.dispersion)
