@@ -15,7 +15,6 @@ from .errors import did_you_mean, quoted
 from .io import provenance
 from .io.keys import safe_key
 from .io.results import to_anndata
-from .io.stored import stored_result, with_source
 from .lineage.annotations import read_annotations
 from .lineage.genes.names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
@@ -186,11 +185,12 @@ def cluster_lineage(
     )
     key = f"lineage_{safe_key(lineage)}_trend" if key is None else safe_key(key)
     source = provenance.describe(fitter, adata, genes, lineage)
-    stored = None if recompute or return_models else stored_result(adata, key, source)
+    stored = None if recompute or return_models else provenance.stored_result(adata, key, source)
     models = None
     if stored is None:
         fitter.fit(adata, genes=genes)
-        stored = with_source(to_anndata(fitter), source)
+        stored = to_anndata(fitter)
+        stored.uns["lineage_clust"]["source"] = provenance.to_json(source)
         models = fitter.gene_trends(adata) if return_models else None
     strips = []
     if covariate_key is not None:

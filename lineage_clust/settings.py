@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from .components import DEFAULTS
 from .results.gating import GATE_CONSTRAINTS
+from .results.making import DEFAULTS
 from .trends.trends import check_scale
 from .utils.checking import check_jobs, check_number, check_seed
 from .utils.constraints import FLAG, Checked, Constraints

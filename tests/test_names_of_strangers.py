@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import lineage_clust as lc
+from lineage_clust.cli.analysing import result_files
 from lineage_clust.io.spreadsheets import write_csv
 from lineage_clust.plotting.drivers import plot_drivers
 from lineage_clust.plotting.parts.labels import fit_text, plain
-from lineage_clust.result_files import result_files
 from lineage_clust.utils.transaction import replace_all
 
 MATHS = [r"$\badcmd$", "$x$", "a$b", "$$", r"\$", "$^$_$", r"$\frac{1}{$", "x_$i$ and $\\sqrt"]

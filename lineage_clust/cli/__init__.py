@@ -1,6 +1,6 @@
 """Command-line program `lineage-clust`: from a file to figures and tables.
 
-Each subcommand is a module with a function `add_to(commands)`, listed in `commands.COMMANDS`.
+Each subcommand is a module with a function `add_to(commands)`, listed in `program.COMMANDS`.
 """
 
 from .analysing import write_files

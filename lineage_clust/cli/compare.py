@@ -13,9 +13,8 @@ from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
 from ..models import GAM
 from ..models.families import FAMILIES
-from ..result_files import write_png
 from ..utils.checking import check_share
-from .analysing import write_all
+from .analysing import write_all, write_png
 from .options import (
     UsageError,
     add_expression_reading,

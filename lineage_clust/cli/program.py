@@ -13,9 +13,13 @@ from contextlib import contextmanager
 
 from .._version import __version__
 from ..errors import LineageClustWarning
-from .commands import COMMANDS
+from . import compare, demo, run
 from .messages import progress_messages, sentence, show_warning
 from .options import UsageError
+
+COMMANDS = (demo, run, compare)
+"""The subcommands in the order of the help: modules with a function `add_to(commands)`, which adds a parser whose default
+`command` is the function of the parsed arguments that returns the text for stdout."""
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _CODES = """\

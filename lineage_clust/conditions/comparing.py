@@ -12,9 +12,9 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.utils import check_random_state
 
-from ..components import resolve
+from ..clusterers import GraphClusterer
 from ..contracts.capabilities import fitted_value, lacks_domain
-from ..contracts.slots import with_defaults
+from ..contracts.slots import component_for, with_defaults
 from ..errors import check_any_fitted, quoted, warn
 from ..lineage.cells.conditions import read_conditions
 from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
@@ -26,7 +26,7 @@ from ..models.gam.conditions.fit import ConditionFit, fit_conditions
 from ..models.gam.donors.groups import check_can_be_replicates
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
-from ..trends.pairing import are_of_counts
+from ..trends.pairing import are_of_counts, smoother_of
 from ..utils.checking import check_key, check_seed, check_share
 from ..utils.memory import check_points
 from ..utils.types import Names, Seed, TimeRange, WeightThreshold
@@ -194,8 +194,8 @@ def compare_conditions(
     check_values(adata, [cells], kind, layer=layer, use_raw=use_raw, offset=offset)
     _check_conditions(codes[cells.cells], names, condition_key)
     seed = check_random_state(random_state).randint(2**31 - 1)
-    smoother = resolve("smoother", smoother)
-    clusterer = with_defaults(resolve("clusterer", clusterer), random_state=seed)
+    smoother = smoother_of(smoother)
+    clusterer = with_defaults(component_for("clusterer", clusterer, GraphClusterer), random_state=seed)
     common, gaps = common_points(cells, codes[cells.cells], names, n_points)
     fit, basis = _fitted(cells, codes[cells.cells], smoother, model, n_points)
     found = _put_together(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +10,7 @@ from anndata import AnnData
 from scipy import sparse
 from scipy.special import expit, softmax
 
+from ..utils.constraints import Constraint, integer, number
 from ..utils.memory import machine_memory
 from ..utils.plain_text import plain_text
 
@@ -24,6 +23,7 @@ _LEVEL_SD = 1.0  # standard deviation of the genes' log mean expression
 _DEPTH_SD = 0.3  # standard deviation of the cells' log total counts
 _PER = 1e4  # expression is in counts per this many counts of a cell
 _BLOCK = 2**20  # entries generated at a time
+_NOT_NEGATIVE = number("a finite number of at least 0", lambda value: 0 <= value < np.inf)
 
 
 def _bump(t: np.ndarray, centre: float, width: float) -> np.ndarray:
@@ -154,22 +154,21 @@ def simulate_lineage(
     >>> adata.var["module"].value_counts().sort_index().to_dict()
     {-1: 12, 0: 7, 1: 7, 2: 7, 3: 7}
     """
-    _check_integer("n_cells", n_cells, 10)
-    _check_integer("n_genes", n_genes, 1)
-    _check_integer("n_modules", n_modules, 0, len(SHAPES))
-    _check_integer("n_lineages", n_lineages, 1)
+    for name, value, constraint in (
+        ("n_cells", n_cells, integer(10)), ("n_genes", n_genes, integer(1)),
+        ("n_modules", n_modules, integer(0, len(SHAPES))), ("n_lineages", n_lineages, integer(1)),
+        ("flat_fraction", flat_fraction, number("a number between 0 and 1", lambda value: 0 <= value <= 1)),
+        ("depth", depth, _above_zero(1e12)), ("dispersion", dispersion, _NOT_NEGATIVE),
+        ("amplitude", amplitude, _above_zero(100)), ("shift", shift, _NOT_NEGATIVE),
+        ("scale", scale, number("a number between 0 and 2", lambda value: 0 <= value <= 2)),
+    ):  # fmt: skip
+        constraint.check(name, value)
     n_bytes = 8 * n_cells * n_genes * max(1, n_lineages)
     if n_bytes > machine_memory():
         raise ValueError(
             f"n_cells={n_cells}, n_genes={n_genes} and n_lineages={n_lineages} require arrays of {n_bytes / 1e9:.3g} GB, and "
             f"the machine has {machine_memory() / 1e9:.3g} GB. Lower one of them."
         )
-    _check_number("flat_fraction", flat_fraction, 0, 1)
-    _check_number("depth", depth, 0, 1e12, positive=True)
-    _check_number("dispersion", dispersion, 0)
-    _check_number("amplitude", amplitude, 0, 100, positive=True)
-    _check_number("shift", shift, 0)
-    _check_number("scale", scale, 0, 2)
     sizes = _module_sizes(n_genes, n_modules, flat_fraction, module_sizes)
     try:
         rng = np.random.default_rng(random_state)
@@ -218,19 +217,8 @@ def simulate_lineage(
     )
 
 
-def _check_integer(name: str, value: object, low: int, high: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low or (high is not None and value > high):
-        allowed = f"of {low} or more" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be an integer {allowed}; got {value!r}.")
-
-
-def _check_number(name: str, value: Any, low: float, high: float = np.inf, *, positive: bool = False) -> None:
-    valid = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
-    if not valid or value < low or value > high or (positive and value == low):
-        allowed = "above 0" if positive else f"of {low} or more" if np.isinf(high) else f"between {low} and {high}"
-        if positive and valid and value > high:
-            allowed = f"of at most {high:g}"
-        raise ValueError(f"{name} must be a finite number {allowed}; got {value!r}.")
+def _above_zero(most: float) -> Constraint:
+    return number(f"a number above 0 and at most {most:g}", lambda value: 0 < value <= most)
 
 
 def _module_sizes(n_genes: int, n_modules: int, flat_fraction: float, sizes: Sequence[int] | None) -> np.ndarray:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import pandas as pd
 
 from ..results.naming import UNASSIGNED
 from ..results.result import FitResult, Fitted, result_of
@@ -12,10 +15,8 @@ from ..trends.bounds import intervals
 from ..utils.checking import check_flag, check_share
 from ..utils.constraints import one_of
 from . import gene_lists
-from .frames import long_frame, wide_frame
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
     from ..trends.gene_trend import FailedTrend, GeneTrend
@@ -151,5 +152,32 @@ def to_frame(
     lower, upper = intervals(result.fits, result.genes, level)
     columns = {"trend": result.values, "lower": lower, "upper": upper, "scaled": result.scaled}
     if wide:
-        return wide_frame(columns[values], result.genes, result.pseudotime, result.grid_lineage)
-    return long_frame(columns, result.genes, result.pseudotime, result.grid_lineage, result.labels)
+        return _wide_frame(columns[values], result.genes, result.pseudotime, result.grid_lineage)
+    return _long_frame(columns, result.genes, result.pseudotime, result.grid_lineage, result.labels)
+
+
+def _long_frame(columns: dict[str, np.ndarray], genes: Sequence[str], grid, grid_lineage, cluster) -> pd.DataFrame:
+    """Return a table with one row per gene and grid point.
+
+    columns : Values by name, `(n_genes, n_points)`.
+    genes, cluster : `(n_genes,)`.
+    grid, grid_lineage : `(n_points,)` pseudotime and lineage.
+    """
+    n_genes, n_points = len(genes), len(grid)
+    return pd.DataFrame(
+        {
+            "gene": np.repeat(np.asarray(genes, dtype=object), n_points),
+            "lineage": np.tile(np.asarray(grid_lineage, dtype=object), n_genes),
+            "pseudotime": np.tile(np.asarray(grid, dtype=float), n_genes),
+            **{name: values.ravel() for name, values in columns.items()},
+            "cluster": np.repeat(np.asarray(cluster), n_points),
+        }
+    )
+
+
+def _wide_frame(values: np.ndarray, genes: Sequence[str], grid, grid_lineage) -> pd.DataFrame:
+    """Return a table with one row per gene and one column per grid point, with two column levels for several lineages."""
+    several = len(set(grid_lineage)) > 1
+    levels = [grid_lineage, grid], ["lineage", "pseudotime"]
+    columns = pd.MultiIndex.from_arrays(levels[0], names=levels[1]) if several else pd.Index(grid, name="pseudotime")
+    return pd.DataFrame(values.copy(), index=pd.Index(genes, name="gene"), columns=columns)

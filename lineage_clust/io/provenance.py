@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from ..errors import quoted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..expression.sums.sums import column_totals
 from ..lineage.genes.expression import expression_of
@@ -38,6 +40,38 @@ def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str
         ),
     }
     return {**{name: _plain(value) for name, value in parameters.items()}, **data}
+
+
+def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
+    """Return the result in `uns[key]` if it has the same provenance; otherwise warn of the differences.
+
+    adata : Data from which it was computed.
+    key : Key of `uns`.
+    source : Required provenance, see :func:`describe`.
+    """
+    stored = adata.uns.get(key)
+    if stored is None:
+        return None
+    text = _source_of(stored)
+    if text is None:
+        reason = "it was not written by this function"
+    else:
+        differing = differences(text, source)
+        if not differing:
+            return stored
+        reason = f"it was computed from other {quoted(differing)}"
+    warn(
+        f"adata.uns[{key!r}] is recomputed: {reason}. Pass recompute=True to avoid this warning, or another key to keep both."
+    )
+    return None
+
+
+def _source_of(stored: Any) -> str | None:
+    """Return the provenance of a stored result, or `None` if it was not written by us, or is incomplete."""
+    whole = isinstance(stored, AnnData) and stored.X is not None
+    whole = whole and "clusters" in stored.obs and {"x_test", "lineage"} <= set(stored.var)
+    source = stored.uns.get("lineage_clust") if whole else None
+    return source.get("source") if isinstance(source, Mapping) else None
 
 
 def to_json(source: Mapping) -> str:

@@ -16,8 +16,7 @@ from ..utils.checking import check_flag, check_key
 from ..utils.plain_text import plain_text, text_categories
 from . import cluster_columns
 from .keys import column_keys, default_key, distinct_key, safe_key, with_digits
-from .replacing import listed, rows_of, warn_of_replaced
-from .unwritable import warn_of_unwritable
+from .write_checks import listed, rows_of, warn_of_replaced, warn_of_unwritable
 
 
 def _free_key(adata: AnnData, found: FitResult) -> str:

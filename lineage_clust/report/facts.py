@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._version import __version__
-from ..components import DEFAULTS
 from ..contracts.capabilities import fitted_value
+from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted, result_of
 
 _USUAL_ALPHA = 0.01

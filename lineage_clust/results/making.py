@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..components import resolve
+from ..clusterers import GraphClusterer
 from ..contracts.capabilities import fitted_value
-from ..contracts.slots import with_defaults
+from ..contracts.slots import component_for, with_defaults
 from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.names import gene_ids
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
 from ..lineage.time.draws import are_draws, check_draws
 from ..lineage.weights.keys import check_distinct, distinct_names
+from ..models import GAM
+from ..smoothers import BSplineSmoother
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import TrendFitter
 from ..trends.pairing import are_of_counts, families, resolve_pair
@@ -34,6 +36,8 @@ from .tables import cluster_means, deciding_table
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+DEFAULTS: dict[str, type] = {"smoother": BSplineSmoother, "model": GAM, "clusterer": GraphClusterer}
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +58,9 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         settings.smoother, settings.model, covariates=settings.covariates, offset=offset,
         sample_key=settings.sample_key, of_draws=of_draws,
     )  # fmt: skip
-    clusterer = with_defaults(resolve("clusterer", settings.clusterer), random_state=settings.random_state)
+    clusterer = with_defaults(
+        component_for("clusterer", settings.clusterer, GraphClusterer), random_state=settings.random_state
+    )
     model = with_defaults(model, random_state=settings.random_state)
     if settings.sample_key is not None and settings.filter_cells is not None:
         raise ValueError(

@@ -109,7 +109,7 @@ def test_too_little_memory_is_one_sentence(file, tmp_path, capsys, monkeypatch):
 
 
 ERRORS = [RuntimeError("first\nsecond"), ZeroDivisionError(), KeyError("x"), AssertionError(), ImportError("no zarr.")]
-AT_THE_END = "result_files.h5ad_bytes"  # after a whole fit
+AT_THE_END = "cli.analysing.h5ad_bytes"  # after a whole fit
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_error_leaves_the_files_of_an_earlier_run(file, tmp_path, monkeypatch
     def fail(*_arguments):
         raise RuntimeError
 
-    monkeypatch.setattr("lineage_clust.result_files.h5ad_bytes", fail)
+    monkeypatch.setattr("lineage_clust.cli.analysing.h5ad_bytes", fail)
     assert main([*command, "--genes", "up0,up1,down0"]) == 1
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 

@@ -116,6 +116,10 @@ def _need(holds: bool, what: str) -> None:
         raise ValueError(what)
 
 
+def _need_table(table: Any, n_rows: int, what: str) -> None:
+    _need(isinstance(table, pd.DataFrame) and len(table) == n_rows, what)
+
+
 def _whole_tree(tree: Any, found: dict[str, int]) -> None:
     """Raise a ValueError unless each node exists before it is joined, and is joined once."""
     n_leaves = found["merges"] + 1
@@ -169,18 +173,12 @@ def _whole_trends(trends: Any, found: dict[str, int]) -> None:
     _need(all(type(gene) is str for gene in trends.genes), "a gene has no name")
     _need(isinstance(trends.failed, dict), "failed is no dictionary")
     if trends.table is not None:
-        _need(
-            isinstance(trends.table, pd.DataFrame) and len(trends.table) == found["genes"],
-            "the table is not of the genes",
-        )
+        _need_table(trends.table, found["genes"], "the table is not of the genes")
 
 
 def _whole_group(group: Any, found: dict[str, int]) -> None:
     _need(len(group.genes) == found["genes"], "a group's genes are not its trends'")
-    _need(
-        len(group.table) == found["genes"],
-        "a group's table is not of its genes",
-    )
+    _need(len(group.table) == found["genes"], "a group's table is not of its genes")
 
 
 def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
@@ -208,20 +206,9 @@ def _whole_pooled(pooled: Any, found: dict[str, int]) -> None:
     _need(type(pooled.residual_df) is float and pooled.residual_df > 0, "a pooled posterior has no degrees of freedom")
 
 
-def _whole_spectrum(spectrum: Any, found: dict[str, int]) -> None:
-    n_free = spectrum.n_unpenalized
-    _need(
-        type(n_free) is int and 0 <= n_free <= found["modes"],
-        "the number of unpenalised modes of a spectrum is out of range",
-    )
-
-
-def _whole_working(models: Any, found: dict[str, int]) -> None:
-    n_free = models.n_unpenalized
-    _need(
-        type(n_free) is int and 0 <= n_free <= found["columns"],
-        "the number of unpenalised columns of working models is out of range",
-    )
+def _whole_modes(built: Any, found: dict[str, int]) -> None:
+    n_free, n_all = built.n_unpenalized, found["modes" if "modes" in found else "columns"]
+    _need(type(n_free) is int and 0 <= n_free <= n_all, "the number of unpenalised modes is out of range")
 
 
 def _whole_result(result: Any, found: dict[str, int]) -> None:
@@ -235,10 +222,7 @@ def _whole_result(result: Any, found: dict[str, int]) -> None:
     _need(np.array_equal(present, np.arange(n_clusters)), "labels and cluster centres do not go together")
     grouped = result.grouped
     _need(bool((np.diff(grouped) > 0).all()) and bool((grouped < found["genes"]).all()), "grouped genes are not there")
-    _need(
-        isinstance(result.decisions, pd.DataFrame) and len(result.decisions) == found["genes"],
-        "decisions are not of the genes",
-    )
+    _need_table(result.decisions, found["genes"], "decisions are not of the genes")
     rows = vars(result.clusterer).get("_rows")
     _need(rows is None or len(rows) == len(grouped), "the clusterer has other rows than there are grouped genes")
     tables = result.made.get("tables")
@@ -274,13 +258,8 @@ def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
 
 
 _SMOOTHERS = (
-    "BSplineSmoother",
-    "CubicSplineSmoother",
-    "CyclicSplineSmoother",
-    "GaussianProcessSmoother",
-    "str",
-    "None",
-)
+    "BSplineSmoother", "CubicSplineSmoother", "CyclicSplineSmoother", "GaussianProcessSmoother", "str", "None",
+)  # fmt: skip
 _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "FitResult": {
         "reader": ("Reader",), "fitter": ("TrendFitter",), "models": ("GeneTrends",), "trends": ("Trends",),
@@ -313,9 +292,9 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 _WHOLE: dict[str, Callable[[Any, dict[str, int]], None]] = {
     "ClusterTree": _whole_tree, "GraphClusterer": _whole_clusterer, "Neighbors": _whole_neighbors,
-    "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_spectrum, "FitResult": _whole_result,
+    "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_modes, "FitResult": _whole_result,
     "BSplineSmoother": _whole_smoother, "CubicSplineSmoother": _whole_smoother, "CyclicSplineSmoother": _whole_smoother,
     "GaussianProcessSmoother": _whole_smoother, "PooledPosterior": _whole_pooled,
-    "WorkingModels": _whole_working,
+    "WorkingModels": _whole_modes,
     "ConditionComparison": _whole_comparison,
 }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,34 +9,51 @@ from scipy import sparse
 
 from ...expression.storage.blocks import BlockedExpression
 from ...utils.checking import as_numbers, check_jobs, check_share
+from ...utils.constraints import (
+    Checked,
+    Constraint,
+    Constraints,
+    check_constraints,
+    is_number,
+    is_real,
+    one_of,
+    positive_integer,
+)
 from ..families import check_family
+
+_FLAG_OR_AUTO = Constraint(
+    "True, False or 'auto'", lambda value: isinstance(value, (bool, str)) and value in (True, False, "auto")
+)
+
+
+def _one_of_or_number(first: str, second: str) -> Constraint:
+    return Constraint(
+        f"{first!r}, {second!r} or a non-negative number",
+        lambda value: value in (first, second) if isinstance(value, str) else is_number(value) and 0 <= value < np.inf,
+        advice=lambda value: " It must be finite." if is_real(value) and not np.isfinite(value) else "",
+    )
+
+
+GAM_CONSTRAINTS: Constraints = {
+    "smoothing": _one_of_or_number("reml", "gcv"),
+    "covariance": one_of(["robust", "bayes"]),
+    "fit_intercept": _FLAG_OR_AUTO,
+    "dispersion": _one_of_or_number("gene", "shrunk"),
+    "expectile": Checked(lambda name, value: None if value is None else check_share(name, value)),
+    "discretize": _FLAG_OR_AUTO,
+    "tolerance": Checked(check_share),
+    "n_jobs": Checked(lambda _, value: check_jobs(value)),
+    "max_iter": positive_integer(),
+}
+"""Constraints on the parameters of GAM."""
 
 
 def check_parameters(model: Any) -> None:
     """Raise a ValueError for an invalid parameter of a GAM."""
     check_family(model.family, model.link)
-    number = isinstance(model.smoothing, (Real, np.number)) and not isinstance(model.smoothing, (bool, np.bool_))
-    if not (model.smoothing in ("reml", "gcv") if isinstance(model.smoothing, str) else number):
-        raise ValueError(f"smoothing must be 'reml', 'gcv' or a non-negative number; got {model.smoothing!r}.")
-    if number and not 0 <= model.smoothing < np.inf:
-        raise ValueError(f"A fixed smoothing must be finite and not negative; got {model.smoothing!r}.")
-    if model.covariance not in ("robust", "bayes"):
-        raise ValueError(f"covariance must be 'robust' or 'bayes'; got {model.covariance!r}.")
-    if not isinstance(model.fit_intercept, (bool, str)) or model.fit_intercept not in (True, False, "auto"):
-        raise ValueError(f"fit_intercept must be True, False or 'auto'; got {model.fit_intercept!r}.")
-    fixed = isinstance(model.dispersion, (Real, np.number)) and 0 <= model.dispersion < np.inf
-    if not (model.dispersion in ("gene", "shrunk") if isinstance(model.dispersion, str) else fixed):
-        raise ValueError(f"dispersion must be 'gene', 'shrunk' or a non-negative number; got {model.dispersion!r}.")
-    if model.expectile is not None:
-        check_share("expectile", model.expectile)
+    check_constraints(model, GAM_CONSTRAINTS)
     if model.expectile is not None and model.family != "gaussian":
         raise ValueError(f"expectile needs family='gaussian'; got family={model.family!r}. Remove one of them.")
-    if not isinstance(model.discretize, (bool, str)) or model.discretize not in (True, False, "auto"):
-        raise ValueError(f"discretize must be True, False or 'auto'; got {model.discretize!r}.")
-    check_share("tolerance", model.tolerance)
-    check_jobs(model.n_jobs)
-    if isinstance(model.max_iter, bool) or not isinstance(model.max_iter, Integral) or model.max_iter < 1:
-        raise ValueError(f"max_iter must be a positive integer; got {model.max_iter!r}.")
 
 
 def check_targets(y, n_cells: int):

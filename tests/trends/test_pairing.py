@@ -7,12 +7,25 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from lineage_clust import GAM, GraphClusterer, TrendClusterer
-from lineage_clust.components import DEFAULTS, resolve
-from lineage_clust.contracts.slots import with_defaults
+from lineage_clust.contracts.slots import component_for, with_defaults
 from lineage_clust.models import PyGAM, RegressorModel
+from lineage_clust.results.making import DEFAULTS
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, GaussianProcessSmoother
-from lineage_clust.trends.pairing import PASSTHROUGH, adapt, are_of_counts, resolve_pair, smoother_for
+from lineage_clust.trends.pairing import (
+    PASSTHROUGH,
+    adapt,
+    are_of_counts,
+    model_of,
+    resolve_pair,
+    smoother_for,
+    smoother_of,
+)
 
+RESOLVE = {
+    "smoother": smoother_of,
+    "model": model_of,
+    "clusterer": lambda component: component_for("clusterer", component, GraphClusterer),
+}
 PIPELINE = make_pipeline(SplineTransformer(), Ridge())
 
 
@@ -24,8 +37,8 @@ PIPELINE = make_pipeline(SplineTransformer(), Ridge())
 )
 def test_none_is_the_default(slot, default):
     assert DEFAULTS[slot] is default
-    assert type(resolve(slot, None)) is default
-    assert resolve(slot, None) is not resolve(slot, None)
+    assert type(RESOLVE[slot](None)) is default
+    assert RESOLVE[slot](None) is not RESOLVE[slot](None)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +46,13 @@ def test_none_is_the_default(slot, default):
     [("smoother", SplineTransformer(7)), ("model", Ridge(3.0)), ("model", GAM("poisson")), ("clusterer", KMeans(4))],
 )
 def test_a_component_is_cloned(slot, component):
-    found = resolve(slot, component)
+    found = RESOLVE[slot](component)
     assert found is not component
     assert found.get_params() == component.get_params()
 
 
 def test_passthrough_is_a_smoother():
-    assert resolve("smoother", "passthrough") == PASSTHROUGH
+    assert smoother_of("passthrough") == PASSTHROUGH
 
 
 @pytest.mark.parametrize(
@@ -59,7 +72,7 @@ def test_passthrough_is_a_smoother():
 )
 def test_what_does_not_fit_its_slot(slot, component, message):
     with pytest.raises(TypeError, match=message):
-        resolve(slot, component)
+        RESOLVE[slot](component)
 
 
 # ---- smoother and model
