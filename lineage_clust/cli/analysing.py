@@ -57,7 +57,6 @@ def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path,
     """Return the writer of each file by path, or `None` for files that this fit does not have.
 
     fitted : A fitted TrendClusterer; without clusters there is no figure.
-    folder : Folder of the files.
     cells : The AnnData, shown in the report; `None` = no report.
     """
     kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))

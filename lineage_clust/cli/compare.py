@@ -103,7 +103,6 @@ def comparison_files(
 
     found : With more than two conditions, each has a heatmap and a volcano plot; without differing genes, there is no
         heatmap.
-    folder : Folder of the files.
     report, save : Whether to write an HTML page, and a file of the comparison itself.
     """
     key = default_key(found.lineage, "conditions", distinct_key)

@@ -29,11 +29,9 @@ def effects(
 ) -> pd.DataFrame:  # fmt: skip
     """Return how a condition differs from the reference, one row per gene.
 
-    fit, draws : Fitted curves, and summaries of their posterior samples.
     basis, grid : `(n_points, n_splines)` and `(n_points,)`.
     common : Positions of the grid points at which all conditions have cells; the others are extrapolated.
     condition : Index of the condition, from 1.
-    level : Coverage of intervals.
     """
     z = norm.ppf(0.5 + level / 2)
     difference, error = fit.difference(basis[common], condition)

@@ -22,9 +22,7 @@ def common_points(
 
     The table of gaps has one row per gap: `condition`, `start` and `end`.
 
-    cells : Cells of all conditions.
     codes : `(n_cells,)` codes of their conditions.
-    names : Names of the conditions.
 
     In a gap, a condition has practically no cells in any window of 5 % of the range in which it would have at least
     seven with the density of another condition.

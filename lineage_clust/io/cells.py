@@ -10,7 +10,6 @@ from anndata import AnnData
 def read_cells(path: Path, backed: bool = False) -> AnnData:
     """Return the AnnData of an h5ad file.
 
-    path : Path of the file.
     backed : Whether the expression is left in the file.
     raises ValueError : If the file does not exist, or has another format.
     """

@@ -49,7 +49,6 @@ def names(result: FitResult) -> pd.Categorical:
 def colors(result: FitResult, column: str) -> np.ndarray:
     """Return the colour of each category, in the order expected by scanpy's plots.
 
-    result : Result of the fit.
     column : "cluster_name" for the categories of `names`; any other name for those of `numbers` and `numbers_as_text`.
     """
     known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
@@ -61,9 +60,7 @@ def colors(result: FitResult, column: str) -> np.ndarray:
 def scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
     """Return the module scores of the cells by obs column, named `{key}_score_` plus the name of the cluster.
 
-    result : Result of the fit.
     adata : Cells with the expression of the clustered genes, which is read in blocks if it is in a file.
-    key : Key of the results.
     wanted : `None` = if possible: there are clusters, and `adata` contains their genes.
     raises ValueError : If scores are requested and cannot be computed.
     """

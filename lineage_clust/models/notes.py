@@ -100,7 +100,6 @@ def spread_of(Y, weights: np.ndarray) -> np.ndarray:
     """Return the weighted standard deviation `(n_genes,)` of expression, exactly 0 where it is constant.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
-    weights : `(n_cells,)`.
 
     >>> spread_of(np.array([[0.1, 1.0], [0.1, 3.0]]), np.ones(2)).tolist()
     [0.0, 1.0]

@@ -17,7 +17,6 @@ _MANY_FAILED, _MANY_UNCONVERGED, _FEW_CELLS = 0.1, 0.05, 100
 def concerns(result: FitResult, adata: Any = None) -> list[str]:
     """Return concerns as sentences, the most important first.
 
-    result : Result of a fit.
     adata : The cells; warnings raised when reading them (counts, ends, excluded cells, confounded covariates) are
         included.
     """

@@ -21,7 +21,6 @@ _FIRST_LETTER = 40
 def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
     """Return the data from which the page draws the trend of each gene.
 
-    result : Result of a fit.
     adata : The cells, to include their mean expression in bins, or `None`.
     returns : dict. `lineages`: name, pseudotimes of the points, centres of the bins and fraction of the cells in each;
         `low`, `high`: expression at levels 0 and 250, by gene; `coded`, see :func:`as_text`: by gene and lineage, the

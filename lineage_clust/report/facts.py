@@ -64,10 +64,7 @@ def counts(fitted: Fitted | FitResult) -> dict[str, float]:
 
 
 def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]]:
-    """Return rows of term, value and note.
-
-    adata : The cells, if available.
-    """
+    """Return rows of term, value and note."""
     result = result_of(fitted)
     count, names = counts(fitted), names_of(fitted)
     rows = [("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", "")]

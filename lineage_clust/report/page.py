@@ -73,7 +73,6 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
 def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     """Return the page as reproducible text.
 
-    adata : The cells, or `None`.
     title : Heading; `None` = from the lineage.
     """
     result = result_of(fitted)

@@ -14,7 +14,6 @@ SIZE = 10_000  # width and height of a figure, in units of the marks
 def spots(figure: Any, genes: list[str]) -> dict[str, list]:
     """Return the positions of clusters and genes in a drawn figure, as integers from 0 to 10,000.
 
-    figure : A matplotlib figure.
     genes : All genes of the page, which are referred to by position.
     returns : dict. `areas`: cluster and corners; `curves`: cluster, position of its axes (left, top, right, bottom),
         ends of each lineage from left to right, and the scaled expression at bottom and top; `rows`: gene, left, right

@@ -21,11 +21,9 @@ def slope_with_interval(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the slope of one trend at some pseudotimes, `(n_points,)`, and its interval `(n_points, 2)` or `None`.
 
-    smoother, model : Fitted components.
     times : `(n_points,)`.
     span : Length of the grid, to which the step of the differences is relative.
     n_covariates, column : Number of covariates, and the gene's position among the model's targets.
-    level : Coverage of the interval.
 
     The slope is a central difference of the trend, one-sided at the ends of the grid. With an identity link it is linear
     in the coefficients: differences `D = (B(t + h) - B(t - h)) / 2h` of basis rows give the slope `D b` and its

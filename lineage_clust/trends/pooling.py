@@ -34,7 +34,6 @@ def fit_draws(
     model : Unfitted model, which is cloned.
     design_of : Function from the times `(n_cells,)` of a draw to the design.
     draws : `(n_cells, n_draws)`, NaN for cells that are not in a draw.
-    w, Y : Weights and expression.
     known : Further arguments of the model's `fit`.
     returns : model. Pooled model, see :func:`lineage_clust.models.gam.pooled.pool`.
     returns scatter : ndarray of shape (n_columns, n_columns). See :class:`Scatter`.

@@ -16,7 +16,6 @@ def cauchy_combination(pvalues: np.ndarray, axis: int = 0) -> tuple[np.ndarray, 
     5.5 %.
 
     pvalues : At least one along `axis`.
-    axis : Axis along which p-values are combined.
 
     References
     ----------

@@ -157,7 +157,6 @@ def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Ta
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     shares : Shares of its selected cells.
-    wanted : Statistics to compute.
     all_cells : Whether to read blocks without selected cells, so that totals are complete.
 
     >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
@@ -195,7 +194,6 @@ def block_table(
 
     block : `(n_cells, n_genes)` array, CSR or CSC matrix.
     kept : Rows that are cells of the grid; `None` = all.
-    shares, wanted : Shares of these cells, and statistics to compute.
     of_all : Whether to compute sums over all rows as well.
     into : Table to which the block is added, and which is returned.
     """

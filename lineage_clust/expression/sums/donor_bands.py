@@ -42,7 +42,6 @@ class DonorBands:
 def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
     """Return the design with one block per donor.
 
-    bands : Original design.
     donors : `(n_cells,)` numbers of the donors, from 0.
     all_columns : Whether the columns after the banded ones have a block per donor as well. Otherwise they are shared.
 

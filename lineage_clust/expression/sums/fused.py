@@ -30,7 +30,6 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     matrix : `(n_rows, n_stored)` CSR or CSC matrix.
     kept : `(n_cells,)` rows that are cells of the design, each once; `None` = all.
     columns : `(n_genes,)` columns that are genes, each once; `None` = all.
-    bands, weights : Design and weights of the cells.
     of_all : Whether to compute sums over all rows as well.
     returns : tuple or None. `products` `(n_columns, n_genes)`; and `(n_genes,)` each: weighted sums, weighted sums of
         squares, counts of values that are not zero, sums of their weights, whether one of them is large, sums and sums

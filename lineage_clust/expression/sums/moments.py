@@ -58,7 +58,6 @@ def weighted_products(
 
     Z : Dense `(n_cells, n_columns)`.
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    weights : `(n_cells,)`.
     shift : `(n_genes,)` values subtracted from the columns of a dense Y.
     returns products : ndarray of shape (n_columns, n_genes). `Z' W Y`.
     returns squares : ndarray of shape (n_genes,). Diagonal of `Y' W Y`.

@@ -108,8 +108,6 @@ def cell_sums(
 ) -> Sums:
     """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
 
-    Y : Expression.
-    bands, weights : Design and weights of its selected cells.
     enough : See :func:`block_sums`.
     all_cells : Whether to read blocks without selected cells, so that totals are complete.
     picked : Positions of cells whose expression is returned as well.
@@ -191,7 +189,6 @@ def block_sums(
 
     block : `(n_cells, n_genes)` array, CSR or CSC matrix.
     kept : Rows that are cells of the design; `None` = all.
-    bands, weights : Design and weights of these cells.
     enough : The nonzero values of a gene are counted only until the weights of their cells add up to this value, so
         that counts are exact only for genes with few nonzero values.
     as_array : Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.

@@ -21,8 +21,6 @@ class Array(NamedTuple):
 def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) -> None:
     """Raise a ValueError unless a value matches the specification.
 
-    value : Any value.
-    wanted : Specification.
     found : Lengths by dimension; unknown ones are added.
     where : Name of the value, for error messages.
     """

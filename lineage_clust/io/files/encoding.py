@@ -33,7 +33,6 @@ class Encoder:
     def encode(self, value: Any, where: str) -> object:
         """Return a value as JSON: unchanged if JSON has its type, else a dictionary with its `kind`.
 
-        value : Value to encode.
         where : Location of the value, for error messages.
         """
         if value is None or type(value) in (bool, int, str):

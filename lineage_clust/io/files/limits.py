@@ -18,7 +18,6 @@ def largest_content(max_bytes: int | str | None, file_size: int) -> int:
     """Return the maximum number of bytes that the content of a file may take in memory.
 
     max_bytes : Limit given by the user; `None` = 20 times the size of the file, and at least 256 MiB.
-    file_size : Size in bytes.
 
     >>> largest_content(None, 1000), largest_content("1GB", 1000)
     (268435456, 1000000000)
@@ -49,7 +48,6 @@ def check_values(tree: Any, sizes: dict[str, int], most: int) -> None:
 
     tree : As returned by :meth:`.Encoder.encode`.
     sizes : Unpacked sizes by name of the member.
-    most : Maximum number of bytes.
     """
     needed, level, depth = 0, [tree], 0
     while level:

@@ -92,10 +92,7 @@ ARRAYS: dict[str, dict[str, Array]] = {
 
 
 def validate(built: Any) -> None:
-    """Raise a ValueError unless an object from a file is consistent with a fit of this library.
-
-    built : An object of one of the supported classes.
-    """
+    """Raise a ValueError unless an object from a file is consistent with a fit of this library."""
     name = type(built).__name__
     found: dict[str, int] = {}
     for attribute, wanted in ARRAYS.get(name, {}).items():

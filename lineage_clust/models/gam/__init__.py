@@ -9,6 +9,8 @@
 
 All of them use `design.py`, `smoothing` (smoothing parameters) and `inference` (posteriors and tests of smooths).
 `pooled.py` pools fits to draws of pseudotime, and `influence.py` finds trends that depend on a single cell.
+Arguments of the same name are the same everywhere: `design` and `weights`, `offset` (both `(n_cells,)`, the latter
+may be `None`) of the cells; `spectrum` of gram matrix and penalty; `smoothing` and `covariance` as in :class:`GAM`.
 """
 
 from .gam import GAM

@@ -41,7 +41,6 @@ def fit_family(
 ) -> SumRequests:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
-    design, weights, offset : Design, weights and offset of all cells.
     y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     groups : `(n_cells,)` codes of the donors from 0, or `None`.
     likelihood, choices : The likelihood and the options of its maximisation.

@@ -72,7 +72,6 @@ def make_design(
 
     X : `(n_cells, n_features)` array or sparse matrix.
     penalty : `(n_smooth, n_smooth)` for the leading columns; `None` = all columns form an unpenalised smooth.
-    weights : `(n_cells,)`.
     fit_intercept : `"auto"` adds an intercept only if no unpenalised combination of the columns is constant.
     keep_sparse : Whether a sparse `X` is kept sparse, as a dense design may not fit into memory.
     """

@@ -34,12 +34,8 @@ def fit_gaussian(
 ) -> SumRequests:
     """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
 
-    design : Design shared by the genes.
     Y : `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
     weights : `(n_cells,)`, positive.
-    offset : `(n_cells,)` or `None`.
-    smoothing : `"reml"`, `"gcv"` or a number.
-    covariance : `"robust"` or `"bayes"`.
     groups : `(n_cells,)` codes of the donors from 0, each with cells; `None` = cells are the replicates.
 
     References

@@ -43,13 +43,7 @@ class GaussianFit:
 
 
 def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> np.ndarray:
-    """Return the sorted positions of the cells with the highest leverage on trends with little smoothing.
-
-    rows : `(n_cells, n_columns)` rows of the design.
-    design : Design of the fit.
-    weights : `(n_cells,)`.
-    spectrum : Spectrum of the gram matrix and the penalty.
-    """
+    """Return the sorted positions of the cells with the highest leverage on trends with little smoothing."""
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
     forms = rows.forms(root @ root.T) if isinstance(rows, Bands) else np.square(rows @ root).sum(axis=1)
     n_cells = min(_MOST_CELLS, len(weights))

@@ -64,7 +64,6 @@ class PooledPosterior:
 
         Errors of pseudotime affect all genes together, so that in each sample all genes deviate towards the same fits.
 
-        n_draws : Number of samples.
         unconditional : Sample the smoothing parameters too, where their posterior is known.
         """
         number = len(self.within)

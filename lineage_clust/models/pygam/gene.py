@@ -36,7 +36,6 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
     """Fit one gene with each candidate smoothing parameter, and select the best.
 
     times, weights, y : `(n_cells,)`, weights positive.
-    offset : `(n_cells,)` or `None`.
     raises UnfitGeneError : If pyGAM finds no finite fit for any candidate.
     """
     _check_values(recipe, y)

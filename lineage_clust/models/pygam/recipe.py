@@ -106,7 +106,6 @@ class EndQuietly(CallBack):
 def make_recipe(model, smoother, times) -> Recipe:
     """Validate the parameters of a :class:`~lineage_clust.models.pygam.PyGAM` and combine them.
 
-    model : The `PyGAM`.
     smoother : `BSplineSmoother`, fitted or not, or `None`.
     times : `(n_cells,)` pseudotime.
     raises TypeError : If the smoother has another type.

@@ -17,9 +17,7 @@ _MOST_INCHES = 1.1
 def draw_tree(ax, shape: Dendrogram, labels: np.ndarray, colors: Sequence[str], beside: list) -> list:
     """Draw the tree of the clusters left of the artists `beside` the rows; return the artists.
 
-    ax : Axes of the rows.
     labels : `(n_rows,)` clusters of the rows in their order.
-    colors : Colours of the clusters.
     beside : Artists drawn before.
     """
     dpi = ax.figure.figure.dpi * scale_of(ax)

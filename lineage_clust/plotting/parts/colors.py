@@ -54,8 +54,6 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
 
     palette : None, sequence, mapping, or name of a colour map. Colours, at least one per cluster; or by cluster (its
         number or name), with defaults for the others.
-    n_clusters : int. Number of clusters.
-    names : sequence of str, optional. Names of the clusters.
     raises ValueError : If there are too few colours, a colour is invalid, or a cluster does not exist.
 
     >>> palette_colors({1: "red"}, 2)
@@ -114,7 +112,6 @@ def cluster_color(cluster: int | None, n_clusters: int) -> str:
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
     """Return the colour of each lineage: the given ones if complete, else defaults.
 
-    names : Names of the lineages.
     given : Colours by name, as stored in AnnData; `None` or {} = none.
 
     >>> colors_by_lineage(["Ery", "Mono"], {"Mono": "red", "Ery": "#0000FF"})

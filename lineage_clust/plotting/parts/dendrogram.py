@@ -86,12 +86,10 @@ def lay_out(
 ) -> Dendrogram:
     """Return the layout of a tree.
 
-    tree : Tree of the clusterer.
     ends : Undivided nodes; together they contain all leaves.
     clusters : Node of each cluster of the current cut.
     rank : `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
         before "2.2".
-    names : Names of the nodes.
     """
     ended = set(ends)
     first = tree.n_leaves
@@ -169,9 +167,7 @@ def draw_branches(
 ) -> None:
     """Draw the branches: grey above the clusters, in the colour of a cluster within it.
 
-    ax : Axes.
     x, y : Maps from depth and from position to coordinates.
-    colors : Colours of the clusters.
     width : Line width in points.
     stub : Length of the branch above the root, in depth.
     transform : Transform of the coordinates; `None` = data coordinates.

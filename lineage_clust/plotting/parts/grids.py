@@ -16,7 +16,6 @@ def panels_a_row(
 ) -> int:
     """Return the number of panels per row.
 
-    n_panels : Number of panels.
     ncols : Requested number, used unless there are fewer panels; `None` = chosen such that the last row is full or
         almost full, and never a single panel below longer rows.
     most : Maximum number.

@@ -69,7 +69,6 @@ class SharedPosterior:
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
         """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
 
-        n_draws : Number of samples.
         unconditional : Sample the smoothing parameters too, where their posterior is known.
         """
         yield from self.draws_with(self.from_noise(unconditional), generator, n_draws)

@@ -54,7 +54,6 @@ def collected(
     parts : Results of genes whose iterations have ended.
     failed : Reasons by position, for genes that were not fitted; genes that diverged are added.
     Y : `(n_cells, n_genes)` expression.
-    design, weights, likelihood : As used in the fit.
     found : Input of :func:`lineage_clust.models.notes.notes_on` computed from expression, or `None`.
     """
     n_genes, n_columns = Y.shape[1], len(design.penalty)

@@ -51,7 +51,6 @@ def fit_genes(
 ) -> tuple[list, dict[int, str]]:
     """Fit all genes in chunks.
 
-    problem, design : Shared by the genes.
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
     finish : Called with the State of genes whose iterations have ended; its return values are collected.
     counts : `(n_genes,)` numbers of nonzero values; required for expression in a file.

@@ -79,7 +79,6 @@ def size_step(
 def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one bounded Newton step in log theta, and the information about log theta, `(n_genes,)` each.
 
-    theta : Current value.
     first, second : Derivatives of the log-likelihood with respect to theta.
     """
     slope = theta * first  # with respect to log theta

@@ -21,7 +21,6 @@ Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.
 def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
     """Return the REML criterion of a Gaussian fit, profiled over the scale.
 
-    spectrum : Spectrum of the gram matrix and the penalty.
     loadings : `a = T'Z'Wy`, `(n_modes, n_genes)`.
     squares : `y'Wy`, `(n_genes,)`.
     n_cells : Number of cells with positive weight, `n`.

@@ -91,8 +91,6 @@ def make_grid(
     """Return the Grid of a design, or `None` if its smooth is not a curve or there are too many covariates.
 
     design : Its smooth is a function of one variable, which need not be known; covariates have few distinct values.
-    weights : `(n_cells,)`.
-    offset : `(n_cells,)` or `None`.
     tolerance : Fraction of a trend's range.
     groups : `(n_cells,)` codes from 0, or `None`. Cells of different groups, such as donors, do not share nodes.
     log_link : Whether the offset is the logarithm of an exposure.

@@ -137,7 +137,6 @@ def chunk_size(n_nodes: int) -> int:
 def begin(problem: GridProblem, genes, sums, squares, least, histogram, total_squares, theta) -> GridState:
     """Return the initial state.
 
-    genes : Positions of the genes.
     sums, squares : `(n_nodes, n_genes)` in the order of the grouped design.
     least : `(n_genes,)` sums of the losses of a saturated model.
     histogram : For the negative binomial, else `None`.

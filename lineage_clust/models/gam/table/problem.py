@@ -85,10 +85,7 @@ def make_grid_problem(
 ) -> GridProblem:
     """Return the GridProblem of a grid.
 
-    grid : Grid of the cells.
-    spectrum : Spectrum of the cells' gram matrix.
     constant : `(n_columns,)` coefficients of a constant, or `None`.
-    weights : `(n_cells,)`.
     offset : `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
     likelihood, smoothing : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
     """

@@ -22,10 +22,7 @@ def summarise_on_grid(
 ) -> ChunkResult:
     """Compute the results of genes whose iterations have ended.
 
-    design : Design of the cells.
-    covariance : `"robust"` or `"bayes"`.
     statistics : Statistics of all genes, see :class:`lineage_clust.expression.counts.table.Table`.
-    problem, state : Problem, and the state after the last iteration.
     """
     likelihood, weights, basis = problem.likelihood, problem.weights, problem.basis
     family, mu = likelihood.family, state.mu

@@ -52,10 +52,8 @@ class Cells:
 def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> SumRequests:
     """Return the GridFits of some genes after one pass over their expression.
 
-    cells : Design, weights, offset and options.
     Y : `(n_cells, len(positions))` expression.
     positions : Positions of these genes among all genes.
-    grid : Grid of the cells.
     """
     family = cells.likelihood.family
     if cells.adds_exposures and cells.offset is not None:
