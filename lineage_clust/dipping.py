@@ -78,10 +78,6 @@ class DippingCheck:
     def plot(self, ax: Axes | None = None, figsize: tuple[float, float] | None = None, dpi: int | None = None) -> Axes:
         """Draw a quantile-quantile plot of -log10 p-values against valid ones; those below 1e-15 are truncated.
 
-        Returns
-        -------
-        matplotlib.axes.Axes
-
         Raises
         ------
         ValueError

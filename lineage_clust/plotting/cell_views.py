@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@parameters_as(embedding.plot_embedding)
+@parameters_as(own_labels, embedding.plot_embedding)
 def plot_embedding(
     fitted: Fitted | FitResult,
     adata: AnnData,
@@ -44,12 +44,6 @@ def plot_embedding(
         Key of `adata.obsm`; the prefix ``"X_"`` may be omitted.
     clusters : int or sequence of int, default=None
         Clusters to draw, in this order; `None` = all.
-    labels : mapping or sequence of str, default=None
-        Names of the clusters: by cluster (number or name), or one per cluster.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -101,11 +95,6 @@ def plot_lineage(
     adata : AnnData
         The fitted cells. Lineages have the colours of `uns[f"{lineage_key}_colors"]` or of CellRank's terminal
         states, if available.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        One per lineage.
     """
     result = result_of(fitted)
     check_anndata(adata)

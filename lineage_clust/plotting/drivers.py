@@ -46,10 +46,6 @@ def plot_drivers(
     figsize, dpi
         Size in inches and dots per inch of a new figure; `None` = by the number of genes.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Raises
     ------
     UnknownNameError

@@ -73,6 +73,7 @@ def plot_lineage(
     Returns
     -------
     list of matplotlib.axes.Axes
+        One per lineage.
 
     Notes
     -----

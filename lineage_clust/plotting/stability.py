@@ -43,10 +43,6 @@ def plot_stability(
     curve : StabilityCurve
         Attribute `stability_` of a `GraphClusterer`.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Notes
     -----
     The text above states why this number was chosen, and rings mark the measures that rule out the next number. Each

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..results.naming import time_ranks
-from .parts.captions import Caption, captions, share
-from .parts.checking import check_count, check_figure
+from ..utils.documenting import parameters_as
+from .panels.panels import plot_clusters
+from .parts.captions import Caption, captions, own_labels, share
+from .parts.checking import axes_for, check_count, check_figure
 from .parts.colors import palette_colors
 from .parts.dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
 from .parts.labels import counted, fit_text, plain, settle_layout, width_of
@@ -32,6 +34,7 @@ _TREE, _SPARK = 0.36, 0.14  # fractions of the width
 _LEGIBLE = 0.55  # minimum font scale
 
 
+@parameters_as(axes_for, own_labels, plot_clusters)
 def plot_tree(
     tree: ClusterTree,
     table: pd.DataFrame,
@@ -56,25 +59,13 @@ def plot_tree(
         One row per node, as `tree_table_` of a TrendClusterer.
     means : ndarray of shape (n_nodes, n_points)
         Mean scaled trend of each node.
-    grid : ndarray of shape (n_points,)
-        Pseudotime; several lineages are concatenated.
     grid_lineage : ndarray of str, shape (n_points,), default=None
         Lineage of each grid point.
     n_leaves : int, default=None
         Maximum number of groups into which the tree is drawn, at least the clusters of the current cut. `None` = about
         twice the number of clusters, up to 30.
-    labels : mapping or sequence of str, default=None
-        Names of the clusters: by cluster (number or name), or one per cluster.
-    palette : sequence, mapping or str, default=None
-        Colours of the clusters, or a colour map.
-    ax : matplotlib.axes.Axes, default=None
-        Axes to draw into; `None` = a new figure.
     figsize, dpi
         Size in inches and dots per inch of a new figure; `None` = by the number of groups.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Notes
     -----

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@parameters_as(panels.plot_clusters)
+@parameters_as(own_labels, panels.plot_clusters)
 def plot(
     fitted: Fitted | FitResult,
     clusters: Sequence[int] | None = None,
@@ -52,12 +52,6 @@ def plot(
         the locally dominant category.
     cmap : str, default="viridis"
         Colour map of numeric covariates.
-    labels : mapping or sequence of str, default=None
-        Names of the clusters: by cluster (number or name), or one per cluster.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -76,7 +70,7 @@ def plot(
     )  # fmt: skip
 
 
-@parameters_as(heatmap.plot_heatmap)
+@parameters_as(own_labels, heatmap.plot_heatmap)
 def plot_heatmap(
     fitted: Fitted | FitResult,
     genes: Sequence[str] | None = None,
@@ -113,12 +107,6 @@ def plot_heatmap(
     cells : bool, default=False
         Whether to show the cells' expression, averaged in bins of pseudotime, beside the trends, with the same scale
         and rows, for comparison with the smooth trends. Requires `adata`.
-    labels : mapping or sequence of str, default=None
-        Names of the clusters: by cluster (number or name), or one per cluster.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Raises
     ------
@@ -177,10 +165,6 @@ def plot_genes(
         obs key for the colour of cells, numbers or categories; requires `adata`. Categories have the colours of
         `uns[f"{color}_colors"]`, if available.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     UnknownNameError
@@ -204,7 +188,7 @@ def plot_genes(
     )  # fmt: skip
 
 
-@parameters_as(graph.plot_graph)
+@parameters_as(own_labels, graph.plot_graph)
 def plot_graph(
     fitted: Fitted | FitResult,
     ax: Axes | None = None,
@@ -223,12 +207,6 @@ def plot_graph(
     label_hubs : int or sequence of str, default=5
         Maximum number of named hubs per cluster, those with the strongest edges within it, if their names do not
         overlap; or the genes to name.
-    labels : mapping or sequence of str, default=None
-        Names of the clusters: by cluster (number or name), or one per cluster.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Raises
     ------
@@ -255,10 +233,6 @@ def plot_stability(
 ) -> Axes:
     """Draw how distinct the clusters are, by number of clusters.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Raises
     ------
     ValueError
@@ -281,10 +255,6 @@ def plot_tree(
     dpi: int | None = None,
 ) -> Axes:
     """Draw the tree of clusters, the support of its divisions, and the current cut.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Raises
     ------

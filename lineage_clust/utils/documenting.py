@@ -1,4 +1,4 @@
-"""Shared descriptions of parameters: written once, and inserted into the docstrings of all functions that have them."""
+"""Shared descriptions of parameters and results: written once, and inserted into docstrings of functions that have them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ Function = TypeVar("Function", bound=Callable)
 
 _HEAD = "Parameters\n----------\n"
 _NEXT = re.compile(r"^\w[\w ]*\n-+$", re.MULTILINE)  # title of a section
+_RETURNS = re.compile(r"^Returns\n-------\n(?:.+\n?)+", re.MULTILINE)
 
 
 def parameters_as(*others: Callable) -> Callable[[Function], Function]:
     """Return a decorator that completes a docstring with descriptions of parameters from other functions.
 
     Parameters are listed in the order of the signature, with its defaults. Parameters without a description are left
-    out.
+    out. A function without a section Returns gets that of the first other one with the same annotation of the result.
 
     *others : Functions with numpydoc docstrings, in order of precedence.
 
@@ -51,10 +52,20 @@ def parameters_as(*others: Callable) -> Callable[[Function], Function]:
             entries = (_described(other, name, parameter.default) for other in others)
             known[name] = own.get(name) or next(filter(None, entries), "")
         section = _HEAD + "\n".join(filter(None, dict.fromkeys(known.values())))
-        function.__doc__ = "\n\n".join(part for part in (before, section, after) if part)
+        returns = "" if _RETURNS.search(after) else _returned(function, others)
+        function.__doc__ = "\n\n".join(part for part in (before, section, returns, after) if part)
         return function
 
     return complete
+
+
+def _returned(function: Callable, others: tuple[Callable, ...]) -> str:
+    """Return the section Returns of the first function with the same annotation of its result, or ""."""
+    kind = inspect.signature(function).return_annotation
+    alike = [other for other in others if kind is not inspect.Signature.empty
+             and inspect.signature(other).return_annotation == kind]  # fmt: skip
+    found = (_RETURNS.search(inspect.getdoc(other) or "") for other in alike)
+    return next((match[0].rstrip() for match in found if match), "")
 
 
 def _described(other: Callable, name: str, default: Any) -> str | None:

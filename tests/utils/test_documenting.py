@@ -78,3 +78,30 @@ def test_the_default_is_that_of_the_signature():
     assert large.__doc__.splitlines()[-2:] == [
         'size : str, default="large"', "    How large; the default=... is for the eye.",
     ]  # fmt: skip
+
+
+def test_the_result_is_described_once_for_the_same_annotation():
+    def other(ax) -> list[int]:
+        """Draw.
+
+        Returns
+        -------
+        list of int
+            One per panel.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+
+    @parameters_as(other)
+    def alike(ax) -> list[int]:
+        """Draw."""
+
+    @parameters_as(other)
+    def different(ax) -> int:
+        """Draw."""
+
+    assert alike.__doc__.endswith("\n\nReturns\n-------\nlist of int\n    One per panel.")
+    assert "Returns" not in different.__doc__

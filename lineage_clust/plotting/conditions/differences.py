@@ -43,10 +43,6 @@ def plot_difference_heatmap(
     cmap : str or Colormap, default="RdBu_r"
         Diverging colour map, centred at no difference.
 
-    Returns
-    -------
-    matplotlib Figure
-
     Raises
     ------
     NoTrendError
@@ -143,10 +139,6 @@ def plot_difference_volcano(
     ----------
     n_names : int, default=12
         Number of named genes, those with the smallest p-values.
-
-    Returns
-    -------
-    matplotlib Axes
 
     Examples
     --------

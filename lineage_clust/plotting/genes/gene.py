@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...trends.gene_trend import GeneTrend
+from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for
 from ..parts.labels import plain
 from ..parts.theme import ink, paper
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MAX_CELLS = 3000  # more cells form a solid area, and make vector files large
 
 
+@parameters_as(axes_for)
 def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#3664C1") -> Axes:
     """Draw a fitted trend.
 
@@ -25,14 +27,8 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#366
     ----------
     trend : GeneTrend
         A fitted trend; its cells are drawn if it stores them, darker with higher lineage weight.
-    ax : matplotlib.axes.Axes, default=None
-        Axes to draw into; `None` = a new figure.
     color : str, default="#332288"
         Colour of the trend.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Examples
     --------

@@ -12,6 +12,7 @@ from lineage_clust.errors import UnknownNameError, did_you_mean
 
 from ...utils.checking import check_seed
 from ...utils.documenting import parameters_as
+from ..heatmap.heatmap import plot_heatmap
 from ..parts.checking import axes_for, check_count
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import extents, plain, shortened
@@ -33,7 +34,7 @@ _NAME: dict[str, Any] = {"fontsize": 7.5, "fontstyle": "italic"}
 _NUMBER: dict[str, Any] = {"fontsize": 9, "fontweight": "bold"}
 
 
-@parameters_as(axes_for)
+@parameters_as(axes_for, plot_heatmap)
 def plot_graph(
     graph: Graph,
     labels: np.ndarray,
@@ -64,20 +65,10 @@ def plot_graph(
         the most important ones of the half with stronger edges. (Genes with practically the same trend, such as
         straight lines, have edges of equal strength, so that ties would otherwise be resolved by order.) Names that
         would overlap others are left out. Alternatively, the genes to name, all of which are drawn.
-    n_clusters : int, default=None
-        Number of clusters used for the colours; `None` = those in `labels`.
-    names : sequence of str, default=None
-        Names of the clusters, by number; `None` = their numbers.
     importance : ndarray of shape (n_vertices,), default=None
         Importance by which hubs are named.
-    palette : sequence, mapping or str, default=None
-        Colours of the clusters: one per cluster, by cluster, or the name of a colour map.
     seed : int, default=0
         Seed of the layout.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Raises
     ------

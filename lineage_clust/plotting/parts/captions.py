@@ -102,7 +102,6 @@ def captions(
 
     centers : `(n_clusters, n_points)` mean trends.
     grid, grid_lineage : `(n_points,)` pseudotime, and the lineage of each point if there are several.
-    labels : Names given by the user: by cluster (its number or name), or one per cluster.
     """
     numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
     names = own_labels(labels, numbers)
@@ -116,7 +115,17 @@ def captions(
 def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:
     """Return the names of clusters, replaced by those given by the user.
 
-    raises ValueError : If a mapping has an unknown cluster, or a sequence the wrong length.
+    Parameters
+    ----------
+    labels : mapping or sequence of str, default=None
+        Names of the clusters: by cluster (number or name), or one per cluster.
+    names
+        Names in the tree.
+
+    Raises
+    ------
+    ValueError
+        If a mapping has an unknown cluster, or a sequence the wrong length.
 
     >>> own_labels({1: "haem synthesis"}, ["0", "1"])
     ['0', 'haem synthesis']

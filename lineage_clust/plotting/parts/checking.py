@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import did_you_mean
 from ...utils.constraints import integer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
@@ -30,7 +33,7 @@ def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
         raise ValueError(f"dpi must be None or a positive number; got {dpi!r}.")
 
 
-def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Any:
+def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Axes:
     """Return the axes to draw into, validated by :func:`check_figure`.
 
     Parameters
@@ -41,6 +44,10 @@ def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any =
         Default size of a new figure in inches.
     figsize, dpi
         Size in inches and dots per inch of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
     import matplotlib.pyplot as plt
 
