@@ -12,7 +12,7 @@ from lineage_clust import TrendClusterer
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.io.files import persistence
 
-from ..io.hostile import hostile
+from ..io.files.hostile import hostile
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lineage_clust as lc
+from lineage_clust.errors import LineageClustWarning
 from lineage_clust.lineage.annotations import read_annotations
+from lineage_clust.lineage.cells.covariates import design_columns
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.plotting.parts.covariates import covariate_strips
 
@@ -124,3 +128,59 @@ def test_few_cells_and_many_coefficients_are_refused():
         read_lineage(adata, covariates=["batch", "depth"])
     with pytest.raises(ValueError, match="1 coefficients? of covariate 'depth' would be estimated from 6 cells"):
         read_lineage(adata, covariates=["depth"])
+
+
+@given(st.integers(0, 1000))
+def test_covariates_are_treatment_coded_and_centred(seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(0.1, 1, 30)
+    terms = pd.DataFrame(
+        {
+            "batch": pd.Categorical(rng.choice(list("abc"), 30), categories=list("abcd")),  # nobody is in "d"
+            "depth": rng.normal(5, 1, 30),
+            "treated": rng.random(30) < 0.5,
+        }
+    )
+    columns, names, _ = design_columns(terms, weights)
+    used = terms.assign(
+        batch=terms["batch"].cat.remove_unused_categories(), treated=terms["treated"].astype("category")
+    )
+    expected = pd.get_dummies(used, drop_first=True, dtype=float)
+    expected = expected[[name for name in expected if name != "depth"][:-1] + ["depth", "treated_True"]]
+    np.testing.assert_allclose(columns, expected - np.average(expected, axis=0, weights=weights), atol=1e-12)
+    assert [name.replace("[", "_").rstrip("]") for name in names] == list(expected)
+
+
+def test_constant_covariates_are_left_out():
+    terms = pd.DataFrame({"donor": ["x"] * 4, "age": [1.0] * 4, "depth": [1.0, 2.0, 3.0, 4.0]})
+    assert design_columns(terms, np.ones(4))[1] == ["depth"]
+    assert design_columns(terms[["donor", "age"]], np.ones(4)) == (None, [], [])
+
+
+def test_covariates_of_the_cells_that_take_part(make_adata):
+    adata = make_adata()
+    lineage = read_lineage(adata, "A", covariates=["batch", "depth"])
+    assert lineage.covariate_names == ["batch[second]", "depth"]
+    assert lineage.covariates.shape == (len(lineage.cells), 2)
+    np.testing.assert_allclose(lineage.weights @ lineage.covariates, 0, atol=1e-9)
+    depth = adata.obs["depth"].to_numpy()[lineage.cells]
+    np.testing.assert_allclose(np.diff(lineage.covariates[:, 1]), np.diff(depth), atol=1e-12)
+
+
+def test_one_covariate_may_be_a_string_and_none_an_empty_list(make_adata):
+    adata = make_adata()
+    assert read_lineage(adata, "A", covariates="depth").covariate_names == ["depth"]
+    assert read_lineage(adata, "A", covariates=["depth", "depth"]).covariate_names == ["depth"]
+    assert read_lineage(adata, "A", covariates=[]).covariates is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_cells_without_a_covariate_are_left_out(make_adata, value):
+    adata = make_adata()
+    adata.obs.iloc[:4, adata.obs.columns.get_loc("depth")] = value
+    with pytest.warns(
+        LineageClustWarning, match="4 of 200 cells are excluded: .* covariates or offset is NaN or infinite"
+    ):
+        lineage = read_lineage(adata, "A", covariates=["depth"], time_range=(0, 1))
+    assert lineage.cells.min() == 4
+    assert np.isfinite(lineage.covariates).all()

@@ -10,10 +10,12 @@ from anndata.utils import make_index_unique
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lineage_clust as lc
 from lineage_clust import UnknownNameError
 from lineage_clust.lineage.genes.expression import columns_of
 from lineage_clust.lineage.genes.names import FittedSymbols, gene_ids, gene_names
-from lineage_clust.lineage.lineage import resolve_genes
+from lineage_clust.lineage.lineage import check_anndata, read_lineage, resolve_genes
+from lineage_clust.model_selection import PseudotimeKFold
 
 
 def cells(symbols, column="symbol", dtype=object):
@@ -129,3 +131,140 @@ def test_the_error_says_where_a_name_is(genes, parameters, sentence, dtype):
 def test_a_column_is_one_name(key):
     with pytest.raises(TypeError, match="gene_symbols must be one name"):
         gene_names(cells(["a"]), gene_symbols=key)
+
+
+# ---- genes to fit
+
+
+GENES = ["rise1", "flat0", "fall3"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [list, tuple, np.array, pd.Index, pd.Series, dict.fromkeys, lambda names: (name for name in names)],
+)
+def test_genes_come_in_any_sequence(make_adata, make):
+    genes = make(GENES)
+    genes = genes if np.ndim(genes) else list(genes)
+    assert resolve_genes(make_adata(), genes) == GENES
+
+
+def test_duplicate_genes_are_removed_and_order_is_kept(make_adata):
+    assert resolve_genes(make_adata(), ["rise1", "flat0", "rise1", "fall3", "flat0"]) == GENES
+
+
+def test_genes_by_mask(make_adata):
+    adata = make_adata(n_genes=4)
+    assert resolve_genes(adata, [True, False, False, True]) == ["fall0", "flat0"]
+    assert resolve_genes(adata, adata.var_names.str.startswith("p")) == ["peak0"]
+    with pytest.raises(ValueError, match="mask of genes needs 4 values; got 2"):
+        resolve_genes(adata, [True, False])
+    with pytest.raises(ValueError, match="genes is empty"):
+        resolve_genes(adata, np.zeros(4, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("genes", "error", "message"),
+    [
+        ("rise1", TypeError, r"got the string 'rise1'. Use genes=\['rise1'\]"),
+        (b"rise1", TypeError, "must be a sequence of names"),
+        (5, TypeError, "got 5 of type int"),
+        ([], ValueError, "genes is empty.*genes=None"),
+        (["rise1", "Rise2x"], UnknownNameError, "Gene 'Rise2x' is not in adata.var_names. Did you mean 'rise2'"),
+        (["a1", "a2", "a3"], UnknownNameError, "3 genes .'a1', 'a2', 'a3'. are not in adata.var_names"),
+    ],
+)
+def test_wrong_genes(make_adata, genes, error, message):
+    with pytest.raises(error, match=message):
+        resolve_genes(make_adata(), genes)
+
+
+def test_a_gene_that_is_in_raw_only(make_adata):
+    adata = make_adata()[:, 4:].copy()
+    with pytest.raises(
+        UnknownNameError, match=r"'fall0' is not in adata.var_names. It is in adata.raw: pass use_raw=True"
+    ):
+        resolve_genes(adata, ["fall0"])
+    assert resolve_genes(adata, ["fall0"], use_raw=True) == ["fall0"]
+    with pytest.raises(UnknownNameError, match=r"'fal0' is not in adata.raw.var_names. Did you mean 'fall0'"):
+        resolve_genes(adata, ["fal0"], use_raw=True)
+
+
+def test_no_raw(make_adata):
+    adata = make_adata()
+    adata.raw = None
+    with pytest.raises(ValueError, match=r"use_raw=True, but adata.raw is None"):
+        read_lineage(adata, "A", use_raw=True)
+
+
+def test_not_an_anndata():
+    with pytest.raises(TypeError, match=r"must be an AnnData \(cells x genes\); got ndarray"):
+        check_anndata(np.ones((3, 3)))
+    with pytest.raises(ValueError, match="adata is empty: it has 0 cells and 2 genes"):
+        check_anndata(ad.AnnData(np.ones((0, 2))))
+
+
+def test_names_of_raw_are_made_unique_as_the_message_says(make_adata):
+    adata = make_adata()
+    raw = adata.raw.to_adata()
+    raw.var_names = ["twice", "twice", *raw.var_names[2:]]
+    adata.raw = raw
+    for genes in (None, ["twice"]):
+        with pytest.raises(
+            ValueError, match=r"raw = adata.raw.to_adata\(\), raw.var_names_make_unique\(\) and adata.raw ="
+        ):
+            resolve_genes(adata, genes, use_raw=True)
+    raw = adata.raw.to_adata()
+    raw.var_names_make_unique()
+    adata.raw = raw
+    assert resolve_genes(adata, ["twice"], use_raw=True) == ["twice"]
+
+
+@pytest.mark.parametrize("genes", [[3], np.array([3, 4])])
+def test_integers_are_no_names_of_genes(genes):
+    adata = ad.AnnData(np.ones((2, 5)), var=pd.DataFrame(index=[str(gene) for gene in range(5)]))
+    with pytest.raises(UnknownNameError, match="Names are strings: write '3', not 3"):
+        resolve_genes(adata, genes)
+    assert resolve_genes(adata, [str(gene) for gene in genes])[0] == "3"
+
+
+# ---- what is not an AnnData
+
+
+class FakeMuData:
+    """What a MuData is to this library: AnnData of several modalities by name."""
+
+    def __init__(self, **modalities):
+        self.mod = modalities
+        self.obs = next(iter(modalities.values())).obs
+
+    def __getitem__(self, name):
+        return self.mod[name]
+
+
+def test_a_mudata_is_told_which_part_of_it_to_pass(make_adata):
+    adata = make_adata(60, 8)
+    mdata = FakeMuData(atac=adata[:, :4].copy(), rna=adata)
+    fit = lc.TrendClusterer(lineage="A", alpha=None, random_state=0).fit
+    with pytest.raises(TypeError, match=r"got FakeMuData. Pass mdata\['rna'\].*contains 'atac', 'rna'"):
+        fit(mdata)
+    assert fit(mdata["rna"]).lineage_ == "A"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda mdata: lc.lineage_drivers(mdata, "A"),
+        lambda mdata: lc.DriverSelector("A").fit(mdata),
+        lambda mdata: lc.cluster_lineage(mdata, None, ["g"], "A"),
+        lambda mdata: next(PseudotimeKFold().split(mdata)),
+    ],
+)
+def test_every_way_in_says_so(call, make_adata):
+    with pytest.raises(TypeError, match=r"Pass mdata\['only'\], the AnnData of one modality.$"):
+        call(FakeMuData(only=make_adata(60, 8)))
+
+
+def test_a_matrix_is_told_to_be_wrapped():
+    with pytest.raises(TypeError, match=r"Wrap a matrix with anndata.AnnData\(X, obs=..., var=...\)"):
+        lc.TrendClusterer().fit(np.ones((3, 3)))

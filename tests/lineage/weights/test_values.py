@@ -1,10 +1,14 @@
+"""Clipping of lineage weights, and lineages to which no cell belongs."""
+
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lineage_clust as lc
-from lineage_clust.lineage.weights.values import check_members
+from lineage_clust.lineage.weights.values import check_members, clip_weights
 from lineage_clust.trends.gene_trend import GeneTrend
 
 
@@ -78,3 +82,33 @@ def test_cluster_lineage_keeps_the_floor_of_cellrank(make_adata):
     )  # fmt: skip
     assert np.isclose(models["rise0"]["A"].w, 0.01).sum() >= 50
     assert (GeneTrend("g", "A", np.arange(9.0), np.arange(9.0), np.arange(9) / 9).prepare().w > 0.01).all()
+
+
+@given(
+    weights=st.lists(st.floats(0, 1), min_size=1, max_size=30),
+    below=st.floats(0, 1),
+    value=st.floats(0, 1),
+)
+def test_weights_below_the_threshold_become_its_value(weights, below, value):
+    clipped = clip_weights(np.array(weights), (below, value))
+    assert clipped.tolist() == [value if weight < below else weight for weight in weights]
+    np.testing.assert_array_equal(clip_weights(np.array(weights), below), np.maximum(weights, below))
+
+
+def test_clipping_leaves_nan_and_the_input_alone():
+    weights = np.array([np.nan, 0.0, 1.0])
+    np.testing.assert_array_equal(clip_weights(weights, 0.5), [np.nan, 0.5, 1.0])
+    np.testing.assert_array_equal(weights, [np.nan, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "threshold", [-0.1, (0.1, -0.1), (0.1, np.inf), np.nan, (0.1, 0.1, 0.1), "low", None, (None, 0.1)]
+)
+def test_wrong_weight_thresholds(threshold):
+    with pytest.raises(ValueError, match="weight_threshold must be a non-negative number or a pair"):
+        clip_weights(np.ones(3), threshold)
+
+
+def test_negative_weights_are_an_error():
+    with pytest.raises(ValueError, match=r"must not be negative; the smallest is -0.5"):
+        clip_weights(np.array([0.1, -0.5]), 0.01)
