@@ -8,7 +8,7 @@ number, use `prediction_strength` or `cluster_stability`, with :func:`one_standa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -208,14 +208,17 @@ SCORERS: Mapping[str, Callable] = {
 }
 
 
-def one_standard_error(complexity: str | Callable | None = None, metric: str = "score") -> Callable[[Mapping], int]:
+def one_standard_error(complexity: str | Callable | Mapping | None = None, metric: str = "score") -> Any:
     """Return a function for `refit` that selects the simplest candidate within one standard error of the best.
+
+    `GridSearchCV(refit=one_standard_error)` is the same as `GridSearchCV(refit=one_standard_error())`.
 
     Parameters
     ----------
     complexity : str, callable or None
         Name of a parameter of the search with which clusterings become finer, or a function of the parameters of a
-        candidate; `None` = `clusterer__resolution`. Of equally simple candidates, the one with the best score is selected.
+        candidate; `None` = `clusterer__n_clusters` or, if it is not searched, `clusterer__resolution`, also of a step of
+        a pipeline. Of equally simple candidates, the one with the best score is selected.
     metric : str
         Name of the score, if the search has several (`scoring=` a dictionary).
 
@@ -238,9 +241,10 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
     ... })
     1
     """
-    name = "clusterer__resolution" if complexity is None else complexity
-    if not callable(name):
-        check_key("complexity", name)
+    if isinstance(complexity, Mapping):  # the results of a search: the function itself is `refit`
+        return one_standard_error()(complexity)
+    if complexity is not None and not callable(complexity):
+        check_key("complexity", complexity)
 
     def choose(cv_results: Mapping) -> int:
         if not isinstance(cv_results, Mapping):
@@ -255,7 +259,9 @@ def one_standard_error(complexity: str | Callable | None = None, metric: str = "
         error = np.asarray(cv_results[f"std_test_{metric}"], dtype=float) / np.sqrt(max(n_splits, 1))
         best = int(np.nanargmax(mean))
         good = np.flatnonzero(mean >= mean[best] - error[best])
-        cost = np.array([_complexity(cv_results["params"][candidate], name) for candidate in good])
+        params = cv_results["params"]
+        name = _finer_with(params) if complexity is None else complexity
+        cost = np.array([_complexity(params[candidate], name) for candidate in good])
         return int(good[np.lexsort((-mean[good], cost))[0]])
 
     return choose
@@ -265,6 +271,13 @@ def _check_fitted(estimator) -> None:
     if not isinstance(estimator, TrendClusterer):
         raise TypeError(f"Scorers require a fitted TrendClusterer; got {type(estimator).__name__}.")
     check_is_fitted(estimator)
+
+
+def _finer_with(candidates: Sequence[Mapping]) -> str:
+    """Return the searched parameter with which clusterings become finer."""
+    known = ("clusterer__n_clusters", "clusterer__resolution")
+    searched = dict.fromkeys(name for params in candidates for name in params)
+    return next((name for end in known for name in searched if name.endswith(end)), known[-1])
 
 
 def _complexity(params: Mapping, name: str | Callable) -> float:

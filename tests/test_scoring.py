@@ -200,6 +200,15 @@ def test_one_standard_error_takes_the_simplest_candidate_that_is_good_enough():
     assert choose(results_of([0.58, 0.6, 0.59], [0.1, 0.1, 0.1], [0.5, 0.5, 0.5])) == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["clusterer__n_clusters", "trendclusterer__clusterer__n_clusters", "t__clusterer__resolution"]
+)
+def test_one_standard_error_finds_the_parameter_of_the_search(name):
+    results = results_of([0.5, 0.59, 0.6], [0.02, 0.02, 0.02], [2, 5, 9])
+    results["params"] = [{name: params["clusterer__resolution"], "alpha": 0.01} for params in results["params"]]
+    assert scoring.one_standard_error()(results) == scoring.one_standard_error(results) == 1
+
+
 def test_one_standard_error_by_a_function_and_of_one_of_several_metrics():
     finest_first = scoring.one_standard_error(lambda params: -params["clusterer__resolution"], metric="modularity")
     assert finest_first(results_of([0.6, 0.6], [0.1, 0.1], [0.1, 2.0], "modularity")) == 1

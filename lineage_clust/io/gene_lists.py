@@ -64,7 +64,8 @@ def write_gene_lists(
 def _gmt(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
     lines = []
     for cluster, genes in lists.items():
-        fields = [name_of(cluster), f"{len(genes)} genes", *genes]
+        # no spaces before the genes, because decoupler splits lines at any whitespace
+        fields = [name_of(cluster).replace(" ", "_"), f"{len(genes)}_genes", *genes]
         broken = [field for field in fields if any(sign in field for sign in "\t\r\n")]
         if broken:
             raise ValueError(

@@ -9,13 +9,15 @@ from ..errors import UnknownNameError, quoted
 WILDCARD = "*"
 
 
-def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "model") -> list:
+def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "model", complete: bool = True) -> list:
     """Return the entry of every gene for one lineage.
 
     spec : One entry for all, or `{gene: entry}`, `{gene: {lineage: entry}}` with "*" as wildcard at either level. It is
         not changed.
     what : Name of an entry in error messages.
-    raises UnknownNameError : If a gene or the lineage has no entry and there is no "*".
+    complete : Whether every gene and lineage needs an entry; otherwise `None` is returned for those without one.
+    raises UnknownNameError : If a gene or the lineage has no entry and there is no "*"; without `complete`, if the mapping
+        has no entry for any of the genes.
     raises ValueError : If a mapping is empty.
 
     >>> by_gene({"a": {"Ery": 1, "*": 2}, "*": 3}, ["a", "b"], "Mono")
@@ -28,12 +30,12 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
             f"The mapping of {what}s is empty. Give one {what}, or {{gene: {{lineage: {what}}}, '*': {what}}}."
         )
     missing = [gene for gene in genes if gene not in spec]
-    if missing and WILDCARD not in spec:
+    if missing and WILDCARD not in spec and (complete or len(missing) == len(genes)):
         raise UnknownNameError(
             f"No {what} is given for {len(missing)} of {len(genes)} genes ({quoted(missing, 5)}). Add them, or '*' for all "
             "others."
         )
-    return [_of_lineage(spec.get(gene, spec.get(WILDCARD)), gene, lineage, what) for gene in genes]
+    return [_of_lineage(spec.get(gene, spec.get(WILDCARD)), gene, lineage, what, complete) for gene in genes]
 
 
 def entries(spec: object) -> list:
@@ -43,7 +45,7 @@ def entries(spec: object) -> list:
     return [entry for value in spec.values() for entry in entries(value)]
 
 
-def _of_lineage(entry: object, gene: str, lineage: str | None, what: str):
+def _of_lineage(entry: object, gene: str, lineage: str | None, what: str, complete: bool):
     if not isinstance(entry, Mapping):
         return entry
     key = "" if lineage is None else lineage
@@ -51,6 +53,8 @@ def _of_lineage(entry: object, gene: str, lineage: str | None, what: str):
         return entry[key]
     if WILDCARD in entry:
         return entry[WILDCARD]
+    if not complete:
+        return None
     raise UnknownNameError(
         f"No {what} is given for lineage {lineage!r} of gene {gene!r}, only for {quoted(entry) or 'none'}. Add it, or '*'."
     )

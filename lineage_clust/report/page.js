@@ -496,7 +496,7 @@
       const sets = new Map(), one = (text) => text.replace(/[\t\r\n]+/g, " ");
       for (const gene of found) sets.set(clusters[gene], [...(sets.get(clusters[gene]) || []), one(genes[gene])]);
       const names = [...sets.keys()].sort((a, b) => rank(a) - rank(b));
-      return names.map((cluster) => [one(cluster < 0 ? data.unassignedSet : data.sets[cluster]), "lineage_clust", ...sets.get(cluster)].join("\t") + "\n").join("");
+      return names.map((cluster) => [one(cluster < 0 ? data.unassignedSet : data.sets[cluster]).replace(/ /g, "_"), "lineage_clust", ...sets.get(cluster)].join("\t") + "\n").join("");
     },
   };
   const ENDINGS = { names: ["genes.txt", "text/plain"], csv: ["genes.csv", "text/csv"], gmt: ["genes.gmt", "text/plain"] };

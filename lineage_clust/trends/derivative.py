@@ -17,12 +17,18 @@ _N_DRAWS = 400
 
 
 def slope_with_interval(
-    smoother: Any, model: Any, times: np.ndarray, span: float, n_covariates: int, column: int, level: float
+    smoother: Any,
+    model: Any,
+    times: np.ndarray,
+    span: tuple[float, float],
+    n_covariates: int,
+    column: int,
+    level: float,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the slope of one trend at some pseudotimes, `(n_points,)`, and its interval `(n_points, 2)` or `None`.
 
     times : `(n_points,)`.
-    span : Length of the grid, to which the step of the differences is relative.
+    span : Start and end of the grid. The step of the differences is relative to its length.
     n_covariates, column : Number of covariates, and the gene's position among the model's targets.
 
     The slope is a central difference of the trend, one-sided at the ends of the grid. With an identity link it is linear
@@ -36,8 +42,8 @@ def slope_with_interval(
     ----------
     .. [1] Wood (2017). Generalized Additive Models: An Introduction with R, 2nd edition.
     """
-    step = _STEP * span
-    low, high = times.min(), times.max()
+    step = _STEP * (span[1] - span[0])
+    low, high = min(span[0], times.min()), max(span[1], times.max())
     before, after = np.maximum(times - step, low), np.minimum(times + step, high)
     width = after - before
     rows = [design_rows(smoother, model, at, n_covariates) for at in (before, after)]

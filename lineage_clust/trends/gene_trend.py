@@ -235,7 +235,7 @@ class GeneTrend:
         grid, _ = self._on_grid()
         check_share("level", level)
         times = grid if x_test is None else as_vector("x_test", x_test)
-        span = float(grid[-1] - grid[0])
+        span = (float(grid[0]), float(grid[-1]))
         return slope_with_interval(self._smoother, self._model, times, span, self._n_covariates, self._column, level)
 
     def to_frame(self) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
 
 def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
     pseudotime, weights, matrix, columns = lineage.whole
-    callbacks = by_gene(callback, lineage.genes, lineage.name, "callback")
+    callbacks = by_gene(callback, lineage.genes, lineage.name, "callback", complete=False)
     grid = lineage.grid(n_points)
     cells, failed, stacks = [], {}, {}
     for gene, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):

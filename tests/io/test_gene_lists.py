@@ -44,8 +44,13 @@ def test_names_of_gene_sets(cluster, prefix, name):
 def test_gmt_has_one_gene_set_a_line(tmp_path):
     write_gene_lists(LISTS, tmp_path / "lists.gmt", "Ery")
     assert (tmp_path / "lists.gmt").read_bytes() == (
-        b"Ery_cluster_0\t1 genes\tb\nEry_cluster_1\t2 genes\tc\ta, the first\nEry_unassigned\t1 genes\tflat\n"
+        b"Ery_cluster_0\t1_genes\tb\nEry_cluster_1\t2_genes\tc\ta, the first\nEry_unassigned\t1_genes\tflat\n"
     )
+
+
+def test_readers_that_split_gmt_at_whitespace_find_the_genes(tmp_path):
+    write_gene_lists({0: ["b", "c"]}, tmp_path / "lists.gmt", "T cells")
+    assert (tmp_path / "lists.gmt").read_text().split() == ["T_cells_cluster_0", "2_genes", "b", "c"]
 
 
 def test_csv_has_one_gene_a_line(tmp_path):

@@ -33,6 +33,18 @@ def test_the_slope_adds_up_to_the_trend(wave):
     np.testing.assert_allclose(risen, wave.y_test - wave.y_test[0], atol=2e-3)
 
 
+def test_the_slope_at_a_time_does_not_depend_on_the_other_times(wave):
+    times = np.array([0.3, 0.9, 1.7])
+    slopes, intervals = wave.derivative(times)
+    for place, time in enumerate(times):
+        slope, interval = wave.derivative([time])
+        np.testing.assert_allclose(slope, slopes[place], rtol=1e-9)
+        np.testing.assert_allclose(interval[0], intervals[place], rtol=1e-9)
+    np.testing.assert_allclose(
+        slopes, [wave.derivative()[0][np.abs(wave.x_test - time).argmin()] for time in times], atol=0.1
+    )
+
+
 def test_the_interval_is_that_of_slopes_drawn_from_the_posterior(wave):
     """Exact and simulated, of the same covariance: the standard errors agree to 5 %, that of 4,000 draws being 1 %."""
     _, exact = wave.derivative()

@@ -214,13 +214,27 @@ def test_what_is_not_callable(adata, callback):
     ("callback", "error", "message"),
     [
         ({}, ValueError, "The mapping of callbacks is empty"),
-        ({"peak0": plainly}, UnknownNameError, "No callback is given for 4 of 5 genes"),
-        ({"*": {"B": plainly}}, UnknownNameError, "No callback is given for lineage 'A' of gene 'fall0', only for 'B'"),
+        ({"peak9": plainly}, UnknownNameError, "No callback is given for 5 of 5 genes"),
     ],
 )
-def test_incomplete_mappings(adata, callback, error, message):
+def test_mappings_without_any_of_the_genes(adata, callback, error, message):
     with pytest.raises(error, match=message):
         fit(adata, callback=callback)
+
+
+@pytest.mark.parametrize(
+    "callback", [{"peak0": {"A": raising}}, {"peak0": raising}, {"peak0": {"B": plainly, "A": raising}}]
+)
+def test_other_genes_are_prepared_as_usual(adata, fitted, callback):
+    found = fit(adata, callback=callback)
+    assert list(found.failed_) == ["peak0"]
+    others = [gene for gene in found.genes_ if gene != "peak0"]
+    assert_same_trends(found, fitted, others)
+
+
+def test_other_lineages_are_prepared_as_usual(adata, fitted):
+    found = fit(adata, callback={"*": {"B": raising}})
+    assert_same_trends(found, fitted, found.genes_)
 
 
 @pytest.mark.parametrize("more", [{"covariates": ["batch"]}, {"offset": "depth"}])

@@ -10,7 +10,14 @@ from anndata import AnnData
 
 from ...errors import UnknownNameError, did_you_mean, quoted
 from ...utils.checking import check_key
-from ..weights.matrices import SLINGSHOT_TIMES, column_of_lineage, lineage_names, matrix_column, spread_columns
+from ..weights.matrices import (
+    SLINGSHOT_TIMES,
+    TIME_MATRIX_KEYS,
+    column_of_lineage,
+    lineage_names,
+    matrix_column,
+    spread_columns,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +26,6 @@ TIME_KEYS = (
     "palantir_pseudotime", "dpt_pseudotime", "latent_time", "velocity_pseudotime", "ct_pseudotime", "slingshot_pseudotime",
     "monocle3_pseudotime", "pseudotime", "Pseudotime", "t",
 )  # fmt: skip
-TIME_MATRIX_KEYS = ("slingshot_pseudotime", "pseudotime")
 
 
 def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -> np.ndarray:

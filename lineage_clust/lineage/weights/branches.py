@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ...errors import quoted, warn
-from .matrices import SLINGSHOT_TIMES, spread_columns
+from .matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, lineage_names, matrix_column, spread_columns
 from .obs_columns import label_source
 from .scfates import TREE_KEY, mixed_branches, tree_source
 from .source import LineageSource
@@ -27,9 +27,17 @@ def branch_sources(adata: AnnData) -> list[LineageSource]:
                 SLINGSHOT_TIMES, list(times), lambda index: adata.obs[columns[index]].notna().to_numpy(dtype=float)
             )
         )
+    sources += [_timed_cells(adata, key) for key in TIME_MATRIX_KEYS if key in adata.obsm]
     if _DPT_GROUPS in adata.obs:
         sources.append(label_source(adata, _DPT_GROUPS))
-    return sources
+    return [source for source in sources if source.names]
+
+
+def _timed_cells(adata: AnnData, key: str) -> LineageSource:
+    """Return the lineages of a matrix of pseudotimes, each with the cells that have one; none if all cells have all."""
+    names = lineage_names(adata, key)
+    timed = np.isfinite([matrix_column(adata, key, column) for column in range(len(names))])
+    return LineageSource(key, [] if timed.all() else names, lambda index: timed[index].astype(float))
 
 
 def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:

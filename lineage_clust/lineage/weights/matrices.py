@@ -14,6 +14,7 @@ from ...utils.checking import as_numbers
 from .cellrank_states import lost_names, state_names
 from .source import LineageSource
 
+TIME_MATRIX_KEYS = ("slingshot_pseudotime", "pseudotime")  # cells x lineages in obsm
 SLINGSHOT_TIMES = "slingPseudotime"  # slingshot's columns of colData: slingPseudotime_1, slingPseudotime_2, ...
 _NUMBERED = re.compile(r"(?:Lineage|curve|V)(\d+)")  # lineage names of slingshot, of its old versions, and of R
 

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lineage_clust.errors import UnknownNameError
 from lineage_clust.lineage.time.pseudotime import find_pseudotime
 from lineage_clust.lineage.weights.keys import available_lineages, find_weights
 from lineage_clust.lineage.weights.matrices import spread_columns
@@ -52,6 +53,23 @@ def test_slingshot_s_pseudotimes_without_weights_say_which_cells_belong():
     assert find_weights(adata, "Lineage2", None, False)[2].tolist() == [0, 1, 1, 1]
     assert available_lineages(adata) == ["Lineage1", "Lineage2"]
     assert find_weights(adata, None, None, False)[0] is None  # time_key="slingPseudotime_1" takes its cells
+
+
+def test_a_matrix_of_pseudotimes_without_weights_says_which_cells_belong():
+    adata = ad.AnnData(np.ones((4, 2)), obs=pd.DataFrame(index=list("wxyz")))
+    adata.obsm["slingshot_pseudotime"] = pd.DataFrame(TIMES, adata.obs_names, ["early", "late"])
+    assert find_weights(adata, "late", None, False)[2].tolist() == [0, 1, 1, 1]
+    np.testing.assert_array_equal(find_pseudotime(adata, None, "late"), TIMES[:, 1])
+    assert available_lineages(adata) == ["early", "late"]
+    adata.obsm["cell_weights"] = pd.DataFrame(WEIGHTS, adata.obs_names, ["early", "late"])
+    np.testing.assert_array_equal(find_weights(adata, "late", None, False)[2], WEIGHTS[:, 1])
+
+
+def test_a_matrix_of_pseudotimes_of_all_cells_does_not_say_which_cells_belong():
+    adata = ad.AnnData(np.ones((4, 2)), obs=pd.DataFrame(index=list("wxyz")))
+    adata.obsm["slingshot_pseudotime"] = pd.DataFrame(np.nan_to_num(TIMES), adata.obs_names, ["early", "late"])
+    with pytest.raises(UnknownNameError, match="contains no lineage weights"):
+        find_weights(adata, "late", None, False)
 
 
 def test_columns_of_other_names_are_no_matrix():
