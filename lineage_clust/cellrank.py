@@ -209,7 +209,7 @@ def cluster_lineage(
         _save(figure, save, dpi)
     adata.uns[key] = stored  # last, so that a failing call does not modify adata
     if models is not None:
-        return {gene: dict(models[gene]) for gene in models}
+        return {gene: dict(models[gene]) for gene in genes}
     return None
 
 

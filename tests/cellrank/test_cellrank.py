@@ -95,6 +95,7 @@ def test_a_failing_first_gene_costs_that_gene_only(adata, where):
     assert list(result.obs_names) == genes[1:]
     assert np.isfinite(result.X).all()
     assert np.isfinite(result.var["x_test"]).all()
+    assert list(trends) == genes
     assert not trends[GENES[0]]["Ery"]
     assert isinstance(trends[GENES[0]]["Ery"], FailedTrend)
     assert all(isinstance(trends[gene]["Ery"], GeneTrend) for gene in genes[1:])
