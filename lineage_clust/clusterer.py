@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn import get_config
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import metadata_routing
 
@@ -25,6 +24,7 @@ from .results.making import make_result
 from .results.result import result_of
 from .settings import Settings
 from .utils.constraints import check_constraints
+from .utils.output import wanted_output
 from .utils.types import Names
 
 if TYPE_CHECKING:
@@ -331,9 +331,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
             If there are no clusters, or clustered genes are missing.
         """
         scores = module_scores.transform(result_of(self), adata)
-        wanted = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
         # scikit-learn sets the column names; the names of the cells are set here
-        return pd.DataFrame(scores, index=adata.obs_names) if wanted == "pandas" else scores
+        return pd.DataFrame(scores, index=adata.obs_names) if wanted_output(self) == "pandas" else scores
 
     def score(self, adata: AnnData, y: Any = None) -> float:
         """Return the proportion of held-out deviance explained by the mean trends of the clusters.

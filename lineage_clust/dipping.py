@@ -224,7 +224,7 @@ def first_component(adata: AnnData) -> np.ndarray:
     centred = adata.X.toarray()
     centred -= centred.mean(axis=0)
     if centred.shape[1] > 1:
-        centred = TruncatedSVD(1, n_iter=10, random_state=0).fit_transform(centred)
+        centred = np.asarray(TruncatedSVD(1, n_iter=10, random_state=0).fit_transform(centred))
     scores = centred[:, 0]
     return np.argsort(np.argsort(scores, kind="stable"), kind="stable") / max(1, len(scores) - 1)
 

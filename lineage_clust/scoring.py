@@ -1,7 +1,7 @@
 """Scorers for parameter searches: `scoring=lineage_clust.scoring.prediction_strength` and others.
 
-Each scorer has the arguments `(estimator, adata, y=None)`, a fitted TrendClusterer and held-out cells, and returns a number;
-larger is better. `trend_deviance` ranks models and smoothers; it increases with the number of clusters. To select their
+Each scorer has the arguments `(estimator, adata, y=None)`, a fitted TrendClusterer (or a pipeline that ends in one) and held-out
+cells, and returns a number; larger is better. `trend_deviance` ranks models and smoothers; it increases with the number of clusters. To select their
 number, use `prediction_strength` or `cluster_stability`, with :func:`one_standard_error`.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .clusterer import TrendClusterer
@@ -37,8 +38,8 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
 
     Parameters
     ----------
-    estimator : TrendClusterer
-        Fitted.
+    estimator : TrendClusterer or Pipeline
+        Fitted; the last step of a pipeline is a TrendClusterer.
     adata : AnnData
         Cells that were not fitted.
     y : None
@@ -61,7 +62,7 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     >>> 0 < lc.scoring.trend_deviance(tc, adata[1::2]) < 1
     True
     """
-    _check_fitted(estimator)
+    estimator, adata = _last_step(estimator, adata)
     return held_out_deviance(result_of(estimator), adata)
 
 
@@ -135,8 +136,8 @@ def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> f
 
     Parameters
     ----------
-    estimator : TrendClusterer
-        Fitted.
+    estimator : TrendClusterer or Pipeline
+        Fitted; the last step of a pipeline is a TrendClusterer.
     adata : AnnData
         Ignored.
     y : None
@@ -159,7 +160,7 @@ def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> f
     >>> -1 <= lc.scoring.silhouette(tc) <= 1
     True
     """
-    _check_fitted(estimator)
+    estimator, _ = _last_step(estimator)
     chosen = estimator.labels_ >= 0
     n_clusters = len(np.unique(estimator.labels_[chosen]))
     if not 2 <= n_clusters < chosen.sum():
@@ -193,7 +194,7 @@ def modularity(estimator: Any, adata: AnnData | None = None, y: Any = None) -> f
     >>> 0 < lc.scoring.modularity(tc) < 1
     True
     """
-    _check_fitted(estimator)
+    estimator, _ = _last_step(estimator)
     value = fitted_value(estimator.clusterer_, "modularity_")
     if value is None and estimator.n_clusters_ > 0:
         raise ValueError(
@@ -267,10 +268,16 @@ def one_standard_error(complexity: str | Callable | Mapping | None = None, metri
     return choose
 
 
-def _check_fitted(estimator) -> None:
+def _last_step(estimator, adata=None) -> tuple[TrendClusterer, Any]:
+    """Return a fitted TrendClusterer, or the one at the end of a pipeline, and cells as its `fit` receives them."""
+    if isinstance(estimator, Pipeline):
+        if adata is not None and len(estimator.steps) > 1:
+            adata = estimator[:-1].transform(adata)
+        estimator = estimator[-1]
     if not isinstance(estimator, TrendClusterer):
         raise TypeError(f"Scorers require a fitted TrendClusterer; got {type(estimator).__name__}.")
     check_is_fitted(estimator)
+    return estimator, adata
 
 
 def _finer_with(candidates: Sequence[Mapping]) -> str:
@@ -296,7 +303,7 @@ def _complexity(params: Mapping, name: str | Callable) -> float:
 
 def _two_labellings(estimator, adata):
     """Return the clusters of the genes assigned both in the fit and in held-out cells, or `None` if there are too few."""
-    _check_fitted(estimator)
+    estimator, adata = _last_step(estimator, adata)
     if estimator.n_clusters_ < 2:
         return None, None
     grid = estimator.pseudotime_

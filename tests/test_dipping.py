@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 
 import lineage_clust as lc
 from lineage_clust import DippingCheck, dipping_check
@@ -101,3 +102,10 @@ def test_what_is_no_order_and_no_count_is_named(adata):
 def test_one_gene_orders_the_cells_by_itself(adata):
     check = dipping_check(adata, "counts", genes=[adata.var_names[0]], n_cells=100, random_state=0)
     assert check.pvalues.shape == (1, 1)
+
+
+def test_tables_as_output_change_nothing_within(adata):
+    options = {"genes": list(adata.var_names[:5]), "n_cells": 100, "random_state": 0}
+    with config_context(transform_output="pandas"):
+        check = dipping_check(adata, "counts", **options)
+    pd.testing.assert_frame_equal(check.pvalues, dipping_check(adata, "counts", **options).pvalues)

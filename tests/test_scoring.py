@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 import lineage_clust as lc
@@ -222,6 +223,15 @@ def test_one_standard_error_says_what_is_missing():
         scoring.one_standard_error("smoother__n_splines")(results)
     with pytest.raises(ValueError, match="Every candidate failed"):
         scoring.one_standard_error()(results_of([np.nan], [np.nan], [1.0]))
+
+
+@pytest.mark.parametrize("steps", [[], [lc.DriverSelector("A", n_genes=16, alpha=None)]])
+def test_scores_of_a_pipeline_are_those_of_its_last_step(halves, steps):
+    train, test = halves
+    pipeline = make_pipeline(*steps, clusterer()).fit(train)
+    seen = pipeline[:-1].transform(test) if steps else test
+    for scorer in scoring.SCORERS.values():
+        assert scorer(pipeline, test) == scorer(pipeline[-1], seen)
 
 
 def test_no_warning_leaves_a_scorer(halves):

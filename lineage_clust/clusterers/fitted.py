@@ -174,7 +174,7 @@ class FittedClusters(ClusterMixin, BaseEstimator):
                 f"the fitted rows."
             )
         X = rounded(np.ldexp(X, -self._exponent), self._step)
-        places = X if self._pca is None else rounded(self._pca.transform(X), self._step)
+        places = X if self._pca is None else rounded(np.asarray(self._pca.transform(X)), self._step)
         lists = neighbors_of_queries(self._places, places, self.n_neighbors - 1, self.metric, self._searcher)
         return vote(X, lists, self._rows, self._row_labels, self._lists, self.weights)
 
@@ -188,4 +188,4 @@ class FittedClusters(ClusterMixin, BaseEstimator):
                 f"Each draw must be a finite array of the shape of X, {self._rows.shape}; got {draw.shape}."
             )
         draw = rounded(draw, self._step)[self._order]
-        return draw if self._pca is None else self._pca.transform(draw)
+        return draw if self._pca is None else np.asarray(self._pca.transform(draw))

@@ -357,4 +357,4 @@ class GraphClusterer(FittedClusters):
         # A full decomposition uses no random numbers.
         self._pca = PCA(n_components=min(self.n_components, *self._rows.shape), svd_solver="full")
         with np.errstate(divide="ignore", invalid="ignore"):  # variance ratios may be undefined
-            return rounded(self._pca.fit_transform(self._rows), self._step)
+            return rounded(np.asarray(self._pca.fit_transform(self._rows)), self._step)

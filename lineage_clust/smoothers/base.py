@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.constraints import Checked, Constraint, Constraints, check_constraints, integer, is_number
+from ..utils.output import wanted_output
 from ..utils.types import Matrix
 
 _RESOLVED = 1e-10  # minimal width of a domain, relative to its distance from 0
@@ -70,12 +71,13 @@ class BaseSmoother(TransformerMixin, BaseEstimator):
         Returns
         -------
         scipy.sparse.csr_matrix of shape (n_samples, n_features * n_splines)
-            The design matrix.
+            The design matrix; a DataFrame if `set_output` or scikit-learn's configuration asks for one.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         columns = [self._design(column, basis) for column, basis in zip(X.T, self.bases_, strict=True)]
-        return columns[0] if len(columns) == 1 else sparse.hstack(columns, format="csr")
+        design = columns[0] if len(columns) == 1 else sparse.hstack(columns, format="csr")
+        return design if wanted_output(self) == "default" else design.toarray()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the basis functions, `{column}_sp_{index}`.

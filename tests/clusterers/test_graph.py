@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
@@ -345,3 +346,12 @@ def test_more_clusters_than_rows_are_named():
     X = np.repeat(np.eye(3), 4, axis=0)
     with pytest.warns(LineageClustWarning, match="n_clusters=5 was reduced to 3: of 12 rows, 3 are distinct"):
         assert GraphClusterer(n_clusters=5, random_state=0).fit(X).n_clusters_ == 3
+
+
+def test_tables_as_output_change_nothing_within():
+    rows = np.random.default_rng(5).normal(size=(40, 6))
+    plain = GraphClusterer(5, n_components=3, random_state=0).fit(rows, draws=[rows, rows + 0.1])
+    with config_context(transform_output="pandas"):
+        found = GraphClusterer(5, n_components=3, random_state=0).fit(rows, draws=[rows, rows + 0.1])
+        np.testing.assert_array_equal(found.predict(rows), plain.predict(rows))
+    np.testing.assert_array_equal(found.labels_, plain.labels_)

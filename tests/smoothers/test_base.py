@@ -1,8 +1,10 @@
 """The base class of smoothers, tested with a minimal smoother: powers of pseudotime."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 
 from lineage_clust.smoothers.base import DOMAIN, BaseSmoother, check_size
@@ -23,6 +25,19 @@ class Powers(BaseSmoother):
 
     def _penalty(self, basis):
         return np.diag([0.0, 0.0, 1.0])
+
+
+def test_tables_as_output():
+    x = pd.DataFrame({"t": np.linspace(0, 1, 5)}, index=list("abcde"))
+    plain = Powers().fit(x).transform(x)
+    assert sparse.issparse(plain)
+    with config_context(transform_output="pandas"):
+        tables = [Powers().fit_transform(x)]
+    tables.append(Powers().set_output(transform="pandas").fit_transform(x))
+    for table in tables:
+        assert list(table.columns) == ["t_sp_0", "t_sp_1", "t_sp_2"]
+        assert list(table.index) == list("abcde")
+        np.testing.assert_array_equal(table.to_numpy(), plain.toarray())
 
 
 def test_each_column_has_its_own_basis_and_block_of_the_penalty():
