@@ -1,8 +1,9 @@
 """Scorers for parameter searches: `scoring=lineage_clust.scoring.prediction_strength` and others.
 
-Each scorer has the arguments `(estimator, adata, y=None)`, a fitted TrendClusterer (or a pipeline that ends in one) and held-out
-cells, and returns a number; larger is better. `trend_deviance` ranks models and smoothers; it increases with the number of clusters. To select their
-number, use `prediction_strength` or `cluster_stability`, with :func:`one_standard_error`.
+Each scorer has the arguments `(estimator, adata, y=None)`, a fitted TrendClusterer, or a pipeline that ends in one, and
+held-out cells, and returns a number; larger is better. `trend_deviance` ranks models and smoothers; it increases with the
+number of clusters. To select their number, use `prediction_strength` or `cluster_stability`, with
+:func:`one_standard_error`.
 """
 
 from __future__ import annotations
