@@ -12,7 +12,9 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils.constraints import is_number
 from .canonical import rounded
+from .division import with_leaves
 from .labels import numbered_by_size
 from .material import along_axes, taken
 from .neighbors import Neighbors, neighbors_of_queries
@@ -53,7 +55,7 @@ class FittedClusters(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         n_clusters : int, default=None
-            Number of clusters.
+            Number of clusters. If the hierarchy has fewer leaves, they are split by k-means.
         min_support : float, default=None
             Clusters are split as long as there is a split further down with at least this support.
 
@@ -83,7 +85,9 @@ class FittedClusters(ClusterMixin, BaseEstimator):
                 "This clusterer was saved by an older release, which did not store the hierarchy. Fit it again."
             )
         other = copy(self)
-        other._set_labels(self.tree_.cut(n_clusters, min_support)[self._order])
+        if n_clusters is not None and is_number(n_clusters) and min_support is None and n_clusters > self.tree_.n_leaves:
+            other.tree_ = with_leaves(self.tree_, self._rows[np.argsort(self._order)], n_clusters)
+        other._set_labels(other.tree_.cut(n_clusters, min_support)[self._order])
         return other
 
     def predict(self, X: ArrayLike) -> np.ndarray:

@@ -89,7 +89,7 @@ class ClusterTree:
         else:
             if not is_number(min_support) or not 0 <= min_support <= 1:
                 raise ValueError(f"min_support must be a number from 0 to 1; got {min_support!r}.")
-            if np.isnan(self.support).any():
+            if len(self.support) and np.isnan(self.support).all():
                 raise ValueError("min_support needs draws: without them the support is not known. Pass n_clusters.")
             divided = self._divided(self.support >= min_support)
         return without_gaps(self._top(divided)[self.leaves])

@@ -20,7 +20,7 @@ def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | N
     Parameters
     ----------
     n_clusters : int, default=None
-        Number of clusters.
+        Number of clusters, at most that of clustered genes with distinct trends.
     min_support : float, default=None
         Clusters are split as long as there is a split further down with at least this support: the agreement of
         independent halves of the data beyond chance. `min_support` of `GraphClusterer`, set before `fit`, requires it of

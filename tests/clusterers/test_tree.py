@@ -94,6 +94,34 @@ def test_cut_gives_exactly_the_number_that_was_asked_for(clusterer, data):
     np.testing.assert_array_equal(again.labels_, clusterer.labels_)
 
 
+@settings(max_examples=5)
+@given(fits(), st.data())
+def test_cuts_below_the_leaves_divide_those_above(clusterer, data):
+    n_rows, n_leaves = len(clusterer.labels_), clusterer.tree_.n_leaves
+    if n_rows == n_leaves:
+        return
+    k = data.draw(st.integers(n_leaves + 1, min(n_leaves + 12, n_rows)))
+    other = clusterer.cut(n_clusters=k)
+    assert other.n_clusters_ == other.tree_.n_leaves == k
+    assert is_valid_linkage(other.tree_.linkage)
+    assert is_monotonic(other.tree_.linkage)
+    assert other.tree_.sizes[-1] == n_rows
+    assert other.tree_.n_clusters == clusterer.n_clusters_
+    np.testing.assert_array_equal(other.cut(n_clusters=n_leaves).labels_, clusterer.cut(n_clusters=n_leaves).labels_)
+    np.testing.assert_array_equal(other.tree_.linkage[:, 2] >= 1, np.arange(k - 1) >= k - clusterer.n_clusters_)
+    coarser = data.draw(st.integers(1, k))
+    assert nested(other.labels_, clusterer.cut(n_clusters=coarser).labels_)
+    np.testing.assert_array_equal(clusterer.cut(n_clusters=coarser).labels_, other.cut(n_clusters=coarser).labels_)
+
+
+def test_identical_rows_are_not_divided():
+    rows = np.repeat([[0.0, 1, 2], [2, 1, 0], [0, 2, 0]], 20, axis=0)
+    clusterer = GraphClusterer(n_clusters=2, random_state=0).fit(rows)
+    assert clusterer.cut(n_clusters=3).n_clusters_ == 3
+    with pytest.raises(ValueError, match="n_clusters must be an integer from 1 to 3, the number of distinct rows; got 4"):
+        clusterer.cut(n_clusters=4)
+
+
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_less_support_gives_more_clusters(first, second):
     low, high = sorted([first, second])
