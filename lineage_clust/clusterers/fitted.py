@@ -85,7 +85,12 @@ class FittedClusters(ClusterMixin, BaseEstimator):
                 "This clusterer was saved by an older release, which did not store the hierarchy. Fit it again."
             )
         other = copy(self)
-        if n_clusters is not None and is_number(n_clusters) and min_support is None and n_clusters > self.tree_.n_leaves:
+        if (
+            n_clusters is not None
+            and is_number(n_clusters)
+            and min_support is None
+            and n_clusters > self.tree_.n_leaves
+        ):
             other.tree_ = with_leaves(self.tree_, self._rows[np.argsort(self._order)], n_clusters)
         other._set_labels(other.tree_.cut(n_clusters, min_support)[self._order])
         return other
