@@ -12,6 +12,7 @@ from ..expression.sums.moments import beyond, nonzero_counts
 
 FEW = 5  # cells
 SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"
+INTERPOLATED = "varies in hardly more cells than its trend has degrees of freedom: cannot be distinguished from noise"
 MANY = 0.1  # proportion of genes above which a warning is raised in addition to the notes
 _ROUNDING = 1e-6  # relative to the deviance
 _VALUES = 2**22  # dense values of expression per chunk
@@ -65,7 +66,7 @@ def joined(*remarks: str) -> str:
     return "; ".join(filter(None, remarks))
 
 
-def noted(remarks: list[str], genes: np.ndarray, remark: str) -> list[str]:
+def noted(remarks: list[str], genes, remark: str) -> list[str]:
     """Add a note to some genes, by position."""
     some = set(np.asarray(genes).tolist())
     return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]

@@ -13,13 +13,13 @@ from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, don
 from ...expression.sums.fused import is_worthwhile
 from ...expression.sums.moments import blocks, weighted_products
 from ...expression.sums.sums import requested_cell_sums
-from ..notes import FEW, SATURATED, found_in, noted, notes_on
+from ..notes import FEW, INTERPOLATED, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
 from .donors.gaussian import fit_donors
 from .estimates import GeneEstimates
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
-from .influence import GaussianFit, closely_followed, remarks_on_single_cells
+from .influence import GaussianFit, closely_followed, effective_cells, remarks_on_single_cells
 from .smoothing.criteria import gcv, least_deviance, minimise, reml, with_floor
 from .smoothing.posterior import SmoothingPosterior
 from .smoothing.spectral import diagonalise
@@ -47,7 +47,7 @@ def fit_gaussian(
     bands = make_bands(Z, design.n_smooth) if isinstance(Y, BlockedExpression) else None
     gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
-    found, followed = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
+    found, (followed, leverage) = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
     by_donor = None
     if isinstance(Y, BlockedExpression) and bands is not None:
         wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
@@ -121,9 +121,15 @@ def fit_gaussian(
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     saturated = np.flatnonzero(left < 1)
     found = found_in(Y, weights) if found is None else found
-    # With a handful of expressing cells the F approximation fails: permuted, some per cent of such genes had p < 1e-6.
-    enough = min(FEW, 0.5 * total / weights.max()) if covariance == "robust" else 0  # "bayes" is mgcv's test
-    tested = (null_deviance > 0) & (np.minimum(found[0], found[1]) >= enough)
+    tested, interpolated = null_deviance > 0, np.zeros(0, dtype=int)
+    if covariance == "robust":  # "bayes" is mgcv's test
+        deviations = np.asarray(picked, dtype=float) - (centre if shift is None else centre + shift)
+        if offset is not None:
+            deviations -= offset[followed][:, None]
+        effective = effective_cells(null_deviance, weights[followed], leverage, deviations)
+        enough = np.minimum(found[0], found[1]) >= min(FEW, 0.5 * total / weights.max())
+        interpolated = np.flatnonzero(tested & enough & (effective < edf))
+        tested &= enough & (effective >= edf)
     # numba is loaded already by the sums
     fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
     tests = SmoothTests(
@@ -140,6 +146,7 @@ def fit_gaussian(
     plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
     for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
         note[gene] = remark
+    note = noted(note, [gene for gene in interpolated if not note[gene]], INTERPOLATED)
     result = GeneEstimates(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
         note=note,

@@ -13,7 +13,8 @@ from .design import Design
 from .inference.posterior import SharedPosterior
 from .smoothing.spectral import Spectrum
 
-_MOST_CELLS = 16  # number of checked cells, those with the highest leverage
+_FEWEST_CHECKED = 16  # number of checked cells, those with the highest leverage
+_FOLLOWED = 0.3  # leverage from which a trend can follow a single cell
 _N_ROWS = 200  # number of rows from which the range of a trend is computed
 _HARDLY = 1e-6  # smoothing, relative to the value at which penalty and cells are equally informative
 _LEVEL = 0.05
@@ -42,12 +43,41 @@ class GaussianFit:
     posterior: SharedPosterior
 
 
-def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> np.ndarray:
-    """Return the sorted positions of the cells with the highest leverage on trends with little smoothing."""
+def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted positions of the cells with the highest leverage on trends with little smoothing, and the leverage.
+
+    They include all cells whose leverage is at least 0.3, at most three times as many as the design has columns.
+
+    rows : `(n_cells, n_columns)` rows of the design.
+    design : Design of the fit.
+    weights : `(n_cells,)`.
+    spectrum : Spectrum of the gram matrix and the penalty.
+    """
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
     forms = rows.forms(root @ root.T) if isinstance(rows, Bands) else np.square(rows @ root).sum(axis=1)
-    n_cells = min(_MOST_CELLS, len(weights))
-    return np.sort(np.argpartition(-weights * forms, n_cells - 1)[:n_cells])
+    leverage = weights * forms
+    n_cells = min(max(_FEWEST_CHECKED, int(np.sum(leverage >= _FOLLOWED))), len(weights))
+    cells = np.sort(np.argpartition(-leverage, n_cells - 1)[:n_cells])
+    return cells, leverage[cells]
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # genes that failed or are constant
+def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
+    """Return the effective number of cells `(n_genes,)` that carry the variation of each gene, if the trend can follow them.
+
+    A trend with as many degrees of freedom follows each of these cells. The other cells hardly vary, so that they leave no
+    residuals from which the variance could be estimated, and the F approximation fails: with permuted pseudotime, 1 to 3 %
+    of genes expressed in five to eight of 20 to 50 real cells had p < 1e-4.
+
+    It is Kish's effective size `(sum a)^2 / sum a^2` of the squared deviations from the mean, `a = w d^2`, with the second
+    sum over cells with a leverage of at least 0.3 under very little smoothing, as a trend cannot follow the others one by
+    one; infinite without such cells.
+
+    squares : `(n_genes,)` weighted sums of squared deviations of all cells.
+    weights, leverage, deviations : `(n_followed,)` twice and `(n_followed, n_genes)`, of the cells of
+        :func:`closely_followed`.
+    """
+    return squares**2 / (np.where(leverage >= _FOLLOWED, weights, 0.0) ** 2 @ deviations**4)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # if squares overflow
@@ -67,8 +97,8 @@ def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, gene
     - the cell is an outlier: its externally studentised residual exceeds the quantile of the t distribution for the largest
       residual of all cells (Bonferroni) [1]_.
 
-    Only the 16 cells with the highest leverage under very little smoothing are checked, as no other cell can have such
-    influence.
+    Only the cells with the highest leverage under very little smoothing, 16 or more, are checked, as no other cell can have
+    such influence.
 
     References
     ----------

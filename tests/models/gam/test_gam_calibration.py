@@ -6,6 +6,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from lineage_clust.models import GAM
+from lineage_clust.models.notes import INTERPOLATED
 from lineage_clust.smoothers import BSplineSmoother
 
 N_CELLS = 400
@@ -147,6 +148,42 @@ def test_genes_of_a_handful_of_cells_are_not_significant(weighting, storage):
     assert all("cell" in gam.note_[gene] for gene in np.flatnonzero(few))
     bayes = GAM(covariance="bayes").fit(design, rare[:, few], sample_weight=weights, penalty=penalty)
     assert (bayes.pvalue_ < 0.5).any()  # as in mgcv
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("n_cells", [20, 40])
+def test_trends_that_follow_each_cell_are_not_significant(n_cells, storage):
+    """Log FPKM of genes expressed in some of a few cells: the zeros leave no residuals once the others are followed."""
+    rng = np.random.default_rng(21)
+    t = np.sort(rng.random(n_cells))
+    smoother = BSplineSmoother(domain=(0, 1)).fit(t[:, None])
+    levels = np.log1p(rng.lognormal(rng.normal(0, 1.5, 4000), 1.5, (n_cells, 4000)))
+    flat = np.where(rng.random((n_cells, 4000)) < rng.uniform(0.1, 1, 4000), levels, 0.0)
+    gam = GAM().fit(smoother.transform(t[:, None]), storage(flat), penalty=smoother.penalty_)
+    tested = np.nan_to_num(gam.pvalue_, nan=1.0)
+    assert np.mean(tested < 1e-4) < 5e-4  # .004 if these genes are tested
+    assert 0.02 < np.mean(tested < 0.05) < 0.06
+    noted = np.array([note == INTERPOLATED for note in gam.note_])
+    assert noted.mean() > 0.002
+    assert (gam.pvalue_[noted] == 1).all()
+
+
+def test_the_order_of_cells_does_not_matter_and_rare_markers_are_found():
+    """Cells with the same pseudotime have the same leverage; a gene expressed in a narrow stretch only has a trend."""
+    rng = np.random.default_rng(22)
+    t = np.repeat(np.linspace(0, 1, 40), 3)
+    smoother = BSplineSmoother(domain=(0, 1)).fit(t[:, None])
+    y = np.where((np.abs(t - 0.5) < 0.08) & (rng.random(120) < 0.9), 1.0, 0.0) * rng.uniform(1, 3, 120)
+    Y = np.column_stack([y, rng.lognormal(0, 2, (120, 200)) * (rng.random((120, 200)) < 0.1)])
+    shuffled = rng.permutation(120)
+    one, other = (
+        GAM().fit(smoother.transform(t[order, None]), Y[order], penalty=smoother.penalty_)
+        for order in (np.arange(120), shuffled)
+    )
+    np.testing.assert_allclose(one.pvalue_, other.pvalue_, rtol=1e-6)
+    assert one.note_ == other.note_
+    assert 5 < np.count_nonzero(y) < 25
+    assert one.pvalue_[0] < 1e-10
 
 
 def test_few_cells_in_all_do_not_prevent_a_test():
