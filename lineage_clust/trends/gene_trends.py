@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..errors import UnknownNameError, did_you_mean
+from ..errors import UnknownNameError, did_you_mean, quoted
 from .gene_trend import FailedTrend, GeneTrend
 from .preparing import column_values
 
 _STAGES = ("prepare", "predict", "fit")
+
+
+class _ByLineage(dict):
+    """The trends of one gene by lineage; `None` is the name of a single trajectory, as in `lineage_`."""
+
+    def __missing__(self, lineage: object) -> GeneTrend | FailedTrend:
+        if lineage is None and list(self) == [""]:
+            return self[""]
+        raise UnknownNameError(f"Lineage {lineage!r} was not fitted, only {quoted(self)}.{did_you_mean(lineage, self)}")
 
 
 class GeneTrends(Mapping):
@@ -37,7 +46,7 @@ class GeneTrends(Mapping):
     def __getitem__(self, gene: str) -> dict[str, GeneTrend | FailedTrend]:
         if gene not in self:
             raise UnknownNameError(f"Gene {gene!r} was not fitted.{did_you_mean(gene, self._genes)}")
-        return {name: self._build(gene, name) for name in self._fits}
+        return _ByLineage({name: self._build(gene, name) for name in self._fits})
 
     def __contains__(self, gene: object) -> bool:
         return any(gene in fit.trends.failed or gene in self._positions[name] for name, fit in self._fits.items())

@@ -70,6 +70,19 @@ class Trends:
         for name, value in (("values", values), ("grid", grid), ("genes", genes)):
             object.__setattr__(self, name, value)
 
+    @property
+    def edf(self) -> np.ndarray | None:
+        """Effective degrees of freedom `(n_genes,)`, `None` if the model has none."""
+        return self._result("edf")
+
+    @property
+    def p(self) -> np.ndarray | None:
+        """P-values `(n_genes,)` of a change along pseudotime, `None` if the model has none."""
+        return self._result("pvalue")
+
+    def _result(self, column: str) -> np.ndarray | None:
+        return None if self.table is None or column not in self.table else self.table[column].to_numpy()
+
     def scaled(self, scale: object = "zscore") -> np.ndarray:
         """Return the scaled trends `(n_genes, n_points)`.
 

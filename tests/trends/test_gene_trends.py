@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from lineage_clust import GAM, TrendClusterer
+from lineage_clust import GAM, TrendClusterer, UnknownNameError
 from lineage_clust.trends.gene_trend import FailedTrend, GeneTrend
 from lineage_clust.trends.gene_trends import GeneTrends
 
@@ -72,6 +72,7 @@ def test_without_lineages_the_trajectory_has_no_name(adata):
     del single.obsm["palantir_fate_probabilities"]
     models = fit(single, lineage=None).models_
     assert set(models["peak0"]) == {""}
+    assert models["rise0"][None].y_test.tolist() == models["rise0"][""].y_test.tolist()
 
 
 def test_several_lineages(adata):
@@ -183,3 +184,9 @@ def test_written_and_read_again(fitted, tmp_path):
     again = GeneTrend.read(tmp_path / "trend")
     np.testing.assert_array_equal(again.y_test, trend.y_test)
     np.testing.assert_allclose(again.confidence_interval(level=0.5), trend.confidence_interval(level=0.5))
+
+
+def test_a_lineage_that_was_not_fitted_is_named(fitted):
+    for lineage in ("B", None):
+        with pytest.raises(UnknownNameError, match=f"Lineage {lineage!r} was not fitted, only 'A'"):
+            fitted.models_["rise0"][lineage]

@@ -24,6 +24,13 @@ def some_trends(values=None, genes=None, failed=None, lineage="A", p=0.01):
     return Trends(values, grid, genes, 0.1 + 0 * values, np.full(len(grid), lineage, dtype=object), failed or {}, table)
 
 
+def test_degrees_of_freedom_and_p_values_are_those_of_the_table():
+    trends = some_trends(p=[0.1, 0.2, 0.3])
+    assert trends.edf.tolist() == [3.0] * 3
+    assert trends.p.tolist() == [0.1, 0.2, 0.3]
+    assert Trends(trends.values, trends.grid, trends.genes).p is None
+
+
 # ---- scaling
 
 
