@@ -3,7 +3,10 @@
 import numpy as np
 from scipy import sparse
 
-from lineage_clust import TrendClusterer
+from lineage_clust import GraphClusterer, TrendClusterer
+
+# for tests of everything but the number of clusters, the search for which takes most of the time of a small fit
+QUICK = GraphClusterer(resolution=1.0)
 
 
 def dense(matrix):
@@ -17,3 +20,7 @@ def kind_of(genes):
 
 def fit(adata, **parameters):
     return TrendClusterer(**{"lineage": "A", "random_state": 0, **parameters}).fit(adata)
+
+
+def quick_fit(adata, **parameters):
+    return fit(adata, **{"clusterer": QUICK, **parameters})

@@ -16,6 +16,12 @@ def adata(make_adata):
     return make_adata(n_cells=80, n_genes=8)
 
 
+@pytest.fixture(scope="module")
+def fitted(make_adata):
+    clusterer = GraphClusterer(resolution=1.0)
+    return TrendClusterer(lineage="A", alpha=None, clusterer=clusterer).fit(make_adata(n_cells=80, n_genes=8))
+
+
 def expect(error, message, adata, **parameters):
     tc = TrendClusterer(**{"lineage": "A", **parameters})
     with pytest.raises(error, match=message):
@@ -125,11 +131,10 @@ def test_wrong_parameters(adata, parameters, error, message):
         ([[1.0]], "list"),
     ],
 )
-def test_not_an_anndata(adata, not_adata, name):
+def test_not_an_anndata(fitted, not_adata, name):
     with pytest.raises(TypeError, match=rf"adata must be an AnnData \(cells x genes\); got {name}. Wrap a matrix with"):
         TrendClusterer().fit(not_adata)
-    tc = TrendClusterer(lineage="A", alpha=None).fit(adata)
-    for method in (tc.transform, tc.write_to):
+    for method in (fitted.transform, fitted.write_to):
         with pytest.raises(TypeError, match=f"got {name}"):
             method(not_adata)
 
@@ -225,19 +230,18 @@ def test_unknown_names_are_caught_as_either(adata, error):
     expect(error, "Did you mean 'rise0'", adata, genes=["rise00"])
 
 
-def test_missing_genes_in_transform(adata):
-    tc = TrendClusterer(lineage="A", alpha=None).fit(adata)
+def test_missing_genes_in_transform(adata, fitted):
     with pytest.raises(UnknownNameError, match=r"1 of the 8 clustered genes are not in adata .'flat1'."):
-        tc.transform(adata[:, :7])
+        fitted.transform(adata[:, :7])
 
 
 @pytest.mark.parametrize(
     ("clusters", "message"),
     [([99], "There is no cluster 99; the clusters are"), ("early", "no cluster 'early'"), ([], "clusters is empty")],
 )
-def test_unknown_clusters(adata, clusters, message):
+def test_unknown_clusters(fitted, clusters, message):
     with pytest.raises(ValueError, match=message):
-        TrendClusterer(lineage="A", alpha=None).fit(adata).plot(clusters)
+        fitted.plot(clusters)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from sklearn.preprocessing import RobustScaler
 
 from lineage_clust import GAM, BSplineSmoother, GraphClusterer, LineageClustWarning, NoTrendError, TrendClusterer
 
-from .fits import dense, fit, kind_of
+from .fits import dense, kind_of
+from .fits import quick_fit as fit
 
 N_POINTS = 200
 
@@ -19,7 +20,7 @@ def adata(make_adata):
 
 @pytest.fixture(scope="module")
 def fitted(adata):
-    return TrendClusterer(lineage="A", random_state=0).fit(adata)
+    return fit(adata)
 
 
 # ---- what to read
@@ -83,7 +84,7 @@ def test_a_domain_of_one_s_own_is_kept(adata):
 def test_without_lineage_data_there_is_one_trajectory(adata):
     cells = adata.copy()
     del cells.obsm["palantir_fate_probabilities"]
-    tc = TrendClusterer(random_state=0).fit(cells)
+    tc = fit(cells, lineage=None)
     assert tc.lineage_ is None
     assert set(tc.grid_lineage_) == {""}
     assert tc.pseudotime_[-1] == cells.obs["palantir_pseudotime"].max()
@@ -224,7 +225,7 @@ def test_noise_of_a_clusterer_is_not_assigned(adata):
 
 
 def test_the_seed_goes_to_components_without_one(adata):
-    assert fit(adata, random_state=5).clusterer_.random_state == 5
+    assert fit(adata, random_state=5, clusterer=None, genes=adata.var_names[:9]).clusterer_.random_state == 5
     assert fit(adata, random_state=5, clusterer=GraphClusterer(random_state=9)).clusterer_.random_state == 9
     assert fit(adata, random_state=5, clusterer=KMeans(2)).clusterer_.random_state == 5
 

@@ -10,6 +10,8 @@ from lineage_clust.__main__ import main
 from lineage_clust.lineage.weights.keys import find_weights
 from lineage_clust.scoring import trend_deviance
 
+from .fits import QUICK
+
 BOTH = "Mono, Neu"
 
 
@@ -36,14 +38,14 @@ def cells():
 
 @pytest.fixture(scope="module")
 def fitted(cells):
-    return lc.TrendClusterer(lineage=BOTH, alpha=None, random_state=0).fit(cells)
+    return lc.TrendClusterer(lineage=BOTH, clusterer=QUICK, alpha=None, random_state=0).fit(cells)
 
 
 def test_trends_are_those_of_the_summed_probabilities(cells, fitted):
     summed = cells.copy()
     fates = summed.obsm.pop("palantir_fate_probabilities")
     summed.obs["both"] = fates["Mono"] + fates["Neu"]
-    by_hand = lc.TrendClusterer(lineage_key="both", alpha=None, random_state=0).fit(summed)
+    by_hand = lc.TrendClusterer(lineage_key="both", clusterer=QUICK, alpha=None, random_state=0).fit(summed)
     np.testing.assert_allclose(fitted.trends_, by_hand.trends_, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(fitted.labels_, by_hand.labels_)
     assert fitted.lineage_ == BOTH
@@ -84,7 +86,7 @@ def test_it_goes_into_files_and_back(cells, fitted, form, tmp_path):
 
 
 def test_beside_another_lineage(cells):
-    joint = lc.TrendClusterer(lineage=["Ery", BOTH], alpha=None, random_state=0).fit(cells)
+    joint = lc.TrendClusterer(lineage=["Ery", BOTH], clusterer=QUICK, alpha=None, random_state=0).fit(cells)
     assert joint.lineage_ == ["Ery", BOTH]
     assert {f"pvalue_{BOTH}", "pvalue_Ery"} <= set(joint.gene_table_)
     joint.write_to(cells.copy())

@@ -14,6 +14,10 @@ from lineage_clust.plotting.drivers import plot_drivers
 from lineage_clust.plotting.parts.labels import fit_text, plain
 from lineage_clust.utils.transaction import replace_all
 
+from .fits import QUICK
+
+SETTINGS = {"clusterer": QUICK, "n_points": 30, "alpha": None, "random_state": 0}
+
 MATHS = [r"$\badcmd$", "$x$", "a$b", "$$", r"\$", "$^$_$", r"$\frac{1}{$", "x_$i$ and $\\sqrt"]
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1", "@SUM(A1:A9)", "\t=1", '=HYPERLINK("http://x")', "-Klf1"]
 
@@ -98,13 +102,11 @@ def test_numbers_in_a_table_stay_numbers(tmp_path):
 
 def test_lineages_whose_keys_are_alike_do_not_overwrite_each_other(adata, tmp_path):
     adata.obsm["palantir_fate_probabilities"].columns = ["a/b", "a_b"]
-    fits = [
-        lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage=name) for name in ("a/b", "a_b")
-    ]
+    fits = [lc.TrendClusterer(**SETTINGS).fit(adata, lineage=name) for name in ("a/b", "a_b")]
     keys = [tc.write_to(adata) for tc in fits]
     assert len(set(keys)) == 2
     assert len({path for tc in fits for path in result_files(tc, tmp_path)}) == 10
-    joint = lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage=["a/b", "a_b"])
+    joint = lc.TrendClusterer(**SETTINGS).fit(adata, lineage=["a/b", "a_b"])
     columns = joint.to_anndata().obs.columns
     assert columns.is_unique
     joint.to_anndata().write_h5ad(tmp_path / "joint.h5ad")
@@ -113,7 +115,7 @@ def test_lineages_whose_keys_are_alike_do_not_overwrite_each_other(adata, tmp_pa
 @pytest.mark.slow
 def test_a_lineage_with_a_very_long_name_can_be_written(adata, tmp_path):
     adata.obsm["palantir_fate_probabilities"].columns = ["x" * 300, "other"]
-    tc = lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage="x" * 300)
+    tc = lc.TrendClusterer(**SETTINGS).fit(adata, lineage="x" * 300)
     replace_all(result_files(tc, tmp_path))
     assert len(list(tmp_path.iterdir())) == 4
 
@@ -126,7 +128,7 @@ def test_a_name_with_nul_is_one_sentence(what, adata, tmp_path):
     else:
         lineage = "bad\0lineage"
         adata.obsm["palantir_fate_probabilities"].columns = [lineage, "other"]
-    tc = lc.TrendClusterer(n_points=30, alpha=None, random_state=0).fit(adata, lineage=lineage)
+    tc = lc.TrendClusterer(**SETTINGS).fit(adata, lineage=lineage)
     for write in (tc.to_anndata, lambda: tc.write_to(adata)):
         with pytest.raises(ValueError, match=r"contains the character NUL, which files do not support. Rename it"):
             write()

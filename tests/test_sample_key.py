@@ -6,6 +6,8 @@ import pytest
 import lineage_clust as lc
 from lineage_clust.errors import UnknownNameError
 
+from .fits import QUICK
+
 
 @pytest.fixture(scope="module")
 def adata():
@@ -22,11 +24,11 @@ def adata():
 
 @pytest.fixture(scope="module")
 def fitted(adata):
-    return lc.TrendClusterer(sample_key="donor", random_state=0).fit(adata)
+    return lc.TrendClusterer(clusterer=QUICK, sample_key="donor", random_state=0).fit(adata)
 
 
 def test_donors_are_what_the_gate_sees(adata, fitted):
-    alone = lc.TrendClusterer(random_state=0).fit(adata)
+    alone = lc.TrendClusterer(clusterer=QUICK, random_state=0).fit(adata)
     differ = np.arange(adata.n_vars) % 2 == 1
     wider = fitted.trend_se_.mean(axis=1) / alone.trend_se_.mean(axis=1)
     assert np.median(wider[differ]) > 2
@@ -56,7 +58,7 @@ def test_a_file_gives_the_same(adata, fitted, tmp_path):
     anndata = pytest.importorskip("anndata")
     adata.write_h5ad(tmp_path / "cells.h5ad")
     backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
-    found = lc.TrendClusterer(sample_key="donor", random_state=0, memory_budget=50_000).fit(backed)
+    found = lc.TrendClusterer(clusterer=QUICK, sample_key="donor", random_state=0, memory_budget=50_000).fit(backed)
     np.testing.assert_allclose(found.trends_, fitted.trends_, atol=1e-6)
     np.testing.assert_allclose(found.gene_table_["pvalue"], fitted.gene_table_["pvalue"], rtol=1e-3, atol=1e-12)
     backed.file.close()
@@ -67,8 +69,10 @@ def test_counts_have_donors_too(adata):
     adata = adata[:, :24].copy()
     adata.layers["counts"] = rng.poisson(np.exp(np.clip(adata.X, -1, 3))).astype(float)
     model = lc.GAM("poisson")
-    fitted = lc.TrendClusterer(model, layer="counts", sample_key="donor", offset=None, random_state=0).fit(adata)
-    alone = lc.TrendClusterer(model, layer="counts", offset=None, random_state=0).fit(adata)
+    fitted = lc.TrendClusterer(
+        model, clusterer=QUICK, layer="counts", sample_key="donor", offset=None, random_state=0
+    ).fit(adata)
+    alone = lc.TrendClusterer(model, clusterer=QUICK, layer="counts", offset=None, random_state=0).fit(adata)
     differ = np.arange(adata.n_vars) % 2 == 1
     wider = fitted.trend_se_.mean(axis=1) / alone.trend_se_.mean(axis=1)
     assert np.median(wider[differ]) > 1.5 * np.median(wider[~differ])

@@ -8,6 +8,8 @@ import lineage_clust as lc
 from lineage_clust.report.methods import methods
 from lineage_clust.results.result import result_of
 
+from .fits import QUICK
+
 
 @pytest.fixture(scope="module")
 def adata():
@@ -35,7 +37,9 @@ def test_trends_are_means_and_errors_are_wider(adata, fitted):
         cells = adata.copy()
         cells.obs["time"] = times
         alone.append(
-            lc.TrendClusterer(time_key="time", time_range=(0.0, 1.0), alpha=None).fit(cells, lineage="lineage_1")
+            lc.TrendClusterer(clusterer=QUICK, time_key="time", time_range=(0.0, 1.0), alpha=None).fit(
+                cells, lineage="lineage_1"
+            )
         )
     np.testing.assert_allclose(fitted.trends_, np.mean([one.trends_ for one in alone], axis=0), atol=1e-8)
     assert np.all(fitted.trend_se_ >= np.sqrt(np.mean([one.trend_se_**2 for one in alone], axis=0)) * (1 - 1e-9))
@@ -49,7 +53,7 @@ def test_equal_draws_are_one_pseudotime(adata):
     time = cells.obs["pseudotime"].to_numpy()
     cells.obsm["equal"] = np.column_stack([time, 3 * time, time + 2])
     one, other = (
-        lc.TrendClusterer(time_key=key, random_state=0).fit(cells, lineage="lineage_1")
+        lc.TrendClusterer(clusterer=QUICK, time_key=key, random_state=0).fit(cells, lineage="lineage_1")
         for key in ("pseudotime", ["equal"])
     )
     np.testing.assert_allclose(other.trends_, one.trends_, atol=1e-8)
@@ -64,7 +68,7 @@ def test_columns_are_draws_as_a_matrix_is(adata):
     adata = adata[:, :10].copy()
     adata.obsm["three"] = adata.obsm["draws"][:, :3]
     one, other = (
-        lc.TrendClusterer(time_key=key, random_state=0).fit(adata, lineage="lineage_1")
+        lc.TrendClusterer(clusterer=QUICK, time_key=key, random_state=0).fit(adata, lineage="lineage_1")
         for key in (["draw_0", "draw_1", "draw_2"], ["three"])
     )
     np.testing.assert_array_equal(one.trends_, other.trends_)
@@ -96,7 +100,8 @@ def test_a_file_gives_the_same(adata, fitted, tmp_path):
     settings = {"time_key": ["draws"], "random_state": 0, "memory_budget": 50_000}
     genes = fitted.genes_[:8]
     found, expected = (
-        lc.TrendClusterer(**settings, alpha=None).fit(cells, genes, "lineage_1") for cells in (backed, adata)
+        lc.TrendClusterer(**settings, clusterer=QUICK, alpha=None).fit(cells, genes, "lineage_1")
+        for cells in (backed, adata)
     )
     np.testing.assert_allclose(found.trends_, expected.trends_, atol=1e-6)
     np.testing.assert_allclose(found.trend_se_, expected.trend_se_, rtol=1e-3)
