@@ -207,7 +207,7 @@ def test_too_few_distinct_times(adata, times):
     counted = f"{len(times)} distinct pseudotimes?; BSplineSmoother needs at least 3"
     message = counted if len(times) > 1 else "is empty|" + counted
     expect(ValueError, message, adata)
-    expect(ValueError, f"80 cells of lineage 'A' in .* have {counted}", adata, time_range=(-1, 2))
+    expect(ValueError, f"80 cells of lineage 'A' in .* have {counted}", adata, time_range=(-0.25, 1.25))
 
 
 def test_three_distinct_times_are_enough(adata):

@@ -25,6 +25,7 @@ from .cells.donors import donors_of, read_donors
 from .cells.offsets import SIZE_FACTORS, read_offset
 from .genes.expression import columns_of, expression_matrix, take, with_annotations
 from .genes.names import FittedSymbols, Symbols, check_anndata, resolve_genes
+from .time.coverage import warn_of_empty_time
 from .time.draws import are_draws, find_draws, mean_of, range_of_draws, ranges_of, rescaled
 from .time.pseudotime import find_pseudotime
 from .time.time_range import find_time_range
@@ -203,6 +204,8 @@ class Reader:
                 f"{pseudotime[finite].max():g}]. Set time_range to a part of that."
             )
         check_members(raw_weights[inside], self.weight_threshold, name, weights_key, (start, end))
+        if to_fit:
+            warn_of_empty_time(pseudotime[finite], weights[finite], start, end, options["lineage"])
         cells = np.flatnonzero(inside & (weights > 0))
         _log.info(
             "Lineage %r: %s of %s cells, pseudotime %.4g to %.4g, weights from %r, %s genes from %s.", name, len(cells),

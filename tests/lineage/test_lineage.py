@@ -39,6 +39,7 @@ def test_what_a_lineage_holds(make_adata):
     assert (lineage.name, lineage.covariates, lineage.covariate_names, lineage.offset) == ("A", None, [], None)
 
 
+@pytest.mark.filterwarnings("ignore:The time range .* extends far beyond the cells")
 @given(start=st.floats(-2, 0.2), end=st.floats(0.5, 3), n_points=st.integers(2, 50))
 def test_the_grid_spans_exactly_the_given_range(make_adata, start, end, n_points):
     lineage = read_lineage(make_adata(), "A", time_range=(start, end), n_points=n_points)
