@@ -42,8 +42,8 @@ def warn_of_empty_time(times: np.ndarray, weights: np.ndarray, start: float, end
     named = f" of lineage {lineage!r}" if lineage else ""
     if share < _HARDLY:
         warn(
-            f"The time range [{start:g}, {end:g}] holds {100 * share:.2g} % of the weight{named} ({len(times)} cells): trends "
-            "are uncertain. Set time_range to another part of pseudotime."
+            f"The time range [{start:g}, {end:g}] holds {100 * share:.2g} % of the weight{named} ({len(times)} cells): "
+            "trends are uncertain. Set time_range to another part of pseudotime."
         )
     first, last = times.min(), times.max()
     if end - start > 2 * (last - first) > 0:
