@@ -140,6 +140,7 @@ def test_what_cannot_be_compared_is_refused(cells, given, error, message, settin
         lc.compare_conditions(cells, **given)
 
 
+@pytest.mark.filterwarnings("ignore:No cell lies between pseudotime")
 def test_conditions_that_are_stretches_of_time_are_refused(cells, settings):
     apart = cells.copy()
     apart.obs["pseudotime"] += 2.0 * (apart.obs["condition"] == "treated")
