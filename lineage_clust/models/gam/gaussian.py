@@ -15,7 +15,7 @@ from ...expression.sums.moments import blocks, weighted_products
 from ...expression.sums.sums import requested_cell_sums
 from ..notes import FEW, INTERPOLATED, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
-from .donors.gaussian import fit_donors
+from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
@@ -95,7 +95,8 @@ def fit_gaussian(
         by_donor = by_donor - columns[..., None] * centre
         if design.constant is not None:
             by_donor[..., null_deviance == 0] = 0.0
-        donors = fit_donors(design, grams, products, by_donor, squares, weights, smoothing, covariance)
+        abundance = relative_level(centre if shift is None else centre + shift, null_deviance / total)
+        donors = fit_donors(design, grams, products, by_donor, squares, weights, abundance, smoothing, covariance)
 
     if smoothing in ("reml", "gcv"):
         criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
@@ -157,11 +158,13 @@ def fit_gaussian(
         return result
     level = np.zeros_like(centre) if design.constant is None else centre if shift is None else centre + shift
     return _with_donors(
-        result, donors, design, level, gram, products, squares, null_deviance, np.union1d(failed, saturated)
+        result, donors, design, level, gram, products, squares, null_deviance, tested, np.union1d(failed, saturated)
     )
 
 
-def _with_donors(result, donors, design, level, gram, products, squares, null_deviance, untested) -> GeneEstimates:
+def _with_donors(
+    result, donors, design, level, gram, products, squares, null_deviance, tested, untestable
+) -> GeneEstimates:
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates."""
     failed = list(result.failed)
     coefficients = donors.coefficients
@@ -176,7 +179,8 @@ def _with_donors(result, donors, design, level, gram, products, squares, null_de
     # the population trend may fit the cells poorly, if most of them are from one donor
     explained = np.maximum(explained, 0.0)
     statistic, pvalue = donors.statistic.copy(), donors.pvalue.copy()
-    statistic[untested] = pvalue[untested] = np.nan
+    statistic[~tested], pvalue[~tested] = 0.0, 1.0
+    statistic[untestable] = pvalue[untestable] = np.nan
     by_gene = [values.copy() for values in (donors.lambda_, donors.edf, donors.scale, explained)]
     for values in (coefficients.T, *by_gene):
         values[failed] = np.nan

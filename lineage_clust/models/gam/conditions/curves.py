@@ -89,11 +89,12 @@ class _Sizes:
         return self._inner[1].take(genes).with_shift(shift)
 
 
-def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
+def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray) -> ConditionCurves:
     """Fit all genes.
 
     sums : Sums over all cells.
     with_donors : Whether donors are the replicates instead of cells.
+    abundance : `(n_genes,)`, along which the prior of the variances between donors varies.
 
     The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
     sample are random effects, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same
@@ -104,8 +105,8 @@ def fit_curves(sums: ConditionSums, with_donors: bool) -> ConditionCurves:
     """
     prior = _learned(sums) if with_donors else None
     n_genes, n_columns = sums.by_sample.n_genes, len(sums.by_sample.fixed)
-    statistics, pvalues = _tested(sums, _sizes(sums, prior, _N_PAIRED if sums.arms.is_paired else _N_FINE))
-    sizes = _sizes(sums, prior, _N_COARSE if sums.arms.is_paired else _N_CURVES)
+    statistics, pvalues = _tested(sums, _sizes(sums, prior, _N_PAIRED if sums.arms.is_paired else _N_FINE, abundance))
+    sizes = _sizes(sums, prior, _N_COARSE if sums.arms.is_paired else _N_CURVES, abundance)
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
     edf, scale, shift, curve, shared = np.zeros((5, n_genes))
     own_curves = np.zeros((*sizes.sums.cross.shape[1:3], n_genes))
@@ -186,7 +187,7 @@ def _learned(sums: ConditionSums) -> DonorPrior:
     return learn(sums.by_sample.take(varying))
 
 
-def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Sizes:
+def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int, abundance: np.ndarray) -> _Sizes:
     """Return a grid of variances between donors, and the posterior probability of each for each gene."""
     by_sample, squares = sums.by_sample, sums.by_sample.squares[0]
     if prior is None:
@@ -216,7 +217,7 @@ def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int) -> _Size
         )
     posterior = np.zeros((len(values), len(squares)))
     posterior[0] = 1.0
-    posterior[:, varying] = probabilities(likelihood)[1]
+    posterior[:, varying] = probabilities(likelihood, abundance=abundance[varying])[1]
     return _Sizes(used, values, covariances, posterior, None if sums.arms.is_paired else turned)
 
 

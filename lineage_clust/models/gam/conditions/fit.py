@@ -17,6 +17,7 @@ from ....expression.sums.moments import blocks, weighted_products
 from ....expression.sums.sums import cell_sums
 from ...notes import FEW, notes_on
 from ..design import Design, make_design
+from ..donors.gaussian import relative_level
 from .curves import ConditionCurves, fit_curves
 from .glm import fit_glm_conditions
 from .sums import Arms, ConditionSums, condition_sums, make_arms
@@ -148,7 +149,7 @@ def fit_conditions(
     arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
     sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
     _check_cells(sums)
-    curves = fit_curves(sums, donors is not None)
+    curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()))
     curves.coefficients[:, dropped] = np.nan
     for values in (*curves.statistics.values(), *curves.pvalues.values(), curves.edf, curves.scale):
         values[dropped] = np.nan

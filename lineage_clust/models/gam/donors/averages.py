@@ -9,11 +9,12 @@ import numpy as np
 from ..pirls.overdispersion import dispersion_at_nodes
 from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
-from .curves import AtCovariance
+from .curves import AtCovariance, DonorSums
 from .significance import Contrast, tested_at
 from .sizes import Sizes
 from .working import WorkingProblem, WorkingState, linearised, pull
 
+_INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
 RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
@@ -29,6 +30,7 @@ class Averages:
     shared : Correlation between samples of one donor.
     statistics, pvalues : By name of the test.
     dispersion : Variance of counts relative to a Poisson distribution, where it can be estimated.
+    n_informing : Number of donors (or samples) that inform the fit.
     explained : Fraction of the deviance around the mean of the trend that the trend explains.
     """
 
@@ -44,6 +46,7 @@ class Averages:
     pvalues: dict[str, np.ndarray]
     explained: np.ndarray
     dispersion: np.ndarray
+    n_informing: np.ndarray
 
 
 def averaged(
@@ -104,7 +107,7 @@ def averaged(
     return Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, shared,
         statistics, {name: np.minimum(pvalue, 1.0) for name, pvalue in pvalues.items()},
-        _explained(problem, state, mean, least), _dispersion(problem, state, squares),
+        _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, of_samples),
     )  # fmt: skip
 
 
@@ -172,6 +175,13 @@ def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarra
         return np.zeros(len(squares))
     mu = likelihood.link.mean(state.eta + nodes.offset)
     return dispersion_at_nodes(state.sums, squares, mu, nodes.weights, nodes.exposed, nodes.most)
+
+
+def _informing(problem: WorkingProblem, sums: DonorSums) -> np.ndarray:
+    """Return the number of donors `(n_genes,)` whose cells are informative: with a log link, those that express the gene."""
+    cells = np.array([problem.nodes.weights[places].sum() for places in problem.nodes.donors])
+    told = np.einsum("gdii->gd", sums.own) / cells
+    return np.sum(told > _INFORMATIVE * told.max(axis=1, keepdims=True), axis=1)
 
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:

@@ -71,7 +71,7 @@ class _AtSize:
 
 def fit_donors(
     design: Design, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
-    weights: np.ndarray, smoothing: str | float, covariance: str,
+    weights: np.ndarray, abundance: np.ndarray, smoothing: str | float, covariance: str,
 ) -> DonorFit:  # fmt: skip
     """Fit all genes with donors as replicates, from sums per donor.
 
@@ -80,6 +80,7 @@ def fit_donors(
     products, donor_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`.
     squares : `y'Wy`, `(n_genes,)`.
     weights : `(n_cells,)`, positive.
+    abundance : `(n_genes,)`, along which the prior of the variances varies.
     smoothing : `"reml"`, `"gcv"` or a number.
     covariance : `"robust"` treats weights as memberships, `"bayes"` as precisions.
 
@@ -116,10 +117,15 @@ def fit_donors(
             likelihood[:, chunk] = turned.take(varying[chunk]).likelihoods(sizes)
         posterior = np.zeros((len(sizes), len(squares)))
         posterior[0] = 1.0
-        posterior[:, varying] = probabilities(likelihood)[1]
+        posterior[:, varying] = probabilities(likelihood, abundance=abundance[varying])[1]
         found.append(posterior)
     tests = _tested(design, turned, prior.for_tests(), found[1])
     return _averaged(design, turned, prior, found[0], tests, smoothing, unit)
+
+
+def relative_level(level: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the mean expression of genes relative to their root mean square, between 0 for rare genes and 1."""
+    return np.abs(level) / np.sqrt(np.maximum(level**2 + variance, np.finfo(float).tiny))
 
 
 def warn_of_few(n_genes: int) -> None:

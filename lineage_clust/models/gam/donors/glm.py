@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ....expression.counts.table import Table
+from ...notes import noted
 from ..design import Design, effect_map
 from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior
@@ -19,6 +20,11 @@ from .nodes import DonorNodes, tabulated
 from .runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from .significance import contrast_of
 from .working import working_problem
+
+# With a log link, donors without expression do not inform about a trend, and the prior alone would determine how much the
+# trends of one or two donors differ from those of others.
+_FEWEST_INFORMING = 3
+_SINGLE = "expressed in fewer than three donors"
 
 
 def add_donors(
@@ -97,6 +103,9 @@ class GlmDonors(WorkingRuns):
         statistic[genes], pvalue[genes] = (
             np.concatenate([getattr(part, name)["trend"] for part in parts]) for name in ("statistics", "pvalues")
         )
+        single = np.zeros(n_genes, dtype=bool)
+        single[genes] = ended.of("n_informing") < _FEWEST_INFORMING
+        statistic[single], pvalue[single] = 0.0, 1.0
         statistic[~converged] = pvalue[~converged] = np.nan
         lambda_[genes] = ended.of("lambda_")[:, 0]
         sizes = None
@@ -110,6 +119,6 @@ class GlmDonors(WorkingRuns):
         return replace(
             result, coefficients=coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
             deviance_explained=spread("explained"), converged=converged, posterior=donors.posterior,
-            tests=(statistic, pvalue), theta=sizes, donors=donors,
+            tests=(statistic, pvalue), theta=sizes, donors=donors, note=noted(result.note, np.flatnonzero(single), _SINGLE),
             dispersion=None if result.dispersion is None else np.nan_to_num(spread("dispersion")),
         )  # fmt: skip

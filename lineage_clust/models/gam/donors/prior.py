@@ -20,6 +20,8 @@ _LARGEST_LOG = 10.0  # if the residual variance is known, and these are variance
 _NOTABLE = 0.02  # minimum probability of a variance for a gene
 _SELDOM = 1e-3
 _UNIFORM_GENES = 10.0  # weight, in genes, of a uniform prior distribution of the variances
+_GENES_PER_KNOT, _MOST_KNOTS = 200, 8  # of the priors along abundance
+_DISTINCT = 1e-3  # minimum difference in abundance of two knots
 _PRIOR_GENES = 10.0  # weight, in genes, of the default shape
 
 
@@ -95,27 +97,48 @@ def grid(shifts: np.ndarray, curves: np.ndarray) -> np.ndarray:
     return np.column_stack([first.ravel(), second.ravel()])
 
 
-def probabilities(likelihood: np.ndarray, n_iter: int = 200) -> tuple[np.ndarray, np.ndarray]:
+def probabilities(
+    likelihood: np.ndarray, n_iter: int = 200, abundance: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the prior over a grid of variances and the posterior of each gene.
 
     likelihood : `(n_points, n_genes)` log likelihoods.
     n_iter : Number of EM steps for the mixing distribution, starting from a uniform one. A uniform prior with the
         weight of a few genes keeps the estimate from collapsing to points if there are few genes.
+    abundance : `(n_genes,)` abundance of each gene, along which the prior varies; `None` = the same prior for all genes.
+        Noise between cells hides differences between donors in rare genes, and their prior would make tests of abundant
+        genes reject too often. The prior of a gene is interpolated between those at quantiles of abundance, like the
+        prior variance of limma-trend.
     returns prior : ndarray of shape (n_points,). Probability of each pair of variances over all genes.
     returns posterior : ndarray of shape (n_points, n_genes). The same given the data of each gene.
 
     References
     ----------
     Laird (1978). Nonparametric maximum likelihood estimation of a mixing distribution. JASA 73, 805-811.
+    Law, Chen, Shi & Smyth (2014). voom: precision weights unlock linear model analysis tools for RNA-seq read counts.
+    Genome Biology 15, R29.
     """
     density = np.exp(likelihood - likelihood.max(axis=0))
     n_points, n_genes = density.shape
-    prior = np.full(n_points, 1.0 / n_points)
+    shares = np.ones((1, n_genes)) if abundance is None else _shares_of_knots(abundance)
+    priors = np.full((len(shares), n_points), 1.0 / n_points)
     for _ in range(n_iter):
-        total = prior @ density
-        prior = (prior * (density @ (1.0 / total)) + _UNIFORM_GENES / n_points) / (n_genes + _UNIFORM_GENES)
-    posterior = prior[:, None] * density
-    return prior, posterior / posterior.sum(axis=0)
+        of_knots = shares / np.sum(shares * (priors @ density), axis=0)
+        priors = priors * (of_knots @ density.T) + _UNIFORM_GENES / n_points
+        priors /= priors.sum(axis=1, keepdims=True)
+    posterior = (priors.T @ shares) * density
+    return shares.sum(axis=1) @ priors / n_genes, posterior / posterior.sum(axis=0)
+
+
+def _shares_of_knots(abundance: np.ndarray) -> np.ndarray:
+    """Return the shares `(n_knots, n_genes)` of the priors at quantiles of abundance in the prior of each gene."""
+    n_knots = int(np.clip(len(abundance) // _GENES_PER_KNOT, 1, _MOST_KNOTS))
+    knots = np.quantile(abundance, (np.arange(n_knots) + 0.5) / n_knots) if len(abundance) else np.zeros(1)
+    kept = [knots[0]]
+    for knot in knots[1:]:
+        if knot - kept[-1] > _DISTINCT:
+            kept.append(knot)
+    return np.stack([np.interp(abundance, kept, one) for one in np.eye(len(kept))])
 
 
 def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:

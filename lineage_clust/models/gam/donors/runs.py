@@ -98,7 +98,8 @@ class WorkingRuns:
             state = self.begin(chunk)
             likelihood.append(self._settled(state, sizes, rough, typical))
             kept.append(replace(state, sums=np.empty(0), squares=None, histogram=None, eta=np.empty(0)))
-        posterior = probabilities(np.concatenate(likelihood, axis=1))[1]
+        abundance = np.log(self.table.statistics[genes, 0] / self.nodes.total)
+        posterior = probabilities(np.concatenate(likelihood, axis=1), abundance=abundance)[1]
         self._shrink(kept, chunks)
         parts, done = [], 0
         for chunk, state in zip(chunks, kept, strict=True):

@@ -104,6 +104,27 @@ def test_sizes_that_do_not_occur_are_improbable():
     np.testing.assert_allclose(posterior.sum(axis=0), 1.0)
 
 
+def test_the_prior_of_abundant_genes_is_not_that_of_rare_ones():
+    rng = np.random.default_rng(0)
+    vary = np.arange(900) >= 600  # the most abundant third
+    likelihood = np.stack([np.where(vary, -2.0, 0.0), np.where(vary, 0.0, -2.0)])
+    unknown = rng.permutation(900)[:90]
+    likelihood[:, unknown] = 0.0  # the posterior of these is their prior
+    same = probabilities(likelihood)[1][1, unknown]
+    along = probabilities(likelihood, abundance=np.arange(900.0))[1][1, unknown]
+    assert np.ptp(same) < 1e-12
+    assert along[unknown < 450].max() < 0.2 < 0.8 < along[unknown > 800].min()
+    np.testing.assert_allclose(probabilities(likelihood, abundance=np.full(900, 0.3))[1][1, unknown], same, rtol=1e-12)
+
+
+def test_genes_in_a_handful_of_cells_are_not_tested():
+    _, donors, design, penalty, Y = donors_data()
+    Y[:, 0] = 0.0
+    Y[np.flatnonzero(donors == 1)[:4], 0] = 3.0
+    for kind in (np.asarray, sparse.csr_matrix):
+        assert GAM().fit(design, kind(Y), penalty=penalty, groups=donors).pvalue_[0] == 1.0
+
+
 def test_a_flat_population_explains_nothing_and_is_a_fit_all_the_same():
     _, donors, design, penalty, Y = donors_data(shift=2.0)
     Y[donors == 0] += 5.0

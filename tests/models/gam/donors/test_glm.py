@@ -128,6 +128,16 @@ def test_flat_genes_of_different_donors_are_not_called_changing():
     assert np.all((fit.deviance_explained_ >= 0) & (fit.deviance_explained_ < 0.5))
 
 
+@pytest.mark.parametrize("n_donors", [1, 2, 3])
+def test_genes_of_fewer_than_three_donors_are_not_tested(n_donors):
+    data = counts(n_cells=800, n_genes=20, shift=0.1, curve=0.1)
+    donors, time, Y = data[0], data[1] @ np.linspace(0, 1, data[1].shape[1]), data[4]
+    Y[:, 0] = np.where(donors < n_donors, np.random.default_rng(1).poisson(np.exp(3 * time)), 0)
+    fit = fit_of(data)
+    assert (fit.pvalue_[0] < 0.01) == (n_donors == 3)
+    assert (fit.pvalue_[0] == 1) == ("expressed in fewer than three donors" in fit.note_[0]) == (n_donors < 3)
+
+
 def test_without_differences_between_donors_the_fit_is_that_of_cells():
     donors, design, penalty, depth, Y = counts(n_genes=30, shift=0, curve=0)
     fit = GAM("negative_binomial").fit(design, Y, penalty=penalty, offset=depth, groups=donors)
