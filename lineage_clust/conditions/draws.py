@@ -65,7 +65,7 @@ def draw_differences(
     differences = np.zeros((n_kept, n_comparisons, len(kept), len(grid)))
     generator = np.random.default_rng(seed)
     back = np.argsort(order)
-    for number, drawn in enumerate(fit.curves.posterior.take(order).draws(generator, N_DRAWS)):
+    for number, drawn in enumerate(fit.curves.posterior.take(order).draws(generator, N_DRAWS, True)):
         deviation = drawn[:, back]
         farthest[number] = np.max(np.abs(rows @ deviation) / errors, axis=1)
         values = fit.curves.coefficients + deviation if number < max(_N_SHIFT_DRAWS, n_kept) else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..inference.posterior import LOG_LAMBDA_VARIANCE
 from ..pirls.overdispersion import dispersion_at_nodes
 from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
@@ -71,7 +72,8 @@ def averaged(
     n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
-    lambda_ = smoothing_at(problem, sizes.fit_of_mean(sums, kept.T), state.lambda_, smoothing)
+    mean_fit = sizes.fit_of_mean(sums, kept.T)
+    lambda_ = smoothing_at(problem, mean_fit, state.lambda_, smoothing)
     pulls = pull(problem, sums, lambda_)
     statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
     edf, scale, shift, curve, shared = np.zeros((5, n_genes))
@@ -103,6 +105,8 @@ def averaged(
         ):  # fmt: skip
             total[genes] += share * values
     covariances = second - mean[:, :, None] * mean[:, None, :]
+    if isinstance(smoothing, str):
+        covariances += moved_by_lambda(mean_fit, pulls)
     fixed = problem.fixed
     return Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, shared,
@@ -136,6 +140,24 @@ def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray,
         values.append(0.5 * (np.linalg.slogdet(pulled)[1] - logs - energy))
         found.append(np.column_stack([lambda_, lambda_ * ratio]))
     return np.stack(found)[smoothest(np.stack(values)), np.arange(n_genes)]
+
+
+def moved_by_lambda(fits: AtCovariance, pulls: np.ndarray) -> np.ndarray:
+    """Return covariances `(n_genes, n_fixed, n_fixed)` due to the estimation of lambda.
+
+    As :meth:`lineage_clust.models.gam.inference.posterior.SharedPosterior.moved_by_lambda`, for a common factor of all
+    penalties and the likelihood of the working model.
+    """
+    inverse = np.linalg.inv(fits.gram + pulls)
+    coefficients = (inverse @ fits.products)[..., 0]
+    pulled = np.einsum("gij,gj->gi", pulls, coefficients)
+    slope = np.einsum("gij,gj->gi", inverse, pulled)
+    shrunk = inverse @ pulls
+    roughness = (coefficients * pulled).sum(axis=1) - 2 * (pulled * slope).sum(axis=1)
+    modes = np.einsum("gii->g", shrunk) - np.einsum("gij,gji->g", shrunk, shrunk)
+    curvature = 0.5 * (roughness / fits.scale()[:, 0] + modes)
+    variance = 1 / (np.maximum(curvature, 0.0) + 1 / LOG_LAMBDA_VARIANCE)
+    return variance[:, None, None] * slope[:, :, None] * slope[:, None, :]
 
 
 def smoothest(criteria: np.ndarray) -> np.ndarray:

@@ -38,11 +38,14 @@ class DonorPosterior:
     n_columns: int
     n_genes: int
 
-    def std(self, Z: np.ndarray) -> np.ndarray:
-        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
+    def std(self, Z: np.ndarray, unconditional: bool = True) -> np.ndarray:
+        """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`; `unconditional` as in `draws`."""
         variance = np.zeros((len(Z), self.n_genes))
         for part in self.parts:
-            variance[:, part.genes] += part.share * (part.posterior.std(Z) ** 2 + (Z @ part.deviation) ** 2)
+            own = part.posterior.std(Z) ** 2 + (Z @ part.deviation) ** 2
+            if unconditional:
+                own += part.posterior.moved_by_lambda(Z)
+            variance[:, part.genes] += part.share * own
         return np.sqrt(variance)
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:

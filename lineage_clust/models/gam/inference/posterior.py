@@ -11,6 +11,7 @@ from ..smoothing.posterior import SmoothingPosterior
 from ..smoothing.spectral import Spectrum
 
 _CHUNK = 512
+LOG_LAMBDA_VARIANCE = 10.0  # of its prior
 _NO_LENGTH = 1e-10  # relative to the longest row of a basis; shorter rows belong to columns without values
 _ROUNDING = 1e-14  # relative to the largest eigenvalue
 
@@ -65,6 +66,25 @@ class SharedPosterior:
             genes = slice(first, first + _CHUNK)
             sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
+
+    def moved_by_lambda(self, Z: np.ndarray) -> np.ndarray:
+        """Return the variance `(n_rows, n_genes)` of `Z @ coefficients` that is due to the estimation of lambda.
+
+        It is the variance of log lambda times the squared derivative of the estimate [1]_, 0 if lambda is fixed. As in mgcv
+        [2]_, log lambda has a normal prior with variance 10 around its estimate, because its likelihood can be flat.
+
+        References
+        ----------
+        .. [1] Kass & Steffey (1989). Approximate Bayesian inference in conditionally independent hierarchical models. JASA
+           84, 717-726.
+        .. [2] Wood, Pya & Saefken (2016). Smoothing parameter and model selection for general smooth models. JASA 111,
+           1548-1563, section 4.
+        """
+        if self.smoothing is None:
+            return np.zeros((len(Z), len(self.lambda_)))
+        free, spectrum = self.smoothing, self.spectrum
+        slope = free.loadings * spectrum.penalty * self.lambda_ / self.precision**2
+        return (Z @ spectrum.basis @ slope) ** 2 / (free.curvature(self.lambda_) + 1 / LOG_LAMBDA_VARIANCE)
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
         """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.

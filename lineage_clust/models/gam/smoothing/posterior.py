@@ -52,15 +52,22 @@ class SmoothingPosterior:
 
         return quantile
 
+    def curvature(self, lambda_: np.ndarray) -> np.ndarray:
+        """Return the second derivative of minus the log likelihood with respect to log lambda, `(n_genes,)`, at least 0."""
+        _, _, second = self._criterion()(np.log(np.maximum(lambda_, 1e-300)), np.arange(len(lambda_)))
+        return np.maximum(second, 0.0)
+
+    def _criterion(self):
+        if self.known_scale is None:
+            return reml(self.spectrum, self.loadings, self.squares, self.n_cells)
+        scaled = self.loadings / np.sqrt(self.known_scale)
+        return reml_known_scale(self.spectrum, scaled, self.squares, self.n_cells)
+
     def distribution(self) -> tuple[np.ndarray, np.ndarray]:
         """Return a grid of log lambda `(n_points, 1 or n_genes)` and the cumulative posterior `(n_points, n_genes)`."""
-        spectrum, loadings, n_genes = self.spectrum, self.loadings, len(self.squares)
+        spectrum, n_genes = self.spectrum, len(self.squares)
         grid = np.linspace(*log_lambda_range(spectrum), _N_GRID)
-        if self.known_scale is None:
-            criterion = reml(spectrum, loadings, self.squares, self.n_cells)
-        else:
-            criterion = reml_known_scale(spectrum, loadings / np.sqrt(self.known_scale), self.squares, self.n_cells)
-        values, _ = on_grid(criterion, grid, n_genes)
+        values, _ = on_grid(self._criterion(), grid, n_genes)
         kept = (spectrum.gram / (spectrum.gram + spectrum.penalty * np.exp(points)) for points in grid)
         prior = np.stack(
             [(share * (1 - share)).sum(axis=0) for share in kept]

@@ -1,5 +1,8 @@
 """Donors as replicates with non-Gaussian families: working models, estimates and calibration."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -10,6 +13,7 @@ from lineage_clust.models.families import FAMILIES
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors import curves as donors_curves
 from lineage_clust.models.gam.donors import nodes as donors_nodes
+from lineage_clust.models.gam.donors.averages import moved_by_lambda
 from lineage_clust.models.gam.donors.glm import GlmDonors
 from lineage_clust.models.gam.donors.nodes import tabulated
 from lineage_clust.models.gam.donors.prior import grid, usual_shape
@@ -126,6 +130,22 @@ def test_flat_genes_of_different_donors_are_not_called_changing():
     assert np.median(fit.theta_) == pytest.approx(2.0, rel=0.2)
     assert np.median(alone.theta_) < 0.9 * np.median(fit.theta_)
     assert np.all((fit.deviance_explained_ >= 0) & (fit.deviance_explained_ < 0.5))
+
+
+def test_the_variance_due_to_lambda_is_that_of_a_shared_design():
+    data = counts(n_genes=8)
+    fits = GAM().fit(data[1], np.log1p(data[4]), penalty=data[2])
+    shared = fits.posterior_
+    one = replace(shared.smoothing, known_scale=np.ones(8))
+    shared = replace(shared, smoothing=one, scale=np.ones(8), squared_weight_gram=None)
+    spectrum = shared.spectrum
+    pulls = np.eye(len(spectrum.penalty)) * (spectrum.penalty * shared.lambda_).T[:, :, None]
+    grams = np.broadcast_to(np.diag(spectrum.gram[:, 0]), pulls.shape)
+    sums = SimpleNamespace(gram=grams, products=one.loadings.T[:, :, None], scale=lambda: np.ones((8, 1)))
+    rows = data[1][:5].toarray()
+    modes = rows @ spectrum.basis
+    found = np.einsum("ri,gij,rj->rg", modes, moved_by_lambda(sums, pulls), modes)
+    np.testing.assert_allclose(found, shared.moved_by_lambda(rows), rtol=1e-6, atol=1e-14)
 
 
 @pytest.mark.parametrize("n_donors", [1, 2, 3])

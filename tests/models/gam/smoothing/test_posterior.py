@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate, linalg
 
 from lineage_clust.models import GAM
+from lineage_clust.models.gam.smoothing.criteria import reml
 from lineage_clust.smoothers import BSplineSmoother
 
 RNG = np.random.default_rng(5)
@@ -34,6 +35,23 @@ def log_density(rho, y, B, S, rank):
     value = (len(y) - n_free) / 2 * np.log(deviance) + 0.5 * np.linalg.slogdet(P)[1] - 0.5 * rank * rho
     share = linalg.solve(P, A)
     return -value + np.log(max(np.trace(share @ (np.eye(len(S)) - share)), 1e-30))
+
+
+def test_the_variance_due_to_lambda_is_that_of_log_lambda_times_the_squared_slope(gam, smoother):
+    rows = smoother.transform(np.linspace(0, 1, 7)[:, None]).toarray()
+    posterior = gam.posterior_
+    free, found = posterior.smoothing, posterior.moved_by_lambda(rows)
+
+    def at(step):
+        precision = free.spectrum.gram + free.spectrum.penalty * posterior.lambda_ * np.exp(step)
+        criterion = reml(free.spectrum, free.loadings, free.squares, free.n_cells)
+        values = criterion(np.log(posterior.lambda_) + step, np.arange(len(posterior.lambda_)))[0]
+        return rows @ free.spectrum.basis @ (free.loadings / precision), values
+
+    (low, below), (_, here), (high, above) = at(-1e-3), at(0.0), at(1e-3)
+    curvature = np.maximum((above - 2 * here + below) / 1e-6, 0.0)
+    np.testing.assert_allclose(found, ((high - low) / 2e-3) ** 2 / (curvature + 0.1), rtol=1e-3, atol=1e-12)
+    assert np.all(found[:, 0] > 0)
 
 
 @pytest.mark.slow
