@@ -207,7 +207,8 @@ def test_draws_have_the_standard_errors():
     np.testing.assert_allclose(draws.mean(axis=0), trend, atol=0.1 * error.max())
     conditional = fit.posterior_.std(rows.toarray(), unconditional=False)
     np.testing.assert_allclose(draws.std(axis=0), conditional, rtol=0.15)
-    assert np.all(error >= conditional) and np.mean(error > conditional) > 0.1
+    assert np.all(error >= conditional)
+    assert np.mean(error > conditional) > 0.1
 
 
 def test_some_genes_keep_what_was_found():
