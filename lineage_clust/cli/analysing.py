@@ -84,10 +84,10 @@ def write_png(plot: Callable[[], Any], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    drawn = plot()
+    with plt.rc_context({"figure.dpi": 150}):  # the layout measures texts as they are drawn
+        drawn = plot()
     figure = getattr(drawn, "figure", drawn)
     try:
-        figure.set_dpi(150)
         FigureCanvasAgg(figure).print_png(path)  # savefig would draw it twice
     finally:
         plt.close(figure)

@@ -134,11 +134,11 @@ def embedded(draw: Callable, genes: list[str]) -> Image:
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    drawn = draw()
+    with plt.rc_context({"figure.dpi": _DPI}):  # texts are measured once, for the layout and the image
+        drawn = draw()
     figure = drawn if hasattr(drawn, "savefig") else drawn.figure.figure
     figure.set_layout_engine("none")  # the layout has been applied, and would be computed again
-    figure.set_dpi(_DPI)
-    canvas = FigureCanvasAgg(figure)
+    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
     try:
         canvas.draw()
         places = spots(figure, genes)

@@ -190,7 +190,10 @@ class FitResult:
     @property
     def naming(self) -> pd.DataFrame:
         """The columns of the gene table by which genes are ranked; they need no posterior samples."""
-        return gene_table(self.trends).assign(cluster=self.labels, agreement=self.agreement)
+        if "naming" not in self.made:
+            named = gene_table(self.trends).assign(cluster=self.labels, agreement=self.agreement)
+            self.made.setdefault("naming", named)
+        return self.made["naming"]
 
     @property
     def importance(self) -> np.ndarray:
