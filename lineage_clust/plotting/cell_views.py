@@ -14,6 +14,7 @@ from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells
 from .parts.captions import own_labels
+from .parts.labels import counted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -69,7 +70,7 @@ def plot_embedding(
     names = own_labels(labels, result.cluster_names)
     sizes = np.bincount(result.labels[result.labels >= 0], minlength=result.n_clusters)
     prefix = "cluster " if labels is None else ""
-    titles = [f"{prefix}{names[cluster]} ({sizes[cluster]:,})" for cluster in chosen]
+    titles = [f"{prefix}{names[cluster]} ({counted(sizes[cluster], 'gene')})" for cluster in chosen]
     return embedding.plot_embedding(
         np.asarray(adata.obsm[key]), scores[:, list(chosen)], titles, axes_label=key.removeprefix("X_"), cmap=cmap,
         ncols=ncols, figsize=figsize, dpi=dpi,

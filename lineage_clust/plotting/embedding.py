@@ -105,7 +105,7 @@ def plot_embedding(
     room = axes[0].get_window_extent().width
     if any(width_of(title) > room for title in written):  # numbers suffice
         for title in written:
-            title.set_text(title.get_text().removeprefix("cluster "))
+            title.set_text(title.get_text().removeprefix("cluster ").replace(" genes)", ")").replace(" gene)", ")"))
     for title in written:
         fit_text(title, room)
     return figure

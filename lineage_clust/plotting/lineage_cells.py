@@ -98,11 +98,26 @@ def plot_lineage(
     colors, titles = colors_by_lineage([lineage.name for lineage in lineages], palette), []
     for ax, lineage, color in zip(axes, lineages, colors, strict=True):
         titles.append(_draw(ax, lineage, color, max_cells))
-    axes[-1].set_xlabel("pseudotime")
+    layout = figure.get_layout_engine()
+    layout.xlabel = figure.supxlabel("pseudotime", fontsize=10)
+    layout.above = figure.legend(
+        handles=_key(any(ax.patches for ax in axes)), loc="upper center", ncols=3, frameon=False, fontsize=8,
+        borderaxespad=0.2, columnspacing=1.2,
+    )  # fmt: skip
     settle_layout(figure)
     for ax, (left, right) in zip(axes, titles, strict=True):
         fit_text(left, ax.get_window_extent().width - right.get_window_extent().width - 8)
     return axes
+
+
+def _key(with_left_out: bool) -> list:
+    """Return the entries of the legend."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    dots = Line2D([], [], ls="", marker="o", ms=4, color=ink(0.6), label="cell")
+    mean = Line2D([], [], color=ink(0.9), lw=1.2, label="mean weight")
+    return [dots, mean, *([Patch(color=ink(0.1), label="not fitted")] if with_left_out else [])]
 
 
 def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:

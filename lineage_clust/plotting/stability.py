@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lineage_clust.clusterers.stability import StabilityCurve
 
 _FONT = 8
+_NARROW = 3.3  # inches
 # Okabe & Ito's colours; the last entry is whether the measure must be above (True) or below its threshold
 _MEASURES = (
     ("support", "support (agreement of halves)", "#0072B2", "o-", True),
@@ -76,9 +77,13 @@ def plot_stability(
         ax.plot(numbers, shown, style, color=color, ms=0, lw=1.6, zorder=3)
         said = f"{label}, {'≥' if above else '≤'}\u00a0{bound:g}"
         ax.plot(numbers[kept], shown[kept], style[0], color=color, ms=5, label=said)
-        ax.plot(numbers[~kept], shown[~kept], style[0], color=color, ms=5, mfc=ax.get_facecolor(), zorder=4)
+        ax.plot(
+            numbers[~kept], shown[~kept], style[0], color=color, ms=5, mfc=ax.get_facecolor(), zorder=4, gid="missed"
+        )
         ax.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)
     ax.axvspan(curve.chosen - 0.4, curve.chosen + 0.4, color=ink(0.8), alpha=0.15, lw=0, zorder=0)
+    if any(line.get_gid() == "missed" and len(line.get_xdata()) for line in ax.lines):
+        ax.plot([], [], "o", color=ink(0.8), ms=5, mfc=ax.get_facecolor(), label="open: not distinct enough")
     ax.plot([], [], "s", color=ink(0.8), alpha=0.3, ms=7, label=f"chosen: {counted(curve.chosen, 'cluster')}")
     ax.set_xlim(min(curve.chosen, 2) - 0.6, curve.n_clusters.max() + 0.6)
     ax.set_ylim(-0.1, _HIGHEST + 0.05)
@@ -87,20 +92,29 @@ def plot_stability(
     ax.spines[["top", "right"]].set_visible(False)
     settle_layout(ax.figure.figure)
     width = ax.get_window_extent().width / ax.figure.dpi  # in inches, now that the labels have their room
-    _say_what_decided(ax, curve, width)
+    narrow = width < _NARROW
+    font = 6.5 if narrow else _FONT
+    _say_what_decided(ax, curve, width, font)
     # below the curves, which may extend to any corner
     handles, texts = ax.get_legend_handles_labels()
-    ax.legend(handles, _wrapped(texts, width), loc="upper left", bbox_to_anchor=(0, -0.48), frameon=False,
-              bbox_transform=inches_beside(ax, "bottom left"), fontsize=_FONT, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
+    if narrow:
+        ax.set_ylabel("least distinct two", fontsize=_FONT)
+        ax.set_xlabel(ax.get_xlabel(), fontsize=_FONT)
+        ax.tick_params(labelsize=_FONT)
+        texts = [text.split(" (")[0] + text.split(")", 1)[-1] if "(" in text else text for text in texts]
+    else:
+        texts = _wrapped(texts, width, font)
+    ax.legend(handles, texts, loc="upper left", bbox_to_anchor=(0, -0.48 if not narrow else -0.4), frameon=False,
+              bbox_transform=inches_beside(ax, "bottom left"), fontsize=font, borderaxespad=0.0, borderpad=0.0)  # fmt: skip
     settle_layout(ax.figure.figure)
     return ax
 
 
-def _say_what_decided(ax, curve: StabilityCurve, width: float) -> None:
+def _say_what_decided(ax, curve: StabilityCurve, width: float, font: float) -> None:
     """Write above the curves why there are not more clusters, and mark the measures that rule out the next number."""
     following = np.flatnonzero(curve.n_clusters > curve.chosen - curve.n_divided)
     why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}"
-    ax.set_title("\n".join(_wrapped([why], width)), loc="left", fontsize=_FONT, pad=8)
+    ax.set_title("\n".join(_wrapped([why], width, font)), loc="left", fontsize=font, pad=8)
     if len(following):
         after = following[0]
         for name, _, color, _, above in _MEASURES:
@@ -111,7 +125,7 @@ def _say_what_decided(ax, curve: StabilityCurve, width: float) -> None:
                 ax.scatter(*at, s=130, zorder=5, gid="decided", **ring)
 
 
-def _wrapped(texts: list[str], width: float) -> list[str]:
+def _wrapped(texts: list[str], width: float, font: float) -> list[str]:
     """Wrap texts to lines that fit beside the handles of a legend, which are about 2.8 font sizes wide."""
-    n_letters = int((72 * width / _FONT - 2.8) / 0.62)
+    n_letters = int((72 * width / font - 2.8) / 0.62)
     return [fill(text, max(n_letters, 12)) for text in texts]

@@ -142,7 +142,7 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
             beyond += [x(shape.cut)] if shape.cut is not None and x(shape.cut) > at else []
             tight = min(beyond) - at < 3.4 * size / 72 and at - above.get(node, left) > min(beyond) - at
             over_dot = tight and shape.cut is not None and 0 <= at - x(shape.cut) < 3.4 * size / 72
-            above_line = (0.06 if over_dot else 0.02) * small
+            above_line = (0.085 if over_dot else 0.02) * small
             ax.text(at - 0.03 if tight else at + 0.04, place - above_line if tight else place, share(support),
                     fontsize=0.8 * size, ha="right" if tight else "left", va="bottom" if tight else "center",
                     color=ink(0.75), path_effects=halo, zorder=4, gid="support")  # fmt: skip

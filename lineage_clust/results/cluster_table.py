@@ -10,6 +10,8 @@ from ..trends.side_by_side import columns_of_each, names_along
 from .leading import MOST, top_genes
 from .moving import TIMES, changes_in, moving_in, significant_in, specificity
 
+MIXED = "mixed"  # direction of a cluster whose genes share none
+
 
 def cluster_table(
     genes: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
@@ -61,7 +63,7 @@ def _of_lineage(members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarr
     shares = [
         float((rows[f"direction{suffix}"] == way).mean()) for rows, way in zip(members, found["direction"], strict=True)
     ]
-    words = [way if share >= MOST else "mixed" for way, share in zip(found["direction"], shares, strict=True)]
+    words = [way if share >= MOST else MIXED for way, share in zip(found["direction"], shares, strict=True)]
     found = found.drop(columns=["amplitude", "direction"])
     found.insert(0, "direction", pd.Series(words, index=found.index, dtype=object))
     found.insert(1, "direction_share", np.array(shares, dtype=float))

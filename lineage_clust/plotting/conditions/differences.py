@@ -165,7 +165,7 @@ def plot_difference_volcano(
             continue
         label = f"cluster {cluster}" if cluster >= 0 else f"q ≥ {found.alpha:g}"
         color = colors[cluster] if cluster >= 0 else UNASSIGNED_COLOR
-        size, alpha, above = (16, 0.85, 3) if cluster >= 0 else (8, 0.4, 2)
+        size, alpha, above = (16, 1.0, 3) if cluster >= 0 else (8, 0.6, 2)
         ax.scatter(x[part], y[part], s=size, color=color, alpha=alpha, lw=0, label=label, zorder=above)
     ax.axhline(-np.log10(found.alpha), color=ink(0.5), lw=0.8, ls="--", zorder=1)
     ax.axvline(0, color=ink(0.3), lw=0.8, zorder=0)
@@ -174,7 +174,7 @@ def plot_difference_volcano(
     highest = max(np.nanmax(y, initial=0.0), 1.5)
     ax.set_ylim(-0.03 * highest, 1.12 * highest)
     ax.set_xlabel(f"largest difference, {minus_reference(found, condition)}")
-    ax.set_ylabel("$-\\log_{10}$ q (level and shape)")
+    ax.set_ylabel("\u2212log₁₀ q (level and shape)")
     ax.spines[["top", "right"]].set_visible(False)
     if own and found.n_clusters > 0:
         style = {"frameon": False, "fontsize": _FONT, "handletextpad": 0.3, "borderaxespad": 0.2}

@@ -10,13 +10,14 @@ import numpy as np
 from ..parts.checking import check_figure
 from ..parts.colors import lineage_colors
 from ..parts.grids import panels_a_row
-from ..parts.labels import plain, shortened
+from ..parts.labels import fit_text, plain, settle_layout, shortened
 from ..parts.theme import ink
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _Z = 1.96
+_NARROWEST, _TALLER = 1.5, 1.3  # inches for a gene; its height relative to other panels
 _MOST_SAMPLES = 60  # more lines are not legible
 _FONT = 8
 _EXPRESSION = {"log": "log expression", "logit": "log odds of expression"}
@@ -74,47 +75,54 @@ def plot_condition_genes(
     if not names:
         raise ValueError("genes is empty. Name at least one gene.")
     rows = found.rows(names)
-    n_across = panels_a_row(len(names), ncols)
+    most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
+    n_across = panels_a_row(len(names), ncols, most, figsize and (_TALLER * figsize[0], figsize[1]))
     n_down = -(-len(names) // n_across)
     colors = lineage_colors(len(found.conditions))
     figure = plt.figure(figsize=figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down), dpi=dpi, layout="constrained")
-    outer = figure.add_gridspec(n_down, n_across)
+    grid = figure.add_gridspec(2 * n_down, n_across, height_ratios=[2.2, 1] * n_down)
+    titles = []
     for number, (name, row) in enumerate(zip(names, rows, strict=True)):
-        inner = outer[divmod(number, n_across)].subgridspec(2, 1, height_ratios=(2.2, 1), hspace=0.05)
-        upper = figure.add_subplot(inner[0])
-        lower = figure.add_subplot(inner[1], sharex=upper)
-        _draw_trends(upper, found, name, row, colors, samples)
+        down, across = divmod(number, n_across)
+        upper = figure.add_subplot(grid[2 * down, across])
+        lower = figure.add_subplot(grid[2 * down + 1, across], sharex=upper)
+        titles += _draw_trends(upper, found, name, row, colors, samples)
         _draw_differences(lower, found, row, colors)
         upper.tick_params(labelbottom=False)
         if number % n_across == 0:
             upper.set_ylabel(_EXPRESSION.get(found.link, "expression"), fontsize=_FONT + 1)
-            lower.set_ylabel(f"minus {plain(shortened(found.reference, 12))}", fontsize=_FONT + 1)
+            lower.set_ylabel(f"minus\n{plain(shortened(found.reference, 12))}", fontsize=_FONT + 1)
         if number + n_across >= len(names):
             lower.set_xlabel("pseudotime", fontsize=_FONT + 1)
         for ax in (upper, lower):
             ax.spines[["top", "right"]].set_visible(False)
             ax.tick_params(labelsize=_FONT)
     _finish(figure, found, colors, samples)
+    settle_layout(figure)
+    for text in titles:
+        fit_text(text, text.axes.get_window_extent().width, least=0.75)
     return figure
 
 
-def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: bool) -> None:
+def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: bool) -> list:
+    """Draw the trends of a gene, and return the texts above."""
     time, inside = found.pseudotime, found.is_common
     if samples and found.replicates == "donors":
         own = found.sample_trends(name)[:_MOST_SAMPLES]
         for condition, values in zip(found.samples["condition"], own, strict=False):
             color = colors[found.conditions.index(condition)]
-            ax.plot(time, np.where(inside, values, np.nan), color=color, lw=0.6, alpha=0.45, zorder=1)
+            ax.plot(time, np.where(inside, values, np.nan), color=color, lw=0.6, zorder=1)
     for number, color in enumerate(colors):
         trend, half = found.trends[number, row], _Z * found.trend_se[number, row]
         _line(ax, time, trend, inside, color, 2.0)
         ax.fill_between(time, trend - half, trend + half, where=inside, color=color, alpha=0.2, lw=0)
     q = found.table[["qvalue_level", "qvalue_shape"]].to_numpy()[row]
-    ax.set_title(plain(shortened(name, 26)), loc="left", fontsize=10, fontstyle="italic", pad=16)
-    ax.annotate(
+    title = ax.set_title(plain(shortened(name, 26)), loc="left", fontsize=10, fontstyle="italic", pad=16)
+    tests = ax.annotate(
         f"q: level {_number(q[0])}, shape {_number(q[1])}", (0, 1), (0, 4), xycoords="axes fraction",
-        textcoords="offset points", fontsize=_FONT, color=ink(0.75), va="bottom",
+        textcoords="offset points", fontsize=_FONT, color=ink(0.75), va="bottom", in_layout=False,
     )  # fmt: skip
+    return [title, tests]
 
 
 def _draw_differences(ax, found, row: int, colors: list[str]) -> None:
@@ -148,7 +156,7 @@ def say_replicates(figure, found) -> None:
     """Write the type of replicates below a figure."""
     from textwrap import fill
 
-    width = int(figure.get_size_inches()[0] * 72 / (0.5 * _FONT))
+    width = int(figure.get_size_inches()[0] * 72 / (0.62 * _FONT))
     figure.supxlabel(plain(fill(found.replicates_note, width)), x=0.01, ha="left", fontsize=_FONT, color=ink(0.75))
 
 
@@ -160,4 +168,4 @@ def minus_reference(found, condition: str) -> str:
 def _number(value: float) -> str:
     if not np.isfinite(value):
         return "?"
-    return f"{value:.1e}" if value < 1e-3 else f"{value:.2g}"
+    return f"{value:.0e}" if value < 1e-3 else f"{value:.2g}"

@@ -27,7 +27,7 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#366
     ----------
     trend : GeneTrend
         A fitted trend; its cells are drawn if it stores them, darker with higher lineage weight.
-    color : str, default="#332288"
+    color : str, default="#3664C1"
         Colour of the trend.
 
     Examples

@@ -17,7 +17,7 @@ from ..parts.checking import axes_for, check_count
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import extents, plain, shortened
 from ..parts.placing import place
-from ..parts.theme import ink, is_dark, paper
+from ..parts.theme import ink, is_dark, mixed, paper
 from ..places import Places, note_places
 from .layout import DOT, graph_layout
 
@@ -30,6 +30,7 @@ _MANY = 12  # clusters
 _MOST_EDGES = 20_000
 _HALO = 0.45  # width around dots, in units of the layout
 _FADED = 0.4  # opacity of edges between clusters, relative to those within
+_TINT = 0.45  # fraction of the cluster's colour in the names of its genes, which may stand beside another cluster
 _NAME: dict[str, Any] = {"fontsize": 7.5, "fontstyle": "italic"}
 _NUMBER: dict[str, Any] = {"fontsize": 9, "fontweight": "bold"}
 
@@ -139,7 +140,8 @@ def plot_graph(
     taken = _name_clusters(ax, points, outlines, names, colors)
     if genes is not None:
         rows, every = _genes_to_name(genes, label_hubs, labels, strength, importance)
-        _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], every, taken, largest / 2)
+        tones = [mixed(colors[labels[row]], ink(), _TINT) for row in rows]
+        _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], tones, every, taken, largest / 2)
     named = ([], places[:0]) if genes is None else (list(genes), places)
     note_places(ax, Places(list(outlines.items()), *named))
     return ax
@@ -249,7 +251,9 @@ def _name_clusters(ax, points, outlines: dict[int, np.ndarray], names, colors) -
     return np.hstack([found - sizes / 2, found + sizes / 2])
 
 
-def _name_genes(ax, points, rows: list[int], texts: list[str], every: bool, taken: np.ndarray, radius: float) -> None:
+def _name_genes(
+    ax, points, rows: list[int], texts: list[str], tones: list, every: bool, taken: np.ndarray, radius: float
+) -> None:
     """Write names beside their dots if there is space, or `every` one, with a line to the dot if it is distant."""
     from matplotlib.patheffects import withStroke
 
@@ -260,11 +264,11 @@ def _name_genes(ax, points, rows: list[int], texts: list[str], every: bool, take
     spots = place(
         points[rows], sizes, points, ax.get_window_extent().extents, distances=away, taken=taken, all_of_them=every
     )
-    for row, text, spot, size in zip(rows, texts, spots, sizes, strict=True):
+    for row, text, tone, spot, size in zip(rows, texts, tones, spots, sizes, strict=True):
         if not np.isfinite(spot).all():
             continue
         near = np.clip(points[row], spot - size / 2, spot + size / 2)
         if np.hypot(*(near - points[row])) > (radius + 3) * scale:
             ax.plot(*back.transform([points[row], near]).T, color=ink(0.8), lw=0.5, zorder=3)
-        ax.text(*back.transform(spot), plain(text), ha="center", va="center", color=ink(0.9), zorder=6, gid="gene",
+        ax.text(*back.transform(spot), plain(text), ha="center", va="center", color=tone, zorder=6, gid="gene",
                 in_layout=False, path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)], **style)  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..parts.labels import inches_beside, plain, scale_of, shortened, spread, thinned
+from ..parts.labels import fit_text, inches_beside, plain, scale_of, shortened, spread, thinned
 from ..parts.strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
 from ..parts.theme import ink, is_dark, paper
 
@@ -100,9 +100,12 @@ def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
         bar.tick_params(bottom=False, labelbottom=False)
     start, end = parts[0].ends[0], parts[-1].ends[1]
     for part in parts:
-        ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(strips) * (_BAR + _SPACE),
-                plain(shortened(part.name)), fontsize=9 * scale_of(ax), fontweight="bold", ha="center", va="bottom",
-                transform=inches_beside(ax, "top"))  # fmt: skip
+        share = (part.ends[1] - part.ends[0]) / (end - start)
+        name = ax.text((np.mean(part.ends) - start) / (end - start), 2 * _SPACE + len(strips) * (_BAR + _SPACE),
+                       plain(shortened(part.name)), fontsize=9 * scale_of(ax), fontweight="bold", ha="center", va="bottom",
+                       transform=inches_beside(ax, "top"), gid="lineage")  # fmt: skip
+        if len(parts) > 1:
+            fit_text(name, share * ax.get_window_extent().width)
     ax.set_xlabel("pseudotime", fontsize=9 * scale_of(ax))
 
 

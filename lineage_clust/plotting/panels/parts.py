@@ -48,7 +48,7 @@ def draw_curves(
     x, trends, small = curves.x, curves.trends, curves.small
     pale = confidence < LOW_CONFIDENCE
     lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
-    alpha = float(np.clip(14 / len(lines), 0.09, 0.5)) * (_PALE if pale else 1.0)
+    alpha = float(np.clip(14 / len(lines), 0.09, 1.0)) * (_PALE if pale else 1.0)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
     for part in curves.parts:  # separate lines per lineage
         paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
@@ -103,7 +103,7 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
     n_lines = 2 if named else 1
     ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold", y=1.0,
                  pad=(4 + _LINE * n_lines) * small, color=ink(0.6 if pale else 1.0))  # fmt: skip
-    fit_text(ax._left_title, room)
+    fit_text(ax._left_title, room, least=0.85)
     outside = f" · {n_outside} beyond the scale" if n_outside else ""
     numbers = ax.annotate(caption.numbers + outside, (0, 1), (0, (4 + _LINE * (n_lines - 1)) * small), fontsize=8 * small,
                           color=ink(0.65), gid="numbers", **above)  # fmt: skip

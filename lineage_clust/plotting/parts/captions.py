@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...results.cluster_table import MIXED
 from ...trends.shapes import DIRECTIONS, direction, moved_times
 from .labels import counted
 
@@ -98,7 +99,7 @@ def captions(
     table: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None,
     labels: Mapping[Any, str] | Sequence[str] | None = None,
 ) -> list[Caption]:  # fmt: skip
-    """Return a caption for each row of a cluster table.
+    """Return a caption for each row of a cluster table; it is that of the mean trend also where genes are mixed.
 
     centers : `(n_clusters, n_points)` mean trends.
     grid, grid_lineage : `(n_points,)` pseudotime, and the lineage of each point if there are several.
@@ -148,19 +149,24 @@ def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence
 def _words(row: pd.Series, center: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None) -> str:
     names = [] if grid_lineage is None else list(dict.fromkeys(np.asarray(grid_lineage).tolist()))
     if len(names) < 2:
-        return trend_words(center, grid, row.get("direction"))
+        return trend_words(center, grid, _way(row, "direction"))
     changing = [name for name in str(row.get("changes_in", "")).split(", ") if name in map(str, names)]
     changing = changing or [str(name) for name in names]
     said: dict[str, list[str]] = {}
     for name in names:
         if str(name) in changing:
             own = np.asarray(grid_lineage) == name
-            words = trend_words(center[own], grid[own], row.get(f"direction_{name}"))
+            words = trend_words(center[own], grid[own], _way(row, f"direction_{name}"))
             words = words if len(changing) == 1 else words.split(" ", 1)[-1] if words.startswith(_TIMES) else words
             said.setdefault(words, []).append(str(name))
     if len(said) == 1 and len(changing) == len(names) > 2:
         return f"{next(iter(said))} in all"
     return ", ".join(f"{words} in {' and '.join(where)}" for words, where in said.items())
+
+
+def _way(row: pd.Series, column: str) -> str | None:
+    """Return the direction that most genes share, or `None`."""
+    return None if row.get(column) == MIXED else row.get(column)
 
 
 def _part(time: float, grid: np.ndarray) -> str:

@@ -12,13 +12,18 @@ _SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 
 def shortened(text: object, length: int = 24) -> str:
-    """Return the text truncated to `length` characters.
+    """Return the text truncated to `length` characters: a phrase at its end, a name in the middle.
 
-    >>> shortened("ENSMUSG00000020661", 12)
-    'ENSMUSG0000…'
+    Identifiers often differ only in their last characters.
+
+    >>> shortened("ENSMUSG00000020661", 12), shortened("late rise in Ery", 12)
+    ('ENSMU…020661', 'late rise i…')
     """
     text = str(text)
-    return text if len(text) <= length else text[: length - 1] + "…"
+    if len(text) <= length:
+        return text
+    start = length - 1 if " " in text or length < 8 else (length - 1) // 2
+    return f"{text[:start]}…{text[len(text) - (length - 1 - start) :]}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -48,8 +53,13 @@ def settle_layout(figure) -> None:
         engine.execute(figure)
 
 
-def fit_text(text, width: float) -> None:
-    """Truncate a drawn text escaped by :func:`plain` until it is at most `width` pixels wide."""
+def fit_text(text, width: float, least: float = 1.0) -> None:
+    """Truncate a drawn text escaped by :func:`plain` until it is at most `width` pixels wide.
+
+    Before, its font is made smaller, down to a fraction `least`.
+    """
+    if least < 1 and (wide := width_of(text)) > width:
+        text.set_fontsize(text.get_fontsize() * max(least, 0.99 * width / wide))
     whole = text.get_text().replace(r"\$", "$")
     length = len(whole)
     while length > 2 and (wide := width_of(text)) > width:
