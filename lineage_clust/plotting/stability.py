@@ -82,7 +82,7 @@ def plot_stability(
         )
         ax.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)
     ax.axvspan(curve.chosen - 0.4, curve.chosen + 0.4, color=ink(0.8), alpha=0.15, lw=0, zorder=0)
-    if any(line.get_gid() == "missed" and len(line.get_xdata()) for line in ax.lines):
+    if any(line.get_gid() == "missed" and np.size(line.get_xdata()) for line in ax.lines):
         ax.plot([], [], "o", color=ink(0.8), ms=5, mfc=ax.get_facecolor(), label="open: not distinct enough")
     ax.plot([], [], "s", color=ink(0.8), alpha=0.3, ms=7, label=f"chosen: {counted(curve.chosen, 'cluster')}")
     ax.set_xlim(min(curve.chosen, 2) - 0.6, curve.n_clusters.max() + 0.6)

@@ -29,7 +29,10 @@ def test_each_cluster_shows_its_own_scores(fitted):
     figure = tc.plot_embedding(adata, "umap", clusters=[2, 0])
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
     sizes = tc.cluster_table_["size"]
-    assert [ax.get_title(loc="left") for ax in panels] == [f"cluster 2 ({sizes[2]} genes)", f"cluster 0 ({sizes[0]} genes)"]
+    assert [ax.get_title(loc="left") for ax in panels] == [
+        f"cluster 2 ({sizes[2]} genes)",
+        f"cluster 0 ({sizes[0]} genes)",
+    ]
     for ax, cluster in zip(panels, [2, 0], strict=True):
         [dots] = ax.collections
         order = np.argsort(scores[:, cluster], kind="stable")

@@ -140,8 +140,8 @@ def plot_graph(
     taken = _name_clusters(ax, points, outlines, names, colors)
     if genes is not None:
         rows, every = _genes_to_name(genes, label_hubs, labels, strength, importance)
-        tones = [mixed(colors[labels[row]], ink(), _TINT) for row in rows]
-        _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], tones, every, taken, largest / 2)
+        inks = [mixed(colors[labels[row]], ink(), _TINT) for row in rows]
+        _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], inks, every, taken, largest / 2)
     named = ([], places[:0]) if genes is None else (list(genes), places)
     note_places(ax, Places(list(outlines.items()), *named))
     return ax
