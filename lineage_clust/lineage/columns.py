@@ -63,8 +63,13 @@ def check_levels(values: pd.Series, what: str) -> None:
         return
     n_levels, n_cells = values.nunique(), int(values.notna().sum())
     if n_levels > 2 and 10 * (n_levels - 1) > n_cells:
+        column = f"adata.obs[{values.name!r}]"
+        advice = (
+            f"Convert dates to days, ({column} - {column}.min()).dt.days, or"
+            if pd.api.types.is_datetime64_any_dtype(values.cat.categories)
+            else f"If it contains numbers, convert it ({column}.astype(float)); otherwise"
+        )
         raise ValueError(
             f"{what} {values.name!r} has {n_levels} levels in {n_cells} cells; that is more than one level per ten "
-            f"cells. If it contains numbers, convert it (adata.obs[{values.name!r}].astype(float)); otherwise merge "
-            f"levels or omit it."
+            f"cells. {advice} merge levels or omit it."
         )

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,3 +70,11 @@ def test_one_level_more_per_ten_cells(n_levels, n_cells, refused):
             check_levels(values, "covariate")
     else:
         check_levels(values, "covariate")
+
+
+def test_advice_for_too_many_dates_can_be_followed():
+    adata = ad.AnnData(obs=pd.DataFrame({"day": pd.date_range("2024-01-01", periods=30)}, index=map(str, range(30))))
+    with pytest.raises(ValueError, match=r"Convert dates to days, \(.*\)\.dt\.days, or merge levels") as error:
+        check_levels(numbers_or_levels(adata.obs["day"]), "covariate")
+    advice = str(error.value).split("to days, ")[1].split(", or")[0]
+    assert numbers_in(eval(advice, {"adata": adata})).tolist() == list(range(30))

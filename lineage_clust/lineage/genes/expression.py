@@ -74,7 +74,7 @@ def stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
         return adata.raw.X
     if layer is None or layer == "X":
         if adata.X is None:
-            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(layer_names(adata))}.")
+            raise ValueError(f"adata.X is None. Pass layer= one of {quoted(layer_names(adata)) or 'none'}.")
         return adata.X
     if layer not in adata.layers:
         raise UnknownNameError(
