@@ -5,6 +5,8 @@ import pytest
 
 from lineage_clust import TrendClusterer
 
+from ..fits import QUICK
+
 
 @pytest.fixture(scope="module")
 def fitted_with(make_adata):
@@ -14,7 +16,7 @@ def fitted_with(make_adata):
         adata = make_adata(n_cells=150, n_genes=12, kind="dense")
         adata.obsm["palantir_fate_probabilities"].columns = [name, "other"]
         adata.X[0, adata.var_names.get_loc("flat0")] = np.nan
-        parameters = {"lineage": name, "random_state": 0, **parameters}
+        parameters = {"lineage": name, "clusterer": QUICK, "random_state": 0, **parameters}
         return adata, TrendClusterer(**parameters).fit(adata)
 
     return fit

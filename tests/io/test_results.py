@@ -11,6 +11,7 @@ import lineage_clust as lc
 from lineage_clust import TrendClusterer
 from lineage_clust.io.results import default_key, distinct_key, safe_key
 
+from ..fits import QUICK
 from .formats import cases, formats, only_results, round_trip
 
 
@@ -145,7 +146,7 @@ def test_a_live_lineage_is_named_with_what_to_do(fitted_with, tmp_path):
 
 def test_results_of_two_lineages_stand_side_by_side(fitted_with):
     adata, tc = fitted_with()
-    other = TrendClusterer(lineage="other", random_state=0, alpha=None).fit(adata)
+    other = TrendClusterer(lineage="other", clusterer=QUICK, random_state=0, alpha=None).fit(adata)
     assert tc.write_to(adata) != other.write_to(adata)
     assert {"trends_A", "trends_other"} <= set(adata.varm)
 

@@ -9,9 +9,12 @@ from lineage_clust import GAM, TrendClusterer, UnknownNameError
 from lineage_clust.trends.gene_trend import FailedTrend, GeneTrend
 from lineage_clust.trends.gene_trends import GeneTrends
 
+from ..fits import QUICK
+
 
 def fit(adata, **parameters):
-    return TrendClusterer(random_state=0, n_points=30, **{"lineage": "A", "alpha": None, **parameters}).fit(adata)
+    settings = {"lineage": "A", "clusterer": QUICK, "n_points": 30, "alpha": None, "random_state": 0}
+    return TrendClusterer(**{**settings, **parameters}).fit(adata)
 
 
 def with_holes(adata, **values):

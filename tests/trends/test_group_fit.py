@@ -16,6 +16,8 @@ from lineage_clust.models.regressor import RegressorModel
 from lineage_clust.smoothers import BSplineSmoother
 from lineage_clust.trends.group_fit import _levelled, fit_group
 
+from ..fits import QUICK
+
 N_CELLS = 200
 T = np.sort(np.random.default_rng(0).uniform(0, 1, N_CELLS))
 W = np.ones(N_CELLS)
@@ -94,7 +96,7 @@ def test_fits_that_did_not_succeed_are_not_clustered():
     converged, explained = np.ones(30, dtype=bool), np.full(30, 0.5)
     converged[0], explained[1], explained[2] = False, -0.2, -1e-9
     for alpha in (0.01, None):
-        tc = TrendClusterer(Reporting(converged, explained), alpha=alpha, random_state=0).fit(adata)
+        tc = TrendClusterer(Reporting(converged, explained), clusterer=QUICK, alpha=alpha, random_state=0).fit(adata)
         assert (tc.labels_ < 0).tolist() == [True, True, *[False] * 28]
         assert tc.gene_table_["pvalue"].isna().tolist() == [True, True, *[False] * 28]
         assert tc.gene_table_["converged"].tolist() == [False, False, *[True] * 28]
@@ -106,7 +108,7 @@ def test_many_of_them_are_warned_of_once():
     adata = ad.AnnData(Y, obs=pd.DataFrame({"pseudotime": T}, index=[f"c{cell}" for cell in range(N_CELLS)]))
     explained = np.where(np.arange(30) < 5, -1.0, 0.5)
     with pytest.warns(LineageClustWarning) as caught:
-        TrendClusterer(Reporting(True, explained), random_state=0).fit(adata)
+        TrendClusterer(Reporting(True, explained), clusterer=QUICK, random_state=0).fit(adata)
     assert len(caught) == 1
     assert "5 of 30 fits did not converge" in str(caught[0].message)
     assert "5 of them: explains less than a constant does" in str(caught[0].message)

@@ -8,11 +8,13 @@ from lineage_clust import GeneTrend, NoTrendError, TrendClusterer, UnknownNameEr
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.trends.preparing import column_values, prepared_cells
 
+from ..fits import QUICK
+
 GENES = ["fall0", "peak0", "rise0", "flat0", "peak1"]
 
 
 def fit(adata, **parameters):
-    defaults = {"genes": GENES, "lineage": "A", "alpha": None, "n_points": 30, "random_state": 0}
+    defaults = {"clusterer": QUICK, "genes": GENES, "lineage": "A", "alpha": None, "n_points": 30, "random_state": 0}
     return TrendClusterer(**{**defaults, **parameters}).fit(adata)
 
 

@@ -11,6 +11,8 @@ import lineage_clust as lc
 from lineage_clust.plotting.parts.covariates import covariate_strips
 from lineage_clust.plotting.parts.palettes import read_color, read_palette
 
+from ...fits import QUICK
+
 KEY = "adata.uns['celltype_colors']"
 RED, GREEN, BLUE = (1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1)
 PALETTES = {
@@ -86,7 +88,7 @@ def test_names_of_matplotlib_are_matplotlibs(name):
 @pytest.mark.first(4)
 def test_colours_in_uns_reach_the_strip(make_adata, kind):
     adata = make_adata(120, 12)
-    tc = lc.TrendClusterer(lineage="A", alpha=None, n_points=20, random_state=0).fit(adata)
+    tc = lc.TrendClusterer(lineage="A", clusterer=QUICK, alpha=None, n_points=20, random_state=0).fit(adata)
     adata.uns["celltype_colors"] = PALETTES[kind]  # of A, B and stem
     expected = {"A": RED, "B": GREEN, "stem": BLUE}
     annotations = tc._result.reader.annotations(adata, "celltype", ["A"])
@@ -99,7 +101,7 @@ def test_colours_in_uns_reach_the_strip(make_adata, kind):
 
 def test_colours_in_uns_that_are_none_are_named(make_adata):
     adata = make_adata(120, 12)
-    tc = lc.TrendClusterer(lineage="A", alpha=None, n_points=20, random_state=0).fit(adata)
+    tc = lc.TrendClusterer(lineage="A", clusterer=QUICK, alpha=None, n_points=20, random_state=0).fit(adata)
     adata.uns["celltype_colors"] = ["no", "such", "colours"]
     with pytest.raises(ValueError, match=r"adata.uns\['celltype_colors'\] contains 'no'"):
         tc.plot(adata=adata, covariate_key="celltype")
