@@ -57,7 +57,7 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
     >>> import tempfile
     >>> from pathlib import Path
     >>> import lineage_clust as lc
-    >>> tc = lc.TrendClusterer(random_state=0).fit(lc.datasets.bone_marrow(), lineage="Ery")
+    >>> tc = lc.TrendClusterer(random_state=0).fit(lc.datasets.bone_marrow()[:, :40], lineage="Ery")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     tc.report(f"{folder}/ery.html")
     ...     Path(folder, "ery.html").read_text(encoding="utf-8")[:15]

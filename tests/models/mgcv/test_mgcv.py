@@ -74,6 +74,7 @@ def test_scikit_learn(r, estimator, check):
 
 
 @pytest.mark.parametrize("weights", ["fate", "unit"])
+@pytest.mark.first(1)
 def test_golden_gaussian(r, weights):
     data = pd.read_csv(GOLDEN / "gaussian" / "data.csv")
     numbers = pd.read_csv(GOLDEN / "gaussian" / "results" / "genes.csv.gz")
