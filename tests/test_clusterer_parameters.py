@@ -67,7 +67,7 @@ def test_any_number_of_points(adata, n_points):
 
 
 @pytest.mark.parametrize(
-    ("time_range", "ends"), [((-0.5, 2.0), (-0.5, 2.0)), ((0.2, 0.7), (0.2, 0.7)), (0.6, (0.0, 0.6))]
+    ("time_range", "ends"), [((-0.5, 1.4), (-0.5, 1.4)), ((0.2, 0.7), (0.2, 0.7)), (0.6, (0.0, 0.6))]
 )
 def test_knots_and_grid_span_exactly_the_time_range(adata, time_range, ends):
     tc = fit(adata, time_range=time_range)
