@@ -79,7 +79,7 @@ def plot_drivers(
     r, low, high = shown.to_numpy().T
     colors = np.where(np.arange(len(shown)) < len(top), _WITH, _AGAINST)
     certain = (low > 0) | (high < 0)
-    ax.axvline(0, color=ink(0.3), lw=0.8, zorder=0)
+    ax.axvline(0, color=ink(0.55), lw=0.8, zorder=0)
     ax.hlines(y, low, high, colors=list(colors), lw=1.6, zorder=1)
     inside = list(np.where(certain, colors, to_hex(paper())))
     ax.scatter(r, y, s=26, c=inside, edgecolors=list(colors), linewidths=1.2, zorder=2)

@@ -10,7 +10,7 @@ import numpy as np
 from ..utils.documenting import parameters_as
 from .parts.checking import axes_for
 from .parts.labels import counted, inches_beside, settle_layout
-from .parts.theme import ink
+from .parts.theme import ink, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,8 @@ def plot_stability(
     ax = axes_for(ax, (5.2, 3.6), figsize, dpi)
     several = curve.n_clusters >= 2
     numbers = curve.n_clusters[several]
-    for name, label, color, style, above in _MEASURES:
+    for name, label, tone, style, above in _MEASURES:
+        color = legible(tone)
         values, bound = getattr(curve, name)[several], getattr(curve.bounds, name)
         if np.isnan(values).all():
             continue

@@ -181,12 +181,12 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
     text_at = spark[1] + 0.025 * width
     for node in shape.ends:
         place = y(shape.place[node])
-        color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.5)
+        color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.55)
         for part in parts:
             along = spark[0] + (part.x - start) / (end - start) * (spark[1] - spark[0])
             level = place + 0.4 * row - 0.8 * row * (means[node, part.columns] - low) / ((high - low) or 1.0)
             ax.plot(along, level, color=color, lw=1.4, zorder=3, gid="sparkline", solid_capstyle="round")
-            ax.plot(along[[0, -1]], [place + 0.42 * row] * 2, color=ink(0.25), lw=0.5, zorder=2)
+            ax.plot(along[[0, -1]], [place + 0.42 * row] * 2, color=ink(0.55), lw=0.4, zorder=2)
         caption = said[node]
         above = {"y": place - 0.02 * row, "fontsize": size, "va": "bottom"}
         upper = ax.text(text_at, s=plain(caption.heading), fontweight="bold", gid="leaf", **above)

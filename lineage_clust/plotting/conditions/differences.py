@@ -10,10 +10,10 @@ from lineage_clust.errors import NoTrendError
 
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for, check_color_map, check_count, check_figure
-from ..parts.colors import UNASSIGNED_COLOR, cluster_colors
+from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import plain, shortened
 from ..parts.placing import place
-from ..parts.theme import ink
+from ..parts.theme import ink, paper
 from .trends import minus_reference, plot_condition_genes, say_replicates
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _mark_clusters(ax, labels: np.ndarray, n_clusters: int) -> None:
     from matplotlib.patches import Rectangle
 
     across = ax.get_yaxis_transform()
-    for cluster, color in enumerate(cluster_colors(n_clusters)):
+    for cluster, color in enumerate(palette_colors(None, n_clusters)):
         own = np.flatnonzero(labels == cluster)
         if len(own) == 0:
             continue
@@ -120,7 +120,7 @@ def _mark_clusters(ax, labels: np.ndarray, n_clusters: int) -> None:
             va="center", fontsize=9,
         )  # fmt: skip
         if end < len(labels) - 0.5:
-            ax.axhline(end, color=ink(0.0), lw=1.2)
+            ax.axhline(end, color=paper(), lw=1.2, gid="halo")
 
 
 @parameters_as(axes_for, plot_difference_heatmap)
@@ -158,7 +158,7 @@ def plot_difference_volcano(
     x = found.table[f"largest_difference{suffix}"].to_numpy(dtype=float)
     q = found.table["qvalue_both"].to_numpy(dtype=float)
     y = -np.log10(np.clip(q, _LOWEST_Q, 1.0))
-    colors = cluster_colors(found.n_clusters)
+    colors = palette_colors(None, found.n_clusters)
     for cluster in range(-1, found.n_clusters):
         part = (found.labels == cluster) & np.isfinite(x) & np.isfinite(y)
         if not part.any():
@@ -167,8 +167,8 @@ def plot_difference_volcano(
         color = colors[cluster] if cluster >= 0 else UNASSIGNED_COLOR
         size, alpha, above = (16, 1.0, 3) if cluster >= 0 else (8, 0.6, 2)
         ax.scatter(x[part], y[part], s=size, color=color, alpha=alpha, lw=0, label=label, zorder=above)
-    ax.axhline(-np.log10(found.alpha), color=ink(0.5), lw=0.8, ls="--", zorder=1)
-    ax.axvline(0, color=ink(0.3), lw=0.8, zorder=0)
+    ax.axhline(-np.log10(found.alpha), color=ink(0.55), lw=0.8, ls="--", zorder=1)
+    ax.axvline(0, color=ink(0.55), lw=0.8, zorder=0)
     farthest = np.nanmax(np.abs(x), initial=0.0)
     ax.set_xlim(-1.15 * farthest or -1, 1.15 * farthest or 1)
     highest = max(np.nanmax(y, initial=0.0), 1.5)
@@ -210,5 +210,5 @@ def _name(ax, points: np.ndarray, rows: list[int], genes: list[str]) -> None:
         ax.annotate(
             text.get_text(), points[row], tuple(away), textcoords="offset points", fontsize=_FONT, fontstyle="italic",
             ha="center", va="center",
-            arrowprops={"arrowstyle": "-", "color": ink(0.5), "lw": 0.4, "shrinkA": 0, "shrinkB": 1},
+            arrowprops={"arrowstyle": "-", "color": ink(0.55), "lw": 0.4, "shrinkA": 0, "shrinkB": 1},
         )  # fmt: skip

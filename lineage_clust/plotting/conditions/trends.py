@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..parts.checking import check_figure
-from ..parts.colors import lineage_colors
+from ..parts.colors import colors_by_lineage
 from ..parts.grids import panels_a_row
 from ..parts.labels import fit_text, plain, settle_layout, shortened
 from ..parts.theme import ink
@@ -78,7 +78,7 @@ def plot_condition_genes(
     most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
     n_across = panels_a_row(len(names), ncols, most, figsize and (_TALLER * figsize[0], figsize[1]))
     n_down = -(-len(names) // n_across)
-    colors = lineage_colors(len(found.conditions))
+    colors = colors_by_lineage(found.conditions, None)
     figure = plt.figure(figsize=figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down), dpi=dpi, layout="constrained")
     grid = figure.add_gridspec(2 * n_down, n_across, height_ratios=[2.2, 1] * n_down)
     titles = []
@@ -127,7 +127,7 @@ def _draw_trends(ax, found, name: str, row: int, colors: list[str], samples: boo
 
 def _draw_differences(ax, found, row: int, colors: list[str]) -> None:
     time, inside = found.pseudotime, found.is_common
-    ax.axhline(0, color=ink(0.5), lw=0.8, zorder=0)
+    ax.axhline(0, color=ink(0.55), lw=0.8, zorder=0)
     for number, name in enumerate(found.conditions[1:]):
         color = colors[number + 1]
         lower, upper = found.difference_band(found.genes[row], name)

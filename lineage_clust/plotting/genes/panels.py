@@ -141,7 +141,7 @@ def plot_gene_trends(
             strips[panel] = max(strips.get(panel, 0.0), strip)
         _set_limits(panel, [shown[gene][name] for name in names])
         if derivative:
-            panel.axhline(0, color=ink(0.4), lw=0.8, zorder=0)
+            panel.axhline(0, color=ink(0.55), lw=0.8, zorder=0)
         if strips.get(panel):
             _mark_zeros(panel, strips[panel])
         panel.spines[["top", "right"]].set_visible(False)

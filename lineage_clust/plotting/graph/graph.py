@@ -118,7 +118,7 @@ def plot_graph(
     edges, weights = _strongest(graph)
     within = labels[edges[:, 0]] == labels[edges[:, 1]]
     widths = 0.2 + 0.6 * weights / max(weights.max(initial=0), 1e-12)
-    tones = np.tile(to_rgba(ink(0.5), float(np.clip(600 / max(len(edges), 1), 0.06, 0.4))), (len(edges), 1))
+    tones = np.tile(to_rgba(ink(0.55), float(np.clip(600 / max(len(edges), 1), 0.06, 0.4))), (len(edges), 1))
     tones[~within, 3] *= _FADED
     ax.add_collection(LineCollection(places[edges], colors=tones, linewidths=widths, zorder=1, rasterized=True))
     for cluster, outline in outlines.items():

@@ -63,7 +63,7 @@ def draw_cluster_bar(ax, labels: np.ndarray, colors: Sequence[str]) -> None:
     bar.axis("off")
     for start in starts[1:]:
         for part in (ax, bar):
-            part.axhline(start, color=paper(), lw=1.0)
+            part.axhline(start, color=paper(), lw=1.0, gid="halo")
     below = inches_beside(ax, "bottom left")
     ax.text(-_SPACE - _BAR + 0.02, -0.05, "cluster", transform=below, fontsize=8 * scale_of(ax), ha="right", va="top")
 
@@ -245,5 +245,5 @@ def _size(ax) -> np.ndarray:
 def _line(ax, side: str, x, y):
     from matplotlib.lines import Line2D
 
-    style: dict[str, Any] = {"color": ink(0.5), "lw": 0.5 * scale_of(ax), "clip_on": False, "solid_joinstyle": "round"}
+    style: dict[str, Any] = {"color": ink(0.55), "lw": 0.5 * scale_of(ax), "clip_on": False, "solid_joinstyle": "round"}
     return ax.add_artist(Line2D(x, y, transform=inches_beside(ax, side), **style))

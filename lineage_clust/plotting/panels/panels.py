@@ -237,7 +237,7 @@ def _mark_lineages(ax, lowest_of_stack, lineages: list[Segment], with_times: boo
     ends = [lineages[0].x[0], *(part.x[-1] for part in lineages)]
     for part, (start, end) in zip(lineages, pairwise(ends), strict=True):
         if start > 0:
-            ax.axvline(start, color=ink(0.4), lw=0.8, ls=":")
+            ax.axvline(start, color=ink(0.55), lw=0.8, ls=":")
         below = lowest_of_stack.annotate(
             plain(part.name), ((start + end) / 2, 0), (0, (-17 if with_times else -5) * small),
             xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="top", fontsize=8 * small,

@@ -61,7 +61,7 @@ def draw_curves(
     if thin is not None:
         _draw_veil(ax, curves, thin)
     for part in curves.parts:
-        ax.plot(x[part], mean[part], color=paper(), lw=3.6 * small, zorder=4)
+        ax.plot(x[part], mean[part], color=paper(), lw=3.6 * small, zorder=4, gid="halo")
         ax.plot(x[part], mean[part], color=color, lw=2.1 * small, zorder=5, gid="mean", ls=_UNSURE if pale else "-")
     low, high = curves.limits
     span = high - low

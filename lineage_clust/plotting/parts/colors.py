@@ -7,6 +7,7 @@ from typing import Any
 
 from .checking import check_color_map, check_count
 from .palettes import read_palette
+from .theme import legible
 
 # Luminance from .118 to .3, so that a line has a contrast of at least 3:1 to white and to black (WCAG 2.1, 1.4.11). Each
 # colour is the one on a regular RGB grid, with chroma below 75, that is farthest from the preceding ones: by the minimum
@@ -59,7 +60,7 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
     >>> palette_colors({1: "red"}, 2)
     ['#3664C1', '#ff0000']
     """
-    colors = cluster_colors(n_clusters)
+    colors = [legible(color) for color in cluster_colors(n_clusters)]
     if palette is None:
         return colors
     from matplotlib import colormaps
@@ -105,8 +106,8 @@ def _further(place: int) -> str:
 def cluster_color(cluster: int | None, n_clusters: int) -> str:
     """Return the colour of one of `n_clusters` clusters; grey for -1, and the first colour for `None`."""
     if cluster is None:
-        return _CLUSTERS[0]
-    return cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED_COLOR
+        cluster, n_clusters = 0, 1
+    return legible(cluster_colors(n_clusters)[cluster] if cluster >= 0 else UNASSIGNED_COLOR)
 
 
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
@@ -120,7 +121,11 @@ def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
     from matplotlib.colors import to_hex
 
     known = read_palette(given or None, names, "The palette of the lineages")
-    return lineage_colors(len(names)) if known is None else [to_hex(color) for color in known]
+    return (
+        [legible(color) for color in lineage_colors(len(names))]
+        if known is None
+        else [to_hex(color) for color in known]
+    )
 
 
 def lineage_colors(n_lineages: int) -> list[str]:

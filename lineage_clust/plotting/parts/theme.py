@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_CONTRAST, _MIDDLE = 3.0, 0.18  # least contrast of lines (WCAG 2.1, 1.4.11); luminance equally far from black and white
+
 
 def paper() -> tuple[float, float, float]:
     """Return the background colour of axes, as red, green and blue from 0 to 1."""
@@ -33,6 +35,36 @@ def mixed(color: Any, other: Any, share: float) -> tuple[float, float, float]:
 
     red, green, blue = (share * one + (1 - share) * two for one, two in zip(to_rgb(color), to_rgb(other), strict=True))
     return red, green, blue
+
+
+def legible(color: Any) -> str:
+    """Return a colour with a contrast of at least 3:1 to the background: mixed with black or white if necessary.
+
+    >>> legible("#00AA5D"), legible("yellow")
+    ('#00AA5D', '#999900')
+    """
+    from matplotlib.colors import to_hex
+
+    back = paper()
+    extreme = "black" if luminance(back) > _MIDDLE else "white"
+    for share in range(20):
+        found = mixed(extreme, color, share / 20)
+        darker, lighter = sorted((luminance(found), luminance(back)))
+        if (lighter + 0.05) / (darker + 0.05) >= _CONTRAST:
+            break
+    return color if share == 0 else to_hex(found)
+
+
+def luminance(color: Any) -> float:
+    """Return the relative luminance of a colour (WCAG 2.1).
+
+    >>> luminance("black"), luminance("white")
+    (0.0, 1.0)
+    """
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def is_dark(color: Any) -> bool:

@@ -74,6 +74,23 @@ def test_a_caption_of_several_lineages_names_those_that_change(second, third, ch
     assert caption.words == words
 
 
+def test_a_mixed_cluster_has_the_words_of_its_mean_trend():
+    row = {
+        "size": 3,
+        "confidence": 0.9,
+        "direction": "mixed",
+        "direction_a": "mixed",
+        "direction_b": "up",
+        "changes_in": "a, b",
+    }
+    table = pd.DataFrame([row])
+    [caption] = captions(table, -switch(0.8)[None], TIME)
+    assert caption.words == "late fall"
+    along, lineage = np.tile(TIME, 2), np.repeat(["a", "b"], len(TIME))
+    [caption] = captions(table, np.concatenate([bump(0.5), TIME])[None], along, lineage)
+    assert caption.words == "peak in a, rise in b"
+
+
 def test_labels_of_the_user():
     assert own_labels(["a", "b"], ["0", "1.1"]) == ["a", "b"]
     assert own_labels({"1.1": "b"}, ["0", "1.1"]) == ["0", "b"]

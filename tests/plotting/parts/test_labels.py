@@ -40,6 +40,8 @@ def test_labels_are_thinned_to_the_most_important_that_fit(places, gap, at_most)
 def test_texts_are_cut():
     assert shortened("Klf1") == "Klf1"
     assert len(shortened("x" * 100, 10)) == 10
+    assert shortened("ENSMUSG00000020661", 12) != shortened("ENSMUSG00000020662", 12)
+    assert "late rise in Ery".startswith(shortened("late rise in Ery", 12)[:-1])
     _, ax = plt.subplots()
     text = ax.text(0, 0, "a very long name that goes on and on")
     fit_text(text, 80)
