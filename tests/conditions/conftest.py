@@ -5,8 +5,10 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust import BSplineSmoother
+from tests.fits import QUICK
 
 SETTINGS = {"time_key": "pseudotime", "n_points": 40, "random_state": 0, "smoother": BSplineSmoother(n_splines=7)}
+QUICK_SETTINGS = SETTINGS | {"clusterer": QUICK}
 
 
 def cells_of_donors(n_donors=8, n_cells=480, n_genes=24, seed=0, shift=0.3):
@@ -37,12 +39,17 @@ def found(cells):
 
 @pytest.fixture(scope="session")
 def without_donors(cells):
-    return lc.compare_conditions(cells, "condition", **SETTINGS)
+    return lc.compare_conditions(cells, "condition", **QUICK_SETTINGS)
 
 
 @pytest.fixture
 def settings():
     return dict(SETTINGS)
+
+
+@pytest.fixture
+def quick_settings():
+    return dict(QUICK_SETTINGS)
 
 
 @pytest.fixture

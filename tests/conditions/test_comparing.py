@@ -99,10 +99,10 @@ def test_covariates_of_donors(cells, found, settings):
     assert not np.allclose(adjusted.table["level"], found.table["level"])
 
 
-def test_genes_that_cannot_be_fitted_are_named(cells, settings):
+def test_genes_that_cannot_be_fitted_are_named(cells, quick_settings):
     broken = cells.copy()
     broken.X[0, 20] = np.nan
-    found = lc.compare_conditions(broken, "condition", **settings)
+    found = lc.compare_conditions(broken, "condition", **quick_settings)
     assert list(found.failed) == ["gene20"]
     assert "gene20" not in found.table.index
     with pytest.raises(UnknownNameError, match="gene20"):
@@ -161,14 +161,14 @@ def test_frames(found, tmp_path):
     assert set(again["replicates"]) == {"donors"}
 
 
-def test_cells_of_other_conditions_change_nothing(cells, without_donors, settings):
+def test_cells_of_other_conditions_change_nothing(cells, without_donors, quick_settings):
     more = cells.copy()
     more.obs_names = [f"other {name}" for name in cells.obs_names]
     more.obs["pseudotime"] *= 3.0
     more.obs["condition"], more.obs["donor"] = "other", None
     more.X = np.full(cells.shape, 50.0)
     both = anndata.concat([more, cells])
-    found = lc.compare_conditions(both, "condition", conditions=["control", "treated"], **settings)
+    found = lc.compare_conditions(both, "condition", conditions=["control", "treated"], **quick_settings)
     np.testing.assert_array_equal(found.pseudotime, without_donors.pseudotime)
     numbers = without_donors.table.select_dtypes(float)
     np.testing.assert_allclose(found.table[numbers.columns], numbers, rtol=1e-6, atol=1e-9)
@@ -184,9 +184,9 @@ def test_cells_of_other_conditions_need_no_donor(cells, found, settings):
     np.testing.assert_allclose(again.table["level"], found.table["level"], rtol=1e-6)
 
 
-def test_the_order_of_genes_does_not_matter(cells, without_donors, settings):
+def test_the_order_of_genes_does_not_matter(cells, without_donors, quick_settings):
     order = np.random.default_rng(1).permutation(cells.n_vars)
-    again = lc.compare_conditions(cells[:, order].copy(), "condition", **settings)
+    again = lc.compare_conditions(cells[:, order].copy(), "condition", **quick_settings)
     numbers = without_donors.table.select_dtypes(float)
     np.testing.assert_allclose(again.table.loc[numbers.index, numbers.columns], numbers, rtol=1e-5, atol=1e-7)
     assert (again.table.loc[numbers.index, "cluster"] == without_donors.table["cluster"]).all()
@@ -215,10 +215,10 @@ def counted(cells, seed=3):
 
 
 @pytest.mark.parametrize("sample_key", ["donor", pytest.param(None, marks=pytest.mark.slow)])
-def test_counts_are_compared_on_the_scale_of_logarithms(cells, settings, sample_key):
+def test_counts_are_compared_on_the_scale_of_logarithms(cells, quick_settings, sample_key):
     found = lc.compare_conditions(
         counted(cells), "condition", sample_key, model=lc.GAM("negative_binomial"), layer="counts", offset="log_depth",
-        **settings,
+        **quick_settings,
     )  # fmt: skip
     assert (found.family, found.link) == ("negative_binomial", "log")
     assert (found.table["qvalue_both"].iloc[:8] < 0.05).all()
