@@ -50,7 +50,7 @@ class FitResult:
     seed : Seed of the posterior samples.
     arranged_by_name : Whether lineages were sorted by name for the clusterer, which older releases did not do.
     cell_density : Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
-    made : Tables computed on demand: they need posterior samples, which take longer than the fit.
+    made : Tables computed on demand: most need posterior samples, which take longer than the fit.
     """
 
     lineage: str | list[str] | None
