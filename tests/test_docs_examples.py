@@ -215,7 +215,7 @@ def test_the_caption_of_the_first_picture_is_true():
     sizes, half, center = tc.cluster_table_["size"], tc.cluster_table_["half_max"], tc.cluster_centers_
     assert sizes.argmax() == tc.n_clusters_ - 1 == 3
     assert sizes[1] < 10
-    assert 0.3 < tc.pseudotime_[center[1].argmax()] < 0.7  # "rise and fall again"
+    assert 0.3 < tc.pseudotime_[center[1].argmax()] < 0.7  # "rise, fall"
     assert half[2] < 0.3 < half[3]
     assert center[0, 0] > center[0, -1]
     assert f"half of its range at pseudotime {half[3]:.2f}" in caption.group().replace("\n", " ")
