@@ -5,11 +5,14 @@ deviations of levels and curves of 0 to 0.5: the fractions of flat genes with p 
 trend with p < .01, for `GAM.fit(groups=)` and other methods; the coverage of 95 % bands of the population trends; the
 fraction of flat genes with q < .01 among as many with a trend. Power is meaningful only for calibrated tests.
 
+With `--alone` only `GAM.fit(groups=)` is run; with `--sets N` rates are means over N data sets, each with its own densities.
 With `--family negative_binomial` the data are counts of cells with unequal depth, fitted with log depth as offset;
 other methods than `GAM` receive `log1p` of counts normalised to the same depth.
 
 `python -m benchmarks.donors --power`: power and time compared with mgcv's `bam` with random curves of donors
 (needs R, mgcv and rpy2).
+
+`python -m benchmarks.donors --rare`: genes that few cells or few donors express.
 
 `python -m benchmarks.donors --conditions`: the same for differences between two conditions, in level, shape and both.
 """
@@ -29,23 +32,32 @@ from .donors_conditions import condition_header, measure_conditions, report_cond
 from .donors_data import EFFECTS, simulate, simulate_counts
 from .donors_peers import cr2_line, moderated_lines, pseudobulk
 from .donors_power import measure_power, power_header
+from .donors_rare import measure_rare, rare_header
 
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
 
 
 def pvalues(
-    time: np.ndarray, donor: np.ndarray, Y: np.ndarray, family: str = "gaussian", depth: np.ndarray | None = None
+    time: np.ndarray,
+    donor: np.ndarray,
+    Y: np.ndarray,
+    family: str = "gaussian",
+    depth: np.ndarray | None = None,
+    alone: bool = False,
 ) -> tuple[dict[str, np.ndarray], GAM, np.ndarray]:
     """Return p-values `(n_genes,)` by method, the fit with donors as replicates, and its design.
 
-    `depth` is the log depth of each cell, used as offset for counts.
+    `depth` is the log depth of each cell, used as offset for counts. With `alone`, other methods are not run.
     """
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     design = smoother.fit_transform(time[:, None])
     fits = [
-        GAM(family).fit(design, Y, penalty=smoother.penalty_, offset=depth, groups=groups) for groups in (donor, None)
+        GAM(family).fit(design, Y, penalty=smoother.penalty_, offset=depth, groups=groups)
+        for groups in (donor, None)[: 2 - alone]
     ]
+    if alone:
+        return {"donors": fits[0].pvalue_}, fits[0], design
     logs = Y if depth is None else np.log1p(Y / np.exp(depth)[:, None])
     found = {
         "donors": fits[0].pvalue_,
@@ -58,42 +70,56 @@ def pvalues(
 
 
 def measure(
-    n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000, family: str = "gaussian"
-) -> pd.DataFrame:
-    """Return one row per setting."""
+    n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000, family: str = "gaussian",
+    n_sets: int = 1, alone: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    """Return one row per setting, with means over `n_sets` data sets."""
     rows = []
     for number, (effect, unequal, n_donors) in enumerate(product(effects, (False, True), donors)):
-        rng = np.random.default_rng(seed + number)
-        options, depth = (rng, n_donors, n_genes, n_cells, unequal, effect), None
-        if family == "gaussian":
-            time, donor, Y, truth = simulate(*options)
-        else:
-            time, donor, Y, depth, truth = simulate_counts(*options)
-        flat = np.ptp(truth, axis=0) == 0
-        found, fit, design = pvalues(time, donor, Y, family, depth)
+        seeds = [seed + number] if n_sets == 1 else [(seed, number, one) for one in range(n_sets)]
+        options = n_donors, n_genes, n_cells, unequal, effect
+        sets = [_rates(np.random.default_rng(one), options, family, alone) for one in seeds]
         row = {"effects": effect.name, "donors": n_donors, "sizes": "one half" if unequal else "equal"}
-        for method in METHODS:
-            row[f"{method} .05"] = np.mean(found[method][flat] < 0.05)
-            row[f"{method} .01"] = np.mean(found[method][flat] < 0.01)
-            row[f"{method} power"] = np.mean(found[method][~flat] < 0.01)
-        row["q < .01"] = np.mean(adjust(found["donors"])[flat] < 0.01)
-        if depth is None and not effect.counts:
-            mean, error = fit.predict(design, return_std=True)
-            row["coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
-        rows.append(row)
-        print(line(row), flush=True)
+        rows.append(row | pd.DataFrame(sets).mean().to_dict())
+        print(line(rows[-1]), flush=True)
     return pd.DataFrame(rows)
 
 
-def header() -> str:
+def _rates(rng: np.random.Generator, options: tuple, family: str, alone: bool) -> dict[str, float]:
+    """Return the rejection rates of one data set, by method and level, and the coverage of bands."""
+    depth, effect = None, options[-1]
+    if family == "gaussian":
+        time, donor, Y, truth = simulate(rng, *options)
+    else:
+        time, donor, Y, depth, truth = simulate_counts(rng, *options)
+    flat = np.ptp(truth, axis=0) == 0
+    found, fit, design = pvalues(time, donor, Y, family, depth, alone)
+    row = {}
+    for method, pvalue in found.items():
+        row[f"{method} .05"] = np.mean(pvalue[flat] < 0.05)
+        row[f"{method} .01"] = np.mean(pvalue[flat] < 0.01)
+        row[f"{method} power"] = np.mean(pvalue[~flat] < 0.01)
+    row["q < .01"] = np.mean(adjust(found["donors"])[flat] < 0.01)
+    if depth is None and not effect.counts:
+        mean, error = fit.predict(design, return_std=True)
+        row["coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
+    return row
+
+
+def header(alone: bool = False) -> str:
     """Return the header of the table."""
-    names = " | ".join(f"{method}" for method in METHODS)
-    return f"| effects | donors | sizes | {names} | q < .01 | coverage |\n" + "|---" * (len(METHODS) + 5) + "|"
+    methods = METHODS[:1] if alone else METHODS
+    return (
+        f"| effects | donors | sizes | {' | '.join(methods)} | q < .01 | coverage |\n"
+        + "|---" * (len(methods) + 5)
+        + "|"
+    )
 
 
 def line(row: dict) -> str:
     """Return one row of the table: `P(p < .05) / P(p < .01) / power` of every method."""
-    cells = [f"{row[f'{m} .05']:.3f} / {row[f'{m} .01']:.3f} / {row[f'{m} power']:.2f}" for m in METHODS]
+    shown = [m for m in METHODS if f"{m} .05" in row]
+    cells = [f"{row[f'{m} .05']:.3f} / {row[f'{m} .01']:.3f} / {row[f'{m} power']:.2f}" for m in shown]
     coverage = f"{row['coverage']:.3f}" if "coverage" in row else ""
     parts = [row["effects"], str(row["donors"]), row["sizes"], *cells, f"{row['q < .01']:.4f}", coverage]
     return f"| {' | '.join(parts)} |"
@@ -107,7 +133,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--effects", nargs="+", default=[effect.name for effect in EFFECTS])
     parser.add_argument("--family", default="gaussian", choices=("gaussian", "negative_binomial"))
     parser.add_argument("--seed", type=int, default=11_000)
+    parser.add_argument("--sets", type=int, default=1, help="data sets per setting")
+    parser.add_argument("--alone", action="store_true", help="without other methods")
     parser.add_argument("--conditions", action="store_true", help="two conditions, the tests of their differences")
+    parser.add_argument("--rare", action="store_true", help="genes of few cells or donors")
     parser.add_argument("--power", action="store_true", help='beside mgcv\'s bam(bs="fs"), and its time')
     parser.add_argument("--tested", type=int, default=30, help="flat and moving genes, of --power")
     parser.add_argument("--designs", nargs="+", help='of these only, such as "4 v 4"')
@@ -117,6 +146,11 @@ def main(argv: list[str] | None = None) -> None:
         print(f"Each cell: P(p < .05) of {arguments.tested} flat genes / of {arguments.tested} with a trend\n")
         print(power_header(), flush=True)
         measure_power(arguments.genes, arguments.cells, arguments.tested, arguments.donors, effects, arguments.seed)
+        return
+    if arguments.rare:
+        print(rare_header(), flush=True)
+        for n_donors in arguments.donors:
+            measure_rare(arguments.genes, arguments.cells, n_donors, arguments.family, arguments.seed, arguments.sets)
         return
     if arguments.conditions:
         print("Each cell: P(p < .05) / P(p < .01) of genes without a difference / share of the others with p < .01\n")
@@ -128,14 +162,18 @@ def main(argv: list[str] | None = None) -> None:
         )
         return
     print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")
-    print(header(), flush=True)
+    print(header(arguments.alone), flush=True)
     counts = arguments.family != "gaussian"
     effects = [effect for effect in effects if not (counts and effect.counts)]
-    table = measure(arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed, arguments.family)
+    table = measure(
+        arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed, arguments.family, arguments.sets,
+        arguments.alone,
+    )  # fmt: skip
     for level, low, high in ((".05", 0.03, 0.07), (".01", 0.004, 0.02)):
-        inside = table[f"donors {level}"].between(low, high)
+        rate = table[f"donors {level}"]
         print(
-            f"\nDonors as replicates: P(p < {level}) is in {low:g} to {high:g} in {inside.sum()} of {len(table)} settings."
+            f"\nDonors as replicates: P(p < {level}) is in {low:g} to {high:g} in {rate.between(low, high).sum()} of "
+            f"{len(table)} settings; mean {rate.mean():.4f}."
         )
 
 

@@ -62,10 +62,12 @@ def simulate_counts(
     return time, donor, counts, np.log(depth), truth
 
 
-def _counted(rng: np.random.Generator, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return depths `(n_cells,)` and negative binomial counts of genes with different levels."""
+def _counted(
+    rng: np.random.Generator, logs: np.ndarray, levels: tuple[float, float] = (-1.0, 2.0)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return depths `(n_cells,)` and negative binomial counts of genes with log means between two levels."""
     depth = rng.lognormal(0, 0.3, len(logs))
-    mean = depth[:, None] * np.exp(rng.uniform(-1, 2, logs.shape[1]) + logs)
+    mean = depth[:, None] * np.exp(rng.uniform(*levels, logs.shape[1]) + logs)
     return depth, rng.poisson(mean * rng.gamma(1 / 0.3, 0.3, logs.shape))
 
 

@@ -15,7 +15,7 @@ from ....expression.sums.bands import make_bands
 from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ....expression.sums.moments import blocks, weighted_products
 from ....expression.sums.sums import cell_sums
-from ...notes import FEW, notes_on
+from ...notes import FEW, found_in, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from .curves import ConditionCurves, fit_curves
@@ -150,6 +150,12 @@ def fit_conditions(
     sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
     _check_cells(sums)
     curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()))
+    found = found_in(Y, weights) if found is None else found
+    # with a handful of expressing cells, which may all be from one donor, some genes would have p < 1e-4
+    enough = min(FEW * arms.n_conditions, 0.5 * weights.sum() / weights.max())
+    few = np.minimum(found[0], found[1]) < enough
+    for name in curves.pvalues:
+        curves.statistics[name][few], curves.pvalues[name][few] = 0.0, 1.0
     curves.coefficients[:, dropped] = np.nan
     for values in (*curves.statistics.values(), *curves.pvalues.values(), curves.edf, curves.scale):
         values[dropped] = np.nan
