@@ -325,7 +325,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         unconditional : bool, default=False
             Whether to draw the smoothing parameters too, from their posterior under REML and a uniform prior for the
             effective degrees of freedom (the term is mgcv's); for other families that of the last working model. With
-            other values of `smoothing`, or `groups` with other families, smoothing parameters are treated as known.
+            other values of `smoothing`, they are treated as known; samples of other families with `groups` always
+            include their uncertainty, to first order.
 
         Yields
         ------
