@@ -117,11 +117,11 @@ def fit_conditions(
     design = _design(basis, penalty, covariates, weights)
     if model is not None and model.family != "gaussian":
         arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
-        found = fit_glm_conditions(model, design, Y, weights, offset, number, arms, donors is not None)
-        _check_cells(found.sums)
+        fitted = fit_glm_conditions(model, design, Y, weights, offset, number, arms, donors is not None)
+        _check_cells(fitted.sums)
         return ConditionFit(
-            found.sums, found.curves, np.zeros(len(found.note)), samples, donors is not None, found.note, found.failed,
-            found.curves.own_of_samples, found.sums.by_sample.random[: design.n_smooth],
+            fitted.sums, fitted.curves, np.zeros(len(fitted.note)), samples, donors is not None, fitted.note, fitted.failed,
+            fitted.curves.own_of_samples, fitted.sums.by_sample.random[: design.n_smooth],
         )  # fmt: skip
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
