@@ -54,8 +54,9 @@ def find_time_range(
     """Return the start and end of a lineage, `start < end`, as set by the user or estimated from its cells.
 
     Parameters are those of :class:`lineage_clust.TrendClusterer`; bounds that are given are never clipped to the range
-    of the cells. The rule "plateau" is that of :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`; "argmax"
-    smooths weights over `max(1, n_points // 20)` cells, as CellRank does.
+    of the cells. With "plateau", the start is the first cell with a positive weight, and the end is that of
+    :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`; "argmax" starts at the first cell and smooths
+    weights over `max(1, n_points // 20)` cells, as CellRank does.
 
     Warns
     -----
@@ -75,7 +76,8 @@ def find_time_range(
     check_number("endpoint_threshold", threshold, or_none=True)
     start, end = parse_time_range(time_range)
     if start is None:
-        start = float(pseudotime.min())
+        started = weights > 0 if endpoint == "plateau" and np.any(weights > 0) else slice(None)
+        start = float(pseudotime[started].min())
     if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
         raise ValueError(
             f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], which exceeds the range of floating "

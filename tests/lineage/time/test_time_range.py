@@ -221,3 +221,12 @@ def test_errors_say_what_was_found(arguments, message):
     times = np.linspace(0, 1, 50)
     with pytest.raises(ValueError, match=message):
         find_time_range(times, np.minimum(1, 0.1 + times), lineage="A", **arguments)
+
+
+def test_a_branch_starts_at_its_first_cell():
+    t = np.linspace(0, 1, 101)
+    weights = np.where(t >= 0.6, 1.0, 0.0)
+    assert find_time_range(t, weights) == (0.6, 1.0)
+    assert find_time_range(t, np.where(t >= 0.6, 1.0, 0.02)) == (0.0, 1.0)
+    assert find_time_range(t, weights, endpoint="argmax")[0] == 0.0
+    assert find_time_range(t, weights, time_range=(0.0, None)) == (0.0, 1.0)
