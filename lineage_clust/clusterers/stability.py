@@ -64,14 +64,10 @@ class StabilityCurve:
         >>> curve.why
         'With 3 clusters, support would be 0.20 (at least 0.3), correlation of means 0.95 (at most 0.9).'
         """
-        divided = ""
-        if self.n_divided:
-            divided = (
-                f" Genes that contradict the mean of their cluster were divided off: {self.n_divided} of the clusters."
-            )
-        larger = np.flatnonzero(self.n_clusters > self.chosen - self.n_divided)
+        selected = self.chosen - self.n_divided
+        larger = np.flatnonzero(self.n_clusters > selected)
         if len(larger) == 0:
-            return f"No partition into more than {self.chosen} clusters was evaluated.{divided}"
+            return f"No partition into more than {selected} clusters was evaluated.{self._division}"
         after, reasons = larger[0], []
         if self.support[after] < self.bounds.support:
             reasons.append(f"support would be {self.support[after]:.2f} (at least {self.bounds.support:g})")
@@ -88,7 +84,17 @@ class StabilityCurve:
                 f"reproducibility would be {self.reproducibility[after]:.2f} (at least {self.bounds.reproducibility:g})"
             )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
-        return f"With {self.n_clusters[after]} clusters, {text}.{divided}"
+        return f"With {self.n_clusters[after]} clusters, {text}.{self._division}"
+
+    @property
+    def _division(self) -> str:
+        """A sentence about clusters that were divided off, if there are any."""
+        if not self.n_divided:
+            return ""
+        return (
+            f" There are {self.chosen} clusters instead of {self.chosen - self.n_divided} because genes that contradict the "
+            "mean of their cluster were divided off."
+        )
 
 
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -69,8 +69,8 @@ def test_why_names_the_reproducibility_and_what_was_divided_off():
     assert found.why == "With 3 clusters, reproducibility would be 0.61 (at least 0.8)."
     divided = StabilityCurve(numbers, np.r_[1, 0.9, 0.1], np.zeros(3), -np.ones(3), 3, BOUNDS, n_divided=1)
     assert divided.why == (
-        "With 3 clusters, support would be 0.10 (at least 0.5). Genes that contradict the mean of their cluster were divided "
-        "off: 1 of the clusters."
+        "With 3 clusters, support would be 0.10 (at least 0.5). There are 3 clusters instead of 2 because genes that "
+        "contradict the mean of their cluster were divided off."
     )
 
 
