@@ -68,9 +68,10 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     time_range : None, float or (float, float), default=None
         Range of pseudotime: its end, or start and end (each may be `None`). It is never clipped to the cells.
     endpoint : {"plateau", "argmax"}, default="plateau"
-        Rule for an automatic range. "plateau": from the first cell with a positive weight to the last cell that belongs
-        to the lineage, i.e. has at least half of its highest weight. "argmax" (CellRank's rule): from the first of all
-        cells to the first time at which the smoothed weight is largest.
+        Rule for an automatic range. "plateau": from the first cell, or the first with a positive weight if that is later
+        by more than a tenth of pseudotime, to the last cell that belongs to the lineage, i.e. has at least half of its
+        highest weight. "argmax" (CellRank's rule): from the first cell to the first time at which the smoothed weight
+        is largest.
     endpoint_threshold : float, default=None
         Only cells with at least this weight determine the end; `None` = half of the lineage's highest weight, or the
         median weight for "argmax".

@@ -32,7 +32,7 @@ Z = np.random.default_rng(0).normal(size=(30, 6))
         ({"family": None}, "got None"),
         ({"link": "probit"}, "link must be None or one of identity, .* got 'probit'"),
         ({"smoothing": "REML"}, "smoothing must be 'reml', 'gcv' or a non-negative number; got 'REML'"),
-        ({"smoothing": -1}, "must be finite and not negative; got -1"),
+        ({"smoothing": -1}, "smoothing must be .* or a non-negative number; got -1"),
         ({"smoothing": np.nan}, "got nan"),
         ({"smoothing": [1.0]}, r"got \[1.0\]"),
         ({"covariance": "bayesian"}, "covariance must be 'robust' or 'bayes'; got 'bayesian'"),

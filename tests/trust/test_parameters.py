@@ -179,6 +179,7 @@ def test_odd_but_sensible_values_work(parameters, cells, fit):
     assert len(tc.labels_) == len(tc.genes_) > 0
 
 
+@pytest.mark.filterwarnings("ignore:The time range")
 @pytest.mark.parametrize(
     "parameters", [{"time_range": 1e80}, {"time_range": (-1e80, 1e80)}, {"alpha": 1e-320}], ids=str
 )

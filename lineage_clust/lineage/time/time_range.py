@@ -10,6 +10,8 @@ from .automatic_end import end_of_first_maximum, end_of_own_cells
 
 ENDPOINTS = ("plateau", "argmax")
 
+_LATE = 0.1  # of pseudotime: a shorter part without the lineage is no matter, as weights may rise from 0
+
 
 def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
     """Parse `None`, a number (the end) or a pair into `(start, end)`; `None` = estimated from the cells.
@@ -54,8 +56,9 @@ def find_time_range(
     """Return the start and end of a lineage, `start < end`, as set by the user or estimated from its cells.
 
     Parameters are those of :class:`lineage_clust.TrendClusterer`; bounds that are given are never clipped to the range
-    of the cells. With "plateau", the start is the first cell with a positive weight, and the end is that of
-    :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`; "argmax" starts at the first cell and smooths
+    of the cells. With "plateau", the start is the first cell, or the first with a positive weight if that is later by more
+    than a tenth of pseudotime, as in a branch with weights of 0 and 1; the end is that of
+    :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`. "argmax" starts at the first cell and smooths
     weights over `max(1, n_points // 20)` cells, as CellRank does.
 
     Warns
@@ -75,14 +78,13 @@ def find_time_range(
         raise ValueError(f"endpoint must be 'plateau' or 'argmax'; got {endpoint!r}.")
     check_number("endpoint_threshold", threshold, or_none=True)
     start, end = parse_time_range(time_range)
-    if start is None:
-        started = weights > 0 if endpoint == "plateau" and np.any(weights > 0) else slice(None)
-        start = float(pseudotime[started].min())
     if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
         raise ValueError(
             f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], which exceeds the range of floating "
             f"point. Rescale it."
         )
+    if start is None:
+        start = _automatic_start(pseudotime, weights, endpoint)
     if end is None:
         end = _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage)
     if start >= end:
@@ -91,6 +93,13 @@ def find_time_range(
             f"cells span [{pseudotime.min():g}, {pseudotime.max():g}]. Set time_range=(start, end)."
         )
     return start, end
+
+
+def _automatic_start(pseudotime, weights, endpoint) -> float:
+    first, own = float(pseudotime.min()), pseudotime[weights > 0]
+    if endpoint == "argmax" or len(own) == 0:
+        return first
+    return float(own.min()) if own.min() - first > _LATE * (pseudotime.max() - first) else first
 
 
 def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage) -> float:

@@ -228,5 +228,6 @@ def test_a_branch_starts_at_its_first_cell():
     weights = np.where(t >= 0.6, 1.0, 0.0)
     assert find_time_range(t, weights) == (0.6, 1.0)
     assert find_time_range(t, np.where(t >= 0.6, 1.0, 0.02)) == (0.0, 1.0)
+    assert find_time_range(t, t) == (0.0, 1.0)
     assert find_time_range(t, weights, endpoint="argmax")[0] == 0.0
     assert find_time_range(t, weights, time_range=(0.0, None)) == (0.0, 1.0)
