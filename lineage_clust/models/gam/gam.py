@@ -203,10 +203,10 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Known term of the linear predictor.
         groups : array-like of shape (n_cells,), default=None
             Donor (animal, patient, sample) of each cell. Donors are then the replicates (see
-            :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` and, for families other than the Gaussian,
-            :func:`lineage_clust.models.gam.donors.glm.add_donors`): tests, standard errors, intervals and draws refer
-            to the population of donors. Not supported with an expectile, or with links other than the identity
-            (Gaussian), log or logit (others). `None` = cells are the replicates.
+            :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` and, for other families,
+            :func:`lineage_clust.models.gam.donors.glm.add_donors`): tests, errors, intervals and draws refer to the
+            population of donors. Not with an expectile, or links other than the identity (Gaussian), log or logit.
+            `None` = cells are the replicates.
 
         Returns
         -------
@@ -324,9 +324,8 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Seed.
         unconditional : bool, default=False
             Whether to draw the smoothing parameters too, from their posterior under REML and a uniform prior for the
-            effective degrees of freedom (the term is mgcv's); for other families that of the last working model. With
-            other values of `smoothing`, they are treated as known; samples of other families with `groups` always
-            include their uncertainty, to first order.
+            effective degrees of freedom (the term is mgcv's), or that of the last working model (other families). With
+            other values of `smoothing`, they are known; other families with `groups` always include them to first order.
 
         Yields
         ------
