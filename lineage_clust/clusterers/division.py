@@ -46,9 +46,8 @@ def _second_half(rows: np.ndarray) -> np.ndarray:
     second = compact_partition(rows, 2) == 1
     if second.any():
         return second
-    farthest = (
-        ((rows - rows.mean(axis=0)) ** 2).sum(axis=1).argmax()
-    )  # k-means on a sample may see one distinct row only
+    # k-means on a sample may see one distinct row only
+    farthest = ((rows - rows.mean(axis=0)) ** 2).sum(axis=1).argmax()
     return (rows == rows[farthest]).all(axis=1)
 
 

@@ -67,11 +67,8 @@ def warn_of_empty_time(times: np.ndarray, weights: np.ndarray, start: float, end
         sides = before - points[max(place - _NEAREST, 0) : place], points[place + 2 : place + 2 + _NEAREST] - after
         chance = [(1 + length / max(np.abs(side).max(initial=0.0), 1e-300)) ** -float(len(side)) for side in sides]
         if max(chance) * len(points) < _BY_CHANCE:
-            light = (
-                ""
-                if not np.any((times > before) & (times < after))
-                else f" with a weight of at least {_LIGHT * typical:.2g}"
-            )
+            has_light = np.any((times > before) & (times < after))
+            light = f" with a weight of at least {_LIGHT * typical:.2g}" if has_light else ""
             warn(
                 f"No cell{named}{light} lies between pseudotime {before:.4g} and {after:.4g}, "
                 f"{100 * length / (end - start):.0f} % of the time range: trends there are interpolated. Check whether "
