@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from ..inference.posterior import SharedPosterior, random_noise
+from ..inference.posterior import Noise, SharedPosterior, random_noise
+
+_BLOCK = 2_000_000  # values of the samples computed together
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,22 @@ class DonorPosterior:
             shares[number, part.genes] = part.share
         upper = np.cumsum(shares, axis=0)
         drawn = [part.posterior.from_noise(unconditional) for part in self.parts]
-        for _ in range(n_draws):
-            at = generator.random(self.n_genes) * upper[-1] if len(upper) else np.zeros(self.n_genes)
-            chosen = (upper <= at).sum(axis=0)
-            noise = random_noise(generator, self.n_columns, self.n_genes)
-            values = np.zeros((self.n_columns, self.n_genes))
+        n_block = int(np.clip(_BLOCK // max(self.n_columns * self.n_genes, 1), 1, max(n_draws, 1)))
+        for first in range(0, n_draws, n_block):
+            chosen, noises = [], []
+            for _ in range(first, min(first + n_block, n_draws)):
+                at = generator.random(self.n_genes) * upper[-1] if len(upper) else np.zeros(self.n_genes)
+                chosen.append((upper <= at).sum(axis=0))
+                noises.append(random_noise(generator, self.n_columns, self.n_genes))
+            part_of, noise = np.stack(chosen), Noise(*(np.stack(of) for of in zip(*map(astuple, noises), strict=True)))
+            values = np.zeros((len(noises), self.n_columns, self.n_genes))
             for number, (part, deviations) in enumerate(zip(self.parts, drawn, strict=True)):
-                here = chosen[part.genes] == number
-                values[:, part.genes[here]] = (deviations(noise.take(part.genes)) + part.deviation)[:, here]
-            yield values
+                draw, place = np.nonzero(part_of[:, part.genes] == number)
+                if len(draw):
+                    genes = part.genes[place]
+                    some = Noise(noise.uniform[draw, genes], noise.sampling[draw, :, genes].T, noise.bias[draw, :, genes].T)
+                    values[draw, :, genes] = (deviations(some, place) + part.deviation[:, place]).T
+            yield from values
 
     def take(self, genes: np.ndarray) -> DonorPosterior:
         """Return the posterior of some genes."""

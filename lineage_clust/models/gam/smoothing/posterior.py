@@ -38,17 +38,21 @@ class SmoothingPosterior:
     n_cells: int
     known_scale: np.ndarray | None = None
 
-    def quantile_function(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the quantile function of the posterior, from probabilities `(n_genes,)` to smoothing parameters."""
-        grid, cumulative = self.distribution()
-        genes, last = np.arange(cumulative.shape[1]), len(grid) - 2
-        lowest, step = grid[0], grid[1] - grid[0]
+    def quantile_function(self) -> Callable[..., np.ndarray]:
+        """Return the quantile function of the posterior, from probabilities `(n_genes,)` to smoothing parameters.
 
-        def quantile(at: np.ndarray) -> np.ndarray:
-            below = np.clip((cumulative <= at).sum(axis=0) - 1, 0, last)
+        Its second argument are the positions of the genes, if these are not all.
+        """
+        grid, cumulative = self.distribution()
+        every, last = np.arange(cumulative.shape[1]), len(grid) - 2
+        lowest, step = (np.broadcast_to(one, len(every)) for one in (grid[0], grid[1] - grid[0]))
+
+        def quantile(at: np.ndarray, some: np.ndarray | slice = slice(None)) -> np.ndarray:
+            genes = every[some]
+            below = np.clip((cumulative[:, genes] <= at).sum(axis=0) - 1, 0, last)
             low, high = cumulative[below, genes], cumulative[below + 1, genes]
             share = np.divide(at - low, high - low, out=np.zeros_like(at), where=high > low)
-            return np.exp(lowest + (below + share) * step)
+            return np.exp(lowest[genes] + (below + share) * step[genes])
 
         return quantile
 
