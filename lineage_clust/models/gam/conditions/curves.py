@@ -11,7 +11,7 @@ import numpy as np
 
 from ....errors import warn
 from ....utils.combining import cauchy_combination
-from ..donors.averages import RATIOS, smoothest
+from ..donors.averages import RATIOS, weighted_ratios
 from ..donors.covariance import at_covariance, deviations
 from ..donors.curves import AtCovariance, DonorSums, TurnedSums, WithCurves
 from ..donors.gaussian import FEWEST_GENES
@@ -110,15 +110,17 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray) ->
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
     edf, scale, shift, curve, shared = np.zeros((5, n_genes))
     own_curves = np.zeros((*sizes.sums.cross.shape[1:3], n_genes))
-    ratios = _ratios(sums, sizes)
+    of_ratios = _ratios(sums, sizes)
     kept = np.where(sizes.posterior > _IMPROBABLE, sizes.posterior, 0.0)
     kept /= kept.sum(axis=0)
     in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
     found: list[Any] = []
     for number, (size, probable) in enumerate(zip(sizes.values, kept, strict=True)):
-        for ratio in np.unique(ratios[probable > 0]):
-            genes = np.flatnonzero((probable > 0) & (ratios == ratio))
-            fit, own = sizes.at(number, genes), probable[genes]
+        for ratio, share in zip(RATIOS, of_ratios, strict=True):
+            genes = np.flatnonzero((probable > 0) & (share > 0))
+            if len(genes) == 0:
+                continue
+            fit, own = sizes.at(number, genes), probable[genes] * share[genes]
             fit_scale = fit.scale()[0]
             found.append((number, genes, own, fit_scale, fit.squares[0], *_spectrum(sums, fit, ratio)))
             for total, values in (
@@ -227,13 +229,13 @@ def _in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarra
 
 
 def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
-    """Return the ratio of penalties `(n_genes,)` with the highest likelihood at the most probable variances."""
+    """Return the probabilities `(n_ratios, n_genes)` of the ratios of penalties at the most probable variances."""
     best = sizes.posterior.argmax(axis=0)
-    ratios = np.ones(len(best))
+    shares = np.zeros((len(RATIOS), len(best)))
     rank = np.linalg.matrix_rank(sums.penalty) * (sums.arms.n_conditions - 1)
     for number in np.unique(best):
         genes = np.flatnonzero(best == number)
-        fit, values = sizes.at(number, genes), []
+        fit, values, edf = sizes.at(number, genes), [], []
         for ratio in RATIOS:
             spectrum, loadings, modes = _spectrum(sums, fit, ratio)
             criterion = reml(spectrum, loadings, fit.squares[0], sums.by_sample.n_cells)
@@ -241,8 +243,9 @@ def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
             value, _, _ = criterion(np.log(np.maximum(lambda_, 1e-300)), np.arange(len(genes)))
             # the determinant of the modes is that of the curves' coefficients up to that of the change of basis
             values.append(value - 0.5 * (np.linalg.slogdet(modes.T @ modes)[1] + rank * np.log(ratio)))
-        ratios[genes] = np.asarray(RATIOS)[smoothest(np.stack(values))]
-    return ratios
+            edf.append((spectrum.gram / (spectrum.gram + spectrum.penalty * lambda_)).sum(axis=0))
+        shares[:, genes] = weighted_ratios(np.stack(values), np.stack(edf))
+    return shares
 
 
 def _spectrum(sums: ConditionSums, fit: AtCovariance, ratio: float) -> tuple[Spectrum, np.ndarray, np.ndarray]:
