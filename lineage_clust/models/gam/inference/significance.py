@@ -13,7 +13,6 @@ from ....utils.threads import few_threads, in_threads
 from ..design import Design
 from .gene_posterior import GenePosterior
 from .posterior import SharedPosterior
-from .tails import upper_tail
 
 load_compiled = compiled_module("..smoothing.compiled_modes", __package__)
 
@@ -158,7 +157,7 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
             continue
         df = None if residual_df is None else residual_df[genes]
         if not fractional:
-            tails[genes] = upper_tail(statistic[genes][None], whole[genes], df)[0]
+            tails[genes] = _upper_tail(statistic[genes], whole[genes], df)
             continue
         trace = 1 + part[genes]
         spread = np.sqrt((1 + part[genes]) * (1 - part[genes]))
@@ -168,9 +167,14 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
         shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
         plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
         length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
-        every = upper_tail((statistic[genes] / length).reshape(-1, len(genes)), whole[genes] + 1, df)
-        tails[genes] = np.einsum("rag,rg->g", every.reshape(length.shape), weights) / _N_ANGULAR
+        every = _upper_tail(statistic[genes] / length, whole[genes] + 1, df)
+        tails[genes] = np.einsum("rag,rg->g", every, weights) / _N_ANGULAR
     return tails
+
+
+def _upper_tail(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
+    """Return the upper tail of chi-square, or of `df` times F."""
+    return special.chdtrc(df, statistic) if residual_df is None else special.fdtrc(df, residual_df, statistic / df)
 
 
 @cache
