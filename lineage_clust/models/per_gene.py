@@ -9,15 +9,14 @@ from typing import ClassVar
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..errors import check_any_fitted
 from ..utils.checking import check_jobs
 from ..utils.progress import bar
-from ..utils.types import Matrix, Predicted
 from .gam.checks import check_offset, check_targets
+from .linked import LinkedModel
 from .notes import joined, notes_on
 
 _GENES_A_JOB = 16
@@ -102,75 +101,20 @@ def reason_of(error: Exception) -> str:
     return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 3] + "..."
 
 
-class PerGeneModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class PerGeneModel(LinkedModel):
     """Base class of models that read pseudotime and fit each gene separately.
 
     A subclass implements `fit`, which calls `_check_data` and then `_fit_genes`; `_results`, a mapping from fitted
     attributes with one number per gene to their names in the result of a gene (which also has `converged`,
-    `null_deviance` and `note`); and
-
-    - `_predictor(times) -> eta, std`, arrays `(n_points, n_genes)` on the link scale;
-    - `_mean(eta)` and `_slope(mean)`, the inverse link and the derivative of the mean with respect to the linear predictor;
-    - `_quantile(probability)`, a number or `(n_genes,)`, of the standardised error of the linear predictor.
+    `null_deviance` and `note`); and `_at(times) -> eta, std`, arrays `(n_points, n_genes)` on the link scale.
     """
 
     reads = "pseudotime"
     takes_sparse_y = True
     _results: ClassVar[dict[str, str]] = {}
 
-    def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
-        """Return the trends on the response scale, at offset 0.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_points, 1) or (n_points,)
-            Pseudotime.
-        return_std : bool, default=False
-            Whether to return standard errors of the trends as well (by the delta method, if the link is not the
-            identity).
-
-        Returns
-        -------
-        mean : ndarray of shape (n_points, n_genes) or (n_points,)
-            NaN for genes that failed.
-        std : ndarray of the same shape
-            Only with `return_std=True`.
-        """
-        eta, std = self._predictor(self._check_times(X, reset=False))
-        with np.errstate(all="ignore"):
-            mean = self._mean(eta)
-            std = std * np.abs(self._slope(mean))
-        if self._single:
-            mean, std = mean.ravel(), std.ravel()
-        return (mean, std) if return_std else mean
-
-    def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Return pointwise confidence intervals of the trends at offset 0, transformed from the link scale.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_points, 1) or (n_points,)
-            Pseudotime.
-        level : float, default=0.95
-            Coverage.
-
-        Returns
-        -------
-        lower, upper : ndarray of shape (n_points, n_genes) or (n_points,)
-
-        Raises
-        ------
-        ValueError
-            If `level` is not between 0 and 1.
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1; got {level!r}.")
-        eta, std = self._predictor(self._check_times(X, reset=False))
-        half = self._quantile(0.5 + level / 2) * std
-        with np.errstate(all="ignore"):
-            ends = self._mean(eta - half), self._mean(eta + half)
-        lower, upper = np.minimum(*ends), np.maximum(*ends)  # the link may be decreasing
-        return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
+    def _predictor(self, X, return_std):
+        return self._at(self._check_times(X, reset=False))
 
     def _check_times(self, X, reset: bool) -> np.ndarray:
         """Return pseudotime as `(n_cells,)`."""

@@ -36,7 +36,7 @@ class Level(PerGeneModel):
         self.levels_ = np.array(levels, dtype=float)
         return self
 
-    def _predictor(self, times):
+    def _at(self, times):
         return np.tile(self.levels_, (len(times), 1)), np.full((len(times), len(self.levels_)), 0.5)
 
     def _mean(self, eta):
@@ -45,7 +45,7 @@ class Level(PerGeneModel):
     def _slope(self, mean):
         return np.full_like(mean, -1.0)
 
-    def _quantile(self, probability):
+    def _quantile(self, X, level):
         return 2.0
 
 

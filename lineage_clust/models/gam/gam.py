@@ -9,17 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.stats import norm
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ...expression.passes import SumRequests, run_fits
 from ...expression.storage.blocks import BlockedExpression
-from ...utils.checking import check_share
 from ...utils.threads import few_threads
-from ...utils.types import Matrix, Predicted, Seed
+from ...utils.types import Matrix, Seed
 from ..families import FAMILIES
+from ..linked import LinkedModel
 from ..links import LINKS
 from .any_family import Choices, fit_family
 from .checks import check_offset, check_parameters, check_penalty, check_targets
@@ -30,7 +28,7 @@ from .pirls.problem import Likelihood
 from .pooled import PooledPosterior, fit_each, pool
 
 
-class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GAM(LinkedModel):
     """Generalised additive model of many genes with a shared design and a smoothing parameter per gene.
 
     With a Gaussian family, the weighted Gram matrix of the design, the penalty and their common eigenvectors are the
@@ -257,58 +255,6 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
         store(self, design, result, single)
         return self
 
-    def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
-        """Return the trends at rows of the design, for offset 0, on the response scale.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Rows of the design, from the same smoother.
-        return_std : bool, default=False
-            Whether to return standard errors of the trends as well (by the delta method, unless the link is the
-            identity).
-
-        Returns
-        -------
-        mean : ndarray of shape (n_rows, n_genes) or (n_rows,)
-        std : ndarray of the same shape
-            Only with `return_std=True`.
-        """
-        eta, std = self._predictor(X, return_std)
-        mean = self._link.mean(eta)
-        if return_std:
-            std = std * np.abs(self._link.slope(mean))
-        if self._single:
-            mean, std = mean.ravel(), None if std is None else std.ravel()
-        return (mean, std) if return_std else mean
-
-    def confidence_interval(self, X: Matrix, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Return pointwise confidence intervals of the trends at offset 0, transformed from the link scale.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Rows of the design.
-        level : float, default=0.95
-            Coverage, averaged over a trend [1]_.
-
-        Returns
-        -------
-        lower, upper : ndarray of shape (n_rows, n_genes) or (n_rows,)
-
-        References
-        ----------
-        .. [1] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model
-           components. Scandinavian Journal of Statistics 39, 53-74.
-        """
-        check_share("level", level)
-        eta, std = self._predictor(X, True)
-        pooled = isinstance(self.posterior_, PooledPosterior)
-        half = std * (self.posterior_.quantile(self._rows(X), level) if pooled else norm.ppf(0.5 + level / 2))
-        ends = self._link.mean(eta - half), self._link.mean(eta + half)
-        lower, upper = np.minimum(*ends), np.maximum(*ends)  # the link may be decreasing
-        return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
-
     def sample(
         self, X: Matrix, n_draws: int = 1, random_state: Seed = None, unconditional: bool = False
     ) -> Iterator[np.ndarray]:
@@ -388,6 +334,11 @@ class GAM(MultiOutputMixin, RegressorMixin, BaseEstimator):
             std = self.posterior_.std(self._rows(X))
         std[:, list(self.failed_)] = np.nan
         return eta, std
+
+    def _quantile(self, X, level):
+        if isinstance(self.posterior_, PooledPosterior):
+            return self.posterior_.quantile(self._rows(X), level)
+        return super()._quantile(X, level)
 
     def _rows(self, X) -> np.ndarray:
         rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ...utils.constraints import Constraint, Constraints, check_constraints, integer, number, one_of
 from ...utils.types import Matrix
@@ -224,19 +223,10 @@ class MgcvGAM(PerGeneModel):
     def _link(self):
         return LINKS[self.link or FAMILIES[self.family].default_link]
 
-    def _predictor(self, times):
+    def _at(self, times):
         rows = session().call("rows", smooth=self.smooth_, t=times)["rows"].reshape(len(times), -1, order="F")
         variance = np.einsum("pi,gij,pj->pg", rows, self.covariance_, rows, optimize=True)
         return rows @ self.coef_.T, np.sqrt(np.maximum(variance, 0.0))
-
-    def _mean(self, eta):
-        return self._link.mean(eta)
-
-    def _slope(self, mean):
-        return self._link.slope(mean)
-
-    def _quantile(self, probability):
-        return stats.norm.ppf(probability)
 
     def _arguments(self, smoother, times, weights, offset) -> dict:
         """Return the arguments of `gam`, which are the same for all genes."""

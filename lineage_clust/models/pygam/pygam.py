@@ -204,7 +204,7 @@ class PyGAM(PerGeneModel):
         warn_of_zeros(recipe.family.name, int(collected(results, "zeros", False).sum()), len(results))
         return self
 
-    def _predictor(self, times):
+    def _at(self, times):
         fitted = [gene for gene, estimator in enumerate(self.estimators_) if estimator is not None]
         design = self.estimators_[fitted[0]].terms.build_columns(times[:, None])  # the basis is the same for all genes
         eta, std = np.full((2, len(times), len(self.estimators_)), np.nan)
@@ -225,10 +225,10 @@ class PyGAM(PerGeneModel):
     def _slope(self, mean):
         return 1.0 / self._any().link.gradient(mean, self._any().distribution)
 
-    def _quantile(self, probability):
+    def _quantile(self, X, level):
         from .recipe import FAMILY_OF
 
         if FAMILY_OF[self.distribution].known_scale:
-            return stats.norm.ppf(probability)
+            return super()._quantile(X, level)
         n_cells = self._any().statistics_["n_samples"]
-        return stats.t.ppf(probability, np.maximum(n_cells - self.edf_, 1.0))
+        return stats.t.ppf(0.5 + level / 2, np.maximum(n_cells - self.edf_, 1.0))
