@@ -14,7 +14,9 @@ other methods than `GAM` receive `log1p` of counts normalised to the same depth.
 
 `python -m benchmarks.donors --rare`: genes that few cells or few donors express.
 
-`python -m benchmarks.donors --conditions`: the same for differences between two conditions, in level, shape and both.
+`python -m benchmarks.donors --conditions`: differences between conditions, in level, shape and both. `--tables` selects from
+rates of false positives, coverage of bands, coverage of effect sizes, and power beside means per donor and time bin;
+with `--power`, beside mgcv's `bam`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import pandas as pd
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.trends.trends import adjust
 
-from .donors_conditions import condition_header, measure_conditions, report_conditions
+from .donors_conditions import DESIGNS, TABLES, measure_conditions, print_beside_bam
 from .donors_data import EFFECTS, simulate, simulate_counts
 from .donors_peers import cr2_line, moderated_lines, pseudobulk
 from .donors_power import measure_power, power_header
@@ -139,9 +141,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rare", action="store_true", help="genes of few cells or donors")
     parser.add_argument("--power", action="store_true", help='beside mgcv\'s bam(bs="fs"), and its time')
     parser.add_argument("--tested", type=int, default=30, help="flat and moving genes, of --power")
-    parser.add_argument("--designs", nargs="+", help='of these only, such as "4 v 4"')
+    parser.add_argument("--designs", nargs="+", choices=DESIGNS, help="of --conditions")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES), help="of --conditions")
+    parser.add_argument("--sizes", nargs="+", choices=("equal", "one half"), default=["equal", "one half"])
     arguments = parser.parse_args(argv)
     effects = [effect for effect in EFFECTS if effect.name in arguments.effects]
+    if arguments.conditions:
+        given = arguments.genes, arguments.cells, effects, arguments.designs, arguments.family, arguments.seed
+        if arguments.power:
+            print_beside_bam(*given, arguments.tested)
+        else:
+            measure_conditions(arguments.tables, *given, arguments.sets, arguments.sizes)
+        return
     if arguments.power:
         print(f"Each cell: P(p < .05) of {arguments.tested} flat genes / of {arguments.tested} with a trend\n")
         print(power_header(), flush=True)
@@ -151,15 +162,6 @@ def main(argv: list[str] | None = None) -> None:
         print(rare_header(), flush=True)
         for n_donors in arguments.donors:
             measure_rare(arguments.genes, arguments.cells, n_donors, arguments.family, arguments.seed, arguments.sets)
-        return
-    if arguments.conditions:
-        print("Each cell: P(p < .05) / P(p < .01) of genes without a difference / share of the others with p < .01\n")
-        print(condition_header(), flush=True)
-        report_conditions(
-            measure_conditions(
-                arguments.genes, arguments.cells, effects, 10_000 + arguments.seed, arguments.designs, arguments.family
-            )
-        )
         return
     print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")
     print(header(arguments.alone), flush=True)

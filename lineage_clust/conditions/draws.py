@@ -1,4 +1,4 @@
-"""Summaries of posterior samples of differences: simultaneous bands, and shifts of the half-maximum time."""
+"""Summaries of posterior samples of differences: simultaneous bands, and times."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class DifferenceDraws:
     farthest : `(n_draws, n_comparisons, n_genes)` largest deviation from a difference along the grid, in standard
         errors.
     shifts : `(n_draws, n_comparisons, n_genes)` half-maximum time minus that in the reference.
+    largest_at : `(n_draws, n_comparisons, n_genes)` time of the largest difference.
     kept : `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
     """
 
     farthest: np.ndarray
     shifts: np.ndarray
+    largest_at: np.ndarray
     kept: np.ndarray
 
     def critical(self, level: float) -> np.ndarray:
@@ -61,7 +63,7 @@ def draw_differences(
     times = common[np.unique(np.linspace(0, len(common) - 1, min(len(common), _MOST_POINTS)).round().astype(int))]
     curves = np.stack([fit.rows(basis[times], c) for c in range(n_comparisons + 1)])
     farthest = np.zeros((N_DRAWS, n_comparisons, n_genes))
-    shifts = np.zeros((_N_SHIFT_DRAWS, n_comparisons, n_genes))
+    shifts, largest_at = np.zeros((2, _N_SHIFT_DRAWS, n_comparisons, n_genes))
     differences = np.zeros((n_kept, n_comparisons, len(kept), len(grid)))
     generator = np.random.default_rng(seed)
     back = np.argsort(order)
@@ -70,11 +72,13 @@ def draw_differences(
         farthest[number] = np.max(np.abs(rows @ deviation) / errors, axis=1)
         values = fit.curves.coefficients + deviation if number < max(_N_SHIFT_DRAWS, n_kept) else None
         if values is not None and number < _N_SHIFT_DRAWS:
-            halves = half_maxima(curves @ values, grid[times])
+            drawn_curves = curves @ values
+            halves = half_maxima(drawn_curves, grid[times])
             shifts[number] = halves[1:] - halves[0]
+            largest_at[number] = grid[times][np.abs(drawn_curves[1:] - drawn_curves[0]).argmax(axis=1)]
         if values is not None and number < n_kept:
             differences[number] = np.swapaxes(fine @ values[:, kept], 1, 2)
-    return DifferenceDraws(farthest, shifts, differences)
+    return DifferenceDraws(farthest, shifts, largest_at, differences)
 
 
 def half_maxima(curves: np.ndarray, grid: np.ndarray) -> np.ndarray:

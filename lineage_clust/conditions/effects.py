@@ -43,16 +43,16 @@ def effects(
     curves = np.stack([fit.curve(basis[common], c).T for c in (0, condition)])
     halves = half_maxima(curves, grid[common])
     varies = np.all(np.ptp(curves, axis=1) > 1e-9 * np.abs(curves).max(axis=1), axis=0)
-    with np.errstate(invalid="ignore"):
-        ends = np.quantile(draws.shifts[:, condition - 1], [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    shift = np.where(varies, [halves[1] - halves[0], *ends], np.nan)
-    # quantiles of few samples may not include the estimate if most samples are tied
-    shift[1], shift[2] = np.minimum(shift[1], shift[0]), np.maximum(shift[2], shift[0])
+    shift = np.where(varies, _interval(halves[1] - halves[0], draws.shifts[:, condition - 1], level), np.nan)
+    at = _interval(grid[common][largest], draws.largest_at[:, condition - 1], level)
     last = difference[:, -1], z * error[:, -1]
     table = pd.DataFrame({
         "direction": np.asarray(DIRECTIONS, dtype=object)[above + 2 * below],
         "level": mean, "level_lower": mean - z * mean_error, "level_upper": mean + z * mean_error,
-        "largest_difference": difference[genes, largest], "largest_at": grid[common][largest],
+        "largest_difference": difference[genes, largest],
+        "largest_difference_lower": (difference - half)[genes, largest],
+        "largest_difference_upper": (difference + half)[genes, largest],
+        "largest_at": at[0], "largest_at_lower": at[1], "largest_at_upper": at[2],
         "log_fold_change_end": last[0], "log_fold_change_end_lower": last[0] - last[1],
         "log_fold_change_end_upper": last[0] + last[1],
         "half_max_shift": shift[0], "half_max_shift_lower": shift[1], "half_max_shift_upper": shift[2],
@@ -61,3 +61,11 @@ def effects(
     failed[list(fit.failed)] = True
     table.loc[failed, table.columns != "direction"] = np.nan
     return table
+
+
+def _interval(estimate: np.ndarray, drawn: np.ndarray, level: float) -> np.ndarray:
+    """Return estimates and limits of their intervals `(3, n_genes)`, from samples `(n_draws, n_genes)`."""
+    with np.errstate(invalid="ignore"):
+        lower, upper = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    # quantiles of few samples may not include the estimate if most samples are tied
+    return np.stack([estimate, np.minimum(lower, estimate), np.maximum(upper, estimate)])

@@ -42,6 +42,17 @@ def test_bands_hold_the_difference(found):
     assert np.all((lower < 1.5) & (upper > 1.5))
 
 
+def test_effect_sizes_lie_in_their_intervals(found):
+    table = found.table
+    for name in ("level", "largest_difference", "largest_at", "log_fold_change_end", "half_max_shift"):
+        assert (table[f"{name}_lower"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_upper"]).all()
+    lower, upper = found.difference_band()
+    at, genes = np.searchsorted(found.pseudotime, table["largest_at"]), np.arange(len(table))
+    np.testing.assert_allclose(table["largest_difference_lower"], lower[genes, at], rtol=1e-5)
+    np.testing.assert_allclose(table["largest_difference_upper"], upper[genes, at], rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_a_file_sparse_matrices_and_other_orders_give_the_same(cells, found, tmp_path, settings):
     shuffled = cells[np.random.default_rng(0).permutation(cells.n_obs)].copy()

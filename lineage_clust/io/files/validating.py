@@ -252,6 +252,8 @@ def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
     _need(lengths["draws"] > 0, "there are no samples")
     tests = {f"{kind}value_{test}" for kind in "pq" for test in ("level", "shape", "both")} | {"cluster", "note"}
     _need(tests <= set(comparison.table.columns), "the table has other columns")
+    numbers = comparison.table[sorted(tests - {"note"})]
+    _need(all(dtype.kind in "fiu" for dtype in numbers.dtypes), "the tests of the table are no numbers")
 
 
 _SMOOTHERS = (

@@ -18,7 +18,6 @@ from .working import WorkingProblem, WorkingState, linearised, pull
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
-_IMPROBABLE_RATIO = 0.03
 RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
 
 
@@ -168,20 +167,6 @@ def smoothest(criteria: np.ndarray) -> np.ndarray:
     """
     good = criteria <= criteria.min(axis=0) + 0.05
     return len(criteria) - 1 - np.argmax(good[::-1], axis=0)
-
-
-def weighted_ratios(criteria: np.ndarray, edf: np.ndarray) -> np.ndarray:
-    """Return the probabilities `(n_ratios, n_genes)` of ratios, given criteria and edf of their fits.
-
-    Of ratios with practically the same fit, as for straight lines, only the largest is kept.
-    """
-    density = np.exp(criteria.min(axis=0) - criteria)
-    density[density < _IMPROBABLE_RATIO] = 0.0
-    for low in range(len(density) - 1):
-        same = (np.abs(edf[low] - edf[low + 1]) < 0.05) & (np.abs(criteria[low] - criteria[low + 1]) < 0.05)
-        density[low + 1, same] += density[low, same]
-        density[low, same] = 0.0
-    return density / density.sum(axis=0)
 
 
 def _one_lambda(

@@ -74,7 +74,9 @@ class DonorPosterior:
                 draw, place = np.nonzero(part_of[:, part.genes] == number)
                 if len(draw):
                     genes = part.genes[place]
-                    some = Noise(noise.uniform[draw, genes], noise.sampling[draw, :, genes].T, noise.bias[draw, :, genes].T)
+                    some = Noise(
+                        noise.uniform[draw, genes], noise.sampling[draw, :, genes].T, noise.bias[draw, :, genes].T
+                    )
                     values[draw, :, genes] = (deviations(some, place) + part.deviation[:, place]).T
             yield from values
 

@@ -229,12 +229,12 @@ def test_what_cannot_be_compared_is_refused(change, message):
 @pytest.mark.slow
 @pytest.mark.parametrize("paired", [False, True])
 def test_calibration(paired):
-    from benchmarks.conditions_data import simulate_conditions
+    from benchmarks.conditions_data import between, pairs, simulate_conditions
     from benchmarks.donors_data import Effect
 
     rng = np.random.default_rng([71, paired])
     sizes = np.full(8, 150)
-    cells = simulate_conditions(rng, sizes, 1000, Effect(0.25, 0.25), shared=0.7 if paired else 0.0, paired=paired)
+    cells = simulate_conditions(rng, sizes, 1000, Effect(0.25, 0.25), pairs(4) if paired else between(4, 4))
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     basis = smoother.fit_transform(cells.time[:, None])
     fit = fit_conditions(basis, cells.Y, cells.condition, cells.donor, penalty=smoother.penalty_)

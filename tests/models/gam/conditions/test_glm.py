@@ -95,11 +95,11 @@ def test_one_p_value_near_one_does_not_undo_the_other():
 @pytest.mark.slow
 def test_calibration():
     """`python -m benchmarks.donors --conditions --family negative_binomial` has more of it."""
-    from benchmarks.conditions_data import simulate_conditions
+    from benchmarks.conditions_data import between, simulate_conditions
     from benchmarks.donors_data import Effect
 
     rng = np.random.default_rng(72)
-    cells = simulate_conditions(rng, np.full(8, 150), 800, Effect(0.25, 0.25), counts=True)
+    cells = simulate_conditions(rng, np.full(8, 150), 800, Effect(0.25, 0.25), between(4, 4), counts=True)
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     basis = smoother.fit_transform(cells.time[:, None])
     fit = fit_conditions(
