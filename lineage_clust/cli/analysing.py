@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..io.keys import default_key, file_key
 from ..io.results import h5ad_bytes
 from ..io.spreadsheets import write_csv
+from ..utils.atomic import naming, write_draft
 from ..utils.transaction import folder_for, replace_all
 from .messages import say, without_reading
+from .processes import each
 from .summary import summary
 
 if TYPE_CHECKING:
@@ -18,15 +23,32 @@ if TYPE_CHECKING:
     from ..utils.atomic import Writer
 
 
-def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool) -> str:
-    """Fit each clusterer, write the files of all of them or none, and return the summaries."""
-    fits = [clusterer.fit(adata) for clusterer in clusterers]
-    files = [result_files(fitted, folder, adata if report else None) for fitted in fits]
-    written = set(write_all({path: writer for one in files for path, writer in one.items()}, folder))
-    return "\n".join(
-        f"{summary(fitted)}\n  files in {folder}: {', '.join(path.name for path in own if path in written)}\n"
-        for fitted, own in zip(fits, files, strict=True)
-    )
+def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool, n_at_once: int = 1) -> str:
+    """Fit each clusterer, write the files of all of them or none, and return the summaries.
+
+    n_at_once : Number of processes, see :func:`lineage_clust.cli.processes.each`.
+    """
+    with folder_for(folder), TemporaryDirectory(prefix=".", dir=folder) as drafts:
+        tasks = [partial(_analyse_one, one, adata, folder, Path(drafts), report) for one in clusterers]
+        summaries, files = zip(*each(tasks, n_at_once), strict=True)
+        replace_all({path: draft and partial(os.replace, draft) for one in files for path, draft in one.items()})
+    return "\n".join(summaries)
+
+
+def _analyse_one(
+    clusterer: TrendClusterer, adata, folder: Path, drafts: Path, report: bool
+) -> tuple[str, dict[Path, Path | None]]:
+    """Fit, and return the summary and the path of the draft of each file, or `None` for a file to remove."""
+    fitted = clusterer.fit(adata)
+    files = result_files(fitted, folder, adata if report else None)
+    made = {path: writer and drafts / path.name for path, writer in files.items()}
+    with without_reading():
+        for path, writer in files.items():
+            if writer is not None:
+                with naming(path):
+                    write_draft(drafts / path.name, _announced(path, writer))
+    names = ", ".join(path.name for path, draft in made.items() if draft is not None)
+    return f"{summary(fitted)}\n  files in {folder}: {names}\n", made
 
 
 def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
@@ -40,17 +62,17 @@ def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
 
 def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
     """Write all files or none to a folder with messages, and return their paths; files without a writer are removed."""
-
-    def said(path: Path, writer: Writer) -> Writer:
-        def write(draft: Path) -> object:
-            say(f"Writing {path}.")
-            return writer(draft)
-
-        return write
-
     with without_reading(), folder_for(folder):
-        replace_all({path: writer and said(path, writer) for path, writer in files.items()})
+        replace_all({path: writer and _announced(path, writer) for path, writer in files.items()})
     return [path for path, writer in files.items() if writer is not None]
+
+
+def _announced(path: Path, writer: Writer) -> Writer:
+    def write(draft: Path) -> object:
+        say(f"Writing {path}.")
+        return writer(draft)
+
+    return write
 
 
 def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:

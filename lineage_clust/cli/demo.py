@@ -9,6 +9,7 @@ from ..clusterer import TrendClusterer
 from .analysing import analyse
 from .messages import say
 from .options import check_folder, common_options
+from .processes import n_processes
 
 
 def add_to(commands) -> None:
@@ -31,4 +32,5 @@ def demo(arguments: argparse.Namespace) -> str:
     adata = datasets.bone_marrow()
     head = f"Mouse bone marrow (Paul et al., 2015): {adata.n_obs:,} cells, {adata.n_vars:,} genes."
     clusterers = [TrendClusterer(lineage=lineage, random_state=0) for lineage in ("Ery", "Myeloid")]
-    return f"{head}\n\n{analyse(clusterers, adata, arguments.out, report=True)}"
+    n_at_once = n_processes(len(clusterers), -1) if arguments.alone else 1
+    return f"{head}\n\n{analyse(clusterers, adata, arguments.out, True, n_at_once)}"

@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     raises SystemExit : With code 2 for invalid arguments (argparse), with 0 after `--help` and `--version`.
     """
     arguments = make_parser().parse_args(argv)
+    arguments.alone = argv is None  # in a process of its own, which may be forked
     with warnings.catch_warnings(), progress_messages(arguments.verbose, arguments.quiet), _rare_collection():
         warnings.simplefilter("always", LineageClustWarning)
         warnings.showwarning = show_warning(warnings.showwarning)

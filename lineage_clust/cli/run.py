@@ -20,12 +20,14 @@ from .options import (
     opened_cells,
     read_genes,
 )
+from .processes import n_processes
 
 _EXAMPLES = """\
 examples:
   lineage-clust run cells.h5ad --lineage Ery --report --out results
-  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --out results          one after the other
-  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --joint --out results  in one clustering
+  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --out results             one after the other
+  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --n-jobs 2 --out results  at the same time
+  lineage-clust run cells.h5ad --lineage Ery --lineage Mono --joint --out results     in one clustering
   lineage-clust run cells.h5ad --lineage Ery --genes Klf1,Gata1,Mpo --alpha none --out results
   lineage-clust run cells.h5ad --lineage Ery --sample donor --symbols gene_name --out results
   lineage-clust run atlas.h5ad --lineage Ery --memory-budget 2GB --verbose --out results 2> log.txt
@@ -63,6 +65,13 @@ def _add_lineages(group) -> None:
         "--joint",
         action="store_true",
         help="cluster the genes by their trends along all these lineages together, with one set of files",
+    )
+    group.add_argument(
+        "--n-jobs",
+        metavar="N",
+        type=int,
+        default=1,
+        help="analyse up to N lineages at the same time, each in a process of its own; -1 = one per core; on Linux (1)",
     )
     add_lineage_reading(group)
     group.add_argument(
@@ -109,9 +118,10 @@ def run(arguments: argparse.Namespace) -> str:
     """Analyse a file, and return the summary."""
     clusterers = _clusterers(arguments)
     check_folder(arguments.out)
+    n_at_once = n_processes(len(clusterers), arguments.n_jobs) if arguments.alone else 1
     with opened_cells(arguments) as adata:
         head = f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes."
-        return f"{head}\n\n{analyse(clusterers, adata, arguments.out, arguments.report)}"
+        return f"{head}\n\n{analyse(clusterers, adata, arguments.out, arguments.report, n_at_once)}"
 
 
 def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
@@ -124,6 +134,12 @@ def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
         raise UsageError(
             f"--lineage {alike[0]} and {alike[1]} differ in case only, and so would their files, which some systems take for "
             "the same. Analyse each with an --out of its own."
+        )
+    if arguments.n_jobs == 0:
+        raise UsageError("--n-jobs must be a positive number, or -1 for one per core; got 0.")
+    if arguments.n_jobs != 1 and (arguments.backed or arguments.memory_budget is not None):
+        raise UsageError(
+            "--n-jobs reads one file from several processes, which --backed cannot do. Leave one of them out."
         )
     if arguments.joint and len(lineages) < 2:
         raise UsageError("--joint needs several lineages. Name each with a --lineage of its own.")

@@ -1,0 +1,73 @@
+"""Analyses in several processes."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lineage_clust.cli.processes import CAN_FORK, each
+
+from .files import FILES, MONO_MAC
+
+pytestmark = pytest.mark.skipif(not CAN_FORK, reason="the system has no safe fork")
+
+
+def test_results_are_in_order_and_not_more_run_at_once_than_asked_for(tmp_path):
+    def task(number):
+        def run():
+            (tmp_path / f"{number}").touch()
+            time.sleep(0.05 * (3 - number))
+            n_running = len(list(tmp_path.iterdir()))
+            (tmp_path / f"{number}").unlink()
+            return number, n_running
+
+        return run
+
+    found = each([task(number) for number in range(4)], 2)
+    assert [number for number, _ in found] == [0, 1, 2, 3]
+    assert max(n_running for _, n_running in found) == 2
+
+
+def test_an_error_has_its_traceback_and_stops_the_others(tmp_path):
+    class Odd(Exception):
+        def __init__(self, one, other):
+            super().__init__(f"{one} and {other}")
+
+    def late():
+        time.sleep(60)
+
+    def fail(error):
+        def run():
+            raise error
+
+        return run
+
+    start = time.monotonic()
+    with pytest.raises(KeyError, match="gene") as caught:
+        each([late, fail(KeyError("gene"))], 2)
+    assert "in run" in caught.value.__notes__[0]
+    with pytest.raises(RuntimeError, match="Odd: one and other"):  # it cannot be sent
+        each([late, fail(Odd("one", "other"))], 2)
+    assert time.monotonic() - start < 30
+
+
+def test_a_process_that_the_system_ended_is_reported():
+    with pytest.raises(MemoryError, match="ended by the system"):
+        each([lambda: __import__("os")._exit(9), lambda: 1], 2)
+
+
+@pytest.mark.slow
+def test_the_files_are_those_of_one_process(file, tmp_path):
+    command = [sys.executable, "-m", "lineage_clust", "run", str(file), "--lineage", "B", "--lineage", "Mono/Mac"]
+    said = []
+    for n_jobs in ("1", "2"):
+        options = ["--n-neighbors", "4", "--n-jobs", n_jobs, "--out", str(tmp_path / n_jobs)]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+        said.append(done.stdout.replace(str(tmp_path / n_jobs), "OUT"))
+    assert said[0] == said[1]
+    expected = sorted(name.format(lineage) for name in FILES for lineage in ("B", MONO_MAC))
+    assert sorted(path.name for path in (tmp_path / "2").iterdir()) == expected
+    for name in expected:
+        if not name.endswith(".h5ad"):
+            assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
