@@ -21,6 +21,7 @@ from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
 from .calling import predict_model, readable_by
 from .derivative import slope_with_interval
+from .group_fit import Cells, design_rows, fit_group
 from .pairing import resolve_pair
 
 if TYPE_CHECKING:
@@ -175,14 +176,12 @@ class GeneTrend:
         GeneTrend
             The trend.
         """
-        from .group_fit import fit_group
-
         chosen = self._chosen()
         if chosen is None:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
         x, y, w, grid = chosen
         smoother, model = resolve_pair(*self._asked)
-        group = fit_group(x, w, y[:, None], grid, smoother, model, genes=[self.gene])
+        group = fit_group(Cells(x, w, y[:, None]), [self.gene], grid, smoother, model)
         if group.failed:
             raise ValueError(f"{self.gene!r} cannot be fitted: {group.failed[0]}")
         self._adopt(group, 0)
@@ -289,8 +288,6 @@ class GeneTrend:
         return mean[:, self._column], None if std is None else std[:, self._column]
 
     def _rows(self, x_test):
-        from .group_fit import design_rows
-
         return design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
 
     def _interval(self, x_test, level):

@@ -44,6 +44,22 @@ _LESS_THAN_NOTHING = "explains less than a constant does"
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Cells on which some genes are fitted; arrays are those of :class:`~lineage_clust.lineage.lineage.Lineage`.
+
+    `x`, `w` and `Y` are pseudotime, weights and the expression `(n_cells, n_genes)` of these genes.
+    """
+
+    x: np.ndarray
+    w: np.ndarray
+    Y: Any
+    covariates: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    donors: np.ndarray | None = None
+    draws: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class GroupFit:
     """Results of genes that were fitted together: same cells, same model.
 
@@ -64,24 +80,17 @@ class GroupFit:
     asked: tuple = (None, None)
 
 
-def fit_group(
-    x, w, Y, grid, smoother, model, *, genes, covariates=None, offset=None, lineage=None, donors=None, draws=None
-) -> GroupFit:
+def fit_group(cells: Cells, genes: list[str], grid, smoother, model, lineage: str | None = None) -> GroupFit:
     """Fit genes that share cells and model.
 
-    x, w : `(n_cells,)` pseudotime and weights.
-    Y : `(n_cells, n_genes)` expression.
+    genes : Names of the columns of `cells.Y`.
     grid : `(n_points,)` pseudotime of the trends; the default domain of the smoother is the range of the grid.
     smoother, model : Components, fitted in place; the smoother may be "passthrough".
-    genes : Names of the columns of `Y`.
-    covariates, offset : `(n_cells, n_covariates)` and `(n_cells,)`, or `None`.
     lineage : Name, for messages.
-    donors : `(n_cells,)` names of the donors, if they are the replicates.
-    draws : `(n_cells, n_draws)` samples of pseudotime with mean `x`, or `None`.
     """
     model = adapt(model)
-    Y = expression_for(model, Y)
     asked = (copied(smoother), clone(model))
+    x, w, Y, covariates, draws = cells.x, cells.w, expression_for(model, cells.Y), cells.covariates, cells.draws
     given = draws is not None
     if given and are_same(draws):
         x, draws = draws[:, 0], None
@@ -109,9 +118,9 @@ def fit_group(
     scatter = None
     try:
         if draws is None:
-            fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=offset, donors=donors)
+            fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=cells.offset, donors=cells.donors)
         else:
-            known = {"penalty": penalty, "offset": offset, "groups": donors}
+            known = {"penalty": penalty, "offset": cells.offset, "groups": cells.donors}
             model, scatter = fit_draws(
                 model, lambda times: _append(_basis(smoother, times), covariates), draws, w, Y, known
             )

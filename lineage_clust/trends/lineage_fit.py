@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +14,9 @@ from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
 from ..utils.progress import bar, progress_bars
 from .calling import is_fitted
-from .group_fit import GroupFit, failed_group, fit_group, fixed_basis
+from .group_fit import Cells, GroupFit, failed_group, fit_group, fixed_basis
 from .pairing import adapt, model_of, smoother_for
-from .preparing import Cells, prepared_cells
+from .preparing import prepared_cells
 from .trends import Trends
 
 
@@ -67,22 +68,17 @@ class TrendFitter:
     def fit(self, lineage: Lineage) -> FittedLineage:
         """Fit the trends of the genes of a lineage."""
         models = by_gene(self.model, lineage.genes, lineage.name)
-        cells, failed = prepared_cells(lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs)
-        together: dict = {}
-        for index, (own_model, own_cells) in enumerate(zip(models, cells, strict=True)):
-            if own_cells is not None:
-                together.setdefault((id(own_model), own_cells.key), []).append(index)
+        prepared, failed = prepared_cells(lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs)
+        parts = [part for genes, cells in prepared for part in _of_one_model(genes, cells, models)]
         grid = lineage.grid(self.n_points)
-        groups, indices = [], []
         what = "trends" if lineage.name is None else f"trends of {lineage.name}"
         with progress_bars(self.show_progress_bar):
-            every = list(together.values())
-            for members in bar(every, what, unit="group") if len(every) > 1 else every:
-                groups.append(
-                    self._fit_group(lineage, grid, models[members[0]], members, cells[members[0]], len(every) == 1)
-                )
-                indices.append(np.asarray(members))
-        trends = _assemble(lineage, grid, groups, indices, failed)
+            several = len(parts) > 1
+            groups = [
+                self._fit_group(lineage, grid, models[genes[0]], genes, cells, not several)
+                for genes, cells in (bar(parts, what, unit="group") if several else parts)
+            ]
+        trends = _assemble(lineage, grid, groups, [np.array(genes) for genes, _ in parts], failed)
         return FittedLineage(lineage.name, trends, groups)
 
     def _fit_group(self, lineage: Lineage, grid, model, members: list[int], cells: Cells, only: bool) -> GroupFit:
@@ -90,11 +86,7 @@ class TrendFitter:
         genes = [lineage.genes[index] for index in members]
         own = adapt(model_of(model), self.n_jobs, self.backend)
         try:
-            return fit_group(
-                cells.x, cells.w, cells.expression(members), grid, smoother_for(model, self.smoother), own, genes=genes,
-                covariates=cells.covariates, offset=cells.offset, lineage=lineage.name, donors=cells.donors,
-                draws=cells.draws,
-            )  # fmt: skip
+            return fit_group(cells, genes, grid, smoother_for(model, self.smoother), own, lineage.name)
         except Exception as error:
             if only or isinstance(error, MemoryError):
                 raise
@@ -105,6 +97,15 @@ class TrendFitter:
     def with_basis(self, fitted: Any) -> TrendFitter:
         """Return a fitter whose smoother keeps the fitted basis."""
         return replace(self, smoother=fixed_basis(fitted, self.smoother))
+
+
+def _of_one_model(genes: list[int], cells: Cells, models: list) -> Iterator[tuple[list[int], Cells]]:
+    """Yield the genes that share a model, by position in the lineage, with their cells."""
+    together: dict[int, list[int]] = {}
+    for place, gene in enumerate(genes):
+        together.setdefault(id(models[gene]), []).append(place)
+    for places in together.values():
+        yield [genes[place] for place in places], cells if len(together) == 1 else replace(cells, Y=cells.Y[:, places])
 
 
 def _assemble(lineage: Lineage, grid, groups, indices, failed: dict[int, str]) -> Trends:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -14,47 +13,13 @@ from ..lineage.cells.confounding import check_identified
 from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend
+from .group_fit import Cells
+
+Prepared = tuple[list[tuple[list[int], Cells]], dict[int, str]]
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The cells that one or several genes are fitted on.
-
-    Arrays are those of :class:`~lineage_clust.lineage.lineage.Lineage` for these cells. `matrix` has all genes of the
-    lineage, or one, `(n_cells, 1)`; `key` is equal for genes that can be fitted together.
-    """
-
-    x: np.ndarray
-    w: np.ndarray
-    matrix: Any
-    covariates: np.ndarray | None
-    offset: np.ndarray | None
-    key: object
-    donors: np.ndarray | None = None
-    draws: np.ndarray | None = None
-
-    def expression(self, genes: list[int]):
-        """Return `(n_cells, len(genes))` expression."""
-        if self.matrix.shape[1] == len(genes):
-            return self.matrix
-        return self.matrix[:, genes]
-
-
-class _Stack:
-    """Expression of genes that share cells but were prepared separately."""
-
-    def __init__(self):
-        self.columns: dict[int, np.ndarray] = {}
-        self.shape = (0, -1)
-
-    def __getitem__(self, key):
-        return np.column_stack([self.columns[gene] for gene in key[1]])
-
-
-def prepared_cells(
-    lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
-) -> tuple[list[Cells | None], dict[int, str]]:
-    """Return the cells of every gene, and the reasons for genes that could not be prepared.
+def prepared_cells(lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict) -> Prepared:
+    """Return groups of genes that share cells, by position, with these cells; and why others could not be prepared.
 
     `callback` is `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and
     lineage. Cells in which a gene's expression is at most `filter_cells` are excluded for that gene.
@@ -64,29 +29,27 @@ def prepared_cells(
     if callback is not None:
         return _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs)
     if filter_cells is None:
-        shared = Cells(
-            lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, "lineage",
-            lineage.donors, lineage.draws,
+        every = Cells(
+            lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, lineage.donors,
+            lineage.draws,
         )  # fmt: skip
-        return [shared] * len(lineage.genes), {}
-    cells: list[Cells | None] = []
+        return [(list(range(len(lineage.genes))), every)], {}
+    groups: list[tuple[list[int], Cells]] = []
     failed: dict[int, str] = {}
     for gene in range(len(lineage.genes)):
         y = column_values(lineage.expression, gene)
         kept = ~(y <= filter_cells)  # NaN is kept and reported by the model
         if not kept.any():
             failed[gene] = f"prepare: no cell has expression above filter_cells={filter_cells:g}"
-            cells.append(None)
             continue
         try:
             covariates = _covariates_of(lineage, kept)
         except ValueError as error:
             failed[gene] = f"prepare: {error}"
-            cells.append(None)
             continue
         own = lineage.of_cells(kept) | {"covariates": covariates}
-        cells.append(Cells(own.pop("pseudotime"), own.pop("weights"), y[kept][:, None], key=gene, **own))
-    return cells, failed
+        groups.append(([gene], Cells(own.pop("pseudotime"), own.pop("weights"), y[kept][:, None], **own)))
+    return groups, failed
 
 
 def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
@@ -102,11 +65,12 @@ def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
     return columns[:, varying]
 
 
-def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
+def _by_callback(lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict) -> Prepared:
     pseudotime, weights, matrix, columns = lineage.whole
     callbacks = by_gene(callback, lineage.genes, lineage.name, "callback", complete=False)
     grid = lineage.grid(n_points)
-    cells, failed, stacks = [], {}, {}
+    alike: dict[bytes, tuple] = {}  # pseudotime and weights, and positions and expression of the genes, by digest
+    failed: dict[int, str] = {}
     for gene, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):
         trend = GeneTrend(name, lineage.name, pseudotime, column_values(matrix, columns[gene]), weights)
         keywords = {
@@ -121,14 +85,12 @@ def _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs):
             _check_prepared(trend, name, grid)
         except Exception as error:
             failed[gene] = f"prepare: {type(error).__name__}: {error}"
-            cells.append(None)
             continue
-        x, w = np.asarray(trend.x, dtype=float), np.asarray(trend.w, dtype=float)
-        key = blake2b(x.tobytes() + b"|" + w.tobytes()).hexdigest()
-        stack = stacks.setdefault(key, _Stack())
-        stack.columns[gene] = np.asarray(trend.y, dtype=float)
-        cells.append(Cells(x, w, stack, None, None, key))
-    return cells, failed
+        x, w, y = (np.asarray(values, dtype=float) for values in (trend.x, trend.w, trend.y))
+        _, _, genes, values = alike.setdefault(blake2b(x.tobytes() + b"|" + w.tobytes()).digest(), (x, w, [], []))
+        genes.append(gene)
+        values.append(y)
+    return [(genes, Cells(x, w, np.column_stack(values))) for x, w, genes, values in alike.values()], failed
 
 
 def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:

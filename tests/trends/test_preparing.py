@@ -127,10 +127,10 @@ def test_callbacks_by_gene_and_lineage(adata):
 
 def test_genes_with_the_same_cells_are_fitted_together(adata):
     lineage = read_lineage(adata, "A", genes=GENES)
-    cells, failed = prepared_cells(lineage, 30, plainly, None, {})
+    [(genes, cells)], failed = prepared_cells(lineage, 30, plainly, None, {})
     assert failed == {}
-    assert len({one.key for one in cells}) == 1
-    np.testing.assert_array_equal(cells[0].expression([1, 3]), lineage.expression[:, [1, 3]].toarray())
+    assert genes == list(range(len(GENES)))
+    np.testing.assert_array_equal(cells.Y, lineage.expression.toarray())
 
 
 # ---- callbacks that do not
@@ -258,16 +258,15 @@ def test_cells_without_expression_are_left_out_for_that_gene(adata, fitted):
 
 def test_covariates_and_offset_follow_the_cells_that_are_left(adata):
     lineage = read_lineage(adata, "A", genes=GENES, covariates=["depth"], offset="depth")
-    cells, _ = prepared_cells(lineage, 30, None, 0.0, {})
-    for gene, own in enumerate(cells):
+    groups, _ = prepared_cells(lineage, 30, None, 0.0, {})
+    assert [genes for genes, _ in groups] == [[gene] for gene in range(len(GENES))]
+    for gene, (_, own) in enumerate(groups):
         kept = lineage.expression[:, [gene]].toarray().ravel() > 0
         np.testing.assert_array_equal(own.x, lineage.pseudotime[kept])
         np.testing.assert_array_equal(own.w, lineage.weights[kept])
         np.testing.assert_array_equal(own.covariates, lineage.covariates[kept])
         np.testing.assert_array_equal(own.offset, lineage.offset[kept])
-        np.testing.assert_array_equal(
-            own.expression([gene]).ravel(), lineage.expression[:, [gene]].toarray()[kept].ravel()
-        )
+        np.testing.assert_array_equal(own.Y, lineage.expression[:, [gene]].toarray()[kept])
 
 
 def test_a_filter_that_no_cell_passes_changes_nothing(adata, fitted):
