@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import expit
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.trends.intervals import uncertainty
+from lineage_clust.trends.shape_intervals import uncertainty
 from lineage_clust.trends.shapes import shapes
 
 KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump"), (300, 1000, 5000), ("unit", "fate", "branch")

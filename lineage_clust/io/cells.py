@@ -1,9 +1,12 @@
-"""Reading cells from a file."""
+"""AnnData for modules that do not import anndata: read from a file, or made."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from anndata import AnnData
 
 
@@ -23,3 +26,20 @@ def read_cells(path: Path, backed: bool = False) -> AnnData:
         return read_h5ad(path, backed="r" if backed else None)
     except Exception as error:  # h5py and anndata raise various errors for other formats
         raise ValueError(f"{str(path)!r} cannot be read as h5ad: {' '.join(str(error).split())}") from error
+
+
+def make_anndata(
+    X: Any,
+    obs: pd.DataFrame | None,
+    var: pd.DataFrame | None,
+    layers: Mapping[str, Any] | None = None,
+    uns: Mapping[str, Any] | None = None,
+) -> AnnData:
+    """Return an AnnData with copies of the given tables.
+
+    >>> import numpy as np
+    >>> make_anndata(np.ones((2, 3)), None, None).shape
+    (2, 3)
+    """
+    tables = [None if table is None else table.copy() for table in (obs, var)]
+    return AnnData(X, obs=tables[0], var=tables[1], layers=layers, uns=None if uns is None else dict(uns))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..results.naming import UNASSIGNED
 from ..results.result import FitResult, Fitted, result_of
-from ..trends.bounds import intervals
+from ..trends.intervals import intervals
 from ..utils.checking import check_flag, check_share
 from ..utils.constraints import one_of
 from . import gene_lists

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..results.binning import binned_cells
 from ..results.result import FitResult
-from ..trends.bounds import intervals
+from ..trends.intervals import intervals
 
 _N_POINTS, _N_BINS = 48, 24  # for all lineages together
 _LEAST_POINTS, _LEAST_BINS = 16, 10

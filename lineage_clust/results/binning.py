@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..expression.binned import binned_means
+from ..expression.sums.moments import weighted_products
 from ..lineage.lineage import Lineage
 from ..trends.pairing import families
 from .result import FitResult
@@ -43,9 +43,16 @@ def binned_cells(result: FitResult, adata: Any, genes: Sequence[str], n_bins: in
 
 
 def _means(lineage: Lineage, edges: np.ndarray, linear: bool) -> tuple[np.ndarray, np.ndarray]:
-    exposure = None if lineage.offset is None or linear else np.exp(lineage.offset)
-    args = (lineage.pseudotime, lineage.weights)
-    means, weight = binned_means(*args, lineage.expression, edges, exposure)
-    if lineage.offset is not None and linear:
-        means = means - binned_means(*args, lineage.offset[:, None], edges)[0]
-    return means.T, weight
+    """Return the means `(n_genes, n_bins)` of a lineage, and the weight of each bin, of which the last has its right edge."""
+    times, weights, offset = lineage.pseudotime, lineage.weights, lineage.offset
+    number = np.minimum(np.searchsorted(edges, times, side="right") - 1, len(edges) - 2)
+    inside = (number[:, None] == np.arange(len(edges) - 1)).astype(float)
+    sums, _ = weighted_products(inside, lineage.expression, weights)
+    weight = weights @ inside
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if offset is None or linear:
+            shift = 0.0 if offset is None else (weights * offset) @ inside / weight
+            means = sums.T / weight - shift
+        else:
+            means = sums.T / ((weights * np.exp(offset)) @ inside)
+    return np.where(weight > 0, means, np.nan), weight

@@ -25,7 +25,7 @@ def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) 
     of the lineage in which the trend has the largest range (`moves_most_in`). `changes_in` names the lineages in which
     the range is at least a third of that and the p-value, if available, is below 0.05. The direction without suffix is
     the common direction in these lineages, or "differs". `uncertain` has intervals of the shapes for each lineage, see
-    :func:`lineage_clust.trends.intervals.uncertainty`.
+    :func:`lineage_clust.trends.shape_intervals.uncertainty`.
     """
     models = _of_models(trends)
     table = pd.concat([models, _shapes(trends, uncertain, models)], axis=1)

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..expression.storage.sources import in_dask, is_stored
-from ..io.making import make_anndata
+from ..io.cells import make_anndata
 from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
 from ..utils.checking import as_vector, check_seed, check_share, shortened

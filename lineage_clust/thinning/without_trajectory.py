@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from ..io.making import make_anndata
+from ..io.cells import make_anndata
 from ..lineage.genes.expression import columns_of, stored_matrix, with_annotations
 from .dispersion import estimate_dispersion
 from .halves import some_rows

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.stats import norm
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
@@ -61,6 +62,17 @@ def predict_model(model: Any, X, n_genes: int | None) -> tuple[np.ndarray, np.nd
     mean, std = found if isinstance(found, tuple) else (found, None)
     mean = _shaped(model, "predict", mean, (X.shape[0], n_genes))
     return mean, None if std is None else _shaped(model, "predict(return_std=True)", std, mean.shape)
+
+
+def interval_of(model: Any, X, level: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the ends of pointwise intervals, `(n_rows, n_genes)` each, or `None` if the model has no standard errors."""
+    if has_method(model, "confidence_interval"):
+        return model.confidence_interval(readable_by(model, X), level)
+    mean, std = predict_model(model, X, None)
+    if std is None:
+        return None
+    half = norm.ppf(0.5 + level / 2) * std
+    return mean - half, mean + half
 
 
 def failures_of(model: Any, n_genes: int) -> dict[int, str]:

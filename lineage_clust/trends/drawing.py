@@ -18,9 +18,9 @@ from ..lineage.lineage import Lineage
 from ..utils.threads import in_threads
 from .calling import draws_of
 from .group_fit import design_rows
-from .intervals import uncertainty
 from .lineage_fit import FittedLineage
 from .preparing import column_values
+from .shape_intervals import uncertainty
 from .side_by_side import arranged_by_name, seed_of
 from .trends import Trends
 
@@ -126,7 +126,7 @@ def scaled_posterior_draws(
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> list[pd.DataFrame]:
     """Return intervals of the shapes of the trends for each lineage, one row per gene.
 
-    See :func:`lineage_clust.trends.intervals.uncertainty`. Genes are sampled in blocks, sorted by name, so that results
+    See :func:`lineage_clust.trends.shape_intervals.uncertainty`. Genes are sampled in blocks, sorted by name, so that results
     do not depend on their order.
     """
     n_values = _N_SHAPE_DRAWS * len(genes) * sum(len(fit.trends.grid) for fit in fits)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from ..contracts.capabilities import has_method
 from ..lineage.time.time_range import find_time_range
@@ -19,7 +18,7 @@ from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
-from .calling import predict_model, readable_by
+from .calling import interval_of, predict_model
 from .derivative import slope_with_interval
 from .group_fit import Cells, design_rows, fit_group
 from .pairing import resolve_pair
@@ -192,7 +191,7 @@ class GeneTrend:
         _, values = self._on_grid()
         if x_test is None:
             return values
-        return self._evaluate(as_vector("x_test", x_test))[0]
+        return predict_model(self._model, self._rows(as_vector("x_test", x_test)), None)[0][:, self._column]
 
     def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
         """Return the pointwise confidence interval `(n_points, 2)`; None if the model provides none."""
@@ -283,22 +282,12 @@ class GeneTrend:
         self.x_test, self.y_test = group.grid, group.values[column]
         self.conf_int = self._interval(self.x_test, 0.95)
 
-    def _evaluate(self, x_test):
-        mean, std = predict_model(self._model, self._rows(x_test), None)
-        return mean[:, self._column], None if std is None else std[:, self._column]
-
     def _rows(self, x_test):
         return design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
 
     def _interval(self, x_test, level):
-        rows = readable_by(self._model, self._rows(x_test))
-        if has_method(self._model, "confidence_interval"):
-            return np.column_stack([end[:, self._column] for end in self._model.confidence_interval(rows, level)])
-        mean, std = self._evaluate(x_test)
-        if std is None:
-            return None
-        half = norm.ppf(0.5 + level / 2) * std
-        return np.column_stack([mean - half, mean + half])
+        ends = interval_of(self._model, self._rows(x_test), level)
+        return None if ends is None else np.column_stack([end[:, self._column] for end in ends])
 
     def _on_grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the grid and the trend, or raise an error if the trend is not fitted."""
@@ -338,7 +327,7 @@ class FailedTrend:
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        raise ValueError(f"{self.gene!r} has no trend along {self.lineage!r}: it failed in {self.stage}: {self.reason}")
+        self.reraise()
 
     def reraise(self) -> None:
         """Raise a ValueError with the cause."""
@@ -348,12 +337,6 @@ class FailedTrend:
         """Write it to a file, as :meth:`GeneTrend.write`."""
         content = pickle.dumps(self)
         write_whole(path, lambda draft: draft.write_bytes(content))
-
-    def __getstate__(self):
-        return self.__dict__
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
 
     def __repr__(self) -> str:
         return (

@@ -92,7 +92,7 @@ def fit_group(cells: Cells, genes: list[str], grid, smoother, model, lineage: st
     asked = (copied(smoother), clone(model))
     x, w, Y, covariates, draws = cells.x, cells.w, expression_for(model, cells.Y), cells.covariates, cells.draws
     given = draws is not None
-    if given and are_same(draws):
+    if draws is not None and are_same(draws):
         x, draws = draws[:, 0], None
     check_distinct_times(x, smoother, grid, lineage)
     if lacks_domain(smoother):

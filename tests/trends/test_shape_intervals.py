@@ -10,8 +10,8 @@ from scipy.special import expit
 
 from lineage_clust.models import GAM
 from lineage_clust.smoothers import BSplineSmoother
-from lineage_clust.trends import intervals as module
-from lineage_clust.trends.intervals import uncertainty
+from lineage_clust.trends import shape_intervals as module
+from lineage_clust.trends.shape_intervals import uncertainty
 from lineage_clust.trends.shapes import shapes
 
 T = np.linspace(0, 1, 101)
