@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
 
     from ..clusterers.tree import ClusterTree
 
+Value = TypeVar("Value")
+
+
+def _computed_once(compute: Callable[[FitResult], Value]) -> Value:
+    """Return a property of a result that is computed on first access and kept in `made` under its name."""
+    name = compute.__name__
+
+    @wraps(compute)
+    def value(result: FitResult) -> Value:
+        # two threads may both compute it, and the first one is kept: a process that is forked meanwhile would wait for a
+        # lock forever
+        return result.made[name] if name in result.made else result.made.setdefault(name, compute(result))
+
+    return cast("Value", property(value))
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -50,7 +66,8 @@ class FitResult:
     seed : Seed of the posterior samples.
     arranged_by_name : Whether lineages were sorted by name for the clusterer, which older releases did not do.
     cell_density : Weight of the cells nearest to each grid point, `(n_points,)`; `None` in older files.
-    made : Tables computed on demand: most need posterior samples, which take longer than the fit.
+    made : What was computed on demand: most of it needs posterior samples, which take longer than the fit. "shapes" are
+        columns of the gene table that are known from another level of the tree.
     """
 
     lineage: str | list[str] | None
@@ -77,6 +94,10 @@ class FitResult:
     arranged_by_name: bool = False
     cell_density: np.ndarray | None = None
     made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if "tables" in self.made:  # as in files of earlier releases
+            self.made["gene_table"], self.made["cluster_table"] = self.made.pop("tables")
 
     # ---- fitted quantities
 
@@ -168,61 +189,41 @@ class FitResult:
         """One row per node of the tree."""
         return table_of_tree(self)
 
-    @property
+    @_computed_once
     def gene_table(self) -> pd.DataFrame:
         """One row per gene; computed on first access, because intervals of shapes need posterior samples."""
-        return self.make_tables()[0]
+        return tabulate(self, self.made.pop("shapes", None))
 
-    @property
+    @_computed_once
     def cluster_table(self) -> pd.DataFrame:
         """One row per cluster; the only posterior samples that it needs are those of the confidence."""
-        if "tables" in self.made:
-            return self.made["tables"][1]
-        if "clusters" not in self.made:
-            self.made.setdefault("clusters", tabulate_clusters(self, self.ranked))
-        return self.made["clusters"]
+        return tabulate_clusters(self, self.ranked)
 
     @property
     def agreement(self) -> np.ndarray:
         """Correlation of each trend with the mean trend of its cluster, `(n_genes,)`."""
         return agreement(self.scaled, self.labels, self.centers, self.trends.grid_lineage)
 
-    @property
+    @_computed_once
     def naming(self) -> pd.DataFrame:
         """The columns of the gene table by which genes are ranked; they need no posterior samples."""
-        if "naming" not in self.made:
-            named = gene_table(self.trends).assign(cluster=self.labels, agreement=self.agreement)
-            self.made.setdefault("naming", named)
-        return self.made["naming"]
+        return gene_table(self.trends).assign(cluster=self.labels, agreement=self.agreement)
 
     @property
     def importance(self) -> np.ndarray:
         """Scores `(n_genes,)` by which genes are ranked: how well the mean trend of the cluster explains each gene."""
         return top_order(self.naming)
 
-    @property
+    @_computed_once
     def confidence(self) -> np.ndarray:
         """Proportion of posterior samples in which each gene is nearest to its own cluster, `(n_genes,)`; NaN if unknown."""
-        if "tables" in self.made:
-            return self.gene_table["confidence"].to_numpy(dtype=float)
-        if "confidence" not in self.made:
-            self.made.setdefault("confidence", confidence_of(self))
-        return self.made["confidence"]
+        stored = self.made.get("gene_table")  # of a file
+        return confidence_of(self) if stored is None else stored["confidence"].to_numpy(dtype=float)
 
     @property
     def ranked(self) -> pd.DataFrame:
         """The columns of the gene table that describe clusters: those of `naming`, and the confidence."""
         return self.naming.assign(confidence=self.confidence)
-
-    def make_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the gene table and the cluster table, which are computed once."""
-        if "tables" not in self.made:
-            # two threads may both compute the tables, and the first ones are kept: a process that is forked meanwhile
-            # would wait for a lock forever
-            self.made.setdefault("tables", tabulate(self, self.made.get("shapes")))
-            for name in ("shapes", "confidence", "clusters"):
-                self.made.pop(name, None)
-        return self.made["tables"]
 
     # ---- other cells, other levels
 
@@ -270,8 +271,8 @@ class FitResult:
         labels[self.grouped], order = order_clusters(
             clusterer.labels_, chosen, self.pseudotime, self.trends.grid_lineage
         )
-        known = {"shapes": self.made["shapes"]} if "shapes" in self.made else {}
-        made = {"shapes": without_clusters(self.gene_table)} if "tables" in self.made else known
+        known = without_clusters(self.gene_table) if "gene_table" in self.made else self.made.get("shapes")
+        made = {} if known is None else {"shapes": known}
         return replace(
             self, clusterer=clusterer, labels=labels, order=order, centers=cluster_means(self.scaled, labels), made=made
         )

@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 _OF_CLUSTERS = ["cluster", "cluster_name", "confidence", "agreement", "gene_ids"]
 
 
-def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the gene table and the cluster table.
-
-    `shapes` are the columns of the gene table that do not depend on the clusters, if they are already known.
-    """
+def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the gene table; `shapes` are its columns that do not depend on the clusters, if they are already known."""
     genes = _shapes(result) if shapes is None else shapes.copy()
     genes.insert(0, "cluster", result.labels)
     genes.insert(1, "cluster_name", names_of_genes(result.labels, result.cluster_names))
@@ -34,7 +31,7 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> tuple[pd.
     genes.insert(3, "agreement", result.agreement)
     if result.ids is not None:
         genes["gene_ids"] = result.gene_ids
-    return genes, result.cluster_table
+    return genes
 
 
 def tabulate_clusters(result: FitResult, genes: pd.DataFrame) -> pd.DataFrame:

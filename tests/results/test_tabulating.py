@@ -140,7 +140,7 @@ def test_pictures_that_show_confidence_draw_for_it_once(adata, calls):
     fitted.plot()
     fitted.plot_heatmap()
     assert len(calls) == 1
-    assert "tables" not in fitted._result.made
+    assert "gene_table" not in fitted._result.made
     assert fitted.gene_table_["confidence"].notna().sum() == (fitted.labels_ >= 0).sum()
     assert len(calls) == 2  # for the intervals of shapes
 

@@ -89,7 +89,7 @@ def load(cls: type[Stored], path: str | Path, max_bytes: int | str | None = None
 def to_bytes(fitted: Any) -> bytes:
     """Return the content that :func:`save` writes; it is the same for the same estimator."""
     if isinstance(fitted, BaseEstimator):
-        result_of(fitted).make_tables()  # they are stored too
+        _ = result_of(fitted).gene_table, result_of(fitted).cluster_table  # they are stored too
     encoder = Encoder(type(fitted))
     tree = encoder.encode(fitted, "the clusterer")
     versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "pandas", "igraph")}

@@ -105,7 +105,7 @@ def result_of_format_2(parameters: dict[str, Any], state: dict[str, Any]) -> Fit
         gene_stds=state["_gene_stds"],
         seed=0,
         arranged_by_name=state.get("_arranged_by_name", False),
-        made={"tables": (state["gene_table_"], state["cluster_table_"])},
+        made={"gene_table": state["gene_table_"], "cluster_table": state["cluster_table_"]},
     )
 
 

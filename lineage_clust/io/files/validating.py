@@ -222,12 +222,9 @@ def _whole_result(result: Any, found: dict[str, int]) -> None:
     _need_table(result.decisions, found["genes"], "decisions are not of the genes")
     rows = vars(result.clusterer).get("_rows")
     _need(rows is None or len(rows) == len(grouped), "the clusterer has other rows than there are grouped genes")
-    tables = result.made.get("tables")
-    if tables is not None:
-        _need(
-            isinstance(tables, tuple) and [len(table) for table in tables] == [found["genes"], n_clusters],
-            "the tables are not of the genes and clusters",
-        )
+    for name, n_rows in (("gene_table", found["genes"]), ("cluster_table", n_clusters)):
+        if name in result.made:
+            _need_table(result.made[name], n_rows, f"{name} is not of the fit")
 
 
 def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
