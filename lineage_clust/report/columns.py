@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 _DETAILS = (
     "pvalue", "converged", "lambda", "gene_ids", "half_max_flank", "half_back", "edf", "agreement", "note", "cluster_name",
 )  # fmt: skip
@@ -67,38 +69,40 @@ MEANINGS = {
 }
 
 
-def meaning(column: str, lineages: list[str]) -> str:
+def meaning(column: str, names: Sequence[str], known: Mapping[str, str] = MEANINGS, bound: str = "bound") -> str:
     """Return the meaning of a table column, or an empty string if unknown.
 
-    Columns of one of several lineages end in its name, interval bounds in lower and upper.
+    Columns of one of several lineages (or conditions) end in its name, interval bounds in lower and upper.
     """
-    if column in MEANINGS:
-        return MEANINGS[column]
-    for lineage in lineages:
-        if column.endswith(f"_{lineage}"):
-            known = meaning(column[: -len(lineage) - 1], [])
-            return f"{lineage}: {known}" if known else ""
+    if column in known:
+        return known[column]
+    for name in names:
+        if column.endswith(f"_{name}"):
+            text = meaning(column[: -len(name) - 1], [], known, bound)
+            return f"{name}: {text}" if text else ""
     for end in ("lower", "upper"):
         plain = column.removesuffix(f"_{end}")
-        if plain != column and plain in MEANINGS:
-            return f"{end.capitalize()} bound: {MEANINGS[plain]}"
+        if plain != column and plain in known:
+            return f"{end.capitalize()} {bound}: {known[plain]}"
     return ""
 
 
-def heading(column: str, lineages: list[str]) -> str:
+def heading(
+    column: str, names: Sequence[str], words: Mapping[str, str] = WORDS, known: Mapping[str, str] = MEANINGS
+) -> str:
     """Return the heading of a column.
 
     >>> heading("peak", []), heading("peak_lower", []), heading("qvalue_Ery", ["Ery", "Mono"])
     ('highest at', 'highest at, lower bound', 'q-value (Ery)')
     """
-    for lineage in lineages:
-        if column not in MEANINGS and column.endswith(f"_{lineage}"):
-            return f"{heading(column[: -len(lineage) - 1], [])} ({lineage})"
-    for end, words in (("lower", ", lower bound"), ("upper", ", upper bound"), ("confidence", ", confidence")):
+    for name in names:
+        if column not in known and column.endswith(f"_{name}"):
+            return f"{heading(column[: -len(name) - 1], [], words, known)} ({name})"
+    for end, more in (("lower", ", lower bound"), ("upper", ", upper bound"), ("confidence", ", confidence")):
         plain = column.removesuffix(f"_{end}")
-        if plain != column and plain in MEANINGS:
-            return WORDS.get(plain, plain) + words
-    return WORDS.get(column, column)
+        if plain != column and plain in known:
+            return words.get(plain, plain) + more
+    return words.get(column, column)
 
 
 def is_detail(column: str, lineages: list[str]) -> bool:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import partial
-from hashlib import sha256
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -19,12 +16,11 @@ from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors, lineage_co
 from ..results.naming import set_name
 from ..utils.atomic import write_whole
 from . import sparklines
-from .columns import heading, is_detail
+from .columns import heading, is_detail, meaning
 from .comparison_columns import MEANINGS, WORDS
 from .curves import at_times, coded, rounded
-from .facts import versions
 from .gene_data import column_of, inside_html, packed
-from .page import concerns_of, definitions, picture_of, resource, table_of
+from .page import concerns_of, definitions, listed, page_of, picture_of, table_of
 from .pictures import Picture, embedded
 
 _N_POINTS = 40
@@ -57,7 +53,6 @@ def render_comparison(found: Any, title: str | None = None) -> str:
     """Return the page as reproducible text."""
     others = ", ".join(found.conditions[1:])
     title = f"{others} compared with {found.reference}" if title is None else str(title)
-    script = resource("page.js")
     drawn = list(_pictures(found))
     images = [
         [embedded(partial(_settled, draw), found.genes) for draw in (one.draw, one.draw_narrow) if draw is not None]
@@ -69,14 +64,10 @@ def render_comparison(found: Any, title: str | None = None) -> str:
         ("parameters", "Parameters and versions"),
     ]  # fmt: skip
     columns = ["gene", "trend", *map(str, found.table)]
-    return Template(resource("page.html")).substitute(
-        title=escape(title),
+    return page_of(
+        title,
+        sections,
         lead=escape(found.replicates_note),
-        version=escape(__version__),
-        style=resource("page.css"),
-        script=script,
-        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
-        links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
         summary=definitions(_facts(found)),
         caution=_CAUTION,
         concerns=concerns_of(_concerns(found)),
@@ -84,7 +75,7 @@ def render_comparison(found: Any, title: str | None = None) -> str:
         table="table</code> of the comparison",
         how="Open a row to see the trends in each condition and their difference.",
         methods=escape(_methods(found)),
-        references=f"<ol>{''.join(f'<li>{escape(work)}</li>' for work in _CITED)}</ol>",
+        references=listed(_CITED),
         clusters="",
         meanings="".join(
             f"<dt>{escape(_word(name, found))} <code>{escape(name)}</code></dt><dd>{escape(_meaning(name, found))}</dd>"
@@ -93,7 +84,6 @@ def render_comparison(found: Any, title: str | None = None) -> str:
         ),
         failures=_samples(found) + _failures(found),
         parameters=f"<div><h3>Comparison</h3>{table_of(['parameter', 'value'], _parameters(found))}</div>",
-        versions=table_of(["package", "version"], [[escape(part) for part in row] for row in versions()]),
         data=packed(_data(found)),
     )
 
@@ -182,7 +172,7 @@ def _data(found: Any) -> str:
     values = np.nan_to_num(np.hstack(list(found.differences[:, :, inside])))
     of = np.repeat(others, inside.sum())
     columns: list[dict[str, Any]] = [{"name": "gene", "kind": "text", "values": list(found.genes)}]
-    names = found.conditions[1:] if len(found.conditions) > 2 else []
+    names = _named(found)
     columns += [
         {**column_of(str(name), found.table[name]), "detail": is_detail(str(name), names) or str(name)[:6] == "pvalue"}
         for name in found.table
@@ -243,30 +233,16 @@ def _curves(found: Any) -> dict[str, Any]:
 
 
 def _word(column: str, found: Any) -> str:
-    base, suffix = _base(column, found)
-    words = WORDS.get(base) or heading(base, [])
-    for end, more in (("_lower", ", lower bound"), ("_upper", ", upper bound")):
-        if base.endswith(end):
-            words = WORDS.get(base.removesuffix(end), base.removesuffix(end)) + more
-    return f"{words} ({suffix})" if suffix else words
+    return heading(column, _named(found), WORDS, MEANINGS)
 
 
 def _meaning(column: str, found: Any) -> str:
-    base, suffix = _base(column, found)
-    text = MEANINGS.get(base, "")
-    for end in ("lower", "upper"):
-        plain = base.removesuffix(f"_{end}")
-        if plain != base and plain in MEANINGS:
-            text = f"{end.capitalize()} bound of the {found.level:.0%} interval: {MEANINGS[plain]}"
-    return f"{suffix}: {text}" if suffix and text else text
+    return meaning(column, _named(found), MEANINGS, f"bound of the {found.level:.0%} interval")
 
 
-def _base(column: str, found: Any) -> tuple[str, str]:
-    """Return a column's name without the condition, and the condition."""
-    for name in found.conditions[1:] if len(found.conditions) > 2 else []:
-        if column.endswith(f"_{name}"):
-            return column[: -len(name) - 1], name
-    return column, ""
+def _named(found: Any) -> list[str]:
+    """Return the conditions whose columns have their names as suffix."""
+    return found.conditions[1:] if len(found.conditions) > 2 else []
 
 
 def _samples(found: Any) -> str:

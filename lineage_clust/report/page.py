@@ -78,7 +78,6 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     result = result_of(fitted)
     title = facts.default_title(fitted) if title is None else str(title)
     lineages = facts.names_of(fitted)
-    script = resource("page.js")
     shown = _drawn(fitted, adata)
     clusters, failures = cluster_table(fitted, lineages), _failures(fitted)
     warned = concerns(result, adata)
@@ -93,14 +92,10 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         ("methods", "Methods"),
         ("parameters", "Parameters and versions"),
     ]
-    return Template(resource("page.html")).substitute(
-        title=escape(title),
+    return page_of(
+        title,
+        sections,
         lead=escape(facts.lead(fitted)),
-        version=escape(__version__),
-        style=resource("page.css"),
-        script=script,
-        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
-        links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
         summary=definitions(facts.summary(fitted, adata)),
         caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
         concerns=concerns_of(warned),
@@ -108,14 +103,34 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         table="gene_table_</code> of the fitted clusterer",
         how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}; {_TICKS}",
         methods=escape(paragraph),
-        references=f"<ol>{''.join(f'<li>{escape(work)}</li>' for work in cited)}</ol>" if cited else "",
+        references=listed(cited),
         clusters=clusters,
         meanings=_meanings(["gene", "trend", *map(str, result.gene_table)], lineages),
         failures=failures,
         parameters=_parameters(fitted),
-        versions=table_of(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
         data=packed(gene_data(fitted, adata, spots)),
     )
+
+
+def page_of(title: str, sections: Iterable[tuple[str, str]], **parts: str) -> str:
+    """Return a page with a title, links to its sections (anchor and name), and the parts of the template."""
+    script = resource("page.js")
+    return Template(resource("page.html")).substitute(
+        title=escape(title),
+        version=escape(__version__),
+        style=resource("page.css"),
+        script=script,
+        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+        links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
+        versions=table_of(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
+        **parts,
+    )
+
+
+def listed(works: Iterable[str]) -> str:
+    """Return a numbered list of references, or an empty string."""
+    items = "".join(f"<li>{escape(work)}</li>" for work in works)
+    return items and f"<ol>{items}</ol>"
 
 
 def resource(name: str) -> str:
