@@ -17,7 +17,7 @@ from .io.keys import safe_key
 from .io.results import to_anndata
 from .lineage.annotations import read_annotations
 from .lineage.genes.names import gene_ids
-from .lineage.lineage import check_anndata, resolve_genes
+from .lineage.lineage import Reader, check_anndata, resolve_genes
 from .plotting import plot_clusters
 from .plotting.parts.covariates import covariate_strips
 from .results.leading import top_order
@@ -195,10 +195,7 @@ def cluster_lineage(
     strips = []
     if covariate_key is not None:
         grid, grid_lineage = stored.var["x_test"].to_numpy(), stored.var["lineage"].to_numpy(dtype=object)
-        annotations = read_annotations(
-            adata, covariate_key, dict.fromkeys(grid_lineage), time_key=time_key, lineage_key=options["lineage_key"],
-            backward=backward, weight_threshold=options["weight_threshold"],
-        )  # fmt: skip
+        annotations = read_annotations(adata, covariate_key, dict.fromkeys(grid_lineage), Reader.of(fitter))
         strips = covariate_strips(annotations, grid, grid_lineage, cmap)
     figure = plot_clusters(
         np.asarray(stored.X), stored.obs["clusters"].astype(int).to_numpy(), stored.var["x_test"].to_numpy(),

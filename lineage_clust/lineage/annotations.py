@@ -12,10 +12,9 @@ from anndata import AnnData
 
 from ..errors import UnknownNameError, did_you_mean, quoted
 from ..utils.checking import check_key
-from ..utils.types import Names, WeightThreshold
 from .columns import check_levels, numbers_or_levels
 from .genes.expression import with_annotations
-from .genes.names import check_anndata
+from .lineage import Reader, check_anndata
 from .time.draws import pseudotime_of
 from .weights.cellrank_states import states_of
 from .weights.keys import find_source, find_weights
@@ -38,21 +37,14 @@ class Annotation:
 
 
 def read_annotations(
-    adata: AnnData,
-    keys: str | Sequence[str],
-    lineages: Iterable[str],
-    *,
-    time_key: Names = None,
-    lineage_key: Names = None,
-    backward: bool = False,
-    weight_threshold: WeightThreshold = (0.01, 0.0),
+    adata: AnnData, keys: str | Sequence[str], lineages: Iterable[str], reader: Reader | None = None
 ) -> list[Annotation]:
     """Return covariates (obs keys) of the cells of some lineages, with the colours of `uns[f"{key}_colors"]`.
 
-    Names of lineages are "" for a single trajectory; the other parameters are those of
-    :class:`lineage_clust.TrendClusterer`. An error is raised for a key that is not in obs, or a categorical covariate
-    with more than one level per ten cells.
+    Names of lineages are "" for a single trajectory; `reader` has the settings by which they are read. An error is raised
+    for a key that is not in obs, or a categorical covariate with more than one level per ten cells.
     """
+    reader = Reader() if reader is None else reader
     check_anndata(adata)
     if not isinstance(keys, str) and not np.iterable(keys):
         raise TypeError(f"covariate_key must be one or several obs keys; got {keys!r}.")
@@ -70,9 +62,9 @@ def read_annotations(
         check_levels(values, "covariate_key")
     cells = {}
     for name in lineages:
-        _, _, weights = find_weights(adata, name or None, lineage_key, backward)
-        weights = clip_weights(weights, weight_threshold)
-        pseudotime = pseudotime_of(adata, time_key, name or None, weights)
+        _, _, weights = find_weights(adata, name or None, reader.lineage_key, reader.backward)
+        weights = clip_weights(weights, reader.weight_threshold)
+        pseudotime = pseudotime_of(adata, reader.time_key, name or None, weights)
         cells[name] = (np.isfinite(pseudotime) & np.isfinite(weights), pseudotime, weights)
     return [
         Annotation(
@@ -85,7 +77,7 @@ def read_annotations(
     ]
 
 
-def stored_colors(adata: AnnData, lineages: list, lineage_key: Names, backward: bool) -> dict[str, Any]:
+def stored_colors(adata: AnnData, lineages: Iterable, reader: Reader) -> dict[str, Any]:
     """Return the colours of lineages, as they are stored; the dictionary is empty unless each has one.
 
     They are read from `uns[f"{key}_colors"]`, in the order of the lineages under the key of the weights; from the
@@ -96,7 +88,7 @@ def stored_colors(adata: AnnData, lineages: list, lineage_key: Names, backward: 
     >>> adata = lc.datasets.bone_marrow()
     >>> key, names = "palantir_fate_probabilities", adata.obsm["palantir_fate_probabilities"].columns
     >>> adata.uns[f"{key}_colors"] = ["tab:red", "tab:blue"]
-    >>> stored_colors(adata, list(names[::-1]), key, False) == {names[1]: "tab:blue", names[0]: "tab:red"}
+    >>> stored_colors(adata, names[::-1], Reader(lineage_key=key)) == {names[1]: "tab:blue", names[0]: "tab:red"}
     True
     """
     adata = with_annotations(adata)
@@ -104,7 +96,7 @@ def stored_colors(adata: AnnData, lineages: list, lineage_key: Names, backward: 
     for lineage in lineages:
         if lineage is None:
             return {}
-        stored = find_source(adata, lineage, lineage_key, backward)
+        stored = find_source(adata, lineage, reader.lineage_key, reader.backward)
         colors = _colors_of(adata, stored[0].key, stored[0].names) if stored else {}
         if lineage not in colors:
             return {}

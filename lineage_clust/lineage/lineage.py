@@ -18,7 +18,6 @@ from scipy import sparse
 from ..errors import warn
 from ..expression.storage.blocks import BlockedExpression
 from ..utils.types import Names, TimeRange, WeightThreshold
-from .annotations import Annotation, read_annotations, stored_colors
 from .cells.confounding import check_identified
 from .cells.covariates import design_columns, known_cells, read_covariates
 from .cells.donors import donors_of, read_donors
@@ -240,17 +239,6 @@ class Reader:
             draws=None if draws is None else draws[cells],
             draw_ranges=ranges,
         )
-
-    def annotations(self, adata: AnnData, keys: str | Sequence[str], lineages: Sequence[str]) -> list[Annotation]:
-        """Return covariates of the cells of some lineages."""
-        return read_annotations(
-            adata, keys, lineages, time_key=self.time_key, lineage_key=self.lineage_key, backward=self.backward,
-            weight_threshold=self.weight_threshold,
-        )  # fmt: skip
-
-    def colors(self, adata: AnnData, lineages: Sequence) -> dict[str, Any]:
-        """Return the colours of some lineages as stored in `adata`, see :func:`.annotations.stored_colors`."""
-        return stored_colors(adata, list(lineages), self.lineage_key, self.backward)
 
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
         """Return the settings that callbacks receive as keywords."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UnknownNameError, did_you_mean
+from ..lineage.annotations import stored_colors
 from ..lineage.lineage import check_anndata
 from ..results import module_scores
 from ..results.result import FitResult, Fitted, result_of
@@ -108,6 +109,5 @@ def plot_lineage(
         beyond = ~((pseudotime >= lineage.start) & (pseudotime <= lineage.end))
         drawn = np.where(beyond, weights, fitted_weights)
         read.append(lineage_cells.LineageCells(lineage.name, np.asarray(pseudotime), drawn, lineage.start, lineage.end))
-    return lineage_cells.plot_lineage(
-        read, max_cells=max_cells, palette=result.reader.colors(adata, result.names), figsize=figsize, dpi=dpi
-    )
+    palette = stored_colors(adata, result.names, result.reader)
+    return lineage_cells.plot_lineage(read, max_cells=max_cells, palette=palette, figsize=figsize, dpi=dpi)

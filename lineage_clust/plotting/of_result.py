@@ -8,6 +8,7 @@ import numpy as np
 
 from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
+from ..lineage.annotations import read_annotations
 from ..results.result import FitResult
 from .genes.cells import CellColors, cell_colors
 from .parts.covariates import covariate_strips
@@ -24,7 +25,7 @@ def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap
     if adata is None:
         raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer does not store them).")
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
-    annotations = result.reader.annotations(adata, covariate_key, names)
+    annotations = read_annotations(adata, covariate_key, names, result.reader)
     return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
 
 

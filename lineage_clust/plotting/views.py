@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..lineage.annotations import stored_colors
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import stability, tree
@@ -180,7 +181,7 @@ def plot_genes(
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
         cells = result.read(adata, known) if known else None
         trends = trends.with_data(cells, result.fitter.prepare_kwargs)
-    palette = None if adata is None else result.reader.colors(adata, result.names)
+    palette = None if adata is None else stored_colors(adata, result.names, result.reader)
     clusters = dict(zip(result.genes, result.labels.tolist(), strict=True))
     return gene_panels.plot_gene_trends(
         trends, genes, clusters=clusters, lineages=lineages, max_cells=max_cells, ncols=ncols, sharey=sharey,

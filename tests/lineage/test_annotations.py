@@ -8,6 +8,7 @@ from matplotlib.colors import same_color
 
 import lineage_clust as lc
 from lineage_clust.lineage.annotations import stored_colors
+from lineage_clust.lineage.lineage import Reader
 
 KEY = "palantir_fate_probabilities"
 CHOSEN = {"A": "tab:red", "B": "#00ff00"}
@@ -42,15 +43,15 @@ def of_a_live_lineage(adata):
 @pytest.mark.parametrize("stored", [beside_the_weights, of_terminal_states, of_a_live_lineage])
 def test_they_are_found_where_tools_put_them(stored, adata):
     stored(adata)
-    assert stored_colors(adata, ["B", "A"], None, False) == CHOSEN
-    assert stored_colors(adata, ["A, B"], None, False) == {}  # a combination has none
+    assert stored_colors(adata, ["B", "A"], Reader()) == CHOSEN
+    assert stored_colors(adata, ["A, B"], Reader()) == {}  # a combination has none
 
 
 def test_too_few_are_none(adata):
     adata.uns[f"{KEY}_colors"] = ["red"]
-    assert stored_colors(adata, ["A", "B"], None, False) == {}
+    assert stored_colors(adata, ["A", "B"], Reader()) == {}
     del adata.obsm[KEY]
-    assert stored_colors(adata, [None], None, False) == {}
+    assert stored_colors(adata, [None], Reader()) == {}
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import CSS4_COLORS, to_hex, to_rgba
 
 import lineage_clust as lc
+from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.plotting.parts.covariates import covariate_strips
 from lineage_clust.plotting.parts.palettes import read_color, read_palette
 
@@ -91,7 +92,7 @@ def test_colours_in_uns_reach_the_strip(make_adata, kind):
     tc = lc.TrendClusterer(lineage="A", clusterer=QUICK, alpha=None, n_points=20, random_state=0).fit(adata)
     adata.uns["celltype_colors"] = PALETTES[kind]  # of A, B and stem
     expected = {"A": RED, "B": GREEN, "stem": BLUE}
-    annotations = tc._result.reader.annotations(adata, "celltype", ["A"])
+    annotations = read_annotations(adata, "celltype", ["A"], tc._result.reader)
     (strip,) = covariate_strips(annotations, tc.pseudotime_, tc.grid_lineage_)
     assert set(strip.categories) <= set(expected)
     assert len(strip.categories) > 1
