@@ -98,7 +98,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)
     labels, order = group(clusterer, scaled, grouped, trends, draws, settings.show_progress_bar)
     location, spread = trends.location_and_scale(settings.scale)
-    means, stds = moments(adata, trends.genes, reader.layer, use_raw, lineages[0])
+    means, stds = moments(lineages[0], trends.genes)
     n_cells = [len(one.cells) for one in lineages]
     result = FitResult(
         lineage=names if is_joint else names[0],

@@ -11,21 +11,18 @@ from ..expression.sums.moments import weighted_products
 from ..expression.sums.sums import column_totals
 from ..lineage.genes.expression import expression_of, take
 from ..lineage.genes.names import gene_names
-from ..lineage.lineage import check_anndata
+from ..lineage.lineage import Lineage, Reader, check_anndata
 from .result import FitResult
 
 
-def moments(adata, genes: list[str], layer: str | None, use_raw: bool, lineage=None) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each gene over all cells, `(n_genes,)`.
+def moments(lineage: Lineage, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each gene over all cells of the AnnData of a lineage, `(n_genes,)`.
 
-    With a lineage that was read from `adata` and fitted, moments of expression in a file are not computed again.
+    Those of expression in a file are known from the fit.
     """
-    if lineage is None:
-        matrix = expression_of(adata, genes, layer, use_raw)
-    else:
-        whole, columns = lineage.whole[2:]
-        position = dict(zip(lineage.genes, columns, strict=True))
-        matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
+    _, _, whole, columns = lineage.whole
+    position = dict(zip(lineage.genes, columns, strict=True))
+    matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
     n_cells = matrix.shape[0]
     with np.errstate(invalid="ignore", over="ignore"):
         if isinstance(matrix, BlockedExpression):
@@ -46,25 +43,24 @@ def transform(result: FitResult, adata) -> np.ndarray:
             f"There is no cluster to score: no gene of {len(result.genes)} has a trend with a q-value below "
             f"alpha={result.gate.alpha}. Choose other genes, or fit with alpha=None."
         )
-    reader = result.reader
-    return score(
-        adata, result.genes, result.labels, result.gene_means, result.gene_stds, reader.layer, reader.use_raw,
-        reader.memory_budget, reader.gene_symbols,
-    )  # fmt: skip
+    return score(adata, result.genes, result.labels, result.gene_means, result.gene_stds, result.reader)
 
 
-def score(adata, genes, labels, means, stds, layer, use_raw, memory_budget=None, gene_symbols=None) -> np.ndarray:
+def score(
+    adata, genes: list[str], labels: np.ndarray, means: np.ndarray, stds: np.ndarray, reader: Reader
+) -> np.ndarray:
     """Return `(n_cells, n_clusters)` means of standardised expression; a gene without variance counts 0."""
     assigned = np.flatnonzero(labels >= 0)
     names = [genes[index] for index in assigned]
-    known = set(gene_names(adata, use_raw and adata.raw is not None, gene_symbols))
+    symbols = reader.gene_symbols
+    known = set(gene_names(adata, reader.use_raw and adata.raw is not None, symbols))
     missing = [name for name in names if name not in known]
     if missing:
         raise UnknownNameError(
             f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform "
             "needs the genes that were clustered in fit."
         )
-    matrix = expression_of(adata, names, layer, use_raw, memory_budget, gene_symbols)
+    matrix = expression_of(adata, names, reader.layer, reader.use_raw, reader.memory_budget, symbols)
     clusters = labels[assigned]
     inverse = np.divide(1.0, stds[assigned], out=np.zeros(len(assigned)), where=stds[assigned] > 0)
     inverse /= np.bincount(clusters)[clusters]

@@ -4,6 +4,7 @@ from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 from lineage_clust.errors import UnknownNameError
+from lineage_clust.lineage.lineage import Reader
 from lineage_clust.results.module_scores import moments, score
 
 GENES = ["rise0", "fall1", "peak2", "rise3", "flat0"]
@@ -16,6 +17,14 @@ def dense(matrix):
     return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
+def reader_of(source=(None, False)) -> Reader:
+    return Reader(layer=source[0], use_raw=source[1])
+
+
+def moments_of(adata, source=(None, False)):
+    return moments(reader_of(source).read(adata, "A", GENES), GENES)
+
+
 def values_of(adata, source):
     adata = adata[:, GENES]
     return dense(adata.X if source[0] is None else adata.layers[source[0]]).astype(float)
@@ -25,7 +34,7 @@ def values_of(adata, source):
 @sources
 def test_moments_are_those_of_all_cells(make_adata, kind, source):
     adata = make_adata(kind=kind)
-    means, stds = moments(adata, GENES, *source)
+    means, stds = moments_of(adata, source)
     values = values_of(adata, source)
     np.testing.assert_allclose(means, values.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(stds, values.std(axis=0), rtol=1e-6)
@@ -35,7 +44,7 @@ def test_moments_are_those_of_all_cells(make_adata, kind, source):
 @sources
 def test_scores_are_means_of_standardised_expression(make_adata, kind, source):
     adata = make_adata(kind=kind)
-    scores = score(adata, GENES, LABELS, *moments(adata, GENES, *source), *source)
+    scores = score(adata, GENES, LABELS, *moments_of(adata, source), reader_of(source))
     standardised = StandardScaler().fit_transform(values_of(adata, source))
     expected = np.column_stack([standardised[:, LABELS == cluster].mean(axis=1) for cluster in (0, 1)])
     np.testing.assert_allclose(scores, expected, atol=1e-5)
@@ -44,26 +53,26 @@ def test_scores_are_means_of_standardised_expression(make_adata, kind, source):
 
 def test_other_cells_are_measured_with_the_old_cells_moments(make_adata):
     adata = make_adata()
-    fitted = moments(adata, GENES, None, False)
-    whole = score(adata, GENES, LABELS, *fitted, None, False)
-    np.testing.assert_allclose(score(adata[50:60], GENES, LABELS, *fitted, None, False), whole[50:60], atol=1e-6)
+    fitted = moments_of(adata)
+    whole = score(adata, GENES, LABELS, *fitted, reader_of())
+    np.testing.assert_allclose(score(adata[50:60], GENES, LABELS, *fitted, reader_of()), whole[50:60], atol=1e-6)
 
 
 def test_a_gene_without_variance_counts_zero(make_adata):
     adata = make_adata(kind="dense")
     adata.X[:, adata.var_names.get_loc("rise0")] = 0.1  # a float32 whose square is rounded
-    means, stds = moments(adata, GENES, None, False)
+    means, stds = moments_of(adata)
     assert stds[0] == 0
-    scores = score(adata, GENES, LABELS, means, stds, None, False)
+    scores = score(adata, GENES, LABELS, means, stds, reader_of())
     expected = StandardScaler().fit_transform(values_of(adata, (None, False)))[:, 3] / 2
     np.testing.assert_allclose(scores[:, 1], expected, atol=1e-5)
 
 
 def test_missing_genes_are_named(make_adata):
     adata = make_adata()
-    fitted = moments(adata, GENES, None, False)
+    fitted = moments_of(adata)
     without = adata[:, [name for name in adata.var_names if name not in ("rise0", "flat0")]]
     with pytest.raises(UnknownNameError, match=r"2 of the 4 clustered genes are not in adata .'rise0', 'flat0'."):
-        score(without, GENES, LABELS, *fitted, None, False)
+        score(without, GENES, LABELS, *fitted, reader_of())
     unassigned = adata[:, [name for name in adata.var_names if name != "peak2"]]
-    assert score(unassigned, GENES, LABELS, *fitted, None, False).shape == (200, 2)
+    assert score(unassigned, GENES, LABELS, *fitted, reader_of()).shape == (200, 2)
