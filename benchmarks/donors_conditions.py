@@ -184,15 +184,14 @@ def _effects(cells: ConditionCells, fit: ConditionFit, basis: np.ndarray, design
     }  # fmt: skip
     row = {}
     for name in _EFFECT_SIZES:
-        if f"{name}_lower" not in found:
-            continue
         low, high = found[f"{name}_lower"].to_numpy(), found[f"{name}_upper"].to_numpy()
         covered, width = (low <= true[name] + 1e-12) & (true[name] - 1e-12 <= high), high - low
+        unique = cells.kind > TIMED.index("higher") if name == "largest_at" else cells.kind >= 0
+        row[f"{name} width"] = np.nanmedian(width[unique])
         for place, kind in enumerate(TIMED):
-            own = cells.kind == place
-            if name == "largest_at" and kind != "peak":  # elsewhere, it is not unique
-                continue
-            row[f"{name} {kind}"], row[f"{name} width"] = np.mean(covered[own]), np.nanmedian(width)
+            own = unique & (cells.kind == place)
+            if own.any():
+                row[f"{name} {kind}"] = np.mean(covered[own])
     return row
 
 
@@ -244,7 +243,7 @@ _TITLES = {
 _HEADERS = {
     "rates": _header(*TESTS, "both, cells", "q < .01"),
     "coverage": _header("pointwise, none", "pointwise, differ", "simultaneous, none", "simultaneous, differ"),
-    "effects": _header("level", "end", "shift", "largest", "largest at (peak)"),
+    "effects": _header("level", "end", "shift", "largest", "largest at (later / peak)"),
     "bam": _header(
         *(f"{test}, {of}" for test in ("level", "shape") for of in ("donors", "limma", "bam fs")), "bam, a gene"
     ),

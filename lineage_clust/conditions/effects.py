@@ -43,8 +43,10 @@ def effects(
     curves = np.stack([fit.curve(basis[common], c).T for c in (0, condition)])
     halves = half_maxima(curves, grid[common])
     varies = np.all(np.ptp(curves, axis=1) > 1e-9 * np.abs(curves).max(axis=1), axis=0)
-    shift = np.where(varies, _interval(halves[1] - halves[0], draws.shifts[:, condition - 1], level), np.nan)
-    at = _interval(grid[common][largest], draws.largest_at[:, condition - 1], level)
+    start, end = grid[common[0]], grid[common[-1]]
+    shift = _interval(halves[1] - halves[0], draws.shifts[:, condition - 1], level, start - end, end - start)
+    shift = np.where(varies, shift, np.nan)
+    at = _interval(grid[common][largest], draws.largest_at[:, condition - 1], level, start, end)
     last = difference[:, -1], z * error[:, -1]
     table = pd.DataFrame({
         "direction": np.asarray(DIRECTIONS, dtype=object)[above + 2 * below],
@@ -63,9 +65,13 @@ def effects(
     return table
 
 
-def _interval(estimate: np.ndarray, drawn: np.ndarray, level: float) -> np.ndarray:
-    """Return estimates and limits of their intervals `(3, n_genes)`, from samples `(n_draws, n_genes)`."""
-    with np.errstate(invalid="ignore"):
-        lower, upper = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    # quantiles of few samples may not include the estimate if most samples are tied
-    return np.stack([estimate, np.minimum(lower, estimate), np.maximum(upper, estimate)])
+def _interval(
+    estimate: np.ndarray, drawn: np.ndarray, level: float, least: float, most: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return estimates `(n_genes,)` and limits of their intervals, between two bounds, from samples `(n_draws, n_genes)`.
+
+    Curves of samples are rougher than the estimates, so that times differ from the estimates in one direction. Percentiles
+    would not cover a true time in the other; intervals are therefore symmetric around the estimates.
+    """
+    half = np.quantile(np.abs(drawn - estimate), level, axis=0)
+    return estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, most)

@@ -36,13 +36,15 @@ def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> 
     many, one = sums.arms.n_conditions - 1, len(sums.constant)
     effects = np.kron(np.eye(many), effects)
     fixed = sums.by_sample.fixed[one : (many + 1) * one, : sums.by_sample.n_determined]
-    left, values, right = np.linalg.svd(effects @ fixed, full_matrices=False)
+    _, values, right = np.linalg.svd(effects @ fixed, full_matrices=False)
     kept = values > 1e-8 * values.max(initial=0.0)
-    back = np.linalg.pinv(left[:, kept].T @ effects)
+    back = fixed @ (right[kept].T / values[kept])
     rough, modes = linalg.eigh(back.T @ np.kron(np.eye(many), sums.penalty) @ back)
     rough, modes = np.maximum(rough[:n_modes], 0.0), modes[:, :n_modes]
-    positive = rough[rough > 1e-8 * rough.max(initial=0.0)]
-    # the smoothest penalised mode is a bend; the unpenalised modes before it are linear
+    # Unpenalised modes are counted, because roughness, relative to which they would be small, is not bounded where a
+    # condition has no cells. One of them is constant; the smoothest penalised mode is a bend.
+    n_free = len(sums.penalty) - np.linalg.matrix_rank(sums.penalty)
+    positive = rough[many * max(n_free - 1, 0) :]
     factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
     return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
 

@@ -181,6 +181,23 @@ def test_poor_genes_cost_only_themselves():
     np.testing.assert_allclose(fit.curves.pvalues["both"][:20], good.curves.pvalues["both"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("n_conditions", [2, 3])
+def test_expected_shapes_are_as_smooth_where_a_condition_ends_early(n_conditions):
+    time = np.tile(np.linspace(0, 1, 150), n_conditions)
+    conditions = np.repeat(np.arange(n_conditions), 150)
+    smoother = BSplineSmoother(domain=(0.0, 1.0))
+    found = []
+    for kept in (time <= 1, (time < 0.7) | (conditions == 0)):
+        basis = smoother.fit_transform(time[kept, None])
+        Y = np.random.default_rng(0).standard_normal((kept.sum(), 2))
+        sums = fit_conditions(basis, Y, conditions[kept], penalty=smoother.penalty_).sums
+        expected = np.sort(np.diag(contrasts(sums)["shape"].expected))[::-1]
+        np.testing.assert_allclose(expected[: n_conditions - 1], 1.0, rtol=1e-3)  # straight lines
+        found.append(expected.sum() / (n_conditions - 1))
+    assert found[0] == pytest.approx(found[1], rel=0.1)
+    assert found[0] < 2.5
+
+
 def test_genes_in_a_handful_of_cells_are_not_tested():
     basis, penalty, Y, conditions, donors, _ = conditions_data()
     Y[:, 0] = 0.0
