@@ -44,8 +44,8 @@ def effects(
     halves = half_maxima(curves, grid[common])
     varies = np.all(np.ptp(curves, axis=1) > 1e-9 * np.abs(curves).max(axis=1), axis=0)
     start, end = grid[common[0]], grid[common[-1]]
-    shift = _interval(halves[1] - halves[0], draws.shifts[:, condition - 1], level, start - end, end - start)
-    shift = np.where(varies, shift, np.nan)
+    shifts = _interval(halves[1] - halves[0], draws.shifts[:, condition - 1], level, start - end, end - start)
+    shift = np.where(varies, shifts, np.nan)
     at = _interval(grid[common][largest], draws.largest_at[:, condition - 1], level, start, end)
     last = difference[:, -1], z * error[:, -1]
     table = pd.DataFrame({
