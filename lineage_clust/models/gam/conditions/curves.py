@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ....errors import warn
 from ....utils.combining import cauchy_combination
-from ..donors.averages import RATIOS
+from ..donors.averages import RATIOS, weighted_ratios
 from ..donors.covariance import at_covariance, deviations
 from ..donors.curves import AtCovariance, DonorSums, TurnedSums, WithCurves
 from ..donors.gaussian import FEWEST_GENES
@@ -29,7 +29,6 @@ from .sums import ConditionSums
 _CHUNK = 1024  # genes per chunk
 _IMPROBABLE, _IMPOSSIBLE = 5e-3, 1e-6  # variances of lower probability are skipped: for curves, and for tests
 _SELDOM = 1e-3
-_IMPROBABLE_RATIO, _SAME = 0.03, 0.05  # likelihood of skipped ratios, and differences between fits that are the same
 # Numbers of shift and curve variances besides 0, for tests and for curves: on coarser grids tests reject too often, and bands
 # are too narrow. Fewer with donors in several conditions, where each variance is combined with several shares.
 _N_FINE, _N_CURVES = 15, 12
@@ -248,25 +247,6 @@ def _ratios(sums: ConditionSums, sizes: _Sizes) -> np.ndarray:
             edf.append((spectrum.gram / (spectrum.gram + spectrum.penalty * lambda_)).sum(axis=0))
         shares[:, genes] = weighted_ratios(np.stack(values), np.stack(edf))
     return shares
-
-
-def weighted_ratios(criteria: np.ndarray, edf: np.ndarray) -> np.ndarray:
-    """Return the probabilities `(n_ratios, n_genes)` of ratios of penalties, with the same prior probability.
-
-    criteria, edf : `(n_ratios, n_genes)` minus the log likelihood of each ratio, and the edf of its fit.
-
-    Of ratios with practically the same fit, as for straight lines, only the largest is kept.
-
-    >>> weighted_ratios(np.array([[0.0, 3.0], [np.log(4), 3.0]]), np.array([[6.0, 4.0], [5.0, 4.0]])).round(1).tolist()
-    [[0.8, 0.0], [0.2, 1.0]]
-    """
-    density = np.exp(criteria.min(axis=0) - criteria)
-    density[density < _IMPROBABLE_RATIO] = 0.0
-    same = (np.abs(np.diff(edf, axis=0)) < _SAME) & (np.abs(np.diff(criteria, axis=0)) < _SAME)
-    for low, high in pairwise(range(len(density))):
-        density[high, same[low]] += density[low, same[low]]
-        density[low, same[low]] = 0.0
-    return density / density.sum(axis=0)
 
 
 def _spectrum(sums: ConditionSums, fit: AtCovariance, ratio: float) -> tuple[Spectrum, np.ndarray, np.ndarray]:

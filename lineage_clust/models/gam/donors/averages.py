@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from .working import WorkingProblem, WorkingState, linearised, pull
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
+_IMPROBABLE_RATIO, _SAME = 0.03, 0.05  # likelihood of skipped ratios, and differences between fits that are the same
 RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
 
 
@@ -107,6 +109,8 @@ def averaged(
     covariances = second - mean[:, :, None] * mean[:, None, :]
     if isinstance(smoothing, str):
         covariances += moved_by_lambda(mean_fit, pulls)
+        if len(problem.penalty) > 1:
+            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, smoothing, mean, covariances, pulls)
     fixed = problem.fixed
     return Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, shared,
@@ -125,21 +129,69 @@ def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray,
         return np.full(start.shape, float(smoothing) / problem.unit)
     if not np.any(problem.penalty > 0):
         return start
+    if len(problem.penalty) == 1:
+        return _lambda_of(problem, fits, start, smoothing, problem.penalty[0])[:, None]
+    found, values = _each_ratio(problem, fits, start, smoothing)
+    return found[smoothest(values), np.arange(n_genes)]
+
+
+def _lambda_of(
+    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str, penalty: np.ndarray
+) -> np.ndarray:
     gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
     cross, scale = np.ascontiguousarray(fits.products[..., 0]), fits.scale()[:, 0]
-    squares = fits.squares[:, 0]
-    if len(problem.penalty) == 1:
-        return _one_lambda(problem, problem.penalty[0], gram, cross, scale, squares, start[:, 0], smoothing)[:, None]
+    return _one_lambda(problem, penalty, gram, cross, scale, fits.squares[:, 0], start[:, 0], smoothing)
+
+
+def _each_ratio(
+    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return smoothing parameters `(n_ratios, n_genes, 2)` and minus their log likelihood `(n_ratios, n_genes)`."""
+    gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
+    cross, scale = fits.products[..., 0], fits.scale()[:, 0]
     found, values = [], []
     for ratio in RATIOS:
         penalty = problem.penalty[0] + ratio * problem.penalty[1]
-        lambda_ = _one_lambda(problem, penalty, gram, cross, scale, squares, start[:, 0], smoothing)
+        lambda_ = _lambda_of(problem, fits, start, smoothing, penalty)
         pulled = gram + (lambda_[:, None] * penalty)[:, :, None] * np.eye(len(penalty))
         energy = np.einsum("gi,gi->g", cross, np.linalg.solve(pulled, cross[:, :, None])[..., 0]) / scale
         logs = np.log(np.maximum(lambda_[:, None] * penalty[penalty > 0], 1e-300)).sum(axis=1)
         values.append(0.5 * (np.linalg.slogdet(pulled)[1] - logs - energy))
         found.append(np.column_stack([lambda_, lambda_ * ratio]))
-    return np.stack(found)[smoothest(np.stack(values)), np.arange(n_genes)]
+    return np.stack(found), np.stack(values)
+
+
+def _over_ratios(
+    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str, mean: np.ndarray,
+    covariances: np.ndarray, pulls: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return means and covariances of coefficients averaged over the ratio of the penalties.
+
+    mean, covariances : `(n_genes, n_fixed)` and `(n_genes, n_fixed, n_fixed)` at the selected ratio.
+    pulls : Penalties at the selected ratio.
+
+    What the average over ratios changes is computed at the genes' mean variances.
+    """
+
+    def at(pulled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        inverse = np.linalg.inv(fits.gram + pulled)
+        within = fits.scale()[:, :1, None] * inverse + moved_by_lambda(fits, pulled)
+        return (inverse @ fits.products)[..., 0], within, np.einsum("gij,gji->g", inverse, fits.gram)
+
+    lambdas, values = _each_ratio(problem, fits, start, smoothing)
+    selected, within, _ = at(pulls)
+    means, withins, edf = (
+        np.stack(of) for of in zip(*(at(pull(problem, fits.sums, one)) for one in lambdas), strict=True)
+    )
+    shares = weighted_ratios(values, edf)
+    average = np.einsum("rg,rgi->gi", shares, means)
+    away = means - average
+    covariances = covariances - within + np.einsum("rg,rgij->gij", shares, withins)
+    covariances += np.einsum("rg,rgi,rgj->gij", shares, away, away)
+    # differences of covariances need not be positive definite
+    sizes, turn = np.linalg.eigh(0.5 * (covariances + np.swapaxes(covariances, 1, 2)))
+    covariances = (turn * np.maximum(sizes, 0.0)[:, None]) @ np.swapaxes(turn, 1, 2)
+    return mean + average - selected, covariances
 
 
 def moved_by_lambda(fits: AtCovariance, pulls: np.ndarray) -> np.ndarray:
@@ -167,6 +219,25 @@ def smoothest(criteria: np.ndarray) -> np.ndarray:
     """
     good = criteria <= criteria.min(axis=0) + 0.05
     return len(criteria) - 1 - np.argmax(good[::-1], axis=0)
+
+
+def weighted_ratios(criteria: np.ndarray, edf: np.ndarray) -> np.ndarray:
+    """Return the probabilities `(n_ratios, n_genes)` of ratios of penalties, with the same prior probability.
+
+    criteria, edf : `(n_ratios, n_genes)` minus the log likelihood of each ratio, and the edf of its fit.
+
+    Of ratios with practically the same fit, as for straight lines, only the largest is kept.
+
+    >>> weighted_ratios(np.array([[0.0, 3.0], [np.log(4), 3.0]]), np.array([[6.0, 4.0], [5.0, 4.0]])).round(1).tolist()
+    [[0.8, 0.0], [0.2, 1.0]]
+    """
+    density = np.exp(criteria.min(axis=0) - criteria)
+    density[density < _IMPROBABLE_RATIO] = 0.0
+    same = (np.abs(np.diff(edf, axis=0)) < _SAME) & (np.abs(np.diff(criteria, axis=0)) < _SAME)
+    for low, high in pairwise(range(len(density))):
+        density[high, same[low]] += density[low, same[low]]
+        density[low, same[low]] = 0.0
+    return density / density.sum(axis=0)
 
 
 def _one_lambda(
