@@ -65,13 +65,11 @@ def effects(
     return table
 
 
-def _interval(
-    estimate: np.ndarray, drawn: np.ndarray, level: float, least: float, most: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return estimates `(n_genes,)` and limits of their intervals, between two bounds, from samples `(n_draws, n_genes)`.
+def _interval(estimate: np.ndarray, drawn: np.ndarray, level: float, least: float, most: float) -> np.ndarray:
+    """Return estimates and limits of their intervals `(3, n_genes)` within bounds, from samples `(n_draws, n_genes)`.
 
     Curves of samples are rougher than the estimates, so that times differ from the estimates in one direction. Percentiles
     would not cover a true time in the other; intervals are therefore symmetric around the estimates.
     """
     half = np.quantile(np.abs(drawn - estimate), level, axis=0)
-    return estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, most)
+    return np.stack([estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, most)])
