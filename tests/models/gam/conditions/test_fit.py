@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 from lineage_clust import BSplineSmoother
@@ -10,6 +12,7 @@ from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.models.gam.conditions.significance import contrasts, level_row
 from lineage_clust.models.gam.conditions.sums import make_arms
+from lineage_clust.models.gam.donors.averages import RATIOS, weighted_ratios
 from lineage_clust.models.gam.donors.covariance import at_covariance, deviations
 
 
@@ -179,6 +182,19 @@ def test_poor_genes_cost_only_themselves():
     assert fit.curves.pvalues["both"][20] == 1.0
     np.testing.assert_allclose(fit.curve(basis[:3], 1)[20], 3.0)
     np.testing.assert_allclose(fit.curves.pvalues["both"][:20], good.curves.pvalues["both"], rtol=1e-5)
+
+
+@given(st.lists(st.floats(0, 20), min_size=len(RATIOS), max_size=len(RATIOS)))
+def test_ratios_are_weighted_by_their_likelihood_and_the_same_fit_counts_once(criteria):
+    values = np.array(criteria)[:, None]
+    shares = weighted_ratios(values, np.arange(4.0)[:, None])
+    assert shares.sum() == pytest.approx(1.0)
+    kept = shares[:, 0] > 0
+    assert kept[np.argmin(criteria)]
+    np.testing.assert_allclose(np.diff(np.log(shares[kept, 0])), -np.diff(values[kept, 0]), atol=1e-9)
+    np.testing.assert_array_equal(
+        weighted_ratios(np.full((4, 1), criteria[0]), np.full((4, 1), 3.0))[:, 0], [0, 0, 0, 1]
+    )
 
 
 @pytest.mark.parametrize("n_conditions", [2, 3])
