@@ -17,7 +17,7 @@ from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.names import gene_ids
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
-from ..lineage.time.draws import are_draws, check_draws
+from ..lineage.time.draws import check_draws
 from ..lineage.weights.keys import check_distinct, distinct_names
 from ..models import GAM
 from ..smoothers import BSplineSmoother
@@ -53,11 +53,9 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     names: list[Any] = distinct_names(chosen) if is_joint else [chosen]
     check_distinct(adata, names, settings.lineage_key)
     check_draws(settings.time_key, names)
-    offset, of_draws = _offset(settings), are_draws(settings.time_key)
-    smoother, model = resolve_pair(
-        settings.smoother, settings.model, covariates=settings.covariates, offset=offset,
-        sample_key=settings.sample_key, of_draws=of_draws,
-    )  # fmt: skip
+    reader, symbols, use_raw = Reader.of(settings), settings.gene_symbols, settings.use_raw
+    reader = replace(reader, offset=_offset(settings))
+    smoother, model = resolve_pair(settings.smoother, settings.model, reader)
     clusterer = with_defaults(
         component_for("clusterer", settings.clusterer, GraphClusterer), random_state=settings.random_state
     )
@@ -67,15 +65,14 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
             "filter_cells fits every gene by itself, but how donors differ is learned from all genes, so sample_key "
             "cannot go with it. Leave one of them out."
         )
-    check_callback(settings.callback, settings.covariates, offset, settings.sample_key, of_draws)
-    reader, symbols, use_raw = replace(Reader.of(settings), offset=offset), settings.gene_symbols, settings.use_raw
+    check_callback(settings.callback, reader)
     genes = settings.genes if genes is None else genes
     genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=symbols)
     ids = None if symbols is None else gene_ids(adata, genes, use_raw, symbols)
     check_points(settings.n_points, len(genes) * len(names))
     lineages = [reader.read(adata, name, genes) for name in names]
     reader = reader.with_draw_ranges(lineages)
-    check_values(adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=offset)
+    check_values(adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=reader.offset)
 
     fitter = TrendFitter(
         smoother, model, settings.n_points, settings.callback, settings.filter_cells,

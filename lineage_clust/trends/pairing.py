@@ -11,6 +11,8 @@ from sklearn.utils.validation import has_fit_parameter
 from ..contracts.capabilities import family_of, has_default_backend, has_method, is_mapping, needed_smoother, reads_of
 from ..contracts.slots import component_for, with_defaults
 from ..lineage.genes.value_checks import COUNT_FAMILIES
+from ..lineage.lineage import Reader
+from ..lineage.time.draws import are_draws
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..models.mapping import entries
@@ -46,18 +48,15 @@ def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     return with_defaults(model, n_jobs=n_jobs)
 
 
-def resolve_pair(
-    smoother: object, model: Any, *, covariates=None, offset=None, sample_key=None, of_draws: bool = False
-) -> tuple[Any, Any]:
+def resolve_pair(smoother: object, model: object, reader: Reader | None = None) -> tuple[Any, Any]:
     """Return clones of the smoother and the model to fit, after checking that they are compatible.
 
-    `model` is one model, or a mapping of models, which is returned unchanged. `covariates`, `offset`, `sample_key` and
-    `of_draws` (of pseudotime) define what the models must support. A smoother of "passthrough" is returned
-    unchanged.
+    `model` is one model, or a mapping of models, which is returned unchanged. What `reader` reads besides expression, such
+    as covariates, must be supported by the models. A smoother of "passthrough" is returned unchanged.
     """
     models = [model_of(entry) for entry in entries(model)]
     for one in models:
-        _check_pair(smoother, one, covariates, offset, sample_key, of_draws)
+        _check_pair(smoother, one, Reader() if reader is None else reader)
     if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
     return smoother_of(smoother), model if is_mapping(model) else models[0]
@@ -97,23 +96,23 @@ def smoother_for(model: object, smoother: object) -> object:
     return clone(smoother)
 
 
-def _check_pair(smoother: object, model: object, covariates, offset, sample_key, of_draws) -> None:
+def _check_pair(smoother: object, model: object, reader: Reader) -> None:
     name, reads = type(model).__name__, reads_of(model)
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
             "A Pipeline as model receives pseudotime and computes its own basis; got "
             f"smoother={type(smoother).__name__} as well. Leave smoother out (smoother=None)."
         )
-    if covariates is not None and reads == "pseudotime":
+    if reader.covariates is not None and reads == "pseudotime":
         raise ValueError(f"{name} reads pseudotime and does not support covariates. Use GAM(...) with covariates.")
-    if offset is not None and not has_fit_parameter(model, "offset"):
+    if reader.offset is not None and not has_fit_parameter(model, "offset"):
         raise ValueError(f"{name} does not support an offset. Use GAM(...) with offset, or normalise the expression.")
-    if sample_key is not None and not has_fit_parameter(model, "groups"):
+    if reader.sample_key is not None and not has_fit_parameter(model, "groups"):
         raise ValueError(
             f"{name} does not support donors as replicates. Use GAM() with sample_key, or leave it out: p-values then use "
             "cells as replicates."
         )
-    if of_draws and not has_method(model, "pool"):
+    if are_draws(reader.time_key) and not has_method(model, "pool"):
         raise ValueError(
             f"{name} cannot pool fits to draws of pseudotime (a list as time_key). Use GAM(...), or fit one pseudotime, such "
             "as the mean of the draws."

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from ..expression.storage.blocks import BlockedExpression
 from ..lineage.cells.confounding import check_identified
-from ..lineage.lineage import Lineage
+from ..lineage.lineage import Lineage, Reader
+from ..lineage.time.draws import are_draws
 from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend
 from .group_fit import Cells
@@ -117,23 +118,23 @@ def column_values(matrix, column: int) -> np.ndarray:
     return np.asarray(matrix[:, column], dtype=float)
 
 
-def check_callback(
-    callback: Any, covariates: Any = None, offset: Any = None, sample_key: Any = None, of_draws: bool = False
-) -> None:
-    """Raise an error unless `callback` is a function or a mapping of functions that suits the other parameters."""
+def check_callback(callback: Any, reader: Reader) -> None:
+    """Raise an error unless `callback` is a function or a mapping of functions that suits what is read."""
     for one in entries(callback):
         if one is not None and not callable(one):
             raise TypeError(f"callback must be a function or a mapping of functions; got {one!r}.")
-    if callback is not None and (covariates is not None or offset is not None):
+    if callback is None:
+        return
+    if reader.covariates is not None or reader.offset is not None:
         raise ValueError(
             "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
         )
-    if callback is not None and of_draws:
+    if are_draws(reader.time_key):
         raise ValueError(
             "A callback selects cells by one pseudotime and cannot be combined with draws of pseudotime (a list as "
             "time_key). Leave one of them out."
         )
-    if callback is not None and sample_key is not None:
+    if reader.sample_key is not None:
         raise ValueError(
             "A callback selects cells without their donors and cannot be combined with sample_key. Leave one of them out."
         )

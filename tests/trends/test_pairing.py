@@ -8,6 +8,7 @@ from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from lineage_clust import GAM, GraphClusterer, TrendClusterer
 from lineage_clust.contracts.slots import component_for, with_defaults
+from lineage_clust.lineage.lineage import Reader
 from lineage_clust.models import PyGAM, RegressorModel
 from lineage_clust.results.making import DEFAULTS
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, GaussianProcessSmoother
@@ -131,8 +132,9 @@ def test_pairs_that_go_together(smoother, model, types):
     ],
 )
 def test_pairs_that_do_not(arguments, message):
+    asked = {name: value for name, value in arguments.items() if name not in ("smoother", "model")}
     with pytest.raises(ValueError, match=message):
-        resolve_pair(**arguments)
+        resolve_pair(arguments["smoother"], arguments["model"], Reader(**asked))
 
 
 @pytest.mark.parametrize("model", [Ridge, {"a": Ridge, "*": GAM()}, {"a": {"A": "gam"}, "*": GAM()}])
@@ -156,7 +158,7 @@ def test_only_models_of_counts_that_take_an_offset_get_size_factors():
 
 @pytest.mark.parametrize(("model", "arguments"), [(GAM(), {}), (PyGAM(), {})])
 def test_models_of_ours_take_an_offset(model, arguments):
-    resolve_pair(None, model, offset="depth")
+    resolve_pair(None, model, Reader(offset="depth"))
 
 
 def test_wrong_pairs_are_found_before_anything_is_read(make_adata):
