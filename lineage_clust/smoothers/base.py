@@ -119,8 +119,6 @@ class BaseSmoother(TransformerMixin, BaseEstimator):
 
 
 _MOST = 10_000  # a matrix of 0.8 GB
-
-
 _MOST_SPLINES = 1_000  # with more, the smoothest curves are not distinguishable from straight lines in double precision
 
 
@@ -136,6 +134,16 @@ def check_size(name: str, value: Any, least: int) -> None:
         raise ValueError(
             f"{name} must be at most {_MOST:,}, because matrices of this size are kept in memory; got {value!r}."
         )
+
+
+def separated(knots: np.ndarray, least: float) -> np.ndarray:
+    """Return increasing knots that are at least `least` apart; the first and last knot do not move.
+
+    Nearly coincident knots would make the basis singular and the penalty inaccurate.
+    """
+    steps = least * np.arange(len(knots))
+    forward = np.maximum.accumulate(knots - steps) + steps
+    return np.concatenate([knots[:1], np.minimum(forward, knots[-1] - steps[::-1])[1:-1], knots[-1:]])
 
 
 def size(least: int) -> Checked:

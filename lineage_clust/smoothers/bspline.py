@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.interpolate import BSpline
 
 from ..utils.constraints import Constraints, one_of
-from .base import DOMAIN, BaseSmoother, check_size, size
+from .base import DOMAIN, BaseSmoother, check_size, separated, size
 
 
 class BSplineSmoother(BaseSmoother):
@@ -104,8 +104,7 @@ class BSplineSmoother(BaseSmoother):
             # intervals of very unequal length would make the basis singular and the penalty inaccurate
             least = 0.1 * (end - start) / n_intervals
             placed = np.clip(placed, start + least, end - least)
-            inner = np.concatenate([[start], placed, [end]])
-            inner = _separated(inner, least)
+            inner = separated(np.concatenate([[start], placed, [end]]), least)
         below = inner[0] - (inner[1] - inner[0]) * np.arange(self.degree, 0, -1)
         above = inner[-1] + (inner[-1] - inner[-2]) * np.arange(1, self.degree + 1)
         return np.concatenate([below, inner, above])
@@ -147,10 +146,3 @@ def _slopes_at(x: np.ndarray, knots: np.ndarray, degree: int) -> np.ndarray:
     lower = BSpline.design_matrix(x, knots[1:-1], degree - 1).toarray()
     steps = np.diff(np.eye(n_splines), axis=0) * (degree / (knots[degree + 1 : -1] - knots[1 : -degree - 1]))[:, None]
     return lower @ steps
-
-
-def _separated(knots: np.ndarray, least: float) -> np.ndarray:
-    """Return increasing knots that are at least `least` apart; the first and last knot do not move."""
-    forward = np.maximum.accumulate(knots - least * np.arange(len(knots))) + least * np.arange(len(knots))
-    ceiling = knots[-1] - least * np.arange(len(knots))[::-1]
-    return np.concatenate([[knots[0]], np.minimum(forward, ceiling)[1:-1], [knots[-1]]])

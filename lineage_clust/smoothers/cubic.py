@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 
 from ..utils.constraints import Constraints, one_of
-from .base import DOMAIN, BaseSmoother, size
+from .base import DOMAIN, BaseSmoother, separated, size
 
 
 class CubicSplineSmoother(BaseSmoother):
@@ -154,11 +154,7 @@ def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placem
         return uniform
     knots = np.quantile(distinct, np.linspace(0, 1, n_knots))
     knots[0], knots[-1] = start, end
-    # nearly coincident knots would make the basis singular and the penalty inaccurate
-    least = 0.1 * (end - start) / n_knots
-    steps = least * np.arange(n_knots)
-    knots = np.maximum.accumulate(knots - steps) + steps
-    return np.concatenate([[start], np.minimum(knots, end - steps[::-1])[1:-1], [end]])
+    return separated(knots, 0.1 * (end - start) / n_knots)
 
 
 def _roughness(curves: CubicSpline) -> np.ndarray:
