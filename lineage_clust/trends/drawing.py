@@ -142,7 +142,8 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> li
         for fit, rows in zip(fits, index, strict=True):
             last = first + len(fit.trends.grid)
             values = fit.trends.values[[rows[gene] for gene in block]]
-            tables.append(uncertainty(values, draws[..., first:last], fit.trends.grid).set_axis(block, axis=0))
+            table = uncertainty(values, draws[..., first:last], fit.trends.grid, n_values=n_values)
+            tables.append(table.set_axis(block, axis=0))
             first = last
         return tables
 

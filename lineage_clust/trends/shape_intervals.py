@@ -14,11 +14,15 @@ from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, 
 load_compiled = compiled_module(".compiled_shapes", __package__)
 
 _END_TAILS = {"onset": 4, "half_max": 2}  # divisors of `1 - level`
-_WORTHWHILE = 2**14  # values of trends with tens of samples; for fewer, loading numba takes longer than it saves
+_WORTHWHILE = 2**23  # values of samples; for fewer, loading numba takes longer than it saves
 
 
 def uncertainty(
-    values: np.ndarray, draws: np.ndarray | Iterable[np.ndarray], grid: np.ndarray, level: float = 0.9
+    values: np.ndarray,
+    draws: np.ndarray | Iterable[np.ndarray],
+    grid: np.ndarray,
+    level: float = 0.9,
+    n_values: int = 0,
 ) -> pd.DataFrame:
     """Return intervals of times and amplitudes, and the proportion of draws with the same direction.
 
@@ -30,6 +34,7 @@ def uncertainty(
     draws : `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: posterior samples of the trends.
     grid : `(n_points,)` pseudotime.
     level : Nominal coverage probability.
+    n_values : Number of values of the draws of all genes, if these are some of them.
     returns : DataFrame. Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude;
         `direction_confidence`. NaN for trends whose draws are not finite.
 
@@ -72,7 +77,7 @@ def uncertainty(
     """
     drawn = draws if isinstance(draws, np.ndarray) else np.stack(list(draws))
     outside = 1.0 - level
-    fast = drawn[0].size >= _WORTHWHILE and load_compiled() is not None
+    fast = max(drawn.size, n_values) >= _WORTHWHILE and load_compiled() is not None
     found = (_look_compiled if fast else _look)(values, drawn, norm.isf(outside))
     span = np.ptp(values, axis=1)
     bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {

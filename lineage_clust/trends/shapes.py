@@ -124,29 +124,28 @@ def direction(values: np.ndarray) -> np.ndarray:
     >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
     ['up', 'down', 'transient up', 'transient down', 'two peaks', 'flat']
     """
-    turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1))
-    along = np.ascontiguousarray(np.moveaxis(values, -1, 0))  # grid points first
+    turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1)).ravel()
+    along = np.ascontiguousarray(np.moveaxis(values, -1, 0)).reshape(values.shape[-1], -1)  # grid points first
     high, low = along[0].copy(), along[0].copy()
-    heading, first, pieces = (np.zeros(turn.shape, dtype=np.int8) for _ in range(3))
+    heading, first, pieces = (np.zeros(len(turn), dtype=np.int8) for _ in range(3))
     for here in along[1:]:
         np.maximum(high, here, out=high)
         np.minimum(low, here, out=low)
         rises = (heading <= 0) & (here - low >= turn)
-        falls = (heading >= 0) & (high - here >= turn) & ~rises
-        turned = rises | falls
-        if turned.any():
-            way = np.where(rises, 1, -1).astype(np.int8)
-            first = np.where(turned & (heading == 0), way, first)
-            heading = np.where(turned, way, heading)
-            pieces = pieces + turned
-            high, low = np.where(turned, here, high), np.where(turned, here, low)
+        turned = np.flatnonzero(rises | ((heading >= 0) & (high - here >= turn)))
+        if len(turned):
+            way = np.where(rises[turned], 1, -1)
+            first[turned] = np.where(heading[turned] == 0, way, first[turned])
+            heading[turned], high[turned], low[turned] = way, here[turned], here[turned]
+            pieces[turned] += 1
     rising = first > 0
     n_high = (pieces + 1 + ~rising) // 2
-    return np.select(
+    found = np.select(
         [pieces == 0, pieces == 1, pieces == 2, n_high <= 3],
         [0, np.where(rising, 1, 2), np.where(rising, 3, 4), n_high + 4],
         default=5,
     )
+    return found.reshape(values.shape[:-1])
 
 
 def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
