@@ -82,14 +82,16 @@ def parts(matrix: object, n_values: int) -> Iterator[Part]:
 
 def _memory_parts(matrix, n_values: int) -> Iterator[Part]:
     n_cells, n_genes = matrix.shape
-    by_rows = matrix.format == "csr"
+    by_rows, canonical = matrix.format == "csr", matrix.has_canonical_format  # which the matrix caches
     kind = sparse.csr_array if by_rows else sparse.csc_array
 
     def part_of(first: int, last: int):
         inside = slice(matrix.indptr[first], matrix.indptr[last])
         indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
-        shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
-        return kind((matrix.data[inside], matrix.indices[inside], indptr), shape=shape)
+        part = kind((last - first, n_genes) if by_rows else (n_cells, last - first), dtype=matrix.dtype)
+        part.data, part.indices, part.indptr = matrix.data[inside], matrix.indices[inside], indptr  # would be copied by kind
+        part.has_canonical_format = canonical
+        return part
 
     for first, last in cuts(matrix.indptr, n_values):
         rows, columns = (slice(first, last), slice(0, n_genes)) if by_rows else (slice(0, n_cells), slice(first, last))

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ....expression.counts.table import Table, Wanted, tabulating
 from ....expression.passes import SumRequests
+from ....expression.storage.tasks import MOST_THREADS
 from ....utils.progress import bar
 from ....utils.threads import in_threads
 from ...links import Link
@@ -26,6 +27,7 @@ from .problem import GridProblem, make_grid_problem
 from .results import summarise_on_grid
 
 _CHECKED = 200  # cells
+_SPLIT = 128  # number of genes from which threads share them equally
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,10 @@ class GridFits:
         places = np.full(int(self.positions.max(initial=0)) + 1, -1)
         places[self.positions] = np.arange(len(self.positions))
         genes = places[genes]
-        step = chunk_size(len(self.problem.weights))
-        pieces = [genes[first : first + step] for first in range(0, len(genes), step)]
+        n_pieces = -(-len(genes) // chunk_size(len(self.problem.weights)))
+        if len(genes) >= _SPLIT:
+            n_pieces = -(-n_pieces // MOST_THREADS) * MOST_THREADS  # so that all threads end at the same time
+        pieces = np.array_split(genes, n_pieces) if n_pieces else []
         if self.n_jobs is None and compiled_loops(self.problem) is not None:
             fits = in_threads(partial(self._fit, theta=theta), pieces)
         else:
