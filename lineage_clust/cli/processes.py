@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import traceback
@@ -39,6 +40,10 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
     """
     if n_at_once == 1:
         return [task() for task in tasks]
+    import igraph  # noqa: F401  loaded once, not in each process
+    import matplotlib.pyplot  # noqa: F401
+
+    gc.freeze()  # or the first collection in each process copies all memory
     fork, n_threads = get_context("fork"), max(1, cpu_count() // n_at_once)
     waiting, results = list(enumerate(tasks)), {}
     running: dict[Any, tuple[int, Any]] = {}  # index and process by the connection that receives the result
@@ -58,6 +63,7 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
         for _, process in running.values():
             process.terminate()
             process.join()
+        gc.unfreeze()
     return [results[index] for index in range(len(tasks))]
 
 
