@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -45,6 +46,13 @@ FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarr
 def pytest_configure(config):
     """Try more examples of each property where slow tests run as well, which `pytest -m ""` asks for."""
     settings.load_profile("quick" if "not slow" in config.option.markexpr else "all")
+    gc.disable()  # until tests run: thousands of them are made, and all are kept
+
+
+def pytest_collection_finish():
+    """Leave modules and tests out of later garbage collections, each of which would look through all of them."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before those that `-m` leaves out are left out

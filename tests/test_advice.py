@@ -26,13 +26,14 @@ DECLARED = {"uses_draws", "max_bytes"}  # on classes
 def texts(path: Path) -> dict[int, str]:
     """Return the texts of a file by line, but for docstrings; `{}` is what is filled in."""
     tree, found = ast.parse(path.read_text(encoding="utf-8")), {}
-    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    left_out = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    left_out |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             values = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
             found[node.lineno] = found.get(node.lineno, "") + "".join(values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone | parts:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in left_out:
             found[node.lineno] = found.get(node.lineno, "") + node.value
     return found
 
