@@ -35,9 +35,13 @@ if pd.Index(["text"]).dtype != object and parse_version(version("anndata")) < pa
     ad.settings.allow_write_nullable_strings = True
 
 SLOW_EXAMPLES = {
-    "lineage_clust.cellrank.cluster_lineage", "lineage_clust.io.files.persistence.save",
-    "lineage_clust.plotting.tree.plot_tree", "lineage_clust.report.page.write_report",
-    "lineage_clust.scoring.cluster_stability", "lineage_clust.scoring.prediction_strength",
+    "lineage_clust.cellrank.cluster_lineage", "lineage_clust.conditions.comparing.compare_conditions",
+    "lineage_clust.dipping.dipping_check", "lineage_clust.io.files.persistence.save",
+    "lineage_clust.plotting.conditions.differences.plot_difference_heatmap",
+    "lineage_clust.plotting.conditions.differences.plot_difference_volcano",
+    "lineage_clust.plotting.conditions.trends.plot_condition_genes", "lineage_clust.plotting.tree.plot_tree",
+    "lineage_clust.report.page.write_report", "lineage_clust.scoring.cluster_stability",
+    "lineage_clust.scoring.prediction_strength",
 }  # fmt: skip
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FORMATS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}

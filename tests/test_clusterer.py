@@ -185,19 +185,6 @@ def test_a_seed_decides(adata, fitted):
     np.testing.assert_array_equal(again.trends_, fitted.trends_)
 
 
-def test_the_order_of_the_genes_does_not_matter(adata, fitted):
-    order = np.random.default_rng(0).permutation(40)
-    shuffled = fit(adata[:, order].copy())
-    assert shuffled.genes_ == [fitted.genes_[gene] for gene in order]
-    np.testing.assert_array_equal(shuffled.labels_, fitted.labels_[order])
-
-
-def test_the_order_of_the_cells_does_not_matter(adata, fitted):
-    shuffled = fit(adata[np.random.default_rng(0).permutation(300)].copy())
-    np.testing.assert_array_equal(shuffled.labels_, fitted.labels_)
-    np.testing.assert_allclose(shuffled.trends_, fitted.trends_, atol=1e-9)
-
-
 def test_a_view_is_as_good_as_its_copy(adata):
     view = adata[20:280, 5:35]
     on_view, on_copy = fit(view), fit(view.copy())
@@ -205,13 +192,6 @@ def test_a_view_is_as_good_as_its_copy(adata):
     np.testing.assert_array_equal(on_view.trends_, on_copy.trends_)
     np.testing.assert_array_equal(on_view.labels_, on_copy.labels_)
     np.testing.assert_array_equal(on_view.transform(view), on_copy.transform(view))
-
-
-@pytest.mark.parametrize("kind", ["csc", "dense"])
-def test_storage_does_not_matter(make_adata, fitted, kind):
-    other = fit(make_adata(n_cells=300, n_genes=40, kind=kind))
-    np.testing.assert_allclose(other.trends_, fitted.trends_, atol=1e-6)
-    np.testing.assert_array_equal(other.labels_, fitted.labels_)
 
 
 # ---- pictures and files

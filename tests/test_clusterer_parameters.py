@@ -125,6 +125,7 @@ def test_models_of_counts_take_size_factors_unless_told_otherwise(adata):
 
 
 @pytest.mark.parametrize("alpha", [1e-8, 0.01, 0.5])
+@pytest.mark.first(2)
 def test_alpha_decides_which_genes_are_clustered(adata, alpha):
     tc = fit(adata, alpha=alpha)
     np.testing.assert_array_equal(tc.labels_ >= 0, tc.gene_table_["qvalue"] < alpha)

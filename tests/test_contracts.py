@@ -165,7 +165,7 @@ class DuckOfAll(Duck):
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
 @pytest.mark.parametrize("model", [Weighted(), Drawing(), Duck(), DuckOfAll()], ids=lambda model: type(model).__name__)
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_a_model_without_what_is_optional(make_adata, model, kind):
     adata = make_adata(120, 24, kind=kind)
     tc = trends(adata, model, SplineTransformer(5))

@@ -56,7 +56,7 @@ def cluster():
 
 @pytest.mark.parametrize("columns", [-1, 7])
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
-@pytest.mark.first(3)
+@pytest.mark.first(2)
 def test_chunks_of_any_kind_give_the_fit_in_memory(make_adata, convert, columns):
     adata = make_adata(300)
     assert_equal_fits(fitted(in_dask(adata, convert=convert, columns=columns)), fitted(adata))
@@ -69,6 +69,7 @@ def test_covariates_and_offset(make_adata):
 
 
 @pytest.mark.parametrize("family", ["poisson", "gamma"])
+@pytest.mark.first(1)
 def test_other_families(make_adata, family):
     adata = make_adata(300, 8, kind="dense")
     adata.X = adata.layers["counts"].copy() if family == "poisson" else adata.X + np.float32(0.5)
@@ -79,6 +80,7 @@ def test_other_families(make_adata, family):
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
 @pytest.mark.parametrize("where", ["threads", "file", pytest.param("cluster", marks=pytest.mark.slow)])
+@pytest.mark.first(2)
 def test_counts_are_summed_alike_wherever_they_are(make_adata, family, where, request, tmp_path):
     adata = make_adata(400, 8)
     adata.X = sparse.csr_matrix(adata.layers["counts"], dtype=np.float32)

@@ -68,6 +68,7 @@ def test_there_is_something_to_agree_on(labels):
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.first(1)
 def test_threads_of_linear_algebra_do_not_matter(n_threads, adata, labels):
     with threadpool_limits(n_threads):
         np.testing.assert_array_equal(fit(adata).labels_, labels)
@@ -126,6 +127,7 @@ def test_jobs_and_backends_do_not_matter(model, adata):
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense", "float64", "view"])
+@pytest.mark.first(3)
 def test_how_the_data_are_stored_does_not_matter(kind, adata, labels):
     stored = adata.copy()
     stored.X = {
@@ -139,6 +141,7 @@ def test_how_the_data_are_stored_does_not_matter(kind, adata, labels):
 
 
 @pytest.mark.parametrize(("method", "backend"), [("leiden", "igraph"), ("louvain", "igraph"), ("leiden", "leidenalg")])
+@pytest.mark.first(2)
 def test_every_algorithm_repeats_itself(method, backend, adata):
     clusterer = GraphClusterer(8, method=method, backend=backend, resolution=1.0, n_iterations=2)
     runs = [fit(adata, clusterer=clusterer).labels_.tolist() for _ in range(3)]

@@ -13,6 +13,8 @@ from sklearn.pipeline import make_pipeline
 import lineage_clust as lc
 from lineage_clust import DriverSelector, LineageClustWarning, TrendClusterer, UnknownNameError, lineage_drivers
 
+from .fits import QUICK
+
 
 def cells(X, fates, names=("A", "B")):
     genes = [f"g{index}" for index in range(X.shape[1])]
@@ -167,7 +169,9 @@ def test_selector():
 
 def test_selector_before_the_clusterer():
     adata = lc.datasets.bone_marrow()
-    pipeline = make_pipeline(DriverSelector("Ery", n_genes=60), TrendClusterer(lineage="Ery", random_state=0))
+    pipeline = make_pipeline(
+        DriverSelector("Ery", n_genes=60), TrendClusterer(lineage="Ery", random_state=0, clusterer=QUICK)
+    )
     scores = pipeline.fit_transform(adata)
     assert len(pipeline[-1].genes_) == 60
     assert scores.shape == (adata.n_obs, pipeline[-1].n_clusters_)

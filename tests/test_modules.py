@@ -50,7 +50,7 @@ def fit(curves, noise, n_cells=400, seed=0):
         "panel",
     ],
 )
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_genes_are_grouped_as_they_were_made(counts, curves, noise):
     tc = fit(np.repeat(curves, counts, axis=0), noise)
     truth = np.repeat(np.arange(len(counts)), counts)

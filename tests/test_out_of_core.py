@@ -69,7 +69,7 @@ def reads(monkeypatch):
 @pytest.mark.parametrize("how", ["backed", *(pytest.param(how, marks=pytest.mark.slow) for how in ("zarr", "lazy"))])
 @pytest.mark.parametrize("kind", ["csr", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("csc", "dense"))])
 def test_a_file_gives_the_fit_in_memory(make_adata, tmp_path, kind, how):
-    adata = make_adata(400, kind=kind)
+    adata = make_adata(200, kind=kind)
     stored = opened(adata, tmp_path / ("cells.zarr" if how == "zarr" else "cells.h5ad"), how)
     assert isinstance(read_lineage(stored, "A", memory_budget=SMALL).expression, BlockedExpression)
     tc, expected = fitted(stored, memory_budget=SMALL), fitted(adata)

@@ -16,6 +16,8 @@ from lineage_clust.models import MgcvGAM, PyGAM
 from lineage_clust.models.mgcv import session as mgcv_session
 from lineage_clust.smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 
+from .fits import QUICK
+
 SMOOTHERS = {
     "none": None,
     "uniform": BSplineSmoother(10),
@@ -71,7 +73,9 @@ def test_it_fits_or_says_why_not(smoother, name, make_adata):
     if name == "mgcv":
         needs_r()
     adata, adata.X = data_for(name, make_adata)
-    clusterer = TrendClusterer(model, SMOOTHERS[smoother], genes=GENES, lineage="A", alpha=None, n_points=40)
+    clusterer = TrendClusterer(
+        model, SMOOTHERS[smoother], genes=GENES, lineage="A", alpha=None, n_points=40, clusterer=QUICK
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "KNeighborsRegressor does not support sample weights")
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -64,6 +64,7 @@ def test_a_file_gives_the_same(adata, fitted, tmp_path):
     backed.file.close()
 
 
+@pytest.mark.slow
 def test_counts_have_donors_too(adata):
     rng = np.random.default_rng(1)
     adata = adata[:, :24].copy()

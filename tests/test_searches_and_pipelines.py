@@ -28,6 +28,8 @@ from threadpoolctl import threadpool_limits
 import lineage_clust as lc
 from lineage_clust import DriverSelector, GraphClusterer, PseudotimeKFold, TrendClusterer
 
+from .fits import QUICK
+
 
 def small(**parameters):
     defaults = {"lineage": "A", "clusterer": GraphClusterer(5, resolution=1.0), "n_points": 40, "random_state": 0}
@@ -68,13 +70,14 @@ def test_each_searched_parameter_changes_the_score(parameter, adata):
 
 
 def test_nested_parameters_of_default_components_can_be_searched(adata):
-    tc = TrendClusterer(lineage="A", n_points=30, random_state=0)
+    tc = TrendClusterer(lineage="A", n_points=30, random_state=0, clusterer=QUICK)
     grid = {"smoother__n_splines": [5, 12], "clusterer__resolution": [0.5, 2.0], "model__smoothing": ["gcv"]}
     search = RandomizedSearchCV(tc, grid, n_iter=2, cv=PseudotimeKFold(2), random_state=0, error_score="raise")
     assert search.fit(adata).best_estimator_.model.smoothing == "gcv"
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.first(1)
 def test_folds_of_any_storage_are_fitted(kind, make_adata):
     cells = make_adata(160, 12, kind=kind)
     assert np.isfinite(cross_val_score(small(), cells, cv=3)).all()

@@ -25,7 +25,7 @@ def adata():
 
 @pytest.fixture(scope="module")
 def fitted(adata):
-    return lc.TrendClusterer(time_key=["draws"], random_state=0).fit(adata, lineage="lineage_1")
+    return lc.TrendClusterer(time_key=["draws"], random_state=0, clusterer=QUICK).fit(adata, lineage="lineage_1")
 
 
 def test_trends_are_means_and_errors_are_wider(adata, fitted):
@@ -110,13 +110,17 @@ def test_a_file_gives_the_same(adata, fitted, tmp_path):
 
 @pytest.mark.slow
 def test_lineages_are_joined_and_counts_and_donors_go_with_draws(adata):
-    joint = lc.TrendClusterer(time_key=["draws"], random_state=0).fit(adata, lineage=["lineage_1", "lineage_2"])
+    joint = lc.TrendClusterer(time_key=["draws"], random_state=0, clusterer=QUICK).fit(
+        adata, lineage=["lineage_1", "lineage_2"]
+    )
     assert {"attenuation_lineage_1", "attenuation_lineage_2"} <= set(joint.gene_table_)
     counts = lc.TrendClusterer(
-        lc.GAM("negative_binomial"), layer="counts", time_key=["draw_0", "draw_1"], random_state=0
+        lc.GAM("negative_binomial"), layer="counts", time_key=["draw_0", "draw_1"], random_state=0, clusterer=QUICK
     )
     assert np.isfinite(counts.fit(adata, genes=adata.var_names[:4].tolist(), lineage="lineage_1").trend_se_).all()
-    donors = lc.TrendClusterer(time_key=["draw_0", "draw_1"], sample_key="donor", alpha=None, random_state=0)
+    donors = lc.TrendClusterer(
+        time_key=["draw_0", "draw_1"], sample_key="donor", alpha=None, random_state=0, clusterer=QUICK
+    )
     donors.fit(adata, adata.var_names[:20].tolist(), "lineage_1")
     assert np.isfinite(donors.trend_se_).all()
     assert donors.gene_table_["pvalue"].notna().all()

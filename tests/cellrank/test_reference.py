@@ -35,6 +35,7 @@ def cellrank_data(data_dir):
         ("gam", lambda: pygam("gamma", "log"), lc.BSplineSmoother(6), 5e-2),
     ],
 )
+@pytest.mark.first(2)
 def test_trends_equal_cellranks(data_dir, lineage, name, model, smoother, tolerance):
     adata, reference = cellrank_data(data_dir)
     stem = f"cflare_{name}_{lineage}"

@@ -117,6 +117,7 @@ def test_ties_and_copies_do_not_bring_the_order_back(X, weights):
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.first(2)
 def test_noise_in_the_last_digits_changes_no_label(weights):
     X = np.vstack([curves(), np.repeat(curves(10, seed=1), 5, axis=0)])
     clusterer = Fixed(weights=weights, random_state=0)

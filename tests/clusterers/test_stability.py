@@ -76,6 +76,7 @@ def test_why_names_the_reproducibility_and_what_was_divided_off():
 
 @pytest.mark.parametrize("n_clusters", [2, 4, 6])
 @pytest.mark.parametrize("spread", [0.2, 1.5])
+@pytest.mark.first(2)
 def test_reproducibility_is_that_of_samples_of_the_observations(n_clusters, spread):
     """Rows are means of 100 observations; the expected agreement is compared with that of 80 of them."""
     rng = np.random.default_rng(n_clusters)

@@ -110,6 +110,7 @@ def test_files_that_are_no_comparisons_are_refused(found, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(25))
+@pytest.mark.first(5)
 def test_hostile_files_are_refused_with_a_sentence_or_are_harmless(found, seed):
     what, data = hostile(persistence.to_bytes(found), seed)
     again = None

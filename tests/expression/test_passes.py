@@ -56,6 +56,7 @@ def assert_equal(one: GAM, other: GAM, design) -> None:
 
 @pytest.mark.parametrize("missing, donors", [(False, False), (True, False), (True, True)])
 @pytest.mark.filterwarnings("ignore:The variation between donors")
+@pytest.mark.first(1)
 def test_one_pass_serves_all_draws(stored, passes, missing, donors):
     designs, weights, penalty = designs_and_weights(missing)
     groups = np.arange(N_CELLS) % 5 if donors else None

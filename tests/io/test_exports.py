@@ -9,6 +9,8 @@ from sklearn.neighbors import KNeighborsRegressor
 
 import lineage_clust as lc
 
+from ..fits import QUICK
+
 LONG = ["gene", "lineage", "pseudotime", "trend", "lower", "upper", "scaled", "cluster"]
 
 
@@ -55,7 +57,7 @@ def test_all_genes_are_in_one_list(tc):
 
 
 def test_lists_have_numbers_or_names_for_keys(joint, adata):
-    tc = lc.TrendClusterer(lineage="A", n_points=40, alpha=None, random_state=0).fit(adata).cut(2)
+    tc = lc.TrendClusterer(lineage="A", n_points=40, alpha=None, random_state=0, clusterer=QUICK).fit(adata).cut(2)
     by_number, by_name = tc.genes_by_cluster(unassigned=True), tc.genes_by_cluster(unassigned=True, names=True)
     assert list(by_name.values()) == list(by_number.values())
     assert list(by_name)[: tc.n_clusters_] == tc.cluster_names_
@@ -106,7 +108,7 @@ def test_the_long_table_has_a_row_for_each_gene_and_time(tc):
 @pytest.mark.filterwarnings("ignore:.*looks like counts")
 @pytest.mark.first(1)
 def test_intervals_are_those_of_the_single_trends(adata, model):
-    tc = lc.TrendClusterer(model, lineage="A", layer="counts", n_points=20, alpha=None).fit(
+    tc = lc.TrendClusterer(model, lineage="A", layer="counts", n_points=20, alpha=None, clusterer=QUICK).fit(
         adata, genes=adata.var_names[:6]
     )
     frame, narrow = tc.to_frame(), tc.to_frame(level=0.5)
@@ -121,7 +123,7 @@ def test_intervals_are_those_of_the_single_trends(adata, model):
 def test_intervals_of_genes_with_models_of_their_own(adata):
     models = {"peak0": KNeighborsRegressor(), "rise0": lc.GAM(smoothing=1.0), "*": lc.GAM()}
     with pytest.warns(lc.LineageClustWarning, match="sample weights"):
-        tc = lc.TrendClusterer(models, lineage="A", n_points=20, alpha=None).fit(adata)
+        tc = lc.TrendClusterer(models, lineage="A", n_points=20, alpha=None, clusterer=QUICK).fit(adata)
     frame = tc.to_frame().set_index("gene")
     assert frame.loc["peak0", ["lower", "upper"]].isna().all(axis=None)
     for gene in ("rise0", "fall1"):

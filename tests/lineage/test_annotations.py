@@ -10,6 +10,8 @@ import lineage_clust as lc
 from lineage_clust.lineage.annotations import stored_colors
 from lineage_clust.lineage.lineage import Reader
 
+from ..fits import QUICK
+
 KEY = "palantir_fate_probabilities"
 CHOSEN = {"A": "tab:red", "B": "#00ff00"}
 
@@ -56,7 +58,7 @@ def test_too_few_are_none(adata):
 
 @pytest.mark.slow
 def test_pictures_with_cells_have_them(adata):
-    tc = lc.TrendClusterer(alpha=None, n_points=20, random_state=0).fit(adata, lineage=["B", "A"])
+    tc = lc.TrendClusterer(alpha=None, n_points=20, random_state=0, clusterer=QUICK).fit(adata, lineage=["B", "A"])
 
     def drawn(figure):
         lines = {line.get_label(): line.get_color() for line in figure.axes[0].lines}

@@ -86,6 +86,7 @@ def test_jobs_do_not_matter(backend):
 
 @pytest.mark.parametrize("estimator", [Ridge(), SVR()], ids=["at once", "one by one"])
 @pytest.mark.parametrize("storage", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
+@pytest.mark.first(3)
 def test_storage_does_not_matter(estimator, storage):
     t, Y, w = some_data()
     Y[Y < 0.3] = 0

@@ -46,6 +46,7 @@ def compared():
         return lc.compare_conditions(adata, "drug", sample_key="donor", n_points=50, random_state=0)
 
 
+@pytest.mark.slow
 def test_every_line_can_be_seen(fitted, compared):
     tc, adata = fitted
     with plt.style.context("seaborn-v0_8"):  # its background is closest to the colours

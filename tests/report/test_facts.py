@@ -11,6 +11,7 @@ from lineage_clust.report import columns, facts, page, render
 from lineage_clust.report.concerns import concerns
 from lineage_clust.report.methods import methods
 
+from ..fits import QUICK
 from .parsing import Page, table_of
 
 
@@ -54,7 +55,7 @@ def test_several_lineages(adata):
 def test_without_a_cluster_there_is_no_picture(adata):
     flat = [name for name in adata.var_names if name.startswith("flat")]
     with pytest.warns(lc.LineageClustWarning, match="No gene is clustered"):
-        tc = lc.TrendClusterer(lineage="A", alpha=1e-6).fit(adata, genes=flat)
+        tc = lc.TrendClusterer(lineage="A", alpha=1e-6, clusterer=QUICK).fit(adata, genes=flat)
     page = Page(text := render(tc))
     assert not page.all("img")
     assert "No gene is in a cluster." in text
@@ -82,7 +83,7 @@ def test_models_without_a_test_say_so(adata):
     from sklearn.neighbors import KNeighborsRegressor
 
     with pytest.warns(lc.LineageClustWarning, match="sample weights"):
-        tc = lc.TrendClusterer(KNeighborsRegressor(), smoother="passthrough", lineage="A").fit(adata)
+        tc = lc.TrendClusterer(KNeighborsRegressor(), smoother="passthrough", lineage="A", clusterer=QUICK).fit(adata)
     rows = {term: (value, remark) for term, value, remark in facts.summary(tc)}
     assert rows["Genes that change"] == ("not tested", "the model has no test")
     assert facts.lead(tc).startswith("40 genes have a trend; 40 are in ")
@@ -201,11 +202,11 @@ def test_methods_say_how_the_number_of_clusters_came_about(adata):
 def test_the_page_names_donors_as_replicates(adata, quick):
     cells = adata.copy()
     cells.obs["donor"] = np.arange(cells.n_obs) % 5
-    fitted = lc.TrendClusterer(lineage="A", sample_key="donor", alpha=None, random_state=0).fit(cells)
+    fitted = lc.TrendClusterer(lineage="A", sample_key="donor", alpha=None, random_state=0, clusterer=QUICK).fit(cells)
     text, cited = methods(fitted._result)
     assert "donors are the replicates of the test" in text
     assert "Wood 2013" not in text
     assert not any("Wood SN (2013)" in work for work in cited)
     assert "treat donors as replicates" in render(fitted)
-    fitted = lc.TrendClusterer(lineage="A", alpha=None, random_state=0).fit(cells)
+    fitted = lc.TrendClusterer(lineage="A", alpha=None, random_state=0, clusterer=QUICK).fit(cells)
     assert "treat cells as replicates" in render(fitted)

@@ -11,6 +11,8 @@ from lineage_clust.results.gating import GATE_CONSTRAINTS, Gate
 from lineage_clust.trends.trends import adjust
 from lineage_clust.utils.constraints import check_constraints
 
+from ..fits import QUICK
+
 
 def table(pvalue, explained=0.5, amplitude=1.0):
     pvalue = np.asarray(pvalue, dtype=float)
@@ -63,14 +65,14 @@ def test_bounds_are_checked(arguments, named):
 
 def test_trends_that_change_little_are_left_out_and_stay_out_of_predict():
     adata = lc.datasets.simulate_lineage(400, 60, 3, random_state=0)
-    plain = lc.TrendClusterer(lineage="lineage_1", random_state=0).fit(adata)
+    plain = lc.TrendClusterer(lineage="lineage_1", random_state=0, clusterer=QUICK).fit(adata)
     bound = float(plain.gene_table_["amplitude"][plain.labels_ >= 0].median())
-    gated = lc.TrendClusterer(lineage="lineage_1", random_state=0, min_range=bound).fit(adata)
+    gated = lc.TrendClusterer(lineage="lineage_1", random_state=0, min_range=bound, clusterer=QUICK).fit(adata)
     expected = (plain.gene_table_["qvalue"] < 0.01) & (plain.gene_table_["amplitude"] >= bound)
     np.testing.assert_array_equal(gated.labels_ >= 0, expected)
     np.testing.assert_array_equal(gated.predict(adata), gated.labels_)
     with pytest.warns(lc.LineageClustWarning, match="min_deviance_explained=0.99"):
-        lc.TrendClusterer(lineage="lineage_1", min_deviance_explained=0.99, random_state=0).fit(adata)
+        lc.TrendClusterer(lineage="lineage_1", min_deviance_explained=0.99, random_state=0, clusterer=QUICK).fit(adata)
 
 
 def test_what_did_not_converge_never_passes():

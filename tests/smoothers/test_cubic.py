@@ -199,5 +199,6 @@ def test_wrong_parameters(basis, parameters, message):
 
 
 @parametrize_with_checks([CubicSplineSmoother(n_splines=5), CyclicSplineSmoother(n_splines=5)])
+@pytest.mark.first(47)
 def test_scikit_learn_s_checks(estimator, check):
     check(estimator)

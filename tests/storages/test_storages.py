@@ -55,7 +55,7 @@ def test_a_covariate_with_too_many_levels_for_the_cells_is_named_whatever_the_st
 
 
 @pytest.mark.parametrize("name", ["1069", "1088"])
-@pytest.mark.first(1)
+@pytest.mark.slow
 def test_cases_in_which_storages_differed(name, tmp_path):
     found = answers_of(name, tmp_path)
     for kind in KINDS[1:]:
@@ -84,6 +84,7 @@ def sparse_gene_fit(seed, convert):
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.first(2)
 def test_fits_without_a_deviance_do_not_hang_on_rounding(seed):
     one, other = (sparse_gene_fit(seed, convert) for convert in (np.asarray, sparse.csr_matrix))
     np.testing.assert_allclose(other.trend_se_, one.trend_se_, rtol=1e-3, atol=1e-5 * np.abs(one.trends_).max())

@@ -40,7 +40,7 @@ def test_halves_hold_their_counts_and_nothing_made_from_the_whole(adata):
 @pytest.mark.parametrize(
     "kind", ["dense", "csc", "dask", "dask by genes", "csr file", "csc file", "dense file", "view"]
 )
-@pytest.mark.first(3)
+@pytest.mark.first(2)
 def test_the_same_seed_splits_in_the_same_way_however_counts_are_stored(adata, kind, tmp_path):
     counts = adata.layers["counts"]
     whole = ad.AnnData(counts, obs=adata.obs, var=adata.var)
@@ -95,6 +95,7 @@ def test_errors_say_what_to_do(adata, options, error, message):
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.3])
+@pytest.mark.first(1)
 def test_parts_split_again_with_the_same_seed_are_independent_of_the_rest(dispersion):
     rng = np.random.default_rng(7)
     rate = rng.gamma(1 / 0.3, 0.3, (1500, 20)) if dispersion else 1.0

@@ -14,6 +14,8 @@ from lineage_clust.trends import drawing, lineage_fit, shapes
 from lineage_clust.trends.lineage_fit import TrendFitter
 from lineage_clust.trends.pairing import resolve_pair
 
+from ..fits import QUICK
+
 FOREST = RandomForestRegressor(20, min_samples_leaf=20, random_state=0)  # takes weights, has no posterior
 
 
@@ -144,7 +146,7 @@ def test_halves_with_a_callback_of_expression_in_a_file(kind, adata, tmp_path):
 
 
 def test_uncertainty_of_shapes_covers_the_shapes_of_the_truth(adata):
-    tc = lc.TrendClusterer(lineage="lineage_1", random_state=0).fit(adata)
+    tc = lc.TrendClusterer(lineage="lineage_1", random_state=0, clusterer=QUICK).fit(adata)
     varying = tc.labels_ >= 0
     table = tc.gene_table_[varying]
     grid = adata.uns["simulation"]["grid"]
@@ -162,7 +164,9 @@ def test_uncertainty_of_shapes_covers_the_shapes_of_the_truth(adata):
 @pytest.mark.parametrize("model", [None, lc.GAM("poisson")])
 def test_estimates_are_inside_their_intervals(adata, model):
     layer = None if model is None else "counts"
-    tc = lc.TrendClusterer(model, lineage="lineage_1", layer=layer, alpha=None, random_state=0).fit(adata)
+    tc = lc.TrendClusterer(model, lineage="lineage_1", layer=layer, alpha=None, random_state=0, clusterer=QUICK).fit(
+        adata
+    )
     table = tc.gene_table_
     for name in ("peak", "onset", "half_max", "amplitude"):
         assert table[name].between(table[f"{name}_lower"], table[f"{name}_upper"]).all()

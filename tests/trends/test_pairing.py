@@ -22,6 +22,8 @@ from lineage_clust.trends.pairing import (
     smoother_of,
 )
 
+from ..fits import QUICK
+
 RESOLVE = {
     "smoother": smoother_of,
     "model": model_of,
@@ -163,7 +165,9 @@ def test_models_of_ours_take_an_offset(model, arguments):
 
 def test_wrong_pairs_are_found_before_anything_is_read(make_adata):
     with pytest.raises(ValueError, match="PyGAM needs a BSplineSmoother"):
-        TrendClusterer(PyGAM(), CubicSplineSmoother()).fit(make_adata(), genes=["no such gene"], lineage="A")
+        TrendClusterer(PyGAM(), CubicSplineSmoother(), clusterer=QUICK).fit(
+            make_adata(), genes=["no such gene"], lineage="A"
+        )
 
 
 def test_a_mapping_is_returned_as_it_is():

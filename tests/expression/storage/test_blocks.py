@@ -103,12 +103,13 @@ def test_more_than_the_budget_is_not_loaded(expression):
         expression.to_memory()
 
 
-@pytest.mark.first(3)
+@pytest.mark.first(1)
 def test_one_gene_at_a_time(expression):
     for gene in range(9):
         np.testing.assert_array_equal(expression.column(gene), MATRIX[:, gene])
 
 
+@pytest.mark.first(3)
 def test_parts_of_genes_fit_the_budget(expression):
     counts = np.count_nonzero(MATRIX, axis=0)
     expression.memory_budget = 1500

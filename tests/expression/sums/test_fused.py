@@ -11,6 +11,8 @@ from lineage_clust.expression.sums.bands import make_bands, no_design
 from lineage_clust.expression.sums.sums import block_sums, cell_sums
 from lineage_clust.utils import threads
 
+from ...fits import QUICK
+
 pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
 
 FIELDS = ("products", "sums", "squares", "columns", "carried", "totals", "total_squares", "level")
@@ -166,10 +168,10 @@ def test_what_it_is_not_for_goes_without_it(why, monkeypatch):
 
 def test_the_whole_fit_is_the_same_with_and_without(make_adata, monkeypatch):
     adata = make_adata(n_cells=300, n_genes=20)
-    plain = lc.TrendClusterer(lineage="A", random_state=0).fit(adata)
+    plain = lc.TrendClusterer(lineage="A", random_state=0, clusterer=QUICK).fit(adata)
     monkeypatch.setattr(fused, "_WORTHWHILE", 0)
     monkeypatch.setattr("lineage_clust.lineage.genes.expression._LARGE", 0)
-    fast = lc.TrendClusterer(lineage="A", random_state=0).fit(adata)
+    fast = lc.TrendClusterer(lineage="A", random_state=0, clusterer=QUICK).fit(adata)
     np.testing.assert_allclose(fast.trends_, plain.trends_, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(fast.gene_table_["pvalue"], plain.gene_table_["pvalue"], rtol=1e-6)
     np.testing.assert_array_equal(fast.labels_, plain.labels_)

@@ -174,6 +174,7 @@ def test_a_graph_of_a_billion_vertices_is_refused(n, match, saved):
 
 
 @pytest.mark.parametrize("name", ["__class__", "predict", "fit"])
+@pytest.mark.first(1)
 def test_a_file_cannot_put_something_in_place_of_a_method(name, saved):
     manifest, members = opened(saved)
     manifest["estimator"]["state"][name] = "x"

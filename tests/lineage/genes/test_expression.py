@@ -18,6 +18,7 @@ def dense(matrix):
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
 @pytest.mark.parametrize("source", [{}, {"layer": "X"}, {"layer": "counts"}, {"use_raw": True}])
 @pytest.mark.parametrize("genes", [GENES, None])
+@pytest.mark.first(12)
 def test_every_storage_gives_the_same_values(make_adata, kind, source, genes):
     adata = make_adata(kind=kind)
     if source == {"use_raw": True}:

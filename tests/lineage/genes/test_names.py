@@ -17,6 +17,8 @@ from lineage_clust.lineage.genes.names import FittedSymbols, gene_ids, gene_name
 from lineage_clust.lineage.lineage import check_anndata, read_lineage, resolve_genes
 from lineage_clust.model_selection import PseudotimeKFold
 
+from ...fits import QUICK
+
 
 def cells(symbols, column="symbol", dtype=object):
     ids = [f"ENSG{number}" for number in range(len(symbols))]
@@ -245,7 +247,7 @@ class FakeMuData:
 def test_a_mudata_is_told_which_part_of_it_to_pass(make_adata):
     adata = make_adata(60, 8)
     mdata = FakeMuData(atac=adata[:, :4].copy(), rna=adata)
-    fit = lc.TrendClusterer(lineage="A", alpha=None, random_state=0).fit
+    fit = lc.TrendClusterer(lineage="A", alpha=None, random_state=0, clusterer=QUICK).fit
     with pytest.raises(TypeError, match=r"got FakeMuData. Pass mdata\['rna'\].*contains 'atac', 'rna'"):
         fit(mdata)
     assert fit(mdata["rna"]).lineage_ == "A"

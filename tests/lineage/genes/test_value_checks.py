@@ -16,6 +16,8 @@ from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.models.pygam.pygam import PyGAM
 from lineage_clust.trends.pairing import families
 
+from ...fits import QUICK
+
 NB = lc.GAM("negative_binomial")
 
 
@@ -50,9 +52,9 @@ def messages(adata, model=None, **parameters):
 def test_flat_genes_rise_with_the_depth_where_counts_are_taken_for_logs():
     """Why there is a warning: nearly all of these genes, which do not change, are clustered."""
     adata = flat_genes()
-    wrong = lc.TrendClusterer(layer="counts", random_state=0).fit(adata)
+    wrong = lc.TrendClusterer(layer="counts", random_state=0, clusterer=QUICK).fit(adata)
     assert np.mean(wrong.labels_ >= 0) > 0.9
-    right = lc.TrendClusterer(random_state=0).fit(adata)
+    right = lc.TrendClusterer(random_state=0, clusterer=QUICK).fit(adata)
     assert np.mean(right.labels_ >= 0) < 0.05
 
 
@@ -97,10 +99,10 @@ def test_logs_under_a_family_of_counts_are_refused(model):
     adata = flat_genes()
     message = r"is for counts, but adata.X contains values that are not integers, such as \d.*{}"
     with pytest.raises(ValueError, match=message.format("adata.layers.'counts'. contains counts: pass layer='counts'")):
-        lc.TrendClusterer(model).fit(adata)
+        lc.TrendClusterer(model, clusterer=QUICK).fit(adata)
     del adata.layers["counts"]
     with pytest.raises(ValueError, match=message.format("estimated counts, round them")):
-        lc.TrendClusterer(model).fit(adata)
+        lc.TrendClusterer(model, clusterer=QUICK).fit(adata)
 
 
 def test_a_few_values_that_are_no_integers_are_no_matter():
@@ -167,7 +169,7 @@ def test_an_offset_that_is_no_log():
     adata = flat_genes()
     adata.obs["depth"] = np.exp(adata.obs["log_depth"])
     with pytest.raises(ValueError, match=r"The offset spans \d+.* under a log link is a factor of exp.*Pass its log"):
-        lc.TrendClusterer(NB, layer="counts", offset="depth").fit(adata)
+        lc.TrendClusterer(NB, layer="counts", offset="depth", clusterer=QUICK).fit(adata)
 
 
 # ---- files, and real data

@@ -9,6 +9,8 @@ import lineage_clust as lc
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.lineage.weights.keys import available_lineages, find_weights
 
+from ...fits import QUICK
+
 SPANS = {"0": (0.0, 0.4), "1": (0.4, 1.0), "2": (0.35, 0.8)}  # scanpy: a trunk and two branches
 
 
@@ -37,18 +39,18 @@ def test_segments_are_lineages_and_several_are_a_path():
 def test_pseudotime_alone_says_that_it_mixes_branches_and_its_example_does_not():
     adata = dpt_cells()
     with pytest.warns(LineageClustWarning, match=r"overlap in pseudotime .*e.g. lineage='0, 2'"):
-        lc.TrendClusterer(alpha=None).fit(adata)
-    lc.TrendClusterer(alpha=None, lineage="0, 2", weight_threshold=(0.01, 0)).fit(adata)
+        lc.TrendClusterer(alpha=None, clusterer=QUICK).fit(adata)
+    lc.TrendClusterer(alpha=None, lineage="0, 2", weight_threshold=(0.01, 0), clusterer=QUICK).fit(adata)
 
 
 def test_segments_one_after_another_mix_nothing():
     adata = dpt_cells({"0": (0.0, 0.4), "1": (0.4, 0.7), "2": (0.7, 1.0)})
-    lc.TrendClusterer(alpha=None).fit(adata)  # a warning is an error here
+    lc.TrendClusterer(alpha=None, clusterer=QUICK).fit(adata)  # a warning is an error here
 
 
 def test_the_cells_of_one_path_mix_nothing():
     adata = dpt_cells()
-    lc.TrendClusterer(alpha=None).fit(adata[(adata.obs["dpt_groups"] != "2").to_numpy()].copy())
+    lc.TrendClusterer(alpha=None, clusterer=QUICK).fit(adata[(adata.obs["dpt_groups"] != "2").to_numpy()].copy())
 
 
 def test_weights_come_before_labels():

@@ -9,6 +9,8 @@ import lineage_clust as lc
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
 from lineage_clust.lineage.weights.keys import available_lineages, find_weights
 
+from ...fits import QUICK
+
 # root 0 -1-> fork 5 -2-> tip 9 (Ery); 5 -3-> fork 12 -4-> tip 15 (Mono), 12 -5-> tip 18, which has no milestone
 FROM, TO = [0, 5, 5, 12, 12], [5, 9, 12, 15, 18]
 PATHS = {"Ery": ["1", "2"], "Mono": ["1", "3", "4"], "18": ["1", "3", "5"]}
@@ -112,13 +114,14 @@ def test_a_named_tip_is_fitted_along_its_own_path():
 
 def test_t_alone_says_that_it_mixes_branches():
     with pytest.warns(LineageClustWarning, match="scFates. has 3 branches.*lineage=...: 'Ery', 'Mono', '18'"):
-        lc.TrendClusterer(alpha=None).fit(tree_cells())
+        lc.TrendClusterer(alpha=None, clusterer=QUICK).fit(tree_cells())
 
 
 @pytest.mark.parametrize("path", PATHS.values())
+@pytest.mark.first(1)
 def test_the_cells_of_one_path_mix_nothing(path):
     adata = tree_cells()
-    lc.TrendClusterer(alpha=None).fit(
+    lc.TrendClusterer(alpha=None, clusterer=QUICK).fit(
         adata[adata.obs["seg"].isin(path).to_numpy()].copy()
     )  # a warning is an error here
 

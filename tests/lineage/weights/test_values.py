@@ -11,6 +11,8 @@ import lineage_clust as lc
 from lineage_clust.lineage.weights.values import check_members, clip_weights
 from lineage_clust.trends.gene_trend import GeneTrend
 
+from ...fits import QUICK
+
 
 @pytest.mark.parametrize("threshold", [0.01, (0.01, 0.0), (0.01, 0.01), 0, (0.0, 0.5)])
 @pytest.mark.parametrize("largest", [0.0, 1e-20, np.nan])
@@ -58,7 +60,7 @@ def test_a_lineage_without_cells_is_refused(make_adata, value, threshold):
     adata = make_adata()
     adata.obsm["palantir_fate_probabilities"]["A"] = value
     with pytest.raises(ValueError, match="No cell belongs to lineage 'A'.*Check 'palantir_fate_probabilities'"):
-        lc.TrendClusterer(lineage="A", weight_threshold=threshold).fit(adata)
+        lc.TrendClusterer(lineage="A", weight_threshold=threshold, clusterer=QUICK).fit(adata)
     with pytest.raises(ValueError, match="No cell belongs to lineage 'A'"):
         lc.cluster_lineage(adata, lc.GAM(), ["rise0", "fall0"], "A", time_key="palantir_pseudotime")
     with pytest.raises(ValueError, match="No cell belongs to lineage 'A'"):
@@ -70,7 +72,7 @@ def test_a_range_in_which_no_cell_belongs_is_refused(make_adata):
     late = adata.obs["palantir_pseudotime"] > 0.5
     adata.obsm["palantir_fate_probabilities"].loc[late, "A"] = 0.0
     with pytest.raises(ValueError, match=r"No cell in \[0.6, 1\] belongs to lineage 'A'"):
-        lc.TrendClusterer(lineage="A", weight_threshold=(0.01, 0.01), time_range=(0.6, 1)).fit(adata)
+        lc.TrendClusterer(lineage="A", weight_threshold=(0.01, 0.01), time_range=(0.6, 1), clusterer=QUICK).fit(adata)
 
 
 def test_cluster_lineage_keeps_the_floor_of_cellrank(make_adata):

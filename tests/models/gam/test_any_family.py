@@ -92,6 +92,7 @@ def test_a_constant_offset_shifts_the_intercept(family, shift):
 
 @pytest.mark.parametrize("family", ["gamma", "inverse_gaussian"])
 @pytest.mark.parametrize("unit", [1e-4, 50.0])
+@pytest.mark.first(2)
 def test_the_unit_of_expression_does_not_matter_under_a_log_link(family, unit):
     """Of the gamma family nothing depends on it; of the inverse Gaussian, whose scale has a unit, the smoothing as well."""
     problem = Problem(family)
@@ -120,6 +121,7 @@ def test_endless_smoothing_is_a_straight_line_on_the_link_scale(family):
 
 
 @FAMILY
+@pytest.mark.first(2)
 def test_deviance_explained_is_a_share(family):
     problem = Problem(family)
     gam = problem.fit()
@@ -160,7 +162,7 @@ def test_with_few_iterations_it_says_so():
 
 @FAMILY
 @pytest.mark.parametrize("unit", [1e-5, 1e5])
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_the_unit_of_a_covariate_does_not_matter(family, unit):
     problem = Problem(family)
     covariate = np.random.default_rng(3).normal(size=(250, 1))

@@ -25,6 +25,7 @@ def cells(weighting, n_cells=N_CELLS):
 
 
 @WEIGHTINGS
+@pytest.mark.first(1)
 def test_flat_genes_are_rarely_significant(weighting):
     _, design, penalty, weights = cells(weighting)
     flat = np.random.default_rng(2).normal(5, 1, (N_CELLS, 4000))
@@ -134,6 +135,7 @@ def test_intervals_of_every_family_cover_the_truth(family, weighting):
 
 @WEIGHTINGS
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.first(2)
 def test_genes_of_a_handful_of_cells_are_not_significant(weighting, storage):
     """Such genes are thousands in a real data set, and one cell of weight at an end is a trend to an F test."""
     _, design, penalty, weights = cells(weighting, n_cells=100)
@@ -152,6 +154,7 @@ def test_genes_of_a_handful_of_cells_are_not_significant(weighting, storage):
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
 @pytest.mark.parametrize("n_cells", [20, 40])
+@pytest.mark.first(1)
 def test_trends_that_follow_each_cell_are_not_significant(n_cells, storage):
     """Log FPKM of genes expressed in some of a few cells: the zeros leave no residuals once the others are followed."""
     rng = np.random.default_rng(21)

@@ -12,6 +12,8 @@ import lineage_clust as lc
 from lineage_clust import GeneTrend
 from lineage_clust.plotting.genes.cells import cell_colors, with_zeros_apart
 
+from ...fits import QUICK
+
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 3.0]), min_size=1, max_size=60))
 def test_only_zeros_move_and_only_below_zero(values):
@@ -58,7 +60,7 @@ def test_the_band_of_expression_ends_at_zero():
 def fitted(make_adata):
     adata = make_adata(n_cells=120, n_genes=12, kind="dense")
     adata.obs["batch"] = pd.Categorical(np.where(np.arange(120) % 3, "one", "two"))
-    return lc.TrendClusterer(lineage="A", alpha=None, n_points=30).fit(adata), adata
+    return lc.TrendClusterer(lineage="A", alpha=None, n_points=30, clusterer=QUICK).fit(adata), adata
 
 
 def test_each_cell_has_the_colour_of_its_category(fitted):

@@ -113,7 +113,7 @@ def test_no_dot_lies_on_another_however_strong_the_ties():
 
 @pytest.mark.parametrize(("n_clusters", "size"), [(1, 40), (4, 25), (30, 8), (1, 3), (2, 1)])
 @pytest.mark.parametrize("long", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 def test_names_do_not_overlap(overlaps, left_out, n_clusters, size, long):
     graph, labels, genes = some_graph(n_clusters, size)
     genes = [f"ENSMUSG000000_{gene}_a_very_long_name" for gene in genes] if long else genes

@@ -30,6 +30,7 @@ def test_a_number_that_is_asked_for_is_kept(n_panels, ncols, most):
 
 
 @pytest.mark.parametrize(("n_panels", "rows"), [(3, [3]), (4, [2, 2]), (5, [3, 2]), (7, [4, 3]), (8, [4, 4])])
+@pytest.mark.first(3)
 def test_all_grids_have_the_same_rows(n_panels, rows):
     grid = np.linspace(0, 1, 9)
     trends = Trends(np.tile(grid, (n_panels, 1)), grid, [f"g{number}" for number in range(n_panels)])

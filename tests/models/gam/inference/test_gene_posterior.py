@@ -47,6 +47,7 @@ def log_density(rho, gam, family, gene):
     ("family", "discretize"),
     [("poisson", False), ("negative_binomial", False), ("negative_binomial", True), ("gamma", False)],
 )
+@pytest.mark.first(2)
 def test_the_distribution_is_that_of_brute_force(family, discretize):
     gam = fitted(family, discretize)
     grid, cumulative = gam.posterior_.working.posterior()[0].smoothing.distribution()

@@ -33,7 +33,7 @@ def spread_covariances(n_genes, n, seed=0):
 @pytest.mark.parametrize("nu", list(LARGER))
 @pytest.mark.parametrize("whole", [1, 2, 3, 6])
 @pytest.mark.parametrize("residual_df", [None, 30.0])
-@pytest.mark.first(8)
+@pytest.mark.first(3)
 def test_the_tail_is_that_of_a_simulation(nu, whole, residual_df):
     rng = np.random.default_rng(whole)
     n = 400_000

@@ -85,7 +85,7 @@ def assert_agree(one, other, rows, genes=slice(None)):
 
 @FAMILY
 @pytest.mark.parametrize("spread", [0.0, 0.4])
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_a_fit_is_that_from_the_cells(family, spread, monkeypatch):
     cells = Cells(family, spread=spread)
     exact_genes = cells.exact_genes(monkeypatch)
@@ -267,7 +267,7 @@ def test_a_wrong_tolerance_is_refused():
 
 @FAMILY
 @pytest.mark.parametrize("how", ["csc", "dense", "zarr", "dask"])
-@pytest.mark.first(6)
+@pytest.mark.first(3)
 def test_storage_does_not_matter_and_is_read_once(family, how, monkeypatch):
     cells = Cells(family, n_genes=5)
     expected = cells.fit().predict(cells.rows, return_std=True)
