@@ -89,7 +89,11 @@ def _memory_parts(matrix, n_values: int) -> Iterator[Part]:
         inside = slice(matrix.indptr[first], matrix.indptr[last])
         indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
         part = kind((last - first, n_genes) if by_rows else (n_cells, last - first), dtype=matrix.dtype)
-        part.data, part.indices, part.indptr = matrix.data[inside], matrix.indices[inside], indptr  # would be copied by kind
+        part.data, part.indices, part.indptr = (
+            matrix.data[inside],
+            matrix.indices[inside],
+            indptr,
+        )  # would be copied by kind
         part.has_canonical_format = canonical
         return part
 
