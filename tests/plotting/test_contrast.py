@@ -10,7 +10,7 @@ from lineage_clust.plotting.parts.colors import colors_by_lineage, palette_color
 
 from .colour_vision import contrast
 
-STYLES = ["default", "dark_background", "ggplot", "seaborn-v0_8", "bmh", "Solarize_Light2"]
+STYLES = ["default", "dark_background", "ggplot", "seaborn-v0_8", "bmh", "Solarize_Light2", "grayscale", "classic"]
 
 
 def seen(color, alpha, background):
@@ -46,10 +46,12 @@ def compared():
         return lc.compare_conditions(adata, "drug", sample_key="donor", n_points=50, random_state=0)
 
 
+# The background of the axes of the first style is closest to the colours, and that of the figure of the second one.
 @pytest.mark.slow
-def test_every_line_can_be_seen(fitted, compared):
+@pytest.mark.parametrize("style", ["seaborn-v0_8", "grayscale"])
+def test_every_line_can_be_seen(fitted, compared, style):
     tc, adata = fitted
-    with plt.style.context("seaborn-v0_8"):  # its background is closest to the colours
+    with plt.style.context(style):
         drawn = [
             tc.plot(), tc.plot_heatmap(), tc.plot_genes(tc.genes_[:2], adata), tc.plot_graph(), tc.plot_tree(),
             tc.plot_stability(), *tc.plot_lineage(adata), compared.plot_genes(compared.genes[:2]), compared.plot_volcano(),
@@ -62,6 +64,6 @@ def test_every_line_can_be_seen(fitted, compared):
 @pytest.mark.parametrize("n_colors", [1, 9, 30])
 def test_every_colour_can_be_seen_in_every_style(style, n_colors):
     with plt.style.context(style):
-        background = plt.rcParams["axes.facecolor"]
+        backgrounds = [plt.rcParams["axes.facecolor"], plt.rcParams["figure.facecolor"]]
         colors = palette_colors(None, n_colors) + colors_by_lineage(range(n_colors), None)
-    assert min(contrast(color, background) for color in colors) >= 3
+    assert min(contrast(color, background) for color in colors for background in backgrounds) >= 3

@@ -18,15 +18,27 @@ def paper() -> tuple[float, float, float]:
     return to_rgb(color)
 
 
+def backgrounds() -> list[tuple[float, float, float]]:
+    """Return the background colours on which lines are drawn: of axes, and of the figure around axes without a frame."""
+    from matplotlib import rcParams
+    from matplotlib.colors import to_rgb, to_rgba
+
+    figure: Any = rcParams["figure.facecolor"]
+    return [paper()] if to_rgba(figure)[3] == 0 else [paper(), to_rgb(figure)]
+
+
 def ink(strength: float = 1.0) -> tuple[float, float, float]:
     """Return the text colour mixed with the background: 1 is text colour, 0 is background.
+
+    If axes and figure have different backgrounds, it is mixed with the one that is closer to the text colour.
 
     >>> ink(1.0), tuple(float(part) for part in ink(0.5))
     ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
     """
     from matplotlib import rcParams
 
-    return mixed(rcParams["text.color"], paper(), strength)
+    text: Any = rcParams["text.color"]
+    return mixed(text, min(backgrounds(), key=lambda color: abs(luminance(color) - luminance(text))), strength)
 
 
 def mixed(color: Any, other: Any, share: float) -> tuple[float, float, float]:
@@ -38,21 +50,29 @@ def mixed(color: Any, other: Any, share: float) -> tuple[float, float, float]:
 
 
 def legible(color: Any) -> str:
-    """Return a colour with a contrast of at least 3:1 to the background: mixed with black or white if necessary.
+    """Return a colour with a contrast of at least 3:1 to the backgrounds: mixed with black or white if necessary.
 
     >>> legible("#00AA5D"), legible("yellow")
     ('#00AA5D', '#999900')
     """
     from matplotlib.colors import to_hex
 
-    back = paper()
-    extreme = "black" if luminance(back) > _MIDDLE else "white"
+    extreme = "black" if luminance(paper()) > _MIDDLE else "white"
     for share in range(20):
-        found = mixed(extreme, color, share / 20)
-        darker, lighter = sorted((luminance(found), luminance(back)))
-        if (lighter + 0.05) / (darker + 0.05) >= _CONTRAST:
+        found = to_hex(mixed(extreme, color, share / 20))
+        if min(contrast(found, back) for back in backgrounds()) >= _CONTRAST:
             break
-    return color if share == 0 else to_hex(found)
+    return color if share == 0 else found
+
+
+def contrast(color: Any, other: Any) -> float:
+    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.1).
+
+    >>> contrast("white", "black")
+    21.0
+    """
+    darker, lighter = sorted((luminance(color), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def luminance(color: Any) -> float:
