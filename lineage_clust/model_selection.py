@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .lineage.lineage import check_anndata
-from .lineage.time.draws import pseudotime_of
+from .lineage.time.draws import read_times
 from .utils.checking import check_seed
 from .utils.constraints import integer
 from .utils.types import Seed
@@ -73,7 +73,7 @@ class PseudotimeKFold:
         check_seed("random_state", self.random_state)
         if X.n_obs < self.n_splits:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
-        pseudotime = pseudotime_of(X, self.time_key, self.lineage, np.ones(X.n_obs))
+        pseudotime = read_times(X, self.time_key, self.lineage, np.ones(X.n_obs)).mean
         if not np.isfinite(pseudotime).any():
             raise ValueError("No cell has a finite pseudotime, so no fold can be fitted. Check time_key.")
         order = np.argsort(pseudotime, kind="stable")  # NaN last; the fit excludes these cells

@@ -17,7 +17,7 @@ from ..errors import quoted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..expression.sums.sums import column_totals
 from ..lineage.genes.expression import expression_of
-from ..lineage.time.draws import pseudotime_of
+from ..lineage.time.draws import read_times
 from ..lineage.weights.keys import find_weights
 
 # parameters that do not affect results
@@ -33,7 +33,7 @@ def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str
     name, _, weights = find_weights(adata, lineage, fitter.lineage_key, fitter.backward)
     data = {
         "genes": list(genes),
-        "pseudotime values": fingerprint(pseudotime_of(adata, fitter.time_key, name, weights)),
+        "pseudotime values": fingerprint(read_times(adata, fitter.time_key, name, weights).mean),
         "lineage weights": fingerprint(weights),
         "expression": fingerprint(
             expression_of(adata, genes, fitter.layer, fitter.use_raw, gene_symbols=fitter.gene_symbols)

@@ -15,7 +15,7 @@ from ..utils.checking import check_key
 from .columns import check_levels, numbers_or_levels
 from .genes.expression import with_annotations
 from .lineage import Reader, check_anndata
-from .time.draws import pseudotime_of
+from .time.draws import read_times
 from .weights.cellrank_states import states_of
 from .weights.keys import find_source, find_weights
 from .weights.values import clip_weights
@@ -64,7 +64,7 @@ def read_annotations(
     for name in lineages:
         _, _, weights = find_weights(adata, name or None, reader.lineage_key, reader.backward)
         weights = clip_weights(weights, reader.weight_threshold)
-        pseudotime = pseudotime_of(adata, reader.time_key, name or None, weights)
+        pseudotime = read_times(adata, reader.time_key, name or None, weights).mean
         cells[name] = (np.isfinite(pseudotime) & np.isfinite(weights), pseudotime, weights)
     return [
         Annotation(

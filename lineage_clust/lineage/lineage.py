@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from anndata import AnnData
@@ -25,9 +25,7 @@ from .cells.offsets import SIZE_FACTORS, read_offset
 from .genes.expression import columns_of, expression_matrix, take, with_annotations
 from .genes.names import FittedSymbols, Symbols, check_anndata, resolve_genes
 from .time.coverage import warn_of_empty_time
-from .time.draws import are_draws, find_draws, mean_of, range_of_draws, ranges_of, rescaled
-from .time.pseudotime import find_pseudotime
-from .time.time_range import find_time_range
+from .time.draws import read_times
 from .weights.branches import warn_of_branches
 from .weights.keys import find_weights
 from .weights.values import check_members, clip_weights
@@ -160,14 +158,9 @@ class Reader:
         genes = resolve_genes(adata, genes, use_raw=self.use_raw, gene_symbols=self.gene_symbols)
         name, weights_key, weights = find_weights(adata, lineage, self.lineage_key, self.backward)
         raw_weights, weights = weights, clip_weights(weights, self.weight_threshold)
-        draws = ranges = None
-        if are_draws(self.time_key):
-            stored = find_draws(adata, cast("Sequence[str]", self.time_key), name)
-            ranges = ranges_of(stored, weights) if self.draw_ranges is None else self.draw_ranges[name]
-            draws = rescaled(stored, ranges)
-            pseudotime = mean_of(draws)
-        else:
-            pseudotime = find_pseudotime(adata, cast("str | None", self.time_key), name)
+        known = None if self.draw_ranges is None else self.draw_ranges[name]
+        times = read_times(adata, self.time_key, name, weights, known)
+        pseudotime = times.mean
         if name is None:
             warn_of_branches(adata, pseudotime)
         matrix = expression_matrix(adata, self.layer, self.use_raw, self.memory_budget)
@@ -190,13 +183,9 @@ class Reader:
             "time_range": self.time_range if time_range is None else time_range, "endpoint": self.endpoint,
             "threshold": self.endpoint_threshold, "n_points": self.n_points, "lineage": "" if name is None else name,
         }  # fmt: skip
-        if draws is None:
-            start, end = find_time_range(pseudotime[finite], weights[finite], **options)
-            inside = finite & (pseudotime >= start) & (pseudotime <= end)
-        else:
-            start, end = range_of_draws(draws[finite], weights[finite], options)
-            draws = np.where((draws >= start) & (draws <= end), draws, np.nan)
-            inside = finite & np.isfinite(draws).any(axis=1)
+        start, end = times.span(finite, weights, options)
+        times = times.within(start, end)
+        inside = finite & np.isfinite(times.mean)
         if not inside.any():
             raise ValueError(
                 f"No cell lies in the time range [{start:g}, {end:g}]: pseudotime spans [{pseudotime[finite].min():g}, "
@@ -223,7 +212,7 @@ class Reader:
                 offset_values = offset_values - np.average(offset_values, weights=weights[cells])
         return Lineage(
             name=name,
-            pseudotime=pseudotime[cells] if draws is None else mean_of(draws[cells]),
+            pseudotime=times.mean[cells],
             weights=weights[cells],
             expression=take(matrix, cells, read),
             genes=genes,
@@ -236,8 +225,8 @@ class Reader:
             offset=offset_values,
             donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
             whole=(pseudotime, raw_weights, matrix, read),
-            draws=None if draws is None else draws[cells],
-            draw_ranges=ranges,
+            draws=None if times.draws is None else times.draws[cells],
+            draw_ranges=times.ranges,
         )
 
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -197,9 +198,40 @@ def mean_of(draws: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(draws), np.nan), where=count > 0)
 
 
-def pseudotime_of(adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray) -> np.ndarray:
-    """Return pseudotime `(n_obs,)`; for draws, their mean on the common range."""
+@dataclass(frozen=True)
+class Times:
+    """Pseudotime of all cells of an AnnData, known or with draws.
+
+    mean : `(n_obs,)` pseudotime, or the mean of its draws; NaN where it is not known.
+    draws : `(n_obs, n_draws)` draws, rescaled to 0 to 1, or `None`.
+    ranges : `(2, n_draws)` least and greatest time of each draw before, or `None`.
+    """
+
+    mean: np.ndarray
+    draws: np.ndarray | None = None
+    ranges: np.ndarray | None = None
+
+    def span(self, cells: np.ndarray, weights: np.ndarray, options: Mapping[str, Any]) -> tuple[float, float]:
+        """Return the time range of a lineage in some cells, a mask; arguments as in :func:`range_of_draws`."""
+        if self.draws is None:
+            return find_time_range(self.mean[cells], weights[cells], **options)
+        return range_of_draws(self.draws[cells], weights[cells], options)
+
+    def within(self, start: float, end: float) -> Times:
+        """Return the times without those outside a range."""
+        if self.draws is None:
+            return Times(np.where((self.mean >= start) & (self.mean <= end), self.mean, np.nan))
+        draws = np.where((self.draws >= start) & (self.draws <= end), self.draws, np.nan)
+        return Times(mean_of(draws), draws, self.ranges)
+
+
+def read_times(
+    adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray, ranges: np.ndarray | None = None
+) -> Times:
+    """Return pseudotime of all cells; `ranges` of its draws are those in the cells with positive weight, or given."""
     if not are_draws(time_key):
-        return find_pseudotime(adata, time_key, lineage)
-    draws = find_draws(adata, time_key, lineage)
-    return mean_of(rescaled(draws, ranges_of(draws, weights)))
+        return Times(find_pseudotime(adata, time_key, lineage))
+    stored = find_draws(adata, time_key, lineage)
+    ranges = ranges_of(stored, weights) if ranges is None else ranges
+    draws = rescaled(stored, ranges)
+    return Times(mean_of(draws), draws, ranges)
