@@ -45,9 +45,10 @@ def fit_gaussian(
     Z = design.matrix
     n_cells, total = len(weights), weights.sum()
     bands = make_bands(Z, design.n_smooth) if isinstance(Y, BlockedExpression) else None
+    rows = Z if bands is None else bands
     gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
-    found, (followed, leverage) = None, closely_followed(Z if bands is None else bands, design, weights, spectrum)
+    found, (followed, leverage) = None, closely_followed(rows, design, weights, spectrum)
     by_donor = None
     if isinstance(Y, BlockedExpression) and bands is not None:
         wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
@@ -63,8 +64,8 @@ def fit_gaussian(
             products, squares, sums = _sums(Z, Y, weights, offset, shift)
         else:
             parts = [
-                _sums(Z[rows], Y[rows], weights[rows], None if offset is None else offset[rows], shift)
-                for rows in cells_of_donors(groups)
+                _sums(Z[cells], Y[cells], weights[cells], None if offset is None else offset[cells], shift)
+                for cells in cells_of_donors(groups)
             ]
             by_donor, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
             products, squares, sums = by_donor.sum(axis=0), squares.sum(axis=0), sums.sum(axis=0)
@@ -80,10 +81,11 @@ def fit_gaussian(
     # Centring at the weighted mean preserves precision if a gene's level is large relative to its variation.
     means = sums / total
     null_deviance = np.maximum(squares - sums * means, 0.0)
-    level = squares if shift is None else squares + total * shift**2
+    whole = squares if shift is None else squares + total * shift**2
     # rounding errors of the sums and of the values
-    null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * level)] = 0.0
+    null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * whole)] = 0.0
     centre = means if design.constant is not None else np.zeros_like(means)
+    level = centre if shift is None else centre + shift
     products = products - np.outer(Z.T @ weights, centre)
     if design.constant is not None:
         squares = null_deviance
@@ -91,11 +93,11 @@ def fit_gaussian(
     loadings = spectrum.basis.T @ products
     donors = None
     if groups is not None:
-        grams, columns = design_by_donor(Z if bands is None else bands, weights, groups)
+        grams, columns = design_by_donor(rows, weights, groups)
         by_donor = by_donor - columns[..., None] * centre
         if design.constant is not None:
             by_donor[..., null_deviance == 0] = 0.0
-        abundance = relative_level(centre if shift is None else centre + shift, null_deviance / total)
+        abundance = relative_level(level, null_deviance / total)
         donors = fit_donors(design, grams, products, by_donor, squares, weights, abundance, smoothing, covariance)
 
     if smoothing in ("reml", "gcv"):
@@ -110,11 +112,9 @@ def fit_gaussian(
     deviance, _ = with_floor(squares - np.einsum("ij,ij->j", scores, loadings * (2 - shares)), least_deviance(squares))
     coefficients = spectrum.basis @ scores
     if design.constant is not None:
-        coefficients += np.outer(design.constant, centre if shift is None else centre + shift)
+        coefficients += np.outer(design.constant, level)
 
-    posterior, scale, left = _posterior(
-        spectrum, Z if bands is None else bands, weights, lambda_, deviance, edf, precision, covariance
-    )
+    posterior, scale, left = _posterior(spectrum, rows, weights, lambda_, deviance, edf, precision, covariance)
     if smoothing == "reml" and spectrum.n_penalized:
         posterior = replace(posterior, smoothing=SmoothingPosterior(spectrum, loadings, squares, n_cells))
     to_effects = effect_map(gram, *design.centring)
@@ -124,7 +124,7 @@ def fit_gaussian(
     found = found_in(Y, weights) if found is None else found
     tested, interpolated = null_deviance > 0, np.zeros(0, dtype=int)
     if covariance == "robust":  # "bayes" is mgcv's test
-        deviations = np.asarray(picked, dtype=float) - (centre if shift is None else centre + shift)
+        deviations = np.asarray(picked, dtype=float) - level
         if offset is not None:
             deviations -= offset[followed][:, None]
         effective = effective_cells(null_deviance, weights[followed], leverage, deviations)
@@ -143,7 +143,7 @@ def fit_gaussian(
         values[failed] = np.nan
     converged[failed] = False
     note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
-    fitted = GaussianFit(Z if bands is None else bands, design, weights, offset, coefficients, deviance, edf, posterior)
+    fitted = GaussianFit(rows, design, weights, offset, coefficients, deviance, edf, posterior)
     plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
     for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
         note[gene] = remark
@@ -156,7 +156,6 @@ def fit_gaussian(
     )  # fmt: skip
     if donors is None:
         return result
-    level = np.zeros_like(centre) if design.constant is None else centre if shift is None else centre + shift
     return _with_donors(
         result, donors, design, level, gram, products, squares, null_deviance, tested, np.union1d(failed, saturated)
     )
