@@ -53,7 +53,7 @@ def to_anndata(fitted: Fitted) -> AnnData:
     result.layers["trends"] = found.values.copy()
     if found.se is not None:
         result.layers["se"] = found.se.copy()
-    result.uns["lineage_clust"] = provenance(fitted)
+    result.uns["lineage_clust"] = origin(fitted)
     for column in ("clusters", "cluster_name"):
         result.uns[f"{column}_colors"] = cluster_columns.colors(found, column)
     return result
@@ -162,7 +162,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         "grid_lineage": found.grid_lineage.astype(str),
         "columns": np.array(list(columns), dtype=str),
         "scores": np.array(list(of_cells), dtype=str),
-        **provenance(fitted),
+        **origin(fitted),
     }
     warn_of_unwritable(adata)
     warn_of_replaced(adata, key, {"var": columns, "obs": of_cells, "varm": arrays})
@@ -178,8 +178,8 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     return key
 
 
-def provenance(fitted: Fitted) -> dict:
-    """Return the provenance of the results, in types supported by h5ad and zarr files."""
+def origin(fitted: Fitted) -> dict:
+    """Return where the results come from, in types supported by h5ad and zarr files."""
     found = result_of(fitted)
     return {
         "version": __version__,

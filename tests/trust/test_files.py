@@ -166,7 +166,7 @@ def test_results_in_an_anndata_are_kept_when_new_ones_cannot_be_made(fitted, mak
     adata = make_adata(n_cells=20, n_genes=8)
     key = fitted.write_to(adata)
     before = contents(adata)
-    monkeypatch.setattr("lineage_clust.io.results.provenance", lambda _: 1 / 0)
+    monkeypatch.setattr("lineage_clust.io.results.origin", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fitted.write_to(adata, key)
     assert contents(adata) == before
