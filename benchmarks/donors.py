@@ -15,8 +15,8 @@ other methods than `GAM` receive `log1p` of counts normalised to the same depth.
 `python -m benchmarks.donors --rare`: genes that few cells or few donors express.
 
 `python -m benchmarks.donors --conditions`: differences between conditions, in level, shape and both. `--tables` selects from
-rates of false positives, coverage of bands, coverage of effect sizes, and power beside means per donor and time bin;
-with `--power`, beside mgcv's `bam`.
+rates of false positives, coverage of bands (also by the kind of difference) and of effect sizes, and power beside means
+per donor and time bin; with `--power`, beside mgcv's `bam`.
 """
 
 from __future__ import annotations

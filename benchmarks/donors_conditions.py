@@ -20,7 +20,7 @@ from .conditions_peers import bam_row, bins_of_samples, level_of_means
 from .donors_data import EFFECTS, Effect
 
 TESTS = ("level", "shape", "both")
-TABLES = ("rates", "coverage", "effects", "power")
+TABLES = ("rates", "coverage", "kinds", "effects", "power")
 FAMILIES = ("gaussian", "negative_binomial")
 DESIGNS = {
     "4 v 4": between(4, 4), "6 v 6": between(6, 6), "3 v 5": between(3, 5), "12 v 12": between(12, 12),
@@ -77,6 +77,8 @@ def _measured(key: list[int], options: tuple, tables: list[str]) -> dict[str, di
             found["power"] = _power(cells, fit)
         if "coverage" in tables:
             found["coverage"] = _coverage(cells, fit, basis)
+        if "kinds" in tables:
+            found["kinds"] = _kinds(cells, fit, basis)
     if "effects" in tables:
         found["effects"] = _effects(*fitted([*key, 1], *options, timed=True), options[0])
     return found
@@ -168,6 +170,20 @@ def _coverage(cells: ConditionCells, fit: ConditionFit, basis: np.ndarray) -> di
     return row
 
 
+def _kinds(cells: ConditionCells, fit: ConditionFit, basis: np.ndarray) -> dict[str, float]:
+    """Return coverage by the kind of a gene's difference, and of the pointwise band at the largest difference."""
+    critical = _draws(fit, basis, np.arange(len(GRID))).critical(_LEVEL)[0]
+    estimate, error = fit.difference(basis, 1)
+    truth = cells.truth(GRID)
+    away = np.abs(estimate - truth) / error
+    largest = away[np.arange(len(away)), np.abs(truth).argmax(axis=1)]
+    bands = {"pointwise": away < _Z, "simultaneous": away.max(axis=1) < critical, "largest": largest < _Z}
+    return {
+        f"{band} {kind}": np.mean(covered[cells.kind == place])
+        for (band, covered), (place, kind) in product(bands.items(), enumerate(KINDS))
+    }
+
+
 def _effects(cells: ConditionCells, fit: ConditionFit, basis: np.ndarray, design: Design) -> dict[str, float]:
     """Return coverage of the intervals of effect sizes, and the medians of their widths."""
     inside = np.flatnonzero((GRID < design.gap[0]) | (GRID > design.gap[1]))
@@ -215,6 +231,13 @@ def _coverage_line(row: pd.Series) -> str:
     )
 
 
+def _kinds_line(row: pd.Series) -> str:
+    return " | ".join(
+        " / ".join(f"{row[f'{band} {kind}']:.2f}" for kind in kinds)
+        for band, kinds in (("pointwise", KINDS), ("simultaneous", KINDS), ("largest", KINDS[1:]))
+    )
+
+
 def _effects_line(row: pd.Series) -> str:
     cells = []
     for name in _EFFECT_SIZES:
@@ -233,16 +256,24 @@ def _header(*names: str) -> str:
     return f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
 
 
-_LINES = {"rates": _rates_line, "coverage": _coverage_line, "effects": _effects_line, "power": _power_line}
+_LINES = {
+    "rates": _rates_line,
+    "coverage": _coverage_line,
+    "kinds": _kinds_line,
+    "effects": _effects_line,
+    "power": _power_line,
+}
 _TITLES = {
     "rates": "P(p < .05) / P(p < .01) of genes without a difference / share of the others with p < .01",
     "coverage": "Coverage of 95 % bands of differences: genes that do not differ, and genes that do",
+    "kinds": f"Coverage of 95 % bands of differences by kind of gene: {' / '.join(KINDS)}",
     "effects": f"Coverage of 95 % intervals of effect sizes (median width); genes: {' / '.join(TIMED)}",
     "power": "P(p < .05) of genes without a difference / with one / with one, where .05 of the others are found",
 }
 _HEADERS = {
     "rates": _header(*TESTS, "both, cells", "q < .01"),
     "coverage": _header("pointwise, none", "pointwise, differ", "simultaneous, none", "simultaneous, differ"),
+    "kinds": _header("pointwise", "simultaneous", "pointwise at the largest difference (without the first kind)"),
     "effects": _header("level", "end", "shift", "largest", "largest at (later / peak)"),
     "bam": _header(
         *(f"{test}, {of}" for test in ("level", "shape") for of in ("donors", "limma", "bam fs")), "bam, a gene"
