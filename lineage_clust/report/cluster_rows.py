@@ -7,12 +7,14 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from ..plotting.parts.captions import captions
 from ..plotting.parts.colors import cluster_colors
+from ..results.leading import MOST
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
 from .columns import heading, is_detail, meaning
 
-_LEFT_OUT = {"half_max_flank", "direction_share", "relative_amplitude"}
+_LEFT_OUT = {"half_max_flank", "direction", "direction_share", "relative_amplitude"}
 
 
 def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
@@ -21,15 +23,17 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     table = result.cluster_table
     if len(table) == 0:
         return ""
+    shares = [_shares(row, lineages) for _, row in table.iterrows()]
+    found = captions(table, result.centers, result.pseudotime, result.grid_lineage)
+    table = table.assign(words=[caption.words for caption in found])
     bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]
-    shown = {"half_back", *(f"direction_{name}" for name in lineages)}
     same_name = "name" in table and table["name"].astype(str).tolist() == [str(cluster) for cluster in table.index]
     left_out = _LEFT_OUT | ({"name"} if same_name else set())
     if "specificity" in table:  # redundant with specificity
         left_out |= {"changes_in"}
-    details = ({name for name in table if is_detail(str(name), lineages)} - shown) | left_out
+    details = {name for name in table if is_detail(str(name), lineages) and name != "half_back"} | left_out
     empty = {name for name in table if table[name].isna().all() or (table[name] == "").all()}
-    leading = [name for name in ("size", "top_genes") if name in table]
+    leading = ["size", "top_genes", "words"]
     columns = [*leading, *(name for name in table if name not in [*details, *leading, *empty])]
     colors = cluster_colors(result.n_clusters)
     lines = sparklines.paths(result.centers, result.grid_lineage)
@@ -52,6 +56,7 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
         ]
         for column, right in zip(columns, numeric[2:], strict=True):
             bounds = _bounds(row[f"{column}_lower"], row[f"{column}_upper"]) if column in bounded else ""
+            bounds = shares[position] if column == "words" else bounds
             text = _text(row[column], 3)
             kind = "number" if right else "long" if len(text) > 24 else ""
             cells.append(
@@ -79,7 +84,23 @@ def _text(value: object, digits: int) -> str:
 
 
 def _bounds(lower: float, upper: float) -> str:
-    return "" if np.isnan(lower) or np.isnan(upper) else f" <small>{lower:.2g} to {upper:.2g}</small>"
+    return "" if np.isnan(lower) or np.isnan(upper) else _small(f"{lower:.2g} to {upper:.2g}")
+
+
+def _shares(row: pd.Series, lineages: list[str]) -> str:
+    """Return the shares of the genes that have the direction of the mean trend, where they are less than two thirds."""
+    if len(lineages) < 2:
+        share = row["direction_share"]
+        return f"<br>{_small(f'{100 * share:.0f} % of genes')}" if share < MOST else ""
+    changing = [name for name in lineages if name in row["changes_in"].split(", ")]
+    shares = {name: row[f"direction_share_{name}"] for name in changing or lineages}
+    few = [f"{100 * share:.0f} % in {name}" for name, share in shares.items() if share < MOST]
+    return f"<br>{_small(', '.join(few))}" if few else ""
+
+
+def _small(text: str) -> str:
+    """Return a remark that is broken into lines only after commas."""
+    return f" <small>{escape(text).replace(' ', '&nbsp;').replace(',&nbsp;', ', ')}</small>"
 
 
 def _is_number(values: pd.Series) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..utils.compiling import compiled
+from .shapes import DIRECTIONS
+
+_COMPLEX = len(DIRECTIONS) - 1
 
 
 @compiled
@@ -35,12 +38,7 @@ def find_direction(values, turn_share, rounding):
             heading = turned
             high, low = value, value
             pieces += 1
-    if pieces == 0:
-        return 0, top, span
-    if pieces > 2:
-        n_high = (pieces + 1) // 2 if first > 0 else (pieces + 2) // 2
-        return (n_high + 4 if n_high <= 3 else 5), top, span
-    return 2 * pieces - (1 if first > 0 else 0), top, span
+    return min(2 * pieces - (1 if first > 0 else 0), _COMPLEX), top, span
 
 
 @compiled

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-DIRECTIONS = ("flat", "up", "down", "transient up", "transient down", "complex", "two peaks", "three peaks")
+DIRECTIONS = (
+    "flat", "up", "down", "transient up", "transient down", "up-down-up", "down-up-down", "two peaks", "two dips", "complex"
+)  # fmt: skip
 MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
 ROUNDING = 1e-10  # relative to the largest value; a trend that varies by less is constant
 TURN_SHARE = 0.2  # fraction of the range; smaller reversals are not turning points
@@ -115,14 +117,13 @@ def direction(values: np.ndarray) -> np.ndarray:
 
     A trend is divided into rises and falls at its turning points; reversals of less than a fifth of its range are
     ignored. A single rise or fall is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient
-    down". Trends with more pieces are named after the number of maxima, including those at the ends: "two peaks",
-    "three peaks", or "complex" for more.
+    down"; three pieces are "up-down-up" or "down-up-down", four are "two peaks" or "two dips", more are "complex".
 
     values : `(n_genes, n_points)`.
 
     >>> t = np.linspace(0, 1, 50)
-    >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(9 * t), 0 * t]))]
-    ['up', 'down', 'transient up', 'transient down', 'two peaks', 'flat']
+    >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(8 * t), 0 * t]))]
+    ['up', 'down', 'transient up', 'transient down', 'up-down-up', 'flat']
     """
     turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1)).ravel()
     along = np.ascontiguousarray(np.moveaxis(values, -1, 0)).reshape(values.shape[-1], -1)  # grid points first
@@ -138,14 +139,8 @@ def direction(values: np.ndarray) -> np.ndarray:
             first[turned] = np.where(heading[turned] == 0, way, first[turned])
             heading[turned], high[turned], low[turned] = way, here[turned], here[turned]
             pieces[turned] += 1
-    rising = first > 0
-    n_high = (pieces + 1 + ~rising) // 2
-    found = np.select(
-        [pieces == 0, pieces == 1, pieces == 2, n_high <= 3],
-        [0, np.where(rising, 1, 2), np.where(rising, 3, 4), n_high + 4],
-        default=5,
-    )
-    return found.reshape(values.shape[:-1])
+    codes = 2 * pieces.astype(int) - (first > 0)  # for each number of pieces, one that begins with a rise or a fall
+    return np.minimum(codes, len(DIRECTIONS) - 1).reshape(values.shape[:-1])
 
 
 def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:

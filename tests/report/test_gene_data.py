@@ -104,9 +104,9 @@ def test_the_table_of_clusters_of_several_lineages_stays_readable(adata):
     both = lc.TrendClusterer(lineage=["A", "B"], alpha=None, clusterer=KMeans(2, random_state=0), n_points=20)
     both.fit(adata)
     text = cluster_table(both, ["A", "B"])
-    for column in ("direction_A", "specificity", "moves_most_in"):
+    for column in ("words", "specificity", "moves_most_in"):
         assert f'data-column="{column}"' in text
-    for column in ("peak_A", "relative_amplitude_B", "direction_share_A"):
+    for column in ("direction_A", "peak_A", "relative_amplitude_B", "direction_share_A"):
         assert column in both.cluster_table_
         assert f'data-column="{column}"' not in text
 

@@ -87,8 +87,8 @@ def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> li
     """
     found = []
     for number, part in enumerate(parts):
-        complex_shape = DIRECTIONS[int(direction(mean[None, part])[0])] == "complex"
-        if np.ptp(mean[part]) > _MOVES * np.ptp(mean) and not complex_shape:
+        turns_again = direction(mean[None, part])[0] > DIRECTIONS.index("transient down")
+        if np.ptp(mean[part]) > _MOVES * np.ptp(mean) and not turns_again:
             time = float(moved_times(mean[None, part], grid[part], [0.5])[0][0])
             found.append((number, time, float(np.interp(time, grid[part], mean[part]))))
     return found

@@ -31,6 +31,7 @@ def bump(at):
         (bump(0.15), "early peak"),
         (-bump(0.9), "late dip"),
         (bump(0.2) + bump(0.8), "two peaks"),
+        (bump(0.4) + TIME**20 / 2, "up-down-up"),
         (bump(0.1) + bump(0.35) + bump(0.65) + bump(0.9), "several turns"),
         (0 * TIME, "flat"),
     ],
