@@ -20,6 +20,10 @@ _CSS_DPI = 96  # a CSS pixel is 1/96 inch
 _N_LEADING = 12
 _NARROW = 3.6  # inches
 _PALETTE_PIXELS = 50_000
+_CELLS = (
+    "; dots are cells, darker with a higher weight in the lineage. A trend is the mean of all cells, also of those without "
+    "expression (at the foot)"
+)
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,11 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         partial(views.plot_heatmap, result),
         partial(views.plot_heatmap, result, figsize=(_NARROW, 5.5)),
     )
-    leading, behind = leading_genes(fitted), "" if adata is None else "; dots are cells"
+    leading, behind = leading_genes(fitted), "" if adata is None else _CELLS
     yield Picture(
         "leading",
         "Leading genes",
-        f"Of each cluster, genes that its mean trend explains best, with its 95 % interval{behind}.",
+        f"Of each cluster, the genes that its mean trend explains best: trend and 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
     )

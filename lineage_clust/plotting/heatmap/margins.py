@@ -136,7 +136,7 @@ def draw_scale(ax, image, label: str) -> None:
     data = [part.get_array() for part in ax.images]
     beyond = (min(part.min() for part in data) < low, max(part.max() for part in data) > high)
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
-    away = 1.25 if extend in ("both", "max") else 1.08
+    away = 1.14 if extend in ("both", "max") else 1.08
     _draw_color_bar(ax, -0.66, image, label, "scale", away, extend=extend).locator_params(nbins=4)
 
 
