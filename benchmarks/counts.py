@@ -15,7 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
+import h5py
 import numpy as np
+import zarr
+from anndata import read_h5ad
+from anndata.io import sparse_dataset
 from scipy import sparse
 
 from lineage_clust import GAM, BSplineSmoother
@@ -25,6 +29,7 @@ from .memory import _resident
 from .out_of_core import write_file
 
 _THETA = 1.5
+_STORED = ["uncompressed", "gzip", "lzf", "zarr"]  # h5ad, and zarr with its default compressor
 _R = r"""
 suppressMessages(library(mgcv))
 cells <- read.csv("cells.csv"); genes <- read.csv("genes.csv")
@@ -121,35 +126,43 @@ def time_mgcv(t, weights, offset, genes: np.ndarray) -> dict[str, float] | None:
     return dict(zip(("gam", "gam_processor", "bam", "bam_processor"), times.tolist(), strict=True))
 
 
-def measure_file(n_cells: int, n_genes: int, density: float) -> dict:
-    """Return, for a backed file, times of reading and of fits, each in a separate process."""
+def measure_files(n_cells: int, n_genes: int, density: float, stored: list[str]) -> list[dict]:
+    """Return, for a backed file stored in several ways, times of reading and of fits, each in a separate process."""
+    found = []
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "cells.h5ad"
-        found: dict = {"n_values": write_file(path, n_cells, n_genes, density, None, counts=True), "n_cells": n_cells}
-        for what in ("read", "gaussian", "poisson", "negative_binomial"):
-            command = [sys.executable, "-m", "benchmarks.counts", "--one", what, str(path)]
-            found[what] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        first = Path(folder) / "cells.h5ad"
+        n_values = write_file(first, n_cells, n_genes, density, None, counts=True)
+        for way in stored:
+            path = Path(folder) / (f"{way}.zarr" if way == "zarr" else f"{way}.h5ad")
+            if way == "zarr":
+                read_h5ad(first).write_zarr(path)
+            else:
+                read_h5ad(first).write_h5ad(path, compression=None if way == "uncompressed" else way)
+            times: dict = {"stored": way, "n_values": n_values, "n_cells": n_cells}
+            for what in ("read", "gaussian", "poisson", "negative_binomial"):
+                command = [sys.executable, "-m", "benchmarks.counts", "--one", what, str(path)]
+                times[what] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            found.append(times)
     return found
 
 
 def measure_here(what: str, path: str) -> dict[str, float]:
     """Return times of reading the file, or of one fit from it, and the peak memory of this process in MB."""
-    from anndata import read_h5ad
-
-    adata = read_h5ad(path, backed="r")
+    file = zarr.open_group(path, mode="r") if path.endswith(".zarr") else h5py.File(path)
+    X = sparse_dataset(file["X"])
     if what == "read":
-        steps = range(0, adata.n_obs, 20_000)
-        return timed(lambda: [adata.X[first : first + 20_000] for first in steps] and None)
-    t = adata.obs["pseudotime"].to_numpy()[:, None]
+        steps = range(0, X.shape[0], 20_000)
+        return timed(lambda: [X[first : first + 20_000] for first in steps] and None)
+    t = file["obs/pseudotime"][:][:, None]
     smoother = BSplineSmoother().fit(t)
-    design, Y = smoother.transform(t), BlockedExpression(adata.X)
+    design, Y = smoother.transform(t), BlockedExpression(X)
     offset = None if what == "gaussian" else np.random.default_rng(0).normal(0, 0.4, len(t))
     return timed(
         lambda: GAM(what).fit(design, Y, penalty=smoother.penalty_, offset=offset).pvalue_
     ) | {"peak_mb": _resident("VmHWM") / 1e6}  # fmt: skip
 
 
-def report(fits: list[dict], file: dict) -> str:
+def report(fits: list[dict], files: list[dict]) -> str:
     """Return the figures as text."""
     lines = []
     for found in fits:
@@ -176,11 +189,16 @@ def report(fits: list[dict], file: dict) -> str:
             f"of genes ({near['se_99']:.1e} standard errors); theta {near['theta_99']:.1e}, "
             f"log10 p {near['log10_p_median']:.1e}\n"
         )
-    lines.append(f"File of {file['n_values']:,} values in {file['n_cells']:,} cells: wall clock (processor), seconds")
-    for what in ("read", "gaussian", "poisson", "negative_binomial"):
-        own = file[what]
-        peak = f", {own['peak_mb']:,.0f} MB at most" if "peak_mb" in own else ""
-        lines.append(f"  {what:20} {own['seconds']:8.2f} ({own['processor']:.2f}){peak}")
+    for file in files:
+        lines.append(
+            f"File of {file['n_values']:,} values in {file['n_cells']:,} cells, {file['stored']}: seconds (processor), and "
+            "times as long as reading"
+        )
+        for what in ("read", "gaussian", "poisson", "negative_binomial"):
+            own, read = file[what], file["read"]
+            ratios = f"{own['seconds'] / read['seconds']:8.1f} ({own['processor'] / read['processor']:.1f})"
+            peak = f", {own['peak_mb']:,.0f} MB at most" if "peak_mb" in own else ""
+            lines.append(f"  {what:20} {own['seconds']:8.2f} ({own['processor']:.2f}){ratios}{peak}")
     return "\n".join(lines)
 
 
@@ -189,6 +207,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path, default=Path("build/counts.json"))
     parser.add_argument("--file", type=int, nargs=2, metavar=("CELLS", "GENES"), default=(1_000_000, 2_000))
+    parser.add_argument("--stored", nargs="+", choices=_STORED, default=_STORED[:1], help="how the file is stored")
+    parser.add_argument("--density", type=float, default=0.1, help="share of values of the file that are not zero")
     parser.add_argument("--one", nargs=2, metavar=("WHAT", "PATH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.one:
@@ -196,10 +216,11 @@ def main(argv: list[str] | None = None) -> None:
         return
     sizes = [(3_000, 40, 20, 1)] if arguments.quick else [(10_000, 500, 100, 4), (100_000, 500, 20, 2)]
     fits = [measure_fits(*size) for size in sizes]
-    file = measure_file(*((5_000, 100) if arguments.quick else arguments.file), 0.1)
-    print(report(fits, file))
+    size = (5_000, 100) if arguments.quick else arguments.file
+    files = measure_files(*size, arguments.density, arguments.stored)
+    print(report(fits, files))
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps({"fits": fits, "file": file}, indent=2) + "\n", encoding="utf-8")
+    arguments.json.write_text(json.dumps({"fits": fits, "files": files}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ import numpy as np
 from ...utils.compiling import compiled
 from .bins import LARGEST, N_SMALL, PER_OCTAVE
 
-_FEWEST = 8  # most values are less
-_N_LINEAR, _N_SQUARES, _N_EXTREMES = 4, 4, 4  # sums other than those at the nodes, and extremes
-_N_OTHER = _N_SQUARES + _FEWEST + _N_EXTREMES
+_FEWEST = 32  # most values are less
+_N_LINEAR, _N_OTHER = 4, 8  # sums and extremes other than the sums at the nodes
 _STEP = 16  # values added at a time; a remainder would be added one by one
 
 
@@ -39,9 +38,8 @@ def tabulate_rows(
     """
     n_genes, width, with_squares = table.shape[0], shares.shape[1] * across.shape[1], squares.shape[0] > 0
     counting, n_linear = histogram.shape[0] > 0, _STEP * ((width + _N_LINEAR + _STEP - 1) // _STEP)
-    held, sums_of_squares = np.zeros((n_genes, n_linear + _N_OTHER)), np.zeros((n_genes if with_squares else 0, width))
-    ends = n_linear + _N_SQUARES + _FEWEST
-    held[:, ends : ends + 3] = extremes
+    held, sums_of_squares = np.zeros((n_genes, n_linear + _N_OTHER + _FEWEST)), np.zeros((n_genes if with_squares else 0, width))
+    held[:, n_linear + 5 : n_linear + 8] = extremes
     linear, start = np.zeros(n_linear), 0
     for row in rows:
         line, first, last = lines[row], np.uintp(indptr[row]), np.uintp(indptr[row + 1])
@@ -69,21 +67,25 @@ def tabulate_rows(
     put(held, width, start, table)
     put(sums_of_squares, width, start, squares)
     for gene in range(n_genes):
-        own, others = held[gene, width:], held[gene, n_linear:]
+        own, others, few = held[gene, width:], held[gene, n_linear:], held[gene, n_linear + _N_OTHER :]
         statistics[gene, 0] += own[0]
         statistics[gene, 2] += own[1]
         statistics[gene, 10] += own[2]
-        statistics[gene, 1] += others[0]
-        statistics[gene, 3] += others[1]
-        statistics[gene, 4] += others[3]
-        statistics[gene, 5] += others[_N_SQUARES]
-        statistics[gene, 6] += held[gene, ends + 3]
-        extremes[gene] = held[gene, ends : ends + 3]
+        statistics[gene, 3] += others[0]
+        statistics[gene, 4] += others[2]
+        statistics[gene, 6] += others[4]
         if of_all:
             statistics[gene, 8] += own[3]
-            statistics[gene, 9] += others[2]
-        if counting:
-            histogram[gene, 1:_FEWEST] += others[_N_SQUARES + 1 : _N_SQUARES + _FEWEST]
+            statistics[gene, 9] += others[1]
+        for value in range(1, _FEWEST):
+            if few[value] != 0.0:
+                others[3] += few[value] * value * value
+                others[5], others[6] = min(others[5], value), max(others[6], value)
+                histogram[gene, value] += few[value]
+                few[0] += few[value]
+        statistics[gene, 1] += others[3]
+        statistics[gene, 5] += few[0]
+        extremes[gene] = others[5:8]
 
 
 @compiled
@@ -101,35 +103,37 @@ def add_row(data, least, indices, first, last, linear, weight, unit, counting, h
     """Add the values of a row to the sums of their genes; a separate function, so that its operands stay in registers.
 
     `held` contains, for each gene: sums of values times `linear` (shares, weight, scaled weight, weight times offset,
-    1); sums of squares times weight, scaled weight and 1; the number of nonzero values; the weights of these and of
-    counts from 1 to 7; the smallest and largest values; and the weighted minimum loss.
+    1); sums of squares times scaled weight and 1; the number of nonzero values; sums of squares times weight and of
+    weighted minimum losses; the smallest, the largest, and the largest scaled value; the weights of nonzero values and
+    of counts from 1 to 31. If values are counted, such counts are part of no other weights, squares times weight and
+    extremes.
     """
-    n, with_least = np.uintp(len(linear)), len(least) > 0
-    one, two, three = np.uintp(1), np.uintp(2), np.uintp(3)
-    scaled, ends = weight * unit * unit, n + np.uintp(_N_SQUARES + _FEWEST)
+    n, with_least, scaled = np.uintp(len(linear)), len(least) > 0, weight * unit * unit
+    one, two, three, four = np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(4)
+    least_of_all, most, most_scaled, few = np.uintp(5), np.uintp(6), np.uintp(7), n + np.uintp(_N_OTHER)
     for at in range(first, last):
         gene, value = np.uintp(indices[at]), np.float64(data[at])
         square, found = value * value, 1.0 if value != 0.0 else 0.0
+        held[gene, n] += scaled * square
+        held[gene, n + one] += square
+        held[gene, n + two] += found
+        if value * unit > held[gene, n + most_scaled]:
+            held[gene, n + most_scaled] = value * unit
+        if with_least:
+            held[gene, n + four] += weight * least[at]
+        if counting and 0.0 < value < _FEWEST and np.float64(np.int32(value)) == value:
+            held[gene, few + np.uintp(np.int32(value))] += weight
+        else:
+            held[gene, n + three] += weight * square
+            held[gene, few] += weight * found
+            if value < held[gene, n + least_of_all]:
+                held[gene, n + least_of_all] = value
+            if value > held[gene, n + most]:
+                held[gene, n + most] = value
+            if counting and value != 0.0:
+                count(value, weight, histogram, statistics, gene)
         for node in range(n):
             held[gene, node] += value * linear[node]
-        held[gene, n] += weight * square
-        held[gene, n + one] += scaled * square
-        held[gene, n + two] += square
-        held[gene, n + three] += found
-        held[gene, n + np.uintp(_N_SQUARES)] += weight * found
-        if value < held[gene, ends]:
-            held[gene, ends] = value
-        if value > held[gene, ends + one]:
-            held[gene, ends + one] = value
-        if value * unit > held[gene, ends + two]:
-            held[gene, ends + two] = value * unit
-        if with_least:
-            held[gene, ends + three] += weight * least[at]
-        if counting and value != 0.0:
-            if 0.0 < value < _FEWEST and np.float64(np.int32(value)) == value:
-                held[gene, n + np.uintp(_N_SQUARES) + np.uintp(np.int32(value))] += weight
-            else:
-                count(value, weight, histogram, statistics, gene)
 
 
 @compiled
