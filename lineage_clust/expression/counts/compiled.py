@@ -38,7 +38,8 @@ def tabulate_rows(
     """
     n_genes, width, with_squares = table.shape[0], shares.shape[1] * across.shape[1], squares.shape[0] > 0
     counting, n_linear = histogram.shape[0] > 0, _STEP * ((width + _N_LINEAR + _STEP - 1) // _STEP)
-    held, sums_of_squares = np.zeros((n_genes, n_linear + _N_OTHER + _FEWEST)), np.zeros((n_genes if with_squares else 0, width))
+    held = np.zeros((n_genes, n_linear + _N_OTHER + _FEWEST))
+    sums_of_squares = np.zeros((n_genes if with_squares else 0, width))
     held[:, n_linear + 5 : n_linear + 8] = extremes
     linear, start = np.zeros(n_linear), 0
     for row in rows:
