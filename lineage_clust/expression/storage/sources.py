@@ -82,19 +82,15 @@ def parts(matrix: object, n_values: int) -> Iterator[Part]:
 
 def _memory_parts(matrix, n_values: int) -> Iterator[Part]:
     n_cells, n_genes = matrix.shape
-    by_rows, canonical = matrix.format == "csr", matrix.has_canonical_format  # which the matrix caches
+    by_rows = matrix.format == "csr"
     kind = sparse.csr_array if by_rows else sparse.csc_array
 
     def part_of(first: int, last: int):
         inside = slice(matrix.indptr[first], matrix.indptr[last])
         indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
         part = kind((last - first, n_genes) if by_rows else (n_cells, last - first), dtype=matrix.dtype)
-        part.data, part.indices, part.indptr = (
-            matrix.data[inside],
-            matrix.indices[inside],
-            indptr,
-        )  # would be copied by kind
-        part.has_canonical_format = canonical
+        # assigned, because the constructor would copy them
+        part.data, part.indices, part.indptr = matrix.data[inside], matrix.indices[inside], indptr
         return part
 
     for first, last in cuts(matrix.indptr, n_values):
