@@ -192,9 +192,7 @@ def test_several_pseudotimes(adata):
 def test_no_lineage_data(adata):
     del adata.obsm[FATE]
     expect(
-        UnknownNameError,
-        "Lineage 'A' is requested, but adata.obsm contains no lineage weights .* omit lineage",
-        adata,
+        UnknownNameError, "Lineage 'A' is requested, but adata.obsm contains no lineage weights .* omit lineage", adata
     )
 
 

@@ -49,10 +49,7 @@ def test_fit_transform_ignores_the_labels_of_the_cells(adata, fitted):
 
 def test_fit_predict_returns_the_labels_of_the_genes(adata, fitted):
     pipeline = make_pipeline(TrendClusterer(**SETTINGS))
-    for one, y in (
-        (TrendClusterer(**SETTINGS), None),
-        (pipeline, adata.obs["celltype"]),
-    ):
+    for one, y in ((TrendClusterer(**SETTINGS), None), (pipeline, adata.obs["celltype"])):
         np.testing.assert_array_equal(one.fit_predict(adata, y), fitted.labels_)
     some = fitted.genes_[:9][::-1]
     tc = TrendClusterer(clusterer=QUICK, alpha=None, random_state=0)

@@ -211,10 +211,7 @@ def add_layer(cells, name):
 
 def test_functions_on_cells_go_before(adata):
     pipeline = Pipeline(
-        [
-            ("layer", FunctionTransformer(add_layer, kw_args={"name": "logged"})),
-            ("trends", small(layer="logged")),
-        ]
+        [("layer", FunctionTransformer(add_layer, kw_args={"name": "logged"})), ("trends", small(layer="logged"))]
     )
     assert "logged" not in adata.layers
     scores = pipeline.fit_transform(adata)

@@ -6,13 +6,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from lineage_clust.clusterers.refinement import (
-    cluster_means,
-    compact_partition,
-    refine,
-    scores,
-    without_gaps,
-)
+from lineage_clust.clusterers.refinement import cluster_means, compact_partition, refine, scores, without_gaps
 
 from .shapes import bumps, noisy
 

@@ -46,12 +46,7 @@ def test_other_names_have_other_keys_that_files_can_be_called():
 
 @pytest.mark.parametrize(
     ("lineage", "key"),
-    [
-        ("Ery", "trends_Ery"),
-        (None, "trends"),
-        (["A", "B/C"], "trends_A_B_C"),
-        ("Mono/Mac", "trends_Mono_Mac"),
-    ],
+    [("Ery", "trends_Ery"), (None, "trends"), (["A", "B/C"], "trends_A_B_C"), ("Mono/Mac", "trends_Mono_Mac")],
 )
 def test_default_keys_name_the_lineage(lineage, key):
     assert default_key(lineage) == key

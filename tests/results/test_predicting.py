@@ -10,11 +10,7 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 
 import lineage_clust as lc
 
-CLUSTERERS = [
-    lc.GraphClusterer(8, resolution=1.0),
-    KMeans(4, n_init=3, random_state=0),
-    AgglomerativeClustering(4),
-]
+CLUSTERERS = [lc.GraphClusterer(8, resolution=1.0), KMeans(4, n_init=3, random_state=0), AgglomerativeClustering(4)]
 
 
 @pytest.fixture(scope="module")

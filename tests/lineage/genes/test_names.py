@@ -46,10 +46,7 @@ def test_names_are_those_of_anndata_and_stand_for_one_gene_each(symbols):
         assert columns_of(adata, [name], False, "symbol").tolist() == [column]
 
 
-@given(
-    st.lists(st.sampled_from(["A", "B", "C", None]), min_size=2, max_size=8),
-    st.data(),
-)
+@given(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=2, max_size=8), st.data())
 def test_fitted_genes_keep_their_names_in_other_cells(symbols, data):
     """Of other genes, in another order, with other symbols: a name stands for the same gene."""
     adata = cells(symbols)
@@ -142,8 +139,7 @@ GENES = ["rise1", "flat0", "fall3"]
 
 
 @pytest.mark.parametrize(
-    "make",
-    [list, tuple, np.array, pd.Index, pd.Series, dict.fromkeys, lambda names: (name for name in names)],
+    "make", [list, tuple, np.array, pd.Index, pd.Series, dict.fromkeys, lambda names: (name for name in names)]
 )
 def test_genes_come_in_any_sequence(make_adata, make):
     genes = make(GENES)

@@ -29,10 +29,7 @@ def drawn(seed=0, number=3):
 
 
 @settings(max_examples=20, deadline=None)
-@given(
-    st.integers(0, 10_000),
-    st.lists(st.tuples(st.floats(0.1, 100), st.floats(-100, 100)), min_size=3, max_size=3),
-)
+@given(st.integers(0, 10_000), st.lists(st.tuples(st.floats(0.1, 100), st.floats(-100, 100)), min_size=3, max_size=3))
 def test_units_and_origins_of_draws_do_not_matter(seed, changes):
     draws = drawn(seed)
     factors, shifts = np.transpose(changes)

@@ -86,11 +86,7 @@ def test_cluster_lineage_keeps_the_floor_of_cellrank(make_adata):
     assert (GeneTrend("g", "A", np.arange(9.0), np.arange(9.0), np.arange(9) / 9).prepare().w > 0.01).all()
 
 
-@given(
-    weights=st.lists(st.floats(0, 1), min_size=1, max_size=30),
-    below=st.floats(0, 1),
-    value=st.floats(0, 1),
-)
+@given(weights=st.lists(st.floats(0, 1), min_size=1, max_size=30), below=st.floats(0, 1), value=st.floats(0, 1))
 def test_weights_below_the_threshold_become_its_value(weights, below, value):
     clipped = clip_weights(np.array(weights), (below, value))
     assert clipped.tolist() == [value if weight < below else weight for weight in weights]

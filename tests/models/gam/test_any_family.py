@@ -10,15 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from lineage_clust.models import GAM
 from lineage_clust.smoothers import BSplineSmoother
 
-from .family_problem import (
-    COUNTED,
-    DEFAULT_LINKS,
-    FAMILY,
-    GRID,
-    OTHER_LINKS,
-    Problem,
-    assert_same_fit,
-)
+from .family_problem import COUNTED, DEFAULT_LINKS, FAMILY, GRID, OTHER_LINKS, Problem, assert_same_fit
 
 
 @FAMILY

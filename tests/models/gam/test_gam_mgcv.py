@@ -60,11 +60,7 @@ def test_standard_errors(case):
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "absolute", "relative"),
-    [
-        ("edf_", "edf", 1e-3, 0),
-        ("scale_", "scale", 0, 1e-3),
-        ("deviance_explained_", "deviance_explained", 1e-4, 0),
-    ],
+    [("edf_", "edf", 1e-3, 0), ("scale_", "scale", 0, 1e-3), ("deviance_explained_", "deviance_explained", 1e-4, 0)],
 )
 def test_numbers_of_each_gene(case, ours, theirs, absolute, relative):
     np.testing.assert_allclose(getattr(case.gam, ours), case.mgcv[theirs], atol=absolute, rtol=relative)

@@ -61,8 +61,7 @@ class FirstColumn(PyGAM):
 
 
 @parametrize_with_checks(
-    [FirstColumn()],
-    expected_failed_checks=lambda _: {"check_regressors_train": "asks for a good fit from all columns"},
+    [FirstColumn()], expected_failed_checks=lambda _: {"check_regressors_train": "asks for a good fit from all columns"}
 )
 @pytest.mark.slow
 def test_scikit_learn(estimator, check):

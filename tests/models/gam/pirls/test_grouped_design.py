@@ -22,12 +22,7 @@ def assert_products_are_dense_ones(X, n_genes=3, seed=0):
     return design
 
 
-@given(
-    n_cells=st.integers(1, 80),
-    n_columns=st.integers(1, 9),
-    density=st.floats(0, 1),
-    seed=st.integers(0, 1000),
-)
+@given(n_cells=st.integers(1, 80), n_columns=st.integers(1, 9), density=st.floats(0, 1), seed=st.integers(0, 1000))
 def test_products_of_any_pattern(n_cells, n_columns, density, seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_cells, n_columns)) * (rng.random((n_cells, n_columns)) < density)

@@ -7,14 +7,7 @@ from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegr
 from lineage_clust.models import GAM
 from lineage_clust.models.families import FAMILIES
 
-from ..family_problem import (
-    DEFAULT_LINKS,
-    FAMILY,
-    INVERSE_LINKS,
-    OTHER_LINKS,
-    Problem,
-    log_likelihood,
-)
+from ..family_problem import DEFAULT_LINKS, FAMILY, INVERSE_LINKS, OTHER_LINKS, Problem, log_likelihood
 
 
 def gradient(problem, gam, gene, offset):

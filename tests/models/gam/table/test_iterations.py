@@ -53,9 +53,7 @@ class Cells:
         genes = []
         plain = runs.ExactFits.__call__
         monkeypatch.setattr(
-            runs.ExactFits,
-            "__call__",
-            lambda self, some, theta: (genes.extend(some), plain(self, some, theta))[1],
+            runs.ExactFits, "__call__", lambda self, some, theta: (genes.extend(some), plain(self, some, theta))[1]
         )
         return genes
 
@@ -95,13 +93,7 @@ def test_a_fit_is_that_from_the_cells(family, spread, monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {"covariance": "bayes"},
-        {"smoothing": "gcv"},
-        {"smoothing": 5.0},
-        {"dispersion": 0.5},
-        {"dispersion": "shrunk"},
-    ],
+    [{"covariance": "bayes"}, {"smoothing": "gcv"}, {"smoothing": 5.0}, {"dispersion": 0.5}, {"dispersion": "shrunk"}],
     ids=str,
 )
 @pytest.mark.first(2)
