@@ -53,7 +53,6 @@ def test_quantiles_and_picture():
     assert check.plot(plt.figure().add_subplot()).lines
     with pytest.raises(ValueError, match="no p-value"):
         DippingCheck(pd.DataFrame({0: [np.nan]}), [0], [0], False).plot()
-    plt.close("all")
 
 
 @pytest.mark.parametrize(

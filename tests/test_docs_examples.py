@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import anndata
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,7 +77,6 @@ def test_pseudotime():
     _, (correlations, table, *_) = run("pseudotime.md")
     assert correlations.min() > 0.8
     assert table["attenuation"].between(0, 1).all()
-    plt.close("all")
 
 
 @pytest.mark.slow
@@ -343,4 +341,3 @@ def test_own_file(make_adata, tmp_path, capsys):
     }
     for name in written:
         (tmp_path / name).unlink()
-    plt.close("all")

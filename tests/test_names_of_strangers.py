@@ -67,7 +67,6 @@ def test_a_dollar_in_a_name_is_a_dollar(view, fitted, adata):
     assert dollars
     for text in dollars:
         assert not text._preprocess_math(text.get_text())[1], text.get_text()
-    plt.close("all")
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
-"""Fixtures: the bundled data, and figures closed after each test."""
+"""A fixture: the bundled data."""
 
-import matplotlib.pyplot as plt
 import pytest
 
 import lineage_clust as lc
@@ -9,9 +8,3 @@ import lineage_clust as lc
 @pytest.fixture
 def adata():
     return lc.datasets.bone_marrow()
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +12,6 @@ from lineage_clust.errors import UnknownNameError
 from lineage_clust.io.files import persistence
 
 from ..io.files.hostile import hostile
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
 
 
 def test_it_cannot_be_changed(found):

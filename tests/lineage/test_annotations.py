@@ -1,6 +1,5 @@
 """Colours of lineages, from any of the keys used by common tools."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,4 +71,3 @@ def test_pictures_with_cells_have_them(adata):
     for name, ax in zip(("B", "A"), tc.plot_lineage(adata), strict=True):
         rgb = ax.collections[0].get_facecolors()[:, :3]
         assert any(same_color(one, CHOSEN[name]) for one in rgb)
-    plt.close("all")

@@ -6,16 +6,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
 from lineage_clust.lineage.lineage import Lineage, read_lineage
 
+from ..fits import dense
+
 GENES = ["rise1", "flat0", "fall3"]
-
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
 def plain_adata(**obs):

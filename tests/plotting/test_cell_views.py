@@ -1,6 +1,5 @@
 """Figures of cells: module scores on an embedding, weights of a lineage, binned expression beside trends."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -15,12 +14,6 @@ def fitted(make_adata):
     adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(150, 2))
     tc = lc.TrendClusterer(lineage="A", alpha=None, n_points=40, clusterer=KMeans(3, random_state=0))
     return tc.fit(adata), adata
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_each_cluster_shows_its_own_scores(fitted):

@@ -57,7 +57,6 @@ def test_every_line_can_be_seen(fitted, compared, style):
             tc.plot_stability(), *tc.plot_lineage(adata), compared.plot_genes(compared.genes[:2]), compared.plot_volcano(),
         ]  # fmt: skip
         assert not [line for one in drawn for line in faint_lines(one.figure.figure)]
-    plt.close("all")
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -1,20 +1,17 @@
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.lineage.lineage import Reader
 from lineage_clust.results.module_scores import moments, score
 
+from ..fits import dense
+
 GENES = ["rise0", "fall1", "peak2", "rise3", "flat0"]
 LABELS = np.array([1, 0, -1, 1, 0])
 kinds = pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
 sources = pytest.mark.parametrize("source", [(None, False), ("counts", False), (None, True)])
-
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
 def reader_of(source=(None, False)) -> Reader:

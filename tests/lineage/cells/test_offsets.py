@@ -9,9 +9,7 @@ from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.lineage.cells.offsets import log_totals
 from lineage_clust.lineage.lineage import read_lineage
 
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+from ...fits import dense
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])

@@ -8,11 +8,9 @@ from scipy import sparse
 from lineage_clust.lineage.genes.expression import expression_of
 from lineage_clust.lineage.lineage import read_lineage
 
+from ...fits import dense
+
 GENES = ["rise1", "flat0", "fall3"]
-
-
-def dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])

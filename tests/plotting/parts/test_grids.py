@@ -39,7 +39,6 @@ def test_all_grids_have_the_same_rows(n_panels, rows):
         bottoms = [round(ax.get_position().y0, 3) for ax in figure.axes[:n_panels]]
         assert [bottoms.count(bottom) for bottom in dict.fromkeys(bottoms)] == rows
     assert lay_out_panels(n_panels).ncols == rows[0]
-    plt.close("all")
 
 
 @pytest.mark.parametrize("figsize", [(3.5, 4.0), (8.0, 3.0)])
