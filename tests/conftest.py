@@ -37,6 +37,8 @@ if pd.Index(["text"]).dtype != object and parse_version(version("anndata")) < pa
 SLOW_EXAMPLES = {
     "lineage_clust.cellrank.cluster_lineage", "lineage_clust.conditions.comparing.compare_conditions",
     "lineage_clust.dipping.dipping_check", "lineage_clust.io.files.persistence.save",
+    "lineage_clust.models.pygam.pygam.PyGAM", "lineage_clust.scoring.modularity", "lineage_clust.scoring.silhouette",
+    "lineage_clust.scoring.trend_deviance",
     "lineage_clust.plotting.conditions.differences.plot_difference_heatmap",
     "lineage_clust.plotting.conditions.differences.plot_difference_volcano",
     "lineage_clust.plotting.conditions.trends.plot_condition_genes", "lineage_clust.plotting.tree.plot_tree",

@@ -60,6 +60,7 @@ def test_a_column_of_that_name_is_the_lineage(cells):
     np.testing.assert_array_equal(weights, np.linspace(0, 1, 400))
 
 
+@pytest.mark.slow
 def test_everything_that_reads_the_cells_again_finds_it(cells, fitted):
     assert fitted.predict(cells, ["g0", "g1"]).shape == (2,)
     assert trend_deviance(fitted, cells) > 0

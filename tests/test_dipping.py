@@ -103,6 +103,7 @@ def test_one_gene_orders_the_cells_by_itself(adata):
     assert check.pvalues.shape == (1, 1)
 
 
+@pytest.mark.slow
 def test_tables_as_output_change_nothing_within(adata):
     options = {"genes": list(adata.var_names[:5]), "n_cells": 100, "random_state": 0}
     with config_context(transform_output="pandas"):

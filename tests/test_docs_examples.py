@@ -298,6 +298,7 @@ def test_own_model(make_adata):
         lc.TrendClusterer(robust, lineage="A", offset="size_factors").fit(make_adata())
 
 
+@pytest.mark.slow
 def test_a_gene_that_the_own_model_cannot_fit_fails_alone(make_adata):
     adata = make_adata(kind="dense")
     adata.X[3, 1] = np.nan

@@ -202,6 +202,7 @@ def test_selector_says_when_nothing_is_left():
         ({"test": "permutation", "n_permutations": 2.5}, ValueError, "from 1 to 10,000,000"),
     ],
 )
+@pytest.mark.first(3)
 def test_odd_parameters_are_refused(given, error, message):
     with pytest.raises(error, match=message):
         lc.lineage_drivers(lc.datasets.bone_marrow(), "Ery", **given)

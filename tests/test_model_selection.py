@@ -58,6 +58,7 @@ def test_folds_do_not_depend_on_the_order_of_the_cells(adata):
         assert set(adata.obs_names[test]) == set(shuffled.obs_names[moved])
 
 
+@pytest.mark.slow
 def test_sorted_cells_are_scored_as_shuffled_ones_are(adata):
     """Contiguous folds of sorted cells ask for extrapolation (measured: -0.6 instead of 0.5)."""
     graph = lc.GraphClusterer(5, resolution=1.0, random_state=0)

@@ -99,6 +99,7 @@ def test_numbers_in_a_table_stay_numbers(tmp_path):
     assert list(table.index) == ["+g", "h"]
 
 
+@pytest.mark.slow
 def test_lineages_whose_keys_are_alike_do_not_overwrite_each_other(adata, tmp_path):
     adata.obsm["palantir_fate_probabilities"].columns = ["a/b", "a_b"]
     fits = [lc.TrendClusterer(**SETTINGS).fit(adata, lineage=name) for name in ("a/b", "a_b")]

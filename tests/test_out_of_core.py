@@ -202,7 +202,7 @@ def test_refused_genes_keep_their_places(make_adata, tmp_path):
 
 
 def test_models_that_need_memory_say_so(make_adata, tmp_path):
-    adata = make_adata(300)
+    adata = make_adata(150)
     stored = opened(adata, tmp_path / "cells.h5ad", "backed")
     for params in ({"model": Ridge()}, {"filter_cells": 0.0}, {"callback": lambda trend, **kw: trend.prepare(**kw)}):
         with pytest.raises(MemoryError, match=r"exceeds memory_budget='3 kB'. Raise memory_budget, select fewer genes"):

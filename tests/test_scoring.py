@@ -226,6 +226,7 @@ def test_one_standard_error_says_what_is_missing():
 
 
 @pytest.mark.parametrize("steps", [[], [lc.DriverSelector("A", n_genes=16, alpha=None)]])
+@pytest.mark.first(1)
 def test_scores_of_a_pipeline_are_those_of_its_last_step(halves, steps):
     train, test = halves
     pipeline = make_pipeline(*steps, clusterer()).fit(train)

@@ -109,6 +109,7 @@ def test_saved_and_loaded_they_predict_the_same(uneven, tmp_path):
     pd.testing.assert_frame_equal(loaded.cut(n_clusters=2).cluster_table_, fitted.cut(n_clusters=2).cluster_table_)
 
 
+@pytest.mark.slow
 def test_clusterers_of_older_files_keep_the_order_that_they_saw(uneven, tmp_path):
     old = fit(uneven, ["Neu", "Ery"], n_points=30, clusterer=lc.GraphClusterer(n_clusters=3))
     result = result_of(old)
@@ -123,6 +124,7 @@ def test_clusterers_of_older_files_keep_the_order_that_they_saw(uneven, tmp_path
     assert confidence.mean() > 0.8
 
 
+@pytest.mark.slow
 def test_draws_of_a_lineage_do_not_depend_on_its_place(uneven):
     one, other = (fit(uneven, order, n_points=20).models_.fits for order in (["Ery", "Neu"], ["Neu", "Ery"]))
     genes = list(uneven.var_names[:5])

@@ -91,6 +91,7 @@ def test_the_methods_of_the_report_tell_of_draws(fitted):
     assert any("Rubin DB (1987)" in work for work in works)
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_same(adata, fitted, tmp_path):
     adata = adata.copy()
     adata.obsm["draws"][::7, 1] = np.nan

@@ -163,6 +163,7 @@ def test_keyword_mappings_are_merged_over_the_defaults(adata):
         {"weight_treshold": 0.1},
     ],
 )
+@pytest.mark.first(2)
 def test_unknown_keywords_are_refused_with_the_known_ones(adata, kwargs):
     with pytest.raises(TypeError, match="unknown"):
         run(adata, **kwargs)
@@ -201,9 +202,9 @@ def test_gene_symbols(adata):
 @pytest.mark.filterwarnings("ignore:.*looks like counts")
 def test_data_key_and_raw(adata):
     adata.raw = adata.copy()
-    run(adata, data_key="counts", key="counts")
-    run(adata, key="x")
-    run(adata, use_raw=True, key="raw")
+    run(adata, GENES[:3], data_key="counts", key="counts")
+    run(adata, GENES[:3], key="x")
+    run(adata, GENES[:3], use_raw=True, key="raw")
     np.testing.assert_array_equal(adata.uns["raw"].X, adata.uns["x"].X)
     assert not np.allclose(adata.uns["counts"].layers["trends"], adata.uns["x"].layers["trends"])
 

@@ -44,6 +44,7 @@ def test_run_writes_a_report_when_asked_for(file, tmp_path, capsys):
     assert "report_" not in capsys.readouterr().out.partition("files in")[2].rpartition(":")[2]
 
 
+@pytest.mark.usefixtures("quick")
 def test_run_hands_its_options_on(file, small, tmp_path, capsys):
     options = "--genes up1,down2,flat0 --time-key other --lineage-key lineages_fwd --layer double --time-range 0.1 auto"
     more = "--alpha none --n-splines 7 --n-neighbors 3 --resolution 0.5 --seed 3"
@@ -70,6 +71,7 @@ def test_run_hands_its_options_on(file, small, tmp_path, capsys):
 
 @pytest.mark.parametrize("flags", ["--backed", "--memory-budget 1KB", "--backed --memory-budget 2MiB --use-raw"])
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path, monkeypatch, capsys):
     adata = small.copy()
     adata.X = sparse.csr_matrix(adata.X)
@@ -82,9 +84,9 @@ def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path
         return opened[-1]
 
     monkeypatch.setattr(anndata, "read_h5ad", reading)
-    command = ["run", str(tmp_path / "sparse.h5ad"), "--lineage", "B", "--n-neighbors", "4", "--report"]
+    command = ["run", str(tmp_path / "sparse.h5ad"), "--lineage", "B", "--n-neighbors", "4"]
     assert main([*command, "--out", str(tmp_path / "memory")]) == 0
-    assert main([*command, "--out", str(tmp_path / "file"), *flags.split()]) == 0
+    assert main([*command, "--report", "--out", str(tmp_path / "file"), *flags.split()]) == 0
     assert capsys.readouterr().err == ""
     assert [one.isbacked for one in opened] == [False, True]
     assert not opened[1].file.is_open
@@ -98,8 +100,9 @@ def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_small_trends_are_left_out(file, tmp_path, capsys):
-    command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path), "--n-neighbors", "4", "--report"]
+    command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path), "--n-neighbors", "4"]
     assert main(command) == 0
     genes, _, _ = read(tmp_path, "B")
     assert "more not clustered" not in capsys.readouterr().out
@@ -130,6 +133,7 @@ def test_run_reads_raw_and_backward_lineages(small, tmp_path):
 
 @pytest.mark.parametrize("content", ["up0\ndown0\n\nup3\n", "up0, down0,up3", "\ufeffup0\r\ndown0\r\nup3"])
 @pytest.mark.first(1)
+@pytest.mark.usefixtures("quick")
 def test_genes_from_a_file(content, file, tmp_path):
     (tmp_path / "genes.txt").write_text(content, encoding="utf-8")
     command = ["run", str(file), "--lineage", "B", "--out", str(tmp_path / "out")]
@@ -218,6 +222,7 @@ def test_donors_and_symbols(small, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_draws_of_pseudotime(small, tmp_path):
     cells = small.copy()
     cells.obs["boot"] = cells.obs["dpt_pseudotime"] + np.random.default_rng(1).normal(0, 0.02, cells.n_obs)

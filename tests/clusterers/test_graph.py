@@ -105,7 +105,7 @@ def test_labels_do_not_depend_on_the_order_of_rows(seed, weights, algorithm):
     ],
     ids=["lattice", "copies", "zeros"],
 )
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_ties_and_copies_do_not_bring_the_order_back(X, weights):
     clusterer = Fixed(weights=weights, random_state=0)
     labels = clusterer.fit(X).labels_
@@ -151,6 +151,7 @@ def test_labels_do_not_depend_on_the_unit(seed, weights, scale):
     assert np.array_equal(clusterer.fit(X * scale).labels_, clusterer.fit(X).labels_)
 
 
+@pytest.mark.slow
 def test_threads_give_the_same_labels():
     data = [curves(seed=seed) for seed in range(8)]
 
@@ -205,6 +206,7 @@ def test_min_cluster_size_only_takes_small_clusters_away(seed, min_cluster_size)
 
 @pytest.mark.parametrize("weights, algorithm", PRODUCT)
 @pytest.mark.parametrize("n_rows", [1, 2, 3])
+@pytest.mark.first(12)
 def test_few_rows(n_rows, weights, algorithm):
     X = np.arange(n_rows * 4.0).reshape(n_rows, 4) ** 1.5
     clusterer = Fixed(weights=weights, method=algorithm[0], backend=algorithm[1], random_state=0).fit(X)
@@ -220,6 +222,7 @@ def test_few_rows(n_rows, weights, algorithm):
 @pytest.mark.parametrize("n_components", [None, 2])
 @pytest.mark.parametrize("weights, algorithm", PRODUCT)
 @pytest.mark.filterwarnings("error")
+@pytest.mark.first(8)
 def test_identical_rows_are_one_cluster(weights, algorithm, n_components):
     X = np.tile([1.0, 2.0, 0.5], (40, 1)) * (1 + 1e-14 * np.arange(40)[:, None])
     clusterer = Fixed(

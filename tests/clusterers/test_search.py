@@ -350,6 +350,7 @@ def test_rising_and_falling_genes_on_a_continuum_are_not_one_cluster():
 
 
 @pytest.mark.parametrize("parameters, needs", [({}, True), ({"resolution": 0.1}, False), ({"n_clusters": 3}, False)])
+@pytest.mark.first(1)
 def test_ten_draws_are_taken_of_an_iterator(parameters, needs):
     X, _, _ = modules(3)
     rng, n_made = np.random.default_rng(0), 0

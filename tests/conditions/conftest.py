@@ -34,7 +34,7 @@ def cells():
 
 @pytest.fixture(scope="session")
 def found(cells):
-    return lc.compare_conditions(cells, "condition", "donor", **SETTINGS)
+    return lc.compare_conditions(cells, "condition", "donor", **QUICK_SETTINGS)
 
 
 @pytest.fixture(scope="session")

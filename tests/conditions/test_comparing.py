@@ -19,9 +19,18 @@ def test_planted_differences_are_found(found):
     assert table["level"].iloc[:4].mean() == pytest.approx(1.5, abs=0.3)
     assert table["log_fold_change_end"].iloc[4:8].mean() == pytest.approx(2.5, abs=0.5)
     assert (table["largest_at"].iloc[4:8] > 0.7).all()
-    first, last = found.labels[:4], found.labels[4:8]
-    assert set(first) & set(last) == set()
-    assert (found.labels[:8] >= 0).all()
+    assert_levels_and_shapes_are_apart(found.labels)
+
+
+def assert_levels_and_shapes_are_apart(labels):
+    assert set(labels[:4]) & set(labels[4:8]) == set()
+    assert (labels[:8] >= 0).all()
+
+
+@pytest.mark.slow
+def test_the_number_of_clusters_is_searched_for(cells, settings):
+    found = lc.compare_conditions(cells, "condition", "donor", **settings)
+    assert_levels_and_shapes_are_apart(found.labels)
 
 
 def test_it_says_what_was_replicated(found, without_donors):
@@ -54,12 +63,12 @@ def test_effect_sizes_lie_in_their_intervals(found):
 
 
 @pytest.mark.slow
-def test_a_file_sparse_matrices_and_other_orders_give_the_same(cells, found, tmp_path, settings):
+def test_a_file_sparse_matrices_and_other_orders_give_the_same(cells, found, tmp_path, quick_settings):
     shuffled = cells[np.random.default_rng(0).permutation(cells.n_obs)].copy()
     shuffled.X = sparse.csr_matrix(shuffled.X)
     shuffled.write_h5ad(tmp_path / "cells.h5ad")
     backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
-    again = lc.compare_conditions(backed, "condition", "donor", **settings, memory_budget=30_000)
+    again = lc.compare_conditions(backed, "condition", "donor", **quick_settings, memory_budget=30_000)
     backed.file.close()
     np.testing.assert_allclose(again.trends, found.trends, atol=1e-6)
     np.testing.assert_allclose(again.table["pvalue_both"], found.table["pvalue_both"], rtol=1e-3, atol=1e-12)
@@ -67,11 +76,11 @@ def test_a_file_sparse_matrices_and_other_orders_give_the_same(cells, found, tmp
 
 
 @pytest.mark.slow
-def test_cells_of_no_condition_take_no_part_and_the_reference_is_ours(cells, found, settings):
+def test_cells_of_no_condition_take_no_part_and_the_reference_is_ours(cells, found, quick_settings):
     more = cells.copy()
     more.obs["condition"] = more.obs["condition"].astype(object)
     more.obs.loc[more.obs["donor"].isin(["g", "h"]), "condition"] = None
-    swapped = lc.compare_conditions(more, "condition", "donor", conditions=["treated", "control"], **settings)
+    swapped = lc.compare_conditions(more, "condition", "donor", conditions=["treated", "control"], **quick_settings)
     assert swapped.reference == "treated"
     assert len(swapped.samples) == 6
     assert swapped.samples["n_cells"].sum() == 360
@@ -79,12 +88,12 @@ def test_cells_of_no_condition_take_no_part_and_the_reference_is_ours(cells, fou
 
 
 @pytest.mark.slow
-def test_three_conditions(settings, make_cells):
+def test_three_conditions(quick_settings, make_cells):
     cells = make_cells(n_donors=9)
     codes = cells.obs["donor"].map({name: place % 3 for place, name in enumerate("abcdefghi")}).to_numpy()
     cells.obs["dose"] = np.array(["none", "low", "high"])[codes]
     cells.X[:, 8:12] += 2.0 * (codes == 2)[:, None]
-    found = lc.compare_conditions(cells, "dose", "donor", conditions=["none", "low", "high"], **settings)
+    found = lc.compare_conditions(cells, "dose", "donor", conditions=["none", "low", "high"], **quick_settings)
     assert found.differences.shape == (2, 24, 40)
     assert (found.table["differs_most"].iloc[8:12] == "high").all()
     assert found.table["level_high"].iloc[8:12].mean() == pytest.approx(2.0, abs=0.4)
@@ -94,18 +103,18 @@ def test_three_conditions(settings, make_cells):
 
 
 @pytest.mark.slow
-def test_donors_in_both_conditions_are_pairs(settings, make_cells):
+def test_donors_in_both_conditions_are_pairs(quick_settings, make_cells):
     cells = make_cells(shift=2.0)
     cells.obs["condition"] = np.where(np.arange(cells.n_obs) % 2, "treated", "control")
     cells.X[:, 12:18] += 0.6 * (cells.obs["condition"] == "treated").to_numpy()[:, None]
-    found = lc.compare_conditions(cells, "condition", "donor", **settings)
+    found = lc.compare_conditions(cells, "condition", "donor", **quick_settings)
     assert "compared within donors" in found.replicates_note
     assert (found.table["pvalue_level"].iloc[12:18] < 0.05).all()
 
 
 @pytest.mark.slow
-def test_covariates_of_donors(cells, found, settings):
-    adjusted = lc.compare_conditions(cells, "condition", "donor", covariates=["age"], **settings)
+def test_covariates_of_donors(cells, found, quick_settings):
+    adjusted = lc.compare_conditions(cells, "condition", "donor", covariates=["age"], **quick_settings)
     assert (adjusted.table["qvalue_both"].iloc[:8] < 0.05).mean() > 0.7
     assert not np.allclose(adjusted.table["level"], found.table["level"])
 
@@ -145,21 +154,21 @@ def test_no_difference_is_a_warning(cells, settings):
         ({"time_key": ["pseudotime", "pseudotime"]}, TypeError, "time_key must be one name"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(cells, given, error, message, settings):
-    given = {"condition_key": "condition", "sample_key": "donor", **settings, **given}
+def test_what_cannot_be_compared_is_refused(cells, given, error, message, quick_settings):
+    given = {"condition_key": "condition", "sample_key": "donor", **quick_settings, **given}
     with pytest.raises(error, match=message):
         lc.compare_conditions(cells, **given)
 
 
 @pytest.mark.filterwarnings("ignore:No cell lies between pseudotime")
-def test_conditions_that_are_stretches_of_time_are_refused(cells, settings):
+def test_conditions_that_are_stretches_of_time_are_refused(cells, quick_settings):
     apart = cells.copy()
     apart.obs["pseudotime"] += 2.0 * (apart.obs["condition"] == "treated")
     with (
         pytest.warns(LineageClustWarning, match="between the donors"),
         pytest.raises(ValueError, match="no common interval"),
     ):
-        lc.compare_conditions(apart, "condition", "donor", **settings)
+        lc.compare_conditions(apart, "condition", "donor", **quick_settings)
 
 
 def test_frames(found, tmp_path):
@@ -186,12 +195,12 @@ def test_cells_of_other_conditions_change_nothing(cells, without_donors, quick_s
 
 
 @pytest.mark.slow
-def test_cells_of_other_conditions_need_no_donor(cells, found, settings):
+def test_cells_of_other_conditions_need_no_donor(cells, found, quick_settings):
     more = cells[:100].copy()
     more.obs_names = [f"other {name}" for name in more.obs_names]
     more.obs["condition"], more.obs["donor"] = "other", None
     both = anndata.concat([cells, more])
-    again = lc.compare_conditions(both, "condition", "donor", conditions=["control", "treated"], **settings)
+    again = lc.compare_conditions(both, "condition", "donor", conditions=["control", "treated"], **quick_settings)
     np.testing.assert_allclose(again.table["level"], found.table["level"], rtol=1e-6)
 
 
@@ -204,14 +213,14 @@ def test_the_order_of_genes_does_not_matter(cells, without_donors, quick_setting
 
 
 @pytest.mark.parametrize("sample_key", [None, "donor"])
-def test_cells_must_suffice_for_the_curves(cells, settings, sample_key):
+def test_cells_must_suffice_for_the_curves(cells, quick_settings, sample_key):
     with pytest.raises(ValueError, match="12 cells are too few for the curves of 2 conditions, which have"):
-        lc.compare_conditions(cells[:12].copy(), "condition", sample_key, **settings)
+        lc.compare_conditions(cells[:12].copy(), "condition", sample_key, **quick_settings)
 
 
-def test_grids_of_a_few_points_are_refused(cells, settings):
+def test_grids_of_a_few_points_are_refused(cells, quick_settings):
     with pytest.raises(ValueError, match="n_points must be at least 10"):
-        lc.compare_conditions(cells, "condition", **{**settings, "n_points": 2})
+        lc.compare_conditions(cells, "condition", **{**quick_settings, "n_points": 2})
 
 
 def counted(cells, seed=3):
@@ -250,19 +259,19 @@ def test_counts_are_compared_on_the_scale_of_logarithms(cells, quick_settings, s
         (lc.GAM("negative_binomial"), ValueError, "is for counts"),
     ],
 )
-def test_models_that_cannot_be_compared_are_refused(cells, model, error, message, settings):
+def test_models_that_cannot_be_compared_are_refused(cells, model, error, message, quick_settings):
     with pytest.raises(error, match=message):
-        lc.compare_conditions(cells, "condition", "donor", model=model, **settings)
+        lc.compare_conditions(cells, "condition", "donor", model=model, **quick_settings)
 
 
 @pytest.mark.slow
-def test_a_gap_in_one_condition_is_named_and_left_out(cells, settings):
+def test_a_gap_in_one_condition_is_named_and_left_out(cells, quick_settings):
     time, treated = cells.obs["pseudotime"].to_numpy(), (cells.obs["condition"] == "treated").to_numpy()
     less = cells[~(treated & (time > 0.4) & (time < 0.65))].copy()
     gap = (less.obs["pseudotime"] > 0.4) & (less.obs["pseudotime"] < 0.65)
     less.X[gap.to_numpy(), 20] += 8.0  # of untreated cells only: what treated ones would have, nobody knows
     with pytest.warns(LineageClustWarning, match="'treated' from 0.4"):
-        found = lc.compare_conditions(less, "condition", "donor", **settings)
+        found = lc.compare_conditions(less, "condition", "donor", **quick_settings)
     assert len(found.gaps) == 1
     gap = found.gaps.iloc[0]
     assert (gap.condition, gap.start, gap.end) == (

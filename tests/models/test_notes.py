@@ -57,6 +57,7 @@ def test_trends_of_genes_with_zeros_are_found():
 
 
 @pytest.mark.parametrize("family", ["gamma", "inverse_gaussian"])
+@pytest.mark.first(1)
 def test_a_stretch_without_expression_has_no_fit(family):
     """The quasi-likelihood has no maximum there: no p-value, and a note or a reason that names the families to use."""
     t, design, penalty = cells()

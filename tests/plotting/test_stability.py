@@ -70,6 +70,7 @@ def test_bounds_of_the_fit_are_drawn_and_named():
 
 
 @pytest.mark.parametrize("chosen, said", [(1, "chosen: 1 cluster"), (4, "chosen: 4 clusters")])
+@pytest.mark.first(1)
 def test_the_chosen_number_is_shaded(chosen, said):
     ax = plot_stability(some_curve(chosen))
     (band,) = ax.patches

@@ -138,6 +138,7 @@ def test_without_a_tree_numbers_are_names():
     assert not hasattr(tc, "tree_")
 
 
+@pytest.mark.slow
 def test_small_clusters_have_no_number(fitted):
     clusterer = GraphClusterer(min_cluster_size=80)
     tc = TrendClusterer(clusterer=clusterer, lineage="Ery", random_state=0).fit(datasets.bone_marrow())

@@ -46,6 +46,7 @@ def test_each_fitted_gene_alone_gets_its_own_label(tc, simulated):
         assert tc.predict(simulated, [gene])[0] == tc.gene_table_.loc[gene, "cluster"], gene
 
 
+@pytest.mark.first(1)
 def test_new_genes_of_a_module_get_its_cluster(tc, simulated):
     new = [gene for gene in simulated.var_names[1::2] if simulated.var.loc[gene, "module"] >= 0]
     modules = simulated.var.loc[new, "module"].to_numpy()
@@ -62,6 +63,7 @@ def test_new_flat_genes_are_not_assigned(tc, simulated):
     assert (tc.predict(simulated, flat) == -1).mean() > 0.95
 
 
+@pytest.mark.first(1)
 def test_other_cells_of_the_lineage_give_the_same_clusters(tc):
     again = lc.datasets.simulate_lineage(1200, 160, 4, n_lineages=2, random_state=3)
     rows = np.random.default_rng(0).permutation(1200)[:800]
@@ -71,6 +73,7 @@ def test_other_cells_of_the_lineage_give_the_same_clusters(tc):
     assert (labels == tc.labels_)[both].mean() > 0.95
 
 
+@pytest.mark.first(1)
 def test_the_other_lineage_is_not_looked_at(tc, simulated):
     other = simulated.copy()
     gone = other.obs["branch"] == "lineage_2"

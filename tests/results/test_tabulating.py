@@ -62,7 +62,7 @@ def test_what_draws_decide_on_is_drawn_by_the_fit(adata, calls):
 
 @pytest.mark.parametrize("how", ["pickled", "saved"])
 @pytest.mark.parametrize("looked_at", [False, True])
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 def test_copies_have_the_same_tables(adata, tmp_path, how, looked_at):
     fitted = clone(FIXED).fit(adata)
     if looked_at:
@@ -78,6 +78,7 @@ def test_copies_have_the_same_tables(adata, tmp_path, how, looked_at):
     pd.testing.assert_frame_equal(copy.cluster_table_, fitted.cluster_table_)
 
 
+@pytest.mark.slow
 def test_what_happens_after_the_fit_does_not_change_the_tables(adata):
     fitted, other = clone(FIXED).fit(adata), clone(FIXED).fit(adata)
     expected = fitted.gene_table_
@@ -145,6 +146,7 @@ def test_pictures_that_show_confidence_draw_for_it_once(adata, calls):
     assert len(calls) == 2  # for the intervals of shapes
 
 
+@pytest.mark.slow
 def test_tables_of_another_level_share_the_shapes(adata, calls):
     fitted = clone(FIXED).fit(adata)
     table = fitted.gene_table_

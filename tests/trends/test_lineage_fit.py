@@ -163,7 +163,7 @@ def test_when_every_gene_fails_the_most_frequent_reason_is_given(lineage):
 
 @pytest.mark.parametrize("model", [GAM(), GAM("poisson"), LinearRegression()], ids=["gam", "poisson", "sklearn"])
 @pytest.mark.parametrize("smoother", [BSplineSmoother(6), SplineTransformer(4), "passthrough"], ids=str)
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_covariates_are_columns_after_the_smoother_s(make_adata, model, smoother):
     adata = make_adata()
     lineage = read_lineage(adata, "A", genes=GENES, covariates=["batch", "depth"], layer="counts")

@@ -177,6 +177,7 @@ def test_a_mapping_is_returned_as_it_is():
     assert isinstance(smoother, BSplineSmoother)
 
 
+@pytest.mark.slow
 def test_beside_a_pipeline_others_keep_their_smoother(make_adata):
     """A pipeline for one gene makes its own basis; the other genes get the smoother's all the same."""
     assert smoother_for(PIPELINE, BSplineSmoother()) == PASSTHROUGH

@@ -188,6 +188,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("callback", "reason"), BAD.items(), ids=[callback.__name__ for callback in BAD])
+@pytest.mark.first(3)
 def test_a_bad_callback_costs_its_gene_only(adata, fitted, callback, reason):
     found = fit(adata, callback={"peak0": callback, "*": plainly})
     others = [gene for gene in GENES if gene != "peak0"]

@@ -172,7 +172,7 @@ def test_it_is_refused_with_the_value_and_the_remedy(parameters, error, message,
     ],
     ids=shown,
 )
-@pytest.mark.first(8)
+@pytest.mark.slow
 def test_odd_but_sensible_values_work(parameters, cells, fit):
     tc = fit(cells, **parameters)
     assert np.isfinite(tc.trends_).all()

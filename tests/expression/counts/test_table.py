@@ -91,7 +91,7 @@ def test_chosen_cells_and_genes(kind):
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("how", ["zarr", "dask"])
-@pytest.mark.first(3)
+@pytest.mark.first(1)
 def test_blocks_add_up(how):
     Y, shares = problem()
     stored = zarr.array(Y, chunks=(7, 3))

@@ -60,6 +60,7 @@ def test_flat_genes_rise_with_the_depth_where_counts_are_taken_for_logs():
 
 @pytest.mark.parametrize("model", [None, lc.GAM(), PyGAM(), {"0": NB, "*": lc.GAM()}])
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
+@pytest.mark.first(4)
 def test_counts_under_a_gaussian_family(model, kind):
     (message,) = messages(flat_genes(kind=kind), model, layer="counts")
     assert "adata.layers['counts'] looks like counts (integers such as" in message
@@ -126,6 +127,7 @@ def test_integers_of_any_dtype_are_counts():
 
 @pytest.mark.parametrize("model", [NB, lc.GAM("gamma", "log"), lc.GAM("gaussian", "log")])
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
+@pytest.mark.first(3)
 def test_counts_without_offset_whose_depth_changes(model, kind):
     adata = flat_genes(kind=kind)
     (message,) = messages(adata, model, layer="counts")

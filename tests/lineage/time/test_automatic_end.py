@@ -74,7 +74,7 @@ def test_weight_leaked_into_a_longer_lineage_is_cut_off():
 
 
 @pytest.mark.parametrize("kind", endpoint_sets.KINDS)
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 def test_ends_of_simulated_lineages(kind):
     near = []
     for seed in range(50_000, 50_100):

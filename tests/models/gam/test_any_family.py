@@ -66,6 +66,7 @@ def test_the_order_of_the_cells_does_not_matter(family, seed):
 
 
 @FAMILY
+@pytest.mark.first(2)
 def test_a_cell_twice_is_a_cell_of_double_weight(family):
     problem = Problem(family)
     twice = np.repeat(np.arange(250), 2)
@@ -103,6 +104,7 @@ def test_zeros_and_ones_may_be_called_the_other_way_round():
 
 
 @FAMILY
+@pytest.mark.first(2)
 def test_endless_smoothing_is_a_straight_line_on_the_link_scale(family):
     problem = Problem(family)
     gam = problem.fit(1e9)
@@ -123,7 +125,7 @@ def test_deviance_explained_is_a_share(family):
 
 
 @pytest.mark.parametrize(("family", "link"), DEFAULT_LINKS + OTHER_LINKS)
-@pytest.mark.first(5)
+@pytest.mark.first(2)
 def test_intervals_are_inside_of_what_the_family_can_have(family, link):
     problem = Problem(family, link)
     gam = problem.fit()

@@ -90,7 +90,7 @@ class TestAgainstGAM:
         np.testing.assert_allclose(ours.deviance_explained_[small], gam.deviance_explained_[small], atol=1e-6)
 
     @pytest.mark.parametrize("order", [1, 3])
-    @pytest.mark.first(1)
+    @pytest.mark.slow
     def test_the_smoother_s_order_of_the_penalty(self, data, order):
         t, w, Y = data
         smoother = BSplineSmoother(penalty_order=order, n_splines=12, degree=2, domain=(-0.1, 1.1)).fit(t[:, None])
@@ -201,7 +201,7 @@ class TestSearch:
 
 
 @pytest.mark.parametrize(("distribution", "link"), [*itertools.product(DISTRIBUTIONS, LINKS)])
-@pytest.mark.first(10)
+@pytest.mark.first(4)
 def test_every_distribution_with_every_link(responses, distribution, link, capsys):
     t, y = responses[0], responses[1][distribution]
     model = PyGAM(distribution, link)

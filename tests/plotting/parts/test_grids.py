@@ -42,6 +42,7 @@ def test_all_grids_have_the_same_rows(n_panels, rows):
 
 
 @pytest.mark.parametrize("figsize", [(3.5, 4.0), (8.0, 3.0)])
+@pytest.mark.first(1)
 def test_tick_labels_have_their_room(figsize):
     figure, axes = grid_of_panels(4, 2, figsize, 80)
     for ax, top in zip(axes, (1.0, 10_000.0, 0.001, 70.0), strict=True):

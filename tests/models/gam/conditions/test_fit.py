@@ -128,6 +128,7 @@ def test_where_one_condition_has_no_cells_a_difference_does_not_count():
     assert weights[4:].sum() > 0.9
 
 
+@pytest.mark.slow
 def test_arrays_and_sparse_blocks_agree(fit):
     basis, penalty, Y, conditions, donors, _ = conditions_data()
     blocks = BlockedExpression(sparse.csc_matrix(np.where(Y > 0, Y, 0.0)), memory_budget=20_000)

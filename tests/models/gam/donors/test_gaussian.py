@@ -138,6 +138,7 @@ def test_the_grid_holds_none_of_both():
     assert grid(np.array([1.0]), np.array([2.0])).tolist() == [[0, 0], [0, 2], [1, 0], [1, 2]]
 
 
+@pytest.mark.slow
 def test_flat_genes_of_different_donors_are_not_called_changing():
     _, donors, design, penalty, Y = donors_data(n_genes=60)
     alone = GAM().fit(design, Y, penalty=penalty)

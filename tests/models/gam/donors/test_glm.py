@@ -169,7 +169,7 @@ def test_without_differences_between_donors_the_fit_is_that_of_cells():
 
 
 @pytest.mark.parametrize("family", ["poisson", "binomial", "gamma"])
-@pytest.mark.first(1)
+@pytest.mark.slow
 def test_other_families_take_donors_too(family):
     donors, design, penalty, depth, Y = counts(size=50.0)
     if family == "binomial":

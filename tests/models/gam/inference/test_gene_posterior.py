@@ -62,6 +62,7 @@ def test_the_distribution_is_that_of_brute_force(family, discretize):
 @pytest.mark.parametrize("weights", [WEIGHTS, np.ones(len(T))], ids=["weighted", "unit"])
 @pytest.mark.parametrize("discretize", [False, True])
 @pytest.mark.parametrize("covariance", ["robust", "bayes"])
+@pytest.mark.first(3)
 def test_at_the_smoothing_parameters_of_the_fit_draws_have_its_covariances(covariance, discretize, weights):
     gam = fitted("negative_binomial", discretize, weights, covariance=covariance)
     posterior, to_modes = gam.posterior_.working.posterior()

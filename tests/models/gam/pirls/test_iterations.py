@@ -28,7 +28,7 @@ def gradient(problem, gam, gene, offset):
     [(*pair, False) for pair in DEFAULT_LINKS + OTHER_LINKS] + [(*pair, True) for pair in DEFAULT_LINKS],
 )
 @pytest.mark.parametrize("smoothing", ["reml", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gcv", 0.1))])
-@pytest.mark.first(8)
+@pytest.mark.first(4)
 def test_the_gradient_of_the_penalised_likelihood_is_zero(family, link, with_offset, smoothing):
     problem = Problem(family, link)
     offset = problem.offset if with_offset else np.zeros(250)

@@ -96,7 +96,7 @@ def test_a_fit_is_that_from_the_cells(family, spread, monkeypatch):
     [{"covariance": "bayes"}, {"smoothing": "gcv"}, {"smoothing": 5.0}, {"dispersion": 0.5}, {"dispersion": "shrunk"}],
     ids=str,
 )
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 def test_with_every_option(options):
     cells = Cells(n_genes=14)
     assert_agree(cells.fit(**options), cells.fit(False, **options), cells.rows)
@@ -180,6 +180,7 @@ def test_depth_that_varies_a_hundredfold():
 
 
 @pytest.mark.parametrize("n_cells", [400, 3000])
+@pytest.mark.first(1)
 def test_a_steep_trend_is_fitted_on_a_finer_grid_or_from_the_cells(n_cells, monkeypatch):
     """The finer grid has fewer nodes than 3,000 cells, and more than 400."""
     cells = Cells(n_cells=n_cells, spread=0.0)
