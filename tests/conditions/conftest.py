@@ -5,6 +5,7 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust import BSplineSmoother
+from lineage_clust.conditions import draws
 from tests.fits import QUICK
 
 SETTINGS = {"time_key": "pseudotime", "n_points": 40, "random_state": 0, "smoother": BSplineSmoother(n_splines=7)}
@@ -32,14 +33,29 @@ def cells():
     return cells_of_donors()
 
 
+def sample_less(patch):
+    """Take fewer posterior samples, which are most of the time of a comparison of few genes."""
+    patch.setattr(draws, "N_DRAWS", 100)
+    patch.setattr(draws, "_N_SHIFT_DRAWS", 50)
+
+
+@pytest.fixture(autouse=True)
+def _sample_less(monkeypatch):
+    sample_less(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def found(cells):
-    return lc.compare_conditions(cells, "condition", "donor", **QUICK_SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        sample_less(patch)
+        return lc.compare_conditions(cells, "condition", "donor", **QUICK_SETTINGS)
 
 
 @pytest.fixture(scope="session")
 def without_donors(cells):
-    return lc.compare_conditions(cells, "condition", **QUICK_SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        sample_less(patch)
+        return lc.compare_conditions(cells, "condition", **QUICK_SETTINGS)
 
 
 @pytest.fixture
