@@ -166,11 +166,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         One row per gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak,
         onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note; for draws of
         pseudotime also attenuation, the fraction by which the uncertainty of pseudotime reduces the range of the trend,
-        as estimated from differences between draws. `direction` is "up", "down", "transient up", "transient down", "two
-        peaks", "three peaks", "complex" or "flat"; onset and half_max are the times at which the trend has first
-        changed by 10 % and 50 % of its range (amplitude), "rising" or "falling" by `half_max_flank`; half_back is the
-        time at which a transient trend has returned by half of its range. `agreement` is the correlation with the mean
-        trend of the cluster. With several lineages, columns of one lineage have its name as suffix, and those without
+        as estimated from differences between draws. `direction` is "up", "down", "transient up", "transient down",
+        "up-down-up", "down-up-down", "two peaks", "two dips", "three peaks", "three dips", "complex" or "flat"; onset and
+        half_max are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
+        "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its range.
+        `agreement` is the correlation with the mean trend of the cluster. With several lineages, columns of one lineage have its name as suffix, and those without
         suffix are of the lineage in which the range is largest (`moves_most_in`); `changes_in` names the lineages in
         which it is at least a third of that. If the model has a posterior, `peak_lower`, `peak_upper` and so on are 90
         % intervals, and `direction_confidence` is the proportion of posterior samples with the same direction.

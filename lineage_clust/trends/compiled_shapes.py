@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..utils.compiling import compiled
-from .shapes import DIRECTIONS
-
-_COMPLEX = len(DIRECTIONS) - 1
+from .shapes import CODES
 
 
 @compiled
@@ -38,7 +36,7 @@ def find_direction(values, turn_share, rounding):
             heading = turned
             high, low = value, value
             pieces += 1
-    return min(2 * pieces - (1 if first > 0 else 0), _COMPLEX), top, span
+    return CODES[min(2 * pieces - (1 if first > 0 else 0), len(CODES) - 1)], top, span
 
 
 @compiled

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 DIRECTIONS = (
-    "flat", "up", "down", "transient up", "transient down", "up-down-up", "down-up-down", "two peaks", "two dips", "complex"
+    "flat", "up", "down", "transient up", "transient down", "up-down-up", "down-up-down", "two peaks", "two dips",
+    "three peaks", "three dips", "complex",
 )  # fmt: skip
+# Position of the direction for twice the number of rises and falls, less one if the first is a rise.
+CODES = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 11, 9, 10, 11])
 MOVED_SHARES = {"onset": 0.1, "half_max": 0.5}  # of the range
 ROUNDING = 1e-10  # relative to the largest value; a trend that varies by less is constant
 TURN_SHARE = 0.2  # fraction of the range; smaller reversals are not turning points
@@ -117,7 +120,8 @@ def direction(values: np.ndarray) -> np.ndarray:
 
     A trend is divided into rises and falls at its turning points; reversals of less than a fifth of its range are
     ignored. A single rise or fall is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient
-    down"; three pieces are "up-down-up" or "down-up-down", four are "two peaks" or "two dips", more are "complex".
+    down"; three pieces are "up-down-up" or "down-up-down", four are "two peaks" or "two dips", six are "three peaks"
+    or "three dips"; others are "complex".
 
     values : `(n_genes, n_points)`.
 
@@ -140,7 +144,7 @@ def direction(values: np.ndarray) -> np.ndarray:
             heading[turned], high[turned], low[turned] = way, here[turned], here[turned]
             pieces[turned] += 1
     codes = 2 * pieces.astype(int) - (first > 0)  # for each number of pieces, one that begins with a rise or a fall
-    return np.minimum(codes, len(DIRECTIONS) - 1).reshape(values.shape[:-1])
+    return CODES[np.minimum(codes, len(CODES) - 1)].reshape(values.shape[:-1])
 
 
 def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:

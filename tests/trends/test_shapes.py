@@ -19,7 +19,9 @@ CURVES = {
     "down-up-down": [-np.sin(8 * T), np.cos(9 * T)],
     "two peaks": [np.sin(2 * np.pi * T) ** 2, np.sin(11 * T)],
     "two dips": [np.cos(4 * np.pi * T), np.cos(12 * T)],
-    "complex": [np.cos(20 * T), np.sin(26 * T)],
+    "three peaks": [np.sin(3 * np.pi * T) ** 2, np.sin(17 * T)],
+    "three dips": [np.cos(6 * np.pi * T), -np.sin(17 * T)],
+    "complex": [np.sin(14 * T), np.cos(20 * T), np.sin(26 * T)],
     "flat": [np.full_like(T, 3.0), np.zeros_like(T), 1e8 + 1e-9 * T],
 }
 
@@ -42,6 +44,7 @@ def test_upside_down_is_the_other_way(name):
         ("transient up", "transient down"),
         ("up-down-up", "down-up-down"),
         ("two peaks", "two dips"),
+        ("three peaks", "three dips"),
     ]
     turned = dict([*pairs, *(pair[::-1] for pair in pairs), ("complex", "complex")])
     assert {DIRECTIONS[code] for code in direction(-np.array(CURVES[name]))} == {turned[name]}
