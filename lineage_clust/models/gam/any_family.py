@@ -18,6 +18,7 @@ from ...expression.storage.blocks import BlockedExpression
 from ..notes import warn_of_zeros
 from .design import Design
 from .donors.glm import add_donors
+from .donors.nodes import DonorTable
 from .gaussian import fit_gaussian
 from .pirls.fit import fit_glm
 from .pirls.overdispersion import noted_dispersion
@@ -57,19 +58,29 @@ def fit_family(
 def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, choices: Choices) -> SumRequests:
     if likelihood.closed_form:
         return (yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups))
-    result = yield from _fit_iteratively(design, y, weights, offset, likelihood, choices)
+    table = None if groups is None else DonorTable(design, weights, offset, groups, likelihood, choices.tolerance)
+    result = yield from _fit_iteratively(design, y, weights, offset, likelihood, choices, table)
     if groups is None or len(result.failed) == y.shape[1]:
         return result
     return add_donors(
-        design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result, choices.tolerance
-    )
+        design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result,
+        choices.tolerance, table,
+    )  # fmt: skip
 
 
-def _fit_iteratively(design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices) -> SumRequests:
+def _fit_iteratively(
+    design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices, table: DonorTable | None
+) -> SumRequests:
     options = weights, offset, choices.smoothing, choices.covariance, likelihood
     if choices.discretize is not False:
         result = yield from fit_on_grid(
-            design, y, *options, tolerance=choices.tolerance, always=choices.discretize is True, n_jobs=choices.n_jobs
+            design,
+            y,
+            *options,
+            tolerance=choices.tolerance,
+            always=choices.discretize is True,
+            n_jobs=choices.n_jobs,
+            of_groups=None if table is None else table.of_all_donors,
         )
         if result is not None:
             return result

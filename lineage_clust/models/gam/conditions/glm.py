@@ -104,12 +104,12 @@ def _prior(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
     family, nodes = problem.likelihood.family.name, problem.nodes
     if family not in ("poisson", "negative_binomial", "binomial"):
         return None
-    share = nodes.weights * np.exp(nodes.offset if problem.likelihood.link.name == "log" else 0.0)
+    share = (nodes.weights * np.exp(nodes.offset if problem.likelihood.link.name == "log" else 0.0))[:, 0]
     kept, added = np.ones_like(share), np.zeros_like(share)
     for places in nodes.donors:
         if family == "binomial":
             kept[places] = 1 - min(problem.unit / nodes.weights[places].sum(), 1.0)
-            added[places] = 0.5 * (1 - kept[places]) * nodes.weights[places]
+            added[places] = 0.5 * (1 - kept[places]) * nodes.weights[places, 0]
         else:
             added[places] = _PRIOR_COUNT * problem.unit * share[places] / share[places].sum()
     return kept, added

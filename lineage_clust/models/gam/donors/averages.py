@@ -11,10 +11,11 @@ from ..inference.posterior import LOG_LAMBDA_VARIANCE
 from ..pirls.overdispersion import dispersion_at_nodes
 from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
-from .curves import AtCovariance, DonorSums
+from .curves import AtCovariance, DonorSums, TurnedSums
+from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
 from .sizes import Sizes
-from .working import WorkingProblem, WorkingState, linearised, pull
+from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, predictor, pull
 
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
@@ -54,7 +55,7 @@ class Averages:
 
 def averaged(
     problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
-    smoothing: str | float, least: np.ndarray, squares: np.ndarray,
+    smoothing: str | float, least: np.ndarray, squares: np.ndarray, of_genes: EachSums | TurnedSums | None = None,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the variances between donors.
 
@@ -65,25 +66,55 @@ def averaged(
     smoothing : `"reml"`, `"gcv"` or a number.
     least : `(n_genes,)` losses of a saturated model.
     squares : `(n_genes,)` weighted sums of squared values.
+    of_genes : Sums of the working models in independent modes, if known.
 
     The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
     coefficients are those of the mixture over the variances.
     """
-    of_samples = linearised(problem, state)
-    sums = problem.joined(of_samples)
-    n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
+    of_samples = linearised(problem, state) if of_genes is None else of_genes.sums
+    sums = problem.joined(of_samples) if of_genes is None else of_samples
+    of_genes = sizes.turned(sums) if of_genes is None else of_genes
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
-    mean_fit = sizes.fit_of_mean(sums, kept.T)
+    mean_fit = sizes.fit_of_mean(sums, kept.T, of_genes)
     lambda_ = smoothing_at(problem, mean_fit, state.lambda_, smoothing)
     pulls = pull(problem, sums, lambda_)
-    statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
-    edf, scale, shift, curve, shared = np.zeros((5, n_genes))
-    mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
+    probable = np.where(posterior > _IMPOSSIBLE, posterior, 0.0)
+    if isinstance(of_genes, EachSums):
+        mixture = of_genes.averages(sizes.values[:, :2], probable, kept, np.einsum("gii->gi", pulls), contrasts)
+    else:
+        mixture = _mixture(contrasts, sums, sizes, probable, kept, pulls)
+    mean, scale, (shift, curve) = mixture.mean, mixture.scale, mixture.sizes
     in_level = sums.level_share(sizes.shape)
-    for place, genes, fit in sizes.fits(sums, posterior > _IMPOSSIBLE):
-        share, (shift_size, curve_size, in_common) = posterior[place, genes], sizes.values[place]
-        variances = fit.scale()
+    covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
+    if isinstance(smoothing, str):
+        covariances += moved_by_lambda(mean_fit, pulls)
+        if len(problem.penalty) > 1:
+            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, smoothing, mean, covariances, pulls)
+    fixed = problem.fixed
+    return Averages(
+        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, scale, shift + in_level * curve,
+        (1 - in_level) * curve, sizes.values[:, 2] @ kept, mixture.statistics,
+        {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
+        _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, of_samples),
+    )  # fmt: skip
+
+
+def _mixture(
+    contrasts: dict[str, Contrast],
+    sums: DonorSums,
+    sizes: Sizes,
+    probable: np.ndarray,
+    kept: np.ndarray,
+    pulls: np.ndarray,
+) -> Mixture:
+    """Return averages over the variances; for the arguments see :meth:`.EachSums.averages`."""
+    n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
+    statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
+    (edf, scale), of_sizes = np.zeros((2, n_genes)), np.zeros((2, n_genes))
+    mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
+    for place, genes, fit in sizes.fits(sums, probable > 0):
+        share, variances = probable[place, genes], fit.scale()
         for name, contrast in contrasts.items():
             of_fit, tail = tested_at(contrast, fit, variances)
             statistics[name][genes] += share * of_fit
@@ -101,22 +132,9 @@ def averaged(
             variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
         )
         edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
-        for total, values in (
-            (scale, variance), (shift, variance * (shift_size + in_level * curve_size)),
-            (curve, variance * (1 - in_level) * curve_size), (shared, in_common),
-        ):  # fmt: skip
-            total[genes] += share * values
-    covariances = second - mean[:, :, None] * mean[:, None, :]
-    if isinstance(smoothing, str):
-        covariances += moved_by_lambda(mean_fit, pulls)
-        if len(problem.penalty) > 1:
-            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, smoothing, mean, covariances, pulls)
-    fixed = problem.fixed
-    return Averages(
-        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, edf, scale, shift, curve, shared,
-        statistics, {name: np.minimum(pvalue, 1.0) for name, pvalue in pvalues.items()},
-        _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, of_samples),
-    )  # fmt: skip
+        scale[genes] += share * variance
+        of_sizes[:, genes] += share * variance * sizes.values[place, :2, None]
+    return Mixture(mean, second, scale, of_sizes, edf, statistics, pvalues)
 
 
 def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str | float) -> np.ndarray:
@@ -266,8 +284,8 @@ def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarra
     nodes, likelihood = problem.nodes, problem.likelihood
     if likelihood.family.name != "poisson":
         return np.zeros(len(squares))
-    mu = likelihood.link.mean(state.eta + nodes.offset)
-    return dispersion_at_nodes(state.sums, squares, mu, nodes.weights, nodes.exposed, nodes.most)
+    mu = likelihood.link.mean(predictor(problem, state.coefficients, state.own) + nodes.offset)
+    return dispersion_at_nodes(state.sums.T, squares, mu, nodes.weights, nodes.exposed, nodes.most)
 
 
 def _informing(problem: WorkingProblem, sums: DonorSums) -> np.ndarray:
@@ -279,13 +297,20 @@ def _informing(problem: WorkingProblem, sums: DonorSums) -> np.ndarray:
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:
     """Return the fraction of the deviance around the mean of the trend that the trend explains, at least 0."""
+    losses = losses_of_counts(problem, state, coefficients)
+    if losses is not None:
+        return _share_explained(losses, least)
     nodes, likelihood = problem.nodes, problem.likelihood
     eta = problem.rows @ coefficients.T
     level = nodes.weights[:, 0] @ eta / nodes.weights.sum()
     losses = []
-    for predictor in (eta + nodes.offset, level + nodes.offset):
-        mu = likelihood.link.mean(predictor)
-        losses.append(likelihood.family.loss(state.sums, mu, state.theta, nodes.weights).sum(axis=0))
+    for height in (eta + nodes.offset, level + nodes.offset):
+        mu = likelihood.link.mean(height)
+        losses.append(likelihood.family.loss(state.sums.T, mu, state.theta, nodes.weights).sum(axis=0))
+    return _share_explained(losses, least)
+
+
+def _share_explained(losses, least: np.ndarray) -> np.ndarray:
     deviance = losses[1] - least
     explained = np.divide(losses[1] - losses[0], deviance, out=np.zeros_like(deviance), where=deviance > 0)
     return np.maximum(explained, 0.0)

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from types import ModuleType
 
 import numpy as np
-
-from ....utils.compiling import compiled_module
-
-load_compiled = compiled_module(".compiled", __package__)
 
 
 @dataclass(frozen=True)
@@ -178,33 +173,11 @@ class TurnedSums:
 
     def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
         """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
-        functions = load_compiled() if self.sums.each else None
-        if functions is not None:
-            return self._compiled_likelihoods(sizes, functions)
         found = np.empty((len(sizes), self.sums.n_genes))
         for curve in np.unique(sizes[:, 1]):
             places = np.flatnonzero(sizes[:, 1] == curve)
             found[places] = self.with_curves(curve).likelihoods(sizes[places, 0])
         return found
-
-    def _compiled_likelihoods(self, sizes: np.ndarray, functions: ModuleType) -> np.ndarray:
-        sums, free = self.sums, slice(self.sums.n_determined)
-        gram = np.zeros((sums.n_genes, *(sums.n_determined + 1,) * 2))
-        gram[:, :-1, :-1], gram[:, -1, :-1] = sums.gram[:, free, free], sums.products[:, free, 0]
-        gram[:, -1, -1] = sums.squares[:, 0]
-        with_response = (
-            np.concatenate([columns[..., free], response], axis=-1)
-            for columns, response in (
-                (self.cross, self.products), (sums.cross[..., 0, :], sums.donor_products[..., 0, :])
-            )
-        )  # fmt: skip
-        parts, cross = with_response
-        (curves, at_curve), (shifts, at_shift) = (np.unique(sizes[:, part], return_inverse=True) for part in (1, 0))
-        found = np.empty((2, len(curves), len(shifts), sums.n_genes))
-        own = np.ascontiguousarray(sums.own[..., 0, 0])
-        functions.fit_sizes(gram, parts, self.sizes, self.level, own, cross, curves, shifts, sums.ridge, *found)
-        logs, left = found[:, at_curve, at_shift]
-        return -0.5 * ((left if sums.known_scale else sums.df * np.log(sums.floored(left))) + logs)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..smoothing.spectral import diagonalise
 from ..table.grid import bands_of
 from .bases import bases
 from .gaussian import DonorFit
-from .nodes import DonorNodes, tabulated
+from .nodes import DonorNodes, DonorTable, tabulated
 from .runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from .significance import contrast_of
 from .working import working_problem
@@ -29,7 +29,7 @@ _SINGLE = "expressed in fewer than three donors"
 
 def add_donors(
     design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, smoothing,
-    covariance: str, result: GeneEstimates, tolerance: float,
+    covariance: str, result: GeneEstimates, tolerance: float, table: DonorTable | None = None,
 ) -> GeneEstimates:  # fmt: skip
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
@@ -40,6 +40,7 @@ def add_donors(
     groups : `(n_cells,)` codes of the donors from 0; every donor has cells.
     smoothing, covariance, tolerance : As in :class:`lineage_clust.models.GAM`.
     result : Fit of the cells, from which the iterations start.
+    table : Sums of the donors, if known.
 
     The model is that of :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` for the linear predictor: ``eta = f(t)
     + b_d + g_d(t) + offset``. Score and information at the current means are those of a linear model, which is fitted by the
@@ -51,8 +52,8 @@ def add_donors(
     ----------
     .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
     """
-    nodes, table = tabulated(design, Y, weights, offset, groups, likelihood, tolerance)
-    fit = GlmDonors(design, weights, likelihood, smoothing, covariance, result, nodes, table)
+    nodes, sums = tabulated(design, Y, weights, offset, groups, likelihood, tolerance, table)
+    fit = GlmDonors(design, weights, likelihood, smoothing, covariance, result, nodes, sums)
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         return fit.fit()
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ....expression.counts.table import Shares, Table, Wanted, count_table
+from ....expression.counts.table import Shares, Table, Wanted
 from ..design import Design
 from ..pirls.grouped_design import GroupedDesign
 from ..pirls.iterations import Likelihood
 from ..table.grid import Grid, make_grid
+from .tables import table_of_levels
 
 _WORTHWHILE = 2  # cells per node
 _POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}
@@ -29,6 +30,7 @@ class DonorNodes:
     offset : `(n_nodes, 1)`.
     total : Sum of the cells' weights.
     exposed, most : As in :class:`lineage_clust.models.gam.table.problem.GridProblem`.
+    n_offsets : Number of consecutive nodes that differ only in their offset.
     adds_exposures : Whether offsets are included in the weights instead of the linear predictor, as in a Poisson
         family.
     """
@@ -42,37 +44,77 @@ class DonorNodes:
     total: float
     exposed: np.ndarray
     most: float
+    n_offsets: int
     adds_exposures: bool
 
 
-def tabulated(
-    design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, tolerance: float
-) -> tuple[DonorNodes, Table]:
-    """Return the nodes of all donors, and the sums of expression over them, computed in one pass.
+class DonorTable:
+    """Grid of all donors, and the sums of expression over its nodes, computed in one pass.
 
     For the arguments see :func:`lineage_clust.models.gam.donors.glm.add_donors`; `tolerance` is the largest error
     of the grid relative to the range of a trend.
 
     If there are hardly more cells than nodes, each cell is a node.
     """
-    family, log_link = likelihood.family, likelihood.link.name == "log"
-    adds = family.name == "poisson" and log_link and offset is not None
-    grid = make_grid(
-        design, weights, None if adds else offset, max(tolerance, _TOLERANCE), groups, log_link=log_link,
-        powers=_POWERS.get(family.name, (1.0,)),
-    )  # fmt: skip
-    if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
-        grid, adds = _of_cells(design, weights, offset, groups, log_link), False
-    shares, at_nodes = grid.shares, grid.shares.of_weights()
+
+    def __init__(
+        self, design: Design, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, tolerance: float
+    ):
+        family, log_link = likelihood.family, likelihood.link.name == "log"
+        adds = family.name == "poisson" and log_link and offset is not None
+        grid = make_grid(
+            design, weights, None if adds else offset, max(tolerance, _TOLERANCE), groups, log_link=log_link,
+            powers=_POWERS.get(family.name, (1.0,)),
+        )  # fmt: skip
+        if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
+            grid, adds = _of_cells(design, weights, offset, groups, log_link), False
+        self.grid, self.adds, self.weights, self.offset = grid, adds, weights, offset
+        self.shares = replace(grid.shares, offsets=offset) if adds else grid.shares
+        by_histogram = family.name == "negative_binomial"
+        self.wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
+        self.table: Table | None = None
+
+    def of(self, Y) -> Table:
+        """Return the sums."""
+        if self.table is None:
+            self.table = table_of_levels(Y, self.grid, self.shares, self.wanted)
+        return self.table
+
+    def of_all_donors(self, Y, grid: Grid) -> Table | None:
+        """Return the sums over the nodes of a grid of all cells, or `None` if its nodes are others or a pass does more.
+
+        A pass over stored expression also caches totals, which this one does not.
+        """
+        own, other = self.shares, grid.shares
+        if (
+            getattr(Y, "keeps_totals", False)
+            or own.values.shape != other.values.shape
+            or own.twice.shape != other.twice.shape
+        ):
+            return None
+        if not (np.array_equal(own.values, other.values) and np.array_equal(own.twice, other.twice)):
+            return None
+        table, width = self.of(Y), own.values.shape[1] * own.twice.shape[1]
+        starts, cells = np.unique(own.starts, return_index=True)
+        parts = {name: np.zeros((len(getattr(table, name)), grid.n_nodes)) for name in ("sums", "squares")}
+        for start, into in zip(starts.tolist(), other.starts[cells].tolist(), strict=True):
+            for name, part in parts.items():
+                part[:, into : into + width] += getattr(table, name)[:, start : start + width]
+        return replace(table, **parts)
+
+
+def tabulated(
+    design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray, likelihood: Likelihood, tolerance: float,
+    table: DonorTable | None = None,
+) -> tuple[DonorNodes, Table]:  # fmt: skip
+    """Return the nodes of all donors, and the sums of expression over them; `table` may be known already."""
+    plan = DonorTable(design, weights, offset, groups, likelihood, tolerance) if table is None else table
+    grid, adds = plan.grid, plan.adds
+    shares, at_nodes = plan.shares, grid.shares.of_weights()
     exposed = at_nodes
     if adds:
         exposure = np.exp(offset)
-        shares, at_nodes = replace(shares, offsets=offset), shares.of(weights * exposure)
-        exposed = shares.of(weights * exposure**2)
-    by_histogram = family.name == "negative_binomial"
-    table = count_table(
-        Y, shares, Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
-    )
+        at_nodes, exposed = shares.of(weights * exposure), shares.of(weights * exposure**2)
     orders, donors, grouped = [], [], []
     for donor in range(groups.max() + 1):
         own = np.flatnonzero(grid.groups == donor)
@@ -84,9 +126,9 @@ def tabulated(
     order = np.concatenate(orders)
     nodes = DonorNodes(
         order, donors, grouped, grid.rows[order], at_nodes[order][:, None], grid.offset[order][:, None],
-        float(weights.sum()), exposed[order][:, None], float(weights.max()), adds,
+        float(weights.sum()), exposed[order][:, None], float(weights.max()), grid.n_offsets, adds,
     )  # fmt: skip
-    return nodes, table
+    return nodes, plan.of(Y)
 
 
 def _of_cells(design: Design, weights: np.ndarray, offset, groups: np.ndarray, log_link: bool) -> Grid:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .covariance import without_deviations
 from .curves import DonorSums
+from .each import EachSums, turned
 
 _N_LEARNING = 300  # number of genes from which the shape of the donors' curves is estimated
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
@@ -72,7 +73,7 @@ def learn(sums: DonorSums) -> DonorPrior:
             sizes = sizes[share > _SELDOM]  # the others only cost time
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
-    share, _ = probabilities(some.turned(shape).likelihoods(coarse))
+    share, _ = probabilities(turned(some, shape).likelihoods(coarse))
     axes = [_occurring(coarse[:, part], share) for part in (0, 1)]
     return DonorPrior(shape, grid(*axes))
 
@@ -143,21 +144,15 @@ def _shares_of_knots(abundance: np.ndarray) -> np.ndarray:
 
 def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Return a shape of higher likelihood, the number of informative donor-gene pairs, and the prior of the variances."""
-    prior, posterior = probabilities(sums.turned(shape).likelihoods(sizes), _N_ROUGH)
-    seen, expected = np.zeros_like(shape), np.zeros_like(shape)
-    informative = 0.0
-    for (shift, curve), share in zip(sizes, posterior, strict=True):
-        genes = np.flatnonzero(share > _NOTABLE)
-        if curve == 0 or len(genes) == 0:
-            continue
-        some, weights = sums.take(genes), share[genes] * curve
-        scores, information = curve_scores(some, some.covariance(shape, shift, curve))
-        own = weights if sums.each else np.array([weights.sum()])
-        weighted, flat = scores * weights.reshape(scores.shape[0], 1, 1, -1), (len(shape), -1)
-        seen += np.moveaxis(weighted, 2, 0).reshape(flat) @ np.moveaxis(scores, 2, 0).reshape(flat).T
-        expected += np.einsum("b,bij->ij", own, information)
-        # the part of the curves' variance that the cells determine
-        informative += float(np.sum(own * np.einsum("bij,ij->b", information, shape)))
+    of_genes = turned(sums, shape)
+    prior, posterior = probabilities(of_genes.likelihoods(sizes), _N_ROUGH)
+    notable = np.where(posterior > _NOTABLE, posterior, 0.0)
+    seen, expected = (
+        of_genes.scores(sizes, notable)
+        if isinstance(of_genes, EachSums)
+        else _summed_scores(sums, shape, sizes, notable)
+    )
+    informative = float(np.sum(expected * shape))  # the part of the curves' variance that the cells determine
     if informative == 0:
         return shape, 0.0, prior
     expected += 1e-9 * np.trace(expected) / len(expected) * np.eye(len(expected))
@@ -166,11 +161,29 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
     values, vectors = np.linalg.eigh(lower.T @ shape @ lower)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     inverse = np.linalg.inv(lower)
-    factors, turned = np.linalg.eigh(0.5 * (ratio + ratio.T))
-    stretched = (turned * np.maximum(factors, 0.0) ** _STRETCH) @ turned.T
+    factors, vectors = np.linalg.eigh(0.5 * (ratio + ratio.T))
+    stretched = (vectors * np.maximum(factors, 0.0) ** _STRETCH) @ vectors.T
     new = inverse.T @ (root @ stretched @ root) @ inverse
     new = 0.5 * (new + new.T)
     return new / np.trace(new), informative, prior
+
+
+def _summed_scores(
+    sums: DonorSums, shape: np.ndarray, sizes: np.ndarray, share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same as :meth:`.EachSums.scores`."""
+    seen, expected = np.zeros_like(shape), np.zeros_like(shape)
+    for (shift, curve), own_share in zip(sizes, share, strict=True):
+        genes = np.flatnonzero(own_share)
+        if curve == 0 or len(genes) == 0:
+            continue
+        some, weights = sums.take(genes), own_share[genes] * curve
+        scores, information = curve_scores(some, some.covariance(shape, shift, curve))
+        own = weights if sums.each else np.array([weights.sum()])
+        weighted, flat = scores * weights.reshape(scores.shape[0], 1, 1, -1), (len(shape), -1)
+        seen += np.moveaxis(weighted, 2, 0).reshape(flat) @ np.moveaxis(scores, 2, 0).reshape(flat).T
+        expected += np.einsum("b,bij->ij", own, information)
+    return seen, expected
 
 
 def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

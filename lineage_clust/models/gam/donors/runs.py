@@ -12,16 +12,18 @@ from ....expression.counts.table import Table
 from ..pirls.histogram import Histogram
 from ..pirls.size import shrink
 from .averages import Averages, averaged, smoothing_at
+from .each import EachSums, turned
 from .gaussian import FEWEST_GENES, warn_of_few
 from .prior import DonorPrior, learn, probabilities, usual_shape
 from .significance import Contrast
 from .sizes import Sizes
-from .working import WorkingProblem, WorkingState, iterate, linearised, predictor
+from .working import WorkingProblem, WorkingState, iterate, linearised
 
 N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoods and tests
 STILL = 5e-3  # maximum change of a linear predictor at convergence
 _N_LEARNING = 200  # genes
 _CHUNK_VALUES = 400_000  # values at the nodes per chunk
+_MOST_KEPT = 100e6  # bytes of sums that are kept from the last iteration, instead of computed again
 _USUAL = 0.1  # initial variance of donors' levels and curves
 _FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
 _SELDOM = 1e-3
@@ -67,7 +69,7 @@ class WorkingRuns:
     start : Fit of the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
     coefficients : `(n_coefficients, n_genes)` initial coefficients.
     with_donors : Whether donors vary; otherwise cells are the replicates.
-    prior : `(n_nodes, 1)` each: factors and summands of the sums that keep every mean inside its range.
+    prior : `(n_nodes,)` each: factors and summands of the sums that keep every mean inside its range.
     """
 
     def __init__(
@@ -93,22 +95,26 @@ class WorkingRuns:
         prior, sizes, rough, typical = self._learned(genes)
         step = int(np.clip(_CHUNK_VALUES // len(self.nodes.rows), 16, 256))
         chunks = [genes[first : first + step] for first in range(0, len(genes), step)]
-        kept, likelihood = [], []
+        kept, likelihood, turned_sums, left = [], [], [], _MOST_KEPT
         for chunk in chunks:
             state = self.begin(chunk)
-            likelihood.append(self._settled(state, sizes, rough, typical))
-            kept.append(replace(state, sums=np.empty(0), squares=None, histogram=None, eta=np.empty(0)))
+            found, of_genes = self._settled(state, sizes, rough, typical)
+            likelihood.append(found)
+            left -= 0 if of_genes is None else of_genes.n_bytes
+            turned_sums.append(of_genes if left > 0 and not self.shrinks else None)
+            kept.append(replace(state, sums=np.empty(0), squares=None, histogram=None))
         abundance = np.log(self.table.statistics[genes, 0] / self.nodes.total)
         posterior = probabilities(np.concatenate(likelihood, axis=1), abundance=abundance)[1]
         self._shrink(kept, chunks)
         parts, done = [], 0
-        for chunk, state in zip(chunks, kept, strict=True):
+        for chunk, state, of_genes in zip(chunks, kept, turned_sums, strict=True):
             own = posterior[:, done : done + len(chunk)]
             done += len(chunk)
             state.sums, state.squares = self._sums(chunk)
-            state.eta = predictor(self.problem, state.coefficients, state.own)
             least, squares = self._least(chunk, state), self.table.statistics[chunk, 1]
-            parts.append(averaged(self.problem, self.contrasts, state, sizes, own, self.smoothing, least, squares))
+            parts.append(
+                averaged(self.problem, self.contrasts, state, sizes, own, self.smoothing, least, squares, of_genes)
+            )
         return Ended(genes, kept, parts, prior)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
@@ -119,18 +125,18 @@ class WorkingRuns:
         histogram = None
         if self.estimates_size and self.counts[genes].all():
             histogram = Histogram.of(self.table.histogram[genes])
-        coefficients = (self.to_fixed @ self.coefficients[:, genes]).T
+        coefficients = np.ascontiguousarray((self.to_fixed @ self.coefficients[:, genes]).T)
         own = np.zeros((len(genes), len(self.nodes.donors), problem.random.shape[1]))
         lambda_ = np.tile(start.lambda_[genes, None] / problem.unit, len(problem.penalty))
         return WorkingState(
             sums, squares, coefficients, own, theta.copy(), np.zeros(len(genes)), lambda_, histogram,
-            np.full(len(genes), np.inf), predictor(problem, coefficients, own),
+            np.full(len(genes), np.inf),
         )  # fmt: skip
 
     def _sums(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         order = self.nodes.order
-        squares = np.ascontiguousarray(self.table.squares[genes].T[order]) if len(self.table.squares) else None
-        sums = np.ascontiguousarray(self.table.sums[genes].T[order])
+        squares = self.table.squares[genes[:, None], order] if len(self.table.squares) else None
+        sums = self.table.sums[genes[:, None], order]
         return sums if self.prior is None else self.prior[0] * sums + self.prior[1], squares
 
     def _least(self, genes: np.ndarray, state: WorkingState) -> np.ndarray:
@@ -151,17 +157,17 @@ class WorkingRuns:
         values = np.column_stack([np.tile(_USUAL / self.start.scale[some, None], 2), np.full(len(some), 0.5)])
         one = np.ones((len(some), 1))
         covariances = np.concatenate([Sizes(usual, value[None], pairs).covariances for value in values])
-        self._iterate(state, covariances, _FIRST)
+        iterate(self.problem, state, covariances, _FIRST, STILL)
         sums = self.problem.joined(linearised(self.problem, state))
         typical = Sizes(usual, values.mean(axis=0)[None], pairs)
         state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_, self.smoothing)
-        self._iterate(state, covariances, _MOST)
+        iterate(self.problem, state, covariances, _MOST, STILL)
         sums = linearised(self.problem, state)
         prior = learn(sums)
         if pairs is None:
             sizes, rough = (Sizes(prior.shape, _with_share(values)) for values in (prior.sizes, prior.every_second()))
             return prior, sizes, rough, probabilities(rough.likelihoods(sums))[0]
-        often = prior.sizes[probabilities(sums.turned(prior.shape).likelihoods(prior.sizes))[0] > _SELDOM]
+        often = prior.sizes[probabilities(turned(sums, prior.shape).likelihoods(prior.sizes))[0] > _SELDOM]
         often = often[often.any(axis=1)]
         both = np.array([(0.0, 0.0, 0.0), *((*size, share) for size, share in product(often, _SHARES))])
         sizes = Sizes(prior.shape, both, pairs)
@@ -170,32 +176,34 @@ class WorkingRuns:
         share = share[share > 0.1 * _SELDOM]
         return prior, sizes, sizes, share / share.sum()
 
-    def _settled(self, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray) -> np.ndarray:
-        """Iterate, and return the likelihood `(n_sizes, n_genes)` of `sizes`; `often` is the prior of the coarse grid."""
+    def _settled(
+        self, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray
+    ) -> tuple[np.ndarray, EachSums | None]:
+        """Iterate, and return the likelihood `(n_sizes, n_genes)` of `sizes`, and the sums if they take long to compute.
+
+        `often` is the prior of the coarse grid.
+        """
         problem = self.problem
-        self._iterate(state, rough.mean_covariance(np.tile(often, (len(state.theta), 1))), _FIRST)
+        iterate(problem, state, rough.mean_covariance(np.tile(often, (len(state.theta), 1))), _FIRST, STILL)
         sums = problem.joined(linearised(problem, state))
-        found = rough.likelihoods(sums)
+        of_genes = rough.turned(sums)
+        found = rough.likelihoods(sums, of_genes)
         density = np.exp(found - found.max(axis=0)) * often[:, None]
         share = (density / density.sum(axis=0)).T
-        state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share), state.lambda_, self.smoothing)
-        self._iterate(state, rough.mean_covariance(share), _MOST)
-        return sizes.likelihoods(problem.joined(linearised(problem, state)))
+        state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share, of_genes), state.lambda_, self.smoothing)
+        iterate(problem, state, rough.mean_covariance(share), _MOST, STILL)
+        sums = problem.joined(linearised(problem, state))
+        of_genes = sizes.turned(sums)
+        return sizes.likelihoods(sums, of_genes), of_genes if isinstance(of_genes, EachSums) else None
 
-    def _iterate(self, state: WorkingState, covariances: np.ndarray, count: int) -> None:
-        left = np.arange(len(covariances))
-        for _ in range(count):
-            some = state if len(left) == len(covariances) else state.take(left)
-            iterate(self.problem, some, covariances[left])
-            if some is not state:
-                state.put(left, some)
-            left = left[some.moved > STILL]
-            if len(left) == 0:
-                break
+    @property
+    def shrinks(self) -> bool:
+        """Whether sizes of the negative binomial are changed after the iterations."""
+        return self.estimates_size and self.problem.likelihood.dispersion == "shrunk"
 
     def _shrink(self, states: list[WorkingState], chunks: list[np.ndarray]) -> None:
         """Shrink sizes of the negative binomial towards their trend over the means, if requested."""
-        if not self.estimates_size or self.problem.likelihood.dispersion != "shrunk":
+        if not self.shrinks:
             return
         theta = np.concatenate([state.theta for state in states])
         information = np.concatenate([state.information for state in states])

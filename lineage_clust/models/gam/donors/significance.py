@@ -10,7 +10,7 @@ from ..inference.weighted_tails import weighted_tail
 from .curves import AtCovariance
 
 # Chosen for power against lines, steps and bumps, with other seeds than the benchmark's; calibration does not depend on them.
-_STRENGTH, _ROUGHNESS = 10.0, 10.0
+STRENGTH, _ROUGHNESS = 10.0, 10.0
 _N_MODES = 8  # of the centred smooth; expected trends have practically no variance in other modes
 
 
@@ -64,7 +64,7 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
         effects = effects / np.sqrt(scale)[:, None, :]
     signal, modes = _relative(contrast.expected, 0.5 * (covariance + np.swapaxes(covariance, 1, 2)))
     scores = np.swapaxes(modes, 1, 2) @ effects
-    ratio = _STRENGTH * signal / np.maximum(signal.max(axis=1, keepdims=True), 1e-300)
+    ratio = STRENGTH * signal / np.maximum(signal.max(axis=1, keepdims=True), 1e-300)
     weights = (ratio / (1 + ratio))[:, :, None]
     statistic = np.sum(weights * scores**2, axis=1).ravel()
     weights = weights[0] if len(weights) == 1 else weights[..., 0].T

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from .covariance import at_covariance
-from .curves import AtCovariance, DonorSums
+from .curves import AtCovariance, DonorSums, TurnedSums
+from .each import EachSums, turned
 from .pairs import Pairs
 
 
@@ -38,21 +39,26 @@ class Sizes:
             self.pairs.covariance(one, share) for one, share in zip(found, self.values[:, 2], strict=True)
         ])  # fmt: skip
 
-    def likelihoods(self, sums: DonorSums) -> np.ndarray:
-        """Return the log restricted likelihood `(n_sizes, n_genes)`."""
-        if self.pairs is None:
-            return sums.turned(self.shape).likelihoods(self.values[:, :2])
+    def turned(self, sums: DonorSums) -> EachSums | TurnedSums | None:
+        """Return the sums in independent modes; `None` for correlated samples."""
+        return turned(sums, self.shape) if self.pairs is None else None
+
+    def likelihoods(self, sums: DonorSums, of_genes: EachSums | TurnedSums | None = None) -> np.ndarray:
+        """Return the log restricted likelihood `(n_sizes, n_genes)`; `of_genes` are the turned sums, if known."""
+        of_genes = self.turned(sums) if of_genes is None else of_genes
+        if of_genes is not None:
+            return of_genes.likelihoods(self.values[:, :2])
         return np.stack([at_covariance(sums, covariance).likelihood() for covariance in self.covariances])
 
     def fits(self, sums: DonorSums, probable: np.ndarray) -> Iterator[tuple[int, np.ndarray, AtCovariance]]:
         """Yield the number of each grid point, the genes with `probable` `(n_sizes, n_genes)`, and their fits."""
-        turned = sums.turned(self.shape) if self.pairs is None else None
+        of_genes = sums.turned(self.shape) if self.pairs is None else None
         for curve in np.unique(self.values[:, 1]):
             places = np.flatnonzero(self.values[:, 1] == curve)
             own = np.flatnonzero(probable[places].any(axis=0))
             if len(own) == 0:
                 continue
-            inner = None if turned is None else turned.take(own).with_curves(curve)
+            inner = None if of_genes is None else of_genes.take(own).with_curves(curve)
             for place in places.tolist():
                 some = np.flatnonzero(probable[place, own])
                 if len(some) == 0:
@@ -63,12 +69,17 @@ class Sizes:
                     fit = inner.take(some).with_shift(self.values[place, 0])
                 yield place, own[some], fit
 
-    def fit_of_mean(self, sums: DonorSums, share: np.ndarray) -> AtCovariance:
+    def fit_of_mean(
+        self, sums: DonorSums, share: np.ndarray, of_genes: EachSums | TurnedSums | None = None
+    ) -> AtCovariance:
         """Return fits at mean variances, weighted by `share` `(n_genes, n_sizes)`, for genes with matrices of their own."""
-        if self.pairs is not None:
+        of_genes = self.turned(sums) if of_genes is None else of_genes
+        if of_genes is None:
             return at_covariance(sums, self.mean_covariance(share)[:, None])
-        values = share @ self.values
-        return sums.turned(self.shape).with_curves(values[:, 1, None, None]).with_shift(values[:, :1])
+        values = share @ self.values[:, :2]
+        if isinstance(of_genes, EachSums):
+            return of_genes.at(values)
+        return of_genes.with_curves(values[:, 1, None, None]).with_shift(values[:, :1])
 
     def mean_covariance(self, share: np.ndarray) -> np.ndarray:
         """Return weighted mean covariances `(n_genes, n_random, n_random)`."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 
+from ....expression.counts.bins import values_of_bins
+from ....utils.compiling import compiled_module
 from ..pirls.histogram import Histogram
 from ..pirls.iterations import Likelihood
 from ..pirls.size import newton_size
@@ -14,8 +18,9 @@ from .nodes import DonorNodes
 from .pairs import Pairs
 
 _LONGEST = 1.5  # maximum change of a linear predictor in one iteration
-_AT_NODES = ("sums", "squares", "eta")
 _MOST = 1e12  # maximum penalty, relative to the information of the cells
+
+load_compiled = compiled_module(".compiled_working", __package__)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,42 @@ class WorkingProblem:
         """Return the sums per replicate, a donor with all its samples."""
         return sums if self.pairs is None else self.pairs.joined(sums)
 
+    @property
+    def functions(self) -> ModuleType | None:
+        """Compiled functions, or `None` where NumPy is needed: families other than counts, no numba."""
+        likelihood = self.likelihood
+        counts = likelihood.link.name == "log" and likelihood.family.name in ("poisson", "negative_binomial")
+        return load_compiled() if counts else None
+
+    @cached_property
+    def compiled_arrays(self) -> tuple[tuple, tuple, tuple]:
+        """Arguments of compiled functions.
+
+        places : First place of each donor, `(n_donors + 1,)`; groups of places that use the same columns of the design:
+            their ends `(n_groups,)` and columns `(n_groups, width)`; the design at the places `(width, n_places)`,
+            products of two columns, and positions of these values among the donors' coefficients.
+        nodes : Exposures and weights `(n_offsets, n_places)`, `unit`, and the sum of the cells' weights.
+        bases : `curve`, the position of each donor with donors sorted by curve, `curves`, `random` on the columns of the
+            design, and the squared `curves`, `(n_curves, n_columns, n_columns)`.
+        """
+        nodes, step = self.nodes, self.nodes.n_offsets
+        rows = nodes.rows[::step]
+        starts = np.array([0, *(places.stop // step for places in nodes.donors)])
+        used = rows != 0
+        ends = np.union1d(np.flatnonzero((used[1:] != used[:-1]).any(axis=1)) + 1, starts[1:])
+        columns = np.argsort(~used[ends - 1], axis=1, kind="stable")[:, : used.sum(axis=1).max()]
+        at_places = np.repeat(columns, np.diff(ends, prepend=0), axis=0)
+        values = np.ascontiguousarray(np.take_along_axis(rows, at_places, axis=1).T)
+        donor = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        indices = np.ascontiguousarray(at_places.T + rows.shape[1] * donor)
+        lower = np.tril_indices(len(values))
+        slots = np.argsort(np.argsort(self.curve, kind="stable"), kind="stable")
+        curves = np.ascontiguousarray(self.curves)
+        bases = self.curve, slots, curves, np.ascontiguousarray(self.random), curves @ np.swapaxes(curves, 1, 2)
+        at_nodes = (np.ascontiguousarray(part.reshape(-1, step).T) for part in (np.exp(nodes.offset), nodes.weights))
+        places = starts, ends, columns, values, values[lower[0]] * values[lower[1]], indices
+        return places, (*at_nodes, self.unit, nodes.total), bases
+
 
 def working_problem(
     nodes: DonorNodes, likelihood: Likelihood, fixed: np.ndarray, curves: np.ndarray, curve: np.ndarray, random: np.ndarray,
@@ -75,14 +116,13 @@ def working_problem(
 class WorkingState:
     """Current state of the fits of some genes.
 
-    sums, squares : `(n_nodes, n_genes)` sums of values, and of their squares if the scale is estimated.
+    sums, squares : `(n_genes, n_nodes)` sums of values, and of their squares if the scale is estimated.
     coefficients : `(n_genes, n_fixed)` coefficients of the population curve.
     own : `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
     theta, information : `(n_genes,)` size of the negative binomial, and the information about its logarithm.
     lambda_ : `(n_genes, n_penalties)`, in units of `penalty` and for weights that sum to `n_cells`.
     histogram : Histogram of counts if the size of the negative binomial is estimated, else `None`.
     moved : `(n_genes,)` largest change of a linear predictor in the last iteration.
-    eta : `(n_nodes, n_genes)` linear predictor without the offset.
     """
 
     sums: np.ndarray
@@ -94,17 +134,14 @@ class WorkingState:
     lambda_: np.ndarray
     histogram: Histogram | None
     moved: np.ndarray
-    eta: np.ndarray
 
     def take(self, genes: np.ndarray) -> WorkingState:
         """Return the state of some genes."""
         parts = {}
         for field in fields(self):
             own = getattr(self, field.name)
-            if own is not None and field.name == "histogram":
-                own = own.take(genes)
-            elif own is not None:
-                own = own[:, genes] if field.name in _AT_NODES else own[genes]
+            if own is not None:
+                own = own.take(genes) if field.name == "histogram" else own[genes]
             parts[field.name] = own
         return WorkingState(**parts)
 
@@ -112,7 +149,6 @@ class WorkingState:
         """Replace the state of some genes."""
         for name in ("coefficients", "own", "theta", "information", "moved"):
             getattr(self, name)[genes] = getattr(state, name)
-        self.eta[:, genes] = state.eta
 
 
 def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -133,13 +169,15 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     ----------
     .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
     """
+    if problem.functions is not None:
+        return _linearised_counts(problem, state, problem.functions)
     nodes, likelihood = problem.nodes, problem.likelihood
-    eta = state.eta
+    eta, values = predictor(problem, state.coefficients, state.own), np.ascontiguousarray(state.sums.T)
     mu = likelihood.link.mean(eta + nodes.offset)
     slope = likelihood.link.slope(mu)
     variance = likelihood.family.variance(mu, state.theta)
     precision = slope / (variance * problem.unit)
-    residual = precision * (state.sums - nodes.weights * mu)
+    residual = precision * (values - nodes.weights * mu)
     # interpolation may give a node with few cells a negative weight, and the information would not be positive; the limit of
     # the iterations does not depend on it
     working = np.maximum(nodes.weights, 0.0) * precision * slope
@@ -158,7 +196,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
         products[:, donor, :, 0] = fitted[places].T @ problem.random_rows[places]
     squares = np.zeros((n_genes, 1))
     if state.squares is not None:
-        pearson = (state.squares - 2 * state.sums * mu + nodes.weights * mu**2) / (variance * problem.unit)
+        pearson = (state.squares.T - 2 * values * mu + nodes.weights * mu**2) / (variance * problem.unit)
         squares = np.sum(eta * (working * eta + 2 * residual) + pearson, axis=0)[:, None]
     gram = sum(fixed.T @ one @ fixed for fixed, one in zip(problem.curves, total, strict=True))
     return DonorSums(
@@ -168,25 +206,92 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     )  # fmt: skip
 
 
-def iterate(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
-    """Perform one iteration in place.
+def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: ModuleType) -> DonorSums:
+    (n_columns, n_random), n_genes, n_curves = problem.random.shape, len(state.sums), len(problem.curves)
+    n_donors = len(problem.nodes.donors)
+    grams, responses = np.zeros((n_genes, n_curves, n_columns, n_columns)), np.zeros((n_genes, n_curves, n_columns))
+    halves, products = np.empty((n_genes, n_donors, n_random, n_columns)), np.empty((n_genes, n_donors, n_random, 1))
+    functions.sums_each(
+        *problem.compiled_arrays, state.sums, _sizes(problem, state), state.coefficients, state.own, grams, responses, halves,
+        products[..., 0],
+    )  # fmt: skip
+    if n_curves == 1:
+        cross = halves @ problem.curves[0]
+    else:
+        cross = np.stack([halves[:, donor] @ problem.curves[own] for donor, own in enumerate(problem.curve)], axis=1)
+    curves = np.swapaxes(problem.curves, 1, 2)
+    return DonorSums(
+        problem.fixed, problem.random, (curves @ grams @ problem.curves).sum(axis=1), cross, halves @ problem.random,
+        (curves @ responses[..., None]).sum(axis=1), products, np.zeros((n_genes, 1)), problem.n_cells,
+        problem.n_determined, problem.means, each=True, known_scale=True,
+    )  # fmt: skip
+
+
+def _sizes(problem: WorkingProblem, state: WorkingState) -> np.ndarray:
+    """Return the sizes of the negative binomial, infinite for a Poisson family."""
+    poisson = problem.likelihood.family.name == "poisson"
+    return np.full(len(state.theta), np.inf) if poisson else state.theta
+
+
+def losses_of_counts(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray) -> np.ndarray | None:
+    """Return losses `(2, n_genes)` at population curves and at constant levels, or `None` where they are not compiled."""
+    if problem.functions is None:
+        return None
+    offsets = np.ascontiguousarray(problem.nodes.offset.reshape(-1, problem.nodes.n_offsets).T)
+    losses, levels = np.zeros((2, len(coefficients))), np.zeros(len(coefficients))
+    problem.functions.losses_each(
+        *problem.compiled_arrays, offsets, state.sums, _sizes(problem, state), coefficients, levels, losses
+    )
+    return losses
+
+
+def iterate(
+    problem: WorkingProblem, state: WorkingState, covariances: np.ndarray, count: int = 1, still: float = 0.0
+) -> None:
+    """Iterate in place until the linear predictor of each gene changes by at most `still`, at most `count` times.
 
     problem, state : Problem, and the state of some genes.
     covariances : `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
     """
+    covariances = np.broadcast_to(covariances, (len(state.sums), *covariances.shape[-2:]))
+    if problem.functions is not None and problem.pairs is None:
+        _iterate_counts(problem, state, covariances, count, still, problem.functions)
+        return
+    left = np.arange(len(covariances))
+    for _ in range(count):
+        some = state if len(left) == len(covariances) else state.take(left)
+        _advance(problem, some, covariances[left])
+        if some is not state:
+            state.put(left, some)
+        left = left[some.moved > still]
+        if len(left) == 0:
+            break
+
+
+def _iterate_counts(problem, state: WorkingState, covariances, count: int, still: float, functions: ModuleType) -> None:
+    histogram = np.zeros((0, 0)), np.zeros((0, 0)), values_of_bins()
+    if state.histogram is not None:
+        histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins, values_of_bins()
+    functions.iterate_each(
+        *problem.compiled_arrays, count, still, _LONGEST, state.sums, state.lambda_ @ problem.penalty, _MOST, covariances,
+        histogram, _sizes(problem, state), state.coefficients, state.own, state.information, state.moved,
+    )  # fmt: skip
+
+
+def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
+    """Perform one iteration in place."""
     sums = problem.joined(linearised(problem, state))
-    covariances = np.broadcast_to(covariances, (sums.n_genes, *covariances.shape[-2:]))
     gram, products, middle = without_donors(sums, covariances)
     coefficients = np.linalg.solve(gram + pull(problem, sums, state.lambda_), products)
     own = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
     coefficients, own = coefficients[..., 0], own[..., 0]
     own = own if problem.pairs is None else problem.pairs.parted(own)
-    step = predictor(problem, coefficients, own) - state.eta
+    coefficients, own = coefficients - state.coefficients, own - state.own
+    step = predictor(problem, coefficients, own)
     state.moved = np.maximum(step.max(axis=0), -step.min(axis=0))
     share = np.minimum(1.0, _LONGEST / np.maximum(state.moved, 1e-300))
-    state.coefficients = state.coefficients + share[:, None] * (coefficients - state.coefficients)
-    state.own = state.own + share[:, None, None] * (own - state.own)
-    state.eta = state.eta + share * step
+    state.coefficients = state.coefficients + share[:, None] * coefficients
+    state.own = state.own + share[:, None, None] * own
     if state.histogram is not None:
         state.theta, state.information = _size_step(problem, state)
 
@@ -213,11 +318,11 @@ def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.nd
 def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of its likelihood, and the information about its logarithm."""
     nodes, theta = problem.nodes, state.theta
-    mu = problem.likelihood.link.mean(state.eta + nodes.offset)
+    mu = problem.likelihood.link.mean(predictor(problem, state.coefficients, state.own) + nodes.offset)
     assert state.histogram is not None
     first, second = state.histogram.sums(theta)
     inverse = 1.0 / (mu + theta)
-    ratio = (state.sums + nodes.weights * theta) * inverse
+    ratio = (state.sums.T + nodes.weights * theta) * inverse
     first = first + nodes.total * (np.log(theta) + 1) - ratio.sum(axis=0) + nodes.weights[:, 0] @ np.log(inverse)
     second = second + nodes.total / theta + np.sum((ratio - 2 * nodes.weights) * inverse, axis=0)
     return newton_size(theta, first, second)

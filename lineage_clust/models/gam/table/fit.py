@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ....expression.counts.table import Table
@@ -28,12 +30,13 @@ def can_use_grid(likelihood: Likelihood) -> bool:
 
 def fit_on_grid(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, *,
-    tolerance: float, always: bool, n_jobs=None,
+    tolerance: float, always: bool, n_jobs=None, of_groups: Callable | None = None,
 ) -> SumRequests:  # fmt: skip
     """Fit all genes from sums over a grid; arguments as in :func:`lineage_clust.models.gam.pirls.fit.fit_glm`.
 
     tolerance : Maximum error of a trend, as a fraction of its range (or of its level, if that is larger).
     always : Whether to use the grid even if it has hardly fewer nodes than there are cells.
+    of_groups : Function of `Y` and a Grid that returns their Table from that of groups of cells, or `None`.
     returns : GeneEstimates or None. `None` if no grid is worthwhile. The passes can be shared with other fits, see
         :func:`lineage_clust.expression.passes.run_fits`.
 
@@ -59,7 +62,7 @@ def fit_on_grid(
     if grid is None or not (always or len(weights) >= _WORTHWHILE * grid.n_nodes):
         return None
     every = np.arange(Y.shape[1])
-    first = yield from grid_fits(cells, Y, every, grid)
+    first = yield from grid_fits(cells, Y, every, grid, of_groups)
     table = first.table
     failed = _refused(table, likelihood, len(weights))
     suited = np.setdiff1d(np.flatnonzero(_suits(table, likelihood, len(weights))), list(failed))

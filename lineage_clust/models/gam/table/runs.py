@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -51,18 +53,23 @@ class Cells:
         return poisson and self.offset is not None
 
 
-def grid_fits(cells: Cells, Y, positions: np.ndarray, grid: Grid) -> SumRequests:
+def grid_fits(
+    cells: Cells, Y, positions: np.ndarray, grid: Grid, of_groups: Callable[[Any, Grid], Table | None] | None = None
+) -> SumRequests:
     """Return the GridFits of some genes after one pass over their expression.
 
     Y : `(n_cells, len(positions))` expression.
     positions : Positions of these genes among all genes.
+    of_groups : See :func:`lineage_clust.models.gam.table.fit.fit_on_grid`.
     """
     family = cells.likelihood.family
     if cells.adds_exposures and cells.offset is not None:
         grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
     by_histogram = family.name == "negative_binomial"
     wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
-    table = yield from tabulating(Y, grid.shares, wanted)
+    table = None if of_groups is None else of_groups(Y, grid)
+    if table is None:
+        table = yield from tabulating(Y, grid.shares, wanted)
     return GridFits(cells, table, positions, grid)
 
 

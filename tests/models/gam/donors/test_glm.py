@@ -8,16 +8,18 @@ import pytest
 from scipy import sparse
 
 from lineage_clust import GAM, BSplineSmoother
+from lineage_clust.expression.counts.table import count_table
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models.families import FAMILIES
 from lineage_clust.models.gam.design import make_design
-from lineage_clust.models.gam.donors import curves as donors_curves
+from lineage_clust.models.gam.donors import each as donors_each
 from lineage_clust.models.gam.donors import nodes as donors_nodes
+from lineage_clust.models.gam.donors import working as donors_working
 from lineage_clust.models.gam.donors.averages import moved_by_lambda
 from lineage_clust.models.gam.donors.glm import GlmDonors
 from lineage_clust.models.gam.donors.nodes import tabulated
 from lineage_clust.models.gam.donors.prior import grid, usual_shape
-from lineage_clust.models.gam.donors.working import iterate, linearised, predictor
+from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
 from lineage_clust.models.gam.pirls.iterations import Likelihood
 from lineage_clust.models.links import LINKS
@@ -60,7 +62,6 @@ def test_working_sums_are_those_of_the_cells(family, monkeypatch):
     fits, Z, weights = problem_of(data, family, monkeypatch)
     state = fits.begin(np.arange(3))
     state.own += 0.3 * np.random.default_rng(2).standard_normal(state.own.shape)
-    state.eta = predictor(fits.problem, state.coefficients, state.own)
     sums = linearised(fits.problem, state)
     X, U = Z @ fits.problem.fixed, Z @ fits.problem.random
     for gene in range(3):
@@ -110,11 +111,42 @@ def test_compiled_likelihoods_are_those_of_numpy(family, monkeypatch):
     data[-1][:] += family == "gamma"
     fits, _, _ = problem_of(data, family, monkeypatch)
     sums = linearised(fits.problem, fits.begin(np.arange(3)))
-    turned, sizes = sums.turned(usual_shape(sums.n_modes)), grid(np.array([0.1, 1.0]), np.array([0.3]))
-    found = turned.likelihoods(sizes)
-    monkeypatch.setattr(donors_curves, "load_compiled", lambda: None)
-    expected = turned.likelihoods(sizes)
+    shape, sizes = usual_shape(sums.n_modes), grid(np.array([0.1, 1.0]), np.array([0.3]))
+    found = donors_each.turned(sums, shape).likelihoods(sizes)
+    expected = sums.turned(shape).likelihoods(sizes)
     np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma"])
+@pytest.mark.first(1)
+def test_compiled_fits_are_those_of_numpy(family, monkeypatch):
+    pytest.importorskip("numba")
+    data = counts(n_genes=20)
+    data[-1][:] += family == "gamma"
+    found = fit_of(data, family)
+    monkeypatch.setattr(donors_each, "load_compiled", lambda: None)
+    monkeypatch.setattr(donors_working, "load_compiled", lambda: None)
+    expected = fit_of(data, family)
+    for name in ("coef_", "lambda_", "edf_", "shift_variance_", "curve_variance_", "deviance_explained_"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(np.log(found.pvalue_), np.log(expected.pvalue_), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found.predict(data[1][:5], True)[1], expected.predict(data[1][:5], True)[1], rtol=1e-5, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize("storage", [sparse.csr_array, lambda Y: BlockedExpression(sparse.csr_array(Y))])
+def test_tables_of_donors_add_up_to_that_of_the_cells(family, storage, monkeypatch):
+    monkeypatch.setattr(donors_nodes, "_WORTHWHILE", 0)
+    donors, X, penalty, depth, Y = counts(n_genes=4, n_cells=900)
+    weights = np.random.default_rng(1).uniform(0.3, 1, len(Y))
+    likelihood = Likelihood(FAMILIES[family], LINKS["log"])
+    made = donors_nodes.DonorTable(make_design(X, penalty, weights, "auto"), weights, depth, donors, likelihood, 3e-3)
+    found, expected = made.of(storage(Y)), count_table(Y, made.shares, made.wanted)
+    for name in ("sums", "histogram", "extremes"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, atol=1e-10, err_msg=name)
+    np.testing.assert_allclose(found.statistics[:, :8], expected.statistics[:, :8])
 
 
 def test_flat_genes_of_different_donors_are_not_called_changing():

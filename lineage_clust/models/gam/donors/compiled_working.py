@@ -1,0 +1,384 @@
+"""Iterations of count models with donors as replicates, one gene at a time, compiled by numba.
+
+Called by `working.py`, which describes the model and performs the same iterations by NumPy for other families. The data of
+one gene fit into the cache of the processor. Places are nodes that differ only in their offsets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....utils.compiling import compiled
+from ..table.compiled import gamma_sums, newton
+
+_FARTHEST = 100.0  # of a linear predictor
+_RIDGE = 1e-9
+_LOG_2 = float(np.log(2.0))
+_TO_EXPONENT = -0x3FE6A09E667F3BCD  # bits of the root of 1/2
+
+
+@compiled
+def iterate_each(
+    places, nodes, bases, count, still, longest, sums, pulls, most, covariances, histograms, theta, coefficients, own,
+    information, moved,
+):  # fmt: skip
+    """Iterate each gene until its linear predictor changes by at most `still`, at most `count` times, in place.
+
+    places, nodes, bases : See :attr:`lineage_clust.models.gam.donors.working.WorkingProblem.compiled_arrays`.
+    longest : Maximum change of a linear predictor in one iteration.
+    sums : `(n_genes, n_nodes)`.
+    pulls, most : `(n_genes, n_fixed)` diagonals of the penalties, and their bound relative to the information of the cells.
+    covariances : `(n_genes, n_random, n_random)`.
+    histograms : Tails, bins and values of a `Histogram`; without genes if sizes are known.
+    theta, coefficients, own, information, moved : As in :class:`lineage_clust.models.gam.donors.working.WorkingState`.
+    """
+    starts, exposures, total = places[0], nodes[0], nodes[3]
+    curve, slots, curves, random, squared = bases
+    tails, bins, bin_values = histograms
+    sized = len(tails) > 0
+    n_offsets, n_places = exposures.shape
+    n_donors, (n_curves, n_columns, n_fixed), n_random = len(starts) - 1, curves.shape, random.shape[1]
+    values, logs = np.zeros((n_offsets, n_places)), np.zeros(n_places)
+    working, residual, height = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
+    step, level = np.zeros(n_places), np.zeros(n_places)
+    plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
+    lower, turned = np.zeros((n_random, n_random)), np.zeros((n_columns, n_random))
+    half, inner = np.zeros((n_columns * n_donors, n_random)), np.zeros((n_random, n_donors * n_random))
+    rows, factors = np.zeros((n_donors, n_random, n_columns + 1)), np.zeros((n_donors, n_random, n_random))
+    gram, right = np.zeros((n_fixed, n_fixed)), np.zeros(n_fixed)
+    rest, response = np.zeros((n_columns, n_columns)), np.zeros(n_columns)
+    deviations, splines = np.zeros((n_donors, n_random)), np.zeros((n_curves, n_columns + 1))
+    for gene in range(len(sums)):
+        arrange(sums[gene], values)
+        rise(places, bases, coefficients[gene], own[gene], height)
+        raise_each(height, level)
+        root(covariances[gene], lower)
+        np.dot(random, lower, turned)
+        for _ in range(count):
+            at_places(level, nodes, values, theta[gene], working, residual)
+            gather(places, working, residual, height, plain, spline)
+            np.dot(plain.reshape(n_columns * n_donors, n_columns), turned, half)
+            np.dot(turned.T, half.reshape(n_columns, n_donors * n_random), inner)
+            for donor in range(n_donors):
+                at, factor = rows[slots[donor]], factors[donor]
+                for row in range(n_random):
+                    for column in range(row + 1):
+                        factor[row, column] = inner[row, donor * n_random + column]
+                    factor[row, row] += 1.0
+                    at[row, n_columns] = 0.0
+                for column in range(n_columns):
+                    place = column * n_donors + donor
+                    for row in range(n_random):
+                        at[row, column] = half[place, row]
+                        at[row, n_columns] += spline[donor, column] * turned[column, row]
+                decompose(factor)
+                forward(factor, at)
+            gram[:], right[:] = 0.0, 0.0
+            told, first = 0.0, 0
+            for own_curve in range(n_curves):
+                rest[:], response[:] = 0.0, 0.0
+                last = first
+                for donor in range(n_donors):
+                    if curve[donor] == own_curve:
+                        last += 1
+                        for row in range(n_columns):
+                            response[row] += spline[donor, row]
+                            for column in range(n_columns):
+                                rest[row, column] += plain[row, donor, column]
+                at = rows[first:last].reshape((last - first) * n_random, n_columns + 1)
+                explained = np.dot(at.T, at)
+                for row in range(n_columns):
+                    response[row] -= explained[row, n_columns]
+                    for column in range(n_columns):
+                        told += rest[row, column] * squared[own_curve, row, column] / n_fixed
+                        rest[row, column] -= explained[row, column]
+                basis, first = curves[own_curve], last
+                gram += np.dot(basis.T, np.dot(rest, basis))
+                right += np.dot(basis.T, response)
+            for mode in range(n_fixed):
+                gram[mode, mode] += min(pulls[gene, mode], most * told) + _RIDGE * told + 1e-300
+            decompose(gram)
+            forward(gram, right.reshape(n_fixed, 1))
+            backward(gram, right)
+            for own_curve in range(n_curves):
+                splines[own_curve, :n_columns] = -np.dot(curves[own_curve], right)
+                splines[own_curve, n_columns] = 1.0
+            for donor in range(n_donors):
+                left = np.dot(rows[slots[donor]], splines[curve[donor]])
+                backward(factors[donor], left)
+                deviations[donor] = np.dot(lower, left)
+            right -= coefficients[gene]
+            deviations -= own[gene]
+            rise(places, bases, right, deviations, step)
+            farthest = np.max(np.abs(step))
+            moved[gene] = farthest
+            share = min(1.0, longest / max(farthest, 1e-300)) if np.isfinite(farthest) else np.nan
+            coefficients[gene] += share * right
+            own[gene] += share * deviations
+            height += share * step
+            raise_each(height, level)
+            if sized:
+                first_sum, second_sum = size_sums(level, nodes, values, theta[gene], logs)
+                gamma_first, gamma_second = gamma_sums(tails[gene], bins[gene], bin_values, theta[gene])
+                first_sum = gamma_first + total * (np.log(theta[gene]) + 1.0) - first_sum
+                second_sum = gamma_second + total / theta[gene] + second_sum
+                theta[gene], information[gene] = newton(theta[gene], first_sum, second_sum)
+            if not farthest > still:
+                break
+
+
+@compiled
+def sums_each(places, nodes, bases, sums, theta, coefficients, own, grams, products, halves, donor_products):
+    """Write the sums of the working linear models of each gene, on the columns of the design.
+
+    grams, products : `(n_genes, n_curves, n_columns, n_columns)` and `(n_genes, n_curves, n_columns)`, sums over the donors
+        with the same population curve.
+    halves, donor_products : `(n_genes, n_donors, n_random, n_columns)` and `(n_genes, n_donors, n_random)`.
+    """
+    starts, curve, random, exposures = places[0], bases[0], bases[3], nodes[0]
+    n_donors, (n_columns, n_random), n_places = len(starts) - 1, random.shape, exposures.shape[1]
+    working, residual, height, level = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
+    values = np.zeros(exposures.shape)
+    plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
+    half = np.zeros((n_columns * n_donors, n_random))
+    for gene in range(len(sums)):
+        arrange(sums[gene], values)
+        rise(places, bases, coefficients[gene], own[gene], height)
+        raise_each(height, level)
+        at_places(level, nodes, values, theta[gene], working, residual)
+        gather(places, working, residual, height, plain, spline)
+        np.dot(plain.reshape(n_columns * n_donors, n_columns), random, half)
+        for donor in range(n_donors):
+            grams[gene, curve[donor]] += plain[:, donor]
+            products[gene, curve[donor]] += spline[donor]
+            for column in range(n_columns):
+                for row in range(n_random):
+                    halves[gene, donor, row, column] = half[column * n_donors + donor, row]
+        donor_products[gene] = np.dot(spline, random)
+
+
+@compiled
+def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels, losses):
+    """Write the losses of each gene at its population curve, and at a constant level, `(2, n_genes)`; see `Family.loss`.
+
+    levels : `(n_genes,)`, written: means of the linear predictor.
+    """
+    exposures, weights = nodes[0], nodes[1]
+    (n_offsets, n_places), n_donors = exposures.shape, len(places[0]) - 1
+    height, mean = np.zeros(n_places), np.zeros(n_places)
+    values, logs, own = np.zeros(exposures.shape), np.zeros(n_places), np.zeros((n_donors, bases[3].shape[1]))
+    for gene in range(len(sums)):
+        arrange(sums[gene], values)
+        rise(places, bases, coefficients[gene], own, height)
+        levels[gene], total = 0.0, 0.0
+        for offset in range(n_offsets):
+            levels[gene] += np.sum(weights[offset] * height)
+            total += np.sum(weights[offset])
+        levels[gene] /= total
+        for number in range(2):
+            if number == 1:
+                height[:] = levels[gene]
+            raise_each(height, mean)
+            loss = 0.0
+            for offset in range(n_offsets):
+                for place in range(n_places):
+                    loss -= values[offset, place] * (height[place] + offsets[offset, place])
+                if theta[gene] == np.inf:
+                    for place in range(n_places):
+                        loss += weights[offset, place] * mean[place] * exposures[offset, place]
+                else:
+                    for place in range(n_places):
+                        logs[place] = mean[place] * exposures[offset, place] + theta[gene]
+                    logarithms(logs)
+                    for place in range(n_places):
+                        loss += (values[offset, place] + weights[offset, place] * theta[gene]) * logs[place]
+            losses[number, gene] = 2.0 * loss
+
+
+@compiled
+def arrange(sums, values):
+    """Copy sums at the nodes to `(n_offsets, n_places)`, so that loops over places are vectorised."""
+    n_offsets, n_places = np.uintp(values.shape[0]), np.uintp(values.shape[1])
+    for place in range(n_places):
+        for offset in range(n_offsets):
+            values[offset, place] = sums[place * n_offsets + offset]
+
+
+@compiled
+def raise_each(height, level):
+    """Write the means for exposure 1."""
+    for place in range(np.uintp(len(height))):
+        level[place] = np.exp(min(max(height[place], -_FARTHEST), _FARTHEST))
+
+
+@compiled
+def at_places(level, nodes, sums, theta, working, residual):
+    """Write working weights and residuals of the places, summed over their nodes."""
+    exposures, weights, unit = nodes[0], nodes[1], nodes[2]
+    n_places, known = np.uintp(len(level)), theta == np.inf
+    working[:], residual[:] = 0.0, 0.0
+    for offset in range(np.uintp(len(sums))):
+        for place in range(n_places):
+            mu, weight = level[place] * exposures[offset, place], weights[offset, place]
+            precision = 1.0 / unit if known else theta / ((theta + mu) * unit)
+            # interpolation may give a node with few cells a negative weight, and the information would not be positive
+            working[place] += max(weight, 0.0) * precision * mu
+            residual[place] += precision * (sums[offset, place] - weight * mu)
+
+
+@compiled
+def size_sums(level, nodes, sums, theta, whole):
+    """Return two sums over the nodes for the likelihood of theta, see :func:`.table.compiled.at_nodes`."""
+    exposures, weights = nodes[0], nodes[1]
+    n_places = np.uintp(len(level))
+    first, second = np.zeros(n_places), np.zeros(n_places)  # vectorised, unlike sums
+    for offset in range(np.uintp(len(sums))):
+        for place in range(n_places):
+            whole[place] = level[place] * exposures[offset, place] + theta
+        for place in range(n_places):
+            weight, inverse = weights[offset, place], 1.0 / whole[place]
+            ratio = (sums[offset, place] + weight * theta) * inverse
+            first[place] += ratio
+            second[place] += (ratio - 2.0 * weight) * inverse
+        logarithms(whole)
+        for place in range(n_places):
+            first[place] += weights[offset, place] * whole[place]
+    return np.sum(first), np.sum(second)
+
+
+@compiled
+def logarithms(values):
+    """Replace positive numbers by their logarithms, in a loop that is vectorised.
+
+    The exponent is split off, and the logarithm of the rest `m`, between the roots of 1/2 and 2, is ``2 atanh((m - 1) / (m +
+    1))``, whose series converges fast.
+    """
+    bits = values.view(np.int64)
+    for place in range(np.uintp(len(values))):
+        exponent = (bits[place] + _TO_EXPONENT) >> 52
+        bits[place] -= exponent << 52
+        ratio = (values[place] - 1.0) / (values[place] + 1.0)
+        square = ratio * ratio
+        series = 0.0
+        for power in (19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0):
+            series = series * square + 2.0 / power
+        values[place] = exponent * _LOG_2 + ratio * series
+
+
+@compiled
+def gather(places, working, residual, height, plain, spline):
+    """Write each donor's gram matrix `(n_columns, n_donors, n_columns)` and its products with the working response."""
+    starts, ends, columns, values, pairs, _ = places
+    n_places, n_groups = np.uintp(len(working)), np.uintp(len(ends))
+    width, n_pairs = np.uintp(len(values)), np.uintp(len(pairs))
+    weighted, total = np.zeros(n_places), np.zeros((len(values) + len(pairs), len(ends)))
+    for row in range(width + n_pairs):
+        if row < width:
+            for place in range(n_places):
+                fitted = working[place] * height[place] + residual[place]
+                weighted[place] = fitted * values[row, place]
+        else:
+            for place in range(n_places):
+                weighted[place] = working[place] * pairs[row - width, place]
+        first = np.uintp(0)
+        for group in range(n_groups):
+            last, entry = np.uintp(ends[group]), 0.0
+            for place in range(first, last):
+                entry += weighted[place]
+            total[row, group], first = entry, last
+    plain[:], spline[:] = 0.0, 0.0
+    donor = 0
+    for group in range(n_groups):
+        while ends[group] > starts[donor + 1]:
+            donor += 1
+        pair = width
+        for one in range(width):
+            row = np.uintp(columns[group, one])
+            spline[donor, row] += total[one, group]
+            for other in range(one + np.uintp(1)):
+                column = np.uintp(columns[group, other])
+                plain[row, donor, column] += total[pair, group]
+                if other < one:
+                    plain[column, donor, row] += total[pair, group]
+                pair += np.uintp(1)
+
+
+@compiled
+def rise(places, bases, coefficients, own, height):
+    """Write the linear predictors of the places, of the population curve and the donors' deviations from it."""
+    starts, values, indices = places[0], places[3], places[5]
+    curve, curves, random = bases[0], bases[2], bases[3]
+    n_places = np.uintp(len(height))
+    splines, at_places = np.zeros((len(starts) - 1, len(random))), np.zeros(n_places)
+    for donor in range(len(starts) - 1):
+        splines[donor] = np.dot(curves[curve[donor]], coefficients)
+    splines += np.dot(own, random.T)
+    flat = splines.reshape(splines.size)
+    height[:] = 0.0
+    for row in range(np.uintp(len(values))):
+        for place in range(n_places):
+            at_places[place] = flat[np.uintp(indices[row, place])]
+        for place in range(n_places):
+            height[place] += values[row, place] * at_places[place]
+
+
+@compiled
+def root(matrix, lower):
+    """Write a lower triangular root of a positive semi-definite matrix."""
+    n = len(matrix)
+    lower[:] = 0.0
+    for row in range(n):
+        for column in range(row + 1):
+            entry = matrix[row, column]
+            for before in range(column):
+                entry -= lower[row, before] * lower[column, before]
+            if row == column:
+                lower[row, row] = np.sqrt(entry) if entry > 1e-14 * matrix[row, row] else 0.0
+            elif lower[column, column] > 0.0:
+                lower[row, column] = entry / lower[column, column]
+
+
+@compiled
+def decompose(matrix):
+    """Replace a lower triangle by its Cholesky factor, with reciprocals on the diagonal; return the log determinant."""
+    n, logs = np.uintp(len(matrix)), 0.0
+    for row in range(n):
+        whole = matrix[row, row]
+        left = whole
+        for column in range(row):
+            entry = matrix[row, column]
+            for before in range(column):
+                entry -= matrix[row, before] * matrix[column, before]
+            entry *= matrix[column, column]
+            matrix[row, column] = entry
+            left -= entry * entry
+        left = max(left, 1e-14 * abs(whole) + 1e-290)
+        logs += np.log(left)
+        matrix[row, row] = 1.0 / np.sqrt(left)
+    return logs
+
+
+@compiled
+def forward(factor, right):
+    """Solve `factor @ x = right` in place, for right-hand sides `(n, m)`."""
+    n, m = np.uintp(len(right)), np.uintp(right.shape[1])
+    for row in range(n):
+        for before in range(row):
+            entry = factor[row, before]
+            for column in range(m):
+                right[row, column] -= entry * right[before, column]
+        inverse = factor[row, row]
+        for column in range(m):
+            right[row, column] *= inverse
+
+
+@compiled
+def backward(factor, right):
+    """Solve `factor.T @ x = right` in place, for a right-hand side `(n,)`."""
+    n = np.uintp(len(right))
+    for back in range(n):
+        row = n - np.uintp(1) - back
+        entry = right[row]
+        for after in range(row + np.uintp(1), n):
+            entry -= factor[after, row] * right[after]
+        right[row] = entry * factor[row, row]
