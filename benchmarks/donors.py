@@ -12,6 +12,8 @@ other methods than `GAM` receive `log1p` of counts normalised to the same depth.
 `python -m benchmarks.donors --power`: power and time compared with mgcv's `bam` with random curves of donors
 (needs R, mgcv and rpy2).
 
+`python -m benchmarks.donors --time --family negative_binomial --genes 2000 --cells 20000 --donors 12`: CPU time of counts.
+
 `python -m benchmarks.donors --rare`: genes that few cells or few donors express.
 
 `python -m benchmarks.donors --conditions`: differences between conditions, in level, shape and both. `--tables` selects from
@@ -35,6 +37,7 @@ from .donors_data import EFFECTS, simulate, simulate_counts
 from .donors_peers import cr2_line, moderated_lines, pseudobulk
 from .donors_power import measure_power, power_header
 from .donors_rare import measure_rare, rare_header
+from .donors_time import measure_time
 
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
@@ -139,6 +142,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--alone", action="store_true", help="without other methods")
     parser.add_argument("--conditions", action="store_true", help="two conditions, the tests of their differences")
     parser.add_argument("--rare", action="store_true", help="genes of few cells or donors")
+    parser.add_argument("--time", action="store_true", help="CPU time of counts with and without donors")
     parser.add_argument("--power", action="store_true", help='beside mgcv\'s bam(bs="fs"), and its time')
     parser.add_argument("--tested", type=int, default=30, help="flat and moving genes, of --power")
     parser.add_argument("--designs", nargs="+", choices=DESIGNS, help="of --conditions")
@@ -146,6 +150,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sizes", nargs="+", choices=("equal", "one half"), default=["equal", "one half"])
     arguments = parser.parse_args(argv)
     effects = [effect for effect in EFFECTS if effect.name in arguments.effects]
+    if arguments.time:
+        for n_donors in arguments.donors:
+            size = arguments.genes, arguments.cells, n_donors
+            alone, together = measure_time(*size, arguments.family, arguments.seed)
+            print(f"{size}: {alone:.2f} s without donors, {together:.2f} s with donors, {together / alone:.1f} times")
+        return
     if arguments.conditions:
         given = arguments.genes, arguments.cells, effects, arguments.designs, arguments.family, arguments.seed
         if arguments.power:

@@ -297,9 +297,9 @@ def _informing(problem: WorkingProblem, sums: DonorSums) -> np.ndarray:
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:
     """Return the fraction of the deviance around the mean of the trend that the trend explains, at least 0."""
-    losses = losses_of_counts(problem, state, coefficients)
-    if losses is not None:
-        return _share_explained(losses, least)
+    of_counts = losses_of_counts(problem, state, coefficients)
+    if of_counts is not None:
+        return _share_explained(of_counts, least)
     nodes, likelihood = problem.nodes, problem.likelihood
     eta = problem.rows @ coefficients.T
     level = nodes.weights[:, 0] @ eta / nodes.weights.sum()

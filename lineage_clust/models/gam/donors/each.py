@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .curves import AtCovariance, DonorSums, TurnedSums
 from .significance import Contrast
 
 load_compiled = compiled_module(".compiled", __package__)
+load_averages: Any = compiled_module(".compiled_averages", __package__)
 
 
 def turned(sums: DonorSums, shape: np.ndarray) -> EachSums | TurnedSums:
@@ -41,7 +43,7 @@ class Mixture:
 
 
 class EachSums:
-    """Sums of genes in modes that are independent a priori; for compiled loops, described in `compiled.py`.
+    """Sums of genes in modes that are independent a priori; for compiled loops.
 
     sums : Sums of genes with matrices of their own.
     shape : Covariance of the modes of the donors' curves.
@@ -68,7 +70,8 @@ class EachSums:
 
     def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
         """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
-        sums, (shifts, at_shift), (curves, at_curve) = self.sums, *_axes(sizes)
+        sums = self.sums
+        (shifts, at_shift), (curves, at_curve) = _axes(sizes)
         found = np.empty((2, len(curves), len(shifts), sums.n_genes))
         self.functions.likelihoods_each(*self._determined, curves, shifts, sums.ridge, *found)
         logs, left = found[:, at_curve, at_shift]
@@ -93,7 +96,7 @@ class EachSums:
         """
         curves, shifts, shares = _on_axes(sizes, share)
         found = np.zeros((2, *self.root.shape))
-        self.functions.scores_each(*self._determined, curves, shifts, shares, self.sums.ridge, *self._scales, *found)
+        load_averages().scores_each(*self._determined, curves, shifts, shares, self.sums.ridge, *self._scales, *found)
         back = np.linalg.inv(self.root)
         return back.T @ found[0] @ back, back.T @ found[1] @ back
 
@@ -126,7 +129,7 @@ class EachSums:
         mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
         scales, edf = np.zeros((3, n_genes)), np.zeros(n_genes)
         tests = np.zeros((2, len(contrasts), n_genes))
-        self.functions.averages_each(
+        load_averages().averages_each(
             self.gram, self.own, self.beside, curves, shifts, for_tests, _on_axes(sizes, kept)[2], pulls, sums.ridge,
             *self._scales, rows, signals, ends, mean, second, scales, *tests, edf,
         )  # fmt: skip
@@ -135,7 +138,7 @@ class EachSums:
         )
 
 
-def _axes(sizes: np.ndarray):
+def _axes(sizes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return distinct variances and the place of each pair among them, of levels and of curves."""
     return [np.unique(sizes[:, part], return_inverse=True) for part in (0, 1)]
 

@@ -1,0 +1,285 @@
+"""Tests, estimates and scores of curves averaged over the variances between donors, compiled by numba; see `compiled.py`."""
+
+from __future__ import annotations
+
+from math import erfc
+
+import numpy as np
+
+from ....utils.compiling import compiled
+from ..smoothing.compiled_modes import make_diagonal, make_tridiagonal
+from .compiled import decompose_lines, turn, with_level, without_curves
+from .compiled_working import backward, decompose, forward
+from .significance import STRENGTH as _STRENGTH
+
+_N_STEPS, _NEGLIGIBLE, _NEAR_MEAN = 60, 1e-6, 1e-3  # as in weighted_tails.py
+
+
+@compiled
+def averages_each(
+    gram, own, beside, curves, shifts, probable, kept, pulls, ridge, least, df, rows, signals, ends, means, seconds, scales,
+    statistics, pvalues, edf,
+):  # fmt: skip
+    """Add up tests and estimates at each pair of variances, multiplied by their probabilities.
+
+    gram, own, beside, curves, shifts, ridge : As in :func:`.compiled.likelihoods_each`, with all columns.
+    probable, kept : `(n_genes, n_curves, n_shifts)` probabilities, for tests and for estimates.
+    pulls : `(n_genes, n - 1)` diagonals of the penalties.
+    least, df : `(n_genes,)` smallest residual sums of squares, and residual degrees of freedom; 0 if the scale is known.
+    rows, signals, ends : Rows of all contrasts, diagonals of the covariances of expected trends, last row of each contrast.
+    means, seconds, scales, edf : Sums of the coefficients `(n_genes, n - 1)`, of their second moments, of residual variances
+        and those of levels and of curves `(3, n_genes)`, and of effective degrees of freedom.
+    statistics, pvalues : `(n_contrasts, n_genes)`.
+    """
+    n_genes, n_donors, n_random, n = beside.shape
+    n_free, n_rows = rows.shape[1], len(rows)
+    turned, lines = np.zeros((n_donors, n_random - 1, n + 1)), np.zeros((n_donors, 2, n_random - 1))
+    without, found, level, of_level = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n_donors), np.zeros((n_donors, n))
+    free, turned_rows = np.zeros((n_free, n_free)), np.zeros((n_free, n_rows + 1))
+    whole, inverse, coefficients = np.zeros((n - 1, n - 1)), np.zeros((n - 1, n - 1)), np.zeros(n - 1)
+    for gene in range(n_genes):
+        turn(own[gene], beside[gene], turned, lines)
+        for at_curve in range(len(curves)):
+            if not np.any(probable[gene, at_curve] > 0.0):
+                continue
+            without_curves(
+                gram[gene], own[gene], beside[gene], turned, lines, curves[at_curve], without, level, of_level
+            )
+            for at_shift in range(len(shifts)):
+                share = probable[gene, at_curve, at_shift]
+                if share == 0.0:
+                    continue
+                with_level(without, level, of_level, shifts[at_shift], found)
+                for row in range(n_free):
+                    for column in range(row + 1):
+                        free[row, column] = found[row, column]
+                    free[row, row] += ridge[gene]
+                    for column in range(n_rows):
+                        turned_rows[row, column] = rows[column, row]
+                    turned_rows[row, n_rows] = found[n - 1, row]
+                decompose(free)
+                forward(free, turned_rows)
+                scale = 1.0
+                if df > 0.0:
+                    left = found[n - 1, n - 1]
+                    for row in range(n_free):
+                        left -= turned_rows[row, n_rows] ** 2
+                    scale = max(left, least[gene]) / df
+                first = 0
+                for contrast in range(len(ends)):
+                    last = ends[contrast]
+                    statistic, tail = tested(turned_rows, first, last, signals, scale)
+                    statistics[contrast, gene] += share * statistic
+                    pvalues[contrast, gene] += share * tail
+                    first = last
+                share = kept[gene, at_curve, at_shift]
+                if share == 0.0:
+                    continue
+                for row in range(n - 1):
+                    coefficients[row] = found[n - 1, row]
+                    for column in range(row + 1):
+                        whole[row, column] = found[row, column]
+                    whole[row, row] += pulls[gene, row]
+                    inverse[row] = 0.0
+                    inverse[row, row] = 1.0
+                decompose(whole)
+                forward(whole, inverse)
+                forward(whole, coefficients.reshape(n - 1, 1))
+                backward(whole, coefficients)
+                covariance = np.dot(inverse.T, inverse)
+                scales[0, gene] += share * scale
+                scales[1, gene] += share * scale * shifts[at_shift]
+                scales[2, gene] += share * scale * curves[at_curve]
+                for row in range(n - 1):
+                    means[gene, row] += share * coefficients[row]
+                    edf[gene] += share * (1.0 - pulls[gene, row] * covariance[row, row])
+                    for column in range(n - 1):
+                        own_second = scale * covariance[row, column] + coefficients[row] * coefficients[column]
+                        seconds[gene, row, column] += share * own_second
+
+
+@compiled
+def tested(turned_rows, first, last, signals, scale):
+    """Return statistic and p-value of one contrast, see :func:`lineage_clust.models.gam.donors.significance.tested_at`."""
+    n, n_free, response = last - first, len(turned_rows), turned_rows.shape[1] - 1
+    if n == 0:
+        return 0.0, 1.0
+    covariance, relative = np.zeros((n, n)), np.zeros((n, n))
+    scores, values, beside = np.zeros(n), np.zeros(n), np.zeros(n)
+    roots = np.zeros((n, n + 1))
+    for row in range(n):
+        roots[row, row] = np.sqrt(signals[first + row])
+        for line in range(n_free):
+            entry = turned_rows[line, first + row]
+            roots[row, n] += entry * turned_rows[line, response]
+            for column in range(row + 1):
+                covariance[row, column] += entry * turned_rows[line, first + column]
+    decompose(covariance)
+    forward(covariance, roots)
+    for row in range(n):
+        scores[row] = roots[row, n] / np.sqrt(scale)
+        for column in range(row + 1):
+            for line in range(n):
+                relative[row, column] += roots[row, line] * roots[column, line]
+    size = max(np.trace(relative), 1e-300)
+    relative /= size
+    make_tridiagonal(relative, scores, values, beside)
+    make_diagonal(values, beside, scores)
+    most = max(np.max(values), 1e-300)
+    n_kept, statistic = 0, 0.0
+    for mode in range(n):
+        ratio = _STRENGTH * max(values[mode], 0.0) / most
+        weight = ratio / (1.0 + ratio) * (1.0 + 1.0 / _STRENGTH)  # the largest is 1
+        statistic += weight * scores[mode] * scores[mode]
+        if weight > _NEGLIGIBLE:
+            values[n_kept] = weight
+            n_kept += 1
+    return statistic, tail_of(statistic, values[:n_kept])
+
+
+@compiled
+def tail_of(statistic, weights):
+    """Return the same as :func:`lineage_clust.models.gam.inference.weighted_tails.weighted_tail`, for one gene.
+
+    The largest of the weights is 1.
+    """
+    size = min(max(statistic, 1e-100), 1e100)
+    if len(weights) == 1:
+        return erfc(np.sqrt(0.5 * size))
+    place = 1.0 / size
+    for _ in range(_N_STEPS):
+        slope, bend = 0.0, 0.0
+        for weight in weights:
+            term = weight / (1.0 - weight + weight * place)
+            slope += term
+            bend += term * term
+        step = slope * (slope / size - 1.0) / bend
+        place += max(step, 0.0)
+        if step < 1e-12 * place:
+            break
+    root = 0.5 * (1.0 - place)
+    cumulant, second, cubes, squares = 0.0, 0.0, 0.0, 0.0
+    for weight in weights:
+        shrunk = 1.0 - weight + weight * place
+        cumulant -= 0.5 * np.log(shrunk)
+        second += 2.0 * (weight / shrunk) ** 2
+        cubes += 8.0 * weight**3
+        squares += 2.0 * weight**2
+    w = np.sign(root) * np.sqrt(max(2.0 * (root * size - cumulant), 0.0))
+    if abs(w) < _NEAR_MEAN:
+        return 0.5 - cubes / squares**1.5 / (6.0 * np.sqrt(2.0 * np.pi))
+    return 0.5 * erfc((w + np.log(root * np.sqrt(second) / w) / w) / np.sqrt(2.0))
+
+
+@compiled
+def scores_each(gram, own, beside, curves, shifts, share, ridge, least, df, seen, expected):
+    """Add up squared scores of the donors' curves, and their expectations under the model, over genes and variances.
+
+    Those of each pair of variances are multiplied by its share and by the variance of curves; see
+    :func:`lineage_clust.models.gam.donors.prior.curve_scores`.
+
+    gram, own, beside, curves, shifts, ridge : As in :func:`.compiled.likelihoods_each`.
+    share : `(n_genes, n_curves, n_shifts)` probabilities, 0 where they are not notable.
+    least, df : As in :func:`averages_each`.
+    seen, expected : `(n_modes, n_modes)`.
+    """
+    n_genes, n_donors, n_random, n = beside.shape
+    n_modes, n_free, one = np.uintp(n_random - 1), np.uintp(n - 1), np.uintp(1)
+    wide = np.zeros((n_donors, n_random, n + n_random - 1))
+    turned, lines = np.zeros((n_donors, n_random - 1, n + n_random)), np.zeros((n_donors, 2, n_random - 1))
+    without, found, level, of_level = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n_donors), np.zeros((n_donors, n))
+    free, lower = np.zeros((n_free, n_free)), np.zeros((n_free, n_free))
+    solved, inverse = np.zeros((n_donors, n_random - 1, n + 1)), np.zeros((n_donors, n_random - 1, n_random - 1))
+    pivots, ratios, coefficients = np.zeros(n_random - 1), np.zeros(n_random - 1), np.zeros(n_free)
+    across, whitened = np.zeros((n_donors * (n_random - 1), n - 1)), np.zeros((n_donors * (n_random - 1), n - 1))
+    turned_seen = np.zeros((n_donors, n_random - 1, n_random - 1))
+    turned_expected = np.zeros((n_donors, n_random - 1, n_random - 1))
+    for donor in range(n_donors):
+        for mode in range(n_modes):
+            wide[donor, mode + one, np.uintp(n) + mode] = 1.0  # becomes the rotation
+    for gene in range(n_genes):
+        wide[:, :, :n] = beside[gene]
+        turn(own[gene], wide, turned, lines)
+        turned_seen[:], turned_expected[:] = 0.0, 0.0
+        for at_curve in range(len(curves)):
+            curve = curves[at_curve]
+            if curve == 0.0 or not np.any(share[gene, at_curve] > 0.0):
+                continue
+            without_curves(
+                gram[gene], own[gene], beside[gene], turned[:, :, : n + 1], lines, curve, without, level, of_level
+            )  # fmt: skip
+            for donor in range(n_donors):
+                decompose_lines(lines[donor], curve, pivots, ratios)
+                inverse[donor] = 0.0
+                for mode in range(n_modes):
+                    inverse[donor, mode, mode] = 1.0
+                    for column in range(np.uintp(n + 1)):
+                        solved[donor, mode, column] = turned[donor, mode, column]
+                solve_lines(pivots, ratios, solved[donor])
+                solve_lines(pivots, ratios, inverse[donor])
+            for at_shift in range(len(shifts)):
+                weight = share[gene, at_curve, at_shift] * curve
+                if weight == 0.0:
+                    continue
+                with_level(without, level, of_level, shifts[at_shift], found)
+                for row in range(n_free):
+                    coefficients[row] = found[n_free, row]
+                    for column in range(row + one):
+                        free[row, column] = found[row, column]
+                    free[row, row] += ridge[gene]
+                    lower[row] = 0.0
+                    lower[row, row] = 1.0
+                decompose(free)
+                forward(free, coefficients.reshape(n - 1, 1))
+                forward(free, lower)
+                scale = 1.0
+                if df > 0.0:
+                    scale = max(found[n_free, n_free] - np.sum(coefficients**2), least[gene]) / df
+                backward(free, coefficients)
+                place = np.uintp(0)
+                for donor in range(n_donors):
+                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * level[donor])
+                    for mode in range(n_modes):
+                        with_shift = solved[donor, mode, 0] * by
+                        score = solved[donor, mode, n] - with_shift * of_level[donor, n_free]
+                        for column in range(n_free):
+                            entry = solved[donor, mode, column + one] - with_shift * of_level[donor, column]
+                            across[place, column] = entry
+                            score -= entry * coefficients[column]
+                        pivots[mode] = score
+                        place += one
+                    for mode in range(n_modes):
+                        with_shift = solved[donor, mode, 0] * by
+                        by_score = weight / scale * pivots[mode]
+                        for other in range(n_modes):
+                            turned_seen[donor, mode, other] += by_score * pivots[other]
+                            turned_expected[donor, mode, other] -= weight * (
+                                inverse[donor, mode, other] / curve + with_shift * solved[donor, other, 0]
+                            )  # fmt: skip
+                        turned_expected[donor, mode, mode] += weight / curve
+                np.dot(across, lower.T, whitened)
+                for donor in range(n_donors):
+                    rows = whitened[donor * (n_random - 1) : (donor + 1) * (n_random - 1)]
+                    lost = np.dot(rows, rows.T)
+                    for mode in range(n_modes):
+                        for other in range(n_modes):
+                            turned_expected[donor, mode, other] -= weight * lost[mode, other]
+        for donor in range(n_donors):
+            back = np.ascontiguousarray(turned[donor, :, n + 1 :])
+            seen += np.dot(back.T, np.dot(turned_seen[donor], back))
+            expected += np.dot(back.T, np.dot(turned_expected[donor], back))
+
+
+@compiled
+def solve_lines(pivots, ratios, right):
+    """Solve the factorised system in place for right-hand sides `(n, m)`."""
+    n, m, one = np.uintp(len(pivots)), np.uintp(right.shape[1]), np.uintp(1)
+    for mode in range(one, n):
+        for column in range(m):
+            right[mode, column] -= ratios[mode] * right[mode - one, column]
+    for back in range(n):
+        mode = n - one - back
+        for column in range(m):
+            right[mode, column] /= pivots[mode]
+            if back > 0:
+                right[mode, column] -= ratios[mode + one] * right[mode + one, column]
