@@ -170,10 +170,11 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         "up-down-up", "down-up-down", "two peaks", "two dips", "three peaks", "three dips", "complex" or "flat"; onset and
         half_max are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
         "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its range.
-        `agreement` is the correlation with the mean trend of the cluster. With several lineages, columns of one lineage have its name as suffix, and those without
-        suffix are of the lineage in which the range is largest (`moves_most_in`); `changes_in` names the lineages in
-        which it is at least a third of that. If the model has a posterior, `peak_lower`, `peak_upper` and so on are 90
-        % intervals, and `direction_confidence` is the proportion of posterior samples with the same direction.
+        `agreement` is the correlation with the mean trend of the cluster. With several lineages, columns of one lineage
+        have its name as suffix, and those without suffix are of the lineage in which the range is largest
+        (`moves_most_in`); `changes_in` names the lineages in which it is at least a third of that. If the model has a
+        posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the proportion
+        of posterior samples with the same direction.
         `confidence` is the proportion of samples in which the gene is nearest to its own cluster: it measures how
         reproducible the assignment is, not the probability that it is correct. This table and `cluster_table_` are
         computed on first access, because their posterior samples are not needed by `fit`.
