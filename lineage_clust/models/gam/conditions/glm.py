@@ -86,7 +86,7 @@ def fit_glm_conditions(
             np.stack([widened(arms.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]),
             arms.condition, by_sample.random, penalty=_penalties(sums), unit=unit, n_cells=by_sample.n_cells,
             n_determined=by_sample.n_determined, means=by_sample.means,
-            pairs=arms.pairs if arms.is_paired and with_donors else None,
+            pairs=arms.pairs if arms.is_paired and with_donors else None, n_genes=len(start.coef_),
         )  # fmt: skip
         first = np.concatenate([
             start.coef_[:, :n_smooth].T, np.zeros(((n_curves - 1) * n_smooth, len(start.coef_))), start.coef_[:, n_smooth:].T

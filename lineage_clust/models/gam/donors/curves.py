@@ -29,6 +29,7 @@ class DonorSums:
     n_determined : Number of columns of `T` that the cells determine.
     means : `(n_random - 1,)` means of the modes over the cells.
     each : Whether each gene has matrices of its own.
+    compiles : Whether there are enough of such genes for compiled loops.
     known_scale : Whether the residual variance is 1, as implied by the weights, or estimated.
     """
 
@@ -44,6 +45,7 @@ class DonorSums:
     n_determined: int
     means: np.ndarray
     each: bool = False
+    compiles: bool = False
     known_scale: bool = False
 
     @property

@@ -19,7 +19,7 @@ load_averages: Any = compiled_module(".compiled_averages", __package__)
 
 def turned(sums: DonorSums, shape: np.ndarray) -> EachSums | TurnedSums:
     """Return the sums in independent modes of the donors' curves, for compiled loops if possible."""
-    functions = load_compiled() if sums.each else None
+    functions = load_compiled() if sums.compiles else None
     return sums.turned(shape) if functions is None else EachSums(sums, shape, functions)
 
 

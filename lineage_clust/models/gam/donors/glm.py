@@ -76,7 +76,7 @@ class GlmDonors(WorkingRuns):
         problem = working_problem(
             nodes, likelihood, fixed, fixed[None], np.zeros(len(nodes.donors), dtype=int), random,
             penalty=np.maximum(penalty, 0.0)[None], unit=unit, n_cells=n_cells, n_determined=min(n_determined, N_COLUMNS),
-            means=level @ gram @ random[:, 1:] / n_cells,
+            means=level @ gram @ random[:, 1:] / n_cells, n_genes=result.coefficients.shape[1],
         )  # fmt: skip
         contrast = contrast_of(effect_map(gram, *design.centring), fixed[:, : problem.n_determined], design.penalty)
         super().__init__(problem, {"trend": contrast}, table, smoothing, result, result.coefficients)

@@ -21,6 +21,7 @@ _LONGEST = 1.5  # maximum change of a linear predictor in one iteration
 _MOST = 1e12  # maximum penalty, relative to the information of the cells
 
 load_compiled = compiled_module(".compiled_working", __package__)
+_WORTHWHILE = 500  # genes, which take at most two seconds longer in NumPy; the first compilation takes a minute
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class WorkingProblem:
     unit : Divisor of the weights, after which they sum to `n_cells`.
     n_cells, n_determined, means : As in DonorSums.
     pairs : Assignment of samples to donors if donors have several samples; samples then replace donors in all arrays.
+    n_genes : Number of genes of the fit; few are fitted by NumPy, which is faster than to load or to compile loops.
     """
 
     nodes: DonorNodes
@@ -54,6 +56,12 @@ class WorkingProblem:
     n_determined: int
     means: np.ndarray
     pairs: Pairs | None = None
+    n_genes: int = 0
+
+    @property
+    def compiles(self) -> bool:
+        """Whether there are enough genes for compiled loops."""
+        return self.n_genes >= _WORTHWHILE
 
     @property
     def n_random(self) -> int:
@@ -69,7 +77,7 @@ class WorkingProblem:
         """Compiled functions, or `None` where NumPy is needed: families other than counts, no numba."""
         likelihood = self.likelihood
         counts = likelihood.link.name == "log" and likelihood.family.name in ("poisson", "negative_binomial")
-        return load_compiled() if counts else None
+        return load_compiled() if counts and self.compiles else None
 
     @cached_property
     def compiled_arrays(self) -> tuple[tuple, tuple, tuple]:
@@ -202,7 +210,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     return DonorSums(
         problem.fixed, problem.random, gram, cross, own,
         (fitted.T @ problem.rows)[:, :, None], products, squares, problem.n_cells, problem.n_determined, problem.means,
-        each=True, known_scale=likelihood.family.known_scale,
+        each=True, compiles=problem.compiles, known_scale=likelihood.family.known_scale,
     )  # fmt: skip
 
 
@@ -223,7 +231,7 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
     return DonorSums(
         problem.fixed, problem.random, (curves @ grams @ problem.curves).sum(axis=1), cross, halves @ problem.random,
         (curves @ responses[..., None]).sum(axis=1), products, np.zeros((n_genes, 1)), problem.n_cells,
-        problem.n_determined, problem.means, each=True, known_scale=True,
+        problem.n_determined, problem.means, each=True, compiles=problem.compiles, known_scale=True,
     )  # fmt: skip
 
 

@@ -103,10 +103,11 @@ def test_iterations_end_where_the_penalised_likelihood_has_its_maximum(monkeypat
             )
 
 
+@pytest.mark.slow  # compiles
 @pytest.mark.parametrize("family", ["negative_binomial", "gamma"])
-@pytest.mark.first(1)
 def test_compiled_likelihoods_are_those_of_numpy(family, monkeypatch):
     pytest.importorskip("numba")
+    monkeypatch.setattr(donors_working, "_WORTHWHILE", 0)
     data = counts(n_genes=3)
     data[-1][:] += family == "gamma"
     fits, _, _ = problem_of(data, family, monkeypatch)
@@ -117,10 +118,11 @@ def test_compiled_likelihoods_are_those_of_numpy(family, monkeypatch):
     np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow  # compiles
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma"])
-@pytest.mark.first(1)
 def test_compiled_fits_are_those_of_numpy(family, monkeypatch):
     pytest.importorskip("numba")
+    monkeypatch.setattr(donors_working, "_WORTHWHILE", 0)
     data = counts(n_genes=20)
     data[-1][:] += family == "gamma"
     found = fit_of(data, family)
