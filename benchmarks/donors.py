@@ -135,7 +135,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--genes", type=int, default=2_000, help="half of them flat")
     parser.add_argument("--cells", type=int, default=2_400)
     parser.add_argument("--donors", type=int, nargs="+", default=list(DONORS))
-    parser.add_argument("--effects", nargs="+", default=[effect.name for effect in EFFECTS])
+    names = [effect.name for effect in EFFECTS]
+    parser.add_argument("--effects", nargs="+", choices=names, default=names)
     parser.add_argument("--family", default="gaussian", choices=("gaussian", "negative_binomial"))
     parser.add_argument("--seed", type=int, default=11_000)
     parser.add_argument("--sets", type=int, default=1, help="data sets per setting")
