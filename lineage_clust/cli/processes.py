@@ -82,9 +82,8 @@ def _run(task: Callable[[], object], sender: Connection, n_threads: int) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others
     with threadpool_limits(n_threads):
         try:
-            sender.send(
-                (Context().run(task), None)
-            )  # an empty context has no progress bars, which would mix on one line
+            # in an empty context, which has no progress bars: those of several processes would mix on one line
+            sender.send((Context().run(task), None))
         except BaseException as error:
             sender.send((None, _portable(error)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -10,7 +12,7 @@ from ..utils.checking import check_share
 from ..utils.types import Matrix, Predicted
 
 
-class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
     """Base class of models with a link function.
 
     A subclass sets `_single`, whether the response of `fit` was one-dimensional, and implements
@@ -85,8 +87,8 @@ class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return the half-width of an interval of the linear predictor in standard errors, for all rows and genes or each."""
         return norm.ppf(0.5 + level / 2)
 
-    def _predictor(self, X, return_std: bool) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
+    @abstractmethod
+    def _predictor(self, X, return_std: bool) -> tuple[np.ndarray, np.ndarray]: ...
 
     def _mean(self, eta: np.ndarray) -> np.ndarray:
         return self._link.mean(eta)
