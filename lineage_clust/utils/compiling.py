@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
+_WORTHWHILE = 2**20  # values that a loop reads; for fewer, importing numba takes longer than it saves
 
 
 @cache
@@ -22,6 +23,15 @@ def can_compile() -> bool:
     except ImportError:
         return False
     return True
+
+
+def is_worthwhile(n_values: int) -> bool:
+    """Return whether the number of values that a compiled loop reads justifies importing numba.
+
+    >>> is_worthwhile(10**4), is_worthwhile(10**7)
+    (False, True)
+    """
+    return n_values >= _WORTHWHILE
 
 
 def compiled(function: Callable) -> Callable:

@@ -81,7 +81,8 @@ def test_draws_that_are_not_finite_say_nothing():
 # ---- with and without numba
 
 
-@given(DRAWN, st.booleans())
+@pytest.mark.parametrize("as_python", [True, pytest.param(False, marks=pytest.mark.slow)])
+@given(drawn=DRAWN)
 def test_the_compiled_loop_finds_the_same(drawn, as_python):
     pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
     functions = module.load_compiled()
@@ -94,6 +95,7 @@ def test_the_compiled_loop_finds_the_same(drawn, as_python):
         np.testing.assert_allclose(compiled[name], expected, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow  # compiles
 def test_uncertainty_is_the_same_with_and_without_numba(monkeypatch):
     pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
     rng = np.random.default_rng(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 from scipy import sparse
@@ -95,11 +96,13 @@ class Wanted:
     histogram : Whether values are counted.
     least_loss : Function that returns the minimum loss of each value, or `None`. It must be picklable if dask uses
         other processes.
+    compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few values.
     """
 
     squares: bool = False
     histogram: bool = False
     least_loss: Callable[[np.ndarray], np.ndarray] | None = None
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,9 +210,9 @@ def block_table(
     lines = np.full(n_cells, -1, dtype=np.int32)
     lines[slice(None) if kept is None else kept] = np.arange(len(shares))
     table = Table.empty(n_genes, shares.n_nodes, wanted) if into is None else into
-    functions = load_compiled()
+    functions = load_compiled() if wanted.compiled else None
     if functions is not None:
-        least = np.zeros(0) if wanted.least_loss is None else _least_losses(block.data, wanted.least_loss)
+        least = np.zeros(0) if wanted.least_loss is None else _least_losses(functions, block.data, wanted.least_loss)
         if block.format == "csr":
             begins = np.zeros(n_cells, dtype=np.int32)
             begins[lines >= 0] = shares.starts
@@ -228,10 +231,10 @@ def block_table(
 
 
 @np.errstate(invalid="ignore", divide="ignore")
-def _least_losses(values: np.ndarray, function: Callable) -> np.ndarray:
+def _least_losses(functions: ModuleType, values: np.ndarray, function: Callable) -> np.ndarray:
     """Return a function of values; for integers, which have few distinct values, it is looked up in a table."""
-    found, functions = np.empty(len(values)), load_compiled()
-    if functions is not None and functions.look_up(values, function(np.arange(float(_LOOKED_UP))), found):
+    found = np.empty(len(values))
+    if functions.look_up(values, function(np.arange(float(_LOOKED_UP))), found):
         return found
     return function(values.astype(np.float64))
 

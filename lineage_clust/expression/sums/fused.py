@@ -6,22 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...utils.compiling import compiled_module
+from ...utils.compiling import compiled_module, is_worthwhile
 from ...utils.threads import in_threads
 from .bands import Bands
 
 load_compiled = compiled_module(".compiled", __package__)
 
 LARGE = 2.0**31 - 1  # largest 32-bit integer: larger counts result from overflow
-_WORTHWHILE = 2**20  # stored values; below this, importing numba takes longer than it saves
 _PART = 2**20  # stored values per part; fixed so that results do not depend on the number of threads
 _MOST_PARTS = 16
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
-
-
-def is_worthwhile(n_stored: int) -> bool:
-    """Return whether the number of stored values justifies importing numba."""
-    return n_stored >= _WORTHWHILE
 
 
 def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, bands: Bands, weights, of_all: bool):

@@ -10,9 +10,9 @@ from ...expression.passes import SumRequests
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.sums.bands import Bands, make_bands
 from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
-from ...expression.sums.fused import is_worthwhile
 from ...expression.sums.moments import blocks, weighted_products
 from ...expression.sums.sums import requested_cell_sums
+from ...utils.compiling import is_worthwhile
 from ..notes import FEW, INTERPOLATED, SATURATED, found_in, noted, notes_on
 from .design import Design, effect_map
 from .donors.gaussian import fit_donors, relative_level

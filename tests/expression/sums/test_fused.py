@@ -9,7 +9,7 @@ from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.expression.sums import fused
 from lineage_clust.expression.sums.bands import make_bands, no_design
 from lineage_clust.expression.sums.sums import block_sums, cell_sums
-from lineage_clust.utils import threads
+from lineage_clust.utils import compiling, threads
 
 from ...fits import QUICK
 
@@ -18,10 +18,10 @@ pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
 FIELDS = ("products", "sums", "squares", "columns", "carried", "totals", "total_squares", "level")
 
 
-@pytest.fixture(params=["compiled", "as Python"])
+@pytest.fixture(params=[pytest.param("compiled", marks=pytest.mark.slow), "as Python"])
 def always(request, monkeypatch):
     """Use the pass for few values as well, in several parts."""
-    monkeypatch.setattr(fused, "_WORTHWHILE", 0)
+    monkeypatch.setattr(compiling, "_WORTHWHILE", 0)
     monkeypatch.setattr(fused, "_PART", 100)
     if request.param == "as Python":
         functions = fused.load_compiled()
@@ -41,7 +41,7 @@ def problem(dtype=np.float32, n_cells=60, n_genes=12, seed=0):
 def expected(Y, bands, weights):
     """Return the sums without the compiled pass."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fused, "_WORTHWHILE", np.inf)
+        patch.setattr(compiling, "_WORTHWHILE", np.inf)
         return block_sums(Y, None, bands, weights)
 
 
@@ -156,7 +156,7 @@ def test_what_it_is_not_for_goes_without_it(why, monkeypatch):
     Y, kept, _, bands, weights = problem()
     own = sparse.csr_array(Y[kept])
     if why != "few values":
-        monkeypatch.setattr(fused, "_WORTHWHILE", 0)
+        monkeypatch.setattr(compiling, "_WORTHWHILE", 0)
     if why == "no numba":
         monkeypatch.setattr(fused, "load_compiled", lambda: None)
     if why == "half precision":
@@ -166,10 +166,11 @@ def test_what_it_is_not_for_goes_without_it(why, monkeypatch):
         assert_same(block_sums(own, None, bands, weights), expected(own, bands, weights))
 
 
+@pytest.mark.slow  # compiles
 def test_the_whole_fit_is_the_same_with_and_without(make_adata, monkeypatch):
     adata = make_adata(n_cells=300, n_genes=20)
     plain = lc.TrendClusterer(lineage="A", random_state=0, clusterer=QUICK).fit(adata)
-    monkeypatch.setattr(fused, "_WORTHWHILE", 0)
+    monkeypatch.setattr(compiling, "_WORTHWHILE", 0)
     monkeypatch.setattr("lineage_clust.lineage.genes.expression._LARGE", 0)
     fast = lc.TrendClusterer(lineage="A", random_state=0, clusterer=QUICK).fit(adata)
     np.testing.assert_allclose(fast.trends_, plain.trends_, rtol=1e-9, atol=1e-10)

@@ -262,7 +262,7 @@ def _one_lambda(
     problem: WorkingProblem, penalty: np.ndarray, gram, cross, scale, squares, start: np.ndarray, smoothing: str
 ) -> np.ndarray:
     """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
-    functions = load_compiled() if smoothing == "reml" else None
+    functions = load_compiled() if problem.compiles and smoothing == "reml" else None
     if functions is not None:
         log_lambda = np.log(np.maximum(start, 1e-300))
         functions.smooth_each(

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ....expression.counts.table import Shares, Table, Wanted
+from ....expression.counts.table import Shares, Table
 from ..design import Design
 from ..pirls.grouped_design import GroupedDesign
 from ..pirls.iterations import Likelihood
-from ..table.grid import Grid, make_grid
+from ..table.grid import POWERS, Grid, make_grid, wanted_for
 from .tables import table_of_levels
 
 _WORTHWHILE = 2  # cells per node
-_POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}
 _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
 
 
@@ -64,20 +63,19 @@ class DonorTable:
         adds = family.name == "poisson" and log_link and offset is not None
         grid = make_grid(
             design, weights, None if adds else offset, max(tolerance, _TOLERANCE), groups, log_link=log_link,
-            powers=_POWERS.get(family.name, (1.0,)),
+            powers=POWERS.get(family.name, (1.0,)),
         )  # fmt: skip
         if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
             grid, adds = _of_cells(design, weights, offset, groups, log_link), False
         self.grid, self.adds, self.weights, self.offset = grid, adds, weights, offset
         self.shares = replace(grid.shares, offsets=offset) if adds else grid.shares
-        by_histogram = family.name == "negative_binomial"
-        self.wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
+        self.family = family
         self.table: Table | None = None
 
     def of(self, Y) -> Table:
         """Return the sums."""
         if self.table is None:
-            self.table = table_of_levels(Y, self.grid, self.shares, self.wanted)
+            self.table = table_of_levels(Y, self.grid, self.shares, wanted_for(self.family, Y.shape))
         return self.table
 
     def of_all_donors(self, Y, grid: Grid) -> Table | None:

@@ -13,11 +13,10 @@ from ..design import Design
 from ..pirls.chunks import collected
 from ..pirls.iterations import Likelihood, shrunk_sizes
 from ..smoothing.spectral import diagonalise
-from .grid import Grid, bands_of, make_grid
+from .grid import POWERS, Grid, bands_of, make_grid
 from .runs import Cells, ExactFits, grid_fits
 
 _LINKS = ("log", "logit")
-_POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # powers of the mean in loss and scale
 _WORTHWHILE = 5  # cells per node
 _LEAST_CELLS = 2_000
 _STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two knots for which a grid is computed
@@ -91,7 +90,7 @@ def fit_on_grid(
 
 def _grid(cells: Cells, steep: float) -> Grid | None:
     link, offset = cells.likelihood.link, None if cells.adds_exposures else cells.offset
-    powers = _POWERS.get(cells.likelihood.family.name, (1.0,))
+    powers = POWERS.get(cells.likelihood.family.name, (1.0,))
     return make_grid(
         cells.design, cells.weights, offset, cells.tolerance, log_link=link.name == "log", powers=powers, steep=steep
     )

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from scipy import linalg, sparse
 
-from ....expression.counts.table import Shares
+from ....expression.counts.table import Shares, Wanted
 from ....expression.sums.bands import Bands, make_bands
+from ....utils.compiling import is_worthwhile
 from ..design import Design
 
+POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # powers of the mean in loss and scale
 _MOST_NODES = 12
 _MOST_LEVELS = 64  # combinations of covariates and groups, each with a grid of its own
 _N_PLACES = 401  # evaluation points of the offset's density
@@ -21,6 +23,16 @@ _HIGHEST_DEGREE = 5
 _SAMPLED = (
     600  # cells of a piece: rows at its nodes are computed from a third of these (all if few), and checked at all
 )
+
+_PER_STORED = 4  # values for each that is not 0, about
+
+
+def wanted_for(family, shape: tuple[int, int]) -> Wanted:
+    """Return the statistics that fits of a family need, for expression of shape `(n_cells, n_genes)`."""
+    by_histogram = family.name == "negative_binomial"
+    least_loss = None if by_histogram else family.least_loss
+    compiled = is_worthwhile(shape[0] * shape[1] // _PER_STORED)
+    return Wanted(not family.known_scale, by_histogram, least_loss, compiled)
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,10 @@ def fit_chunk(problem: GridProblem, state: GridState, finish: Callable, fixed_th
 
 
 def compiled_loops(problem: GridProblem) -> ModuleType | None:
-    """Return the compiled iterations, or `None` where those in NumPy are needed: other likelihoods or criteria, no numba."""
+    """Return the compiled iterations, or `None` for other likelihoods or criteria, few genes, or without numba."""
     likelihood = problem.likelihood
     ours = likelihood.link.name == "log" and likelihood.family.name in ("poisson", "negative_binomial")
-    if not ours or problem.smoothing == "gcv":
+    if not (problem.compiled and ours) or problem.smoothing == "gcv":
         return None
     return load_loops()
 
@@ -220,7 +220,7 @@ def _smoothed(problem: GridProblem, state: GridState, grams, cross, working, fit
     if not chosen:
         with np.errstate(divide="ignore"):
             state.log_lambda[:] = np.log(float(problem.smoothing))
-    functions = load_compiled() if problem.smoothing != "gcv" else None
+    functions = load_compiled() if problem.compiled and problem.smoothing != "gcv" else None
     if functions is not None:
         proposal = np.empty_like(cross)
         functions.smooth_each(

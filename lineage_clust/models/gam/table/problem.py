@@ -36,6 +36,7 @@ class GridProblem:
     constant : `(n_modes,)` coefficients of a constant, or `None`.
     n_cells, total, total_squared : Number of cells, sum of their weights and of the squared weights.
     likelihood, smoothing, scale_equation : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
+    compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few genes.
     """
 
     grouped: GroupedDesign
@@ -57,6 +58,7 @@ class GridProblem:
     likelihood: Likelihood
     smoothing: str | float
     scale_equation: ScaleEquation | None
+    compiled: bool
 
     @property
     def n_unpenalized(self) -> int:
@@ -81,13 +83,14 @@ class GridProblem:
 
 
 def make_grid_problem(
-    grid: Grid, spectrum: Spectrum, constant, weights, offset, likelihood: Likelihood, smoothing
+    grid: Grid, spectrum: Spectrum, constant, weights, offset, likelihood: Likelihood, smoothing, compiled: bool
 ) -> GridProblem:
     """Return the GridProblem of a grid.
 
     constant : `(n_columns,)` coefficients of a constant, or `None`.
     offset : `(n_cells,)` log exposures that are not part of the grid (Poisson), or `None`.
     likelihood, smoothing : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
+    compiled : See :class:`GridProblem`.
     """
     grouped, shares = GroupedDesign(grid.rows), grid.shares
     order, family = grouped.order, likelihood.family
@@ -120,4 +123,5 @@ def make_grid_problem(
         likelihood,
         smoothing,
         ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None,
+        compiled,
     )

@@ -75,7 +75,7 @@ def summarise_on_grid(
         rank,
         None if family.known_scale else residual_df,
         deviances[1] > 0,
-        load_compiled() is not None,
+        problem.compiled,
     )
     if problem.most == 1 and problem.total == problem.n_cells:
         squared = None
@@ -153,7 +153,7 @@ def _prior_inflation(
     if plain or not np.any(problem.penalty > 0):
         return np.ones(len(state.genes))
     cross = np.ascontiguousarray(cross)
-    functions, log_lambda = load_compiled(), state.log_lambda.copy()
+    functions, log_lambda = load_compiled() if problem.compiled else None, state.log_lambda.copy()
     if functions is not None:
         straight = (
             edf < problem.n_unpenalized + _STRAIGHT

@@ -11,9 +11,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
-from ....expression.counts.table import Table, Wanted, tabulating
+from ....expression.counts.table import Table, tabulating
 from ....expression.passes import SumRequests
 from ....expression.storage.tasks import MOST_THREADS
+from ....utils.compiling import is_worthwhile
 from ....utils.progress import bar
 from ....utils.threads import in_threads
 from ...links import Link
@@ -23,12 +24,13 @@ from ..pirls.histogram import Histogram
 from ..pirls.iterations import Likelihood, fit_genes, make_problem
 from ..pirls.results import summarise
 from ..smoothing.spectral import Spectrum
-from .grid import Grid
+from .grid import Grid, wanted_for
 from .iterations import GridState, begin, chunk_size, compiled_loops, fit_chunk
 from .problem import GridProblem, make_grid_problem
 from .results import summarise_on_grid
 
 _CHECKED = 200  # cells
+_READ = 4  # times that sums are read, at least
 _SPLIT = 128  # number of genes from which threads share them equally
 
 
@@ -62,11 +64,9 @@ def grid_fits(
     positions : Positions of these genes among all genes.
     of_groups : See :func:`lineage_clust.models.gam.table.fit.fit_on_grid`.
     """
-    family = cells.likelihood.family
     if cells.adds_exposures and cells.offset is not None:
         grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
-    by_histogram = family.name == "negative_binomial"
-    wanted = Wanted(not family.known_scale, by_histogram, None if by_histogram else family.least_loss)
+    wanted = wanted_for(cells.likelihood.family, Y.shape)
     table = None if of_groups is None else of_groups(Y, grid)
     if table is None:
         table = yield from tabulating(Y, grid.shares, wanted)
@@ -82,7 +82,14 @@ class GridFits:
         self.table = table
         constant = cells.design.constant
         self.problem = make_grid_problem(
-            grid, cells.spectrum, constant, cells.weights, exposures, likelihood, cells.smoothing
+            grid,
+            cells.spectrum,
+            constant,
+            cells.weights,
+            exposures,
+            likelihood,
+            cells.smoothing,
+            compiled=is_worthwhile(_READ * table.sums.size),
         )
         self.exposures = exposures is not None
         self.check = Check(cells.design, grid, self.problem.basis, likelihood.link, cells.tolerance)

@@ -22,6 +22,7 @@ from lineage_clust.models.gam.donors.prior import grid, usual_shape
 from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
 from lineage_clust.models.gam.pirls.iterations import Likelihood
+from lineage_clust.models.gam.table.grid import wanted_for
 from lineage_clust.models.links import LINKS
 
 
@@ -145,7 +146,7 @@ def test_tables_of_donors_add_up_to_that_of_the_cells(family, storage, monkeypat
     weights = np.random.default_rng(1).uniform(0.3, 1, len(Y))
     likelihood = Likelihood(FAMILIES[family], LINKS["log"])
     made = donors_nodes.DonorTable(make_design(X, penalty, weights, "auto"), weights, depth, donors, likelihood, 3e-3)
-    found, expected = made.of(storage(Y)), count_table(Y, made.shares, made.wanted)
+    found, expected = made.of(storage(Y)), count_table(Y, made.shares, wanted_for(made.family, Y.shape))
     for name in ("sums", "histogram", "extremes"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, atol=1e-10, err_msg=name)
     np.testing.assert_allclose(found.statistics[:, :8], expected.statistics[:, :8])

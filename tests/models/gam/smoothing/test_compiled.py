@@ -26,12 +26,15 @@ def working_models(n_genes=12, n_cells=300, seed=0):
     return np.einsum("cm,gc,ck->gmk", N, weights, N), np.einsum("cm,gc,cg->gm", N, weights, z), spectrum
 
 
-@pytest.mark.parametrize("way", ["compiled", "as Python"])
-@pytest.mark.parametrize("scale", [1.0, 0.3])
-def test_lambda_and_coefficients(way, scale, monkeypatch):
-    if way == "as Python":
+@pytest.fixture(autouse=True, params=[pytest.param("compiled", marks=pytest.mark.slow), "as Python"])
+def way(request, monkeypatch):
+    if request.param == "as Python":
         for name in LOOPS:
             monkeypatch.setattr(compiled_smoothing, name, getattr(compiled_smoothing, name).py_func)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_lambda_and_coefficients(scale):
     grams, cross, shared = working_models()
     penalty, n_genes = shared.penalty[:, 0], len(grams)
     log_lambda, coefficients = np.zeros(n_genes), np.zeros_like(cross)

@@ -14,13 +14,12 @@ def compiled_modes():
     return significance.load_compiled()
 
 
-@pytest.fixture(params=["compiled", "as Python"])
+@pytest.fixture(autouse=True, params=[pytest.param("compiled", marks=pytest.mark.slow), "as Python"])
 def functions(request, monkeypatch):
     modes = compiled_modes()
     if request.param == "as Python":
-        for name in ("make_tridiagonal", "make_diagonal", "step_back", "put_in_order"):
+        for name in ("make_tridiagonal", "make_diagonal", "step_back", "put_in_order", "project"):
             monkeypatch.setattr(modes, name, getattr(modes, name).py_func)
-        return modes.project.py_func
     return modes.project
 
 
