@@ -71,8 +71,8 @@ def expect(error, message, adata, **parameters):
         ),
         ({"layer": "counts", "use_raw": True}, ValueError, "are mutually exclusive. Pass one of them"),
         ({"backward": True}, UnknownNameError, "adata.obsm contains no lineage weights .none of 'lineages_bwd'"),
-        ({"covariates": ["bach"]}, UnknownNameError, "Covariate 'bach' is not in adata.obs. Did you mean 'batch'"),
-        ({"offset": "dept"}, UnknownNameError, "offset 'dept' is not in adata.obs. Did you mean 'depth'"),
+        ({"covariates": ["bach"]}, UnknownNameError, "Covariate .bach. is not in adata.obs, .*. Did you mean .batch."),
+        ({"offset": "dept"}, UnknownNameError, "offset 'dept' is not in adata.obs, which has .*. Did you mean 'depth'"),
         ({"offset": np.zeros(7)}, ValueError, r"offset has shape \(7,\), but adata has 80 cells. Put it in adata.obs"),
         # numbers
         ({"n_points": 1}, ValueError, "n_points must be an integer of at least 2; got 1"),

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import UnknownNameError, did_you_mean, quoted
-from ..utils.checking import check_key
-from .columns import check_levels, numbers_or_levels
+from .cells.covariates import read_covariates
+from .columns import check_levels
 from .genes.expression import with_annotations
 from .lineage import Reader, check_anndata
 from .time.draws import read_times
@@ -46,20 +45,10 @@ def read_annotations(
     """
     reader = Reader() if reader is None else reader
     check_anndata(adata)
-    if not isinstance(keys, str) and not np.iterable(keys):
-        raise TypeError(f"covariate_key must be one or several obs keys; got {keys!r}.")
-    keys = [keys] if isinstance(keys, str) else list(keys)
-    for key in keys:
-        check_key("A covariate_key", key)
-    unknown = [key for key in keys if key not in adata.obs]
-    if unknown:
-        raise UnknownNameError(
-            f"covariate_key {unknown[0]!r} is not in adata.obs, which has {quoted(adata.obs.columns)}."
-            f"{did_you_mean(unknown[0], adata.obs.columns)}"
-        )
-    columns = {key: numbers_or_levels(adata.obs[key]) for key in keys}
-    for values in columns.values():
-        check_levels(values, "covariate_key")
+    columns = read_covariates(adata, keys, "covariate_key")
+    columns = pd.DataFrame() if columns is None else columns
+    for key in columns:
+        check_levels(columns[key], "covariate_key")
     cells = {}
     for name in lineages:
         _, _, weights = find_weights(adata, name or None, reader.lineage_key, reader.backward)

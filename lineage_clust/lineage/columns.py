@@ -6,31 +6,38 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ..errors import UnknownNameError, did_you_mean
+from ..errors import UnknownNameError, did_you_mean, quoted
 
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
-def numbers_in(values: pd.Series) -> np.ndarray | None:
+def kind_of_values(values: pd.Series) -> str:
+    """Return the kind of the values of a column of any dtype, in pandas' words; "categorical" for categories but booleans.
+
+    >>> kind_of_values(pd.Series([1, 2.5, None], dtype=object)), kind_of_values(pd.Series(pd.Categorical([True, None])))
+    ('mixed-integer-float', 'boolean')
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "boolean" if values.cat.categories.inferred_type == "boolean" else "categorical"
+    return pd.api.types.infer_dtype(values, skipna=True)
+
+
+def numbers_in(values: pd.Series, booleans: bool = False) -> np.ndarray | None:
     """Return a column as floats `(n,)` with missing values as NaN; `None` if it does not contain real numbers.
 
-    Numbers in a column of dtype `object` are accepted. Booleans and the categories of a categorical column are not
-    numbers.
+    Numbers in a column of dtype `object` are accepted, categories are not numbers, and booleans only if asked for.
 
     >>> numbers_in(pd.Series([1, 2.5, None], dtype=object)).tolist()
     [1.0, 2.5, nan]
     >>> numbers_in(pd.Series(["1", "2"])) is None
     True
     """
-    if pd.api.types.is_object_dtype(values):
-        if pd.api.types.infer_dtype(values, skipna=True) not in _NUMBERS:
-            return None
-        missing = values.isna().to_numpy()
-        return np.array([np.nan if gap else float(value) for gap, value in zip(missing, values, strict=True)])
-    real = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
-    if not real or pd.api.types.is_bool_dtype(values):
+    kind = kind_of_values(values)
+    if kind not in _NUMBERS and not (booleans and kind == "boolean"):
         return None
-    return values.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy(dtype=float, na_value=np.nan)
+    return np.array([np.nan if missing else float(value) for missing, value in zip(values.isna(), values, strict=True)])
 
 
 def numbers_or_levels(values: pd.Series) -> pd.Series:
@@ -47,10 +54,13 @@ def numbers_or_levels(values: pd.Series) -> pd.Series:
     return values.astype("category").cat.remove_unused_categories()
 
 
-def column_of(adata: AnnData, key: str, what: str) -> pd.Series:
-    """Return a column of obs; `what` names the argument in the error if it is not there."""
+def column_of(adata: AnnData, key: str, what: str, advice: str = "") -> pd.Series:
+    """Return a column of obs; `what` names the argument in the error if it is not there, and `advice` ends it."""
     if key not in adata.obs:
-        raise UnknownNameError(f"{what} {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
+        raise UnknownNameError(
+            f"{what} {key!r} is not in adata.obs, which has {quoted(adata.obs.columns) or 'no column'}."
+            f"{did_you_mean(key, adata.obs.columns)}{advice}"
+        )
     return adata.obs[key]
 
 

@@ -142,8 +142,12 @@ def test_no_cell_is_lost_and_each_is_near_its_point(cells, n_points):
     [
         ({"layer": "count"}, UnknownNameError, "Layer 'count' is not in adata.layers.*'counts'. Did you mean 'counts'"),
         ({"layer": "counts", "use_raw": True}, ValueError, "are mutually exclusive"),
-        ({"covariates": ["bach"]}, UnknownNameError, "Covariate 'bach' is not in adata.obs. Did you mean 'batch'"),
-        ({"offset": "dept"}, UnknownNameError, "offset 'dept' is not in adata.obs. Did you mean 'depth'"),
+        (
+            {"covariates": ["bach"]},
+            UnknownNameError,
+            "Covariate 'bach' is not in adata.obs, which has .*. Did you mean 'batch'",
+        ),
+        ({"offset": "dept"}, UnknownNameError, "offset 'dept' is not in adata.obs, which has .*. Did you mean 'depth'"),
         (
             {"offset": np.zeros(3)},
             ValueError,

@@ -78,7 +78,7 @@ REFUSED = [
     ({"filter_cells": ()}, TypeError, r"got \(\)"),
     ({"filter_cells": 1e300}, NoTrendError, r"no cell has expression above filter_cells=1e\+300"),
     ({"covariates": 3}, TypeError, "covariates must be obs keys; got 3"),
-    ({"covariates": [["batch"]]}, TypeError, r"A covariate must be one name; got \['batch'\]"),
+    ({"covariates": [["batch"]]}, TypeError, r"An entry of covariates must be one name; got \['batch'\]"),
     ({"covariates": [None]}, UnknownNameError, "Covariate None is not in"),
     ({"offset": 3.0}, ValueError, r"offset has shape \(\), but adata has 60 cells"),
     ({"offset": np.zeros((60, 1))}, ValueError, r"offset has shape \(60, 1\)"),

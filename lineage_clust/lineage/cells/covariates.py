@@ -12,19 +12,23 @@ from ...utils.checking import check_key
 from ..columns import check_levels, column_of, numbers_or_levels
 
 
-def read_covariates(adata: AnnData, covariates: Sequence[str] | None) -> pd.DataFrame | None:
-    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none."""
+def read_covariates(
+    adata: AnnData, covariates: str | Sequence[str] | None, name: str = "covariates"
+) -> pd.DataFrame | None:
+    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none.
+
+    `name` is that of the argument, for error messages.
+    """
     if covariates is None:
         return None
-    if not isinstance(covariates, str) and not np.iterable(covariates):
-        raise TypeError(f"covariates must be obs keys; got {covariates!r}. Use e.g. covariates=['batch'].")
+    if not np.iterable(covariates):
+        raise TypeError(f"{name} must be obs keys; got {covariates!r}. Use e.g. {name}=['batch'].")
     keys = [covariates] if isinstance(covariates, str) else list(covariates)
     for key in keys:
-        check_key("A covariate", key)
-    keys = list(dict.fromkeys(keys))
-    if not keys:
-        return None
-    return pd.DataFrame({key: numbers_or_levels(column_of(adata, key, "Covariate")) for key in keys})
+        check_key(f"An entry of {name}", key)
+    what = "Covariate" if name == "covariates" else name
+    columns = {key: numbers_or_levels(column_of(adata, key, what)) for key in keys}
+    return pd.DataFrame(columns) if columns else None
 
 
 def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ...errors import UnknownNameError, did_you_mean
 from ...expression.storage.blocks import BlockedExpression, row_sums
 from ...utils.checking import as_vector
-from ..columns import numbers_in
+from ..columns import column_of, numbers_in
 
 SIZE_FACTORS = "size_factors"
 AUTOMATIC = "auto"  # size factors, where counts are modelled
@@ -42,13 +41,8 @@ def log_totals(matrix) -> np.ndarray:
 
 
 def _from_obs(adata: AnnData, key: str) -> np.ndarray:
-    if key not in adata.obs:
-        raise UnknownNameError(
-            f"offset {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)} "
-            "Pass an obs key, 'size_factors', an array, or None for none."
-        )
-    values = adata.obs[key]
-    numbers = values.to_numpy(dtype=float) if values.dtype == bool else numbers_in(values)
+    values = column_of(adata, key, "offset", " Pass an obs key, 'size_factors', an array, or None for none.")
+    numbers = numbers_in(values, booleans=True)
     if numbers is None:
         raise TypeError(
             f"The offset adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. Convert it, e.g. with "

@@ -10,13 +10,14 @@ from anndata import AnnData
 
 from ...errors import UnknownNameError, did_you_mean, quoted
 from ...utils.checking import check_key
+from ..columns import kind_of_values, numbers_in
 from ..weights.matrices import (
     SLINGSHOT_TIMES,
     TIME_MATRIX_KEYS,
     column_of_lineage,
+    columns_of_matrix,
     lineage_names,
     matrix_column,
-    spread_columns,
 )
 
 _log = logging.getLogger(__name__)
@@ -34,19 +35,31 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
     The matrix is in obsm, or in columns of obs as written by R: `slingPseudotime_1`, `pseudotime.Lineage1`.
     """
     check_key("time_key", time_key)
-    if time_key is None:
-        time_key = _only_key(adata, lineage)
-    _log.debug("Pseudotime of lineage %r is read from %r.", lineage, time_key)
-    if time_key in adata.obs:
-        return _from_obs(adata, time_key)
-    if time_key in adata.obsm:
-        return _from_obsm(adata, time_key, lineage)
-    columns = spread_columns(adata, time_key) if isinstance(time_key, str) else {}
+    key = _only_key(adata, lineage) if time_key is None else time_key
+    _log.debug("Pseudotime of lineage %r is read from %r.", lineage, key)
+    if key in adata.obs:
+        return _from_obs(adata, key)
+    if key in adata.obsm:
+        names = lineage_names(adata, key)
+        name = names[0] if lineage is None and len(names) == 1 else lineage
+        if name in names:
+            return matrix_column(adata, key, names.index(name))
+        raise UnknownNameError(
+            f"adata.obsm[{key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}. Pass "
+            f"one of them as lineage, or a pseudotime in obs as time_key=..."
+        )
+    columns = columns_of_matrix(adata, key)
+    found = column_of_lineage(columns, lineage or "")
+    if len(found) == 1:
+        return _from_obs(adata, found[0])
     if columns:
-        return _from_obs(adata, _only_column(columns, time_key, lineage))
+        raise UnknownNameError(
+            f"{key!r} is stored in several columns of adata.obs ({quoted(columns.values())}), none of which matches "
+            f"lineage {lineage!r}. Choose one of them as time_key, or one of the lineages {quoted(columns)}."
+        )
     raise UnknownNameError(
-        f"time_key {time_key!r} is neither in adata.obs nor in adata.obsm."
-        f"{did_you_mean(time_key, [*adata.obs.columns, *adata.obsm])}"
+        f"time_key {key!r} is neither in adata.obs nor in adata.obsm."
+        f"{did_you_mean(key, [*adata.obs.columns, *adata.obsm])}"
     )
 
 
@@ -58,12 +71,12 @@ def _only_key(adata: AnnData, lineage: str | None) -> str:
         for key in TIME_MATRIX_KEYS
         if key in present and lineage is not None and lineage in lineage_names(adata, key)
     ]
-    spread = [
+    in_columns = [
         column
         for key in (*TIME_MATRIX_KEYS, SLINGSHOT_TIMES)
-        for column in column_of_lineage(spread_columns(adata, key), lineage or "")
+        for column in column_of_lineage(columns_of_matrix(adata, key), lineage or "")
     ]
-    found = list(dict.fromkeys([*in_obs, *in_obsm, *spread]))
+    found = list(dict.fromkeys([*in_obs, *in_obsm, *in_columns]))
     if not found:
         raise UnknownNameError(
             f"No pseudotime was found: none of {quoted(TIME_KEYS, len(TIME_KEYS))} is in adata.obs. Pass its key as "
@@ -74,20 +87,11 @@ def _only_key(adata: AnnData, lineage: str | None) -> str:
     return found[0]
 
 
-def _only_column(columns: dict[str, str], key: str, lineage: str | None) -> str:
-    found = column_of_lineage(columns, lineage or "")
-    if len(found) != 1:
-        raise UnknownNameError(
-            f"{key!r} is stored in several columns of adata.obs ({quoted(columns.values())}), none of which matches "
-            f"lineage {lineage!r}. Choose one of them as time_key, or one of the lineages {quoted(columns)}."
-        )
-    return found[0]
-
-
 def _from_obs(adata: AnnData, key: str) -> np.ndarray:
     values = adata.obs[key]
-    if _is_numeric(values):
-        return values.to_numpy(dtype=float, na_value=np.nan)
+    numbers = numbers_in(values)
+    if numbers is not None:
+        return numbers
     if _can_be_numbers(values):
         advice = f"Convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
     else:
@@ -95,13 +99,8 @@ def _from_obs(adata: AnnData, key: str) -> np.ndarray:
     raise TypeError(f"Pseudotime adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. {advice}")
 
 
-def _is_numeric(values: pd.Series) -> bool:
-    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
-    return is_number and not pd.api.types.is_bool_dtype(values)
-
-
 def _can_be_numbers(values: pd.Series) -> bool:
-    if pd.api.types.is_complex_dtype(values) or pd.api.types.is_bool_dtype(values):
+    if kind_of_values(values) in ("boolean", "complex"):
         return False
     try:
         values.astype(float)
@@ -111,17 +110,5 @@ def _can_be_numbers(values: pd.Series) -> bool:
 
 
 def _columns_of_numbers(adata: AnnData) -> str:
-    numeric = [key for key in adata.obs if _is_numeric(adata.obs[key])]
+    numeric = [key for key in adata.obs if numbers_in(adata.obs[key]) is not None]
     return f"numeric columns of obs: {quoted(numeric) or 'none'}"
-
-
-def _from_obsm(adata: AnnData, key: str, lineage: str | None) -> np.ndarray:
-    names = lineage_names(adata, key)
-    if lineage is None and len(names) == 1:
-        lineage = names[0]
-    if lineage not in names:
-        raise UnknownNameError(
-            f"adata.obsm[{key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}. Pass "
-            f"one of them as lineage, or a pseudotime in obs as time_key=..."
-        )
-    return matrix_column(adata, key, names.index(lineage))

@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ...errors import quoted, warn
-from .matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, lineage_names, matrix_column, spread_columns
+from .matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, columns_of_matrix, lineage_names, matrix_column
 from .obs_columns import label_source
 from .scfates import TREE_KEY, mixed_branches, tree_source
 from .source import LineageSource
@@ -19,7 +19,7 @@ def branch_sources(adata: AnnData) -> list[LineageSource]:
     """Return the lineages of scFates' tree, of slingshot's pseudotimes without weights, and scanpy's `dpt_groups`."""
     tree = tree_source(adata)
     sources = [] if tree is None else [tree]
-    times = spread_columns(adata, SLINGSHOT_TIMES)
+    times = columns_of_matrix(adata, SLINGSHOT_TIMES)
     if times:
         columns = list(times.values())
         sources.append(

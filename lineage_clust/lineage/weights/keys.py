@@ -15,7 +15,7 @@ from ...utils.checking import check_key, shortened
 from ...utils.types import Names
 from ..genes.expression import with_annotations
 from .branches import branch_sources
-from .matrices import matrix_source, spread_columns, spread_source
+from .matrices import columns_of_matrix, matrix_source
 from .obs_columns import column_source, columns_source, is_one_lineage
 from .scfates import TREE_KEYS, tree_source
 from .source import LineageSource, not_there
@@ -128,37 +128,32 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
         return columns_source(adata, list(key))
     check_key("lineage_key", key)
     key = cast("str", key)
-    if key in adata.obsm:
-        return matrix_source(adata, key)
-    tree = tree_source(adata, key) if key in TREE_KEYS else None
+    tree = tree_source(adata, key) if key in TREE_KEYS and key not in adata.obsm else None
     if tree is not None:
         return tree
-    if key in adata.obs:
+    if key in adata.obs and key not in adata.obsm:
         return column_source(adata, key, lineage)
-    if spread_columns(adata, key):
-        return spread_source(adata, key)
-    raise UnknownNameError(
-        f"lineage_key {key!r} is neither in adata.obsm nor in adata.obs."
-        f"{did_you_mean(key, [*adata.obsm, *adata.obs.columns])}"
-    )
+    matrix = matrix_source(adata, key)
+    if matrix is None:
+        raise UnknownNameError(
+            f"lineage_key {key!r} is neither in adata.obsm nor in adata.obs."
+            f"{did_you_mean(key, [*adata.obsm, *adata.obs.columns])}"
+        )
+    return matrix
 
 
 def _stored(adata: AnnData, backward: bool) -> list[LineageSource]:
     """Return the matrices of weights under known keys, except masks derived from one of them."""
     present = set(adata.obsm)  # looked up once: anndata compares the names of all cells every time
-    sources = []
-    for key in BACKWARD_KEYS if backward else FORWARD_KEYS:
-        if key in present:
-            sources.append(matrix_source(adata, key))
-        elif spread_columns(adata, key):
-            sources.append(spread_source(adata, key))
-    masks = next((source for source in sources if source.key == _MASKS), None)
-    if masks is not None:
-        whole = [source for source in sources if source is not masks and set(masks.names) <= set(source.names)]
-        if whole:
-            _log.info("Weights are taken from %r, not from the masks %r made from them.", whole[0].key, _MASKS)
-            sources.remove(masks)
-    return sources
+    known = [
+        key for key in (BACKWARD_KEYS if backward else FORWARD_KEYS) if key in present or columns_of_matrix(adata, key)
+    ]
+    sources = {key: source for key in known if (source := matrix_source(adata, key))}
+    masks = sources.pop(_MASKS, None)
+    whole = [source for source in sources.values() if masks and set(masks.names) <= set(source.names)]
+    if whole:
+        _log.info("Weights are taken from %r, not from the masks %r made from them.", whole[0].key, _MASKS)
+    return [*sources.values(), *([masks] if masks and not whole else [])]
 
 
 def _only_lineage(sources: list[LineageSource]) -> tuple[LineageSource, list[str]]:

@@ -40,8 +40,18 @@ def lineage_names(adata: AnnData, key: str) -> list[str]:
     ]
 
 
-def matrix_source(adata: AnnData, key: str) -> LineageSource:
-    """Return the lineages of a matrix in obsm."""
+def matrix_source(adata: AnnData, key: str) -> LineageSource | None:
+    """Return the lineages of a matrix of weights in obsm, or stored as columns of obs; `None` if there is none."""
+    if key not in adata.obsm:
+        columns = columns_of_matrix(adata, key)
+        in_obs = list(columns.values())
+        return (
+            None
+            if not columns
+            else LineageSource(
+                key, list(columns), lambda index: as_numbers(f"adata.obs[{in_obs[index]!r}]", adata.obs[in_obs[index]])
+            )
+        )
     names = lineage_names(adata, key)
     numbered = names == [str(index) for index in range(len(names))]
     note = lost_names(adata, key, len(names)) if numbered else ""
@@ -65,7 +75,7 @@ def matrix_column(adata: AnnData, key: str, column: int) -> np.ndarray:
     return as_numbers(f"adata.obsm[{key!r}], column {column},", chosen)
 
 
-def spread_columns(adata: AnnData, key: str) -> dict[str, str]:
+def columns_of_matrix(adata: AnnData, key: str) -> dict[str, str]:
     """Return the columns of obs that contain the matrix of this key, as {name of the lineage: name of the column}.
 
     R's `data.frame` (and with it zellkonverter) names the columns of a matrix `cellWeights.Lineage1`; slingshot writes
@@ -74,7 +84,7 @@ def spread_columns(adata: AnnData, key: str) -> dict[str, str]:
     >>> import anndata
     >>> obs = pd.DataFrame({"slingPseudotime_1": [0.0], "cellWeights.Lineage1": [1.0]}, index=["cell"])
     >>> adata = anndata.AnnData(np.zeros((1, 1)), obs=obs)
-    >>> spread_columns(adata, "slingPseudotime"), spread_columns(adata, "cellWeights")
+    >>> columns_of_matrix(adata, "slingPseudotime"), columns_of_matrix(adata, "cellWeights")
     ({'Lineage1': 'slingPseudotime_1'}, {'Lineage1': 'cellWeights.Lineage1'})
     """
     columns = [column for column in adata.obs.columns if isinstance(column, str)]
@@ -82,15 +92,6 @@ def spread_columns(adata: AnnData, key: str) -> dict[str, str]:
         found = [(re.fullmatch(rf"{key}_(\d+)", column), column) for column in columns]
         return {f"Lineage{match[1]}": column for match, column in found if match}
     return {column[len(key) + 1 :]: column for column in columns if column.startswith(f"{key}.")}
-
-
-def spread_source(adata: AnnData, key: str) -> LineageSource:
-    """Return the lineages of a matrix of weights stored as columns of obs."""
-    columns = spread_columns(adata, key)
-    in_obs = list(columns.values())
-    return LineageSource(
-        key, list(columns), lambda index: as_numbers(f"adata.obs[{in_obs[index]!r}]", adata.obs[in_obs[index]])
-    )
 
 
 def column_of_lineage(columns: dict[str, str], lineage: str) -> list[str]:

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ...errors import UnknownNameError, did_you_mean
+from ..columns import column_of, kind_of_values, numbers_in
 from .source import LineageSource
 
-_NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float")
 _LABELS = ("string", "categorical")
 
 
@@ -22,8 +21,8 @@ def column_source(adata: AnnData, key: str, lineage: str | None = None) -> Linea
     if the lineage is one of them.
     """
     values = adata.obs[key]
-    kind = _kind(values)
-    if kind in _LABELS or (lineage is not None and _is_named(values, kind, lineage)):
+    kind = kind_of_values(values)
+    if kind in _LABELS or (lineage is not None and _is_named(values, lineage)):
         return label_source(adata, key)
     if kind == "integer" and not values.dropna().isin([0, 1]).all():
         raise ValueError(
@@ -38,13 +37,13 @@ def is_one_lineage(adata: AnnData, key: str, lineages: Sequence) -> bool:
     if key in adata.obsm or key not in adata.obs:
         return False
     values = adata.obs[key]
-    kind = _kind(values)
-    return kind in _NUMBERS and not all(_is_named(values, kind, str(lineage)) for lineage in lineages)
+    are_weights = numbers_in(values, booleans=True) is not None
+    return are_weights and not all(_is_named(values, str(lineage)) for lineage in lineages)
 
 
-def _is_named(values: pd.Series, kind: str, lineage: str) -> bool:
+def _is_named(values: pd.Series, lineage: str) -> bool:
     """Return whether a lineage is one of the values of an integer or boolean column."""
-    return kind in ("integer", "boolean") and lineage in set(values.dropna().astype(str))
+    return kind_of_values(values) in ("integer", "boolean") and lineage in set(values.dropna().astype(str))
 
 
 def label_source(adata: AnnData, key: str) -> LineageSource:
@@ -57,26 +56,17 @@ def label_source(adata: AnnData, key: str) -> LineageSource:
 def columns_source(adata: AnnData, keys: Sequence[str]) -> LineageSource:
     """Return one lineage per column of obs, named after the columns."""
     for key in keys:
-        if key not in adata.obs:
-            raise UnknownNameError(
-                f"lineage_key {key!r} of the list is not in adata.obs.{did_you_mean(key, adata.obs.columns)}"
-            )
+        column_of(adata, key, "lineage_key")
     return LineageSource(list(keys), [str(key) for key in keys], lambda index: _weights(adata, keys[index]))
-
-
-def _kind(values: pd.Series) -> str:
-    if isinstance(values.dtype, pd.CategoricalDtype) and len(values.cat.categories):
-        inner = pd.api.types.infer_dtype(values.cat.categories, skipna=True)
-        return inner if inner == "boolean" else "categorical"
-    return pd.api.types.infer_dtype(values, skipna=True)
 
 
 def _weights(adata: AnnData, key: str) -> np.ndarray:
     values = adata.obs[key]
-    if _kind(values) not in _NUMBERS:
-        several = " Pass one such column as lineage_key, not a list." if _kind(values) in _LABELS else ""
+    numbers = numbers_in(values, booleans=True)
+    if numbers is None:
+        several = " Pass one such column as lineage_key, not a list." if kind_of_values(values) in _LABELS else ""
         raise TypeError(
             f"Lineage weights adata.obs[{key!r}] must be numbers or booleans, or a single column with the names of "
             f"branches; the dtype is {values.dtype}.{several}"
         )
-    return pd.to_numeric(values.astype(object)).to_numpy(dtype=float, na_value=np.nan)
+    return numbers

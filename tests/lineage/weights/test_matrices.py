@@ -8,7 +8,7 @@ import pytest
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.lineage.time.pseudotime import find_pseudotime
 from lineage_clust.lineage.weights.keys import available_lineages, find_weights
-from lineage_clust.lineage.weights.matrices import spread_columns
+from lineage_clust.lineage.weights.matrices import columns_of_matrix
 
 WEIGHTS = np.array([[1.0, 0.0], [1.0, 1.0], [0.3, 0.7], [0.0, 1.0]])
 TIMES = np.array([[0.0, np.nan], [0.2, 0.2], [0.5, 0.4], [np.nan, 1.0]])
@@ -75,4 +75,4 @@ def test_a_matrix_of_pseudotimes_of_all_cells_does_not_say_which_cells_belong():
 def test_columns_of_other_names_are_no_matrix():
     adata = converted(cellWeightsX=WEIGHTS)
     adata.obs["slingPseudotime_x"] = 1.0
-    assert spread_columns(adata, "cellWeights") == spread_columns(adata, "slingPseudotime") == {}
+    assert columns_of_matrix(adata, "cellWeights") == columns_of_matrix(adata, "slingPseudotime") == {}
