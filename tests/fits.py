@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from lineage_clust import GraphClusterer, TrendClusterer
+from lineage_clust.lineage.lineage import Lineage
 
 # for tests of everything but the number of clusters, the search for which takes most of the time of a small fit
 QUICK = GraphClusterer(resolution=1.0)
@@ -24,3 +25,8 @@ def fit(adata, **parameters):
 
 def quick_fit(adata, **parameters):
     return fit(adata, **{"clusterer": QUICK, **parameters})
+
+
+def lineage_of(times, weights, Y, genes):
+    """Arrays as a lineage; its range is that of the times."""
+    return Lineage(None, times, weights, Y, genes, float(min(times)), float(max(times)), np.arange(len(times)))

@@ -33,7 +33,7 @@ from .weights.values import check_members, clip_weights
 __all__ = ["Lineage", "Reader", "check_anndata", "read_lineage", "resolve_genes"]
 
 _log = logging.getLogger(__package__)
-_OF_CELLS = ("pseudotime", "weights", "covariates", "offset", "donors", "draws")
+_OF_CELLS = ("pseudotime", "weights", "cells", "covariates", "offset", "donors", "draws")
 _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
 
 
@@ -81,10 +81,11 @@ class Lineage:
         """Return `(n_points,)` equally spaced pseudotimes from `start` to `end`."""
         return np.linspace(self.start, self.end, n_points)
 
-    def of_cells(self, kept: np.ndarray) -> dict[str, Any]:
-        """Return the arrays with one row per cell, except expression, for some of the cells."""
+    def of_cells(self, kept: np.ndarray, **changes: Any) -> Self:
+        """Return the lineage in some of its cells, a mask; `changes` are new values, among them that of `expression`."""
         arrays = {name: getattr(self, name) for name in _OF_CELLS}
-        return {name: None if values is None else values[kept] for name, values in arrays.items()}
+        some: dict[str, Any] = {name: None if values is None else values[kept] for name, values in arrays.items()}
+        return replace(self, **(some | changes))
 
     def cells_on_grid(self, n_points: int) -> np.ndarray:
         """Return the summed weight of the cells nearest to each point of `grid`, `(n_points,)`.

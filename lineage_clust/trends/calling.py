@@ -18,11 +18,11 @@ from ..models.regressor import warn_of_equal_weights
 from ..utils.checking import shortened
 
 
-def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=None, offset=None, donors=None) -> None:
+def fit_model(model: Any, X, Y, weights: np.ndarray, smoother=None, *, penalty=None, offset=None, groups=None) -> None:
     """Fit a :class:`~lineage_clust.contracts.DesignModel` in place with the arguments that its `fit` supports.
 
     `X` `(n_cells, n_features)` is the design, or pseudotime; `Y` `(n_cells, n_genes)` comes from
-    :func:`expression_for`. An offset, and donors (as `groups`), are always passed if they are not `None`.
+    :func:`expression_for`. An offset, and donors as `groups`, are always passed if they are not `None`.
     """
     keywords: dict[str, Any] = {}
     if takes(model.fit, "sample_weight"):
@@ -33,10 +33,7 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, *, smoother=None, penalty=N
         keywords["smoother"] = smoother
     if has_fit_parameter(model, "penalty"):
         keywords["penalty"] = penalty
-    if offset is not None:
-        keywords["offset"] = offset
-    if donors is not None:
-        keywords["groups"] = donors
+    keywords |= {name: value for name, value in (("offset", offset), ("groups", groups)) if value is not None}
     model.fit(readable_by(model, X), Y, **keywords)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -155,11 +154,9 @@ def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
     """Return the lineage restricted to some of the cells; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
     inside = kept[lineage.cells]
     pseudotime, weights, matrix, columns = lineage.whole
-    return replace(
-        lineage,
-        **lineage.of_cells(inside),
+    return lineage.of_cells(
+        inside,
         expression=lineage.expression[np.flatnonzero(inside)],
-        cells=lineage.cells[inside],
         whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
     )
 

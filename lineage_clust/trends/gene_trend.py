@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..contracts.capabilities import has_method
+from ..lineage.lineage import Lineage
 from ..lineage.time.time_range import find_time_range
 from ..lineage.weights.values import check_members, clip_weights
 from ..utils.atomic import write_whole
@@ -20,7 +21,7 @@ from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
 from .calling import interval_of, predict_model
 from .derivative import slope_with_interval
-from .group_fit import Cells, design_rows, fit_group
+from .group_fit import design_rows, fit_group
 from .pairing import resolve_pair
 
 if TYPE_CHECKING:
@@ -180,7 +181,9 @@ class GeneTrend:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")
         x, y, w, grid = chosen
         smoother, model = resolve_pair(*self._asked)
-        group = fit_group(Cells(x, w, y[:, None]), [self.gene], grid, smoother, model)
+        ends = float(grid[0]), float(grid[-1])
+        lineage = Lineage(self.lineage, x, w, y[:, None], [self.gene], *ends, np.arange(len(x)))
+        group = fit_group(lineage, grid, smoother, model)
         if group.failed:
             raise ValueError(f"{self.gene!r} cannot be fitted: {group.failed[0]}")
         self._adopt(group, 0)

@@ -23,6 +23,7 @@ from ..contracts.capabilities import (
     n_times_needed,
 )
 from ..errors import NoTrendError
+from ..lineage.lineage import Lineage
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
 from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
@@ -41,22 +42,6 @@ _COLUMNS = {
 
 _RESOLVED = 1e-6  # relative to the standard deviation of expression; smaller changes are rounding errors of iterations
 _LESS_THAN_NOTHING = "explains less than a constant does"
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Cells on which some genes are fitted; arrays are those of :class:`~lineage_clust.lineage.lineage.Lineage`.
-
-    `x`, `w` and `Y` are pseudotime, weights and the expression `(n_cells, n_genes)` of these genes.
-    """
-
-    x: np.ndarray
-    w: np.ndarray
-    Y: Any
-    covariates: np.ndarray | None = None
-    offset: np.ndarray | None = None
-    donors: np.ndarray | None = None
-    draws: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -80,21 +65,20 @@ class GroupFit:
     asked: tuple = (None, None)
 
 
-def fit_group(cells: Cells, genes: list[str], grid, smoother, model, lineage: str | None = None) -> GroupFit:
-    """Fit genes that share cells and model.
+def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
+    """Fit the genes of a lineage, which share its cells and the model.
 
-    genes : Names of the columns of `cells.Y`.
     grid : `(n_points,)` pseudotime of the trends; the default domain of the smoother is the range of the grid.
     smoother, model : Components, fitted in place; the smoother may be "passthrough".
-    lineage : Name, for messages.
     """
     model = adapt(model)
     asked = (copied(smoother), clone(model))
-    x, w, Y, covariates, draws = cells.x, cells.w, expression_for(model, cells.Y), cells.covariates, cells.draws
+    x, w, Y = lineage.pseudotime, lineage.weights, expression_for(model, lineage.expression)
+    genes, covariates, draws = lineage.genes, lineage.covariates, lineage.draws
     given = draws is not None
     if draws is not None and are_same(draws):
         x, draws = draws[:, 0], None
-    check_distinct_times(x, smoother, grid, lineage)
+    check_distinct_times(x, smoother, grid, lineage.name)
     if lacks_domain(smoother):
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
     if isinstance(model, RegressorModel):
@@ -117,10 +101,10 @@ def fit_group(cells: Cells, genes: list[str], grid, smoother, model, lineage: st
             penalty = np.zeros((width, width))
     scatter = None
     try:
+        known = {"penalty": penalty, "offset": lineage.offset, "groups": lineage.donors}
         if draws is None:
-            fit_model(model, design, Y, w, smoother=smoother, penalty=penalty, offset=cells.offset, donors=cells.donors)
+            fit_model(model, design, Y, w, smoother, **known)
         else:
-            known = {"penalty": penalty, "offset": cells.offset, "groups": cells.donors}
             model, scatter = fit_draws(
                 model, lambda times: _append(_basis(smoother, times), covariates), draws, w, Y, known
             )

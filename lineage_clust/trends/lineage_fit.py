@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +13,9 @@ from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
 from ..utils.progress import bar, progress_bars
 from .calling import is_fitted
-from .group_fit import Cells, GroupFit, failed_group, fit_group, fixed_basis
+from .group_fit import GroupFit, failed_group, fit_group, fixed_basis
 from .pairing import adapt, model_of, smoother_for
-from .preparing import prepared_cells
+from .preparing import prepared_lineages
 from .trends import Trends
 
 
@@ -67,67 +66,70 @@ class TrendFitter:
 
     def fit(self, lineage: Lineage) -> FittedLineage:
         """Fit the trends of the genes of a lineage."""
-        models = by_gene(self.model, lineage.genes, lineage.name)
-        prepared, failed = prepared_cells(lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs)
-        parts = [part for genes, cells in prepared for part in _of_one_model(genes, cells, models)]
+        models = dict(zip(lineage.genes, by_gene(self.model, lineage.genes, lineage.name), strict=True))
+        prepared, failed = prepared_lineages(
+            lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs
+        )
+        parts = [part for one in prepared for part in _of_one_model(one, models)]
         grid = lineage.grid(self.n_points)
         what = "trends" if lineage.name is None else f"trends of {lineage.name}"
+        several = len(parts) > 1
         with progress_bars(self.show_progress_bar):
-            several = len(parts) > 1
             groups = [
-                self._fit_group(lineage, grid, models[genes[0]], genes, cells, not several)
-                for genes, cells in (bar(parts, what, unit="group") if several else parts)
+                self._fit_group(part, grid, models[part.genes[0]], not several)
+                for part in (bar(parts, what, unit="group") if several else parts)
             ]
-        trends = _assemble(lineage, grid, groups, [np.array(genes) for genes, _ in parts], failed)
-        return FittedLineage(lineage.name, trends, groups)
+        return FittedLineage(lineage.name, _assemble(lineage, grid, groups, failed), groups)
 
-    def _fit_group(self, lineage: Lineage, grid, model, members: list[int], cells: Cells, only: bool) -> GroupFit:
+    def _fit_group(self, part: Lineage, grid, model, only: bool) -> GroupFit:
         """Fit the genes that share cells and model; if there are other genes, an error affects only these."""
-        genes = [lineage.genes[index] for index in members]
         own = adapt(model_of(model), self.n_jobs, self.backend)
         try:
-            return fit_group(cells, genes, grid, smoother_for(model, self.smoother), own, lineage.name)
+            return fit_group(part, grid, smoother_for(model, self.smoother), own)
         except Exception as error:
             if only or isinstance(error, MemoryError):
                 raise
             stage = "predict" if is_fitted(own) else "fit"
-            reason = f"{stage}: {type(error).__name__}: {error}"
-            return failed_group(genes, grid, dict.fromkeys(range(len(genes)), reason), self.smoother, own)
+            reasons = dict.fromkeys(range(len(part.genes)), f"{stage}: {type(error).__name__}: {error}")
+            return failed_group(part.genes, grid, reasons, self.smoother, own)
 
     def with_basis(self, fitted: Any) -> TrendFitter:
         """Return a fitter whose smoother keeps the fitted basis."""
         return replace(self, smoother=fixed_basis(fitted, self.smoother))
 
 
-def _of_one_model(genes: list[int], cells: Cells, models: list) -> Iterator[tuple[list[int], Cells]]:
-    """Yield the genes that share a model, by position in the lineage, with their cells."""
+def _of_one_model(lineage: Lineage, models: dict[str, Any]) -> list[Lineage]:
+    """Return a lineage for each group of genes that share a model."""
     together: dict[int, list[int]] = {}
-    for place, gene in enumerate(genes):
-        together.setdefault(id(models[gene]), []).append(place)
-    for places in together.values():
-        yield [genes[place] for place in places], cells if len(together) == 1 else replace(cells, Y=cells.Y[:, places])
+    for column, gene in enumerate(lineage.genes):
+        together.setdefault(id(models[gene]), []).append(column)
+    if len(together) == 1:
+        return [lineage]
+    return [
+        replace(lineage, genes=[lineage.genes[column] for column in columns], expression=lineage.expression[:, columns])
+        for columns in together.values()
+    ]
 
 
-def _assemble(lineage: Lineage, grid, groups, indices, failed: dict[int, str]) -> Trends:
+def _assemble(lineage: Lineage, grid, groups: list[GroupFit], failed: dict[str, str]) -> Trends:
     """Return the trends of all groups in the order of the lineage's genes."""
-    n_genes = len(lineage.genes)
+    n_genes, row_of = len(lineage.genes), {gene: row for row, gene in enumerate(lineage.genes)}
     values = np.full((n_genes, len(grid)), np.nan)
     with_se = bool(groups) and all(group.se is not None or len(group.failed) == len(group.genes) for group in groups)
     se = np.full_like(values, np.nan) if with_se else None
-    reasons = dict(failed)
-    tables = []
-    for group, members in zip(groups, indices, strict=True):
+    reasons = {row_of[gene]: reason for gene, reason in failed.items()}
+    for group in groups:
+        members = [row_of[gene] for gene in group.genes]
         values[members] = group.values
         if se is not None and group.se is not None:
             se[members] = group.se
-        reasons.update({int(members[gene]): reason for gene, reason in group.failed.items()})
-        tables.append(group.table)
+        reasons.update({members[gene]: reason for gene, reason in group.failed.items()})
     check_any_fitted(reasons, n_genes)
     kept = np.setdiff1d(np.arange(n_genes), list(reasons))
     names = [lineage.genes[gene] for gene in kept]
     if len(kept) < n_genes:
         values, se = values[kept], None if se is None else se[kept]
-    table = pd.concat(tables) if len(tables) > 1 else tables[0]
+    table = pd.concat([group.table for group in groups])
     return Trends(
         values,
         grid,

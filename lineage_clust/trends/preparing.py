@@ -14,13 +14,12 @@ from ..lineage.lineage import Lineage, Reader
 from ..lineage.time.draws import are_draws
 from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend
-from .group_fit import Cells
-
-Prepared = tuple[list[tuple[list[int], Cells]], dict[int, str]]
 
 
-def prepared_cells(lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict) -> Prepared:
-    """Return groups of genes that share cells, by position, with these cells; and why others could not be prepared.
+def prepared_lineages(
+    lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
+) -> tuple[list[Lineage], dict[str, str]]:
+    """Return a lineage for each group of genes that share cells, and why other genes could not be prepared.
 
     `callback` is `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and
     lineage. Cells in which a gene's expression is at most `filter_cells` are excluded for that gene.
@@ -30,15 +29,10 @@ def prepared_cells(lineage: Lineage, n_points: int, callback, filter_cells, prep
     if callback is not None:
         return _by_callback(lineage, n_points, callback, filter_cells, prepare_kwargs)
     if filter_cells is None:
-        every = Cells(
-            lineage.pseudotime, lineage.weights, lineage.expression, lineage.covariates, lineage.offset, lineage.donors,
-            lineage.draws,
-        )  # fmt: skip
-        return [(list(range(len(lineage.genes))), every)], {}
-    groups: list[tuple[list[int], Cells]] = []
-    failed: dict[int, str] = {}
-    for gene in range(len(lineage.genes)):
-        y = column_values(lineage.expression, gene)
+        return [lineage], {}
+    found, failed = [], {}
+    for column, gene in enumerate(lineage.genes):
+        y = column_values(lineage.expression, column)
         kept = ~(y <= filter_cells)  # NaN is kept and reported by the model
         if not kept.any():
             failed[gene] = f"prepare: no cell has expression above filter_cells={filter_cells:g}"
@@ -48,9 +42,8 @@ def prepared_cells(lineage: Lineage, n_points: int, callback, filter_cells, prep
         except ValueError as error:
             failed[gene] = f"prepare: {error}"
             continue
-        own = lineage.of_cells(kept) | {"covariates": covariates}
-        groups.append(([gene], Cells(own.pop("pseudotime"), own.pop("weights"), y[kept][:, None], **own)))
-    return groups, failed
+        found.append(lineage.of_cells(kept, genes=[gene], expression=y[kept][:, None], covariates=covariates))
+    return found, failed
 
 
 def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
@@ -66,14 +59,16 @@ def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
     return columns[:, varying]
 
 
-def _by_callback(lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict) -> Prepared:
+def _by_callback(
+    lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
+) -> tuple[list[Lineage], dict[str, str]]:
     pseudotime, weights, matrix, columns = lineage.whole
     callbacks = by_gene(callback, lineage.genes, lineage.name, "callback", complete=False)
     grid = lineage.grid(n_points)
-    alike: dict[bytes, tuple] = {}  # pseudotime and weights, and positions and expression of the genes, by digest
-    failed: dict[int, str] = {}
-    for gene, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):
-        trend = GeneTrend(name, lineage.name, pseudotime, column_values(matrix, columns[gene]), weights)
+    alike: dict[bytes, tuple] = {}  # pseudotime and weights, and names and expression of the genes, by digest
+    failed: dict[str, str] = {}
+    for name, column, function in zip(lineage.genes, columns, callbacks, strict=True):
+        trend = GeneTrend(name, lineage.name, pseudotime, column_values(matrix, column), weights)
         keywords = {
             **prepare_kwargs,
             "time_range": (lineage.start, lineage.end),
@@ -85,13 +80,17 @@ def _by_callback(lineage: Lineage, n_points: int, callback, filter_cells, prepar
             trend = prepare(trend, gene=name, lineage=lineage.name, **keywords)
             _check_prepared(trend, name, grid)
         except Exception as error:
-            failed[gene] = f"prepare: {type(error).__name__}: {error}"
+            failed[name] = f"prepare: {type(error).__name__}: {error}"
             continue
         x, w, y = (np.asarray(values, dtype=float) for values in (trend.x, trend.w, trend.y))
         _, _, genes, values = alike.setdefault(blake2b(x.tobytes() + b"|" + w.tobytes()).digest(), (x, w, [], []))
-        genes.append(gene)
+        genes.append(name)
         values.append(y)
-    return [(genes, Cells(x, w, np.column_stack(values))) for x, w, genes, values in alike.values()], failed
+    ends = lineage.start, lineage.end
+    return [
+        Lineage(lineage.name, x, w, np.column_stack(values), genes, *ends, np.arange(len(x)))
+        for x, w, genes, values in alike.values()
+    ], failed
 
 
 def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:

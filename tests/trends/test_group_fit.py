@@ -14,9 +14,9 @@ from lineage_clust import GAM, LineageClustWarning, TrendClusterer
 from lineage_clust.models import PyGAM
 from lineage_clust.models.regressor import RegressorModel
 from lineage_clust.smoothers import BSplineSmoother
-from lineage_clust.trends.group_fit import Cells, _levelled, fit_group
+from lineage_clust.trends.group_fit import _levelled, fit_group
 
-from ..fits import QUICK
+from ..fits import QUICK, lineage_of
 
 N_CELLS = 200
 T = np.sort(np.random.default_rng(0).uniform(0, 1, N_CELLS))
@@ -26,7 +26,7 @@ GRID = np.linspace(0, 1, 50)
 
 def fit(model, Y, smoother=None):
     names = [f"g{gene}" for gene in range(Y.shape[1])]
-    return fit_group(Cells(T, W, Y), names, GRID, BSplineSmoother() if smoother is None else smoother, model)
+    return fit_group(lineage_of(T, W, Y, names), GRID, BSplineSmoother() if smoother is None else smoother, model)
 
 
 def waves(n_genes=12, seed=1):
@@ -133,7 +133,7 @@ def test_a_regressor_with_another_loss_may_explain_less_squares_than_the_mean():
 def test_the_peak_of_a_constant_gene_does_not_hang_on_the_last_digit(family, last_digit):
     weights = np.random.default_rng(3).uniform(0.1, 1, N_CELLS) * (1 + last_digit)
     Y = np.column_stack([np.full(N_CELLS, 3.0), np.random.default_rng(4).poisson(4, N_CELLS) + 1.0])
-    found = fit_group(Cells(T, weights, Y), ["constant", "other"], GRID, BSplineSmoother(), GAM(family))
+    found = fit_group(lineage_of(T, weights, Y, ["constant", "other"]), GRID, BSplineSmoother(), GAM(family))
     assert np.ptp(found.values[0]) == 0
     assert np.argmax(found.values[0]) == 0
     np.testing.assert_allclose(found.values[0], 3, rtol=1e-6)

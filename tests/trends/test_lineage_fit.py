@@ -10,8 +10,10 @@ from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplin
 from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.models import RegressorModel
 from lineage_clust.trends import lineage_fit
-from lineage_clust.trends.group_fit import Cells, check_distinct_times, fit_group
+from lineage_clust.trends.group_fit import check_distinct_times, fit_group
 from lineage_clust.trends.lineage_fit import TrendFitter
+
+from ..fits import lineage_of
 
 GENES = ["fall0", "peak0", "rise0", "flat0", "peak1"]
 
@@ -71,10 +73,10 @@ def test_components_that_were_passed_do_not_change(lineage):
 def test_a_progress_bar_counts_groups(lineage, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        lineage_fit, "bar", lambda groups, *_, **__: [*groups, seen.extend(genes for genes, _ in groups)][:-1]
+        lineage_fit, "bar", lambda groups, *_, **__: [*groups, seen.extend(part.genes for part in groups)][:-1]
     )
     fit_trends(lineage, BSplineSmoother(), {"peak0": GAM(smoothing=1.0), "*": GAM()}, 30)
-    assert seen == [[0, 2, 3, 4], [1]]
+    assert seen == [[gene for gene in lineage.genes if gene != "peak0"], ["peak0"]]
 
 
 # ---- models by gene
@@ -202,7 +204,7 @@ def test_one_group_by_itself():
     x = np.linspace(0, 1, 50)
     Y = np.column_stack([x, np.full(50, np.nan), 1 - x])
     grid = np.linspace(0, 1, 11)
-    group = fit_group(Cells(x, np.ones(50), Y), ["a", "b", "c"], grid, BSplineSmoother(), GAM())
+    group = fit_group(lineage_of(x, np.ones(50), Y, ["a", "b", "c"]), grid, BSplineSmoother(), GAM())
     np.testing.assert_allclose(group.values[[0, 2]], [grid, 1 - grid], atol=1e-6)
     assert group.failed == {1: "expression holds NaN or infinite values"}
     assert group.se.shape == (3, 11)
@@ -238,7 +240,7 @@ def test_there_must_be_enough_distinct_times(smoother, needed):
 def test_the_least_number_of_times_is_enough(model):
     x = np.repeat([0.0, 0.5, 1.0], 20)
     Y = np.random.default_rng(0).poisson(3 + 2 * x[:, None], (60, 2)).astype(float)
-    group = fit_group(Cells(x, np.ones(60), Y), ["a", "b"], np.linspace(0, 1, 9), BSplineSmoother(), model)
+    group = fit_group(lineage_of(x, np.ones(60), Y, ["a", "b"]), np.linspace(0, 1, 9), BSplineSmoother(), model)
     assert group.failed == {}
     assert np.isfinite(group.values).all()
     assert np.all((group.values > 0) & (group.values < 12))

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from lineage_clust import GeneTrend, NoTrendError, TrendClusterer, UnknownNameError
 from lineage_clust.lineage.lineage import read_lineage
-from lineage_clust.trends.preparing import column_values, prepared_cells
+from lineage_clust.trends.preparing import column_values, prepared_lineages
 
 from ..fits import QUICK
 
@@ -127,10 +127,10 @@ def test_callbacks_by_gene_and_lineage(adata):
 
 def test_genes_with_the_same_cells_are_fitted_together(adata):
     lineage = read_lineage(adata, "A", genes=GENES)
-    [(genes, cells)], failed = prepared_cells(lineage, 30, plainly, None, {})
+    [together], failed = prepared_lineages(lineage, 30, plainly, None, {})
     assert failed == {}
-    assert genes == list(range(len(GENES)))
-    np.testing.assert_array_equal(cells.Y, lineage.expression.toarray())
+    assert together.genes == GENES
+    np.testing.assert_array_equal(together.expression, lineage.expression.toarray())
 
 
 # ---- callbacks that do not
@@ -259,15 +259,15 @@ def test_cells_without_expression_are_left_out_for_that_gene(adata, fitted):
 
 def test_covariates_and_offset_follow_the_cells_that_are_left(adata):
     lineage = read_lineage(adata, "A", genes=GENES, covariates=["depth"], offset="depth")
-    groups, _ = prepared_cells(lineage, 30, None, 0.0, {})
-    assert [genes for genes, _ in groups] == [[gene] for gene in range(len(GENES))]
-    for gene, (_, own) in enumerate(groups):
+    groups, _ = prepared_lineages(lineage, 30, None, 0.0, {})
+    assert [own.genes for own in groups] == [[gene] for gene in GENES]
+    for gene, own in enumerate(groups):
         kept = lineage.expression[:, [gene]].toarray().ravel() > 0
-        np.testing.assert_array_equal(own.x, lineage.pseudotime[kept])
-        np.testing.assert_array_equal(own.w, lineage.weights[kept])
+        np.testing.assert_array_equal(own.pseudotime, lineage.pseudotime[kept])
+        np.testing.assert_array_equal(own.weights, lineage.weights[kept])
         np.testing.assert_array_equal(own.covariates, lineage.covariates[kept])
         np.testing.assert_array_equal(own.offset, lineage.offset[kept])
-        np.testing.assert_array_equal(own.Y, lineage.expression[:, [gene]].toarray()[kept])
+        np.testing.assert_array_equal(own.expression, lineage.expression[:, [gene]].toarray()[kept])
 
 
 def test_a_filter_that_no_cell_passes_changes_nothing(adata, fitted):
