@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import metadata_routing
 
-from .io import exports, results
+from .io import exports, gene_lists, results
 from .io.files import persistence
 from .lineage.cells.labels import labels_may_come_second
 from .lineage.lineage import check_anndata
@@ -226,8 +226,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     plot_embedding = cell_views.plot_embedding
     plot_lineage = cell_views.plot_lineage
     gene_trends = exports.gene_trends
-    genes_by_cluster = exports.genes_by_cluster
-    write_gene_lists = exports.write_gene_lists
+    genes_by_cluster = gene_lists.genes_by_cluster
+    write_gene_lists = gene_lists.write_gene_lists
     to_frame = exports.to_frame
     to_anndata = results.to_anndata
     write_to = results.write_to

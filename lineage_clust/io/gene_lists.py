@@ -2,35 +2,93 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from io import StringIO
 from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
 
 from ..results.leading import top_order
-from ..results.naming import set_name
+from ..results.naming import UNASSIGNED, set_name
+from ..results.result import FitResult, Fitted, result_of
 from ..utils.atomic import write_whole
-from ..utils.checking import as_path
+from ..utils.checking import as_path, check_flag
 from .spreadsheets import as_text
 
 
-def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
+@overload
+def genes_by_cluster(
+    fitted: Fitted | FitResult, unassigned: bool = False, *, names: Literal[False] = False
+) -> dict[int, list[str]]: ...
+@overload
+def genes_by_cluster(
+    fitted: Fitted | FitResult, unassigned: bool = False, *, names: Literal[True]
+) -> dict[str, list[str]]: ...
+def genes_by_cluster(fitted: Fitted | FitResult, unassigned: bool = False, *, names: bool = False) -> Any:
     """Return the genes of each cluster, ordered by how well the mean trend of the cluster explains them.
+
+    The lists can be passed to enrichment tools, with the fitted genes `genes_` as background, and, with names, to plots
+    that group genes, such as `scanpy.pl.heatmap(adata, tc.genes_by_cluster(names=True), groupby=...)`.
 
     Parameters
     ----------
-    table
-        One row per gene, with `cluster`, `deviance_explained` and, if known, `agreement`.
-    unassigned
-        Whether to include the genes without a cluster, last, under -1.
+    unassigned : bool, default=False
+        Whether to include the genes without a cluster, last, under -1 ("unassigned").
+    names : bool, default=False
+        Whether keys are the names of the clusters (`cluster_names_`) instead of their numbers (`labels_`).
+
+    Returns
+    -------
+    dict of int (of str if `names`) to list of str
 
     Examples
     --------
+    >>> import lineage_clust as lc
+    >>> tc = lc.TrendClusterer(random_state=0).fit(lc.datasets.bone_marrow(), lineage="Ery")
+    >>> lists = tc.genes_by_cluster()
+    >>> list(lists) == list(range(tc.n_clusters_))
+    True
+    >>> list(tc.genes_by_cluster(names=True)) == tc.cluster_names_
+    True
+    """
+    result = result_of(fitted)
+    check_flag("unassigned", unassigned)
+    check_flag("names", names)
+    lists = lists_of(result.naming, unassigned)
+    of_clusters = [*result.cluster_names, UNASSIGNED]
+    return {of_clusters[cluster]: genes for cluster, genes in lists.items()} if names else lists
+
+
+def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: bool = False) -> None:
+    """Write the genes of each cluster to a file, as one gene set per cluster named by lineage and `cluster_names_`.
+
+    Parameters
+    ----------
+    path : str or path
+        Path of the file, whose suffix defines the format: ".gmt", as read by gseapy, GSEA and others, or ".csv".
+    unassigned : bool, default=False
+        Whether to include the genes without a cluster as the last set.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is unknown, or a name contains a separator of the format.
+
+    See Also
+    --------
+    genes_by_cluster : Returns a dictionary instead.
+    """
+    lists, result = genes_by_cluster(fitted, unassigned), result_of(fitted)
+    prefix = "_".join(str(name) for name in result.names if name is not None)
+    write_lists(lists, path, prefix, result.cluster_names)
+
+
+def lists_of(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
+    """Return the genes of each cluster from a table with `cluster`, `deviance_explained` and, if known, `agreement`.
+
     >>> table = pd.DataFrame({"cluster": [1, 0, 1], "deviance_explained": [0.1, 0.5, 0.9]}, index=["a", "b", "c"])
-    >>> genes_by_cluster(table)
+    >>> lists_of(table)
     {0: ['b'], 1: ['c', 'a']}
     """
     leading = np.argsort(-top_order(table))
@@ -41,16 +99,12 @@ def genes_by_cluster(table: pd.DataFrame, unassigned: bool = False) -> dict[int,
     return {cluster: [str(gene) for gene in genes[labels == cluster]] for cluster in clusters}
 
 
-def write_gene_lists(
+def write_lists(
     lists: Mapping[int, list[str]], path: str | Path, prefix: str = "", names: Sequence[str] | None = None
 ) -> None:
     """Write lists of genes to a file of the format that its suffix names.
 
-    path : Path of the file: .gmt (one gene set per line: name, description, genes) or .csv (one gene per line, with its
-        cluster).
-    prefix : Prefix of the names of gene sets: the lineage.
-    names : Names of the clusters, by number; `None` = their numbers.
-    raises ValueError : If the suffix is unknown, or a name contains a separator of the format.
+    `prefix` begins the names of gene sets; `names` are those of the clusters, by number, `None` = their numbers.
     """
     suffix = as_path(path).suffix.lower()
     if suffix not in _FORMATS:
@@ -77,12 +131,8 @@ def _gmt(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
 
 
 def _csv(lists: Mapping[int, list[str]], name_of: Callable[[int], str]) -> str:
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["gene_set", "cluster", "gene"])
-    for cluster, genes in lists.items():
-        writer.writerows([as_text(name_of(cluster)), cluster, as_text(gene)] for gene in genes)
-    return buffer.getvalue()
+    rows = [(as_text(name_of(cluster)), cluster, as_text(gene)) for cluster, genes in lists.items() for gene in genes]
+    return pd.DataFrame(rows, columns=["gene_set", "cluster", "gene"]).to_csv(index=False, lineterminator="\n")
 
 
 _FORMATS: dict[str, Callable[[Mapping[int, list[str]], Callable[[int], str]], str]] = {".gmt": _gmt, ".csv": _csv}

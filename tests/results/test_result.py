@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import lineage_clust as lc
-from lineage_clust.io import exports
+from lineage_clust.io import exports, gene_lists
 from lineage_clust.plotting import views
 from lineage_clust.results.attributes import FittedAttributes, FromResult
 from lineage_clust.results.result import FitResult, result_of
@@ -48,7 +48,7 @@ def test_attributes_of_the_estimator_are_those_of_its_result(fitted):
 
 def test_functions_take_a_result_as_well(fitted):
     result = result_of(fitted)
-    assert exports.genes_by_cluster(result) == fitted.genes_by_cluster()
+    assert gene_lists.genes_by_cluster(result) == fitted.genes_by_cluster()
     exports.to_frame(result).equals(fitted.to_frame())
     drawn = views.plot_heatmap(result).images[0].get_array()
     np.testing.assert_array_equal(drawn, fitted.plot_heatmap().images[0].get_array())

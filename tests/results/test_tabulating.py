@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import lineage_clust as lc
 from lineage_clust import GraphClusterer, TrendClusterer
-from lineage_clust.io.gene_lists import genes_by_cluster
+from lineage_clust.io.gene_lists import lists_of
 from lineage_clust.trends import drawing
 
 FIXED = TrendClusterer(lineage="lineage_1", clusterer=GraphClusterer(resolution=0.5), random_state=0)
@@ -121,7 +121,7 @@ def test_what_needs_no_draws_makes_none(adata, calls, tmp_path):
     pickle.dumps(fitted)
     assert not calls
     assert fitted._result.made.keys() == {"naming"}  # which needs no draws
-    assert lists == genes_by_cluster(fitted.gene_table_)
+    assert lists == lists_of(fitted.gene_table_)
     assert [", ".join(genes[:5]) for genes in lists.values()] == fitted.cluster_table_["top_genes"].tolist()
 
 
