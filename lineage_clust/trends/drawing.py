@@ -16,7 +16,6 @@ from ..expression.storage.blocks import BlockedExpression
 from ..lineage.lineage import Lineage
 from ..utils.threads import in_threads
 from .calling import draws_of
-from .group_fit import design_rows
 from .lineage_fit import FittedLineage
 from .preparing import column_values
 from .shape_intervals import uncertainty
@@ -53,10 +52,9 @@ def posterior_draws(
             index = {gene: column for column, gene in enumerate(group.genes)}
             members = sorted(gene for gene in index if gene in place)
             if members:
-                rows = design_rows(group.smoother, group.model, grid, group.n_covariates)
                 where = np.array([place[gene] for gene in members]), slice(first, first + len(grid))
                 columns = [index[gene] for gene in members]
-                blocks.append((where, draws_of(group.model, rows, columns, n_draws, seed)))
+                blocks.append((where, draws_of(group.model, group.design(grid), columns, n_draws, seed)))
         first += len(grid)
     for _ in range(n_draws):
         values = np.empty((len(genes), first))

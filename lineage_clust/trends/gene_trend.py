@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..contracts.capabilities import has_method
 from ..lineage.lineage import Lineage
 from ..lineage.time.time_range import find_time_range
 from ..lineage.weights.values import check_members, clip_weights
@@ -19,9 +18,9 @@ from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
-from .calling import interval_of, predict_model
+from .calling import predict_model
 from .derivative import slope_with_interval
-from .group_fit import design_rows, fit_group
+from .group_fit import GroupFit, fit_group
 from .pairing import resolve_pair
 
 if TYPE_CHECKING:
@@ -93,7 +92,8 @@ class GeneTrend:
         absent: np.ndarray | None = None
         self.x = self.y = self.w = self.cells = self.x_test = self.y_test = self.conf_int = absent
         self._asked = (smoother, model)
-        self._fitted = False
+        self._group: GroupFit | None = None  # the fit, in which it is the only gene, and its column in the model
+        self._column = 0
 
     def prepare(
         self,
@@ -153,8 +153,7 @@ class GeneTrend:
         self.x, self.y, self.w = x[used], y[used], w[used]
         self.cells = np.flatnonzero(finite)[used]
         self.x_test = np.linspace(start, end, n_points)
-        self.y_test = self.conf_int = None
-        self._fitted = False
+        self.y_test = self.conf_int = self._group = None
         return self
 
     @property
@@ -191,16 +190,17 @@ class GeneTrend:
 
     def predict(self, x_test: ArrayLike | None = None) -> np.ndarray:
         """Return the trend `(n_points,)` at new pseudotimes, or on the grid."""
-        _, values = self._on_grid()
+        group = self._fit()
         if x_test is None:
-            return values
-        return predict_model(self._model, self._rows(as_vector("x_test", x_test)), None)[0][:, self._column]
+            return np.asarray(self.y_test)
+        return predict_model(group.model, group.design(as_vector("x_test", x_test)), None)[0][:, self._column]
 
     def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
         """Return the pointwise confidence interval `(n_points, 2)`; None if the model provides none."""
-        grid, _ = self._on_grid()
+        group = self._fit()
         check_share("level", level)
-        return self._interval(grid if x_test is None else as_vector("x_test", x_test), level)
+        ends = group.interval(group.grid if x_test is None else as_vector("x_test", x_test), level)
+        return None if ends is None else np.column_stack([end[:, self._column] for end in ends])
 
     def derivative(self, x_test: ArrayLike | None = None, level: float = 0.95) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the slope of the trend, in units of expression per unit of pseudotime, and its pointwise interval.
@@ -233,22 +233,21 @@ class GeneTrend:
         >>> bool(np.allclose(slope, 3)), interval.shape
         (True, (200, 2))
         """
-        grid, _ = self._on_grid()
+        group = self._fit()
         check_share("level", level)
-        times = grid if x_test is None else as_vector("x_test", x_test)
-        span = (float(grid[0]), float(grid[-1]))
-        return slope_with_interval(self._smoother, self._model, times, span, self._n_covariates, self._column, level)
+        times = group.grid if x_test is None else as_vector("x_test", x_test)
+        return slope_with_interval(group, self._column, times, level)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trend as a table: gene, lineage, pseudotime, trend, lower, upper."""
-        grid, values = self._on_grid()
-        bounds = np.full((len(grid), 2), np.nan) if self.conf_int is None else self.conf_int
+        group = self._fit()
+        bounds = np.full((len(group.grid), 2), np.nan) if self.conf_int is None else self.conf_int
         return pd.DataFrame(
             {
                 "gene": self.gene,
                 "lineage": self.lineage,
-                "pseudotime": grid,
-                "trend": values,
+                "pseudotime": group.grid,
+                "trend": group.values[0],
                 "lower": bounds[:, 0],
                 "upper": bounds[:, 1],
             }
@@ -256,7 +255,7 @@ class GeneTrend:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot cells (if available), trend and interval; return the Axes."""
-        self._on_grid()
+        self._fit()
         return type(self).drawn_by(self, ax)
 
     def write(self, path: str | Path) -> None:
@@ -276,30 +275,20 @@ class GeneTrend:
             raise ValueError(f"{str(path)!r} contains a {type(trend).__name__}, not a trend.")
         return trend
 
-    def _adopt(self, group, column: int) -> None:
+    def _adopt(self, group: GroupFit, column: int) -> None:
         """Use the fit of a group of genes."""
-        self._smoother, self._model, self._column, self._asked = group.smoother, group.model, column, group.asked
-        if has_method(group.model, "take_genes"):
-            self._model, self._column = group.model.take_genes([column]), 0
-        self._n_covariates, self._fitted = group.n_covariates, True
-        self.x_test, self.y_test = group.grid, group.values[column]
-        self.conf_int = self._interval(self.x_test, 0.95)
+        self._group, self._column = group.of_gene(column)
+        self._asked, self.x_test, self.y_test = group.asked, group.grid, self._group.values[0]
+        self.conf_int = self.confidence_interval()
 
-    def _rows(self, x_test):
-        return design_rows(self._smoother, self._model, np.asarray(x_test, dtype=float), self._n_covariates)
-
-    def _interval(self, x_test, level):
-        ends = interval_of(self._model, self._rows(x_test), level)
-        return None if ends is None else np.column_stack([end[:, self._column] for end in ends])
-
-    def _on_grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the grid and the trend, or raise an error if the trend is not fitted."""
-        if not self._fitted or self.x_test is None or self.y_test is None:
+    def _fit(self) -> GroupFit:
+        """Return the fit, or raise an error if there is none."""
+        if self._group is None:
             raise ValueError(f"The trend of {self.gene!r} is not fitted. Call prepare() and fit() first.")
-        return self.x_test, self.y_test
+        return self._group
 
     def __repr__(self) -> str:
-        state = "fitted" if self._fitted else "prepared" if self.is_prepared else "empty"
+        state = "fitted" if self._group is not None else "prepared" if self.is_prepared else "empty"
         return f"GeneTrend[gene={self.gene!r}, lineage={self.lineage!r}, {state}]"
 
 

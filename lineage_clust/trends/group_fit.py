@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from ..errors import NoTrendError
 from ..lineage.lineage import Lineage
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
-from .calling import expression_for, failures_of, fit_model, predict_model, reported, takes
+from .calling import expression_for, failures_of, fit_model, interval_of, predict_model, reported, takes
 from .pairing import PASSTHROUGH, adapt
 from .pooling import are_same, attenuation, fit_draws
 
@@ -63,6 +63,23 @@ class GroupFit:
     model: Any
     n_covariates: int = 0
     asked: tuple = (None, None)
+
+    def design(self, times: np.ndarray):
+        """Return the design at given pseudotimes, with covariates at their weighted mean."""
+        return _design(self.smoother, self.model, times, self.n_covariates)
+
+    def interval(self, times: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the ends of pointwise intervals, `(n_times, n_genes)` each, or `None` without standard errors."""
+        return interval_of(self.model, self.design(times), level)
+
+    def of_gene(self, column: int) -> tuple[GroupFit, int]:
+        """Return the fit of one gene, without those of others if the model can be divided, and its column in the model."""
+        model, at = self.model, column
+        if has_method(model, "take_genes"):
+            model, at = model.take_genes([column]), 0
+        se = None if self.se is None else self.se[[column]]
+        own = {"genes": [self.genes[column]], "table": self.table.iloc[[column]], "failed": {}, "model": model}
+        return replace(self, values=self.values[[column]], se=se, **own), at
 
 
 def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
@@ -111,7 +128,7 @@ def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
     except NoTrendError as error:
         reasons = {gene: error.reasons.get(gene, str(error)) for gene in range(len(genes))}
         return failed_group(genes, grid, reasons, smoother, model, n_covariates, asked)
-    rows = design_rows(smoother, model, grid, n_covariates)
+    rows = _design(smoother, model, grid, n_covariates)
     values, se = predict_model(model, rows, len(genes))
     spread = fitted_value(model, "spread_")
     spread = spread_of(Y, w) if spread is None else spread
@@ -144,8 +161,7 @@ def fixed_basis(fitted, smoother):
     return FrozenEstimator(fitted)
 
 
-def design_rows(smoother, model, times: np.ndarray, n_covariates: int = 0):
-    """Return the design for predictions at given pseudotimes, with covariates at their weighted mean."""
+def _design(smoother, model, times: np.ndarray, n_covariates: int):
     if model.reads == "pseudotime":
         return times[:, None]
     return _append(_basis(smoother, times), np.zeros((len(times), n_covariates)) if n_covariates else None)

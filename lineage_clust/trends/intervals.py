@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .calling import interval_of
-from .group_fit import design_rows
 from .lineage_fit import FittedLineage
 
 
@@ -18,18 +16,12 @@ def intervals(fits: Sequence[FittedLineage], genes: Sequence[str], level: float)
     that they are not symmetric around the trend and stay within the possible range of the mean. All genes have a trend
     in every lineage; `level` is the coverage, in (0, 1).
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1; got {level!r}.")
-    sides = []
+    sides, row_of = [], {gene: row for row, gene in enumerate(genes)}
     for fit in fits:
         ends = np.full((2, len(genes), len(fit.trends.grid)), np.nan)
-        row_of = {gene: row for row, gene in enumerate(genes)}
         for group in fit.groups:
             columns = [column for column, gene in enumerate(group.genes) if gene in row_of]
-            found = None
-            if columns:
-                grid_rows = design_rows(group.smoother, group.model, group.grid, group.n_covariates)
-                found = interval_of(group.model, grid_rows, level)
+            found = group.interval(group.grid, level) if columns else None
             if found is not None:
                 rows = [row_of[group.genes[column]] for column in columns]
                 ends[:, rows] = np.stack(found)[:, :, columns].transpose(0, 2, 1)

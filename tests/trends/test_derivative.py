@@ -48,8 +48,8 @@ def test_the_slope_at_a_time_does_not_depend_on_the_other_times(wave):
 def test_the_interval_is_that_of_slopes_drawn_from_the_posterior(wave):
     """Exact and simulated, of the same covariance: the standard errors agree to 5 %, that of 4,000 draws being 1 %."""
     _, exact = wave.derivative()
-    design = wave._rows(wave.x_test)
-    draws = np.array([draw.ravel() for draw in wave._model.sample(design, 4000, 0)])
+    fit = wave._group
+    draws = np.array([draw.ravel() for draw in fit.model.sample(fit.design(wave.x_test), 4000, 0)])
     inside = slice(2, -2)
     simulated = np.gradient(draws, wave.x_test, axis=1).std(axis=0)[inside]
     np.testing.assert_allclose((exact[:, 1] - exact[:, 0])[inside] / (2 * 1.959964), simulated, rtol=0.05)
