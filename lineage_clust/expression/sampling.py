@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -12,63 +14,60 @@ _N_CELLS, _N_GENES = 1000, 1000
 _N_IN_PART = 2**19
 
 
-def first_part(matrix) -> tuple | None:
-    """Return `(cells, block)` of the first part of a matrix in a file or in dask; `None` for a matrix in memory."""
-    stored = isinstance(matrix, BlockedExpression) and not matrix.in_memory
-    return matrix.head(_N_IN_PART) if stored else None
-
-
-def some_values(matrix, first: tuple | None = None) -> np.ndarray:
-    """Return a sample of the finite nonzero values of a matrix.
+class Sample:
+    """Some values and cells of an expression matrix, in memory or in a file, of which only the first part is read.
 
     matrix : `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    first : Output of :func:`first_part`; only its values are sampled.
 
-    >>> some_values(sparse.csr_array(np.diag([1.0, 2.0, np.nan]))).tolist()
+    >>> Sample(sparse.csr_array(np.diag([1.0, 2.0, np.nan]))).values().tolist()
     [1.0, 2.0]
-    """
-    if isinstance(matrix, BlockedExpression):
-        matrix = matrix.stored if first is None else first[1]
-    if sparse.issparse(matrix):
-        # a new object, because the check sets flags
-        matrix = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
-        if not matrix.has_canonical_format:
-            matrix = _summed(matrix)
-        values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
-    else:
-        n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
-        values = np.asarray(matrix[_evenly_spaced(len(matrix), n_rows)]).ravel()
-    values = _as_numbers(values)
-    return values[np.isfinite(values) & (values != 0)]
-
-
-def some_cells(matrix, cells: np.ndarray, first: tuple | None = None):
-    """Return the expression of a sample of the given cells, evenly spaced if the matrix is in memory.
-
-    matrix : `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    cells : Positions `(n_cells,)` in the matrix.
-    first : Output of :func:`first_part`; only its cells are sampled.
-    returns chosen : ndarray. Positions in `cells`.
-    returns block : array or CSR matrix of shape (n_chosen, n_some_genes). All genes, or a sample of them if the matrix
-        is in CSC format.
-
-    >>> chosen, block = some_cells(np.arange(8.0).reshape(4, 2), np.array([3, 1]))
+    >>> chosen, block = Sample(np.arange(8.0).reshape(4, 2)).cells(np.array([3, 1]))
     >>> chosen.tolist(), block.tolist()
     ([0, 1], [[6.0, 7.0], [2.0, 3.0]])
     """
-    if first is not None:
-        where, block = first
-        place = np.full(matrix.shape[0], -1)
-        place[where] = np.arange(block.shape[0])
-        chosen = np.flatnonzero(place[cells] >= 0)
-        return chosen, _by_rows(block)[place[cells[chosen]]]
-    if isinstance(matrix, BlockedExpression):
-        matrix = matrix.stored
-    if sparse.issparse(matrix) and matrix.format == "csc":
-        matrix = matrix[:, _evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
-    chosen = _evenly_spaced(len(cells), _N_CELLS)
-    block = matrix[cells[chosen]]
-    return chosen, _by_rows(block) if sparse.issparse(block) else _as_numbers(block)
+
+    def __init__(self, matrix: Any) -> None:
+        self._place: np.ndarray | None = None  # of each cell in the part that is read, -1 for the others
+        self._matrix = matrix
+        if isinstance(matrix, BlockedExpression) and matrix.in_memory:
+            self._matrix = matrix.stored
+        elif isinstance(matrix, BlockedExpression):
+            cells, self._matrix = matrix.head(_N_IN_PART)
+            self._place = np.full(matrix.shape[0], -1)
+            self._place[cells] = np.arange(self._matrix.shape[0])
+
+    def values(self) -> np.ndarray:
+        """Return some of the finite nonzero values."""
+        matrix = self._matrix
+        if sparse.issparse(matrix):
+            # a new object, because the check sets flags
+            matrix = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+            if not matrix.has_canonical_format:
+                matrix = _summed(matrix)
+            values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
+        else:
+            n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
+            values = np.asarray(matrix[_evenly_spaced(len(matrix), n_rows)]).ravel()
+        values = _as_numbers(values)
+        return values[np.isfinite(values) & (values != 0)]
+
+    def cells(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the expression of some of the given cells, evenly spaced if the matrix is in memory.
+
+        cells : Positions `(n_cells,)` in the matrix.
+        returns chosen : ndarray. Positions in `cells`.
+        returns block : array or CSR matrix of shape (n_chosen, n_some_genes). All genes, or a sample of them if the
+            matrix is in CSC format.
+        """
+        matrix = self._matrix
+        if self._place is not None:
+            chosen = np.flatnonzero(self._place[cells] >= 0)
+            return chosen, _by_rows(matrix)[self._place[cells[chosen]]]
+        if sparse.issparse(matrix) and matrix.format == "csc":
+            matrix = matrix[:, _evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
+        chosen = _evenly_spaced(len(cells), _N_CELLS)
+        block = matrix[cells[chosen]]
+        return chosen, _by_rows(block) if sparse.issparse(block) else _as_numbers(block)
 
 
 def _evenly_spaced(size: int, number: int) -> np.ndarray:

@@ -64,6 +64,20 @@ def column_of(adata: AnnData, key: str, what: str, advice: str = "") -> pd.Serie
     return adata.obs[key]
 
 
+def names_of_cells(adata: AnnData, key: str, what: str, advice: str) -> pd.Series:
+    """Return a column of obs that names something of each cell; raise a TypeError if it contains fractions.
+
+    `what` is the argument, and `advice` ends the sentence "`what` must name ...".
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"{what} must be a key of adata.obs; got {key!r}.")
+    column = column_of(adata, key, what)
+    numbers = numbers_in(column)
+    if numbers is not None and np.any(numbers[np.isfinite(numbers)] % 1):
+        raise TypeError(f"adata.obs[{key!r}] holds numbers with fractions. {what} must name {advice}")
+    return column
+
+
 def check_levels(values: pd.Series, what: str) -> None:
     """Raise a ValueError if a column has more than two levels, and more than one per ten cells.
 

@@ -50,7 +50,6 @@ class Lineage:
     start, end : The time range, spanned by the knots and the grid.
     cells : Positions `(n_cells,)` of the cells in the AnnData.
     covariates : `(n_cells, n_covariates)` columns with weighted mean 0, or `None`.
-    covariate_names : Name of each column of `covariates`.
     covariate_keys : obs key of each column of `covariates`.
     offset : `(n_cells,)` on the link scale, or `None`.
     donors : `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
@@ -69,7 +68,6 @@ class Lineage:
     end: float
     cells: np.ndarray
     covariates: np.ndarray | None = None
-    covariate_names: list[str] = field(default_factory=list)
     covariate_keys: list[str] = field(default_factory=list)
     offset: np.ndarray | None = None
     donors: np.ndarray | None = None
@@ -202,9 +200,9 @@ class Reader:
             else f"layer {self.layer!r}",
         )  # fmt: skip
         read = columns_of(adata, genes, self.use_raw, self.gene_symbols)
-        columns, column_names, keys = None, [], []
+        columns, keys = None, []
         if terms is not None and to_fit:
-            columns, column_names, keys = design_columns(terms.iloc[cells], weights[cells])
+            columns, keys = design_columns(terms.iloc[cells], weights[cells])
         if columns is not None:
             check_identified(pseudotime[cells], weights[cells], columns, keys)
         if offset_values is not None:
@@ -221,7 +219,6 @@ class Reader:
             end=end,
             cells=cells,
             covariates=columns,
-            covariate_names=column_names,
             covariate_keys=keys,
             offset=offset_values,
             donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),

@@ -33,7 +33,7 @@ def test_what_a_lineage_holds(make_adata):
     np.testing.assert_array_equal(lineage.cells, np.flatnonzero(inside))
     np.testing.assert_array_equal(lineage.pseudotime, times[inside])
     np.testing.assert_array_equal(lineage.weights, adata.obsm["palantir_fate_probabilities"]["A"][inside])
-    assert (lineage.name, lineage.covariates, lineage.covariate_names, lineage.offset) == ("A", None, [], None)
+    assert (lineage.name, lineage.covariates, lineage.covariate_keys, lineage.offset) == ("A", None, [], None)
 
 
 @pytest.mark.filterwarnings("ignore:The time range .* extends far beyond the cells")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 
 from ...errors import UnknownNameError, did_you_mean, quoted
-from ..columns import column_of, numbers_in
+from ..columns import names_of_cells
 
 _MOST_CONDITIONS = 10
 
@@ -22,20 +21,14 @@ def read_conditions(
     `condition_key` is a column of obs; `conditions` are those to compare, the reference first, or `None` for all, in
     the order of the categories, or sorted. There must be two to ten.
 
+    >>> import pandas as pd
     >>> adata = AnnData(np.ones((3, 1)), obs=pd.DataFrame({"drug": ["yes", "no", "yes"]}, index=list("abc")))
     >>> codes, names = read_conditions(adata, "drug")
     >>> codes.tolist(), names
     ([1, 0, 1], ['no', 'yes'])
     """
-    if not isinstance(condition_key, str):
-        raise TypeError(f"condition_key must be a key of adata.obs; got {condition_key!r}.")
-    column = column_of(adata, condition_key, "condition_key")
-    numbers = None if isinstance(column.dtype, pd.CategoricalDtype) else numbers_in(column)
-    if numbers is not None and not np.all(numbers[np.isfinite(numbers)] % 1 == 0):
-        raise TypeError(
-            f"adata.obs[{condition_key!r}] holds numbers with fractions. condition_key must name each cell's condition; cut "
-            "a dose or an age into groups (pandas.cut), or pass it as a covariate."
-        )
+    advice = "each cell's condition; cut a dose or an age into groups (pandas.cut), or pass it as a covariate."
+    column = names_of_cells(adata, condition_key, "condition_key", advice)
     labels = column.astype("category").cat.remove_unused_categories()
     known = _names(labels.cat.categories, condition_key)
     if conditions is not None and (isinstance(conditions, (str, bytes)) or not isinstance(conditions, Iterable)):

@@ -52,33 +52,27 @@ def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
     return known
 
 
-def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str], list[str]]:
-    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the name and covariate of each.
+def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
+    """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the covariate of each column.
 
     A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
     confounded with the intercept, are dropped.
 
     >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
-    >>> columns, names, _ = design_columns(terms, np.ones(3))
-    >>> names, columns[:, 1].tolist()
-    (['batch[b]', 'depth'], [-2.0, -1.0, 3.0])
+    >>> columns, keys = design_columns(terms, np.ones(3))
+    >>> keys, columns[:, 1].tolist()
+    (['batch', 'depth'], [-2.0, -1.0, 3.0])
     """
-    columns, names, keys = [], [], []
-    for key in terms.columns:
+    parts = {}
+    for key in terms:
         values = numbers_or_levels(terms[key])
         check_levels(values, "Covariate")
-        if not isinstance(values.dtype, pd.CategoricalDtype):
-            columns.append(values.to_numpy())
-            names.append(str(key))
-            keys.append(str(key))
-            continue
-        for level in values.cat.categories[1:]:
-            columns.append((values == level).to_numpy(dtype=float))
-            names.append(f"{key}[{level}]")
-            keys.append(str(key))
-    kept = [index for index, column in enumerate(columns) if np.ptp(column) > 0]
-    if not kept:
-        return None, [], []
-    encoded = np.column_stack([columns[index] for index in kept])
-    encoded -= np.average(encoded, axis=0, weights=weights)
-    return encoded, [names[index] for index in kept], [keys[index] for index in kept]
+        has_levels = isinstance(values.dtype, pd.CategoricalDtype)
+        parts[key] = pd.get_dummies(values, drop_first=True, dtype=float) if has_levels else values.to_frame()
+    table = pd.concat(parts, axis=1)
+    columns = np.ascontiguousarray(table.to_numpy(dtype=float))
+    varies = np.ptp(columns, axis=0) > 0
+    if not varies.any():
+        return None, []
+    columns = columns[:, varies]
+    return columns - np.average(columns, axis=0, weights=weights), [str(key) for key, _ in table.columns[varies]]

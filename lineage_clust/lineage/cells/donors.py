@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ...errors import quoted, warn
-from ..columns import column_of
+from ..columns import names_of_cells
 
 FEWEST_DONORS = 4
 _MOST_BETWEEN = 0.5  # of the variance of pseudotime, that may lie between donors without a warning
@@ -18,14 +18,7 @@ def read_donors(adata: AnnData, sample_key: str | None) -> pd.Series | None:
     """Return the column of obs that names donors, or `None`."""
     if sample_key is None:
         return None
-    if not isinstance(sample_key, str):
-        raise TypeError(f"sample_key must be a key of adata.obs; got {sample_key!r}.")
-    column = column_of(adata, sample_key, "sample_key")
-    if pd.api.types.is_float_dtype(column.dtype) and not np.all(column.dropna() % 1 == 0):
-        raise TypeError(
-            f"adata.obs[{sample_key!r}] holds numbers with fractions. sample_key must name each cell's donor."
-        )
-    return column
+    return names_of_cells(adata, sample_key, "sample_key", "each cell's donor.")
 
 
 def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: np.ndarray) -> np.ndarray:

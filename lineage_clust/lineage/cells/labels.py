@@ -28,16 +28,13 @@ def labels_may_come_second(
     @wraps(fit)
     def with_labels(self, adata, *args, **keywords):
         labels = keywords.pop("y", None)
-        if labels is not None and isinstance(adata, AnnData) and not are_labels(adata, labels, *_names(adata, self)):
+        names = _names(adata, self) if isinstance(adata, AnnData) else None
+        if labels is not None and names and not are_labels(adata, labels, *names):
             raise ValueError(
                 "y contains labels of the cells, one per cell, which are ignored; got something else. Pass genes as "
                 "genes=[...]."
             )
-        if (
-            args
-            and isinstance(adata, AnnData)
-            and (args[0] is None or are_labels(adata, args[0], *_names(adata, self)))
-        ):
+        if args and names and (args[0] is None or are_labels(adata, args[0], *names)):
             args = () if len(args) == 1 and "genes" in keywords else (None, *args[1:])
         return fit(self, adata, *args, **keywords)
 

@@ -103,9 +103,7 @@ def resolve_genes(
     var_names = (adata.raw if use_raw else adata).var_names
     names = gene_names(adata, use_raw, gene_symbols)
     if genes is None:
-        if len({str(name) for name in var_names}) < len(var_names):
-            twice = pd.unique(var_names[var_names.duplicated()])
-            raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. {_how_to_make_unique(use_raw)}")
+        _check_unique(var_names, use_raw)
         return [str(name) for name in names]
     if isinstance(genes, (str, bytes)):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
@@ -127,19 +125,17 @@ def resolve_genes(
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
-    if not var_names.is_unique:
-        twice = set(var_names[var_names.duplicated() & names.isin(chosen)])
-        if twice:
-            raise ValueError(
-                f"var_names contains {quoted(sorted(twice), 5)} more than once. {_how_to_make_unique(use_raw)}"
-            )
+    _check_unique(var_names, use_raw, names.isin(chosen))
     return [str(name) for name in chosen]
 
 
-def _how_to_make_unique(use_raw: bool) -> str:
-    if use_raw:  # the var_names of raw are read-only
-        return "Call raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw first."
-    return "Call adata.var_names_make_unique() first."
+def _check_unique(var_names: pd.Index, use_raw: bool, chosen: np.ndarray | bool = True) -> None:
+    twice = var_names[var_names.duplicated(keep=False) & chosen].unique()
+    if len(twice):
+        remedy = "adata.var_names_make_unique()"
+        if use_raw:  # the var_names of raw are read-only
+            remedy = "raw = adata.raw.to_adata(), raw.var_names_make_unique() and adata.raw = raw"
+        raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. Call {remedy} first.")
 
 
 def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import warn
-from ...expression.sampling import first_part, some_cells, some_values
+from ...expression.sampling import Sample
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.storage.sources import is_stored
 from ...expression.value_kinds import (
@@ -40,6 +40,20 @@ _NORMALISE = (
 _ROUND = "If they are estimated counts, round them (numpy.rint)."
 
 
+class _Sample(Sample):
+    """Some values of a matrix, and whether they are counts, logs of counts, or other."""
+
+    def __init__(self, matrix: Any) -> None:
+        super().__init__(BlockedExpression(matrix) if is_stored(matrix) else matrix)
+        self.some = self.values()
+        self.kind = kind_of(self.some)
+
+    def counts(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return which of the cells are in the sample, and their expression, as counts if it is that or logs of them."""
+        chosen, block = self.cells(cells)
+        return chosen, as_counts(block, self.kind)
+
+
 def check_values(
     adata: AnnData,
     lineages: Sequence[Lineage],
@@ -61,10 +75,8 @@ def check_values(
         If counts, or an offset of log size factors, are passed to a Gaussian family with identity link; or if counts or
         their logs are not normalised, there is no offset, and the counts of a typical gene change along the lineage.
     """
-    matrix = lineages[0].whole[2]
-    first = first_part(matrix)
-    values = some_values(matrix, first)
-    kind = kind_of(values)
+    sample = _Sample(lineages[0].whole[2])
+    values, kind = sample.some, sample.kind
     where = matrix_name(layer, use_raw)
     for family, link in families:
         # single genes with other values are rejected by the models; most estimated counts are integers
@@ -80,7 +92,7 @@ def check_values(
     linear = any(family == "gaussian" and link == "identity" for family, link in families)
     change = None
     if offset is None and kind != OTHER:
-        change = max((_change(lineage, kind, first) or 0.0 for lineage in lineages), default=0.0) or None
+        change = max(_change(lineage, sample) for lineage in lineages) or None
     rise = (
         f"the counts of a typical gene change {change or 0:.2g}-fold along pseudotime, as they do if sequencing depth "
         f"changes"
@@ -93,7 +105,7 @@ def check_values(
     elif change:
         remedy = "Normalise before taking logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
         warn(f"In {where} {rise}, so that genes without a trend may appear to have one. {remedy}")
-    if linear and offset is not None and _is_depth(lineages[0], offset, kind, first):
+    if linear and offset is not None and _is_depth(lineages[0], offset, sample):
         warn(
             "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract "
             "from untransformed expression. Omit the offset and fit log-normalised values, or fit counts with "
@@ -127,54 +139,51 @@ def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -
 def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tuple[int, str] | None:
     """Return how suitable a matrix is (0 is best) and what it contains, or `None` if it is unsuitable."""
     matrix = stored_matrix(adata, *place)
-    matrix = BlockedExpression(matrix) if is_stored(matrix) else matrix
-    first = first_part(matrix)
-    values = some_values(matrix, first)
-    kind = kind_of(values)
-    if len(values) == 0 or counts != (kind == COUNTS):
+    sample = _Sample(matrix)
+    values = sample.some
+    if len(values) == 0 or counts != (sample.kind == COUNTS):
         return None
     if counts:
         return 0, "counts"
-    if kind == LOG_COUNTS:
+    if sample.kind == LOG_COUNTS:
         return 2, "logs of counts that are not normalised"
     if values.min() < 0 or values.max() > _MOST_LOG or are_integers(values):
         return None
-    if is_log_normalised(some_cells(matrix, np.arange(matrix.shape[0]), first)[1]):
+    if is_log_normalised(sample.cells(np.arange(matrix.shape[0]))[1]):
         return 0, "log-normalised values"
     return 1, "values that may be logs"
 
 
 def _check_log_scale(lineages: Sequence[Lineage]) -> None:
     for lineage in lineages:
-        spread = 0.0 if lineage.offset is None else float(np.ptp(lineage.offset))
-        if spread > _WIDEST_OFFSET:
+        span = 0.0 if lineage.offset is None else float(np.ptp(lineage.offset))
+        if span > _WIDEST_OFFSET:
             raise ValueError(
-                f"The offset spans {spread:.4g} between cells, which under a log link is a factor of "
-                f"exp({spread:.4g}). Pass its log."
+                f"The offset spans {span:.4g} between cells, which under a log link is a factor of "
+                f"exp({span:.4g}). Pass its log."
             )
 
 
-def _change(lineage: Lineage, kind: str, first: tuple | None) -> float | None:
-    """Return the fold change of depth along a lineage, or `None` if a covariate explains depth."""
+def _change(lineage: Lineage, sample: _Sample) -> float:
+    """Return the fold change of depth along a lineage; 0 if there is none, or a covariate explains depth."""
     order = np.argsort(lineage.pseudotime, kind="stable")
-    chosen, block = some_cells(lineage.whole[2], lineage.cells[order], first)
+    chosen, counts = sample.counts(lineage.cells[order])
     chosen = order[chosen]
     if len(chosen) == 0 or not np.any(lineage.weights[chosen] > 0):
-        return None
-    counts = as_counts(block, kind)
+        return 0.0
     if lineage.covariates is not None and _explained(_log_depth(counts), lineage.covariates[chosen]) > _FOLLOWS:
-        return None
-    return depth_change(counts, lineage.pseudotime[chosen], lineage.weights[chosen])
+        return 0.0
+    return depth_change(counts, lineage.pseudotime[chosen], lineage.weights[chosen]) or 0.0
 
 
-def _is_depth(lineage: Lineage, offset: Any, kind: str, first: tuple | None) -> bool:
+def _is_depth(lineage: Lineage, offset: Any, sample: _Sample) -> bool:
     """Return whether an offset is the log of the depth of the cells, up to a constant."""
     if isinstance(offset, str) and offset == SIZE_FACTORS:
         return True
-    if kind == OTHER or lineage.offset is None:
+    if sample.kind == OTHER or lineage.offset is None:
         return False
-    chosen, block = some_cells(lineage.whole[2], lineage.cells, first)
-    return len(chosen) > 2 and _explained(_log_depth(as_counts(block, kind)), lineage.offset[chosen, None]) > _FOLLOWS
+    chosen, counts = sample.counts(lineage.cells)
+    return len(chosen) > 2 and _explained(_log_depth(counts), lineage.offset[chosen, None]) > _FOLLOWS
 
 
 def _log_depth(counts) -> np.ndarray:

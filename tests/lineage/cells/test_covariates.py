@@ -27,7 +27,7 @@ def adata(make_adata):
 
 def test_numbers_of_dtype_object_are_one_column(adata):
     adata.obs["as_object"] = adata.obs["depth"].astype(object)
-    assert read_lineage(adata, "A", covariates=["as_object"]).covariate_names == ["as_object"]
+    assert read_lineage(adata, "A", covariates=["as_object"]).covariate_keys == ["as_object"]
     expected, found = fit(adata, ["depth"]), fit(adata, ["as_object"])
     np.testing.assert_array_equal(found.trends_, expected.trends_)
     pd.testing.assert_frame_equal(found.gene_table_, expected.gene_table_)
@@ -61,7 +61,7 @@ def test_a_missing_level_is_refused_where_it_matters(adata):
     adata.obsm["palantir_fate_probabilities"].loc[adata.obs["donor"].isna(), "A"] = 0.0
     assert fit(adata, ["donor"]).n_cells_ == int(adata.obs["donor"].notna().sum())
     adata.obs["donor"] = adata.obs["donor"].astype(str)
-    assert read_lineage(adata, "A", covariates=["donor"], time_range=(0, 1)).covariate_names == ["donor[second]"]
+    assert read_lineage(adata, "A", covariates=["donor"], time_range=(0, 1)).covariate_keys == ["donor"]
 
 
 @pytest.mark.parametrize(
@@ -141,26 +141,26 @@ def test_covariates_are_treatment_coded_and_centred(seed):
             "treated": rng.random(30) < 0.5,
         }
     )
-    columns, names, _ = design_columns(terms, weights)
+    columns, keys = design_columns(terms, weights)
     used = terms.assign(
         batch=terms["batch"].cat.remove_unused_categories(), treated=terms["treated"].astype("category")
     )
     expected = pd.get_dummies(used, drop_first=True, dtype=float)
     expected = expected[[name for name in expected if name != "depth"][:-1] + ["depth", "treated_True"]]
     np.testing.assert_allclose(columns, expected - np.average(expected, axis=0, weights=weights), atol=1e-12)
-    assert [name.replace("[", "_").rstrip("]") for name in names] == list(expected)
+    assert keys == [name.split("_")[0] for name in expected]
 
 
 def test_constant_covariates_are_left_out():
     terms = pd.DataFrame({"donor": ["x"] * 4, "age": [1.0] * 4, "depth": [1.0, 2.0, 3.0, 4.0]})
     assert design_columns(terms, np.ones(4))[1] == ["depth"]
-    assert design_columns(terms[["donor", "age"]], np.ones(4)) == (None, [], [])
+    assert design_columns(terms[["donor", "age"]], np.ones(4)) == (None, [])
 
 
 def test_covariates_of_the_cells_that_take_part(make_adata):
     adata = make_adata()
     lineage = read_lineage(adata, "A", covariates=["batch", "depth"])
-    assert lineage.covariate_names == ["batch[second]", "depth"]
+    assert lineage.covariate_keys == ["batch", "depth"]
     assert lineage.covariates.shape == (len(lineage.cells), 2)
     np.testing.assert_allclose(lineage.weights @ lineage.covariates, 0, atol=1e-9)
     depth = adata.obs["depth"].to_numpy()[lineage.cells]
@@ -169,8 +169,8 @@ def test_covariates_of_the_cells_that_take_part(make_adata):
 
 def test_one_covariate_may_be_a_string_and_none_an_empty_list(make_adata):
     adata = make_adata()
-    assert read_lineage(adata, "A", covariates="depth").covariate_names == ["depth"]
-    assert read_lineage(adata, "A", covariates=["depth", "depth"]).covariate_names == ["depth"]
+    assert read_lineage(adata, "A", covariates="depth").covariate_keys == ["depth"]
+    assert read_lineage(adata, "A", covariates=["depth", "depth"]).covariate_keys == ["depth"]
     assert read_lineage(adata, "A", covariates=[]).covariates is None
 
 
