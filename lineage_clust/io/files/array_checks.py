@@ -18,6 +18,21 @@ class Array(NamedTuple):
     optional: bool = False
 
 
+class Part:
+    """Specification of another attribute: names of possible classes, "None" for `None`, and of its number of rows."""
+
+    def __init__(self, *names: str, rows: str = "") -> None:
+        self.names, self.rows = names, rows
+
+
+def check_part(value: Any, wanted: Part, found: dict[str, int], where: str) -> None:
+    """Raise a ValueError unless a value has a possible class and number of rows; arguments as of `check_array`."""
+    if ("None" if value is None else type(value).__name__) not in wanted.names:
+        raise ValueError(f"{where} is not a {wanted.names[0]}")
+    if wanted.rows and value is not None and len(value) != found.setdefault(wanted.rows, len(value)):
+        raise ValueError(f"{where} has {len(value)} {wanted.rows} where {found[wanted.rows]} belong")
+
+
 def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) -> None:
     """Raise a ValueError unless a value matches the specification.
 

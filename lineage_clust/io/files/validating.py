@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from ...utils.constraints import check_constraints
-from .array_checks import Array, check_array
+from .array_checks import Array, Part, check_array, check_part
 
 _F, _I, _B = "f", "iu", "b"
 
@@ -28,36 +28,49 @@ def _finite(dimensions: str, optional: bool = False) -> Array:
     return Array(_F + _I, dimensions, finite=True, optional=optional)
 
 
-ARRAYS: dict[str, dict[str, Array]] = {
+_SMOOTHER = Part(
+    "BSplineSmoother", "CubicSplineSmoother", "CyclicSplineSmoother", "GaussianProcessSmoother", "str", "None"
+)
+
+OBJECTS: dict[str, dict[str, Array | Part]] = {
     "Trends": {
         "values": _finite("genes points"), "grid": _finite("points"), "se": _reals("genes points", True),
-        "grid_lineage": Array("OU", "points", optional=True),
+        "grid_lineage": Array("OU", "points", optional=True), "genes": Part("list", rows="genes"),
+        "table": Part("DataFrame", "None", rows="genes"), "failed": Part("dict"),
     },
+    "FittedLineage": {"trends": Part("Trends"), "groups": Part("list")},
     "GroupFit": {
         "grid": _finite("points"), "values": _reals("genes points"), "se": _reals("genes points", True),
+        "genes": Part("list", rows="genes"), "table": Part("DataFrame", rows="genes"), "smoother": _SMOOTHER,
+        "model": Part("GAM", "None"),
     },
     "GAM": {
         "coef_": _reals("targets columns"), "intercept_": _reals("targets"), "lambda_": _reals("targets"),
         "edf_": _reals("targets"), "scale_": _reals("targets"), "deviance_explained_": _reals("targets"),
         "converged_": Array(_B, "targets"), "spread_": _reals("targets", True), "theta_": _reals("targets", True),
+        "posterior_": Part("SharedPosterior", "GenePosterior", "DonorPosterior", "PooledPosterior", "None"),
+        "_link": Part("Link", "None"),
     },
     "Spectrum": {"basis": _finite("... columns modes"), "gram": _finite("modes any"), "penalty": _finite("modes any")},
     "SharedPosterior": {
         "lambda_": _reals("targets"), "scale": _reals("targets"), "variance": _reals("targets", True),
-        "squared_weight_gram": _finite("modes modes", True),
+        "squared_weight_gram": _finite("modes modes", True), "spectrum": Part("Spectrum"),
+        "smoothing": Part("SmoothingPosterior", "None"),
     },
-    "GenePosterior": {"matrices": _reals("targets columns columns")},
+    "GenePosterior": {"matrices": _reals("targets columns columns"), "working": Part("WorkingModels", "None")},
     "WorkingModels": {
         "penalty": _finite("columns columns"), "grams": _finite("targets columns columns"),
         "scores": _finite("columns targets"), "squared_weight_grams": _finite("targets columns columns", True),
         "lambda_": _finite("targets"), "scale": _finite("targets"), "variance": _finite("targets"),
         "known_scale": _finite("targets"),
     },
-    "PooledPosterior": {"deviations": _finite("draws columns targets")},
-    "SmoothingPosterior": {"loadings": _finite("modes targets"), "squares": _finite("targets")},
+    "PooledPosterior": {"deviations": _finite("draws columns targets"), "within": Part("list", rows="draws")},
+    "SmoothingPosterior": {
+        "loadings": _finite("modes targets"), "squares": _finite("targets"), "spectrum": Part("Spectrum"),
+    },
     "PosteriorPart": {
         "genes": Array(_I, "targets", low=0), "share": Array(_F, "targets", low=0, high=1),
-        "deviation": _finite("columns targets"),
+        "deviation": _finite("columns targets"), "posterior": Part("SharedPosterior"),
     },
     "ClusterTree": {
         "leaves": Array(_I, "rows", low=0), "linkage": _finite("merges 4"), "support": _reals("merges"),
@@ -65,7 +78,7 @@ ARRAYS: dict[str, dict[str, Array]] = {
     "StabilityCurve": {
         "n_clusters": Array(_I, "partitions", low=1), "support": _reals("partitions"),
         "connectivity": _reals("partitions"), "correlation": _reals("partitions"),
-        "reproducibility": _reals("partitions"),
+        "reproducibility": _reals("partitions"), "bounds": Part("Bounds"),
     },
     "Neighbors": {"indices": Array(_I, "rows listed", low=-1), "distances": _reals("rows listed")},
     "_LandmarkBasis": {"landmarks": _finite("landmarks"), "to_modes": _finite("landmarks modes")},
@@ -74,36 +87,42 @@ ARRAYS: dict[str, dict[str, Array]] = {
         "_coordinates": _finite("rows axes"), "_draws": _finite("draws rows axes"),
         "_finest": Array(_I, "rows", low=0), "_communities": Array(_I, "rows", low=0),
         "_row_labels": Array(_I, "rows", low=-1), "labels_": Array(_I, "rows", low=-1),
-        "confidence_": Array(_F, "rows", low=0, high=1, optional=True),
+        "confidence_": Array(_F, "rows", low=0, high=1, optional=True), "_searcher": Part("None"),
+        "_pca": Part("PCA", "None"), "_lists": Part("Neighbors", "None"), "graph_": Part("Graph", "None"),
+        "tree_": Part("ClusterTree", "None"), "stability_": Part("StabilityCurve", "None"),
     },
     "FitResult": {
         "scaled": _finite("genes points"), "location": _reals("genes"), "spread": _reals("genes"),
         "grouped": Array(_I, "grouped", low=0), "labels": Array(_I, "genes", low=-1),
         "order": Array(_I, "clusters", low=-1), "centers": _finite("clusters points"), "gene_means": _reals("genes"),
-        "gene_stds": _reals("genes"), "cell_density": _reals("points", True),
+        "gene_stds": _reals("genes"), "cell_density": _reals("points", True), "reader": Part("Reader"),
+        "fitter": Part("TrendFitter"), "models": Part("GeneTrends"), "trends": Part("Trends"), "gate": Part("Gate"),
+        "clusterer": Part("GraphClusterer"), "fits": Part("list"), "made": Part("dict"),
+        "decisions": Part("DataFrame", rows="genes"),
     },
     "ConditionComparison": {
         "pseudotime": _finite("points"), "trends": _reals("conditions genes points"),
         "trend_se": _reals("conditions genes points"), "differences": _reals("comparisons genes points"),
         "difference_se": _reals("comparisons genes points"), "labels": Array(_I, "genes", low=-1),
+        "condition_key": Part("str"), "sample_key": Part("str", "None"), "lineage": Part("str", "None"),
+        "conditions": Part("list", rows="conditions"), "genes": Part("list", rows="genes"), "common_range": Part("tuple"),
+        "table": Part("DataFrame", rows="genes"), "samples": Part("DataFrame", rows="samples"), "failed": Part("dict"),
+        "details": Part("dict"), "gaps": Part("DataFrame"), "family": Part("str"), "link": Part("str"),
     },
 }  # fmt: skip
-"""Specifications of the arrays of each class; dimensions of the same name have the same length within an object."""
+"""What the attributes of each class are; dimensions of the same name have the same length within an object."""
 
 
 def validate(built: Any) -> None:
     """Raise a ValueError unless an object from a file is consistent with a fit of this library."""
     name = type(built).__name__
     found: dict[str, int] = {}
-    for attribute, wanted in ARRAYS.get(name, {}).items():
+    for attribute, wanted in OBJECTS.get(name, {}).items():
         if not isinstance(built, BaseEstimator) or attribute in vars(built):
-            check_array(getattr(built, attribute), wanted, found, f"{name}.{attribute}")
+            check = check_part if isinstance(wanted, Part) else check_array
+            check(getattr(built, attribute), wanted, found, f"{name}.{attribute}")
     if isinstance(built, BaseEstimator) and "n_features_in_" in vars(built) and hasattr(type(built), "_constraints"):
         check_constraints(built)
-    for attribute, names in _PARTS.get(name, {}).items():
-        part = getattr(built, attribute, None)
-        if not (part is None and "None" in names) and type(part).__name__ not in names:
-            raise ValueError(f"{name}.{attribute} is not a {names[0]}")
     if name in _WHOLE:
         _WHOLE[name](built, found)
 
@@ -111,10 +130,6 @@ def validate(built: Any) -> None:
 def _need(holds: bool, what: str) -> None:
     if not holds:
         raise ValueError(what)
-
-
-def _need_table(table: Any, n_rows: int, what: str) -> None:
-    _need(isinstance(table, pd.DataFrame) and len(table) == n_rows, what)
 
 
 def _whole_tree(tree: Any, found: dict[str, int]) -> None:
@@ -166,16 +181,8 @@ def _whole_neighbors(lists: Any, found: dict[str, int]) -> None:
     _need(bool((lists.indices < found["rows"]).all()), "a list of neighbours contains a row that is not there")
 
 
-def _whole_trends(trends: Any, found: dict[str, int]) -> None:
+def _whole_trends(trends: Any, _found: dict[str, int]) -> None:
     _need(all(type(gene) is str for gene in trends.genes), "a gene has no name")
-    _need(isinstance(trends.failed, dict), "failed is no dictionary")
-    if trends.table is not None:
-        _need_table(trends.table, found["genes"], "the table is not of the genes")
-
-
-def _whole_group(group: Any, found: dict[str, int]) -> None:
-    _need(len(group.genes) == found["genes"], "a group's genes are not its trends'")
-    _need(len(group.table) == found["genes"], "a group's table is not of its genes")
 
 
 def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
@@ -199,7 +206,7 @@ def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
 def _whole_pooled(pooled: Any, found: dict[str, int]) -> None:
     known = ("SharedPosterior", "GenePosterior", "DonorPosterior")
     _need(all(type(one).__name__ in known for one in pooled.within), "a pooled posterior holds what is none")
-    _need(len(pooled.within) == found["draws"] > 1, "a pooled posterior has not one posterior per draw")
+    _need(found["draws"] > 1, "a pooled posterior has a single draw")
     _need(type(pooled.residual_df) is float and pooled.residual_df > 0, "a pooled posterior has no degrees of freedom")
 
 
@@ -219,19 +226,20 @@ def _whole_result(result: Any, found: dict[str, int]) -> None:
     _need(np.array_equal(present, np.arange(n_clusters)), "labels and cluster centres do not go together")
     grouped = result.grouped
     _need(bool((np.diff(grouped) > 0).all()) and bool((grouped < found["genes"]).all()), "grouped genes are not there")
-    _need_table(result.decisions, found["genes"], "decisions are not of the genes")
     rows = vars(result.clusterer).get("_rows")
     _need(rows is None or len(rows) == len(grouped), "the clusterer has other rows than there are grouped genes")
     for name, n_rows in (("gene_table", found["genes"]), ("cluster_table", n_clusters)):
-        if name in result.made:
-            _need_table(result.made[name], n_rows, f"{name} is not of the fit")
+        table = result.made.get(name)
+        _need(
+            name not in result.made or (isinstance(table, pd.DataFrame) and len(table) == n_rows),
+            f"{name} is not of the fit",
+        )
 
 
 def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
-    names, n_samples = comparison.conditions, len(comparison.samples)
-    _need(len(names) == found["conditions"] == found["comparisons"] + 1, "there is not one trend a condition")
+    names = comparison.conditions
+    _need(found["conditions"] == found["comparisons"] + 1, "there is not one difference for each further condition")
     _need(all(type(name) is str for name in (*names, *comparison.genes)), "a condition or gene has no name")
-    _need(len(comparison.genes) == len(comparison.table) == found["genes"], "the table is not of the genes")
     _need(found["points"] > 2 and bool((np.diff(comparison.pseudotime) > 0).all()), "pseudotime is not in order")
     _need(bool((comparison.labels < found["genes"]).all()), "there are more clusters than genes")
     for part, columns in (("samples", ("condition", "donor", "n_cells")), ("gaps", ("condition", "start", "end"))):
@@ -240,55 +248,21 @@ def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
         _need(set(table["condition"]) <= set(names), f"{part} names conditions that are not there")
     limits = (*comparison.common_range, comparison.alpha, comparison.level)
     _need(len(limits) == 4 and all(type(value) is float for value in limits), "alpha, level or a range is no number")
-    lengths = {**found, "samples": n_samples}
     for name, wanted in (
         ("modes", _finite("points modes")), ("own", _reals("samples modes genes")),
         ("farthest", _reals("draws comparisons genes")),
     ):  # fmt: skip
-        check_array(comparison.details.get(name), wanted, lengths, name)
-    _need(lengths["draws"] > 0, "there are no samples")
+        check_array(comparison.details.get(name), wanted, found, name)
+    _need(found["draws"] > 0, "there are no samples")
     tests = {f"{kind}value_{test}" for kind in "pq" for test in ("level", "shape", "both")} | {"cluster", "note"}
     _need(tests <= set(comparison.table.columns), "the table has other columns")
     numbers = comparison.table[sorted(tests - {"note"})]
     _need(all(dtype.kind in "fiu" for dtype in numbers.dtypes), "the tests of the table are no numbers")
 
 
-_SMOOTHERS = (
-    "BSplineSmoother", "CubicSplineSmoother", "CyclicSplineSmoother", "GaussianProcessSmoother", "str", "None",
-)  # fmt: skip
-_PARTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "FitResult": {
-        "reader": ("Reader",), "fitter": ("TrendFitter",), "models": ("GeneTrends",), "trends": ("Trends",),
-        "gate": ("Gate",), "clusterer": ("GraphClusterer",), "fits": ("list",), "made": ("dict",),
-    },
-    "FittedLineage": {"trends": ("Trends",), "groups": ("list",)},
-    "GroupFit": {"genes": ("list",), "table": ("DataFrame",), "smoother": _SMOOTHERS, "model": ("GAM", "None")},
-    "GAM": {
-        "posterior_": ("SharedPosterior", "GenePosterior", "DonorPosterior", "PooledPosterior", "None"),
-        "_link": ("Link", "None"),
-    },
-    "SharedPosterior": {"spectrum": ("Spectrum",), "smoothing": ("SmoothingPosterior", "None")},
-    "GenePosterior": {"working": ("WorkingModels", "None")},
-    "SmoothingPosterior": {"spectrum": ("Spectrum",)},
-    "PosteriorPart": {"posterior": ("SharedPosterior",)},
-    "PooledPosterior": {"within": ("list",)},
-    "StabilityCurve": {"bounds": ("Bounds",)},
-    "GraphClusterer": {
-        "_searcher": ("None",), "_pca": ("PCA", "None"), "_lists": ("Neighbors", "None"), "graph_": ("Graph", "None"),
-        "tree_": ("ClusterTree", "None"), "stability_": ("StabilityCurve", "None"),
-    },
-    "ConditionComparison": {
-        "condition_key": ("str",), "sample_key": ("str", "None"), "lineage": ("str", "None"), "conditions": ("list",),
-        "genes": ("list",), "common_range": ("tuple",), "table": ("DataFrame",), "samples": ("DataFrame",),
-        "failed": ("dict",), "details": ("dict",), "gaps": ("DataFrame",), "family": ("str",), "link": ("str",),
-    },
-    "Trends": {"genes": ("list",), "failed": ("dict",), "table": ("DataFrame", "None")},
-}  # fmt: skip
-"""By class, what the parts of an object are."""
-
 _WHOLE: dict[str, Callable[[Any, dict[str, int]], None]] = {
     "ClusterTree": _whole_tree, "GraphClusterer": _whole_clusterer, "Neighbors": _whole_neighbors,
-    "Trends": _whole_trends, "GroupFit": _whole_group, "Spectrum": _whole_modes, "FitResult": _whole_result,
+    "Trends": _whole_trends, "Spectrum": _whole_modes, "FitResult": _whole_result,
     "BSplineSmoother": _whole_smoother, "CubicSplineSmoother": _whole_smoother, "CyclicSplineSmoother": _whole_smoother,
     "GaussianProcessSmoother": _whole_smoother, "PooledPosterior": _whole_pooled,
     "WorkingModels": _whole_modes,
