@@ -17,6 +17,31 @@ class Array(NamedTuple):
     high: float = np.inf
     optional: bool = False
 
+    def check(self, value: Any, found: dict[str, int], where: str) -> None:
+        """Raise a ValueError unless a value matches the specification.
+
+        found : Lengths by dimension; unknown ones are added.
+        where : Name of the value, for error messages.
+        """
+        if value is None and self.optional:
+            return
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in self.kinds:
+            raise ValueError(f"{where} is not an array of the right type")
+        names = self.dimensions.split()
+        if names[0] == "...":
+            names = names[1:] if value.ndim < len(names) else ["any", *names[1:]]
+        if value.ndim != len(names):
+            raise ValueError(f"{where} has {value.ndim} dimensions and not {len(names)}")
+        for dimension, length in zip(names, value.shape, strict=True):
+            expected = int(dimension) if dimension.isdigit() else found.setdefault(dimension, length)
+            if dimension != "any" and expected != length:
+                raise ValueError(f"{where} has {length} {dimension} where {expected} belong")
+        if value.size and value.dtype.kind in "iuf":
+            if self.finite and not np.isfinite(value).all():
+                raise ValueError(f"{where} contains values that are not finite")
+            if np.any(value < self.low) or np.any(value > self.high):
+                raise ValueError(f"{where} contains values out of range")
+
 
 class Part:
     """Specification of another attribute: names of possible classes, "None" for `None`, and of its number of rows."""
@@ -24,39 +49,12 @@ class Part:
     def __init__(self, *names: str, rows: str = "") -> None:
         self.names, self.rows = names, rows
 
-
-def check_part(value: Any, wanted: Part, found: dict[str, int], where: str) -> None:
-    """Raise a ValueError unless a value has a possible class and number of rows; arguments as of `check_array`."""
-    if ("None" if value is None else type(value).__name__) not in wanted.names:
-        raise ValueError(f"{where} is not a {wanted.names[0]}")
-    if wanted.rows and value is not None and len(value) != found.setdefault(wanted.rows, len(value)):
-        raise ValueError(f"{where} has {len(value)} {wanted.rows} where {found[wanted.rows]} belong")
-
-
-def check_array(value: Any, wanted: Array, found: dict[str, int], where: str) -> None:
-    """Raise a ValueError unless a value matches the specification.
-
-    found : Lengths by dimension; unknown ones are added.
-    where : Name of the value, for error messages.
-    """
-    if value is None and wanted.optional:
-        return
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in wanted.kinds:
-        raise ValueError(f"{where} is not an array of the right type")
-    names = wanted.dimensions.split()
-    if names[0] == "...":
-        names = names[1:] if value.ndim < len(names) else ["any", *names[1:]]
-    if value.ndim != len(names):
-        raise ValueError(f"{where} has {value.ndim} dimensions and not {len(names)}")
-    for dimension, length in zip(names, value.shape, strict=True):
-        expected = int(dimension) if dimension.isdigit() else found.setdefault(dimension, length)
-        if dimension != "any" and expected != length:
-            raise ValueError(f"{where} has {length} {dimension} where {expected} belong")
-    if value.size and value.dtype.kind in "iuf":
-        if wanted.finite and not np.isfinite(value).all():
-            raise ValueError(f"{where} contains values that are not finite")
-        if np.any(value < wanted.low) or np.any(value > wanted.high):
-            raise ValueError(f"{where} contains values out of range")
+    def check(self, value: Any, found: dict[str, int], where: str) -> None:
+        """Raise a ValueError unless a value has a possible class and number of rows; arguments as of `Array.check`."""
+        if ("None" if value is None else type(value).__name__) not in self.names:
+            raise ValueError(f"{where} is not a {self.names[0]}")
+        if self.rows and value is not None and len(value) != found.setdefault(self.rows, len(value)):
+            raise ValueError(f"{where} has {len(value)} {self.rows} where {found[self.rows]} belong")
 
 
 def check_sparse(matrix: Any) -> None:
@@ -85,5 +83,5 @@ def check_edges(n: Any, edges: Any, weights: Any) -> None:
     if type(n) is not int or n < 0:
         raise ValueError(f"a graph cannot have {n!r} vertices")
     found: dict[str, int] = {}
-    check_array(edges, Array("i", "edges 2", low=0, high=n - 1), found, "the edges of a graph")
-    check_array(weights, Array("fiu", "edges", finite=True), found, "the weights of a graph")
+    Array("i", "edges 2", low=0, high=n - 1).check(edges, found, "the edges of a graph")
+    Array("fiu", "edges", finite=True).check(weights, found, "the weights of a graph")

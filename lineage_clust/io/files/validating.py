@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from ...utils.constraints import check_constraints
-from .array_checks import Array, Part, check_array, check_part
+from .array_checks import Array, Part
 
 _F, _I, _B = "f", "iu", "b"
 
@@ -119,8 +119,7 @@ def validate(built: Any) -> None:
     found: dict[str, int] = {}
     for attribute, wanted in OBJECTS.get(name, {}).items():
         if not isinstance(built, BaseEstimator) or attribute in vars(built):
-            check = check_part if isinstance(wanted, Part) else check_array
-            check(getattr(built, attribute), wanted, found, f"{name}.{attribute}")
+            wanted.check(getattr(built, attribute), found, f"{name}.{attribute}")
     if isinstance(built, BaseEstimator) and "n_features_in_" in vars(built) and hasattr(type(built), "_constraints"):
         check_constraints(built)
     if name in _WHOLE:
@@ -190,14 +189,14 @@ def _whole_smoother(smoother: Any, _found: dict[str, int]) -> None:
         return
     smoother._check_together()
     penalty = smoother.penalty_
-    check_array(penalty, _finite("columns columns"), {}, "penalty_")
+    _finite("columns columns").check(penalty, {}, "penalty_")
     _need(
         isinstance(smoother._sizes, list) and sum(smoother._sizes) == len(penalty),
         "a smoother's sizes differ from its penalty",
     )
     for basis, size in zip(smoother.bases_, smoother._sizes, strict=True):
         if isinstance(basis, np.ndarray):
-            check_array(basis, _finite("knots"), {}, "the knots")
+            _finite("knots").check(basis, {}, "the knots")
             # knots outside the domain; a cyclic basis has one function less than knots
             surplus = smoother.degree + 1 if hasattr(smoother, "degree") else 1 if len(basis) > size else 0
             _need(len(basis) == size + surplus and bool((np.diff(basis) > 0).all()), "the knots are not in order")
@@ -252,7 +251,7 @@ def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
         ("modes", _finite("points modes")), ("own", _reals("samples modes genes")),
         ("farthest", _reals("draws comparisons genes")),
     ):  # fmt: skip
-        check_array(comparison.details.get(name), wanted, found, name)
+        wanted.check(comparison.details.get(name), found, name)
     _need(found["draws"] > 0, "there are no samples")
     tests = {f"{kind}value_{test}" for kind in "pq" for test in ("level", "shape", "both")} | {"cluster", "note"}
     _need(tests <= set(comparison.table.columns), "the table has other columns")
