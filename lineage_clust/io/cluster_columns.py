@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def numbers_as_text(labels: np.ndarray) -> pd.Categorical:
-    """Return cluster numbers as strings, as in the clusters of scanpy and CellRank.
-
-    >>> numbers_as_text(np.array([0, -1, 0])).tolist()
-    ['0', '-1', '0']
-    """
-    names = [str(label) for label in np.unique(labels)]
-    return pd.Categorical([str(label) for label in labels], categories=text_index(names))
-
-
 def numbers(labels: np.ndarray) -> pd.Categorical:
     """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values.
 
@@ -49,7 +39,7 @@ def names(result: FitResult) -> pd.Categorical:
 def colors(result: FitResult, column: str) -> np.ndarray:
     """Return the colour of each category, in the order expected by scanpy's plots.
 
-    column : "cluster_name" for the categories of `names`; any other name for those of `numbers` and `numbers_as_text`.
+    column : "cluster_name" for the categories of `names`; any other name for those of `numbers`.
     """
     known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
     clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known

@@ -16,7 +16,7 @@ from ..utils.checking import check_flag, check_key
 from ..utils.plain_text import plain_text, text_categories
 from . import cluster_columns
 from .keys import column_keys, default_key, distinct_key, safe_key, with_digits
-from .write_checks import listed, rows_of, warn_of_replaced, warn_of_unwritable
+from .write_checks import listed, rows_of, warn_of_replaced, warn_of_unwritable, written_before
 
 
 def _free_key(adata: AnnData, found: FitResult) -> str:
@@ -43,7 +43,7 @@ def to_anndata(fitted: Fitted) -> AnnData:
     _check_names(found)
     obs = _writable(found.gene_table)
     obs.index = pd.Index(found.genes)
-    obs.insert(0, "clusters", cluster_columns.numbers_as_text(found.labels))
+    obs.insert(0, "clusters", cluster_columns.numbers(found.labels).rename_categories(str))
     obs["cluster_name"] = cluster_columns.names(found)
     var = pd.DataFrame(
         {"x_test": found.pseudotime, "lineage": found.grid_lineage.astype(str)},
@@ -165,14 +165,12 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         **origin(fitted),
     }
     warn_of_unwritable(adata)
-    warn_of_replaced(adata, key, {"var": columns, "obs": of_cells, "varm": arrays})
+    written = {"var": columns, "obs": of_cells, "varm": arrays}
+    warn_of_replaced(adata, key, written)
     _remove(adata, key)  # after everything that may fail
-    for column, values in columns.items():
-        adata.var[column] = values
-    for column, values in of_cells.items():
-        adata.obs[column] = values
-    for name, values in arrays.items():
-        adata.varm[name] = values
+    for place, entries in written.items():
+        for name, values in entries.items():
+            getattr(adata, place)[name] = values
     adata.uns.update(colors)
     adata.uns[key] = notes
     return key
@@ -208,14 +206,10 @@ def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) 
 
 def _remove(adata: AnnData, key: str) -> None:
     """Remove everything that an earlier call wrote under a key."""
-    stored = adata.uns.get(key)
-    columns, scores = (
-        set(stored.get(name, ())) if isinstance(stored, Mapping) else set() for name in ("columns", "scores")
-    )
-    if columns.intersection(adata.var):
-        adata.var = adata.var[[name for name in adata.var if name not in columns]]
-    if scores.intersection(adata.obs):
-        adata.obs = adata.obs[[name for name in adata.obs if name not in scores]]
+    for place, names in (written_before(adata, key) or {}).items():
+        table = getattr(adata, place)
+        if place != "varm" and names.intersection(table):
+            setattr(adata, place, table[[name for name in table if name not in names]])
     for name in (key, f"{key}_se"):
         adata.varm.pop(name, None)
 

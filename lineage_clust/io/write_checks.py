@@ -36,24 +36,32 @@ def rows_of(adata: AnnData, genes: Sequence[str]) -> np.ndarray:
     return rows
 
 
+def written_before(adata: AnnData, key: str) -> dict[str, set[str]] | None:
+    """Return the names of what an earlier `write_to` wrote, by place; `None` if `uns[key]` is not of it."""
+    stored = adata.uns.get(key)
+    if not isinstance(stored, Mapping) or "version" not in stored:
+        return None
+    columns, scores = (set(listed(stored.get(name, ()))) for name in ("columns", "scores"))
+    return {"var": columns, "obs": scores, "varm": {key, f"{key}_se"}}
+
+
 def warn_of_replaced(adata: AnnData, key: str, written: Mapping[str, Iterable[str]]) -> None:
     """Warn of replaced entries that were not written by `write_to`."""
-    stored = adata.uns.get(key)
-    if isinstance(stored, Mapping) and "version" in stored:
-        own = {*listed(stored.get("columns", ())), *listed(stored.get("scores", ())), key, f"{key}_se"}
-        if "columns" not in stored:  # an early release, which did not record them
-            return
-    else:
-        own = set()
-    found = [f"{place}[{name!r}]" for place, names in written.items() for name in names
-             if name in getattr(adata, place) and name not in own]  # fmt: skip
-    if stored is not None and not own:
+    before = written_before(adata, key)
+    if before is not None and not before["var"]:  # by an early release, which did not record them
+        return
+    own = before or {}
+    found = [
+        f"{place}[{name!r}]"
+        for place, names in written.items()
+        for name in names
+        if name in getattr(adata, place) and name not in own.get(place, ())
+    ]
+    if before is None and adata.uns.get(key) is not None:
         found.append(f"uns[{key!r}]")
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        warn(
-            f"write_to replaces {', '.join(found[:3])}{more}, which it did not write. Pass key=... to keep them."
-        )  # fmt: skip
+        warn(f"write_to replaces {', '.join(found[:3])}{more}, which it did not write. Pass key=... to keep them.")
 
 
 def warn_of_unwritable(adata: AnnData) -> None:
