@@ -14,7 +14,7 @@ import numpy as np
 _BITS = 20
 # For nearly constant data, whose range is less than 1/128 of their magnitude, the step is derived from the magnitude,
 # because the range may be floating-point noise.
-_SMALLEST_RELATIVE_SPREAD = 2.0**-7
+_SMALLEST_EXTENT = 2.0**-7
 # Within 2**-200 to 2**200, squares, products of squares and sums of these neither overflow nor underflow.
 _LARGEST_EXPONENT = 200
 
@@ -48,12 +48,12 @@ def rounding_step(X):
     >>> rounding_step(np.array([[0.0], [1.0]])) == 2.0**-20
     True
     """
-    spread = max(np.ptp(X, axis=0).mean(), _SMALLEST_RELATIVE_SPREAD * np.abs(X).max())
-    if spread == 0:
+    extent = max(np.ptp(X, axis=0).mean(), _SMALLEST_EXTENT * np.abs(X).max())
+    if extent == 0:
         return 1.0
     # Rounding the exponent places its jumps at sqrt(2) times a power of two, where the range of min-max scaled or
     # standardised data never lies exactly; truncation would place a jump at 1.
-    return float(2.0 ** (np.round(np.log2(spread)) - _BITS))
+    return float(2.0 ** (np.round(np.log2(extent)) - _BITS))
 
 
 def rounded(X, step):

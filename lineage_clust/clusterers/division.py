@@ -29,14 +29,14 @@ def with_leaves(tree: ClusterTree, rows: np.ndarray, n_leaves: int) -> ClusterTr
             f"n_clusters must be an integer from 1 to {n_distinct}, the number of distinct rows; got {n_leaves!r}."
         )
     leaves = tree.leaves.copy()
-    spread = [_sum_of_squares(rows[leaves == leaf]) for leaf in range(tree.n_leaves)]
+    within = [_sum_of_squares(rows[leaves == leaf]) for leaf in range(tree.n_leaves)]
     divided = []
-    while len(spread) < n_leaves:
-        widest = int(np.argmax(spread))
+    while len(within) < n_leaves:
+        widest = int(np.argmax(within))
         members = np.flatnonzero(leaves == widest)
-        leaves[members[_second_half(rows[members])]] = len(spread)
-        spread[widest] = _sum_of_squares(rows[leaves == widest])
-        spread.append(_sum_of_squares(rows[leaves == len(spread)]))
+        leaves[members[_second_half(rows[members])]] = len(within)
+        within[widest] = _sum_of_squares(rows[leaves == widest])
+        within.append(_sum_of_squares(rows[leaves == len(within)]))
         divided.append(widest)
     return _joined(tree, leaves, divided)
 

@@ -67,7 +67,7 @@ def _noise(curves: np.ndarray, rows: np.ndarray, draws: np.ndarray) -> np.ndarra
     """Return the squared norm of each curve's error, from draws of the rows, which may have another unit."""
     if len(draws) == 0:
         return None
-    spread = np.mean([((draw - rows) ** 2).sum(axis=1) for draw in draws], axis=0)
+    error = np.mean([((draw - rows) ** 2).sum(axis=1) for draw in draws], axis=0)
     length = (rows**2).sum(axis=1)
-    share = np.divide(spread, length, out=np.zeros(len(rows)), where=length > 0)
+    share = np.divide(error, length, out=np.zeros(len(rows)), where=length > 0)
     return share * (curves**2).sum(axis=1)

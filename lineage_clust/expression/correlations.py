@@ -19,8 +19,8 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
     with np.errstate(invalid="ignore", over="ignore"):
         sums, squares = weighted_products(ones[:, None], matrix, ones)
         means = sums[0] / n_cells
-        spread = np.sqrt(np.maximum(squares - n_cells * means**2, 0.0))
-        spread[spread**2 <= 1e-13 * squares] = 0.0
+        length_of = np.sqrt(np.maximum(squares - n_cells * means**2, 0.0))
+        length_of[length_of**2 <= 1e-13 * squares] = 0.0
     centred = weights - weights.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     if np.any(length == 0):
@@ -33,7 +33,7 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
     def correlate(columns: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             products, _ = weighted_products(columns, matrix, ones)
-            return np.clip(np.where(spread > 0, products / spread, np.nan), -1.0, 1.0)
+            return np.clip(np.where(length_of > 0, products / length_of, np.nan), -1.0, 1.0)
 
     return standard, correlate
 

@@ -2,7 +2,7 @@
 
 :class:`.Reader` in `lineage.py` has the settings, and returns each lineage as arrays, a :class:`.Lineage`. It uses:
 
-- `time`: pseudotime under the keys of common tools (`pseudotime.py`), several draws of it (`draws.py`), and the range
+- `time`: pseudotime under the keys of common tools (`pseudotime.py`), several draws of it (`time_draws.py`), and the range
   of a lineage, given by the user (`time_range.py`) or derived from the weights (`automatic_end.py`).
 - `weights`: `keys.py` finds the weights in a matrix (`matrices.py`, with names from `cellrank_states.py`), in columns
   of obs (`obs_columns.py`) or as branches (`branches.py`, `scfates.py`), each a `LineageSource` (`source.py`);

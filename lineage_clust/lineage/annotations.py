@@ -14,7 +14,7 @@ from .cells.covariates import read_covariates
 from .columns import check_levels
 from .genes.expression import with_annotations
 from .lineage import Reader, check_anndata
-from .time.draws import read_times
+from .time.time_draws import read_times
 from .weights.cellrank_states import states_of
 from .weights.keys import find_source, find_weights
 from .weights.values import clip_weights

@@ -25,7 +25,7 @@ from .cells.offsets import SIZE_FACTORS, read_offset
 from .genes.expression import columns_of, expression_matrix, take, with_annotations
 from .genes.names import FittedSymbols, Symbols, check_anndata, resolve_genes
 from .time.coverage import warn_of_empty_time
-from .time.draws import read_times
+from .time.time_draws import read_times
 from .weights.branches import warn_of_branches
 from .weights.keys import find_weights
 from .weights.values import check_members, clip_weights
@@ -33,7 +33,7 @@ from .weights.values import check_members, clip_weights
 __all__ = ["Lineage", "Reader", "check_anndata", "read_lineage", "resolve_genes"]
 
 _log = logging.getLogger(__package__)
-_OF_CELLS = ("pseudotime", "weights", "cells", "covariates", "offset", "donors", "draws")
+_OF_CELLS = ("pseudotime", "weights", "cells", "covariates", "offset", "donors", "time_draws")
 _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
 
 
@@ -54,7 +54,7 @@ class Lineage:
     offset : `(n_cells,)` on the link scale, or `None`.
     donors : `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
     whole : `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
-    draws : `(n_cells, n_draws)` draws of pseudotime on a common range, of which `pseudotime` is the mean; NaN where a
+    time_draws : `(n_cells, n_draws)` draws of pseudotime on a common range, of which `pseudotime` is the mean; NaN where a
         cell is not in a draw, or not inside the time range. `None` if pseudotime is taken as known.
     draw_ranges : `(2, n_draws)` least and greatest time of each draw before it was rescaled, or `None`.
     """
@@ -72,7 +72,7 @@ class Lineage:
     offset: np.ndarray | None = None
     donors: np.ndarray | None = None
     whole: tuple = field(default=(), repr=False)
-    draws: np.ndarray | None = None
+    time_draws: np.ndarray | None = None
     draw_ranges: np.ndarray | None = None
 
     def grid(self, n_points: int) -> np.ndarray:
@@ -223,7 +223,7 @@ class Reader:
             offset=offset_values,
             donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
             whole=(pseudotime, raw_weights, matrix, read),
-            draws=None if times.draws is None else times.draws[cells],
+            time_draws=None if times.draws is None else times.draws[cells],
             draw_ranges=times.ranges,
         )
 

@@ -52,8 +52,8 @@ def zeros(values: np.ndarray) -> list[int]:
 
 
 def _heights(values: np.ndarray) -> np.ndarray:
-    low, spread = values.min(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
-    share = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.5)
+    low, span = values.min(axis=1, keepdims=True), np.ptp(values, axis=1, keepdims=True)
+    share = np.where(span > 0, (values - low) / np.where(span > 0, span, 1), 0.5)
     return HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN)
 
 

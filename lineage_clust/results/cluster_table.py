@@ -41,14 +41,14 @@ def cluster_table(
     of_each = pd.DataFrame(index=table.index)
     if len(names) == 1:
         found = _of_lineage(members, centers, grid, "")
-        spread = [rows["peak"] for rows in members]
+        peaks_of = [rows["peak"] for rows in members]
     else:
         found, of_each = _of_lineages(members, centers, grid, np.asarray(grid_lineage))
-        spread = [rows[f"peak_{name}"] for rows, name in zip(members, found["moves_most_in"], strict=True)]
+        peaks_of = [rows[f"peak_{name}"] for rows, name in zip(members, found["moves_most_in"], strict=True)]
     at = list(found).index("peak")
     table = table.join(found.iloc[:, : at + 1])
     for name, share in (("peak_lower", 0.1), ("peak_upper", 0.9)):
-        table[name] = [float(np.quantile(peaks, share)) for peaks in spread]
+        table[name] = [float(np.quantile(peaks, share)) for peaks in peaks_of]
     table = table.join(found.iloc[:, at + 1 :])
     table["amplitude"] = [float(rows["amplitude"].median()) for rows in members]
     table["confidence"] = [float(rows["confidence"].mean()) if "confidence" in rows else np.nan for rows in members]

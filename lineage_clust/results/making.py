@@ -17,7 +17,7 @@ from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.names import gene_ids
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
-from ..lineage.time.draws import check_draws
+from ..lineage.time.time_draws import check_time_draws
 from ..lineage.weights.keys import check_distinct, distinct_names
 from ..models import GAM
 from ..smoothers import BSplineSmoother
@@ -52,7 +52,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     is_joint = isinstance(chosen, (list, tuple))
     names: list[Any] = distinct_names(chosen) if is_joint else [chosen]
     check_distinct(adata, names, settings.lineage_key)
-    check_draws(settings.time_key, names)
+    check_time_draws(settings.time_key, names)
     reader, symbols, use_raw = Reader.of(settings), settings.gene_symbols, settings.use_raw
     reader = replace(reader, offset=_offset(settings))
     smoother, model = resolve_pair(settings.smoother, settings.model, reader)

@@ -28,7 +28,7 @@ from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
 from .calling import expression_for, failures_of, fit_model, interval_of, predict_model, reported, takes
 from .pairing import PASSTHROUGH, adapt
-from .pooling import are_same, attenuation, fit_draws
+from .pooling import are_same, attenuation, fit_time_draws
 
 _COLUMNS = {
     "edf": ("edf_", np.nan),
@@ -91,7 +91,7 @@ def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
     model = adapt(model)
     asked = (copied(smoother), clone(model))
     x, w, Y = lineage.pseudotime, lineage.weights, expression_for(model, lineage.expression)
-    genes, covariates, draws = lineage.genes, lineage.covariates, lineage.draws
+    genes, covariates, draws = lineage.genes, lineage.covariates, lineage.time_draws
     given = draws is not None
     if draws is not None and are_same(draws):
         x, draws = draws[:, 0], None
@@ -122,7 +122,7 @@ def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
         if draws is None:
             fit_model(model, design, Y, w, smoother, **known)
         else:
-            model, scatter = fit_draws(
+            model, scatter = fit_time_draws(
                 model, lambda times: _append(_basis(smoother, times), covariates), draws, w, Y, known
             )
     except NoTrendError as error:

@@ -12,7 +12,7 @@ from ..contracts.capabilities import family_of, has_default_backend, has_method,
 from ..contracts.slots import component_for, with_defaults
 from ..lineage.genes.value_checks import COUNT_FAMILIES
 from ..lineage.lineage import Reader
-from ..lineage.time.draws import are_draws
+from ..lineage.time.time_draws import are_time_draws
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..models.mapping import entries
@@ -112,7 +112,7 @@ def _check_pair(smoother: object, model: object, reader: Reader) -> None:
             f"{name} does not support donors as replicates. Use GAM() with sample_key, or leave it out: p-values then use "
             "cells as replicates."
         )
-    if are_draws(reader.time_key) and not has_method(model, "pool"):
+    if are_time_draws(reader.time_key) and not has_method(model, "pool"):
         raise ValueError(
             f"{name} cannot pool fits to draws of pseudotime (a list as time_key). Use GAM(...), or fit one pseudotime, such "
             "as the mean of the draws."

@@ -26,7 +26,7 @@ def are_same(draws: np.ndarray) -> bool:
     return bool(np.ptp(draws, axis=1).max() < _SAME)
 
 
-def fit_draws(
+def fit_time_draws(
     model: Any, design_of: Callable, draws: np.ndarray, w: np.ndarray, Y, known: dict
 ) -> tuple[Any, np.ndarray]:
     """Fit every draw of pseudotime on the same basis, and pool the fits.

@@ -11,7 +11,7 @@ from scipy import sparse
 from ..expression.storage.blocks import BlockedExpression
 from ..lineage.cells.confounding import check_identified
 from ..lineage.lineage import Lineage, Reader
-from ..lineage.time.draws import are_draws
+from ..lineage.time.time_draws import are_time_draws
 from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend
 
@@ -128,7 +128,7 @@ def check_callback(callback: Any, reader: Reader) -> None:
         raise ValueError(
             "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
         )
-    if are_draws(reader.time_key):
+    if are_time_draws(reader.time_key):
         raise ValueError(
             "A callback selects cells by one pseudotime and cannot be combined with draws of pseudotime (a list as "
             "time_key). Leave one of them out."

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from ..utils.compiling import compiled_module
 from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
 
-load_compiled = compiled_module(".compiled_shapes", __package__)
+load_compiled = compiled_module(".shape_loops", __package__)
 
 _END_TAILS = {"onset": 4, "half_max": 2}  # divisors of `1 - level`
 _WORTHWHILE = 2**23  # values of samples; for fewer, loading numba takes longer than it saves
@@ -145,7 +145,7 @@ def _first_reached(scores: np.ndarray, grid: np.ndarray, bound: float) -> np.nda
 
 
 def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:
-    """Return shape statistics of trends from draws `(n_draws, n_genes, n_points)`; see `compiled_shapes.measure`."""
+    """Return shape statistics of trends from draws `(n_draws, n_genes, n_points)`; see `shape_loops.measure`."""
     rows, top, bottom = np.arange(len(values)), values.argmax(axis=1), values.argmin(axis=1)
     span, errors = values[rows, top] - values[rows, bottom], draws - values
     at_top, at_bottom = errors[:, rows, top][..., None], errors[:, rows, bottom][..., None]

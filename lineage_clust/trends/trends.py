@@ -102,12 +102,12 @@ class Trends:
             arranged = arranged_by_name(values, self.grid_lineage)
             scaled[:, columns_by_name(self.grid_lineage)] = np.asarray(clone(scale).fit_transform(arranged.T)).T
             return scaled
-        shift, spread = self._shift_and_spread(scale)
+        shift, spread = self._shift_and_scale(scale)
         flat = is_constant(values)
         centred = np.where(flat[:, None], 0.0, values - shift[:, None])
         return centred / np.where(flat, 1.0, spread)[:, None]
 
-    def _shift_and_spread(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
+    def _shift_and_scale(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
         values = arranged_by_name(self.values, self.grid_lineage)  # so that sums are bitwise reproducible
         if scale == "minmax":
             return values.min(axis=1), np.ptp(values, axis=1)
@@ -123,7 +123,7 @@ class Trends:
         if scale is None:
             return np.zeros(len(self.genes)), np.ones(len(self.genes))
         if isinstance(scale, str):
-            shift, spread = self._shift_and_spread(scale)
+            shift, spread = self._shift_and_scale(scale)
             return shift, np.where(is_constant(self.values), 0.0, spread)
         scaled = self.scaled(scale)
         centred = scaled - scaled.mean(axis=1, keepdims=True)

@@ -49,7 +49,7 @@ def compiled(function: Callable) -> Callable:
 def compiled_module(name: str, package: str | None) -> Callable[[], ModuleType | None]:
     """Return a function that imports a module of compiled functions; it returns `None` without numba.
 
-    >>> compiled_module(".compiled", "lineage_clust.expression.sums")() is None or can_compile()
+    >>> compiled_module(".sum_loops", "lineage_clust.expression.sums")() is None or can_compile()
     True
     """
 

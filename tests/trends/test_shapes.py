@@ -111,7 +111,7 @@ def test_the_flank_is_the_side_of_the_start_on_which_the_half_is_reached(seed):
 
 @given(st.integers(0, 500))
 def test_compiled_directions_are_the_same(seed):
-    compiled = pytest.importorskip("numba") and pytest.importorskip("lineage_clust.trends.compiled_shapes")
+    compiled = pytest.importorskip("numba") and pytest.importorskip("lineage_clust.trends.shape_loops")
     rng = np.random.default_rng(seed)
     values = np.sin(rng.uniform(0, 40, (6, 1)) * T + rng.uniform(0, 6, (6, 1))) * np.exp(rng.normal(size=(6, 1)) * T)
     assert [compiled.find_direction.py_func(row, 0.2, 1e-10)[0] for row in values] == direction(values).tolist()

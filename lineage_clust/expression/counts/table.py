@@ -15,7 +15,7 @@ from ..passes import SumRequest, SumRequests, run_fits
 from ..storage.blocks import BlockedExpression
 from . import bins
 
-load_compiled = compiled_module(".compiled", __package__)
+load_compiled = compiled_module(".count_loops", __package__)
 
 _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i4")}  # compiled; others are converted to double precision
 _LOOKED_UP = 2**12
@@ -254,9 +254,11 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
     inside = lines[rows] >= 0
     cells, genes, values = lines[rows[inside]], genes[inside], values[inside]
     weights, offsets = shares.weights[cells], shares.offsets[cells]
-    spread = shares.matrix()
+    nodes_of_cells = shares.matrix()
     for into, own in ((table.sums, values), (table.squares, values**2))[: 1 + wanted.squares]:
-        into += (sparse.csr_array((weights * own, (genes, cells)), shape=(n_genes, len(shares))) @ spread).toarray()
+        into += (
+            sparse.csr_array((weights * own, (genes, cells)), shape=(n_genes, len(shares))) @ nodes_of_cells
+        ).toarray()
     weighted, scaled = weights * values, values * np.exp(-offsets)
     terms = [weighted, weighted * values, weights * scaled, weights * scaled**2, values != 0, weights * (values != 0)]
     terms.append(0.0 * values if wanted.least_loss is None else weights * wanted.least_loss(values))

@@ -10,7 +10,7 @@ from ...utils.compiling import compiled_module, is_worthwhile
 from ...utils.threads import in_threads
 from .bands import Bands
 
-load_compiled = compiled_module(".compiled", __package__)
+load_compiled = compiled_module(".sum_loops", __package__)
 
 LARGE = 2.0**31 - 1  # largest 32-bit integer: larger counts result from overflow
 _PART = 2**20  # stored values per part; fixed so that results do not depend on the number of threads

@@ -271,9 +271,9 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
     if not whole and not np.isfinite(totals).all():  # 0 times infinity is NaN: exclude the other cells
         own, kept, whole = block[kept], None, True
     if not whole:
-        spread = np.zeros(n_cells)
-        spread[kept] = weights
-        weights = spread
+        of_all_cells = np.zeros(n_cells)
+        of_all_cells[kept] = weights
+        weights = of_all_cells
         starts, values = np.zeros(n_cells, dtype=bands.starts.dtype), np.zeros((n_cells, bands.values.shape[1]))
         extra = np.zeros((n_cells, bands.extra.shape[1]))
         starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra

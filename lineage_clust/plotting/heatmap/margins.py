@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..parts.labels import fit_text, inches_beside, plain, scale_of, shortened, spread, thinned
+from ..parts.labels import fit_text, inches_beside, plain, scale_of, shortened, spaced, thinned
 from ..parts.strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
 from ..parts.theme import ink, is_dark, paper
 
@@ -77,7 +77,7 @@ def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
     if len(starts) * _CLUSTER_GAP > height:
         kept = thinned(middle, ends - starts, _CLUSTER_GAP)
     drawn = []
-    for row, y in zip(kept, spread(middle[kept], _CLUSTER_GAP, 0.0, height), strict=True):
+    for row, y in zip(kept, spaced(middle[kept], _CLUSTER_GAP, 0.0, height), strict=True):
         if abs(y - middle[row]) > 0.02:
             drawn.append(_line(ax, "left", (edge - 0.02, edge - 0.1), 1 - np.array([middle[row], y]) / height))
         number = labels[starts[row]]
@@ -189,7 +189,7 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
                 f"{len(rows)} names do not fit beside rows of {height * scale_of(ax):.1f} inches: pass at most "
                 f"{int(height * scale_of(ax) / _SPACING / _LEAST_SIZE)} label_genes, or make the figure higher (figsize)."
             )
-        places = spread(centres[rows], size * _SPACING, size * _SPACING / 2, height - size * _SPACING / 2)
+        places = spaced(centres[rows], size * _SPACING, size * _SPACING / 2, height - size * _SPACING / 2)
     else:
         weight = np.zeros(len(names)) if importance is None else importance
         rows = thinned(centres, weight, size * _SPACING * 0.999, wanted)

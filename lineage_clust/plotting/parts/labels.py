@@ -96,7 +96,7 @@ def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
     return sizes / ax.figure.dpi
 
 
-def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+def spaced(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
     """Return the positions closest to the wanted ones that are at least `gap` apart.
 
     wanted : `(n_labels,)` in increasing order.
@@ -106,7 +106,7 @@ def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     A least squares problem under order constraints: after subtracting `i * gap`, positions must not decrease, which is
     isotonic regression.
 
-    >>> spread(np.array([1.0, 1.0, 5.0]), 1.0, 0.0, 9.0).tolist()
+    >>> spaced(np.array([1.0, 1.0, 5.0]), 1.0, 0.0, 9.0).tolist()
     [0.5, 1.5, 5.0]
     """
     from sklearn.isotonic import isotonic_regression

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_clust.plotting.parts.labels import extents, fit_text, inches_beside, shortened, spread, thinned
+from lineage_clust.plotting.parts.labels import extents, fit_text, inches_beside, shortened, spaced, thinned
 
 positions = st.lists(st.floats(0, 10), min_size=1, max_size=30).map(lambda values: np.sort(np.array(values)))
 
 
 @given(positions, st.floats(0.01, 0.3))
 def test_labels_are_spread_in_their_order(wanted, gap):
-    found = spread(wanted, gap, 0.0, 10.0)
+    found = spaced(wanted, gap, 0.0, 10.0)
     assert np.all(np.diff(found) >= gap - 1e-9)
     assert found[0] >= -1e-9
     assert found[-1] <= 10 + 1e-9
@@ -21,9 +21,9 @@ def test_labels_are_spread_in_their_order(wanted, gap):
 
 def test_labels_with_room_stay_where_they_are():
     wanted = np.array([1.0, 2.0, 9.0])
-    np.testing.assert_allclose(spread(wanted, 0.5, 0, 10), wanted)
-    np.testing.assert_allclose(spread(np.array([0.0, 0.0]), 1.0, 0, 10), [0, 1])
-    assert len(spread(np.zeros(0), 1.0, 0, 1)) == 0
+    np.testing.assert_allclose(spaced(wanted, 0.5, 0, 10), wanted)
+    np.testing.assert_allclose(spaced(np.array([0.0, 0.0]), 1.0, 0, 10), [0, 1])
+    assert len(spaced(np.zeros(0), 1.0, 0, 1)) == 0
 
 
 @given(positions, st.floats(0.05, 2), st.integers(0, 5))

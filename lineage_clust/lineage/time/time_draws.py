@@ -24,18 +24,18 @@ _MOST_CELLS = 50_000  # maximum number of cells in which draws are compared
 _OPPOSED = -0.1  # rank correlation with the mean of the other draws below which a draw runs against them
 
 
-def are_draws(time_key: object) -> bool:
+def are_time_draws(time_key: object) -> bool:
     """Return whether a time_key names draws of pseudotime: it is a list of keys.
 
-    >>> are_draws(["dpt_1", "dpt_2"]), are_draws("dpt_pseudotime"), are_draws(None)
+    >>> are_time_draws(["dpt_1", "dpt_2"]), are_time_draws("dpt_pseudotime"), are_time_draws(None)
     (True, False, False)
     """
     return isinstance(time_key, (list, tuple))
 
 
-def check_draws(time_key: Any, lineages: Sequence[Any]) -> None:
+def check_time_draws(time_key: Any, lineages: Sequence[Any]) -> None:
     """Raise a ValueError if a list of keys may have been meant as one key per lineage."""
-    if are_draws(time_key) and len(lineages) > 1 and len(time_key) == len(lineages):
+    if are_time_draws(time_key) and len(lineages) > 1 and len(time_key) == len(lineages):
         raise ValueError(
             f"time_key lists {len(time_key)} keys for {len(lineages)} lineages. A list means draws of one pseudotime, "
             "not one pseudotime per lineage. For draws, put them into a matrix, adata.obsm['time_draws'] = ..., and pass "
@@ -44,7 +44,7 @@ def check_draws(time_key: Any, lineages: Sequence[Any]) -> None:
         )
 
 
-def find_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None) -> np.ndarray:
+def find_time_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None) -> np.ndarray:
     """Return draws of pseudotime as stored, `(n_obs, n_draws)`.
 
     A key of obs is one draw. A matrix in obsm is one draw if it has a column of the lineage; otherwise
@@ -229,9 +229,9 @@ def read_times(
     adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray, ranges: np.ndarray | None = None
 ) -> Times:
     """Return pseudotime of all cells; `ranges` of its draws are those in the cells with positive weight, or given."""
-    if not are_draws(time_key):
+    if not are_time_draws(time_key):
         return Times(find_pseudotime(adata, time_key, lineage))
-    stored = find_draws(adata, time_key, lineage)
+    stored = find_time_draws(adata, time_key, lineage)
     ranges = ranges_of(stored, weights) if ranges is None else ranges
     draws = rescaled(stored, ranges)
     return Times(mean_of(draws), draws, ranges)

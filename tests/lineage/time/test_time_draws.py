@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lineage_clust import UnknownNameError
 from lineage_clust.lineage.lineage import read_lineage
-from lineage_clust.lineage.time.draws import check_draws, find_draws
+from lineage_clust.lineage.time.time_draws import check_time_draws, find_time_draws
 
 N = 40
 
@@ -48,10 +48,10 @@ def test_keys_are_columns_matrices_of_draws_and_matrices_by_lineage():
     adata = cells(one=draws[:, 0], two=draws[:, 1])
     adata.obsm["more"] = draws
     adata.obsm["run"] = pd.DataFrame({"A": draws[:, 2], "B": -draws[:, 2]}, index=adata.obs_names)
-    np.testing.assert_array_equal(find_draws(adata, ["one", "two"], None), draws[:, :2])
-    np.testing.assert_array_equal(find_draws(adata, ("more",), None), draws)
-    np.testing.assert_array_equal(find_draws(adata, ["one", "more"], "A"), np.column_stack([draws[:, 0], draws]))
-    np.testing.assert_array_equal(find_draws(adata, ["one", "run"], "A"), draws[:, [0, 2]])
+    np.testing.assert_array_equal(find_time_draws(adata, ["one", "two"], None), draws[:, :2])
+    np.testing.assert_array_equal(find_time_draws(adata, ("more",), None), draws)
+    np.testing.assert_array_equal(find_time_draws(adata, ["one", "more"], "A"), np.column_stack([draws[:, 0], draws]))
+    np.testing.assert_array_equal(find_time_draws(adata, ["one", "run"], "A"), draws[:, [0, 2]])
 
 
 def test_cells_that_are_not_in_all_draws_are_used_where_they_are():
@@ -62,8 +62,8 @@ def test_cells_that_are_not_in_all_draws_are_used_where_they_are():
     with pytest.warns(UserWarning, match="1 of 40 cells are excluded"):
         lineage = read_lineage(adata, time_key=["draws"])
     assert len(lineage.cells) == N - 1
-    assert np.isnan(lineage.draws[:5, 0]).all()
-    assert np.isfinite(lineage.draws[:, 1:]).all()
+    assert np.isnan(lineage.time_draws[:5, 0]).all()
+    assert np.isfinite(lineage.time_draws[:, 1:]).all()
     assert np.isfinite(lineage.pseudotime).all()
 
 
@@ -72,8 +72,8 @@ def test_a_time_range_is_on_the_common_range():
     adata.obsm["draws"] = 50 + 7 * drawn()
     lineage = read_lineage(adata, time_key=["draws"], time_range=(0.2, 0.6))
     assert (lineage.start, lineage.end) == (0.2, 0.6)
-    assert np.nanmin(lineage.draws) >= 0.2
-    assert np.nanmax(lineage.draws) <= 0.6
+    assert np.nanmin(lineage.time_draws) >= 0.2
+    assert np.nanmax(lineage.time_draws) <= 0.6
     assert len(lineage.cells) < N
 
 
@@ -124,10 +124,10 @@ def test_errors_say_what_to_do(keys, error, message):
 
 def test_as_many_keys_as_lineages_are_ambiguous():
     with pytest.raises(ValueError, match="not one pseudotime per lineage"):
-        check_draws(["t_ery", "t_mono"], ["Ery", "Mono"])
-    check_draws(["draws"], ["Ery", "Mono"])
-    check_draws(["one", "two"], ["Ery"])
-    check_draws("one", ["Ery"])
+        check_time_draws(["t_ery", "t_mono"], ["Ery", "Mono"])
+    check_time_draws(["draws"], ["Ery", "Mono"])
+    check_time_draws(["one", "two"], ["Ery"])
+    check_time_draws("one", ["Ery"])
 
 
 def test_draws_without_a_cell_in_common_are_refused():
