@@ -37,10 +37,10 @@ def test_units_and_origins_of_draws_do_not_matter(seed, changes):
     adata.obsm["plain"], adata.obsm["changed"] = draws, draws * factors + shifts
     plain, changed = (read_lineage(adata, time_key=[key]) for key in ("plain", "changed"))
     assert (plain.start, plain.end) == (0.0, 1.0)
-    np.testing.assert_allclose(plain.draws, changed.draws, atol=1e-9)
-    np.testing.assert_allclose(plain.pseudotime, plain.draws.mean(axis=1))
-    assert plain.draws.min() == 0
-    assert plain.draws.max() == 1
+    np.testing.assert_allclose(plain.time_draws, changed.time_draws, atol=1e-9)
+    np.testing.assert_allclose(plain.pseudotime, plain.time_draws.mean(axis=1))
+    assert plain.time_draws.min() == 0
+    assert plain.time_draws.max() == 1
 
 
 def test_keys_are_columns_matrices_of_draws_and_matrices_by_lineage():
@@ -84,7 +84,7 @@ def test_other_cells_are_rescaled_as_the_fitted_ones():
     some = read_lineage(
         adata[10:30].copy(), time_key=["draws"], time_range=(0.0, 1.0), draw_ranges={None: whole.draw_ranges}
     )
-    np.testing.assert_allclose(some.draws, whole.draws[10:30])
+    np.testing.assert_allclose(some.time_draws, whole.time_draws[10:30])
 
 
 def test_a_warning_that_most_draws_deserve_is_given_once():
