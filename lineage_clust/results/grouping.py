@@ -50,8 +50,9 @@ def draws_for(
     if len(genes) == 0 or not uses_draws(clusterer):
         return None
     if drawing.can_draw(fits):  # sampled lazily
-        wait = confidence_can_wait(clusterer)
-        return None if wait else drawing.scaled_posterior_draws(fits, trends, genes, scale, seed)
+        if confidence_can_wait(clusterer):
+            return None
+        return drawing.scaled(drawing.posterior_draws(fits, genes, random_state=seed), trends, genes, scale)
     if needs_draws(clusterer):
         drawn = drawing.half_sample_draws(fits, lineages, refit, genes, random_state=seed)
         halves = list(drawing.scaled(drawn, trends, genes, scale))

@@ -66,9 +66,8 @@ def confidence_of(result: FitResult) -> np.ndarray:
         names = [result.genes[gene] for gene in grouped]
         default = config_context(transform_output="default")  # independent of the setting at the time of access
         with default, few_threads(len(names) * result.values.shape[1]):
-            draws = drawing.scaled_posterior_draws(
-                result.fits, result.trends, names, result.scale, result.seed, by_name=result.arranged_by_name
-            )
+            drawn = drawing.posterior_draws(result.fits, names, random_state=result.seed)
+            draws = drawing.scaled(drawn, result.trends, names, result.scale, by_name=result.arranged_by_name)
             found = result.clusterer.confidence(draws)
         confidence[grouped] = one_per_row(f"confidence of {type(result.clusterer).__name__}", found, len(names))
     return confidence

@@ -106,20 +106,6 @@ def scaled(
         yield arranged_by_name(values, trends.grid_lineage) if by_name else values
 
 
-def scaled_posterior_draws(
-    fits: Sequence[FittedLineage],
-    trends: Trends,
-    genes: Sequence[str],
-    scale: object,
-    seed: int,
-    *,
-    by_name: bool = True,
-) -> Iterator[np.ndarray]:
-    """Yield scaled posterior samples of the trends of some genes, for a clusterer; see `scaled`."""
-    draws = posterior_draws(fits, genes, MOST_DRAWS, random_state=seed)
-    return scaled(draws, trends, genes, scale, by_name=by_name)
-
-
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> list[pd.DataFrame]:
     """Return intervals of the shapes of the trends for each lineage, one row per gene.
 

@@ -258,7 +258,7 @@ class GeneTrend:
         self._fit()
         return type(self).drawn_by(self, ax)
 
-    def write(self, path: str | Path) -> None:
+    def write(self: object, path: str | Path) -> None:
         """Write the trend to a file (a pickle: read only files you trust)."""
         content = pickle.dumps(self)
         write_whole(path, lambda draft: draft.write_bytes(content))
@@ -325,10 +325,7 @@ class FailedTrend:
         """Raise a ValueError with the cause."""
         raise ValueError(f"{self.gene!r} has no trend along {self.lineage!r}: it failed in {self.stage}: {self.reason}")
 
-    def write(self, path: str | Path) -> None:
-        """Write it to a file, as :meth:`GeneTrend.write`."""
-        content = pickle.dumps(self)
-        write_whole(path, lambda draft: draft.write_bytes(content))
+    write = GeneTrend.write
 
     def __repr__(self) -> str:
         return (

@@ -94,7 +94,7 @@ class Scatter:
 
     def _compare(self, one: tuple[Any, np.ndarray], other: tuple[Any, np.ndarray]) -> None:
         weights = np.where((one[1] > 0) & (other[1] > 0), one[1], 0.0)
-        weighted = _scaled(other[0], weights).T
+        weighted = other[0].T @ sparse.diags_array(weights)
         self._total = self._total + _dense(weighted @ other[0])
         self._crossed = self._crossed + _dense(weighted @ one[0])
 
@@ -123,10 +123,6 @@ def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarra
     ranges = np.ptp(rows @ coefficients, axis=0)
     changes = ranges > 1e-9 * np.abs(values).max(axis=1, initial=0.0)
     return np.clip(1 - np.divide(again, ranges, out=np.ones(len(values)), where=changes), 0.0, 1.0)
-
-
-def _scaled(design: Any, weights: np.ndarray) -> Any:
-    return design.multiply(weights[:, None]).tocsr() if sparse.issparse(design) else design * weights[:, None]
 
 
 def _dense(matrix: Any) -> np.ndarray:

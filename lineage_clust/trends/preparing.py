@@ -122,18 +122,14 @@ def check_callback(callback: Any, reader: Reader) -> None:
     for one in entries(callback):
         if one is not None and not callable(one):
             raise TypeError(f"callback must be a function or a mapping of functions; got {one!r}.")
-    if callback is None:
-        return
-    if reader.covariates is not None or reader.offset is not None:
+    given = {
+        "covariates or offset": reader.covariates is not None or reader.offset is not None,
+        "draws of pseudotime (a list as time_key)": are_time_draws(reader.time_key),
+        "sample_key": reader.sample_key is not None,
+    }
+    other = [what for what, is_given in given.items() if is_given]
+    if callback is not None and other:
         raise ValueError(
-            "A callback selects the cells of each gene, so it cannot be combined with covariates or offset."
-        )
-    if are_time_draws(reader.time_key):
-        raise ValueError(
-            "A callback selects cells by one pseudotime and cannot be combined with draws of pseudotime (a list as "
-            "time_key). Leave one of them out."
-        )
-    if reader.sample_key is not None:
-        raise ValueError(
-            "A callback selects cells without their donors and cannot be combined with sample_key. Leave one of them out."
+            "A callback selects the cells of each gene by one pseudotime and their weights, so it cannot be combined with "
+            f"{other[0]}. Leave one of them out."
         )

@@ -47,7 +47,8 @@ def test_confidence_is_that_of_a_fit_with_draws(adata):
     fitted = clone(FIXED).fit(adata)
     tables = fitted._result
     names = [fitted.genes_[gene] for gene in tables.grouped]
-    draws = drawing.scaled_posterior_draws(tables.fits, tables.trends, names, "zscore", tables.seed)
+    drawn = drawing.posterior_draws(tables.fits, names, random_state=tables.seed)
+    draws = drawing.scaled(drawn, tables.trends, names, "zscore")
     again = GraphClusterer(resolution=0.5, random_state=0).fit(fitted.scaled_trends_[tables.grouped], draws=draws)
     np.testing.assert_array_equal(fitted.gene_table_["confidence"].to_numpy()[tables.grouped], again.confidence_)
 
