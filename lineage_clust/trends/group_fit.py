@@ -10,9 +10,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from ..contracts.capabilities import (
     fitted_value,
@@ -26,7 +24,7 @@ from ..errors import NoTrendError
 from ..lineage.lineage import Lineage
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
-from .calling import expression_for, failures_of, fit_model, interval_of, predict_model, reported, takes
+from .calling import expression_for, failures_of, fit_model, interval_of, is_fitted, predict_model, reported, takes
 from .pairing import PASSTHROUGH, adapt
 from .pooling import are_same, attenuation, fit_time_draws
 
@@ -152,13 +150,8 @@ def fixed_basis(fitted, smoother):
 
     Knots, landmarks and similar quantities are then those of the first fit.
     """
-    if isinstance(fitted, str) or is_mapping(fitted) or not has_method(fitted, "transform"):
-        return smoother
-    try:
-        check_is_fitted(fitted)
-    except NotFittedError:
-        return smoother
-    return FrozenEstimator(fitted)
+    known = not isinstance(fitted, str) and not is_mapping(fitted) and has_method(fitted, "transform")
+    return FrozenEstimator(fitted) if known and is_fitted(fitted) else smoother
 
 
 def _design(smoother, model, times: np.ndarray, n_covariates: int):
@@ -226,8 +219,10 @@ def _table(model, genes: list[str]) -> pd.DataFrame:
     columns = {name: reported(model, key, default, len(genes)) for name, (key, default) in _COLUMNS.items()}
     table = pd.DataFrame(columns, index=index)
     nothing = explains_nothing(table["deviance_explained"]) & minimises_deviance(model)
-    for gene in np.flatnonzero(nothing):
-        table.iloc[gene, table.columns.get_loc("note")] = joined(table["note"].iloc[gene], _LESS_THAN_NOTHING)
+    table["note"] = [
+        joined(note, _LESS_THAN_NOTHING) if is_worse else note
+        for note, is_worse in zip(table["note"], nothing, strict=True)
+    ]
     table["converged"] = table["converged"].astype(bool) & ~nothing
     table.loc[~table["converged"], "pvalue"] = np.nan
     return table

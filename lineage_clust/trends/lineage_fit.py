@@ -30,16 +30,16 @@ class FittedLineage:
     @property
     def model(self):
         """The fitted model; a dictionary by gene if genes were fitted in several groups."""
-        if len(self.groups) == 1:
-            return self.groups[0].model
-        return {gene: group.model for group in self.groups for gene in group.genes}
+        return self._by_gene("model")
 
     @property
     def smoother(self):
         """The fitted smoother; a dictionary by gene if genes were fitted in several groups."""
-        if len(self.groups) == 1:
-            return self.groups[0].smoother
-        return {gene: group.smoother for group in self.groups for gene in group.genes}
+        return self._by_gene("smoother")
+
+    def _by_gene(self, name: str) -> Any:
+        parts = {gene: getattr(group, name) for group in self.groups for gene in group.genes}
+        return getattr(self.groups[0], name) if len(self.groups) == 1 else parts
 
 
 @dataclass(frozen=True)

@@ -31,49 +31,49 @@ class Decoder:
             return [self.decode(item) for item in value]
         if not isinstance(value, dict):
             return value
-        return getattr(self, "_" + _METHODS[value["kind"]])(value)
+        return getattr(self, "_decode_" + value["kind"].replace(" ", "_"))(value)
 
-    def _float(self, value):
+    def _decode_float(self, value):
         return float(value["value"])
 
-    def _tuple(self, value):
+    def _decode_tuple(self, value):
         return tuple(self.decode(value["items"]))
 
-    def _dict(self, value):
+    def _decode_dict(self, value):
         return {self.decode(key): self.decode(entry) for key, entry in value["items"]}
 
-    def _scalar(self, value):
+    def _decode_scalar(self, value):
         return self.decode(value["value"])[()]
 
-    def _array(self, value):
+    def _decode_array(self, value):
         content = self._members[value["member"]]
         _check_array(content)
         return np.load(BytesIO(content), allow_pickle=False)
 
-    def _object_array(self, value):
+    def _decode_objects(self, value):
         values = np.empty(len(value["items"]), dtype=object)
         values[:] = self.decode(value["items"])
         return values.reshape(value["shape"])
 
-    def _sparse(self, value):
+    def _decode_sparse(self, value):
         parts = tuple(self.decode(value[name]) for name in ("data", "indices", "indptr"))
         matrix = SPARSE[value["class"]](parts, shape=tuple(value["shape"]))
         check_sparse(matrix)
         return matrix
 
-    def _graph(self, value):
+    def _decode_graph(self, value):
         import igraph
 
         edges, weights = self.decode(value["edges"]), self.decode(value["weights"])
         check_edges(value["n"], edges, weights)
         return igraph.Graph(n=value["n"], edges=edges.tolist(), edge_attrs={"weight": weights.tolist()})
 
-    def _random_state(self, value):
+    def _decode_random_state(self, value):
         generator = np.random.RandomState()
         generator.set_state(self.decode(value["state"]))
         return generator
 
-    def _frame(self, value):
+    def _decode_frame(self, value):
         index = self.decode(value["index"])
         columns = [self._values(column, index) for column in value["columns"]]
         series = [pd.Series(values, index=index, dtype=values.dtype, copy=False) for values in columns]
@@ -81,16 +81,16 @@ class Decoder:
         frame.columns = self.decode(value["names"])
         return frame
 
-    def _series(self, value):
+    def _decode_series(self, value):
         name, index = self.decode(value["name"]), self.decode(value["index"])
         values = self._values(value["values"], index)
         return pd.Series(values, index=index, name=name, dtype=values.dtype)
 
-    def _index(self, value):
+    def _decode_index(self, value):
         values = self._values(value["values"])
         return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)  # else pandas 3 converts objects
 
-    def _range(self, value):
+    def _decode_range(self, value):
         return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
 
     def _values(self, column, index=None):
@@ -102,10 +102,10 @@ class Decoder:
             raise ValueError("a column of a table does not fit its index")
         return values
 
-    def _same(self, value):
+    def _decode_same(self, value):
         return self._objects[value["number"]]
 
-    def _object(self, value):
+    def _decode_object(self, value):
         cls = self._classes[value["class"]]
         parameters, state = (
             {name: self.decode(entry) for name, entry in value[part].items()} for part in ("parameters", "state")
@@ -117,13 +117,6 @@ class Decoder:
         validate(built)
         self._objects[value["number"]] = built
         return built
-
-
-_METHODS = {
-    "float": "float", "tuple": "tuple", "dict": "dict", "scalar": "scalar", "array": "array", "objects": "object_array",
-    "sparse": "sparse", "graph": "graph", "random state": "random_state", "frame": "frame", "series": "series",
-    "index": "index", "range": "range", "same": "same", "object": "object",
-}  # fmt: skip
 
 
 def _check_state(built: object, state: Mapping[str, Any]) -> None:
