@@ -44,7 +44,7 @@ MEANINGS = {
     "place is reproduced, not the probability that it is right.",
     "edf": "Effective degrees of freedom of the trend: 2 is a straight line, more is wigglier.",
     "deviance_explained": "Share of the variation between cells (of the deviance) that the trend explains, from 0 to 1.",
-    "pvalue": "Of the test that expression is constant along the lineage; cells, not donors, are the replicates.",
+    "pvalue": "Of the test that expression is constant along the lineage. The note under the summary says what its replicates are.",
     "qvalue": "P-value adjusted for the number of genes (Benjamini-Hochberg).",
     "peak": "Pseudotime at which the trend is highest.",
     "onset": "When the change begins: the pseudotime at which the trend has first moved by 10 % of its range, up or down.",

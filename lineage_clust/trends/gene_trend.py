@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -65,9 +65,6 @@ class GeneTrend:
     >>> trend.predict(np.array([0.5])).round(2).tolist()
     [1.0]
     """
-
-    drawn_by: ClassVar[Callable[[GeneTrend, Axes | None], Axes]]
-    """Plots a trend; set by `lineage_clust.plotting` on import."""
 
     def __init__(
         self,
@@ -190,14 +187,14 @@ class GeneTrend:
 
     def predict(self, x_test: ArrayLike | None = None) -> np.ndarray:
         """Return the trend `(n_points,)` at new pseudotimes, or on the grid."""
-        group = self._fit()
+        group = self._fitted()
         if x_test is None:
             return np.asarray(self.y_test)
         return predict_model(group.model, group.design(as_vector("x_test", x_test)), None)[0][:, self._column]
 
     def confidence_interval(self, x_test: ArrayLike | None = None, level: float = 0.95) -> np.ndarray | None:
         """Return the pointwise confidence interval `(n_points, 2)`; None if the model provides none."""
-        group = self._fit()
+        group = self._fitted()
         check_share("level", level)
         ends = group.interval(group.grid if x_test is None else as_vector("x_test", x_test), level)
         return None if ends is None else np.column_stack([end[:, self._column] for end in ends])
@@ -233,14 +230,14 @@ class GeneTrend:
         >>> bool(np.allclose(slope, 3)), interval.shape
         (True, (200, 2))
         """
-        group = self._fit()
+        group = self._fitted()
         check_share("level", level)
         times = group.grid if x_test is None else as_vector("x_test", x_test)
         return slope_with_interval(group, self._column, times, level)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trend as a table: gene, lineage, pseudotime, trend, lower, upper."""
-        group = self._fit()
+        group = self._fitted()
         bounds = np.full((len(group.grid), 2), np.nan) if self.conf_int is None else self.conf_int
         return pd.DataFrame(
             {
@@ -255,8 +252,9 @@ class GeneTrend:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot cells (if available), trend and interval; return the Axes."""
-        self._fit()
-        return type(self).drawn_by(self, ax)
+        self._fitted()
+        # loaded when needed: figures are made of trends, and trends do not depend on them
+        return import_module("lineage_clust.plotting").plot_gene_trend(self, ax)
 
     def write(self: object, path: str | Path) -> None:
         """Write the trend to a file (a pickle: read only files you trust)."""
@@ -281,7 +279,7 @@ class GeneTrend:
         self._asked, self.x_test, self.y_test = group.asked, group.grid, self._group.values[0]
         self.conf_int = self.confidence_interval()
 
-    def _fit(self) -> GroupFit:
+    def _fitted(self) -> GroupFit:
         """Return the fit, or raise an error if there is none."""
         if self._group is None:
             raise ValueError(f"The trend of {self.gene!r} is not fitted. Call prepare() and fit() first.")

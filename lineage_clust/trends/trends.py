@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,32 +146,54 @@ class Trends:
         """
         return self._where_it_moves_most(lambda values, grid: moved_times(values, grid, [0.1])[0])
 
-    def derivative(self) -> Trends:
+    def derivative(self, samples: Iterable[np.ndarray] | None = None) -> Trends:
         """Return the slopes of the trends, in units of expression per unit of pseudotime, as `Trends` on the same grid.
 
-        The slopes are second-order differences along the grid of each lineage. They have no standard errors, because
-        errors of neighbouring points are correlated, and `se` does not contain these correlations.
-        :meth:`lineage_clust.GeneTrend.derivative` has intervals.
+        Parameters
+        ----------
+        samples : iterable of ndarray of shape (n_genes, n_points), default=None
+            Posterior or bootstrap samples of the trends, from which standard errors of the slopes are computed. They
+            cannot be computed from `se`, because errors of neighbouring points are correlated.
+
+        Returns
+        -------
+        Trends
+            Slopes, second-order differences along the grid of each lineage. `se` contains their standard errors (the
+            root mean square deviation of the slopes of the samples), or is `None` without samples.
 
         Raises
         ------
         ValueError
-            If a lineage has fewer than two grid points.
+            If a lineage has fewer than two grid points, or the samples do not have the shape of the trends.
+
+        See Also
+        --------
+        lineage_clust.GeneTrend.derivative : The slope of one fitted gene, with its interval.
 
         Examples
         --------
         >>> trends = Trends(np.array([[0.0, 1.0, 4.0]]), np.array([0.0, 1.0, 2.0]), ["a"])
-        >>> trends.derivative().values.tolist()
-        [[0.0, 2.0, 4.0]]
+        >>> slopes = trends.derivative(samples=[[[0.0, 2.0, 4.0]], [[0.0, 0.0, 4.0]]])
+        >>> slopes.values.tolist(), slopes.se.tolist()
+        ([[0.0, 2.0, 4.0]], [[2.0, 0.0, 2.0]])
         """
-        slopes = np.empty_like(self.values)
+        slopes, se = self._slopes(self.values), None
+        if samples is not None:
+            drawn = [as_numbers("samples", sample) for sample in samples]
+            if not drawn or any(sample.shape != self.values.shape for sample in drawn):
+                raise ValueError(f"samples must contain arrays with the shape of values, {self.values.shape}.")
+            se = np.sqrt(sum((self._slopes(sample) - slopes) ** 2 for sample in drawn) / len(drawn))
+        return Trends(slopes, self.grid, self.genes, se, self.grid_lineage, dict(self.failed), self.table)
+
+    def _slopes(self, values: np.ndarray) -> np.ndarray:
+        slopes = np.empty_like(values)
         for columns in columns_of_each(self.grid_lineage).values():
             grid = self.grid[columns]
             if len(grid) < 2:
                 raise ValueError("A slope requires at least two grid points per lineage; got one.")
             edge_order = 2 if len(grid) > 2 else 1
-            slopes[:, columns] = np.gradient(self.values[:, columns], grid, axis=1, edge_order=edge_order)
-        return Trends(slopes, self.grid, self.genes, None, self.grid_lineage, dict(self.failed), self.table)
+            slopes[:, columns] = np.gradient(values[:, columns], grid, axis=1, edge_order=edge_order)
+        return slopes
 
     def _where_it_moves_most(self, time: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         parts = [

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...trends.gene_trend import GeneTrend
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for
 from ..parts.labels import plain
@@ -15,6 +14,8 @@ from .cells import CellColors, some_cells, with_zeros_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ...trends.gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more cells form a solid area, and make vector files large
 
@@ -95,6 +96,3 @@ def draw_trend(
     ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,
             path_effects=[withStroke(linewidth=3.6, foreground=paper())])  # fmt: skip
     return strip
-
-
-GeneTrend.drawn_by = staticmethod(plot_gene_trend)
