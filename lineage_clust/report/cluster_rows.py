@@ -24,6 +24,8 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     if len(table) == 0:
         return ""
     shares = [_shares(row, lineages) for _, row in table.iterrows()]
+    if {"half_max", "half_back"} <= set(table):  # a peak that begins above its half is first half-way on the way back
+        table = table.assign(half_max=table["half_max"].mask(table["half_back"] < table["half_max"]))
     found = captions(table, result.centers, result.pseudotime, result.grid_lineage)
     table = table.assign(words=[caption.words for caption in found])
     bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]

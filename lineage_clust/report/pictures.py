@@ -98,7 +98,8 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         yield Picture(
             "graph",
             "Graph of genes",
-            "One point per gene, connected to the genes with the most similar trends; the colour is the cluster.",
+            "One point per gene, connected to the genes with the most similar trends; the colour is the cluster. The wider "
+            "the grey line between two clusters, the more connections between their genes.",
             f"Graph of {graph.vcount():,} genes and {graph.ecount():,} edges between neighbours, coloured by cluster.",
             partial(views.plot_graph, result),
         )

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
 import lineage_clust as lc
@@ -28,12 +29,23 @@ def faint_lines(figure):
             drawn = line.get_linestyle() != "None" and line.get_linewidth() > 0 and line.get_gid() != "halo"
             if drawn and contrast(seen(line.get_color(), line.get_alpha(), background), background) < 3:
                 faint.append((line.get_gid(), line.get_color(), line.get_alpha()))
+        for many in (one for one in ax.collections if isinstance(one, LineCollection)):
+            shown = {tuple(color) for color, width in zip(*spread(many), strict=True) if width > 0}
+            faint += [
+                (many.get_gid(), color) for color in shown if contrast(seen(color, None, background), background) < 3
+            ]
     return faint
+
+
+def spread(lines):
+    """The colour and the width of each line of a collection."""
+    colors, widths, n_lines = lines.get_colors(), lines.get_linewidths(), len(lines.get_paths())
+    return [[values[place % len(values)] for place in range(n_lines)] for values in (colors, widths)]
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    adata = lc.datasets.simulate_lineage(300, 24, 3, n_lineages=2, random_state=0)
+    adata = lc.datasets.simulate_lineage(300, 60, 2, n_lineages=2, flat_fraction=0, random_state=0)  # 30 curves a panel
     return lc.TrendClusterer(lineage=["lineage_1", "lineage_2"], n_points=50, random_state=0).fit(adata), adata
 
 

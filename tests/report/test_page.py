@@ -9,6 +9,8 @@ from sklearn.cluster import KMeans
 
 import lineage_clust as lc
 from lineage_clust.report import pictures, render
+from lineage_clust.report.cluster_rows import cluster_table
+from lineage_clust.results.result import result_of
 
 from .parsing import Page, table_of
 
@@ -126,3 +128,12 @@ def test_a_picture_that_fails_leaves_the_old_report(tc, tmp_path, monkeypatch):
 def test_cells_must_be_an_anndata(tc, tmp_path):
     with pytest.raises(TypeError, match="must be an AnnData"):
         tc.report(tmp_path / "report.html", adata=np.ones((3, 3)))
+
+
+def test_a_peak_that_begins_above_its_half_is_half_way_only_on_its_way_back(tc, monkeypatch):
+    table = tc.cluster_table_.assign(half_max=0.93, half_back=[0.77, *[float("nan")] * (tc.n_clusters_ - 1)])
+    monkeypatch.setitem(result_of(tc).made, "cluster_table", table)
+    rows = cluster_table(tc, ["A"]).split("<tr>")[2:]
+    assert "0.93" not in rows[0]
+    assert "0.77" in rows[0]
+    assert all("0.93" in row for row in rows[1:])

@@ -108,7 +108,9 @@ def test_slopes_of_arrays_stay_within_a_lineage():
     np.testing.assert_allclose(slopes.values, [[2.0] * 5 + [-1.0] * 5])
     assert slopes.se is None
     steeper = Trends(trends.values * 2, grid, ["a"], grid_lineage=trends.grid_lineage).values
-    np.testing.assert_allclose(trends.derivative([steeper, trends.values]).se, [[2 / np.sqrt(2)] * 5 + [1 / np.sqrt(2)] * 5])
+    np.testing.assert_allclose(
+        trends.derivative([steeper, trends.values]).se, [[2 / np.sqrt(2)] * 5 + [1 / np.sqrt(2)] * 5]
+    )
     with pytest.raises(ValueError, match="shape of values"):
         trends.derivative([steeper[:, :4]])
     with pytest.raises(ValueError, match="two grid points"):

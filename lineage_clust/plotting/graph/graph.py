@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy.spatial import ConvexHull
 
 from lineage_clust.errors import UnknownNameError, did_you_mean
@@ -17,7 +18,7 @@ from ..parts.checking import axes_for, check_count
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import extents, plain, shortened
 from ..parts.placing import place
-from ..parts.theme import ink, is_dark, mixed, paper
+from ..parts.theme import ink, is_dark, mixed, paper, tint
 from ..places import Places, note_places
 from .layout import DOT, graph_layout
 
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 _SIDE, _SIDE_OF_MANY = 6.0, 8.0  # inches
 _MANY = 12  # clusters
-_MOST_EDGES = 20_000
+_EDGES = 900  # about as many as are legible
 _HALO = 0.45  # width around dots, in units of the layout
-_FADED = 0.4  # opacity of edges between clusters, relative to those within
+_BUNDLE = 6.0  # width in points of the line between two clusters with as many edges as expected by chance
+_LEAST = 0.02  # of this number of edges; fewer are not drawn
+_SHADE = 0.3  # fraction of the text colour in edges within a cluster
 _TINT = 0.45  # fraction of the cluster's colour in the names of its genes, which may stand beside another cluster
 _NAME: dict[str, Any] = {"fontsize": 7.5, "fontstyle": "italic"}
 _NUMBER: dict[str, Any] = {"fontsize": 9, "fontweight": "bold"}
@@ -83,8 +86,9 @@ def plot_graph(
     Each cluster is laid out separately by the algorithm of Fruchterman and Reingold [1]_ with edge weights. Overlapping
     dots are then separated, and the cluster gets a halo of its colour. Clusters are placed near those to which they
     have many edges, with the earliest on the left; unconnected clusters are arranged in rows by time. Distances within
-    clusters reflect edges, those between clusters only roughly. If there are more than 20,000 edges, only the strongest
-    are drawn.
+    clusters reflect edges, those between clusters only roughly. Within clusters, the strongest edges of each gene
+    are drawn: three, or with more than 300 genes fewer. Those between two clusters are bundled into a grey line, whose
+    width is their weight relative to that expected by chance, the connectivity that is at most 1 for distinct clusters.
 
     References
     ----------
@@ -101,7 +105,6 @@ def plot_graph(
     ['0', '1', 'a', 'b', 'c']
     """
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import to_rgba
 
     check_seed("seed", seed)
     labels = np.asarray(labels)
@@ -115,15 +118,21 @@ def plot_graph(
     wide, high = np.ptp(places, axis=0)
     side = _SIDE if len(outlines) <= _MANY else _SIDE_OF_MANY
     ax = axes_for(ax, (side, side * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0))), figsize, dpi)
-    edges, weights = _strongest(graph)
-    within = labels[edges[:, 0]] == labels[edges[:, 1]]
-    widths = 0.2 + 0.6 * weights / max(weights.max(initial=0), 1e-12)
-    tones = np.tile(to_rgba(ink(0.55), float(np.clip(600 / max(len(edges), 1), 0.06, 0.4))), (len(edges), 1))
-    tones[~within, 3] *= _FADED
-    ax.add_collection(LineCollection(places[edges], colors=tones, linewidths=widths, zorder=1, rasterized=True))
+    edges = _strongest(graph, labels)
+    tones = [mixed(ink(), color, _SHADE) for color in colors[labels[edges[:, 0]]]]
+    ax.add_collection(
+        LineCollection(places[edges], colors=tones, linewidths=0.3, zorder=1, rasterized=True, gid="edges")
+    )
     for cluster, outline in outlines.items():
-        within, edge = to_rgba(colors[cluster], 0.1), to_rgba(colors[cluster], 0.45)
-        ax.fill(*outline.T, fc=within, ec=edge, lw=0.8, zorder=0.5, gid="halo")
+        ax.fill(
+            *outline.T,
+            fc=mixed(colors[cluster], paper(), 0.1),
+            ec=tint(colors[cluster]),
+            lw=0.8,
+            zorder=0.5,
+            gid="halo",
+        )
+    _draw_bundles(ax, graph, labels, places, list(outlines))
     dots = ax.scatter(
         places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2
     )
@@ -188,10 +197,29 @@ def _strength(graph, labels: np.ndarray) -> np.ndarray:
     return strength
 
 
-def _strongest(graph) -> tuple[np.ndarray, np.ndarray]:
-    weights = np.array(graph.es["weight"] if graph.ecount() else [], dtype=float)
-    kept = np.sort(np.argsort(-weights, kind="stable")[:_MOST_EDGES])
-    return np.array(graph.get_edgelist(), dtype=int).reshape(-1, 2)[kept], weights[kept]
+def _strongest(graph, labels: np.ndarray) -> np.ndarray:
+    """Return the strongest edges of each vertex within its cluster, `(n_edges, 2)`."""
+    ends = np.array(graph.get_edgelist(), dtype=int).reshape(-1, 2)
+    ends = ends[np.argsort(-np.array(graph.es["weight"] if len(ends) else []), kind="stable")]
+    ends = ends[labels[ends[:, 0]] == labels[ends[:, 1]]]
+    both = pd.Series(ends.ravel())
+    rank = both.groupby(both).cumcount().to_numpy().reshape(-1, 2)  # among the edges of each end
+    return ends[rank.min(axis=1) < np.clip(_EDGES // max(len(labels), 1), 1, 3)]
+
+
+def _draw_bundles(ax, graph, labels: np.ndarray, places: np.ndarray, clusters: list[int]) -> None:
+    """Draw one line per pair of clusters, below their halos, as wide as they are connected."""
+    from ...clusterers.distinctness import connectivity_of
+
+    if len(clusters) < 2 or not graph.ecount():
+        return
+    grouped = np.flatnonzero(labels >= 0)
+    number = np.searchsorted(clusters, labels[grouped])
+    tie = connectivity_of(graph.get_adjacency_sparse("weight")[grouped][:, grouped], number)
+    middles = np.array([places[labels == cluster].mean(axis=0) for cluster in clusters])
+    for one, other in zip(*np.nonzero(np.triu(tie, 1) >= _LEAST), strict=True):
+        ax.plot(*middles[[one, other]].T, color=tint(ink()), lw=max(_BUNDLE * min(tie[one, other], 1.0), 0.5), zorder=0.4,
+                solid_capstyle="butt", gid="bundle")  # fmt: skip
 
 
 def halo(places: np.ndarray) -> np.ndarray:

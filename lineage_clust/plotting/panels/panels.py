@@ -103,7 +103,7 @@ def plot_clusters(
     each cluster; panels state how many curves leave it. The thick line is the mean, the band contains the middle 80 %
     of the genes, and a circle marks the time at which half of the mean's change is complete. Curves fade where the
     density of cells is below a quarter of its mean. If the mean confidence of a cluster is below 0.6, its mean is
-    dashed and its genes are pale.
+    dashed and its genes are finer. Curves are opaque: the more there are, the finer they are.
 
     Examples
     --------

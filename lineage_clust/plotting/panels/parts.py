@@ -9,11 +9,12 @@ import numpy as np
 
 from ..parts.captions import Caption
 from ..parts.labels import fit_text, plain, width_of
-from ..parts.theme import ink, paper
+from ..parts.theme import ink, mixed, paper, tint
 from .scale import band, half_times, n_beyond
 
 _LINE = 11.5  # line spacing of titles in points
 _MAX_LINES = 400  # more curves form a solid area, and make vector files large
+_FEW, _THICK, _FINEST = 14, 0.6, 0.15  # up to this number, curves are thick; widths in points
 _FOOT = 0.1  # fraction of the height for the cell density, below the curves
 _VEIL = 0.8  # opacity of the background colour over curves where there are no cells
 LOW_CONFIDENCE, _PALE = 0.6, 0.5
@@ -48,16 +49,20 @@ def draw_curves(
     x, trends, small = curves.x, curves.trends, curves.small
     pale = confidence < LOW_CONFIDENCE
     lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
-    alpha = float(np.clip(14 / len(lines), 0.09, 1.0)) * (_PALE if pale else 1.0)
+    width = float(np.clip(_THICK * np.sqrt(_FEW / len(lines)), _FINEST, _THICK)) * (_PALE if pale else 1.0)
+    tone = color if len(lines) <= _FEW else tint(color)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
     for part in curves.parts:  # separate lines per lineage
         paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
-        ax.add_collection(LineCollection(list(paths), colors=color, lw=0.6 * small, alpha=alpha, zorder=1, gid="gene"),
-                          autolim=False)  # fmt: skip
+        ax.add_collection(
+            LineCollection(list(paths), colors=tone, lw=width * small, zorder=1, gid="gene"), autolim=False
+        )
         if len(trends) > 1:
             ax.fill_between(
                 x[part], lower[part], upper[part], color=color, alpha=0.11 if pale else 0.22, lw=0, zorder=2
             )
+            for edge in (lower, upper):  # the band is visible on a dense bundle of curves too
+                ax.plot(x[part], edge[part], color=mixed(ink(), color, 0.45), lw=0.6 * small, zorder=2.5, gid="band")
     if thin is not None:
         _draw_veil(ax, curves, thin)
     for part in curves.parts:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ...trends.shapes import DIRECTIONS, direction, moved_times
+from ...trends.shapes import DIRECTIONS, direction, half_back, moved_times
 
 CENTRAL, BAND = 0.98, 0.8  # fraction of all curves within the axis limits, and of a cluster within its band
 _THIN = 0.25  # of the mean density; curves fade below
@@ -79,16 +79,21 @@ def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> list[tuple[int, float, float]]:
     """Return lineage number, time and value where a mean trend has completed half of its change.
 
-    This is the time at which it has changed by half of its range, as `half_max` in the tables. Lineages in which it
-    changes by less than a quarter of its total range, or turns more than once, are left out.
+    This is the time at which it has changed by half of its range, as `half_max` in the tables, or for a peak or dip that
+    does not begin that far from its extreme, the time at which it has returned by half, as `half_back`. Lineages in
+    which it changes by less than a quarter of its total range, or turns more than once, are left out.
 
     >>> half_times(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
     [(0, 0.5, 1.0)]
+    >>> half_times(np.array([0.0, 1.0, -3.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
+    [(0, 0.75, -1.0)]
     """
     found = []
     for number, part in enumerate(parts):
-        turns_again = direction(mean[None, part])[0] > DIRECTIONS.index("transient down")
-        if np.ptp(mean[part]) > _MOVES * np.ptp(mean) and not turns_again:
+        way = direction(mean[None, part])
+        if np.ptp(mean[part]) > _MOVES * np.ptp(mean) and way[0] <= DIRECTIONS.index("transient down"):
             time = float(moved_times(mean[None, part], grid[part], [0.5])[0][0])
+            back = float(half_back(mean[None, part], grid[part], way)[0])
+            time = back if back < time else time
             found.append((number, time, float(np.interp(time, grid[part], mean[part]))))
     return found

@@ -65,6 +65,23 @@ def legible(color: Any) -> str:
     return color if share == 0 else found
 
 
+def tint(color: Any) -> tuple[float, float, float]:
+    """Return the palest mixture of a colour with the background whose contrast to the backgrounds is still 3:1.
+
+    A colour with less contrast is returned unchanged.
+
+    >>> tuple(round(part, 3) for part in tint("black")), tint("yellow")
+    ((0.58, 0.58, 0.58), (1.0, 1.0, 0.0))
+    """
+    palest = mixed(color, paper(), 1.0)
+    for share in range(99, 0, -1):
+        found = mixed(color, paper(), share / 100)
+        if min(contrast(found, back) for back in backgrounds()) < _CONTRAST:
+            break
+        palest = found
+    return palest
+
+
 def contrast(color: Any, other: Any) -> float:
     """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.1).
 

@@ -39,7 +39,6 @@ def test_genes_have_the_colours_of_their_clusters():
     drawn = [to_hex(color).upper() for color in ax.collections[1].get_facecolors()]
     assert drawn == [colors[label].upper() for label in labels]
     assert of_kind(ax, "cluster") == ["0", "1", "2", "3"]
-    assert len(ax.collections[0].get_segments()) == graph.ecount()
 
 
 def test_the_layout_depends_on_the_seed_alone():
@@ -187,6 +186,33 @@ def test_odd_seeds_are_refused(seed):
     graph = igraph.Graph(n=2, edges=[(0, 1)], edge_attrs={"weight": [1.0]})
     with pytest.raises(ValueError, match="seed must be"):
         plot_graph(graph, np.array([0, 0]), seed=seed)
+
+
+def test_the_strongest_edges_of_each_gene_are_drawn():
+    graph, labels, _ = some_graph()
+    places = graph_layout(graph, labels)
+    place = {tuple(where): gene for gene, where in enumerate(places.round(9).tolist())}
+    ax = plot_graph(graph, labels)
+    drawn = {
+        frozenset(place[tuple(end)] for end in line.round(9).tolist()) for line in ax.collections[0].get_segments()
+    }
+    weights = graph.get_adjacency_sparse("weight").toarray() * (labels[:, None] == labels)
+    for gene in range(len(labels)):
+        others = sorted(set(np.flatnonzero(weights[gene])), key=lambda other: -weights[gene, other])
+        weakest = weights[gene, others[2]]
+        assert all(frozenset((gene, other)) in drawn for other in others if weights[gene, other] > weakest)
+    assert all(labels[one] == labels[other] for one, other in map(tuple, drawn))
+    assert len(drawn) < 3 * len(labels)
+
+
+def test_bundles_are_as_wide_as_clusters_are_connected():
+    """Each pair of neighbours has half of the edges expected by chance, or twice as many; others have none."""
+    strong = [(0, 3), (1, 4), (2, 5), (0, 4)]
+    edges = [(0, 1), (1, 2), (3, 4), (4, 5), *strong, (6, 7), (7, 8), (5, 6)]
+    graph = igraph.Graph(n=12, edges=[*edges, (9, 10), (10, 11)], edge_attrs={"weight": [1.0] * (len(edges) + 2)})
+    bundles = [line for line in plot_graph(graph, np.repeat(range(4), 3)).lines if line.get_gid() == "bundle"]
+    assert len(bundles) == 2
+    assert bundles[0].get_linewidth() == 6.0 > bundles[1].get_linewidth() > 0.5
 
 
 def test_clusters_lie_apart_each_in_its_halo():
