@@ -188,13 +188,14 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
             ax.plot(along, level, color=color, lw=1.4, zorder=3, gid="sparkline", solid_capstyle="round")
             ax.plot(along[[0, -1]], [place + 0.42 * row] * 2, color=ink(0.55), lw=0.4, zorder=2)
         caption = said[node]
-        above = {"y": place - 0.02 * row, "fontsize": size, "va": "bottom"}
-        upper = ax.text(text_at, s=plain(caption.heading), fontweight="bold", gid="leaf", **above)
+        upper = ax.text(text_at, place - 0.02 * row, plain(caption.heading), fontsize=size, va="bottom", fontweight="bold",
+                        gid="leaf")  # fmt: skip
         fit_text(upper, (width - text_at) * ax.figure.figure.dpi - 8)
         dpi = ax.figure.figure.dpi
         after = text_at + width_of(upper) / dpi + 0.06
+        beside = {"xycoords": upper, "xytext": (4.3, 0), "textcoords": "offset points"}  # also at another resolution
         for said_size in (counted(caption.size, "gene"), f"{caption.size:,}"):
-            number = ax.text(after, s=said_size, color=ink(0.65), gid="size", **above)
+            number = ax.annotate(said_size, (1, 0), va="bottom", fontsize=size, color=ink(0.65), gid="size", **beside)
             if after + width_of(number) / dpi <= width:
                 break
             number.remove()

@@ -58,8 +58,10 @@ def fit_text(text, width: float, least: float = 1.0) -> None:
 
     Before, its font is made smaller, down to a fraction `least`.
     """
-    if least < 1 and (wide := width_of(text)) > width:
-        text.set_fontsize(text.get_fontsize() * max(least, 0.99 * width / wide))
+    share, size = 1.0, text.get_fontsize()
+    while share > least and (wide := width_of(text)) > width:  # widths of letters do not change in proportion
+        share = max(least, 0.98 * share * width / wide)
+        text.set_fontsize(share * size)
     whole = text.get_text().replace(r"\$", "$")
     length = len(whole)
     while length > 2 and (wide := width_of(text)) > width:

@@ -26,7 +26,7 @@ class Layout:
     size : Width and height of the figure in inches, the unit of all lengths.
     small : Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
     width, height : Width and height of a panel.
-    strip, stack : Height of a strip, and of a panel with its strips.
+    strip, stack, gap : Height of a strip, of a panel with its strips, and of the space below it.
     left, right, bottom : Unscaled margins.
     n_key_lines : Number of lines of the key below all panels.
     time_label : Distance of the time label from the bottom.
@@ -39,6 +39,7 @@ class Layout:
     height: float
     strip: float
     stack: float
+    gap: float
     left: float
     right: float
     bottom: float
@@ -82,7 +83,7 @@ class Layout:
         """Return the position of the upper left corner of a panel relative to that of the figure, in inches."""
         row, column = divmod(number, self.ncols)
         left = self.left * self.small + column * (self.width + _GAP_X * self.small)
-        return left, _TOP * self.small + row * (self.stack + _GAP_Y * self.small)
+        return left, _TOP * self.small + row * (self.stack + self.gap * self.small)
 
     def _box(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
         whole_width, whole_height = self.size
@@ -119,17 +120,18 @@ def lay_out_panels(
             small = float(min(max(min(1.25 * columns, 1.25 * rows), _SMALLEST), 1.0))
         n_key_lines = 1 if whole >= _ONE_LINE * small else 2
         bottom = _BOTTOM + (n_key_lines - 1) * _KEY_LINE + named_axis * _NAMES
+        gap = _GAP_Y + named_axis * _NAMES
         if figsize is not None:
             at_right = right * (1 if n_strips else small)
             width = (whole - left * small - at_right - (ncols - 1) * _GAP_X * small) / ncols
-            each = (figsize[1] - (_TOP + bottom + (nrows - 1) * _GAP_Y) * small) / nrows
+            each = (figsize[1] - (_TOP + bottom + (nrows - 1) * gap) * small) / nrows
             height = max(0.2, each / (1 + n_strips * ratio) - n_strips * _STRIP_GAP)
         strip = max(ratio * height, _LEAST_STRIP)
         stack = height + n_strips * (strip + _STRIP_GAP)
-        high = _TOP + nrows * stack + (nrows - 1) * _GAP_Y + bottom if figsize is None else float(figsize[1])
+        high = _TOP + nrows * stack + (nrows - 1) * gap + bottom if figsize is None else float(figsize[1])
         time_label = (_TIME_LABEL + (n_key_lines - 1) * _KEY_LINE - 0.04 * named_axis) * small
         return Layout(
-            ncols, (whole, high), small, width, height, strip, stack, left, right, bottom, n_key_lines, time_label
+            ncols, (whole, high), small, width, height, strip, stack, gap, left, right, bottom, n_key_lines, time_label
         )
 
     found = with_columns(panels_a_row(n_panels, ncols, figsize=figsize))
