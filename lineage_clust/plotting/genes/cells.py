@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...lineage.columns import check_levels, numbers_or_levels
 from ..parts.colors import cluster_colors
+from ..parts.labels import level_names
 from ..parts.palettes import read_palette
 from ..parts.theme import ink
 
@@ -58,7 +59,7 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
         rgb[~known] = grey
         return CellColors(name, rgb, {}, (low, high), chosen)
     check_levels(values, "color")
-    levels = [str(level) for level in values.cat.categories]
+    levels = level_names(values.cat.categories)
     palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
     known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is for code -1
     return CellColors(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))

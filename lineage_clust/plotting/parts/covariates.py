@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lineage.annotations import Annotation
+from .labels import level_names
 from .palettes import read_palette
 from .strips import Strip, make_strip
 
@@ -25,7 +26,7 @@ def covariate_strips(
 
 
 def _strip(annotation: Annotation, grid: np.ndarray, grid_lineage: np.ndarray, cmap) -> Strip:
-    key, levels = annotation.key, [str(level) for level in annotation.levels]
+    key, levels = annotation.key, level_names(annotation.levels)
     colors = read_palette(annotation.colors, levels, f"adata.uns[{f'{key}_colors'!r}]")
     pieces = [(key, *annotation.parts[name], grid[grid_lineage == name]) for name in dict.fromkeys(grid_lineage)]
     parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 
 _SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
@@ -51,6 +52,18 @@ def settle_layout(figure) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
+
+
+def level_names(levels: Iterable) -> list[str]:
+    """Return the names of the levels of a category; dates without a time of day are written without it.
+
+    >>> level_names(pd.to_datetime(["2024-01-31"])), level_names([True, 2])
+    (['2024-01-31'], ['True', '2'])
+    """
+    index = pd.Index(levels)
+    if isinstance(index, pd.DatetimeIndex) and (index == index.normalize()).all():
+        return index.strftime("%Y-%m-%d").tolist()
+    return [str(level) for level in levels]
 
 
 def fit_text(text, width: float, least: float = 1.0) -> None:

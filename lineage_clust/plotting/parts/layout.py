@@ -11,7 +11,7 @@ _PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
 _LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.75, 1.3, 0.2, 2.1, 0.58, 0.78
 _LARGEST_RATIO = 10  # larger ratios of strip to panel height are likely mistakes
 _GAP_X, _GAP_Y, _STRIP_GAP, _LEAST_STRIP = 0.32, 0.68, 0.03, 0.09
-_TIME_LABEL = 0.24
+_KEY, _TIME_LABEL = 0.06, 0.18  # distance of the key from the bottom, and of the time label from it
 _NARROWEST, _LOWEST = 1.25, 0.45  # minimum width and height of a panel in inches
 _ONE_LINE, _KEY_LINE = 5.2, 0.13  # minimum width for a one-line key, and height per line, in inches
 _NAMES = 0.1  # height of lineage names in inches
@@ -129,7 +129,7 @@ def lay_out_panels(
         strip = max(ratio * height, _LEAST_STRIP)
         stack = height + n_strips * (strip + _STRIP_GAP)
         high = _TOP + nrows * stack + (nrows - 1) * gap + bottom if figsize is None else float(figsize[1])
-        time_label = (_TIME_LABEL + (n_key_lines - 1) * _KEY_LINE - 0.04 * named_axis) * small
+        time_label = _KEY + (_TIME_LABEL + (n_key_lines - 1) * _KEY_LINE - 0.03 * named_axis) * small
         return Layout(
             ncols, (whole, high), small, width, height, strip, stack, gap, left, right, bottom, n_key_lines, time_label
         )

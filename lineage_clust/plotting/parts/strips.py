@@ -12,12 +12,13 @@ from scipy.ndimage import gaussian_filter1d
 
 from ...utils.checking import as_vector
 from .checking import check_color_map
-from .labels import plain, shortened
+from .labels import level_names, plain, shortened
 from .palettes import read_palette
 
 _N_BINS = 1000
 _BANDWIDTH = 0.015  # of the time range
 _MAX_CATEGORIES = 24
+_TITLE, _LINE, _BAR = 0.45, 0.18, 0.8  # inches of legends: the title, each line, a colour bar
 _MISSING = (0.9, 0.9, 0.9, 1.0)
 
 
@@ -126,7 +127,7 @@ def make_strip(
         rgba[~np.isfinite(means)] = _MISSING
         return Strip(name, rgba, {}, (low, high), cmap)
     categories = values.astype("category").cat
-    levels = [str(level) for level in categories.categories]
+    levels = level_names(categories.categories)
     codes = categories.codes.to_numpy()
     palette = _palette(levels, colors)
     one_hot = np.zeros((len(codes), len(levels)))
@@ -179,11 +180,12 @@ def strip_edges(x: np.ndarray) -> np.ndarray:
     return np.concatenate([[x[0]], 0.5 * (x[1:] + x[:-1]), [x[-1]]])
 
 
-def legend_entries(strip: Strip) -> tuple[list, list[str], str]:
-    """Return handles, labels and title of the legend of a categorical strip; very long legends are truncated."""
+def legend_entries(strip: Strip, most: int = _MAX_CATEGORIES + 1) -> tuple[list, list[str], str]:
+    """Return handles, labels and title of the legend of a categorical strip, truncated to `most` lines."""
     from matplotlib.patches import Patch
 
-    shown = list(strip.categories.items())[:_MAX_CATEGORIES]
+    shown = list(strip.categories.items())
+    shown = shown if len(shown) <= most else shown[: max(most - 1, 1)]
     more = len(strip.categories) - len(shown)
     handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
     labels = [plain(shortened(level)) for level, _ in shown] + [f"and {more} more"] * (more > 0)
@@ -206,14 +208,19 @@ def draw_numeric_legend(ax, strip: Strip) -> None:
 def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
     """Draw a legend for every categorical strip and a colour bar for every numeric one, right of the panels."""
     top = 0.3
+    lengths = [min(len(strip.categories), _MAX_CATEGORIES + 1) for strip in strips]
+    room = layout.size[1] - top - sum(_TITLE if length else _BAR for length in lengths)
+    most = max(lengths, default=0)
+    while most > 2 and _LINE * sum(min(length, most) for length in lengths) > room:  # all legends are inside the figure
+        most -= 1
     for strip in strips:
         if strip.categories:
-            handles, labels, title = legend_entries(strip)
+            handles, labels, title = legend_entries(strip, most)
             figure.legend(
                 handles, labels, title=title, loc="upper left", bbox_to_anchor=layout.legend_corner(top),
                 fontsize=8, title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, handlelength=1.2,
             )  # fmt: skip
-            top += 0.45 + 0.18 * len(labels)
+            top += _TITLE + _LINE * len(labels)
         elif strip.limits is not None:
             draw_numeric_legend(figure.add_axes(layout.legend_bar(top + 0.25)), strip)
-            top += 0.8
+            top += _BAR

@@ -1,10 +1,12 @@
 """Strips of covariates: colours, legends, and invalid input."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from lineage_clust.plotting.parts.strips import legend_entries, make_strip
+from lineage_clust.plotting.parts.layout import lay_out_panels
+from lineage_clust.plotting.parts.strips import Strip, draw_legends, legend_entries, make_strip
 
 T = np.linspace(0, 1, 200)
 GRID = np.linspace(0, 1, 20)
@@ -53,3 +55,22 @@ def test_odd_strips_are_refused(changed, error, message):
 
 def test_values_need_not_be_a_series():
     np.testing.assert_array_equal(strip_of(values=np.linspace(0, 1, 20)).colors, strip_of().colors)
+
+
+def test_legends_of_many_categories_stay_inside_the_figure():
+    many = {f"category {number}": "red" for number in range(30)}
+    strips = [Strip("dates", np.ones((5, 4)), many), Strip("a number", np.ones((5, 4)), {}, (0.0, 1.0), "viridis")]
+    strips = [*strips, Strip("more", np.ones((5, 4)), many), Strip("few", np.ones((5, 4)), {"a": "blue", "b": "red"})]
+    layout = lay_out_panels(3, n_strips=4)
+    figure = plt.figure(figsize=layout.size)
+    draw_legends(figure, strips, layout)
+    figure.draw_without_rendering()
+    assert [len(legend.get_texts()) for legend in figure.legends][-1] == 2
+    assert all(legend.get_window_extent().y0 >= 0 for legend in figure.legends)
+    assert figure.legends[0].get_texts()[-1].get_text().endswith(" more")
+
+
+def test_dates_are_written_without_the_time_of_day():
+    dates = pd.Series(pd.to_datetime(["2024-01-31", "2024-03-01"] * 20)).astype("category")
+    strip = make_strip("date", dates, np.linspace(0, 1, 40), np.ones(40), np.linspace(0, 1, 5))
+    assert set(strip.categories) <= {"2024-01-31", "2024-03-01"}
