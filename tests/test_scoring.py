@@ -52,6 +52,14 @@ def test_trend_deviance_is_its_definition(kind, scale, make_adata):
     assert tc.score(adata[1::2]) == scoring.trend_deviance(tc, adata[1::2])
 
 
+def test_trend_deviance_does_not_depend_on_the_level_of_expression(make_adata):
+    adata = make_adata(200, 8, kind="dense")
+    low, high = adata.copy(), adata.copy()
+    low.X, high.X = adata.X.astype(float), adata.X.astype(float) + 1e7
+    scores = [clusterer(clusterer=KMeans(3, random_state=0)).fit(one[::2]).score(one[1::2]) for one in (low, high)]
+    assert scores[1] == pytest.approx(scores[0], abs=1e-6)
+
+
 def test_trend_deviance_ranks_smoothness(halves):
     train, test = halves
     one_by_one = KMeans(9, n_init=1, random_state=0)  # clusters average the noise away that smoothing would

@@ -24,9 +24,10 @@ from ..models.families import FAMILIES, check_family
 from ..models.gam import GAM
 from ..models.gam.conditions.fit import ConditionFit, fit_conditions
 from ..models.gam.donors.groups import check_can_be_replicates
+from ..smoothers import BSplineSmoother
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
-from ..trends.pairing import are_of_counts, smoother_of
+from ..trends.pairing import are_of_counts
 from ..utils.checking import check_key, check_seed, check_share
 from ..utils.memory import check_points
 from ..utils.types import Names, Seed, TimeRange, WeightThreshold
@@ -194,7 +195,7 @@ def compare_conditions(
     check_values(adata, [cells], kind, layer=layer, use_raw=use_raw, offset=offset)
     _check_conditions(codes[cells.cells], names, condition_key)
     seed = check_random_state(random_state).randint(2**31 - 1)
-    smoother = smoother_of(smoother)
+    smoother = component_for("smoother", smoother, BSplineSmoother)
     clusterer = with_defaults(component_for("clusterer", clusterer, GraphClusterer), random_state=seed)
     common, gaps = common_points(cells, codes[cells.cells], names, n_points)
     fit, basis = _fitted(cells, codes[cells.cells], smoother, model, n_points)

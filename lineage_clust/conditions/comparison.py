@@ -59,8 +59,9 @@ class ConditionComparison:
         log-normalised expression and models of counts. `half_max_shift` is the time at which the trend has changed by
         half of its range, minus that time in the reference: positive = later. `_lower` and `_upper` are intervals; that
         of the largest difference is the simultaneous band at its time, because this time is selected.
-        `note` contains notes on genes that are fitted poorly. With more than two conditions, effects have the name of
-        the condition as suffix, the tests are of any difference, and `differs_most` is the condition with the largest.
+        `note` contains notes on genes that are fitted poorly; without convergence, p-values and effects are NaN. With more
+        than two conditions, effects have the name of the condition as suffix, the tests are of any difference, and
+        `differs_most` is the condition with the largest.
     labels : ndarray of int, shape (n_genes,)
         Cluster of each gene's difference; -1 = not significant, or none.
     samples : DataFrame

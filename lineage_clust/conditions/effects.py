@@ -37,7 +37,9 @@ def effects(
     difference, error = fit.difference(basis[common], condition)
     mean, mean_error = (part[:, 0] for part in fit.difference(level_row(fit.sums)[None], condition))
     half = draws.critical(level)[condition - 1][:, None] * error
-    above, below = (difference - half > 0).any(axis=1), (difference + half < 0).any(axis=1)
+    unknown = ~fit.curves.converged
+    unknown[list(fit.failed)] = True
+    above, below = (~unknown & part.any(axis=1) for part in (difference - half > 0, difference + half < 0))
     largest = np.nan_to_num(np.abs(difference)).argmax(axis=1)
     genes = np.arange(len(difference))
     curves = np.stack([fit.curve(basis[common], c).T for c in (0, condition)])
@@ -59,9 +61,7 @@ def effects(
         "log_fold_change_end_upper": last[0] + last[1],
         "half_max_shift": shift[0], "half_max_shift_lower": shift[1], "half_max_shift_upper": shift[2],
     })  # fmt: skip
-    failed = np.zeros(len(table), dtype=bool)
-    failed[list(fit.failed)] = True
-    table.loc[failed, table.columns != "direction"] = np.nan
+    table.loc[unknown, table.columns != "direction"] = np.nan
     return table
 
 

@@ -38,15 +38,9 @@ def held_out_deviance(result: FitResult, adata: AnnData) -> float:
 def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray:
     """Return `1 - RSS / TSS` of each gene, from products of the expression with the curves."""
     columns = np.column_stack([curves, np.ones(len(curves))])
-    products, squares = weighted_products(columns, expression, weights)
+    products, squares = weighted_products(columns, expression, weights, shift)  # a high level would cost precision
     with_curve, sums = products[labels, np.arange(len(labels))], products[-1]
     total = squares - sums**2 / weights.sum()
-    curve_sums, curve_squares = weights @ curves, weights @ curves**2
-    rss = (
-        squares
-        - 2 * (spread * with_curve + shift * sums)
-        + spread**2 * curve_squares[labels]
-        + 2 * spread * shift * curve_sums[labels]
-        + shift**2 * weights.sum()
-    )
-    return np.where(total > 1e-12 * squares, 1 - rss / np.where(total > 0, total, 1.0), 0.0)
+    rss = squares - 2 * spread * with_curve + spread**2 * (weights @ curves**2)[labels]
+    varies = total > 1e-12 * squares + 1e-28 * shift**2 * weights.sum()
+    return np.where(varies, 1 - rss / np.where(varies, total, 1.0), 0.0)

@@ -66,6 +66,9 @@ def score(
     inverse /= np.bincount(clusters)[clusters]
     membership = np.zeros((len(assigned), clusters.max() + 1))
     membership[np.arange(len(assigned)), clusters] = inverse
-    product = matrix @ membership
+    with np.errstate(invalid="ignore"):
+        product = matrix @ membership
+    if not np.isfinite(product.data if sparse.issparse(product) else product).all():
+        product = matrix @ sparse.csr_array(membership)  # 0 times NaN is NaN also in clusters without the gene
     product = product.toarray() if sparse.issparse(product) else np.asarray(product)
     return product - means[assigned] @ membership

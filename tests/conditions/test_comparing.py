@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.preprocessing import PolynomialFeatures
 
 import lineage_clust as lc
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
@@ -151,6 +152,7 @@ def test_no_difference_is_a_warning(cells, settings):
         ({"sample_key": "condition"}, ValueError, "at least 4 are needed"),
         ({"lineage": ["a", "b"]}, TypeError, "one lineage at a time"),
         ({"alpha": 2}, ValueError, "alpha must be between 0 and 1"),
+        ({"smoother": "passthrough"}, TypeError, "smoother must have fit and transform"),
         ({"time_key": ["pseudotime", "pseudotime"]}, TypeError, "time_key must be one name"),
     ],
 )
@@ -262,6 +264,13 @@ def test_counts_are_compared_on_the_scale_of_logarithms(cells, quick_settings, s
 def test_models_that_cannot_be_compared_are_refused(cells, model, error, message, quick_settings):
     with pytest.raises(error, match=message):
         lc.compare_conditions(cells, "condition", "donor", model=model, **quick_settings)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_smoother_without_a_penalty_has_no_smoothing_parameter_to_draw(cells, quick_settings):
+    given = quick_settings | {"smoother": PolynomialFeatures(2)}
+    found = lc.compare_conditions(cells, "condition", **given)
+    assert np.isfinite(found.difference_band()[0]).all()
 
 
 @pytest.mark.slow

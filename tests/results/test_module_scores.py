@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 from lineage_clust.errors import UnknownNameError
@@ -63,6 +64,20 @@ def test_a_gene_without_variance_counts_zero(make_adata):
     scores = score(adata, GENES, LABELS, means, stds, reader_of())
     expected = StandardScaler().fit_transform(values_of(adata, (None, False)))[:, 3] / 2
     np.testing.assert_allclose(scores[:, 1], expected, atol=1e-5)
+
+
+@kinds
+def test_a_missing_value_is_missing_in_the_cluster_of_its_gene_only(make_adata, kind):
+    adata = make_adata(kind=kind)
+    fitted = moments_of(adata)
+    whole = score(adata, GENES, LABELS, *fitted, reader_of())
+    values = dense(adata.X)
+    values[7, adata.var_names.get_loc("fall1")] = np.nan
+    adata.X = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}[kind](values)
+    scores = score(adata, GENES, LABELS, *fitted, reader_of())
+    assert np.isnan(scores[7, 0])
+    whole[7, 0] = scores[7, 0] = 0
+    np.testing.assert_allclose(scores, whole, atol=1e-6)
 
 
 def test_missing_genes_are_named(make_adata):

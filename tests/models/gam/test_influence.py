@@ -9,6 +9,7 @@ from scipy import sparse
 import lineage_clust as lc
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.expression.sums.bands import make_bands
+from lineage_clust.models.gam.influence import effective_cells
 
 from ...fits import QUICK
 
@@ -148,3 +149,16 @@ def test_expression_in_blocks_gets_the_same_remark(dense):
     found = fit(t, BlockedExpression(stored, 30_000))[0].note_
     assert found == fit(t, y)[0].note_
     assert REMARK.match(found[1])
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_effective_cells_do_not_depend_on_the_unit_of_expression(scale):
+    deviations = np.random.default_rng(0).standard_normal((6, 3))
+    weights, leverage = np.linspace(0.1, 1, 6), np.linspace(0, 1, 6)
+    squares = 2 * weights @ deviations**2
+    found, expected = (
+        effective_cells(unit**2 * squares, weights, leverage, unit * deviations) for unit in (scale, 1.0)
+    )
+    np.testing.assert_allclose(found, expected)
+    followed = np.where(leverage >= 0.3, weights, 0)
+    np.testing.assert_allclose(expected, squares**2 / (followed**2 @ deviations**4))

@@ -138,7 +138,11 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray) ->
         precision = spectrum.gram + spectrum.penalty * lambda_
         scores = loadings / precision
         estimate = spectrum.basis @ scores
-        free = SmoothingPosterior(spectrum, loadings, squares, round(sums.by_sample.n_cells))
+        free = (
+            SmoothingPosterior(spectrum, loadings, squares, round(sums.by_sample.n_cells))
+            if spectrum.n_penalized
+            else None
+        )
         mixture.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
         coefficients[:, genes] += own * estimate
         edf[genes] += own * (spectrum.gram / precision).sum(axis=0)

@@ -11,9 +11,10 @@ from sklearn.base import clone
 from ....utils.combining import cauchy_combination
 from ...families import FAMILIES
 from ...links import LINKS
+from ...notes import noted
 from ..design import Design
 from ..donors.bases import DETERMINED
-from ..donors.nodes import tabulated
+from ..donors.nodes import DonorNodes, tabulated
 from ..donors.runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from ..donors.working import WorkingProblem, working_problem
 from ..inference.gene_posterior import GenePosterior
@@ -27,7 +28,10 @@ from .sums import Arms, ConditionSums, condition_sums, widened
 if TYPE_CHECKING:
     from ..gam import GAM
 
+_UNKNOWN = "no convergence of the curves of conditions"
 _PRIOR_COUNT = 0.5  # per sample
+_STEEP, _N_SEEN = 20.0, 500  # range of a linear predictor, at about as many nodes
+_FARTHEST = 5.0  # maximum distance of an average, which is that of one step, from where the iterations converged
 _N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as for trends
 
 
@@ -88,15 +92,29 @@ def fit_glm_conditions(
             n_determined=by_sample.n_determined, means=by_sample.means,
             pairs=arms.pairs if arms.is_paired and with_donors else None, n_genes=len(start.coef_),
         )  # fmt: skip
-        first = np.concatenate([
-            start.coef_[:, :n_smooth].T, np.zeros(((n_curves - 1) * n_smooth, len(start.coef_))), start.coef_[:, n_smooth:].T
-        ])  # fmt: skip
+        one = _not_steep(start.coef_.T, design, nodes, likelihood.link.predictor(table.statistics[:, 0] / nodes.total))
+        zero = np.zeros(((n_curves - 1) * n_smooth, len(start.coef_)))
+        first = np.concatenate([one[:n_smooth], zero, one[n_smooth:]])
         known = _Start(start.failed_, getattr(start, "theta_", None), start.scale_, start.lambda_)
         runs = WorkingRuns(
             problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, first, with_donors, _prior(problem)
         )
         ended = runs.run()
-    return GlmConditions(sums, _curves(ended, len(start.coef_), first, start.converged_), start.failed_, start.note_)
+        curves = _curves(ended, problem, len(start.coef_), first, start.converged_)
+    unknown = np.setdiff1d(np.flatnonzero(~curves.converged), list(start.failed_))
+    return GlmConditions(sums, curves, start.failed_, noted(start.note_, unknown, _UNKNOWN))
+
+
+def _not_steep(coefficients: np.ndarray, design: Design, nodes: DonorNodes, level: np.ndarray) -> np.ndarray:
+    """Return coefficients `(n_columns, n_genes)` from which the iterations converge: steep curves are replaced by levels.
+
+    A mean that is many times smaller than the prior counts, as between the few cells that express a gene, would make the
+    first step too large.
+    """
+    some = nodes.rows[:: 1 + len(nodes.rows) // _N_SEEN]
+    steep = np.ptp(some @ coefficients, axis=0) > _STEEP
+    assert design.constant is not None  # or the conditions could not be compared
+    return np.where(steep, np.outer(design.constant, level), coefficients)
 
 
 def _prior(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
@@ -158,7 +176,19 @@ def _penalties(sums: ConditionSums) -> np.ndarray:
     return np.where(diagonals > 1e-10 * diagonals.max(axis=1, keepdims=True), diagonals, 0.0)
 
 
-def _curves(ended: Ended, n_genes: int, first: np.ndarray, converged: np.ndarray) -> ConditionCurves:
+def _distance(ended: Ended, problem: WorkingProblem) -> np.ndarray:
+    """Return the distance `(n_genes,)` of the averaged linear predictors from those of the last iteration."""
+    some = problem.rows[:: 1 + len(problem.rows) // _N_SEEN]
+    to_fixed = np.linalg.pinv(problem.fixed)
+    return np.concatenate([
+        np.abs(some @ (to_fixed @ part.coefficients - state.coefficients.T)).max(axis=0)
+        for state, part in zip(ended.states, ended.parts, strict=True)
+    ])  # fmt: skip
+
+
+def _curves(
+    ended: Ended, problem: WorkingProblem, n_genes: int, first: np.ndarray, converged: np.ndarray
+) -> ConditionCurves:
     genes = ended.genes
 
     def spread(values: np.ndarray, empty: float = np.nan) -> np.ndarray:
@@ -169,7 +199,7 @@ def _curves(ended: Ended, n_genes: int, first: np.ndarray, converged: np.ndarray
     matrices = np.zeros((n_genes, len(first), len(first)))
     matrices[genes] = np.concatenate([part.covariances for part in ended.parts])
     converged = converged.copy()
-    converged[genes] &= ended.moved <= STILL
+    converged[genes] &= (ended.moved <= STILL) & (_distance(ended, problem) < _FARTHEST)
     statistics, pvalues = (
         {name: spread(np.concatenate([getattr(part, kind)[name] for part in ended.parts])) for name in TESTS[:2]}
         for kind in ("statistics", "pvalues")

@@ -109,3 +109,16 @@ def test_calibration():
     for pvalue in fit.curves.pvalues.values():
         assert 0.03 < np.mean(pvalue[~cells.differs] < 0.05) < 0.075
         assert 0.002 < np.mean(pvalue[~cells.differs] < 0.01) < 0.022
+
+
+def test_no_absurd_difference_is_said_to_have_converged():
+    basis, penalty, Y, conditions, donors, _, _ = counts()
+    rng = np.random.default_rng(1)
+    for gene in range(16):  # bursts: trends of all cells are spikes, with nothing between them
+        Y[:, gene] = 0
+        Y[rng.choice(len(Y), [1, 2, 3, 5][gene % 4], replace=False), gene] = [2, 30, 200, 1000][gene // 4]
+    fit = fit_conditions(basis, Y, conditions, donors, penalty=penalty, model=GAM("poisson"))
+    known = fit.curves.converged
+    assert known[[0, 1, 2, 3, *range(16, 22)]].all()
+    assert np.abs(fit.difference(basis[:50], 1)[0][known]).max() < 20
+    assert all("no convergence" in note for note, good in zip(fit.note, known, strict=True) if not good)
