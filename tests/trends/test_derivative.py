@@ -72,7 +72,7 @@ def test_the_interval_covers_the_true_slope():
 def test_slopes_of_many_genes_have_the_errors_of_their_samples(wave):
     """The exact interval of one gene, from 2,000 samples: their standard errors have a relative error of 2 %."""
     slope, exact = wave.derivative()
-    samples = [draw.T for draw in wave._model.sample(wave._rows(wave.x_test), 2000, 0)]
+    samples = [draw.T for draw in wave._group.model.sample(wave._group.design(wave.x_test), 2000, 0)]
     slopes = Trends(wave.y_test[None], wave.x_test, ["a"]).derivative(samples)
     inside = slice(2, -2)
     np.testing.assert_allclose(slopes.values[0, inside], slope[inside], atol=0.01)
