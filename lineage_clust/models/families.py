@@ -49,8 +49,8 @@ class Family:
         """Return the deviance of each value without the part that does not depend on the mean.
 
         It is finite for zeros in all families and is minimised by the iterations. With a `weight` it is the sum over
-        values with the same mean, where `y` is their weighted sum and `weight` the sum of their weights (not for the
-        Gaussian family). `log_mu` is the log mean, if known.
+        values with the same mean, where `y` is their weighted sum and `weight` the sum of their weights (a single value
+        for the Gaussian family). `log_mu` is the log mean, if known.
         """
         if self.name == "poisson":
             return 2 * (weight * mu - y * (np.log(mu) if log_mu is None else log_mu))
@@ -62,7 +62,7 @@ class Family:
             return y / mu**2 - 2 * weight / mu
         if self.name == "binomial":
             return -2 * (y * np.log(mu) + (weight - y) * np.log(1 - mu))
-        return (y - mu) ** 2
+        return weight * (y / weight - mu) ** 2
 
     def least_loss(self, y: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
         """Return the loss at `mu = y`: the deviance is the loss minus this value."""
@@ -106,11 +106,11 @@ class Family:
         positive = np.where(y > 0, y, np.inf).min(axis=0)
         return np.maximum(y, 0.5 * np.where(np.isfinite(positive), positive, 1.0))
 
-    def bounded(self, mu: np.ndarray, level: np.ndarray) -> np.ndarray:
-        """Return starting means moved into the range of the family; `level` is the mean of each gene."""
+    def bounded(self, mu: np.ndarray, level: np.ndarray, link: str) -> np.ndarray:
+        """Return starting means moved into the range of family and link; `level` is the mean of each gene."""
         if self.name == "binomial":
             return np.clip(mu, 0.02, 0.98)
-        return mu if self.name == "gaussian" else np.maximum(mu, 0.05 * level)
+        return mu if self.name == "gaussian" and link == "identity" else np.maximum(mu, 0.05 * level)
 
     def refuse(self, least: float, most: float, link: str) -> str | None:
         """Return why a gene with values from `least` to `most` cannot be fitted, or `None`."""

@@ -115,7 +115,7 @@ def test_deviances_differ_as_what_the_iterations_decrease(family):
 
 @FAMILY
 def test_starting_means_are_inside_of_the_range(family):
-    mu = family.bounded(np.array([[-5.0, 0.3], [0.5, 7.0]]), np.array([0.5, 3.0]))
+    mu = family.bounded(np.array([[-5.0, 0.3], [0.5, 7.0]]), np.array([0.5, 3.0]), family.default_link)
     if family.name == "gaussian":
         assert mu[0, 0] == -5
     else:

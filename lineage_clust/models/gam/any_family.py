@@ -8,13 +8,10 @@ request sums over cells and return their result, so that several of them can sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from ...errors import check_any_fitted
 from ...expression.passes import SumRequests
-from ...expression.storage.blocks import BlockedExpression
 from ..notes import warn_of_zeros
 from .design import Design
 from .donors.glm import add_donors
@@ -23,18 +20,7 @@ from .gaussian import fit_gaussian
 from .pirls.fit import fit_glm
 from .pirls.overdispersion import noted_dispersion
 from .pirls.problem import Likelihood
-from .table.fit import fit_on_grid
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`."""
-
-    smoothing: str | float
-    covariance: str
-    discretize: bool | str
-    tolerance: float
-    n_jobs: int | None
+from .pirls.runs import Cells, Choices
 
 
 def fit_family(
@@ -59,31 +45,11 @@ def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, cho
     if likelihood.closed_form:
         return (yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups))
     table = None if groups is None else DonorTable(design, weights, offset, groups, likelihood, choices.tolerance)
-    result = yield from _fit_iteratively(design, y, weights, offset, likelihood, choices, table)
+    cells = Cells(design, weights, offset, likelihood, choices)
+    result = yield from fit_glm(cells, y, None if table is None else table.of_all_donors)
     if groups is None or len(result.failed) == y.shape[1]:
         return result
     return add_donors(
         design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result,
         choices.tolerance, table,
     )  # fmt: skip
-
-
-def _fit_iteratively(
-    design: Design, y, weights, offset, likelihood: Likelihood, choices: Choices, table: DonorTable | None
-) -> SumRequests:
-    options = weights, offset, choices.smoothing, choices.covariance, likelihood
-    if choices.discretize is not False:
-        result = yield from fit_on_grid(
-            design,
-            y,
-            *options,
-            tolerance=choices.tolerance,
-            always=choices.discretize is True,
-            n_jobs=choices.n_jobs,
-            of_groups=None if table is None else table.of_all_donors,
-        )
-        if result is not None:
-            return result
-    if isinstance(y, BlockedExpression) and y.in_memory:
-        y = y.to_memory()  # which is read many times
-    return fit_glm(replace(design, matrix=design.dense_matrix()), y, *options, choices.n_jobs)

@@ -18,9 +18,9 @@ from ..donors.nodes import DonorNodes, tabulated
 from ..donors.runs import N_COLUMNS, STILL, Ended, WorkingRuns
 from ..donors.working import WorkingProblem, working_problem
 from ..inference.gene_posterior import GenePosterior
-from ..pirls.iterations import Likelihood
+from ..pirls.grid import bands_of
+from ..pirls.problem import Likelihood
 from ..smoothing.spectral import diagonalise
-from ..table.grid import bands_of
 from .curves import ConditionCurves
 from .significance import TESTS, contrasts
 from .sums import Arms, ConditionSums, condition_sums, widened

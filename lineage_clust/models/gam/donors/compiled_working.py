@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....utils.compiling import compiled
-from ..table.compiled import gamma_sums, newton
+from ..pirls.compiled import gamma_sums, newton
 
 _FARTHEST = 100.0  # of a linear predictor
 _RIDGE = 1e-9
@@ -228,7 +228,7 @@ def at_places(level, nodes, sums, theta, working, residual):
 
 @compiled
 def size_sums(level, nodes, sums, theta, whole):
-    """Return two sums over the nodes for the likelihood of theta, see :func:`.table.compiled.at_nodes`."""
+    """Return two sums over the nodes for the likelihood of theta, see :func:`.pirls.compiled.at_nodes`."""
     exposures, weights = nodes[0], nodes[1]
     n_places = np.uintp(len(level))
     first, second = np.zeros(n_places), np.zeros(n_places)  # vectorised, unlike sums

@@ -11,9 +11,9 @@ from ...notes import noted
 from ..design import Design, effect_map
 from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior
-from ..pirls.iterations import Likelihood
+from ..pirls.grid import bands_of
+from ..pirls.problem import Likelihood
 from ..smoothing.spectral import diagonalise
-from ..table.grid import bands_of
 from .bases import bases
 from .gaussian import DonorFit
 from .nodes import DonorNodes, DonorTable, tabulated

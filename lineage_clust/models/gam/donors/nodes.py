@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ....expression.counts.table import Shares, Table
+from ....expression.counts.table import Table
 from ..design import Design
+from ..pirls.grid import POWERS, Grid, grid_of_cells, make_grid, wanted_for
 from ..pirls.grouped_design import GroupedDesign
-from ..pirls.iterations import Likelihood
-from ..table.grid import POWERS, Grid, make_grid, wanted_for
+from ..pirls.problem import Likelihood
 from .tables import table_of_levels
 
 _WORTHWHILE = 2  # cells per node
@@ -28,7 +28,7 @@ class DonorNodes:
     weights : `(n_nodes, 1)` sums of the cells' weights.
     offset : `(n_nodes, 1)`.
     total : Sum of the cells' weights.
-    exposed, most : As in :class:`lineage_clust.models.gam.table.problem.GridProblem`.
+    exposed, most : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
     n_offsets : Number of consecutive nodes that differ only in their offset.
     adds_exposures : Whether offsets are included in the weights instead of the linear predictor, as in a Poisson
         family.
@@ -66,7 +66,7 @@ class DonorTable:
             powers=POWERS.get(family.name, (1.0,)),
         )  # fmt: skip
         if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
-            grid, adds = _of_cells(design, weights, offset, groups, log_link), False
+            grid, adds = grid_of_cells(design, weights, offset, groups, log_link), False
         self.grid, self.adds, self.weights, self.offset = grid, adds, weights, offset
         self.shares = replace(grid.shares, offsets=offset) if adds else grid.shares
         self.family = family
@@ -127,12 +127,3 @@ def tabulated(
         float(weights.sum()), exposed[order][:, None], float(weights.max()), grid.n_offsets, adds,
     )  # fmt: skip
     return nodes, plan.of(Y)
-
-
-def _of_cells(design: Design, weights: np.ndarray, offset, groups: np.ndarray, log_link: bool) -> Grid:
-    """Return a Grid with one node per cell."""
-    n_cells = len(weights)
-    offset = np.zeros(n_cells) if offset is None else offset
-    every = np.arange(n_cells)
-    shares = Shares(every, np.ones((n_cells, 1)), weights, offset if log_link else np.zeros(n_cells), n_cells)
-    return Grid(design.dense_matrix(), offset, every, 1, shares, groups)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from ....expression.counts.table import Shares, Table, Wanted, block_table, count_table
 from ....expression.storage.blocks import BlockedExpression
-from ..table.grid import Grid
+from ..pirls.grid import Grid
 
 _MOST_LEVELS = 64
 

@@ -11,7 +11,7 @@ import numpy as np
 from ....expression.counts.bins import values_of_bins
 from ....utils.compiling import compiled_module
 from ..pirls.histogram import Histogram
-from ..pirls.iterations import Likelihood
+from ..pirls.problem import Likelihood
 from ..pirls.size import newton_size
 from .curves import DonorSums
 from .nodes import DonorNodes

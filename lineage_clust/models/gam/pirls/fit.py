@@ -1,35 +1,136 @@
-"""Fits of non-Gaussian families from the cells, by penalised iteratively reweighted least squares."""
+"""Fits of non-Gaussian families, from sums over a grid computed in one pass over expression, or from the cells."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
+from ....expression.counts.table import Table
+from ....expression.passes import SumRequests
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.sums.bands import no_design
+from ....expression.sums.fused import LARGE
 from ....expression.sums.sums import cell_sums
-from ..design import Design
-from ..estimates import GeneEstimates
-from .chunks import collected
-from .iterations import Likelihood, fit_genes, make_problem
-from .results import summarise
+from . import size
+from .chunks import ChunkResult, collected
+from .grid import POWERS, Grid, make_grid
+from .problem import Likelihood
+from .runs import Cells, ExactFits, GridFits, grid_fits, refused
+
+_LINKS = ("log", "logit")
+_WORTHWHILE = 5  # cells per node
+_LEAST_CELLS = 2_000
+_STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two knots for which a grid is computed
 
 
-def fit_glm(
-    design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, likelihood: Likelihood, n_jobs=None
-) -> GeneEstimates:
-    """Fit all genes with one family; for the arguments see :func:`lineage_clust.models.gam.gaussian.fit_gaussian`.
+def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> SumRequests:
+    """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
+
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    of_groups : Function of `Y` and a Grid that returns their Table from that of groups of cells, or `None`.
+
+    Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
+    :class:`lineage_clust.models.gam.pirls.grid.Grid`. Deviance and score of an exponential family are linear in the values
+    and hence those of observations `T_n / W_n` with weights `W_n`; Fisher's information depends only on the means. A
+    Poisson family with a log link needs no offset nodes, as exposures `exp(offset)` add up.
+
+    Genes for which sums are not sufficient are fitted from the cells, each of which is then a node: values other than
+    counts under "negative_binomial", zeros under "gamma" and "inverse_gaussian" (quasi-likelihood). The tolerance is
+    checked in a sample of cells; genes with steeper trends are refitted on a finer grid, which takes a second pass over
+    their expression, and from the cells if that does not suffice either.
 
     References
     ----------
     Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
+    Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata. JASA 112, 1199-1210.
     """
-    problem = make_problem(design, weights, offset, likelihood, smoothing)
-    found = None
-    if isinstance(Y, BlockedExpression):
-        sums = cell_sums(Y, no_design(len(weights)), weights)
-        found = sums.counts, sums.carried / weights.max(), sums.large
-    counts = None if found is None else found[0]
-    parts, failed = fit_genes(problem, design, Y, partial(summarise, design, covariance), n_jobs, counts)
-    return collected(parts, failed, Y, design, weights, likelihood, found)
+    every, weights = np.arange(Y.shape[1]), cells.weights
+    grid = _grid(cells, _STEEP, cells.choices.discretize is True) if _can_use_grid(cells) else None
+    runs: list[tuple[GridFits | ExactFits, np.ndarray]]
+    found, failed = None, {}
+    if grid is None:
+        if isinstance(Y, BlockedExpression) and Y.in_memory:
+            Y = Y.to_memory()  # which is read many times
+        if isinstance(Y, BlockedExpression):
+            sums = cell_sums(Y, no_design(len(weights)), weights)
+            found = sums.counts, sums.carried / weights.max(), sums.large
+        exact = ExactFits(cells, Y, None if found is None else found[0])
+        runs, parts = [(exact, every)], exact(every, None)[0]
+    else:
+        first = yield from grid_fits(cells, Y, every, grid, of_groups)
+        statistics, extremes = first.table.statistics, first.table.extremes
+        found = statistics[:, 4].astype(np.int64), statistics[:, 5] / weights.max(), extremes[:, 1] >= LARGE
+        failed = _refused(first.table, cells.likelihood, len(weights))
+        exact = ExactFits(cells, Y, found[0])
+        suited = np.setdiff1d(np.flatnonzero(_suits(first.table, cells.likelihood, len(weights))), list(failed))
+        left = np.setdiff1d(np.setdiff1d(every, suited), list(failed))
+        parts, steep = first(suited, None)
+        runs = [(first, np.setdiff1d(suited, steep))]
+        finer = _grid(cells, _STEEPER, False) if len(steep) else None
+        if finer is not None:
+            second = yield from grid_fits(cells, Y[:, steep], steep, finer)
+            more, steepest = second(steep, None)
+            parts += more
+            runs.append((second, np.setdiff1d(steep, steepest)))
+            steep = steepest
+        left = np.union1d(left, steep).astype(int)
+        runs.append((exact, left))
+        parts += exact(left, None)[0]
+    if parts and cells.likelihood.estimates_size and cells.likelihood.dispersion == "shrunk":
+        theta = _shrunk_sizes(parts, Y.shape[1])
+        parts = [part for run, genes in runs for part in run(genes, theta)[0]]
+    return collected(parts, {**failed, **exact.failed}, Y, cells.design, weights, cells.likelihood, found)
+
+
+def _can_use_grid(cells: Cells) -> bool:
+    """Return whether the likelihood depends on sums over cells that are smooth functions of pseudotime and offset."""
+    likelihood, discretize = cells.likelihood, cells.choices.discretize
+    smooth = likelihood.family.name != "gaussian" and likelihood.link.name in _LINKS and likelihood.expectile is None
+    return smooth and (discretize is True or (discretize == "auto" and len(cells.weights) >= _LEAST_CELLS))
+
+
+def _grid(cells: Cells, steep: float, always: bool) -> Grid | None:
+    """Return a grid, or `None` if there is none, or hardly fewer nodes than cells (unless `always`)."""
+    link, powers = cells.likelihood.link, POWERS.get(cells.likelihood.family.name, (1.0,))
+    offset = None if cells.adds_exposures else cells.offset
+    grid = make_grid(
+        cells.design,
+        cells.weights,
+        offset,
+        cells.choices.tolerance,
+        log_link=link.name == "log",
+        powers=powers,
+        steep=steep,
+    )
+    worthwhile = always or grid is None or len(cells.weights) >= _WORTHWHILE * grid.n_nodes
+    return grid if worthwhile else None
+
+
+def _shrunk_sizes(parts: list[ChunkResult], n_genes: int) -> np.ndarray:
+    """Return the sizes `(n_genes,)` of the given parts, shrunk towards their trend over mean expression."""
+    genes, theta, information, means = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("genes", "theta", "information", "means")
+    )
+    found, order = np.ones(n_genes), np.argsort(genes)
+    found[genes[order]] = size.shrink(theta[order], information[order], means[order])
+    return found
+
+
+def _refused(table: Table, likelihood: Likelihood, n_cells: int) -> dict[int, str]:
+    """Return the reason for each gene whose values are outside the support of the family."""
+    least, most, _ = table.extremes.T
+    some_zeros = table.statistics[:, 4] < n_cells
+    least, most = (
+        np.where(some_zeros, bound(values, 0.0), values) for bound, values in ((np.minimum, least), (np.maximum, most))
+    )
+    return refused(likelihood, np.where(np.isfinite(table.statistics[:, 0]), least, np.nan), most)
+
+
+def _suits(table: Table, likelihood: Likelihood, n_cells: int) -> np.ndarray:
+    """Return which genes `(n_genes,)` can be fitted from sums."""
+    if likelihood.family.name == "negative_binomial":
+        return table.statistics[:, 7] == 0
+    if likelihood.family.positive:
+        return (table.statistics[:, 4] == n_cells) & (table.extremes[:, 0] > 0)
+    return np.ones(len(table.statistics), dtype=bool)

@@ -38,13 +38,6 @@ class Histogram:
         """Return the Histogram of some genes, by mask or position."""
         return Histogram(self.tails[:, chosen], self.bins[chosen])
 
-    @staticmethod
-    def concatenate(parts: list[Histogram]) -> Histogram:
-        """Return one Histogram with the genes of several."""
-        return Histogram(
-            np.concatenate([part.tails for part in parts], axis=1), np.concatenate([part.bins for part in parts])
-        )
-
     def sums(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative with respect to theta, `(n_genes,)` each.
 

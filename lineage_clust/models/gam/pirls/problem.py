@@ -1,15 +1,19 @@
-"""Penalised likelihood problems of non-Gaussian families, batched over genes."""
+"""Likelihoods of non-Gaussian families, and what all genes share in fits from sums over nodes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ...families import Family
 from ...links import Link
+from ..smoothing.spectral import Spectrum
 from . import size
+from .grid import Grid
 from .grouped_design import GroupedDesign
 from .scale import ScaleEquation
 
@@ -54,77 +58,141 @@ class Likelihood:
             outside |= (mu <= self.family.lowest) | (mu >= self.family.highest)
         return outside.any(axis=0)
 
-    def asymmetry(self, y: np.ndarray, mu: np.ndarray) -> Any:
+    def asymmetry(self, sums: np.ndarray, fitted: np.ndarray) -> Any:
         """Return the weight of each residual in expectile regression, 1 otherwise.
 
         References
         ----------
         Newey & Powell (1987). Asymmetric least squares estimation and testing. Econometrica 55, 819-847.
         """
-        return 1.0 if self.expectile is None else np.where(y > mu, self.expectile, 1.0 - self.expectile)
+        return 1.0 if self.expectile is None else np.where(sums > fitted, self.expectile, 1.0 - self.expectile)
 
-    def loss(self, y, mu, theta, weights) -> np.ndarray:
-        """Return the weighted deviance of each gene up to a constant, `(n_genes,)`."""
-        values = self.family.loss(y, mu, theta)
-        return weights @ (values if self.expectile is None else values * self.asymmetry(y, mu))
+    def precision(self, sums: np.ndarray, weights: np.ndarray, mu: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Return the score of the linear predictor per residual `sums - weights * mu`, `(n_nodes, n_genes)`."""
+        found = self.link.slope(mu) / self.family.variance(mu, theta)
+        return found if self.expectile is None else found * self.asymmetry(sums, weights * mu)
+
+    def loss(self, sums, weights, mu, theta, eta=None) -> np.ndarray:
+        """Return the deviance of each gene up to a constant, `(n_genes,)`; `eta` is the linear predictor, if known.
+
+        sums, weights : Weighted sums of the values of each node `(n_nodes, n_genes)`, and of the weights `(n_nodes, 1)`.
+        """
+        losses = self.family.loss(sums, mu, theta, weights, eta if self.link.name == "log" else None)
+        return (losses if self.expectile is None else losses * self.asymmetry(sums, weights * mu)).sum(axis=0)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Quantities shared by all genes in an iterative fit, with rows in the order of the grouped design."""
+    """Quantities shared by all genes, with nodes in the order of the grouped design.
 
+    Nodes are the cells themselves, or those of a grid over which the cells are summed.
+
+    grid : The nodes in their own order.
+    grouped : Design at the nodes.
+    spectrum : Demmler-Reinsch basis of the cells' gram matrix; coefficients are those of its modes.
+    weights, squared_weights : `(n_nodes, 1)` sums of the cells' weights, and of their squares.
+    offset : `(n_nodes, 1)`.
+    exposed : `(n_nodes, 1)` sums of weights times squared exposures if offsets are not part of the grid; else
+        `weights`.
+    most : Largest weight.
+    constant : `(n_modes,)` coefficients of a constant, or `None`.
+    n_cells, total, total_squared : Number of cells, sum of their weights and of the squared weights.
+    smoothing : `"reml"`, `"gcv"` or a fixed lambda.
+    scale_equation : For families with unknown scale, under REML.
+    compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few genes.
+    """
+
+    grid: Grid
     grouped: GroupedDesign
-    penalty: np.ndarray
-    penalty_root: np.ndarray  # R with R'R = S; |R b|^2 is more precise than b'Sb for huge lambda
-    constant: np.ndarray | None
-    n_unpenalized: int
+    spectrum: Spectrum
     weights: np.ndarray
-    offset: np.ndarray  # (n_cells, 1), zeros without one
+    squared_weights: np.ndarray
+    offset: np.ndarray
+    exposed: np.ndarray
+    most: float
+    constant: np.ndarray | None
+    n_cells: int
+    total: float
+    total_squared: float
     likelihood: Likelihood
     smoothing: str | float
-    scale_equation: ScaleEquation | None  # for families with unknown scale
+    scale_equation: ScaleEquation | None
+    compiled: bool
+
+    @property
+    def basis(self) -> np.ndarray:
+        """Coefficients of the modes, `(n_columns, n_modes)`."""
+        return self.spectrum.basis
+
+    @cached_property
+    def penalty(self) -> np.ndarray:
+        """Diagonal of the penalty in the modes, `(n_modes,)`."""
+        return np.ascontiguousarray(self.spectrum.penalty[:, 0])
+
+    @property
+    def order(self) -> np.ndarray:
+        """Position in the grid of each node."""
+        return self.grouped.order
+
+    @cached_property
+    def places(self) -> sparse.csr_array:
+        """Design `(n_nodes / n_offsets, n_columns)` at the places, each of which has nodes that differ in the offset only."""
+        return sparse.csr_array(self.grid.rows[self.order[:: self.grid.n_offsets]])
+
+    def predict(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return the linear predictor at the nodes `(n_nodes, n_genes)`, without the offset."""
+        return self.grouped.predict(self.basis @ coefficients)
+
+    def cross(self, response: np.ndarray) -> np.ndarray:
+        """Return products of the design with responses `(n_nodes, n_genes)`, `(n_modes, n_genes)`."""
+        return self.basis.T @ self.grouped.cross(response)
+
+    def grams(self, working: np.ndarray) -> np.ndarray:
+        """Return the gram matrices `(n_genes, n_modes, n_modes)` for weights `(n_nodes, n_genes)` at the nodes."""
+        return self.basis.T @ self.grouped.grams(working) @ self.basis
+
+    def roughness(self, coefficients: np.ndarray, log_lambda: np.ndarray) -> np.ndarray:
+        """Return the penalties `(n_genes,)`."""
+        return np.exp(log_lambda) * (self.penalty @ coefficients**2)
 
 
-@dataclass
-class State:
-    """Current state of the fits of some genes: arrays `(n_cells, n_genes)`, `(n_columns, n_genes)` or `(n_genes,)`."""
+def make_problem(
+    grid: Grid, spectrum: Spectrum, constant, weights: np.ndarray, exposures, likelihood: Likelihood, smoothing,
+    compiled: bool,
+) -> Problem:  # fmt: skip
+    """Return the Problem of a grid.
 
-    genes: np.ndarray
-    y: np.ndarray
-    mu: np.ndarray
-    eta: np.ndarray
-    coefficients: np.ndarray
-    lambda_: np.ndarray
-    theta: np.ndarray
-    scale: np.ndarray  # NaN until estimated
-    quasi: np.ndarray  # whether the gene has values without a likelihood
-    information: np.ndarray  # about log theta
-    converged: np.ndarray
-    n_iter: int
-    table: size.DistinctCounts | None
-
-    def take(self, chosen: np.ndarray) -> State:
-        """Return the state of some genes, by mask."""
-        if chosen.all():
-            return self
-        arrays = {
-            name: getattr(self, name)[..., chosen]
-            for name in (
-                "genes",
-                "y",
-                "mu",
-                "eta",
-                "coefficients",
-                "lambda_",
-                "theta",
-                "scale",
-                "quasi",
-                "information",
-                "converged",
-            )
-        }
-        return State(
-            **arrays,
-            n_iter=self.n_iter,
-            table=None if self.table is None else self.table.subset(np.flatnonzero(chosen)),
-        )
+    spectrum : Of the cells' gram matrix.
+    constant : `(n_columns,)` coefficients of a constant, or `None`.
+    weights : `(n_cells,)`.
+    exposures : `(n_cells,)` logarithms of exposures that are not part of the grid (Poisson), or `None`.
+    """
+    grouped, shares = GroupedDesign(grid.rows), grid.shares
+    order, family = grouped.order, likelihood.family
+    sums = shares.of_weights()
+    squared, exposed = shares.of_weights(2), sums
+    if exposures is not None:
+        exposure = np.exp(exposures)
+        sums, squared = shares.of(weights * exposure), shares.of(weights**2 * exposure)
+        exposed = shares.of(weights * exposure**2)
+    needs_scale = not family.known_scale and likelihood.expectile is None and smoothing == "reml"
+    if constant is not None:
+        constant = np.linalg.lstsq(spectrum.basis, constant, rcond=None)[0]
+    return Problem(
+        grid,
+        grouped,
+        spectrum,
+        sums[order][:, None],
+        squared[order][:, None],
+        grid.offset[order][:, None],
+        exposed[order][:, None],
+        float(weights.max()),
+        constant,
+        len(weights),
+        float(weights.sum()),
+        float(np.sum(weights**2)),
+        likelihood,
+        smoothing,
+        ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None,
+        compiled,
+    )

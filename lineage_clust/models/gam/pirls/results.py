@@ -1,149 +1,197 @@
-"""Covariances, tests and deviances of non-Gaussian families after the iterations."""
+"""Covariances, tests and deviances after the iterations."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from scipy import sparse
 
-from ...notes import spread_of
-from ..design import Design, effect_map
+from ..design import Design
 from ..inference.gene_posterior import WorkingModels
 from ..inference.significance import run_smooth_tests
-from ..smoothing.criteria import minimise, reml_known_scale
-from ..smoothing.spectral import Spectrum, diagonalise_each, without_information
+from ..smoothing.criteria import load_compiled, minimise, reml_known_scale
+from ..smoothing.spectral import diagonalise_each, without_information
 from .chunks import ChunkResult
-from .iterations import Problem, State
-from .overdispersion import dispersion_of
+from .overdispersion import dispersion_at_nodes
+from .problem import Problem
+from .state import State, pearson_of
+
+_STRAIGHT = 1.0  # effective degrees of freedom beyond the unpenalised modes
 
 
 def summarise(design: Design, covariance: str, problem: Problem, state: State) -> ChunkResult:
     """Compute the results of genes whose iterations have ended."""
-    likelihood, weights = problem.likelihood, problem.weights[:, None]
-    family, y, mu = likelihood.family, state.y, state.mu
-    inverse_variance = likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
-    unit = inverse_variance * likelihood.link.slope(mu) ** 2
-    grams = problem.grouped.grams(weights * unit)
-    grams[without_information(grams)] = np.eye(len(problem.penalty))  # genes that failed
-    spectrum = diagonalise_each(grams, problem.penalty, problem.n_unpenalized)
-    shrinkage = spectrum.penalty * state.lambda_
-    precision = spectrum.gram + shrinkage
-    shares = spectrum.gram / precision
-    edf, rank = shares.sum(axis=0), (shares * (2 - shares)).sum(axis=0)
+    likelihood, weights, basis = problem.likelihood, problem.weights, problem.basis
+    family, mu, expectile = likelihood.family, state.mu, likelihood.expectile is not None
+    precision = likelihood.precision(state.sums, weights, mu, state.theta)
+    unit, residual = precision * likelihood.link.slope(mu), precision * (state.sums - weights * mu)
+    plain = problem.grouped.grams(weights * unit)
+    plain[without_information(plain)] = np.eye(len(basis))  # genes that failed
+    grams, lambda_ = basis.T @ plain @ basis, np.exp(state.log_lambda)
+    pulls = problem.penalty * lambda_[:, None]
+    inverse = _inverses(grams, pulls)
+    kept = inverse @ grams  # fraction of each coefficient that is determined by the data
+    edf = np.trace(kept, axis1=1, axis2=2)
+    rank = 2 * edf - np.einsum("gij,gji->g", kept, kept)
 
-    n_cells, total = len(problem.weights), problem.weights.sum()
-    pearson = np.einsum("ij,ij->j", weights * inverse_variance, (y - mu) ** 2)
-    scale = np.ones(len(edf)) if family.known_scale else pearson / np.maximum(n_cells - edf, 1.0)
-    residual_df = n_cells - edf
+    scale, residual_df, pearson = np.ones(len(edf)), problem.n_cells - edf, None
+    if not family.known_scale:
+        pearson = pearson_of(problem, state, mu, state.theta)
+        scale = pearson / np.maximum(residual_df, 1.0)
     variance, squared, inflation = scale, None, np.ones(len(edf))
-    residual = weights * inverse_variance * likelihood.link.slope(mu) * (y - mu)
-    normal = np.einsum("gij,jg->ig", grams, state.coefficients) + problem.grouped.cross(residual)
+    coefficients = basis @ np.nan_to_num(state.coefficients)
+    normal = np.einsum("gij,jg->ig", plain, coefficients) + np.nan_to_num(problem.grouped.cross(residual))
     if covariance == "bayes":
-        covariances = for_test = _from_modes(spectrum, scale / precision)
+        covariances = for_test = scale[:, None, None] * inverse
     else:
-        squared = problem.grouped.grams(weights**2 * unit)
-        if likelihood.expectile is not None:  # heteroscedastic residuals: use their squares
-            squared = problem.grouped.grams(residual**2)
+        # heteroscedastic residuals of an expectile: their squares
+        squared = problem.grouped.grams(residual**2 if expectile else problem.squared_weights * unit)
+        in_modes = basis.T @ squared @ basis
+        if expectile:
             variance = np.ones(len(edf))
-        shrunk = spectrum.basis / precision.T[:, None, :]
-        in_modes = np.swapaxes(spectrum.basis, 1, 2) @ squared @ spectrum.basis
-        if not family.known_scale and likelihood.expectile is None:
-            lost = np.einsum("gmm,mg->g", in_modes, 1 / precision)
-            variance = pearson / np.maximum(total - lost, 1e-2 * total)
-        sampling = shrunk @ in_modes @ np.swapaxes(shrunk, 1, 2)
-        bias = _from_modes(spectrum, scale * shrinkage / precision**2)
+        elif pearson is not None:
+            lost_weight = np.einsum("gij,gji->g", in_modes, inverse)
+            variance = pearson / np.maximum(problem.total - lost_weight, 1e-2 * problem.total)
+        sampling = inverse @ in_modes @ inverse
+        bias = scale[:, None, None] * ((inverse * pulls[:, None, :]) @ inverse)
         for_test = variance[:, None, None] * sampling + bias
-        inflation = _prior_inflation(problem, state, normal, spectrum)
+        inflation = _prior_inflation(problem, state, grams, (basis.T @ normal).T, edf)
         covariances = for_test + (inflation - 1)[:, None, None] * bias
-        residual_df = total**2 / np.sum(problem.weights**2) - edf
-    least = problem.weights @ family.best_loss(y, problem.weights @ y / total, state.theta)
-    losses = [likelihood.loss(y, means, state.theta, problem.weights) for means in (mu, _null_means(problem, state))]
+        residual_df = problem.total**2 / problem.total_squared - edf
+    least = state.least if state.counts is None else state.counts.least_loss(state.theta, problem.total)
+    losses = [likelihood.loss(state.sums, weights, at, state.theta) for at in (mu, _null_means(problem, state))]
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
-    to_effects = effect_map(grams, *design.centring)
+    if likelihood.link.name == "log" or not problem.offset.any():
+        deviances[1][state.spread == 0] = 0.0  # but for rounding
     statistic, pvalue = run_smooth_tests(
         design,
-        to_effects,
+        _effect_map(plain, design, basis),
         state.coefficients,
         for_test,
         rank,
         None if family.known_scale else residual_df,
         deviances[1] > 0,
+        problem.compiled,
     )
-    if likelihood.expectile is None and np.all(weights == 1):
+    if not expectile and problem.most == 1 and problem.total == problem.n_cells:
         squared = None
-    known_scale = np.where(np.isfinite(state.scale), state.scale, scale)
+    n_unpenalized = problem.spectrum.n_unpenalized + len(basis) - basis.shape[1]
     working = WorkingModels(
-        problem.penalty, problem.n_unpenalized, grams, normal, squared, state.lambda_, scale * inflation, variance,
-        known_scale,
+        design.penalty, n_unpenalized, plain, normal, squared, lambda_, scale * inflation, variance,
+        state.scale if problem.scale_equation is not None else scale,
     )  # fmt: skip
     return ChunkResult(
         state.genes,
-        state.coefficients,
-        state.lambda_,
+        basis @ state.coefficients,
+        lambda_,
         state.theta,
         state.information,
-        problem.weights @ y / total,
+        state.sums.sum(axis=0) / problem.total,
         state.converged,
-        np.full(len(edf), state.n_iter),
+        state.n_iter,
         edf,
-        scale if covariance == "bayes" or likelihood.expectile is not None else variance,
+        scale if covariance == "bayes" or expectile else variance,
         deviances[0],
         deviances[1],
         statistic,
         pvalue,
-        covariances,
+        basis @ covariances @ basis.T,
         state.quasi,
-        spread_of(y / likelihood.link.mean(problem.offset) if likelihood.link.name == "log" else y, problem.weights),
+        state.spread,
         residual_df,
         _dispersion(problem, state),
-        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + total),
-        working if problem.smoothing == "reml" and problem.n_unpenalized < len(problem.penalty) else None,
+        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total),
+        working if problem.smoothing == "reml" and np.any(problem.penalty > 0) else None,
     )
 
 
 def _dispersion(problem: Problem, state: State) -> np.ndarray:
+    """Return ratios of the variance to that of a Poisson distribution, `(n_genes,)`."""
     if problem.likelihood.family.name != "poisson":
-        return np.zeros(state.y.shape[1])
-    weights, y, mu = problem.weights, state.y, state.mu
-    return dispersion_of(weights @ y**2, weights @ (y * mu), weights @ mu**2, weights @ mu, weights.max())
+        return np.zeros(len(state.genes))
+    return dispersion_at_nodes(
+        state.sums, state.total_squares, state.mu, problem.weights, problem.exposed, problem.most
+    )
 
 
-def _from_modes(spectrum: Spectrum, diagonal: np.ndarray) -> np.ndarray:
-    """Return `T diag T'` of each gene, `(n_genes, n_columns, n_columns)`, for a diagonal `(n_modes, n_genes)`."""
-    return (spectrum.basis * diagonal.T[:, None, :]) @ np.swapaxes(spectrum.basis, 1, 2)
+def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:
+    """Return the inverses of gram matrices plus diagonals `(n_genes, n_modes)`."""
+    n_modes = pulls.shape[1]
+    precision = grams.copy()
+    every = np.arange(n_modes)
+    precision[:, every, every] += pulls
+    scale = 1 / np.sqrt(np.maximum(precision[:, every, every], 1e-290))
+    precision *= scale[:, :, None] * scale[:, None, :]
+    precision[:, every, every] += 1e-13
+    return np.linalg.inv(precision) * (scale[:, :, None] * scale[:, None, :])
 
 
-def _prior_inflation(problem: Problem, state: State, normal: np.ndarray, spectrum: Spectrum) -> np.ndarray:
+def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndarray:
+    """Return the same as :func:`lineage_clust.models.gam.design.effect_map` up to a rotation, for coefficients of modes."""
+    centred, to_centred = design.centring
+    if centred.shape[1] == 0:
+        return np.zeros((len(plain), 0, basis.shape[1]))
+    squares = centred.T @ plain @ centred
+    size = np.trace(squares, axis1=1, axis2=2) / squares.shape[1]
+    squares += 1e-12 * size[:, None, None] * np.eye(squares.shape[1])
+    try:
+        root = np.swapaxes(np.linalg.cholesky(squares), 1, 2)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(squares)
+        root = np.sqrt(np.maximum(values, 0.0))[..., None] * np.swapaxes(vectors, -1, -2)
+    return root @ (to_centred @ basis)
+
+
+def _prior_inflation(
+    problem: Problem, state: State, grams: np.ndarray, cross: np.ndarray, edf: np.ndarray
+) -> np.ndarray:
     """Return the ratio of the prior variance to `1 / lambda` for a known scale, per gene.
 
     Weights below 1 reduce the information of a likelihood with a fixed scale, so that REML oversmooths. With weights
     rescaled to their effective information, by the factor `sum w / sum w^2`, the REML estimate of `lambda` corresponds
     to the prior variance of the curve. The fit itself is not changed.
     """
-    information = problem.weights.sum() / np.sum(problem.weights**2)
+    information = problem.total / problem.total_squared
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
-    if plain or problem.n_unpenalized == len(problem.penalty):
+    if plain or not np.any(problem.penalty > 0):
         return np.ones(len(state.genes))
-    loadings = information * np.einsum("gcm,cg->mg", spectrum.basis, normal)
-    spectrum = replace(spectrum, gram=information * spectrum.gram)
-    n_genes = loadings.shape[1]
-    criterion = reml_known_scale(spectrum, loadings, np.zeros(n_genes), len(problem.weights))
-    return np.maximum(state.lambda_ / minimise(criterion, spectrum, n_genes)[0], 1.0)
+    cross = np.ascontiguousarray(cross)
+    functions, log_lambda = load_compiled() if problem.compiled else None, state.log_lambda.copy()
+    if functions is not None:
+        straight = (
+            edf < problem.spectrum.n_unpenalized + _STRAIGHT
+        )  # a flat criterion, for which Newton steps need a grid search
+        for genes, search, n_steps in ((np.flatnonzero(straight), True, 6), (np.flatnonzero(~straight), False, 3)):
+            own = log_lambda[genes]
+            functions.smooth_each(
+                information * grams[genes], information * cross[genes], problem.penalty, np.ones(len(genes)), True, search,
+                n_steps, own, np.empty((len(genes), cross.shape[1])),
+            )  # fmt: skip
+            log_lambda[genes] = own
+    else:
+        spectrum = diagonalise_each(information * grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
+        loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, cross)
+        criterion = reml_known_scale(spectrum, loadings, np.zeros(len(cross)), problem.n_cells)
+        log_lambda = np.log(minimise(criterion, spectrum, len(cross))[0])
+    return np.maximum(np.exp(state.log_lambda - log_lambda), 1.0)
 
 
 def _null_means(problem: Problem, state: State) -> np.ndarray:
-    """Return the means of the model with only intercept and offset: `(n_cells, n_genes)`, or one per gene."""
-    likelihood, weights = problem.likelihood, problem.weights[:, None]
-    family, link, y = likelihood.family, likelihood.link, state.y
-    intercept = link.predictor(problem.weights @ y / weights.sum())
-    with_offset = bool(np.any(problem.offset))
-    offset = problem.offset if with_offset else 0.0
-    for _ in range(25 if with_offset or likelihood.expectile is not None else 0):
-        mu = link.mean(intercept + offset)
-        precision = weights * likelihood.asymmetry(y, mu) / family.variance(mu, state.theta)
-        slope = link.slope(mu) * np.ones_like(y)
-        step = np.sum(precision * slope * (y - mu), axis=0) / np.sum(precision * slope**2, axis=0)
+    """Return the means of the model with only intercept and offset: `(n_nodes, n_genes)`, or one per gene."""
+    likelihood, link = problem.likelihood, problem.likelihood.link
+    offsets, place = np.unique(problem.offset, return_inverse=True)
+    n_levels = len(offsets)
+    if likelihood.expectile is not None:  # asymmetric, so that values are not added up
+        offsets, place = problem.offset, np.arange(len(problem.offset))
+    every = np.arange(len(problem.offset))
+    belongs = sparse.csr_array((np.ones(len(every)), (place.ravel(), every)), shape=(len(offsets), len(every)))
+    sums, weights, offsets = belongs @ state.sums, belongs @ problem.weights, offsets.reshape(-1, 1)
+    intercept = link.predictor(sums.sum(axis=0) / weights.sum())
+    for _ in range(25 if len(offsets) > 1 else 0):
+        mu = link.mean(intercept + offsets)
+        precision = likelihood.precision(sums, weights, mu, state.theta)
+        step = np.sum(precision * (sums - weights * mu), axis=0)
+        step /= np.sum(weights * precision * link.slope(mu), axis=0)
         intercept = intercept + np.clip(step, -2.0, 2.0)
         if np.all(np.abs(step) < 1e-8):
             break
-    return link.mean(intercept + offset)
+    return link.mean(intercept + (problem.offset if n_levels > 1 else problem.offset[:1]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma, polygamma
 
+from .histogram import Histogram
+
 LEAST, MOST = 1e-3, 1e6
 LARGEST_STEP = 1.5  # in log theta
 
@@ -39,8 +41,16 @@ class DistinctCounts:
             np.bincount(self.genes, weights=second, minlength=self.n_genes),
         )
 
-    def subset(self, genes: np.ndarray) -> DistinctCounts:
-        """Return the table of some genes."""
+    def least_loss(self, theta: np.ndarray, total: float) -> np.ndarray:
+        """Return the same as :meth:`lineage_clust.models.gam.pirls.histogram.Histogram.least_loss`."""
+        own = theta[self.genes]
+        losses = 2 * ((self.values + own) * np.log(self.values + own) - self.values * np.log(self.values))
+        zeros = total - np.bincount(self.genes, self.counts, self.n_genes)
+        return np.bincount(self.genes, losses * self.counts, self.n_genes) + zeros * 2 * theta * np.log(theta)
+
+    def take(self, chosen: np.ndarray) -> DistinctCounts:
+        """Return the table of some genes, by mask or position."""
+        genes = np.arange(self.n_genes)[chosen]
         position = np.full(self.n_genes, -1)
         position[genes] = np.arange(len(genes))
         kept = position[self.genes] >= 0
@@ -50,16 +60,23 @@ class DistinctCounts:
         return table
 
 
-def moment_size(y: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return moment estimates of theta, `sum w mu^2 / sum w [(y - mu)^2 - mu]`, `(n_genes,)`."""
-    excess = weights @ ((y - mu) ** 2 - mu)
-    return np.clip(weights @ mu**2 / np.maximum(excess, 1e-12), 0.05, 1e3)
+def moment_size(squares: np.ndarray, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return moment estimates of theta, `sum w mu^2 / sum w [(y - mu)^2 - mu]`, `(n_genes,)`.
+
+    squares : `(n_genes,)` weighted sums of squares.
+    sums, weights : `(n_nodes, n_genes)` weighted sums of values, `(n_nodes, 1)` sums of weights.
+    """
+    second = weights[:, 0] @ mu**2
+    excess = squares - 2 * np.einsum("ij,ij->j", sums, mu) + second - weights[:, 0] @ mu
+    return np.clip(second / np.maximum(excess, 1e-12), 0.05, 1e3)
 
 
 def size_step(
-    table: DistinctCounts, y: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
+    counts: DistinctCounts | Histogram, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of the weighted log-likelihood, and the information about log theta.
+
+    sums, weights : As in :func:`moment_size`.
 
     ``dl/dtheta = sum w [psi(y + theta) - psi(theta) + log theta + 1 - log(theta + mu) - (y + theta) / (mu + theta)]``.
 
@@ -67,12 +84,12 @@ def size_step(
     ----------
     Venables & Ripley (2002). Modern Applied Statistics with S, 4th ed., section 7.4 (theta.ml).
     """
-    gamma_first, gamma_second = table.sums(theta)
+    first, second = counts.sums(theta)
     inverse = 1.0 / (mu + theta)
-    ratio = (y + theta) * inverse
+    ratio = (sums + weights * theta) * inverse
     total = weights.sum()
-    first = gamma_first + total * (np.log(theta) + 1) - weights @ (ratio - np.log(inverse))
-    second = gamma_second + total / theta + weights @ ((ratio - 2) * inverse)
+    first = first + total * (np.log(theta) + 1) - ratio.sum(axis=0) + weights[:, 0] @ np.log(inverse)
+    second = second + total / theta + np.sum((ratio - 2 * weights) * inverse, axis=0)
     return newton_size(theta, first, second)
 
 

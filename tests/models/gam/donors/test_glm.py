@@ -9,6 +9,7 @@ from scipy import sparse
 
 from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.expression.counts.table import count_table
+from lineage_clust.expression.passes import run_fits
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models.families import FAMILIES
 from lineage_clust.models.gam.design import make_design
@@ -21,8 +22,9 @@ from lineage_clust.models.gam.donors.nodes import tabulated
 from lineage_clust.models.gam.donors.prior import grid, usual_shape
 from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
-from lineage_clust.models.gam.pirls.iterations import Likelihood
-from lineage_clust.models.gam.table.grid import wanted_for
+from lineage_clust.models.gam.pirls.grid import wanted_for
+from lineage_clust.models.gam.pirls.problem import Likelihood
+from lineage_clust.models.gam.pirls.runs import Cells, Choices
 from lineage_clust.models.links import LINKS
 
 
@@ -50,7 +52,8 @@ def problem_of(data, family, monkeypatch, theta=2.0):
     weights = np.random.default_rng(1).uniform(0.3, 1, len(Y))
     design = make_design(X, penalty, weights, "auto")
     likelihood = Likelihood(FAMILIES[family], LINKS[FAMILIES[family].default_link], dispersion=1 / theta)
-    result = fit_glm(design, Y, weights, depth, "reml", "bayes", likelihood)
+    choices = Choices("reml", "bayes", discretize=False, tolerance=1e-3, n_jobs=None)
+    result = run_fits([fit_glm(Cells(design, weights, depth, likelihood, choices), Y)])[0]
     nodes, table = tabulated(design, Y, weights, depth, donors, likelihood, 1e-3)
     return GlmDonors(design, weights, likelihood, "reml", "bayes", result, nodes, table), design.matrix, weights
 

@@ -9,7 +9,9 @@ from scipy.special import digamma, polygamma, xlogy
 
 from lineage_clust.expression.counts.bins import values_of_bins
 from lineage_clust.expression.counts.table import Shares, Wanted, block_table
+from lineage_clust.models.families import FAMILIES
 from lineage_clust.models.gam.pirls.histogram import Histogram
+from lineage_clust.models.gam.pirls.size import DistinctCounts
 
 
 def histogram(counts, weights):
@@ -31,17 +33,20 @@ def test_sums_of_gamma_functions(theta, level, seed):
     np.testing.assert_allclose(histogram(counts, w).least_loss(sizes, w.sum()), least, rtol=1e-6)
 
 
-def test_genes_can_be_taken_and_put_together():
-    counts, w = np.random.default_rng(0).poisson([1.0, 5.0, 300.0], (50, 3)).astype(float), np.ones(50)
-    whole, theta = histogram(counts, w), np.array([1.0, 2.0, 3.0])
-    again = Histogram.concatenate([whole.take(np.array([0])), whole.take(np.array([False, True, True]))])
-    np.testing.assert_array_equal(again.sums(theta)[0], whole.sums(theta)[0])
-    assert whole.take(np.array([2])).sums(theta[2:])[0] == pytest.approx(whole.sums(theta)[0][2])
+@pytest.mark.parametrize("table", [histogram, DistinctCounts])
+def test_genes_can_be_taken(table):
+    counts, w = np.random.default_rng(0).poisson([1.0, 5.0, 300.0], (50, 3)).astype(float), np.linspace(0.1, 1, 50)
+    whole, theta, some = table(counts, w), np.array([1.0, 2.0, 3.0]), np.array([False, True, True])
+    np.testing.assert_allclose(whole.take(some).sums(theta[some]), np.array(whole.sums(theta))[:, some])
+    np.testing.assert_allclose(whole.take(np.array([2])).sums(theta[2:]), np.array(whole.sums(theta))[:, 2:])
+    losses = w @ FAMILIES["negative_binomial"].least_loss(counts, theta)
+    np.testing.assert_allclose(whole.least_loss(theta, w.sum()), losses)
+    np.testing.assert_allclose(whole.take(some).least_loss(theta[some], w.sum()), losses[some])
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8), st.floats(1e-3, 1e6))
 def test_sums_of_one_gene_compiled(counts, theta):
-    functions = pytest.importorskip("lineage_clust.models.gam.table.compiled")
+    functions = pytest.importorskip("lineage_clust.models.gam.pirls.compiled")
     found = histogram(np.array(counts, dtype=float)[:, None], np.ones(len(counts)))
     first, second = found.sums(np.array([theta]))
     one, other = functions.gamma_sums.py_func(found.tails[:, 0], found.bins[0], values_of_bins(), theta)

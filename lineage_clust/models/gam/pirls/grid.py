@@ -150,6 +150,16 @@ def make_grid(
     )
 
 
+def grid_of_cells(
+    design: Design, weights: np.ndarray, offset: np.ndarray | None, groups: np.ndarray | None = None, log_link=True
+) -> Grid:
+    """Return a Grid with one node per cell; for the arguments see :func:`make_grid`."""
+    n_cells = len(weights)
+    offset, every = np.zeros(n_cells) if offset is None else offset, np.arange(n_cells)
+    shares = Shares(every, np.ones((n_cells, 1)), weights, offset if log_link else np.zeros(n_cells), n_cells)
+    return Grid(design.dense_matrix(), offset, every, 1, shares, groups)
+
+
 def _levels(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Return the combination of covariates and group of each cell, and the covariates and group of each combination."""
     varies = np.ptp(extra, axis=0) > 0 if extra.shape[1] else np.zeros(0, dtype=bool)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import lineage_clust as lc
 from lineage_clust.models.gam.design import make_design
-from lineage_clust.models.gam.table.grid import make_grid
+from lineage_clust.models.gam.pirls.grid import make_grid
 
 N_CELLS = 1500
 TOLERANCE = 1e-3

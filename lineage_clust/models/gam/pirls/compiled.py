@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ....utils.compiling import compiled
-from ..pirls.size import LARGEST_STEP, LEAST, MOST
 from ..smoothing.compiled import smooth
+from .size import LARGEST_STEP, LEAST, MOST
 
 _FARTHEST = 100.0  # of a linear predictor
 _TOLERANCE = 1e-11

@@ -1,0 +1,270 @@
+"""Fits of selected genes on a grid, with a check of the interpolation error, or from the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+
+from ....expression.counts.table import Table, tabulating
+from ....expression.passes import SumRequests
+from ....expression.storage.blocks import BlockedExpression
+from ....expression.storage.tasks import MOST_THREADS
+from ....utils.compiling import is_worthwhile
+from ....utils.progress import bar
+from ....utils.threads import in_threads
+from ...links import Link
+from ...notes import spread_of
+from ..design import Design
+from ..smoothing.spectral import Spectrum, diagonalise
+from .chunks import ChunkResult
+from .grid import Grid, bands_of, grid_of_cells, wanted_for
+from .grouped_design import dense_columns
+from .histogram import Histogram
+from .iterations import compiled_loops, iterate, stop_runaways
+from .problem import Likelihood, Problem, make_problem
+from .results import summarise
+from .size import DistinctCounts
+from .state import Values, begin
+
+_CHECKED = 200  # cells
+_READ = 4  # times that sums are read, at least
+_SPLIT = 128  # number of genes from which threads share them equally
+_CELL_VALUES, _NODE_VALUES = 400_000, 100_000  # per chunk, so that working arrays fit into the processor's cache
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`."""
+
+    smoothing: str | float
+    covariance: str
+    discretize: bool | str
+    tolerance: float
+    n_jobs: int | None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.any_family.fit_family`."""
+
+    design: Design
+    weights: np.ndarray
+    offset: np.ndarray | None
+    likelihood: Likelihood
+    choices: Choices
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Spectrum of the cells' gram matrix."""
+        return diagonalise(bands_of(self.design).gram(self.weights), self.design.penalty)
+
+    @property
+    def adds_exposures(self) -> bool:
+        """Whether exposures add up, so that the grid needs no offset: Poisson family with a log link."""
+        poisson = self.likelihood.family.name == "poisson" and self.likelihood.link.name == "log"
+        return poisson and self.offset is not None
+
+
+def grid_fits(
+    cells: Cells, Y, positions: np.ndarray, grid: Grid, of_groups: Callable[[Any, Grid], Table | None] | None = None
+) -> SumRequests:
+    """Return the GridFits of some genes after one pass over their expression.
+
+    Y : `(n_cells, len(positions))` expression.
+    positions : Positions of these genes among all genes.
+    of_groups : See :func:`lineage_clust.models.gam.pirls.fit.fit_glm`.
+    """
+    if cells.adds_exposures and cells.offset is not None:
+        grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
+    wanted = wanted_for(cells.likelihood.family, Y.shape)
+    table = None if of_groups is None else of_groups(Y, grid)
+    if table is None:
+        table = yield from tabulating(Y, grid.shares, wanted)
+    return GridFits(cells, table, positions, grid)
+
+
+class GridFits:
+    """Fits of genes on a grid, in chunks; see :func:`grid_fits`."""
+
+    def __init__(self, cells: Cells, table: Table, positions: np.ndarray, grid: Grid):
+        self.cells, self.table, self.positions = cells, table, positions
+        design, choices = cells.design, cells.choices
+        self.problem = make_problem(
+            grid, cells.spectrum, design.constant, cells.weights, cells.offset if cells.adds_exposures else None,
+            cells.likelihood, choices.smoothing, is_worthwhile(_READ * table.sums.size),
+        )  # fmt: skip
+        self.check = Check(design, grid, self.problem.basis, cells.likelihood.link, choices.tolerance)
+
+    def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
+        """Return the results of genes, and the genes that miss the tolerance; `theta` are known sizes of all genes."""
+        places = np.searchsorted(self.positions, genes)
+        step = int(np.clip(_NODE_VALUES // len(self.problem.weights), 16, 512))
+        n_pieces = -(-len(genes) // step)
+        if len(genes) >= _SPLIT:
+            n_pieces = -(-n_pieces // MOST_THREADS) * MOST_THREADS  # so that all threads end at the same time
+        pieces = np.array_split(places, n_pieces) if n_pieces else []
+        n_jobs, ours = self.cells.choices.n_jobs, compiled_loops(self.problem) is not None
+        found = _each(partial(self._fit, theta=theta), pieces, n_jobs, ours)
+        missed = [some for _, some in found]
+        return [part for part, _ in found if part is not None], np.concatenate([genes[:0], *missed])
+
+    @np.errstate(all="ignore")
+    def _fit(self, places: np.ndarray, theta: np.ndarray | None) -> tuple[ChunkResult | None, np.ndarray]:
+        genes, problem = self.positions[places], self.problem
+        state = begin(problem, self._values(genes, places), None if theta is None else theta[genes])
+        iterate(problem, state, fixed_theta=theta is not None)
+        missed = np.zeros(len(genes), dtype=bool) if theta is not None else self.check.misses(state.coefficients)
+        state = state.take(~missed)
+        stop_runaways(problem, state)
+        found = None if missed.all() else summarise(self.cells.design, self.cells.choices.covariance, problem, state)
+        return found, genes[missed]
+
+    def _values(self, genes: np.ndarray, places: np.ndarray) -> Values:
+        table, total, at = self.table, self.problem.total, self.problem.order
+        statistics = table.statistics[places]
+        mean, square = statistics[:, 2] / total, statistics[:, 3] / total
+        varies = square - mean**2
+        return Values(
+            genes,
+            np.ascontiguousarray(table.sums[places].T[at]),
+            np.ascontiguousarray(table.squares[places].T[at]) if len(table.squares) else None,
+            statistics[:, 1],
+            statistics[:, 6] + 2 * statistics[:, 10] * self.cells.adds_exposures,
+            table.extremes[places, 2],
+            np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0)),
+            np.zeros(len(genes), dtype=bool),
+            Histogram.of(table.histogram[places]) if len(table.histogram) else None,
+        )
+
+
+class ExactFits:
+    """Fits of genes from the cells, in chunks.
+
+    counts : `(n_genes,)` numbers of nonzero values; required for expression in a file.
+    """
+
+    def __init__(self, cells: Cells, Y, counts: np.ndarray | None):
+        self.cells, self.Y, self.counts = cells, Y, counts
+        self.failed: dict[int, str] = {}
+
+    def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
+        """Return the results of genes, and no genes, like :class:`GridFits`; reasons of failures are added to `failed`."""
+        likelihood, parts = self.cells.likelihood, []
+        step = int(np.clip(_CELL_VALUES // self.Y.shape[0], 1, 64))
+        for own, matrix in self._in_memory(genes):
+            failed = refused(likelihood, *_extremes(matrix))
+            self.failed.update({int(own[column]): reason for column, reason in failed.items()})
+            columns = np.setdiff1d(np.arange(len(own)), list(failed))
+            pieces = [columns[first : first + step] for first in range(0, len(columns), step)]
+            parts += _each(partial(self._fit, matrix, own, theta), pieces, self.cells.choices.n_jobs, False)
+        return parts, genes[:0]
+
+    def _in_memory(self, genes: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
+        """Yield genes with their expression: all of them at once or, from a file, parts that fit into the memory budget."""
+        if len(genes) == 0:
+            return
+        Y = self.Y if len(genes) == self.Y.shape[1] else self.Y[:, genes]
+        if isinstance(Y, BlockedExpression):
+            assert self.counts is not None
+            for part, matrix in Y.gene_parts(self.counts[genes]):
+                yield genes[part], matrix
+        else:
+            yield genes, Y.tocsc() if sparse.issparse(Y) else Y
+
+    @cached_property
+    def problem(self) -> Problem:
+        """Problem whose nodes are the cells."""
+        cells = self.cells
+        grid = grid_of_cells(cells.design, cells.weights, cells.offset)
+        return make_problem(
+            grid, cells.spectrum, cells.design.constant, cells.weights, None, cells.likelihood, cells.choices.smoothing,
+            False,
+        )  # fmt: skip
+
+    @np.errstate(all="ignore")
+    def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray) -> ChunkResult:
+        problem, genes = self.problem, genes[columns]
+        values = self._values(genes, dense_columns(matrix, columns, problem.order))
+        state = begin(problem, values, None if theta is None else theta[genes])
+        iterate(problem, state, fixed_theta=theta is not None)
+        stop_runaways(problem, state)
+        return summarise(self.cells.design, self.cells.choices.covariance, problem, state)
+
+    def _values(self, genes: np.ndarray, y: np.ndarray) -> Values:
+        family, link, weights = self.cells.likelihood.family, self.cells.likelihood.link, self.problem.weights[:, 0]
+        scaled = y / link.mean(self.problem.offset) if link.name == "log" else y
+        counts = DistinctCounts(y, weights) if family.name == "negative_binomial" else None
+        level = weights @ y / weights.sum()
+        least = np.zeros(len(genes)) if counts is not None else weights @ family.best_loss(y, level)
+        return Values(
+            genes,
+            weights[:, None] * y,
+            None,
+            weights @ y**2,
+            least,
+            scaled.max(axis=0),
+            spread_of(scaled, weights),
+            family.without_likelihood(y),
+            counts,
+        )
+
+
+def _each(fit: Callable, pieces: list[np.ndarray], n_jobs: int | None, release_gil: bool) -> list:
+    """Return the results of all pieces, fitted in threads: by default all of them if most of the time needs no GIL."""
+    if n_jobs is None and release_gil:
+        fits = in_threads(fit, pieces)
+    else:
+        fits = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(delayed(fit)(one) for one in pieces)
+    return list(bar(fits, "models of genes", "batch", len(pieces)))
+
+
+def _extremes(Y) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest value of each gene."""
+    least, most = Y.min(axis=0), Y.max(axis=0)
+    if sparse.issparse(Y):
+        least, most = least.toarray().ravel(), most.toarray().ravel()
+    return least.astype(float), most.astype(float)
+
+
+def refused(likelihood: Likelihood, least: np.ndarray, most: np.ndarray) -> dict[int, str]:
+    """Return the reason for each gene whose values are outside the support of the family."""
+    family = likelihood.family
+    usual = (least >= family.lowest) & (most <= min(family.highest, 1e100)) & (most > 0) & (least < 1)
+    reasons = {
+        gene: family.refuse(float(least[gene]), float(most[gene]), likelihood.link.name)
+        for gene in np.flatnonzero(~usual).tolist()
+    }
+    return {gene: reason for gene, reason in reasons.items() if reason is not None}
+
+
+class Check:
+    """Comparison of trends with their interpolation from the nodes, at a sample of the cells."""
+
+    def __init__(self, design: Design, grid: Grid, basis: np.ndarray, link: Link, tolerance: float):
+        shares, n_offsets = grid.shares, grid.n_offsets
+        order = shares.order()
+        cells = order[np.linspace(0, len(order) - 1, min(_CHECKED, len(order))).astype(int)]
+        matrix = design.matrix[cells]
+        self.at_cells = (matrix.toarray() if sparse.issparse(matrix) else matrix) @ basis
+        self.at_nodes = grid.rows[::n_offsets] @ basis
+        along = shares.values[cells] * shares.twice[cells].sum(axis=1, keepdims=True)
+        places = (shares.starts[cells] // n_offsets)[:, None] + np.arange(along.shape[1])
+        ends = along.shape[1] * np.arange(len(cells) + 1)
+        self.shares = sparse.csr_array((along.ravel(), places.ravel(), ends), shape=(len(cells), len(self.at_nodes)))
+        found, piece, count = np.unique(places[:, 0], return_inverse=True, return_counts=True)
+        parts = (1.0 / count[piece.ravel()], (piece.ravel(), np.arange(len(cells))))
+        self.averages = sparse.csr_array(parts, shape=(len(found), len(cells)))
+        self.link, self.tolerance = link, tolerance
+
+    def misses(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return which genes `(n_genes,)` miss the tolerance between any two knots."""
+        coefficients = np.nan_to_num(coefficients)
+        trend, nodes = self.link.mean(self.at_cells @ coefficients), self.link.mean(self.at_nodes @ coefficients)
+        error = np.abs(self.averages @ (self.shares @ nodes - trend))
+        return (error > self.tolerance * np.maximum(np.ptp(trend, axis=0), trend.max(axis=0))).any(axis=0)

@@ -1,1 +1,0 @@
-"""Fits of non-Gaussian families from sums over a grid of pseudotime and offset."""
