@@ -65,8 +65,12 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     shares = np.clip(shares, 0.0, 1.0)
     n_unpenalized = int(np.sum(shares < _FREE)) if balance else len(shares)
     shares[:n_unpenalized] = 0.0
+    basis = whiten @ rotation
+    if balance:  # project onto the null space of the penalty: a huge lambda would magnify rounding errors
+        free = linalg.eigh(penalty)[1][:, : n_unpenalized + len(values) - len(shares)]
+        basis[:, :n_unpenalized] = free @ (free.T @ basis[:, :n_unpenalized])
     return Spectrum(
-        basis=(whiten @ rotation) / scale[:, None],
+        basis=basis / scale[:, None],
         gram=(1.0 - shares)[:, None],
         penalty=(shares / balance if balance else shares)[:, None],
         n_unpenalized=n_unpenalized,
