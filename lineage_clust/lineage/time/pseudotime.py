@@ -11,14 +11,7 @@ from anndata import AnnData
 from ...errors import UnknownNameError, did_you_mean, quoted
 from ...utils.checking import check_key
 from ..columns import kind_of_values, numbers_in
-from ..weights.matrices import (
-    SLINGSHOT_TIMES,
-    TIME_MATRIX_KEYS,
-    column_of_lineage,
-    columns_of_matrix,
-    lineage_names,
-    matrix_column,
-)
+from ..weights.matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, columns_of_matrix, like, matrix_source
 
 _log = logging.getLogger(__name__)
 
@@ -39,27 +32,21 @@ def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -
     _log.debug("Pseudotime of lineage %r is read from %r.", lineage, key)
     if key in adata.obs:
         return _from_obs(adata, key)
-    if key in adata.obsm:
-        names = lineage_names(adata, key)
-        name = names[0] if lineage is None and len(names) == 1 else lineage
-        if name in names:
-            return matrix_column(adata, key, names.index(name))
+    source = matrix_source(adata, key)
+    if source is None:
         raise UnknownNameError(
-            f"adata.obsm[{key!r}] has no pseudotime for lineage {lineage!r}; its columns are {quoted(names)}. Pass "
-            f"one of them as lineage, or a pseudotime in obs as time_key=..."
+            f"time_key {key!r} is neither in adata.obs nor in adata.obsm."
+            f"{did_you_mean(key, [*adata.obs.columns, *adata.obsm])}"
         )
-    columns = columns_of_matrix(adata, key)
-    found = column_of_lineage(columns, lineage or "")
+    columns = {} if key in adata.obsm else columns_of_matrix(adata, key)
+    of_one = source.names if lineage is None and len(source.names) == 1 else [lineage]
+    found = like(lineage or "", source.names) if columns else [name for name in source.names if name in of_one]
     if len(found) == 1:
-        return _from_obs(adata, found[0])
-    if columns:
-        raise UnknownNameError(
-            f"{key!r} is stored in several columns of adata.obs ({quoted(columns.values())}), none of which matches "
-            f"lineage {lineage!r}. Choose one of them as time_key, or one of the lineages {quoted(columns)}."
-        )
+        return _from_obs(adata, columns[found[0]]) if columns else source.column(source.names.index(found[0]))
+    in_obs = f" (in adata.obs {quoted(columns.values())})" if columns else ""
     raise UnknownNameError(
-        f"time_key {key!r} is neither in adata.obs nor in adata.obsm."
-        f"{did_you_mean(key, [*adata.obs.columns, *adata.obsm])}"
+        f"{key!r} has no pseudotime for lineage {lineage!r}; its columns are {quoted(source.names)}{in_obs}. Pass one of "
+        "them as lineage, or a pseudotime in obs as time_key=..."
     )
 
 
@@ -69,13 +56,10 @@ def _only_key(adata: AnnData, lineage: str | None) -> str:
     in_obsm = [
         key
         for key in TIME_MATRIX_KEYS
-        if key in present and lineage is not None and lineage in lineage_names(adata, key)
+        if key in present and (source := matrix_source(adata, key)) is not None and lineage in source.names
     ]
-    in_columns = [
-        column
-        for key in (*TIME_MATRIX_KEYS, SLINGSHOT_TIMES)
-        for column in column_of_lineage(columns_of_matrix(adata, key), lineage or "")
-    ]
+    matrices = [columns_of_matrix(adata, key) for key in (*TIME_MATRIX_KEYS, SLINGSHOT_TIMES)]
+    in_columns = [columns[name] for columns in matrices for name in like(lineage or "", list(columns))]
     found = list(dict.fromkeys([*in_obs, *in_obsm, *in_columns]))
     if not found:
         raise UnknownNameError(

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from ...errors import warn
 from ...utils.checking import check_key, shortened
-from ..weights.matrices import lineage_names, matrix_column
+from ..weights.matrices import matrix_source
 from .pseudotime import find_pseudotime
 from .time_range import find_time_range
 
@@ -55,11 +55,10 @@ def find_time_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None
     columns, names = [], []
     for key in time_key:
         check_key("Each entry of time_key", key)
-        in_obs = key in adata.obs
-        if not in_obs and key in adata.obsm and (lineage is None or lineage not in lineage_names(adata, key)):
-            labels = lineage_names(adata, key)
-            columns += [matrix_column(adata, key, column) for column in range(len(labels))]
-            names += [f"column {label!r} of {key!r}" for label in labels]
+        source = matrix_source(adata, key) if key in adata.obsm and key not in adata.obs else None
+        if source is not None and (lineage is None or lineage not in source.names):
+            columns += [source.column(index) for index in range(len(source.names))]
+            names += [f"column {label!r} of {key!r}" for label in source.names]
         else:
             columns.append(find_pseudotime(adata, key, lineage))
             names.append(repr(key))

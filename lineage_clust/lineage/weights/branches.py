@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ...errors import quoted, warn
-from .matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, columns_of_matrix, lineage_names, matrix_column
+from .matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, matrix_source
 from .obs_columns import label_source
 from .scfates import TREE_KEY, mixed_branches, tree_source
 from .source import LineageSource
@@ -17,27 +17,22 @@ _DPT_GROUPS = "dpt_groups"
 
 def branch_sources(adata: AnnData) -> list[LineageSource]:
     """Return the lineages of scFates' tree, of slingshot's pseudotimes without weights, and scanpy's `dpt_groups`."""
-    tree = tree_source(adata)
-    sources = [] if tree is None else [tree]
-    times = columns_of_matrix(adata, SLINGSHOT_TIMES)
-    if times:
-        columns = list(times.values())
-        sources.append(
-            LineageSource(
-                SLINGSHOT_TIMES, list(times), lambda index: adata.obs[columns[index]].notna().to_numpy(dtype=float)
-            )
-        )
-    sources += [_timed_cells(adata, key) for key in TIME_MATRIX_KEYS if key in adata.obsm]
+    times = [key for key in (SLINGSHOT_TIMES, *TIME_MATRIX_KEYS) if key == SLINGSHOT_TIMES or key in adata.obsm]
+    sources = [tree_source(adata), *(_timed_cells(adata, key) for key in times)]
     if _DPT_GROUPS in adata.obs:
         sources.append(label_source(adata, _DPT_GROUPS))
-    return [source for source in sources if source.names]
+    return [source for source in sources if source is not None and source.names]
 
 
-def _timed_cells(adata: AnnData, key: str) -> LineageSource:
+def _timed_cells(adata: AnnData, key: str) -> LineageSource | None:
     """Return the lineages of a matrix of pseudotimes, each with the cells that have one; none if all cells have all."""
-    names = lineage_names(adata, key)
-    timed = np.isfinite([matrix_column(adata, key, column) for column in range(len(names))])
-    return LineageSource(key, [] if timed.all() else names, lambda index: timed[index].astype(float))
+    source = matrix_source(adata, key)
+    if source is None:
+        return None
+    timed = np.isfinite([source.column(index) for index in range(len(source.names))])
+    if timed.all() and key != SLINGSHOT_TIMES:
+        return None
+    return LineageSource(key, source.names, lambda index: timed[index].astype(float))
 
 
 def warn_of_branches(adata: AnnData, pseudotime: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from ...utils.checking import as_numbers
+from ..columns import numbers_in
 from .cellrank_states import lost_names, state_names
 from .source import LineageSource
 
@@ -19,12 +20,27 @@ SLINGSHOT_TIMES = "slingPseudotime"  # slingshot's columns of colData: slingPseu
 _NUMBERED = re.compile(r"(?:Lineage|curve|V)(\d+)")  # lineage names of slingshot, of its old versions, and of R
 
 
-def lineage_names(adata: AnnData, key: str) -> list[str]:
-    """Return the names of the lineages in `adata.obsm[key]`, in the order of its columns.
+def matrix_source(adata: AnnData, key: str) -> LineageSource | None:
+    """Return the lineages of a matrix in obsm, or stored as columns of obs; `None` if there is none.
 
-    They are taken from the columns of a DataFrame, from the `names` of CellRank's Lineage object, from `uns`
-    (`{key}_names`, `{key}_columns`) or from CellRank's terminal states in obs; otherwise they are "0", "1", ...
+    Names of a matrix in obsm are taken from the columns of a DataFrame, from the `names` of CellRank's Lineage object,
+    from `uns` (`{key}_names`, `{key}_columns`) or from CellRank's terminal states in obs; otherwise they are "0", "1", ...
     """
+    if key in adata.obsm:
+        names = _names(adata, key)
+        numbered = names == [str(index) for index in range(len(names))]
+        note = lost_names(adata, key, len(names)) if numbered else ""
+        return LineageSource(key, names, partial(_column, adata, key), note)
+    columns = columns_of_matrix(adata, key)
+    if not columns:
+        return None
+    in_obs = list(columns.values())
+    return LineageSource(
+        key, list(columns), lambda index: as_numbers(f"adata.obs[{in_obs[index]!r}]", adata.obs[in_obs[index]])
+    )
+
+
+def _names(adata: AnnData, key: str) -> list[str]:
     values = adata.obsm[key]
     if isinstance(values, pd.DataFrame):
         return [str(name) for name in values.columns]
@@ -32,47 +48,21 @@ def lineage_names(adata: AnnData, key: str) -> list[str]:
     candidates = [getattr(values, "names", None)]
     in_uns = (f"{key}_names", f"{key}_columns", f"{key}_colnames")
     candidates += [adata.uns[name] for name in in_uns if name in adata.uns]
-    for names in candidates:
-        if names is not None and len(names) == n_lineages:
-            return [str(name) for name in names]
-    return state_names(adata, key, n_lineages, partial(matrix_column, adata, key)) or [
-        str(index) for index in range(n_lineages)
-    ]
+    candidates = [names for names in candidates if names is not None and len(names) == n_lineages]
+    names = candidates[0] if candidates else state_names(adata, key, n_lineages, partial(_column, adata, key))
+    return [str(name) for name in (range(n_lineages) if names is None else names)]
 
 
-def matrix_source(adata: AnnData, key: str) -> LineageSource | None:
-    """Return the lineages of a matrix of weights in obsm, or stored as columns of obs; `None` if there is none."""
-    if key not in adata.obsm:
-        columns = columns_of_matrix(adata, key)
-        in_obs = list(columns.values())
-        return (
-            None
-            if not columns
-            else LineageSource(
-                key, list(columns), lambda index: as_numbers(f"adata.obs[{in_obs[index]!r}]", adata.obs[in_obs[index]])
-            )
-        )
-    names = lineage_names(adata, key)
-    numbered = names == [str(index) for index in range(len(names))]
-    note = lost_names(adata, key, len(names)) if numbered else ""
-    return LineageSource(key, names, partial(matrix_column, adata, key), note)
-
-
-def matrix_column(adata: AnnData, key: str, column: int) -> np.ndarray:
+def _column(adata: AnnData, key: str, column: int) -> np.ndarray:
     """Return one column of `adata.obsm[key]` as a float array `(n_obs,)`."""
     values = adata.obsm[key]
-    if isinstance(values, pd.DataFrame):
-        chosen = values.iloc[:, column]
-        missing_as_nan = pd.api.types.is_numeric_dtype(chosen) and pd.api.types.is_extension_array_dtype(chosen)
-        chosen = chosen.to_numpy(dtype=float, na_value=np.nan) if missing_as_nan else chosen.to_numpy()
-    elif sparse.issparse(values):
-        chosen = values.toarray()[:, column]
-    else:
-        values = np.asarray(values)
+    if not isinstance(values, pd.DataFrame):
+        values = values.toarray() if sparse.issparse(values) else np.asarray(values)
         if values.ndim > 2:
             raise ValueError(f"adata.obsm[{key!r}] must have one or two dimensions; its shape is {values.shape}.")
-        chosen = values if values.ndim == 1 else values[:, column]
-    return as_numbers(f"adata.obsm[{key!r}], column {column},", chosen)
+        values = pd.DataFrame(values)
+    numbers = numbers_in(values.iloc[:, column], booleans=True)
+    return as_numbers(f"adata.obsm[{key!r}], column {column},", values.iloc[:, column]) if numbers is None else numbers
 
 
 def columns_of_matrix(adata: AnnData, key: str) -> dict[str, str]:
@@ -94,17 +84,13 @@ def columns_of_matrix(adata: AnnData, key: str) -> dict[str, str]:
     return {column[len(key) + 1 :]: column for column in columns if column.startswith(f"{key}.")}
 
 
-def column_of_lineage(columns: dict[str, str], lineage: str) -> list[str]:
-    """Return the columns that may belong to a lineage: the matching one, or all if the lineage is not numbered.
+def like(lineage: str, names: list[str]) -> list[str]:
+    """Return the names that may mean a lineage: the same or the one with its number; all if it has neither.
 
-    >>> columns = {"Lineage1": "slingPseudotime_1", "Lineage2": "slingPseudotime_2"}
-    >>> column_of_lineage(columns, "curve2"), column_of_lineage(columns, "Lineage3"), len(column_of_lineage(columns, "Ery"))
-    (['slingPseudotime_2'], [], 2)
+    >>> like("curve2", ["Lineage1", "Lineage2"]), like("Lineage3", ["Lineage1"]), like("Ery", ["Lineage1", "Lineage2"])
+    (['Lineage2'], [], ['Lineage1', 'Lineage2'])
     """
-    if lineage in columns:
-        return [columns[lineage]]
     number = _NUMBERED.fullmatch(lineage)
-    if number is None:
-        return list(columns.values())
-    numbers = {name: _NUMBERED.fullmatch(name) for name in columns}
-    return [columns[name] for name, match in numbers.items() if match and match[1] == number[1]]
+    if lineage in names or number is None:
+        return [lineage] if lineage in names else names
+    return [name for name in names if (match := _NUMBERED.fullmatch(name)) and match[1] == number[1]]

@@ -9,7 +9,7 @@ from scipy import sparse
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.lineage.time.pseudotime import find_pseudotime
 from lineage_clust.lineage.weights.keys import BACKWARD_KEYS, FORWARD_KEYS, available_lineages, find_weights
-from lineage_clust.lineage.weights.matrices import lineage_names
+from lineage_clust.lineage.weights.matrices import matrix_source
 
 WEIGHTS = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.0, 1.0]])
 TIMES = np.array([0.0, 0.2, 0.5, 1.0])
@@ -87,13 +87,13 @@ def test_array_sparse_and_frame_hold_the_same_weights(make):
 def test_names_of_an_array_in_uns(suffix):
     adata = with_weights("fate_probabilities", WEIGHTS)
     adata.uns[f"fate_probabilities_{suffix}"] = np.array(["Ery", "Mono"])
-    assert lineage_names(adata, "fate_probabilities") == ["Ery", "Mono"]
+    assert matrix_source(adata, "fate_probabilities").names == ["Ery", "Mono"]
     np.testing.assert_array_equal(weights_of(adata, "Mono")[2], WEIGHTS[:, 1])
 
 
 def test_names_of_cellrank_s_own_array():
     adata = with_weights("lineages_fwd", NamedArray.of(WEIGHTS, ["Alpha", "Beta"]))
-    assert lineage_names(adata, "lineages_fwd") == ["Alpha", "Beta"]
+    assert matrix_source(adata, "lineages_fwd").names == ["Alpha", "Beta"]
     weights = weights_of(adata, "Beta")[2]
     np.testing.assert_array_equal(weights, WEIGHTS[:, 1])
     assert type(weights) is np.ndarray
@@ -111,14 +111,14 @@ def test_names_of_cellrank_s_own_array():
 def test_names_from_cellrank_s_states_when_the_array_lost_them(key, states):
     labels = pd.Categorical(["Ery", None, None, "Mono"], categories=["Ery", "Mono"])
     adata = with_weights(key, WEIGHTS, **{states: labels})
-    assert lineage_names(adata, key) == ["Ery", "Mono"]
+    assert matrix_source(adata, key).names == ["Ery", "Mono"]
     np.testing.assert_array_equal(weights_of(adata, "Ery", backward=key in BACKWARD_KEYS)[2], WEIGHTS[:, 0])
 
 
 def test_names_of_another_length_are_not_believed():
     adata = with_weights("lineages_fwd", WEIGHTS)
     adata.uns["lineages_fwd_names"] = ["A", "B", "C"]
-    assert lineage_names(adata, "lineages_fwd") == ["0", "1"]
+    assert matrix_source(adata, "lineages_fwd").names == ["0", "1"]
 
 
 @pytest.mark.parametrize("asked", ["1", 1, np.int64(1)])
