@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..utils.compiling import compiled_module
-from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, moved_times, part_of_step, peak_time
+from .shapes import MOVED_SHARES, ROUNDING, TURN_SHARE, direction, first_time, moved_times, peak_time
 
 load_compiled = compiled_module(".shape_loops", __package__)
 
@@ -86,12 +86,12 @@ def uncertainty(
     }
     at_least = _moved_by(MOVED_SHARES["half_max"], values, found, found["least"].mean(axis=0))
     starts = {
-        "onset": _first_reached(found["risen"] + norm.isf(outside / 3) * found["risen_sd"], grid, 0.0),
-        "half_max": _first_reached(at_least, grid, -norm.isf(outside)),
+        "onset": first_time(found["risen"] + norm.isf(outside / 3) * found["risen_sd"], 0.0, grid),
+        "half_max": first_time(at_least, -norm.isf(outside), grid),
     }
     for name, share in MOVED_SHARES.items():
         at_most = _moved_by(share, values, found, span)
-        bounds[name] = (starts[name], _first_reached(at_most, grid, norm.isf(outside / _END_TAILS[name])))
+        bounds[name] = (starts[name], first_time(at_most, norm.isf(outside / _END_TAILS[name]), grid))
     own = dict(zip(MOVED_SHARES, moved_times(values, grid, list(MOVED_SHARES.values())), strict=True))
     own |= {"peak": peak_time(values, grid), "amplitude": span}
     known = np.isfinite(found["least"]).all(axis=0)
@@ -134,14 +134,6 @@ def _moved_by(share: float, values: np.ndarray, found: dict[str, np.ndarray], sp
         variance = found["moved"] + share**2 * np.mean(error**2, axis=0)[:, None] - 2 * sign * share * found["along"]
         both.append((sign * moved - share * span[:, None]) / np.sqrt(np.maximum(variance, least)))
     return np.maximum(*both)
-
-
-def _first_reached(scores: np.ndarray, grid: np.ndarray, bound: float) -> np.ndarray:
-    """Return the first time at which scores `(n_genes, n_points)` reach a bound, `(n_genes,)`; the last if they do not."""
-    reached = scores >= bound
-    here = np.where(reached.any(axis=1), np.argmax(reached, axis=1), len(grid) - 1)
-    last, rows = np.maximum(here - 1, 0), np.arange(len(scores))
-    return grid[last] + part_of_step(scores[rows, last], bound, scores[rows, here]) * (grid[here] - grid[last])
 
 
 def _look(values: np.ndarray, draws: np.ndarray, extreme: float) -> dict[str, np.ndarray]:

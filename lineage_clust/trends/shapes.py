@@ -50,17 +50,8 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
     [1.75]
     """
     moved = values - values[..., :1]
-    away = np.abs(moved)
-    span, farthest = np.ptp(values, axis=-1), away.max(axis=-1)
-    found = []
-    for share in shares:
-        asked = _within_reach(share * span, farthest)
-        here = np.argmax(away >= asked[..., None], axis=-1)
-        last = np.maximum(here - 1, 0)
-        after, before = (np.take_along_axis(moved, point[..., None], axis=-1)[..., 0] for point in (here, last))
-        after, before = np.abs(after), before * np.where(after < 0, -1.0, 1.0)
-        found.append(grid[last] + part_of_step(before, asked, after) * (grid[here] - grid[last]))
-    return found
+    asked = [_within_reach(share, values, moved) for share in shares]
+    return [first_time(moved * _side(moved, bound)[..., None], bound, grid) for bound in asked]
 
 
 def half_max_flank(values: np.ndarray) -> np.ndarray:
@@ -70,11 +61,7 @@ def half_max_flank(values: np.ndarray) -> np.ndarray:
     [1, -1, 0]
     """
     moved = values - values[..., :1]
-    away = np.abs(moved)
-    asked = _within_reach(0.5 * np.ptp(values, axis=-1), away.max(axis=-1))
-    here = np.argmax(away >= asked[..., None], axis=-1)
-    sign = np.sign(np.take_along_axis(moved, here[..., None], axis=-1)[..., 0]).astype(int)
-    return np.where(is_constant(values), 0, sign)
+    return np.where(is_constant(values), 0, _side(moved, _within_reach(0.5, values, moved)).astype(int))
 
 
 def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndarray:
@@ -91,25 +78,40 @@ def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndar
     [2.33, nan]
     """
     turned = values * np.where(ways == DIRECTIONS.index("transient down"), -1.0, 1.0)[:, None]
-    fallen = turned.max(axis=1, keepdims=True) - turned
-    back = (fallen >= 0.5 * np.ptp(values, axis=1)[:, None]) & (np.arange(len(grid)) > turned.argmax(axis=1)[:, None])
-    here, rows = back.argmax(axis=1), np.arange(len(values))
-    last = np.maximum(here - 1, 0)
-    part = part_of_step(fallen[rows, last], 0.5 * np.ptp(values, axis=1), fallen[rows, here])
+    after = np.arange(len(grid)) > turned.argmax(axis=1)[:, None]
+    fallen = np.where(after, turned.max(axis=1, keepdims=True) - turned, 0.0)
+    half = 0.5 * np.ptp(values, axis=1)
     transient = np.isin(ways, [DIRECTIONS.index("transient up"), DIRECTIONS.index("transient down")])
-    return np.where(transient & back.any(axis=1), grid[last] + part * (grid[here] - grid[last]), np.nan)
+    returns = transient & (after & (fallen >= half[:, None])).any(axis=1)
+    return np.where(returns, first_time(fallen, half, grid), np.nan)
 
 
-def _within_reach(asked: np.ndarray, farthest: np.ndarray) -> np.ndarray:
-    return np.minimum(asked, farthest)  # rounding may prevent reaching exactly half of the range
+def _within_reach(share: float, values: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Return a fraction of the range, but not more than the largest change: rounding may prevent reaching half."""
+    return np.minimum(share * np.ptp(values, axis=-1), np.abs(moved).max(axis=-1))
 
 
-def part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
-    """Return the position of `asked` on the line from `before` to `after`, from 0 to 1; 1 if the line does not rise.
+def _side(moved: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Return the sign of each change `(n_genes, n_points)` where it is first as large as asked."""
+    here = np.argmax(np.abs(moved) >= asked[..., None], axis=-1)
+    return np.sign(np.take_along_axis(moved, here[..., None], axis=-1)[..., 0])
 
-    >>> part_of_step(np.array([1.0]), 2.0, np.array([5.0])).tolist()
-    [0.25]
+
+def first_time(values: np.ndarray, bound: np.ndarray | float, grid: np.ndarray) -> np.ndarray:
+    """Return the first time at which interpolated values `(n_genes, n_points)` reach a bound; the last if they do not.
+
+    >>> first_time(np.array([[0.0, 1.0, 5.0], [0.0, 1.0, 1.0]]), 2.0, np.array([0.0, 1.0, 2.0])).tolist()
+    [1.25, 2.0]
     """
+    reached = values >= np.asarray(bound)[..., None]
+    here = np.where(reached.any(axis=-1), np.argmax(reached, axis=-1), len(grid) - 1)
+    last = np.maximum(here - 1, 0)
+    before, after = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (last, here))
+    return grid[last] + _part_of_step(before, bound, after) * (grid[here] - grid[last])
+
+
+def _part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
+    """Return the position of `asked` on the line from `before` to `after`, from 0 to 1; 1 if the line does not rise."""
     step = after - before
     rises = (step > 0) & np.isfinite(step)
     return np.where(rises, np.clip((asked - before) / np.where(rises, step, 1.0), 0.0, 1.0), 1.0)
