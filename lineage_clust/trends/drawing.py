@@ -43,18 +43,13 @@ def posterior_draws(
 
     Samples do not depend on the order of genes or lineages.
     """
-    place = {gene: row for row, gene in enumerate(genes)}
     blocks, first = [], 0
     for fit in fits:
         seed = random_state if len(fits) == 1 else seed_of(random_state, fit.name)
         grid = fit.trends.grid
-        for group in fit.groups:
-            index = {gene: column for column, gene in enumerate(group.genes)}
-            members = sorted(gene for gene in index if gene in place)
-            if members:
-                where = np.array([place[gene] for gene in members]), slice(first, first + len(grid))
-                columns = [index[gene] for gene in members]
-                blocks.append((where, draws_of(group.model, group.design(grid), columns, n_draws, seed)))
+        for group, columns, rows in fit.columns(genes):
+            where = np.array(rows), slice(first, first + len(grid))
+            blocks.append((where, draws_of(group.model, group.design(grid), columns, n_draws, seed)))
         first += len(grid)
     for _ in range(n_draws):
         values = np.empty((len(genes), first))

@@ -16,14 +16,12 @@ def intervals(fits: Sequence[FittedLineage], genes: Sequence[str], level: float)
     that they are not symmetric around the trend and stay within the possible range of the mean. All genes have a trend
     in every lineage; `level` is the coverage, in (0, 1).
     """
-    sides, row_of = [], {gene: row for row, gene in enumerate(genes)}
+    sides = []
     for fit in fits:
         ends = np.full((2, len(genes), len(fit.trends.grid)), np.nan)
-        for group in fit.groups:
-            columns = [column for column, gene in enumerate(group.genes) if gene in row_of]
-            found = group.interval(group.grid, level) if columns else None
+        for group, columns, rows in fit.columns(genes):
+            found = group.interval(group.grid, level)
             if found is not None:
-                rows = [row_of[group.genes[column]] for column in columns]
                 ends[:, rows] = np.stack(found)[:, :, columns].transpose(0, 2, 1)
         sides.append(ends)
     lower, upper = np.concatenate(sides, axis=2)

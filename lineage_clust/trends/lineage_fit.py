@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,15 @@ class FittedLineage:
     def smoother(self):
         """The fitted smoother; a dictionary by gene if genes were fitted in several groups."""
         return self._by_gene("smoother")
+
+    def columns(self, genes: Sequence[str]) -> Iterator[tuple[GroupFit, list[int], list[int]]]:
+        """Yield each group that has some of the genes: it, their columns in it, and their positions, by name."""
+        row_of = {gene: row for row, gene in enumerate(genes)}
+        for group in self.groups:
+            columns = [column for column, gene in enumerate(group.genes) if gene in row_of]
+            columns.sort(key=lambda column: group.genes[column])
+            if columns:
+                yield group, columns, [row_of[group.genes[column]] for column in columns]
 
     def _by_gene(self, name: str) -> Any:
         parts = {gene: getattr(group, name) for group in self.groups for gene in group.genes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -183,7 +183,7 @@ class Trends:
             if not drawn or any(sample.shape != self.values.shape for sample in drawn):
                 raise ValueError(f"samples must contain arrays with the shape of values, {self.values.shape}.")
             se = np.sqrt(sum((self._slopes(sample) - slopes) ** 2 for sample in drawn) / len(drawn))
-        return Trends(slopes, self.grid, self.genes, se, self.grid_lineage, dict(self.failed), self.table)
+        return replace(self, values=slopes, se=se, failed=dict(self.failed))
 
     def _slopes(self, values: np.ndarray) -> np.ndarray:
         slopes = np.empty_like(values)
@@ -211,15 +211,9 @@ class Trends:
             raise ValueError(
                 f"rows must be positions below {len(self.genes)}, or a boolean mask of that many genes; got {rows!r}."
             ) from None
-        return Trends(
-            self.values[rows],
-            self.grid,
-            [self.genes[row] for row in rows],
-            None if self.se is None else self.se[rows],
-            self.grid_lineage,
-            dict(self.failed),
-            None if self.table is None else self.table.iloc[rows],
-        )
+        se, table = None if self.se is None else self.se[rows], None if self.table is None else self.table.iloc[rows]
+        genes = [self.genes[row] for row in rows]
+        return replace(self, values=self.values[rows], genes=genes, se=se, table=table, failed=dict(self.failed))
 
 
 def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:

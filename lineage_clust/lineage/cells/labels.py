@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from sklearn.utils.validation import _num_samples
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-Estimator = TypeVar("Estimator")
+Fit = TypeVar("Fit", bound=Callable[..., Any])
 
 
-def labels_may_come_second(
-    fit: Callable[Concatenate[Estimator, AnnData, Arguments], Result],
-) -> Callable[Concatenate[Estimator, AnnData, Arguments], Result]:
+def labels_may_come_second(fit: Fit) -> Fit:
     """Decorate `fit(self, adata, genes=None, ...)` to ignore labels of cells passed in the position of `genes`, or as `y`.
 
     scikit-learn's pipelines and searches call `fit(X, y)` with positional arguments; `fit(adata, y, genes=...)` and
@@ -38,7 +34,7 @@ def labels_may_come_second(
             args = () if len(args) == 1 and "genes" in keywords else (None, *args[1:])
         return fit(self, adata, *args, **keywords)
 
-    return cast("Callable[Concatenate[Estimator, AnnData, Arguments], Result]", with_labels)
+    return cast("Fit", with_labels)
 
 
 def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterable = ()) -> bool:

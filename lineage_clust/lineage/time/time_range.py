@@ -78,33 +78,24 @@ def find_time_range(
         raise ValueError(f"endpoint must be 'plateau' or 'argmax'; got {endpoint!r}.")
     check_number("endpoint_threshold", threshold, or_none=True)
     start, end = parse_time_range(time_range)
-    if not float(pseudotime.max()) - float(pseudotime.min()) < np.inf:
+    first, last = float(pseudotime.min()), float(pseudotime.max())
+    if not last - first < np.inf:
         raise ValueError(
-            f"Pseudotime spans [{pseudotime.min():g}, {pseudotime.max():g}], which exceeds the range of floating "
-            f"point. Rescale it."
+            f"Pseudotime spans [{first:g}, {last:g}], which exceeds the range of floating point. Rescale it."
         )
     if start is None:
-        start = _automatic_start(pseudotime, weights, endpoint)
+        own = first if endpoint == "argmax" else float(np.min(pseudotime, where=weights > 0, initial=np.inf))
+        start = own if _LATE * (last - first) < own - first < np.inf else first
     if end is None:
-        end = _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage)
+        if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights are not informative
+            end = last
+        elif endpoint == "argmax":
+            end = end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
+        else:
+            end = end_of_own_cells(pseudotime, weights, start, threshold, lineage)
     if start >= end:
         raise ValueError(
             f"The time range of lineage {lineage!r} is empty: it starts at {start:g} and ends at {end:g}, while its "
-            f"cells span [{pseudotime.min():g}, {pseudotime.max():g}]. Set time_range=(start, end)."
+            f"cells span [{first:g}, {last:g}]. Set time_range=(start, end)."
         )
     return start, end
-
-
-def _automatic_start(pseudotime, weights, endpoint) -> float:
-    first, own = float(pseudotime.min()), pseudotime[weights > 0]
-    if endpoint == "argmax" or len(own) == 0:
-        return first
-    return float(own.min()) if own.min() - first > _LATE * (pseudotime.max() - first) else first
-
-
-def _automatic_end(pseudotime, weights, start, endpoint, threshold, n_points, lineage) -> float:
-    if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights are not informative
-        return float(pseudotime.max())
-    if endpoint == "argmax":
-        return end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
-    return end_of_own_cells(pseudotime, weights, start, threshold, lineage)
