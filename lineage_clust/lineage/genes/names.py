@@ -197,12 +197,8 @@ def _symbols(adata: AnnData, use_raw: bool, column: str) -> pd.Index:
     symbols = own[column].astype(object)
     if own is not var:
         symbols = symbols[~own.index.duplicated()].reindex(var.index)
-    missing = symbols.isna() | (symbols.astype(str).str.strip() == "")
-    names = [
-        str(gene_id) if no_symbol else str(symbol)
-        for gene_id, symbol, no_symbol in zip(var.index, symbols, missing, strict=True)
-    ]
-    return pd.Index(names, dtype=object)
+    known = symbols.notna() & (symbols.astype(str).str.strip() != "")
+    return pd.Index(symbols.where(known, var.index).astype(str), dtype=object)
 
 
 def _unique(names: Sequence[str]) -> pd.Index:

@@ -191,10 +191,7 @@ def mean_of(draws: np.ndarray) -> np.ndarray:
     >>> mean_of(np.array([[0.0, 1.0], [0.5, np.nan], [np.nan, np.nan]])).tolist()
     [0.5, 0.5, nan]
     """
-    known = np.isfinite(draws)
-    count = known.sum(axis=1)
-    total = np.sum(draws, axis=1, where=known)
-    return np.divide(total, count, out=np.full(len(draws), np.nan), where=count > 0)
+    return np.ma.masked_invalid(draws).mean(axis=1).filled(np.nan)
 
 
 @dataclass(frozen=True)

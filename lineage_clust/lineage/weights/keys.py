@@ -125,7 +125,7 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
             )
         if len(key) == 0:
             raise TypeError(f"lineage_key must be one name; got {key!r} of type {type(key).__name__}.")
-        return columns_source(adata, list(key))
+        return columns_source(adata, list(key), {name: name for name in key})
     check_key("lineage_key", key)
     key = cast("str", key)
     tree = tree_source(adata, key) if key in TREE_KEYS and key not in adata.obsm else None

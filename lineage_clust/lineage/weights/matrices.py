@@ -13,6 +13,7 @@ from scipy import sparse
 from ...utils.checking import as_numbers
 from ..columns import numbers_in
 from .cellrank_states import lost_names, state_names
+from .obs_columns import columns_source
 from .source import LineageSource
 
 TIME_MATRIX_KEYS = ("slingshot_pseudotime", "pseudotime")  # cells x lineages in obsm
@@ -32,12 +33,7 @@ def matrix_source(adata: AnnData, key: str) -> LineageSource | None:
         note = lost_names(adata, key, len(names)) if numbered else ""
         return LineageSource(key, names, partial(_column, adata, key), note)
     columns = columns_of_matrix(adata, key)
-    if not columns:
-        return None
-    in_obs = list(columns.values())
-    return LineageSource(
-        key, list(columns), lambda index: as_numbers(f"adata.obs[{in_obs[index]!r}]", adata.obs[in_obs[index]])
-    )
+    return columns_source(adata, key, columns) if columns else None
 
 
 def _names(adata: AnnData, key: str) -> list[str]:

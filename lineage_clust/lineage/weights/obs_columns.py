@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -53,11 +53,12 @@ def label_source(adata: AnnData, key: str) -> LineageSource:
     return LineageSource(key, [str(name) for name in labels.cat.categories], lambda code: (codes == code).astype(float))
 
 
-def columns_source(adata: AnnData, keys: Sequence[str]) -> LineageSource:
-    """Return one lineage per column of obs, named after the columns."""
-    for key in keys:
-        column_of(adata, key, "lineage_key")
-    return LineageSource(list(keys), [str(key) for key in keys], lambda index: _weights(adata, keys[index]))
+def columns_source(adata: AnnData, key: object, columns: Mapping[str, str]) -> LineageSource:
+    """Return one lineage per column of obs; the columns are given by the names of the lineages."""
+    in_obs = list(columns.values())
+    for column in in_obs:
+        column_of(adata, column, "lineage_key")
+    return LineageSource(key, list(columns), lambda index: _weights(adata, in_obs[index]))
 
 
 def _weights(adata: AnnData, key: str) -> np.ndarray:
