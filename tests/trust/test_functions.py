@@ -279,7 +279,7 @@ CLUSTER_LINEAGE = [
     ({"time_key": "nope"}, UnknownNameError, "time_key 'nope' is neither"),
     ({"time_key": []}, TypeError, "time_key must be one name"),
     ({"covariate_key": ["batch", "nope"]}, UnknownNameError, "covariate_key 'nope' is not in"),
-    ({"covariate_key": 3}, TypeError, "must be one or several obs keys; got 3"),
+    ({"covariate_key": 3}, TypeError, "covariate_key must be obs keys; got 3"),
     ({"covariate_key": "depth", "cmap": "nope"}, ValueError, "'nope' is not a colour map"),
     ({"covariate_key": "depth", "ratio": None}, TypeError, "ratio must be a number; got None"),
     ({"callback": "x"}, TypeError, "callback must be a function .* got 'x'"),
