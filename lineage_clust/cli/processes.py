@@ -79,7 +79,8 @@ def _received(receiver: Any):
 
 def _run(task: Callable[[], object], sender: Connection, n_threads: int) -> None:
     """Run a task in a forked process, and send its result or error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others, by SIGTERM
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with threadpool_limits(n_threads):
         try:
             # in an empty context, which has no progress bars: those of several processes would mix on one line

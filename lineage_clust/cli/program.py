@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = make_parser().parse_args(argv)
     arguments.alone = argv is None  # in a process of its own, which may be forked
+    if arguments.alone:
+        _end_as_if_interrupted()
     with warnings.catch_warnings(), progress_messages(arguments.verbose, arguments.quiet), _rare_collection():
         warnings.simplefilter("always", LineageClustWarning)
         warnings.showwarning = show_warning(warnings.showwarning)
@@ -59,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # the reader has closed the pipe, as `| head` does; the files are complete
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK
+
+
+def _end_as_if_interrupted() -> None:
+    """Let requests to end, from batch systems and closed terminals, stop other processes and remove unfinished files."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,22 @@ def test_an_error_has_its_traceback_and_stops_the_others(tmp_path):
 def test_a_process_that_the_system_ended_is_reported():
     with pytest.raises(MemoryError, match="ended by the system"):
         each([lambda: __import__("os")._exit(9), lambda: 1], 2)
+
+
+@pytest.mark.slow
+def test_a_terminated_program_ends_its_processes_and_leaves_no_file(file, tmp_path):
+    late = "from lineage_clust.cli import analysing; import time; analysing._analyse_one = lambda *a: time.sleep(120);"
+    program = f"{late} from lineage_clust.cli.program import main; main()"
+    lineages = ["--lineage", "B", "--lineage", "Mono/Mac", "--n-jobs", "2"]
+    command = [sys.executable, "-c", program, "run", str(file), *lineages, "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    while len(started := children.read_text().split()) < 2:
+        time.sleep(0.05)
+    running.terminate()
+    assert "interrupted; no file was written" in running.communicate(timeout=30)[1]
+    assert not any(Path(f"/proc/{number}").exists() for number in started)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
