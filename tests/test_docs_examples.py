@@ -319,6 +319,21 @@ def test_own_clusterer(make_adata):
 
 
 @pytest.mark.slow
+def test_genes_named_for_the_worm_are_in_their_clusters(data_dir):
+    """The table of `docs/own_file.md`."""
+    tc = lc.TrendClusterer(random_state=0).fit(anndata.read_h5ad(data_dir / "worm_asg_awa.h5ad"), lineage="ASG")
+    rows = re.findall(
+        r"^\| ([\d, ]+) \| [^|]+ \| (\*[^|]+)\|", (DOCS / "own_file.md").read_text(encoding="utf-8"), re.M
+    )
+    assert [clusters for clusters, _ in rows] == ["0, 1", "2", "3", "4"]
+    for clusters, genes in rows:
+        found = tc.gene_table_.loc[re.findall(r"\*([^*]+)\*", genes), "cluster"]
+        assert set(found) == {int(cluster) for cluster in clusters.split(", ")}
+    peak = tc.cluster_table_["peak"]
+    assert peak[0] < peak[1] < 0.5 < peak[2] < peak[3] < peak[4]
+
+
+@pytest.mark.slow
 def test_own_file(make_adata, tmp_path, capsys):
     """Its blocks run one after the other on a file, with the names that the text says to replace."""
     adata = make_adata(n_cells=150, n_genes=24, kind="dense")
