@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..results.gating import Gate
+from ..results.result import result_of
 
 if TYPE_CHECKING:
     from ..clusterer import TrendClusterer
@@ -51,11 +52,13 @@ def _replicates(fitted: TrendClusterer) -> str:
 
 
 def _clusters(fitted: TrendClusterer) -> list[str]:
-    table = fitted.cluster_table_
-    changes = table["specificity"].astype(str) if "specificity" in table else None
-    width = 0 if changes is None else max(map(len, [*changes, "changes"])) + 2
-    lines = [f"  cluster  genes  peak  {'changes'.ljust(width) if width else ''}top genes"]
-    for cluster, row in table.iterrows():
-        where = "" if changes is None else changes[cluster].ljust(width)
-        lines.append(f"  {cluster:7d}  {row['size']:5d}  {row['peak']:4.2f}  {where}{row['top_genes']}")
+    from ..plotting.parts.captions import captions
+
+    result = result_of(fitted)
+    table, head = result.cluster_table, "mean trend"
+    said = [one.words for one in captions(table, result.centers, result.pseudotime, result.grid_lineage)]
+    width = max(map(len, [*said, head]))
+    lines = [f"  cluster  genes  peak  {head.ljust(width)}  top genes"]
+    for words, (cluster, row) in zip(said, table.iterrows(), strict=True):
+        lines.append(f"  {cluster:7d}  {row['size']:5d}  {row['peak']:4.2f}  {words.ljust(width)}  {row['top_genes']}")
     return lines

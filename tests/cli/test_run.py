@@ -199,7 +199,7 @@ def test_several_lineages_one_by_one_or_together(file, small, tmp_path, capsys):
     assert "Lineages B and Mono/Mac together\n  pseudotime of B " in out
     for cluster, row in joint.cluster_table_.iterrows():
         [line] = [line for line in out.splitlines() if line.startswith(f"{cluster:9d} ")]
-        assert row["specificity"] in line
+        assert all(f" {name}" in line for name in row["changes_in"].split(", "))
         assert line.endswith(row["top_genes"])
 
 
