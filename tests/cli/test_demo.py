@@ -33,17 +33,10 @@ def test_demo_leaves_files_and_a_summary(demo):
         assert len(genes) == results.n_obs == 240
         assert clusters["size"].sum() == (genes["cluster"] >= 0).sum()
         assert genes["cluster"].astype(str).tolist() == results.obs["clusters"].tolist()
-        for (
-            cluster,
-            row,
-        ) in clusters.iterrows():  # one line a cluster: size, peak, what the mean trend does, and top genes
+        for cluster, row in clusters.iterrows():  # a line each: size, peak, what the mean trend does, top genes
             start, end = f"{cluster:9d}  {row['size']:5d}  {row['peak']:4.2f}  ", f"  {row['top_genes']}"
-            (words,) = [
-                line[len(start) : -len(end)]
-                for line in out.splitlines()
-                if line.startswith(start) and line.endswith(end)
-            ]
-            assert words.strip().split()[-1] in ("rise", "fall", "peak", "dip", "up-down-up")
+            (line,) = [line for line in out.splitlines() if line.startswith(start) and line.endswith(end)]
+            assert line.removesuffix(end).split()[-1] in ("rise", "fall", "peak", "dip", "up-down-up")
 
 
 @pytest.mark.slow
