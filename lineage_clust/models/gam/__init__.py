@@ -3,8 +3,8 @@
 `gam.py` is the estimator and `any_family.py` selects the method of the fit:
 
 - `gaussian.py`: the closed form of the Gaussian family, from one pass over expression and one eigenproblem.
-- `table`: other families, from sums over a grid of pseudotime and offset, after one pass over expression.
-- `pirls`: other families, by iterations over the cells.
+- `pirls`: other families, by iterations over nodes, which are the cells or, after one pass over expression, those of a
+  grid of pseudotime and offset.
 - `donors`: donors as replicates, for all families; `conditions`: a curve for every condition, and tests of differences.
 
 All of them use `design.py`, `smoothing` (smoothing parameters) and `inference` (posteriors and tests of smooths).

@@ -119,5 +119,15 @@ def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> n
     gram : `(..., n_columns, n_columns)` weighted gram matrix of the design.
     basis, to_centred : See :attr:`Design.centring`.
     """
-    values, vectors = np.linalg.eigh(basis.T @ gram @ basis)
-    return np.sqrt(np.maximum(values, 0.0))[..., None] * (np.swapaxes(vectors, -1, -2) @ to_centred)
+    squares = basis.T @ gram @ basis
+    if squares.shape[-1] == 0:
+        return squares @ to_centred
+    size = np.trace(squares, axis1=-2, axis2=-1) / squares.shape[-1]
+    try:
+        root = np.swapaxes(
+            np.linalg.cholesky(squares + 1e-12 * size[..., None, None] * np.eye(squares.shape[-1])), -1, -2
+        )
+    except np.linalg.LinAlgError:  # takes three times as long
+        values, vectors = np.linalg.eigh(squares)
+        root = np.sqrt(np.maximum(values, 0.0))[..., None] * np.swapaxes(vectors, -1, -2)
+    return root @ to_centred

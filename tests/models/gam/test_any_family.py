@@ -185,16 +185,8 @@ def test_a_covariate_that_comes_twice_counts_once(family):
     np.testing.assert_allclose(once.predict(rows[0]), twice.predict(rows[1]), rtol=1e-5)
 
 
-EXPECTED_FAILURES = {
-    "check_sample_weight_equivalence_on_dense_data": "fewer cells than columns, and no penalty: many fits are as good",
-    "check_sample_weight_equivalence_on_sparse_data": "fewer cells than columns, and no penalty: many fits are as good",
-    "check_regressor_multioutput": "its responses are negative",
-}
-
-
 def expected_failures(estimator):
-    less = {"check_regressor_multioutput"} if estimator.expectile is not None else set()
-    return {check: reason for check, reason in EXPECTED_FAILURES.items() if check not in less}
+    return {} if estimator.expectile is not None else {"check_regressor_multioutput": "its responses are negative"}
 
 
 @pytest.mark.slow  # test_gam.py has those of GAM()

@@ -12,7 +12,7 @@ from ....expression.counts.bins import values_of_bins
 from ....utils.compiling import compiled_module
 from ..pirls.histogram import Histogram
 from ..pirls.problem import Likelihood
-from ..pirls.size import newton_size
+from ..pirls.size import size_step
 from .curves import DonorSums
 from .nodes import DonorNodes
 from .pairs import Pairs
@@ -325,12 +325,7 @@ def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.nd
 
 def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of its likelihood, and the information about its logarithm."""
-    nodes, theta = problem.nodes, state.theta
+    nodes = problem.nodes
     mu = problem.likelihood.link.mean(predictor(problem, state.coefficients, state.own) + nodes.offset)
     assert state.histogram is not None
-    first, second = state.histogram.sums(theta)
-    inverse = 1.0 / (mu + theta)
-    ratio = (state.sums.T + nodes.weights * theta) * inverse
-    first = first + nodes.total * (np.log(theta) + 1) - ratio.sum(axis=0) + nodes.weights[:, 0] @ np.log(inverse)
-    second = second + nodes.total / theta + np.sum((ratio - 2 * nodes.weights) * inverse, axis=0)
-    return newton_size(theta, first, second)
+    return size_step(state.histogram, state.sums.T, mu, nodes.weights, state.theta)

@@ -1,1 +1,1 @@
-"""Fits of non-Gaussian families from the cells, by penalised iteratively reweighted least squares."""
+"""Non-Gaussian families: penalised iterations over nodes, which are the cells or those of a grid."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..design import Design
+from ..design import Design, effect_map
 from ..inference.gene_posterior import WorkingModels
 from ..inference.significance import run_smooth_tests
 from ..smoothing.criteria import load_compiled, minimise, reml_known_scale
@@ -64,7 +64,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         deviances[1][state.spread == 0] = 0.0  # but for rounding
     statistic, pvalue = run_smooth_tests(
         design,
-        _effect_map(plain, design, basis),
+        effect_map(plain, *design.centring) @ basis,
         state.coefficients,
         for_test,
         rank,
@@ -123,22 +123,6 @@ def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:
     precision *= scale[:, :, None] * scale[:, None, :]
     precision[:, every, every] += 1e-13
     return np.linalg.inv(precision) * (scale[:, :, None] * scale[:, None, :])
-
-
-def _effect_map(plain: np.ndarray, design: Design, basis: np.ndarray) -> np.ndarray:
-    """Return the same as :func:`lineage_clust.models.gam.design.effect_map` up to a rotation, for coefficients of modes."""
-    centred, to_centred = design.centring
-    if centred.shape[1] == 0:
-        return np.zeros((len(plain), 0, basis.shape[1]))
-    squares = centred.T @ plain @ centred
-    size = np.trace(squares, axis1=1, axis2=2) / squares.shape[1]
-    squares += 1e-12 * size[:, None, None] * np.eye(squares.shape[1])
-    try:
-        root = np.swapaxes(np.linalg.cholesky(squares), 1, 2)
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(squares)
-        root = np.sqrt(np.maximum(values, 0.0))[..., None] * np.swapaxes(vectors, -1, -2)
-    return root @ (to_centred @ basis)
 
 
 def _prior_inflation(

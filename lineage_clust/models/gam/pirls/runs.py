@@ -21,7 +21,7 @@ from ....utils.threads import in_threads
 from ...links import Link
 from ...notes import spread_of
 from ..design import Design
-from ..smoothing.spectral import Spectrum, diagonalise
+from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from .chunks import ChunkResult
 from .grid import Grid, bands_of, grid_of_cells, wanted_for
 from .grouped_design import dense_columns
@@ -62,7 +62,8 @@ class Cells:
     @cached_property
     def spectrum(self) -> Spectrum:
         """Spectrum of the cells' gram matrix."""
-        return diagonalise(bands_of(self.design).gram(self.weights), self.design.penalty)
+        penalty = self.design.penalty
+        return unpenalised_exactly(diagonalise(bands_of(self.design).gram(self.weights), penalty), penalty)
 
     @property
     def adds_exposures(self) -> bool:

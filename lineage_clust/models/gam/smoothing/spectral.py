@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg
@@ -65,16 +65,24 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     shares = np.clip(shares, 0.0, 1.0)
     n_unpenalized = int(np.sum(shares < _FREE)) if balance else len(shares)
     shares[:n_unpenalized] = 0.0
-    basis = whiten @ rotation
-    if balance:  # project onto the null space of the penalty: a huge lambda would magnify rounding errors
-        free = linalg.eigh(penalty)[1][:, : n_unpenalized + len(values) - len(shares)]
-        basis[:, :n_unpenalized] = free @ (free.T @ basis[:, :n_unpenalized])
     return Spectrum(
-        basis=basis / scale[:, None],
+        basis=(whiten @ rotation) / scale[:, None],
         gram=(1.0 - shares)[:, None],
         penalty=(shares / balance if balance else shares)[:, None],
         n_unpenalized=n_unpenalized,
     )
+
+
+def unpenalised_exactly(spectrum: Spectrum, penalty: np.ndarray) -> Spectrum:
+    """Return the Spectrum with its first modes projected onto the null space of the penalty.
+
+    Rounding errors of these modes, magnified by a huge lambda, would otherwise be visible in the score. The gram matrix
+    is then diagonal only up to such errors.
+    """
+    n_free, n_dropped = spectrum.n_unpenalized, len(spectrum.basis) - len(spectrum.gram)
+    free, basis = linalg.eigh(penalty)[1][:, : n_free + n_dropped], spectrum.basis.copy()
+    basis[:, :n_free] = free @ (free.T @ basis[:, :n_free])
+    return replace(spectrum, basis=basis)
 
 
 def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> Spectrum:
