@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from anndata import AnnData
@@ -37,6 +37,18 @@ _OF_CELLS = ("pseudotime", "weights", "cells", "covariates", "offset", "donors",
 _FOR_CALLBACKS = ("time_key", "layer", "use_raw", "backward", "weight_threshold", "endpoint", "endpoint_threshold")
 
 
+class AllCells(NamedTuple):
+    """All cells of an AnnData, as stored: pseudotime, weights, expression of all genes, and the columns of some genes."""
+
+    pseudotime: np.ndarray
+    weights: np.ndarray
+    matrix: Any
+    columns: np.ndarray
+
+
+_NO_CELLS = AllCells(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros(0, dtype=int))
+
+
 @dataclass(frozen=True)
 class Lineage:
     """One lineage: the cells that are used and their data for the models.
@@ -53,7 +65,7 @@ class Lineage:
     covariate_keys : obs key of each column of `covariates`.
     offset : `(n_cells,)` on the link scale, or `None`.
     donors : `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
-    whole : `(pseudotime, weights, matrix, columns)` of all cells of the AnnData, as stored; used by callbacks.
+    whole : All cells of the AnnData and their expression of `genes`, for callbacks and for checks of values.
     time_draws : `(n_cells, n_draws)` draws of pseudotime on a common range, of which `pseudotime` is the mean; NaN where a
         cell is not in a draw, or not inside the time range. `None` if pseudotime is taken as known.
     draw_ranges : `(2, n_draws)` least and greatest time of each draw before it was rescaled, or `None`.
@@ -71,7 +83,7 @@ class Lineage:
     covariate_keys: list[str] = field(default_factory=list)
     offset: np.ndarray | None = None
     donors: np.ndarray | None = None
-    whole: tuple = field(default=(), repr=False)
+    whole: AllCells = field(default=_NO_CELLS, repr=False)
     time_draws: np.ndarray | None = None
     draw_ranges: np.ndarray | None = None
 
@@ -222,7 +234,7 @@ class Reader:
             covariate_keys=keys,
             offset=offset_values,
             donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
-            whole=(pseudotime, raw_weights, matrix, read),
+            whole=AllCells(pseudotime, raw_weights, matrix, read),
             time_draws=None if times.draws is None else times.draws[cells],
             draw_ranges=times.ranges,
         )

@@ -20,7 +20,7 @@ def moments(lineage: Lineage, genes: list[str]) -> tuple[np.ndarray, np.ndarray]
 
     Those of expression in a file are known from the fit.
     """
-    _, _, whole, columns = lineage.whole
+    whole, columns = lineage.whole.matrix, lineage.whole.columns
     position = dict(zip(lineage.genes, columns, strict=True))
     matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
     n_cells = matrix.shape[0]

@@ -132,11 +132,15 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> li
 def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
     """Return the lineage restricted to some of the cells; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
     inside = kept[lineage.cells]
-    pseudotime, weights, matrix, columns = lineage.whole
+    whole = lineage.whole
     return lineage.of_cells(
         inside,
         expression=lineage.expression[np.flatnonzero(inside)],
-        whole=(pseudotime[kept], weights[kept], _Rows(matrix, np.flatnonzero(kept)), columns),
+        whole=whole._replace(
+            pseudotime=whole.pseudotime[kept],
+            weights=whole.weights[kept],
+            matrix=_Rows(whole.matrix, np.flatnonzero(kept)),
+        ),
     )
 
 
@@ -144,13 +148,13 @@ def _canonical_cells(lineages: Sequence[Lineage]) -> np.ndarray:
     """Return the canonical order of all cells, by pseudotime, weight and expression."""
     keys = []
     for lineage in sorted(lineages, key=lambda one: str(one.name)):
-        totals = np.zeros(len(lineage.whole[0]))
+        totals = np.zeros(len(lineage.whole.pseudotime))
         expression: Any = lineage.expression
         blocked = isinstance(expression, BlockedExpression)
         sums = expression.cell_totals() if blocked else np.asarray(expression.sum(axis=1, dtype=np.float64)).ravel()
         totals[lineage.cells] = np.nan_to_num(sums)
         size = np.abs(totals).max(initial=0.0)
-        keys += [np.round(totals / size, 9) if size else totals, lineage.whole[1], lineage.whole[0]]
+        keys += [np.round(totals / size, 9) if size else totals, lineage.whole.weights, lineage.whole.pseudotime]
     return np.lexsort(keys)
 
 

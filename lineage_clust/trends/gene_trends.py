@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import UnknownNameError, did_you_mean, quoted
 from .gene_trend import FailedTrend, GeneTrend
-from .preparing import column_values
+from .preparing import with_cells
 
 _STAGES = ("prepare", "predict", "fit")
 
@@ -73,9 +73,7 @@ class GeneTrends(Mapping):
 
     def _with_cells(self, gene: str, name: str, group) -> GeneTrend:
         lineage = self._lineages[name]
-        pseudotime, weights, matrix, columns = lineage.whole
-        values = column_values(matrix, columns[lineage.genes.index(gene)])
-        trend = GeneTrend(gene, lineage.name, pseudotime, values, weights)
+        trend = with_cells(gene, lineage, lineage.genes.index(gene))
         span = (float(group.grid[0]), float(group.grid[-1]))
         return trend.prepare(**{**self._prepare_kwargs, "time_range": span, "n_points": len(group.grid)})
 

@@ -62,13 +62,12 @@ def _covariates_of(lineage: Lineage, kept: np.ndarray) -> np.ndarray | None:
 def _by_callback(
     lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
 ) -> tuple[list[Lineage], dict[str, str]]:
-    pseudotime, weights, matrix, columns = lineage.whole
     callbacks = by_gene(callback, lineage.genes, lineage.name, "callback", complete=False)
     grid = lineage.grid(n_points)
     alike: dict[bytes, tuple] = {}  # pseudotime and weights, and names and expression of the genes, by digest
     failed: dict[str, str] = {}
-    for name, column, function in zip(lineage.genes, columns, callbacks, strict=True):
-        trend = GeneTrend(name, lineage.name, pseudotime, column_values(matrix, column), weights)
+    for place, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):
+        trend = with_cells(name, lineage, place)
         keywords = {
             **prepare_kwargs,
             "time_range": (lineage.start, lineage.end),
@@ -106,6 +105,14 @@ def _check_prepared(trend: object, name: str, grid: np.ndarray) -> None:
         raise ValueError(f"x, y and w must have one value per cell; they have {len(x)}, {len(y)} and {len(w)}")
     if len(own_grid) != len(grid) or not np.allclose(own_grid, grid):
         raise ValueError("the callback changed the grid; all genes of a lineage share one. Set time_range and n_points")
+
+
+def with_cells(gene: str, lineage: Lineage, place: int) -> GeneTrend:
+    """Return the trend of a gene, at a place among those of a lineage, with all cells of the AnnData; not prepared."""
+    whole = lineage.whole
+    return GeneTrend(
+        gene, lineage.name, whole.pseudotime, column_values(whole.matrix, whole.columns[place]), whole.weights
+    )
 
 
 def column_values(matrix, column: int) -> np.ndarray:

@@ -75,7 +75,7 @@ def check_values(
         If counts, or an offset of log size factors, are passed to a Gaussian family with identity link; or if counts or
         their logs are not normalised, there is no offset, and the counts of a typical gene change along the lineage.
     """
-    sample = _Sample(lineages[0].whole[2])
+    sample = _Sample(lineages[0].whole.matrix)
     values, kind = sample.some, sample.kind
     where = matrix_name(layer, use_raw)
     for family, link in families:

@@ -192,8 +192,8 @@ def test_files_are_looked_into_without_being_read_whole(kind, tmp_path, monkeypa
     original = BlockedExpression._loaded
     monkeypatch.setattr(BlockedExpression, "_loaded", lambda self, *limit: loaded.append(1) or original(self, *limit))
     lineage = read_lineage(counts, memory_budget="900KB")
-    assert isinstance(lineage.whole[2], BlockedExpression)
-    assert not lineage.whole[2].in_memory
+    assert isinstance(lineage.whole.matrix, BlockedExpression)
+    assert not lineage.whole.matrix.in_memory
     with pytest.warns(LineageClustWarning, match="adata.X looks like counts"):
         check_values(counts, [lineage], families(None))
     if kind is not sparse.csc_matrix:  # whose first part holds too few genes
