@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ..results.result import FitResult, Fitted, result_of
-from ..trends.intervals import intervals
 from ..utils.checking import check_share
 from ..utils.constraints import one_of
 
@@ -77,7 +76,7 @@ def to_frame(
     result = result_of(fitted)
     check_share("level", level)
     one_of(("trend", "lower", "upper", "scaled")).check("values", values)
-    lower, upper = intervals(result.fits, result.genes, level)
+    lower, upper = result.interval(level)
     columns = {"trend": result.values, "lower": lower, "upper": upper, "scaled": result.scaled}
     if wide:
         points = pd.MultiIndex.from_arrays([result.grid_lineage, result.pseudotime], names=["lineage", "pseudotime"])

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..results.binning import binned_cells
 from ..results.result import FitResult
-from ..trends.intervals import intervals
 
 _N_POINTS, _N_BINS = 48, 24  # for all lineages together
 _LEAST_POINTS, _LEAST_BINS = 16, 10
@@ -28,7 +27,7 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
         levels of the mean in each bin.
     """
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
-    lower, upper = intervals(result.fits, result.genes, 0.95)
+    lower, upper = result.interval(0.95)
     n_points = max(_N_POINTS // len(names), _LEAST_POINTS)
     n_bins = max(_N_BINS // len(names), _LEAST_BINS)
     binned = {} if adata is None else {

@@ -247,6 +247,10 @@ class FitResult:
             raise UnknownNameError(f"Lineage {lineage!r} was not fitted; {self.lineage!r} was.")
         return self.reader.read(adata, lineage, genes, (float(grid[0]), float(grid[-1])), to_fit)
 
+    def interval(self, level: float) -> np.ndarray:
+        """Return the lower and upper ends of pointwise intervals of all trends, `(2, n_genes, n_points)`."""
+        return np.concatenate([fit.interval(self.genes, level) for fit in self.fits], axis=2)
+
     def resolve_genes(self, adata: AnnData, genes: Sequence[str] | None) -> list[str]:
         """Return the names of genes of other cells, checked; `None` = those with a trend."""
         genes = self.genes if genes is None else genes

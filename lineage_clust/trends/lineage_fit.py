@@ -47,6 +47,19 @@ class FittedLineage:
             if columns:
                 yield group, columns, [row_of[group.genes[column]] for column in columns]
 
+    def interval(self, genes: Sequence[str], level: float) -> np.ndarray:
+        """Return the ends of pointwise intervals of genes that have a trend, `(2, n_genes, n_points)`; NaN if there are none.
+
+        For models with a link, intervals are computed on its scale, so that they are not symmetric around the trend and
+        stay within the possible range of the mean. `level` is the coverage, in (0, 1).
+        """
+        ends = np.full((2, len(genes), len(self.trends.grid)), np.nan)
+        for group, columns, rows in self.columns(genes):
+            found = group.interval(group.grid, level)
+            if found is not None:
+                ends[:, rows] = np.stack(found)[:, :, columns].transpose(0, 2, 1)
+        return ends
+
     def _by_gene(self, name: str) -> Any:
         parts = {gene: getattr(group, name) for group in self.groups for gene in group.genes}
         return getattr(self.groups[0], name) if len(self.groups) == 1 else parts
