@@ -9,8 +9,9 @@ import numpy as np
 from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..lineage.annotations import read_annotations
+from ..lineage.columns import column_of
 from ..results.result import FitResult
-from .genes.cells import CellColors, cell_colors
+from .genes.cells import cell_colors
 from .parts.covariates import covariate_strips
 from .parts.strips import Strip
 
@@ -76,10 +77,8 @@ def names_in(genes: Any) -> list:
     return list(genes)
 
 
-def colors_of_cells(adata: AnnData | None, key: str) -> CellColors:
+def colors_of_cells(adata: AnnData | None, key: str) -> Strip:
     """Return the colours of all cells by a column of obs."""
     if adata is None:
         raise ValueError("color needs the cells: pass adata= as well (a fitted clusterer does not store them).")
-    if key not in adata.obs:
-        raise UnknownNameError(f"color {key!r} is not in adata.obs.{did_you_mean(key, adata.obs.columns)}")
-    return cell_colors(key, adata.obs[key], adata.uns.get(f"{key}_colors"))
+    return cell_colors(key, column_of(adata, key, "color"), adata.uns.get(f"{key}_colors"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from ...lineage.columns import check_levels, numbers_or_levels
 from ..parts.colors import cluster_colors
 from ..parts.labels import level_names
 from ..parts.palettes import read_palette
+from ..parts.strips import Strip
 from ..parts.theme import ink
 
 MANY_ZEROS = 0.05  # fraction of zeros above which they are drawn in a separate strip
@@ -20,24 +19,7 @@ _STRIP = 0.09  # height of the strip, relative to the range of expression
 _UNKNOWN = 0.55  # ink of cells with missing values
 
 
-@dataclass(frozen=True)
-class CellColors:
-    """The colour of every cell of an AnnData.
-
-    name : The obs key.
-    rgb : `(n_obs, 3)`.
-    categories : Colour of each category; empty for numbers.
-    limits, cmap : For numbers: range and colour map.
-    """
-
-    name: str
-    rgb: np.ndarray
-    categories: Mapping[str, Any] = field(default_factory=dict)
-    limits: tuple[float, float] | None = None
-    cmap: Any = None
-
-
-def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
+def cell_colors(name: str, values: pd.Series, colors: Any = None) -> Strip:
     """Return the colours of cells by a column of obs.
 
     name : The obs key.
@@ -57,12 +39,12 @@ def cell_colors(name: str, values: pd.Series, colors: Any = None) -> CellColors:
         chosen, scale = colormaps["viridis"], Normalize(low, high if high > low else low + 1.0, clip=True)
         rgb = np.array(chosen(scale(np.nan_to_num(numbers))))[:, :3]
         rgb[~known] = grey
-        return CellColors(name, rgb, {}, (low, high), chosen)
+        return Strip(name, rgb, {}, (low, high), chosen)
     check_levels(values, "color")
     levels = level_names(values.cat.categories)
     palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
     known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is for code -1
-    return CellColors(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
+    return Strip(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
 
 
 def some_cells(n_cells: int, at_most: int) -> np.ndarray:

@@ -9,8 +9,9 @@ import numpy as np
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for
 from ..parts.labels import plain
+from ..parts.strips import Strip
 from ..parts.theme import ink, paper
-from .cells import CellColors, some_cells, with_zeros_apart
+from .cells import some_cells, with_zeros_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#366
 
 def draw_trend(
     ax, trend, color, cell_color=None, max_cells: int = MAX_CELLS, label: str | None = None,
-    cell_colors: CellColors | None = None,
+    cell_colors: Strip | None = None,
 ) -> float:  # fmt: skip
     """Draw cells (if the trend stores them; a random sample of very many), interval and curve.
 
@@ -83,7 +84,7 @@ def draw_trend(
         y, strip = with_zeros_apart(y)
         positions = getattr(trend, "cells", None)  # not stored in older files
         if cell_colors is not None and positions is not None:
-            tones: Any = cell_colors.rgb[positions[kept]]
+            tones: Any = cell_colors.colors[positions[kept]]
             order = np.random.default_rng(0).permutation(len(x))  # random order, so that no category covers the others
             x, y, alpha, tones = x[order], y[order], np.maximum(alpha[order], 0.25), tones[order]
         else:

@@ -18,9 +18,9 @@ from ..parts.checking import check_count, check_figure
 from ..parts.colors import cluster_color, colors_by_lineage
 from ..parts.grids import grid_of_panels, panels_a_row
 from ..parts.labels import fit_text, plain, settle_layout, shortened
+from ..parts.strips import Strip
 from ..parts.theme import ink
 from ..parts.timeline import Segment, segments
-from .cells import CellColors
 from .gene import MAX_CELLS, draw_trend
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plot_gene_trends(
     ylabel: str = "expression",
     ncols: int | None = None,
     sharey: bool = False,
-    cell_colors: CellColors | None = None,
+    cell_colors: Strip | None = None,
     derivative: bool = False,
     palette: Mapping[str, Any] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
@@ -71,7 +71,7 @@ def plot_gene_trends(
         Number of panels per row; `None` = chosen so that no row has a single panel.
     sharey : bool, default=False
         Whether panels share the y axis.
-    cell_colors : CellColors, default=None
+    cell_colors : Strip, default=None
         Colours of the cells, see :func:`lineage_clust.plotting.genes.cells.cell_colors`; `None` = grey, or the colour of the
         lineage.
     derivative : bool, default=False
@@ -239,7 +239,7 @@ def _mark_zeros(ax, height: float) -> None:
 
 
 def _label(
-    figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: CellColors | None = None
+    figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: Strip | None = None
 ) -> None:
     """Label axes (of a new figure, once) and lineages, and compute the layout."""
     for ax in [] if own else axes:
@@ -263,7 +263,7 @@ def _label(
     settle_layout(figure)
 
 
-def _name_colors(figure, cell_colors: CellColors):
+def _name_colors(figure, cell_colors: Strip):
     """Draw the legend of the cells' colours, or the bar of their numbers, and return it or its axes."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -24,10 +24,10 @@ _MISSING = (0.9, 0.9, 0.9, 1.0)
 
 @dataclass(frozen=True)
 class Strip:
-    """Colours of one covariate along the grid.
+    """Colours of one covariate along the grid, or of all cells.
 
     name : str. Name of the covariate.
-    colors : ndarray of shape (n_points, 4). RGBA.
+    colors : ndarray of shape (n_points, 4). RGBA; of cells, `(n_obs, 3)`.
     categories : dict of str to colour. Colour by category, for a legend; empty for a numeric covariate.
     limits : tuple of two floats, optional. Range of the values of a numeric covariate.
     cmap : Colormap, optional. Colour map of a numeric covariate.

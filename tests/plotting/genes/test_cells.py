@@ -33,11 +33,11 @@ def test_values_that_may_be_negative_have_no_strip():
 
 def test_categories_and_numbers_have_colours():
     found = cell_colors("type", pd.Series(["a", "b", None, "a"]), ["red", "blue"])
-    np.testing.assert_allclose(found.rgb[[0, 1, 3]], [[1, 0, 0], [0, 0, 1], [1, 0, 0]])
+    np.testing.assert_allclose(found.colors[[0, 1, 3]], [[1, 0, 0], [0, 0, 1], [1, 0, 0]])
     assert list(found.categories) == ["a", "b"]
     numbers = cell_colors("score", pd.Series([0.0, 1.0, np.nan]))
     assert numbers.limits[0] < numbers.limits[1]
-    assert not np.allclose(numbers.rgb[0], numbers.rgb[1])
+    assert not np.allclose(numbers.colors[0], numbers.colors[1])
 
 
 def trend_with_cells(offset=0.0):
