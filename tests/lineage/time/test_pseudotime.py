@@ -129,3 +129,8 @@ def test_the_column_itself_is_not_its_name():
     ) as caught:
         find_pseudotime(adata, adata.obs["day"], None)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_dtype_object_are_pseudotime():
+    values = np.array([0, 0.2, None, 1.0], dtype=object)
+    np.testing.assert_array_equal(find_pseudotime(cells(pseudotime=values), None, None), [0, 0.2, np.nan, 1])
