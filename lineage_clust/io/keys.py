@@ -47,11 +47,8 @@ def file_key(name: str) -> str:
     ('Ery', 'CD34_ high__704051')
     """
     key = distinct_key(name)
-    return key if key == _portable(key) else _portable(with_digits(name))
-
-
-def _portable(key: str) -> str:
-    return key.translate(_NOT_ON_WINDOWS)
+    is_portable = key == key.translate(_NOT_ON_WINDOWS)
+    return key if is_portable else with_digits(name).translate(_NOT_ON_WINDOWS)
 
 
 def _cleaned(name: str) -> str:

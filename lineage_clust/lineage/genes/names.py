@@ -161,19 +161,14 @@ def gene_ids(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: 
 
 def column_with(adata: AnnData, unknown: Sequence[object], use_raw: bool) -> str:
     """Return a hint that names the column of var with most of the unknown names, or an empty string."""
-    found: tuple[list, object] = ([], None)
     var = var_table(adata, use_raw)
-    for column in var.columns:
-        if pd.api.types.is_numeric_dtype(var[column]):
-            continue
-        values = set(var[column].dropna().astype(str))
-        hits = [name for name in unknown if str(name) in values]
-        if len(hits) > len(found[0]):
-            found = hits, column
-    if not found[0]:
+    texts = {name: set(var[name].dropna().astype(str)) for name in var if not pd.api.types.is_numeric_dtype(var[name])}
+    hits = {column: [name for name in unknown if str(name) in values] for column, values in texts.items()}
+    best = max(hits, key=lambda column: len(hits[column]), default=None)
+    if best is None or not hits[best]:
         return ""
     where = "adata.raw.var" if use_raw else "adata.var"
-    return f" {found[0][0]!r} is in {where}[{found[1]!r}]: pass gene_symbols={found[1]!r}."
+    return f" {hits[best][0]!r} is in {where}[{best!r}]: pass gene_symbols={best!r}."
 
 
 def var_table(adata: AnnData, use_raw: bool) -> pd.DataFrame:

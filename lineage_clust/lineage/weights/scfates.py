@@ -24,8 +24,8 @@ def tree_source(adata: AnnData, key: str = TREE_KEY) -> LineageSource | None:
     if segments is None:
         return None
     tips = _tips(adata)
-    paths = [_path(segments, tip) for tip in tips]
-    return LineageSource(key, list(tips.values()), lambda index: _on(adata, paths[index]))
+    paths, cells = [_path(segments, tip) for tip in tips], _segment_of_cells(adata)
+    return LineageSource(key, list(tips.values()), lambda index: np.isin(cells, paths[index]).astype(float))
 
 
 def mixed_branches(adata: AnnData) -> list[str]:
@@ -47,7 +47,11 @@ def _segments(adata: AnnData) -> pd.DataFrame | None:
     if table is None or graph.get("tips") is None or not {"n", "from", "to"} <= set(table):
         return None
     return pd.DataFrame(
-        {"n": _as_text(table["n"]), "from": np.asarray(table["from"], int), "to": np.asarray(table["to"], int)}
+        {
+            "n": np.asarray(table["n"]).astype(str),
+            "from": np.asarray(table["from"], int),
+            "to": np.asarray(table["to"], int),
+        }
     )
 
 
@@ -70,13 +74,5 @@ def _path(segments: pd.DataFrame, node: int) -> list[str]:
     return list(found)
 
 
-def _on(adata: AnnData, path: list[str]) -> np.ndarray:
-    return np.isin(_segment_of_cells(adata), path).astype(float)
-
-
 def _segment_of_cells(adata: AnnData) -> np.ndarray:
-    return _as_text(adata.obs["seg"])
-
-
-def _as_text(values) -> np.ndarray:
-    return np.asarray(pd.Series(np.asarray(values)).astype(str), dtype=str)
+    return np.asarray(adata.obs["seg"]).astype(str)
