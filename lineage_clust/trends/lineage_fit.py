@@ -136,29 +136,19 @@ def _of_one_model(lineage: Lineage, models: dict[str, Any]) -> list[Lineage]:
 
 def _assemble(lineage: Lineage, grid, groups: list[GroupFit], failed: dict[str, str]) -> Trends:
     """Return the trends of all groups in the order of the lineage's genes."""
-    n_genes, row_of = len(lineage.genes), {gene: row for row, gene in enumerate(lineage.genes)}
-    values = np.full((n_genes, len(grid)), np.nan)
-    with_se = bool(groups) and all(group.se is not None or len(group.failed) == len(group.genes) for group in groups)
-    se = np.full_like(values, np.nan) if with_se else None
-    reasons = {row_of[gene]: reason for gene, reason in failed.items()}
-    for group in groups:
-        members = [row_of[gene] for gene in group.genes]
-        values[members] = group.values
-        if se is not None and group.se is not None:
-            se[members] = group.se
-        reasons.update({members[gene]: reason for gene, reason in group.failed.items()})
-    check_any_fitted(reasons, n_genes)
-    kept = np.setdiff1d(np.arange(n_genes), list(reasons))
-    names = [lineage.genes[gene] for gene in kept]
-    if len(kept) < n_genes:
-        values, se = values[kept], None if se is None else se[kept]
-    table = pd.concat([group.table for group in groups])
+    reasons = failed | {group.genes[column]: reason for group in groups for column, reason in group.failed.items()}
+    order = {gene: place for place, gene in enumerate(lineage.genes) if gene in reasons}
+    check_any_fitted({place: reasons[gene] for gene, place in order.items()}, len(lineage.genes))
+    names = [gene for gene in lineage.genes if gene not in reasons]
+    fitted = [group for group in groups if len(group.failed) < len(group.genes)]
+    rows = pd.Index([gene for group in fitted for gene in group.genes]).get_indexer(names)
+    errors = [group.se for group in fitted if group.se is not None]
     return Trends(
-        values,
+        np.concatenate([group.values for group in fitted])[rows],
         grid,
         names,
-        se,
+        np.concatenate(errors)[rows] if len(errors) == len(fitted) else None,
         np.full(len(grid), "" if lineage.name is None else lineage.name, dtype=object),
-        {lineage.genes[gene]: reasons[gene] for gene in sorted(reasons)},
-        table if list(table.index) == names else table.loc[names],
+        {gene: reasons[gene] for gene in order},
+        pd.concat([group.table for group in fitted]).loc[names],
     )
