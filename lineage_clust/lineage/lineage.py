@@ -92,7 +92,7 @@ class Lineage:
         return np.linspace(self.start, self.end, n_points)
 
     def of_cells(self, kept: np.ndarray, **changes: Any) -> Self:
-        """Return the lineage in some of its cells, a mask; `changes` are new values, among them that of `expression`."""
+        """Return the lineage in some of its cells, a mask or positions; `changes` must include their `expression`."""
         arrays = {name: getattr(self, name) for name in _OF_CELLS}
         some: dict[str, Any] = {name: None if values is None else values[kept] for name, values in arrays.items()}
         return replace(self, **(some | changes))

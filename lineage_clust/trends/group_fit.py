@@ -87,8 +87,13 @@ def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
     smoother, model : Components, fitted in place; the smoother may be "passthrough".
     """
     model = adapt(model)
-    asked = (copied(smoother), clone(model))
-    x, w, Y = lineage.pseudotime, lineage.weights, expression_for(model, lineage.expression)
+    asked = (clone(smoother, safe=False), clone(model))
+    lineage = replace(lineage, expression=expression_for(model, lineage.expression))
+    if isinstance(model, RegressorModel):
+        # iterative solvers stop early: sorting by time makes their result reproducible
+        order = np.argsort(lineage.pseudotime, kind="stable")
+        lineage = lineage.of_cells(order, expression=lineage.expression[order])
+    x, w, Y = lineage.pseudotime, lineage.weights, lineage.expression
     genes, covariates, draws = lineage.genes, lineage.covariates, lineage.time_draws
     given = draws is not None
     if draws is not None and are_same(draws):
@@ -96,11 +101,6 @@ def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
     check_distinct_times(x, smoother, grid, lineage.name)
     if lacks_domain(smoother):
         smoother.set_params(domain=(float(grid[0]), float(grid[-1])))
-    if isinstance(model, RegressorModel):
-        # iterative solvers stop early: sorting by time makes their result reproducible
-        order = np.argsort(x, kind="stable")
-        x, w, Y = x[order], w[order], Y[order]
-        covariates = None if covariates is None else covariates[order]
     n_covariates = 0 if covariates is None else covariates.shape[1]
     penalty = None
     if model.reads == "pseudotime":
@@ -172,11 +172,6 @@ def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str
             f"pseudotime{'s' if found != 1 else ''}; {name} needs at least {needed}. Widen time_range, or check the "
             "pseudotime."
         )
-
-
-def copied(smoother):
-    """Return an unfitted copy of a smoother; "passthrough" is returned unchanged."""
-    return smoother if isinstance(smoother, str) else clone(smoother)
 
 
 def _basis(smoother, times: np.ndarray):
