@@ -247,18 +247,18 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         check_constraints(self)
         check_anndata(adata)
         lineage = find_weights(adata, self.lineage, self.lineage_key, self.backward)[0]
-        self.drivers_ = lineage_drivers(
+        drivers = lineage_drivers(
             adata, lineage, method=self.method, lineage_key=self.lineage_key, backward=self.backward,
             layer=self.layer, use_raw=self.use_raw, gene_symbols=self.gene_symbols,
         )  # fmt: skip
-        r, q = self.drivers_[f"{lineage}_corr"], self.drivers_[f"{lineage}_qval"]
+        r, q = drivers[f"{lineage}_corr"], drivers[f"{lineage}_qval"]
         strength = {"both": r.abs(), "positive": r, "negative": -r}[self.direction]
         kept = strength[strength.notna() & (strength > 0) & ((q < self.alpha) if self.alpha is not None else True)]
         if kept.empty:
             raise ValueError(f"No gene of {len(r)} goes with lineage {lineage!r}{self._why_none(r)}")
         chosen = kept.sort_values(ascending=False, kind="stable").index[: self.n_genes]
-        self.genes_ = [str(gene) for gene in chosen]
-        ids = chosen if self.gene_symbols is None else self.drivers_.loc[chosen, "gene_ids"]
+        self.drivers_, self.genes_ = drivers, [str(gene) for gene in chosen]
+        ids = chosen if self.gene_symbols is None else drivers.loc[chosen, "gene_ids"]
         self.gene_ids_ = [str(gene_id) for gene_id in ids]
         self.feature_names_in_, self.n_features_in_ = np.asarray(adata.var_names, dtype=object), adata.n_vars
         return self

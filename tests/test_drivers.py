@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 import lineage_clust as lc
@@ -180,8 +181,11 @@ def test_selector_before_the_clusterer():
 def test_selector_says_when_nothing_is_left():
     X, fates = example(9)
     rng = np.random.default_rng(0)
+    nothing = DriverSelector("A", alpha=1e-6)
     with pytest.raises(ValueError, match="No gene of 12 goes with lineage 'A'"):
-        DriverSelector("A", alpha=1e-6).fit(cells(rng.permutation(X), fates))
+        nothing.fit(cells(rng.permutation(X), fates))
+    with pytest.raises(NotFittedError):
+        nothing.get_feature_names_out()
     with pytest.raises(ValueError, match="direction"):
         DriverSelector("A", direction="up").fit(cells(X, fates))
     with pytest.raises(ValueError, match="n_genes"):

@@ -19,9 +19,14 @@ _NAMED = re.compile(
     r"|sample_key|time_key|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
 )
 _BARE = re.compile(
-    r"(?<![\w.'\"\[-])(gene_symbols|lineage_key|memory_budget|random_state|sample_key|time_key)(?![\w.'\"\]=])"
+    r"(?<![\w.'\"\[-])(condition_key|gene_symbols|lineage_key|memory_budget|random_state|sample_key|time_key)(?![\w.'\"\]=])"
 )
-_FLAGS = {"random_state": "--seed", "gene_symbols": "--symbols", "sample_key": "--sample"}
+_FLAGS = {
+    "condition_key": "--condition",
+    "random_state": "--seed",
+    "gene_symbols": "--symbols",
+    "sample_key": "--sample",
+}
 _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
 
