@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .errors import UnknownNameError, quoted
 from .expression.correlations import correlator, ranks
 from .expression.storage.blocks import BlockedExpression
+from .lineage.columns import by_name
 from .lineage.genes.expression import expression_of, with_annotations
 from .lineage.genes.names import gene_ids
 from .lineage.lineage import check_anndata, resolve_genes
@@ -329,7 +330,7 @@ def _lineages(adata, lineage, lineage_key, backward) -> list[str]:
 
 
 def _mask(cells, adata: AnnData) -> np.ndarray:
-    mask = np.asarray(cells)
+    mask = np.asarray(by_name("cells", cells, adata.obs_names, "cells"))
     if mask.shape != (adata.n_obs,) or mask.dtype != bool:
         raise ValueError(
             f"cells must be a boolean mask of {adata.n_obs} cells; got {mask.dtype} of shape {mask.shape}."

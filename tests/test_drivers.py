@@ -111,6 +111,8 @@ def test_a_chosen_set_of_cells():
     chosen = np.arange(60) < 40
     part = lineage_drivers(cells(X, fates), "A", cells=chosen)
     pd.testing.assert_frame_equal(part, lineage_drivers(cells(X[:40], fates[:40]), "A"))
+    by_name = pd.Series(chosen, index=[f"c{cell}" for cell in range(60)])[::-1]
+    pd.testing.assert_frame_equal(part, lineage_drivers(cells(X, fates), "A", cells=by_name))
     fates[45:] = np.nan
     pd.testing.assert_frame_equal(
         lineage_drivers(cells(X, fates), "A"), lineage_drivers(cells(X[:45], fates[:45]), "A")

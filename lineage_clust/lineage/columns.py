@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -76,6 +78,27 @@ def names_of_cells(adata: AnnData, key: str, what: str, advice: str) -> pd.Serie
     if numbers is not None and np.any(numbers[np.isfinite(numbers)] % 1):
         raise TypeError(f"adata.obs[{key!r}] holds numbers with fractions. {what} must name {advice}")
     return column
+
+
+def by_name(name: str, values: Any, names: pd.Index, of: str) -> Any:
+    """Return a Series in the order of the names of cells or genes; a Series numbered by position, and others, unchanged.
+
+    `name` and `of` ("cells" or "genes") appear in messages.
+
+    >>> by_name("offset", pd.Series([1, 2], index=["b", "a"]), pd.Index(["a", "b"]), "cells").tolist()
+    [2, 1]
+    """
+    if not isinstance(values, pd.Series) or isinstance(values.index, pd.RangeIndex) or values.index.equals(names):
+        return values
+    if not values.index.is_unique or not names.is_unique:
+        raise ValueError(f"{name} is a Series, but names of {of} are repeated. Pass its values in the order of adata.")
+    missing = names.difference(values.index)
+    if len(missing):
+        raise UnknownNameError(
+            f"{name} is a Series without {len(missing)} of the {len(names)} {of} ({quoted(list(missing), 3)}). Its index "
+            f"must be the names of the {of}."
+        )
+    return values.reindex(names)
 
 
 def check_levels(values: pd.Series, what: str) -> None:

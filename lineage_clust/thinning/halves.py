@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from ..errors import UnknownNameError, did_you_mean, quoted
+from ..errors import UnknownNameError, did_you_mean
 from ..expression.storage.sources import in_dask, is_stored
 from ..io.cells import make_anndata
+from ..lineage.columns import by_name
 from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
 from ..utils.checking import as_vector, check_seed, check_share, shortened
@@ -132,36 +132,18 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
         values = as_vector(f"adata.var[{dispersion!r}]", adata.var[dispersion])
     elif is_real(dispersion):
         values = np.full(adata.n_vars, float(dispersion))
-    elif isinstance(dispersion, pd.Series) and not isinstance(dispersion.index, pd.RangeIndex):
-        values = as_vector("dispersion", _by_name(dispersion, adata.var_names))
     elif np.ndim(dispersion) != 1:
         raise ValueError(
             f"dispersion must be 'estimate', a number, a column of var, or one number per gene; got {shortened(dispersion)}."
         )
     else:
-        values = as_vector("dispersion", dispersion)
+        values = as_vector("dispersion", by_name("dispersion", dispersion, adata.var_names, "genes"))
     if len(values) != adata.n_vars:
         raise ValueError(f"dispersion must have one value per gene, {adata.n_vars}; it has {len(values)}.")
     if not np.all((values >= 0) & (values < np.inf)):
         wrong = values[~((values >= 0) & (values < np.inf))][0]
         raise ValueError(f"dispersion must be finite and not negative; got {wrong:g}. Use 0 for Poisson counts.")
     return values
-
-
-def _by_name(values: pd.Series, names: pd.Index) -> pd.Series:
-    if values.index.equals(names):
-        return values
-    if not values.index.is_unique or not names.is_unique:
-        raise ValueError(
-            "dispersion is a Series, but names of genes are repeated. Pass its values in the order of adata."
-        )
-    missing = names.difference(values.index)
-    if len(missing):
-        raise UnknownNameError(
-            f"dispersion is a Series without {len(missing)} of the {len(names)} genes ({quoted(list(missing), 3)}). "
-            "Its index must be the names of the genes."
-        )
-    return values.reindex(names)
 
 
 def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_CELLS) -> sparse.csr_matrix:

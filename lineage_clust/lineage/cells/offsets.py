@@ -9,7 +9,7 @@ from anndata import AnnData
 
 from ...expression.storage.blocks import BlockedExpression, row_sums
 from ...utils.checking import as_vector
-from ..columns import column_of, numbers_in
+from ..columns import by_name, column_of, numbers_in
 
 SIZE_FACTORS = "size_factors"
 AUTOMATIC = "auto"  # size factors, where counts are modelled
@@ -24,6 +24,7 @@ def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
         return None
     if isinstance(offset, str):
         return log_totals(matrix) if offset == SIZE_FACTORS else _from_obs(adata, offset)
+    offset = by_name("offset", offset, adata.obs_names, "cells")
     values = as_vector("offset", offset) if np.ndim(offset) == 1 else np.asarray(offset)
     if values.shape != (adata.n_obs,):
         raise ValueError(

@@ -14,6 +14,7 @@ from anndata.utils import make_index_unique
 
 from ...errors import UnknownNameError, did_you_mean, quoted
 from ...utils.checking import check_key
+from ..columns import by_name
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def resolve_genes(
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
     if np.ndim(genes) == 0:
         raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
+    if isinstance(genes, pd.Series) and pd.api.types.is_bool_dtype(genes):
+        genes = by_name("genes", genes, var_names, "genes")
     values = list(genes)
     if values and all(isinstance(value, (bool, np.bool_)) for value in values):
         if len(values) != len(var_names):

@@ -37,7 +37,7 @@ def test_a_value_that_is_not_finite_costs_its_gene_and_not_the_cell(make_adata, 
 def test_an_offset_by_key_and_by_array_is_taken_as_it_is(make_adata):
     adata = make_adata()
     depth = adata.obs["depth"].to_numpy()
-    for offset in ("depth", depth, list(depth)):
+    for offset in ("depth", depth, list(depth), adata.obs["depth"][::-1]):  # a Series goes by the names of the cells
         lineage = read_lineage(adata, "A", offset=offset)
         np.testing.assert_array_equal(lineage.offset, depth[lineage.cells])
 

@@ -155,6 +155,8 @@ def test_genes_by_mask(make_adata):
     adata = make_adata(n_genes=4)
     assert resolve_genes(adata, [True, False, False, True]) == ["fall0", "flat0"]
     assert resolve_genes(adata, adata.var_names.str.startswith("p")) == ["peak0"]
+    by_name = pd.Series(adata.var_names.str.startswith("p"), index=adata.var_names)[::-1]
+    assert resolve_genes(adata, by_name) == resolve_genes(adata, by_name.astype("boolean")) == ["peak0"]
     with pytest.raises(ValueError, match="mask of genes needs 4 values; got 2"):
         resolve_genes(adata, [True, False])
     with pytest.raises(ValueError, match="genes is empty"):
