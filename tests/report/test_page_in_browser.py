@@ -351,3 +351,16 @@ def test_without_a_script_it_says_where_the_table_is(browser, file):
     assert "gene_table_" in opened.inner_text("#genes")
     assert opened.locator("#cluster-table tbody tr").count() == 3
     context.close()
+
+
+def test_tables_are_printed_as_tables(browser, file):
+    page = browser.new_page(viewport={"width": 718, "height": 1050})  # a sheet of A4 without its margins
+    page.emulate_media(media="print")
+    page.goto(file.as_uri())
+    name = page.locator("#gene-table tbody th button").first
+    name.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    assert name.evaluate("one => getComputedStyle(one.closest('tr')).display") == "table-row"
+    assert name.bounding_box()["height"] < 20  # on one line
+    assert not page.locator("#gene-tools").is_visible()
+    page.close()
