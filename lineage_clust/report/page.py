@@ -101,7 +101,8 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         concerns=concerns_of(warned),
         pictures="".join(picture_of(picture, images) for picture, *images in shown) or _no_pictures(fitted),
         table="gene_table_</code> of the fitted clusterer",
-        how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}; {_TICKS}",
+        how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}"
+        + (f"; {_TICKS}" if shown else "."),
         methods=escape(paragraph),
         references=listed(cited),
         clusters=clusters,
@@ -183,7 +184,12 @@ def concerns_of(found: list[str]) -> str:
 
 def _no_pictures(fitted: Fitted | FitResult) -> str:
     result = result_of(fitted)
-    advice = "" if result.gate.alpha is None else " Fit with alpha=None to cluster all genes, or choose other genes."
+    advice = (
+        ""
+        if result.gate.alpha is None
+        else " No trend is significant, or none passes the other thresholds. Check with plot_lineage that pseudotime and "
+        "weights belong to these cells. alpha=None clusters all genes, also those that only show noise."
+    )
     return f'<section id="panels"><h2>Clusters</h2><p>No gene is in a cluster.{advice}</p></section>\n'
 
 
