@@ -76,15 +76,21 @@ def pvalues(
 
 def measure(
     n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000, family: str = "gaussian",
-    n_sets: int = 1, alone: bool = False,
+    n_sets: int = 1, alone: bool = False, sizes=("equal", "one half"),
 ) -> pd.DataFrame:  # fmt: skip
-    """Return one row per setting, with means over `n_sets` data sets."""
+    """Return one row per setting, with means over `n_sets` data sets.
+
+    The data of a setting do not depend on which others are measured.
+    """
     rows = []
-    for number, (effect, unequal, n_donors) in enumerate(product(effects, (False, True), donors)):
-        seeds = [seed + number] if n_sets == 1 else [(seed, number, one) for one in range(n_sets)]
+    for effect, size, n_donors in product(effects, sizes, donors):
+        unequal = size != "equal"
         options = n_donors, n_genes, n_cells, unequal, effect
-        sets = [_rates(np.random.default_rng(one), options, family, alone) for one in seeds]
-        row = {"effects": effect.name, "donors": n_donors, "sizes": "one half" if unequal else "equal"}
+        sets = []
+        for number in range(n_sets):
+            key = [seed, EFFECTS.index(effect), n_donors, unequal, family != "gaussian", number]
+            sets.append(_rates(np.random.default_rng(key), options, family, alone))
+        row = {"effects": effect.name, "donors": n_donors, "sizes": size}
         rows.append(row | pd.DataFrame(sets).mean().to_dict())
         print(line(rows[-1]), flush=True)
     return pd.DataFrame(rows)
@@ -180,7 +186,7 @@ def main(argv: list[str] | None = None) -> None:
     effects = [effect for effect in effects if not (counts and effect.counts)]
     table = measure(
         arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed, arguments.family, arguments.sets,
-        arguments.alone,
+        arguments.alone, arguments.sizes,
     )  # fmt: skip
     for level, low, high in ((".05", 0.03, 0.07), (".01", 0.004, 0.02)):
         rate = table[f"donors {level}"]

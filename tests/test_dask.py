@@ -164,3 +164,27 @@ def test_the_chosen_cells_and_genes_of_chunks(make_adata):
     matrix = make_adata(100).X.toarray()
     expression = BlockedExpression(chunked(matrix, 30, 7, sparse.csr_matrix))[[5, 3, 70]][:, [9, 2]]
     np.testing.assert_array_equal(np.asarray(expression), matrix[[5, 3, 70]][:, [9, 2]])
+
+
+@pytest.fixture
+def adata_of_donors(make_adata):
+    """Cells of six donors, three of whom are treated."""
+    adata = make_adata(300, kind="dense")
+    donor = np.arange(adata.n_obs) % 6
+    adata.obs["donor"], adata.obs["drug"] = donor.astype(str), np.where(donor < 3, "no", "yes")
+    adata.X = adata.X + 2 * (donor < 3)[:, None] * (np.arange(adata.n_vars) < 6)
+    return adata
+
+
+def test_donors_are_those_in_memory(adata_of_donors):
+    one, other = (fitted(cells, sample_key="donor") for cells in (in_dask(adata_of_donors), adata_of_donors))
+    assert_equal_fits(one, other, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_comparisons_are_those_in_memory(adata_of_donors):
+    options = {"lineage": "A", "n_points": 20, "clusterer": KMeans(2, random_state=0), "random_state": 0}
+    cells = in_dask(adata_of_donors), adata_of_donors
+    one, other = (lc.compare_conditions(some, "drug", "donor", **options) for some in cells)
+    np.testing.assert_allclose(one.trends, other.trends, atol=1e-8)
+    np.testing.assert_allclose(one.table["pvalue_both"], other.table["pvalue_both"], rtol=1e-6)
