@@ -15,12 +15,20 @@ pytestmark = pytest.mark.skipif(not CAN_FORK, reason="the system has no safe for
 
 
 def test_results_are_in_order_and_not_more_run_at_once_than_asked_for(tmp_path):
+    running, started = tmp_path / "running", tmp_path / "started"
+    running.mkdir()
+    started.mkdir()
+
     def task(number):
         def run():
-            (tmp_path / f"{number}").touch()
+            (running / f"{number}").touch()
+            (started / f"{number}").touch()
+            end = time.monotonic() + 30
+            while len(list(started.iterdir())) < 2 and time.monotonic() < end:
+                time.sleep(0.01)
+            n_running = len(list(running.iterdir()))
             time.sleep(0.05 * (3 - number))
-            n_running = len(list(tmp_path.iterdir()))
-            (tmp_path / f"{number}").unlink()
+            (running / f"{number}").unlink()
             return number, n_running
 
         return run
