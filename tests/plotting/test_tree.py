@@ -104,6 +104,17 @@ def test_letters_fit_and_do_not_overlap(fitted, overlaps, left_out, n_leaves, fi
 
 
 @pytest.mark.slow
+def test_sizes_do_not_touch_headings_at_another_resolution(fitted):
+    """Letters are relatively wider at a low resolution than at the one at which they were placed."""
+    ax = fitted.plot_tree()
+    for dpi in (60, 70, 300):
+        ax.figure.set_dpi(dpi)
+        ax.figure.draw_without_rendering()
+        for heading, size in zip(of_kind(ax, "leaf"), of_kind(ax, "size"), strict=True):
+            gap = size.get_window_extent().x0 - heading.get_window_extent().x1
+            assert 2 < gap * 72 / dpi < 8  # points
+
+
 def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
     ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime", "gold"])
