@@ -230,6 +230,14 @@ def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
             f"No cell of the lineage is in condition {quoted(without)} of adata.obs[{key!r}]. Leave it out of conditions, or "
             "widen time_range."
         )
+    alike = [
+        (name, f"{end}_{name}") for name in names[1:] for end in ("lower", "upper") if f"{end}_{name}" in names[1:]
+    ]
+    if alike:  # columns of the table have their names as suffix
+        raise ValueError(
+            f"Conditions {quoted(alike[0])} would have the same columns in the table, such as 'level_{alike[0][1]}'. Rename "
+            f"one of them in adata.obs[{key!r}]."
+        )
 
 
 def _fitted(

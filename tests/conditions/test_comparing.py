@@ -162,6 +162,13 @@ def test_what_cannot_be_compared_is_refused(cells, given, error, message, quick_
         lc.compare_conditions(cells, **given)
 
 
+def test_conditions_whose_columns_would_have_the_same_names_are_refused(cells, quick_settings):
+    three = cells.copy()
+    three.obs["condition"] = np.array(["control", "dose", "lower_dose"])[np.arange(cells.n_obs) % 3]
+    with pytest.raises(ValueError, match="'dose', 'lower_dose' would have the same columns"):
+        lc.compare_conditions(three, "condition", **quick_settings)
+
+
 @pytest.mark.filterwarnings("ignore:No cell lies between pseudotime")
 def test_conditions_that_are_stretches_of_time_are_refused(cells, quick_settings):
     apart = cells.copy()
