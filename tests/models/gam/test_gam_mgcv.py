@@ -54,7 +54,7 @@ def test_trends(case):
 
 def test_standard_errors(case):
     error = np.abs(case.se / case.mgcv_se - 1).max(axis=0)
-    assert np.median(error) < 1e-11
+    assert np.median(error) < 1e-12
     assert error.max() < 1e-4
 
 
