@@ -271,6 +271,8 @@ class GeneTrend:
             raise ValueError(f"{str(path)!r} is not a file of GeneTrend.write, or it is damaged ({error}).") from error
         if not isinstance(trend, (GeneTrend, FailedTrend)):
             raise ValueError(f"{str(path)!r} contains a {type(trend).__name__}, not a trend.")
+        if isinstance(trend, GeneTrend) and "_group" not in vars(trend):
+            raise ValueError(f"{str(path)!r} was written by an earlier version. Fit the trend again, or open it there.")
         return trend
 
     def _adopt(self, group: GroupFit, column: int) -> None:

@@ -220,6 +220,14 @@ def test_other_files_are_refused(tmp_path):
         GeneTrend.read(tmp_path / "other")
 
 
+def test_a_file_of_an_earlier_version_is_refused(tmp_path):
+    trend = some_trend().prepare().fit()
+    del trend._group  # which had several parts
+    (tmp_path / "trend").write_bytes(pickle.dumps(trend))
+    with pytest.raises(ValueError, match="written by an earlier version. Fit the trend again"):
+        GeneTrend.read(tmp_path / "trend")
+
+
 def test_its_name():
     trend = some_trend()
     states = [repr(trend), repr(trend.prepare()), repr(trend.fit())]
