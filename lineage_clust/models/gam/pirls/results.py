@@ -138,24 +138,23 @@ def _prior_inflation(
     plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
     if plain or not np.any(problem.penalty > 0):
         return np.ones(len(state.genes))
-    cross = np.ascontiguousarray(cross)
+    grams, cross = information * grams, information * cross
     functions, log_lambda = load_compiled() if problem.compiled else None, state.log_lambda.copy()
+    # a flat criterion, whose minimum may be anywhere
+    straight = (edf < problem.spectrum.n_unpenalized + _STRAIGHT) | (functions is None)
     if functions is not None:
-        straight = (
-            edf < problem.spectrum.n_unpenalized + _STRAIGHT
-        )  # a flat criterion, for which Newton steps need a grid search
-        for genes, search, n_steps in ((np.flatnonzero(straight), True, 6), (np.flatnonzero(~straight), False, 3)):
-            own = log_lambda[genes]
-            functions.smooth_each(
-                information * grams[genes], information * cross[genes], problem.penalty, np.ones(len(genes)), True, search,
-                n_steps, own, np.empty((len(genes), cross.shape[1])),
-            )  # fmt: skip
-            log_lambda[genes] = own
-    else:
-        spectrum = diagonalise_each(information * grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
-        loadings = information * np.einsum("gcm,gc->mg", spectrum.basis, cross)
-        criterion = reml_known_scale(spectrum, loadings, np.zeros(len(cross)), problem.n_cells)
-        log_lambda = np.log(minimise(criterion, spectrum, len(cross))[0])
+        genes = np.flatnonzero(~straight)
+        own, found = log_lambda[genes], np.empty((len(genes), cross.shape[1]))
+        functions.smooth_each(
+            grams[genes], cross[genes], problem.penalty, np.ones(len(genes)), True, False, 3, own, found
+        )
+        log_lambda[genes] = own
+    if straight.any():
+        spectrum = diagonalise_each(grams[straight], np.diag(problem.penalty), problem.spectrum.n_unpenalized)
+        loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross[straight])
+        n_genes = loadings.shape[1]
+        criterion = reml_known_scale(spectrum, loadings, np.zeros(n_genes), problem.n_cells)
+        log_lambda[straight] = np.log(minimise(criterion, spectrum, n_genes)[0])
     return np.maximum(np.exp(state.log_lambda - log_lambda), 1.0)
 
 
