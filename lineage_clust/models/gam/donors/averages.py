@@ -11,7 +11,7 @@ from ..inference.posterior import LOG_LAMBDA_VARIANCE
 from ..pirls.overdispersion import dispersion_at_nodes
 from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
-from .curves import AtCovariance, DonorSums, TurnedSums
+from .curves import AtCovariance, DonorSums
 from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
 from .sizes import Sizes
@@ -55,7 +55,7 @@ class Averages:
 
 def averaged(
     problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
-    smoothing: str | float, least: np.ndarray, squares: np.ndarray, of_genes: EachSums | TurnedSums | None = None,
+    smoothing: str | float, least: np.ndarray, squares: np.ndarray, of_genes: EachSums | None = None,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the variances between donors.
 
@@ -71,9 +71,12 @@ def averaged(
     The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
     coefficients are those of the mixture over the variances.
     """
-    of_samples = linearised(problem, state) if of_genes is None else of_genes.sums
-    sums = problem.joined(of_samples) if of_genes is None else of_samples
-    of_genes = sizes.turned(sums) if of_genes is None else of_genes
+    if of_genes is None:
+        of_samples = linearised(problem, state)
+        sums, information = problem.joined(of_samples), of_samples.information
+        of_genes = sizes.turned(sums)
+    else:
+        sums, information = of_genes.sums, of_genes.information
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
     mean_fit = sizes.fit_of_mean(sums, kept.T, of_genes)
@@ -96,7 +99,7 @@ def averaged(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, scale, shift + in_level * curve,
         (1 - in_level) * curve, sizes.values[:, 2] @ kept, mixture.statistics,
         {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
-        _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, of_samples),
+        _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, information),
     )  # fmt: skip
 
 
@@ -288,10 +291,10 @@ def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarra
     return dispersion_at_nodes(state.sums.T, squares, mu, nodes.weights, nodes.exposed, nodes.most)
 
 
-def _informing(problem: WorkingProblem, sums: DonorSums) -> np.ndarray:
+def _informing(problem: WorkingProblem, information: np.ndarray) -> np.ndarray:
     """Return the number of donors `(n_genes,)` whose cells are informative: with a log link, those that express the gene."""
     cells = np.array([problem.nodes.weights[places].sum() for places in problem.nodes.donors])
-    told = np.einsum("gdii->gd", sums.own) / cells
+    told = information / cells
     return np.sum(told > _INFORMATIVE * told.max(axis=1, keepdims=True), axis=1)
 
 

@@ -1,6 +1,6 @@
 """Likelihoods and fits at variances between donors, one gene at a time, compiled by numba.
 
-For genes with gram matrices of their own. The modes of each donor's curve are turned such that the cells' information about
+For genes with gram matrices of their own. The modes of each donor's curve are rotated such that the cells' information about
 them is a tridiagonal matrix `M`. Then ``(I + c M)^-1`` is applied in a few operations per mode for any variance `c` of
 curves, and a donor's level is one more mode.
 """
@@ -13,203 +13,256 @@ from ....utils.compiling import compiled
 from ..smoothing.compiled_modes import make_tridiagonal
 from .compiled_working import decompose, forward
 
+_NEGLIGIBLE = 50.0  # log likelihood ratio of variances that are left out: their probability is below rounding errors
+
 
 @compiled
-def likelihoods_each(gram, own, beside, curves, shifts, ridge, determinants, left):
-    """Write log determinants and residual sums of squares, `(n_curves, n_shifts, n_genes)` each.
+def turn_each(own, cross, donor_products, root, lines, turned, level, of_level):
+    """Write the sums of each donor in modes that are independent a priori, and in which its information is tridiagonal.
 
-    gram : `(n_genes, n, n)` gram matrix of the columns of `T` and the response, which is last.
-    own : `(n_genes, n_donors, n_random, n_random)`: gram matrices of the constant, which is first, and of the modes, of which
-        covariances are identity matrices times the variance of levels and of curves.
-    beside : `(n_genes, n_donors, n_random, n)` products of the constant and the modes with the columns and the response.
-    curves, shifts : Variances of the donors' curves and of their levels.
-    ridge : `(n_genes,)` constant added to the diagonal, except for the response.
+    own, cross, donor_products : As in :class:`lineage_clust.models.gam.donors.curves.DonorSums`, `(n_genes, n_donors,
+        n_random, ...)`; the constant is first.
+    root : `(n_modes, n_modes)` root of the covariance of the modes.
+    lines : `(n_genes, n_donors, 2, n_modes)` diagonals and subdiagonals, output.
+    turned : `(n_genes, n_donors, n_modes, 2 + n_fixed)` products of the modes with the constant, the response and the columns
+        of `T`. Further columns are output for the rotation, `(n_modes, n_modes)`.
+    level, of_level : `(n_genes, n_donors)` and `(n_genes, n_donors, 1 + n_fixed)` products of the constant with itself, and
+        with the response and the columns.
     """
-    n_genes, n_donors, n_random, n = beside.shape
-    turned, lines = np.zeros((n_donors, n_random - 1, n + 1)), np.zeros((n_donors, 2, n_random - 1))
-    without, level = np.zeros((n, n)), np.zeros(n_donors)
-    of_level = np.zeros((n_donors, n))
-    between, scores, diagonal, below = (
-        np.zeros((n_donors, n_donors)),
-        np.zeros(n_donors),
-        np.zeros(n_donors),
-        np.zeros(n_donors),
-    )
-    rows = np.zeros((n - 1, n_donors + 1))
+    n_genes, n_donors, n_random, n_fixed = cross.shape
+    n_modes, one = np.uintp(n_random - 1), np.uintp(1)
+    beside, matrix = np.zeros((n_modes, turned.shape[3])), np.zeros((n_modes, n_modes))
+    for mode in range(n_modes):
+        if turned.shape[3] > 2 + n_fixed:
+            beside[mode, np.uintp(2 + n_fixed) + mode] = 1.0
+    plain = np.zeros((n_modes, 2 + n_fixed))
     for gene in range(n_genes):
-        turn(own[gene], beside[gene], turned, lines)
-        for at_curve in range(len(curves)):
-            logs = without_curves(
-                gram[gene], own[gene], beside[gene], turned, lines, curves[at_curve], without, level, of_level
-            )
-            for row in range(n - 1):
-                without[row, row] += ridge[gene]
-                rows[row, n_donors] = without[n - 1, row]
-                for donor in range(n_donors):
-                    rows[row, donor] = of_level[donor, row]
-            # as in `WithCurves.likelihoods`, with a tridiagonal matrix instead of eigenvalues
-            free = without[: n - 1, : n - 1]
-            logs += decompose(free)
-            forward(free, rows)
-            rest = without[n - 1, n - 1]
-            for row in range(n - 1):
-                rest -= rows[row, n_donors] ** 2
-            for donor in range(n_donors):
-                scores[donor] = of_level[donor, n - 1]
-                for other in range(donor + 1):
-                    between[donor, other] = 0.0
-            for row in range(n - 1):
-                for donor in range(n_donors):
-                    entry = rows[row, donor]
-                    scores[donor] -= entry * rows[row, n_donors]
-                    for other in range(donor + 1):
-                        between[donor, other] -= entry * rows[row, other]
-            for donor in range(n_donors):
-                between[donor, donor] += level[donor]
-            make_tridiagonal(between, scores, diagonal, below)
-            for at_shift in range(len(shifts)):
-                shift, log_determinant, value = shifts[at_shift], logs, rest
-                pivot, before = 1.0, 0.0
-                for donor in range(n_donors):
-                    ratio = shift * below[donor - 1] / pivot if donor > 0 else 0.0
-                    pivot = 1.0 + shift * diagonal[donor] - (ratio * shift * below[donor - 1] if donor > 0 else 0.0)
-                    pivot = max(pivot, 1e-12)
-                    before = scores[donor] - ratio * before
-                    log_determinant += np.log(pivot)
-                    value -= shift * before * before / pivot
-                determinants[at_curve, at_shift, gene] = log_determinant
-                left[at_curve, at_shift, gene] = value
+        for donor in range(n_donors):
+            level[gene, donor] = own[gene, donor, 0, 0]
+            of_level[gene, donor, 0] = donor_products[gene, donor, 0]
+            of_level[gene, donor, 1:] = cross[gene, donor, 0]
+            for mode in range(n_modes):
+                plain[mode, 0] = own[gene, donor, mode + one, 0]
+                plain[mode, 1] = donor_products[gene, donor, mode + one]
+                plain[mode, 2:] = cross[gene, donor, mode + one]
+                matrix[mode] = own[gene, donor, mode + one, 1:]
+            rows, square = np.dot(root.T, plain), np.dot(root.T, np.dot(matrix, root))
+            turned[gene, donor] = beside
+            turned[gene, donor, :, : 2 + n_fixed] = rows
+            turn(square, turned[gene, donor], lines[gene, donor])
 
 
 @compiled
-def turn(own, beside, turned, lines):
-    """Write diagonal and subdiagonal of each donor's tridiagonal matrix to `lines`, and the turned products.
+def turn(matrix, rows, lines):
+    """Write the tridiagonal form of a matrix to `lines`, and rotate `rows` with it; the matrix is overwritten."""
+    n_modes, width, one = np.uintp(len(rows)), np.uintp(rows.shape[1]), np.uintp(1)
+    normal, image, along = np.zeros(n_modes), np.zeros(n_modes), np.zeros(width)
+    for first in range(one, n_modes):
+        rest = 0.0
+        for line in range(first, n_modes):
+            normal[line], image[line] = matrix[line, first - one], 0.0
+            if line > first:
+                rest += normal[line] * normal[line]
+        leading = normal[first]
+        lines[1, first - one] = leading
+        if not rest > 0.0:
+            continue
+        length = np.sqrt(leading * leading + rest)
+        lines[1, first - one] = -length if leading > 0.0 else length
+        normal[first] = leading - lines[1, first - one]
+        factor = 2.0 / (rest + normal[first] * normal[first])
+        along[:] = 0.0
+        half = 0.0
+        for line in range(first, n_modes):
+            mine, mine_image = normal[line], 0.0
+            for column in range(width):
+                along[column] += mine * rows[line, column]
+            for other in range(first, line):
+                mine_image += matrix[line, other] * normal[other]
+                image[other] += matrix[line, other] * mine
+            image[line] = mine_image + matrix[line, line] * mine
+        for line in range(first, n_modes):
+            image[line] *= factor
+            half += image[line] * normal[line]
+        half *= factor * 0.5
+        for line in range(first, n_modes):
+            image[line] -= half * normal[line]
+            mine, mine_image, by = normal[line], image[line], factor * normal[line]
+            for column in range(width):
+                rows[line, column] -= by * along[column]
+            for other in range(first, line + one):
+                matrix[line, other] -= mine * image[other] + mine_image * normal[other]
+    for line in range(n_modes):
+        lines[0, line] = matrix[line, line]
 
-    The first column of `turned` are the products with the constant.
+
+@compiled
+def likelihoods_each(gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, n_free, found):
+    """Write log restricted likelihoods `(n_curves, n_shifts, n_genes)`, minus infinity where they are negligible.
+
+    gram : `(n_genes, 1 + n_fixed, 1 + n_fixed)` gram matrices of the response and the columns of `T`, lower triangles.
+    lines, turned, level, of_level : As in :func:`turn_each`.
+    curves, shifts : Increasing variances of the donors' curves, and variances of their levels.
+    ridge : `(n_genes,)` constant added to the diagonal, except for the response.
+    least, df : `(n_genes,)` smallest residual sums of squares, and residual degrees of freedom; 0 if the scale is known.
+    n_free : Number of columns of `T` that the cells determine.
+
+    The likelihood falls on both sides of its maximum over the variance of curves: it is computed from the middle outwards until
+    it is negligible.
     """
-    n_donors, n_random, n = beside.shape
-    n_modes = np.uintp(n_random - 1)
-    width = np.uintp(n + 1)
-    matrix, normal, image, along = np.zeros((n_modes, n_modes)), np.zeros(n_modes), np.zeros(n_modes), np.zeros(width)
-    one = np.uintp(1)
-    for donor in range(n_donors):
-        rows = turned[donor]
-        for row in range(n_modes):
-            rows[row, 0] = own[donor, row + one, 0]
-            for column in range(np.uintp(n)):
-                rows[row, column + one] = beside[donor, row + one, column]
-            for column in range(row + one):
-                matrix[row, column] = own[donor, row + one, column + one]
-        for first in range(one, n_modes):
-            rest = 0.0
-            for line in range(first, n_modes):
-                normal[line], image[line] = matrix[line, first - one], 0.0
-                if line > first:
-                    rest += normal[line] * normal[line]
-            leading = normal[first]
-            lines[donor, 1, first - one] = leading
-            if not rest > 0.0:
-                continue
-            length = np.sqrt(leading * leading + rest)
-            lines[donor, 1, first - one] = -length if leading > 0.0 else length
-            normal[first] = leading - lines[donor, 1, first - one]
-            factor = 2.0 / (rest + normal[first] * normal[first])
-            along[:] = 0.0
-            half = 0.0
-            for line in range(first, n_modes):
-                mine, mine_image = normal[line], 0.0
-                for column in range(width):
-                    along[column] += mine * rows[line, column]
-                for other in range(first, line):
-                    mine_image += matrix[line, other] * normal[other]
-                    image[other] += matrix[line, other] * mine
-                image[line] = mine_image + matrix[line, line] * mine
-            for line in range(first, n_modes):
-                image[line] *= factor
-                half += image[line] * normal[line]
-            half *= factor * 0.5
-            for line in range(first, n_modes):
-                image[line] -= half * normal[line]
-                mine, mine_image, by = normal[line], image[line], factor * normal[line]
-                for column in range(width):
-                    rows[line, column] -= by * along[column]
-                for other in range(first, line + one):
-                    matrix[line, other] -= mine * image[other] + mine_image * normal[other]
-        for line in range(n_modes):
-            lines[donor, 0, line] = matrix[line, line]
+    n_genes, n_donors, n_modes = turned.shape[:3]
+    without, rows = np.zeros((n_free + 1, n_free + 1)), np.zeros((n_donors * n_modes, n_free + 1))
+    levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n_free + 1))
+    found[:] = -np.inf
+    for gene in range(n_genes):
+        highest = -np.inf
+        for step in (1, -1):
+            curve = len(curves) // 2 - (step < 0)
+            while 0 <= curve < len(curves):
+                logs = without_curves(
+                    gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curves[curve], rows, without, levels,
+                    of_levels,
+                )  # fmt: skip
+                for column in range(n_free):
+                    without[column, column] += ridge[gene]
+                at_shifts(without, levels, of_levels, shifts, logs, least[gene], df, found[curve, :, gene])
+                here = np.max(found[curve, :, gene])
+                highest = max(highest, here)
+                if here < highest - _NEGLIGIBLE:
+                    break
+                curve += step
 
 
 @compiled
-def without_curves(gram, own, beside, turned, lines, curve, without, level, of_level):
+def at_shifts(without, level, of_level, shifts, logs, least, df, found):
+    """Write the log likelihoods `(n_shifts,)` of one gene, as in :meth:`.curves.WithCurves.likelihoods`.
+
+    The matrix between donors is made tridiagonal instead of diagonal.
+    """
+    n_donors, n_free = len(level), np.uintp(len(without) - 1)
+    between, scores = np.zeros((n_donors, n_donors)), np.zeros(n_donors)
+    diagonal, below = np.zeros(n_donors), np.zeros(n_donors)
+    rows, free = np.zeros((n_free, n_donors + 1)), np.zeros((n_free, n_free))
+    for row in range(n_free):
+        rows[row, n_donors] = without[n_free, row]
+        for donor in range(n_donors):
+            rows[row, donor] = of_level[donor, row]
+        for column in range(row + np.uintp(1)):
+            free[row, column] = without[row, column]
+    logs += decompose(free)
+    forward(free, rows)
+    rest = without[n_free, n_free]
+    for donor in range(n_donors):
+        scores[donor] = of_level[donor, n_free]
+        between[donor, donor] = level[donor]
+    for row in range(n_free):
+        response = rows[row, n_donors]
+        rest -= response * response
+        for donor in range(n_donors):
+            entry = rows[row, donor]
+            scores[donor] -= entry * response
+            for other in range(donor + 1):
+                between[donor, other] -= entry * rows[row, other]
+    make_tridiagonal(between, scores, diagonal, below)
+    for at_shift in range(len(shifts)):
+        shift, value, product, log_determinant = shifts[at_shift], rest, 1.0, logs
+        pivot, before = 1.0, 0.0
+        for donor in range(n_donors):
+            ratio = shift * below[donor - 1] / pivot if donor > 0 else 0.0
+            pivot = 1.0 + shift * diagonal[donor] - (ratio * shift * below[donor - 1] if donor > 0 else 0.0)
+            pivot = max(pivot, 1e-12)
+            before = scores[donor] - ratio * before
+            value -= shift * before * before / pivot
+            product *= pivot
+            if not 1e-200 < product < 1e200:
+                log_determinant, product = log_determinant + np.log(product), 1.0
+        log_determinant += np.log(product)
+        if df > 0.0:
+            value = df * np.log(max(value, least))
+        found[at_shift] = -0.5 * (value + log_determinant)
+
+
+@compiled
+def without_curves(gram, lines, turned, level, of_level, curve, rows, without, levels, of_levels):
     """Write the sums after eliminating the donors' curves, given their variance; return the log determinant.
 
-    without : `(n, n)`, as `gram`, lower triangle.
-    level, of_level : `(n_donors,)` and `(n_donors, n)` products of each donor's constant with itself and with the columns.
+    gram, lines, turned, level, of_level : Of one gene, as in :func:`likelihoods_each`.
+    rows : `(n_donors * n_modes, n)`, overwritten.
+    without : `(n, n)` gram matrix of the first columns and of the response, which is last; lower triangle.
+    levels, of_levels : `(n_donors,)` and `(n_donors, n)` products of each donor's constant with itself and with these.
     """
-    n_donors, n_modes, width = turned.shape
-    n, one = np.uintp(width - 1), np.uintp(1)
-    logs = 0.0
-    rows = np.zeros((n_donors * n_modes, width - 1))
-    scaled, pivots, ratios = np.zeros(width), np.zeros(n_modes), np.zeros(n_modes)
-    for row in range(n):
-        for column in range(row + one):
-            without[row, column] = gram[row, column]
-    place = 0
+    n_donors, n_modes = turned.shape[0], np.uintp(turned.shape[1])
+    n, one = np.uintp(len(without)), np.uintp(1)
+    last = n - one
+    scaled, pivots, ratios = np.zeros(n + one), np.zeros(n_modes), np.zeros(n_modes)
+    for row in range(one, n):
+        for column in range(one, row + one):
+            without[row - one, column - one] = gram[row, column]
+        without[last, row - one] = gram[row, 0]
+    without[last, last] = gram[0, 0]
+    logs, product, place = 0.0, 1.0, 0
     for donor in range(n_donors):
-        level[donor] = own[donor, 0, 0]
-        for column in range(n):
-            of_level[donor, column] = beside[donor, 0, column]
+        levels[donor] = level[donor]
+        of_levels[donor, last] = of_level[donor, 0]
+        for column in range(last):
+            of_levels[donor, column] = of_level[donor, column + one]
         if curve == 0.0:
             continue
         decompose_lines(lines[donor], curve, pivots, ratios)
         for mode in range(n_modes):
-            logs += np.log(pivots[mode])
-            for column in range(np.uintp(width)):
+            product *= pivots[mode]
+            if not 1e-200 < product < 1e200:
+                logs, product = logs + np.log(product), 1.0
+            for column in range(n + one):
                 scaled[column] = turned[donor, mode, column] - ratios[mode] * scaled[column]
             size = np.sqrt(curve / pivots[mode])
             by = size * scaled[0]
-            level[donor] -= by * by
+            levels[donor] -= by * by
+            rows[place, last] = size * scaled[1]
+            for column in range(last):
+                rows[place, column] = size * scaled[column + one + one]
             for column in range(n):
-                entry = size * scaled[column + one]
-                rows[place, column] = entry
-                of_level[donor, column] -= by * entry
+                of_levels[donor, column] -= by * rows[place, column]
             place += 1
     if curve > 0.0:
         explained = np.dot(rows.T, rows)
         for row in range(n):
             for column in range(row + one):
                 without[row, column] -= explained[row, column]
-    return logs
+    return logs + np.log(product)
 
 
 @compiled
-def with_level(without, level, of_level, shift, found):
-    """Write the sums after eliminating the donors' levels too, lower triangle; return the log determinant."""
-    logs, one = 0.0, np.uintp(1)
-    for row in range(np.uintp(len(found))):
+def with_level(without, levels, of_levels, shift, found):
+    """Write the sums after eliminating the donors' levels too, lower triangle."""
+    one, n = np.uintp(1), np.uintp(len(found))
+    for row in range(n):
         for column in range(row + one):
             found[row, column] = without[row, column]
-    for donor in range(np.uintp(len(level))):
-        inside = 1.0 + shift * level[donor]
-        logs += np.log(inside)
-        share = shift / inside
-        for row in range(np.uintp(len(found))):
-            by = share * of_level[donor, row]
+    for donor in range(len(levels)):
+        share = shift / (1.0 + shift * levels[donor])
+        for row in range(n):
+            by = share * of_levels[donor, row]
             for column in range(row + one):
-                found[row, column] -= by * of_level[donor, column]
-    return logs
+                found[row, column] -= by * of_levels[donor, column]
 
 
 @compiled
-def fits_each(gram, own, beside, values, found):
-    """Write the sums `(n_genes, n, n)` at variances `values` `(n_genes, 2)` of levels and of curves, lower triangles."""
-    n_genes, n_donors, n_random, n = beside.shape
-    turned, lines = np.zeros((n_donors, n_random - 1, n + 1)), np.zeros((n_donors, 2, n_random - 1))
-    without, level, of_level = np.zeros((n, n)), np.zeros(n_donors), np.zeros((n_donors, n))
+def fits_each(gram, lines, turned, level, of_level, values, found):
+    """Write the sums `(n_genes, n, n)` at variances `values` `(n_genes, 2)` of levels and of curves, lower triangles.
+
+    The response is last.
+    """
+    n_genes, n_donors, n_modes = turned.shape[:3]
+    n = gram.shape[1]
+    without, rows = np.zeros((n, n)), np.zeros((n_donors * n_modes, n))
+    levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
     for gene in range(n_genes):
-        turn(own[gene], beside[gene], turned, lines)
-        without_curves(gram[gene], own[gene], beside[gene], turned, lines, values[gene, 1], without, level, of_level)
-        with_level(without, level, of_level, values[gene, 0], found[gene])
+        without_curves(
+            gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], values[gene, 1], rows, without, levels,
+            of_levels,
+        )  # fmt: skip
+        with_level(without, levels, of_levels, values[gene, 0], found[gene])
 
 
 @compiled

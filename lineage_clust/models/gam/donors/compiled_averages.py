@@ -8,7 +8,7 @@ import numpy as np
 
 from ....utils.compiling import compiled
 from ..smoothing.compiled_modes import make_diagonal, make_tridiagonal
-from .compiled import decompose_lines, turn, with_level, without_curves
+from .compiled import decompose_lines, with_level, without_curves
 from .compiled_working import backward, decompose, forward
 from .significance import STRENGTH as _STRENGTH
 
@@ -17,39 +17,38 @@ _N_STEPS, _NEGLIGIBLE, _NEAR_MEAN = 60, 1e-6, 1e-3  # as in weighted_tails.py
 
 @compiled
 def averages_each(
-    gram, own, beside, curves, shifts, probable, kept, pulls, ridge, least, df, rows, signals, ends, means, seconds, scales,
-    statistics, pvalues, edf,
+    gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, probable, kept, pulls, rows, signals, ends, means,
+    seconds, scales, statistics, pvalues, edf,
 ):  # fmt: skip
     """Add up tests and estimates at each pair of variances, multiplied by their probabilities.
 
-    gram, own, beside, curves, shifts, ridge : As in :func:`.compiled.likelihoods_each`, with all columns.
+    gram, lines, turned, level, of_level, curves, shifts, ridge, least, df : As in :func:`.compiled.likelihoods_each`.
     probable, kept : `(n_genes, n_curves, n_shifts)` probabilities, for tests and for estimates.
     pulls : `(n_genes, n - 1)` diagonals of the penalties.
-    least, df : `(n_genes,)` smallest residual sums of squares, and residual degrees of freedom; 0 if the scale is known.
     rows, signals, ends : Rows of all contrasts, diagonals of the covariances of expected trends, last row of each contrast.
     means, seconds, scales, edf : Sums of the coefficients `(n_genes, n - 1)`, of their second moments, of residual variances
         and those of levels and of curves `(3, n_genes)`, and of effective degrees of freedom.
     statistics, pvalues : `(n_contrasts, n_genes)`.
     """
-    n_genes, n_donors, n_random, n = beside.shape
-    n_free, n_rows = rows.shape[1], len(rows)
-    turned, lines = np.zeros((n_donors, n_random - 1, n + 1)), np.zeros((n_donors, 2, n_random - 1))
-    without, found, level, of_level = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n_donors), np.zeros((n_donors, n))
+    n_genes, n_donors, n_modes = turned.shape[:3]
+    n, n_free, n_rows = gram.shape[1], rows.shape[1], len(rows)
+    without, found, within = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n_donors * n_modes, n))
+    levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
     free, turned_rows = np.zeros((n_free, n_free)), np.zeros((n_free, n_rows + 1))
     whole, inverse, coefficients = np.zeros((n - 1, n - 1)), np.zeros((n - 1, n - 1)), np.zeros(n - 1)
     for gene in range(n_genes):
-        turn(own[gene], beside[gene], turned, lines)
         for at_curve in range(len(curves)):
             if not np.any(probable[gene, at_curve] > 0.0):
                 continue
             without_curves(
-                gram[gene], own[gene], beside[gene], turned, lines, curves[at_curve], without, level, of_level
-            )
+                gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curves[at_curve], within, without, levels,
+                of_levels,
+            )  # fmt: skip
             for at_shift in range(len(shifts)):
                 share = probable[gene, at_curve, at_shift]
                 if share == 0.0:
                     continue
-                with_level(without, level, of_level, shifts[at_shift], found)
+                with_level(without, levels, of_levels, shifts[at_shift], found)
                 for row in range(n_free):
                     for column in range(row + 1):
                         free[row, column] = found[row, column]
@@ -172,56 +171,52 @@ def tail_of(statistic, weights):
 
 
 @compiled
-def scores_each(gram, own, beside, curves, shifts, share, ridge, least, df, seen, expected):
+def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, n_free, share, seen, expected):
     """Add up squared scores of the donors' curves, and their expectations under the model, over genes and variances.
 
     Those of each pair of variances are multiplied by its share and by the variance of curves; see
     :func:`lineage_clust.models.gam.donors.prior.curve_scores`.
 
-    gram, own, beside, curves, shifts, ridge : As in :func:`.compiled.likelihoods_each`.
+    gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, n_free : As in
+        :func:`.compiled.likelihoods_each`; the last columns of `turned` are the rotation.
     share : `(n_genes, n_curves, n_shifts)` probabilities, 0 where they are not notable.
-    least, df : As in :func:`averages_each`.
     seen, expected : `(n_modes, n_modes)`.
     """
-    n_genes, n_donors, n_random, n = beside.shape
-    n_modes, n_free, one = np.uintp(n_random - 1), np.uintp(n - 1), np.uintp(1)
-    wide = np.zeros((n_donors, n_random, n + n_random - 1))
-    turned, lines = np.zeros((n_donors, n_random - 1, n + n_random)), np.zeros((n_donors, 2, n_random - 1))
-    without, found, level, of_level = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n_donors), np.zeros((n_donors, n))
+    n_genes, n_donors, all_modes = turned.shape[:3]
+    n, n_modes, one = n_free + 1, np.uintp(all_modes), np.uintp(1)
+    without, found, within = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n_donors * all_modes, n))
+    levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
     free, lower = np.zeros((n_free, n_free)), np.zeros((n_free, n_free))
-    solved, inverse = np.zeros((n_donors, n_random - 1, n + 1)), np.zeros((n_donors, n_random - 1, n_random - 1))
-    pivots, ratios, coefficients = np.zeros(n_random - 1), np.zeros(n_random - 1), np.zeros(n_free)
-    across, whitened = np.zeros((n_donors * (n_random - 1), n - 1)), np.zeros((n_donors * (n_random - 1), n - 1))
-    turned_seen = np.zeros((n_donors, n_random - 1, n_random - 1))
-    turned_expected = np.zeros((n_donors, n_random - 1, n_random - 1))
-    for donor in range(n_donors):
-        for mode in range(n_modes):
-            wide[donor, mode + one, np.uintp(n) + mode] = 1.0  # becomes the rotation
+    solved, inverse = np.zeros((n_donors, all_modes, n + 1)), np.zeros((n_donors, all_modes, all_modes))
+    pivots, ratios, coefficients = np.zeros(all_modes), np.zeros(all_modes), np.zeros(n_free)
+    across, whitened = np.zeros((n_donors * all_modes, n_free)), np.zeros((n_donors * all_modes, n_free))
+    turned_seen, turned_expected = (
+        np.zeros((n_donors, all_modes, all_modes)),
+        np.zeros((n_donors, all_modes, all_modes)),
+    )
     for gene in range(n_genes):
-        wide[:, :, :n] = beside[gene]
-        turn(own[gene], wide, turned, lines)
         turned_seen[:], turned_expected[:] = 0.0, 0.0
         for at_curve in range(len(curves)):
             curve = curves[at_curve]
             if curve == 0.0 or not np.any(share[gene, at_curve] > 0.0):
                 continue
             without_curves(
-                gram[gene], own[gene], beside[gene], turned[:, :, : n + 1], lines, curve, without, level, of_level
-            )  # fmt: skip
+                gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curve, within, without, levels, of_levels
+            )
             for donor in range(n_donors):
-                decompose_lines(lines[donor], curve, pivots, ratios)
+                decompose_lines(lines[gene, donor], curve, pivots, ratios)
                 inverse[donor] = 0.0
                 for mode in range(n_modes):
                     inverse[donor, mode, mode] = 1.0
                     for column in range(np.uintp(n + 1)):
-                        solved[donor, mode, column] = turned[donor, mode, column]
+                        solved[donor, mode, column] = turned[gene, donor, mode, column]
                 solve_lines(pivots, ratios, solved[donor])
                 solve_lines(pivots, ratios, inverse[donor])
             for at_shift in range(len(shifts)):
                 weight = share[gene, at_curve, at_shift] * curve
                 if weight == 0.0:
                     continue
-                with_level(without, level, of_level, shifts[at_shift], found)
+                with_level(without, levels, of_levels, shifts[at_shift], found)
                 for row in range(n_free):
                     coefficients[row] = found[n_free, row]
                     for column in range(row + one):
@@ -238,12 +233,12 @@ def scores_each(gram, own, beside, curves, shifts, share, ridge, least, df, seen
                 backward(free, coefficients)
                 place = np.uintp(0)
                 for donor in range(n_donors):
-                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * level[donor])
+                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * levels[donor])
                     for mode in range(n_modes):
                         with_shift = solved[donor, mode, 0] * by
-                        score = solved[donor, mode, n] - with_shift * of_level[donor, n_free]
+                        score = solved[donor, mode, 1] - with_shift * of_levels[donor, n_free]
                         for column in range(n_free):
-                            entry = solved[donor, mode, column + one] - with_shift * of_level[donor, column]
+                            entry = solved[donor, mode, column + 2] - with_shift * of_levels[donor, column]
                             across[place, column] = entry
                             score -= entry * coefficients[column]
                         pivots[mode] = score
@@ -259,13 +254,13 @@ def scores_each(gram, own, beside, curves, shifts, share, ridge, least, df, seen
                         turned_expected[donor, mode, mode] += weight / curve
                 np.dot(across, lower.T, whitened)
                 for donor in range(n_donors):
-                    rows = whitened[donor * (n_random - 1) : (donor + 1) * (n_random - 1)]
+                    rows = whitened[donor * all_modes : (donor + 1) * all_modes]
                     lost = np.dot(rows, rows.T)
                     for mode in range(n_modes):
                         for other in range(n_modes):
                             turned_expected[donor, mode, other] -= weight * lost[mode, other]
         for donor in range(n_donors):
-            back = np.ascontiguousarray(turned[donor, :, n + 1 :])
+            back = np.ascontiguousarray(turned[gene, donor, :, turned.shape[3] - all_modes :])
             seen += np.dot(back.T, np.dot(turned_seen[donor], back))
             expected += np.dot(back.T, np.dot(turned_expected[donor], back))
 

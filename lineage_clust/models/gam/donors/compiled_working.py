@@ -14,6 +14,8 @@ from ..pirls.compiled import gamma_sums, newton
 _FARTHEST = 100.0  # of a linear predictor
 _RIDGE = 1e-9
 _LOG_2 = float(np.log(2.0))
+_LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # their sum is log 2, and `k` times the first is exact
+_ROUNDS = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
 _TO_EXPONENT = -0x3FE6A09E667F3BCD  # bits of the root of 1/2
 
 
@@ -47,7 +49,7 @@ def iterate_each(
     rows, factors = np.zeros((n_donors, n_random, n_columns + 1)), np.zeros((n_donors, n_random, n_random))
     gram, right = np.zeros((n_fixed, n_fixed)), np.zeros(n_fixed)
     rest, response = np.zeros((n_columns, n_columns)), np.zeros(n_columns)
-    deviations, splines = np.zeros((n_donors, n_random)), np.zeros((n_curves, n_columns + 1))
+    left, splines = np.zeros((n_donors, n_random)), np.zeros(n_columns + 1)
     for gene in range(len(sums)):
         arrange(sums[gene], values)
         rise(places, bases, coefficients[gene], own[gene], height)
@@ -100,15 +102,18 @@ def iterate_each(
             decompose(gram)
             forward(gram, right.reshape(n_fixed, 1))
             backward(gram, right)
+            first = 0
             for own_curve in range(n_curves):
-                splines[own_curve, :n_columns] = -np.dot(curves[own_curve], right)
-                splines[own_curve, n_columns] = 1.0
+                splines[:n_columns] = -np.dot(curves[own_curve], right)
+                splines[n_columns] = 1.0
+                last = first + np.sum(curve == own_curve)
+                at = rows[first:last].reshape((last - first) * n_random, n_columns + 1)
+                left[first:last] = np.dot(at, splines).reshape(last - first, n_random)
+                first = last
             for donor in range(n_donors):
-                left = np.dot(rows[slots[donor]], splines[curve[donor]])
-                backward(factors[donor], left)
-                deviations[donor] = np.dot(lower, left)
+                backward(factors[donor], left[slots[donor]])
+            deviations = np.dot(left, lower.T)[slots] - own[gene]
             right -= coefficients[gene]
-            deviations -= own[gene]
             rise(places, bases, right, deviations, step)
             farthest = np.max(np.abs(step))
             moved[gene] = farthest
@@ -128,17 +133,17 @@ def iterate_each(
 
 
 @compiled
-def sums_each(places, nodes, bases, sums, theta, coefficients, own, grams, products, halves, donor_products):
-    """Write the sums of the working linear models of each gene, on the columns of the design.
+def sums_each(places, nodes, bases, sums, theta, coefficients, own, gram, products, cross, inner, donor_products):
+    """Write the sums of the working linear models of each gene.
 
-    grams, products : `(n_genes, n_curves, n_columns, n_columns)` and `(n_genes, n_curves, n_columns)`, sums over the donors
-        with the same population curve.
-    halves, donor_products : `(n_genes, n_donors, n_random, n_columns)` and `(n_genes, n_donors, n_random)`.
+    gram, products : `(n_genes, n_fixed, n_fixed)` and `(n_genes, n_fixed)`.
+    cross, inner, donor_products : `cross`, `own` and `donor_products` of
+        :class:`lineage_clust.models.gam.donors.curves.DonorSums`, `(n_genes, n_donors, n_random, ...)`.
     """
-    starts, curve, random, exposures = places[0], bases[0], bases[3], nodes[0]
+    starts, curve, curves, random, exposures = places[0], bases[0], bases[2], bases[3], nodes[0]
     n_donors, (n_columns, n_random), n_places = len(starts) - 1, random.shape, exposures.shape[1]
     working, residual, height, level = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
-    values = np.zeros(exposures.shape)
+    values, total, response = np.zeros(exposures.shape), np.zeros((n_columns, n_columns)), np.zeros(n_columns)
     plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
     half = np.zeros((n_columns * n_donors, n_random))
     for gene in range(len(sums)):
@@ -148,13 +153,20 @@ def sums_each(places, nodes, bases, sums, theta, coefficients, own, grams, produ
         at_places(level, nodes, values, theta[gene], working, residual)
         gather(places, working, residual, height, plain, spline)
         np.dot(plain.reshape(n_columns * n_donors, n_columns), random, half)
-        for donor in range(n_donors):
-            grams[gene, curve[donor]] += plain[:, donor]
-            products[gene, curve[donor]] += spline[donor]
-            for column in range(n_columns):
-                for row in range(n_random):
-                    halves[gene, donor, row, column] = half[column * n_donors + donor, row]
+        rows = half.reshape(n_columns, n_donors * n_random).T
+        inner[gene] = np.dot(rows, random).reshape(n_donors, n_random, n_random)
         donor_products[gene] = np.dot(spline, random)
+        for number in range(len(curves)):
+            basis = curves[number]
+            across = np.dot(rows, basis).reshape(n_donors, n_random, basis.shape[1])
+            total[:], response[:] = 0.0, 0.0
+            for donor in range(n_donors):
+                if curve[donor] == number:
+                    cross[gene, donor] = across[donor]
+                    total += plain[:, donor]
+                    response += spline[donor]
+            gram[gene] += np.dot(basis.T, np.dot(total, basis))
+            products[gene] += np.dot(basis.T, response)
 
 
 @compiled
@@ -206,9 +218,21 @@ def arrange(sums, values):
 
 @compiled
 def raise_each(height, level):
-    """Write the means for exposure 1."""
+    """Write the means for exposure 1, in a loop that is vectorised.
+
+    With the multiple `k` of log 2 nearest to `x`, the exponential is `2**k` times that of the rest, whose series is short.
+    """
     for place in range(np.uintp(len(height))):
-        level[place] = np.exp(min(max(height[place], -_FARTHEST), _FARTHEST))
+        level[place] = min(max(height[place], -_FARTHEST), _FARTHEST) / _LOG_2 + _ROUNDS  # `k` is in the last bits
+    bits = level.view(np.int64)
+    for place in range(np.uintp(len(height))):
+        exponent = level[place] - _ROUNDS
+        rest = min(max(height[place], -_FARTHEST), _FARTHEST) - exponent * _LOG_2_HIGH - exponent * _LOG_2_LOW
+        series = 1.0
+        for power in (13.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0):
+            series = 1.0 + series * rest * (1.0 / power)
+        bits[place] = (bits[place] + 1023) << 52
+        level[place] *= series
 
 
 @compiled
@@ -268,39 +292,30 @@ def logarithms(values):
 @compiled
 def gather(places, working, residual, height, plain, spline):
     """Write each donor's gram matrix `(n_columns, n_donors, n_columns)` and its products with the working response."""
-    starts, ends, columns, values, pairs, _ = places
-    n_places, n_groups = np.uintp(len(working)), np.uintp(len(ends))
-    width, n_pairs = np.uintp(len(values)), np.uintp(len(pairs))
-    weighted, total = np.zeros(n_places), np.zeros((len(values) + len(pairs), len(ends)))
-    for row in range(width + n_pairs):
-        if row < width:
-            for place in range(n_places):
-                fitted = working[place] * height[place] + residual[place]
-                weighted[place] = fitted * values[row, place]
-        else:
-            for place in range(n_places):
-                weighted[place] = working[place] * pairs[row - width, place]
-        first = np.uintp(0)
-        for group in range(n_groups):
-            last, entry = np.uintp(ends[group]), 0.0
-            for place in range(first, last):
-                entry += weighted[place]
-            total[row, group], first = entry, last
+    starts, ends, columns, _, pairs, _ = places
+    width, n_wide, one = np.uintp(columns.shape[1]), np.uintp(pairs.shape[1]), np.uintp(1)
+    total = np.zeros(pairs.shape[1])
     plain[:], spline[:] = 0.0, 0.0
-    donor = 0
-    for group in range(n_groups):
+    place, donor = np.uintp(0), 0
+    for group in range(np.uintp(len(ends))):
+        total[:] = 0.0
+        for at in range(place, np.uintp(ends[group])):
+            weight, fitted = working[at], working[at] * height[at] + residual[at]
+            for pair in range(n_wide):
+                total[pair] += (fitted if pair < width else weight) * pairs[at, pair]
+        place = np.uintp(ends[group])
         while ends[group] > starts[donor + 1]:
             donor += 1
         pair = width
-        for one in range(width):
-            row = np.uintp(columns[group, one])
-            spline[donor, row] += total[one, group]
-            for other in range(one + np.uintp(1)):
-                column = np.uintp(columns[group, other])
-                plain[row, donor, column] += total[pair, group]
-                if other < one:
-                    plain[column, donor, row] += total[pair, group]
-                pair += np.uintp(1)
+        for first in range(width):
+            row = np.uintp(columns[group, first])
+            spline[donor, row] += total[first]
+            for second in range(first + one):
+                column = np.uintp(columns[group, second])
+                plain[row, donor, column] += total[pair]
+                if second < first:
+                    plain[column, donor, row] += total[pair]
+                pair += one
 
 
 @compiled
@@ -308,11 +323,13 @@ def rise(places, bases, coefficients, own, height):
     """Write the linear predictors of the places, of the population curve and the donors' deviations from it."""
     starts, values, indices = places[0], places[3], places[5]
     curve, curves, random = bases[0], bases[2], bases[3]
-    n_places = np.uintp(len(height))
-    splines, at_places = np.zeros((len(starts) - 1, len(random))), np.zeros(n_places)
-    for donor in range(len(starts) - 1):
-        splines[donor] = np.dot(curves[curve[donor]], coefficients)
-    splines += np.dot(own, random.T)
+    n_places, n_donors = np.uintp(len(height)), len(starts) - 1
+    splines, at_places = np.dot(own, random.T), np.zeros(n_places)
+    for number in range(len(curves)):
+        of_curve = np.dot(curves[number], coefficients)
+        for donor in range(n_donors):
+            if curve[donor] == number:
+                splines[donor] += of_curve
     flat = splines.reshape(splines.size)
     height[:] = 0.0
     for row in range(np.uintp(len(values))):
@@ -341,7 +358,7 @@ def root(matrix, lower):
 @compiled
 def decompose(matrix):
     """Replace a lower triangle by its Cholesky factor, with reciprocals on the diagonal; return the log determinant."""
-    n, logs = np.uintp(len(matrix)), 0.0
+    n, logs, product = np.uintp(len(matrix)), 0.0, 1.0
     for row in range(n):
         whole = matrix[row, row]
         left = whole
@@ -353,9 +370,11 @@ def decompose(matrix):
             matrix[row, column] = entry
             left -= entry * entry
         left = max(left, 1e-14 * abs(whole) + 1e-290)
-        logs += np.log(left)
+        product *= left
+        if not 1e-200 < product < 1e200:
+            logs, product = logs + np.log(product), 1.0
         matrix[row, row] = 1.0 / np.sqrt(left)
-    return logs
+    return logs + np.log(product)
 
 
 @compiled

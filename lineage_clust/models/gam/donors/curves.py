@@ -82,6 +82,11 @@ class DonorSums:
         )
 
     @property
+    def information(self) -> np.ndarray:
+        """Information of each donor's cells, summed over its coefficients, `(n_matrices, n_donors)`."""
+        return np.einsum("bdii->bd", self.own)
+
+    @property
     def df(self) -> float:
         """Residual degrees of freedom."""
         return max(self.n_cells - self.n_determined, 1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -17,10 +16,10 @@ load_compiled = compiled_module(".compiled", __package__)
 load_averages: Any = compiled_module(".compiled_averages", __package__)
 
 
-def turned(sums: DonorSums, shape: np.ndarray) -> EachSums | TurnedSums:
+def turned(sums: DonorSums, shape: np.ndarray, for_scores: bool = False) -> EachSums | TurnedSums:
     """Return the sums in independent modes of the donors' curves, for compiled loops if possible."""
     functions = load_compiled() if sums.compiles else None
-    return sums.turned(shape) if functions is None else EachSums(sums, shape, functions)
+    return sums.turned(shape) if functions is None else EachSums(sums, shape, functions, for_scores)
 
 
 @dataclass(frozen=True)
@@ -43,51 +42,52 @@ class Mixture:
 
 
 class EachSums:
-    """Sums of genes in modes that are independent a priori; for compiled loops.
+    """Sums of genes with matrices of their own, in independent modes of the donors' curves; for compiled loops.
 
-    sums : Sums of genes with matrices of their own.
+    sums : Sums of the genes.
     shape : Covariance of the modes of the donors' curves.
+    for_scores : Whether `scores` is called.
     """
 
-    def __init__(self, sums: DonorSums, shape: np.ndarray, functions: ModuleType):
-        self.sums, self.functions = sums, functions
+    def __init__(self, sums: DonorSums, shape: np.ndarray, functions: ModuleType, for_scores: bool = False):
+        self.functions, self.information = functions, sums.information
         values, vectors = np.linalg.eigh(shape)
-        root = np.eye(len(shape) + 1)
-        root[1:, 1:] = vectors * np.sqrt(np.maximum(values, 1e-14 * values[-1]))
-        self.root = root[1:, 1:]
-        self.own = root.T @ (sums.own @ root)
-        self.beside = root.T @ np.concatenate([sums.cross, sums.donor_products], axis=-1)
-        n = sums.gram.shape[1]
-        self.gram = np.empty((sums.n_genes, n + 1, n + 1))
-        self.gram[:, :-1, :-1], self.gram[:, -1, :-1] = sums.gram, sums.products[..., 0]
-        self.gram[:, -1, -1] = sums.squares[:, 0]
+        self.root = np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 1e-14 * values[-1])))
+        (n_genes, n_donors, _, n_fixed), n_modes = sums.cross.shape, len(shape)
+        self.lines, self.level = np.zeros((n_genes, n_donors, 2, n_modes)), np.empty((n_genes, n_donors))
+        self.turned = np.empty((n_genes, n_donors, n_modes, 2 + n_fixed + for_scores * n_modes))
+        self.of_level = np.empty((n_genes, n_donors, 1 + n_fixed))
+        functions.turn_each(
+            sums.own, sums.cross, sums.donor_products[..., 0], self.root, self.lines, self.turned, self.level, self.of_level
+        )
+        self.gram = np.empty((n_genes, 1 + n_fixed, 1 + n_fixed))
+        self.gram[:, 0, 0], self.gram[:, 1:, 0], self.gram[:, 1:, 1:] = sums.squares[:, 0], sums.products[..., 0], sums.gram
+        self.sums = sums.used_up(slice(None))
 
     @property
     def n_bytes(self) -> int:
         """Size of the arrays."""
+        return sum(part.nbytes for part in (*self._arrays, self.sums.gram))
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.gram, self.lines, self.turned, self.level, self.of_level
+
+    @property
+    def _scales(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Ridges, smallest residual sums of squares, and residual degrees of freedom, which are 0 if the scale is known."""
         sums = self.sums
-        return sum(part.nbytes for part in (self.own, self.beside, self.gram, sums.own, sums.cross, sums.gram))
+        return sums.ridge, sums.floored(np.zeros(sums.n_genes)), 0.0 if sums.known_scale else sums.df
 
     def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
-        """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
-        sums = self.sums
+        """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`.
+
+        It is minus infinity where it is negligible.
+        """
         (shifts, at_shift), (curves, at_curve) = _axes(sizes)
-        found = np.empty((2, len(curves), len(shifts), sums.n_genes))
-        self.functions.likelihoods_each(*self._determined, curves, shifts, sums.ridge, *found)
-        logs, left = found[:, at_curve, at_shift]
-        return -0.5 * ((left if sums.known_scale else sums.df * np.log(sums.floored(left))) + logs)
-
-    @cached_property
-    def _determined(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gram matrices and products of the columns that the cells determine and the response."""
-        free = np.r_[: self.sums.n_determined, -1]
-        return self.gram[:, free[:, None], free], self.own, self.beside[..., free]
-
-    @cached_property
-    def _scales(self) -> tuple[np.ndarray, float]:
-        """Smallest residual sums of squares, and residual degrees of freedom, which are 0 if the scale is known."""
-        sums = self.sums
-        return sums.floored(np.zeros(sums.n_genes)), 0.0 if sums.known_scale else sums.df
+        found = np.empty((len(curves), len(shifts), self.sums.n_genes))
+        self.functions.likelihoods_each(*self._arrays, curves, shifts, *self._scales, self.sums.n_determined, found)
+        return found[at_curve, at_shift]
 
     def scores(self, sizes: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the sums of squared scores of the curves and of their expectations, `(n_modes, n_modes)` each.
@@ -96,14 +96,16 @@ class EachSums:
         """
         curves, shifts, shares = _on_axes(sizes, share)
         found = np.zeros((2, *self.root.shape))
-        load_averages().scores_each(*self._determined, curves, shifts, shares, self.sums.ridge, *self._scales, *found)
+        load_averages().scores_each(
+            *self._arrays, curves, shifts, *self._scales, self.sums.n_determined, shares, *found
+        )
         back = np.linalg.inv(self.root)
         return back.T @ found[0] @ back, back.T @ found[1] @ back
 
     def at(self, values: np.ndarray) -> AtCovariance:
         """Return fits of genes at variances `(n_genes, 2)` of levels and of curves, without determinants."""
         found = np.empty(self.gram.shape)
-        self.functions.fits_each(self.gram, self.own, self.beside, values, found)
+        self.functions.fits_each(*self._arrays, values, found)
         lower = np.tril(found[:, :-1, :-1])
         gram = lower + np.swapaxes(np.tril(lower, -1), 1, 2)
         return AtCovariance(self.sums, gram, found[:, -1, :-1, None], found[:, -1, -1:], np.zeros(len(gram)))
@@ -121,7 +123,7 @@ class EachSums:
         probable, kept : `(n_sizes, n_genes)` probabilities of each, for tests and for estimates; 0 if not used.
         pulls : `(n_genes, n_fixed)` diagonals of the penalties.
         """
-        sums, n_genes, n_fixed = self.sums, len(self.gram), self.gram.shape[1] - 1
+        n_genes, n_fixed = len(self.gram), self.gram.shape[1] - 1
         curves, shifts, for_tests = _on_axes(sizes, probable)
         rows = np.concatenate([contrast.rows for contrast in contrasts.values()])
         signals = np.concatenate([np.diag(contrast.expected) for contrast in contrasts.values()])
@@ -130,8 +132,8 @@ class EachSums:
         scales, edf = np.zeros((3, n_genes)), np.zeros(n_genes)
         tests = np.zeros((2, len(contrasts), n_genes))
         load_averages().averages_each(
-            self.gram, self.own, self.beside, curves, shifts, for_tests, _on_axes(sizes, kept)[2], pulls, sums.ridge,
-            *self._scales, rows, signals, ends, mean, second, scales, *tests, edf,
+            *self._arrays, curves, shifts, *self._scales, for_tests, _on_axes(sizes, kept)[2], pulls, rows, signals, ends, mean,
+            second, scales, *tests, edf,
         )  # fmt: skip
         return Mixture(
             mean, second, scales[0], scales[1:], edf, *(dict(zip(contrasts, one, strict=True)) for one in tests)

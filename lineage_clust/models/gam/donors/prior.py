@@ -144,7 +144,7 @@ def _shares_of_knots(abundance: np.ndarray) -> np.ndarray:
 
 def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Return a shape of higher likelihood, the number of informative donor-gene pairs, and the prior of the variances."""
-    of_genes = turned(sums, shape)
+    of_genes = turned(sums, shape, for_scores=True)
     prior, posterior = probabilities(of_genes.likelihoods(sizes), _N_ROUGH)
     notable = np.where(posterior > _NOTABLE, posterior, 0.0)
     seen, expected = (

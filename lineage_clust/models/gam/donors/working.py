@@ -21,6 +21,7 @@ _LONGEST = 1.5  # maximum change of a linear predictor in one iteration
 _MOST = 1e12  # maximum penalty, relative to the information of the cells
 
 load_compiled = compiled_module(".compiled_working", __package__)
+_LANES = 16  # loops over so many values are vectorised
 _WORTHWHILE = 500  # genes, which take at most two seconds longer in NumPy; the first compilation takes a minute
 
 
@@ -84,8 +85,8 @@ class WorkingProblem:
         """Arguments of compiled functions.
 
         places : First place of each donor, `(n_donors + 1,)`; groups of places that use the same columns of the design:
-            their ends `(n_groups,)` and columns `(n_groups, width)`; the design at the places `(width, n_places)`,
-            products of two columns, and positions of these values among the donors' coefficients.
+            their ends `(n_groups,)` and columns `(n_groups, width)`; the design at the places `(width, n_places)`; the same
+            and products of two columns, `(n_places, n_pairs)`; and positions among the donors' coefficients.
         nodes : Exposures and weights `(n_offsets, n_places)`, `unit`, and the sum of the cells' weights.
         bases : `curve`, the position of each donor with donors sorted by curve, `curves`, `random` on the columns of the
             design, and the squared `curves`, `(n_curves, n_columns, n_columns)`.
@@ -105,7 +106,9 @@ class WorkingProblem:
         curves = np.ascontiguousarray(self.curves)
         bases = self.curve, slots, curves, np.ascontiguousarray(self.random), curves @ np.swapaxes(curves, 1, 2)
         at_nodes = (np.ascontiguousarray(part.reshape(-1, step).T) for part in (np.exp(nodes.offset), nodes.weights))
-        places = starts, ends, columns, values, values[lower[0]] * values[lower[1]], indices
+        pairs = np.concatenate([values, values[lower[0]] * values[lower[1]]]).T
+        pairs = np.ascontiguousarray(np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % _LANES))))
+        places = starts, ends, columns, values, pairs, indices
         return places, (*at_nodes, self.unit, nodes.total), bases
 
 
@@ -215,23 +218,17 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
 
 
 def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: ModuleType) -> DonorSums:
-    (n_columns, n_random), n_genes, n_curves = problem.random.shape, len(state.sums), len(problem.curves)
-    n_donors = len(problem.nodes.donors)
-    grams, responses = np.zeros((n_genes, n_curves, n_columns, n_columns)), np.zeros((n_genes, n_curves, n_columns))
-    halves, products = np.empty((n_genes, n_donors, n_random, n_columns)), np.empty((n_genes, n_donors, n_random, 1))
+    n_genes, n_donors, n_fixed, n_random = len(state.sums), len(problem.curve), problem.fixed.shape[1], problem.random.shape[1]
+    gram, products = np.zeros((n_genes, n_fixed, n_fixed)), np.zeros((n_genes, n_fixed))
+    cross, own, donor_products = (np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ()))
     functions.sums_each(
-        *problem.compiled_arrays, state.sums, _sizes(problem, state), state.coefficients, state.own, grams, responses, halves,
-        products[..., 0],
+        *problem.compiled_arrays, state.sums, _sizes(problem, state), state.coefficients, state.own, gram, products, cross,
+        own, donor_products,
     )  # fmt: skip
-    if n_curves == 1:
-        cross = halves @ problem.curves[0]
-    else:
-        cross = np.stack([halves[:, donor] @ problem.curves[own] for donor, own in enumerate(problem.curve)], axis=1)
-    curves = np.swapaxes(problem.curves, 1, 2)
     return DonorSums(
-        problem.fixed, problem.random, (curves @ grams @ problem.curves).sum(axis=1), cross, halves @ problem.random,
-        (curves @ responses[..., None]).sum(axis=1), products, np.zeros((n_genes, 1)), problem.n_cells,
-        problem.n_determined, problem.means, each=True, compiles=problem.compiles, known_scale=True,
+        problem.fixed, problem.random, gram, cross, own, products[..., None], donor_products[..., None],
+        np.zeros((n_genes, 1)), problem.n_cells, problem.n_determined, problem.means, each=True, compiles=problem.compiles,
+        known_scale=True,
     )  # fmt: skip
 
 
