@@ -13,7 +13,7 @@ from ....utils.compiling import compiled
 from ..smoothing.compiled_modes import make_tridiagonal
 from .compiled_working import decompose, forward
 
-_NEGLIGIBLE = 50.0  # log likelihood ratio of variances that are left out: their probability is below rounding errors
+_NEGLIGIBLE = 35.0  # log likelihood ratio of variances that are left out: their probability is below rounding errors
 
 
 @compiled
@@ -25,31 +25,36 @@ def turn_each(own, cross, donor_products, root, lines, turned, level, of_level):
     root : `(n_modes, n_modes)` root of the covariance of the modes.
     lines : `(n_genes, n_donors, 2, n_modes)` diagonals and subdiagonals, output.
     turned : `(n_genes, n_donors, n_modes, 2 + n_fixed)` products of the modes with the constant, the response and the columns
-        of `T`. Further columns are output for the rotation, `(n_modes, n_modes)`.
+        of `T`, output; with the rotation `(n_modes, n_modes)` if there are more columns.
     level, of_level : `(n_genes, n_donors)` and `(n_genes, n_donors, 1 + n_fixed)` products of the constant with itself, and
         with the response and the columns.
     """
     n_genes, n_donors, n_random, n_fixed = cross.shape
-    n_modes, one = np.uintp(n_random - 1), np.uintp(1)
-    beside, matrix = np.zeros((n_modes, turned.shape[3])), np.zeros((n_modes, n_modes))
-    for mode in range(n_modes):
-        if turned.shape[3] > 2 + n_fixed:
-            beside[mode, np.uintp(2 + n_fixed) + mode] = 1.0
-    plain = np.zeros((n_modes, 2 + n_fixed))
+    n_modes, width, one = np.uintp(n_random - 1), n_fixed + 2, np.uintp(1)
+    rotation = np.eye(n_random - 1)[:, : turned.shape[3] - width]
+    # all donors are side by side
+    matrix, square = np.zeros((n_donors, n_random - 1, n_random - 1)), np.zeros((n_random - 1, n_random - 1))
+    plain = np.zeros((n_random - 1, n_donors, width))
     for gene in range(n_genes):
         for donor in range(n_donors):
             level[gene, donor] = own[gene, donor, 0, 0]
             of_level[gene, donor, 0] = donor_products[gene, donor, 0]
-            of_level[gene, donor, 1:] = cross[gene, donor, 0]
+            of_level[gene, donor, 1:] = cross[gene, donor, 0, :]
             for mode in range(n_modes):
-                plain[mode, 0] = own[gene, donor, mode + one, 0]
-                plain[mode, 1] = donor_products[gene, donor, mode + one]
-                plain[mode, 2:] = cross[gene, donor, mode + one]
-                matrix[mode] = own[gene, donor, mode + one, 1:]
-            rows, square = np.dot(root.T, plain), np.dot(root.T, np.dot(matrix, root))
-            turned[gene, donor] = beside
-            turned[gene, donor, :, : 2 + n_fixed] = rows
-            turn(square, turned[gene, donor], lines[gene, donor])
+                plain[mode, donor, 0] = own[gene, donor, mode + one, 0]
+                plain[mode, donor, 1] = donor_products[gene, donor, mode + one]
+                plain[mode, donor, 2:] = cross[gene, donor, mode + one, :]
+                matrix[donor, mode] = own[gene, donor, mode + one, 1:]
+        half = np.dot(matrix.reshape(n_donors * (n_random - 1), n_random - 1), root)
+        rows = np.dot(root.T, plain.reshape(n_random - 1, n_donors * width))
+        for donor in range(n_donors):
+            into = turned[gene, donor]
+            for mode in range(n_modes):
+                for column in range(np.uintp(width)):
+                    into[mode, column] = rows[mode, donor * width + column]
+            into[:, width:] = rotation
+            np.dot(root.T, half[donor * (n_random - 1) : (donor + 1) * (n_random - 1)], square)
+            turn(square, into, lines[gene, donor])
 
 
 @compiled

@@ -183,13 +183,13 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
     seen, expected : `(n_modes, n_modes)`.
     """
     n_genes, n_donors, all_modes = turned.shape[:3]
-    n, n_modes, one = n_free + 1, np.uintp(all_modes), np.uintp(1)
+    n, n_modes, one = np.uintp(n_free + 1), np.uintp(all_modes), np.uintp(1)
     without, found, within = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n_donors * all_modes, n))
     levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
     free, lower = np.zeros((n_free, n_free)), np.zeros((n_free, n_free))
     solved, inverse = np.zeros((n_donors, all_modes, n + 1)), np.zeros((n_donors, all_modes, all_modes))
     pivots, ratios, coefficients = np.zeros(all_modes), np.zeros(all_modes), np.zeros(n_free)
-    across, whitened = np.zeros((n_donors * all_modes, n_free)), np.zeros((n_donors * all_modes, n_free))
+    across, along = np.zeros((n_donors * all_modes, n_free)), np.zeros(all_modes)
     turned_seen, turned_expected = (
         np.zeros((n_donors, all_modes, all_modes)),
         np.zeros((n_donors, all_modes, all_modes)),
@@ -208,10 +208,11 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
                 inverse[donor] = 0.0
                 for mode in range(n_modes):
                     inverse[donor, mode, mode] = 1.0
-                    for column in range(np.uintp(n + 1)):
+                    for column in range(n + one):
                         solved[donor, mode, column] = turned[gene, donor, mode, column]
                 solve_lines(pivots, ratios, solved[donor])
                 solve_lines(pivots, ratios, inverse[donor])
+            total_weight = 0.0
             for at_shift in range(len(shifts)):
                 weight = share[gene, at_curve, at_shift] * curve
                 if weight == 0.0:
@@ -235,30 +236,34 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
                 for donor in range(n_donors):
                     by = shifts[at_shift] / (1.0 + shifts[at_shift] * levels[donor])
                     for mode in range(n_modes):
-                        with_shift = solved[donor, mode, 0] * by
+                        along[mode] = solved[donor, mode, 0]
+                        with_shift = along[mode] * by
                         score = solved[donor, mode, 1] - with_shift * of_levels[donor, n_free]
-                        for column in range(n_free):
-                            entry = solved[donor, mode, column + 2] - with_shift * of_levels[donor, column]
-                            across[place, column] = entry
-                            score -= entry * coefficients[column]
+                        for column in range(np.uintp(n_free)):
+                            across[place, column] = solved[donor, mode, column + 2] - with_shift * of_levels[donor, column]
+                        for column in range(np.uintp(n_free)):
+                            score -= across[place, column] * coefficients[column]
                         pivots[mode] = score
                         place += one
                     for mode in range(n_modes):
-                        with_shift = solved[donor, mode, 0] * by
-                        by_score = weight / scale * pivots[mode]
+                        with_shift, by_score = weight * along[mode] * by, weight / scale * pivots[mode]
                         for other in range(n_modes):
                             turned_seen[donor, mode, other] += by_score * pivots[other]
-                            turned_expected[donor, mode, other] -= weight * (
-                                inverse[donor, mode, other] / curve + with_shift * solved[donor, other, 0]
-                            )  # fmt: skip
-                        turned_expected[donor, mode, mode] += weight / curve
-                np.dot(across, lower.T, whitened)
+                            turned_expected[donor, mode, other] -= with_shift * along[other]
+                whitened = np.dot(lower, across.T)
                 for donor in range(n_donors):
-                    rows = whitened[donor * all_modes : (donor + 1) * all_modes]
-                    lost = np.dot(rows, rows.T)
-                    for mode in range(n_modes):
-                        for other in range(n_modes):
-                            turned_expected[donor, mode, other] -= weight * lost[mode, other]
+                    place = np.uintp(donor * all_modes)
+                    for column in range(np.uintp(n_free)):
+                        for mode in range(n_modes):
+                            entry = weight * whitened[column, place + mode]
+                            for other in range(n_modes):
+                                turned_expected[donor, mode, other] -= entry * whitened[column, place + other]
+                total_weight += weight
+            for donor in range(n_donors):
+                for mode in range(n_modes):
+                    for other in range(n_modes):
+                        turned_expected[donor, mode, other] -= total_weight / curve * inverse[donor, mode, other]
+                    turned_expected[donor, mode, mode] += total_weight / curve
         for donor in range(n_donors):
             back = np.ascontiguousarray(turned[gene, donor, :, turned.shape[3] - all_modes :])
             seen += np.dot(back.T, np.dot(turned_seen[donor], back))

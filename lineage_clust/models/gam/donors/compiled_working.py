@@ -176,9 +176,10 @@ def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels
     levels : `(n_genes,)`, written: means of the linear predictor.
     """
     exposures, weights = nodes[0], nodes[1]
-    (n_offsets, n_places), n_donors = exposures.shape, len(places[0]) - 1
+    n_offsets, n_places, n_donors = len(exposures), np.uintp(exposures.shape[1]), len(places[0]) - 1
     height, mean = np.zeros(n_places), np.zeros(n_places)
     values, logs, own = np.zeros(exposures.shape), np.zeros(n_places), np.zeros((n_donors, bases[3].shape[1]))
+    part = np.zeros(n_places)  # vectorised, unlike sums
     for gene in range(len(sums)):
         arrange(sums[gene], values)
         rise(places, bases, coefficients[gene], own, height)
@@ -191,20 +192,20 @@ def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels
             if number == 1:
                 height[:] = levels[gene]
             raise_each(height, mean)
-            loss = 0.0
+            part[:] = 0.0
             for offset in range(n_offsets):
                 for place in range(n_places):
-                    loss -= values[offset, place] * (height[place] + offsets[offset, place])
+                    part[place] -= values[offset, place] * (height[place] + offsets[offset, place])
                 if theta[gene] == np.inf:
                     for place in range(n_places):
-                        loss += weights[offset, place] * mean[place] * exposures[offset, place]
+                        part[place] += weights[offset, place] * mean[place] * exposures[offset, place]
                 else:
                     for place in range(n_places):
                         logs[place] = mean[place] * exposures[offset, place] + theta[gene]
                     logarithms(logs)
                     for place in range(n_places):
-                        loss += (values[offset, place] + weights[offset, place] * theta[gene]) * logs[place]
-            losses[number, gene] = 2.0 * loss
+                        part[place] += (values[offset, place] + weights[offset, place] * theta[gene]) * logs[place]
+            losses[number, gene] = 2.0 * np.sum(part)
 
 
 @compiled
@@ -292,7 +293,7 @@ def logarithms(values):
 @compiled
 def gather(places, working, residual, height, plain, spline):
     """Write each donor's gram matrix `(n_columns, n_donors, n_columns)` and its products with the working response."""
-    starts, ends, columns, _, pairs, _ = places
+    starts, ends, columns, _, pairs, row_of_pairs, _ = places
     width, n_wide, one = np.uintp(columns.shape[1]), np.uintp(pairs.shape[1]), np.uintp(1)
     total = np.zeros(pairs.shape[1])
     plain[:], spline[:] = 0.0, 0.0
@@ -300,9 +301,9 @@ def gather(places, working, residual, height, plain, spline):
     for group in range(np.uintp(len(ends))):
         total[:] = 0.0
         for at in range(place, np.uintp(ends[group])):
-            weight, fitted = working[at], working[at] * height[at] + residual[at]
+            weight, fitted, row = working[at], working[at] * height[at] + residual[at], np.uintp(row_of_pairs[at])
             for pair in range(n_wide):
-                total[pair] += (fitted if pair < width else weight) * pairs[at, pair]
+                total[pair] += (fitted if pair < width else weight) * pairs[row, pair]
         place = np.uintp(ends[group])
         while ends[group] > starts[donor + 1]:
             donor += 1
@@ -321,7 +322,7 @@ def gather(places, working, residual, height, plain, spline):
 @compiled
 def rise(places, bases, coefficients, own, height):
     """Write the linear predictors of the places, of the population curve and the donors' deviations from it."""
-    starts, values, indices = places[0], places[3], places[5]
+    starts, values, indices = places[0], places[3], places[6]
     curve, curves, random = bases[0], bases[2], bases[3]
     n_places, n_donors = np.uintp(len(height)), len(starts) - 1
     splines, at_places = np.dot(own, random.T), np.zeros(n_places)

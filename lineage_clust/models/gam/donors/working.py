@@ -86,7 +86,8 @@ class WorkingProblem:
 
         places : First place of each donor, `(n_donors + 1,)`; groups of places that use the same columns of the design:
             their ends `(n_groups,)` and columns `(n_groups, width)`; the design at the places `(width, n_places)`; the same
-            and products of two columns, `(n_places, n_pairs)`; and positions among the donors' coefficients.
+            and products of two columns, `(n_rows, n_pairs)`, and its row for each place; and positions among the donors'
+            coefficients.
         nodes : Exposures and weights `(n_offsets, n_places)`, `unit`, and the sum of the cells' weights.
         bases : `curve`, the position of each donor with donors sorted by curve, `curves`, `random` on the columns of the
             design, and the squared `curves`, `(n_curves, n_columns, n_columns)`.
@@ -107,8 +108,9 @@ class WorkingProblem:
         bases = self.curve, slots, curves, np.ascontiguousarray(self.random), curves @ np.swapaxes(curves, 1, 2)
         at_nodes = (np.ascontiguousarray(part.reshape(-1, step).T) for part in (np.exp(nodes.offset), nodes.weights))
         pairs = np.concatenate([values, values[lower[0]] * values[lower[1]]]).T
+        pairs, row_of_pairs = np.unique(pairs, axis=0, return_inverse=True)  # donors share most places, and the cache is small
         pairs = np.ascontiguousarray(np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % _LANES))))
-        places = starts, ends, columns, values, pairs, indices
+        places = starts, ends, columns, values, pairs, row_of_pairs, indices
         return places, (*at_nodes, self.unit, nodes.total), bases
 
 
