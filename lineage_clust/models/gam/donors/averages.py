@@ -72,9 +72,8 @@ def averaged(
     coefficients are those of the mixture over the variances.
     """
     if of_genes is None:
-        of_samples = linearised(problem, state)
-        sums, information = problem.joined(of_samples), of_samples.information
-        of_genes = sizes.turned(sums)
+        sums = linearised(problem, state)
+        information, of_genes = sums.information, sizes.turned(sums)
     else:
         sums, information = of_genes.sums, of_genes.information
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)

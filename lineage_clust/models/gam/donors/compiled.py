@@ -12,8 +12,7 @@ import numpy as np
 from ....utils.compiling import compiled
 from ..smoothing.compiled_modes import make_tridiagonal
 from .compiled_working import decompose, forward
-
-_NEGLIGIBLE = 35.0  # log likelihood ratio of variances that are left out: their probability is below rounding errors
+from .curves import NEGLIGIBLE
 
 
 @compiled
@@ -133,7 +132,7 @@ def likelihoods_each(gram, lines, turned, level, of_level, curves, shifts, ridge
                 at_shifts(without, levels, of_levels, shifts, logs, least[gene], df, found[curve, :, gene])
                 here = np.max(found[curve, :, gene])
                 highest = max(highest, here)
-                if here < highest - _NEGLIGIBLE:
+                if here < highest - NEGLIGIBLE:
                     break
                 curve += step
 

@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+NEGLIGIBLE = 35.0  # log likelihood ratio of variances that are left out: their probability is below rounding errors
+
 
 @dataclass(frozen=True)
 class DonorSums:

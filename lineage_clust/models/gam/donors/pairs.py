@@ -20,22 +20,27 @@ class Pairs:
     donor: np.ndarray
     n_conditions: int
 
+    def by_donor(self, of_samples: np.ndarray) -> np.ndarray:
+        """Return sums `(n_matrices, n_donors, n_conditions, ...)`, which are zero where a donor has no sample in a condition."""
+        n_matrices, _, *shape = of_samples.shape
+        found = np.zeros((n_matrices, int(self.donor.max()) + 1, self.n_conditions, *shape))
+        found[:, self.donor, self.condition] = of_samples
+        return found
+
     def joined(self, sums: DonorSums) -> DonorSums:
         """Return sums per donor, with the coefficients of its samples concatenated in the order of the conditions.
 
         The sums are zero where a donor has no sample in a condition.
         """
-        n_matrices, _, width, n_fixed = sums.cross.shape
-        n_donors, wide = int(self.donor.max()) + 1, self.n_conditions * width
-        cross = np.zeros((n_matrices, n_donors, wide, n_fixed))
-        own = np.zeros((n_matrices, n_donors, wide, wide))
-        products = np.zeros((n_matrices, n_donors, wide, sums.donor_products.shape[-1]))
-        for sample, (condition, donor) in enumerate(zip(self.condition, self.donor, strict=True)):
-            place = slice(condition * width, (condition + 1) * width)
-            cross[:, donor, place] = sums.cross[:, sample]
-            own[:, donor, place, place] = sums.own[:, sample]
-            products[:, donor, place] = sums.donor_products[:, sample]
-        return replace(sums, cross=cross, own=own, donor_products=products)
+        cross, own, products = (self.by_donor(part) for part in (sums.cross, sums.own, sums.donor_products))
+        n_matrices, n_donors, n, width = own.shape[:4]
+        wide = np.zeros((n_matrices, n_donors, n, width, n, width))
+        for condition in range(n):
+            wide[:, :, condition, :, condition] = own[:, :, condition]
+        shape = n_matrices, n_donors, n * width, -1
+        return replace(
+            sums, cross=cross.reshape(shape), own=wide.reshape(shape), donor_products=products.reshape(shape)
+        )
 
     def parted(self, own: np.ndarray) -> np.ndarray:
         """Return the coefficients `(n_matrices, n_samples, n_random, ...)` of samples, given those of the donors."""

@@ -158,7 +158,7 @@ class WorkingRuns:
         one = np.ones((len(some), 1))
         covariances = np.concatenate([Sizes(usual, value[None], pairs).covariances for value in values])
         iterate(self.problem, state, covariances, _FIRST, STILL)
-        sums = self.problem.joined(linearised(self.problem, state))
+        sums = linearised(self.problem, state)
         typical = Sizes(usual, values.mean(axis=0)[None], pairs)
         state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_, self.smoothing)
         iterate(self.problem, state, covariances, _MOST, STILL)
@@ -171,7 +171,7 @@ class WorkingRuns:
         often = often[often.any(axis=1)]
         both = np.array([(0.0, 0.0, 0.0), *((*size, share) for size, share in product(often, _SHARES))])
         sizes = Sizes(prior.shape, both, pairs)
-        share = probabilities(sizes.likelihoods(self.problem.joined(sums)))[0]
+        share = probabilities(sizes.likelihoods(sums))[0]
         sizes = Sizes(prior.shape, both[share > 0.1 * _SELDOM], pairs)
         share = share[share > 0.1 * _SELDOM]
         return prior, sizes, sizes, share / share.sum()
@@ -185,14 +185,14 @@ class WorkingRuns:
         """
         problem = self.problem
         iterate(problem, state, rough.mean_covariance(np.tile(often, (len(state.theta), 1))), _FIRST, STILL)
-        sums = problem.joined(linearised(problem, state))
+        sums = linearised(problem, state)
         of_genes = rough.turned(sums)
         found = rough.likelihoods(sums, of_genes)
         density = np.exp(found - found.max(axis=0)) * often[:, None]
         share = (density / density.sum(axis=0)).T
         state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share, of_genes), state.lambda_, self.smoothing)
         iterate(problem, state, rough.mean_covariance(share), _MOST, STILL)
-        sums = problem.joined(linearised(problem, state))
+        sums = linearised(problem, state)
         of_genes = sizes.turned(sums)
         return sizes.likelihoods(sums, of_genes), of_genes if isinstance(of_genes, EachSums) else None
 

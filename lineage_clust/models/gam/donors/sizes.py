@@ -11,6 +11,7 @@ import numpy as np
 from .covariance import at_covariance
 from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, turned
+from .paired import PairedSums
 from .pairs import Pairs
 
 
@@ -46,28 +47,30 @@ class Sizes:
     def likelihoods(self, sums: DonorSums, of_genes: EachSums | TurnedSums | None = None) -> np.ndarray:
         """Return the log restricted likelihood `(n_sizes, n_genes)`; `of_genes` are the turned sums, if known."""
         of_genes = self.turned(sums) if of_genes is None else of_genes
-        if of_genes is not None:
-            return of_genes.likelihoods(self.values[:, :2])
-        return np.stack([at_covariance(sums, covariance).likelihood() for covariance in self.covariances])
+        if of_genes is None and self.pairs is not None:
+            return PairedSums(sums, self.shape, self.pairs, sums.n_determined).likelihoods(self.values)
+        return of_genes.likelihoods(self.values[:, :2])
 
     def fits(self, sums: DonorSums, probable: np.ndarray) -> Iterator[tuple[int, np.ndarray, AtCovariance]]:
         """Yield the number of each grid point, the genes with `probable` `(n_sizes, n_genes)`, and their fits."""
-        of_genes = sums.turned(self.shape) if self.pairs is None else None
+        if self.pairs is not None:
+            paired = PairedSums(sums, self.shape, self.pairs, sums.gram.shape[-1])
+            for place, fit in paired.fits(self.values, np.flatnonzero(probable.any(axis=1))):
+                genes = np.flatnonzero(probable[place])
+                yield place, genes, fit.take(genes)
+            return
+        of_genes = sums.turned(self.shape)
         for curve in np.unique(self.values[:, 1]):
             places = np.flatnonzero(self.values[:, 1] == curve)
             own = np.flatnonzero(probable[places].any(axis=0))
             if len(own) == 0:
                 continue
-            inner = None if of_genes is None else of_genes.take(own).with_curves(curve)
+            inner = of_genes.take(own).with_curves(curve)
             for place in places.tolist():
                 some = np.flatnonzero(probable[place, own])
                 if len(some) == 0:
                     continue
-                if inner is None:
-                    fit = at_covariance(sums.take(own[some]), self.covariances[place])
-                else:
-                    fit = inner.take(some).with_shift(self.values[place, 0])
-                yield place, own[some], fit
+                yield place, own[some], inner.take(some).with_shift(self.values[place, 0])
 
     def fit_of_mean(
         self, sums: DonorSums, share: np.ndarray, of_genes: EachSums | TurnedSums | None = None
@@ -75,6 +78,7 @@ class Sizes:
         """Return fits at mean variances, weighted by `share` `(n_genes, n_sizes)`, for genes with matrices of their own."""
         of_genes = self.turned(sums) if of_genes is None else of_genes
         if of_genes is None:
+            sums = sums if self.pairs is None else self.pairs.joined(sums)
             return at_covariance(sums, self.mean_covariance(share)[:, None])
         values = share @ self.values[:, :2]
         if isinstance(of_genes, EachSums):

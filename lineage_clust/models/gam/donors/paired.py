@@ -1,0 +1,117 @@
+"""Likelihoods and fits of genes with correlated samples of each donor, batched over genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .curves import AtCovariance, DonorSums
+from .pairs import Pairs
+
+
+class PairedSums:
+    """Sums of samples in modes that are independent both a priori and a posteriori.
+
+    sums : Sums per sample, of genes with matrices of their own.
+    shape : Covariance of the modes of the curves.
+    pairs : Assignment of samples to donors.
+    n_columns : Number of leading columns of `T` in fits.
+
+    The deviation of a sample is the sum of one of its own and one that the samples of a donor share. The former are eliminated
+    first, in coordinates in which they are independent; for the latter there is one small system per donor instead of one
+    of all its samples.
+    """
+
+    def __init__(self, sums: DonorSums, shape: np.ndarray, pairs: Pairs, n_columns: int):
+        self.sums, self.n_columns = sums, n_columns
+        values, vectors = np.linalg.eigh(shape)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        own = pairs.by_donor(sums.own)
+        beside = pairs.by_donor(np.concatenate([sums.cross[..., :n_columns], sums.donor_products], axis=-1))
+        sizes, self.turn = np.linalg.eigh(root.T @ own[..., 1:, 1:] @ root)
+        self.sizes = np.maximum(sizes, 0.0)
+        self.level, self.of_level = own[..., :1, 0], beside[..., :1, :]
+        together = np.concatenate([own[..., 1:, :1], beside[..., 1:, :]], axis=-1)
+        self.beside = np.swapaxes(root @ self.turn, -1, -2) @ together
+        cross = np.concatenate([sums.gram[:, :n_columns, :n_columns], sums.products[:, :n_columns]], axis=-1)
+        last = np.concatenate([np.swapaxes(sums.products[:, :n_columns], 1, 2), sums.squares[:, :, None]], axis=-1)
+        self.gram = np.concatenate([cross, last], axis=1)
+
+    def without_curves(self, curve: float) -> SharedSums:
+        """Return the sums after eliminating the samples' own curves, given their variance."""
+        shrunk = 1 / (1 + curve * self.sizes)
+        root = np.sqrt(curve * shrunk)[..., None] * self.beside
+        flat = root[..., 1:].reshape(len(root), -1, root.shape[-1] - 1)
+        of_level = np.swapaxes(root[..., :1], -1, -2)
+        return SharedSums(
+            self, self.gram - np.swapaxes(flat, 1, 2) @ flat, self.level - (of_level @ root[..., :1])[..., 0],
+            self.of_level - of_level @ root[..., 1:],
+            self.turn * (self.sizes * shrunk)[..., None, :] @ np.swapaxes(self.turn, -1, -2),
+            self.turn @ (shrunk[..., None] * self.beside), np.log1p(curve * self.sizes).sum(axis=(1, 2, 3)),
+        )  # fmt: skip
+
+    def fits(self, values: np.ndarray, places: np.ndarray):
+        """Yield places and their AtCovariance for variances `values` `(n_sizes, 3)`, see :class:`.Sizes`."""
+        own = (1 - values[:, 2]) * values[:, 1]
+        for curve in np.unique(own[places]):
+            inner = self.without_curves(curve)
+            for place in places[own[places] == curve].tolist():
+                yield place, inner.at(*values[place])
+
+    def likelihoods(self, values: np.ndarray) -> np.ndarray:
+        """Return the log restricted likelihood `(n_sizes, n_genes)`."""
+        found = np.empty((len(values), self.sums.n_genes))
+        for place, fit in self.fits(values, np.arange(len(values))):
+            found[place] = fit.likelihood()
+        return found
+
+
+@dataclass(frozen=True)
+class SharedSums:
+    """Sums after eliminating the samples' own curves; axes are genes, donors and conditions unless stated otherwise.
+
+    gram : `(n_genes, n + 1, n + 1)` of the columns of `T` and the response, which is last.
+    level, of_level : Products of the constant with itself `(..., 1)`, and with the columns and the response `(..., 1, n + 1)`.
+    modes, beside : Products of the modes with themselves, and with the constant, the columns and the response.
+    log_determinant : `(n_genes,)`.
+    """
+
+    paired: PairedSums
+    gram: np.ndarray
+    level: np.ndarray
+    of_level: np.ndarray
+    modes: np.ndarray
+    beside: np.ndarray
+    log_determinant: np.ndarray
+
+    def at(self, shift: float, curve: float, shared: float) -> AtCovariance:
+        """Return the fits at variances of levels and curves, of which the samples of a donor share a fraction."""
+        inside = 1 + (1 - shared) * shift * self.level
+        root = np.sqrt((1 - shared) * shift / inside)
+        of_level = root[..., None] * self.of_level
+        flat = of_level.reshape(len(of_level), -1, of_level.shape[-1])
+        gram = self.gram - np.swapaxes(flat, 1, 2) @ flat
+        logs = self.log_determinant + np.log(inside).sum(axis=(1, 2, 3))
+        if shared * (shift + curve) > 0:
+            scales = np.sqrt(shared * np.r_[shift, np.full(self.modes.shape[-1], curve)])
+            between = np.concatenate([self.level, self.beside[..., 0]], axis=-1)  # of the constant with constant and modes
+            own, beside = self._summed
+            lost = np.swapaxes(root * between, -1, -2)
+            inner = scales[:, None] * scales * (own - lost @ np.swapaxes(lost, -1, -2)) + np.eye(len(scales))
+            lower = np.linalg.cholesky(inner)
+            beside = scales[:, None] * (beside - lost @ of_level[..., 0, :])
+            rows = (np.linalg.inv(lower) @ beside).reshape(len(gram), -1, gram.shape[-1])
+            gram = gram - np.swapaxes(rows, 1, 2) @ rows
+            logs = logs + 2 * np.log(np.einsum("gdii->gdi", lower)).sum(axis=(1, 2))
+        return AtCovariance(self.paired.sums, gram[:, :-1, :-1], gram[:, :-1, -1:], gram[:, -1, -1:], logs)
+
+    @property
+    def _summed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Products of constant and modes with themselves and with columns and response, summed over a donor's samples."""
+        level, beside = self.level.sum(axis=2), self.beside.sum(axis=2)
+        own = np.concatenate([
+            np.concatenate([level[..., None], np.swapaxes(beside[..., :1], -1, -2)], axis=-1),
+            np.concatenate([beside[..., :1], self.modes.sum(axis=2)], axis=-1),
+        ], axis=-2)  # fmt: skip
+        return own, np.concatenate([self.of_level.sum(axis=2), beside[..., 1:]], axis=-2)
