@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class SharedSums:
             logs = logs + 2 * np.log(np.einsum("gdii->gdi", lower)).sum(axis=(1, 2))
         return AtCovariance(self.paired.sums, gram[:, :-1, :-1], gram[:, :-1, -1:], gram[:, -1, -1:], logs)
 
-    @property
+    @cached_property
     def _summed(self) -> tuple[np.ndarray, np.ndarray]:
         """Products of constant and modes with themselves and with columns and response, summed over a donor's samples."""
         level, beside = self.level.sum(axis=2), self.beside.sum(axis=2)
