@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .donors.gaussian import DonorFit
+    from .donors.mixture import DonorFit
     from .donors.posterior import DonorPosterior
     from .inference.gene_posterior import GenePosterior
     from .inference.posterior import SharedPosterior

@@ -177,7 +177,7 @@ def _with_donors(
     explained = 1 - np.divide(deviance, null, out=np.ones_like(deviance), where=null > 0)
     # the population trend may fit the cells poorly, if most of them are from one donor
     explained = np.maximum(explained, 0.0)
-    statistic, pvalue = donors.statistic.copy(), donors.pvalue.copy()
+    statistic, pvalue = donors.statistics["trend"].copy(), donors.pvalues["trend"].copy()
     statistic[~tested], pvalue[~tested] = 0.0, 1.0
     statistic[untestable] = pvalue[untestable] = np.nan
     by_gene = [values.copy() for values in (donors.lambda_, donors.edf, donors.scale, explained)]

@@ -18,7 +18,8 @@ from ....expression.sums.sums import cell_sums
 from ...notes import FEW, found_in, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
-from .curves import ConditionCurves, fit_curves
+from ..donors.mixture import DonorFit
+from .curves import fit_curves
 from .glm import fit_glm_conditions
 from .sums import Arms, ConditionSums, condition_sums, make_arms
 
@@ -48,7 +49,7 @@ class ConditionFit:
     """
 
     sums: ConditionSums
-    curves: ConditionCurves
+    curves: DonorFit
     level: np.ndarray
     samples: pd.DataFrame
     with_donors: bool
@@ -121,7 +122,7 @@ def fit_conditions(
         _check_cells(fitted.sums)
         return ConditionFit(
             fitted.sums, fitted.curves, np.zeros(len(fitted.note)), samples, donors is not None, fitted.note, fitted.failed,
-            fitted.curves.own_of_samples, fitted.sums.by_sample.random[: design.n_smooth],
+            fitted.curves.own, fitted.sums.by_sample.random[: design.n_smooth],
         )  # fmt: skip
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
@@ -164,7 +165,7 @@ def fit_conditions(
     random = sums.by_sample.random[: design.n_smooth]
     return ConditionFit(
         sums, curves, level, samples, donors is not None, notes_on(Y, deviance, weights, found), failed,
-        curves.own_of_samples, random,
+        curves.own, random,
     )  # fmt: skip
 
 

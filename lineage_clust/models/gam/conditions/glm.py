@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 
-from ....utils.combining import cauchy_combination
 from ...families import FAMILIES
 from ...links import LINKS
 from ...notes import noted
 from ..design import Design
 from ..donors.bases import DETERMINED
+from ..donors.mixture import DonorFit
 from ..donors.nodes import DonorNodes, tabulated
-from ..donors.runs import N_COLUMNS, STILL, Ended, WorkingRuns
+from ..donors.runs import N_COLUMNS, Ended, WorkingRuns
 from ..donors.working import WorkingProblem, working_problem
-from ..inference.gene_posterior import GenePosterior
 from ..pirls.grid import bands_of
 from ..pirls.problem import Likelihood
 from ..smoothing.spectral import diagonalise
-from .curves import ConditionCurves
-from .significance import TESTS, contrasts
+from .significance import combine, contrasts
 from .sums import Arms, ConditionSums, condition_sums, widened
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class GlmConditions:
     """Fits of all genes; see :class:`lineage_clust.models.gam.conditions.fit.ConditionFit`."""
 
     sums: ConditionSums
-    curves: ConditionCurves
+    curves: DonorFit
     failed: dict[int, str]
     note: list[str]
 
@@ -100,7 +98,9 @@ def fit_glm_conditions(
             problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, first, with_donors, _prior(problem)
         )
         ended = runs.run()
-        curves = _curves(ended, problem, len(start.coef_), first, start.converged_)
+        curves = ended.fit(len(start.coef_), start.converged_, empty=0.0)
+        curves.converged[ended.genes] &= _distance(ended, problem) < _FARTHEST
+    combine(curves.statistics, curves.pvalues)
     unknown = np.setdiff1d(np.flatnonzero(~curves.converged), list(start.failed_))
     return GlmConditions(sums, curves, start.failed_, noted(start.note_, unknown, _UNKNOWN))
 
@@ -184,30 +184,3 @@ def _distance(ended: Ended, problem: WorkingProblem) -> np.ndarray:
         np.abs(some @ (to_fixed @ part.coefficients - state.coefficients.T)).max(axis=0)
         for state, part in zip(ended.states, ended.parts, strict=True)
     ])  # fmt: skip
-
-
-def _curves(
-    ended: Ended, problem: WorkingProblem, n_genes: int, first: np.ndarray, converged: np.ndarray
-) -> ConditionCurves:
-    genes = ended.genes
-
-    def spread(values: np.ndarray, empty: float = np.nan) -> np.ndarray:
-        found = np.full((*values.shape[:-1], n_genes), empty)
-        found[..., genes] = values
-        return found
-
-    matrices = np.zeros((n_genes, len(first), len(first)))
-    matrices[genes] = np.concatenate([part.covariances for part in ended.parts])
-    converged = converged.copy()
-    converged[genes] &= (ended.moved <= STILL) & (_distance(ended, problem) < _FARTHEST)
-    statistics, pvalues = (
-        {name: spread(np.concatenate([getattr(part, kind)[name] for part in ended.parts])) for name in TESTS[:2]}
-        for kind in ("statistics", "pvalues")
-    )
-    statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))
-    own = np.concatenate([state.own for state in ended.states])
-    return ConditionCurves(
-        spread(np.concatenate([part.coefficients for part in ended.parts], axis=1)), GenePosterior(matrices), statistics,
-        pvalues, spread(ended.of("edf")), spread(ended.of("scale")), spread(ended.of("shift_variance")),
-        spread(ended.of("curve_variance")), spread(ended.of("shared")), converged, spread(np.moveaxis(own, 0, -1), 0.0),
-    )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
+from ....utils.combining import cauchy_combination
 from ..donors.significance import Contrast
 from .sums import ConditionSums
 
@@ -29,6 +30,11 @@ def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Cont
     length = np.sqrt(sums.constant @ sums.inner @ sums.constant)
     maps = {"level": length * level_row(sums)[None], "shape": root @ centred}
     return {name: _contrast(effects, sums, n_modes) for name, effects in maps.items()}
+
+
+def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray]) -> None:
+    """Add the combined test of level and shape."""
+    statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))
 
 
 def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:

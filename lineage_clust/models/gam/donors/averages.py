@@ -11,7 +11,7 @@ from ..inference.posterior import LOG_LAMBDA_VARIANCE
 from ..pirls.overdispersion import dispersion_at_nodes
 from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
 from ..smoothing.spectral import diagonalise_each
-from .curves import AtCovariance, DonorSums
+from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
 from .sizes import Sizes
@@ -55,7 +55,7 @@ class Averages:
 
 def averaged(
     problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
-    smoothing: str | float, least: np.ndarray, squares: np.ndarray, of_genes: EachSums | None = None,
+    smoothing: str | float, least: np.ndarray, squares: np.ndarray, known: EachSums | None = None,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the variances between donors.
 
@@ -66,16 +66,17 @@ def averaged(
     smoothing : `"reml"`, `"gcv"` or a number.
     least : `(n_genes,)` losses of a saturated model.
     squares : `(n_genes,)` weighted sums of squared values.
-    of_genes : Sums of the working models in independent modes, if known.
+    known : Sums of the working models in independent modes, if known.
 
     The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
     coefficients are those of the mixture over the variances.
     """
-    if of_genes is None:
+    of_genes: EachSums | TurnedSums | None
+    if known is None:
         sums = linearised(problem, state)
         information, of_genes = sums.information, sizes.turned(sums)
     else:
-        sums, information = of_genes.sums, of_genes.information
+        sums, information, of_genes = known.sums, known.information, known
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
     mean_fit = sizes.fit_of_mean(sums, kept.T, of_genes)

@@ -111,8 +111,8 @@ def likelihoods_each(gram, lines, turned, level, of_level, curves, shifts, ridge
     least, df : `(n_genes,)` smallest residual sums of squares, and residual degrees of freedom; 0 if the scale is known.
     n_free : Number of columns of `T` that the cells determine.
 
-    The likelihood falls on both sides of its maximum over the variance of curves: it is computed from the middle outwards until
-    it is negligible.
+    The likelihood falls on both sides of its maximum over the variance of curves: it is computed from the middle outwards
+    until it is negligible.
     """
     n_genes, n_donors, n_modes = turned.shape[:3]
     without, rows = np.zeros((n_free + 1, n_free + 1)), np.zeros((n_donors * n_modes, n_free + 1))

@@ -190,10 +190,7 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
     solved, inverse = np.zeros((n_donors, all_modes, n + 1)), np.zeros((n_donors, all_modes, all_modes))
     pivots, ratios, coefficients = np.zeros(all_modes), np.zeros(all_modes), np.zeros(n_free)
     across, along = np.zeros((n_donors * all_modes, n_free)), np.zeros(all_modes)
-    turned_seen, turned_expected = (
-        np.zeros((n_donors, all_modes, all_modes)),
-        np.zeros((n_donors, all_modes, all_modes)),
-    )
+    turned_seen, turned_expected = np.zeros(inverse.shape), np.zeros(inverse.shape)
     for gene in range(n_genes):
         turned_seen[:], turned_expected[:] = 0.0, 0.0
         for at_curve in range(len(curves)):
@@ -201,8 +198,9 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
             if curve == 0.0 or not np.any(share[gene, at_curve] > 0.0):
                 continue
             without_curves(
-                gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curve, within, without, levels, of_levels
-            )
+                gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curve, within, without, levels,
+                of_levels,
+            )  # fmt: skip
             for donor in range(n_donors):
                 decompose_lines(lines[gene, donor], curve, pivots, ratios)
                 inverse[donor] = 0.0
@@ -240,7 +238,9 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
                         with_shift = along[mode] * by
                         score = solved[donor, mode, 1] - with_shift * of_levels[donor, n_free]
                         for column in range(np.uintp(n_free)):
-                            across[place, column] = solved[donor, mode, column + 2] - with_shift * of_levels[donor, column]
+                            across[place, column] = (
+                                solved[donor, mode, column + 2] - with_shift * of_levels[donor, column]
+                            )
                         for column in range(np.uintp(n_free)):
                             score -= across[place, column] * coefficients[column]
                         pivots[mode] = score

@@ -14,7 +14,7 @@ from ..pirls.compiled import gamma_sums, newton
 _FARTHEST = 100.0  # of a linear predictor
 _RIDGE = 1e-9
 _LOG_2 = float(np.log(2.0))
-_LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # their sum is log 2, and `k` times the first is exact
+_LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # sum to log 2; `k` times the first is exact
 _ROUNDS = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
 _TO_EXPONENT = -0x3FE6A09E667F3BCD  # bits of the root of 1/2
 

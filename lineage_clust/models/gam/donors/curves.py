@@ -75,7 +75,7 @@ class DonorSums:
             **{name: getattr(self, name)[genes] if self.each else getattr(self, name)[..., genes] for name in names},
         )
 
-    def used_up(self, genes: np.ndarray) -> DonorSums:
+    def used_up(self, genes: np.ndarray | slice) -> DonorSums:
         """Return the sums of some genes without the arrays that fits no longer need, as copying these takes time."""
         nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
         gram = self.gram[genes] if self.each else self.gram

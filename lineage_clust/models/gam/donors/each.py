@@ -58,10 +58,12 @@ class EachSums:
         self.turned = np.empty((n_genes, n_donors, n_modes, 2 + n_fixed + for_scores * n_modes))
         self.of_level = np.empty((n_genes, n_donors, 1 + n_fixed))
         functions.turn_each(
-            sums.own, sums.cross, sums.donor_products[..., 0], self.root, self.lines, self.turned, self.level, self.of_level
-        )
+            sums.own, sums.cross, sums.donor_products[..., 0], self.root, self.lines, self.turned, self.level,
+            self.of_level,
+        )  # fmt: skip
         self.gram = np.empty((n_genes, 1 + n_fixed, 1 + n_fixed))
-        self.gram[:, 0, 0], self.gram[:, 1:, 0], self.gram[:, 1:, 1:] = sums.squares[:, 0], sums.products[..., 0], sums.gram
+        self.gram[:, 0, 0], self.gram[:, 1:, 0] = sums.squares[:, 0], sums.products[..., 0]
+        self.gram[:, 1:, 1:] = sums.gram
         self.sums = sums.used_up(slice(None))
 
     @property
@@ -132,8 +134,8 @@ class EachSums:
         scales, edf = np.zeros((3, n_genes)), np.zeros(n_genes)
         tests = np.zeros((2, len(contrasts), n_genes))
         load_averages().averages_each(
-            *self._arrays, curves, shifts, *self._scales, for_tests, _on_axes(sizes, kept)[2], pulls, rows, signals, ends, mean,
-            second, scales, *tests, edf,
+            *self._arrays, curves, shifts, *self._scales, for_tests, _on_axes(sizes, kept)[2], pulls, rows, signals, ends,
+            mean, second, scales, *tests, edf,
         )  # fmt: skip
         return Mixture(
             mean, second, scales[0], scales[1:], edf, *(dict(zip(contrasts, one, strict=True)) for one in tests)

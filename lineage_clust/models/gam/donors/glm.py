@@ -10,14 +10,12 @@ from ....expression.counts.table import Table
 from ...notes import noted
 from ..design import Design, effect_map
 from ..estimates import GeneEstimates
-from ..inference.gene_posterior import GenePosterior
 from ..pirls.grid import bands_of
 from ..pirls.problem import Likelihood
 from ..smoothing.spectral import diagonalise
 from .bases import bases
-from .gaussian import DonorFit
 from .nodes import DonorNodes, DonorTable, tabulated
-from .runs import N_COLUMNS, STILL, Ended, WorkingRuns
+from .runs import N_COLUMNS, Ended, WorkingRuns
 from .significance import contrast_of
 from .working import working_problem
 
@@ -86,40 +84,23 @@ class GlmDonors(WorkingRuns):
         return self._put_together(self.run())
 
     def _put_together(self, ended: Ended) -> GeneEstimates:
-        result, genes, parts, prior = self.start, ended.genes, ended.parts, ended.prior
-        n_columns, n_genes = result.coefficients.shape
-
-        def spread(name: str, into: np.ndarray | None = None) -> np.ndarray:
-            values = np.full(n_genes, np.nan) if into is None else into.astype(float)
-            values[genes] = ended.of(name)
-            return values
-
-        coefficients = np.full((n_columns, n_genes), np.nan)
-        coefficients[:, genes] = np.concatenate([part.coefficients for part in parts], axis=1)
-        matrices = np.full((n_genes, n_columns, n_columns), np.nan)
-        matrices[genes] = np.concatenate([part.covariances for part in parts])
-        converged = result.converged.copy()
-        converged[genes] &= ended.moved <= STILL
-        statistic, pvalue, lambda_ = (np.full(n_genes, np.nan) for _ in range(3))
-        statistic[genes], pvalue[genes] = (
-            np.concatenate([getattr(part, name)["trend"] for part in parts]) for name in ("statistics", "pvalues")
-        )
+        result, genes, n_genes = self.start, ended.genes, self.start.coefficients.shape[1]
+        donors = ended.fit(n_genes, result.converged)
         single = np.zeros(n_genes, dtype=bool)
         single[genes] = ended.of("n_informing") < _FEWEST_INFORMING
+        statistic, pvalue = donors.statistics["trend"], donors.pvalues["trend"]
         statistic[single], pvalue[single] = 0.0, 1.0
-        statistic[~converged] = pvalue[~converged] = np.nan
-        lambda_[genes] = ended.of("lambda_")[:, 0]
-        sizes = None
-        if result.theta is not None:
-            sizes = result.theta.copy()
+        statistic[~donors.converged] = pvalue[~donors.converged] = np.nan
+        explained, sizes, dispersion = np.full(n_genes, np.nan), result.theta, result.dispersion
+        explained[genes] = ended.of("explained")
+        if sizes is not None:
+            sizes = sizes.copy()
             sizes[genes] = ended.theta
-        donors = DonorFit(
-            coefficients, lambda_, spread("edf"), spread("scale"), spread("shift_variance"),
-            spread("curve_variance"), GenePosterior(matrices), statistic, pvalue, converged, prior,
-        )  # fmt: skip
+        if dispersion is not None:
+            dispersion = np.zeros(n_genes)
+            dispersion[genes] = np.nan_to_num(ended.of("dispersion"))
         return replace(
-            result, coefficients=coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
-            deviance_explained=spread("explained"), converged=converged, posterior=donors.posterior,
-            tests=(statistic, pvalue), theta=sizes, donors=donors, note=noted(result.note, np.flatnonzero(single), _SINGLE),
-            dispersion=None if result.dispersion is None else np.nan_to_num(spread("dispersion")),
+            result, coefficients=donors.coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
+            deviance_explained=explained, converged=donors.converged, posterior=donors.posterior, tests=(statistic, pvalue),
+            theta=sizes, donors=donors, note=noted(result.note, np.flatnonzero(single), _SINGLE), dispersion=dispersion,
         )  # fmt: skip

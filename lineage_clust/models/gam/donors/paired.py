@@ -19,9 +19,9 @@ class PairedSums:
     pairs : Assignment of samples to donors.
     n_columns : Number of leading columns of `T` in fits.
 
-    The deviation of a sample is the sum of one of its own and one that the samples of a donor share. The former are eliminated
-    first, in coordinates in which they are independent; for the latter there is one small system per donor instead of one
-    of all its samples.
+    The deviation of a sample is the sum of one of its own and one that the samples of a donor share. The former are
+    eliminated first, in coordinates in which they are independent; for the latter there is one small system per donor
+    instead of one of all its samples.
     """
 
     def __init__(self, sums: DonorSums, shape: np.ndarray, pairs: Pairs, n_columns: int):
@@ -73,7 +73,7 @@ class SharedSums:
     """Sums after eliminating the samples' own curves; axes are genes, donors and conditions unless stated otherwise.
 
     gram : `(n_genes, n + 1, n + 1)` of the columns of `T` and the response, which is last.
-    level, of_level : Products of the constant with itself `(..., 1)`, and with the columns and the response `(..., 1, n + 1)`.
+    level, of_level : Products of the constant with itself `(..., 1)`, and with columns and response `(..., 1, n + 1)`.
     modes, beside : Products of the modes with themselves, and with the constant, the columns and the response.
     log_determinant : `(n_genes,)`.
     """
@@ -96,7 +96,9 @@ class SharedSums:
         logs = self.log_determinant + np.log(inside).sum(axis=(1, 2, 3))
         if shared * (shift + curve) > 0:
             scales = np.sqrt(shared * np.r_[shift, np.full(self.modes.shape[-1], curve)])
-            between = np.concatenate([self.level, self.beside[..., 0]], axis=-1)  # of the constant with constant and modes
+            between = np.concatenate(
+                [self.level, self.beside[..., 0]], axis=-1
+            )  # of the constant with all random columns
             own, beside = self._summed
             lost = np.swapaxes(root * between, -1, -2)
             inner = scales[:, None] * scales * (own - lost @ np.swapaxes(lost, -1, -2)) + np.eye(len(scales))

@@ -21,7 +21,7 @@ class Pairs:
     n_conditions: int
 
     def by_donor(self, of_samples: np.ndarray) -> np.ndarray:
-        """Return sums `(n_matrices, n_donors, n_conditions, ...)`, which are zero where a donor has no sample in a condition."""
+        """Return sums `(n_matrices, n_donors, n_conditions, ...)`; they are zero where a donor has no sample."""
         n_matrices, _, *shape = of_samples.shape
         found = np.zeros((n_matrices, int(self.donor.max()) + 1, self.n_conditions, *shape))
         found[:, self.donor, self.condition] = of_samples

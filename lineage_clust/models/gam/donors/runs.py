@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from ....expression.counts.table import Table
+from ..inference.gene_posterior import GenePosterior
 from ..pirls.histogram import Histogram
 from ..pirls.size import shrink
 from .averages import Averages, averaged, smoothing_at
 from .each import EachSums, turned
 from .gaussian import FEWEST_GENES, warn_of_few
-from .prior import DonorPrior, learn, probabilities, usual_shape
+from .mixture import DonorFit
+from .prior import learn, probabilities, usual_shape
 from .significance import Contrast
 from .sizes import Sizes
 from .working import WorkingProblem, WorkingState, iterate, linearised
@@ -36,22 +38,50 @@ class Ended:
 
     genes : Positions `(n,)` of these genes.
     states, parts : One per chunk of genes.
-    prior : Prior of the variation between donors.
     """
 
     genes: np.ndarray
     states: list[WorkingState]
     parts: list[Averages]
-    prior: DonorPrior
 
     def of(self, name: str) -> np.ndarray:
         """Return an attribute of all parts, `(n, ...)`."""
         return np.concatenate([getattr(part, name) for part in self.parts])
 
+    def fit(self, n_genes: int, converged: np.ndarray, empty: float = np.nan) -> DonorFit:
+        """Return the results of all genes; `empty` is the covariance of genes that were not fitted.
+
+        converged : `(n_genes,)` whether the fits to cells converged.
+        """
+
+        def of_all(values: np.ndarray, empty: float = np.nan) -> np.ndarray:
+            found = np.full((*values.shape[:-1], n_genes), empty)
+            found[..., self.genes] = values
+            return found
+
+        names = "lambda_", "edf", "scale", "shift_variance", "curve_variance", "shared"
+        one = {name: of_all(np.moveaxis(self.of(name), 0, -1)) for name in names}
+        one["lambda_"] = one["lambda_"][0]
+        tests = (
+            {name: of_all(np.concatenate([getattr(part, kind)[name] for part in self.parts])) for name in self.tests}
+            for kind in ("statistics", "pvalues")
+        )
+        converged = converged.copy()
+        converged[self.genes] &= np.concatenate([state.moved for state in self.states]) <= STILL
+        coefficients = of_all(np.concatenate([part.coefficients for part in self.parts], axis=1))
+        matrices = np.full((n_genes, *(len(coefficients),) * 2), empty)
+        matrices[self.genes] = self.of("covariances")
+        own = of_all(np.moveaxis(np.concatenate([state.own for state in self.states]), 0, -1), 0.0)
+        statistics, pvalues = tests
+        return DonorFit(
+            coefficients, posterior=GenePosterior(matrices), statistics=statistics, pvalues=pvalues, converged=converged,
+            own=own, **one,
+        )  # fmt: skip
+
     @property
-    def moved(self) -> np.ndarray:
-        """Largest change of a linear predictor in the last iteration, `(n,)`."""
-        return np.concatenate([state.moved for state in self.states])
+    def tests(self) -> list[str]:
+        """Names of the tests."""
+        return list(self.parts[0].pvalues)
 
     @property
     def theta(self) -> np.ndarray:
@@ -92,7 +122,7 @@ class WorkingRuns:
         genes = np.flatnonzero(usable)
         if len(genes) < FEWEST_GENES and self.with_donors:
             warn_of_few(len(genes))
-        prior, sizes, rough, typical = self._learned(genes)
+        sizes, rough, typical = self._learned(genes)
         step = int(np.clip(_CHUNK_VALUES // len(self.nodes.rows), 16, 256))
         chunks = [genes[first : first + step] for first in range(0, len(genes), step)]
         kept, likelihood, turned_sums, left = [], [], [], _MOST_KEPT
@@ -115,7 +145,7 @@ class WorkingRuns:
             parts.append(
                 averaged(self.problem, self.contrasts, state, sizes, own, self.smoothing, least, squares, of_genes)
             )
-        return Ended(genes, kept, parts, prior)
+        return Ended(genes, kept, parts)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
         """Return the initial state of some genes: the fit to cells, without variation between donors."""
@@ -146,12 +176,12 @@ class WorkingRuns:
         statistics = self.table.statistics[genes]
         return statistics[:, 6] + 2 * statistics[:, 10] * self.nodes.adds_exposures
 
-    def _learned(self, genes: np.ndarray) -> tuple[DonorPrior, Sizes, Sizes, np.ndarray]:
-        """Return the prior estimated from some genes, a fine and a coarse grid of variances, and the prior of the latter."""
+    def _learned(self, genes: np.ndarray) -> tuple[Sizes, Sizes, np.ndarray]:
+        """Return a fine and a coarse grid of variances, estimated from some genes, and the prior of the latter."""
         usual, pairs = usual_shape(self.problem.random.shape[1] - 1), self.problem.pairs
         if not self.with_donors:
             none = Sizes(usual, np.zeros((1, 3)))
-            return DonorPrior(usual, np.zeros((1, 2))), none, none, np.ones(1)
+            return none, none, np.ones(1)
         some = genes[np.unique(np.linspace(0, len(genes) - 1, min(len(genes), _N_LEARNING)).round().astype(int))]
         state = self.begin(some)
         values = np.column_stack([np.tile(_USUAL / self.start.scale[some, None], 2), np.full(len(some), 0.5)])
@@ -166,7 +196,7 @@ class WorkingRuns:
         prior = learn(sums)
         if pairs is None:
             sizes, rough = (Sizes(prior.shape, _with_share(values)) for values in (prior.sizes, prior.every_second()))
-            return prior, sizes, rough, probabilities(rough.likelihoods(sums))[0]
+            return sizes, rough, probabilities(rough.likelihoods(sums))[0]
         often = prior.sizes[probabilities(turned(sums, prior.shape).likelihoods(prior.sizes))[0] > _SELDOM]
         often = often[often.any(axis=1)]
         both = np.array([(0.0, 0.0, 0.0), *((*size, share) for size, share in product(often, _SHARES))])
@@ -174,7 +204,7 @@ class WorkingRuns:
         share = probabilities(sizes.likelihoods(sums))[0]
         sizes = Sizes(prior.shape, both[share > 0.1 * _SELDOM], pairs)
         share = share[share > 0.1 * _SELDOM]
-        return prior, sizes, sizes, share / share.sum()
+        return sizes, sizes, share / share.sum()
 
     def _settled(
         self, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray

@@ -46,9 +46,9 @@ class Sizes:
 
     def likelihoods(self, sums: DonorSums, of_genes: EachSums | TurnedSums | None = None) -> np.ndarray:
         """Return the log restricted likelihood `(n_sizes, n_genes)`; `of_genes` are the turned sums, if known."""
-        of_genes = self.turned(sums) if of_genes is None else of_genes
-        if of_genes is None and self.pairs is not None:
+        if self.pairs is not None:
             return PairedSums(sums, self.shape, self.pairs, sums.n_determined).likelihoods(self.values)
+        of_genes = turned(sums, self.shape) if of_genes is None else of_genes
         return of_genes.likelihoods(self.values[:, :2])
 
     def fits(self, sums: DonorSums, probable: np.ndarray) -> Iterator[tuple[int, np.ndarray, AtCovariance]]:
@@ -76,10 +76,9 @@ class Sizes:
         self, sums: DonorSums, share: np.ndarray, of_genes: EachSums | TurnedSums | None = None
     ) -> AtCovariance:
         """Return fits at mean variances, weighted by `share` `(n_genes, n_sizes)`, for genes with matrices of their own."""
-        of_genes = self.turned(sums) if of_genes is None else of_genes
-        if of_genes is None:
-            sums = sums if self.pairs is None else self.pairs.joined(sums)
-            return at_covariance(sums, self.mean_covariance(share)[:, None])
+        if self.pairs is not None:
+            return at_covariance(self.pairs.joined(sums), self.mean_covariance(share)[:, None])
+        of_genes = turned(sums, self.shape) if of_genes is None else of_genes
         values = share @ self.values[:, :2]
         if isinstance(of_genes, EachSums):
             return of_genes.at(values)

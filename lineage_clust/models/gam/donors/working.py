@@ -108,7 +108,8 @@ class WorkingProblem:
         bases = self.curve, slots, curves, np.ascontiguousarray(self.random), curves @ np.swapaxes(curves, 1, 2)
         at_nodes = (np.ascontiguousarray(part.reshape(-1, step).T) for part in (np.exp(nodes.offset), nodes.weights))
         pairs = np.concatenate([values, values[lower[0]] * values[lower[1]]]).T
-        pairs, row_of_pairs = np.unique(pairs, axis=0, return_inverse=True)  # donors share most places, and the cache is small
+        # donors share most places, and the cache is small
+        pairs, row_of_pairs = np.unique(pairs, axis=0, return_inverse=True)
         pairs = np.ascontiguousarray(np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % _LANES))))
         places = starts, ends, columns, values, pairs, row_of_pairs, indices
         return places, (*at_nodes, self.unit, nodes.total), bases
@@ -220,9 +221,12 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
 
 
 def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: ModuleType) -> DonorSums:
-    n_genes, n_donors, n_fixed, n_random = len(state.sums), len(problem.curve), problem.fixed.shape[1], problem.random.shape[1]
+    n_genes, n_donors = len(state.sums), len(problem.curve)
+    n_fixed, n_random = problem.fixed.shape[1], problem.random.shape[1]
     gram, products = np.zeros((n_genes, n_fixed, n_fixed)), np.zeros((n_genes, n_fixed))
-    cross, own, donor_products = (np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ()))
+    cross, own, donor_products = (
+        np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ())
+    )
     functions.sums_each(
         *problem.compiled_arrays, state.sums, _sizes(problem, state), state.coefficients, state.own, gram, products, cross,
         own, donor_products,

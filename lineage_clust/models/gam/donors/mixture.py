@@ -1,0 +1,199 @@
+"""Fits averaged over a grid of variances between donors, for Gaussian families, in which all genes share their matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..inference.gene_posterior import GenePosterior
+from ..inference.posterior import SharedPosterior
+from ..smoothing.criteria import minimise_each
+from ..smoothing.posterior import SmoothingPosterior
+from ..smoothing.spectral import Spectrum, diagonalise
+from .covariance import at_covariance, deviations
+from .curves import AtCovariance, DonorSums, TurnedSums, WithCurves
+from .posterior import DonorPosterior, PosteriorPart
+from .prior import DonorPrior, probabilities
+from .significance import Contrast, tested_at
+
+_CHUNK = 1024  # genes per chunk
+_IMPOSSIBLE = 1e-6  # variances of lower probability are skipped in tests, where large variances determine the far tail
+
+
+@dataclass(frozen=True)
+class DonorFit:
+    """Fit of all genes with donors as replicates; arrays are `(n_genes,)` unless stated otherwise.
+
+    coefficients : `(n_columns, n_genes)`.
+    lambda_, edf, scale : As in a fit of cells, averaged over the variances between donors.
+    shift_variance, curve_variance : Variances between donors (or samples) of the level and of the curve around it, averaged
+        over the cells.
+    posterior : Posterior of the coefficients.
+    statistics, pvalues : By name of the test.
+    converged : Whether the searches for the smoothing parameters converged.
+    shared : Fraction of the variances that the samples of one donor share.
+    own : `(n_samples, n_random, n_genes)` predicted coefficients of the donors' (or samples') own curves.
+    """
+
+    coefficients: np.ndarray
+    lambda_: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    shift_variance: np.ndarray
+    curve_variance: np.ndarray
+    posterior: DonorPosterior | GenePosterior
+    statistics: dict[str, np.ndarray]
+    pvalues: dict[str, np.ndarray]
+    converged: np.ndarray
+    shared: np.ndarray
+    own: np.ndarray
+
+
+@dataclass
+class VarianceGrid:
+    """Grid of variances between donors, and the posterior probability of each for each gene, `(n_sizes, n_genes)`.
+
+    values : `(n_sizes, 3)`: variances of levels and of curves, and the correlation between samples of the same donor.
+    turned : Sums in independent modes, for uncorrelated samples, or `None`. Consecutive grid points with the same variance of
+        curves share sums.
+    covariances : Covariances of a donor's coefficients at each grid point.
+    """
+
+    sums: DonorSums
+    values: np.ndarray
+    covariances: list[np.ndarray]
+    posterior: np.ndarray
+    turned: TurnedSums | None
+    _inner: tuple[float, WithCurves] | None = None
+
+    def at(self, number: int, genes: np.ndarray) -> AtCovariance:
+        """Return the fit of some genes at one grid point."""
+        if self.turned is None:
+            return at_covariance(self.sums.take(genes), self.covariances[number])
+        shift, curve, _ = self.values[number]
+        if self._inner is None or self._inner[0] != curve:
+            self._inner = (curve, self.turned.with_curves(curve))
+        return self._inner[1].take(genes).with_shift(shift)
+
+    def tests(self, contrasts: dict[str, Contrast]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return statistics and p-values averaged over the variances, by name of the contrast."""
+        statistics, pvalues = ({name: np.zeros(self.posterior.shape[1]) for name in contrasts} for _ in range(2))
+        for number, probable in enumerate(self.posterior):
+            genes = np.flatnonzero(probable > _IMPOSSIBLE)
+            if len(genes) == 0:
+                continue
+            fit = self.at(number, genes)
+            scale = fit.scale()
+            for name, contrast in contrasts.items():
+                statistic, tail = tested_at(contrast, fit, scale)
+                statistics[name][genes] += probable[genes] * statistic
+                pvalues[name][genes] += probable[genes] * tail
+        constant = self.sums.squares[0] == 0
+        for name in contrasts:
+            statistics[name][constant], pvalues[name][constant] = 0.0, 1.0
+            np.minimum(pvalues[name], 1.0, out=pvalues[name])
+        return statistics, pvalues
+
+
+def variance_grid(
+    turned: TurnedSums, prior: DonorPrior, sizes: np.ndarray, abundance: np.ndarray
+) -> tuple[VarianceGrid, np.ndarray]:
+    """Return the grid of `sizes` `(n_sizes, 2)` for uncorrelated samples, and the likelihood of genes that vary."""
+    sizes = sizes[np.lexsort(sizes.T)]  # by curve variance
+    varying = np.flatnonzero(turned.sums.squares[0] > 0)
+    likelihood = in_chunks(lambda genes: turned.take(genes).likelihoods(sizes), varying)
+    values = np.column_stack([sizes, np.zeros(len(sizes))])
+    covariances = [turned.sums.covariance(prior.shape, *size) for size in sizes]
+    posterior = posterior_of(likelihood, varying, abundance)
+    return VarianceGrid(turned.sums, values, covariances, posterior, turned), likelihood
+
+
+def in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarray) -> np.ndarray:
+    """Return likelihoods `(n_sizes, n_genes)` computed in chunks of genes; also called if there are no genes."""
+    return np.hstack([likelihoods(genes[first : first + _CHUNK]) for first in range(0, max(len(genes), 1), _CHUNK)])
+
+
+def posterior_of(likelihood: np.ndarray, varying: np.ndarray, abundance: np.ndarray) -> np.ndarray:
+    """Return posterior probabilities of a grid `(n_sizes, n_genes)`; constant genes have the first grid point, 0."""
+    posterior = np.zeros((len(likelihood), len(abundance)))
+    posterior[0] = 1.0
+    posterior[:, varying] = probabilities(likelihood, abundance=abundance[varying])[1]
+    return posterior
+
+
+def spectrum_of(fit: AtCovariance, penalty: np.ndarray) -> tuple[Spectrum, np.ndarray, np.ndarray]:
+    """Return the spectrum of a fit and a penalty on the columns of the design, the loadings, and the modes on `T`."""
+    fixed = fit.sums.fixed
+    modes = diagonalise(fit.gram[0], fixed.T @ penalty @ fixed)
+    spectrum = Spectrum(fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
+    return spectrum, modes.basis.T @ fit.products[0], modes.basis
+
+
+def averaged(
+    grid: VarianceGrid, tests: tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+    penalties: list[tuple[np.ndarray, np.ndarray]], in_level: float, improbable: float, smoothing: str | float = "reml",
+    unit: float = 1.0, predicts: bool = False,
+) -> DonorFit:  # fmt: skip
+    """Return the fits averaged over the variances, and over penalties.
+
+    tests : Statistics and p-values.
+    penalties : Penalties on the columns of the design, and the probabilities `(n_genes,)` of each.
+    in_level : Fraction of the curves' variance that is in their means over all cells.
+    improbable : Variances of lower probability are skipped.
+    smoothing, unit : Smoothing parameters, and the divisor of the weights.
+    predicts : Whether the donors' own curves are predicted.
+    """
+    sums, (n_genes, n_columns) = grid.sums, (grid.posterior.shape[1], len(grid.sums.fixed))
+    kept = np.where(grid.posterior > improbable, grid.posterior, 0.0)
+    kept /= kept.sum(axis=0)
+    coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
+    log_lambda, edf, scale, shift, curve, shared = np.zeros((6, n_genes))
+    own_curves = np.zeros((*sums.cross.shape[1:3], n_genes))
+    found: list[Any] = []
+    for number, (size, probable) in enumerate(zip(grid.values, kept, strict=True)):
+        for penalty, share in penalties:
+            genes = np.flatnonzero((probable > 0) & (share > 0))
+            if len(genes) == 0:
+                continue
+            fit, own = grid.at(number, genes), probable[genes] * share[genes]
+            fit_scale = fit.scale()[0]
+            found.append((number, genes, own, fit_scale, fit.squares[0], *spectrum_of(fit, penalty)))
+            for total, values in (
+                (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
+                (curve, (1 - in_level) * size[1] * fit_scale), (shared, size[2]),
+            ):  # fmt: skip
+                total[genes] += own * values
+    if isinstance(smoothing, str):
+        squares_of, spectra, all_loadings = ([of[part] for of in found] for part in (4, 5, 6))
+        searched = minimise_each(smoothing, spectra, all_loadings, squares_of, sums.n_cells)
+    else:
+        searched = [(np.full(len(of[1]), float(smoothing) / unit), np.ones(len(of[1]), dtype=bool)) for of in found]
+    mixture = []
+    for (number, genes, own, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
+        found, searched, strict=True
+    ):
+        precision = spectrum.gram + spectrum.penalty * lambda_
+        scores = loadings / precision
+        estimate = spectrum.basis @ scores
+        free = None
+        if smoothing == "reml" and spectrum.n_penalized:
+            free = SmoothingPosterior(spectrum, loadings, squares, round(sums.n_cells))
+        mixture.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
+        coefficients[:, genes] += own * estimate
+        log_lambda[genes] += own * np.log(np.maximum(lambda_, 1e-300))
+        edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
+        converged[genes] &= ended
+        if predicts:
+            predicted = deviations(sums.take(genes), grid.covariances[number], (modes @ scores)[None])
+            own_curves[..., genes] += own * predicted[0]
+    parts = [
+        PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
+        for genes, own, estimate, of_genes in mixture
+    ]
+    return DonorFit(
+        coefficients, np.exp(log_lambda) * unit, edf, scale, shift, curve, DonorPosterior(parts, n_columns, n_genes), *tests,
+        converged, shared, own_curves,
+    )  # fmt: skip
