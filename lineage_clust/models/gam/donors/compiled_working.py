@@ -11,8 +11,7 @@ import numpy as np
 from ....utils.compiling import compiled
 from ..pirls.compiled import gamma_sums, newton
 
-_FARTHEST = 100.0  # of a linear predictor
-_RIDGE = 1e-9
+_FARTHEST, _RIDGE = 100.0, 1e-9  # largest linear predictor, and relative ridge
 _LOG_2 = float(np.log(2.0))
 _LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # sum to log 2; `k` times the first is exact
 _ROUNDS = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
@@ -69,9 +68,8 @@ def iterate_each(
                     factor[row, row] += 1.0
                     at[row, n_columns] = 0.0
                 for column in range(n_columns):
-                    place = column * n_donors + donor
                     for row in range(n_random):
-                        at[row, column] = half[place, row]
+                        at[row, column] = half[column * n_donors + donor, row]
                         at[row, n_columns] += spline[donor, column] * turned[column, row]
                 decompose(factor)
                 forward(factor, at)
@@ -137,11 +135,10 @@ def sums_each(places, nodes, bases, sums, theta, coefficients, own, gram, produc
     """Write the sums of the working linear models of each gene.
 
     gram, products : `(n_genes, n_fixed, n_fixed)` and `(n_genes, n_fixed)`.
-    cross, inner, donor_products : `cross`, `own` and `donor_products` of
-        :class:`lineage_clust.models.gam.donors.curves.DonorSums`, `(n_genes, n_donors, n_random, ...)`.
+    cross, inner, donor_products : `cross`, `own` and `donor_products` of DonorSums, `(n_genes, n_donors, n_random, ...)`.
     """
-    starts, curve, curves, random, exposures = places[0], bases[0], bases[2], bases[3], nodes[0]
-    n_donors, (n_columns, n_random), n_places = len(starts) - 1, random.shape, exposures.shape[1]
+    curve, curves, random, exposures = bases[0], bases[2], bases[3], nodes[0]
+    n_donors, (n_columns, n_random), n_places = len(curve), random.shape, exposures.shape[1]
     working, residual, height, level = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
     values, total, response = np.zeros(exposures.shape), np.zeros((n_columns, n_columns)), np.zeros(n_columns)
     plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
@@ -185,8 +182,7 @@ def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels
         rise(places, bases, coefficients[gene], own, height)
         levels[gene], total = 0.0, 0.0
         for offset in range(n_offsets):
-            levels[gene] += np.sum(weights[offset] * height)
-            total += np.sum(weights[offset])
+            levels[gene], total = levels[gene] + np.sum(weights[offset] * height), total + np.sum(weights[offset])
         levels[gene] /= total
         for number in range(2):
             if number == 1:

@@ -25,7 +25,7 @@ N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoo
 STILL = 5e-3  # maximum change of a linear predictor at convergence
 _N_LEARNING = 200  # genes
 _CHUNK_VALUES = 400_000  # values at the nodes per chunk
-_MOST_KEPT = 100e6  # bytes of sums that are kept from the last iteration, instead of computed again
+_MOST_KEPT = 200e6  # bytes of sums that are kept from the last iteration, instead of computed again
 _USUAL = 0.1  # initial variance of donors' levels and curves
 _FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
 _SELDOM = 1e-3
@@ -130,9 +130,11 @@ class WorkingRuns:
             state = self.begin(chunk)
             found, of_genes = self._settled(state, sizes, rough, typical)
             likelihood.append(found)
-            left -= 0 if of_genes is None else of_genes.n_bytes
-            turned_sums.append(of_genes if left > 0 and not self.shrinks else None)
-            kept.append(replace(state, sums=np.empty(0), squares=None, histogram=None))
+            left -= 0 if of_genes is None else of_genes.n_bytes + state.sums.nbytes
+            keeps = of_genes is not None and left > 0 and not self.shrinks
+            turned_sums.append(of_genes if keeps else None)
+            sums, squares = (state.sums, state.squares) if keeps else (np.empty(0), None)
+            kept.append(replace(state, sums=sums, squares=squares, histogram=None))
         abundance = np.log(self.table.statistics[genes, 0] / self.nodes.total)
         posterior = probabilities(np.concatenate(likelihood, axis=1), abundance=abundance)[1]
         self._shrink(kept, chunks)
@@ -140,7 +142,8 @@ class WorkingRuns:
         for chunk, state, of_genes in zip(chunks, kept, turned_sums, strict=True):
             own = posterior[:, done : done + len(chunk)]
             done += len(chunk)
-            state.sums, state.squares = self._sums(chunk)
+            if of_genes is None:
+                state.sums, state.squares = self._sums(chunk)
             least, squares = self._least(chunk, state), self.table.statistics[chunk, 1]
             parts.append(
                 averaged(self.problem, self.contrasts, state, sizes, own, self.smoothing, least, squares, of_genes)
