@@ -11,6 +11,9 @@ from .sums import ConditionSums
 
 TESTS = ("level", "shape", "both")
 _ROUGHNESS = 10.0  # as for trends
+# Minimum of the root of the information about a mode, relative to the best known one. Where a condition has hardly any cells,
+# its curve is a continuation, whose distance from the others is no difference.
+_INFORMED = 1e-2
 
 
 def level_row(sums: ConditionSums) -> np.ndarray:
@@ -43,14 +46,15 @@ def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> 
     effects = np.kron(np.eye(many), effects)
     fixed = sums.by_sample.fixed[one : (many + 1) * one, : sums.by_sample.n_determined]
     _, values, right = np.linalg.svd(effects @ fixed, full_matrices=False)
-    kept = values > 1e-8 * values.max(initial=0.0)
+    kept = values > _INFORMED * values.max(initial=0.0)
     back = fixed @ (right[kept].T / values[kept])
     rough, modes = linalg.eigh(back.T @ np.kron(np.eye(many), sums.penalty) @ back)
     rough, modes = np.maximum(rough[:n_modes], 0.0), modes[:, :n_modes]
     # Unpenalised modes are counted, because roughness, relative to which they would be small, is not bounded where a
     # condition has no cells. One of them is constant; the smoothest penalised mode is a bend.
     n_free = len(sums.penalty) - np.linalg.matrix_rank(sums.penalty)
-    positive = rough[many * max(n_free - 1, 0) :]
+    n_free = many * max(n_free - 1, 0)
+    positive, rough[:n_free] = rough[n_free:], 0.0
     factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
     return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
 
