@@ -72,7 +72,7 @@ FAILED = {
     "negative_binomial": POSITIVE,
     "gamma": {**POSITIVE, "least weight": DIVERGED, "separated": DIVERGED},
     "binomial": {**POSITIVE, "negative": "between 0 and 1", "overflow": "between 0 and 1"},
-    "inverse_gaussian": {**POSITIVE, "one cell": DIVERGED, "least weight": DIVERGED, "separated": DIVERGED},
+    "inverse_gaussian": {**POSITIVE, "one cell": DIVERGED, "separated": DIVERGED},
     "ridge": NONFINITE,
     "svr": NONFINITE,
 }
@@ -138,6 +138,9 @@ def test_the_other_genes_are_fitted_as_if_the_ten_were_absent(name, storage):
         assert np.isfinite(both.trends_[both.genes_.index(gene)]).all()
         if gene not in SOUND.get(name, ()):
             assert re.search(NOTES[gene], both.gene_table_.loc[gene, "note"]), gene
+    if name == "inverse_gaussian":  # the mean tends to 0, as its zeros have no likelihood
+        assert not both.gene_table_.loc["least weight", "converged"]
+        assert np.isnan(both.gene_table_.loc["least weight", "pvalue"])
     assert time_both < 4 * time_alone + 2
 
 

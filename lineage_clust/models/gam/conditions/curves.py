@@ -44,7 +44,8 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray) ->
     prior, is_paired = _learned(sums) if with_donors else None, sums.arms.is_paired
     tests = _sizes(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(contrasts(sums))
     combine(*tests)
-    tests[0]["both"][sums.by_sample.squares[0] == 0] = 0.0
+    constant = sums.by_sample.squares[0] == 0
+    tests[0]["both"][constant], tests[1]["both"][constant] = 0.0, 1.0
     sizes = _sizes(sums, prior, _N_COARSE if is_paired else _N_CURVES, abundance)
     penalties = [(sums.full_penalty(ratio), share) for ratio, share in zip(RATIOS, _ratios(sums, sizes), strict=True)]
     in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
