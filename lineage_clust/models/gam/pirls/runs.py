@@ -33,7 +33,7 @@ from .size import DistinctCounts
 from .state import Values, begin
 
 _CHECKED = 200  # cells
-_READ = 4  # times that sums are read, at least
+_READ = 8  # times that sums are read, about
 _SPLIT = 128  # number of genes from which threads share them equally
 _CELL_VALUES, _NODE_VALUES = 400_000, 100_000  # per chunk, so that working arrays fit into the processor's cache
 
