@@ -141,14 +141,18 @@ def _line(ax, time, values, inside, color: str, width: float) -> None:
 
 
 def _finish(figure, found, colors: list[str], samples: bool) -> None:
+    from matplotlib.legend_handler import HandlerTuple
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=color, lw=2.2) for color in colors]
+    handles: list[Any] = [Line2D([], [], color=color, lw=2.2) for color in colors]
     labels = [plain(shortened(name, 30)) for name in found.conditions]
     if samples and found.replicates == "donors":
-        handles.append(Line2D([], [], color=ink(0.6), lw=0.7))
+        handles.append(tuple(Line2D([], [], color=color, lw=0.7) for color in colors))
         labels.append("one donor")
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=_FONT + 1)
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=_FONT + 1,
+        handler_map={tuple: HandlerTuple(ndivide=None)},
+    )  # fmt: skip
     say_replicates(figure, found)
 
 
