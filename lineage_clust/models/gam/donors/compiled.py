@@ -11,7 +11,7 @@ import numpy as np
 
 from ....utils.compiling import compiled
 from ..smoothing.compiled_modes import make_tridiagonal
-from .compiled_working import decompose, forward
+from .compiled_cholesky import decompose, forward
 from .curves import NEGLIGIBLE
 
 
