@@ -53,51 +53,7 @@ def turn_each(own, cross, donor_products, root, lines, turned, level, of_level):
                     into[mode, column] = rows[mode, donor * width + column]
             into[:, width:] = rotation
             np.dot(root.T, half[donor * (n_random - 1) : (donor + 1) * (n_random - 1)], square)
-            turn(square, into, lines[gene, donor])
-
-
-@compiled
-def turn(matrix, rows, lines):
-    """Write the tridiagonal form of a matrix to `lines`, and rotate `rows` with it; the matrix is overwritten."""
-    n_modes, width, one = np.uintp(len(rows)), np.uintp(rows.shape[1]), np.uintp(1)
-    normal, image, along = np.zeros(n_modes), np.zeros(n_modes), np.zeros(width)
-    for first in range(one, n_modes):
-        rest = 0.0
-        for line in range(first, n_modes):
-            normal[line], image[line] = matrix[line, first - one], 0.0
-            if line > first:
-                rest += normal[line] * normal[line]
-        leading = normal[first]
-        lines[1, first - one] = leading
-        if not rest > 0.0:
-            continue
-        length = np.sqrt(leading * leading + rest)
-        lines[1, first - one] = -length if leading > 0.0 else length
-        normal[first] = leading - lines[1, first - one]
-        factor = 2.0 / (rest + normal[first] * normal[first])
-        along[:] = 0.0
-        half = 0.0
-        for line in range(first, n_modes):
-            mine, mine_image = normal[line], 0.0
-            for column in range(width):
-                along[column] += mine * rows[line, column]
-            for other in range(first, line):
-                mine_image += matrix[line, other] * normal[other]
-                image[other] += matrix[line, other] * mine
-            image[line] = mine_image + matrix[line, line] * mine
-        for line in range(first, n_modes):
-            image[line] *= factor
-            half += image[line] * normal[line]
-        half *= factor * 0.5
-        for line in range(first, n_modes):
-            image[line] -= half * normal[line]
-            mine, mine_image, by = normal[line], image[line], factor * normal[line]
-            for column in range(width):
-                rows[line, column] -= by * along[column]
-            for other in range(first, line + one):
-                matrix[line, other] -= mine * image[other] + mine_image * normal[other]
-    for line in range(n_modes):
-        lines[0, line] = matrix[line, line]
+            make_tridiagonal(square, into, lines[gene, donor, 0], lines[gene, donor, 1])
 
 
 @compiled
@@ -167,7 +123,7 @@ def at_shifts(without, level, of_level, shifts, logs, least, df, found):
             scores[donor] -= entry * response
             for other in range(donor + 1):
                 between[donor, other] -= entry * rows[row, other]
-    make_tridiagonal(between, scores, diagonal, below)
+    make_tridiagonal(between, scores.reshape((-1, 1)), diagonal, below)
     for at_shift in range(len(shifts)):
         shift, value, product, log_determinant = shifts[at_shift], rest, 1.0, logs
         pivot, before = 1.0, 0.0

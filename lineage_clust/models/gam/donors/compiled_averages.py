@@ -122,7 +122,7 @@ def tested(turned_rows, first, last, signals, scale):
                 relative[row, column] += roots[row, line] * roots[column, line]
     size = max(np.trace(relative), 1e-300)
     relative /= size
-    make_tridiagonal(relative, scores, values, beside)
+    make_tridiagonal(relative, scores.reshape((-1, 1)), values, beside)
     make_diagonal(values, beside, scores)
     most = max(np.max(values), 1e-300)
     n_kept, statistic = 0, 0.0

@@ -97,7 +97,7 @@ def reduce_to_lines(grams, cross, gene, penalty, matrix, small, lines):
                     other += 1
             right[rank] = right[row] * size
             rank += 1
-    make_tridiagonal(small[:rank, :rank], right[:rank], lines[0, :rank], lines[1, :rank])
+    make_tridiagonal(small[:rank, :rank], right[:rank].reshape((-1, 1)), lines[0, :rank], lines[1, :rank])
     return rank
 
 

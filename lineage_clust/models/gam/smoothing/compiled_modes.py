@@ -35,7 +35,7 @@ def project(matrices, vectors, values, scores):
             scores[gene, line] = vectors[gene, line]
             for other in range(line + 1):
                 matrix[line, other] = matrices[gene, line, other] / size  # avoids underflow of squares
-        make_tridiagonal(matrix, scores[gene], values[gene], beside)
+        make_tridiagonal(matrix, scores[gene].reshape((-1, 1)), values[gene], beside)
         if not make_diagonal(values[gene], beside, scores[gene]):
             return False
         for line in range(n):
@@ -45,10 +45,13 @@ def project(matrices, vectors, values, scores):
 
 
 @compiled
-def make_tridiagonal(matrix, vector, diagonal, beside):
-    """Reduce a symmetric matrix to tridiagonal form by Householder reflections, and apply them to the vector."""
-    n = len(vector)
-    normal, image = np.zeros(n), np.zeros(n)
+def make_tridiagonal(matrix, rows, diagonal, beside):
+    """Reduce a symmetric matrix to tridiagonal form by Householder reflections, and apply them to `rows` `(n, width)`.
+
+    Only the lower triangle of the matrix is read; it is overwritten.
+    """
+    n, width = rows.shape
+    normal, image, along = np.zeros(n), np.zeros(n), np.zeros(width)
     for first in range(1, n):
         rest = 0.0
         for line in range(first, n):
@@ -63,10 +66,12 @@ def make_tridiagonal(matrix, vector, diagonal, beside):
         beside[first - 1] = -length if leading > 0.0 else length
         normal[first] = leading - beside[first - 1]
         factor = 2.0 / (rest + normal[first] * normal[first])
-        along = half = 0.0
+        along[:] = 0.0
+        half = 0.0
         for line in range(first, n):
             own, own_image = normal[line], 0.0
-            along += own * vector[line]
+            for column in range(width):
+                along[column] += own * rows[line, column]
             for other in range(first, line):
                 own_image += matrix[line, other] * normal[other]
                 image[other] += matrix[line, other] * own
@@ -74,11 +79,12 @@ def make_tridiagonal(matrix, vector, diagonal, beside):
         for line in range(first, n):
             image[line] *= factor
             half += image[line] * normal[line]
-        half, along = half * factor * 0.5, along * factor
+        half *= factor * 0.5
         for line in range(first, n):
             image[line] -= half * normal[line]
-            vector[line] -= along * normal[line]
-            own, own_image = normal[line], image[line]
+            own, own_image, scaled = normal[line], image[line], factor * normal[line]
+            for column in range(width):
+                rows[line, column] -= scaled * along[column]
             for other in range(first, line + 1):
                 matrix[line, other] -= own * image[other] + own_image * normal[other]
     for line in range(n):
