@@ -139,6 +139,20 @@ class Problem:
         """Design `(n_nodes / n_offsets, n_columns)` at the places, each of which has nodes that differ in the offset only."""
         return sparse.csr_array(self.grid.rows[self.order[:: self.grid.n_offsets]])
 
+    @cached_property
+    def offset_levels(self) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
+        """Distinct offsets `(n_levels, 1)`, the level of each node, and the map from nodes to sums per level.
+
+        In expectile regression, whose residuals are weighted node by node, every node is a level.
+        """
+        every = np.arange(len(self.offset))
+        offsets, level = np.unique(self.offset, return_inverse=True)
+        if self.likelihood.expectile is not None:
+            offsets, level = self.offset, every
+        level = level.ravel()
+        belongs = sparse.csr_array((np.ones(len(every)), (level, every)), shape=(len(offsets), len(every)))
+        return offsets.reshape(-1, 1), level, belongs
+
     def predict(self, coefficients: np.ndarray) -> np.ndarray:
         """Return the linear predictor at the nodes `(n_nodes, n_genes)`, without the offset."""
         return self.grouped.predict(self.basis @ coefficients)

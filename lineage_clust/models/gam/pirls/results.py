@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from ..design import Design, effect_map
 from ..inference.gene_posterior import WorkingModels
@@ -58,7 +57,7 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         covariances = for_test + (inflation - 1)[:, None, None] * bias
         residual_df = problem.total**2 / problem.total_squared - edf
     least = state.least if state.counts is None else state.counts.least_loss(state.theta, problem.total)
-    losses = [likelihood.loss(state.sums, weights, at, state.theta) for at in (mu, _null_means(problem, state))]
+    losses = likelihood.loss(state.sums, weights, mu, state.theta, state.eta), _null_loss(problem, state)
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
     if likelihood.link.name == "log" or not problem.offset.any():
         deviances[1][state.spread == 0] = 0.0  # but for rounding
@@ -140,34 +139,29 @@ def _prior_inflation(
         return np.ones(len(state.genes))
     grams, cross = information * grams, information * cross
     functions, log_lambda = load_compiled() if problem.compiled else None, state.log_lambda.copy()
-    # a flat criterion, whose minimum may be anywhere
-    straight = (edf < problem.spectrum.n_unpenalized + _STRAIGHT) | (functions is None)
     if functions is not None:
-        genes = np.flatnonzero(~straight)
-        own, found = log_lambda[genes], np.empty((len(genes), cross.shape[1]))
-        functions.smooth_each(
-            grams[genes], cross[genes], problem.penalty, np.ones(len(genes)), True, False, 3, own, found
-        )
-        log_lambda[genes] = own
-    if straight.any():
-        spectrum = diagonalise_each(grams[straight], np.diag(problem.penalty), problem.spectrum.n_unpenalized)
-        loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross[straight])
+        # a flat criterion, whose minimum may be anywhere
+        straight = edf < problem.spectrum.n_unpenalized + _STRAIGHT
+        for search, n_steps, genes in ((False, 3, np.flatnonzero(~straight)), (True, 50, np.flatnonzero(straight))):
+            own, found = log_lambda[genes], np.empty((len(genes), cross.shape[1]))
+            functions.smooth_each(
+                grams[genes], cross[genes], problem.penalty, np.ones(len(genes)), True, search, n_steps, own, found
+            )
+            log_lambda[genes] = own
+    else:
+        spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
+        loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
         n_genes = loadings.shape[1]
         criterion = reml_known_scale(spectrum, loadings, np.zeros(n_genes), problem.n_cells)
-        log_lambda[straight] = np.log(minimise(criterion, spectrum, n_genes)[0])
+        log_lambda = np.log(minimise(criterion, spectrum, n_genes)[0])
     return np.maximum(np.exp(state.log_lambda - log_lambda), 1.0)
 
 
-def _null_means(problem: Problem, state: State) -> np.ndarray:
-    """Return the means of the model with only intercept and offset: `(n_nodes, n_genes)`, or one per gene."""
+def _null_loss(problem: Problem, state: State) -> np.ndarray:
+    """Return the loss `(n_genes,)` of the model with only intercept and offset."""
     likelihood, link = problem.likelihood, problem.likelihood.link
-    offsets, place = np.unique(problem.offset, return_inverse=True)
-    n_levels = len(offsets)
-    if likelihood.expectile is not None:  # asymmetric, so that values are not added up
-        offsets, place = problem.offset, np.arange(len(problem.offset))
-    every = np.arange(len(problem.offset))
-    belongs = sparse.csr_array((np.ones(len(every)), (place.ravel(), every)), shape=(len(offsets), len(every)))
-    sums, weights, offsets = belongs @ state.sums, belongs @ problem.weights, offsets.reshape(-1, 1)
+    offsets, place, belongs = problem.offset_levels
+    sums, weights = belongs @ state.sums, belongs @ problem.weights
     intercept = link.predictor(sums.sum(axis=0) / weights.sum())
     for _ in range(25 if len(offsets) > 1 else 0):
         mu = link.mean(intercept + offsets)
@@ -177,4 +171,7 @@ def _null_means(problem: Problem, state: State) -> np.ndarray:
         intercept = intercept + np.clip(step, -2.0, 2.0)
         if np.all(np.abs(step) < 1e-8):
             break
-    return link.mean(intercept + (problem.offset if n_levels > 1 else problem.offset[:1]))
+    eta = intercept + offsets
+    if likelihood.family.name == "gaussian":  # its loss is not linear in sums
+        return likelihood.loss(state.sums, problem.weights, link.mean(eta)[place], state.theta)
+    return likelihood.loss(sums, weights, link.mean(eta), state.theta, eta)
