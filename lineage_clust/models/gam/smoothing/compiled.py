@@ -11,7 +11,7 @@ import numpy as np
 from ....utils.compiling import compiled
 from .compiled_modes import make_tridiagonal
 
-_N_GRID = 14
+_N_GRID = 40
 _LONGEST_STEP = 3.0  # in log lambda
 _NEAR = 1e-5
 
