@@ -13,15 +13,12 @@ from ..smoothing.compiled import smooth
 from .size import LARGEST_STEP, LEAST, MOST
 
 _FARTHEST = 100.0  # of a linear predictor
-_TOLERANCE = 1e-11
-_FREEZE = 30
-_HALVINGS = 12
 
 
 @compiled
 def fit_each(
     indptr, indices, values, offsets, weights, basis, penalty, total, sums, tails, bins, bin_values, choose, sized, max_iter,
-    heights, log_lambda, theta, coefficients, information, converged, n_iter,
+    schedule, heights, log_lambda, theta, coefficients, information, converged, n_iter,
 ):  # fmt: skip
     """Fit Poisson (`theta` infinite) and negative binomial models with a log link.
 
@@ -33,6 +30,7 @@ def fit_each(
     total : Sum of the weights.
     tails, bins, bin_values : `(n_genes, n_tails)` and `(n_genes, n_bins)` of a `Histogram`, values of bins.
     choose, sized : Whether lambda is chosen by REML, and theta by maximum likelihood.
+    schedule : A `Schedule`.
     heights : `(n_genes, n_places)` initial linear predictors; overwritten.
     log_lambda, theta, coefficients : `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)` starting values,
         updated in place.
@@ -59,9 +57,9 @@ def fit_each(
                 break
             before_lambda = log_lambda[gene]
             log_lambda[gene] = smooth(
-                grams, cross, 0, penalty, 1.0, choose and iteration < _FREEZE, iteration == 1,
-                3 if iteration == 0 else 4 if iteration == 1 else 1, before_lambda, factor, matrix, lines,
-                proposal,
+                grams, cross, 0, penalty, 1.0, choose and iteration < schedule.freeze,
+                iteration == schedule.searched, schedule.n_steps[min(iteration, 2)], before_lambda, factor, matrix,
+                lines, proposal,
             )  # fmt: skip
             lam = np.exp(log_lambda[gene])
             if iteration == 0:
@@ -69,17 +67,18 @@ def fit_each(
                 loss = at_nodes(height, *nodes)[0]
             before = loss + lam * roughness(penalty, own_coefficients)
             size = abs(before) + total
-            for halving in range(_HALVINGS + 1):
+            for halving in range(schedule.n_halvings + 1):
                 rise(indptr, indices, values, basis, proposal, spline, height)
                 loss, logs, first, second = at_nodes(height, *nodes)
                 after = loss + lam * roughness(penalty, proposal)
-                if after <= before + 1e-9 * size or halving == _HALVINGS:
+                if after <= before + 1e-9 * size or halving == schedule.n_halvings:
                     break
                 for mode in range(n_modes):
                     proposal[mode] = 0.5 * (proposal[mode] + own_coefficients[mode])
             own_coefficients[:] = proposal
             change = abs(after - before) / size
-            settled = abs(log_lambda[gene] - before_lambda) < 1e-2 or change < 1e-15 or iteration >= _FREEZE
+            settled = abs(log_lambda[gene] - before_lambda) < schedule.still_lambda
+            settled = settled or change < 1e-15 or iteration >= schedule.freeze
             if sized:
                 old = theta[gene]
                 gamma_first, gamma_second = gamma_sums(tails[gene], bins[gene], bin_values, old)
@@ -87,8 +86,8 @@ def fit_each(
                 second = gamma_second + total / old + second
                 theta[gene], information[gene] = newton(old, first, second)
                 step = abs(np.log(theta[gene] / old))
-                settled = settled and (step < 1e-5 or theta[gene] >= MOST or theta[gene] <= LEAST)
-            if change < _TOLERANCE and settled and iteration > 0:
+                settled = settled and (step < schedule.still_scale or theta[gene] >= MOST or theta[gene] <= LEAST)
+            if change < schedule.tolerance and settled and iteration > 0:
                 converged[gene] = True
                 break
 

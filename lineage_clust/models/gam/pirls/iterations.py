@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,12 +18,22 @@ from .state import State, pearson_of
 
 load_loops = compiled_module(".compiled", __package__)
 
-_TOLERANCE = 1e-12
-_SEARCHED = 1  # iteration with a grid search of lambda
-_STEPS = (3, 4, 1)  # numbers of Newton steps for lambda, in the first two iterations and the others
-_FREEZE = 15  # iterations after which lambda is fixed, as it may cycle
-_HALVINGS = 12
 _VANISHED = 30.0  # decrease of the log mean below its level
+
+
+class Schedule(NamedTuple):
+    """What happens in which iteration, and when the iterations end; handed to compiled loops, which cache constants."""
+
+    tolerance: float = 1e-12  # change of the penalised deviance, relative to its size and the weights
+    still_lambda: float = 1e-2  # change of its logarithm
+    still_scale: float = 1e-6  # the same of scale and size
+    searched: int = 1  # iteration with a grid search of lambda
+    n_steps: tuple[int, int, int] = (3, 4, 1)  # of Newton for lambda, in the first two iterations and the others
+    freeze: int = 30  # iterations after which lambda is fixed: it may alternate between two minima
+    n_halvings: int = 12
+
+
+_SCHEDULE = Schedule()
 
 
 def iterate(problem: Problem, state: State, fixed_theta: bool) -> None:
@@ -79,7 +90,7 @@ def _iterate_compiled(functions: ModuleType, problem: Problem, state: State, fix
         rows.indptr, rows.indices, rows.data, problem.offset[:n_offsets, 0], problem.weights[:, 0],
         np.ascontiguousarray(problem.basis), problem.penalty, problem.total, np.ascontiguousarray(state.sums.T),
         tails, bins, values_of_bins(), chosen, sized, likelihood.max_iter,
-        np.ascontiguousarray((state.eta - problem.offset)[::n_offsets].T), state.log_lambda,
+        _SCHEDULE, np.ascontiguousarray((state.eta - problem.offset)[::n_offsets].T), state.log_lambda,
         np.full(n_genes, np.inf) if known else state.theta, coefficients, state.information, state.converged, state.n_iter,
     )  # fmt: skip
     state.coefficients = np.ascontiguousarray(coefficients.T)
@@ -118,17 +129,17 @@ def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) 
     proposal = _smoothed(problem, state, grams, cross, fitted + residual, iteration)
     change = _descend(problem, state, proposal, first=iteration == 0)
     lost |= np.isnan(change)
-    moved = np.abs(state.log_lambda - before) > 1e-2
-    settled = ~moved | (change < 1e-15) | (iteration >= _FREEZE)
+    settled = (np.abs(state.log_lambda - before) < _SCHEDULE.still_lambda) | (change < 1e-15)
+    settled |= iteration >= _SCHEDULE.freeze
     if problem.scale_equation is not None:
         scale = _scale(problem, state)
-        settled &= np.abs(np.log(scale / state.scale)) < 1e-6
+        settled &= np.abs(np.log(scale / state.scale)) < _SCHEDULE.still_scale
         state.scale = scale
     if state.counts is not None and likelihood.estimates_size and not fixed_theta:
         theta, state.information = size_step(state.counts, state.sums, state.mu, weights, state.theta)
-        settled &= (np.abs(np.log(theta / state.theta)) < 1e-6) | (theta >= MOST) | (theta <= LEAST)
+        settled &= (np.abs(np.log(theta / state.theta)) < _SCHEDULE.still_scale) | (theta >= MOST) | (theta <= LEAST)
         state.theta = theta
-    state.converged = (change < _TOLERANCE) & settled & ~lost & (iteration > 0)
+    state.converged = (change < _SCHEDULE.tolerance) & settled & ~lost & (iteration > 0)
     state.coefficients[:, lost] = np.nan
     return state.converged | lost
 
@@ -138,14 +149,14 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
 
     doubled : `(n_nodes, n_genes)` working responses times working weights, plus the residuals.
     """
-    chosen = isinstance(problem.smoothing, str) and iteration < _FREEZE
+    chosen = isinstance(problem.smoothing, str) and iteration < _SCHEDULE.freeze
     profiled = problem.smoothing == "reml" and not (problem.likelihood.family.known_scale or problem.scale_equation)
     functions = load_compiled() if problem.compiled and problem.smoothing != "gcv" and not profiled else None
     if functions is not None:
         proposal, state.log_lambda = np.empty_like(cross), state.log_lambda.copy()
         functions.smooth_each(
-            grams, cross, problem.penalty, state.scale, chosen, iteration == _SEARCHED, _STEPS[min(iteration, 2)],
-            state.log_lambda, proposal,
+            grams, cross, problem.penalty, state.scale, chosen, iteration == _SCHEDULE.searched,
+            _SCHEDULE.n_steps[min(iteration, 2)], state.log_lambda, proposal,
         )  # fmt: skip
         return np.ascontiguousarray(proposal.T)
     spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
@@ -160,7 +171,9 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
             if not known:  # working responses' sums of squares
                 squares = np.einsum("ij,ij->j", state.eta - problem.offset, doubled)
                 squares += pearson_of(problem, state, state.mu, state.theta)
-        state.log_lambda = np.log(minimise(criterion(spectrum, scaled, squares, problem.n_cells), spectrum, n_genes)[0])
+        found = np.log(minimise(criterion(spectrum, scaled, squares, problem.n_cells), spectrum, n_genes)[0])
+        last = iteration == _SCHEDULE.freeze - 1
+        state.log_lambda = np.maximum(found, state.log_lambda) if last else found  # of two minima, the smoother
     scores = loadings / (spectrum.gram + spectrum.penalty * np.exp(state.log_lambda))
     return np.einsum("gcm,mg->cg", spectrum.basis, scores)
 
@@ -197,7 +210,7 @@ def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) 
         before += problem.roughness(state.coefficients, state.log_lambda)
     size = np.abs(before) + problem.total
     eta, mu, after = place(proposal, every)
-    for _ in range(_HALVINGS):
+    for _ in range(_SCHEDULE.n_halvings):
         worse = np.flatnonzero(~(after <= before + 1e-9 * size))
         if len(worse) == 0:
             break

@@ -6,6 +6,8 @@ from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegr
 
 from lineage_clust.models import GAM
 from lineage_clust.models.families import FAMILIES
+from lineage_clust.models.gam.pirls import iterations
+from lineage_clust.smoothers import BSplineSmoother
 
 from ..family_problem import DEFAULT_LINKS, FAMILY, INVERSE_LINKS, OTHER_LINKS, Problem, log_likelihood
 
@@ -37,6 +39,21 @@ def test_the_gradient_of_the_penalised_likelihood_is_zero(family, link, with_off
     assert gam.converged_.all()
     for gene in range(4):
         assert gradient(problem, gam, gene, offset).max() < 1e-5
+
+
+def test_a_gene_between_two_minima_gets_the_smoother_curve(monkeypatch):
+    """In whichever of the two its smoothing parameter is when it has alternated for long enough."""
+    rng, t = np.random.default_rng(3), np.linspace(0, 1, 300)
+    mean = np.exp(-1 + 0.4 * rng.uniform(size=200) * np.sin(2 * np.pi * t[:, None]))
+    y = rng.poisson(mean * rng.gamma(2, 0.5, mean.shape))[:, 70]
+    smoother = BSplineSmoother()
+    B = smoother.fit_transform(t[:, None])
+    for freeze in (14, 15):
+        monkeypatch.setattr(iterations, "_SCHEDULE", iterations.Schedule(freeze=freeze))
+        gam = GAM("negative_binomial").fit(B, y, penalty=smoother.penalty_)
+        assert gam.converged_.all()
+        assert gam.n_iter_[0] > freeze
+        np.testing.assert_allclose(gam.edf_, 2, atol=1e-3)
 
 
 @pytest.mark.parametrize("expectile", [0.1, 0.5, 0.9])
