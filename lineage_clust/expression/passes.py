@@ -1,31 +1,34 @@
-"""Passes over the expression: sums that several fits (lineages, families) request at the same time are computed in one pass.
+"""Passes over the expression: sums that several fits, such as to draws of pseudotime, need at the same time take one pass.
 
-A fit is a generator: where it needs sums over cells, it yields a :class:`SumRequest` and continues with the results that are
-sent to it, until it returns its own result. :func:`run_fits` runs several fits, each to its next request; requests for the
-same matrix are computed together, block by block as it is read. A single fit uses the same code: ``run_fits([fit])[0]``.
+A :class:`SumRequest` describes sums over cells, and `request.answer()` computes them. A fit that can share passes with
+others is a generator and writes ``sums = yield request`` instead; :func:`run_fits` runs several such fits, each to its next
+request, and answers requests for the same matrix together, block by block as it is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .storage.blocks import BlockedExpression
+from .storage.selection import inverse
 
 _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
 
 
 @dataclass(frozen=True)
 class SumRequest:
-    """Sums over the cells of expression, as of :meth:`lineage_clust.expression.storage.blocks.BlockedExpression.reduce`.
+    """Sums over the cells of expression.
 
     Y : Expression.
-    function, arguments, all_cells : Arguments of `reduce`.
-    size : Bytes of a result.
-    adds : Argument of `reduce`.
+    function, arguments, all_cells : Arguments of
+        :meth:`lineage_clust.expression.storage.blocks.BlockedExpression.reduce`.
+    size : Bytes of a result of `function`.
+    finish : Function from what `reduce` returns to the sums of all genes.
     """
 
     Y: BlockedExpression
@@ -33,7 +36,7 @@ class SumRequest:
     arguments: Callable
     all_cells: bool
     size: int
-    adds: bool = False
+    finish: Callable[[list[tuple]], Any]
 
     @property
     def key(self) -> tuple:
@@ -41,22 +44,26 @@ class SumRequest:
         genes = self.Y.chosen[1]
         return id(self.Y.stored), None if genes is None else genes.tobytes(), self.all_cells
 
+    def answer(self) -> Any:
+        """Return the sums, computed in a pass of their own."""
+        return self.finish(self.Y.reduce(self.function, self.arguments, self.all_cells))
 
-SumRequests = Generator[SumRequest, list[tuple], Any]
+
+Fit = Generator[SumRequest, Any, Any]
 
 
-def run_fits(fits: Sequence[SumRequests]) -> list[Any]:
+def run_fits(fits: Sequence[Fit]) -> list[Any]:
     """Run fits until all are complete, and return their results.
 
-    fits : Generators that yield a :class:`SumRequest` and receive its result.
+    fits : Generators that yield a :class:`SumRequest` and receive its answer.
 
     >>> import zarr
     >>> Y = BlockedExpression(zarr.array(np.arange(6.0).reshape(3, 2)))
     >>> class Total(np.ndarray):
     ...     merge = np.ndarray.__add__
     >>> def fit(factor):
-    ...     times = lambda block, kept, factor: factor * block.sum(axis=0).view(Total)
-    ...     ((genes, total),) = yield SumRequest(Y, times, lambda cells: (factor,), all_cells=True, size=16)
+    ...     times = lambda block, kept, factor, into: factor * block.sum(axis=0).view(Total)
+    ...     total = yield SumRequest(Y, times, lambda cells: (factor,), True, 16, finish=lambda parts: parts[0][1])
     ...     return total.tolist()
     >>> run_fits([fit(1.0), fit(10.0)])
     [[6.0, 9.0], [60.0, 90.0]]
@@ -64,19 +71,19 @@ def run_fits(fits: Sequence[SumRequests]) -> list[Any]:
     results: list[Any] = [None] * len(fits)
     requests: dict[int, SumRequest] = {}
 
-    def advance(number: int, result: list[tuple] | None) -> None:
+    def advance(number: int, answer: Any = None) -> None:
         try:
-            requests[number] = next(fits[number]) if result is None else fits[number].send(result)
+            requests[number] = fits[number].send(answer)
         except StopIteration as end:
             results[number] = end.value
 
     for number in range(len(fits)):
-        advance(number, None)
+        advance(number)
     while requests:
         now, requests = requests, {}
         for batch in _batches(now):
-            for number, result in zip(batch, _results_of([now[number] for number in batch]), strict=True):
-                advance(number, result)
+            for number, answer in zip(batch, _answers([now[number] for number in batch]), strict=True):
+                advance(number, answer)
     return results
 
 
@@ -91,35 +98,32 @@ def _batches(requests: dict[int, SumRequest]) -> Iterator[list[int]]:
         yield from (numbers[start : start + step] for start in range(0, len(numbers), step))
 
 
-def _results_of(requests: list[SumRequest]) -> list[list[tuple]]:
+def _answers(requests: list[SumRequest]) -> list[Any]:
+    """Return the answers to requests that share a pass."""
     one = requests[0]
     if len(requests) == 1:
-        return [one.Y.reduce(one.function, one.arguments, one.all_cells, one.adds)]
-    chosen = [request.Y.chosen[0] for request in requests]
-    every, places = None, None
+        return [one.answer()]
+    Y, chosen = one.Y, [request.Y.chosen[0] for request in requests]
+    rows: list[np.ndarray | None] = [None] * len(requests)  # of each request, for the cells of the pass; -1 for none
     if any(not _same(cells, chosen[0]) for cells in chosen):
-        whole = np.arange(one.Y.stored.shape[0])
+        whole = np.arange(Y.stored.shape[0])
         positions = [whole if cells is None else cells for cells in chosen]
         every = np.unique(np.concatenate(positions))
-        places = np.full((len(requests), len(whole)), -1)
-        for own, cells in zip(places, positions, strict=True):
-            own[cells] = np.arange(len(cells))
-        places = places[:, every]
+        rows = [inverse(cells, len(whole))[every] for cells in positions]
+        Y = Y.of_cells(every)
 
     def arguments(cells) -> tuple:
-        if places is None:
-            return tuple((None, request.arguments(cells)) for request in requests)
         of_requests = []
-        for request, own in zip(requests, places[:, cells], strict=True):
-            inside = own >= 0
-            of_requests.append((inside, request.arguments(own[inside])))
+        for request, own in zip(requests, rows, strict=True):
+            inside = None if own is None else own[cells] >= 0
+            of_requests.append((inside, request.arguments(cells if own is None else own[cells][inside])))
         return tuple(of_requests)
 
-    Y = one.Y if every is None else one.Y.of_cells(every)
-    parts = Y.reduce(
-        _Each([(request.function, request.adds) for request in requests]), arguments, one.all_cells, adds=True
-    )
-    return [[(genes, found.results[number]) for genes, found in parts] for number in range(len(requests))]
+    parts = Y.reduce(partial(_block_of_each, [request.function for request in requests]), arguments, one.all_cells)
+    return [
+        request.finish([(genes, found.results[number]) for genes, found in parts])
+        for number, request in enumerate(requests)
+    ]
 
 
 def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
@@ -127,31 +131,24 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 
 
 @dataclass(frozen=True)
-class _Each:
-    """Functions that are called one after the other while a block is in memory."""
-
-    functions: list[tuple[Callable, bool]]  # and whether they add to earlier results
-
-    def __call__(self, block, kept: np.ndarray | None, *of_requests: tuple, into: _Results | None = None) -> _Results:
-        results = []
-        totals = [None] * len(of_requests) if into is None else into.results
-        for (function, adds), total, (inside, arguments) in zip(self.functions, totals, of_requests, strict=True):
-            own = kept
-            if inside is not None and not inside.all():
-                own = np.flatnonzero(inside) if kept is None else kept[inside]
-            if adds:
-                results.append(function(block, own, *arguments, into=total))
-            else:
-                found = function(block, own, *arguments)
-                results.append(found if total is None else total.merge(found))
-        return _Results(results)
-
-
-@dataclass(frozen=True)
 class _Results:
-    """Results of the functions of `_Each`, which are added one by one."""
+    """Results of several functions, which are added one by one."""
 
     results: list[Any]
 
     def merge(self, other: _Results) -> _Results:
         return _Results([one.merge(two) for one, two in zip(self.results, other.results, strict=True)])
+
+
+def _block_of_each(
+    functions: list[Callable], block, kept: np.ndarray | None, *of_requests: tuple, into: _Results | None = None
+) -> _Results:
+    """Call several functions while a block is in memory."""
+    results = []
+    totals = [None] * len(functions) if into is None else into.results
+    for function, total, (inside, arguments) in zip(functions, totals, of_requests, strict=True):
+        own = kept
+        if inside is not None and not inside.all():
+            own = np.flatnonzero(inside) if kept is None else kept[inside]
+        results.append(function(block, own, *arguments, into=total))
+    return _Results(results)

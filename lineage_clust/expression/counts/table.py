@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ...utils.compiling import compiled_module
-from ..passes import SumRequest, SumRequests, run_fits
+from ..passes import SumRequest
 from ..storage.blocks import BlockedExpression
 from . import bins
 
@@ -155,39 +155,35 @@ class Table:
         return replace(self, **{name: part[genes] if len(part) else part for name, part in parts.items()})
 
 
-def count_table(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> Table:
-    """Return the Table of expression, in one pass; `Y` caches the totals over all cells.
+def count_table(Y, shares: Shares, wanted: Wanted) -> SumRequest:
+    """Request the Table of expression; `Y` caches the totals over all cells.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     shares : Shares of its selected cells.
-    all_cells : Whether to read blocks without selected cells, so that totals are complete.
 
     >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
-    >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).sums.tolist()
+    >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).answer().sums.tolist()
     [[1.0, 4.0, 0.0]]
     """
-    return run_fits([tabulating(Y, shares, wanted, all_cells)])[0]
-
-
-def tabulating(Y, shares: Shares, wanted: Wanted, all_cells: bool = True) -> SumRequests:
-    """Return the same as :func:`count_table`, by requests whose pass can be shared with other fits."""
     if not isinstance(Y, BlockedExpression):
-        stored = Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y))
-        Y, all_cells = BlockedExpression(stored, keeps_totals=False), False
-    function = partial(block_table, wanted=wanted, of_all=all_cells and Y.keeps_totals)
-    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + bins.N_BINS * wanted.histogram)
-    parts = yield SumRequest(Y, function, lambda cells: (shares[cells],), all_cells and Y.keeps_totals, size, adds=True)
-    if len(parts) == 1 and isinstance(parts[0][0], slice):
+        Y = BlockedExpression(Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y)), keeps_totals=False)
+    of_all = Y.keeps_totals
+
+    def finish(parts: list[tuple]) -> Table:
         table = parts[0][1]
-    else:
-        table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
-        for genes, part in parts:
-            for field in fields(Table):
-                if len(getattr(table, field.name)):
-                    getattr(table, field.name)[genes] = getattr(part, field.name)
-    if all_cells and Y.keeps_totals:
-        Y.remember(totals=table.statistics[:, 8], total_squares=table.statistics[:, 9])
-    return table
+        if len(parts) > 1 or not isinstance(parts[0][0], slice):
+            table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
+            for genes, part in parts:
+                for field in fields(Table):
+                    if len(getattr(table, field.name)):
+                        getattr(table, field.name)[genes] = getattr(part, field.name)
+        if of_all:
+            Y.remember(totals=table.statistics[:, 8], total_squares=table.statistics[:, 9])
+        return table
+
+    function = partial(block_table, wanted=wanted, of_all=of_all)
+    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + bins.N_BINS * wanted.histogram)
+    return SumRequest(Y, function, lambda cells: (shares[cells],), of_all, size, finish)
 
 
 def block_table(

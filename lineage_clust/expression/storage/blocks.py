@@ -125,20 +125,18 @@ class BlockedExpression:
         for where, block in in_order(self._plan(), _in_double, _nothing):
             yield where.cells, where.genes, block
 
-    def reduce(
-        self, function: Callable, arguments: Callable, all_cells: bool = True, adds: bool = False
-    ) -> list[tuple]:
+    def reduce(self, function: Callable, arguments: Callable, all_cells: bool = True) -> list[tuple]:
         """Return the sums of the results of a function over blocks, in one pass.
 
-        function : `function(block, kept, *arguments) -> result`, of the selected genes of a block of cells and the
-            indices of its selected rows (`None` = all). It must be picklable if dask uses other processes.
+        function : `function(block, kept, *arguments, into=None) -> result`, of the selected genes of a block of cells and
+            the indices of its selected rows (`None` = all). The result is added to `into`, possibly in place. It must be
+            picklable if dask uses other processes.
         arguments : `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
         all_cells : Whether to read blocks without selected cells as well.
-        adds : Whether the function takes `into=`, the sums so far (or `None`), and adds to them in place.
         returns : list of (genes, result). One entry per range of columns that are stored together; results are added by
             `result.merge(other)`.
         """
-        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells), adds)
+        return merged(self._plan(all_cells), function, lambda where: arguments(where.cells))
 
     def to_memory(self):
         """Load the selection as an array, CSR or CSC matrix, as stored.

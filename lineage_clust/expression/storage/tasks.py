@@ -78,12 +78,10 @@ def _ahead(calls: Iterable[Callable]) -> Iterator:
                 result.cancel()
 
 
-def merged(
-    plan: Plan, function: Callable, arguments: Callable, adds: bool = False
-) -> list[tuple[slice | np.ndarray, object]]:
+def merged(plan: Plan, function: Callable, arguments: Callable) -> list[tuple[slice | np.ndarray, object]]:
     """Return the sums of the results of `function` over parts, as `(genes, result)` for each range of columns.
 
-    Arguments are those of :func:`in_order`. With `adds`, the function takes `into`, the sums so far, and adds to them. A
+    Arguments are those of :func:`in_order`; the function also takes `into`, the sums so far or `None`, to which it adds. A
     thread adds up a few parts at a time, the same ones on any number of threads; their sums are added by
     `result.merge(other)` in the order of the parts, in dask by a tree of tasks.
     """
@@ -99,18 +97,16 @@ def merged(
     for steps in stored.values():
         size = int(np.clip(len(steps) // _LEAST_GROUPS, 1, _FAN_IN))
         groups = [steps[first : first + size] for first in range(0, len(steps), size)]
-        calls = (partial(_sum_of, group, function, arguments, adds) for group in groups)
+        calls = (partial(_sum_of, group, function, arguments) for group in groups)
         results = _ahead(bar(calls, "reading expression", "part", len(groups)))
         sums.append((steps[0][1].genes, _added(results)))
     return [*sums, *_tree(list(tasks.values()))]
 
 
-def _sum_of(steps: Plan, function: Callable, arguments: Callable, adds: bool):
+def _sum_of(steps: Plan, function: Callable, arguments: Callable):
     total: Any = None
     for part, where in steps:
-        own = partial(function, into=total) if adds else function
-        found = _read(part.load, where, own, arguments(where))
-        total = found if total is None or adds else total.merge(found)
+        total = _read(part.load, where, partial(function, into=total), arguments(where))
     return total
 
 

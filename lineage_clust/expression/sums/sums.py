@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from ..passes import SumRequest, SumRequests, run_fits
+from ..passes import Fit, SumRequest, run_fits
 from ..storage.blocks import BlockedExpression
 from ..storage.sources import cuts
 from .bands import Bands, no_design
@@ -104,15 +104,13 @@ def cell_sums(
     weights: np.ndarray,
     enough: float = np.inf,
     all_cells: bool = True,
-    picked: np.ndarray | None = None,
 ) -> Sums:
     """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
 
     enough : See :func:`block_sums`.
     all_cells : Whether to read blocks without selected cells, so that totals are complete.
-    picked : Positions of cells whose expression is returned as well.
     """
-    return run_fits([requested_cell_sums(Y, bands, weights, enough, all_cells, picked)])[0]
+    return run_fits([requested_cell_sums(Y, bands, weights, enough, all_cells)])[0]
 
 
 def requested_cell_sums(
@@ -122,18 +120,21 @@ def requested_cell_sums(
     enough: float = np.inf,
     all_cells: bool = True,
     picked: np.ndarray | None = None,
-) -> SumRequests:
-    """Return the same as :func:`cell_sums`, by requests that can share a pass, see `passes.py`."""
+) -> Fit:
+    """Return the same as :func:`cell_sums`, by requests that can share a pass, see `passes.py`.
+
+    picked : Positions of cells whose expression is returned as well.
+    """
     sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
     if sums is None:
-        sums = yield from _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
+        sums = yield _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
     elif picked is not None:
         sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
     if all_cells and sums.totals is not None and sums.total_squares is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
     if len(cancelled):  # hardly any value is 0, so these genes can be made dense
-        precise = yield from _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
+        precise = yield _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
         sums = sums.replaced(cancelled, precise)
     return sums
 
@@ -145,19 +146,21 @@ def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> 
 
 def _in_blocks(
     Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
-) -> SumRequests:
-    function = partial(block_sums, enough=enough, as_array=as_array)
-    n_genes, size = Y.shape[1], 8 * bands.n_columns * Y.shape[1]
-    if picked is None:
-        parts = yield SumRequest(Y, function, lambda cells: (bands[cells], weights[cells]), all_cells, size)
-    else:
-        places = np.full(len(weights), -1, dtype=np.int16)
-        places[picked] = np.arange(len(picked))
-        function = partial(_sums_and_picked, function, len(picked))
-        parts = yield SumRequest(
-            Y, function, lambda cells: (places[cells], bands[cells], weights[cells]), all_cells, size
-        )  # fmt: skip
-    whole = {}
+) -> SumRequest:
+    numbers = np.full(len(weights), -1, dtype=np.int16)  # of the picked cells
+    if picked is not None:
+        numbers[picked] = np.arange(len(picked))
+    function = partial(_block, enough=enough, as_array=as_array, n_picked=None if picked is None else len(picked))
+    n_genes = Y.shape[1]
+    return SumRequest(
+        Y, function, lambda cells: (bands[cells], weights[cells], numbers[cells]), all_cells,
+        8 * bands.n_columns * n_genes, partial(_of_all_genes, n_genes),
+    )  # fmt: skip
+
+
+def _of_all_genes(n_genes: int, parts: list[tuple]) -> Sums:
+    """Return the Sums of all genes from those of some genes each."""
+    whole: dict = {}
     for field in fields(Sums):
         first = getattr(parts[0][1], field.name)
         if field.name in ("weight", "columns", "n_cells"):
@@ -219,13 +222,16 @@ def block_sums(
     return total
 
 
-def _sums_and_picked(sums, n_picked: int, block, kept, places, bands: Bands, weights) -> Sums:
-    """Return the Sums of a block with the expression of picked cells; `places` are their numbers, -1 for other cells."""
-    here = np.flatnonzero(places >= 0)
-    rows = block[here if kept is None else kept[here]]
-    picked = np.zeros((n_picked, block.shape[1]))
-    picked[places[here]] = rows.toarray() if sparse.issparse(rows) else rows
-    return replace(sums(block, kept, bands, weights), picked=picked)
+def _block(block, kept, bands: Bands, weights, numbers, enough, as_array, n_picked, into: Sums | None = None) -> Sums:
+    """Return the Sums of a block with the expression of picked cells, added to `into`."""
+    sums = block_sums(block, kept, bands, weights, enough, as_array)
+    if n_picked is not None:
+        here = np.flatnonzero(numbers >= 0)
+        rows = block[here if kept is None else kept[here]]
+        picked = np.zeros((n_picked, block.shape[1]))
+        picked[numbers[here]] = rows.toarray() if sparse.issparse(rows) else rows
+        sums = replace(sums, picked=picked)
+    return sums if into is None else into.merge(sums)
 
 
 def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) -> Sums | None:

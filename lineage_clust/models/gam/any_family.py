@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import check_any_fitted
-from ...expression.passes import SumRequests
+from ...expression.passes import Fit
 from ..notes import warn_of_zeros
 from .design import Design
 from .donors.glm import add_donors
@@ -25,7 +25,7 @@ from .pirls.runs import Cells, Choices
 
 def fit_family(
     design: Design, y, weights: np.ndarray, offset, groups: np.ndarray | None, likelihood: Likelihood, choices: Choices
-) -> SumRequests:
+) -> Fit:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
     y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
@@ -33,23 +33,19 @@ def fit_family(
     likelihood, choices : The likelihood and the options of its maximisation.
     raises NoTrendError : If every gene fails.
     """
-    result = yield from _fit(design, y, weights, offset, groups, likelihood, choices)
+    if likelihood.closed_form:
+        result = yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups)
+    else:
+        table = None if groups is None else DonorTable(design, weights, offset, groups, likelihood, choices.tolerance)
+        cells = Cells(design, weights, offset, likelihood, choices)
+        result = yield from fit_glm(cells, y, None if table is None else table.of_all_donors)
+        if groups is not None and len(result.failed) < y.shape[1]:
+            result = add_donors(
+                design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result,
+                choices.tolerance, table,
+            )  # fmt: skip
     check_any_fitted(result.failed, y.shape[1])
     warn_of_zeros(likelihood.family.name, result.n_quasi, y.shape[1])
     if result.dispersion is not None:
         result.note = noted_dispersion(result.note, result.dispersion)
     return result
-
-
-def _fit(design: Design, y, weights, offset, groups, likelihood: Likelihood, choices: Choices) -> SumRequests:
-    if likelihood.closed_form:
-        return (yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups))
-    table = None if groups is None else DonorTable(design, weights, offset, groups, likelihood, choices.tolerance)
-    cells = Cells(design, weights, offset, likelihood, choices)
-    result = yield from fit_glm(cells, y, None if table is None else table.of_all_donors)
-    if groups is None or len(result.failed) == y.shape[1]:
-        return result
-    return add_donors(
-        design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result,
-        choices.tolerance, table,
-    )  # fmt: skip

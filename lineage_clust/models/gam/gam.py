@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ...expression.passes import SumRequests, run_fits
+from ...expression.passes import Fit, run_fits
 from ...expression.storage.blocks import BlockedExpression
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Seed
@@ -226,7 +226,7 @@ class GAM(LinkedModel):
         in_blocks = sparse.issparse(y) or isinstance(y, BlockedExpression)
         return few_threads(0 if in_blocks and closed_form else np.inf)
 
-    def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> SumRequests:
+    def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Fit:
         check_parameters(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         y, single = check_targets(y, X.shape[0])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...expression.passes import SumRequests
+from ...expression.passes import Fit
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.sums.bands import Bands, make_bands
 from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
@@ -31,7 +31,7 @@ _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products wit
 
 def fit_gaussian(
     design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
-) -> SumRequests:
+) -> Fit:
     """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
 
     Y : `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
@@ -213,7 +213,7 @@ def _sums(Z, Y, weights, offset, shift=None):
     return products[:n_columns].copy(), squares, sums.copy()
 
 
-def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> SumRequests:
+def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> Fit:
     """Return the same as `_sums`; also the subtracted level, statistics for `notes_on`, and picked rows."""
     heaviest = weights.max()
     sums = yield from requested_cell_sums(

@@ -23,7 +23,7 @@ def table_of_levels(Y, grid: Grid, shares: Shares, wanted: Wanted) -> Table:
     stored = Y.stored if isinstance(Y, BlockedExpression) else Y
     n_levels = int(grid.levels.max()) + 1
     if not 1 < n_levels <= _MOST_LEVELS or getattr(stored, "format", "") != "csr":
-        return count_table(Y, shares, wanted)
+        return count_table(Y, shares, wanted).answer()
     if not isinstance(Y, BlockedExpression):
         Y = BlockedExpression(Y, keeps_totals=False)
     size = shares.n_nodes // n_levels
@@ -32,7 +32,7 @@ def table_of_levels(Y, grid: Grid, shares: Shares, wanted: Wanted) -> Table:
         return shares[cells], size, wanted
 
     table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
-    for genes, found in Y.reduce(_block_of_levels, arguments, all_cells=False, adds=True):
+    for genes, found in Y.reduce(_block_of_levels, arguments, all_cells=False):
         for level, part in found.tables.items():
             nodes = slice(level * size, (level + 1) * size)
             table.sums[genes, nodes] = part.sums

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from ....expression.counts.table import Table
-from ....expression.passes import SumRequests
+from ....expression.counts.table import Table, count_table
+from ....expression.passes import Fit
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.sums.bands import no_design
 from ....expression.sums.fused import LARGE
-from ....expression.sums.sums import cell_sums
+from ....expression.sums.sums import requested_cell_sums
 from . import size
 from .chunks import ChunkResult, collected
-from .grid import POWERS, Grid, make_grid
+from .grid import POWERS, Grid, make_grid, wanted_for
 from .problem import Likelihood
-from .runs import Cells, ExactFits, GridFits, grid_fits, refused
+from .runs import Cells, ExactFits, GridFits, refused
 
 _LINKS = ("log", "logit")
 _WORTHWHILE = 5  # cells per node
@@ -24,7 +25,7 @@ _LEAST_CELLS = 2_000
 _STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two knots for which a grid is computed
 
 
-def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> SumRequests:
+def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
@@ -53,23 +54,26 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> SumRequests:
         if isinstance(Y, BlockedExpression) and Y.in_memory:
             Y = Y.to_memory()  # which is read many times
         if isinstance(Y, BlockedExpression):
-            sums = cell_sums(Y, no_design(len(weights)), weights)
+            sums = yield from requested_cell_sums(Y, no_design(len(weights)), weights)
             found = sums.counts, sums.carried / weights.max(), sums.large
         exact = ExactFits(cells, Y, None if found is None else found[0])
         runs, parts = [(exact, every)], exact(every, None)[0]
     else:
-        first = yield from grid_fits(cells, Y, every, grid, of_groups)
-        statistics, extremes = first.table.statistics, first.table.extremes
+        table, wanted = None if of_groups is None else of_groups(Y, grid), wanted_for(cells.likelihood.family, Y.shape)
+        if table is None:
+            table = yield count_table(Y, grid.shares, wanted)
+        first = GridFits(cells, table, every, grid)
+        statistics, extremes = table.statistics, table.extremes
         found = statistics[:, 4].astype(np.int64), statistics[:, 5] / weights.max(), extremes[:, 1] >= LARGE
-        failed = _refused(first.table, cells.likelihood, len(weights))
+        failed = _refused(table, cells.likelihood, len(weights))
         exact = ExactFits(cells, Y, found[0])
-        suited = np.setdiff1d(np.flatnonzero(_suits(first.table, cells.likelihood, len(weights))), list(failed))
+        suited = np.setdiff1d(np.flatnonzero(_suits(table, cells.likelihood, len(weights))), list(failed))
         left = np.setdiff1d(np.setdiff1d(every, suited), list(failed))
         parts, steep = first(suited, None)
         runs = [(first, np.setdiff1d(suited, steep))]
         finer = _grid(cells, _STEEPER, False) if len(steep) else None
         if finer is not None:
-            second = yield from grid_fits(cells, Y[:, steep], steep, finer)
+            second = GridFits(cells, (yield count_table(Y[:, steep], finer.shares, wanted)), steep, finer)
             more, steepest = second(steep, None)
             parts += more
             runs.append((second, np.setdiff1d(steep, steepest)))
@@ -103,8 +107,11 @@ def _grid(cells: Cells, steep: float, always: bool) -> Grid | None:
         powers=powers,
         steep=steep,
     )
-    worthwhile = always or grid is None or len(cells.weights) >= _WORTHWHILE * grid.n_nodes
-    return grid if worthwhile else None
+    if grid is None or not (always or len(cells.weights) >= _WORTHWHILE * grid.n_nodes):
+        return None
+    if cells.adds_exposures and cells.offset is not None:
+        grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
+    return grid
 
 
 def _shrunk_sizes(parts: list[ChunkResult], n_genes: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,8 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
-from ....expression.counts.table import Table, tabulating
-from ....expression.passes import SumRequests
+from ....expression.counts.table import Table
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.storage.tasks import MOST_THREADS
 from ....utils.compiling import is_worthwhile
@@ -23,7 +22,7 @@ from ...notes import spread_of
 from ..design import Design
 from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from .chunks import ChunkResult
-from .grid import Grid, bands_of, grid_of_cells, wanted_for
+from .grid import Grid, bands_of, grid_of_cells
 from .grouped_design import dense_columns
 from .histogram import Histogram
 from .iterations import compiled_loops, iterate, stop_runaways
@@ -72,26 +71,12 @@ class Cells:
         return poisson and self.offset is not None
 
 
-def grid_fits(
-    cells: Cells, Y, positions: np.ndarray, grid: Grid, of_groups: Callable[[Any, Grid], Table | None] | None = None
-) -> SumRequests:
-    """Return the GridFits of some genes after one pass over their expression.
-
-    Y : `(n_cells, len(positions))` expression.
-    positions : Positions of these genes among all genes.
-    of_groups : See :func:`lineage_clust.models.gam.pirls.fit.fit_glm`.
-    """
-    if cells.adds_exposures and cells.offset is not None:
-        grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
-    wanted = wanted_for(cells.likelihood.family, Y.shape)
-    table = None if of_groups is None else of_groups(Y, grid)
-    if table is None:
-        table = yield from tabulating(Y, grid.shares, wanted)
-    return GridFits(cells, table, positions, grid)
-
-
 class GridFits:
-    """Fits of genes on a grid, in chunks; see :func:`grid_fits`."""
+    """Fits of genes on a grid, in chunks.
+
+    table : Sums of the expression of these genes over the nodes.
+    positions : Positions of these genes among all genes.
+    """
 
     def __init__(self, cells: Cells, table: Table, positions: np.ndarray, grid: Grid):
         self.cells, self.table, self.positions = cells, table, positions

@@ -9,6 +9,7 @@ from lineage_clust.errors import NoTrendError
 from lineage_clust.expression.storage import sources
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models import GAM
+from lineage_clust.models.gam.pirls import fit as fits
 from lineage_clust.models.gam.pirls import runs
 from lineage_clust.utils import compiling
 
@@ -209,8 +210,8 @@ def test_a_steep_trend_is_fitted_on_a_finer_grid_or_from_the_cells(n_cells, monk
     steep = 3 + 4 * np.tanh((cells.t[:, 0] - 0.4) / 0.02)
     cells.Y[:, 2] = np.random.default_rng(0).poisson(np.exp(steep))
     exact_genes, sizes = cells.exact_genes(monkeypatch), []
-    plain = runs.tabulating
-    monkeypatch.setattr(runs, "tabulating", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
+    plain = fits.count_table
+    monkeypatch.setattr(fits, "count_table", lambda Y, *args: sizes.append(Y.shape[1]) or plain(Y, *args))
     fit = cells.fit()
     assert sizes == ([10] if n_cells == 400 else [10, 1])
     assert exact_genes == ([2] if n_cells == 400 else [])
@@ -259,8 +260,8 @@ def test_if_every_gene_fails_it_says_why():
 def test_automatic_choice(monkeypatch):
     """The grid where cells are many; the cells themselves where they are few, and in what sums do not suffice for."""
     used = []
-    plain = runs.tabulating
-    monkeypatch.setattr(runs, "tabulating", lambda *args: used.append(1) or plain(*args))
+    plain = fits.count_table
+    monkeypatch.setattr(fits, "count_table", lambda *args: used.append(1) or plain(*args))
     Cells("poisson", n_cells=2500, n_genes=2).fit("auto")
     assert len(used) == 1
     Cells("poisson", n_cells=500, n_genes=2).fit("auto")
