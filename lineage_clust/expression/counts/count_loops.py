@@ -20,7 +20,25 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.compiling import compiled
-from .bins import LARGEST, N_SMALL, PER_OCTAVE
+from .bins import (
+    LARGEST,
+    LEAST,
+    LEAST_LOSS,
+    MOST,
+    MOST_SCALED,
+    N_NONZERO,
+    N_NOT_COUNTS,
+    N_SMALL,
+    NONZERO_WEIGHT,
+    OFFSET_SUM,
+    PER_OCTAVE,
+    SCALED_SQUARES,
+    SCALED_SUM,
+    SQUARES,
+    SUM,
+    TOTAL,
+    TOTAL_SQUARES,
+)
 
 _FEWEST = 32  # most values are less
 _N_LINEAR, _N_OTHER = 4, 8  # sums and extremes other than the sums at the nodes
@@ -48,8 +66,8 @@ def tabulate_rows(
             if of_all:
                 for at in range(first, last):
                     value = np.float64(data[at])
-                    statistics[indices[at], 8] += value
-                    statistics[indices[at], 9] += value * value
+                    statistics[indices[at], TOTAL] += value
+                    statistics[indices[at], TOTAL_SQUARES] += value * value
             continue
         if starts[line] != start:
             put(held, width, start, table)
@@ -69,34 +87,34 @@ def tabulate_rows(
     put(sums_of_squares, width, start, squares)
     for gene in range(n_genes):
         own, others, few = held[gene, width:], held[gene, n_linear:], held[gene, n_linear + _N_OTHER :]
-        statistics[gene, 0] += own[0]
-        statistics[gene, 2] += own[1]
-        statistics[gene, 10] += own[2]
-        statistics[gene, 3] += others[0]
-        statistics[gene, 4] += others[2]
-        statistics[gene, 6] += others[4]
+        statistics[gene, SUM] += own[0]
+        statistics[gene, SCALED_SUM] += own[1]
+        statistics[gene, OFFSET_SUM] += own[2]
+        statistics[gene, SCALED_SQUARES] += others[0]
+        statistics[gene, N_NONZERO] += others[2]
+        statistics[gene, LEAST_LOSS] += others[4]
         if of_all:
-            statistics[gene, 8] += own[3]
-            statistics[gene, 9] += others[1]
+            statistics[gene, TOTAL] += own[3]
+            statistics[gene, TOTAL_SQUARES] += others[1]
         for value in range(1, _FEWEST):
             if few[value] != 0.0:
                 others[3] += few[value] * value * value
                 others[5], others[6] = min(others[5], value), max(others[6], value)
                 histogram[gene, value] += few[value]
                 few[0] += few[value]
-        statistics[gene, 1] += others[3]
-        statistics[gene, 5] += few[0]
+        statistics[gene, SQUARES] += others[3]
+        statistics[gene, NONZERO_WEIGHT] += few[0]
         extremes[gene] = others[5:8]
 
 
 @compiled
 def share(weight, shares, across, line, linear):
     """Write the proportions of the nodes of a cell, times its weight."""
-    place = np.uintp(0)
+    node = np.uintp(0)
     for along in range(shares.shape[1]):
         for beside in range(across.shape[1]):
-            linear[place] = weight * shares[line, along] * across[line, beside]
-            place += np.uintp(1)
+            linear[node] = weight * shares[line, along] * across[line, beside]
+            node += np.uintp(1)
 
 
 @compiled
@@ -149,8 +167,8 @@ def tabulate_columns(
         for at in range(indptr[gene], indptr[gene + 1]):
             line, value = lines[indices[at]], np.float64(data[at])
             if of_all:
-                statistics[gene, 8] += value
-                statistics[gene, 9] += value * value
+                statistics[gene, TOTAL] += value
+                statistics[gene, TOTAL_SQUARES] += value * value
             if line < 0:
                 continue
             start, weight = np.uintp(starts[line]), weights[line]
@@ -171,18 +189,18 @@ def tabulate_columns(
 def take_note(value, least, weight, unit, offset, statistics, extremes, gene):
     """Add one value to the statistics and extremes of its gene."""
     weighted, scaled = weight * value, value * unit
-    statistics[gene, 0] += weighted
-    statistics[gene, 1] += weighted * value
-    statistics[gene, 2] += weight * scaled
-    statistics[gene, 3] += weight * scaled * scaled
+    statistics[gene, SUM] += weighted
+    statistics[gene, SQUARES] += weighted * value
+    statistics[gene, SCALED_SUM] += weight * scaled
+    statistics[gene, SCALED_SQUARES] += weight * scaled * scaled
     found = 1.0 if value != 0.0 else 0.0
-    statistics[gene, 4] += found
-    statistics[gene, 5] += weight * found
-    statistics[gene, 6] += weight * least
-    statistics[gene, 10] += weighted * offset
-    extremes[gene, 0] = min(extremes[gene, 0], value)
-    extremes[gene, 1] = max(extremes[gene, 1], value)
-    extremes[gene, 2] = max(extremes[gene, 2], scaled)
+    statistics[gene, N_NONZERO] += found
+    statistics[gene, NONZERO_WEIGHT] += weight * found
+    statistics[gene, LEAST_LOSS] += weight * least
+    statistics[gene, OFFSET_SUM] += weighted * offset
+    extremes[gene, LEAST] = min(extremes[gene, LEAST], value)
+    extremes[gene, MOST] = max(extremes[gene, MOST], value)
+    extremes[gene, MOST_SCALED] = max(extremes[gene, MOST_SCALED], scaled)
 
 
 @compiled
@@ -198,11 +216,11 @@ def count(value, weight, histogram, statistics, gene):
             histogram[gene, np.uintp(small)] += weight
             return
     if not 0.0 < value < LARGEST or value != np.floor(value):
-        statistics[gene, 7] += 1.0
+        statistics[gene, N_NOT_COUNTS] += 1.0
         return
-    place = PER_OCTAVE * np.log2(value / N_SMALL)
-    first = max(int(place) - 1, 0)
-    x = place - first
+    x = PER_OCTAVE * np.log2(value / N_SMALL)
+    first = max(int(x) - 1, 0)
+    x -= first
     histogram[gene, N_SMALL + first] += weight * (x - 1) * (x - 2) * (x - 3) / -6
     histogram[gene, N_SMALL + first + 1] += weight * x * (x - 2) * (x - 3) / 2
     histogram[gene, N_SMALL + first + 2] += weight * x * (x - 1) * (x - 3) / -2

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -74,8 +75,8 @@ class Shares:
         n_across, shape = across.shape[1], (len(self), self.n_nodes)
         for part in range(self.values.shape[1]):
             placed = sparse.csr_array((values * self.values[:, part], self.starts, ends), shape=shape)
-            for place, own in enumerate((placed.T @ across).T, part * n_across):
-                sums[place:] += own[: self.n_nodes - place]
+            for step, own in enumerate((placed.T @ across).T, part * n_across):
+                sums[step:] += own[: self.n_nodes - step]
         return sums
 
     def order(self) -> np.ndarray:
@@ -113,12 +114,8 @@ class Table:
     squares : The same for squared values; `(0, n_nodes)` if not requested.
     histogram : `(n_genes, N_BINS)` weights of the cells with each value; `(0, N_BINS)` if not requested; see
         :func:`lineage_clust.expression.counts.bins.values_of_bins`.
-    statistics : `(n_genes, N_STATISTICS)`: weighted sums of values and of squares, the same for values rescaled to
-        offset 0; number and weight of the nonzero values; weighted sum of minimum losses; number of values that are not
-        counts; unweighted sums of values and of squares over all cells, including those of weight 0; weighted sum of
-        values times offsets.
-    extremes : `(n_genes, N_EXTREMES)` smallest and largest stored value (infinity and minus infinity if there is none),
-        and the largest value rescaled to offset 0.
+    statistics, extremes : `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, with the columns that
+        :mod:`lineage_clust.expression.counts.bins` names.
     """
 
     sums: np.ndarray
@@ -131,7 +128,7 @@ class Table:
     def empty(cls, n_genes: int, n_nodes: int, wanted: Wanted) -> Table:
         """Return the Table of no cells."""
         extremes = np.full((n_genes, bins.N_EXTREMES), -np.inf)
-        extremes[:, 0] = np.inf
+        extremes[:, bins.LEAST] = np.inf
         return cls(
             np.zeros((n_genes, n_nodes)),
             np.zeros((n_genes if wanted.squares else 0, n_nodes)),
@@ -140,13 +137,13 @@ class Table:
             extremes,
         )
 
-    def merge(self, other: Table) -> Table:
-        """Add the sums over other cells, in place, and return them."""
+    def merge(self, other: Table, genes: Any = slice(None), nodes: slice = slice(None)) -> Table:
+        """Add the sums over other cells to those of some genes at some nodes, in place, and return all."""
         for name in ("sums", "squares", "histogram", "statistics"):
-            own = getattr(self, name)
-            own += getattr(other, name)
-        np.minimum(self.extremes[:, 0], other.extremes[:, 0], out=self.extremes[:, 0])
-        np.maximum(self.extremes[:, 1:], other.extremes[:, 1:], out=self.extremes[:, 1:])
+            if len(getattr(other, name)):
+                getattr(self, name)[(genes, nodes) if name in ("sums", "squares") else genes] += getattr(other, name)
+        for bound, column in ((np.minimum, bins.LEAST), (np.maximum, bins.MOST), (np.maximum, bins.MOST_SCALED)):
+            self.extremes[genes, column] = bound(self.extremes[genes, column], other.extremes[:, column])
         return self
 
     def take(self, genes: np.ndarray) -> Table:
@@ -174,11 +171,9 @@ def count_table(Y, shares: Shares, wanted: Wanted) -> SumRequest:
         if len(parts) > 1 or not isinstance(parts[0][0], slice):
             table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
             for genes, part in parts:
-                for field in fields(Table):
-                    if len(getattr(table, field.name)):
-                        getattr(table, field.name)[genes] = getattr(part, field.name)
+                table.merge(part, genes)
         if of_all:
-            Y.remember(totals=table.statistics[:, 8], total_squares=table.statistics[:, 9])
+            Y.remember(totals=table.statistics[:, bins.TOTAL], total_squares=table.statistics[:, bins.TOTAL_SQUARES])
         return table
 
     function = partial(block_table, wanted=wanted, of_all=of_all)
@@ -241,12 +236,12 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
     n_genes = len(table.sums)
     rows, genes, values = block.row, block.col, block.data.astype(np.float64)
 
-    def summed(terms: np.ndarray) -> np.ndarray:
-        return np.bincount(genes, terms, minlength=n_genes)
+    def add(terms: dict[int, np.ndarray]) -> None:
+        for column, own in terms.items():
+            table.statistics[:, column] += np.bincount(genes, own, minlength=n_genes)
 
     if of_all:
-        table.statistics[:, 8] += summed(values)
-        table.statistics[:, 9] += summed(values**2)
+        add({bins.TOTAL: values, bins.TOTAL_SQUARES: values**2})
     inside = lines[rows] >= 0
     cells, genes, values = lines[rows[inside]], genes[inside], values[inside]
     weights, offsets = shares.weights[cells], shares.offsets[cells]
@@ -256,27 +251,29 @@ def _add(block, lines: np.ndarray, shares: Shares, wanted: Wanted, of_all: bool,
             sparse.csr_array((weights * own, (genes, cells)), shape=(n_genes, len(shares))) @ nodes_of_cells
         ).toarray()
     weighted, scaled = weights * values, values * np.exp(-offsets)
-    terms = [weighted, weighted * values, weights * scaled, weights * scaled**2, values != 0, weights * (values != 0)]
-    terms.append(0.0 * values if wanted.least_loss is None else weights * wanted.least_loss(values))
-    for place, own in enumerate(terms):
-        table.statistics[:, place] += summed(own)
-    table.statistics[:, 10] += summed(weighted * offsets)
-    np.minimum.at(table.extremes[:, 0], genes, values)
-    np.maximum.at(table.extremes[:, 1], genes, values)
-    np.maximum.at(table.extremes[:, 2], genes, scaled)
+    add({
+        bins.SUM: weighted, bins.SQUARES: weighted * values,
+        bins.SCALED_SUM: weights * scaled, bins.SCALED_SQUARES: weights * scaled**2,
+        bins.N_NONZERO: values != 0, bins.NONZERO_WEIGHT: weights * (values != 0), bins.OFFSET_SUM: weighted * offsets,
+    })  # fmt: skip
+    if wanted.least_loss is not None:
+        add({bins.LEAST_LOSS: weights * wanted.least_loss(values)})
+    np.minimum.at(table.extremes[:, bins.LEAST], genes, values)
+    np.maximum.at(table.extremes[:, bins.MOST], genes, values)
+    np.maximum.at(table.extremes[:, bins.MOST_SCALED], genes, scaled)
     if wanted.histogram:
         _count(values, weights, genes, table)
 
 
 def _count(values: np.ndarray, weights: np.ndarray, genes: np.ndarray, table: Table) -> None:
     whole = (values > 0) & (values < bins.LARGEST) & (values == np.floor(values))
-    table.statistics[:, 7] += np.bincount(genes[~whole & (values != 0)], minlength=len(table.sums))
+    table.statistics[:, bins.N_NOT_COUNTS] += np.bincount(genes[~whole & (values != 0)], minlength=len(table.sums))
     small = whole & (values < bins.N_SMALL)
     np.add.at(table.histogram, (genes[small], values[small].astype(np.int64)), weights[small])
     large = whole & ~small
-    place = bins.PER_OCTAVE * np.log2(values[large] / bins.N_SMALL)
-    first = np.maximum(place.astype(np.int64) - 1, 0)
-    x, weights = place - first, weights[large]
+    x = bins.PER_OCTAVE * np.log2(values[large] / bins.N_SMALL)
+    first = np.maximum(x.astype(np.int64) - 1, 0)
+    x, weights = x - first, weights[large]
     cubics = (
         (x - 1) * (x - 2) * (x - 3) / -6,
         x * (x - 2) * (x - 3) / 2,

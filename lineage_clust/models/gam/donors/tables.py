@@ -34,15 +34,7 @@ def table_of_levels(Y, grid: Grid, shares: Shares, wanted: Wanted) -> Table:
     table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
     for genes, found in Y.reduce(_block_of_levels, arguments, all_cells=False):
         for level, part in found.tables.items():
-            nodes = slice(level * size, (level + 1) * size)
-            table.sums[genes, nodes] = part.sums
-            table.statistics[genes] += part.statistics
-            for name in ("squares", "histogram"):
-                if len(getattr(part, name)):
-                    into = (genes, nodes) if name == "squares" else genes
-                    getattr(table, name)[into] += getattr(part, name)
-            for bound, columns in ((np.minimum, slice(1)), (np.maximum, slice(1, None))):
-                table.extremes[genes, columns] = bound(table.extremes[genes, columns], part.extremes[:, columns])
+            table.merge(part, genes, slice(level * size, (level + 1) * size))
     return table
 
 

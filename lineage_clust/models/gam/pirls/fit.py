@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ....expression.counts import bins
 from ....expression.counts.table import Table, count_table
 from ....expression.passes import Fit
 from ....expression.storage.blocks import BlockedExpression
@@ -63,8 +64,8 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
         if table is None:
             table = yield count_table(Y, grid.shares, wanted)
         first = GridFits(cells, table, every, grid)
-        statistics, extremes = table.statistics, table.extremes
-        found = statistics[:, 4].astype(np.int64), statistics[:, 5] / weights.max(), extremes[:, 1] >= LARGE
+        n_nonzero, carried = table.statistics[:, [bins.N_NONZERO, bins.NONZERO_WEIGHT]].T
+        found = n_nonzero.astype(np.int64), carried / weights.max(), table.extremes[:, bins.MOST] >= LARGE
         failed = _refused(table, cells.likelihood, len(weights))
         exact = ExactFits(cells, Y, found[0])
         suited = np.setdiff1d(np.flatnonzero(_suits(table, cells.likelihood, len(weights))), list(failed))
@@ -127,17 +128,17 @@ def _shrunk_sizes(parts: list[ChunkResult], n_genes: int) -> np.ndarray:
 def _refused(table: Table, likelihood: Likelihood, n_cells: int) -> dict[int, str]:
     """Return the reason for each gene whose values are outside the support of the family."""
     least, most, _ = table.extremes.T
-    some_zeros = table.statistics[:, 4] < n_cells
+    some_zeros = table.statistics[:, bins.N_NONZERO] < n_cells
     least, most = (
         np.where(some_zeros, bound(values, 0.0), values) for bound, values in ((np.minimum, least), (np.maximum, most))
     )
-    return refused(likelihood, np.where(np.isfinite(table.statistics[:, 0]), least, np.nan), most)
+    return refused(likelihood, np.where(np.isfinite(table.statistics[:, bins.SUM]), least, np.nan), most)
 
 
 def _suits(table: Table, likelihood: Likelihood, n_cells: int) -> np.ndarray:
     """Return which genes `(n_genes,)` can be fitted from sums."""
     if likelihood.family.name == "negative_binomial":
-        return table.statistics[:, 7] == 0
+        return table.statistics[:, bins.N_NOT_COUNTS] == 0
     if likelihood.family.positive:
-        return (table.statistics[:, 4] == n_cells) & (table.extremes[:, 0] > 0)
+        return (table.statistics[:, bins.N_NONZERO] == n_cells) & (table.extremes[:, bins.LEAST] > 0)
     return np.ones(len(table.statistics), dtype=bool)

@@ -11,6 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 
+from ....expression.counts import bins
 from ....expression.counts.table import Table
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.storage.tasks import MOST_THREADS
@@ -114,15 +115,15 @@ class GridFits:
     def _values(self, genes: np.ndarray, places: np.ndarray) -> Values:
         table, total, at = self.table, self.problem.total, self.problem.order
         statistics = table.statistics[places]
-        mean, square = statistics[:, 2] / total, statistics[:, 3] / total
+        mean, square = statistics[:, bins.SCALED_SUM] / total, statistics[:, bins.SCALED_SQUARES] / total
         varies = square - mean**2
         return Values(
             genes,
             np.ascontiguousarray(table.sums[places].T[at]),
             np.ascontiguousarray(table.squares[places].T[at]) if len(table.squares) else None,
-            statistics[:, 1],
-            statistics[:, 6] + 2 * statistics[:, 10] * self.cells.adds_exposures,
-            table.extremes[places, 2],
+            statistics[:, bins.SQUARES],
+            statistics[:, bins.LEAST_LOSS] + 2 * statistics[:, bins.OFFSET_SUM] * self.cells.adds_exposures,
+            table.extremes[places, bins.MOST_SCALED],
             np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0)),
             np.zeros(len(genes), dtype=bool),
             Histogram.of(table.histogram[places]) if len(table.histogram) else None,
