@@ -106,6 +106,13 @@ def test_constant_genes_have_no_correlation():
     assert drivers.index[-1] == "g3"
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
+def test_correlations_at_a_high_level_are_those_without_it(kind):
+    X, fates = example(0)
+    expected, found = (lineage_drivers(cells(kind(X + level), fates))["A_corr"].sort_index() for level in (0, 1e8))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_a_chosen_set_of_cells():
     X, fates = example(6)
     chosen = np.arange(60) < 40

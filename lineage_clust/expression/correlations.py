@@ -10,17 +10,14 @@ from scipy import sparse, stats
 
 from ..errors import warn
 from .sums.moments import blocks, weighted_products
+from .sums.sums import column_moments
 
 
 def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Return standardised weights, and a function that correlates such columns with all genes in one pass."""
-    n_cells = matrix.shape[0]
-    ones = np.ones(n_cells)
+    ones = np.ones(matrix.shape[0])
     with np.errstate(invalid="ignore", over="ignore"):
-        sums, squares = weighted_products(ones[:, None], matrix, ones)
-        means = sums[0] / n_cells
-        length_of = np.sqrt(np.maximum(squares - n_cells * means**2, 0.0))
-        length_of[length_of**2 <= 1e-13 * squares] = 0.0
+        length_of = np.sqrt(column_moments(matrix)[1])
     centred = weights - weights.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     if np.any(length == 0):

@@ -6,9 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ..errors import UnknownNameError, quoted
-from ..expression.storage.blocks import BlockedExpression
-from ..expression.sums.moments import weighted_products
-from ..expression.sums.sums import column_totals
+from ..expression.sums.sums import column_moments
 from ..lineage.genes.expression import expression_of, take
 from ..lineage.genes.names import gene_names
 from ..lineage.lineage import Lineage, Reader, check_anndata
@@ -23,16 +21,8 @@ def moments(lineage: Lineage, genes: list[str]) -> tuple[np.ndarray, np.ndarray]
     whole, columns = lineage.whole.matrix, lineage.whole.columns
     position = dict(zip(lineage.genes, columns, strict=True))
     matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
-    n_cells = matrix.shape[0]
-    with np.errstate(invalid="ignore", over="ignore"):
-        if isinstance(matrix, BlockedExpression):
-            totals, squares = column_totals(matrix)
-        else:
-            sums, squares = weighted_products(np.ones((n_cells, 1)), matrix, np.ones(n_cells))
-            totals = sums[0]
-        means = totals / n_cells
-        variances = np.maximum(squares / n_cells - means**2, 0.0)
-    return means, np.sqrt(np.where(variances > 1e-13 * squares / n_cells, variances, 0.0))
+    means, squares = column_moments(matrix)
+    return means, np.sqrt(np.where(squares > 0, squares / matrix.shape[0], 0.0))
 
 
 def transform(result: FitResult, adata) -> np.ndarray:

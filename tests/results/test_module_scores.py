@@ -49,6 +49,17 @@ def test_scores_are_means_of_standardised_expression(make_adata, kind, source):
     assert type(scores) is np.ndarray
 
 
+@kinds
+def test_scores_at_a_high_level_are_those_without_it(make_adata, kind):
+    adata = make_adata(kind="dense")
+    values = np.round(100 * dense(adata.X).astype(float))
+    adata.X = values
+    expected = score(adata, GENES, LABELS, *moments_of(adata), reader_of())
+    adata.X = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}[kind](values + 1e9)
+    scores = score(adata, GENES, LABELS, *moments_of(adata), reader_of())
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
 def test_other_cells_are_measured_with_the_old_cells_moments(make_adata):
     adata = make_adata()
     fitted = moments_of(adata)

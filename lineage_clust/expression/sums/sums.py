@@ -16,6 +16,7 @@ from .fused import LARGE, fused_sums
 
 _VALUES = 2**18  # values in double precision at a time: fits into the cache
 _CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
+_CONSTANT = 1e-28  # variation relative to the squares that is due to rounding
 _COUNTED_AT_ONCE = 2**16
 
 
@@ -183,6 +184,33 @@ def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
     sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
     sums = sums.around(np.zeros_like(sums.level))
     return sums.sums, sums.squares
+
+
+def column_moments(Y) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each gene and the sum of its squared deviations from it, `(n_genes,)`.
+
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+
+    Genes whose variation is small relative to their mean are read a second time, to subtract a level before squaring. The
+    sum of squares of a constant gene is 0. That of a gene with values that are not finite is NaN.
+
+    >>> column_moments(1e9 + np.array([[0.0, 5.0], [2.0, 5.0]]))[1].tolist()
+    [2.0, 0.0]
+    """
+    Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
+    n_cells = Y.shape[0]
+    totals, squares = column_totals(Y)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = totals / n_cells
+        about = squares - totals * means
+        little = np.flatnonzero(about < _CANCELLED * squares)
+        if len(little):  # hardly any value is 0, so these genes can be made dense
+            requests = _in_blocks(Y[:, little], no_design(n_cells), np.ones(n_cells), 0.0, False, as_array=True)
+            sums = run_fits([requests])[0]
+            means[little] = sums.level + sums.sums / n_cells
+            about[little] = sums.squares - sums.sums**2 / n_cells
+            about[little[about[little] <= _CONSTANT * squares[little]]] = 0.0
+        return means, about
 
 
 def block_sums(

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.expression.sums import sums as module
 from lineage_clust.expression.sums.bands import Bands, make_bands, no_design
-from lineage_clust.expression.sums.sums import block_sums
+from lineage_clust.expression.sums.sums import block_sums, cell_sums, column_moments
 from lineage_clust.smoothers import BSplineSmoother
 
 KINDS = {"dense": np.asarray, "csr": sparse.csr_matrix, "csc": sparse.csc_array}
@@ -125,3 +127,20 @@ def test_values_stored_in_parts_are_summed_first():
     assert sums.squares.tolist() == [9.0, 16.0]
     assert sums.counts.tolist() == [1, 1]
     assert Y.nnz == 3
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "zarr"])
+@pytest.mark.parametrize("level", [0.1, 1e7, 1e12])
+def test_deviations_from_the_mean_do_not_cancel(kind, level):
+    Y = level + np.random.default_rng(0).poisson(3, (200, 4))
+    Y[:, 2] = level
+    if kind == "zarr":
+        stored = BlockedExpression(zarr.create_array({}, data=Y, chunks=(70, 3)))
+        cell_sums(stored, no_design(200), np.ones(200))  # the sums around 0 are then cached, as after a fit
+        assert stored.recall("totals") is not None
+    else:
+        stored = KINDS[kind](Y)
+    means, squares = column_moments(stored)
+    np.testing.assert_allclose(means, Y.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(squares, 200 * np.var(Y, axis=0), rtol=1e-9, atol=1e-20)
+    assert squares[2] == 0
