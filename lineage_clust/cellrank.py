@@ -16,7 +16,6 @@ from .io import provenance
 from .io.keys import safe_key
 from .io.results import to_anndata
 from .lineage.annotations import read_annotations
-from .lineage.genes.names import gene_ids
 from .lineage.lineage import Reader, check_anndata, resolve_genes
 from .plotting import plot_clusters
 from .plotting.parts.covariates import covariate_strips
@@ -158,12 +157,10 @@ def cluster_lineage(
     options = _prepare_options(kwargs)
     if genes is None:
         raise ValueError("genes is None. Name the genes, e.g. adata.var_names or those of lineage_drivers().")
-    symbols, use_raw = options["gene_symbols"], options["use_raw"]
-    genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=symbols)
-    ids = {} if symbols is None else gene_ids(adata, genes, use_raw, symbols)
+    genes = resolve_genes(adata, genes, use_raw=options["use_raw"], gene_symbols=options["gene_symbols"])
     graph = graph_parameters(pca_kwargs, neighbors_kwargs, clustering_kwargs, len(genes), use_leiden)
     fitter = TrendClusterer(
-        model=_by_symbol(model, ids),
+        model=model,
         smoother=smoother,
         clusterer=GraphClusterer(
             **{"random_state": random_state, "refine": graph.get("resolution") == "auto", **graph}
@@ -177,7 +174,7 @@ def cluster_lineage(
         scale="zscore" if norm else None,
         alpha=None,
         offset=None,
-        callback=_by_symbol(callback, ids),
+        callback=callback,
         n_jobs=n_jobs,
         backend=backend,
         show_progress_bar=show_progress_bar,
@@ -235,14 +232,6 @@ def _prepare_options(kwargs: dict) -> dict:
         "lineage_key": kwargs.get("lineage_key"),
         "gene_symbols": kwargs.get("gene_symbols"),
     }
-
-
-def _by_symbol(spec: object, ids: Mapping[str, str]) -> object:
-    """Return a mapping in which identifiers of genes are replaced by names; other values are returned unchanged."""
-    if not isinstance(spec, Mapping) or not ids:
-        return spec
-    names = {gene_id: name for name, gene_id in ids.items()}
-    return {gene if gene in ids else names.get(gene, gene): entry for gene, entry in spec.items()}
 
 
 def _ordered(time_range):

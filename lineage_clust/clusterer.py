@@ -37,8 +37,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     Parameters
     ----------
     model : estimator or mapping, default=None
-        Fits all genes on the smoother's design; `None` = :class:`~lineage_clust.GAM`. Any scikit-learn regressor
-        or pipeline works. `{gene: {lineage: model}}`, with "*" as wildcard at either level, sets models per gene.
+        Fits all genes on the smoother's design; `None` = :class:`~lineage_clust.GAM`. Any scikit-learn regressor or
+        pipeline works. `{gene: {lineage: model}}`, with "*" as wildcard at either level, sets models per gene of `adata`.
     smoother : transformer or "passthrough", default=None
         Basis and penalty for pseudotime; `None` = :class:`~lineage_clust.BSplineSmoother`, or "passthrough" (the model
         reads pseudotime) if the model is a pipeline.

@@ -125,6 +125,9 @@ def votes(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | N
     return clusterer._vote(rows) if hasattr(clusterer, "_vote") else None
 
 
+WILDCARD = "*"  # the key of all other genes or lineages
+
+
 def is_mapping(component: object) -> bool:
     """Return whether a component is given by gene or lineage, as a mapping."""
     return isinstance(component, Mapping)

@@ -13,6 +13,7 @@
   `depth.py` whether sequencing depth changes along the lineage.
 
 `columns.py` converts columns of obs to numbers or categories. `annotations.py` reads covariates and colours for plots.
+`mappings.py` checks the genes and lineages in mappings of models.
 """
 
 from .lineage import Lineage, check_anndata, read_lineage, resolve_genes

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..contracts.capabilities import WILDCARD
 from ..errors import UnknownNameError, quoted
-
-WILDCARD = "*"
 
 
 def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "model", complete: bool = True) -> list:

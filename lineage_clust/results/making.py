@@ -17,6 +17,7 @@ from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.names import gene_ids
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
+from ..lineage.mappings import by_gene_name
 from ..lineage.time.time_draws import check_time_draws
 from ..lineage.weights.keys import check_distinct, distinct_names
 from ..models import GAM
@@ -71,11 +72,14 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     ids = None if symbols is None else gene_ids(adata, genes, use_raw, symbols)
     check_points(settings.n_points, len(genes) * len(names))
     lineages = [reader.read(adata, name, genes) for name in names]
+    read: list[Any] = [one.name for one in lineages]
+    model = by_gene_name(model, adata, reader, read, "model")
+    callback = by_gene_name(settings.callback, adata, reader, read, "callback")
     reader = reader.with_draw_ranges(lineages)
     check_values(adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=reader.offset)
 
     fitter = TrendFitter(
-        smoother, model, settings.n_points, settings.callback, settings.filter_cells,
+        smoother, model, settings.n_points, callback, settings.filter_cells,
         reader.for_callbacks(settings.filter_cells), settings.n_jobs, settings.backend, settings.show_progress_bar,
     )  # fmt: skip
     fits = []
@@ -83,8 +87,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         along = "pseudotime" if one.name is None else one.name
         _log.info("Fitting %s genes along %s (%s cells).", f"{len(one.genes):,}", along, f"{len(one.cells):,}")
         fits.append(fitter.fit(one))
-    names = [one.name for one in lineages]
-    trends = concatenate([fit.trends for fit in fits], names) if is_joint else fits[0].trends
+    trends = concatenate([fit.trends for fit in fits], read) if is_joint else fits[0].trends
     scaled, decisions = trends.scaled(settings.scale), deciding_table(trends)
     gate = Gate(settings.alpha, settings.min_deviance_explained, settings.min_range).calibrated(decisions)
     warn_of_unsuccessful(decisions)
@@ -98,7 +101,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     means, stds = moments(lineages[0], trends.genes)
     n_cells = [len(one.cells) for one in lineages]
     result = FitResult(
-        lineage=names if is_joint else names[0],
+        lineage=read if is_joint else read[0],
         reader=reader.with_symbols(ids),
         fitter=fitter,
         fits=fits,
@@ -115,7 +118,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         labels=labels,
         order=order,
         centers=cluster_means(scaled, labels),
-        n_cells=dict(zip(names, n_cells, strict=True)) if is_joint else n_cells[0],
+        n_cells=dict(zip(read, n_cells, strict=True)) if is_joint else n_cells[0],
         gene_means=means,
         gene_stds=stds,
         seed=seed,

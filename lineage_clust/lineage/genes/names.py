@@ -127,9 +127,17 @@ def resolve_genes(
     chosen = list(dict.fromkeys(value if value in known else name_of.get(value, value) for value in values))
     unknown = [name for name in chosen if name not in known]
     if unknown:
-        raise UnknownNameError(_not_there(adata, unknown, names, use_raw, gene_symbols))
+        raise UnknownNameError(not_there(adata, unknown, names, use_raw, gene_symbols))
     _check_unique(var_names, use_raw, names.isin(chosen))
     return [str(name) for name in chosen]
+
+
+def names_by_key(adata: AnnData, use_raw: bool, gene_symbols: Symbols = None) -> dict[str, str]:
+    """Return the name of each gene of `adata` or of `adata.raw` by its name and its entry of `var_names`."""
+    other = adata.var_names if use_raw or adata.raw is None else adata.raw.var_names
+    ids, names = (adata.raw if use_raw else adata).var_names, gene_names(adata, use_raw, gene_symbols)
+    names_of_ids = dict(zip(map(str, ids), map(str, names), strict=True))
+    return {**{str(name): str(name) for name in other}, **names_of_ids, **{str(name): str(name) for name in names}}
 
 
 def _check_unique(var_names: pd.Index, use_raw: bool, chosen: np.ndarray | bool = True) -> None:
@@ -141,7 +149,7 @@ def _check_unique(var_names: pd.Index, use_raw: bool, chosen: np.ndarray | bool 
         raise ValueError(f"var_names contains {quoted(twice, 5)} more than once. Call {remedy} first.")
 
 
-def _not_there(adata: AnnData, unknown: list, names: pd.Index, use_raw: bool, gene_symbols: Symbols) -> str:
+def not_there(adata: AnnData, unknown: list, names: Sequence[str], use_raw: bool, gene_symbols: Symbols) -> str:
     """Return the message for unknown genes, with a hint on where they are found."""
     where = "adata.raw.var_names" if use_raw else "adata.var_names"
     if gene_symbols is not None:

@@ -86,6 +86,29 @@ def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool
     return sources[0].names
 
 
+def unknown_lineage(
+    adata: AnnData, names: Sequence[str], read: Sequence[str | None], lineage_key: Names
+) -> UnknownNameError | None:
+    """Return the error for the first name that is no lineage, or union of lineages, under any key; `None` if all are.
+
+    read : Names of the lineages that are read from `lineage_key`. A column of obs with the weights of one lineage accepts any
+        name, and lists of columns may be others in another fit.
+    """
+    adata = with_annotations(adata)
+    if not names or (isinstance(lineage_key, str) and is_one_lineage(adata, lineage_key, read)):
+        return None
+    sources = [*_stored(adata, False), *_stored(adata, True), *branch_sources(adata)]
+    columns: list[str] = []
+    if lineage_key is not None:
+        sources.append(_named(adata, lineage_key, read[0]))
+        columns = [] if isinstance(lineage_key, str) else list(adata.obs.columns)
+    for name in names:
+        known = isinstance(name, str) and (name in columns or any(source.members(name) for source in sources))
+        if not known:
+            return not_there(name, sources)
+    return None
+
+
 def distinct_names(names: Sequence[str]) -> list[str]:
     """Return the names of several lineages as a list; raise an error if they are not unique."""
     if not names:

@@ -80,8 +80,9 @@ def without_rounding(weights: np.ndarray) -> np.ndarray:
 def not_there(lineage: str, sources: list[LineageSource]) -> UnknownNameError:
     """Return the error for a lineage that is in none of the sources, with the available names and close matches."""
     listed = "; ".join(f"{source.key!r} contains {quoted(source.names) or 'no lineage'}" for source in sources)
+    listed = listed or "adata contains none"
     every = [name for source in sources for name in source.names]
-    parts = split_names(lineage)
+    parts = split_names(str(lineage))
     missing = [part for part in parts if part not in every] if len(parts) > 1 else [lineage]
     name = missing[0] if missing else lineage
     together = "" if name != lineage or missing else " Lineages that are combined must be under one key."
