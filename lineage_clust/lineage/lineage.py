@@ -184,7 +184,8 @@ class Reader:
             finite &= np.isfinite(offset_values)
         if terms is not None:
             finite &= known_cells(terms, finite & (weights > 0))
-        _report_left_out(finite, name, weights_key)
+        in_all_draws = finite if times.draws is None or not to_fit else np.isfinite(times.draws).all(axis=1)
+        _report_left_out(finite, name, weights_key, int(np.sum(finite & (weights > 0) & ~in_all_draws)))
         if among is not None:
             finite &= among
             if not finite.any():
@@ -270,15 +271,24 @@ def read_lineage(
     return Reader(**settings).read(adata, lineage, genes, to_fit=to_fit, among=among)
 
 
-def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object) -> None:
+def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object, n_partly: int) -> None:
+    """Warn of cells without finite values, and of cells without a time in some draws of pseudotime."""
     left_out = int(np.sum(~finite))
     if left_out == len(finite):
         raise ValueError(
             "Pseudotime, lineage weights, covariates or offset are NaN or infinite in every cell: no cells remain to "
             f"fit lineage {name!r}. Check time_key and lineage_key (weights were read from {weights_key!r})."
         )
+    problems = []
     if left_out:
-        warn(
+        problems.append(
             f"{left_out} of {len(finite)} cells are excluded: their pseudotime, lineage weight, covariates or offset "
             "is NaN or infinite."
         )
+    if n_partly:
+        problems.append(
+            f"{n_partly} of {len(finite)} cells have no time (NaN or infinite) in some draws of pseudotime, and are fitted "
+            "in the others."
+        )
+    if problems:
+        warn(" ".join(problems))

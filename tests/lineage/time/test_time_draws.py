@@ -59,12 +59,27 @@ def test_cells_that_are_not_in_all_draws_are_used_where_they_are():
     draws[:5, 0], draws[7] = np.nan, np.nan
     adata = cells()
     adata.obsm["draws"] = draws
-    with pytest.warns(UserWarning, match="1 of 40 cells are excluded"):
+    with pytest.warns(UserWarning, match="1 of 40 cells are excluded") as caught:
         lineage = read_lineage(adata, time_key=["draws"])
+    assert [str(one.message) for one in caught] == [
+        "1 of 40 cells are excluded: their pseudotime, lineage weight, covariates or offset is NaN or infinite. "
+        "5 of 40 cells have no time (NaN or infinite) in some draws of pseudotime, and are fitted in the others."
+    ]
     assert len(lineage.cells) == N - 1
     assert np.isnan(lineage.time_draws[:5, 0]).all()
     assert np.isfinite(lineage.time_draws[:, 1:]).all()
     assert np.isfinite(lineage.pseudotime).all()
+
+
+def test_cells_outside_the_lineage_or_to_score_need_no_time_in_every_draw():
+    draws = drawn()
+    draws[:5, 0] = np.nan
+    adata = cells(weight=np.where(np.arange(N) < 5, 0.0, 1.0))
+    adata.obsm["draws"] = draws
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_lineage(adata, "A", time_key=["draws"], lineage_key="weight")
+        read_lineage(adata, time_key=["draws"], to_fit=False)
 
 
 def test_a_time_range_is_on_the_common_range():
@@ -130,6 +145,7 @@ def test_as_many_keys_as_lineages_are_ambiguous():
     check_time_draws("one", ["Ery"])
 
 
+@pytest.mark.filterwarnings("ignore:.*in some draws of pseudotime")
 def test_draws_without_a_cell_in_common_are_refused():
     draws = drawn(number=2)
     draws[:20, 0] = draws[20:, 1] = np.nan
@@ -139,6 +155,7 @@ def test_draws_without_a_cell_in_common_are_refused():
         read_lineage(adata, time_key=["draws"])
 
 
+@pytest.mark.filterwarnings("ignore:.*in some draws of pseudotime")
 def test_a_draw_that_is_squeezed_or_stretched_is_named():
     adata = cells()
     outlying, partial = drawn(), drawn()
@@ -153,7 +170,7 @@ def test_a_draw_that_is_squeezed_or_stretched_is_named():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.0, 0.6), st.integers(2, 5))
-def test_draws_of_bootstrapped_cells_are_taken_without_a_word(seed, missing, number):
+def test_draws_of_bootstrapped_cells_are_taken_without_complaint(seed, missing, number):
     draws = drawn(seed, number)
     draws[np.random.default_rng(seed).random(draws.shape) < missing] = np.nan
     draws[0], draws[-1] = 0.0, 1.0
@@ -161,5 +178,5 @@ def test_draws_of_bootstrapped_cells_are_taken_without_a_word(seed, missing, num
     adata.obsm["draws"] = draws
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", ".*are excluded")
+        warnings.filterwarnings("ignore", ".*(are excluded|in some draws)")
         read_lineage(adata, time_key=["draws"])
