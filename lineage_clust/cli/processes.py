@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import signal
 import sys
 import traceback
@@ -17,6 +19,7 @@ from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 CAN_FORK = sys.platform == "linux"  # libraries of macOS do not work in a forked process, and Windows has none
 
 
@@ -33,7 +36,7 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
     """Return the results of all tasks in order; with `n_at_once` > 1, each is run in a forked process.
 
     Call it only in a process that has run no threads yet, which fork would not copy. If a task fails or this process is
-    interrupted, the other processes are stopped.
+    interrupted or killed, the other processes are stopped.
 
     >>> each([lambda: 1, lambda: 2], 1)
     [1, 2]
@@ -52,7 +55,7 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
             while waiting and len(running) < n_at_once:
                 index, task = waiting.pop(0)
                 receiver, sender = fork.Pipe(duplex=False)
-                process = fork.Process(target=_run, args=(task, sender, n_threads))
+                process = fork.Process(target=_run, args=(task, sender, n_threads, os.getpid()))
                 process.start()
                 sender.close()  # so that its end is noticed here
                 running[receiver] = index, process
@@ -77,8 +80,9 @@ def _received(receiver: Any):
     return result
 
 
-def _run(task: Callable[[], object], sender: Connection, n_threads: int) -> None:
+def _run(task: Callable[[], object], sender: Connection, n_threads: int, parent: int) -> None:
     """Run a task in a forked process, and send its result or error."""
+    _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others, by SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with threadpool_limits(n_threads):
@@ -87,6 +91,13 @@ def _run(task: Callable[[], object], sender: Connection, n_threads: int) -> None
             sender.send((Context().run(task), None))
         except BaseException as error:
             sender.send((None, _portable(error)))
+
+
+def _end_with(parent: int) -> None:
+    """Have the system end this process when its parent ends, also if that is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
 
 
 def _portable(error: BaseException) -> BaseException:

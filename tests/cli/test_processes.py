@@ -3,15 +3,24 @@
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from lineage_clust.cli.processes import CAN_FORK, each
+from lineage_clust.cli.processes import CAN_FORK, _end_with, each
 
 from .files import FILES, MONO_MAC
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="the system has no safe fork")
+
+
+def is_running(number):
+    """Return whether a process exists and has not ended; nobody may wait for an orphan that has."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_results_are_in_order_and_not_more_run_at_once_than_asked_for(tmp_path):
@@ -66,20 +75,44 @@ def test_a_process_that_the_system_ended_is_reported():
         each([lambda: __import__("os")._exit(9), lambda: 1], 2)
 
 
-@pytest.mark.slow
-def test_a_terminated_program_ends_its_processes_and_leaves_no_file(file, tmp_path):
+def started(file, folder):
+    """Return a program that has started two processes, and their numbers."""
     late = "from lineage_clust.cli import analysing; import time; analysing._analyse_one = lambda *a: time.sleep(120);"
     program = f"{late} from lineage_clust.cli.program import main; main()"
     lineages = ["--lineage", "B", "--lineage", "Mono/Mac", "--n-jobs", "2"]
-    command = [sys.executable, "-c", program, "run", str(file), *lineages, "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", program, "run", str(file), *lineages, "--out", str(folder)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-    while len(started := children.read_text().split()) < 2:
+    while len(numbers := children.read_text().split()) < 2:
         time.sleep(0.05)
+    return running, numbers
+
+
+@pytest.mark.slow
+def test_a_terminated_program_ends_its_processes_and_leaves_no_file(file, tmp_path):
+    running, numbers = started(file, tmp_path / "out")
     running.terminate()
     assert "interrupted; no file was written" in running.communicate(timeout=30)[1]
-    assert not any(Path(f"/proc/{number}").exists() for number in started)
+    assert not any(is_running(number) for number in numbers)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_processes_of_a_killed_program_end_too(file, tmp_path):
+    running, numbers = started(file, tmp_path / "out")
+    running.kill()
+    running.communicate(timeout=30)
+    end = time.monotonic() + 30
+    while any(is_running(number) for number in numbers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(is_running(number) for number in numbers)
+
+
+def test_a_process_whose_parent_has_ended_does_not_begin():
+    child = get_context("fork").Process(target=_end_with, args=(1,))
+    child.start()
+    child.join(30)
+    assert child.exitcode == 1
 
 
 @pytest.mark.slow
