@@ -14,7 +14,9 @@ from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.plotting import cluster_colors, lineage_colors
 from lineage_clust.plotting.heatmap.heatmap import row_order
+from lineage_clust.plotting.parts import strips
 from lineage_clust.plotting.parts.covariates import covariate_strips
+from lineage_clust.plotting.parts.strips import smooth_along
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,11 @@ def test_heatmap_says_what_its_colours_show(cells, scale, cmap, label):
     assert [text.get_text() for text in bar.texts] == [label]
 
 
-def test_a_numeric_covariate_has_one_scale_for_all_lineages(joint, cells):
-    annotations = read_annotations(cells, "palantir_pseudotime", ["A", "B"])
+def test_a_numeric_covariate_has_one_scale_for_all_lineages(joint, cells, monkeypatch):
+    annotations, smoothed = read_annotations(cells, "palantir_pseudotime", ["A", "B"]), []
+    monkeypatch.setattr(strips, "smooth_along", lambda *cells: smoothed.append(1) or smooth_along(*cells))
     (strip,) = covariate_strips(annotations, joint.pseudotime_, joint.grid_lineage_)
+    assert len(smoothed) == 2  # once per lineage
     starts = [np.flatnonzero(joint.grid_lineage_ == name)[0] for name in "AB"]
     ends = [np.flatnonzero(joint.grid_lineage_ == name)[-1] for name in "AB"]
     np.testing.assert_allclose(strip.colors[starts[0]], strip.colors[starts[1]], atol=0.05)

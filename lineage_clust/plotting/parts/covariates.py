@@ -9,7 +9,7 @@ import numpy as np
 from ...lineage.annotations import Annotation
 from .labels import level_names
 from .palettes import read_palette
-from .strips import Strip, make_strip
+from .strips import Strip, is_numeric, make_strip, means_along, numeric_strip
 
 
 def covariate_strips(
@@ -28,12 +28,10 @@ def covariate_strips(
 def _strip(annotation: Annotation, grid: np.ndarray, grid_lineage: np.ndarray, cmap) -> Strip:
     key, levels = annotation.key, level_names(annotation.levels)
     colors = read_palette(annotation.colors, levels, f"adata.uns[{f'{key}_colors'!r}]")
-    pieces = [(key, *annotation.parts[name], grid[grid_lineage == name]) for name in dict.fromkeys(grid_lineage)]
-    parts = [make_strip(*piece, colors=colors, cmap=cmap) for piece in pieces]
-    ranges = [part.limits for part in parts if part.limits is not None]
-    if len(ranges) > 1:  # the same colour scale for all lineages
-        limits = min(low for low, _ in ranges), max(high for _, high in ranges)
-        parts = [make_strip(*piece, cmap=cmap, limits=limits) for piece in pieces]
+    pieces = [(*annotation.parts[name], grid[grid_lineage == name]) for name in dict.fromkeys(grid_lineage)]
+    if is_numeric(pieces[0][0]):  # one colour scale for all lineages
+        return numeric_strip(key, np.concatenate([means_along(*piece) for piece in pieces]), cmap)
+    parts = [make_strip(key, *piece, colors=colors) for piece in pieces]
     merged = {level: color for part in parts for level, color in part.categories.items()}
     ordered = {level: merged[level] for level in levels if level in merged}
-    return Strip(key, np.concatenate([part.colors for part in parts]), ordered, parts[0].limits, parts[0].cmap)
+    return Strip(key, np.concatenate([part.colors for part in parts]), ordered)

@@ -87,7 +87,6 @@ def make_strip(
     *,
     colors: Sequence | None = None,
     cmap: Any = "viridis",
-    limits: tuple[float, float] | None = None,
 ) -> Strip:
     """Return the strip of one covariate.
 
@@ -100,7 +99,6 @@ def make_strip(
     colors : sequence or mapping of colours, optional. One per category: names, hexadecimal, or numbers. If incomplete,
         default colours are used.
     cmap : str or Colormap. Colour map for numbers.
-    limits : (float, float), optional. Limits of the colour map; `None` = those of the strip.
     returns : Strip. Colours at the grid points, with what a legend needs.
     raises ValueError : If values, pseudotime and weights differ in length, or `grid` is not increasing.
 
@@ -109,23 +107,11 @@ def make_strip(
     >>> list(strip.categories)
     ['early', 'late']
     """
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize, to_rgba
+    from matplotlib.colors import to_rgba
 
     values = _check(values, pseudotime, weights, grid)
-    if limits is not None and (np.shape(limits) != (2,) or not np.isfinite(limits).all()):
-        raise ValueError(f"limits must be None or two finite numbers; got {limits!r}.")
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        numbers = values.to_numpy(dtype=float, na_value=np.nan)
-        known = np.isfinite(numbers)
-        means = smooth_along(pseudotime[known], weights[known], numbers[known, None], grid)[0][:, 0]
-        own = (float(np.nanmin(means)), float(np.nanmax(means))) if np.isfinite(means).any() else (0.0, 1.0)
-        low, high = own if limits is None else limits
-        check_color_map(cmap)
-        cmap = colormaps.get_cmap(cmap)
-        rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
-        rgba[~np.isfinite(means)] = _MISSING
-        return Strip(name, rgba, {}, (low, high), cmap)
+    if is_numeric(values):
+        return numeric_strip(name, means_along(values, pseudotime, weights, grid), cmap)
     categories = values.astype("category").cat
     levels = level_names(categories.categories)
     codes = categories.codes.to_numpy()
@@ -138,6 +124,32 @@ def make_strip(
     rgba[mass == 0] = _MISSING
     shown = np.unique(np.nan_to_num(shares).argmax(axis=1)[mass > 0])
     return Strip(name, rgba, {levels[level]: palette[level] for level in shown})
+
+
+def is_numeric(values: pd.Series) -> bool:
+    """Return whether a covariate is shown by its mean, not by categories."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def means_along(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of a numeric covariate at each grid point `(n_points,)`, of the cells that have a value."""
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    known = np.isfinite(numbers)
+    return smooth_along(pseudotime[known], weights[known], numbers[known, None], grid)[0][:, 0]
+
+
+def numeric_strip(name: str, means: np.ndarray, cmap: Any) -> Strip:
+    """Return the strip of a numeric covariate with the given means `(n_points,)`; its scale spans them."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+
+    known = means[np.isfinite(means)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    check_color_map(cmap)
+    cmap = colormaps.get_cmap(cmap)
+    rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
+    rgba[~np.isfinite(means)] = _MISSING
+    return Strip(name, rgba, {}, (low, high), cmap)
 
 
 def _check(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid: np.ndarray) -> pd.Series:

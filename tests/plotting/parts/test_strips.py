@@ -12,12 +12,8 @@ T = np.linspace(0, 1, 200)
 GRID = np.linspace(0, 1, 20)
 
 
-def test_the_same_limits_give_the_same_colours():
-    low, high = (make_strip("x", pd.Series(values), T, np.ones(200), GRID, limits=(0, 2)) for values in (T, T + 1))
-    assert low.limits == high.limits == (0, 2)
-    np.testing.assert_allclose(low.colors[-1], high.colors[0], atol=0.03)
-    own = make_strip("x", pd.Series(T + 1), T, np.ones(200), GRID)
-    assert own.limits == pytest.approx((1, 2), abs=0.03)
+def test_the_scale_of_a_strip_spans_its_means():
+    assert make_strip("x", pd.Series(T + 1), T, np.ones(200), GRID).limits == pytest.approx((1, 2), abs=0.03)
 
 
 def test_a_legend_of_very_many_categories_is_cut():
@@ -43,8 +39,6 @@ def strip_of(**changed):
         ({"pseudotime": np.ones((20, 2))}, ValueError, "one dimension"),
         ({"grid": np.zeros(5)}, ValueError, "the first before the last"),
         ({"grid": np.array([0.5])}, ValueError, "at least two"),
-        ({"limits": (0.0, np.nan)}, ValueError, "two finite numbers"),
-        ({"limits": 3}, ValueError, "two finite numbers"),
         ({"cmap": "virides"}, ValueError, "viridis"),
     ],
 )
