@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from .clusterer import TrendClusterer
+from .errors import counted
 from .results.result import result_of
 
 
@@ -67,8 +68,8 @@ class Comparison:
     def __str__(self) -> str:
         moved = int(self.genes["moves"].sum())
         return (
-            f"{self.n_genes} genes in both, {len(self.only_a)} only in a, {len(self.only_b)} only in b; "
-            f"{moved} move; ARI {self.ari:.3f}, AMI {self.ami:.3f}"
+            f"{counted(self.n_genes, 'gene')} in both, {len(self.only_a)} only in a, {len(self.only_b)} only in b; "
+            f"{moved} {'moves' if moved == 1 else 'move'}; ARI {self.ari:.3f}, AMI {self.ami:.3f}"
         )
 
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .errors import UnknownNameError, quoted
+from .errors import UnknownNameError, counted, quoted
 from .expression.correlations import correlator, ranks
 from .expression.storage.blocks import BlockedExpression
 from .lineage.columns import by_name
@@ -136,7 +136,9 @@ def lineage_drivers(
     used = np.isfinite(weights).all(axis=1) & (True if cells is None else _mask(cells, adata))
     n_cells = int(used.sum())
     if n_cells < 4:
-        raise ValueError(f"{n_cells} cells take part; a correlation and its error need at least 4.")
+        raise ValueError(
+            f"{counted(n_cells, 'cell', 'takes', 'take')} part; a correlation and its error need at least 4."
+        )
     if n_cells < adata.n_obs:
         matrix, weights = matrix[np.flatnonzero(used)], weights[used]
     if method == "spearman":
@@ -279,7 +281,9 @@ class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         chosen = adata.var_names.isin(self.gene_ids_)
         if chosen.sum() < len(self.genes_):
             missing = [gene for gene in self.gene_ids_ if gene not in set(adata.var_names)]
-            raise UnknownNameError(f"{len(missing)} of the chosen genes are not in adata ({quoted(missing, 5)}).")
+            raise UnknownNameError(
+                f"{counted(len(missing), 'chosen gene', 'is', 'are')} not in adata ({quoted(missing, 5)})."
+            )
         return adata[:, chosen]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

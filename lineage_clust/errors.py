@@ -74,6 +74,20 @@ def quoted(names: Iterable, limit: int = 10) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def counted(number: int, noun: str, one: str = "", many: str = "", of: int | None = None) -> str:
+    """Return a number with its noun, and optionally with the form of a verb that goes with it.
+
+    of : Total of which the number is a part.
+
+    >>> counted(1, "gene"), counted(1200, "gene"), counted(1, "gene", "is", "are"), counted(1, "gene", "is", "are", of=3)
+    ('1 gene', '1,200 genes', '1 gene is', '1 of 3 genes is')
+    """
+    verb = one if number == 1 else many
+    whole = number if of is None else of
+    text = f"{number:,}{'' if of is None else f' of {of:,}'} {noun}{'s' if whole != 1 else ''}"
+    return f"{text} {verb}" if verb else text
+
+
 def did_you_mean(name: object, known: Iterable) -> str:
     """Return a sentence that offers the known names closest to `name`, or an empty string.
 

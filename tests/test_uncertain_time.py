@@ -92,7 +92,7 @@ def test_the_methods_of_the_report_tell_of_draws(fitted):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*in some draws of pseudotime")
+@pytest.mark.filterwarnings("ignore:In some draws of pseudotime")
 def test_a_file_gives_the_same(adata, fitted, tmp_path):
     adata = adata.copy()
     adata.obsm["draws"][::7, 1] = np.nan

@@ -8,6 +8,7 @@ from pathlib import Path
 from sklearn.base import clone
 
 from ..clusterer import TrendClusterer
+from ..errors import counted
 from .analysing import analyse
 from .options import (
     UsageError,
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> str:
     check_folder(arguments.out)
     n_at_once = n_processes(len(clusterers), arguments.n_jobs) if arguments.alone else 1
     with opened_cells(arguments) as adata:
-        head = f"{arguments.file}: {adata.n_obs:,} cells, {adata.n_vars:,} genes."
+        head = f"{arguments.file}: {counted(adata.n_obs, 'cell')}, {counted(adata.n_vars, 'gene')}."
         return f"{head}\n\n{analyse(clusterers, adata, arguments.out, arguments.report, n_at_once)}"
 
 

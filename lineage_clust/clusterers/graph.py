@@ -321,7 +321,7 @@ class GraphClusterer(FittedClusters):
         if self.n_clusters is not None and labels.max() + 1 < self.n_clusters:
             warn(
                 f"n_clusters={self.n_clusters} was reduced to {labels.max() + 1}: of {len(alike)} rows, "
-                f"{alike.max() + 1} are distinct."
+                f"{alike.max() + 1} {'is' if alike.max() == 0 else 'are'} distinct."
             )
         self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
         return labels

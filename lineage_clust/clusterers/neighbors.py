@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 from sklearn.neighbors import NearestNeighbors
 
+from ..errors import counted
 from ..utils.threads import available_threads, few_threads
 from .canonical import identical_groups
 
@@ -204,6 +205,6 @@ def _blocks(rows, numbers_each, numbers=_BLOCK):
 def _refuse(indices, distances, source):
     bad = int((~np.isfinite(distances) & (indices >= 0)).any(axis=1).sum())
     raise ValueError(
-        f"{source} gives distances that are not finite for {bad} rows. The correlation with a constant row, for "
+        f"{source} gives distances that are not finite for {counted(bad, 'row')}. The correlation with a constant row, for "
         f"instance, is undefined. Remove such rows or choose another metric."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from ..errors import counted
 from .distinctness import Bounds, Material
 from .refinement import cluster_means, compact_partition, refine, scores
 
@@ -67,7 +68,7 @@ class StabilityCurve:
         selected = self.chosen - self.n_divided
         larger = np.flatnonzero(self.n_clusters > selected)
         if len(larger) == 0:
-            return f"No partition into more than {selected} clusters was evaluated.{self._division}"
+            return f"No partition into more than {counted(selected, 'cluster')} was evaluated.{self._division}"
         after, reasons = larger[0], []
         if self.support[after] < self.bounds.support:
             reasons.append(f"support would be {self.support[after]:.2f} (at least {self.bounds.support:g})")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..errors import UnknownNameError, did_you_mean
+from ..errors import UnknownNameError, counted, did_you_mean
 from ..io.files import persistence
 from ..io.spreadsheets import write_csv
 from ..plotting.conditions.differences import plot_difference_heatmap, plot_difference_volcano
@@ -354,14 +354,15 @@ class ConditionComparison:
         q = self.table[["qvalue_level", "qvalue_shape", "qvalue_both"]].to_numpy() < self.alpha
         lines = [
             f"{' and '.join(self.conditions[1:])} compared with {self.reference} ({self.condition_key}) along {along}: "
-            f"{len(self.genes):,} genes, pseudotime {self.common_range[0]:.3g} to {self.common_range[1]:.3g}",
+            f"{counted(len(self.genes), 'gene')}, pseudotime {self.common_range[0]:.3g} to {self.common_range[1]:.3g}",
             self.replicates_note,
             *(
                 f"Hardly any cells are {gap.condition} from {gap.start:.3g} to {gap.end:.3g}."
                 for gap in self.gaps.itertuples()
             ),
-            f"q < {self.alpha:g}: {q[:, 2].sum():,} genes differ ({q[:, 0].sum():,} in level, {q[:, 1].sum():,} in shape), "
-            f"in {self.n_clusters} cluster{'s' if self.n_clusters != 1 else ''}",
+            f"q < {self.alpha:g}: {counted(q[:, 2].sum(), 'gene', 'differs', 'differ')} ({q[:, 0].sum():,} in level, "
+            f"{q[:, 1].sum():,} in shape), "
+            f"in {counted(self.n_clusters, 'cluster')}",
         ]
         columns = [name for name in ("cluster", "qvalue_both", "direction", "largest_difference", "largest_at")
                    if name in self.table]  # fmt: skip

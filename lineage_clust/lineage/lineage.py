@@ -15,7 +15,7 @@ from anndata import AnnData
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from ..errors import warn
+from ..errors import counted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..utils.types import Names, TimeRange, WeightThreshold
 from .cells.confounding import check_identified
@@ -282,13 +282,13 @@ def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object, 
     problems = []
     if left_out:
         problems.append(
-            f"{left_out} of {len(finite)} cells are excluded: their pseudotime, lineage weight, covariates or offset "
-            "is NaN or infinite."
+            f"{counted(left_out, 'cell', 'is', 'are', of=len(finite))} excluded: their pseudotime, lineage weight, "
+            "covariates or offset is NaN or infinite."
         )
     if n_partly:
         problems.append(
-            f"{n_partly} of {len(finite)} cells have no time (NaN or infinite) in some draws of pseudotime, and are fitted "
-            "in the others."
+            f"In some draws of pseudotime, {counted(n_partly, 'cell', 'has', 'have', of=len(finite))} no time "
+            "(NaN or infinite): these cells are fitted in the others."
         )
     if problems:
         warn(" ".join(problems))

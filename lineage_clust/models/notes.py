@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from ..errors import warn
+from ..errors import counted, warn
 from ..expression.sums.fused import LARGE
 from ..expression.sums.moments import beyond, nonzero_counts
 
@@ -38,7 +38,7 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
         elif null_deviance[gene] == 0:
             remarks.append("constant expression")
         elif count < FEW:
-            remarks.append(f"expressed in {count} cell{'s' if count > 1 else ''} only")
+            remarks.append(f"expressed in {counted(count, 'cell')} only")
         elif carried[gene] < FEW:
             remarks.append(f"expressed in {count} cells only, whose weights add up to {carried[gene]:.2g} cells")
         elif large[gene]:
@@ -80,11 +80,10 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     """
     if n_genes > MANY * n_total:
         warn(
-            f"{n_genes} of {n_total} genes contain zeros, which have no likelihood under family {family!r}: their trends "
-            f"are fitted from mean and variance "
-            "alone, and may not converge where no cell in an interval of pseudotime expresses a "
-            "gene. Use "
-            "GAM('negative_binomial') on counts, or GAM() on log-normalised expression."
+            f"{counted(n_genes, 'gene', 'contains', 'contain', of=n_total)} zeros, which have no likelihood under family "
+            f"{family!r}: their trends are fitted from mean and variance alone, and may not converge where no cell in an "
+            "interval of pseudotime expresses a gene. Use GAM('negative_binomial') on counts, or GAM() on "
+            "log-normalised expression."
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UnknownNameError, did_you_mean
+from ..errors import UnknownNameError, counted, did_you_mean
 from ..lineage.annotations import stored_colors
 from ..lineage.lineage import check_anndata
 from ..results import module_scores
@@ -15,7 +15,6 @@ from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells
 from .parts.captions import own_labels
-from .parts.labels import counted
 
 if TYPE_CHECKING:
     from anndata import AnnData

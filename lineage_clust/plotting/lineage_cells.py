@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import counted
 from .genes.cells import some_cells
 from .parts.checking import check_count, check_figure
 from .parts.colors import colors_by_lineage
@@ -145,7 +146,7 @@ def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
     ax.set_ylabel("weight")
     ax.spines[["top", "right"]].set_visible(False)
     left_out = int((~inside & (weights >= 0.5 * weights.max())).sum())
-    said = f"{int(fitted.sum()):,} cells in {lineage.start:.3g} to {lineage.end:.3g}"
+    said = f"{counted(int(fitted.sum()), 'cell')} in {lineage.start:.3g} to {lineage.end:.3g}"
     if left_out:
         said += f"; {left_out:,} of high weight outside"
     name = "all cells" if lineage.name is None else plain(lineage.name)

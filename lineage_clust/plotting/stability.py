@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import counted
 from ..utils.documenting import parameters_as
 from .parts.checking import axes_for
-from .parts.labels import counted, inches_beside, settle_layout
+from .parts.labels import inches_beside, settle_layout
 from .parts.theme import ink, legible
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..errors import counted
 from ..results.naming import time_ranks
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
@@ -15,7 +16,7 @@ from .parts.captions import Caption, captions, own_labels, share
 from .parts.checking import axes_for, check_count, check_figure
 from .parts.colors import palette_colors
 from .parts.dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
-from .parts.labels import counted, fit_text, plain, settle_layout, width_of
+from .parts.labels import fit_text, plain, settle_layout, width_of
 from .parts.theme import ink, paper
 from .parts.timeline import segments
 from .places import Places, note_places

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..errors import counted
 from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors, lineage_colors
 from ..results.naming import set_name
 from ..utils.atomic import write_whole
@@ -121,7 +122,7 @@ def _concerns(found: Any) -> list[str]:
         for name, start, end in found.gaps.itertuples(index=False)
     ]
     poor = int((~np.isfinite(found.table["pvalue_both"].to_numpy(dtype=float))).sum())
-    return [*said, f"{poor:,} genes have no p-value: their fits did not converge."] if poor else said
+    return [*said, f"{counted(poor, 'gene', 'has', 'have')} no p-value, for want of convergence."] if poor else said
 
 
 def _methods(found: Any) -> str:

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from typing import Any
 
-from ..errors import LineageClustWarning
+from ..errors import LineageClustWarning, counted
 from ..lineage.genes.value_checks import check_values
 from ..results.result import FitResult
 from ..trends.pairing import families
@@ -39,7 +39,8 @@ def _of_fit(result: FitResult) -> list[str]:
     if n_failed > _MANY_FAILED * (n_fitted + n_failed):
         reason, number = Counter(result.failed.values()).most_common(1)[0]
         found.append(
-            f"{n_failed:,} of {n_fitted + n_failed:,} genes have no trend; of {number:,} the reason is: {reason}"
+            f"{counted(n_failed, 'gene', 'has', 'have', of=n_fitted + n_failed)} no trend; of {number:,} the reason "
+            f"is: {reason}"
         )
     converged = result.gene_table["converged"]
     missed = int((converged == False).sum())  # noqa: E712
@@ -48,5 +49,7 @@ def _of_fit(result: FitResult) -> list[str]:
     counts = result.n_cells if isinstance(result.n_cells, dict) else {"": result.n_cells}
     for name, n_cells in counts.items():
         if n_cells is not None and n_cells < _FEW_CELLS:
-            found.append(f"{f'Lineage {name}' if name else 'The lineage'} has {n_cells} cells only: trends are rough.")
+            found.append(
+                f"{f'Lineage {name}' if name else 'The lineage'} has {counted(n_cells, 'cell')} only: trends are rough."
+            )
     return found

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from .._version import __version__
 from ..contracts.capabilities import fitted_value
+from ..errors import counted
 from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted, result_of
 
@@ -36,15 +37,16 @@ def lead(fitted: Fitted | FitResult) -> str:
     """Return the result in one sentence."""
     result = result_of(fitted)
     count = counts(fitted)
-    genes = f"{count['fitted']:,} gene{'s' if count['fitted'] != 1 else ''}"
+    genes = int(count["fitted"])
     if count["tested"] == 0:
-        found = f"{genes} have a trend"
+        found = f"{counted(genes, 'gene', 'has', 'have')} a trend"
     else:
-        found = f"{count['significant']:,} of {genes} change significantly (q < {count['threshold']:g})"
+        changing = counted(int(count["significant"]), "gene", "changes", "change", of=genes)
+        found = f"{changing} significantly (q < {count['threshold']:g})"
     if result.n_clusters == 0:
         return f"{found}; none is in a cluster."
     several = f"{result.n_clusters:,} clusters" if result.n_clusters > 1 else "one cluster"
-    return f"{found}; {count['clustered']:,} are in {several}."
+    return f"{found}; {count['clustered']:,} {'is' if count['clustered'] == 1 else 'are'} in {several}."
 
 
 def counts(fitted: Fitted | FitResult) -> dict[str, float]:

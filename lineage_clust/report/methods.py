@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._version import __version__
 from ..contracts.capabilities import fitted_value
+from ..errors import counted
 from ..results.result import FitResult
 from .facts import counts, listed, names_of
 
@@ -102,7 +103,7 @@ def _clustering(result: FitResult, cited: list[str], count: dict[str, float]) ->
             f"The trends of {gate}, {shape}, were joined in a graph of their {clusterer.n_neighbors} nearest neighbours"
             f"{weighted}, which was divided by {by}{_number(result)}"
         )
-    return f"{said}: {count['clustered']:,} genes in {result.n_clusters:,} clusters."
+    return f"{said}: {counted(int(count['clustered']), 'gene')} in {counted(result.n_clusters, 'cluster')}."
 
 
 def _number(result: FitResult) -> str:

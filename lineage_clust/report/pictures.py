@@ -11,6 +11,7 @@ from io import BytesIO
 import numpy as np
 
 from ..contracts.capabilities import fitted_value
+from ..errors import counted
 from ..plotting import views
 from ..results.result import FitResult, Fitted, result_of
 from .spots import spots
@@ -54,7 +55,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
     if result.n_clusters == 0:
         return
     clusters = "; ".join(
-        f"cluster {cluster}, {row['size']} gene{'s' if row['size'] != 1 else ''}, peaks at {row['peak']:.2g}"
+        f"cluster {cluster}, {counted(row['size'], 'gene')}, peaks at {row['peak']:.2g}"
         for cluster, row in result.cluster_table.iterrows()
     )
     yield Picture(
@@ -71,7 +72,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         "Heatmap",
         "One row per gene, by cluster and by when it is high; the colour is scaled expression, the column on the right "
         "how often the gene stays with its cluster. Left of them the tree of the clusters, and the cut.",
-        f"Heatmap of {int((result.labels >= 0).sum()):,} genes over pseudotime, sorted by cluster: the high values "
+        f"Heatmap of {counted(int((result.labels >= 0).sum()), 'gene')} over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
         partial(views.plot_heatmap, result),
         partial(views.plot_heatmap, result, figsize=(_NARROW, 5.5)),
@@ -90,7 +91,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
             "Tree of clusters",
             "From all genes (left) to clusters and their parts (right); the farther left a division stands, the more "
             "distinct are its parts. Numbers: support of the division. Coloured dots: the clusters of this report.",
-            f"Tree of {result.n_clusters} clusters and how they are joined.",
+            f"Tree of {counted(result.n_clusters, 'cluster')} and how they are joined.",
             partial(views.plot_tree, result),
         )
     graph = fitted_value(result.clusterer, "graph_")

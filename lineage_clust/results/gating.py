@@ -90,7 +90,7 @@ def warn_of_unsuccessful(table: pd.DataFrame) -> None:
     if without.sum() > MANY * len(table):
         note, count = Counter(table["note"][without]).most_common(1)[0]
         warn(
-            f"{int(without.sum())} of {len(table)} fits did not converge; they have no p-value and are not clustered. "
+            f"{int(without.sum())} of {len(table)} fits did not converge; their genes have no p-value and are not clustered. "
             f"{count} of them: {note or 'no convergence'}. Choose a family that suits the expression, or more "
             f"iterations."
         )

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from ..clusterers import GraphClusterer
 from ..contracts.capabilities import fitted_value
 from ..contracts.slots import component_for, with_defaults
+from ..errors import counted
 from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.names import gene_ids
 from ..lineage.genes.value_checks import check_values
@@ -85,14 +86,14 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     fits = []
     for one in lineages:
         along = "pseudotime" if one.name is None else one.name
-        _log.info("Fitting %s genes along %s (%s cells).", f"{len(one.genes):,}", along, f"{len(one.cells):,}")
+        _log.info("Fitting %s along %s (%s).", counted(len(one.genes), "gene"), along, counted(len(one.cells), "cell"))
         fits.append(fitter.fit(one))
     trends = concatenate([fit.trends for fit in fits], read) if is_joint else fits[0].trends
     scaled, decisions = trends.scaled(settings.scale), deciding_table(trends)
     gate = Gate(settings.alpha, settings.min_deviance_explained, settings.min_range).calibrated(decisions)
     warn_of_unsuccessful(decisions)
     grouped = genes_to_group(scaled, decisions, gate)
-    _log.info("Clustering the %s genes whose trends pass the thresholds.", f"{len(grouped):,}")
+    _log.info("Clustering %s, whose trends pass the thresholds.", counted(len(grouped), "gene"))
     seed = check_random_state(settings.random_state).randint(2**31 - 1)
     chosen_genes = [trends.genes[gene] for gene in grouped]
     draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)

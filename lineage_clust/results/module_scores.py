@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..errors import UnknownNameError, quoted
+from ..errors import UnknownNameError, counted, quoted
 from ..expression.sums.sums import column_moments
 from ..lineage.genes.expression import expression_of, take
 from ..lineage.genes.names import gene_names
@@ -47,8 +47,8 @@ def score(
     missing = [name for name in names if name not in known]
     if missing:
         raise UnknownNameError(
-            f"{len(missing)} of the {len(names)} clustered genes are not in adata ({quoted(missing, 5)}). transform "
-            "needs the genes that were clustered in fit."
+            f"{counted(len(missing), 'clustered gene', 'is', 'are', of=len(names))} not in adata "
+            f"({quoted(missing, 5)}). transform needs the genes that were clustered in fit."
         )
     matrix = expression_of(adata, names, reader.layer, reader.use_raw, reader.memory_budget, symbols)
     clusters = labels[assigned]

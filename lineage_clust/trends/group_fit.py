@@ -20,7 +20,7 @@ from ..contracts.capabilities import (
     minimises_deviance,
     n_times_needed,
 )
-from ..errors import NoTrendError
+from ..errors import NoTrendError, counted
 from ..lineage.lineage import Lineage
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
@@ -168,8 +168,8 @@ def check_distinct_times(x: np.ndarray, smoother, grid: np.ndarray, lineage: str
         of_lineage = "" if lineage is None else f" of lineage {lineage!r}"
         name = smoother if isinstance(smoother, str) else type(smoother).__name__
         raise ValueError(
-            f"The {len(x)} cells{of_lineage} in [{grid[0]:g}, {grid[-1]:g}] have {found} distinct "
-            f"pseudotime{'s' if found != 1 else ''}; {name} needs at least {needed}. Widen time_range, or check the "
+            f"The {counted(len(x), 'cell')}{of_lineage} in [{grid[0]:g}, {grid[-1]:g}] {'has' if len(x) == 1 else 'have'} "
+            f"{counted(found, 'distinct pseudotime')}; {name} needs at least {needed}. Widen time_range, or check the "
             "pseudotime."
         )
 

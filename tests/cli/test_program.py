@@ -36,7 +36,7 @@ def test_progress_is_said_where_somebody_watches_or_asks(file, tmp_path, capsys,
         f"Reading {file}.",
         f"{file}: 120 cells, 15 genes.",
         f"Fitting 3 genes along B ({cells} cells).",
-        "Clustering the 3 genes whose trends pass the thresholds.",
+        "Clustering 3 genes, whose trends pass the thresholds.",
         *(f"Writing {tmp_path / 'out' / name.format('B')}." for name in FILES),
     ]
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

@@ -71,7 +71,7 @@ def test_distances_that_are_not_finite_are_refused():
     rows = np.vstack([np.random.default_rng(0).normal(size=(6, 5)), np.ones((1, 5))])
     with pytest.raises(ValueError, match=r"metric='correlation' gives distances that are not finite"):
         nearest_neighbors(rows, 3, metric="correlation")
-    with pytest.raises(ValueError, match="neighbors graph gives distances that are not finite for 1 rows"):
+    with pytest.raises(ValueError, match="neighbors graph gives distances that are not finite for 1 row"):
         neighbors_from_graph(sparse.csr_matrix([[0.0, np.inf], [1.0, 0.0]]), without_self=True)
 
 

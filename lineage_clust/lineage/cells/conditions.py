@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from anndata import AnnData
 
-from ...errors import UnknownNameError, did_you_mean, quoted
+from ...errors import UnknownNameError, counted, did_you_mean, quoted
 from ..columns import names_of_cells
 
 _MOST_CONDITIONS = 10
@@ -45,7 +45,7 @@ def read_conditions(
         where = f"adata.obs[{condition_key!r}] has" if conditions is None else "conditions names"
         listed = f" ({quoted(names)})" if names else ""
         raise ValueError(
-            f"{where} {len(names)} condition{'s' if len(names) != 1 else ''}{listed}; two to {_MOST_CONDITIONS} can be "
+            f"{where} {counted(len(names), 'condition')}{listed}; two to {_MOST_CONDITIONS} can be "
             "compared. Name those with conditions=[reference, ...]."
         )
     place = np.full(len(known) + 1, -1)

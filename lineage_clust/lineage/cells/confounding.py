@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import linalg
 
-from ...errors import quoted
+from ...errors import counted, quoted
 
 # Relative variance that rounding errors leave in linearly dependent columns.
 _ROUNDING = 1e-8
@@ -51,8 +51,9 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
     names = list(dict.fromkeys(keys))
     if n_cells < _CELLS_A_COLUMN * n_columns:
         raise ValueError(
-            f"{n_columns} coefficients of {_covariates(names)} would be estimated from {n_cells} cells; at least ten "
-            f"cells per coefficient are needed. Remove covariates, or merge their levels."
+            f"{counted(n_columns, 'coefficient')} of {_covariates(names)} would be estimated from "
+            f"{counted(n_cells, 'cell')}; at least ten cells per coefficient are needed. Remove "
+            "covariates, or merge their levels."
         )
     effective = weights.sum() ** 2 / np.sum(weights**2)
     total, local = scatter(times, weights, columns)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ...errors import quoted, warn
+from ...errors import counted, quoted, warn
 from ..columns import names_of_cells
 
 FEWEST_DONORS = 4
@@ -43,7 +43,7 @@ def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: 
     names = np.unique(donors)
     if len(names) < FEWEST_DONORS:
         raise ValueError(
-            f"sample_key={key!r} names {len(names)} donor{'s' if len(names) != 1 else ''} ({quoted(names.tolist())}) among "
+            f"sample_key={key!r} names {counted(len(names), 'donor')} ({quoted(names.tolist())}) among "
             f"the cells that take part; at least {FEWEST_DONORS} are needed to see how much donors differ. Leave "
             "sample_key out, and report p-values as those of these donors only."
         )

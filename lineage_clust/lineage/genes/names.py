@@ -12,7 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from anndata.utils import make_index_unique
 
-from ...errors import UnknownNameError, did_you_mean, quoted
+from ...errors import UnknownNameError, counted, did_you_mean, quoted
 from ...utils.checking import check_key
 from ..columns import by_name
 
@@ -65,7 +65,7 @@ def check_anndata(adata: object) -> None:
     if not isinstance(adata, AnnData):
         raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
     if adata.n_obs == 0 or adata.n_vars == 0:
-        raise ValueError(f"adata is empty: it has {adata.n_obs} cells and {adata.n_vars} genes.")
+        raise ValueError(f"adata is empty: it has {counted(adata.n_obs, 'cell')} and {counted(adata.n_vars, 'gene')}.")
 
 
 def how_to_pass(found: object) -> str:
@@ -115,7 +115,7 @@ def resolve_genes(
     values = list(genes)
     if values and all(isinstance(value, (bool, np.bool_)) for value in values):
         if len(values) != len(var_names):
-            raise ValueError(f"A boolean mask of genes needs {len(var_names)} values; got {len(values)}.")
+            raise ValueError(f"A boolean mask of genes needs {counted(len(var_names), 'value')}; got {len(values)}.")
         values = [name for name, chosen in zip(names, values, strict=True) if chosen]
     if not values:
         raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")

@@ -13,6 +13,7 @@ from pygam.penalties import CONSTRAINTS, PENALTIES, derivative, periodic
 from pygam.utils import OptimizationError
 from sklearn.base import clone
 
+from ...errors import counted
 from ...smoothers import BSplineSmoother
 from ...utils.checking import check_share
 from ...utils.constraints import (
@@ -128,7 +129,7 @@ def make_recipe(model, smoother, times) -> Recipe:
     n_coefs = fitted.n_splines + bool(model.fit_intercept)
     if len(times) < n_coefs:  # pyGAM's solution would be wrong
         raise ValueError(
-            f"PyGAM needs as many cells as it has coefficients; got {len(times)} cells of positive weight for "
+            f"PyGAM needs as many cells as it has coefficients; got {counted(len(times), 'cell')} of positive weight for "
             f"{n_coefs}. Use GAM(...), or BSplineSmoother with fewer n_splines."
         )
     knots = fitted.bases_[0]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...errors import counted
 from ...results.cluster_table import MIXED
 from ...trends.shapes import DIRECTIONS, direction, moved_times
-from .labels import counted
 
 _PARTS = ("early", "middle", "late")
 _TIMES = (*_PARTS, "steady")

@@ -27,15 +27,6 @@ def shortened(text: object, length: int = 24) -> str:
     return f"{text[:start]}…{text[len(text) - (length - 1 - start) :]}"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "gene"), counted(1200, "gene")
-    ('1 gene', '1,200 genes')
-    """
-    return f"{number:,} {noun}{'s' if number != 1 else ''}"
-
-
 def plain(text: object) -> str:
     r"""Escape dollar signs, so that matplotlib does not interpret them as mathematics.
 

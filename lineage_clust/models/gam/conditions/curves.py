@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from ....errors import warn
+from ....errors import counted, warn
 from ..donors.averages import RATIOS, weighted_ratios
 from ..donors.covariance import at_covariance
 from ..donors.gaussian import FEWEST_GENES
@@ -60,8 +60,9 @@ def _learned(sums: ConditionSums) -> DonorPrior:
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
     if 0 < len(varying) < FEWEST_GENES:
         warn(
-            f"The variation between donors is estimated from all genes that are compared together, and {len(varying)} are "
-            f"too few for a good estimate: p-values may be too small. Compare at least {FEWEST_GENES} genes."
+            f"The variation between donors is estimated from all genes that are compared together, and "
+            f"{counted(len(varying), 'gene', 'is', 'are')} too few for a good estimate: p-values may be too small. "
+            f"Compare at least {FEWEST_GENES} genes."
         )
     return learn(sums.by_sample.take(varying))
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from ....errors import counted
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.sums.bands import make_bands
 from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
@@ -177,7 +178,9 @@ def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tu
         raise ValueError(f"At least two conditions with cells are required; numbers of cells: {counts.tolist()}.")
     codes = conditions if donors is None else pd.factorize(np.asarray(donors), sort=True)[0]
     if np.any(codes < 0):
-        raise ValueError(f"The donor of {int(np.sum(codes < 0))} cells is missing (NaN or None). Name the donor.")
+        raise ValueError(
+            f"The donor of {counted(int(np.sum(codes < 0)), 'cell')} is missing (NaN or None). Name the donor."
+        )
     pairs = conditions.astype(np.int64) * (int(codes.max()) + 1) + codes
     there, number = np.unique(pairs, return_inverse=True)
     condition, donor = np.divmod(there, int(codes.max()) + 1)
@@ -232,8 +235,8 @@ def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.Da
     if left < 2:
         raise ValueError(
             f"{samples['donor'].nunique()} donors are too few for {samples['condition'].nunique()} conditions and "
-            f"{of_donors} covariates of donors: {max(left, 0)} degrees of freedom would be left, and two are needed. Leave "
-            "covariates out."
+            f"{counted(of_donors, 'covariate')} of donors: {counted(max(left, 0), 'degree')} of freedom would be left, and "
+            "two are needed. Leave covariates out."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....errors import warn
+from ....errors import counted, warn
 from ..design import Design, effect_map
 from ..smoothing.spectral import diagonalise
 from .bases import donor_sums
@@ -71,9 +71,9 @@ def relative_level(level: np.ndarray, variance: np.ndarray) -> np.ndarray:
 def warn_of_few(n_genes: int) -> None:
     """Warn that the genes fitted together are too few to estimate the variation between donors."""
     warn(
-        f"The variation between donors is estimated from all genes that are fitted together, and {n_genes} are too few for a "
-        "good estimate: p-values may be too small (with four donors, about 10 % of flat genes have p < 0.05). Fit at "
-        f"least {FEWEST_GENES} genes."
+        f"The variation between donors is estimated from all genes that are fitted together, and "
+        f"{counted(n_genes, 'gene', 'is', 'are')} too few for a good estimate: p-values may be too small (with four "
+        f"donors, about 10 % of flat genes have p < 0.05). Fit at least {FEWEST_GENES} genes."
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ....errors import counted
 from ....utils.checking import shortened
 
 FEWEST = 4
@@ -38,7 +39,9 @@ def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
     codes, names = pd.factorize(labels, sort=False)
     missing = int(np.sum(codes[used] < 0))
     if missing:
-        raise ValueError(f"groups has no label for {missing} cells (NaN or None). Label them, or give them weight 0.")
+        raise ValueError(
+            f"groups has no label for {counted(missing, 'cell')} (NaN or None). Label them, or give them weight 0."
+        )
     kept, inverse = np.unique(codes[used], return_inverse=True)
     if len(kept) < FEWEST:
         raise ValueError(

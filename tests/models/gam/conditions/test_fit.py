@@ -237,7 +237,7 @@ def test_covariates_of_donors_are_taken_off():
 
 def test_few_genes_are_a_reason_to_warn():
     basis, penalty, Y, conditions, donors, _ = conditions_data(n_genes=3)
-    with pytest.warns(LineageClustWarning, match="and 3 are too few for a"):
+    with pytest.warns(LineageClustWarning, match="and 3 genes are too few for a"):
         fit_conditions(basis, Y, conditions, donors, penalty=penalty)
 
 
@@ -248,7 +248,7 @@ def test_few_genes_are_a_reason_to_warn():
         ({"donors": lambda c, d: np.where(c == 1, 9, d)}, r"by condition \[4, 1\]"),
         ({"conditions": lambda c, d: c * 0}, "At least two conditions with cells"),
         ({"covariates": lambda c, d: (c - c.mean())[:, None]}, "cannot be separated from those of the conditions"),
-        ({"covariates": lambda c, d: np.eye(8)[d][:, [1, 2, 3, 5, 6]] - 0.1}, "1 degrees of freedom would be left"),
+        ({"covariates": lambda c, d: np.eye(8)[d][:, [1, 2, 3, 5, 6]] - 0.1}, "1 degree of freedom would be left"),
         ({"donors": lambda c, d: np.where(d == 0, None, "x").astype(object)}, "is missing"),
     ],
 )
