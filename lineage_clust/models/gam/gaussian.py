@@ -52,19 +52,19 @@ def fit_gaussian(
     by_donor = None
     if isinstance(Y, BlockedExpression) and bands is not None:
         wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
-        products, squares, sums, shift, found, picked = yield from _sums_in_one_pass(
+        products, squares, sums, shift, found, picked = yield from sums_in_one_pass(
             design, bands if wide is None else wide.wide, Y, weights, offset, followed
         )
         if wide is not None:
             by_donor, products = wide.by_donor(products), wide.total(products)
     else:
         picked = Y[followed]
-        shift = _level(Y, weights) if design.constant is not None else None
+        shift = mean_level(Y, weights) if design.constant is not None else None
         if groups is None:
-            products, squares, sums = _sums(Z, Y, weights, offset, shift)
+            products, squares, sums = weighted_sums(Z, Y, weights, offset, shift)
         else:
             parts = [
-                _sums(Z[cells], Y[cells], weights[cells], None if offset is None else offset[cells], shift)
+                weighted_sums(Z[cells], Y[cells], weights[cells], None if offset is None else offset[cells], shift)
                 for cells in cells_of_donors(groups)
             ]
             by_donor, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
@@ -192,14 +192,14 @@ def _with_donors(
     )  # fmt: skip
 
 
-def _level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mean_level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return weighted means of dense expression, subtracted before sums of squares to preserve precision."""
     with np.errstate(invalid="ignore", over="ignore"):
         level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
     return np.where(np.isfinite(level), level, 0.0)
 
 
-def _sums(Z, Y, weights, offset, shift=None):
+def weighted_sums(Z, Y, weights, offset, shift=None):
     """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, for `y - shift - offset` if these are given."""
     extra = np.ones((len(Z), 1)) if offset is None else np.column_stack([np.ones(len(Z)), offset])
     with np.errstate(invalid="ignore", over="ignore"):
@@ -213,8 +213,8 @@ def _sums(Z, Y, weights, offset, shift=None):
     return products[:n_columns].copy(), squares, sums.copy()
 
 
-def _sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked) -> Fit:
-    """Return the same as `_sums`; also the subtracted level, statistics for `notes_on`, and picked rows."""
+def sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked=None) -> Fit:
+    """Return the same as `weighted_sums`; also the subtracted level, statistics for `notes_on`, and picked rows."""
     heaviest = weights.max()
     sums = yield from requested_cell_sums(
         Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked

@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from ....errors import counted
+from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.sums.bands import make_bands
 from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
-from ....expression.sums.moments import blocks, weighted_products
-from ....expression.sums.sums import cell_sums
 from ...notes import FEW, found_in, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from ..donors.mixture import DonorFit
+from ..gaussian import mean_level, sums_in_one_pass, weighted_sums
 from .curves import fit_curves
 from .glm import fit_glm_conditions
 from .sums import Arms, ConditionSums, condition_sums, make_arms
@@ -100,7 +100,7 @@ def fit_conditions(
     weights : `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
     covariates : `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
     model : Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
-    offset : `(n_cells,)` known term of the linear predictor, for other families.
+    offset : `(n_cells,)` known term of the linear predictor.
     raises ValueError : If there are fewer than four donors or fewer than two in a condition, or if a covariate is
         collinear with the conditions.
 
@@ -128,8 +128,8 @@ def fit_conditions(
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
     Y = BlockedExpression(Y, keeps_totals=False) if sparse.issparse(Y) else Y
-    gathered_sums = _in_blocks if isinstance(Y, BlockedExpression) else _in_array
-    grams, columns, products, by_sample, squares, plain, level, found = gathered_sums(design, Y, weights, number)
+    gathered = _in_blocks if isinstance(Y, BlockedExpression) else _in_array
+    grams, columns, products, by_sample, squares, plain, level, found = gathered(design, Y, weights, offset, number)
 
     failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
         ~np.isfinite(products).all(axis=0) | np.isnan(squares)
@@ -137,7 +137,6 @@ def fit_conditions(
     for gene in np.flatnonzero((squares >= _MOST) | ((squares < _LEAST) & np.any(products != 0, axis=0))):
         failed.setdefault(int(gene), "squares of expression are beyond floating-point numbers")
     dropped = list(failed)
-    level = level.copy()
     level[dropped] = 0.0
     products[:, dropped], by_sample[..., dropped], squares[dropped], plain[dropped] = 0.0, 0.0, 0.0, 0.0
     means = plain / weights.sum()
@@ -256,34 +255,24 @@ def _design(basis, penalty, covariates, weights) -> Design:
     return design
 
 
-def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, number: np.ndarray) -> tuple:
+def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, offset, number: np.ndarray) -> tuple:
     """Return the sums over the cells of each sample, in one pass over BlockedExpression."""
     bands = make_bands(design.matrix, design.n_smooth)
     wide = donor_bands(bands, number, int(number.max()) + 1, False)
-    heaviest = weights.max()
-    sums = cell_sums(Y, wide.wide, weights, FEW * heaviest)
+    products, squares, sums, level, found, _ = run_fits([sums_in_one_pass(design, wide.wide, Y, weights, offset)])[0]
+    level = np.zeros(len(sums)) if level is None else level
     grams, columns = design_by_donor(bands, weights, number)
-    return (
-        grams, columns, wide.total(sums.products), wide.by_donor(sums.products), sums.squares.copy(), sums.sums.copy(),
-        sums.level.copy(), (sums.counts, sums.carried / heaviest, sums.large),
-    )  # fmt: skip
+    return grams, columns, wide.total(products), wide.by_donor(products), squares, sums, level, found
 
 
-def _in_array(design: Design, Y, weights: np.ndarray, number: np.ndarray) -> tuple:
+def _in_array(design: Design, Y, weights: np.ndarray, offset, number: np.ndarray) -> tuple:
     """Return the same of an array."""
-    Z = design.dense_matrix()
-    Y = np.asarray(Y)
-    with np.errstate(invalid="ignore", over="ignore"):
-        level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
-        level = np.where(np.isfinite(level), level, 0.0)
-        parts = [
-            weighted_products(np.column_stack([Z[rows], np.ones(len(rows))]), Y[rows], weights[rows], level)
-            for rows in cells_of_donors(number)
-        ]
-    by_sample = np.stack([products for products, _ in parts])
+    Z, Y = design.dense_matrix(), np.asarray(Y)
+    level = mean_level(Y, weights)
+    parts = [
+        weighted_sums(Z[rows], Y[rows], weights[rows], None if offset is None else offset[rows], level)
+        for rows in cells_of_donors(number)
+    ]
+    by_sample, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
     grams, columns = design_by_donor(Z, weights, number)
-    total = by_sample.sum(axis=0)
-    return (
-        grams, columns, total[:-1].copy(), by_sample[:, :-1].copy(), np.sum([squares for _, squares in parts], axis=0),
-        total[-1].copy(), level, None,
-    )  # fmt: skip
+    return grams, columns, by_sample.sum(axis=0), by_sample, squares.sum(axis=0), sums.sum(axis=0), level, None

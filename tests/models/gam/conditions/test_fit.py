@@ -278,6 +278,19 @@ def test_calibration(paired):
         assert 0.003 < np.mean(pvalue[flat] < 0.01) < 0.022
 
 
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_an_offset_is_subtracted(storage):
+    """A Gaussian family has an identity link."""
+    basis, penalty, Y, conditions, donors, time = conditions_data()
+    given = {"conditions": conditions, "donors": donors, "penalty": penalty}
+    offset = 2.0 * conditions + time
+    fit = fit_conditions(basis, storage(Y), offset=offset, **given)
+    other = fit_conditions(basis, storage(Y - offset[:, None]), **given)
+    np.testing.assert_allclose(fit.curve(basis[:9], 1), other.curve(basis[:9], 1), atol=1e-6)
+    for name, pvalue in other.curves.pvalues.items():
+        np.testing.assert_allclose(fit.curves.pvalues[name], pvalue, rtol=1e-4)
+
+
 def test_values_that_are_too_large_are_said_to_be_that():
     basis, penalty, Y, conditions, _, _ = conditions_data()
     Y[:, 2] *= 1e200
