@@ -15,15 +15,15 @@ from sklearn.utils import check_random_state
 from ..clusterers import GraphClusterer
 from ..contracts.capabilities import fitted_value, lacks_domain
 from ..contracts.slots import component_for, with_defaults
-from ..errors import check_any_fitted, quoted, warn
+from ..errors import quoted, warn
 from ..lineage.cells.conditions import read_conditions
 from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
-from ..models.families import FAMILIES, check_family
+from ..models.families import FAMILIES
 from ..models.gam import GAM
-from ..models.gam.conditions.fit import ConditionFit, fit_conditions
-from ..models.gam.donors.groups import check_can_be_replicates
+from ..models.gam.checks import check_condition_parameters
+from ..models.gam.conditions.condition_gam import ConditionGAM
 from ..smoothers import BSplineSmoother
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
@@ -178,10 +178,10 @@ def compare_conditions(
         raise TypeError(
             f"lineage must be one name; got {lineage!r}. Compare the conditions along one lineage at a time."
         )
-    model = _checked_model(model)
-    kind = [(model.family, model.link or FAMILIES[model.family].default_link)]
+    of_conditions = _of_conditions(model)
+    kind = [(of_conditions.family, of_conditions.link or FAMILIES[of_conditions.family].default_link)]
     if isinstance(offset, str) and offset == AUTOMATIC:
-        offset = SIZE_FACTORS if layer is not None and are_of_counts(model) else None
+        offset = SIZE_FACTORS if layer is not None and are_of_counts(of_conditions) else None
     codes, names = read_conditions(adata, condition_key, conditions)
     names_of_genes = resolve_genes(adata, genes, use_raw=use_raw, gene_symbols=gene_symbols)
     check_points(n_points, len(names) * len(names_of_genes))
@@ -198,27 +198,28 @@ def compare_conditions(
     smoother = component_for("smoother", smoother, BSplineSmoother)
     clusterer = with_defaults(component_for("clusterer", clusterer, GraphClusterer), random_state=seed)
     common, gaps = common_points(cells, codes[cells.cells], names, n_points)
-    fit, basis = _fitted(cells, codes[cells.cells], smoother, model, n_points)
+    model, basis = _fitted(cells, codes[cells.cells], smoother, of_conditions, n_points)
     found = _put_together(
-        fit, basis, cells, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
+        model, basis, cells, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
     )
     return replace(found, family=kind[0][0], link=kind[0][1])
 
 
-def _checked_model(model: GAM | None) -> GAM:
+def _of_conditions(model: GAM | None) -> ConditionGAM:
+    """Return the estimator of the curves of conditions with the parameters of a model of trends."""
     if model is None:
-        return GAM()
+        return ConditionGAM()
     if not isinstance(model, GAM):
         raise TypeError(f"model must be a GAM; got {model!r}.")
-    check_family(model.family, model.link)
-    link = model.link or FAMILIES[model.family].default_link
-    check_can_be_replicates(model.family, link, model.expectile)
-    given = {"smoothing": "reml", "covariance": "robust"}
+    given = {"smoothing": "reml", "covariance": "robust", "expectile": None}
     for name, value in given.items():
         if getattr(model, name) != value:
             raise ValueError(
                 f"To compare conditions, the model's {name} must be {value!r}; got {getattr(model, name)!r}."
             )
+    shared = {name: value for name, value in model.get_params().items() if name in ConditionGAM._get_param_names()}
+    model = ConditionGAM(**shared)
+    check_condition_parameters(model)
     return model
 
 
@@ -241,9 +242,9 @@ def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
 
 
 def _fitted(
-    cells: Lineage, codes: np.ndarray, smoother: Any, model: GAM, n_points: int
-) -> tuple[ConditionFit, np.ndarray]:
-    """Return the fit, and the basis of the smoother on the grid."""
+    cells: Lineage, codes: np.ndarray, smoother: Any, model: ConditionGAM, n_points: int
+) -> tuple[ConditionGAM, np.ndarray]:
+    """Return the fitted model, and the basis of the smoother on the grid."""
     grid = cells.grid(n_points)
     check_distinct_times(cells.pseudotime, smoother, grid, cells.name)
     if lacks_domain(smoother):
@@ -251,24 +252,19 @@ def _fitted(
     with config_context(transform_output="default"):
         basis = smoother.fit(cells.pseudotime[:, None]).transform(cells.pseudotime[:, None])
         on_grid = smoother.transform(grid[:, None])
-    covariates = cells.covariates
-    if covariates is not None:
-        covariates = covariates - np.average(covariates, axis=0, weights=cells.weights)
-        covariates = covariates[:, np.ptp(covariates, axis=0) > 0]
-    fit = fit_conditions(
-        basis, cells.expression, codes, cells.donors, penalty=fitted_value(smoother, "penalty_"), weights=cells.weights,
-        covariates=covariates if covariates is not None and covariates.shape[1] else None, model=model, offset=cells.offset,
+    model.fit(
+        basis, cells.expression, codes, groups=cells.donors, sample_weight=cells.weights,
+        penalty=fitted_value(smoother, "penalty_"), offset=cells.offset, covariates=cells.covariates,
     )  # fmt: skip
-    return fit, on_grid.toarray() if sparse.issparse(on_grid) else np.asarray(on_grid)
+    return model, on_grid.toarray() if sparse.issparse(on_grid) else np.asarray(on_grid)
 
 
 def _put_together(
-    fit, basis, cells: Lineage, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
+    model, basis, cells: Lineage, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
 ) -> ConditionComparison:
-    n_genes, n_others = len(cells.genes), len(names) - 1
-    check_any_fitted(fit.failed, n_genes)
+    fit, n_genes, n_others = model.curves_, len(cells.genes), len(names) - 1
     grid = cells.grid(len(basis))
-    table = table_of_tests(fit, cells.genes)
+    table = table_of_tests(model.pvalues_, cells.genes)
     changing = np.flatnonzero(table["qvalue_both"].to_numpy() < alpha)
     order = np.argsort(np.asarray(cells.genes, dtype=object), kind="stable")
     draws = draw_differences(fit, basis, grid, common, changing, MOST_DRAWS, seed, order)
@@ -291,18 +287,14 @@ def _put_together(
     table.insert(0, "cluster", labels)
     table["note"] = fit.note
     kept = np.setdiff1d(np.arange(n_genes), list(fit.failed))
-    samples = fit.samples.assign(
-        condition=[names[code] for code in fit.samples["condition"]],
-        donor=np.unique(cells.donors)[fit.samples["donor"]] if cells.donors is not None else "",
-    )
     return ConditionComparison(
         condition_key=condition_key, sample_key=sample_key, lineage=cells.name, conditions=names,
         genes=[cells.genes[gene] for gene in kept], pseudotime=grid,
         common_range=(float(grid[common[0]]), float(grid[common[-1]])),
         trends=np.stack([fit.curve(basis, condition) for condition in range(n_others + 1)])[:, kept],
-        trend_se=np.stack([fit.curves.posterior.std(fit.rows(basis, c)).T for c in range(n_others + 1)])[:, kept],
+        trend_se=np.stack([fit.error(basis, condition) for condition in range(n_others + 1)])[:, kept],
         differences=differences[:, kept], difference_se=errors[:, kept], table=table.iloc[kept], labels=labels[kept],
-        samples=samples, alpha=alpha, level=level,
+        samples=model.samples_.assign(condition=np.take(names, model.samples_["condition"])), alpha=alpha, level=level,
         failed={cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
         gaps=gaps,
         details={

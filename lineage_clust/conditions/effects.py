@@ -14,12 +14,11 @@ from .draws import DifferenceDraws, half_maxima
 DIRECTIONS = ("unclear", "higher", "lower", "higher and lower")
 
 
-def table_of_tests(fit: ConditionFit, genes: list[str]) -> pd.DataFrame:
+def table_of_tests(pvalues: dict[str, np.ndarray], genes: list[str]) -> pd.DataFrame:
     """Return p- and q-values of level, shape and both, one row per gene."""
     columns: dict[str, np.ndarray] = {}
     for name in TESTS:
-        pvalue = np.where(fit.curves.converged, fit.curves.pvalues[name], np.nan)
-        columns |= {f"pvalue_{name}": pvalue, f"qvalue_{name}": adjust(pvalue)}
+        columns |= {f"pvalue_{name}": pvalues[name], f"qvalue_{name}": adjust(pvalues[name])}
     return pd.DataFrame(columns, index=pd.Index(genes, name="gene"))
 
 

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from .constraints import is_integer, is_number, is_real
 
+MOST_CONDITIONS = 10  # with more, the labels are hardly conditions
 _LARGEST = 1e100  # cubes of designs and weights must be finite
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from anndata import AnnData
 
 from ...errors import UnknownNameError, counted, did_you_mean, quoted
+from ...utils.checking import MOST_CONDITIONS
 from ..columns import names_of_cells
-
-_MOST_CONDITIONS = 10
 
 
 def read_conditions(
@@ -41,11 +40,11 @@ def read_conditions(
                 f"Condition {name!r} is not in adata.obs[{condition_key!r}], which has {quoted(list(known))}."
                 f"{did_you_mean(name, known)}"
             )
-    if not 2 <= len(names) <= _MOST_CONDITIONS:
+    if not 2 <= len(names) <= MOST_CONDITIONS:
         where = f"adata.obs[{condition_key!r}] has" if conditions is None else "conditions names"
         listed = f" ({quoted(names)})" if names else ""
         raise ValueError(
-            f"{where} {counted(len(names), 'condition')}{listed}; two to {_MOST_CONDITIONS} can be "
+            f"{where} {counted(len(names), 'condition')}{listed}; two to {MOST_CONDITIONS} can be "
             "compared. Name those with conditions=[reference, ...]."
         )
     place = np.full(len(known) + 1, -1)

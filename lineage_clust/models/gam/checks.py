@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import _check_sample_weight
 
 from ...expression.storage.blocks import BlockedExpression
 from ...utils.checking import as_numbers, check_jobs, check_share
@@ -19,7 +20,8 @@ from ...utils.constraints import (
     one_of,
     positive_integer,
 )
-from ..families import check_family
+from ..families import FAMILIES, check_family
+from .donors.groups import can_be_replicates
 
 _FLAG_OR_AUTO = Constraint(
     "True, False or 'auto'", lambda value: isinstance(value, (bool, str)) and value in (True, False, "auto")
@@ -47,6 +49,11 @@ GAM_CONSTRAINTS: Constraints = {
 }
 """Constraints on the parameters of GAM."""
 
+CONDITION_CONSTRAINTS: Constraints = {
+    name: GAM_CONSTRAINTS[name] for name in ("dispersion", "discretize", "tolerance", "n_jobs", "max_iter")
+}
+"""Constraints on the parameters of ConditionGAM."""
+
 
 def check_parameters(model: Any) -> None:
     """Raise a ValueError for an invalid parameter of a GAM."""
@@ -54,6 +61,17 @@ def check_parameters(model: Any) -> None:
     check_constraints(model, GAM_CONSTRAINTS)
     if model.expectile is not None and model.family != "gaussian":
         raise ValueError(f"expectile needs family='gaussian'; got family={model.family!r}. Remove one of them.")
+
+
+def check_condition_parameters(model: Any) -> None:
+    """Raise a ValueError for an invalid parameter of a ConditionGAM."""
+    check_family(model.family, model.link)
+    check_constraints(model, CONDITION_CONSTRAINTS)
+    if not can_be_replicates(model.family, model.link or FAMILIES[model.family].default_link):
+        raise ValueError(
+            "Curves of conditions require the identity link with family='gaussian', and a log or logit link with others; "
+            f"got family={model.family!r}, link={model.link!r}. Leave link out, or change it."
+        )
 
 
 def check_targets(y, n_cells: int):
@@ -81,6 +99,14 @@ def check_targets(y, n_cells: int):
     if y.shape[1] == 0:
         raise ValueError("y has no columns: there is no gene to fit.")
     return y, single
+
+
+def check_weights(sample_weight, X) -> np.ndarray:
+    """Return the weights of the rows of `X` as an array; raise a ValueError if none is positive."""
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not np.any(weights > 0):
+        raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
+    return weights
 
 
 def check_penalty(penalty, n_features: int) -> np.ndarray | None:
@@ -115,3 +141,17 @@ def check_offset(offset, n_cells: int) -> np.ndarray | None:
     if not np.all(np.isfinite(offset)):
         raise ValueError("offset must be finite.")
     return offset
+
+
+def check_covariates(covariates, n_cells: int) -> np.ndarray | None:
+    """Return covariates as an array with one row of finite values per cell."""
+    if covariates is None:
+        return None
+    covariates = as_numbers("covariates", covariates)
+    if covariates.ndim != 2 or len(covariates) != n_cells:
+        raise ValueError(
+            f"covariates must have shape ({n_cells}, n_covariates), one row per cell; got {covariates.shape}."
+        )
+    if not np.all(np.isfinite(covariates)):
+        raise ValueError("covariates must be finite.")
+    return covariates

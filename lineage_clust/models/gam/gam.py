@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...expression.passes import Fit, run_fits
 from ...expression.storage.blocks import BlockedExpression
@@ -20,7 +20,7 @@ from ..families import FAMILIES
 from ..linked import LinkedModel
 from ..links import LINKS
 from .any_family import Choices, fit_family
-from .checks import check_offset, check_parameters, check_penalty, check_targets
+from .checks import check_offset, check_parameters, check_penalty, check_targets, check_weights
 from .design import make_design
 from .donors.groups import check_can_be_replicates, group_numbers
 from .fitted import store, subset
@@ -230,9 +230,7 @@ class GAM(LinkedModel):
         check_parameters(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         y, single = check_targets(y, X.shape[0])
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not np.any(weights > 0):
-            raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
+        weights = check_weights(sample_weight, X)
         penalty = check_penalty(penalty, X.shape[1])
         offset = check_offset(offset, X.shape[0])
         link = LINKS[self.link or FAMILIES[self.family].default_link]

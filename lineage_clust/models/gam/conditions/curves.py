@@ -26,12 +26,13 @@ _N_PAIRED, _N_COARSE = 8, 6
 _SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation that is common to all its samples
 
 
-def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray) -> DonorFit:
+def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray, unit: float = 1.0) -> DonorFit:
     """Fit all genes.
 
     sums : Sums over all cells.
     with_donors : Whether donors are the replicates instead of cells.
     abundance : `(n_genes,)`, along which the prior of the variances between donors varies.
+    unit : Divisor of the weights in `sums`.
 
     The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
     sample are random effects, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same
@@ -49,7 +50,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray) ->
     sizes = _sizes(sums, prior, _N_COARSE if is_paired else _N_CURVES, abundance)
     penalties = [(sums.full_penalty(ratio), share) for ratio, share in zip(RATIOS, _ratios(sums, sizes), strict=True)]
     in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
-    fit = averaged(sizes, tests, penalties, in_level, _IMPROBABLE, predicts=with_donors)
+    fit = averaged(sizes, tests, penalties, in_level, _IMPROBABLE, unit=unit, predicts=with_donors)
     if is_paired and with_donors:
         fit = replace(fit, own=sums.arms.pairs.parted(fit.own[None])[0])
     return fit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,21 +70,35 @@ class ConditionFit:
         rows = self.arms.rows(basis, condition, self.sums.n_covariates)
         return rows if other is None else rows - self.arms.rows(basis, other, self.sums.n_covariates)
 
+    @cached_property
+    def of_conditions(self) -> np.ndarray:
+        """Coefficients `(n_conditions, n_smooth, n_genes)` of the curves, with covariates at 0."""
+        columns = np.eye(len(self.sums.constant))
+        curves = [
+            self.rows(columns, condition) @ self.curves.coefficients for condition in range(self.arms.n_conditions)
+        ]
+        return np.stack(curves) + np.outer(self.sums.constant, self.level)
+
     def curve(self, basis, condition: int) -> np.ndarray:
         """Return the trends `(n_genes, n_rows)` of a condition at rows of the basis."""
-        return (self.rows(basis, condition) @ self.curves.coefficients + self.level).T
+        return (basis @ self.of_conditions[condition]).T
+
+    def error(self, basis, condition: int, other: int | None = None) -> np.ndarray:
+        """Return the standard errors `(n_genes, n_rows)` of a trend, or of its difference from that of `other`."""
+        std = self.curves.posterior.std(self.rows(basis, condition, other)).T
+        std[list(self.failed)] = np.nan
+        return std
 
     def difference(self, basis, condition: int, other: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return the difference between two trends and its standard errors, `(n_genes, n_rows)` each."""
-        rows = self.rows(basis, condition, other)
-        return (rows @ self.curves.coefficients).T, self.curves.posterior.std(rows).T
+        found = self.rows(basis, condition, other) @ self.curves.coefficients
+        return found.T, self.error(basis, condition, other)
 
     def sample_curve(self, basis, sample: int, genes=None) -> np.ndarray:
         """Return the trends `(n_genes, n_rows)` of one sample: its condition's trend plus its predicted deviation."""
         genes = slice(None) if genes is None else genes
-        rows = self.rows(basis, int(self.arms.condition[sample]))
-        own = basis @ (self.random @ self.own[sample][:, genes])
-        return (rows @ self.curves.coefficients[:, genes] + self.level[genes] + own).T
+        own = self.random @ self.own[sample][:, genes]
+        return (basis @ (self.of_conditions[self.arms.condition[sample]][:, genes] + own)).T
 
 
 def fit_conditions(
@@ -150,7 +165,7 @@ def fit_conditions(
     arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
     sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
     _check_cells(sums)
-    curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()))
+    curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()), unit)
     found = found_in(Y, weights) if found is None else found
     # with a handful of expressing cells, which may all be from one donor, some genes would have p < 1e-4
     enough = min(FEW * arms.n_conditions, 0.5 * weights.sum() / weights.max())
@@ -158,8 +173,14 @@ def fit_conditions(
     for name in curves.pvalues:
         curves.statistics[name][few], curves.pvalues[name][few] = 0.0, 1.0
     curves.coefficients[:, dropped] = np.nan
-    for values in (*curves.statistics.values(), *curves.pvalues.values(), curves.edf, curves.scale):
+    of_genes = "lambda_", "edf", "scale", "shift_variance", "curve_variance", "shared"
+    for values in (
+        *curves.statistics.values(),
+        *curves.pvalues.values(),
+        *(getattr(curves, name) for name in of_genes),
+    ):
         values[dropped] = np.nan
+    curves.converged[dropped] = False
     level = level + means
     level[dropped] = np.nan
     random = sums.by_sample.random[: design.n_smooth]
@@ -198,7 +219,7 @@ def _check_cells(sums: ConditionSums) -> None:
         raise ValueError(
             f"{n_cells:.0f} cells are too few for the curves of {sums.arms.n_conditions} conditions, which have "
             f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Use "
-            "simpler curves, such as smoother=BSplineSmoother(n_splines=5), or compare fewer conditions."
+            "simpler curves, such as those of BSplineSmoother(n_splines=5), or compare fewer conditions."
         )
 
 
