@@ -205,8 +205,7 @@ def column_moments(Y) -> tuple[np.ndarray, np.ndarray]:
         about = squares - totals * means
         little = np.flatnonzero(about < _CANCELLED * squares)
         if len(little):  # hardly any value is 0, so these genes can be made dense
-            requests = _in_blocks(Y[:, little], no_design(n_cells), np.ones(n_cells), 0.0, False, as_array=True)
-            sums = run_fits([requests])[0]
+            sums = _in_blocks(Y[:, little], no_design(n_cells), np.ones(n_cells), 0.0, False, as_array=True).answer()
             means[little] = sums.level + sums.sums / n_cells
             about[little] = sums.squares - sums.sums**2 / n_cells
             about[little[about[little] <= _CONSTANT * squares[little]]] = 0.0
