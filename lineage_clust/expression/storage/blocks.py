@@ -176,18 +176,18 @@ class BlockedExpression:
 
     def remember(self, **facts: np.ndarray) -> None:
         """Cache per-gene statistics of a pass over all cells, `(n_genes,)` each."""
-        places = slice(None) if self._genes is None else self._genes
+        genes = slice(None) if self._genes is None else self._genes
         n_genes = self._stored_shape[1]
         for name, values in facts.items():
             known, found = self._facts.setdefault(name, (np.zeros(n_genes, dtype=bool), np.zeros(n_genes)))
-            known[places], found[places] = True, values
+            known[genes], found[genes] = True, values
 
     def recall(self, name: str) -> np.ndarray | None:
         """Return a cached statistic of each selected gene, or `None` if it is not cached for all of them."""
-        places = slice(None) if self._genes is None else self._genes
-        if name not in self._facts or not self._facts[name][0][places].all():
+        genes = slice(None) if self._genes is None else self._genes
+        if name not in self._facts or not self._facts[name][0][genes].all():
             return None
-        return self._facts[name][1][places]
+        return self._facts[name][1][genes]
 
     def check_fits_dense(self) -> None:
         """Raise a MemoryError if the selection as a double-precision array would exceed the memory budget."""
@@ -212,10 +212,10 @@ class BlockedExpression:
 
     def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
         chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)
-        cell_places, gene_places = (None if lines is None else inverse(lines, size) for lines, size in chosen)
+        cell_positions, gene_positions = (None if lines is None else inverse(lines, size) for lines, size in chosen)
         for part in parts(self.stored, n_values):
-            kept, cells = inside(cell_places, part.rows)
-            columns, genes = inside(gene_places, part.columns)
+            kept, cells = inside(cell_positions, part.rows)
+            columns, genes = inside(gene_positions, part.columns)
             if (columns is None or len(columns)) and (unchosen or kept is None or len(kept)):
                 yield part, Where(kept, columns, cells, genes)
 

@@ -24,18 +24,18 @@ def choose(size: int, lines: np.ndarray | None, wanted) -> np.ndarray | None:
 
 def inverse(lines: np.ndarray, size: int) -> np.ndarray:
     """Return the position of each row within the selection, `(size,)`; -1 for rows that are not selected."""
-    places = np.full(size, -1)
-    places[lines] = np.arange(len(lines))
-    if np.count_nonzero(places >= 0) < len(lines):
+    positions = np.full(size, -1)
+    positions[lines] = np.arange(len(lines))
+    if np.count_nonzero(positions >= 0) < len(lines):
         raise IndexError("A cell or gene is selected more than once, which expression in a file does not allow.")
-    return places
+    return positions
 
 
-def inside(places: np.ndarray | None, lines: slice) -> tuple:
+def inside(positions: np.ndarray | None, lines: slice) -> tuple:
     """Return which rows of a part are selected (`None` = all), and their positions within the selection."""
-    if places is None:
+    if positions is None:
         return None, lines
-    own = places[lines]
+    own = positions[lines]
     kept = np.flatnonzero(own >= 0)
     own, which = own[kept], None if len(kept) == lines.stop - lines.start else kept
     if len(own) and np.all(np.diff(own) == 1):
@@ -79,5 +79,5 @@ def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
         rows.append(np.arange(shape[0])[where.cells][block.row])
         columns.append(np.arange(shape[1])[where.genes][block.col])
         values.append(block.data)
-    places = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csr_array((np.concatenate(values), places), shape=shape, dtype=dtype)
+    positions = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array((np.concatenate(values), positions), shape=shape, dtype=dtype)

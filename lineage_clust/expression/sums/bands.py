@@ -52,10 +52,10 @@ class Bands:
         for one in range(width if width < banded else 0):
             weighted = weights * self.values[:, one]
             for other in range(one, width):
-                places = np.arange(banded - width + 1)
-                sums = np.bincount(self.starts, weighted * self.values[:, other], minlength=len(places))
-                gram[places + one, places + other] += sums
-                gram[places + other, places + one] += sums if other > one else 0.0
+                first = np.arange(banded - width + 1)
+                sums = np.bincount(self.starts, weighted * self.values[:, other], minlength=len(first))
+                gram[first + one, first + other] += sums
+                gram[first + other, first + one] += sums if other > one else 0.0
         for column in range(self.extra.shape[1]):
             weighted = weights * self.extra[:, column]
             gram[:, banded + column] = self.weighted_sums(weighted)
@@ -79,11 +79,11 @@ class Bands:
         if width == banded:  # not banded
             rows = np.hstack([self.values, self.extra])
             return np.einsum("ij,ij->i", rows @ matrix, rows)
-        places = np.arange(banded - width + 1)
+        first = np.arange(banded - width + 1)
         found = np.zeros(len(self))
         for one in range(width):
             for other in range(one, width):
-                entries = matrix[places + one, places + other] * (1.0 if other == one else 2.0)
+                entries = matrix[first + one, first + other] * (1.0 if other == one else 2.0)
                 found += entries[self.starts] * self.values[:, one] * self.values[:, other]
         for column in range(self.extra.shape[1]):
             line = matrix[banded + column]

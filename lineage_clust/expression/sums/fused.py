@@ -56,15 +56,15 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         return ascending, products, statistics, others
 
     if matrix.format == "csr":
-        places = None
+        positions = None
         if columns is not None:
-            places = np.full(matrix.shape[1], -1, dtype=np.int32)
-            places[columns] = np.arange(n_genes)
+            positions = np.full(matrix.shape[1], -1, dtype=np.int32)
+            positions[columns] = np.arange(n_genes)
         begins = np.zeros(n_rows, dtype=np.uint16 if bands.n_banded < 2**16 else np.int32)  # sorted faster
         begins[used if kept is None else kept[used]] = starts[used]
         rows = np.argsort(begins, kind="stable")
         tasks = _parts(rows, np.diff(matrix.indptr))
-        found = in_threads(lambda part: add(functions.sum_rows, part, n_genes, places), tasks)
+        found = in_threads(lambda part: add(functions.sum_rows, part, n_genes, positions), tasks)
         ascending, products, statistics, others = next(found)
         for other in found:
             ascending &= other[0]
@@ -76,7 +76,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         parts = list(in_threads(lambda part: add(functions.sum_columns, part, len(part)), tasks))
         ascending = all(part[0] for part in parts)
         products = np.concatenate([part[1] for part in parts], axis=1)
-        statistics, others = (np.concatenate([part[place] for part in parts]) for place in (2, 3))
+        statistics, others = (np.concatenate([part[which] for part in parts]) for which in (2, 3))
     if not ascending:
         return None
     if in_parts_of_one:

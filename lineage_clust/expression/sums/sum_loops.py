@@ -9,7 +9,7 @@ statistics
 others
     `(n_genes, 2)`: sum over all rows, and sum of squares over rows outside the design; only if `of_all`.
 
-`lines` contains the row of the design for each row of the matrix, or -1 for rows outside the design. `places` contains
+`lines` contains the row of the design for each row of the matrix, or -1 for rows outside the design. `positions` contains
 the position of each column among the genes, or -1 for columns that are not used (`None`: all are used). Row `i` of the
 design has `width` columns starting at `starts[i]` and the columns after the first `n_banded`. Its first four values
 times the weight are in `factors[i]`, see `factors_of`, the others in `rest[i]` `(n_rest,)`. The functions return
@@ -47,7 +47,8 @@ def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 @compiled
 def sum_rows(
-    data, indices, indptr, rows, lines, places, starts, factors, rest, width, n_banded, of_all, products, statistics, others
+    data, indices, indptr, rows, lines, positions, starts, factors, rest, width, n_banded, of_all, products, statistics,
+    others,
 ):  # fmt: skip
     """Sum CSR expression over rows in the given order.
 
@@ -62,16 +63,16 @@ def sum_rows(
         if line >= 0 or of_all:
             ascending &= ascend(indices, first, last)
         if of_all:
-            add_totals(data, indices, places, first, last, line < 0, others)
+            add_totals(data, indices, positions, first, last, line < 0, others)
         if line < 0:
             continue
         if starts[line] != start:
             for gene in range(n_genes):
                 put(sums[gene], rest_sums[gene], start, width, n_banded, products, gene)
             start = starts[line]
-        add_row(data, indices, places, first, last, factors, line, sums)
+        add_row(data, indices, positions, first, last, factors, line, sums)
         if n_rest > 0:
-            add_rest(data, indices, places, first, last, rest[line], rest_sums)
+            add_rest(data, indices, positions, first, last, rest[line], rest_sums)
     for gene in range(n_genes):
         statistics[gene] += sums[gene, N_COLUMNS:]
         put(sums[gene], rest_sums[gene], start, width, n_banded, products, gene)
@@ -111,12 +112,12 @@ def sum_columns(
 
 
 @compiled
-def add_row(data, indices, places, first, last, factors, line, sums):
+def add_row(data, indices, positions, first, last, factors, line, sums):
     """Add the values of a row to the sums of its genes; a separate function, so that its operands stay in registers."""
     own = factors[line]
     for at in range(np.uintp(first), np.uintp(last)):  # unsigned indices need no wraparound check
-        gene = indices[at] if places is None else places[np.uintp(indices[at])]
-        if places is None or gene >= 0:
+        gene = indices[at] if positions is None else positions[np.uintp(indices[at])]
+        if positions is None or gene >= 0:
             add_value(np.float64(data[at]), own, sums[np.uintp(gene)])
 
 
@@ -133,21 +134,21 @@ def add_value(value, factors, sums):
 
 
 @compiled
-def add_rest(data, indices, places, first, last, values, sums):
+def add_rest(data, indices, positions, first, last, values, sums):
     """Add the values of a row, times those of some columns of the design, to the sums `(n_genes, n_rest)`."""
     for at in range(np.uintp(first), np.uintp(last)):
-        gene = indices[at] if places is None else places[np.uintp(indices[at])]
-        if places is None or gene >= 0:
+        gene = indices[at] if positions is None else positions[np.uintp(indices[at])]
+        if positions is None or gene >= 0:
             for own in range(len(values)):
                 sums[np.uintp(gene), own] += values[own] * data[at]
 
 
 @compiled
-def add_totals(data, indices, places, first, last, with_squares, others):
+def add_totals(data, indices, positions, first, last, with_squares, others):
     """Add the values of a row, and optionally their squares, to the sums `(n_genes, 2)`."""
     for at in range(np.uintp(first), np.uintp(last)):
-        gene = indices[at] if places is None else places[np.uintp(indices[at])]
-        if places is None or gene >= 0:
+        gene = indices[at] if positions is None else positions[np.uintp(indices[at])]
+        if positions is None or gene >= 0:
             value = np.float64(data[at])
             others[np.uintp(gene), 0] += value
             if with_squares:

@@ -141,12 +141,12 @@ def _ranges(fitted: GaussianFit, coefficients: np.ndarray, rows: np.ndarray) -> 
     """Return the range of each smooth `(n_genes,)`, over the checked rows and others spread along it."""
     every, n_smooth = fitted.rows, fitted.design.n_smooth
     if isinstance(every, Bands):
-        place = every.starts + every.values @ np.arange(every.values.shape[1])
+        coordinate = every.starts + every.values @ np.arange(every.values.shape[1])
     else:
-        place = every[:, :n_smooth] @ np.arange(n_smooth)
-    place = (place - place.min()) / max(np.ptp(place), np.finfo(float).tiny)
+        coordinate = every[:, :n_smooth] @ np.arange(n_smooth)
+    coordinate = (coordinate - coordinate.min()) / max(np.ptp(coordinate), np.finfo(float).tiny)
     along = np.full(_N_ROWS, -1)
-    along[np.minimum(place * _N_ROWS, _N_ROWS - 1).astype(int)] = np.arange(len(place))
+    along[np.minimum(coordinate * _N_ROWS, _N_ROWS - 1).astype(int)] = np.arange(len(coordinate))
     smooth = np.vstack([rows, _dense_rows(every, along[along >= 0])])[:, :n_smooth] @ coefficients[:n_smooth]
     return np.ptp(smooth, axis=0)
 

@@ -160,7 +160,7 @@ def without_curves(gram, lines, turned, level, of_level, curve, rows, without, l
             without[row - one, column - one] = gram[row, column]
         without[last, row - one] = gram[row, 0]
     without[last, last] = gram[0, 0]
-    logs, product, place = 0.0, 1.0, 0
+    logs, product, line = 0.0, 1.0, 0
     for donor in range(n_donors):
         levels[donor] = level[donor]
         of_levels[donor, last] = of_level[donor, 0]
@@ -178,12 +178,12 @@ def without_curves(gram, lines, turned, level, of_level, curve, rows, without, l
             size = np.sqrt(curve / pivots[mode])
             by = size * scaled[0]
             levels[donor] -= by * by
-            rows[place, last] = size * scaled[1]
+            rows[line, last] = size * scaled[1]
             for column in range(last):
-                rows[place, column] = size * scaled[column + one + one]
+                rows[line, column] = size * scaled[column + one + one]
             for column in range(n):
-                of_levels[donor, column] -= by * rows[place, column]
-            place += 1
+                of_levels[donor, column] -= by * rows[line, column]
+            line += 1
     if curve > 0.0:
         explained = np.dot(rows.T, rows)
         for row in range(n):

@@ -184,8 +184,8 @@ class TurnedSums:
         """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
         found = np.empty((len(sizes), self.sums.n_genes))
         for curve in np.unique(sizes[:, 1]):
-            places = np.flatnonzero(sizes[:, 1] == curve)
-            found[places] = self.with_curves(curve).likelihoods(sizes[places, 0])
+            at = np.flatnonzero(sizes[:, 1] == curve)
+            found[at] = self.with_curves(curve).likelihoods(sizes[at, 0])
         return found
 
 

@@ -11,7 +11,7 @@ from ..design import Design
 from ..pirls.grid import POWERS, Grid, grid_of_cells, make_grid, wanted_for
 from ..pirls.grouped_design import GroupedDesign
 from ..pirls.problem import Likelihood
-from .tables import table_of_levels
+from .tables import table_of_strata
 
 _WORTHWHILE = 2  # cells per node
 _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
@@ -75,7 +75,7 @@ class DonorTable:
     def of(self, Y) -> Table:
         """Return the sums."""
         if self.table is None:
-            self.table = table_of_levels(Y, self.grid, self.shares, wanted_for(self.family, Y.shape))
+            self.table = table_of_strata(Y, self.grid, self.shares, wanted_for(self.family, Y.shape))
         return self.table
 
     def of_all_donors(self, Y, grid: Grid) -> Table | None:

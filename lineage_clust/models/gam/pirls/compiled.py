@@ -66,17 +66,17 @@ def fit_each(
                 rise(indptr, indices, values, basis, own_coefficients, spline, height)
                 loss = at_nodes(height, *nodes)[0]
             before = loss + lam * roughness(penalty, own_coefficients)
-            size = abs(before) + total
+            magnitude = abs(before) + total
             for halving in range(schedule.n_halvings + 1):
                 rise(indptr, indices, values, basis, proposal, spline, height)
                 loss, logs, first, second = at_nodes(height, *nodes)
                 after = loss + lam * roughness(penalty, proposal)
-                if after <= before + 1e-9 * size or halving == schedule.n_halvings:
+                if after <= before + 1e-9 * magnitude or halving == schedule.n_halvings:
                     break
                 for mode in range(n_modes):
                     proposal[mode] = 0.5 * (proposal[mode] + own_coefficients[mode])
             own_coefficients[:] = proposal
-            change = abs(after - before) / size
+            change = abs(after - before) / magnitude
             settled = abs(log_lambda[gene] - before_lambda) < schedule.still_lambda
             settled = settled or change < 1e-15 or iteration >= schedule.freeze
             if sized:
@@ -185,11 +185,11 @@ def gamma_sums(tails, bins, bin_values, theta):
         inverse = 1.0 / (theta + below)
         first += tails[below] * inverse
         second -= tails[below] * inverse * inverse
-    for place in range(n_small, len(bins)):
-        if bins[place] != 0.0:
-            (one, one_slope), (other, other_slope) = digammas(bin_values[place] + theta), digammas(n_small + theta)
-            first += bins[place] * (one - other)
-            second += bins[place] * (one_slope - other_slope)
+    for value in range(n_small, len(bins)):
+        if bins[value] != 0.0:
+            (one, one_slope), (other, other_slope) = digammas(bin_values[value] + theta), digammas(n_small + theta)
+            first += bins[value] * (one - other)
+            second += bins[value] * (one_slope - other_slope)
     return first, second
 
 

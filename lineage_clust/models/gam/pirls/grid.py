@@ -16,8 +16,8 @@ from ..design import Design
 
 POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # powers of the mean in loss and scale
 _MOST_NODES = 12
-_MOST_LEVELS = 64  # combinations of covariates and groups, each with a grid of its own
-_N_PLACES = 401  # evaluation points of the offset's density
+_MOST_STRATA = 64  # combinations of covariates and groups, each with a grid of its own
+_N_POINTS = 401  # evaluation points of the offset's density
 _EVERYWHERE = 0.02
 _HIGHEST_DEGREE = 5
 _SAMPLED = (
@@ -41,8 +41,8 @@ class Grid:
 
     rows : `(n_nodes, n_columns)` rows of the design.
     offset : `(n_nodes,)`.
-    levels : `(n_nodes,)` index of the combination of covariates and group.
-    n_offsets : Number of offset nodes per node of pseudotime; they are consecutive.
+    strata : `(n_nodes,)` number of the combination of covariates and group.
+    n_offsets : Number of nodes of each place, which differ only in their offset; they are consecutive.
     shares : Interpolation weights of the cells.
     groups : `(n_nodes,)` group of each node, or `None`.
 
@@ -65,7 +65,7 @@ class Grid:
 
     rows: np.ndarray
     offset: np.ndarray
-    levels: np.ndarray
+    strata: np.ndarray
     n_offsets: int
     shares: Shares
     groups: np.ndarray | None = None
@@ -110,8 +110,8 @@ def make_grid(
     steep : Half of the maximum change of a predictor between two knots for which the tolerance holds.
     """
     bands = bands_of(design)
-    levels, level_rows, level_groups = _levels(bands.extra, groups)
-    if level_rows is None:
+    strata, stratum_rows, stratum_groups = _strata(bands.extra, groups)
+    if stratum_rows is None:
         return None
     offset = np.zeros(len(weights)) if offset is None else offset
     along_offset, offset_nodes = _offset_shares(offset, weights, tolerance, powers)
@@ -119,34 +119,34 @@ def make_grid(
     n_pieces = int(pieces.max()) + 1
     degree = _degree(bands)
     n_along = max(n_nodes_for(steep, tolerance), 2, degree + 1)
-    places = _along_pieces(bands.values, coordinate, pieces, n_along, degree, tolerance)
-    if places is None:
+    found = _along_pieces(bands.values, coordinate, pieces, n_along, degree, tolerance)
+    if found is None:
         return None
-    along, piece_rows = places
+    along, piece_rows = found
     smooth_rows = np.zeros((n_pieces * n_along, design.n_smooth))
     for piece, rows in piece_rows.items():
         smooth_rows[piece * n_along : (piece + 1) * n_along, columns[piece]] = rows
     n_off = len(offset_nodes)
-    # order of nodes: level, pseudotime, offset
+    # order of nodes: stratum, pseudotime, offset
     n_places = n_pieces * n_along
-    rows = np.zeros((len(level_rows), n_places, n_off, len(design.penalty)))
+    rows = np.zeros((len(stratum_rows), n_places, n_off, len(design.penalty)))
     rows[..., : design.n_smooth] = smooth_rows[None, :, None, :]
-    rows[..., design.n_smooth :] = level_rows[:, None, None, :]
+    rows[..., design.n_smooth :] = stratum_rows[:, None, None, :]
     shares = Shares(
-        ((levels * n_pieces + pieces) * (n_along * n_off)).astype(np.int64),
+        ((strata * n_pieces + pieces) * (n_along * n_off)).astype(np.int64),
         along,
         weights,
         offset if log_link else np.zeros(len(weights)),
-        len(level_rows) * n_places * n_off,
+        len(stratum_rows) * n_places * n_off,
         along_offset,
     )
     return Grid(
         rows.reshape(-1, len(design.penalty)),
-        np.tile(offset_nodes, len(level_rows) * n_places),
-        np.repeat(np.arange(len(level_rows)), n_places * n_off),
+        np.tile(offset_nodes, len(stratum_rows) * n_places),
+        np.repeat(np.arange(len(stratum_rows)), n_places * n_off),
         n_off,
         shares,
-        None if level_groups is None else np.repeat(level_groups, n_places * n_off),
+        None if stratum_groups is None else np.repeat(stratum_groups, n_places * n_off),
     )
 
 
@@ -160,18 +160,18 @@ def grid_of_cells(
     return Grid(design.dense_matrix(), offset, every, 1, shares, groups)
 
 
-def _levels(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+def _strata(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Return the combination of covariates and group of each cell, and the covariates and group of each combination."""
     varies = np.ptp(extra, axis=0) > 0 if extra.shape[1] else np.zeros(0, dtype=bool)
     if groups is None and not varies.any():
         return np.zeros(len(extra), dtype=np.int64), extra[:1], None
-    if any(len(np.unique(column)) > _MOST_LEVELS for column in extra[: 100 * _MOST_LEVELS, varies].T):
+    if any(len(np.unique(column)) > _MOST_STRATA for column in extra[: 100 * _MOST_STRATA, varies].T):
         return np.zeros(0, dtype=np.int64), None, None
     keys = extra if groups is None else np.column_stack([extra, groups])
-    found, first, levels = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    if len(found) > _MOST_LEVELS and groups is None:
+    found, first, strata = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    if len(found) > _MOST_STRATA and groups is None:
         return np.zeros(0, dtype=np.int64), None, None
-    return levels.ravel(), extra[first], None if groups is None else groups[first]
+    return strata.ravel(), extra[first], None if groups is None else groups[first]
 
 
 def _offset_shares(
@@ -182,20 +182,20 @@ def _offset_shares(
     found = np.unique(offset) if len(found) <= _MOST_NODES else found
     if len(found) == 1:
         return np.ones((len(offset), 1)), found
-    places = np.linspace(offset.min(), offset.max(), _N_PLACES)
-    held = np.bincount(np.rint((offset - places[0]) / (places[1] - places[0])).astype(int), weights, _N_PLACES)
-    exposure = np.exp(places - places[-1])
+    points = np.linspace(offset.min(), offset.max(), _N_POINTS)
+    carried = np.bincount(np.rint((offset - points[0]) / (points[1] - points[0])).astype(int), weights, _N_POINTS)
+    exposure = np.exp(points - points[-1])
     # the density of cells and counts, plus a small constant, so that a few distant cells are not extrapolated to
-    density = held * exposure ** (0.5 * powers[0])
-    density = density / density.sum() + _EVERYWHERE / _N_PLACES
+    density = carried * exposure ** (0.5 * powers[0])
+    density = density / density.sum() + _EVERYWHERE / _N_POINTS
     for count in range(2, _MOST_NODES + 1):
-        nodes = found if len(found) <= count else _gauss_nodes(places, density, count)
-        if len(found) <= count or _error(places, held, nodes, powers) <= 0.5 * tolerance:
+        nodes = found if len(found) <= count else _gauss_nodes(points, density, count)
+        if len(found) <= count or _error(points, carried, nodes, powers) <= 0.5 * tolerance:
             break
     return _lagrange(offset, nodes), nodes
 
 
-def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndarray:
+def _gauss_nodes(points: np.ndarray, density: np.ndarray, count: int) -> np.ndarray:
     """Return the nodes of Gaussian quadrature for a density on equally spaced points.
 
     Interpolation at these nodes is exact for polynomials of degree `count - 1`, and its mean for degree `2 count - 1`.
@@ -204,8 +204,8 @@ def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndar
     ----------
     Golub & Welsch (1969). Calculation of Gauss quadrature rules. Mathematics of Computation 23, 221-230.
     """
-    middle, half = 0.5 * (places[0] + places[-1]), 0.5 * (places[-1] - places[0])
-    x, density = (places - middle) / half, density / density.sum()
+    middle, half = 0.5 * (points[0] + points[-1]), 0.5 * (points[-1] - points[0])
+    x, density = (points - middle) / half, density / density.sum()
     diagonal, beside = np.zeros(count), np.zeros(count)
     before, own = np.zeros_like(x), np.ones_like(x)
     for degree in range(count):
@@ -216,14 +216,14 @@ def _gauss_nodes(places: np.ndarray, density: np.ndarray, count: int) -> np.ndar
     return middle + half * linalg.eigvalsh_tridiagonal(diagonal, beside[:-1])
 
 
-def _error(places: np.ndarray, held: np.ndarray, nodes: np.ndarray, powers: tuple[float, ...]) -> float:
+def _error(points: np.ndarray, carried: np.ndarray, nodes: np.ndarray, powers: tuple[float, ...]) -> float:
     """Return the largest relative root mean squared interpolation error of powers of exposures and of variances."""
-    shares = _lagrange(places, nodes)
-    functions = [lambda o, power=power: np.exp(power * (o - places[0])) for power in powers]
-    functions += [lambda o, c=c: 1 / (1 + np.exp(o - c)) for c in np.linspace(places[0], places[-1], 5)]
-    errors = (shares @ function(nodes) / function(places) - 1 for function in functions)
-    told = held * np.exp(powers[0] * (places - places[0]))
-    return float(np.sqrt(max(told @ error**2 for error in errors) / told.sum()))
+    shares = _lagrange(points, nodes)
+    functions = [lambda o, power=power: np.exp(power * (o - points[0])) for power in powers]
+    functions += [lambda o, c=c: 1 / (1 + np.exp(o - c)) for c in np.linspace(points[0], points[-1], 5)]
+    errors = (shares @ function(nodes) / function(points) - 1 for function in functions)
+    expected = carried * np.exp(powers[0] * (points - points[0]))
+    return float(np.sqrt(max(expected @ error**2 for error in errors) / expected.sum()))
 
 
 def bands_of(design: Design) -> Bands:
@@ -294,7 +294,7 @@ def _along_pieces(
         some = np.concatenate([np.arange(0, len(own), max(1, len(own) // _SAMPLED)), [np.argmin(own), np.argmax(own)]])
         if len(found) <= n_along:
             cells = order[ends[piece] : ends[piece + 1]]
-            first = np.array([np.flatnonzero(own == place)[0] for place in found])
+            first = np.array([np.flatnonzero(own == one)[0] for one in found])
             piece_rows[piece] = values[cells[np.concatenate([first, np.full(n_along - len(found), first[0])])]]
             # the other nodes have no shares of cells, but should not be far away
             more = lowest[piece] + 2 * half[piece] * (2.0 + np.arange(n_along - len(found)))

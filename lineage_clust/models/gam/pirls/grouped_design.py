@@ -30,8 +30,8 @@ class RowGroup:
 class GroupedDesign:
     """A design with rows sorted by the columns they use.
 
-    matrix : ndarray of shape (n_cells, n_columns). Design, with many exact zeros if it consists of B-splines.
-    order : ndarray of shape (n_cells,). Position of the cell in each row of the sorted design; responses must be sorted
+    matrix : ndarray of shape (n_nodes, n_columns). Design, with many exact zeros if it consists of B-splines.
+    order : ndarray of shape (n_nodes,). Position of the node in each row of the sorted design; responses must be sorted
         likewise.
 
     >>> import numpy as np
@@ -62,12 +62,12 @@ class GroupedDesign:
                 values = np.ascontiguousarray(rows[first - start : last - start][:, columns])
                 pairs = values[:, upper[0]] * values[:, upper[1]]
                 self.groups.append(
-                    RowGroup(slice(first, last), columns, values, pairs, *(columns[places] for places in upper))
+                    RowGroup(slice(first, last), columns, values, pairs, *(columns[pair] for pair in upper))
                 )
             start = end
 
     def predict(self, coefficients: np.ndarray) -> np.ndarray:
-        """Return `X @ coefficients`, `(n_cells, n_genes)`, in the sorted order."""
+        """Return `X @ coefficients`, `(n_nodes, n_genes)`, in the sorted order."""
         result = np.empty((self.shape[0], coefficients.shape[1]))
         for group in self.groups:
             np.matmul(group.values, coefficients[group.columns], out=result[group.rows])

@@ -195,7 +195,7 @@ def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) 
     """Update the state by a step towards the proposal, halved if needed; return the relative change of the objective."""
     likelihood, weights = problem.likelihood, problem.weights
 
-    def place(coefficients, genes):
+    def evaluated(coefficients, genes):
         eta = problem.predict(coefficients) + problem.offset
         mu = likelihood.link.mean(eta)
         loss = likelihood.loss(state.sums[:, genes], weights, mu, state.theta[genes], eta)
@@ -204,18 +204,18 @@ def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) 
 
     every = slice(None)
     if first:
-        before = place(state.coefficients, every)[2]
+        before = evaluated(state.coefficients, every)[2]
     else:
         before = likelihood.loss(state.sums, weights, state.mu, state.theta, state.eta)
         before += problem.roughness(state.coefficients, state.log_lambda)
-    size = np.abs(before) + problem.total
-    eta, mu, after = place(proposal, every)
+    magnitude = np.abs(before) + problem.total
+    eta, mu, after = evaluated(proposal, every)
     for _ in range(_SCHEDULE.n_halvings):
-        worse = np.flatnonzero(~(after <= before + 1e-9 * size))
+        worse = np.flatnonzero(~(after <= before + 1e-9 * magnitude))
         if len(worse) == 0:
             break
         proposal[:, worse] = 0.5 * (proposal[:, worse] + state.coefficients[:, worse])
-        eta[:, worse], mu[:, worse], after[worse] = place(proposal[:, worse], worse)
+        eta[:, worse], mu[:, worse], after[worse] = evaluated(proposal[:, worse], worse)
     state.coefficients, state.eta, state.mu = proposal, eta, mu
-    change = np.abs(after - before) / size
+    change = np.abs(after - before) / magnitude
     return np.where(np.isfinite(after), np.where(np.isfinite(change), change, np.inf), np.nan)

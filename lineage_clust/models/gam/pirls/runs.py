@@ -76,11 +76,11 @@ class GridFits:
     """Fits of genes on a grid, in chunks.
 
     table : Sums of the expression of these genes over the nodes.
-    positions : Positions of these genes among all genes.
+    genes : Positions of these genes among all genes, in ascending order.
     """
 
-    def __init__(self, cells: Cells, table: Table, positions: np.ndarray, grid: Grid):
-        self.cells, self.table, self.positions = cells, table, positions
+    def __init__(self, cells: Cells, table: Table, genes: np.ndarray, grid: Grid):
+        self.cells, self.table, self.genes = cells, table, genes
         design, choices = cells.design, cells.choices
         self.problem = make_problem(
             grid, cells.spectrum, design.constant, cells.weights, cells.offset if cells.adds_exposures else None,
@@ -90,21 +90,21 @@ class GridFits:
 
     def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
         """Return the results of genes, and the genes that miss the tolerance; `theta` are known sizes of all genes."""
-        places = np.searchsorted(self.positions, genes)
+        positions = np.searchsorted(self.genes, genes)
         step = int(np.clip(_NODE_VALUES // len(self.problem.weights), 16, 512))
         n_pieces = -(-len(genes) // step)
         if len(genes) >= _SPLIT:
             n_pieces = -(-n_pieces // MOST_THREADS) * MOST_THREADS  # so that all threads end at the same time
-        pieces = np.array_split(places, n_pieces) if n_pieces else []
+        pieces = np.array_split(positions, n_pieces) if n_pieces else []
         n_jobs, ours = self.cells.choices.n_jobs, compiled_loops(self.problem) is not None
         found = _each(partial(self._fit, theta=theta), pieces, n_jobs, ours)
         missed = [some for _, some in found]
         return [part for part, _ in found if part is not None], np.concatenate([genes[:0], *missed])
 
     @np.errstate(all="ignore")
-    def _fit(self, places: np.ndarray, theta: np.ndarray | None) -> tuple[ChunkResult | None, np.ndarray]:
-        genes, problem = self.positions[places], self.problem
-        state = begin(problem, self._values(genes, places), None if theta is None else theta[genes])
+    def _fit(self, positions: np.ndarray, theta: np.ndarray | None) -> tuple[ChunkResult | None, np.ndarray]:
+        genes, problem = self.genes[positions], self.problem
+        state = begin(problem, self._values(genes, positions), None if theta is None else theta[genes])
         iterate(problem, state, fixed_theta=theta is not None)
         missed = np.zeros(len(genes), dtype=bool) if theta is not None else self.check.misses(state.coefficients)
         state = state.take(~missed)
@@ -112,21 +112,21 @@ class GridFits:
         found = None if missed.all() else summarise(self.cells.design, self.cells.choices.covariance, problem, state)
         return found, genes[missed]
 
-    def _values(self, genes: np.ndarray, places: np.ndarray) -> Values:
+    def _values(self, genes: np.ndarray, positions: np.ndarray) -> Values:
         table, total, at = self.table, self.problem.total, self.problem.order
-        statistics = table.statistics[places]
+        statistics = table.statistics[positions]
         mean, square = statistics[:, bins.SCALED_SUM] / total, statistics[:, bins.SCALED_SQUARES] / total
         varies = square - mean**2
         return Values(
             genes,
-            np.ascontiguousarray(table.sums[places].T[at]),
-            np.ascontiguousarray(table.squares[places].T[at]) if len(table.squares) else None,
+            np.ascontiguousarray(table.sums[positions].T[at]),
+            np.ascontiguousarray(table.squares[positions].T[at]) if len(table.squares) else None,
             statistics[:, bins.SQUARES],
             statistics[:, bins.LEAST_LOSS] + 2 * statistics[:, bins.OFFSET_SUM] * self.cells.adds_exposures,
-            table.extremes[places, bins.MOST_SCALED],
+            table.extremes[positions, bins.MOST_SCALED],
             np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0)),
             np.zeros(len(genes), dtype=bool),
-            Histogram.of(table.histogram[places]) if len(table.histogram) else None,
+            Histogram.of(table.histogram[positions]) if len(table.histogram) else None,
         )
 
 

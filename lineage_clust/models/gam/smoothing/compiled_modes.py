@@ -140,9 +140,9 @@ def step_back(diagonal, beside, vector, first, last):
 @compiled
 def put_in_order(values, vector):
     """Sort eigenvalues in decreasing order, and the components accordingly."""
-    for place in range(1, len(values)):
-        value, component = values[place], vector[place]
-        before = place - 1
+    for at in range(1, len(values)):
+        value, component = values[at], vector[at]
+        before = at - 1
         while before >= 0 and values[before] < value:
             values[before + 1], vector[before + 1] = values[before], vector[before]
             before -= 1
