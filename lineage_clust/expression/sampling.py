@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ..utils.matrices import summed
 from .storage.blocks import BlockedExpression
 
 _N_VALUES = 2**14
@@ -43,7 +44,7 @@ class Sample:
             # a new object, because the check sets flags
             matrix = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
             if not matrix.has_canonical_format:
-                matrix = _summed(matrix)
+                matrix = _some_summed(matrix)
             values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
         else:
             n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
@@ -89,17 +90,11 @@ def _by_rows(block):
     """Return a sparse block as CSR without values that are stored in parts; others as they are."""
     if not sparse.issparse(block):
         return block
-    block = block.tocsr()
-    if not block.has_canonical_format:
-        block = block.copy()
-        block.sum_duplicates()
-    return block
+    return summed(block.tocsr())
 
 
-def _summed(matrix):
+def _some_summed(matrix):
     """Return some rows, or columns, of a CSR or CSC matrix that stores values in parts, such as 3 as 1.5 and 1.5, as sums."""
     axis = 0 if matrix.format == "csr" else 1
     some = _evenly_spaced(matrix.shape[axis], _N_CELLS)
-    part = (matrix[some] if axis == 0 else matrix[:, some]).copy()
-    part.sum_duplicates()
-    return part
+    return summed(matrix[some] if axis == 0 else matrix[:, some])

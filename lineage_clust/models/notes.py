@@ -8,7 +8,7 @@ from sklearn.utils import gen_batches
 
 from ..errors import counted, warn
 from ..expression.sums.fused import LARGE
-from ..expression.sums.moments import beyond, nonzero_counts
+from ..expression.sums.moments import nonzero_values
 
 FEW = 5  # cells
 SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"
@@ -50,11 +50,7 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
 
 def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the statistics of expression that :func:`notes_on` accepts as `found`."""
-    counts = nonzero_counts(Y)
-    carried = counts
-    if weights is not None and np.ptp(weights) > 0:
-        carried = nonzero_counts(Y, weights / weights.max())
-    return counts, carried, beyond(Y, LARGE)
+    return nonzero_values(Y, np.ones(Y.shape[0]) if weights is None else weights / weights.max(), LARGE)
 
 
 def joined(*remarks: str) -> str:

@@ -16,6 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import check_any_fitted, warn
+from ..utils.matrices import dense
 from ..utils.types import Matrix, Predicted
 from .notes import joined, notes_on
 from .per_gene import fit_each, reason_of
@@ -89,7 +90,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         NoTrendError
             If every gene fails.
         """
-        X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        X = dense(X)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         keyword = weight_keyword(self.estimator)
         self.weighted_ = keyword is not None
@@ -130,7 +131,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends `(n_rows, n_genes)`, NaN for genes that failed; with `return_std`, also `None`."""
         check_is_fitted(self)
-        X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        X = dense(X)
         mean = np.full((len(X), self._n_genes), np.nan)
         if self._shared is not None:
             try:
@@ -146,7 +147,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return (mean, None) if return_std else mean
 
     def _fit_at_once(self, X, y, fit_params):
-        y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+        y = dense(y)
         try:
             fitted, early = _fit(self.estimator, X, y, fit_params)
             # a failing gene must not affect the others

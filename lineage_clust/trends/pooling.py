@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from ..expression.storage.blocks import BlockedExpression
+from ..utils.matrices import dense
 from .calling import readable_by
 
 _SAME = 1e-12  # relative to the range; draws that differ less are equal
@@ -95,8 +96,8 @@ class Scatter:
     def _compare(self, one: tuple[Any, np.ndarray], other: tuple[Any, np.ndarray]) -> None:
         weights = np.where((one[1] > 0) & (other[1] > 0), one[1], 0.0)
         weighted = other[0].T @ sparse.diags_array(weights)
-        self._total = self._total + _dense(weighted @ other[0])
-        self._crossed = self._crossed + _dense(weighted @ one[0])
+        self._total = self._total + dense(weighted @ other[0])
+        self._crossed = self._crossed + dense(weighted @ one[0])
 
 
 def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarray:
@@ -117,13 +118,9 @@ def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarra
     .. [1] Cook & Stefanski (1994). Simulation-extrapolation estimation in parametric measurement error models. JASA 89,
        1314-1328.
     """
-    rows = _dense(rows)
+    rows = dense(rows)
     coefficients = np.linalg.lstsq(rows, values.T, rcond=None)[0]
     again = np.ptp(rows @ (scatter @ coefficients), axis=0)
     ranges = np.ptp(rows @ coefficients, axis=0)
     changes = ranges > 1e-9 * np.abs(values).max(axis=1, initial=0.0)
     return np.clip(1 - np.divide(again, ranges, out=np.ones(len(values)), where=changes), 0.0, 1.0)
-
-
-def _dense(matrix: Any) -> np.ndarray:
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)

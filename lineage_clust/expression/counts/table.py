@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ...utils.compiling import compiled_module
+from ...utils.matrices import summed
 from ..passes import SumRequest
 from ..storage.blocks import BlockedExpression
 from . import bins
@@ -194,9 +195,7 @@ def block_table(
     block = block if sparse.issparse(block) else sparse.csr_array(block)
     if block.dtype not in _KINDS:
         block = block.astype(np.float64)
-    if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
-        block = block.copy()
-        block.sum_duplicates()
+    block = summed(block)  # before squaring
     n_cells, n_genes = block.shape
     lines = np.full(n_cells, -1, dtype=np.int32)
     lines[slice(None) if kept is None else kept] = np.arange(len(shares))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ...utils.matrices import dense
 from .memory_budget import parse_budget, readable
 from .selection import assembled, choose, inside, inverse, nbytes
 from .sources import is_sparse, parts
@@ -113,8 +114,7 @@ class BlockedExpression:
         return totals
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        matrix = self.to_memory()
-        matrix = matrix.toarray() if sparse.issparse(matrix) else matrix
+        matrix = dense(self.to_memory())
         return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
     def blocks(self) -> Iterator[tuple]:
@@ -171,8 +171,7 @@ class BlockedExpression:
             held = range(gene, min(gene + n_genes, self.shape[1]))
             matrix = _by_columns(self[:, held.start : held.stop]._loaded())
             self._cached_genes = (held, matrix)
-        column = matrix[:, [gene - held.start]]
-        return (column.toarray() if sparse.issparse(column) else np.asarray(column)).ravel().astype(float)
+        return dense(matrix[:, [gene - held.start]]).ravel().astype(float)
 
     def remember(self, **facts: np.ndarray) -> None:
         """Cache per-gene statistics of a pass over all cells, `(n_genes,)` each."""
@@ -253,8 +252,7 @@ def _in_double(block, kept):
 
 
 def _product(block, kept, other):
-    product = _as_stored(block, kept) @ other
-    return product.toarray() if sparse.issparse(product) else np.asarray(product)
+    return dense(_as_stored(block, kept) @ other)
 
 
 def _row_sums(block, kept):
@@ -271,8 +269,7 @@ def row_sums(matrix) -> np.ndarray:
         sums = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
     damaged = np.flatnonzero(~np.isfinite(sums))
     if len(damaged):
-        rows = matrix[damaged]
-        rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
+        rows = dense(matrix[damaged])
         sums[damaged] = np.where(np.isfinite(rows), rows, 0).sum(axis=1, dtype=float)
     return sums
 

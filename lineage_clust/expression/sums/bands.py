@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from ...utils.matrices import summed
+
 _ROWS = 2**15  # rows converted to dense at a time
 
 
@@ -119,10 +121,7 @@ def make_bands(matrix, n_banded: int) -> Bands:
         return Bands(np.zeros(n_cells, dtype=np.int32), matrix[:, :n_banded], rest, n_banded)
     whole = n_banded == matrix.shape[1]
     rest = np.zeros((n_cells, 0)) if whole else matrix[:, n_banded:].toarray()
-    banded = sparse.csr_array(matrix if whole else matrix[:, :n_banded])
-    if not banded.has_canonical_format:
-        banded = banded.copy() if whole else banded
-        banded.sum_duplicates()
+    banded = summed(sparse.csr_array(matrix if whole else matrix[:, :n_banded]))
     used = np.diff(banded.indptr) > 0
     lowest, highest = np.zeros(n_cells, dtype=np.int32), np.zeros(n_cells, dtype=np.int32)
     lowest[used] = banded.indices[banded.indptr[:-1][used]]

@@ -9,44 +9,29 @@ import numpy as np
 from scipy import sparse
 
 from ..storage.blocks import BlockedExpression
-from ..storage.sources import cuts
 from .bands import make_bands
 from .sums import cell_sums
 
-_BLOCK_VALUES = 2**21  # values of Y in double precision at a time (16 MB)
+_BLOCK_VALUES = 2**21  # values of an array in double precision at a time (16 MB)
 
 
 def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
     """Yield `(rows, columns, block)` with the blocks of Y as float64, without copying Y as a whole.
 
-    CSR matrices are split along the rows, CSC matrices and arrays along the columns, so that every block is contiguous
-    in memory. Blocks of expression in a file follow its storage layout; rows and columns may then be arrays of
-    positions.
+    Blocks of arrays are contiguous in memory, others follow the storage; rows and columns may then be arrays of positions.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     """
+    if sparse.issparse(Y):
+        Y = BlockedExpression(Y)
     if isinstance(Y, BlockedExpression):
         yield from Y.blocks()
         return
     n_cells, n_genes = Y.shape
-    if not sparse.issparse(Y):
-        step = max(1, _BLOCK_VALUES // max(n_cells, 1))
-        for first in range(0, n_genes, step):
-            columns = slice(first, min(first + step, n_genes))
-            yield slice(0, n_cells), columns, np.asarray(Y[:, columns], dtype=np.float64)
-        return
-    by_rows = Y.format == "csr"
-    kind = sparse.csr_array if by_rows else sparse.csc_array
-    for first, last in cuts(Y.indptr, _BLOCK_VALUES):
-        inside = slice(Y.indptr[first], Y.indptr[last])
-        indptr = Y.indptr[first : last + 1] - Y.indptr[first]
-        shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
-        block = kind((Y.data[inside].astype(np.float64), Y.indices[inside], indptr), shape=shape)
-        if not block.has_canonical_format:  # squares need values that are stored in parts to be summed first
-            block = block.copy()
-            block.sum_duplicates()
-        lines = slice(first, last)
-        yield (lines, slice(0, n_genes), block) if by_rows else (slice(0, n_cells), lines, block)
+    step = max(1, _BLOCK_VALUES // max(n_cells, 1))
+    for first in range(0, n_genes, step):
+        columns = slice(first, min(first + step, n_genes))
+        yield slice(0, n_cells), columns, np.asarray(Y[:, columns], dtype=np.float64)
 
 
 def weighted_products(
@@ -86,28 +71,24 @@ def weighted_products(
     return products.T, squares
 
 
-def nonzero_counts(Y, weights: np.ndarray | None = None) -> np.ndarray:
-    """Return the number of nonzero values of each column `(n_genes,)`, or the sum of the weights of their cells."""
-    own = np.ones(Y.shape[0]) if weights is None else weights
-    counts = np.zeros(Y.shape[1])
+def nonzero_values(Y, weights: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return statistics of the nonzero values of each column, `(n_genes,)` each.
+
+    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
+    returns counts, carried, large : ndarray of shape (n_genes,). Number of nonzero values, sum of the weights of their
+        cells, and whether an absolute value is at least `bound`.
+    """
+    n_genes = Y.shape[1]
+    counts, carried, large = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes), np.zeros(n_genes, dtype=bool)
     for rows, columns, block in blocks(Y):
-        if sparse.issparse(block):
-            present: Any = block
-            present.data = (present.data != 0).astype(np.float64)
-            counts[columns] += present.T @ own[rows]
-        elif weights is None:
-            counts[columns] += (block != 0).sum(axis=0, dtype=np.int32)  # np.count_nonzero takes twice as long
-        else:
-            counts[columns] += own[rows] @ (block != 0).astype(np.float64)
-    return counts.astype(np.int64) if weights is None else counts
-
-
-def beyond(Y, bound: float) -> np.ndarray:
-    """Return which columns `(n_genes,)` have an absolute value of at least `bound`."""
-    found = np.zeros(Y.shape[1], dtype=bool)
-    for _, columns, block in blocks(Y):
-        values = block.data if sparse.issparse(block) else block
+        present: Any = block
+        values = present.data if sparse.issparse(block) else block
         if np.any(values >= bound) or np.any(values <= -bound):  # most blocks have none
-            large = abs(block) >= bound
-            found[columns] |= np.asarray(large.sum(axis=0)).ravel() > 0
-    return found
+            large[columns] |= np.asarray((abs(block) >= bound).sum(axis=0)).ravel() > 0
+        if sparse.issparse(block):
+            present.data = (values != 0).astype(np.float64)
+        else:
+            present = block != 0
+        counts[columns] += np.asarray(present.sum(axis=0)).ravel().astype(np.int64)
+        carried[columns] += weights[rows] @ present
+    return counts, carried, large

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
+from ...utils.matrices import dense, summed
 from ..passes import Fit, SumRequest, run_fits
 from ..storage.blocks import BlockedExpression
 from ..storage.sources import cuts
@@ -256,7 +257,7 @@ def _block(block, kept, bands: Bands, weights, numbers, enough, as_array, n_pick
         here = np.flatnonzero(numbers >= 0)
         rows = block[here if kept is None else kept[here]]
         picked = np.zeros((n_picked, block.shape[1]))
-        picked[numbers[here]] = rows.toarray() if sparse.issparse(rows) else rows
+        picked[numbers[here]] = dense(rows)
         sums = replace(sums, picked=picked)
     return sums if into is None else into.merge(sums)
 
@@ -295,9 +296,7 @@ def _pieces(block) -> list[slice]:
 def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
     n_cells, n_genes = block.shape
     block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
-    if not block.has_canonical_format:  # duplicate entries must be summed before squaring
-        block = block.copy()
-        block.sum_duplicates()
+    block = summed(block)  # before squaring
     ones = np.ones(n_cells)
     totals = block.T @ ones
     own, whole = block, kept is None or len(kept) == n_cells

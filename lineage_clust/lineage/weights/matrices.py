@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from ...utils.checking import as_numbers
+from ...utils.matrices import dense
 from ..columns import numbers_in
 from .cellrank_states import lost_names, state_names
 from .obs_columns import columns_source
@@ -53,7 +53,7 @@ def _column(adata: AnnData, key: str, column: int) -> np.ndarray:
     """Return one column of `adata.obsm[key]` as a float array `(n_obs,)`."""
     values = adata.obsm[key]
     if not isinstance(values, pd.DataFrame):
-        values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+        values = dense(values)
         if values.ndim > 2:
             raise ValueError(f"adata.obsm[{key!r}] must have one or two dimensions; its shape is {values.shape}.")
         values = pd.DataFrame(values)

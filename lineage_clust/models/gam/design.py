@@ -10,6 +10,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from ...utils.checking import check_size
+from ...utils.matrices import dense
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Design:
 
     def dense_matrix(self) -> np.ndarray:
         """Return the matrix as an array."""
-        return self.matrix.toarray() if sparse.issparse(self.matrix) else self.matrix
+        return dense(self.matrix)
 
     def rows(self, X) -> np.ndarray:
         """Return new rows of the design for `X`, including the intercept column if there is one."""
-        X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        X = dense(X)
         return np.column_stack([X, np.ones(len(X))]) if self.has_intercept else X
 
     @cached_property
@@ -80,7 +81,7 @@ def make_design(
     if keep_sparse and sparse.issparse(X):
         matrix = sparse.csr_array(X)
     else:
-        matrix = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        matrix = dense(X)
     n_features = matrix.shape[1]
     n_smooth = n_features if penalty is None else len(penalty)
     full = np.zeros((n_features, n_features))
@@ -102,8 +103,7 @@ def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | No
     candidate = np.zeros(matrix.shape[1])
     candidate[:n_smooth] = 1.0
     if not np.allclose(rows @ candidate, 1.0):
-        columns = rows[:, :n_smooth]
-        columns = columns.toarray() if sparse.issparse(columns) else columns
+        columns = dense(rows[:, :n_smooth])
         candidate[:n_smooth] = linalg.lstsq(columns, np.ones(columns.shape[0]))[0]
         if not np.allclose(rows @ candidate, 1.0):
             return None

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...expression.passes import Fit, run_fits
 from ...expression.storage.blocks import BlockedExpression
+from ...utils.matrices import dense
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Seed
 from ..families import FAMILIES
@@ -339,7 +340,7 @@ class GAM(LinkedModel):
         return super()._quantile(X, level)
 
     def _rows(self, X) -> np.ndarray:
-        rows = X.toarray() if sparse.issparse(X) else np.asarray(X, dtype=float)
+        rows = np.asarray(dense(X), dtype=float)
         return np.column_stack([rows, np.ones(len(rows))]) if self._has_intercept else rows
 
     def __sklearn_tags__(self):

@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.stats import norm, t
 
 from ...expression.sums.bands import Bands
+from ...utils.matrices import dense
 from .design import Design
 from .inference.posterior import SharedPosterior
 from .smoothing.spectral import Spectrum
@@ -167,6 +168,4 @@ def _of_trend(design: Design) -> np.ndarray:
 
 def _dense_rows(matrix, rows) -> np.ndarray:
     chosen = matrix[rows]
-    if isinstance(chosen, Bands):
-        return chosen.dense()
-    return chosen.toarray() if sparse.issparse(chosen) else chosen
+    return chosen.dense() if isinstance(chosen, Bands) else dense(chosen)

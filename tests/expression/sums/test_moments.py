@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.expression.sums import moments
-from lineage_clust.expression.sums.moments import blocks, nonzero_counts, weighted_products
+from lineage_clust.expression.sums.moments import blocks, nonzero_values, weighted_products
 
 KINDS = {"dense": np.asarray, "fortran": np.asfortranarray, "csr": sparse.csr_matrix, "csc": sparse.csc_array}
 
@@ -26,6 +27,7 @@ def test_sums_over_blocks_are_the_sums_over_the_whole(problem, kind, block_value
     Z, Y, weights = problem
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(moments, "_BLOCK_VALUES", block_values)
+        patch.setattr(BlockedExpression, "_values_a_block", lambda self: block_values)
         products, squares = weighted_products(Z, KINDS[kind](Y), weights)
     plain = Y.astype(float)
     np.testing.assert_allclose(products, Z.T @ np.diag(weights) @ plain, atol=1e-12)
@@ -38,6 +40,7 @@ def test_blocks_cover_every_value_once_as_float64(problem, kind, block_values):
     seen, rebuilt = np.zeros(Y.shape), np.zeros(Y.shape)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(moments, "_BLOCK_VALUES", block_values)
+        patch.setattr(BlockedExpression, "_values_a_block", lambda self: block_values)
         for rows, columns, block in blocks(KINDS[kind](Y)):
             assert block.dtype == np.float64
             seen[rows, columns] += 1
@@ -50,6 +53,7 @@ def test_blocks_are_bounded(monkeypatch):
     monkeypatch.setattr(moments, "_BLOCK_VALUES", 100)
     Y = np.ones((20, 33))
     assert max(block.size for _, _, block in blocks(Y)) <= 100
+    monkeypatch.setattr(BlockedExpression, "_values_a_block", lambda self: 100)
     assert max(block.nnz for _, _, block in blocks(sparse.csr_matrix(Y))) <= 100
     assert max(block.nnz for _, _, block in blocks(sparse.csc_matrix(Y))) <= 100
 
@@ -63,16 +67,19 @@ def test_the_input_is_left_alone(kind):
 
 
 @given(problems(), st.sampled_from(list(KINDS)))
-def test_nonzero_counts(problem, kind):
-    Y = problem[1]
-    np.testing.assert_array_equal(nonzero_counts(KINDS[kind](Y)), (Y != 0).sum(axis=0))
+def test_nonzero_values(problem, kind):
+    _, Y, weights = problem
+    counts, carried, large = nonzero_values(KINDS[kind](Y), weights, 1.5)
+    np.testing.assert_array_equal(counts, (Y != 0).sum(axis=0))
+    np.testing.assert_allclose(carried, weights @ (Y != 0), atol=1e-12)
+    np.testing.assert_array_equal(large, (abs(Y) >= 1.5).any(axis=0))
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
 def test_stored_zeros_are_not_counted(kind):
     Y = kind(np.array([[1.0, 2.0], [3.0, 0.0]]))
     Y.data[0] = 0.0
-    np.testing.assert_array_equal(nonzero_counts(Y), (Y.toarray() != 0).sum(axis=0))
+    np.testing.assert_array_equal(nonzero_values(Y, np.ones(2), 9)[0], (Y.toarray() != 0).sum(axis=0))
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
@@ -85,4 +92,4 @@ def test_values_stored_in_parts_are_summed_first(kind):
     products, squares = weighted_products(np.ones((2, 1)), Y, np.ones(2))
     np.testing.assert_array_equal(products[0], whole.sum(axis=0))
     np.testing.assert_array_equal(squares, (whole**2).sum(axis=0))
-    np.testing.assert_array_equal(nonzero_counts(Y), (whole != 0).sum(axis=0))
+    np.testing.assert_array_equal(nonzero_values(Y, np.ones(2), 9)[0], (whole != 0).sum(axis=0))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
+from ....utils.matrices import dense
 from ..design import Design
 from ..donors.bases import DETERMINED, random_columns
 from ..donors.curves import DonorSums
@@ -52,7 +53,7 @@ class Arms:
 
     def rows(self, basis, condition: int, n_covariates: int = 0) -> np.ndarray:
         """Return rows `(n_rows, n_columns)` that map coefficients to a condition's curve with covariates at 0."""
-        basis = basis.toarray() if sparse.issparse(basis) else basis
+        basis = dense(basis)
         return np.hstack([np.kron(self.curve(condition)[None], basis), np.zeros((len(basis), n_covariates))])
 
 

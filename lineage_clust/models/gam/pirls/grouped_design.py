@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+
+from ....utils.matrices import dense
 
 _MAX_GROUPS = 256
 _MAX_ROWS = 512  # per block, so that its part of the response fits into the processor's cache
@@ -93,6 +94,4 @@ class GroupedDesign:
 
 def dense_columns(Y, columns: slice | np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return some columns of Y as float64 `(n_cells, n_columns)`, rows in the given order; Y is CSC or an array."""
-    block = Y[:, columns]
-    block = block.toarray() if sparse.issparse(block) else np.asarray(block)
-    return block[order].astype(np.float64, copy=False)
+    return dense(Y[:, columns])[order].astype(np.float64, copy=False)

@@ -16,6 +16,7 @@ from ....expression.counts.table import Table
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.storage.tasks import MOST_THREADS
 from ....utils.compiling import is_worthwhile
+from ....utils.matrices import dense
 from ....utils.progress import bar
 from ....utils.threads import in_threads
 from ...links import Link
@@ -237,8 +238,7 @@ class Check:
         shares, n_offsets = grid.shares, grid.n_offsets
         order = shares.order()
         cells = order[np.linspace(0, len(order) - 1, min(_CHECKED, len(order))).astype(int)]
-        matrix = design.matrix[cells]
-        self.at_cells = (matrix.toarray() if sparse.issparse(matrix) else matrix) @ basis
+        self.at_cells = dense(design.matrix[cells]) @ basis
         self.at_nodes = grid.rows[::n_offsets] @ basis
         along = shares.values[cells] * shares.twice[cells].sum(axis=1, keepdims=True)
         places = (shares.starts[cells] // n_offsets)[:, None] + np.arange(along.shape[1])
