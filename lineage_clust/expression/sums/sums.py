@@ -127,7 +127,8 @@ def requested_cell_sums(
 
     picked : Positions of cells whose expression is returned as well.
     """
-    sums = _in_memory(Y, bands, weights, all_cells) if Y.in_memory else None
+    of_all = Y.keeps_totals and all_cells
+    sums = _fused(Y.stored, *Y.chosen, bands, weights, of_all) if Y.in_memory else None
     if sums is None:
         sums = yield _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
     elif picked is not None:
@@ -139,11 +140,6 @@ def requested_cell_sums(
         precise = yield _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
         sums = sums.replaced(cancelled, precise)
     return sums
-
-
-def _in_memory(Y: BlockedExpression, bands: Bands, weights, all_cells: bool) -> Sums | None:
-    """Return the Sums in one compiled pass over the matrix in memory, or `None` if that is not possible."""
-    return _fused(Y.stored, *Y.chosen, bands, weights, of_all=Y.keeps_totals and all_cells)
 
 
 def _in_blocks(
@@ -263,6 +259,7 @@ def _block(block, kept, bands: Bands, weights, numbers, enough, as_array, n_pick
 
 
 def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) -> Sums | None:
+    """Return the Sums of a matrix in memory in one compiled pass, or `None` if that is not possible."""
     found = fused_sums(matrix, kept, columns, bands, weights, of_all)
     if found is None:
         return None

@@ -19,8 +19,7 @@ from .donors.nodes import DonorTable
 from .gaussian import fit_gaussian
 from .pirls.fit import fit_glm
 from .pirls.overdispersion import noted_dispersion
-from .pirls.problem import Likelihood
-from .pirls.runs import Cells, Choices
+from .pirls.problem import Cells, Choices, Likelihood
 
 
 def fit_family(

@@ -17,8 +17,8 @@ from ....expression.sums.sums import requested_cell_sums
 from . import size
 from .chunks import ChunkResult, collected
 from .grid import POWERS, Grid, make_grid, wanted_for
-from .problem import Likelihood
-from .runs import Cells, ExactFits, GridFits, refused
+from .problem import Cells, Likelihood
+from .runs import ExactFits, GridFits, refused
 
 _LINKS = ("log", "logit")
 _WORTHWHILE = 5  # cells per node

@@ -1,4 +1,4 @@
-"""Likelihoods of non-Gaussian families, and what all genes share in fits from sums over nodes."""
+"""Likelihoods and options of fits of non-Gaussian families, and what all genes share in fits from sums over nodes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from scipy import sparse
 
 from ...families import Family
 from ...links import Link
-from ..smoothing.spectral import Spectrum
+from ..design import Design
+from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from . import size
-from .grid import Grid
+from .grid import Grid, bands_of
 from .grouped_design import GroupedDesign
 from .scale import ScaleEquation
 
@@ -79,6 +80,40 @@ class Likelihood:
         """
         losses = self.family.loss(sums, mu, theta, weights, eta if self.link.name == "log" else None)
         return (losses if self.expectile is None else losses * self.asymmetry(sums, weights * mu)).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`."""
+
+    smoothing: str | float
+    covariance: str
+    discretize: bool | str
+    tolerance: float
+    n_jobs: int | None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.any_family.fit_family`."""
+
+    design: Design
+    weights: np.ndarray
+    offset: np.ndarray | None
+    likelihood: Likelihood
+    choices: Choices
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Spectrum of the cells' gram matrix."""
+        penalty = self.design.penalty
+        return unpenalised_exactly(diagonalise(bands_of(self.design).gram(self.weights), penalty), penalty)
+
+    @property
+    def adds_exposures(self) -> bool:
+        """Whether exposures add up, so that the grid needs no offset: Poisson family with a log link."""
+        poisson = self.likelihood.family.name == "poisson" and self.likelihood.link.name == "log"
+        return poisson and self.offset is not None
 
 
 @dataclass(frozen=True)
@@ -170,19 +205,14 @@ class Problem:
         return np.exp(log_lambda) * (self.penalty @ coefficients**2)
 
 
-def make_problem(
-    grid: Grid, spectrum: Spectrum, constant, weights: np.ndarray, exposures, likelihood: Likelihood, smoothing,
-    compiled: bool,
-) -> Problem:  # fmt: skip
+def make_problem(cells: Cells, grid: Grid, exposures: np.ndarray | None, compiled: bool) -> Problem:
     """Return the Problem of a grid.
 
-    spectrum : Of the cells' gram matrix.
-    constant : `(n_columns,)` coefficients of a constant, or `None`.
-    weights : `(n_cells,)`.
     exposures : `(n_cells,)` logarithms of exposures that are not part of the grid (Poisson), or `None`.
     """
     grouped, shares = GroupedDesign(grid.rows), grid.shares
-    order, family = grouped.order, likelihood.family
+    likelihood, smoothing, weights = cells.likelihood, cells.choices.smoothing, cells.weights
+    order, family, spectrum, constant = grouped.order, likelihood.family, cells.spectrum, cells.design.constant
     sums = shares.of_weights()
     squared, exposed = shares.of_weights(2), sums
     if exposures is not None:

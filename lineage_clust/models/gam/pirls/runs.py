@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -22,13 +21,12 @@ from ....utils.threads import in_threads
 from ...links import Link
 from ...notes import spread_of
 from ..design import Design
-from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from .chunks import ChunkResult
-from .grid import Grid, bands_of, grid_of_cells
+from .grid import Grid, grid_of_cells
 from .grouped_design import dense_columns
 from .histogram import Histogram
 from .iterations import compiled_loops, iterate, stop_runaways
-from .problem import Likelihood, Problem, make_problem
+from .problem import Cells, Likelihood, Problem, make_problem
 from .results import summarise
 from .size import DistinctCounts
 from .state import Values, begin
@@ -37,40 +35,6 @@ _CHECKED = 200  # cells
 _READ = 8  # times that sums are read, about
 _SPLIT = 128  # number of genes from which threads share them equally
 _CELL_VALUES, _NODE_VALUES = 400_000, 100_000  # per chunk, so that working arrays fit into the processor's cache
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`."""
-
-    smoothing: str | float
-    covariance: str
-    discretize: bool | str
-    tolerance: float
-    n_jobs: int | None
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.any_family.fit_family`."""
-
-    design: Design
-    weights: np.ndarray
-    offset: np.ndarray | None
-    likelihood: Likelihood
-    choices: Choices
-
-    @cached_property
-    def spectrum(self) -> Spectrum:
-        """Spectrum of the cells' gram matrix."""
-        penalty = self.design.penalty
-        return unpenalised_exactly(diagonalise(bands_of(self.design).gram(self.weights), penalty), penalty)
-
-    @property
-    def adds_exposures(self) -> bool:
-        """Whether exposures add up, so that the grid needs no offset: Poisson family with a log link."""
-        poisson = self.likelihood.family.name == "poisson" and self.likelihood.link.name == "log"
-        return poisson and self.offset is not None
 
 
 class GridFits:
@@ -82,12 +46,9 @@ class GridFits:
 
     def __init__(self, cells: Cells, table: Table, genes: np.ndarray, grid: Grid):
         self.cells, self.table, self.genes = cells, table, genes
-        design, choices = cells.design, cells.choices
-        self.problem = make_problem(
-            grid, cells.spectrum, design.constant, cells.weights, cells.offset if cells.adds_exposures else None,
-            cells.likelihood, choices.smoothing, is_worthwhile(_READ * table.sums.size),
-        )  # fmt: skip
-        self.check = Check(design, grid, self.problem.basis, cells.likelihood.link, choices.tolerance)
+        exposures = cells.offset if cells.adds_exposures else None
+        self.problem = make_problem(cells, grid, exposures, is_worthwhile(_READ * table.sums.size))
+        self.check = Check(cells.design, grid, self.problem.basis, cells.likelihood.link, cells.choices.tolerance)
 
     def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
         """Return the results of genes, and the genes that miss the tolerance; `theta` are known sizes of all genes."""
@@ -169,11 +130,7 @@ class ExactFits:
     def problem(self) -> Problem:
         """Problem whose nodes are the cells."""
         cells = self.cells
-        grid = grid_of_cells(cells.design, cells.weights, cells.offset)
-        return make_problem(
-            grid, cells.spectrum, cells.design.constant, cells.weights, None, cells.likelihood, cells.choices.smoothing,
-            False,
-        )  # fmt: skip
+        return make_problem(cells, grid_of_cells(cells.design, cells.weights, cells.offset), None, False)
 
     @np.errstate(all="ignore")
     def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray) -> ChunkResult:

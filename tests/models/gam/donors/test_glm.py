@@ -23,8 +23,7 @@ from lineage_clust.models.gam.donors.prior import grid, usual_shape
 from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
 from lineage_clust.models.gam.pirls.grid import wanted_for
-from lineage_clust.models.gam.pirls.problem import Likelihood
-from lineage_clust.models.gam.pirls.runs import Cells, Choices
+from lineage_clust.models.gam.pirls.problem import Cells, Choices, Likelihood
 from lineage_clust.models.links import LINKS
 
 
