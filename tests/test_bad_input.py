@@ -231,7 +231,7 @@ def test_unknown_names_are_caught_as_either(adata, error):
 
 
 def test_missing_genes_in_transform(adata, fitted):
-    with pytest.raises(UnknownNameError, match=r"1 of 8 clustered genes is not in adata .'flat1'."):
+    with pytest.raises(UnknownNameError, match=r"1 of the 8 clustered genes is not in adata .'flat1'."):
         fitted.transform(adata[:, :7])
 
 

@@ -46,9 +46,10 @@ def score(
     known = set(gene_names(adata, reader.use_raw and adata.raw is not None, symbols))
     missing = [name for name in names if name not in known]
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         raise UnknownNameError(
-            f"{counted(len(missing), 'clustered gene', 'is', 'are', of=len(names))} not in adata "
-            f"({quoted(missing, 5)}). transform needs the genes that were clustered in fit."
+            f"{len(missing)} of the {counted(len(names), 'clustered gene')} {verb} not in adata ({quoted(missing, 5)}). "
+            "transform needs the genes that were clustered in fit."
         )
     matrix = expression_of(adata, names, reader.layer, reader.use_raw, reader.memory_budget, symbols)
     clusters = labels[assigned]

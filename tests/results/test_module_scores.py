@@ -95,7 +95,7 @@ def test_missing_genes_are_named(make_adata):
     adata = make_adata()
     fitted = moments_of(adata)
     without = adata[:, [name for name in adata.var_names if name not in ("rise0", "flat0")]]
-    with pytest.raises(UnknownNameError, match=r"2 of 4 clustered genes are not in adata .'rise0', 'flat0'."):
+    with pytest.raises(UnknownNameError, match=r"2 of the 4 clustered genes are not in adata .'rise0', 'flat0'."):
         score(without, GENES, LABELS, *fitted, reader_of())
     unassigned = adata[:, [name for name in adata.var_names if name != "peak2"]]
     assert score(unassigned, GENES, LABELS, *fitted, reader_of()).shape == (200, 2)

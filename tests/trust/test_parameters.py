@@ -53,7 +53,7 @@ REFUSED = [
     ({"time_range": 1e300}, ValueError, r"Knots cannot be placed on \[0.0, 1e\+300\].*rescale pseudotime"),
     ({"time_range": 0}, ValueError, "starts at 0 and ends at 0"),
     ({"time_range": (0.5, 0.5)}, ValueError, "start 0.5 and end 0.5"),
-    ({"time_range": 1e-300}, ValueError, "have 1 distinct pseudotime; BSplineSmoother needs at least 3. Widen"),
+    ({"time_range": 1e-300}, ValueError, "has 1 distinct pseudotime; BSplineSmoother needs at least 3. Widen"),
     ({"endpoint": None}, ValueError, "endpoint must be 'plateau' or 'argmax'; got None"),
     ({"endpoint": ["plateau"]}, ValueError, r"got \['plateau'\]"),
     ({"endpoint_threshold": "x"}, TypeError, "endpoint_threshold must be None or a number; got 'x'"),

@@ -241,7 +241,7 @@ def test_poor_genes_and_failures(responses, capsys):
         ("gamma", "log"): {"nan", "infinite", "zero", "negative"},
     }
     for pair, expected in failing.items():
-        warned = pytest.warns(LineageClustWarning, match="1 of 9 genes contains zeros") if "gamma" in pair else nullcontext()
+        warned = pytest.warns(LineageClustWarning, match="genes contains? zeros") if "gamma" in pair else nullcontext()
         with warned:
             model = PyGAM(*pair, max_iter=8).fit(t, Y)
         assert {names[gene] for gene in model.failed_} == expected
