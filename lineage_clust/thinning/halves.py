@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +16,15 @@ from sklearn.utils import check_random_state
 
 from ..errors import UnknownNameError, did_you_mean
 from ..expression.storage.sources import in_dask, is_stored
-from ..io.cells import make_anndata
+from ..io.cells import make_anndata, read_cells
+from ..io.rows import written_in_blocks
 from ..lineage.columns import by_name
 from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
-from ..utils.checking import as_vector, check_seed, check_share, shortened
+from ..utils.atomic import beside, naming, removed_on_failure, target_of
+from ..utils.checking import as_path, as_vector, check_seed, check_share, shortened
 from ..utils.constraints import is_real
+from ..utils.transaction import replace_all
 from ..utils.types import Seed
 from .dispersion import estimate_dispersion
 from .splitting import Splitter, canonical, check_counts
@@ -35,6 +43,7 @@ def thin_counts(
     dispersion: Any = ESTIMATE,
     *,
     random_state: Seed = None,
+    paths: Sequence[str | Path] | None = None,
 ) -> tuple[AnnData, AnnData]:
     """Split the counts of every cell into two AnnData that are independent given the true expression of the cell.
 
@@ -58,6 +67,9 @@ def thin_counts(
         Seed. The same integer gives the same split, whether counts are dense, sparse, in a file or in dask. If a part
         (marked by `uns["thin_counts"]`) is split again, other random numbers are used, because its parts would
         otherwise be correlated with the rest.
+    paths : pair of str or path, default=None
+        Two h5ad files to which the parts are written in blocks of cells, so that not even one part is in memory. The
+        parts are the same as without. Existing files are replaced, once both are complete.
 
     Returns
     -------
@@ -65,7 +77,8 @@ def thin_counts(
         Their counts, in `X` and in `layer`, sum to those of `adata`; sparse counts remain sparse (CSR). `obs` and `var`
         are copied, and `var["dispersion"]` contains the dispersion of the counts before thinning. Everything that may
         be computed from all counts (other layers, obsm, varm, obsp, varp, uns, raw) is left out. Columns of obs such as
-        an old pseudotime are kept, and should not be used.
+        an old pseudotime are kept, and should not be used. With `paths`, they are opened from these files with
+        ``backed="r"``, and counts are in `X` only, because anndata would load a layer.
 
     Raises
     ------
@@ -74,7 +87,7 @@ def thin_counts(
     UnknownNameError
         If the layer, or the column of dispersions, is missing.
     ValueError
-        If values are not counts, or a parameter is out of range.
+        If values are not counts, a parameter is out of range, or `paths` are not two files other than that of `adata`.
 
     See Also
     --------
@@ -89,7 +102,7 @@ def thin_counts(
     page "The same genes twice" of the documentation.
 
     Dask arrays remain lazy: parts are computed when needed. A file is read in blocks of cells, and the parts are in
-    memory.
+    memory, unless `paths` are given. Counts stored by genes (CSC) are loaded first in both cases.
 
     Examples
     --------
@@ -102,6 +115,7 @@ def thin_counts(
     check_anndata(adata)
     check_share("fraction", fraction)
     check_seed("random_state", random_state)
+    files = None if paths is None else _check_paths(paths, adata)
     adata = with_annotations(adata)
     matrix: Any = stored_matrix(adata, layer, False)
     generator = check_random_state(random_state)
@@ -111,7 +125,51 @@ def thin_counts(
     if path:
         seed = int(np.random.SeedSequence([seed, *path.encode()]).generate_state(1)[0] >> 1)
     splitter = Splitter(float(fraction), values, seed)
-    return _anndata(adata, layer, values, splitter, matrix)
+    matrix = _by_cells(matrix)
+    if files is not None:
+        return _in_files(files, [_half(adata, None, {}, values, splitter, part) for part in (0, 1)], splitter, matrix)
+    if in_dask(matrix):
+        parts = [matrix.map_blocks(_part_of_block, splitter=splitter, part=part, dtype=matrix.dtype, meta=matrix._meta)
+                 for part in (0, 1)]  # fmt: skip
+    else:
+        parts = list(splitter.parts(matrix))
+    # X is often normalised in place, and the layer must not change
+    layers = [{} if layer in (None, "X") else {layer: part.copy()} for part in parts]
+    first, second = (_half(adata, parts[part], layers[part], values, splitter, part) for part in (0, 1))
+    return first, second
+
+
+def _check_paths(paths: Any, adata: AnnData) -> list[Path]:
+    """Return the paths of two files; raise an error if they are not, or are the file of the AnnData."""
+    if isinstance(paths, (str, bytes, PathLike)) or np.ndim(paths) != 1 or len(paths) != 2:
+        raise ValueError(f"paths must be two names of files, of the first and the second part; got {shortened(paths)}.")
+    files = [as_path(path) for path in paths]
+    targets = [target_of(path) for path in files]
+    if targets[0] == targets[1]:
+        raise ValueError(f"paths must be two files; {str(files[0])!r} and {str(files[1])!r} are the same.")
+    if adata.isbacked and target_of(as_path(adata.filename)) in targets:
+        raise ValueError(f"paths contain {str(adata.filename)!r}, the file of adata. Choose other names.")
+    return files
+
+
+def _in_files(
+    files: Sequence[Path], tables: Sequence[AnnData], splitter: Splitter, matrix: Any
+) -> tuple[AnnData, AnnData]:
+    """Write both parts to files in one pass over the counts, and return them, opened."""
+    drafts = [beside(target_of(file)) for file in files]
+    with removed_on_failure(*drafts):
+        with ExitStack() as open_files:
+            appending = []
+            for file, draft, own in zip(files, drafts, tables, strict=True):
+                with naming(file):
+                    appending.append(open_files.enter_context(written_in_blocks(draft, own)))
+            for parts in splitter.blocks(matrix):
+                for file, append, part in zip(files, appending, parts, strict=True):
+                    with naming(file):
+                        append(part)
+        replace_all({file: partial(os.replace, draft) for file, draft in zip(files, drafts, strict=True)})
+    first, second = (read_cells(file, backed=True) for file in files)
+    return first, second
 
 
 def _path(adata: AnnData) -> str:
@@ -160,32 +218,26 @@ def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_C
     return found
 
 
-def _anndata(
-    adata: AnnData, layer: str | None, dispersion: np.ndarray, splitter: Splitter, matrix: Any
-) -> tuple[AnnData, AnnData]:
+def _by_cells(matrix: Any) -> Any:
+    """Return counts of which all genes of some cells can be taken: an array, CSR, stored by cells, or dask."""
     if in_dask(matrix):
-        whole = matrix.rechunk({1: -1})  # random numbers are generated per cell
-        parts = [whole.map_blocks(_part_of_block, splitter=splitter, part=part, dtype=matrix.dtype, meta=matrix._meta)
-                 for part in (0, 1)]  # fmt: skip
-    else:
-        if sparse.issparse(matrix) and matrix.format != "csr":
-            matrix = matrix.tocsr()
-        elif is_stored(matrix) and getattr(matrix, "format", None) == "csc":
-            matrix = matrix.to_memory().tocsr()
-        elif not (sparse.issparse(matrix) or is_stored(matrix)):
-            matrix = np.asarray(matrix)
-        parts = list(splitter.parts(matrix))
-    made = []
-    path = _path(adata)
-    for number, (share, part) in enumerate(zip((splitter.fraction, 1 - splitter.fraction), parts, strict=True)):
-        # X is often normalised in place, and the layer must not change
-        layers = {} if layer in (None, "X") else {layer: part.copy()}
-        half = make_anndata(
-            part, adata.obs, adata.var, layers, {"thin_counts": {"fraction": share, "part": f"{path}{number}"}}
-        )
-        half.var["dispersion"] = dispersion
-        made.append(half)
-    return made[0], made[1]
+        return matrix.rechunk({1: -1})  # random numbers are generated per cell
+    if sparse.issparse(matrix):
+        return matrix.tocsr()
+    if is_stored(matrix):
+        return matrix.to_memory().tocsr() if getattr(matrix, "format", None) == "csc" else matrix
+    return np.asarray(matrix)
+
+
+def _half(
+    adata: AnnData, counts: Any, layers: dict[str, Any], dispersion: np.ndarray, splitter: Splitter, part: int
+) -> AnnData:
+    """Return an AnnData with the counts of a part, 0 or 1."""
+    share = splitter.fraction if part == 0 else 1 - splitter.fraction
+    notes = {"fraction": share, "part": f"{_path(adata)}{part}"}
+    half = make_anndata(counts, adata.obs, adata.var, layers, {"thin_counts": notes})
+    half.var["dispersion"] = dispersion
+    return half
 
 
 def _part_of_block(block: Any, splitter: Splitter, part: int, block_info: Any = None) -> Any:

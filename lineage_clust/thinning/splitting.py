@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+
+from ..expression.storage.sources import in_dask
 
 _VALUES_A_BLOCK = 2**22
 _LEAST_DISPERSION = 1e-12  # counts with smaller dispersion are Poisson, as its inverse may overflow
@@ -63,19 +67,23 @@ class Splitter:
         return first
 
     def parts(self, counts: Any) -> tuple[Any, Any]:
-        """Return both parts of a matrix: an array, sparse matrix, or any object whose row slices are one of these.
-
-        The parts are arrays if the slices are, else CSR, with the data type of the counts.
-        """
-        n_cells, n_genes = counts.shape
-        step = max(1, _VALUES_A_BLOCK // max(1, n_genes))
-        firsts, seconds = [], []
-        for start in range(0, n_cells, step):
-            one, other = self.of_block(counts[start : start + step], start)
-            firsts.append(one)
-            seconds.append(other)
+        """Return both parts of a matrix, see :meth:`blocks`, as arrays or CSR with the data type of the counts."""
+        firsts, seconds = zip(*self.blocks(counts), strict=True)
         stack = (lambda blocks: sparse.vstack(blocks, format="csr")) if sparse.issparse(firsts[0]) else np.vstack
         return stack(firsts), stack(seconds)
+
+    def blocks(self, counts: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield both parts of blocks of cells in order.
+
+        counts : `(n_cells, n_genes)` array, sparse matrix, or any object whose row slices are one of these; or a dask array
+            with one chunk of genes, of which each chunk is a block.
+        """
+        n_cells, n_genes = counts.shape
+        step, lazy = max(1, _VALUES_A_BLOCK // max(1, n_genes)), in_dask(counts)
+        ends = np.cumsum(counts.chunks[0]) if lazy else [*range(step, n_cells, step), n_cells]
+        for start, stop in pairwise([0, *map(int, ends)]):
+            block = counts[start:stop]
+            yield self.of_block(block.compute() if lazy else block, start)
 
     def of_block(self, block: Any, first_row: int = 0) -> tuple[Any, Any]:
         """Return both parts of a block of cells, as an array or CSR.

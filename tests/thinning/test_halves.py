@@ -1,5 +1,7 @@
 """thin_counts: content of the two AnnData, for all storages of counts."""
 
+import tracemalloc
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust import thin_counts
+from lineage_clust.thinning import splitting
 
 
 @pytest.fixture(scope="module")
@@ -37,32 +40,125 @@ def test_halves_hold_their_counts_and_nothing_made_from_the_whole(adata):
     assert "dispersion" not in adata.var
 
 
-@pytest.mark.parametrize(
-    "kind", ["dense", "csc", "dask", "dask by genes", "csr file", "csc file", "dense file", "view"]
-)
+def stored_as(kind, counts, folder):
+    """Return the counts in an AnnData, as stored in memory, in dask or in a file."""
+    if kind == "view":
+        return ad.AnnData(sparse.vstack([counts, counts]).tocsr())[:120]
+    if kind.startswith("dask"):
+        array = pytest.importorskip("dask.array")
+        chunks = (50, 10) if kind == "dask by genes" else (50, 30)
+        return ad.AnnData(array.from_array(counts.toarray(), chunks=chunks))
+    stored = ad.AnnData({"dense": counts.toarray(), "csc": counts.tocsc(), "csr": counts}[kind.split()[0]])
+    if kind.endswith("file"):
+        stored.write_h5ad(folder / "cells.h5ad")
+        stored = ad.read_h5ad(folder / "cells.h5ad", backed="r")
+    return stored
+
+
+KINDS = ["dense", "csc", "dask", "dask by genes", "csr file", "csc file", "dense file", "view"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.first(2)
 def test_the_same_seed_splits_in_the_same_way_however_counts_are_stored(adata, kind, tmp_path):
     counts = adata.layers["counts"]
-    whole = ad.AnnData(counts, obs=adata.obs, var=adata.var)
-    expected = thin_counts(whole, random_state=3)
-    if kind == "view":
-        stored = ad.AnnData(sparse.vstack([counts, counts]).tocsr())[:120]
-    elif kind.startswith("dask"):
-        array = pytest.importorskip("dask.array")
-        chunks = (50, 10) if kind == "dask by genes" else (50, 30)
-        stored = ad.AnnData(array.from_array(counts.toarray(), chunks=chunks))
-    else:
-        matrix = {"dense": counts.toarray(), "csc": counts.tocsc(), "csr": counts}[kind.split()[0]]
-        stored = ad.AnnData(matrix)
-        if kind.endswith("file"):
-            stored.write_h5ad(tmp_path / "cells.h5ad")
-            stored = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    expected = thin_counts(ad.AnnData(counts, obs=adata.obs, var=adata.var), random_state=3)
+    stored = stored_as(kind, counts, tmp_path)
     found = thin_counts(stored, random_state=3)
     for one, other in zip(found, expected, strict=True):
         assert hasattr(one.X, "compute") == kind.startswith("dask")
         assert np.array_equal(dense(one.X), dense(other.X))
     if stored.isbacked:
         stored.file.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.first(3)
+def test_parts_in_files_are_those_in_memory(adata, kind, tmp_path, monkeypatch):
+    stored = stored_as(kind, adata.layers["counts"], tmp_path)
+    expected = thin_counts(stored, random_state=3)
+    monkeypatch.setattr(splitting, "_VALUES_A_BLOCK", 50 * 30)
+    paths = tmp_path / "first.h5ad", str(tmp_path / "second.h5ad")
+    found = thin_counts(stored, random_state=3, paths=paths)
+    for one, other, path in zip(found, expected, paths, strict=True):
+        assert one.isbacked
+        assert one.file.is_open
+        one.file.close()
+        whole = ad.read_h5ad(path)
+        pd.testing.assert_frame_equal(whole.obs, other.obs)
+        pd.testing.assert_frame_equal(whole.var, other.var)
+        assert whole.uns["thin_counts"] == other.uns["thin_counts"]
+        held = other.X.compute() if kind.startswith("dask") else other.X
+        assert sparse.issparse(whole.X) == sparse.issparse(held)
+        assert whole.X.dtype == held.dtype
+        if sparse.issparse(held):
+            assert whole.X.format == held.format
+            for name in ("data", "indices", "indptr"):
+                np.testing.assert_array_equal(getattr(whole.X, name), getattr(held, name))
+        else:
+            np.testing.assert_array_equal(whole.X, held)
+    if stored.isbacked:
+        stored.file.close()
+
+
+def test_a_layer_is_in_x_of_files_and_parts_of_files_can_be_split_again(adata, tmp_path):
+    in_memory, in_files = adata, adata
+    for step in "ab":
+        in_memory = thin_counts(in_memory, "counts", random_state=0)[1]
+        layer = "counts" if step == "a" else None
+        in_files = thin_counts(in_files, layer, random_state=0, paths=[tmp_path / f"{step}{part}" for part in "01"])[1]
+        assert not in_files.layers
+        np.testing.assert_array_equal(dense(in_files.X.to_memory()), dense(in_memory.X))
+
+
+@pytest.mark.parametrize("kind", ["csr", "dense"])
+def test_files_are_written_without_a_whole_part_in_memory(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(splitting, "_VALUES_A_BLOCK", 2**15)
+    counts = np.random.default_rng(0).poisson(1.0, (1000, 2000)).astype(float)  # 16 MB
+    stored = stored_as(f"{kind} file", sparse.csr_matrix(counts), tmp_path)
+    paths = [tmp_path / "first", tmp_path / "second"]
+    thin_counts(stored[:5].to_memory(), dispersion=0, paths=paths)  # imports
+    tracemalloc.start()
+    try:
+        halves = thin_counts(stored, dispersion=0, random_state=0, paths=paths)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4e6
+    for half in (stored, *halves):
+        half.file.close()
+
+
+def test_a_failure_leaves_no_file_and_the_old_ones(adata, tmp_path):
+    counts = adata.layers["counts"].toarray().astype(float)
+    counts[-1, 0] = 0.5
+    paths = [tmp_path / "first.h5ad", tmp_path / "second.h5ad"]
+    paths[0].write_text("old")
+    with pytest.raises(ValueError, match="Only counts can be split"):
+        thin_counts(ad.AnnData(counts), dispersion=0, paths=paths)
+    assert [path.name for path in tmp_path.iterdir()] == ["first.h5ad"]
+    assert paths[0].read_text() == "old"
+    with pytest.raises(FileNotFoundError, match="second.h5ad"):
+        thin_counts(adata, "counts", dispersion=0, paths=[paths[0], tmp_path / "none" / "second.h5ad"])
+    assert paths[0].read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("paths", "error", "message"),
+    [
+        ("ab", ValueError, "paths must be two names of files"),
+        (["a"], ValueError, r"got \['a'\]"),
+        (["a", 3], TypeError, "must be the name of a file; got 3"),
+        (["a", "./a"], ValueError, "paths must be two files; 'a' and 'a' are the same"),
+        (["a", "cells.h5ad"], ValueError, "the file of adata"),
+    ],
+)
+def test_odd_paths_are_refused(adata, tmp_path, paths, error, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stored = stored_as("csr file", adata.layers["counts"], tmp_path)
+    with pytest.raises(error, match=message):
+        thin_counts(stored, paths=paths)
+    stored.file.close()
 
 
 def test_dispersion_may_be_given(adata):
