@@ -68,6 +68,22 @@ def noted(remarks: list[str], genes, remark: str) -> list[str]:
     return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
 
 
+def on_convergence(remarks: list[str], converged, remark: str) -> list[str]:
+    """Replace notes on the convergence of a first fit by those on a second one.
+
+    >>> on_convergence(["no convergence in 100 iterations; constant", ""], [True, False], "no convergence")
+    ['constant', 'no convergence']
+    """
+    found = []
+    for own, good in zip(remarks, converged, strict=True):
+        if good:
+            own = joined(*(part for part in own.split("; ") if not part.startswith("no convergence in ")))
+        elif "no convergence" not in own:
+            own = joined(own, remark)
+        found.append(own)
+    return found
+
+
 def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     """Warn if many genes contain zeros but the family does not allow zeros.
 

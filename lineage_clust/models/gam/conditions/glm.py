@@ -10,13 +10,14 @@ from sklearn.base import clone
 
 from ...families import FAMILIES
 from ...links import LINKS
-from ...notes import noted
+from ...notes import on_convergence
 from ..design import Design
 from ..donors.bases import DETERMINED
 from ..donors.mixture import DonorFit
-from ..donors.nodes import DonorNodes, tabulated
-from ..donors.runs import N_COLUMNS, Ended, WorkingRuns
-from ..donors.working import WorkingProblem, working_problem
+from ..donors.nodes import tabulated
+from ..donors.runs import N_COLUMNS, WorkingRuns
+from ..donors.start import prior_counts, start_of
+from ..donors.working import working_problem
 from ..pirls.grid import bands_of
 from ..pirls.problem import Likelihood
 from ..smoothing.spectral import diagonalise
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from ..gam import GAM
 
 _UNKNOWN = "no convergence of the curves of conditions"
-_PRIOR_COUNT = 0.5  # per sample
-_STEEP, _N_SEEN = 20.0, 500  # range of a linear predictor, at about as many nodes
-_FARTHEST = 5.0  # maximum distance of an average, which is that of one step, from where the iterations converged
 _N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as for trends
 
 
@@ -90,57 +88,18 @@ def fit_glm_conditions(
             n_determined=by_sample.n_determined, means=by_sample.means,
             pairs=arms.pairs if arms.is_paired and with_donors else None, n_genes=len(start.coef_),
         )  # fmt: skip
-        one = _not_steep(start.coef_.T, design, nodes, likelihood.link.predictor(table.statistics[:, 0] / nodes.total))
         zero = np.zeros(((n_curves - 1) * n_smooth, len(start.coef_)))
-        first = np.concatenate([one[:n_smooth], zero, one[n_smooth:]])
-        known = _Start(start.failed_, getattr(start, "theta_", None), start.scale_, start.lambda_)
-        runs = WorkingRuns(
-            problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, first, with_donors, _prior(problem)
-        )
-        ended = runs.run()
-        curves = ended.fit(len(start.coef_), start.converged_, empty=0.0)
-        curves.converged[ended.genes] &= _distance(ended, problem) < _FARTHEST
+        known = start_of(
+            design, nodes, likelihood, table, start.coef_.T, start.lambda_, start.scale_, getattr(start, "theta_", None),
+            start.converged_, start.failed_,
+        ).widened(lambda one: np.concatenate([one[:n_smooth], zero, one[n_smooth:]]))  # fmt: skip
+        prior = prior_counts(problem, nodes.donors)
+        runs = WorkingRuns(problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, with_donors, prior)
+        curves = runs.run().fit(len(start.coef_), known.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues)
-    unknown = np.setdiff1d(np.flatnonzero(~curves.converged), list(start.failed_))
-    return GlmConditions(sums, curves, start.failed_, noted(start.note_, unknown, _UNKNOWN))
-
-
-def _not_steep(coefficients: np.ndarray, design: Design, nodes: DonorNodes, level: np.ndarray) -> np.ndarray:
-    """Return coefficients `(n_columns, n_genes)` from which the iterations converge: steep curves are replaced by levels.
-
-    A mean that is many times smaller than the prior counts, as between the few cells that express a gene, would make the
-    first step too large.
-    """
-    some = nodes.rows[:: 1 + len(nodes.rows) // _N_SEEN]
-    steep = np.ptp(some @ coefficients, axis=0) > _STEEP
-    assert design.constant is not None  # or the conditions could not be compared
-    return np.where(steep, np.outer(design.constant, level), coefficients)
-
-
-def _prior(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the prior counts that keep sample means away from the bounds of their range, see :class:`.WorkingRuns`."""
-    family, nodes = problem.likelihood.family.name, problem.nodes
-    if family not in ("poisson", "negative_binomial", "binomial"):
-        return None
-    share = (nodes.weights * np.exp(nodes.offset if problem.likelihood.link.name == "log" else 0.0))[:, 0]
-    kept, added = np.ones_like(share), np.zeros_like(share)
-    for places in nodes.donors:
-        if family == "binomial":
-            kept[places] = 1 - min(problem.unit / nodes.weights[places].sum(), 1.0)
-            added[places] = 0.5 * (1 - kept[places]) * nodes.weights[places, 0]
-        else:
-            added[places] = _PRIOR_COUNT * problem.unit * share[places] / share[places].sum()
-    return kept, added
-
-
-@dataclass(frozen=True)
-class _Start:
-    """Fit of the cells from which the iterations start, see :class:`.WorkingRuns`."""
-
-    failed: dict[int, str]
-    theta: np.ndarray | None
-    scale: np.ndarray
-    lambda_: np.ndarray
+    good = curves.converged.copy()
+    good[list(start.failed_)] = True  # they have no note
+    return GlmConditions(sums, curves, start.failed_, on_convergence(start.note_, good, _UNKNOWN))
 
 
 def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: Arms) -> ConditionSums:
@@ -174,13 +133,3 @@ def _penalties(sums: ConditionSums) -> np.ndarray:
     fixed, both = sums.by_sample.fixed, [sums.full_penalty(ratio) for ratio in (0.0, 1.0)]
     diagonals = np.stack([np.einsum("cp,cd,dp->p", fixed, one, fixed) for one in (both[0], both[1] - both[0])])
     return np.where(diagonals > 1e-10 * diagonals.max(axis=1, keepdims=True), diagonals, 0.0)
-
-
-def _distance(ended: Ended, problem: WorkingProblem) -> np.ndarray:
-    """Return the distance `(n_genes,)` of the averaged linear predictors from those of the last iteration."""
-    some = problem.rows[:: 1 + len(problem.rows) // _N_SEEN]
-    to_fixed = np.linalg.pinv(problem.fixed)
-    return np.concatenate([
-        np.abs(some @ (to_fixed @ part.coefficients - state.coefficients.T)).max(axis=0)
-        for state, part in zip(ended.states, ended.parts, strict=True)
-    ])  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
@@ -15,12 +15,14 @@ from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
 from .sizes import Sizes
-from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, predictor, pull
+from .steps import distance, predictor
+from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, pull
 
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
 _IMPROBABLE, _IMPOSSIBLE = 1e-2, 1e-6
 _IMPROBABLE_RATIO, _SAME = 0.03, 0.05  # likelihood of skipped ratios, and differences between fits that are the same
+FARTHEST, _N_SEEN = 5.0, 500  # maximum distance of an average, which is that of one step, at about as many nodes
 RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
 
 
@@ -36,6 +38,7 @@ class Averages:
     dispersion : Variance of counts relative to a Poisson distribution, where it can be estimated.
     n_informing : Number of donors (or samples) that inform the fit.
     explained : Fraction of the deviance around the mean of the trend that the trend explains.
+    distance : Largest difference between the average and the end of the iterations, of linear predictors.
     """
 
     coefficients: np.ndarray
@@ -51,6 +54,19 @@ class Averages:
     explained: np.ndarray
     dispersion: np.ndarray
     n_informing: np.ndarray
+    distance: np.ndarray
+
+    def put(self, genes: np.ndarray, other: Averages) -> None:
+        """Replace the results of some genes."""
+        for field in fields(self):
+            own, new = getattr(self, field.name), getattr(other, field.name)
+            if field.name == "coefficients":
+                own[:, genes] = new
+            elif isinstance(own, dict):
+                for name in own:
+                    own[name][genes] = new[name]
+            else:
+                own[genes] = new
 
 
 def averaged(
@@ -69,8 +85,24 @@ def averaged(
     known : Sums of the working models in independent modes, if known.
 
     The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
-    coefficients are those of the mixture over the variances.
+    coefficients are those of the mixture over the variances. The model is linear only near the end of the iterations: where
+    the mean is far from there, the smoothing parameter is that of the iterations.
     """
+    found = _averaged(problem, contrasts, state, sizes, posterior, smoothing, least, squares, known, None)
+    far = np.flatnonzero(~(found.distance <= FARTHEST))
+    if len(far):
+        some, lambda_ = (least[far], squares[far]), state.lambda_[far]
+        again = _averaged(
+            problem, contrasts, state.take(far), sizes, posterior[:, far], smoothing, *some, None, lambda_
+        )
+        found.put(far, again)
+    return found
+
+
+def _averaged(
+    problem, contrasts, state, sizes, posterior, smoothing, least, squares, known, lambda_: np.ndarray | None
+) -> Averages:
+    """Return the averages at smoothing parameters `(n_genes, n_penalties)`, or at estimates."""
     of_genes: EachSums | TurnedSums | None
     if known is None:
         sums = linearised(problem, state)
@@ -80,7 +112,8 @@ def averaged(
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
     mean_fit = sizes.fit_of_mean(sums, kept.T, of_genes)
-    lambda_ = smoothing_at(problem, mean_fit, state.lambda_, smoothing)
+    estimates = lambda_ is None
+    lambda_ = smoothing_at(problem, mean_fit, state.lambda_, smoothing) if lambda_ is None else lambda_
     pulls = pull(problem, sums, lambda_)
     probable = np.where(posterior > _IMPOSSIBLE, posterior, 0.0)
     if isinstance(of_genes, EachSums):
@@ -92,14 +125,18 @@ def averaged(
     covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
     if isinstance(smoothing, str):
         covariances += moved_by_lambda(mean_fit, pulls)
-        if len(problem.penalty) > 1:
+        if len(problem.penalty) > 1 and estimates:
             mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, smoothing, mean, covariances, pulls)
-    fixed = problem.fixed
+    fixed, some = problem.fixed, problem.rows[:: 1 + len(problem.rows) // _N_SEEN]
+    far = distance(some @ state.coefficients.T, some @ mean.T)
+    if not estimates:
+        mean = np.where((far > FARTHEST)[:, None], state.coefficients, mean)
     return Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, scale, shift + in_level * curve,
         (1 - in_level) * curve, sizes.values[:, 2] @ kept, mixture.statistics,
         {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
         _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, information),
+        far,
     )  # fmt: skip
 
 

@@ -11,23 +11,20 @@ import numpy as np
 from ....utils.compiling import compiled
 from ..pirls.compiled import gamma_sums, newton
 from .compiled_cholesky import backward, decompose, forward, root
+from .compiled_steps import distance, logarithms, loss_of, raise_each, share_of
+from .steps import LONG, SLOW
 
-_FARTHEST, _RIDGE = 100.0, 1e-9  # largest linear predictor, and relative ridge
-_LOG_2 = float(np.log(2.0))
-_LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # sum to log 2; `k` times the first is exact
-_ROUNDS = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
-_TO_EXPONENT = -0x3FE6A09E667F3BCD  # bits of the root of 1/2
+_RIDGE = 1e-9  # relative
 
 
 @compiled
 def iterate_each(
-    places, nodes, bases, count, still, longest, sums, pulls, most, covariances, histograms, theta, coefficients, own,
+    places, nodes, bases, count, still, sums, pulls, most, covariances, histograms, theta, coefficients, own,
     information, moved,
 ):  # fmt: skip
     """Iterate each gene until its linear predictor changes by at most `still`, at most `count` times, in place.
 
     places, nodes, bases : See :attr:`lineage_clust.models.gam.donors.working.WorkingProblem.compiled_arrays`.
-    longest : Maximum change of a linear predictor in one iteration.
     sums : `(n_genes, n_nodes)`.
     pulls, most : `(n_genes, n_fixed)` diagonals of the penalties, and their bound relative to the information of the cells.
     covariances : `(n_genes, n_random, n_random)`.
@@ -50,12 +47,14 @@ def iterate_each(
     gram, right = np.zeros((n_fixed, n_fixed)), np.zeros(n_fixed)
     rest, response = np.zeros((n_columns, n_columns)), np.zeros(n_columns)
     left, splines = np.zeros((n_donors, n_random)), np.zeros(n_columns + 1)
+    diagonal = np.zeros(n_fixed)
     for gene in range(len(sums)):
         arrange(sums[gene], values)
         rise(places, bases, coefficients[gene], own[gene], height)
         raise_each(height, level)
         root(covariances[gene], lower)
         np.dot(random, lower, turned)
+        moved[gene] = np.inf
         for _ in range(count):
             at_places(level, nodes, values, theta[gene], working, residual)
             gather(places, working, residual, height, plain, spline)
@@ -97,7 +96,8 @@ def iterate_each(
                 gram += np.dot(basis.T, np.dot(rest, basis))
                 right += np.dot(basis.T, response)
             for mode in range(n_fixed):
-                gram[mode, mode] += min(pulls[gene, mode], most * told) + _RIDGE * told + 1e-300
+                diagonal[mode] = min(pulls[gene, mode], most * told) + _RIDGE * told + 1e-300
+                gram[mode, mode] += diagonal[mode]
             decompose(gram)
             forward(gram, right.reshape(n_fixed, 1))
             backward(gram, right)
@@ -115,8 +115,14 @@ def iterate_each(
             right -= coefficients[gene]
             rise(places, bases, right, deviations, step)
             farthest = np.max(np.abs(step))
+            share = 1.0 if np.isfinite(farthest) else np.nan
+            if share == 1.0 and (farthest > LONG or farthest > SLOW * moved[gene]):
+                share = share_of(
+                    nodes, values, theta[gene], height, step, coefficients[gene], right, diagonal, own[gene], deviations,
+                    covariances[gene], level, logs,
+                )  # fmt: skip
+                farthest = distance(height, step)
             moved[gene] = farthest
-            share = min(1.0, longest / max(farthest, 1e-300)) if np.isfinite(farthest) else np.nan
             coefficients[gene] += share * right
             own[gene] += share * deviations
             height += share * step
@@ -177,7 +183,6 @@ def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels
     n_offsets, n_places, n_donors = len(exposures), np.uintp(exposures.shape[1]), len(places[0]) - 1
     height, mean = np.zeros(n_places), np.zeros(n_places)
     values, logs, own = np.zeros(exposures.shape), np.zeros(n_places), np.zeros((n_donors, bases[3].shape[1]))
-    part = np.zeros(n_places)  # vectorised, unlike sums
     for gene in range(len(sums)):
         arrange(sums[gene], values)
         rise(places, bases, coefficients[gene], own, height)
@@ -189,20 +194,9 @@ def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels
             if number == 1:
                 height[:] = levels[gene]
             raise_each(height, mean)
-            part[:] = 0.0
+            losses[number, gene] = loss_of(height, mean, exposures, weights, values, theta[gene], logs)
             for offset in range(n_offsets):
-                for place in range(n_places):
-                    part[place] -= values[offset, place] * (height[place] + offsets[offset, place])
-                if theta[gene] == np.inf:
-                    for place in range(n_places):
-                        part[place] += weights[offset, place] * mean[place] * exposures[offset, place]
-                else:
-                    for place in range(n_places):
-                        logs[place] = mean[place] * exposures[offset, place] + theta[gene]
-                    logarithms(logs)
-                    for place in range(n_places):
-                        part[place] += (values[offset, place] + weights[offset, place] * theta[gene]) * logs[place]
-            losses[number, gene] = 2.0 * np.sum(part)
+                losses[number, gene] -= 2.0 * np.sum(values[offset] * offsets[offset])
 
 
 @compiled
@@ -212,25 +206,6 @@ def arrange(sums, values):
     for place in range(n_places):
         for offset in range(n_offsets):
             values[offset, place] = sums[place * n_offsets + offset]
-
-
-@compiled
-def raise_each(height, level):
-    """Write the means for exposure 1, in a loop that is vectorised.
-
-    With the multiple `k` of log 2 nearest to `x`, the exponential is `2**k` times that of the rest, whose series is short.
-    """
-    for place in range(np.uintp(len(height))):
-        level[place] = min(max(height[place], -_FARTHEST), _FARTHEST) / _LOG_2 + _ROUNDS  # `k` is in the last bits
-    bits = level.view(np.int64)
-    for place in range(np.uintp(len(height))):
-        exponent = level[place] - _ROUNDS
-        rest = min(max(height[place], -_FARTHEST), _FARTHEST) - exponent * _LOG_2_HIGH - exponent * _LOG_2_LOW
-        series = 1.0
-        for power in (13.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0):
-            series = 1.0 + series * rest * (1.0 / power)
-        bits[place] = (bits[place] + 1023) << 52
-        level[place] *= series
 
 
 @compiled
@@ -266,25 +241,6 @@ def size_sums(level, nodes, sums, theta, whole):
         for place in range(n_places):
             first[place] += weights[offset, place] * whole[place]
     return np.sum(first), np.sum(second)
-
-
-@compiled
-def logarithms(values):
-    """Replace positive numbers by their logarithms, in a loop that is vectorised.
-
-    The exponent is split off, and the logarithm of the rest `m`, between the roots of 1/2 and 2, is ``2 atanh((m - 1) / (m +
-    1))``, whose series converges fast.
-    """
-    bits = values.view(np.int64)
-    for place in range(np.uintp(len(values))):
-        exponent = (bits[place] + _TO_EXPONENT) >> 52
-        bits[place] -= exponent << 52
-        ratio = (values[place] - 1.0) / (values[place] + 1.0)
-        square = ratio * ratio
-        series = 0.0
-        for power in (19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0):
-            series = series * square + 2.0 / power
-        values[place] = exponent * _LOG_2 + ratio * series
 
 
 @compiled

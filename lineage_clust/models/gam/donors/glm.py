@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ....expression.counts.table import Table
-from ...notes import noted
+from ...notes import noted, on_convergence
 from ..design import Design, effect_map
 from ..estimates import GeneEstimates
 from ..pirls.grid import bands_of
@@ -17,12 +17,14 @@ from .bases import bases
 from .nodes import DonorNodes, DonorTable, tabulated
 from .runs import N_COLUMNS, Ended, WorkingRuns
 from .significance import contrast_of
+from .start import prior_counts, start_of
 from .working import working_problem
 
 # With a log link, donors without expression do not inform about a trend, and the prior alone would determine how much the
 # trends of one or two donors differ from those of others.
 _FEWEST_INFORMING = 3
 _SINGLE = "expressed in fewer than three donors"
+_UNKNOWN = "no convergence of the curves of donors"
 
 
 def add_donors(
@@ -44,16 +46,16 @@ def add_donors(
     + b_d + g_d(t) + offset``. Score and information at the current means are those of a linear model, which is fitted by the
     same methods (penalised quasi-likelihood [1]_, as in ``glmmPQL`` and mgcv's ``gamm``); every gene has matrices of
     its own. The trend is that of a donor of median expression; with a log link, the mean over donors on the response
-    scale is larger.
+    scale is larger. Genes whose curve of cells is a spike, as if few cells express them, get half a count per donor,
+    spread over its cells.
 
     References
     ----------
     .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
     """
     nodes, sums = tabulated(design, Y, weights, offset, groups, likelihood, tolerance, table)
-    fit = GlmDonors(design, weights, likelihood, smoothing, covariance, result, nodes, sums)
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        return fit.fit()
+        return GlmDonors(design, weights, likelihood, smoothing, covariance, result, nodes, sums).fit()
 
 
 class GlmDonors(WorkingRuns):
@@ -77,15 +79,23 @@ class GlmDonors(WorkingRuns):
             means=level @ gram @ random[:, 1:] / n_cells, n_genes=result.coefficients.shape[1],
         )  # fmt: skip
         contrast = contrast_of(effect_map(gram, *design.centring), fixed[:, : problem.n_determined], design.penalty)
-        super().__init__(problem, {"trend": contrast}, table, smoothing, result, result.coefficients)
+        start = start_of(
+            design, nodes, likelihood, table, result.coefficients, result.lambda_, result.scale, result.theta,
+            result.converged, result.failed,
+        )  # fmt: skip
+        super().__init__(
+            problem, {"trend": contrast}, table, smoothing, start, prior=prior_counts(problem, nodes.donors),
+            needs_prior=start.steep,
+        )  # fmt: skip
+        self.result = result
 
     def fit(self) -> GeneEstimates:
         """Return the result of all genes."""
         return self._put_together(self.run())
 
     def _put_together(self, ended: Ended) -> GeneEstimates:
-        result, genes, n_genes = self.start, ended.genes, self.start.coefficients.shape[1]
-        donors = ended.fit(n_genes, result.converged)
+        result, genes, n_genes = self.result, ended.genes, len(self.start.steep)
+        donors = ended.fit(n_genes, self.start.converged)
         single = np.zeros(n_genes, dtype=bool)
         single[genes] = ended.of("n_informing") < _FEWEST_INFORMING
         statistic, pvalue = donors.statistics["trend"], donors.pvalues["trend"]
@@ -99,8 +109,11 @@ class GlmDonors(WorkingRuns):
         if dispersion is not None:
             dispersion = np.zeros(n_genes)
             dispersion[genes] = np.nan_to_num(ended.of("dispersion"))
+        known = donors.converged.copy()
+        known[list(result.failed)] = True  # they have no note
+        note = on_convergence(noted(result.note, np.flatnonzero(single), _SINGLE), known, _UNKNOWN)
         return replace(
             result, coefficients=donors.coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
             deviance_explained=explained, converged=donors.converged, posterior=donors.posterior, tests=(statistic, pvalue),
-            theta=sizes, donors=donors, note=noted(result.note, np.flatnonzero(single), _SINGLE), dispersion=dispersion,
+            theta=sizes, donors=donors, note=note, dispersion=dispersion,
         )  # fmt: skip

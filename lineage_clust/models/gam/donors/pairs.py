@@ -42,6 +42,17 @@ class Pairs:
             sums, cross=cross.reshape(shape), own=wide.reshape(shape), donor_products=products.reshape(shape)
         )
 
+    def whole(self, own: np.ndarray) -> np.ndarray:
+        """Return the coefficients `(n_genes, n_donors, n)` of donors, given those of the samples; 0 where there is none."""
+        found = self.by_donor(own)
+        return found.reshape(*found.shape[:2], -1)
+
+    def known(self, covariances: np.ndarray) -> np.ndarray:
+        """Return covariances `(n_genes, n_donors, n, n)` of the coefficients of donors; 0 without a sample."""
+        n_random = covariances.shape[-1] // self.n_conditions
+        known = self.whole(np.ones((1, len(self.donor), n_random)))[0]
+        return covariances[:, None] * (known[:, :, None] * known[:, None])
+
     def parted(self, own: np.ndarray) -> np.ndarray:
         """Return the coefficients `(n_matrices, n_samples, n_random, ...)` of samples, given those of the donors."""
         n = self.n_conditions

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -12,13 +11,15 @@ from ....expression.counts.table import Table
 from ..inference.gene_posterior import GenePosterior
 from ..pirls.histogram import Histogram
 from ..pirls.size import shrink
-from .averages import Averages, averaged, smoothing_at
+from .averages import FARTHEST, Averages, averaged, smoothing_at
 from .each import EachSums, turned
 from .gaussian import FEWEST_GENES, warn_of_few
 from .mixture import DonorFit
 from .prior import learn, probabilities, usual_shape
 from .significance import Contrast
 from .sizes import Sizes
+from .start import Start
+from .steps import LONG
 from .working import WorkingProblem, WorkingState, iterate, linearised
 
 N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoods and tests
@@ -28,6 +29,8 @@ _CHUNK_VALUES = 400_000  # values at the nodes per chunk
 _MOST_KEPT = 200e6  # bytes of sums that are kept from the last iteration, instead of computed again
 _USUAL = 0.1  # initial variance of donors' levels and curves
 _FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
+_STIFFER, _MOST_RESTARTS = 100.0, 8  # factor of smoothing parameters
+_ABSURD = 200.0  # range of a linear predictor
 _SELDOM = 1e-3
 _SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is common to all its samples
 
@@ -68,6 +71,7 @@ class Ended:
         )
         converged = converged.copy()
         converged[self.genes] &= np.concatenate([state.moved for state in self.states]) <= STILL
+        converged[self.genes] &= self.of("distance") <= FARTHEST
         coefficients = of_all(np.concatenate([part.coefficients for part in self.parts], axis=1))
         matrices = np.full((n_genes, *(len(coefficients),) * 2), empty)
         matrices[self.genes] = self.of("covariances")
@@ -96,19 +100,20 @@ class WorkingRuns:
     contrasts : Tested contrasts by name.
     table : Sums of expression over the nodes.
     smoothing : `"reml"`, `"gcv"` or a number.
-    start : Fit of the cells without donors: `failed`, `theta`, `scale` and `lambda_` of each gene.
-    coefficients : `(n_coefficients, n_genes)` initial coefficients.
+    start : Where the iterations start.
     with_donors : Whether donors vary; otherwise cells are the replicates.
     prior : `(n_nodes,)` each: factors and summands of the sums that keep every mean inside its range.
+    needs_prior : `(n_genes,)` genes to whose sums they are applied, or all of them.
     """
 
     def __init__(
-        self, problem: WorkingProblem, contrasts: dict[str, Contrast], table: Table, smoothing, start: Any,
-        coefficients: np.ndarray, with_donors: bool = True, prior: tuple[np.ndarray, np.ndarray] | None = None,
+        self, problem: WorkingProblem, contrasts: dict[str, Contrast], table: Table, smoothing, start: Start,
+        with_donors: bool = True, prior: tuple[np.ndarray, np.ndarray] | None = None,
+        needs_prior: np.ndarray | bool = True,
     ):  # fmt: skip
         self.problem, self.contrasts, self.table, self.smoothing = problem, contrasts, table, smoothing
-        self.start, self.coefficients, self.with_donors = start, coefficients, with_donors
-        self.prior = prior
+        self.start, self.with_donors = start, with_donors
+        self.prior, self.needs_prior = prior, np.broadcast_to(needs_prior, len(start.steep))
         self.nodes, likelihood = problem.nodes, problem.likelihood
         self.to_fixed = np.linalg.pinv(problem.fixed)
         self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
@@ -117,7 +122,7 @@ class WorkingRuns:
 
     def run(self) -> Ended:
         """Fit all genes."""
-        usable = np.isfinite(self.coefficients).all(axis=0) & (self.table.extremes[:, 1] > 0)
+        usable = np.isfinite(self.start.coefficients).all(axis=0) & (self.table.extremes[:, 1] > 0)
         usable[list(self.start.failed)] = False
         genes = np.flatnonzero(usable)
         if len(genes) < FEWEST_GENES and self.with_donors:
@@ -128,7 +133,7 @@ class WorkingRuns:
         kept, likelihood, turned_sums, left = [], [], [], _MOST_KEPT
         for chunk in chunks:
             state = self.begin(chunk)
-            found, of_genes = self._settled(state, sizes, rough, typical)
+            found, of_genes = self._settled(chunk, state, sizes, rough, typical)
             likelihood.append(found)
             left -= 0 if of_genes is None else of_genes.n_bytes + state.sums.nbytes
             keeps = of_genes is not None and left > 0 and not self.shrinks
@@ -158,7 +163,7 @@ class WorkingRuns:
         histogram = None
         if self.estimates_size and self.counts[genes].all():
             histogram = Histogram.of(self.table.histogram[genes])
-        coefficients = np.ascontiguousarray((self.to_fixed @ self.coefficients[:, genes]).T)
+        coefficients = np.ascontiguousarray((self.to_fixed @ start.coefficients[:, genes]).T)
         own = np.zeros((len(genes), len(self.nodes.donors), problem.random.shape[1]))
         lambda_ = np.tile(start.lambda_[genes, None] / problem.unit, len(problem.penalty))
         return WorkingState(
@@ -170,7 +175,10 @@ class WorkingRuns:
         order = self.nodes.order
         squares = self.table.squares[genes[:, None], order] if len(self.table.squares) else None
         sums = self.table.sums[genes[:, None], order]
-        return sums if self.prior is None else self.prior[0] * sums + self.prior[1], squares
+        if self.prior is not None:
+            some = np.flatnonzero(self.needs_prior[genes])
+            sums[some] = self.prior[0] * sums[some] + self.prior[1]
+        return sums, squares
 
     def _least(self, genes: np.ndarray, state: WorkingState) -> np.ndarray:
         """Return the losses `(n_genes,)` of a saturated model."""
@@ -194,8 +202,11 @@ class WorkingRuns:
         sums = linearised(self.problem, state)
         typical = Sizes(usual, values.mean(axis=0)[None], pairs)
         state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_, self.smoothing)
-        iterate(self.problem, state, covariances, _MOST, STILL)
+        self._iterate(some, state, covariances)
         sums = linearised(self.problem, state)
+        # sums of squares that are interpolated may be negative
+        good = np.flatnonzero((state.moved <= LONG) & ((sums.squares[:, 0] > 0) | sums.known_scale))
+        sums = sums.take(good) if 0 < len(good) < len(some) else sums
         prior = learn(sums)
         if pairs is None:
             sizes, rough = (Sizes(prior.shape, _with_share(values)) for values in (prior.sizes, prior.every_second()))
@@ -210,7 +221,7 @@ class WorkingRuns:
         return sizes, sizes, share / share.sum()
 
     def _settled(
-        self, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray
+        self, genes: np.ndarray, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray
     ) -> tuple[np.ndarray, EachSums | None]:
         """Iterate, and return the likelihood `(n_sizes, n_genes)` of `sizes`, and the sums if they take long to compute.
 
@@ -224,10 +235,28 @@ class WorkingRuns:
         density = np.exp(found - found.max(axis=0)) * often[:, None]
         share = (density / density.sum(axis=0)).T
         state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share, of_genes), state.lambda_, self.smoothing)
-        iterate(problem, state, rough.mean_covariance(share), _MOST, STILL)
+        self._iterate(genes, state, rough.mean_covariance(share))
         sums = linearised(problem, state)
         of_genes = sizes.turned(sums)
         return sizes.likelihoods(sums, of_genes), of_genes if isinstance(of_genes, EachSums) else None
+
+    def _iterate(self, genes: np.ndarray, state: WorkingState, covariances: np.ndarray) -> None:
+        """Iterate until the genes do not move.
+
+        Those far from that, as happens if the smoothing parameter is hardly larger than 0, start again from a constant with
+        a larger one.
+        """
+        iterate(self.problem, state, covariances, _MOST, STILL)
+        for _ in range(_MOST_RESTARTS):
+            absurd = np.ptp(self.problem.rows @ state.coefficients.T, axis=0) > _ABSURD
+            lost = np.flatnonzero(absurd | ~(state.moved <= LONG))
+            if len(lost) == 0:
+                return
+            again = self.begin(genes[lost])
+            again.coefficients = np.ascontiguousarray((self.to_fixed @ self.start.levels[:, genes[lost]]).T)
+            again.lambda_ = state.lambda_[lost] * _STIFFER
+            iterate(self.problem, again, covariances[lost], _MOST, STILL)
+            state.put(lost, again)
 
     @property
     def shrinks(self) -> bool:

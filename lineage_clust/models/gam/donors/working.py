@@ -16,8 +16,8 @@ from ..pirls.size import size_step
 from .curves import DonorSums
 from .nodes import DonorNodes
 from .pairs import Pairs
+from .steps import LONG, SLOW, predictor, shares
 
-_LONGEST = 1.5  # maximum change of a linear predictor in one iteration
 _MOST = 1e12  # maximum penalty, relative to the information of the cells
 
 load_compiled = compiled_module(".compiled_working", __package__)
@@ -161,16 +161,8 @@ class WorkingState:
 
     def put(self, genes: np.ndarray, state: WorkingState) -> None:
         """Replace the state of some genes."""
-        for name in ("coefficients", "own", "theta", "information", "moved"):
+        for name in ("coefficients", "own", "theta", "information", "lambda_", "moved"):
             getattr(self, name)[genes] = getattr(state, name)
-
-
-def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return the linear predictor at the nodes without the offset, `(n_nodes, n_genes)`."""
-    eta = problem.rows @ coefficients.T
-    for donor, places in enumerate(problem.nodes.donors):
-        eta[places] += problem.random_rows[places] @ own[:, donor].T
-    return eta
 
 
 def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
@@ -269,6 +261,7 @@ def iterate(
         _iterate_counts(problem, state, covariances, count, still, problem.functions)
         return
     left = np.arange(len(covariances))
+    state.moved = np.full(len(left), np.inf)
     for _ in range(count):
         some = state if len(left) == len(covariances) else state.take(left)
         _advance(problem, some, covariances[left])
@@ -284,7 +277,7 @@ def _iterate_counts(problem, state: WorkingState, covariances, count: int, still
     if state.histogram is not None:
         histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins, values_of_bins()
     functions.iterate_each(
-        *problem.compiled_arrays, count, still, _LONGEST, state.sums, state.lambda_ @ problem.penalty, _MOST, covariances,
+        *problem.compiled_arrays, count, still, state.sums, state.lambda_ @ problem.penalty, _MOST, covariances,
         histogram, _sizes(problem, state), state.coefficients, state.own, state.information, state.moved,
     )  # fmt: skip
 
@@ -293,14 +286,25 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     """Perform one iteration in place."""
     sums = problem.joined(linearised(problem, state))
     gram, products, middle = without_donors(sums, covariances)
-    coefficients = np.linalg.solve(gram + pull(problem, sums, state.lambda_), products)
+    pulls = pull(problem, sums, state.lambda_)
+    coefficients = np.linalg.solve(gram + pulls, products)
     own = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
     coefficients, own = coefficients[..., 0], own[..., 0]
     own = own if problem.pairs is None else problem.pairs.parted(own)
     coefficients, own = coefficients - state.coefficients, own - state.own
-    step = predictor(problem, coefficients, own)
+    step, before = predictor(problem, coefficients, own), state.moved
     state.moved = np.maximum(step.max(axis=0), -step.min(axis=0))
-    share = np.minimum(1.0, _LONGEST / np.maximum(state.moved, 1e-300))
+    share = np.where(np.isfinite(state.moved), 1.0, np.nan)
+    some = np.flatnonzero((state.moved > LONG) | (state.moved > SLOW * before))
+    if len(some):
+        share[some], state.moved[some] = shares(
+            problem,
+            state.take(some),
+            coefficients[some],
+            own[some],
+            np.einsum("gii->gi", pulls[some]),
+            covariances[some],
+        )
     state.coefficients = state.coefficients + share[:, None] * coefficients
     state.own = state.own + share[:, None, None] * own
     if state.histogram is not None:

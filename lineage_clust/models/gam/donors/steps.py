@@ -1,0 +1,72 @@
+"""Steps of the iterations with donors as replicates, which are halved where they would increase the penalised loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .working import WorkingProblem, WorkingState
+
+LONG, SLOW = 1.5, 0.5  # change of a linear predictor, also relative to the one before, from which losses are compared
+HALVINGS, INCREASE = 30, 1e-9  # at most, and relative increase of a loss that is due to rounding
+RIDGE = 1e-6  # relative, for deviations left from other covariances, which would be impossible with the current ones
+FARTHEST = 100.0  # largest linear predictor
+DEEP = 25.0  # decrease of a linear predictor below 0 and below its maximum, beyond which its changes do not matter
+
+
+def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return the linear predictor at the nodes without the offset, `(n_nodes, n_genes)`."""
+    eta = problem.rows @ coefficients.T
+    for donor, places in enumerate(problem.nodes.donors):
+        eta[places] += problem.random_rows[places] @ own[:, donor].T
+    return eta
+
+
+def shares(
+    problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, own: np.ndarray, pulls: np.ndarray,
+    covariances: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return the share `(n_genes,)` of each step that is taken, and the largest change of a bounded linear predictor.
+
+    A step is halved until the penalised loss is at most that before it.
+
+    coefficients, own : The steps.
+    pulls, covariances : Diagonals of the penalties, and covariances of a replicate's coefficients.
+    """
+    nodes, likelihood, pairs = problem.nodes, problem.likelihood, problem.pairs
+    ridge = (RIDGE * np.einsum("gii->g", covariances) + 1e-300)[:, None, None, None] * np.eye(covariances.shape[-1])
+    precisions = np.linalg.inv((covariances[:, None] if pairs is None else pairs.known(covariances)) + ridge)
+
+    def losses(genes: np.ndarray, share: np.ndarray) -> np.ndarray:
+        at = state.coefficients[genes] + share[:, None] * coefficients[genes]
+        deviations = state.own[genes] + share[:, None, None] * own[genes]
+        eta = before[:, genes] + share * step[:, genes]
+        mu, theta = likelihood.link.mean(eta + nodes.offset), state.theta[genes]
+        found = likelihood.loss(sums[:, genes], weights, mu, theta, eta + nodes.offset) / problem.unit
+        deviations = deviations if pairs is None else pairs.whole(deviations)
+        pulled = (precisions[genes] @ deviations[..., None])[..., 0]
+        found += (pulls[genes] * at**2).sum(axis=1) + (deviations * pulled).sum(axis=(1, 2))
+        return np.where(eta.max(axis=0) > FARTHEST, np.inf, found)
+
+    before, step = predictor(problem, state.coefficients, state.own), predictor(problem, coefficients, own)
+    # interpolation may give a node with few cells sums outside their range, and its loss would have no minimum
+    weights, sums = np.abs(nodes.weights), state.sums.T
+    usual = (nodes.weights > 0) & ((sums > 0) | (not likelihood.family.positive))
+    sums = np.where(usual, sums, weights * likelihood.link.mean(before + nodes.offset))
+    left, share = np.arange(len(own)), np.ones(len(own))
+    most = np.nan_to_num(losses(left, np.zeros(len(own))), nan=np.inf, posinf=np.inf)
+    most += INCREASE * (np.abs(most) + problem.n_cells)
+    for _ in range(HALVINGS):
+        left = left[~(losses(left, share[left]) <= most[left])]
+        if len(left) == 0:
+            break
+        share[left] *= 0.5
+    return share, distance(before, before + step)
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the largest differences `(n_genes,)` between linear predictors `(n_nodes, n_genes)`, where means are not 0."""
+    low = np.minimum(one.max(axis=0), 0.0) - DEEP
+    return np.abs(np.maximum(one, low) - np.maximum(other, low)).max(axis=0)
