@@ -31,10 +31,14 @@ def is_constant(values: np.ndarray) -> np.ndarray:
 def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Return the pseudotimes `(n_genes,)` of the first maximum of trends `(n_genes, n_points)`.
 
-    Values that differ by less than 1e-9 of the range are tied, so that rounding does not choose between them.
+    Values that differ by less than 1e-9 of the range, and all values of a constant trend, are tied, so that rounding does
+    not choose between them.
+
+    >>> peak_time(np.array([[0.0, 2.0, 1.0], [5.0, 5.0, 5.0 + 1e-14]]), np.array([0.0, 1.0, 2.0])).tolist()
+    [1.0, 0.0]
     """
-    highest = values.max(axis=-1, keepdims=True)
-    return grid[np.argmax(values >= highest - _TIE * np.ptp(values, axis=-1, keepdims=True), axis=-1)]
+    highest, tie = values.max(axis=-1), np.where(is_constant(values), 2.0, _TIE) * np.ptp(values, axis=-1)
+    return grid[np.argmax(values >= (highest - tie)[..., None], axis=-1)]
 
 
 def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:

@@ -70,6 +70,12 @@ def test_a_step_across_the_start_counts_from_the_start():
     np.testing.assert_allclose(moved_times(values, np.arange(4.0), [0.1])[0], 1 + 1.25 / 2.5)
 
 
+def test_rounding_does_not_move_the_peak_of_a_flat_trend():
+    values = 3.0 + 1e-14 * np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+    assert peak_time(values, np.arange(3.0)).tolist() == [0.0, 0.0]
+    assert peak_time(np.full((1, 3), 0.1), np.arange(3.0)).tolist() == [0.0]
+
+
 def test_flat_trends_have_moved_from_the_first():
     assert moved_times(np.full((2, 5), 3.0), np.arange(5.0), [0.1, 0.5])[1].tolist() == [0.0, 0.0]
 

@@ -74,6 +74,18 @@ def test_a_cell_twice_is_a_cell_of_double_weight(family):
     np.testing.assert_allclose(repeated.predict(problem.rows), doubled.predict(problem.rows), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("family", "link"), [("gaussian", "inverse"), ("gamma", "log"), ("inverse_gaussian", "log")])
+@pytest.mark.parametrize("smoothing", ["reml", "gcv"])
+def test_constant_genes_converge_to_a_straight_line(family, link, smoothing):
+    rng, smoother = np.random.default_rng(4), BSplineSmoother(8)
+    design = smoother.fit_transform(np.sort(rng.random((12, 1)), axis=0))
+    constant = np.ones((12, 1)) * np.array([1.0, 2.0, 1e-3, 1e3])
+    fit = GAM(family, link, smoothing=smoothing).fit(design, constant, rng.random(12), penalty=smoother.penalty_)
+    assert fit.converged_.all()
+    np.testing.assert_allclose(fit.edf_, 2.0, rtol=1e-4)
+    np.testing.assert_array_equal(fit.pvalue_, 1.0)
+
+
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma", "inverse_gaussian"])
 @pytest.mark.parametrize("shift", [-2.0, 1.5])
 @pytest.mark.first(3)

@@ -24,6 +24,7 @@ _UNIFORM_GENES = 10.0  # weight, in genes, of a uniform prior distribution of th
 _GENES_PER_KNOT, _MOST_KNOTS = 200, 8  # of the priors along abundance
 _DISTINCT = 1e-3  # minimum difference in abundance of two knots
 _PRIOR_GENES = 10.0  # weight, in genes, of the default shape
+_LEAST_INFORMATIVE = 1e-6  # donor-gene pairs; fewer are rounding errors
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
         else _summed_scores(sums, shape, sizes, notable)
     )
     informative = float(np.sum(expected * shape))  # the part of the curves' variance that the cells determine
-    if informative == 0:
+    if informative < _LEAST_INFORMATIVE:
         return shape, 0.0, prior
     expected += 1e-9 * np.trace(expected) / len(expected) * np.eye(len(expected))
     lower = np.linalg.cholesky(0.5 * (expected + expected.T))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
@@ -9,7 +11,17 @@ import numpy as np
 
 from ....expression.counts.bins import values_of_bins
 from ....utils.compiling import compiled_module
-from ..smoothing.criteria import gcv, load_compiled, minimise, reml, reml_known_scale, ubre
+from ..smoothing.criteria import (
+    Criterion,
+    gcv,
+    least_deviance,
+    load_compiled,
+    minimise,
+    reml,
+    reml_known_scale,
+    ubre,
+    with_floor,
+)
 from ..smoothing.spectral import diagonalise_each, without_information
 from .histogram import Histogram
 from .problem import Problem
@@ -164,13 +176,15 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
     loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
     if chosen:
         n_genes = len(cross)
-        criterion, scaled, squares = reml_known_scale, loadings / np.sqrt(state.scale), np.zeros(n_genes)
+        criterion: Callable[..., Criterion] = reml_known_scale
+        scaled, squares = loadings / np.sqrt(state.scale), np.zeros(n_genes)
         if profiled or problem.smoothing == "gcv":
             known = problem.likelihood.family.known_scale
-            criterion, scaled = reml if profiled else ubre if known else gcv, loadings
+            criterion, scaled = ubre, loadings
             if not known:  # working responses' sums of squares
                 squares = np.einsum("ij,ij->j", state.eta - problem.offset, doubled)
                 squares += pearson_of(problem, state, state.mu, state.theta)
+                criterion = partial(reml if profiled else gcv, floor=_rounding(problem, state))
         found = np.log(minimise(criterion(spectrum, scaled, squares, problem.n_cells), spectrum, n_genes)[0])
         last = iteration == _SCHEDULE.freeze - 1
         state.log_lambda = np.maximum(found, state.log_lambda) if last else found  # of two minima, the smoother
@@ -184,11 +198,18 @@ def _scale(problem: Problem, state: State) -> np.ndarray:
     assert equation is not None
     rough = problem.roughness(state.coefficients, state.log_lambda)
     loss = problem.likelihood.loss(state.sums, problem.weights, state.mu, state.theta, state.eta)
-    scale = equation.solve(np.maximum(loss - state.least, 0.0) + rough)
+    deviance, _ = with_floor(loss - state.least, _rounding(problem, state))
+    scale = equation.solve(deviance + rough)
     if state.quasi.any():
         pearson = pearson_of(problem, state, state.mu, state.theta)
         scale = np.where(state.quasi, equation.of_working_model(pearson + rough), scale)
     return scale
+
+
+def _rounding(problem: Problem, state: State) -> np.ndarray:
+    """Return the deviance `(n_genes,)` below which rounding would determine scale and lambda of a constant gene."""
+    variance = problem.likelihood.family.variance(state.mu, state.theta)
+    return least_deviance(np.sum(problem.weights * state.mu**2 / variance, axis=0))
 
 
 def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) -> np.ndarray:

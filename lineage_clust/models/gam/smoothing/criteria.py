@@ -18,12 +18,15 @@ _LEAST = 5e-9  # relative to a sum of squares; smaller deviances are rounding er
 Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
+def reml(
+    spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float, floor: np.ndarray | None = None
+) -> Criterion:
     """Return the REML criterion of a Gaussian fit, profiled over the scale.
 
     loadings : `a = T'Z'Wy`, `(n_modes, n_genes)`.
     squares : `y'Wy`, `(n_genes,)`.
     n_cells : Number of cells with positive weight, `n`.
+    floor : Deviances `(n_genes,)` below which rounding would determine lambda; `None` = from `squares`.
     returns : function. `(log_lambda, genes) -> (value, first derivative, second derivative)`, each `(len(genes),)`.
 
     ``(n - M0)/2 log D_p + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda`` with ``D_p = y'Wy - sum a_j^2 / (g_j +
@@ -38,7 +41,7 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     """
     half_df = 0.5 * (n_cells - spectrum.n_unpenalized)
     rank = spectrum.n_penalized
-    floor = least_deviance(squares)
+    floor = least_deviance(squares) if floor is None else floor
     powers = loadings**2
 
     def criterion(log_lambda, genes):
@@ -54,7 +57,9 @@ def reml(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells:
     return criterion
 
 
-def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
+def gcv(
+    spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float, floor: np.ndarray | None = None
+) -> Criterion:
     """Return the logarithm of generalised cross-validation, ``log RSS - 2 log(n - edf)``; arguments as in `reml`.
 
     References
@@ -62,7 +67,7 @@ def gcv(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: 
     Craven & Wahba (1979). Smoothing noisy data with spline functions. Numerische Mathematik 31, 377-403.
     Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.3.
     """
-    floor = least_deviance(squares)
+    floor = least_deviance(squares) if floor is None else floor
     powers = loadings**2
 
     def criterion(log_lambda, genes):

@@ -175,6 +175,13 @@ def test_blocks_arrays_and_sparse_matrices_agree():
 
 
 @pytest.mark.slow
+def test_donors_of_one_cell_tell_nothing_about_curves():
+    rng, smoother = np.random.default_rng(0), BSplineSmoother(20)
+    design = smoother.fit_transform(rng.random((5, 1)))
+    fit = GAM().fit(design, rng.standard_normal((5, 20)), penalty=smoother.penalty_, groups=np.arange(5))
+    assert np.isfinite(fit.predict(design)).all()
+
+
 def test_designs_without_a_constant_have_shifts_too():
     time, donors, _, _, Y = donors_data(curve=0)
     columns = np.column_stack([time - 0.5, (time - 0.5) ** 3])
