@@ -14,6 +14,7 @@ from ..pirls.problem import Likelihood
 from .tables import table_of_strata
 
 _WORTHWHILE = 2  # cells per node
+_WORTHWHILE_UNBOUNDED = 10  # the same if the loss has no minimum, as that of a gamma family at nodes of negative weight
 _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
 
 
@@ -65,7 +66,10 @@ class DonorTable:
             design, weights, None if adds else offset, max(tolerance, _TOLERANCE), groups, log_link=log_link,
             powers=POWERS.get(family.name, (1.0,)),
         )  # fmt: skip
-        if grid is None or len(weights) < _WORTHWHILE * grid.n_nodes:
+        enough = _WORTHWHILE
+        if grid is not None and family.name in POWERS and np.any(grid.shares.of_weights() < 0):
+            enough = max(enough, _WORTHWHILE_UNBOUNDED)
+        if grid is None or len(weights) < enough * grid.n_nodes:
             grid, adds = grid_of_cells(design, weights, offset, groups, log_link), False
         self.grid, self.adds, self.weights, self.offset = grid, adds, weights, offset
         self.shares = replace(grid.shares, offsets=offset) if adds else grid.shares

@@ -83,6 +83,22 @@ def test_other_families(family):
     assert np.mean(fit.curves.pvalues["both"][1:] < 0.05) < 0.25
 
 
+@pytest.mark.parametrize("family", ["gamma", "inverse_gaussian"])
+@pytest.mark.first(1)
+def test_few_cells_per_node_let_no_fit_diverge(family, monkeypatch):
+    """Their losses are not bounded at nodes at which interpolation leaves a negative weight."""
+    basis, penalty, Y, conditions, donors, _, _ = counts(seed=1)
+    fit = fit_conditions(basis, Y + 1, conditions, donors, penalty=penalty, model=GAM(family))
+    assert fit.curves.converged.all()
+    monkeypatch.setattr(donors_nodes, "_WORTHWHILE_UNBOUNDED", 0)
+    other = fit_conditions(basis, Y + 1, conditions, donors, penalty=penalty, model=GAM(family))
+    known = other.curves.converged
+    assert not known.all()
+    assert np.isfinite(other.difference(basis, 1)).all()
+    assert [bool(note) for note in other.note] == (~known).tolist()
+    assert np.isfinite(other.curves.pvalues["both"][known]).all()
+
+
 def test_one_p_value_near_one_does_not_undo_the_other():
     _, pvalue = cauchy_combination(np.array([[1e-3, 0.02], [1.0, 1.0]]))
     assert np.all(pvalue < np.array([2.1e-3, 0.06]))
