@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn import config_context
 from sklearn.utils import check_random_state
 
@@ -29,6 +28,7 @@ from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
 from ..trends.pairing import are_of_counts
 from ..utils.checking import check_key, check_seed, check_share
+from ..utils.matrices import dense
 from ..utils.memory import check_points
 from ..utils.types import Names, Seed, TimeRange, WeightThreshold
 from .comparison import ConditionComparison
@@ -256,7 +256,7 @@ def _fitted(
         basis, cells.expression, codes, groups=cells.donors, sample_weight=cells.weights,
         penalty=fitted_value(smoother, "penalty_"), offset=cells.offset, covariates=cells.covariates,
     )  # fmt: skip
-    return model, on_grid.toarray() if sparse.issparse(on_grid) else np.asarray(on_grid)
+    return model, dense(on_grid)
 
 
 def _put_together(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils import gen_batches
 
 from ..errors import counted, warn
 from ..expression.sums.fused import LARGE
 from ..expression.sums.moments import nonzero_values
+from ..utils.matrices import dense
 
 FEW = 5  # cells
 SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"
@@ -121,7 +121,7 @@ def spread_of(Y, weights: np.ndarray) -> np.ndarray:
     spread = np.empty(Y.shape[1])
     for genes in gen_batches(Y.shape[1], max(1, _VALUES // max(Y.shape[0], 1))):
         part = Y[:, genes]
-        part = np.asarray(part.toarray() if sparse.issparse(part) else part, dtype=float)
+        part = np.asarray(dense(part), dtype=float)
         with np.errstate(invalid="ignore", over="ignore"):
             centred = part - weights @ part / weights.sum()
             spread[genes] = np.sqrt(weights @ centred**2 / weights.sum()) * (np.ptp(part, axis=0) > 0)

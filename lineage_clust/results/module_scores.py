@@ -10,6 +10,7 @@ from ..expression.sums.sums import column_moments
 from ..lineage.genes.expression import expression_of, take
 from ..lineage.genes.names import gene_names
 from ..lineage.lineage import Lineage, Reader, check_anndata
+from ..utils.matrices import dense
 from .result import FitResult
 
 
@@ -61,5 +62,5 @@ def score(
         product = matrix @ membership
     if not np.isfinite(product.data if sparse.issparse(product) else product).all():
         product = matrix @ sparse.csr_array(membership)  # 0 times NaN is NaN also in clusters without the gene
-    product = product.toarray() if sparse.issparse(product) else np.asarray(product)
+    product = dense(product)
     return product - means[assigned] @ membership

@@ -75,11 +75,11 @@ def nonzero_values(Y, weights: np.ndarray, bound: float) -> tuple[np.ndarray, np
     """Return statistics of the nonzero values of each column, `(n_genes,)` each.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    returns counts, carried, large : ndarray of shape (n_genes,). Number of nonzero values, sum of the weights of their
-        cells, and whether an absolute value is at least `bound`.
+    returns n_nonzero, nonzero_weight, large : ndarray of shape (n_genes,). Number of nonzero values, sum of the weights
+        of their cells, and whether an absolute value is at least `bound`.
     """
     n_genes = Y.shape[1]
-    counts, carried, large = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes), np.zeros(n_genes, dtype=bool)
+    n_nonzero, nonzero_weight, large = (np.zeros(n_genes, dtype=kind) for kind in (np.int64, float, bool))
     for rows, columns, block in blocks(Y):
         present: Any = block
         values = present.data if sparse.issparse(block) else block
@@ -89,6 +89,6 @@ def nonzero_values(Y, weights: np.ndarray, bound: float) -> tuple[np.ndarray, np
             present.data = (values != 0).astype(np.float64)
         else:
             present = block != 0
-        counts[columns] += np.asarray(present.sum(axis=0)).ravel().astype(np.int64)
-        carried[columns] += weights[rows] @ present
-    return counts, carried, large
+        n_nonzero[columns] += np.asarray(present.sum(axis=0)).ravel().astype(np.int64)
+        nonzero_weight[columns] += weights[rows] @ present
+    return n_nonzero, nonzero_weight, large

@@ -30,7 +30,7 @@ class Sums:
     sums, squares : Weighted sums of `Y - level` and of its squares.
     weight : Sum of the weights.
     columns : `(n_columns,)` weighted sums of the design.
-    counts, carried : Number of nonzero values, and the sum of the weights of their cells.
+    n_nonzero, nonzero_weight : Number of nonzero values, and the sum of the weights of their cells.
     large : Whether a value reaches 2^31 - 1.
     totals, total_squares : Unweighted sums of expression and of its squares over all cells, including those of weight
         0; `None` if not requested.
@@ -45,8 +45,8 @@ class Sums:
     squares: np.ndarray
     weight: float
     columns: np.ndarray
-    counts: np.ndarray
-    carried: np.ndarray
+    n_nonzero: np.ndarray
+    nonzero_weight: np.ndarray
     large: np.ndarray
     totals: np.ndarray | None
     total_squares: np.ndarray | None
@@ -239,7 +239,7 @@ def block_sums(
             lines = slice(*np.searchsorted(kept, [rows.start, rows.stop]).tolist())
             inside = kept[lines] - rows.start
         piece = _rows_of(block, rows)
-        open_genes = np.full(block.shape[1], enough > 0) if total is None else total.carried < enough
+        open_genes = np.full(block.shape[1], enough > 0) if total is None else total.nonzero_weight < enough
         part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
         total = part if total is None else total.merge(part)
     assert total is not None  # a block has at least one piece, which may be empty
@@ -263,12 +263,12 @@ def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) ->
     found = fused_sums(matrix, kept, columns, bands, weights, of_all)
     if found is None:
         return None
-    products, sums, squares, counts, carried, large, totals, total_squares = found
+    products, sums, squares, n_nonzero, nonzero_weight, large, totals, total_squares = found
     if not of_all:
         totals = total_squares = None
     return Sums(
-        np.zeros(len(sums)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried,
-        large, totals, total_squares, matrix.shape[0],
+        np.zeros(len(sums)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), n_nonzero,
+        nonzero_weight, large, totals, total_squares, matrix.shape[0],
     )  # fmt: skip
 
 
@@ -308,7 +308,7 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
         starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra
         bands = Bands(starts, values, extra, bands.n_banded)
     products, sums = _sparse_products(own, bands, weights)
-    counts, carried = _counted(own, weights, open_genes, enough)
+    n_nonzero, nonzero_weight = _counted(own, weights, open_genes, enough)
     large = np.zeros(n_genes, dtype=bool)
     # most blocks have none; fmax and fmin ignore NaN
     if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
@@ -318,8 +318,8 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
     if own is not block:
         squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape).T
     return Sums(
-        np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), counts, carried, large,
-        totals, squared @ ones, n_cells,
+        np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), n_nonzero,
+        nonzero_weight, large, totals, squared @ ones, n_cells,
     )  # fmt: skip
 
 
@@ -349,7 +349,7 @@ def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarr
 def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of nonzero values and the weights of their cells, counted until they reach `enough`."""
     n_cells, n_genes = block.shape
-    counts, carried = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
+    n_nonzero, nonzero_weight = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
     first, size = 0, _COUNTED_AT_ONCE if np.isfinite(enough) else block.nnz
     while first < n_cells and open_genes.any():
         last = int(np.searchsorted(block.indptr, block.indptr[first] + size, side="right")) - 1
@@ -360,11 +360,11 @@ def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray
         places = np.flatnonzero(found if open_genes.all() else open_genes[genes] & found)
         cells = first + np.searchsorted(block.indptr[first : last + 1], places + block.indptr[first], side="right") - 1
         genes, carrying = genes[places], weights[cells]
-        counts += np.bincount(genes[carrying > 0], minlength=n_genes)
-        carried += np.bincount(genes, carrying, minlength=n_genes)
-        open_genes = open_genes & (carried < enough)
+        n_nonzero += np.bincount(genes[carrying > 0], minlength=n_genes)
+        nonzero_weight += np.bincount(genes, carrying, minlength=n_genes)
+        open_genes = open_genes & (nonzero_weight < enough)
         first, size = last, 4 * size  # most genes soon reach `enough`, and the others have few values
-    return counts, carried
+    return n_nonzero, nonzero_weight
 
 
 def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
@@ -377,11 +377,11 @@ def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
         level = np.where(np.isfinite(level), level, 0.0)
         found = own != 0 if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
         large = (np.abs(own) >= LARGE).any(axis=0)
-        counts = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
-        carried = np.where(open_genes, weights @ found, 0.0)
+        n_nonzero = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
+        nonzero_weight = np.where(open_genes, weights @ found, 0.0)
         centred = own - level
         weighted = bands.dense() * weights[:, None]
         return Sums(
             level, weighted.T @ centred, weights @ centred, np.einsum("ij,ij,i->j", centred, centred, weights), total,
-            weighted.sum(axis=0), counts, carried, large, totals, total_squares, len(block),
+            weighted.sum(axis=0), n_nonzero, nonzero_weight, large, totals, total_squares, len(block),
         )  # fmt: skip

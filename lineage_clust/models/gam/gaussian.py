@@ -227,7 +227,7 @@ def sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
     shift = sums.level.copy() if design.constant is not None and np.any(sums.level) else None
-    return products, squares, plain, shift, (sums.counts, sums.carried / heaviest, sums.large), sums.picked
+    return products, squares, plain, shift, (sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large), sums.picked
 
 
 def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):

@@ -15,7 +15,7 @@ from ...fits import QUICK
 
 pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
 
-FIELDS = ("products", "sums", "squares", "columns", "carried", "totals", "total_squares", "level")
+FIELDS = ("products", "sums", "squares", "columns", "nonzero_weight", "totals", "total_squares", "level")
 
 
 @pytest.fixture(params=[pytest.param("compiled", marks=pytest.mark.slow), "as Python"])
@@ -48,7 +48,7 @@ def expected(Y, bands, weights):
 def assert_same(sums, other, fields=FIELDS):
     for name in fields:
         np.testing.assert_allclose(getattr(sums, name), getattr(other, name), rtol=1e-11, atol=1e-11, err_msg=name)
-    np.testing.assert_array_equal(sums.counts, other.counts)
+    np.testing.assert_array_equal(sums.n_nonzero, other.n_nonzero)
     np.testing.assert_array_equal(sums.large, other.large)
 
 
@@ -78,9 +78,9 @@ def test_values_are_counted_until_there_are_enough(kind):
     sums = cell_sums(BlockedExpression(stored)[kept][:, genes], bands, weights, enough=enough)
     few = carried < enough
     assert few.sum() > 2
-    assert (sums.carried[carried > enough] >= enough).all()
-    np.testing.assert_allclose(sums.carried[few], carried[few])
-    np.testing.assert_array_equal(sums.counts[few], (Y[kept][:, genes] != 0).sum(axis=0)[few])
+    assert (sums.nonzero_weight[carried > enough] >= enough).all()
+    np.testing.assert_allclose(sums.nonzero_weight[few], carried[few])
+    np.testing.assert_array_equal(sums.n_nonzero[few], (Y[kept][:, genes] != 0).sum(axis=0)[few])
     assert np.flatnonzero(sums.large).tolist() == [1]
 
 
@@ -111,9 +111,9 @@ def test_genes_are_counted_until_they_have_enough(kind):
     Y = np.zeros((500, 3))
     Y[:, 0], Y[[3, 250, 499], 1] = 1.0, 2.0
     sums = block_sums(sparse.csr_array(Y).asformat(kind), None, no_design(500), np.full(500, 0.5), enough=2.5)
-    assert sums.carried[0] >= 2.5
-    assert sums.counts[0] >= 5
-    assert sums.counts[1:].tolist() == [3, 0]
+    assert sums.nonzero_weight[0] >= 2.5
+    assert sums.n_nonzero[0] >= 5
+    assert sums.n_nonzero[1:].tolist() == [3, 0]
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc"])
@@ -126,7 +126,7 @@ def test_values_stored_in_parts_stored_zeros_and_indices_in_any_order(kind):
     assert sums.squares.tolist() == [9.0, 16.0]
     zeros = sparse.csr_array((np.array([0, 2], "f4"), np.array([1, 0], "i4"), np.array([0, 2, 2], "i4")), shape=(2, 2))
     sums = block_sums(zeros.asformat(kind), None, no_design(2), np.ones(2))
-    assert sums.counts.tolist() == [1, 0]
+    assert sums.n_nonzero.tolist() == [1, 0]
     assert sums.squares.tolist() == [4.0, 0.0]
 
 

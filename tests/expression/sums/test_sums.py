@@ -34,8 +34,8 @@ def assert_are_sums(sums, Y, kept, design, weights):
     np.testing.assert_allclose(sums.sums, weights @ own, atol=1e-9)
     np.testing.assert_allclose(sums.squares, weights @ own**2, atol=1e-9)
     np.testing.assert_allclose(sums.columns, Z.T @ weights, atol=1e-10)
-    np.testing.assert_array_equal(sums.counts, np.count_nonzero(Y[kept], axis=0))
-    np.testing.assert_allclose(sums.carried, weights @ (Y[kept] != 0), atol=1e-12)
+    np.testing.assert_array_equal(sums.n_nonzero, np.count_nonzero(Y[kept], axis=0))
+    np.testing.assert_allclose(sums.nonzero_weight, weights @ (Y[kept] != 0), atol=1e-12)
     np.testing.assert_allclose(sums.totals, Y.astype(float).sum(axis=0), atol=1e-9)
     np.testing.assert_allclose(sums.total_squares, (Y.astype(float) ** 2).sum(axis=0), atol=1e-9)
     assert sums.n_cells == len(Y)
@@ -110,9 +110,9 @@ def test_genes_are_counted_until_they_have_enough(kind, monkeypatch):
     Y = np.zeros((500, 3))
     Y[:, 0], Y[[3, 250, 499], 1] = 1.0, 2.0
     sums = block_sums(KINDS[kind](Y), None, no_design(500), np.full(500, 0.5), enough=2.5)
-    assert sums.carried[0] >= 2.5
-    assert sums.counts[1:].tolist() == [3, 0]
-    assert sums.carried[1:].tolist() == [1.5, 0.0]
+    assert sums.nonzero_weight[0] >= 2.5
+    assert sums.n_nonzero[1:].tolist() == [3, 0]
+    assert sums.nonzero_weight[1:].tolist() == [1.5, 0.0]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -125,7 +125,7 @@ def test_values_stored_in_parts_are_summed_first():
     Y = sparse.csr_array((np.array([1.0, 2.0, 4.0]), np.array([0, 0, 1]), np.array([0, 2, 3])), shape=(2, 2))
     sums = block_sums(Y, None, no_design(2), np.ones(2))
     assert sums.squares.tolist() == [9.0, 16.0]
-    assert sums.counts.tolist() == [1, 1]
+    assert sums.n_nonzero.tolist() == [1, 1]
     assert Y.nnz == 3
 
 

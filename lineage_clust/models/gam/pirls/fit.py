@@ -56,7 +56,7 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
             Y = Y.to_memory()  # which is read many times
         if isinstance(Y, BlockedExpression):
             sums = yield from requested_cell_sums(Y, no_design(len(weights)), weights)
-            found = sums.counts, sums.carried / weights.max(), sums.large
+            found = sums.n_nonzero, sums.nonzero_weight / weights.max(), sums.large
         exact = ExactFits(cells, Y, None if found is None else found[0])
         runs, parts = [(exact, every)], exact(every, None)[0]
     else:
