@@ -10,6 +10,7 @@ from .curves import DonorSums
 
 DETERMINED = 1e-6  # minimum fraction of a mode that is determined by the cells instead of the penalty
 N_MODES = 10  # number of modes of the donors' curves
+_MOST_COLUMNS = 0.25  # per cell
 
 
 def donor_sums(
@@ -37,10 +38,14 @@ def donor_sums(
 
 
 def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return `T`, `U` and the number of columns of `T` that the cells determine, see :class:`DonorSums`."""
+    """Return `T`, `U` and the number of columns of `T` that the cells determine, see :class:`DonorSums`.
+
+    At most a quarter as many columns as cells, so that the residual variance has degrees of freedom.
+    """
     shares = spectrum.gram[:, 0]
     fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
-    return fixed, random_columns(design, gram, n_cells), int(np.sum(shares > DETERMINED))
+    most = max(spectrum.n_unpenalized + 1, int(_MOST_COLUMNS * n_cells))
+    return fixed, random_columns(design, gram, n_cells), min(int(np.sum(shares > DETERMINED)), most)
 
 
 def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:

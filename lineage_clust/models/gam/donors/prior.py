@@ -156,8 +156,10 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
     informative = float(np.sum(expected * shape))  # the part of the curves' variance that the cells determine
     if informative < _LEAST_INFORMATIVE:
         return shape, 0.0, prior
-    expected += 1e-9 * np.trace(expected) / len(expected) * np.eye(len(expected))
-    lower = np.linalg.cholesky(0.5 * (expected + expected.T))
+    expected = 0.5 * (expected + expected.T)
+    negative = max(-np.linalg.eigvalsh(expected)[0], 0.0)  # by rounding, where the cells hardly determine the curves
+    expected += (1e-9 * np.trace(expected) / len(expected) + 2 * negative) * np.eye(len(expected))
+    lower = np.linalg.cholesky(expected)
     ratio = np.linalg.solve(lower, np.linalg.solve(lower, seen).T)
     values, vectors = np.linalg.eigh(lower.T @ shape @ lower)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

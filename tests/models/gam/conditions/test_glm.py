@@ -138,3 +138,11 @@ def test_no_absurd_difference_is_said_to_have_converged():
     assert known[[0, 1, 2, 3, *range(16, 22)]].all()
     assert np.abs(fit.difference(basis[:50], 1)[0][known]).max() < 20
     assert all("no convergence" in note for note, good in zip(fit.note, known, strict=True) if not good)
+
+
+def test_too_few_cells_are_refused_with_advice():
+    rng, smoother = np.random.default_rng(0), BSplineSmoother(20)
+    design, donors = smoother.fit_transform(rng.random((20, 1))), np.arange(20) % 4
+    many = rng.negative_binomial(3, 0.4, (20, 40)).astype(float)
+    with pytest.raises(ValueError, match="20 cells are too few"):
+        fit_conditions(design, many, donors % 2, donors, penalty=smoother.penalty_, model=GAM("negative_binomial"))

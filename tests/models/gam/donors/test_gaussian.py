@@ -182,6 +182,16 @@ def test_donors_of_one_cell_tell_nothing_about_curves():
     assert np.isfinite(fit.predict(design)).all()
 
 
+@pytest.mark.parametrize(("n_cells", "n_donors"), [(8, 8), (12, 4), (20, 5)])
+def test_few_cells_do_not_make_genes_significant(n_cells, n_donors):
+    rng, smoother = np.random.default_rng(0), BSplineSmoother(20)
+    design = smoother.fit_transform(rng.random((n_cells, 1)))
+    donors = rng.permutation(np.arange(n_cells) % n_donors)
+    fit = GAM().fit(design, rng.standard_normal((n_cells, 200)), penalty=smoother.penalty_, groups=donors)
+    assert np.nanmean(fit.pvalue_ < 0.05) < 0.13
+    assert np.nanmin(fit.pvalue_) > 1e-8
+
+
 def test_designs_without_a_constant_have_shifts_too():
     time, donors, _, _, Y = donors_data(curve=0)
     columns = np.column_stack([time - 0.5, (time - 0.5) ** 3])
