@@ -8,6 +8,8 @@ request sums over cells and return their result, so that several of them can sha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...errors import check_any_fitted
@@ -36,7 +38,7 @@ def fit_family(
         result = yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups)
     else:
         table = None if groups is None else DonorTable(design, weights, offset, groups, likelihood, choices.tolerance)
-        cells = Cells(design, weights, offset, likelihood, choices)
+        cells = Cells(design, weights, offset, likelihood, replace(choices, infers=groups is None))
         result = yield from fit_glm(cells, y, None if table is None else table.of_all_donors)
         if groups is not None and len(result.failed) < y.shape[1]:
             result = add_donors(

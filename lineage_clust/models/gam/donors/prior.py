@@ -13,7 +13,7 @@ from .each import EachSums, turned
 _N_LEARNING = 300  # number of genes from which the shape of the donors' curves is estimated
 _N_STEPS, _N_SETTLING, _N_ROUGH = 12, 1, 50
 _STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
-_N_COARSE = 6  # number of variances besides 0, to find their range
+_N_COARSE = 6  # number of variances besides 0, with which the shape is estimated
 # Number of variances in that range, and of curve variances for tests: with 9, 1 % more of the flat genes have p < .05.
 _N_FINE, _N_FOR_TESTS = 9, 15
 _LARGEST = 30.0  # times the residual variance
@@ -74,9 +74,9 @@ def learn(sums: DonorSums) -> DonorPrior:
             sizes = sizes[share > _SELDOM]  # the others only cost time
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
-    share, _ = probabilities(turned(some, shape).likelihoods(coarse))
-    axes = [_occurring(coarse[:, part], share) for part in (0, 1)]
-    return DonorPrior(shape, grid(*axes))
+    wider = np.sqrt(axis[1] / axis[0])
+    fine = np.geomspace(axis[0] / wider, axis[-1] * wider, _N_FINE)
+    return DonorPrior(shape, grid(fine, fine))
 
 
 def coarse_axis(sums: DonorSums) -> np.ndarray:
@@ -208,15 +208,3 @@ def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, n
     information = information - (across @ inverse[:, None] @ np.swapaxes(across, -1, -2)).sum(axis=1)
     scale = np.sqrt(fit.scale(coefficients))[:, None, None, :]
     return scores[..., 1:, :] / scale, information[:, 1:, 1:]
-
-
-def _occurring(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return a finer grid over the range of variances with notable probability."""
-    levels = np.unique(sizes)
-    mass = np.array([share[sizes == level].sum() for level in levels])
-    positive = np.flatnonzero((mass > _SELDOM) & (levels > 0))
-    if len(positive) == 0:
-        return levels[1:3]
-    step = levels[2] / levels[1]
-    low, high = levels[positive[0]] / np.sqrt(step), levels[positive[-1]] * np.sqrt(step)
-    return np.geomspace(low, high, _N_FINE)

@@ -31,7 +31,7 @@ class ChunkResult:
     null_deviance: np.ndarray
     statistic: np.ndarray
     pvalue: np.ndarray
-    covariances: np.ndarray  # (n_genes, n_columns, n_columns)
+    covariances: np.ndarray | None  # (n_genes, n_columns, n_columns)
     quasi: np.ndarray
     spread: np.ndarray
     residual_df: np.ndarray
@@ -66,10 +66,12 @@ def collected(
         return values
 
     coefficients = np.full((n_columns, n_genes), np.nan)
-    matrices = np.full((n_genes, n_columns, n_columns), np.nan)
+    inferred = any(part.covariances is not None for part in parts)
+    matrices = np.full((n_genes if inferred else 0, n_columns, n_columns), np.nan)
     for part in parts:
         coefficients[:, part.genes] = part.coefficients
-        matrices[part.genes] = part.covariances
+        if part.covariances is not None:
+            matrices[part.genes] = part.covariances
     deviance, null_deviance = gather("deviance"), gather("null_deviance")
     converged = gather("converged", 0.0).astype(bool)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -84,13 +84,17 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class Choices:
-    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`."""
+    """Options of the fit; see the parameters of the same names of :class:`lineage_clust.GAM`.
+
+    infers : Whether errors and tests are needed, besides estimates.
+    """
 
     smoothing: str | float
     covariance: str
     discretize: bool | str
     tolerance: float
     n_jobs: int | None
+    infers: bool = True
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,61 @@ from ..smoothing.criteria import load_compiled, minimise, reml_known_scale
 from ..smoothing.spectral import diagonalise_each, without_information
 from .chunks import ChunkResult
 from .overdispersion import dispersion_at_nodes
-from .problem import Problem
+from .problem import Choices, Problem
 from .state import State, pearson_of
 
 _STRAIGHT = 1.0  # effective degrees of freedom beyond the unpenalised modes
 
 
-def summarise(design: Design, covariance: str, problem: Problem, state: State) -> ChunkResult:
-    """Compute the results of genes whose iterations have ended."""
+def summarise(design: Design, choices: Choices, problem: Problem, state: State) -> ChunkResult:
+    """Compute the results of genes whose iterations have ended.
+
+    Estimates to which donors are added need no errors and tests, which take longer than the iterations.
+    """
+    likelihood, weights = problem.likelihood, problem.weights
+    least = state.least if state.counts is None else state.counts.least_loss(state.theta, problem.total)
+    losses = likelihood.loss(state.sums, weights, state.mu, state.theta, state.eta), _null_loss(problem, state)
+    deviances = [np.maximum(loss - least, 0.0) for loss in losses]
+    if likelihood.link.name == "log" or not problem.offset.any():
+        deviances[1][state.spread == 0] = 0.0  # but for rounding
+    unknown = np.full(len(state.genes), np.nan)
+    found = ChunkResult(
+        state.genes,
+        problem.basis @ state.coefficients,
+        np.exp(state.log_lambda),
+        state.theta,
+        state.information,
+        state.sums.sum(axis=0) / problem.total,
+        state.converged,
+        state.n_iter,
+        unknown,
+        np.ones(len(unknown)),
+        deviances[0],
+        deviances[1],
+        unknown,
+        unknown,
+        None,
+        state.quasi,
+        state.spread,
+        unknown,
+        _dispersion(problem, state),
+        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total),
+        None,
+    )
+    if choices.infers or not likelihood.family.known_scale:
+        _infer(design, choices.covariance, problem, state, found)
+    return found
+
+
+def _infer(design: Design, covariance: str, problem: Problem, state: State, found: ChunkResult) -> None:
+    """Add effective degrees of freedom, scale, covariances and tests to the estimates."""
     likelihood, weights, basis = problem.likelihood, problem.weights, problem.basis
     family, mu, expectile = likelihood.family, state.mu, likelihood.expectile is not None
     precision = likelihood.precision(state.sums, weights, mu, state.theta)
     unit, residual = precision * likelihood.link.slope(mu), precision * (state.sums - weights * mu)
     plain = problem.grouped.grams(weights * unit)
     plain[without_information(plain)] = np.eye(len(basis))  # genes that failed
-    grams, lambda_ = basis.T @ plain @ basis, np.exp(state.log_lambda)
+    grams, lambda_ = basis.T @ plain @ basis, found.lambda_
     pulls = problem.penalty * lambda_[:, None]
     inverse = _inverses(grams, pulls)
     kept = inverse @ grams  # fraction of each coefficient that is determined by the data
@@ -56,19 +96,14 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         inflation = _prior_inflation(problem, state, grams, (basis.T @ normal).T, edf)
         covariances = for_test + (inflation - 1)[:, None, None] * bias
         residual_df = problem.total**2 / problem.total_squared - edf
-    least = state.least if state.counts is None else state.counts.least_loss(state.theta, problem.total)
-    losses = likelihood.loss(state.sums, weights, mu, state.theta, state.eta), _null_loss(problem, state)
-    deviances = [np.maximum(loss - least, 0.0) for loss in losses]
-    if likelihood.link.name == "log" or not problem.offset.any():
-        deviances[1][state.spread == 0] = 0.0  # but for rounding
-    statistic, pvalue = run_smooth_tests(
+    found.statistic, found.pvalue = run_smooth_tests(
         design,
         effect_map(plain, *design.centring) @ basis,
         state.coefficients,
         for_test,
         rank,
         None if family.known_scale else residual_df,
-        deviances[1] > 0,
+        found.null_deviance > 0,
         problem.compiled,
     )
     if not expectile and problem.most == 1 and problem.total == problem.n_cells:
@@ -78,29 +113,10 @@ def summarise(design: Design, covariance: str, problem: Problem, state: State) -
         design.penalty, n_unpenalized, plain, normal, squared, lambda_, scale * inflation, variance,
         state.scale if problem.scale_equation is not None else scale,
     )  # fmt: skip
-    return ChunkResult(
-        state.genes,
-        basis @ state.coefficients,
-        lambda_,
-        state.theta,
-        state.information,
-        state.sums.sum(axis=0) / problem.total,
-        state.converged,
-        state.n_iter,
-        edf,
-        scale if covariance == "bayes" or expectile else variance,
-        deviances[0],
-        deviances[1],
-        statistic,
-        pvalue,
-        basis @ covariances @ basis.T,
-        state.quasi,
-        state.spread,
-        residual_df,
-        _dispersion(problem, state),
-        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total),
-        working if problem.smoothing == "reml" and np.any(problem.penalty > 0) else None,
-    )
+    found.edf, found.residual_df, found.covariances = edf, residual_df, basis @ covariances @ basis.T
+    found.scale = scale if covariance == "bayes" or expectile else variance
+    if problem.smoothing == "reml" and np.any(problem.penalty > 0):
+        found.working = working
 
 
 def _dispersion(problem: Problem, state: State) -> np.ndarray:

@@ -71,7 +71,7 @@ class GridFits:
         missed = np.zeros(len(genes), dtype=bool) if theta is not None else self.check.misses(state.coefficients)
         state = state.take(~missed)
         stop_runaways(problem, state)
-        found = None if missed.all() else summarise(self.cells.design, self.cells.choices.covariance, problem, state)
+        found = None if missed.all() else summarise(self.cells.design, self.cells.choices, problem, state)
         return found, genes[missed]
 
     def _values(self, genes: np.ndarray, positions: np.ndarray) -> Values:
@@ -139,7 +139,7 @@ class ExactFits:
         state = begin(problem, values, None if theta is None else theta[genes])
         iterate(problem, state, fixed_theta=theta is not None)
         stop_runaways(problem, state)
-        return summarise(self.cells.design, self.cells.choices.covariance, problem, state)
+        return summarise(self.cells.design, self.cells.choices, problem, state)
 
     def _values(self, genes: np.ndarray, y: np.ndarray) -> Values:
         family, link, weights = self.cells.likelihood.family, self.cells.likelihood.link, self.problem.weights[:, 0]
