@@ -63,15 +63,15 @@ def loss_of(height, level, exposures, weights, sums, theta, logs):
     for offset in range(np.uintp(len(sums))):
         if theta == np.inf:
             for place in range(n_places):
-                part[place] += weights[offset, place] * level[place] * exposures[offset, place]
+                mean = weights[offset, place] * level[place] * exposures[offset, place]
+                part[place] += mean - sums[offset, place] * height[place]
         else:
             for place in range(n_places):
                 logs[place] = level[place] * exposures[offset, place] + theta
             logarithms(logs)
             for place in range(n_places):
-                part[place] += (sums[offset, place] + weights[offset, place] * theta) * logs[place]
-        for place in range(n_places):
-            part[place] -= sums[offset, place] * height[place]
+                value = sums[offset, place]
+                part[place] += (value + weights[offset, place] * theta) * logs[place] - value * height[place]
     return 2.0 * np.sum(part)
 
 

@@ -190,13 +190,13 @@ def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels
         for offset in range(n_offsets):
             levels[gene], total = levels[gene] + np.sum(weights[offset] * height), total + np.sum(weights[offset])
         levels[gene] /= total
+        of_offsets = np.sum(values * offsets)
         for number in range(2):
             if number == 1:
                 height[:] = levels[gene]
             raise_each(height, mean)
             losses[number, gene] = loss_of(height, mean, exposures, weights, values, theta[gene], logs)
-            for offset in range(n_offsets):
-                losses[number, gene] -= 2.0 * np.sum(values[offset] * offsets[offset])
+            losses[number, gene] -= 2.0 * of_offsets
 
 
 @compiled

@@ -30,7 +30,7 @@ _MOST_KEPT = 200e6  # bytes of sums that are kept from the last iteration, inste
 _USUAL = 0.1  # initial variance of donors' levels and curves
 _FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
 _STIFFER, _MOST_RESTARTS = 100.0, 8  # factor of smoothing parameters
-_ABSURD = 200.0  # range of a linear predictor
+_ABSURD, _N_SEEN = 200.0, 500  # range of a linear predictor, at about as many nodes
 _SELDOM = 1e-3
 _SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is common to all its samples
 
@@ -247,8 +247,9 @@ class WorkingRuns:
         a larger one.
         """
         iterate(self.problem, state, covariances, _MOST, STILL)
+        rows = self.problem.rows[:: 1 + len(self.problem.rows) // _N_SEEN]
         for _ in range(_MOST_RESTARTS):
-            absurd = np.ptp(self.problem.rows @ state.coefficients.T, axis=0) > _ABSURD
+            absurd = np.ptp(rows @ state.coefficients.T, axis=0) > _ABSURD
             lost = np.flatnonzero(absurd | ~(state.moved <= LONG))
             if len(lost) == 0:
                 return
