@@ -86,6 +86,18 @@ def test_constant_genes_converge_to_a_straight_line(family, link, smoothing):
     np.testing.assert_array_equal(fit.pvalue_, 1.0)
 
 
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial", "binomial"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_a_gene_that_one_batch_lacks_has_a_note(family, form):
+    problem = Problem(family)
+    batch = np.arange(250) % 2
+    Y = problem.Y.copy()
+    Y[batch == 1, 0] = 0
+    design = form(np.column_stack([problem.B.toarray(), batch - 0.5]))
+    fit = GAM(family).fit(design, Y, problem.w, penalty=problem.S)
+    assert ["infinite" in note for note in fit.note_] == [True] + [False] * (Y.shape[1] - 1)
+
+
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma", "inverse_gaussian"])
 @pytest.mark.parametrize("shift", [-2.0, 1.5])
 @pytest.mark.first(3)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from ...notes import SATURATED, explains_nothing, joined, noted, notes_on
 from ..design import Design
 from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior, WorkingModels
 from .problem import Likelihood
+
+_LARGEST_EFFECT = 12.0  # on the scale of the link: 160,000-fold
+_UNBOUNDED = "effect of a covariate is infinite, e.g. not expressed at some of its values: level of the trend arbitrary"
 
 
 @dataclass
@@ -91,6 +95,7 @@ def collected(
     statistic, pvalue = gather("statistic"), gather("pvalue")
     saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) < 1
     notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
+    notes = noted(notes, np.setdiff1d(_unbounded(design, coefficients, likelihood), list(failed)), _UNBOUNDED)
     statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
     return GeneEstimates(
         coefficients,
@@ -109,6 +114,20 @@ def collected(
         n_quasi=int(quasi.sum()),
         dispersion=np.nan_to_num(gather("dispersion")) if likelihood.family.name == "poisson" else None,
     )
+
+
+def _unbounded(design: Design, coefficients: np.ndarray, likelihood: Likelihood) -> np.ndarray:
+    """Return the genes, by position, on which a covariate has an effect that only the end of the iterations limits.
+
+    A gene that is not expressed in one batch has such an effect, for instance.
+    """
+    columns = slice(design.n_smooth, -1 if design.has_intercept else None)
+    covariates = design.matrix[:, columns]
+    if covariates.shape[1] == 0 or likelihood.link.name not in ("log", "logit"):
+        return np.zeros(0, dtype=int)
+    covariates = covariates.toarray() if sparse.issparse(covariates) else covariates
+    effects = np.abs(np.nan_to_num(coefficients[columns])) * np.ptp(covariates, axis=0)[:, None]
+    return np.flatnonzero(effects.max(axis=0) > _LARGEST_EFFECT)
 
 
 def _together(parts: list[ChunkResult], n_genes: int) -> WorkingModels | None:
