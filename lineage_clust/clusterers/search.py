@@ -97,6 +97,8 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     selected = int(best.max()) + 1
     best = without_contradictions(material, best, bounds)
     support, connectivity, correlation = (np.array(values) for values in zip(*measured, strict=True))
+    if len(material.draws) == 0:
+        support = np.full(len(n_tried), np.nan)
     n_found = int(best.max()) + 1
     n_divided = max(n_found - selected, 0)
     return Found(

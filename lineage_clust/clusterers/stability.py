@@ -22,7 +22,7 @@ class StabilityCurve:
 
     n_clusters : ndarray of shape (n_partitions,). Number of clusters of each partition, starting at 1.
     support : ndarray of shape (n_partitions,). Smallest support of any pair of clusters: agreement beyond chance
-        between independent halves of the data.
+        between independent halves of the data; NaN without draws.
     connectivity : ndarray of shape (n_partitions,). Largest connectivity of any pair of clusters: weight of the edges
         between them divided by its expectation.
     correlation : ndarray of shape (n_partitions,). Largest correlation between the means of any pair of clusters.
@@ -51,7 +51,7 @@ class StabilityCurve:
     def distinct(self) -> np.ndarray:
         """Which partitions `(n_partitions,)` have pairwise distinct clusters."""
         return (
-            (self.support >= self.bounds.support)
+            ~(self.support < self.bounds.support)
             & (self.connectivity <= self.bounds.connectivity)
             & (self.correlation <= self.bounds.correlation)
         )
