@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .._version import __version__
 from ..contracts.capabilities import fitted_value
 from ..errors import counted
@@ -117,18 +115,12 @@ def _number(result: FitResult) -> str:
     curve = fitted_value(clusterer, "stability_")
     if clusterer.n_clusters is not None or curve is None or curve.chosen != result.n_clusters:
         return f"; its communities were merged{refined}, and the number of clusters was set"
-    edges = f"the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by chance)"
-    means = f"the correlation of their means (at most {clusterer.max_correlation:g})"
-    said = (
-        f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are distinct, by "
-        f"{edges}"
-    )
-    if np.isnan(curve.support).all():  # the model has no posterior samples
-        return f"{said} and {means}"
     return (
-        f"{said}, the agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and {means}, "
-        "and the partition is reproducible on 80 % of the cells (expected adjusted Rand index at least "
-        f"{clusterer.min_reproducibility:g})"
+        f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are distinct, "
+        f"by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by chance), the "
+        f"agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and the correlation of "
+        f"their means (at most {clusterer.max_correlation:g}), and the partition is reproducible on 80 % of the cells "
+        f"(expected adjusted Rand index at least {clusterer.min_reproducibility:g})"
     )
 
 

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LinearRegression
 
 import lineage_clust as lc
 from lineage_clust.report import columns, facts, page, render
@@ -189,13 +188,6 @@ def test_methods_name_what_was_done(tc, adata):
     assert "clustered by KMeans" in text
     assert "all genes" in text
     assert not any("Leiden" in work or "Wood SN (2011)" in work for work in cited)
-
-
-def test_methods_claim_no_agreement_of_halves_without_a_posterior(adata):
-    fitted = lc.TrendClusterer(LinearRegression(), lineage="A", random_state=0, alpha=None).fit(adata)
-    text, _ = methods(fitted._result)
-    assert "all pairs are distinct" in text
-    assert "independent halves" not in text
 
 
 def test_methods_say_how_the_number_of_clusters_came_about(adata):
