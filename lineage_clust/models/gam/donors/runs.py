@@ -30,7 +30,7 @@ _MOST_KEPT = 200e6  # bytes of sums that are kept from the last iteration, inste
 _USUAL = 0.1  # initial variance of donors' levels and curves
 _FIRST, _MOST = 3, 25  # maximum number of iterations before and after estimation of smoothing parameters and variances
 _STIFFER, _MOST_RESTARTS = 100.0, 8  # factor of smoothing parameters
-_ABSURD, _N_SEEN = 200.0, 500  # range of a linear predictor, at about as many nodes
+_ABSURD, _N_SEEN = 50.0, 500  # range of a linear predictor, beyond ratios of counts, at about as many nodes
 _SELDOM = 1e-3
 _SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is common to all its samples
 
