@@ -23,6 +23,7 @@ def written_in_blocks(path: Path, tables: AnnData) -> Iterator[Callable[[Any], N
     import h5py
     from anndata.io import write_elem
 
+    tables.strings_to_categoricals()  # as AnnData.write_h5ad does: strings with missing values cannot be written otherwise
     with h5py.File(path, "w") as file:
         write_elem(file, "/", tables)
         for name in ("raw", "X"):
