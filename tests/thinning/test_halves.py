@@ -114,7 +114,9 @@ def test_a_layer_is_in_x_of_files_and_parts_of_files_can_be_split_again(adata, t
 def test_strings_with_missing_values_are_written(adata, tmp_path):
     adata = adata.copy()
     adata.obs["type"] = np.where(np.arange(adata.n_obs) % 3, "T", None)
-    first, second = thin_counts(adata, "counts", dispersion=0, paths=[tmp_path / "first.h5ad", tmp_path / "second.h5ad"])
+    first, second = thin_counts(
+        adata, "counts", dispersion=0, paths=[tmp_path / "first.h5ad", tmp_path / "second.h5ad"]
+    )
     assert second.obs["type"].isna().tolist() == adata.obs["type"].isna().tolist()
     assert first.obs["type"].dropna().unique().tolist() == ["T"]
 

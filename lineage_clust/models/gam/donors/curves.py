@@ -150,7 +150,8 @@ class TurnedSums:
 
     @cached_property
     def _squared(self) -> np.ndarray:
-        return (self.products**2).reshape(len(self.products), -1, self.products.shape[-1])
+        n_matrices, n_donors, n_modes = self.products.shape[:3]
+        return (self.products**2).reshape(n_matrices, n_donors * n_modes, -1)
 
     def take(self, genes: np.ndarray) -> TurnedSums:
         """Return the sums of some genes."""

@@ -14,7 +14,7 @@ from ..pirls.problem import Likelihood
 from .tables import table_of_strata
 
 _WORTHWHILE = 2  # cells per node
-_WORTHWHILE_UNBOUNDED = 10  # the same if the loss has no minimum, as that of a gamma family at nodes of negative weight
+_WORTHWHILE_UNBOUNDED = 10  # the same at nodes of negative weight, where losses and large counts have no minimum
 _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
 
 
@@ -67,7 +67,7 @@ class DonorTable:
             powers=POWERS.get(family.name, (1.0,)),
         )  # fmt: skip
         enough = _WORTHWHILE
-        if grid is not None and family.name in POWERS and np.any(grid.shares.of_weights() < 0):
+        if grid is not None and family.name != "binomial" and np.any(grid.shares.of_weights() < 0):
             enough = max(enough, _WORTHWHILE_UNBOUNDED)
         if grid is None or len(weights) < enough * grid.n_nodes:
             grid, adds = grid_of_cells(design, weights, offset, groups, log_link), False

@@ -16,7 +16,7 @@ _STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, a
 _N_COARSE = 6  # number of variances besides 0, with which the shape is estimated
 # Number of variances in that range, and of curve variances for tests: with 9, 1 % more of the flat genes have p < .05.
 _N_FINE, _N_FOR_TESTS = 9, 15
-_LARGEST = 30.0  # times the residual variance
+LARGEST = 30.0  # times the residual variance
 _LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
 _NOTABLE = 0.02  # minimum probability of a variance for a gene
 _SELDOM = 1e-3
@@ -62,6 +62,8 @@ def learn(sums: DonorSums) -> DonorPrior:
     Harville (1977). Maximum likelihood approaches to variance component estimation. JASA 72, 320-338.
     """
     usual = usual_shape(sums.n_modes)
+    if sums.n_genes == 0:
+        return DonorPrior(usual, grid(*2 * [coarse_axis(sums)]))
     chosen = np.unique(np.linspace(0, sums.n_genes - 1, min(sums.n_genes, _N_LEARNING)).round().astype(int))
     some = sums.take(chosen)
     axis = coarse_axis(sums)
@@ -82,7 +84,7 @@ def learn(sums: DonorSums) -> DonorPrior:
 def coarse_axis(sums: DonorSums) -> np.ndarray:
     """Return variances `(n_sizes,)` from hardly detectable to larger than any that occurs."""
     if not sums.known_scale:
-        return np.geomspace(0.3 * sums.n_donors / sums.n_cells, _LARGEST, _N_COARSE)
+        return np.geomspace(0.3 * sums.n_donors / sums.n_cells, LARGEST, _N_COARSE)
     told = sums.own[:, :, 0, 0] if np.any(sums.random[:, 0]) else np.einsum("bdii->bd", sums.own) / sums.n_modes
     return np.geomspace(np.clip(0.3 / max(np.median(told), 1e-300), 1e-3, 0.03), _LARGEST_LOG, _N_COARSE)
 
@@ -129,7 +131,7 @@ def probabilities(
         priors = priors * (of_knots @ density.T) + _UNIFORM_GENES / n_points
         priors /= priors.sum(axis=1, keepdims=True)
     posterior = (priors.T @ shares) * density
-    return shares.sum(axis=1) @ priors / n_genes, posterior / posterior.sum(axis=0)
+    return shares.sum(axis=1) @ priors / max(n_genes, 1), posterior / posterior.sum(axis=0)
 
 
 def _shares_of_knots(abundance: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from .averages import FARTHEST, Averages, averaged, smoothing_at
 from .each import EachSums, turned
 from .gaussian import FEWEST_GENES, warn_of_few
 from .mixture import DonorFit
-from .prior import learn, probabilities, usual_shape
+from .prior import LARGEST, learn, probabilities, usual_shape
 from .significance import Contrast
 from .sizes import Sizes
 from .start import Start
@@ -195,7 +195,10 @@ class WorkingRuns:
             return none, none, np.ones(1)
         some = genes[np.unique(np.linspace(0, len(genes) - 1, min(len(genes), _N_LEARNING)).round().astype(int))]
         state = self.begin(some)
-        values = np.column_stack([np.tile(_USUAL / self.start.scale[some, None], 2), np.full(len(some), 0.5)])
+        variance = np.minimum(
+            _USUAL / self.start.scale[some, None], LARGEST
+        )  # the scale of a constant gene is almost 0
+        values = np.column_stack([variance, variance, np.full(len(some), 0.5)])
         one = np.ones((len(some), 1))
         covariances = np.concatenate([Sizes(usual, value[None], pairs).covariances for value in values])
         iterate(self.problem, state, covariances, _FIRST, STILL)

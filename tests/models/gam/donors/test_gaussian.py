@@ -8,8 +8,9 @@ from scipy import sparse
 from scipy.stats import multivariate_normal
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.errors import LineageClustWarning
+from lineage_clust.errors import LineageClustWarning, NoTrendError
 from lineage_clust.expression.storage.blocks import BlockedExpression
+from lineage_clust.models import ConditionGAM
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors.bases import donor_sums
 from lineage_clust.models.gam.donors.prior import grid, learn, probabilities
@@ -267,6 +268,17 @@ def test_a_donor_of_weight_zero_is_none():
     kept = np.flatnonzero(weights)
     other = GAM().fit(design[kept], Y[kept], penalty=penalty, groups=donors[kept])
     np.testing.assert_allclose(fit.pvalue_, other.pvalue_)
+
+
+@pytest.mark.filterwarnings("ignore:The variation between donors")
+def test_genes_that_all_are_constant_or_fail():
+    _, donors, design, penalty, Y = donors_data()
+    fit = GAM().fit(design, np.ones((300, 2)), penalty=penalty, groups=donors)
+    assert fit.pvalue_.tolist() == [1, 1]
+    with pytest.raises(NoTrendError, match="expression holds NaN"):
+        GAM().fit(design, np.full((300, 2), np.nan), penalty=penalty, groups=donors)
+    with pytest.raises(NoTrendError, match="expression holds NaN"):
+        ConditionGAM().fit(design, Y[:, 0] * np.nan, donors % 2, groups=donors * 2 + donors % 2, penalty=penalty)
 
 
 @pytest.mark.parametrize(
