@@ -13,6 +13,7 @@ from sklearn.preprocessing import SplineTransformer, StandardScaler
 import lineage_clust as lc
 from lineage_clust import contracts
 from lineage_clust.errors import LineageClustWarning
+from lineage_clust.models import ConditionGAM
 
 GENES = ["rise0", "fall0", "peak0", "rise1", "fall1", "peak1"]
 
@@ -236,6 +237,11 @@ def test_what_a_model_says_of_genes_goes_into_the_table(adata):
         ),
         (Saying({"failed_": {17: "no"}}), "positions of genes, 0 to 5, to reasons; got {17: 'no'}"),
         (Saying({"failed_": [3]}), "failed_ of Saying must be a dictionary"),
+        (
+            ConditionGAM(),
+            "model must have a fit without other arguments .* ConditionGAM needs 'conditions'. The default is GAM",
+        ),
+        (make_pipeline(StandardScaler(), ConditionGAM()), "ConditionGAM needs 'conditions'"),
         (Few(), "sample of Few must yield 40 draws; it yielded 3"),
     ],
     ids=str,

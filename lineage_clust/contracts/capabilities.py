@@ -7,6 +7,7 @@ defined only here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,19 @@ def has_method(component: object, name: str) -> bool:
     (True, False)
     """
     return callable(getattr(component, name, None))
+
+
+def arguments_needed(component: Any) -> list[str]:
+    """Return the arguments without a default of a component's `fit`, besides the first two, `X` and `y`.
+
+    >>> from lineage_clust import GAM
+    >>> from lineage_clust.models import ConditionGAM
+    >>> arguments_needed(GAM()), arguments_needed(ConditionGAM())
+    ([], ['conditions'])
+    """
+    open_ended = Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD
+    arguments = list(signature(component.fit).parameters.values())[2:]
+    return [one.name for one in arguments if one.default is one.empty and one.kind not in open_ended]
 
 
 def fitted_value(component: object, name: str) -> Any:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from .capabilities import has_method, reads_of, uses_draws
+from ..errors import quoted
+from .capabilities import arguments_needed, has_method, reads_of, uses_draws
 
 _NEEDS = {"smoother": ("fit", "transform"), "model": ("fit", "predict"), "clusterer": ("fit",)}
+_PASSED = "sample_weight", "penalty", "offset", "groups", "smoother", "draws"  # arguments of fit besides X and y
 _UNFIT = {"model": (ClassifierMixin, ClusterMixin), "clusterer": (ClassifierMixin, RegressorMixin)}
 
 
@@ -37,6 +40,13 @@ def component_for(slot: str, component: object, default: type) -> Any:
         kind = "regressor" if slot == "model" else "clusterer"
         raise TypeError(
             f"{slot} must be a {kind}; {type(component).__name__} is not. The default is {default.__name__}()."
+        )
+    last = component.steps[-1][1] if isinstance(component, Pipeline) else component
+    needed = [name for name in arguments_needed(last) if name not in _PASSED]
+    if needed:
+        raise TypeError(
+            f"{slot} must have a fit without other arguments than X and y; {type(last).__name__} needs {quoted(needed)}. The "
+            f"default is {default.__name__}()."
         )
     _check_declarations(slot, component)
     return clone(component)

@@ -90,6 +90,8 @@ def check_targets(y, n_cells: int):
                 y = as_numbers("y", y)
             except TypeError as error:
                 raise ValueError(f"y must be numeric; its dtype is {y.dtype}.") from error
+        elif y.dtype == np.float16 or not y.dtype.isnative:  # not supported by sparse matrices
+            y = y.astype(np.float64)
         single = y.ndim == 1
         y = y[:, None] if single else y
     if y.ndim != 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -325,7 +326,8 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
 
 
 def _place_of(label: Any, names: np.ndarray, role: str) -> int:
-    known = names.tolist()
+    known = pd.Index(names).tolist()  # of a date, an array's would be a number
+    label = label.tolist() if isinstance(label, np.ndarray) else label
     if label not in known:
         raise UnknownNameError(f"{role} {label!r} is not one of {quoted(known)}.{did_you_mean(label, known)}")
     return known.index(label)

@@ -195,9 +195,8 @@ class WorkingRuns:
             return none, none, np.ones(1)
         some = genes[np.unique(np.linspace(0, len(genes) - 1, min(len(genes), _N_LEARNING)).round().astype(int))]
         state = self.begin(some)
-        variance = np.minimum(
-            _USUAL / self.start.scale[some, None], LARGEST
-        )  # the scale of a constant gene is almost 0
+        # the scale of a constant gene is almost 0
+        variance = np.minimum(_USUAL / self.start.scale[some, None], LARGEST)
         values = np.column_stack([variance, variance, np.full(len(some), 0.5)])
         one = np.ones((len(some), 1))
         covariances = np.concatenate([Sizes(usual, value[None], pairs).covariances for value in values])

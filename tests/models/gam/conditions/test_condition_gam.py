@@ -75,7 +75,7 @@ def test_it_is_the_model_of_compare_conditions(family, Y, offset):
     [
         np.array([1, 7]), np.array([False, True]), np.array([0.5, 1.5]), np.array(["a", "b"]),
         np.array(["none", "some"], dtype=object), np.array([3, "three"], dtype=object),
-        pd.Categorical(["low", "over"]), pd.Series(["0", "1"], dtype="string"),
+        pd.Categorical(["low", "over"]), pd.Series(["0", "1"], dtype="string"), pd.to_datetime(["2020-02-01", "2021-02-01"]),
     ],
     ids=lambda labels: str(list(labels)),
 )  # fmt: skip
@@ -139,6 +139,13 @@ def test_counts_are_predicted_as_counts_and_compared_on_the_log_scale():
     assert gam.pvalues_["level"].argmin() == 0
     deeper = fitted(Y=COUNTS[:, :6], model=ConditionGAM("poisson"), groups=None, offset=DEPTH + 1)
     np.testing.assert_allclose(deeper.predict(ROWS), curves / np.e, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ">f8"])
+def test_counts_of_any_data_type(dtype):
+    found, expected = (fitted(Y=counts, model=ConditionGAM("poisson"), groups=None).coef_
+                       for counts in (COUNTS[:, :2].astype(dtype), COUNTS[:, :2]))  # fmt: skip
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix])
@@ -234,6 +241,8 @@ def test_unknown_conditions_and_models_without_a_fit(gam):
     for call in (gam.predict, gam.difference):
         with pytest.raises(UnknownNameError, match="condition 'drugs' is not one of 'control', 'drug'. Did you mean"):
             call(ROWS, "drugs")
+        with pytest.raises(UnknownNameError, match=r"condition \['drug', 'drug'\] is not one of"):
+            call(ROWS, LABELS[1:4:2])
     with pytest.raises(ValueError, match="X has 3 features, but ConditionGAM is expecting 7"):
         gam.predict(ROWS[:, :3])
     with pytest.raises(NotFittedError):
