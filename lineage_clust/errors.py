@@ -59,7 +59,8 @@ def check_any_fitted(failed: dict[int, str], n_genes: int) -> None:
     """Raise a NoTrendError with the most frequent reason if all genes failed; `failed` has the reasons by position."""
     if len(failed) == n_genes:
         reason, count = Counter(failed.values()).most_common(1)[0]
-        raise NoTrendError(f"None of the {n_genes} genes could be fitted; {count} of them because: {reason}", failed)
+        none = f"None of the {n_genes} genes could be fitted; {count} of them because"
+        raise NoTrendError(f"{none if n_genes > 1 else 'The gene could not be fitted'}: {reason}", failed)
 
 
 def quoted(names: Iterable, limit: int = 10) -> str:

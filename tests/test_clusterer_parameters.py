@@ -156,6 +156,15 @@ def test_nothing_significant_is_a_warning_and_no_cluster(adata):
     assert tc.to_anndata().shape == (3, N_POINTS)
 
 
+def test_without_a_gate_constant_trends_are_the_reason_for_no_score(adata):
+    cells = adata.copy()
+    cells.X = np.ones(cells.shape)
+    with pytest.warns(LineageClustWarning, match="trends are constant"):
+        tc = fit(cells, genes=["flat0", "flat1"], alpha=None)
+    with pytest.raises(ValueError, match=r"There is no cluster to score: no gene is in one. See gene_table_"):
+        tc.transform(cells)
+
+
 def test_constant_genes_are_fitted_with_a_note_but_not_clustered(adata):
     cells = adata.copy()
     cells.X = dense(cells.X)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..contracts.capabilities import WILDCARD
-from ..errors import UnknownNameError, quoted
+from ..errors import UnknownNameError, counted, quoted
 
 
 def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "model", complete: bool = True) -> list:
@@ -31,8 +31,8 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
     missing = [gene for gene in genes if gene not in spec]
     if missing and WILDCARD not in spec and (complete or len(missing) == len(genes)):
         raise UnknownNameError(
-            f"No {what} is given for {len(missing)} of {len(genes)} genes ({quoted(missing, 5)}). Add them, or '*' for all "
-            "others."
+            f"No {what} is given for {counted(len(missing), 'gene', of=len(genes))} ({quoted(missing, 5)}). Add them, "
+            "or '*' for all others."
         )
     return [_of_lineage(spec.get(gene, spec.get(WILDCARD)), gene, lineage, what, complete) for gene in genes]
 

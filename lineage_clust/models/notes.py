@@ -93,7 +93,7 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
     if n_genes > MANY * n_total:
         warn(
             f"{counted(n_genes, 'gene', 'contains', 'contain', of=n_total)} zeros, which have no likelihood under family "
-            f"{family!r}: their trends are fitted from mean and variance alone, and may not converge where no cell in an "
+            f"{family!r}: such trends are fitted from mean and variance alone, and may not converge where no cell in an "
             "interval of pseudotime expresses a gene. Use GAM('negative_binomial') on counts, or GAM() on "
             "log-normalised expression."
         )

@@ -30,10 +30,9 @@ def transform(result: FitResult, adata) -> np.ndarray:
     """Return a score per cell and cluster, see :meth:`lineage_clust.TrendClusterer.transform`."""
     check_anndata(adata)
     if result.n_clusters == 0:
-        raise ValueError(
-            f"There is no cluster to score: no gene of {len(result.genes)} has a trend with a q-value below "
-            f"alpha={result.gate.alpha}. Choose other genes, or fit with alpha=None."
-        )
+        table, gate = result.gene_table, result.gate
+        reason = "no gene is in one. See gene_table_." if gate.passes(table).any() else gate.why_none(table)
+        raise ValueError(f"There is no cluster to score: {reason}")
     return score(adata, result.genes, result.labels, result.gene_means, result.gene_stds, result.reader)
 
 

@@ -217,7 +217,7 @@ def test_what_is_not_callable(adata, callback):
     ("callback", "error", "message"),
     [
         ({}, ValueError, "The mapping of callbacks is empty"),
-        ({"peak0": plainly}, UnknownNameError, "No callback is given for 1 of 1 genes"),
+        ({"peak0": plainly}, UnknownNameError, "No callback is given for 1 of 1 gene "),
     ],
 )
 def test_mappings_without_any_of_the_genes(adata, callback, error, message):

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 
+from ....errors import counted
 from ...notes import MANY, joined
 
 _log = logging.getLogger(__name__)
@@ -49,9 +50,9 @@ def noted_dispersion(notes: list[str], dispersion: np.ndarray) -> list[str]:
     many = int(np.sum(dispersion > 0))
     if many > MANY * len(notes):
         _log.warning(
-            "Counts of %d of %d genes are overdispersed relative to a Poisson distribution (median variance ratio %.2g; "
+            "Counts of %s are overdispersed relative to a Poisson distribution (median variance ratio %.2g; "
             "see the notes): standard errors and p-values are too small. Use family='negative_binomial'.",
-            many, len(notes), np.median(dispersion[dispersion > 0]),
+            counted(many, "gene", of=len(notes)), np.median(dispersion[dispersion > 0]),
         )  # fmt: skip
     return [
         joined(note, f"variance {own:.2g} times that of a Poisson distribution: use 'negative_binomial'" if own else "")

@@ -237,6 +237,13 @@ def test_bad_input_is_answered_with_advice(change, message):
         fitted(**change)
 
 
+def test_messages_with_one_gene(caplog):
+    with pytest.raises(NoTrendError, match="^The gene could not be fitted: expression holds NaN"):
+        fitted(Y=np.full(400, np.nan), groups=None)
+    fitted(Y=10 * COUNTS[:, 0], model=ConditionGAM("poisson"), groups=None)
+    assert "Counts of 1 of 1 gene are overdispersed" in caplog.text
+
+
 def test_unknown_conditions_and_models_without_a_fit(gam):
     for call in (gam.predict, gam.difference):
         with pytest.raises(UnknownNameError, match="condition 'drugs' is not one of 'control', 'drug'. Did you mean"):
