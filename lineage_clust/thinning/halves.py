@@ -115,9 +115,9 @@ def thin_counts(
     check_anndata(adata)
     check_share("fraction", fraction)
     check_seed("random_state", random_state)
-    files = None if paths is None else _check_paths(paths, adata)
     adata = with_annotations(adata)
     matrix: Any = stored_matrix(adata, layer, False)
+    files = None if paths is None else _check_paths(paths, adata, matrix)
     generator = check_random_state(random_state)
     seed = int(generator.randint(2**31 - 1))
     values = _dispersion(adata, matrix, dispersion, generator)
@@ -139,16 +139,18 @@ def thin_counts(
     return first, second
 
 
-def _check_paths(paths: Any, adata: AnnData) -> list[Path]:
-    """Return the paths of two files; raise an error if they are not, or are the file of the AnnData."""
+def _check_paths(paths: Any, adata: AnnData, matrix: Any) -> list[Path]:
+    """Return the paths of two files; raise an error if they are not, or are the file of the AnnData or of its counts."""
     if isinstance(paths, (str, bytes, PathLike)) or np.ndim(paths) != 1 or len(paths) != 2:
         raise ValueError(f"paths must be two names of files, of the first and the second part; got {shortened(paths)}.")
     files = [as_path(path) for path in paths]
     targets = [target_of(path) for path in files]
     if targets[0] == targets[1]:
         raise ValueError(f"paths must be two files; {str(files[0])!r} and {str(files[1])!r} are the same.")
-    if adata.isbacked and target_of(as_path(adata.filename)) in targets:
-        raise ValueError(f"paths contain {str(adata.filename)!r}, the file of adata. Choose other names.")
+    of_matrix = getattr(getattr(matrix, "group", matrix), "file", None)
+    for own in (adata.filename, getattr(of_matrix, "filename", None)):
+        if own is not None and target_of(as_path(own)) in targets:
+            raise ValueError(f"paths contain {str(own)!r}, the file of adata. Choose other names.")
     return files
 
 

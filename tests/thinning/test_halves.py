@@ -171,6 +171,17 @@ def test_odd_paths_are_refused(adata, tmp_path, paths, error, message, monkeypat
     stored.file.close()
 
 
+@pytest.mark.parametrize("kind", ["csr", "dense"])
+def test_the_file_of_a_matrix_is_not_replaced(adata, tmp_path, kind):
+    import h5py
+
+    stored_as(f"{kind} file", adata.layers["counts"], tmp_path).file.close()
+    with h5py.File(tmp_path / "cells.h5ad") as file:
+        X = file["X"] if kind == "dense" else ad.io.sparse_dataset(file["X"])
+        with pytest.raises(ValueError, match=r"cells.h5ad', the file of adata"):
+            thin_counts(ad.AnnData(X), paths=[tmp_path / "cells.h5ad", tmp_path / "second.h5ad"])
+
+
 def test_dispersion_may_be_given(adata):
     adata = adata.copy()
     adata.var["phi"] = np.linspace(0, 1, 30)
