@@ -93,11 +93,17 @@ class GlmDonors(WorkingRuns):
         """Return the result of all genes."""
         return self._put_together(self.run())
 
+    def _n_expressing(self, genes: np.ndarray) -> np.ndarray:
+        """Return the number of donors `(n_genes,)` that express each gene."""
+        by_donor = [self.table.sums[genes][:, self.nodes.order[places]].sum(axis=1) for places in self.nodes.donors]
+        return np.sum(np.array(by_donor) > 0, axis=0)
+
     def _put_together(self, ended: Ended) -> GeneEstimates:
         result, genes, n_genes = self.result, ended.genes, len(self.start.steep)
         donors = ended.fit(n_genes, self.start.converged)
         single = np.zeros(n_genes, dtype=bool)
-        single[genes] = ended.of("n_informing") < _FEWEST_INFORMING
+        # a mean that is shrunk towards those of other donors informs, but does not show that a donor expresses the gene
+        single[genes] = np.minimum(ended.of("n_informing"), self._n_expressing(genes)) < _FEWEST_INFORMING
         statistic, pvalue = donors.statistics["trend"], donors.pvalues["trend"]
         statistic[single], pvalue[single] = 0.0, 1.0
         statistic[~donors.converged] = pvalue[~donors.converged] = np.nan

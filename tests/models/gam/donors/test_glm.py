@@ -196,6 +196,21 @@ def test_genes_of_fewer_than_three_donors_are_not_tested(n_donors):
     assert (fit.pvalue_[0] == 1) == ("expressed in fewer than three donors" in fit.note_[0]) == (n_donors < 3)
 
 
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial", "binomial"])
+def test_rare_genes_of_fewer_than_three_donors_are_not_tested(family):
+    """The means of the other donors are shrunk to almost the same, and would inform about a trend."""
+    data = counts(n_cells=800, n_genes=30)
+    donors, Y = data[0], data[4]
+    rng = np.random.default_rng(1)
+    for gene in range(10):
+        Y[:, gene] = 0
+        Y[rng.choice(np.flatnonzero(donors < 1 + gene % 2), 1 + gene), gene] = rng.integers(1, 9, 1 + gene)
+    fit = fit_of((*data[:4], np.minimum(Y, 1) if family == "binomial" else Y), family)
+    assert np.all((fit.pvalue_[:10] == 1) | np.isnan(fit.pvalue_[:10]))
+    assert all("expressed in fewer than three donors" in note for note in fit.note_[:10])
+    assert not any("fewer than three donors" in note for note in fit.note_[10:])
+
+
 def test_without_differences_between_donors_the_fit_is_that_of_cells():
     donors, design, penalty, depth, Y = counts(n_genes=30, shift=0, curve=0)
     fit = GAM("negative_binomial").fit(design, Y, penalty=penalty, offset=depth, groups=donors)
