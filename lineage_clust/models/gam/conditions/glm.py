@@ -10,11 +10,11 @@ from sklearn.base import clone
 
 from ...families import FAMILIES
 from ...links import LINKS
-from ...notes import on_convergence
+from ...notes import noted, on_convergence
 from ..design import Design
 from ..donors.bases import DETERMINED
 from ..donors.mixture import DonorFit
-from ..donors.nodes import tabulated
+from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, expressing, tabulated
 from ..donors.runs import N_COLUMNS, WorkingRuns
 from ..donors.start import prior_counts, start_of
 from ..donors.working import working_problem
@@ -97,9 +97,18 @@ def fit_glm_conditions(
         runs = WorkingRuns(problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, with_donors, prior)
         curves = runs.run().fit(len(start.coef_), known.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues)
+    by_donor = np.zeros((int(arms.donor.max()) + 1, len(start.coef_)), dtype=bool)
+    np.logical_or.at(by_donor, arms.donor, expressing(nodes, table))
+    # a gene may be expressed in all donors of a condition, and no other
+    fewest = min(FEWEST_DONORS, np.bincount(arms.condition).min()) if with_donors else 0
+    single = np.setdiff1d(np.flatnonzero(by_donor.sum(axis=0) < fewest), list(start.failed_))
+    for name in curves.pvalues:
+        curves.statistics[name][single], curves.pvalues[name][single] = 0.0, 1.0
     good = curves.converged.copy()
     good[list(start.failed_)] = True  # they have no note
-    return GlmConditions(sums, curves, start.failed_, on_convergence(start.note_, good, _UNKNOWN))
+    return GlmConditions(
+        sums, curves, start.failed_, on_convergence(noted(start.note_, single, IN_FEW_DONORS), good, _UNKNOWN)
+    )
 
 
 def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: Arms) -> ConditionSums:

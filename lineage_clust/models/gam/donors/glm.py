@@ -14,7 +14,7 @@ from ..pirls.grid import bands_of
 from ..pirls.problem import Likelihood
 from ..smoothing.spectral import diagonalise
 from .bases import bases
-from .nodes import DonorNodes, DonorTable, tabulated
+from .nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorNodes, DonorTable, expressing, tabulated
 from .runs import N_COLUMNS, Ended, WorkingRuns
 from .significance import contrast_of
 from .start import prior_counts, start_of
@@ -22,8 +22,6 @@ from .working import working_problem
 
 # With a log link, donors without expression do not inform about a trend, and the prior alone would determine how much the
 # trends of one or two donors differ from those of others.
-_FEWEST_INFORMING = 3
-_SINGLE = "expressed in fewer than three donors"
 _UNKNOWN = "no convergence of the curves of donors"
 
 
@@ -93,17 +91,14 @@ class GlmDonors(WorkingRuns):
         """Return the result of all genes."""
         return self._put_together(self.run())
 
-    def _n_expressing(self, genes: np.ndarray) -> np.ndarray:
-        """Return the number of donors `(n_genes,)` that express each gene."""
-        by_donor = [self.table.sums[genes][:, self.nodes.order[places]].sum(axis=1) for places in self.nodes.donors]
-        return np.sum(np.array(by_donor) > 0, axis=0)
-
     def _put_together(self, ended: Ended) -> GeneEstimates:
         result, genes, n_genes = self.result, ended.genes, len(self.start.steep)
         donors = ended.fit(n_genes, self.start.converged)
         single = np.zeros(n_genes, dtype=bool)
         # a mean that is shrunk towards those of other donors informs, but does not show that a donor expresses the gene
-        single[genes] = np.minimum(ended.of("n_informing"), self._n_expressing(genes)) < _FEWEST_INFORMING
+        single[genes] = (
+            np.minimum(ended.of("n_informing"), expressing(self.nodes, self.table).sum(axis=0)[genes]) < FEWEST_DONORS
+        )
         statistic, pvalue = donors.statistics["trend"], donors.pvalues["trend"]
         statistic[single], pvalue[single] = 0.0, 1.0
         statistic[~donors.converged] = pvalue[~donors.converged] = np.nan
@@ -117,7 +112,7 @@ class GlmDonors(WorkingRuns):
             dispersion[genes] = np.nan_to_num(ended.of("dispersion"))
         known = donors.converged.copy()
         known[list(result.failed)] = True  # they have no note
-        note = on_convergence(noted(result.note, np.flatnonzero(single), _SINGLE), known, _UNKNOWN)
+        note = on_convergence(noted(result.note, np.flatnonzero(single), IN_FEW_DONORS), known, _UNKNOWN)
         return replace(
             result, coefficients=donors.coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
             deviance_explained=explained, converged=donors.converged, posterior=donors.posterior, tests=(statistic, pvalue),

@@ -15,6 +15,7 @@ from .tables import table_of_strata
 
 _WORTHWHILE = 2  # cells per node
 _WORTHWHILE_UNBOUNDED = 10  # the same at nodes of negative weight, where losses and large counts have no minimum
+FEWEST_DONORS, IN_FEW_DONORS = 3, "expressed in fewer than three donors"  # which are not tested
 _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
 
 
@@ -103,6 +104,11 @@ class DonorTable:
             for name, part in parts.items():
                 part[:, into : into + width] += getattr(table, name)[:, start : start + width]
         return replace(table, **parts)
+
+
+def expressing(nodes: DonorNodes, table: Table) -> np.ndarray:
+    """Return which donors express each gene, `(n_donors, n_genes)`."""
+    return np.array([table.sums[:, nodes.order[places]].sum(axis=1) > 0 for places in nodes.donors])
 
 
 def tabulated(

@@ -146,3 +146,21 @@ def test_too_few_cells_are_refused_with_advice():
     many = rng.negative_binomial(3, 0.4, (20, 40)).astype(float)
     with pytest.raises(ValueError, match="20 cells are too few"):
         fit_conditions(design, many, donors % 2, donors, penalty=smoother.penalty_, model=GAM("negative_binomial"))
+
+
+@pytest.mark.parametrize("n_treated", [2, 3])
+@pytest.mark.parametrize("family", ["negative_binomial", "poisson"])
+def test_genes_of_few_donors_are_tested_only_if_these_may_be_a_condition(family, n_treated):
+    rng = np.random.default_rng(0)
+    donors, time = np.arange(600) % 7, rng.uniform(size=600)
+    smoother = BSplineSmoother(n_splines=7, domain=(0.0, 1.0))
+    basis = smoother.fit_transform(time[:, None])
+    Y = rng.poisson(rng.gamma(2, 1, (600, 24))).astype(float)
+    Y[:, 0] *= donors == 0  # one treated donor
+    Y[:, 1] *= donors < 2
+    fit = fit_conditions(
+        basis, Y, (donors < n_treated).astype(int), donors, penalty=smoother.penalty_, model=GAM(family)
+    )
+    assert fit.curves.pvalues["level"][0] == 1
+    assert (fit.curves.pvalues["level"][1] < 0.01) == (n_treated == 2)
+    assert ["fewer than three" in note for note in fit.note] == [True, n_treated == 3] + 22 * [False]
