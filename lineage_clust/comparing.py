@@ -96,7 +96,7 @@ def compare(a: Any, b: Any) -> Comparison:
     --------
     >>> found = compare({"a": 0, "b": 0, "c": 1, "d": 1}, {"a": 5, "b": 5, "c": 2, "d": 5})
     >>> print(found)
-    4 genes in both, 0 only in a, 0 only in b; 1 move; ARI 0.000, AMI 0.000
+    4 genes in both, 0 only in a, 0 only in b; 1 moves; ARI 0.000, AMI 0.000
     >>> found.genes.query("moves").index.tolist()
     ['d']
     """

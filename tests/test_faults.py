@@ -185,7 +185,7 @@ def test_singular_designs_degrade_without_noise(name, smoother, family, make_ada
         warnings.simplefilter("error", RuntimeWarning)
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("ignore", lc.LineageClustWarning)
-        model = GAM(family, max_iter=30)
+        model = GAM(family, max_iter=60)
         tc = fit(adata, smoother=smoother, model=model, layer=layer, offset=None, weight_threshold=(0.01, 0.01))
     assert np.isfinite(tc.trends_).all()
     assert (tc.trends_ >= smallest).all()

@@ -84,11 +84,11 @@ def test_labels_are_of_any_kind(gam, labels):
     given = labels.take(TREATED.astype(int))
     found = fitted(given, groups=DONORS.astype(object))
     np.testing.assert_array_equal(found.pvalues_["both"], gam.pvalues_["both"])
-    assert found.conditions_.tolist() == list(labels)
+    assert pd.Index(found.conditions_).tolist() == list(labels)
     assert set(found.samples_["condition"]) == set(labels)
     np.testing.assert_array_equal(found.predict(ROWS, labels[1]), gam.predict(ROWS, "drug"))
     other = fitted(given, model=ConditionGAM(reference=labels[1]))
-    assert other.conditions_.tolist() == [labels[1], labels[0]]
+    assert pd.Index(other.conditions_).tolist() == [labels[1], labels[0]]
     np.testing.assert_allclose(other.difference(ROWS, labels[0]), -gam.difference(ROWS, "drug"), atol=1e-3)
 
 
