@@ -14,7 +14,8 @@ from ..pirls.problem import Likelihood
 from .tables import table_of_strata
 
 _WORTHWHILE = 2  # cells per node
-_WORTHWHILE_UNBOUNDED = 10  # the same at nodes of negative weight, where losses and large counts have no minimum
+# The same at nodes of negative weight, where the losses of these families have no minimum
+_WORTHWHILE_UNBOUNDED, _UNBOUNDED = 10, (*POWERS, "poisson")
 FEWEST_DONORS, IN_FEW_DONORS = 3, "expressed in fewer than three donors"  # which are not tested
 _TOLERANCE = 3e-3  # minimum error of a trend; donors' trends are not known more precisely
 
@@ -68,7 +69,7 @@ class DonorTable:
             powers=POWERS.get(family.name, (1.0,)),
         )  # fmt: skip
         enough = _WORTHWHILE
-        if grid is not None and family.name != "binomial" and np.any(grid.shares.of_weights() < 0):
+        if grid is not None and family.name in _UNBOUNDED and np.any(grid.shares.of_weights() < 0):
             enough = max(enough, _WORTHWHILE_UNBOUNDED)
         if grid is None or len(weights) < enough * grid.n_nodes:
             grid, adds = grid_of_cells(design, weights, offset, groups, log_link), False
