@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ....errors import UnknownNameError, check_any_fitted, did_you_mean, quoted
+from ....errors import UnknownNameError, check_any_fitted, counted, did_you_mean, quoted
 from ....utils.checking import MOST_CONDITIONS
 from ....utils.types import Matrix, Predicted
 from ...families import FAMILIES
@@ -299,7 +299,7 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
         codes, names = used_labels("conditions", conditions, used, sort=True)
         if not 2 <= len(names) <= MOST_CONDITIONS:
             raise ValueError(
-                f"conditions has {len(names)} label{'s' if len(names) != 1 else ''} ({quoted(names)}) in cells of positive "
+                f"conditions has {counted(len(names), 'label')} ({quoted(names)}) in cells of positive "
                 f"weight; two to {MOST_CONDITIONS} can be compared. Group them, or pass numbers as covariates."
             )
         first = 0 if self.reference is None else _place_of(self.reference, names, "reference")

@@ -13,6 +13,7 @@ from ....utils.compiling import compiled_module
 from ..pirls.histogram import Histogram
 from ..pirls.problem import Likelihood
 from ..pirls.size import size_step
+from .covariance import without_deviations
 from .curves import DonorSums
 from .nodes import DonorNodes
 from .pairs import Pairs
@@ -316,11 +317,8 @@ def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray
     covariances = covariances[:, None]
     middle = covariances @ np.linalg.inv(np.eye(covariances.shape[-1]) + sums.own @ covariances)
     middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
-    n_genes, n_donors, n_random = sums.cross.shape[:3]
-    flat = (n_genes, n_donors * n_random, -1)
-    turned = np.swapaxes((middle @ sums.cross).reshape(flat), 1, 2)
-    gram = sums.gram - turned @ sums.cross.reshape(flat)
-    return gram, sums.products - turned @ sums.donor_products.reshape(flat), middle
+    found = without_deviations(sums, middle, sums.gram.shape[-1])
+    return found.gram, found.products, middle
 
 
 def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
