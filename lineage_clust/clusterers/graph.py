@@ -86,8 +86,9 @@ class GraphClusterer(FittedClusters):
         Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
         more clusters.
     min_reproducibility : float, default=0.7
-        A partition is reproducible only if its expected agreement with the partition of 80 % of the cells is at least
-        this value (adjusted Rand index). Larger values give fewer clusters.
+        A partition is reproducible only if its expected agreement with the partition of 80 % of the cells or, without
+        draws, that of two halves of the rows, is at least this value (adjusted Rand index). Larger values give fewer
+        clusters.
     n_iterations : int, default=2
         Number of iterations of Leiden; -1 iterates until convergence, as Louvain always does.
     min_cluster_size : int, default=1
@@ -148,7 +149,9 @@ class GraphClusterer(FittedClusters):
     repeatedly merging the two least distinct of many communities, which preserves small clusters. The latter is used only
     if the clusters of the former are not distinct and its own are, by a factor of two. With at most ``2 * n_neighbors``
     rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects each row to its
-    nearest, or not at all for fewer than 8 rows. Without draws, support and reproducibility are not evaluated.
+    nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are unknown: support is not
+    evaluated, and a partition is reproducible if the cluster means of two random halves of the rows assign nearly all rows
+    alike [7]_. If one cluster remains, rows that correlate negatively with its mean are still divided off.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -169,6 +172,8 @@ class GraphClusterer(FittedClusters):
     .. [5] Reichardt & Bornholdt (2006), Statistical mechanics of community detection, Physical Review E 74, 016110.
     .. [6] Neufeld, Dharamshi, Gao & Witten (2024), Data thinning for convolution-closed distributions, Journal of Machine
        Learning Research 25 (57), 1-35.
+    .. [7] Tibshirani & Walther (2005), Cluster validation by prediction strength, Journal of Computational and Graphical
+       Statistics 14, 511-528.
 
     Examples
     --------

@@ -9,11 +9,12 @@ from sklearn.metrics import adjusted_rand_score
 
 from ..errors import counted
 from .distinctness import Bounds, Material
-from .refinement import cluster_means, compact_partition, refine, scores
+from .refinement import cluster_means, compact_partition, refine, scores, without_gaps
 
 _SHARE = 0.8  # of the cells
 _DEVIATION = (1 / _SHARE - 1) ** 0.5
 _N_STARTS = 5
+_N_SPLITS = 10
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class StabilityCurve:
     chosen : int. Selected number of clusters.
     bounds : Bounds. Thresholds that the partition had to satisfy.
     reproducibility : ndarray of shape (n_partitions,), default=None. Expected adjusted Rand index between the partition
-        and that of 80 % of the cells; NaN where it was not evaluated.
+        and that of 80 % of the cells or, without draws, between the partitions by two halves of the rows; NaN where it
+        was not evaluated.
     n_divided : int, default=0. Number of selected clusters that were split off afterwards, because their genes
         contradict the mean of the cluster they were in.
     """
@@ -114,7 +116,7 @@ def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: n
 
 
 def reproducibility(material: Material, labels: np.ndarray, compact: bool) -> float:
-    r"""Return the expected agreement between a partition and that of 80 % of the cells; NaN without draws.
+    r"""Return the expected agreement between a partition and that of 80 % of the cells or, without draws, of half the rows.
 
     Estimates from a share :math:`s` of the cells deviate from those of all cells with a variance of about :math:`(1/s -
     1) \sigma^2`, where :math:`\sigma^2` is the posterior variance: for 80 % that is half of the deviation of a posterior
@@ -130,16 +132,43 @@ def reproducibility(material: Material, labels: np.ndarray, compact: bool) -> fl
     ----------
     .. [1] Hubert & Arabie (1985). Comparing partitions. Journal of Classification 2, 193-218.
     """
+    if len(material.draws) == 0:
+        return _agreement_of_halves(material.rows, labels, compact)
     rows = material.rows.astype(np.float32)
     found = []
     for draw in material.draws:
         moved = rows + _DEVIATION * (draw - rows)
-        again = refine(moved, labels)
-        if compact:
-            anew = compact_partition(moved, labels.max() + 1, _N_STARTS)
-            again = max(again, anew, key=lambda partition: _between(moved, partition))
-        found.append(adjusted_rand_score(labels, again))
-    return float(np.mean(found)) if found else np.nan
+        found.append(adjusted_rand_score(labels, _divided_again(moved, labels, compact)))
+    return float(np.mean(found))
+
+
+def _agreement_of_halves(rows: np.ndarray, labels: np.ndarray, compact: bool) -> float:
+    """Return the mean agreement of two partitions of all rows, each by the nearest cluster mean of one half of them.
+
+    Rows without draws have no known error: only other rows can tell whether groups would be found again. Each half
+    contains half of the rows of every cluster, so that none misses a small one by chance.
+    """
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(_N_SPLITS):
+        shuffled = generator.permutation(len(rows))
+        by_cluster = shuffled[np.argsort(labels[shuffled], kind="stable")]
+        halves = by_cluster[::2], by_cluster[1::2]
+        one, other = (
+            scores(rows, cluster_means(rows[half], _divided_again(rows[half], without_gaps(labels[half]), compact)))
+            for half in halves
+        )
+        found.append(adjusted_rand_score(one.argmax(axis=1), other.argmax(axis=1)))
+    return float(np.mean(found))
+
+
+def _divided_again(rows: np.ndarray, labels: np.ndarray, compact: bool) -> np.ndarray:
+    """Return the partition of other rows that is found from the means of a partition or, if compact, better by k-means."""
+    again = refine(rows, labels)
+    if not compact:
+        return again
+    anew = compact_partition(rows, labels.max() + 1, _N_STARTS)
+    return max(again, anew, key=lambda partition: _between(rows, partition))
 
 
 def _between(rows: np.ndarray, labels: np.ndarray) -> float:

@@ -90,13 +90,19 @@ def test_reproducibility_is_that_of_samples_of_the_observations(n_clusters, spre
     assert reproducibility(Material(rows, draws, rows, None), labels, compact=True) == pytest.approx(actual, abs=0.1)
 
 
-def test_reproducibility_needs_draws_and_is_1_for_groups_far_apart():
-    rows = np.repeat([[0.0, 0], [5, 5]], [10, 30], axis=0) + np.random.default_rng(0).normal(0, 0.1, (40, 2))
-    labels = np.repeat([1, 0], [10, 30])
-    assert np.isnan(reproducibility(Material(rows, np.zeros((0, 40, 2)), rows, None), labels, compact=True))
-    draws = rows + np.random.default_rng(1).normal(0, 0.1, (3, 40, 2))
-    for compact in (True, False):
-        assert reproducibility(Material(rows, draws, rows, None), labels, compact) == 1
+@pytest.mark.parametrize("compact", [True, False])
+@pytest.mark.parametrize("n_draws", [0, 3])
+def test_reproducibility_is_1_for_groups_far_apart(n_draws, compact):
+    rows = np.repeat([[0.0, 0], [5, 5]], [2, 30], axis=0) + np.random.default_rng(0).normal(0, 0.1, (32, 2))
+    draws = rows + np.random.default_rng(1).normal(0, 0.1, (n_draws, 32, 2))
+    assert reproducibility(Material(rows, draws, rows, None), np.repeat([1, 0], [2, 30]), compact) == 1
+
+
+@pytest.mark.parametrize("shape", [(200, 60), (500, 5), (40, 10)])
+def test_groups_of_white_noise_are_not_reproducible_without_draws(shape):
+    rows = np.random.default_rng(3).normal(size=shape)
+    labels = compact_partition(rows, 4)
+    assert reproducibility(Material(rows, np.zeros((0, *shape)), rows, None), labels, compact=True) < 0.5
 
 
 @given(st.integers(0, 10**6))
