@@ -12,18 +12,18 @@ from .refinement import cluster_means, membership, scores
 
 
 class Bounds(NamedTuple):
-    """Thresholds for the distinctness of each pair of clusters, and for the reproducibility of the partition.
+    """Thresholds for the distinctness of two clusters, and for the variance that the division of a continuum explains.
 
     connectivity : Upper bound of the weight of the edges between two clusters divided by its expectation by chance.
     support : Lower bound of the agreement between independent halves of the data on the cluster of each row.
     correlation : Upper bound of the correlation of the mean rows of two clusters.
-    reproducibility : Lower bound of the expected agreement of the partition with that of 80 % of the cells.
+    explained : Lower bound of the share of the squared deviations of all curves that a division explains.
     """
 
     connectivity: float = 1.0
     support: float = 0.3
     correlation: float = 0.9
-    reproducibility: float = 0.7
+    explained: float = 0.0225
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,25 @@ def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np
     """
     blur = compare_pairs(material, labels, with_support=False).blur(bounds)
     return blur if blur.max() > 1 else compare_pairs(material, labels).blur(bounds)
+
+
+def compare_two(material: Material, labels: np.ndarray, first: int, second: int) -> Pairs:
+    """Return the measures of two of the clusters, as arrays of shape (2, 2).
+
+    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
+    """
+    chosen, pair = (labels == first) | (labels == second), np.ix_([first, second], [first, second])
+    two = Material(
+        material.rows[chosen],
+        material.draws[:, chosen],
+        material.curves[chosen],
+        None,
+        None if material.noise is None else material.noise[chosen],
+    )
+    found = compare_pairs(two, (labels[chosen] == second).astype(int))
+    if material.connectivities is None:
+        return found
+    return Pairs(connectivity_of(material.connectivities, labels)[pair], found.support, found.correlation)
 
 
 def support_of_two(material: Material, labels: np.ndarray, first: int, second: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .refinement import compact_partition
+from .refinement import two_halves
 from .tree import ClusterTree
 
 
@@ -34,21 +34,11 @@ def with_leaves(tree: ClusterTree, rows: np.ndarray, n_leaves: int) -> ClusterTr
     while len(within) < n_leaves:
         widest = int(np.argmax(within))
         members = np.flatnonzero(leaves == widest)
-        leaves[members[_second_half(rows[members])]] = len(within)
+        leaves[members[two_halves(rows[members])]] = len(within)
         within[widest] = _sum_of_squares(rows[leaves == widest])
         within.append(_sum_of_squares(rows[leaves == len(within)]))
         divided.append(widest)
     return _joined(tree, leaves, divided)
-
-
-def _second_half(rows: np.ndarray) -> np.ndarray:
-    """Return a mask of one of two groups of rows, which are not all identical."""
-    second = compact_partition(rows, 2) == 1
-    if second.any():
-        return second
-    # k-means on a sample may see one distinct row only
-    farthest = ((rows - rows.mean(axis=0)) ** 2).sum(axis=1).argmax()
-    return (rows == rows[farthest]).all(axis=1)
 
 
 def _sum_of_squares(rows: np.ndarray) -> float:

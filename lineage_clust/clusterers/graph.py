@@ -37,8 +37,8 @@ class GraphClusterer(FittedClusters):
 
     Every row is connected to its k nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
     Because the boundaries of communities in a sparse graph are noisy, every row is then assigned to the nearest cluster
-    mean. By default, the number of clusters is the largest for which all pairs of clusters are distinct and the partition
-    is reproducible, see Notes.
+    mean. By default, the number of clusters is that of clear groups, or of divisions of a continuum that explain enough
+    of the variance, see Notes.
     ``refine=False`` with a numeric `resolution` is the method of scanpy (``neighbors`` and ``leiden``), and with
     ``weights="jaccard"`` that of PhenoGraph.
 
@@ -69,7 +69,7 @@ class GraphClusterer(FittedClusters):
         Objective function: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain supports only modularity.
     resolution : "auto" or float, default="auto"
-        "auto" selects the largest number of clusters for which all pairs are distinct and the partition is reproducible.
+        "auto" selects clear groups of rows if there are any, else it divides the continuum that they form, see Notes.
         With a number, clusters are the communities at this resolution; larger values give more clusters. Ignored by
         "Surprise" and "Significance". scanpy's default is 1.0.
     n_clusters : int or None, default=None
@@ -80,15 +80,14 @@ class GraphClusterer(FittedClusters):
         Two clusters are distinct only if independent halves of the data agree at least this well, beyond chance, on the
         cluster of each of their rows (Cohen's kappa). Larger values give fewer clusters.
     max_connectivity : float, default=1.0
-        Two clusters are distinct only if the edges between them have at most this multiple of the weight expected by
-        chance. It is the resolution of modularity above which the two are separate. Larger values give more clusters.
+        Two groups are distinct only if the edges between them have at most this multiple of the weight expected by
+        chance. It is the resolution of modularity above which the two are separate. It is not used for a continuum.
     max_correlation : float, default=0.9
         Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
         more clusters.
-    min_reproducibility : float, default=0.7
-        A partition is reproducible only if its expected agreement with the partition of 80 % of the cells or, without
-        draws, that of two halves of the rows, is at least this value (adjusted Rand index). Larger values give fewer
-        clusters.
+    min_explained : float, default=0.0225
+        A part of a continuum is divided only if this explains at least this share of the variance of all rows, their
+        squared deviations from their own mean. Larger values give fewer clusters.
     n_iterations : int, default=2
         Number of iterations of Leiden; -1 iterates until convergence, as Louvain always does.
     min_cluster_size : int, default=1
@@ -113,8 +112,8 @@ class GraphClusterer(FittedClusters):
     resolution_ : float
         Resolution used; with "auto", the lowest resolution of modularity at which no two clusters would be merged.
     stability_ : StabilityCurve or None
-        With ``resolution="auto"``: how distinct and reproducible the clusters are, by their number. ``stability_.why``
-        explains why there are not more clusters.
+        With ``resolution="auto"``: how distinct the clusters are and what their divisions explain, by their number.
+        ``stability_.why`` explains why there are not more clusters.
     tree_ : ClusterTree
         Hierarchy of clusters around the selected partition; `cut` returns another level of it. Without draws, its
         ``support`` is NaN. `TrendClusterer` draws no posterior samples for `fit` if `n_clusters` or a numeric
@@ -139,19 +138,18 @@ class GraphClusterer(FittedClusters):
     label (with euclidean distances), by majority vote. Rows whose largest absolute value is above 2**200 or below
     2**-200 are first divided by a power of two, so that squares neither overflow nor underflow.
 
-    With ``resolution="auto"``, the number of clusters is the largest for which all pairs are distinct by three
-    measures. *Connectivity*: the weight of the edges between them is at most that expected by chance [5]_.
-    *Support*: each draw and its reflection at the rows are like estimates from independent halves of the data, and
-    these halves agree on the cluster of each row [6]_. *Correlation*: the correlation of their means, corrected for
-    noise, is small. The partition is *reproducible* if the rows, moved by half of the deviation of a draw, which is the
-    error of estimates from 80 % of the cells, are divided in nearly the same way again. For each number of clusters, two
-    partitions are evaluated: the one with the smallest within-cluster variance (k-means), and the one obtained by
-    repeatedly merging the two least distinct of many communities, which preserves small clusters. The latter is used only
-    if the clusters of the former are not distinct and its own are, by a factor of two. With at most ``2 * n_neighbors``
-    rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects each row to its
-    nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are unknown: support is not
-    evaluated, and a partition is reproducible if the cluster means of two random halves of the rows assign nearly all rows
-    alike [7]_. If one cluster remains, rows that correlate negatively with its mean are still divided off.
+    With ``resolution="auto"``, two clusters are distinct by three measures. *Connectivity*: the weight of the edges
+    between them is at most that expected by chance [5]_. *Support*: each draw and its reflection at the rows are like
+    estimates from independent halves of the data, and these halves agree on the cluster of each row [6]_. *Correlation*:
+    the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
+    again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of 2.5
+    and no cluster can be divided into two distinct ones, they are *clear groups*, and the largest number of these is
+    used. Otherwise the rows form a *continuum*, in which boundaries are arbitrary. It is divided in two again and again
+    by k-means, as long as the two are distinct by support and correlation and the division explains enough variance. This
+    share hardly depends on the sample of cells, and further divisions leave other boundaries as they are, so that
+    partitions of similar data agree. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and
+    connectivity is evaluated on the graph that connects each row to its nearest, or not at all for fewer than 8 rows.
+    Without draws, support is not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -172,8 +170,6 @@ class GraphClusterer(FittedClusters):
     .. [5] Reichardt & Bornholdt (2006), Statistical mechanics of community detection, Physical Review E 74, 016110.
     .. [6] Neufeld, Dharamshi, Gao & Witten (2024), Data thinning for convolution-closed distributions, Journal of Machine
        Learning Research 25 (57), 1-35.
-    .. [7] Tibshirani & Walther (2005), Cluster validation by prediction strength, Journal of Computational and Graphical
-       Statistics 14, 511-528.
 
     Examples
     --------
@@ -212,7 +208,7 @@ class GraphClusterer(FittedClusters):
         min_support: float = 0.3,
         max_connectivity: float = 1.0,
         max_correlation: float = 0.9,
-        min_reproducibility: float = 0.7,
+        min_explained: float = 0.0225,
         n_iterations: int = 2,
         min_cluster_size: int = 1,
         random_state: Seed = None,
@@ -231,7 +227,7 @@ class GraphClusterer(FittedClusters):
         self.min_support = min_support
         self.max_connectivity = max_connectivity
         self.max_correlation = max_correlation
-        self.min_reproducibility = min_reproducibility
+        self.min_explained = min_explained
         self.n_iterations = n_iterations
         self.min_cluster_size = min_cluster_size
         self.random_state = random_state
@@ -281,9 +277,9 @@ class GraphClusterer(FittedClusters):
         metric = self.metric if self.neighbors is None else None
         evaluated = graph_of_nearest(self._places, metric) if self._few_rows() else weighted
         material = make_material(self._rows, self._places, self._taken(draws), evaluated)
-        communities = self._partition(graph, material)
+        communities, coarser = self._partition(graph, material)
         self.modularity_ = modularity(graph, communities)
-        self._set_hierarchy(communities, material)
+        self._set_hierarchy(communities, material, coarser)
         given = np.argsort(self._order)
         self.connectivities_ = weighted[given][:, given]
         self.connectivities_.sort_indices()
@@ -291,7 +287,7 @@ class GraphClusterer(FittedClusters):
         return self
 
     def _bounds(self) -> Bounds:
-        return Bounds(self.max_connectivity, self.min_support, self.max_correlation, self.min_reproducibility)
+        return Bounds(self.max_connectivity, self.min_support, self.max_correlation, self.min_explained)
 
     @property
     def needs_draws(self) -> bool:
@@ -301,8 +297,8 @@ class GraphClusterer(FittedClusters):
     def _few_rows(self) -> bool:
         return len(self._rows) <= 2 * self.n_neighbors
 
-    def _partition(self, graph, material: Material) -> np.ndarray:
-        """Return the clusters of the rows; set the finest groups, the resolution and the stability curve."""
+    def _partition(self, graph, material: Material) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the clusters of the rows and coarser ones; set the finest groups, the resolution and the curve."""
         bounds = self._bounds()
         self.stability_ = None
         alike = self._alike()
@@ -315,13 +311,13 @@ class GraphClusterer(FittedClusters):
             self.resolution_ = float(self.resolution)
             communities = agree(self._communities_at(graph, self.resolution), alike)
             if not self.refine:
-                return communities
-            return agree(without_contradictions(material, refine(material.rows, communities), bounds), alike)
+                return communities, []
+            return agree(without_contradictions(material, refine(material.rows, communities), bounds), alike), []
         if self.n_clusters is not None:
             n_clusters = min(self.n_clusters, int(alike.max()) + 1)
-            labels = n_clusters_of(material, self._finest, n_clusters, bounds)
+            labels, coarser = n_clusters_of(material, self._finest, n_clusters, bounds), []
         else:
-            labels, self.stability_ = finest_distinct(material, self._finest, bounds)
+            labels, self.stability_, coarser = finest_distinct(material, self._finest, bounds)
         labels = agree(labels, alike)
         if self.n_clusters is not None and labels.max() + 1 < self.n_clusters:
             warn(
@@ -329,7 +325,7 @@ class GraphClusterer(FittedClusters):
                 f"{alike.max() + 1} {'is' if alike.max() == 0 else 'are'} distinct."
             )
         self.resolution_ = float(compare_pairs(material, labels, with_support=False).connectivity.max())
-        return labels
+        return labels, coarser
 
     def _communities_at(self, graph, resolution, least_iterations=1) -> np.ndarray:
         iterations = int(self.n_iterations)
@@ -338,10 +334,10 @@ class GraphClusterer(FittedClusters):
             n_iterations=iterations if iterations < 0 else max(iterations, least_iterations), seed=self._seed,
         )  # fmt: skip
 
-    def _set_hierarchy(self, communities: np.ndarray, material: Material) -> None:
+    def _set_hierarchy(self, communities: np.ndarray, material: Material, coarser: list[np.ndarray]) -> None:
         """Set the labels of the rows and build the hierarchy around them."""
         bounds = self._bounds()
-        tree = build_tree(material, communities, self._finest, bounds)
+        tree = build_tree(material, communities, self._finest, bounds, coarser)
         given = np.argsort(self._order)
         self.tree_ = ClusterTree(tree.leaves[given], tree.linkage, tree.support, tree.n_clusters)
         self._coordinates, self._draws = material.rows, material.draws

@@ -88,7 +88,7 @@ CONSTRAINTS: Constraints = {
     "min_support": number("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "max_connectivity": number("a number above 0", lambda value: value > 0),
     "max_correlation": number("a number from -1 to 1", lambda value: -1 <= value <= 1),
-    "min_reproducibility": number("a number from 0 to 1", lambda value: 0 <= value <= 1),
+    "min_explained": number("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "refine": Constraint("True or False", lambda value: isinstance(value, (bool, np.bool_))),
     "metric": Checked(lambda _, value: _check_metric(value)),
     "weights": Constraint(

@@ -60,6 +60,27 @@ def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> 
     return labels
 
 
+def two_halves(rows: np.ndarray) -> np.ndarray | None:
+    """Return a mask of one of two groups of rows by k-means, or `None` if all rows are identical.
+
+    It starts from the two sides of the mean along the first principal component and not from random rows, so that
+    similar data are divided in the same way, also where several divisions explain nearly the same variance.
+
+    rows : `(n_rows, n_columns)`.
+
+    >>> second = two_halves(np.array([[0.0], [1.0], [8.0], [9.0]]))
+    >>> (second == second[-1]).tolist()
+    [False, False, True, True]
+    """
+    if (rows == rows[0]).all():
+        return None
+    centred = rows - rows.mean(axis=0)
+    along = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    labels = refine(rows, without_gaps((along > 0).astype(int)))
+    # where sums of nearly identical rows are rounded, all may be on one side
+    return labels == 1 if labels.max() == 1 else (rows == rows[np.abs(along).argmax()]).all(axis=1)
+
+
 def compact_partition(rows: np.ndarray, n_clusters: int, n_starts: int = _N_STARTS) -> np.ndarray:
     """Return the partition into `n_clusters` with the smallest within-cluster variance found by k-means.
 

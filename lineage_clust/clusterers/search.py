@@ -1,28 +1,40 @@
-"""Search for the finest reproducible partition whose clusters are pairwise distinct."""
+"""Search for the number of clusters: clear groups of rows, or a continuum that is divided in two again and again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
-from .distinctness import Bounds, Material, Pairs, compare_pairs, least_distinct, support_of_two
-from .refinement import cluster_means, compact_partition, refine, without_gaps
-from .stability import StabilityCurve, confidence, reproducibility
+from .distinctness import Bounds, Material, Pairs, compare_pairs, compare_two, least_distinct, support_of_two
+from .refinement import cluster_means, compact_partition, refine, two_halves, without_gaps
+from .stability import StabilityCurve, confidence
 
 _MOST_LEAVES = 60
 _STEPS_BETWEEN_MERGES = 3
-_TWICE_AS_CLEAR = 0.5
+_CLEAR = 0.4  # clear groups are 2.5 times as distinct as two clusters have to be
 _CERTAIN = 0.95  # confidence of a row
-_MOST_MISSES = 3  # the search stops after this many consecutive numbers of clusters without a distinct partition
+_MOST_MOVES = 10
+_Measures = tuple[float, float, float, float]  # support, connectivity, correlation, share that is explained
 
 
 class Found(NamedTuple):
-    """The selected partition, and the measures of all evaluated partitions."""
+    """The selected partition, the measures of all evaluated ones, and coarser partitions whose clusters it divides."""
 
     labels: np.ndarray
     curve: StabilityCurve
+    coarser: list[np.ndarray]
+
+
+class _Division(NamedTuple):
+    """A cluster, the rows `(n_rows,)` to split off, how distinct the two are, and what the division explains."""
+
+    cluster: int
+    second: np.ndarray
+    pairs: Pairs
+    explained: float
 
 
 def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -58,75 +70,123 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 
 
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
-    """Return the reproducible partition with the largest number of pairwise distinct clusters.
+    """Return the clear groups of the rows if there are any, else the parts of the continuum that the rows form.
 
-    For each number of clusters, the partition with the smallest within-cluster variance is evaluated. This criterion
-    tends to split large clusters and to miss small ones. If its clusters are not distinct, those of the merging path are
-    accepted if they are distinct by a factor of two. Reproducibility, which takes longest, is evaluated from the largest
-    number of clusters down.
+    Groups are clear, whatever their sizes, if all pairs are distinct by a factor of 2.5 and none of them can be divided
+    into two that are distinct. In a continuum, boundaries are arbitrary. It is divided in two again and again, because the
+    partitions of similar data then agree even if their numbers differ: a further division leaves all other boundaries as
+    they are.
 
     finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
     path = merging_path(material, finest, bounds)
-    n_tried, measured, misses = [1], [_least(None)], 0
-    accepted: dict[int, tuple[np.ndarray, bool]] = {}  # by position among the numbers: labels, and whether of k-means
-    clear = {n: (labels, pairs) for n, labels in path.items() if n > 1 and (pairs := _clear(material, labels, bounds))}
-    for n_clusters in range(2, max(path) + 1):
-        if misses >= _MOST_MISSES and n_clusters > max(clear, default=0):
-            break
-        labels = compact_partition(material.rows, n_clusters)
-        if labels.max() + 1 < n_clusters:
-            break
-        pairs = compare_pairs(material, labels)
-        compact = pairs.blur(bounds).max() <= 1
-        if not compact and n_clusters in clear:
-            labels, pairs = clear[n_clusters]
-        if compact or n_clusters in clear:
-            accepted[len(n_tried)], misses = (labels, compact), 0
-        else:
-            misses += 1
-        n_tried.append(n_clusters)
-        measured.append(_least(pairs))
+    for n_clusters in sorted(path, reverse=True)[:-1]:
+        if not _clear(material, path[n_clusters], bounds):
+            continue
+        divisions = _divisions(material, path[n_clusters], range(n_clusters))
+        following = min(divisions, key=lambda one: one.pairs.blur(bounds).max(), default=None)
+        if following is None or following.pairs.blur(bounds).max() > 1:
+            partitions = [path[n] for n in sorted(path) if n <= n_clusters]
+            measured = [_least(compare_pairs(material, labels)) for labels in partitions]
+            return _found(material, partitions, measured, following, bounds)
+    return divided(material, bounds)
 
-    best, expected = path[1], np.full(len(n_tried), np.nan)
-    for place, (labels, compact) in reversed(accepted.items()):
-        expected[place] = reproducibility(material, labels, compact)
-        if not expected[place] < bounds.reproducibility:
-            best = labels
-            break
-    selected = int(best.max()) + 1
-    best = without_contradictions(material, best, bounds)
-    support, connectivity, correlation = (np.array(values) for values in zip(*measured, strict=True))
+
+def divided(material: Material, bounds: Bounds) -> Found:
+    """Return the partition by division in two again and again, that which explains most first.
+
+    A cluster is divided if this explains enough of the squared deviations of all curves, which hardly depends on the
+    sample of cells, and if the two are distinct by support and correlation. Connectivity is not used, because the weight
+    expected by chance depends on the size of the cluster.
+    """
+    labels = np.zeros(len(material.rows), dtype=int)
+    partitions, measured, possible = [labels], [_least(None)], _divisions(material, labels, [0])
+    while made := [division for division in possible if _is_made(division, bounds)]:
+        division = max(made, key=lambda one: one.explained)
+        labels = np.where(division.second, len(partitions), labels)
+        possible = [one for one in possible if one is not division]
+        possible += _divisions(material, labels, [division.cluster, len(partitions)])
+        partitions.append(labels)
+        measured.append(_of_continuum(division))
+    following = max(possible, key=lambda one: one.explained, default=None)
+    return _found(material, partitions, measured, following, bounds, continuum=True)
+
+
+def _found(
+    material: Material, partitions: list[np.ndarray], measured: list[_Measures], following: _Division | None,
+    bounds: Bounds, continuum: bool = False,
+) -> Found:  # fmt: skip
+    """Return the last partition without contradictions, and the measures including those of the division not made."""
+    selected = int(partitions[-1].max()) + 1
+    best = without_contradictions(material, partitions[-1], bounds)
+    numbers = [int(labels.max()) + 1 for labels in partitions]
+    if following is not None:
+        numbers.append(selected + 1)
+        measured = [*measured, _of_continuum(following) if continuum else _least(following.pairs)]
+    support, connectivity, correlation, explained = (np.array(values) for values in zip(*measured, strict=True))
     if len(material.draws) == 0:
-        support = np.full(len(n_tried), np.nan)
+        support = np.full(len(numbers), np.nan)
     n_found = int(best.max()) + 1
-    n_divided = max(n_found - selected, 0)
-    return Found(
-        best,
-        StabilityCurve(np.array(n_tried), support, connectivity, correlation, n_found, bounds, expected, n_divided),
+    curve = StabilityCurve(
+        np.array(numbers), support, connectivity, correlation, n_found, bounds, explained, max(n_found - selected, 0)
     )
+    return Found(best, curve, partitions if continuum else [])
+
+
+def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) -> list[_Division]:
+    """Return the divisions in two of those clusters whose rows are not all identical."""
+    found = []
+    for cluster in clusters:
+        members = np.flatnonzero(labels == cluster)
+        halves = two_halves(material.rows[members])
+        if halves is None:
+            continue
+        second = np.zeros(len(labels), dtype=bool)
+        second[members[halves]] = True
+        tried = np.where(second, labels.max() + 1, labels)
+        means, sizes = cluster_means(material.curves[members], halves.astype(int)), np.bincount(halves)
+        squares = sizes.prod() / sizes.sum() * ((means[0] - means[1]) ** 2).sum()
+        explained = float(squares / max((material.curves**2).sum(), np.finfo(float).tiny))
+        found.append(_Division(cluster, second, compare_two(material, tried, cluster, int(tried.max())), explained))
+    return found
+
+
+def _is_made(division: _Division, bounds: Bounds) -> bool:
+    """Return whether a part of a continuum is divided."""
+    support, _, correlation, explained = _of_continuum(division)
+    return explained >= bounds.explained and support >= bounds.support and correlation <= bounds.correlation
+
+
+def _of_continuum(division: _Division) -> _Measures:
+    """Return the measures by which a continuum is divided."""
+    support, _, correlation, _ = _least(division.pairs)
+    return support, np.nan, correlation, division.explained
 
 
 def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
     """Return labels in which no row correlates negatively with the mean of its cluster.
 
-    The rows of a cluster that correlate negatively with its mean become a new cluster if independent halves of the data
-    agree that they differ from the other rows, or if at least one of them does so beyond its noise.
+    Such rows move to the cluster with whose mean they correlate most. Those that correlate negatively with all means
+    become a new cluster if independent halves of the data agree that they differ from the other rows of their cluster, or
+    if at least one of them does so beyond its noise.
 
     labels : `(n_rows,)` labels numbered from 0 without gaps.
     """
-    for _ in range(int(labels.max()) + 1):
-        along = np.einsum("ij,ij->i", material.curves, cluster_means(material.curves, labels)[labels])
-        split, changed = labels, False
-        for cluster in np.unique(labels[along < 0]):
-            opposite = (labels == cluster) & (along < 0)
-            tried = np.where(opposite, split.max() + 1, split)
+    for _ in range(_MOST_MOVES):
+        means = cluster_means(material.curves, labels)
+        along = material.curves @ (means / np.maximum(np.linalg.norm(means, axis=1), np.finfo(float).tiny)[:, None]).T
+        against = along[np.arange(len(labels)), labels] < 0
+        elsewhere = against & (along.max(axis=1) > 0)
+        split = np.where(elsewhere, along.argmax(axis=1), labels)
+        for cluster in np.unique(labels[against & ~elsewhere]):
+            opposite = (labels == cluster) & against & ~elsewhere
+            tried = np.where(opposite, labels.max() + 1, labels)
             supported = not support_of_two(material, tried, cluster, tried.max()) < bounds.support
             if supported or _surest(material, tried, opposite) >= _CERTAIN:
-                split, changed = tried, True
-        if not changed:
+                split = np.where(opposite, split.max() + 1, split)
+        if np.array_equal(split, labels):
             break
-        labels = refine(material.rows, split)
+        labels = without_gaps(split)
     return labels
 
 
@@ -143,16 +203,15 @@ def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bound
     return compact_partition(material.rows, n_clusters)
 
 
-def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> Pairs | None:
-    """Return the pairwise measures if all clusters are distinct by a factor of two, else `None`."""
-    if compare_pairs(material, labels, with_support=False).blur(bounds).max() > _TWICE_AS_CLEAR:
-        return None
-    pairs = compare_pairs(material, labels)
-    return pairs if pairs.blur(bounds).max() <= _TWICE_AS_CLEAR else None
+def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:
+    """Return whether all clusters are clearly distinct; support, which takes longest, is computed if the others hold."""
+    return all(
+        compare_pairs(material, labels, with_support).blur(bounds).max() <= _CLEAR for with_support in (False, True)
+    )
 
 
-def _least(pairs: Pairs | None) -> tuple[float, float, float]:
-    """Return the smallest support, the largest connectivity and the largest correlation of any pair of clusters."""
+def _least(pairs: Pairs | None) -> _Measures:
+    """Return the smallest support, the largest connectivity and the largest correlation of any pair; the last is NaN."""
     if pairs is None or len(pairs.support) < 2:
-        return 1.0, 0.0, -1.0
-    return float(pairs.support.min()), float(pairs.connectivity.max()), float(pairs.correlation.max())
+        return 1.0, 0.0, -1.0, np.nan
+    return float(pairs.support.min()), float(pairs.connectivity.max()), float(pairs.correlation.max()), np.nan

@@ -112,12 +112,18 @@ class ClusterTree:
         return top[: self.n_leaves]
 
 
-def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bounds: Bounds) -> ClusterTree:
+def build_tree(
+    material: Material, labels: np.ndarray, finest: np.ndarray, bounds: Bounds, coarser: list[np.ndarray]
+) -> ClusterTree:
     """Return the hierarchy around a partition: its clusters are split below it and merged above it.
+
+    The two least distinct clusters are merged, above the partition first those that are in one cluster of the finest
+    coarser partition.
 
     labels : Labels `(n_rows,)` of the partition, numbered from 0 without gaps.
     finest : Labels `(n_rows,)` of finer groups. Each group becomes a leaf of the cluster that contains most of its
         rows.
+    coarser : Partitions `(n_rows,)` that led to this one by division, the coarsest first; may be empty.
     """
     leaves = _leaves_within(material.rows, labels, finest)
     cluster_of = labels[np.unique(leaves, return_index=True)[1]]
@@ -129,7 +135,10 @@ def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bound
         blur = least_distinct(material, groups, bounds)
         apart = cluster_of[:, None] != cluster_of[None, :]
         below = not apart.all(where=~np.eye(len(node), dtype=bool))
-        open_pairs = np.where(apart & below, -1.0, blur)
+        if below:
+            open_pairs = np.where(apart, -1.0, blur)
+        else:
+            open_pairs = _together(groups, coarser) + blur / (1 + blur.max())
         np.fill_diagonal(open_pairs, -2.0)
         first, second = sorted(int(index) for index in np.unravel_index(np.argmax(open_pairs), blur.shape))
         clear = min(1 / max(blur[first, second], 1 / _CLEAREST), _CLEAREST)
@@ -142,6 +151,17 @@ def build_tree(material: Material, labels: np.ndarray, finest: np.ndarray, bound
         node[first] = new
         node, cluster_of = np.delete(node, second), np.delete(cluster_of, second)
     return _in_order(merges, leaves, int(labels.max()) + 1)
+
+
+def _together(groups: np.ndarray, coarser: list[np.ndarray]) -> np.ndarray:
+    """Return the number of the partitions in which most rows of two groups are in one cluster, for each pair of groups."""
+    together = np.zeros((groups.max() + 1,) * 2)
+    for labels in coarser:
+        table = np.zeros((len(together), labels.max() + 1))
+        np.add.at(table, (groups, labels), 1)
+        home = table.argmax(axis=1)
+        together += home[:, None] == home
+    return together
 
 
 def _leaves_within(rows: np.ndarray, labels: np.ndarray, finest: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ _MEASURES = (
     ("support", "support (agreement of halves)", "#0072B2", "o-", True),
     ("connectivity", "connectivity (edges over chance)", "#D55E00", "s-", False),
     ("correlation", "correlation of means", "#007A5A", "^-", False),
-    ("reproducibility", "reproducibility (80 % of the cells)", "#8B5A8C", "D-", True),
+    ("explained", "explained (share of variance)", "#8B5A8C", "D-", True),
 )
 _HIGHEST = 1.5
 
@@ -47,10 +47,11 @@ def plot_stability(
 
     Notes
     -----
-    The text above states why this number was chosen, and rings mark the measures that rule out the next number. Each
-    measure is that of the least distinct pair of clusters. Support must be above its threshold, connectivity and
-    correlation below theirs; otherwise points are open. Connectivity is truncated at 1.5. Reproducibility, that of the
-    whole partition, is evaluated from the largest number of distinct clusters down. The chosen number is shaded.
+    The text above states why this number was chosen, and rings mark the measures that rule out the next number. Clear
+    groups have the measures of the least distinct pair of clusters; those of a continuum are of the two clusters into which
+    the last division divides one, and the share of the variance that it explains. Support and share must be above their
+    thresholds, connectivity and correlation below theirs; otherwise points are open. Connectivity is truncated at 1.5.
+    The chosen number is shaded.
 
     Examples
     --------

@@ -115,12 +115,20 @@ def _number(result: FitResult) -> str:
     curve = fitted_value(clusterer, "stability_")
     if clusterer.n_clusters is not None or curve is None or curve.chosen != result.n_clusters:
         return f"; its communities were merged{refined}, and the number of clusters was set"
-    return (
-        f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are distinct, "
-        f"by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by chance), the "
+    distinct = (
         f"agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and the correlation of "
-        f"their means (at most {clusterer.max_correlation:g}), and the partition is reproducible on 80 % of the cells "
-        f"(expected adjusted Rand index at least {clusterer.min_reproducibility:g})"
+        f"their means (at most {clusterer.max_correlation:g})"
+    )
+    if curve.of_continuum:
+        return (
+            f". There are no clear groups among its communities. The trends were therefore divided in two again and again by "
+            f"k-means, as long as the two are distinct, by the {distinct}, and the division explains at least "
+            f"{100 * clusterer.min_explained:g} % of the variance of the scaled trends"
+        )
+    return (
+        f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are clearly "
+        f"distinct, by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by "
+        f"chance), the {distinct}, and no cluster can be divided into two distinct ones"
     )
 
 

@@ -109,7 +109,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         yield Picture(
             "stability",
             "Stability",
-            f"How distinct and reproducible the clusters are, by their number. {curve.why}",
+            f"How distinct the clusters are, by their number. {curve.why}",
             f"Support, connectivity and correlation of the least distinct clusters, for 1 to {curve.n_clusters.max()} "
             f"clusters; chosen were {curve.chosen}. {curve.why}",
             partial(views.plot_stability, result),

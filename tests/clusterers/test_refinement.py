@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from lineage_clust.clusterers.refinement import cluster_means, compact_partition, refine, scores, without_gaps
+from lineage_clust.clusterers.refinement import (
+    cluster_means,
+    compact_partition,
+    refine,
+    scores,
+    two_halves,
+    without_gaps,
+)
 
 from .shapes import bumps, noisy
 
@@ -85,3 +92,24 @@ def test_of_many_rows_some_choose_among_the_starts(monkeypatch):
     assert adjusted_rand_score(found, truth) > 0.9
     assert within_variance(X, found) < 1.01 * within_variance(X, whole)
     np.testing.assert_array_equal(refine(X, found), found)
+
+
+@given(SEEDS)
+def test_two_halves_do_not_depend_on_order_or_place_and_are_about_the_best(seed):
+    X, _ = rows_and_labels(seed)
+    order = np.random.default_rng(seed).permutation(len(X))
+    halves, moved = two_halves(X), two_halves(X[order] + 7)
+    assert adjusted_rand_score(halves[order], moved) == 1
+    best = within_variance(X, compact_partition(X, 2))
+    assert within_variance(X, halves.astype(int)) <= 1.3 * best
+    np.testing.assert_array_equal(refine(X, without_gaps(halves.astype(int))), halves)
+
+
+def test_identical_rows_have_no_halves():
+    assert two_halves(np.ones((5, 3))) is None
+    assert two_halves(np.ones((1, 3))) is None
+    for differing in (1.0, 1e-12):
+        rows = np.ones((5, 3))
+        rows[2] += differing
+        halves = two_halves(rows)
+        assert (halves == halves[2]).tolist() == [False, False, True, False, False]

@@ -152,7 +152,7 @@ def test_wrong_draws():
 
 
 @pytest.mark.parametrize(
-    "name", ["min_support", "max_connectivity", "max_correlation", "min_reproducibility", "n_clusters", "refine"]
+    "name", ["min_support", "max_connectivity", "max_correlation", "min_explained", "n_clusters", "refine"]
 )
 def test_wrong_bounds_are_named(name):
     X, _, _ = modules(2)
@@ -255,7 +255,7 @@ def test_greater_demands_give_fewer_clusters(seed):
     assert number(min_support=0.95) <= by_default <= number(min_support=0.2)
     assert number(max_connectivity=0.1) <= by_default <= number(max_connectivity=2.0)
     assert number(max_correlation=0.0) <= by_default <= number(max_correlation=0.99)
-    assert number(min_reproducibility=1.0) <= by_default <= number(min_reproducibility=0.0)
+    assert number(min_explained=1.0) <= by_default <= number(min_explained=0.0)
 
 
 def test_a_certain_contradiction_is_divided_off_though_most_genes_are_uncertain():

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score
 
-from lineage_clust.clusterers.distinctness import Bounds, Material
-from lineage_clust.clusterers.refinement import compact_partition
-from lineage_clust.clusterers.stability import StabilityCurve, confidence, reproducibility
+from lineage_clust.clusterers.distinctness import Bounds
+from lineage_clust.clusterers.stability import StabilityCurve, confidence
 
 BOUNDS = Bounds(connectivity=0.5, support=0.5, correlation=0.9)
 
@@ -55,54 +53,26 @@ def test_why_of_a_number_beyond_all_that_was_looked_at():
     assert curve([0.9], [0.1], [0.1], 2).why == "No partition into more than 2 clusters was evaluated."
 
 
-def test_why_names_the_reproducibility_and_what_was_divided_off():
+def test_why_names_what_a_division_explains_and_what_was_divided_off():
     numbers, nan = np.arange(1, 4), np.nan
     found = StabilityCurve(
         numbers,
         np.ones(3),
-        np.zeros(3),
+        np.full(3, nan),
         -np.ones(3),
         2,
-        BOUNDS._replace(reproducibility=0.8),
-        np.array([nan, 0.9, 0.61]),
+        BOUNDS._replace(explained=0.03),
+        np.array([nan, 0.4, 0.0182]),
     )
-    assert found.why == "With 3 clusters, reproducibility would be 0.61 (at least 0.8)."
+    assert found.distinct.tolist() == [True, True, False]
+    assert found.why == (
+        "With 3 clusters, the share of the variance explained by the division would be 0.0182 (at least 0.03)."
+    )
     divided = StabilityCurve(numbers, np.r_[1, 0.9, 0.1], np.zeros(3), -np.ones(3), 3, BOUNDS, n_divided=1)
     assert divided.why == (
         "With 3 clusters, support would be 0.10 (at least 0.5). There are 3 clusters instead of 2 because genes that "
         "contradict the mean of their cluster were divided off."
     )
-
-
-@pytest.mark.parametrize("n_clusters", [2, 4, 6])
-@pytest.mark.parametrize("spread", [0.2, 1.5])
-@pytest.mark.first(2)
-def test_reproducibility_is_that_of_samples_of_the_observations(n_clusters, spread):
-    """Rows are means of 100 observations; the expected agreement is compared with that of 80 of them."""
-    rng = np.random.default_rng(n_clusters)
-    truth = rng.normal(0, spread, (150, 2)) + 4 * rng.normal(size=(3, 2))[rng.integers(0, 3, 150)]
-    observed = truth[None] + rng.normal(0, 6, (100, 150, 2))
-    rows = observed.mean(axis=0)
-    draws = rows + rng.normal(0, 0.6, (20, 150, 2))
-    labels = compact_partition(rows, n_clusters)
-    samples = [observed[rng.permutation(100)[:80]].mean(axis=0) for _ in range(20)]
-    actual = np.mean([adjusted_rand_score(labels, compact_partition(sample, n_clusters)) for sample in samples])
-    assert reproducibility(Material(rows, draws, rows, None), labels, compact=True) == pytest.approx(actual, abs=0.1)
-
-
-@pytest.mark.parametrize("compact", [True, False])
-@pytest.mark.parametrize("n_draws", [0, 3])
-def test_reproducibility_is_1_for_groups_far_apart(n_draws, compact):
-    rows = np.repeat([[0.0, 0], [5, 5]], [2, 30], axis=0) + np.random.default_rng(0).normal(0, 0.1, (32, 2))
-    draws = rows + np.random.default_rng(1).normal(0, 0.1, (n_draws, 32, 2))
-    assert reproducibility(Material(rows, draws, rows, None), np.repeat([1, 0], [2, 30]), compact) == 1
-
-
-@pytest.mark.parametrize("shape", [(200, 60), (500, 5), (40, 10)])
-def test_groups_of_white_noise_are_not_reproducible_without_draws(shape):
-    rows = np.random.default_rng(3).normal(size=shape)
-    labels = compact_partition(rows, 4)
-    assert reproducibility(Material(rows, np.zeros((0, *shape)), rows, None), labels, compact=True) < 0.5
 
 
 @given(st.integers(0, 10**6))

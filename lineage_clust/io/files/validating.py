@@ -78,7 +78,7 @@ OBJECTS: dict[str, dict[str, Array | Part]] = {
     "StabilityCurve": {
         "n_clusters": Array(_I, "partitions", low=1), "support": _reals("partitions"),
         "connectivity": _reals("partitions"), "correlation": _reals("partitions"),
-        "reproducibility": _reals("partitions"), "bounds": Part("Bounds"),
+        "explained": _reals("partitions"), "bounds": Part("Bounds"),
     },
     "Neighbors": {"indices": Array(_I, "rows listed", low=-1), "distances": _reals("rows listed")},
     "_LandmarkBasis": {"landmarks": _finite("landmarks"), "to_modes": _finite("landmarks modes")},

@@ -1,0 +1,131 @@
+"""`resolution="auto"` where trends vary gradually: division in two again and again, alike in similar data."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from lineage_clust import GraphClusterer
+from lineage_clust.clusterers.distinctness import Bounds, Material
+from lineage_clust.clusterers.search import divided, finest_distinct, without_contradictions
+
+from .shapes import TIME, bumps, noisy, smooth_noise, zscored
+
+SEEDS = st.integers(0, 10**6)
+
+
+def gradual(rng, n_rows=200, noise=0.15):
+    """Rises at times that are spread evenly, noisy rows around them, and draws."""
+    curves = zscored(1 / (1 + np.exp(-(TIME - rng.uniform(0.05, 0.95, n_rows)[:, None]) / 0.06)))
+    X = curves + smooth_noise(rng, n_rows, noise)
+    return curves, X, [X + smooth_noise(rng, n_rows, noise) for _ in range(6)]
+
+
+def material_of(X, draws):
+    centred = X - X.mean(axis=1, keepdims=True)
+    return Material(X, np.array(draws), centred, None)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_similar_data_are_divided_alike(seed):
+    """The search for distinct pairs gave 4 or 5 clusters here, and agreements down to 0.46."""
+    rng = np.random.default_rng(seed)
+    curves, X, draws = gradual(rng)
+    whole = GraphClusterer(random_state=0).fit(X, draws=draws)
+    assert whole.stability_.of_continuum
+    for _ in range(3):
+        other = curves + smooth_noise(rng, len(X), 0.15)
+        found = GraphClusterer(random_state=0).fit(
+            other, draws=[other + smooth_noise(rng, len(X), 0.15) for _ in range(6)]
+        )
+        assert abs(found.n_clusters_ - whole.n_clusters_) <= whole.n_clusters_ / 4
+        assert adjusted_rand_score(whole.labels_, found.labels_) > 0.6
+
+
+@settings(max_examples=5)
+@given(SEEDS)
+def test_smaller_shares_divide_further_and_leave_other_boundaries(seed):
+    _, X, draws = gradual(np.random.default_rng(seed))
+    material = material_of(X, draws)
+    found = [divided(material, Bounds(explained=share)).labels for share in (0.5, 0.1, 0.03, 0.01)]
+    assert found[0].max() == 0
+    assert found[-1].max() > found[1].max()
+    for coarse, fine in pairwise(found):
+        assert len(set(zip(fine, coarse, strict=True))) == fine.max() + 1
+
+
+def test_shares_are_those_of_the_squares_and_the_next_division_is_named():
+    _, X, draws = gradual(np.random.default_rng(0))
+    material = material_of(X, draws)
+    found = divided(material, Bounds(explained=0.05))
+    curve, squares = found.curve, (material.curves**2).sum()
+    between = [
+        sum(
+            (labels == k).sum() * (material.curves[labels == k].mean(axis=0) ** 2).sum()
+            for k in range(labels.max() + 1)
+        )
+        for labels in found.coarser
+    ]
+    np.testing.assert_allclose(curve.explained[1:-1], np.diff(between) / squares)
+    assert curve.explained[-1] < 0.05 <= curve.explained[1:-1].min()
+    assert curve.n_clusters.tolist() == list(range(1, found.labels.max() + 3))
+    assert "the share of the variance explained by the division would be" in curve.why
+    assert np.isnan(curve.connectivity[1:]).all()
+
+
+def test_the_unit_and_the_level_of_the_rows_do_not_matter():
+    _, X, draws = gradual(np.random.default_rng(1))
+    plain = GraphClusterer(random_state=0).fit(X, draws=draws)
+    other = GraphClusterer(random_state=0).fit(1000 * X, draws=[1000 * draw for draw in draws])
+    assert adjusted_rand_score(plain.labels_, other.labels_) == 1
+    np.testing.assert_allclose(plain.stability_.explained, other.stability_.explained, rtol=1e-4)
+    np.testing.assert_allclose(
+        divided(material_of(X + 5, [draw + 5 for draw in draws]), Bounds()).curve.explained,
+        divided(material_of(X, draws), Bounds()).curve.explained,
+    )
+
+
+def test_coarser_levels_of_the_tree_are_those_that_were_divided():
+    _, X, draws = gradual(np.random.default_rng(2))
+    clusterer = GraphClusterer(random_state=0).fit(X, draws=draws)
+    coarser = divided(material_of(X, draws), Bounds()).coarser
+    assert len(coarser) == clusterer.n_clusters_ > 2
+    for n_clusters, labels in enumerate(coarser, 1):
+        assert adjusted_rand_score(labels, clusterer.cut(n_clusters=n_clusters).labels_) > 0.99
+
+
+@pytest.mark.parametrize("sizes", [[40, 40, 40], [200, 10, 15]])
+def test_clear_groups_are_found_at_any_size(sizes):
+    X, draws, truth = noisy(bumps(3), sizes, 0.3)
+    clusterer = GraphClusterer(random_state=0, min_explained=0.9).fit(X, draws=draws)
+    assert not clusterer.stability_.of_continuum
+    assert adjusted_rand_score(truth, clusterer.labels_) == 1
+
+
+def test_a_row_that_contradicts_its_cluster_moves_to_one_that_it_agrees_with():
+    """It used to become a cluster, to which others moved until it was large."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([zscored(np.array([TIME, -TIME])).repeat([60, 40], axis=0) + smooth_noise(rng, 100, 0.5)])
+    labels = np.repeat([0, 1], [60, 40])
+    labels[70] = 0
+    material = material_of(X, [X + smooth_noise(rng, 100, 0.1) for _ in range(5)])
+    np.testing.assert_array_equal(without_contradictions(material, labels, Bounds()), np.repeat([0, 1], [60, 40]))
+
+
+def test_a_row_that_contradicts_all_clusters_takes_no_others_with_it():
+    rng = np.random.default_rng(0)
+    curves = zscored(1 / (1 + np.exp(-(TIME - rng.uniform(0.2, 0.8, 100)[:, None]) / 0.1)))
+    X = np.concatenate([curves, -curves[:1]])
+    material = material_of(X, [X + smooth_noise(rng, 101, 0.1) for _ in range(5)])
+    labels = without_contradictions(material, np.r_[np.repeat([0, 1], 50), 1], Bounds())
+    np.testing.assert_array_equal(labels, np.r_[np.repeat([0, 1], 50), 2])
+
+
+def test_without_draws_a_continuum_is_divided_by_shares_and_correlation():
+    _, X, _ = gradual(np.random.default_rng(3))
+    found = finest_distinct(material_of(X, np.zeros((0, *X.shape))), np.zeros(len(X), dtype=int), Bounds())
+    assert found.labels.max() > 0
+    assert np.isnan(found.curve.support).all()
