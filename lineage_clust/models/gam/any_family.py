@@ -15,38 +15,33 @@ import numpy as np
 from ...errors import check_any_fitted
 from ...expression.passes import Fit
 from ..notes import warn_of_zeros
-from .design import Design
 from .donors.glm import add_donors
 from .donors.nodes import DonorTable
 from .gaussian import fit_gaussian
 from .pirls.fit import fit_glm
 from .pirls.overdispersion import noted_dispersion
-from .pirls.problem import Cells, Choices, Likelihood
+from .pirls.problem import Cells
 
 
-def fit_family(
-    design: Design, y, weights: np.ndarray, offset, groups: np.ndarray | None, likelihood: Likelihood, choices: Choices
-) -> Fit:
+def fit_family(cells: Cells, y, groups: np.ndarray | None) -> Fit:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
     y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     groups : `(n_cells,)` codes of the donors from 0, or `None`.
-    likelihood, choices : The likelihood and the options of its maximisation.
     raises NoTrendError : If every gene fails.
     """
-    if likelihood.closed_form:
-        result = yield from fit_gaussian(design, y, weights, offset, choices.smoothing, choices.covariance, groups)
+    if cells.likelihood.closed_form:
+        result = yield from fit_gaussian(cells, y, groups)
+    elif groups is None:
+        result = yield from fit_glm(cells, y)
     else:
-        table = None if groups is None else DonorTable(design, weights, offset, groups, likelihood, choices.tolerance)
-        cells = Cells(design, weights, offset, likelihood, replace(choices, infers=groups is None))
-        result = yield from fit_glm(cells, y, None if table is None else table.of_all_donors)
-        if groups is not None and len(result.failed) < y.shape[1]:
-            result = add_donors(
-                design, y, weights, offset, groups, likelihood, choices.smoothing, choices.covariance, result,
-                choices.tolerance, table,
-            )  # fmt: skip
+        table = DonorTable(cells, groups)
+        estimated = replace(cells, choices=replace(cells.choices, infers=False))
+        result = yield from fit_glm(estimated, y, table.of_all_donors)
+        if len(result.failed) < y.shape[1]:
+            result = add_donors(cells, y, result, table)
     check_any_fitted(result.failed, y.shape[1])
-    warn_of_zeros(likelihood.family.name, result.n_quasi, y.shape[1])
+    warn_of_zeros(cells.likelihood.family.name, result.n_quasi, y.shape[1])
     if result.dispersion is not None:
         result.note = noted_dispersion(result.note, result.dispersion)
     return result

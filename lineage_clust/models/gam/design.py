@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
+from ...expression.sums.bands import Bands, make_bands
 from ...utils.checking import check_size
 from ...utils.matrices import dense
 
@@ -32,6 +33,14 @@ class Design:
     def dense_matrix(self) -> np.ndarray:
         """Return the matrix as an array."""
         return dense(self.matrix)
+
+    @cached_property
+    def bands(self) -> Bands:
+        """The matrix as Bands; a dense one with many zeros is converted to a sparse one."""
+        matrix = self.matrix
+        if not sparse.issparse(matrix) and 2 * np.count_nonzero(matrix) <= matrix.size:
+            matrix = sparse.csr_array(matrix)
+        return make_bands(matrix, self.n_smooth)
 
     def rows(self, X) -> np.ndarray:
         """Return new rows of the design for `X`, including the intercept column if there is one."""

@@ -25,7 +25,7 @@ from .checks import check_offset, check_parameters, check_penalty, check_targets
 from .design import make_design
 from .donors.groups import check_can_be_replicates, group_numbers
 from .fitted import store, subset
-from .pirls.problem import Choices, Likelihood
+from .pirls.problem import Cells, Choices, Likelihood
 from .pooled import PooledPosterior, fit_each, pool
 
 
@@ -221,6 +221,16 @@ class GAM(LinkedModel):
         with self._threads(y):
             return run_fits([self._fitting(X, y, sample_weight, penalty, offset, groups)])[0]
 
+    @property
+    def _options(self) -> tuple[Likelihood, Choices]:
+        """Likelihood and options of the fit."""
+        family = FAMILIES[self.family]
+        link = LINKS[self.link or family.default_link]
+        return (
+            Likelihood(family, link, self.expectile, self.dispersion, self.max_iter),
+            Choices(self.smoothing, self.covariance, self.discretize, self.tolerance, self.n_jobs),
+        )
+
     def _threads(self, y) -> AbstractContextManager:
         """Return a context with few BLAS threads, which would compete with those that sum blocks."""
         closed_form = self.family == "gaussian" and self.link in (None, "identity") and self.expectile is None
@@ -234,9 +244,8 @@ class GAM(LinkedModel):
         weights = check_weights(sample_weight, X)
         penalty = check_penalty(penalty, X.shape[1])
         offset = check_offset(offset, X.shape[0])
-        link = LINKS[self.link or FAMILIES[self.family].default_link]
-        likelihood = Likelihood(FAMILIES[self.family], link, self.expectile, self.dispersion, self.max_iter)
-        self._link = link
+        likelihood, choices = self._options
+        self._link = likelihood.link
         if groups is not None:
             check_can_be_replicates(self.family, likelihood.link.name, self.expectile)
             groups = group_numbers(groups, weights)
@@ -249,8 +258,7 @@ class GAM(LinkedModel):
             groups = None if groups is None else groups[used]
         keep_sparse = isinstance(y, BlockedExpression) if likelihood.closed_form else self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
-        choices = Choices(self.smoothing, self.covariance, self.discretize, self.tolerance, self.n_jobs)
-        result = yield from fit_family(design, y, weights, offset, groups, likelihood, choices)
+        result = yield from fit_family(Cells(design, weights, offset, likelihood, choices), y, groups)
         store(self, design, result, single)
         return self
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...expression.passes import Fit
 from ...expression.storage.blocks import BlockedExpression
-from ...expression.sums.bands import Bands, make_bands
+from ...expression.sums.bands import Bands
 from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...expression.sums.moments import blocks, weighted_products
 from ...expression.sums.sums import requested_cell_sums
@@ -20,6 +20,7 @@ from .estimates import GeneEstimates
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
 from .influence import GaussianFit, closely_followed, effective_cells, remarks_on_single_cells
+from .pirls.problem import Cells
 from .smoothing.criteria import gcv, least_deviance, minimise, reml, with_floor
 from .smoothing.posterior import SmoothingPosterior
 from .smoothing.spectral import diagonalise
@@ -29,22 +30,20 @@ _VANISH = "expression so small that its squares vanish"
 _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products with them are finite
 
 
-def fit_gaussian(
-    design: Design, Y, weights: np.ndarray, offset, smoothing, covariance: str, groups: np.ndarray | None = None
-) -> Fit:
+def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
     """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
 
     Y : `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
-    weights : `(n_cells,)`, positive.
     groups : `(n_cells,)` codes of the donors from 0, each with cells; `None` = cells are the replicates.
 
     References
     ----------
     Wood (2017). Generalized Additive Models, 2nd ed., sections 6.2, 6.6 and 6.10.
     """
-    Z = design.matrix
-    n_cells, total = len(weights), weights.sum()
-    bands = make_bands(Z, design.n_smooth) if isinstance(Y, BlockedExpression) else None
+    design, weights, offset = cells.design, cells.weights, cells.offset
+    smoothing, covariance = cells.choices.smoothing, cells.choices.covariance
+    Z, n_cells, total = design.matrix, len(weights), weights.sum()
+    bands = design.bands if isinstance(Y, BlockedExpression) else None
     rows = Z if bands is None else bands
     gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
@@ -64,8 +63,8 @@ def fit_gaussian(
             products, squares, sums = weighted_sums(Z, Y, weights, offset, shift)
         else:
             parts = [
-                weighted_sums(Z[cells], Y[cells], weights[cells], None if offset is None else offset[cells], shift)
-                for cells in cells_of_donors(groups)
+                weighted_sums(Z[own], Y[own], weights[own], None if offset is None else offset[own], shift)
+                for own in cells_of_donors(groups)
             ]
             by_donor, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
             products, squares, sums = by_donor.sum(axis=0), squares.sum(axis=0), sums.sum(axis=0)
@@ -98,7 +97,7 @@ def fit_gaussian(
         if design.constant is not None:
             by_donor[..., null_deviance == 0] = 0.0
         abundance = relative_level(level, null_deviance / total)
-        donors = fit_donors(design, grams, products, by_donor, squares, weights, abundance, smoothing, covariance)
+        donors = fit_donors(cells, grams, products, by_donor, squares, abundance)
 
     if smoothing in ("reml", "gcv"):
         criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)

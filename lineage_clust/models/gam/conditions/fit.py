@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ from scipy import sparse
 from ....errors import counted
 from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
-from ....expression.sums.bands import make_bands
 from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
 from ...notes import FEW, found_in, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from ..donors.mixture import DonorFit
 from ..gaussian import mean_level, sums_in_one_pass, weighted_sums
+from ..pirls.problem import Cells
 from .curves import fit_curves
 from .glm import fit_glm_conditions
 from .sums import Arms, ConditionSums, condition_sums, make_arms
@@ -134,7 +134,9 @@ def fit_conditions(
     design = _design(basis, penalty, covariates, weights)
     if model is not None and model.family != "gaussian":
         arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
-        fitted = fit_glm_conditions(model, design, Y, weights, offset, number, arms, donors is not None)
+        likelihood, choices = model._options
+        cells = Cells(design, weights, offset, likelihood, replace(choices, covariance="robust"))
+        fitted = fit_glm_conditions(cells, Y, number, arms, donors is not None)
         _check_cells(fitted.sums)
         return ConditionFit(
             fitted.sums, fitted.curves, np.zeros(len(fitted.note)), samples, donors is not None, fitted.note, fitted.failed,
@@ -278,7 +280,7 @@ def _design(basis, penalty, covariates, weights) -> Design:
 
 def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, offset, number: np.ndarray) -> tuple:
     """Return the sums over the cells of each sample, in one pass over BlockedExpression."""
-    bands = make_bands(design.matrix, design.n_smooth)
+    bands = design.bands
     wide = donor_bands(bands, number, int(number.max()) + 1, False)
     products, squares, sums, level, found, _ = run_fits([sums_in_one_pass(design, wide.wide, Y, weights, offset)])[0]
     level = np.zeros(len(sums)) if level is None else level

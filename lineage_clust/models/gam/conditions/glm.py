@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import clone
 
-from ...families import FAMILIES
-from ...links import LINKS
+from ....expression.passes import run_fits
+from ....utils.threads import few_threads
 from ...notes import noted, on_convergence
+from ..any_family import fit_family
 from ..design import Design
 from ..donors.bases import DETERMINED
 from ..donors.mixture import DonorFit
-from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, expressing, tabulated
+from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
 from ..donors.runs import N_COLUMNS, WorkingRuns
-from ..donors.start import prior_counts, start_of
-from ..donors.working import working_problem
-from ..pirls.grid import bands_of
-from ..pirls.problem import Likelihood
+from ..donors.start import start_of
+from ..donors.working import WorkingProblem
+from ..pirls.problem import Cells
 from ..smoothing.spectral import diagonalise
 from .significance import combine, contrasts
 from .sums import Arms, ConditionSums, condition_sums, widened
-
-if TYPE_CHECKING:
-    from ..gam import GAM
 
 _UNKNOWN = "no convergence of the curves of conditions"
 _N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as for trends
@@ -41,23 +36,18 @@ class GlmConditions:
     note: list[str]
 
 
-def fit_glm_conditions(
-    model: GAM, design: Design, Y, weights: np.ndarray, offset, number: np.ndarray, arms: Arms, with_donors: bool
-) -> GlmConditions:
+def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, arms: Arms, with_donors: bool) -> GlmConditions:
     """Fit all genes.
 
-    model : Unfitted model that defines family, link and dispersion.
-    design : Design of all cells: one curve and covariates.
+    cells : All cells, with a design of one curve and covariates.
     Y : `(n_cells, n_genes)`.
-    weights : `(n_cells,)`, positive.
-    offset : `(n_cells,)` or `None`.
     number : `(n_cells,)` codes of the samples from 0.
     arms : Assignment of samples to conditions and donors.
     with_donors : Whether donors are the replicates instead of cells.
 
     The model is that of :func:`lineage_clust.models.gam.conditions.curves.fit_curves` for the linear predictor, fitted by
     penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors.glm.add_donors`. The iterations start
-    from the model's fit to all cells without conditions and donors.
+    from a fit to all cells without conditions and donors.
 
     A gene that is not expressed in a whole condition has an infinite difference on the log scale with an infinite
     standard error, and no Wald test can detect it [1]_. Half a count is therefore added to each sample, spread over its
@@ -68,53 +58,43 @@ def fit_glm_conditions(
     ----------
     .. [1] Hauck & Donner (1977). Wald's test as applied to hypotheses in logit analysis. JASA 72, 851-853.
     """
-    n_smooth = design.n_smooth
-    start = clone(model).set_params(fit_intercept=False)
-    start.fit(design.matrix, Y, weights, design.penalty[:n_smooth, :n_smooth], offset=offset)
-    likelihood = Likelihood(
-        FAMILIES[model.family], LINKS[model.link or FAMILIES[model.family].default_link], None, model.dispersion,
-        model.max_iter,
-    )  # fmt: skip
-    unit = np.sum(weights**2) / weights.sum()
-    sums = _plain_sums(design, weights / unit, number, arms)
-    nodes, table = tabulated(design, Y, weights, offset, number, likelihood, model.tolerance)
+    n_smooth, n_curves = cells.design.n_smooth, arms.n_conditions
+    with few_threads(np.inf):
+        result = run_fits([fit_family(cells, Y, None)])[0]
+    n_genes, unit = len(result.lambda_), cells.unit
+    sums, table = _plain_sums(cells.design, cells.weights / unit, number, arms), DonorTable(cells, number)
+    by_sample = sums.by_sample
+    curves_of = [widened(arms.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]
+    zero = np.zeros(((n_curves - 1) * n_smooth, n_genes))
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        by_sample = sums.by_sample
-        n_curves = arms.n_conditions
-        problem = working_problem(
-            nodes, likelihood, by_sample.fixed,
-            np.stack([widened(arms.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]),
-            arms.condition, by_sample.random, penalty=_penalties(sums), unit=unit, n_cells=by_sample.n_cells,
-            n_determined=by_sample.n_determined, means=by_sample.means,
-            pairs=arms.pairs if arms.is_paired and with_donors else None, n_genes=len(start.coef_),
+        problem = WorkingProblem(
+            table.nodes, cells.likelihood, cells.choices.smoothing, contrasts(sums, _N_SHAPES), by_sample.fixed,
+            np.stack(curves_of), arms.condition, by_sample.random, _penalties(sums), unit, by_sample.n_cells,
+            by_sample.n_determined, by_sample.means, arms.pairs if arms.is_paired and with_donors else None, n_genes,
         )  # fmt: skip
-        zero = np.zeros(((n_curves - 1) * n_smooth, len(start.coef_)))
-        known = start_of(
-            design, nodes, likelihood, table, start.coef_.T, start.lambda_, start.scale_, getattr(start, "theta_", None),
-            start.converged_, start.failed_,
-        ).widened(lambda one: np.concatenate([one[:n_smooth], zero, one[n_smooth:]]))  # fmt: skip
-        prior = prior_counts(problem, nodes.donors)
-        runs = WorkingRuns(problem, contrasts(sums, _N_SHAPES), table, model.smoothing, known, with_donors, prior)
-        curves = runs.run().fit(len(start.coef_), known.converged, empty=0.0)
+        start = start_of(cells, table.nodes, table.of(Y), result)
+        both = [np.concatenate([of[:n_smooth], zero, of[n_smooth:]]) for of in (start.coefficients, start.levels)]
+        start = replace(start, coefficients=both[0], levels=both[1], needs_prior=np.ones(n_genes, dtype=bool))
+        curves = WorkingRuns(problem, table.of(Y), start, with_donors).run().fit(n_genes, start.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues)
-    by_donor = np.zeros((int(arms.donor.max()) + 1, len(start.coef_)), dtype=bool)
-    np.logical_or.at(by_donor, arms.donor, expressing(nodes, table))
+    by_donor = np.zeros((int(arms.donor.max()) + 1, n_genes), dtype=bool)
+    np.logical_or.at(by_donor, arms.donor, table.expressing(Y))
     # a gene may be expressed in all donors of a condition, and no other
     fewest = min(FEWEST_DONORS, np.bincount(arms.condition).min()) if with_donors else 0
-    single = np.setdiff1d(np.flatnonzero(by_donor.sum(axis=0) < fewest), list(start.failed_))
+    single = np.setdiff1d(np.flatnonzero(by_donor.sum(axis=0) < fewest), list(result.failed))
     for name in curves.pvalues:
         curves.statistics[name][single], curves.pvalues[name][single] = 0.0, 1.0
     good = curves.converged.copy()
-    good[list(start.failed_)] = True  # they have no note
+    good[list(result.failed)] = True  # they have no note
     return GlmConditions(
-        sums, curves, start.failed_, on_convergence(noted(start.note_, single, IN_FEW_DONORS), good, _UNKNOWN)
+        sums, curves, result.failed, on_convergence(noted(result.note, single, IN_FEW_DONORS), good, _UNKNOWN)
     )
 
 
 def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: Arms) -> ConditionSums:
     """Return ConditionSums without genes, with columns in which the penalties of mean and differences are diagonal."""
     n_smooth, n_cells = design.n_smooth, weights.sum()
-    bands = bands_of(design)
+    bands = design.bands
     grams = np.stack([bands[number == sample].gram(weights[number == sample]) for sample in range(len(arms.donor))])
     n_columns = len(design.penalty)
     sums = condition_sums(

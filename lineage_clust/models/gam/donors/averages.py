@@ -70,39 +70,23 @@ class Averages:
 
 
 def averaged(
-    problem: WorkingProblem, contrasts: dict[str, Contrast], state: WorkingState, sizes: Sizes, posterior: np.ndarray,
-    smoothing: str | float, least: np.ndarray, squares: np.ndarray, known: EachSums | None = None,
+    problem: WorkingProblem, state: WorkingState, sizes: Sizes, posterior: np.ndarray, least: np.ndarray,
+    squares: np.ndarray, known: EachSums | None = None, lambda_: np.ndarray | None = None,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the variances between donors.
 
     problem, state : Problem, and the state after the last iteration.
-    contrasts : Tested contrasts by name.
     sizes : Grid of variances between donors.
     posterior : `(n_sizes, n_genes)` probability of each for each gene.
-    smoothing : `"reml"`, `"gcv"` or a number.
     least : `(n_genes,)` losses of a saturated model.
     squares : `(n_genes,)` weighted sums of squared values.
     known : Sums of the working models in independent modes, if known.
+    lambda_ : `(n_genes, n_penalties)` smoothing parameters; `None` = estimates.
 
     The smoothing parameter is estimated for the linear model at the gene's mean variances. Means and covariances of the
     coefficients are those of the mixture over the variances. The model is linear only near the end of the iterations: where
     the mean is far from there, the smoothing parameter is that of the iterations.
     """
-    found = _averaged(problem, contrasts, state, sizes, posterior, smoothing, least, squares, known, None)
-    far = np.flatnonzero(~(found.distance <= FARTHEST))
-    if len(far):
-        some, lambda_ = (least[far], squares[far]), state.lambda_[far]
-        again = _averaged(
-            problem, contrasts, state.take(far), sizes, posterior[:, far], smoothing, *some, None, lambda_
-        )
-        found.put(far, again)
-    return found
-
-
-def _averaged(
-    problem, contrasts, state, sizes, posterior, smoothing, least, squares, known, lambda_: np.ndarray | None
-) -> Averages:
-    """Return the averages at smoothing parameters `(n_genes, n_penalties)`, or at estimates."""
     of_genes: EachSums | TurnedSums | None
     if known is None:
         sums = linearised(problem, state)
@@ -113,31 +97,36 @@ def _averaged(
     kept /= kept.sum(axis=0)
     mean_fit = sizes.fit_of_mean(sums, kept.T, of_genes)
     estimates = lambda_ is None
-    lambda_ = smoothing_at(problem, mean_fit, state.lambda_, smoothing) if lambda_ is None else lambda_
+    lambda_ = smoothing_at(problem, mean_fit, state.lambda_) if lambda_ is None else lambda_
     pulls = pull(problem, sums, lambda_)
     probable = np.where(posterior > _IMPOSSIBLE, posterior, 0.0)
     if isinstance(of_genes, EachSums):
-        mixture = of_genes.averages(sizes.values[:, :2], probable, kept, np.einsum("gii->gi", pulls), contrasts)
+        mixture = of_genes.averages(sizes.values[:, :2], probable, kept, np.einsum("gii->gi", pulls), problem.contrasts)
     else:
-        mixture = _mixture(contrasts, sums, sizes, probable, kept, pulls)
+        mixture = _mixture(problem.contrasts, sums, sizes, probable, kept, pulls)
     mean, scale, (shift, curve) = mixture.mean, mixture.scale, mixture.sizes
     in_level = sums.level_share(sizes.shape)
     covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
-    if isinstance(smoothing, str):
+    if isinstance(problem.smoothing, str):
         covariances += moved_by_lambda(mean_fit, pulls)
         if len(problem.penalty) > 1 and estimates:
-            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, smoothing, mean, covariances, pulls)
+            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, mean, covariances, pulls)
     fixed, some = problem.fixed, problem.rows[:: 1 + len(problem.rows) // _N_SEEN]
     far = distance(some @ state.coefficients.T, some @ mean.T)
     if not estimates:
         mean = np.where((far > FARTHEST)[:, None], state.coefficients, mean)
-    return Averages(
+    found = Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, scale, shift + in_level * curve,
         (1 - in_level) * curve, sizes.values[:, 2] @ kept, mixture.statistics,
         {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
         _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, information),
         far,
     )  # fmt: skip
+    again = np.flatnonzero(~(far <= FARTHEST)) if estimates else np.zeros(0, dtype=int)
+    if len(again):
+        others = state.take(again), sizes, posterior[:, again], least[again], squares[again]
+        found.put(again, averaged(problem, *others, lambda_=state.lambda_[again]))
+    return found
 
 
 def _mixture(
@@ -177,40 +166,52 @@ def _mixture(
     return Mixture(mean, second, scale, of_sizes, edf, statistics, pvalues)
 
 
-def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str | float) -> np.ndarray:
+def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray) -> np.ndarray:
     """Return smoothing parameters `(n_genes, n_penalties)` of given fits, for weights that sum to `n_cells`.
 
     The ratio of a second penalty, of differences, to the first is selected from `RATIOS` by its likelihood.
     """
-    n_genes = fits.sums.n_genes
-    if not isinstance(smoothing, str):
-        return np.full(start.shape, float(smoothing) / problem.unit)
+    if not isinstance(problem.smoothing, str):
+        return np.full(start.shape, float(problem.smoothing) / problem.unit)
     if not np.any(problem.penalty > 0):
         return start
     if len(problem.penalty) == 1:
-        return _lambda_of(problem, fits, start, smoothing, problem.penalty[0])[:, None]
-    found, values = _each_ratio(problem, fits, start, smoothing)
-    return found[smoothest(values), np.arange(n_genes)]
+        return _lambda_of(problem, fits, start, problem.penalty[0])[:, None]
+    found, values = _each_ratio(problem, fits, start)
+    return found[smoothest(values), np.arange(fits.sums.n_genes)]
 
 
-def _lambda_of(
-    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str, penalty: np.ndarray
-) -> np.ndarray:
+def _lambda_of(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
     gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
     cross, scale = np.ascontiguousarray(fits.products[..., 0]), fits.scale()[:, 0]
-    return _one_lambda(problem, penalty, gram, cross, scale, fits.squares[:, 0], start[:, 0], smoothing)
+    functions = load_compiled() if problem.compiles and problem.smoothing == "reml" else None
+    if functions is not None:
+        log_lambda = np.log(np.maximum(start[:, 0], 1e-300))
+        functions.smooth_each(
+            np.ascontiguousarray(gram), cross, penalty, scale, True, True, 12, log_lambda, np.empty_like(cross)
+        )
+        return np.exp(log_lambda)
+    spectrum = diagonalise_each(gram, np.diag(penalty), int(np.sum(penalty == 0)))
+    loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
+    nothing = np.zeros(len(scale))
+    if problem.smoothing == "gcv":
+        known = problem.likelihood.family.known_scale
+        squares = nothing if known else fits.squares[:, 0]
+        criterion = (ubre if known else gcv)(spectrum, loadings, squares, problem.n_cells)
+    else:
+        criterion = reml_known_scale(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells)
+    return minimise(criterion, spectrum, len(scale))[0]
 
 
-def _each_ratio(
-    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _each_ratio(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return smoothing parameters `(n_ratios, n_genes, 2)` and minus their log likelihood `(n_ratios, n_genes)`."""
     gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
     cross, scale = fits.products[..., 0], fits.scale()[:, 0]
     found, values = [], []
     for ratio in RATIOS:
         penalty = problem.penalty[0] + ratio * problem.penalty[1]
-        lambda_ = _lambda_of(problem, fits, start, smoothing, penalty)
+        lambda_ = _lambda_of(problem, fits, start, penalty)
         pulled = gram + (lambda_[:, None] * penalty)[:, :, None] * np.eye(len(penalty))
         energy = np.einsum("gi,gi->g", cross, np.linalg.solve(pulled, cross[:, :, None])[..., 0]) / scale
         logs = np.log(np.maximum(lambda_[:, None] * penalty[penalty > 0], 1e-300)).sum(axis=1)
@@ -220,8 +221,8 @@ def _each_ratio(
 
 
 def _over_ratios(
-    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, smoothing: str, mean: np.ndarray,
-    covariances: np.ndarray, pulls: np.ndarray,
+    problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, mean: np.ndarray, covariances: np.ndarray,
+    pulls: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return means and covariances of coefficients averaged over the ratio of the penalties.
 
@@ -236,7 +237,7 @@ def _over_ratios(
         within = fits.scale()[:, :1, None] * inverse + moved_by_lambda(fits, pulled)
         return (inverse @ fits.products)[..., 0], within, np.einsum("gij,gji->g", inverse, fits.gram)
 
-    lambdas, values = _each_ratio(problem, fits, start, smoothing)
+    lambdas, values = _each_ratio(problem, fits, start)
     selected, within, _ = at(pulls)
     means, withins, edf = (
         np.stack(of) for of in zip(*(at(pull(problem, fits.sums, one)) for one in lambdas), strict=True)
@@ -298,28 +299,6 @@ def weighted_ratios(criteria: np.ndarray, edf: np.ndarray) -> np.ndarray:
     return density / density.sum(axis=0)
 
 
-def _one_lambda(
-    problem: WorkingProblem, penalty: np.ndarray, gram, cross, scale, squares, start: np.ndarray, smoothing: str
-) -> np.ndarray:
-    """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
-    functions = load_compiled() if problem.compiles and smoothing == "reml" else None
-    if functions is not None:
-        log_lambda = np.log(np.maximum(start, 1e-300))
-        functions.smooth_each(
-            np.ascontiguousarray(gram), cross, penalty, scale, True, True, 12, log_lambda, np.empty_like(cross)
-        )
-        return np.exp(log_lambda)
-    spectrum = diagonalise_each(gram, np.diag(penalty), int(np.sum(penalty == 0)))
-    loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
-    nothing = np.zeros(len(scale))
-    if smoothing == "gcv":
-        known = problem.likelihood.family.known_scale
-        criterion = (ubre if known else gcv)(spectrum, loadings, nothing if known else squares, problem.n_cells)
-    else:
-        criterion = reml_known_scale(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells)
-    return minimise(criterion, spectrum, len(scale))[0]
-
-
 def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarray) -> np.ndarray:
     nodes, likelihood = problem.nodes, problem.likelihood
     if likelihood.family.name != "poisson":
@@ -330,7 +309,7 @@ def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarra
 
 def _informing(problem: WorkingProblem, information: np.ndarray) -> np.ndarray:
     """Return the number of donors `(n_genes,)` whose cells are informative: with a log link, those that express the gene."""
-    cells = np.array([problem.nodes.weights[places].sum() for places in problem.nodes.donors])
+    cells = np.array([problem.nodes.weights[of_donor].sum() for of_donor in problem.nodes.of_donors])
     told = information / cells
     return np.sum(told > _INFORMATIVE * told.max(axis=1, keepdims=True), axis=1)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ....errors import counted, warn
 from ..design import Design, effect_map
+from ..pirls.problem import Cells
 from ..smoothing.spectral import diagonalise
 from .bases import donor_sums
 from .curves import DonorSums
@@ -18,19 +19,15 @@ _IMPROBABLE = 1e-2  # variances of lower probability are skipped for trends
 
 
 def fit_donors(
-    design: Design, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
-    weights: np.ndarray, abundance: np.ndarray, smoothing: str | float, covariance: str,
+    cells: Cells, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
+    abundance: np.ndarray,
 ) -> DonorFit:  # fmt: skip
     """Fit all genes with donors as replicates, from sums per donor.
 
-    design : Design shared by the genes.
     grams : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
     products, donor_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`.
     squares : `y'Wy`, `(n_genes,)`.
-    weights : `(n_cells,)`, positive.
     abundance : `(n_genes,)`, along which the prior of the variances varies.
-    smoothing : `"reml"`, `"gcv"` or a number.
-    covariance : `"robust"` treats weights as memberships, `"bayes"` as precisions.
 
     The model of a gene is ``y = f(t) + b_d + g_d(t) + e`` with random level and curve of each donor, ``b_d ~ N(0, rho
     s2)`` and ``g_d ~ N(0, kappa s2 Sigma)`` in the smoothest modes of the basis. Sums over each donor's cells give the
@@ -45,8 +42,9 @@ def fit_donors(
     .. [2] Smyth (2004). Linear models and empirical Bayes methods for assessing differential expression in microarray
        experiments. Statistical Applications in Genetics and Molecular Biology 3, article 3.
     """
-    unit = 1.0 if covariance == "bayes" else np.sum(weights**2) / weights.sum()
-    n_cells = float(len(weights)) if covariance == "bayes" else weights.sum() ** 2 / np.sum(weights**2)
+    design, weights, unit = cells.design, cells.weights, cells.unit
+    is_precise = cells.choices.covariance == "bayes"  # weights are precisions
+    n_cells = float(len(weights)) if is_precise else weights.sum() ** 2 / np.sum(weights**2)
     gram = grams.sum(axis=0) / unit
     sums = donor_sums(
         design, grams / unit, products / unit, donor_products / unit, squares / unit,
@@ -60,7 +58,8 @@ def fit_donors(
     contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
     tests = variance_grid(turned, prior, prior.for_tests(), abundance)[0].tests({"trend": contrast})
     grid, in_level = variance_grid(turned, prior, prior.sizes, abundance)[0], sums.level_share(prior.shape)
-    return averaged(grid, tests, [(design.penalty, np.ones(len(squares)))], in_level, _IMPROBABLE, smoothing, unit)
+    penalties = [(design.penalty, np.ones(len(squares)))]
+    return averaged(grid, tests, penalties, in_level, _IMPROBABLE, cells.choices.smoothing, unit)
 
 
 def relative_level(level: np.ndarray, variance: np.ndarray) -> np.ndarray:

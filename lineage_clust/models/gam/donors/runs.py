@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from ....expression.counts import bins
 from ....expression.counts.table import Table
 from ..inference.gene_posterior import GenePosterior
 from ..pirls.histogram import Histogram
@@ -16,9 +17,8 @@ from .each import EachSums, turned
 from .gaussian import FEWEST_GENES, warn_of_few
 from .mixture import DonorFit
 from .prior import LARGEST, learn, probabilities, usual_shape
-from .significance import Contrast
 from .sizes import Sizes
-from .start import Start
+from .start import Start, prior_counts
 from .steps import LONG
 from .working import WorkingProblem, WorkingState, iterate, linearised
 
@@ -97,32 +97,23 @@ class WorkingRuns:
     """Iterative fits of genes with donors as replicates.
 
     problem : Problem shared by all genes.
-    contrasts : Tested contrasts by name.
     table : Sums of expression over the nodes.
-    smoothing : `"reml"`, `"gcv"` or a number.
     start : Where the iterations start.
     with_donors : Whether donors vary; otherwise cells are the replicates.
-    prior : `(n_nodes,)` each: factors and summands of the sums that keep every mean inside its range.
-    needs_prior : `(n_genes,)` genes to whose sums they are applied, or all of them.
     """
 
-    def __init__(
-        self, problem: WorkingProblem, contrasts: dict[str, Contrast], table: Table, smoothing, start: Start,
-        with_donors: bool = True, prior: tuple[np.ndarray, np.ndarray] | None = None,
-        needs_prior: np.ndarray | bool = True,
-    ):  # fmt: skip
-        self.problem, self.contrasts, self.table, self.smoothing = problem, contrasts, table, smoothing
-        self.start, self.with_donors = start, with_donors
-        self.prior, self.needs_prior = prior, np.broadcast_to(needs_prior, len(start.steep))
-        self.nodes, likelihood = problem.nodes, problem.likelihood
+    def __init__(self, problem: WorkingProblem, table: Table, start: Start, with_donors: bool = True):
+        self.problem, self.table, self.start, self.with_donors = problem, table, start, with_donors
+        self.nodes, likelihood, self.prior = problem.nodes, problem.likelihood, prior_counts(problem)
         self.to_fixed = np.linalg.pinv(problem.fixed)
         self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
         if likelihood.family.name == "negative_binomial":
-            self.counts = table.statistics[:, 7] == 0  # the size of genes with other values is that of the fit to cells
+            # theta of genes with other values is that of the fit to cells
+            self.counts = table.statistics[:, bins.N_NOT_COUNTS] == 0
 
     def run(self) -> Ended:
         """Fit all genes."""
-        usable = np.isfinite(self.start.coefficients).all(axis=0) & (self.table.extremes[:, 1] > 0)
+        usable = np.isfinite(self.start.coefficients).all(axis=0) & (self.table.extremes[:, bins.MOST] > 0)
         usable[list(self.start.failed)] = False
         genes = np.flatnonzero(usable)
         if len(genes) < FEWEST_GENES and self.with_donors:
@@ -140,7 +131,7 @@ class WorkingRuns:
             turned_sums.append(of_genes if keeps else None)
             sums, squares = (state.sums, state.squares) if keeps else (np.empty(0), None)
             kept.append(replace(state, sums=sums, squares=squares, histogram=None))
-        abundance = np.log(self.table.statistics[genes, 0] / self.nodes.total)
+        abundance = np.log(self.table.statistics[genes, bins.SUM] / self.nodes.total)
         posterior = probabilities(np.concatenate(likelihood, axis=1), abundance=abundance)[1]
         self._shrink(kept, chunks)
         parts, done = [], 0
@@ -149,10 +140,8 @@ class WorkingRuns:
             done += len(chunk)
             if of_genes is None:
                 state.sums, state.squares = self._sums(chunk)
-            least, squares = self._least(chunk, state), self.table.statistics[chunk, 1]
-            parts.append(
-                averaged(self.problem, self.contrasts, state, sizes, own, self.smoothing, least, squares, of_genes)
-            )
+            least, squares = self._least(chunk, state), self.table.statistics[chunk, bins.SQUARES]
+            parts.append(averaged(self.problem, state, sizes, own, least, squares, of_genes))
         return Ended(genes, kept, parts)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
@@ -164,7 +153,7 @@ class WorkingRuns:
         if self.estimates_size and self.counts[genes].all():
             histogram = Histogram.of(self.table.histogram[genes])
         coefficients = np.ascontiguousarray((self.to_fixed @ start.coefficients[:, genes]).T)
-        own = np.zeros((len(genes), len(self.nodes.donors), problem.random.shape[1]))
+        own = np.zeros((len(genes), len(self.nodes.of_donors), problem.random.shape[1]))
         lambda_ = np.tile(start.lambda_[genes, None] / problem.unit, len(problem.penalty))
         return WorkingState(
             sums, squares, coefficients, own, theta.copy(), np.zeros(len(genes)), lambda_, histogram,
@@ -176,7 +165,7 @@ class WorkingRuns:
         squares = self.table.squares[genes[:, None], order] if len(self.table.squares) else None
         sums = self.table.sums[genes[:, None], order]
         if self.prior is not None:
-            some = np.flatnonzero(self.needs_prior[genes])
+            some = np.flatnonzero(self.start.needs_prior[genes])
             sums[some] = self.prior[0] * sums[some] + self.prior[1]
         return sums, squares
 
@@ -185,7 +174,7 @@ class WorkingRuns:
         if self.problem.likelihood.family.name == "negative_binomial":
             return Histogram.of(self.table.histogram[genes]).least_loss(state.theta, self.nodes.total)
         statistics = self.table.statistics[genes]
-        return statistics[:, 6] + 2 * statistics[:, 10] * self.nodes.adds_exposures
+        return statistics[:, bins.LEAST_LOSS] + 2 * statistics[:, bins.OFFSET_SUM] * self.nodes.adds_exposures
 
     def _learned(self, genes: np.ndarray) -> tuple[Sizes, Sizes, np.ndarray]:
         """Return a fine and a coarse grid of variances, estimated from some genes, and the prior of the latter."""
@@ -203,7 +192,7 @@ class WorkingRuns:
         iterate(self.problem, state, covariances, _FIRST, STILL)
         sums = linearised(self.problem, state)
         typical = Sizes(usual, values.mean(axis=0)[None], pairs)
-        state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_, self.smoothing)
+        state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_)
         self._iterate(some, state, covariances)
         sums = linearised(self.problem, state)
         # sums of squares that are interpolated may be negative
@@ -236,7 +225,7 @@ class WorkingRuns:
         found = rough.likelihoods(sums, of_genes)
         density = np.exp(found - found.max(axis=0)) * often[:, None]
         share = (density / density.sum(axis=0)).T
-        state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share, of_genes), state.lambda_, self.smoothing)
+        state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share, of_genes), state.lambda_)
         self._iterate(genes, state, rough.mean_covariance(share))
         sums = linearised(problem, state)
         of_genes = sizes.turned(sums)
@@ -272,7 +261,7 @@ class WorkingRuns:
             return
         theta = np.concatenate([state.theta for state in states])
         information = np.concatenate([state.information for state in states])
-        means = self.table.statistics[np.concatenate(chunks), 0] / self.nodes.total
+        means = self.table.statistics[np.concatenate(chunks), bins.SUM] / self.nodes.total
         theta, done = shrink(theta, information, means), 0
         for state in states:
             state.theta = theta[done : done + len(state.theta)]

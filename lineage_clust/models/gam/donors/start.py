@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from ....expression.counts import bins
 from ....expression.counts.table import Table
-from ..design import Design
-from ..pirls.problem import Likelihood
+from ..estimates import GeneEstimates
+from ..pirls.problem import Cells
 from .nodes import DonorNodes
 from .working import WorkingProblem
 
@@ -24,7 +24,7 @@ class Start:
 
     coefficients, levels : `(n_coefficients, n_genes)` initial curves, and constant curves.
     lambda_, scale, theta : As in a fit of cells.
-    steep : Whether the curve of the cells was replaced by a constant.
+    needs_prior : Whether half a count is added, see :func:`prior_counts`.
     converged : Whether the fit of the cells converged, if it is used.
     failed : Reasons of failed fits.
     """
@@ -34,48 +34,42 @@ class Start:
     lambda_: np.ndarray
     scale: np.ndarray
     theta: np.ndarray | None
-    steep: np.ndarray
+    needs_prior: np.ndarray
     converged: np.ndarray
     failed: dict[int, str]
 
-    def widened(self, widen: Callable[[np.ndarray], np.ndarray]) -> Start:
-        """Return the start with other coefficients, which are a function of these."""
-        return replace(self, coefficients=widen(self.coefficients), levels=widen(self.levels))
 
-
-def start_of(
-    design: Design, nodes: DonorNodes, likelihood: Likelihood, table: Table, coefficients: np.ndarray, lambda_: np.ndarray,
-    scale: np.ndarray, theta: np.ndarray | None, converged: np.ndarray, failed: dict[int, str],
-) -> Start:  # fmt: skip
+def start_of(cells: Cells, nodes: DonorNodes, table: Table, result: GeneEstimates) -> Start:
     """Return the Start, given a fit of the cells without donors.
 
     A steep curve, as between the few cells that express a gene, is replaced by a constant: where the mean is almost 0, there
     is no information from which to compute a step.
     """
-    mean = likelihood.link.predictor(table.statistics[:, 0] / nodes.total)
-    levels = np.outer(np.zeros(len(design.penalty)) if design.constant is None else design.constant, mean)
+    constant, coefficients = cells.design.constant, result.coefficients
+    mean = cells.likelihood.link.predictor(table.statistics[:, bins.SUM] / nodes.total)
+    levels = np.outer(np.zeros(len(coefficients)) if constant is None else constant, mean)
     some = nodes.rows[:: 1 + len(nodes.rows) // _N_SEEN]
     steep = np.ptp(some @ coefficients, axis=0) > _STEEP
     return Start(
-        np.where(steep, levels, coefficients), levels, np.where(steep, _STIFF, lambda_), scale, theta, steep,
-        converged | steep, failed,
+        np.where(steep, levels, coefficients), levels, np.where(steep, _STIFF, result.lambda_), result.scale, result.theta,
+        steep, result.converged | steep, result.failed,
     )  # fmt: skip
 
 
-def prior_counts(problem: WorkingProblem, parts: list[slice]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the prior counts that keep means away from the bounds of their range, see :class:`WorkingRuns`.
+def prior_counts(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return factors and summands `(n_nodes,)` of sums that keep every mean inside its range, for families of counts.
 
-    Half a count is spread over the cells of each part of the nodes; with a binomial family, half a success in one cell.
+    Half a count is spread over the cells of each donor; with a binomial family, half a success in one cell.
     """
     family, nodes = problem.likelihood.family.name, problem.nodes
     if family not in ("poisson", "negative_binomial", "binomial"):
         return None
     share = (nodes.weights * np.exp(nodes.offset if problem.likelihood.link.name == "log" else 0.0))[:, 0]
     kept, added = np.ones_like(share), np.zeros_like(share)
-    for places in parts:
+    for of_donor in nodes.of_donors:
         if family == "binomial":
-            kept[places] = 1 - min(problem.unit / nodes.weights[places].sum(), 1.0)
-            added[places] = 0.5 * (1 - kept[places]) * nodes.weights[places, 0]
+            kept[of_donor] = 1 - min(problem.unit / nodes.weights[of_donor].sum(), 1.0)
+            added[of_donor] = 0.5 * (1 - kept[of_donor]) * nodes.weights[of_donor, 0]
         else:
-            added[places] = _PRIOR_COUNT * problem.unit * share[places] / share[places].sum()
+            added[of_donor] = _PRIOR_COUNT * problem.unit * share[of_donor] / share[of_donor].sum()
     return kept, added

@@ -19,8 +19,8 @@ DEEP = 25.0  # decrease of a linear predictor below 0 and below its maximum, bey
 def predictor(problem: WorkingProblem, coefficients: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Return the linear predictor at the nodes without the offset, `(n_nodes, n_genes)`."""
     eta = problem.rows @ coefficients.T
-    for donor, places in enumerate(problem.nodes.donors):
-        eta[places] += problem.random_rows[places] @ own[:, donor].T
+    for donor, of_donor in enumerate(problem.nodes.of_donors):
+        eta[of_donor] += problem.random_rows[of_donor] @ own[:, donor].T
     return eta
 
 

@@ -14,13 +14,13 @@ from ..pirls.grid import Grid
 _MOST_STRATA = 64
 
 
-def table_of_strata(Y, grid: Grid, shares: Shares, wanted: Wanted) -> Table:
+def table_of_strata(Y, grid: Grid, wanted: Wanted) -> Table:
     """Return the Table of expression, as :func:`lineage_clust.expression.counts.table.count_table` requests it.
 
     A whole table takes tens of MB, and each of the threads would fill and add one for a few blocks of cells at a time. Here
     these are tables of the strata that occur.
     """
-    stored = Y.stored if isinstance(Y, BlockedExpression) else Y
+    shares, stored = grid.shares, Y.stored if isinstance(Y, BlockedExpression) else Y
     n_strata = int(grid.strata.max()) + 1
     if not 1 < n_strata <= _MOST_STRATA or getattr(stored, "format", "") != "csr":
         return count_table(Y, shares, wanted).answer()

@@ -17,6 +17,7 @@ from .covariance import without_deviations
 from .curves import DonorSums
 from .nodes import DonorNodes
 from .pairs import Pairs
+from .significance import Contrast
 from .steps import LONG, SLOW, predictor, shares
 
 _MOST = 1e12  # maximum penalty, relative to the information of the cells
@@ -31,12 +32,13 @@ class WorkingProblem:
     """Quantities shared by all genes.
 
     nodes : Nodes of all donors.
+    smoothing : `"reml"`, `"gcv"` or a number.
+    contrasts : Tested contrasts by name.
     fixed : `T`, `(n_coefficients, n_fixed)`, see :class:`lineage_clust.models.gam.donors.curves.DonorSums`.
     curves : `(n_curves, n_columns, n_fixed)` columns of `T` as coefficients of the design, for each population curve
         (one, or one per condition).
     curve : `(n_donors,)` index of the population curve of each donor.
     random : `U`, see DonorSums.
-    rows, random_rows : Design at the nodes on these bases, `(n_nodes, n_fixed)` and `(n_nodes, n_random)`.
     penalty : `(n_penalties, n_fixed)` diagonals of the penalties on `T`.
     unit : Divisor of the weights, after which they sum to `n_cells`.
     n_cells, n_determined, means : As in DonorSums.
@@ -46,12 +48,12 @@ class WorkingProblem:
 
     nodes: DonorNodes
     likelihood: Likelihood
+    smoothing: str | float
+    contrasts: dict[str, Contrast]
     fixed: np.ndarray
     curves: np.ndarray
     curve: np.ndarray
     random: np.ndarray
-    rows: np.ndarray
-    random_rows: np.ndarray
     penalty: np.ndarray
     unit: float
     n_cells: float
@@ -59,6 +61,19 @@ class WorkingProblem:
     means: np.ndarray
     pairs: Pairs | None = None
     n_genes: int = 0
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Design at the nodes on the columns of `T`, `(n_nodes, n_fixed)`."""
+        rows, of_donors = self.nodes.rows, self.nodes.of_donors
+        return np.concatenate(
+            [rows[own] @ self.curves[curve] for own, curve in zip(of_donors, self.curve, strict=True)]
+        )
+
+    @cached_property
+    def random_rows(self) -> np.ndarray:
+        """Design at the nodes on the columns of `U`, `(n_nodes, n_random)`."""
+        return self.nodes.rows @ self.random
 
     @property
     def compiles(self) -> bool:
@@ -95,7 +110,7 @@ class WorkingProblem:
         """
         nodes, step = self.nodes, self.nodes.n_offsets
         rows = nodes.rows[::step]
-        starts = np.array([0, *(places.stop // step for places in nodes.donors)])
+        starts = np.array([0, *(of_donor.stop // step for of_donor in nodes.of_donors)])
         used = rows != 0
         ends = np.union1d(np.flatnonzero((used[1:] != used[:-1]).any(axis=1)) + 1, starts[1:])
         columns = np.argsort(~used[ends - 1], axis=1, kind="stable")[:, : used.sum(axis=1).max()]
@@ -114,17 +129,6 @@ class WorkingProblem:
         pairs = np.ascontiguousarray(np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % _LANES))))
         places = starts, ends, columns, values, pairs, row_of_pairs, indices
         return places, (*at_nodes, self.unit, nodes.total), bases
-
-
-def working_problem(
-    nodes: DonorNodes, likelihood: Likelihood, fixed: np.ndarray, curves: np.ndarray, curve: np.ndarray, random: np.ndarray,
-    **others,
-) -> WorkingProblem:  # fmt: skip
-    """Return the WorkingProblem with its design at the nodes; for the arguments see its attributes."""
-    rows = np.concatenate([
-        nodes.rows[places] @ curves[own] for places, own in zip(nodes.donors, curve, strict=True)
-    ])  # fmt: skip
-    return WorkingProblem(nodes, likelihood, fixed, curves, curve, random, rows, nodes.rows @ random, **others)
 
 
 @dataclass
@@ -190,17 +194,17 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     working = np.maximum(nodes.weights, 0.0) * precision * slope
     fitted = working * eta + residual
     n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.random)
-    own = np.empty((n_genes, len(nodes.donors), n_random, n_random))
-    cross = np.empty((n_genes, len(nodes.donors), n_random, problem.curves.shape[2]))
-    products = np.empty((n_genes, len(nodes.donors), n_random, 1))
+    own = np.empty((n_genes, len(nodes.of_donors), n_random, n_random))
+    cross = np.empty((n_genes, len(nodes.of_donors), n_random, problem.curves.shape[2]))
+    products = np.empty((n_genes, len(nodes.of_donors), n_random, 1))
     total = np.zeros((len(problem.curves), n_genes, n_columns, n_columns))
-    for donor, (places, grouped) in enumerate(zip(nodes.donors, nodes.grouped, strict=True)):
-        grams, curve = grouped.grams(working[places]), problem.curve[donor]
+    for donor, (of_donor, grouped) in enumerate(zip(nodes.of_donors, nodes.grouped, strict=True)):
+        grams, curve = grouped.grams(working[of_donor]), problem.curve[donor]
         total[curve] += grams
         half = (problem.random.T @ grams.reshape(n_genes, n_columns, n_columns)).reshape(-1, n_columns)
         cross[:, donor] = (half @ problem.curves[curve]).reshape(n_genes, n_random, -1)
         own[:, donor] = (half @ problem.random).reshape(n_genes, n_random, n_random)
-        products[:, donor, :, 0] = fitted[places].T @ problem.random_rows[places]
+        products[:, donor, :, 0] = fitted[of_donor].T @ problem.random_rows[of_donor]
     squares = np.zeros((n_genes, 1))
     if state.squares is not None:
         pearson = (state.squares.T - 2 * values * mu + nodes.weights * mu**2) / (variance * problem.unit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from ....expression.sums.fused import LARGE
 from ....expression.sums.sums import requested_cell_sums
 from . import size
 from .chunks import ChunkResult, collected
-from .grid import POWERS, Grid, make_grid, wanted_for
+from .grid import Grid, wanted_for
 from .problem import Cells, Likelihood
 from .runs import ExactFits, GridFits, refused
 
@@ -97,22 +96,8 @@ def _can_use_grid(cells: Cells) -> bool:
 
 def _grid(cells: Cells, steep: float, always: bool) -> Grid | None:
     """Return a grid, or `None` if there is none, or hardly fewer nodes than cells (unless `always`)."""
-    link, powers = cells.likelihood.link, POWERS.get(cells.likelihood.family.name, (1.0,))
-    offset = None if cells.adds_exposures else cells.offset
-    grid = make_grid(
-        cells.design,
-        cells.weights,
-        offset,
-        cells.choices.tolerance,
-        log_link=link.name == "log",
-        powers=powers,
-        steep=steep,
-    )
-    if grid is None or not (always or len(cells.weights) >= _WORTHWHILE * grid.n_nodes):
-        return None
-    if cells.adds_exposures and cells.offset is not None:
-        grid = replace(grid, shares=replace(grid.shares, offsets=cells.offset))
-    return grid
+    grid = cells.grid(cells.choices.tolerance, steep)
+    return grid if grid is not None and (always or len(cells.weights) >= _WORTHWHILE * grid.n_nodes) else None
 
 
 def _shrunk_sizes(parts: list[ChunkResult], n_genes: int) -> np.ndarray:

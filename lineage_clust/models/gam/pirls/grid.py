@@ -7,10 +7,10 @@ from math import factorial
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
-from scipy import linalg, sparse
+from scipy import linalg
 
 from ....expression.counts.table import Shares, Wanted
-from ....expression.sums.bands import Bands, make_bands
+from ....expression.sums.bands import Bands
 from ....utils.compiling import is_worthwhile
 from ..design import Design
 
@@ -109,7 +109,7 @@ def make_grid(
     powers : Powers of exposures on which the likelihood depends: 1 for counts.
     steep : Half of the maximum change of a predictor between two knots for which the tolerance holds.
     """
-    bands = bands_of(design)
+    bands = design.bands
     strata, stratum_rows, stratum_groups = _strata(bands.extra, groups)
     if stratum_rows is None:
         return None
@@ -224,14 +224,6 @@ def _error(points: np.ndarray, carried: np.ndarray, nodes: np.ndarray, powers: t
     errors = (shares @ function(nodes) / function(points) - 1 for function in functions)
     expected = carried * np.exp(powers[0] * (points - points[0]))
     return float(np.sqrt(max(expected @ error**2 for error in errors) / expected.sum()))
-
-
-def bands_of(design: Design) -> Bands:
-    """Return the Bands of a design; dense designs with many zeros are converted to sparse ones."""
-    matrix = design.matrix
-    if not sparse.issparse(matrix) and 2 * np.count_nonzero(matrix) <= matrix.size:
-        matrix = sparse.csr_array(matrix)
-    return make_bands(matrix, design.n_smooth)
 
 
 def _degree(bands: Bands) -> int:

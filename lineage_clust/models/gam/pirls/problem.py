@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from ...links import Link
 from ..design import Design
 from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from . import size
-from .grid import Grid, bands_of
+from .grid import POWERS, Grid, make_grid
 from .grouped_design import GroupedDesign
 from .scale import ScaleEquation
 
@@ -99,7 +99,12 @@ class Choices:
 
 @dataclass(frozen=True)
 class Cells:
-    """Quantities shared by all fits, see :func:`lineage_clust.models.gam.any_family.fit_family`."""
+    """Cells, and how the genes are fitted to them; passed through all stages of a fit.
+
+    design : Design of the cells.
+    weights : `(n_cells,)`, positive.
+    offset : `(n_cells,)` known term of the linear predictor, or `None`.
+    """
 
     design: Design
     weights: np.ndarray
@@ -111,13 +116,27 @@ class Cells:
     def spectrum(self) -> Spectrum:
         """Spectrum of the cells' gram matrix."""
         penalty = self.design.penalty
-        return unpenalised_exactly(diagonalise(bands_of(self.design).gram(self.weights), penalty), penalty)
+        return unpenalised_exactly(diagonalise(self.design.bands.gram(self.weights), penalty), penalty)
+
+    @property
+    def unit(self) -> float:
+        """Divisor of the weights, after which they sum to the effective number of cells."""
+        return 1.0 if self.choices.covariance == "bayes" else np.sum(self.weights**2) / self.weights.sum()
 
     @property
     def adds_exposures(self) -> bool:
         """Whether exposures add up, so that the grid needs no offset: Poisson family with a log link."""
         poisson = self.likelihood.family.name == "poisson" and self.likelihood.link.name == "log"
         return poisson and self.offset is not None
+
+    def grid(self, tolerance: float, steep: float = 0.5, groups: np.ndarray | None = None) -> Grid | None:
+        """Return a Grid of the cells or `None`, see :func:`.grid.make_grid`; exposures that add up are part of its shares."""
+        offset, log_link = None if self.adds_exposures else self.offset, self.likelihood.link.name == "log"
+        powers = POWERS.get(self.likelihood.family.name, (1.0,))
+        grid = make_grid(self.design, self.weights, offset, tolerance, groups, log_link, powers, steep)
+        if grid is None or self.offset is None or not self.adds_exposures:
+            return grid
+        return replace(grid, shares=replace(grid.shares, offsets=self.offset))
 
 
 @dataclass(frozen=True)

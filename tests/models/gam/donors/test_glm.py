@@ -17,8 +17,8 @@ from lineage_clust.models.gam.donors import each as donors_each
 from lineage_clust.models.gam.donors import nodes as donors_nodes
 from lineage_clust.models.gam.donors import working as donors_working
 from lineage_clust.models.gam.donors.averages import moved_by_lambda
-from lineage_clust.models.gam.donors.glm import GlmDonors
-from lineage_clust.models.gam.donors.nodes import tabulated
+from lineage_clust.models.gam.donors.glm import runs_of_donors
+from lineage_clust.models.gam.donors.nodes import DonorTable
 from lineage_clust.models.gam.donors.prior import grid, usual_shape
 from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
@@ -52,9 +52,9 @@ def problem_of(data, family, monkeypatch, theta=2.0):
     design = make_design(X, penalty, weights, "auto")
     likelihood = Likelihood(FAMILIES[family], LINKS[FAMILIES[family].default_link], dispersion=1 / theta)
     choices = Choices("reml", "bayes", discretize=False, tolerance=1e-3, n_jobs=None)
-    result = run_fits([fit_glm(Cells(design, weights, depth, likelihood, choices), Y)])[0]
-    nodes, table = tabulated(design, Y, weights, depth, donors, likelihood, 1e-3)
-    return GlmDonors(design, weights, likelihood, "reml", "bayes", result, nodes, table), design.matrix, weights
+    cells = Cells(design, weights, depth, likelihood, choices)
+    result = run_fits([fit_glm(cells, Y)])[0]
+    return runs_of_donors(cells, Y, result, DonorTable(cells, donors)), design.matrix, weights
 
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma"])
@@ -146,9 +146,9 @@ def test_tables_of_donors_add_up_to_that_of_the_cells(family, storage, monkeypat
     monkeypatch.setattr(donors_nodes, "_WORTHWHILE", 0)
     donors, X, penalty, depth, Y = counts(n_genes=4, n_cells=900)
     weights = np.random.default_rng(1).uniform(0.3, 1, len(Y))
-    likelihood = Likelihood(FAMILIES[family], LINKS["log"])
-    made = donors_nodes.DonorTable(make_design(X, penalty, weights, "auto"), weights, depth, donors, likelihood, 3e-3)
-    found, expected = made.of(storage(Y)), count_table(Y, made.shares, wanted_for(made.family, Y.shape)).answer()
+    likelihood, choices = Likelihood(FAMILIES[family], LINKS["log"]), Choices("reml", "bayes", "auto", 3e-3, None)
+    made = DonorTable(Cells(make_design(X, penalty, weights, "auto"), weights, depth, likelihood, choices), donors)
+    found, expected = made.of(storage(Y)), count_table(Y, made.grid.shares, wanted_for(made.family, Y.shape)).answer()
     for name in ("sums", "histogram", "extremes"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, atol=1e-10, err_msg=name)
     np.testing.assert_allclose(found.statistics[:, :8], expected.statistics[:, :8])
