@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 
@@ -11,8 +10,10 @@ from ....errors import counted, warn
 from ..donors.averages import RATIOS, weighted_ratios
 from ..donors.covariance import at_covariance
 from ..donors.gaussian import FEWEST_GENES
-from ..donors.mixture import DonorFit, VarianceGrid, averaged, in_chunks, posterior_of, spectrum_of, variance_grid
-from ..donors.prior import DonorPrior, grid, learn, probabilities
+from ..donors.mixture import DonorFit, SharedFits, averaged, in_chunks, posterior_of, shared_fits, spectrum_of
+from ..donors.prior import learn, probabilities
+from ..donors.variance_grid import VarianceGrid
+from ..donors.variances import Variances, grid
 from ..smoothing.criteria import minimise, reml
 from .significance import combine, contrasts
 from .sums import ConditionSums
@@ -43,20 +44,19 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray, un
     trends.
     """
     prior, is_paired = _learned(sums) if with_donors else None, sums.arms.is_paired
-    tests = _sizes(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(contrasts(sums))
+    tests = _fits(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(contrasts(sums))
     combine(*tests)
     constant = sums.by_sample.squares[0] == 0
     tests[0]["both"][constant], tests[1]["both"][constant] = 0.0, 1.0
-    sizes = _sizes(sums, prior, _N_COARSE if is_paired else _N_CURVES, abundance)
-    penalties = [(sums.full_penalty(ratio), share) for ratio, share in zip(RATIOS, _ratios(sums, sizes), strict=True)]
-    in_level = 0.0 if prior is None else sums.by_sample.level_share(prior.shape)
-    fit = averaged(sizes, tests, penalties, in_level, _IMPROBABLE, unit=unit, predicts=with_donors)
+    fits = _fits(sums, prior, _N_COARSE if is_paired else _N_CURVES, abundance)
+    penalties = [(sums.full_penalty(ratio), share) for ratio, share in zip(RATIOS, _ratios(sums, fits), strict=True)]
+    fit = averaged(fits, tests, penalties, _IMPROBABLE, unit=unit, predicts=with_donors)
     if is_paired and with_donors:
         fit = replace(fit, own=sums.arms.pairs.parted(fit.own[None])[0])
     return fit
 
 
-def _learned(sums: ConditionSums) -> DonorPrior:
+def _learned(sums: ConditionSums) -> VarianceGrid:
     """Return the prior of the variances between donors, learned from all genes."""
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
     if 0 < len(varying) < FEWEST_GENES:
@@ -68,41 +68,34 @@ def _learned(sums: ConditionSums) -> DonorPrior:
     return learn(sums.by_sample.take(varying))
 
 
-def _sizes(sums: ConditionSums, prior: DonorPrior | None, n_sizes: int, abundance: np.ndarray) -> VarianceGrid:
-    """Return a grid of variances between donors, and the posterior probability of each for each gene."""
+def _fits(sums: ConditionSums, prior: VarianceGrid | None, n_variances: int, abundance: np.ndarray) -> SharedFits:
+    """Return the fits at every point of a grid of variances between donors with the range of the prior."""
     by_sample = sums.by_sample
     if prior is None:
-        none = np.zeros((by_sample.random.shape[1],) * 2)
-        turned = by_sample.turned(none[1:, 1:])
-        return VarianceGrid(by_sample, np.zeros((1, 3)), [none], np.ones((1, len(abundance))), turned)
-    axes = [np.unique(sizes[sizes > 0]) for sizes in prior.sizes.T]
-    sizes = grid(*(np.geomspace(axis[0], axis[-1], n_sizes) for axis in axes))
-    found, likelihood = variance_grid(by_sample.turned(prior.shape), prior, sizes, abundance)
+        none = VarianceGrid(np.zeros((by_sample.n_modes,) * 2), Variances(*np.zeros((3, 1))))
+        return SharedFits(by_sample, none, np.ones((1, len(abundance))), by_sample.turn(none.shape))
+    variances = grid(*(np.geomspace(axis[0], axis[-1], n_variances) for axis in prior.variances.axes))
+    found, likelihood = shared_fits(by_sample.turn(prior.shape), prior.at(variances), abundance)
     if not sums.arms.is_paired:
         return found
-    often = found.values[probabilities(likelihood)[0] > _SELDOM, :2]
-    some = [(*size, share) for size, share in product(often[often.any(axis=1)], _SHARES)]
-    values, used = np.array([(0.0, 0.0, 0.0), *some]), sums.by_donor()
-    covariances = [
-        sums.arms.pairs.covariance(by_sample.covariance(prior.shape, shift, curve), share)
-        for shift, curve, share in values
-    ]
+    often = found.grid.variances.take(probabilities(likelihood)[0] > _SELDOM)
+    paired, used = VarianceGrid(prior.shape, often.with_shares(_SHARES), sums.arms.pairs), sums.by_donor()
     varying = np.flatnonzero(by_sample.squares[0] > 0)
     likelihood = in_chunks(
-        lambda genes: np.stack([at_covariance(used.take(genes), matrix).likelihood() for matrix in covariances]),
+        lambda genes: np.stack([at_covariance(used.take(genes), one).likelihood() for one in paired.covariances]),
         varying,
     )
-    return VarianceGrid(used, values, covariances, posterior_of(likelihood, varying, abundance), None)
+    return SharedFits(used, paired, posterior_of(likelihood, varying, abundance), None)
 
 
-def _ratios(sums: ConditionSums, sizes: VarianceGrid) -> np.ndarray:
+def _ratios(sums: ConditionSums, fits: SharedFits) -> np.ndarray:
     """Return the probabilities `(n_ratios, n_genes)` of the ratios of penalties at the most probable variances."""
-    best = sizes.posterior.argmax(axis=0)
+    best = fits.posterior.argmax(axis=0)
     shares = np.zeros((len(RATIOS), len(best)))
     rank = np.linalg.matrix_rank(sums.penalty) * (sums.arms.n_conditions - 1)
-    for number in np.unique(best):
-        genes = np.flatnonzero(best == number)
-        fit, values, edf = sizes.at(number, genes), [], []
+    for point in np.unique(best):
+        genes = np.flatnonzero(best == point)
+        fit, values, edf = fits.at(point, genes), [], []
         for ratio in RATIOS:
             spectrum, loadings, modes = spectrum_of(fit, sums.full_penalty(ratio))
             criterion = reml(spectrum, loadings, fit.squares[0], sums.by_sample.n_cells)

@@ -14,8 +14,8 @@ from ..smoothing.spectral import diagonalise_each
 from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
-from .sizes import Sizes
 from .steps import distance, predictor
+from .variance_grid import VarianceGrid
 from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, pull
 
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
@@ -70,14 +70,14 @@ class Averages:
 
 
 def averaged(
-    problem: WorkingProblem, state: WorkingState, sizes: Sizes, posterior: np.ndarray, least: np.ndarray,
+    problem: WorkingProblem, state: WorkingState, grid: VarianceGrid, posterior: np.ndarray, least: np.ndarray,
     squares: np.ndarray, known: EachSums | None = None, lambda_: np.ndarray | None = None,
 ) -> Averages:  # fmt: skip
     """Return fits averaged over the variances between donors.
 
     problem, state : Problem, and the state after the last iteration.
-    sizes : Grid of variances between donors.
-    posterior : `(n_sizes, n_genes)` probability of each for each gene.
+    grid : Grid of variances between donors.
+    posterior : `(n_points, n_genes)` probability of each for each gene.
     least : `(n_genes,)` losses of a saturated model.
     squares : `(n_genes,)` weighted sums of squared values.
     known : Sums of the working models in independent modes, if known.
@@ -87,25 +87,24 @@ def averaged(
     coefficients are those of the mixture over the variances. The model is linear only near the end of the iterations: where
     the mean is far from there, the smoothing parameter is that of the iterations.
     """
-    of_genes: EachSums | TurnedSums | None
+    turned: EachSums | TurnedSums | None = known
     if known is None:
         sums = linearised(problem, state)
-        information, of_genes = sums.information, sizes.turned(sums)
+        information, turned = sums.information, grid.turn(sums)
     else:
-        sums, information, of_genes = known.sums, known.information, known
+        sums, information = known.sums, known.information
     kept = np.where(posterior > _IMPROBABLE, posterior, 0.0)
     kept /= kept.sum(axis=0)
-    mean_fit = sizes.fit_of_mean(sums, kept.T, of_genes)
+    mean_fit = grid.fit_of_mean(sums, kept.T, turned)
     estimates = lambda_ is None
     lambda_ = smoothing_at(problem, mean_fit, state.lambda_) if lambda_ is None else lambda_
     pulls = pull(problem, sums, lambda_)
     probable = np.where(posterior > _IMPOSSIBLE, posterior, 0.0)
-    if isinstance(of_genes, EachSums):
-        mixture = of_genes.averages(sizes.values[:, :2], probable, kept, np.einsum("gii->gi", pulls), problem.contrasts)
+    if isinstance(turned, EachSums):
+        mixture = turned.averages(grid.variances, probable, kept, np.einsum("gii->gi", pulls), problem.contrasts)
     else:
-        mixture = _mixture(problem.contrasts, sums, sizes, probable, kept, pulls)
-    mean, scale, (shift, curve) = mixture.mean, mixture.scale, mixture.sizes
-    in_level = sums.level_share(sizes.shape)
+        mixture = _mixture(problem.contrasts, sums, grid, probable, kept, pulls)
+    mean, in_level = mixture.mean, sums.level_share(grid.shape)
     covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
     if isinstance(problem.smoothing, str):
         covariances += moved_by_lambda(mean_fit, pulls)
@@ -116,15 +115,15 @@ def averaged(
     if not estimates:
         mean = np.where((far > FARTHEST)[:, None], state.coefficients, mean)
     found = Averages(
-        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, scale, shift + in_level * curve,
-        (1 - in_level) * curve, sizes.values[:, 2] @ kept, mixture.statistics,
-        {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
+        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, mixture.scale,
+        mixture.shift + in_level * mixture.curve, (1 - in_level) * mixture.curve, grid.variances.shared @ kept,
+        mixture.statistics, {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
         _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, information),
         far,
     )  # fmt: skip
     again = np.flatnonzero(~(far <= FARTHEST)) if estimates else np.zeros(0, dtype=int)
     if len(again):
-        others = state.take(again), sizes, posterior[:, again], least[again], squares[again]
+        others = state.take(again), grid, posterior[:, again], least[again], squares[again]
         found.put(again, averaged(problem, *others, lambda_=state.lambda_[again]))
     return found
 
@@ -132,7 +131,7 @@ def averaged(
 def _mixture(
     contrasts: dict[str, Contrast],
     sums: DonorSums,
-    sizes: Sizes,
+    grid: VarianceGrid,
     probable: np.ndarray,
     kept: np.ndarray,
     pulls: np.ndarray,
@@ -140,30 +139,31 @@ def _mixture(
     """Return averages over the variances; for the arguments see :meth:`.EachSums.averages`."""
     n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
     statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
-    (edf, scale), of_sizes = np.zeros((2, n_genes)), np.zeros((2, n_genes))
+    edf, scale, shift, curve = np.zeros((4, n_genes))
     mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
-    for place, genes, fit in sizes.fits(sums, probable > 0):
-        share, variances = probable[place, genes], fit.scale()
+    for point, genes, fit in grid.fits(sums, probable > 0):
+        share, scales = probable[point, genes], fit.scale()
         for name, contrast in contrasts.items():
-            of_fit, tail = tested_at(contrast, fit, variances)
+            of_fit, tail = tested_at(contrast, fit, scales)
             statistics[name][genes] += share * of_fit
             pvalues[name][genes] += share * tail
-        some = np.flatnonzero(kept[place, genes])
+        some = np.flatnonzero(kept[point, genes])
         if len(some) == 0:
             continue
         fit, genes = fit.take(some), genes[some]
-        share = kept[place, genes]
+        share = kept[point, genes]
         inverse = np.linalg.inv(fit.gram + pulls[genes])
         coefficients = (inverse @ fit.products)[..., 0]
-        variance = variances[some, 0]
+        variance = scales[some, 0]
         mean[genes] += share[:, None] * coefficients
         second[genes] += share[:, None, None] * (
             variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
         )
         edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
         scale[genes] += share * variance
-        of_sizes[:, genes] += share * variance * sizes.values[place, :2, None]
-    return Mixture(mean, second, scale, of_sizes, edf, statistics, pvalues)
+        shift[genes] += share * variance * grid.variances.shift[point]
+        curve[genes] += share * variance * grid.variances.curve[point]
+    return Mixture(mean, second, scale, shift, curve, edf, statistics, pvalues)
 
 
 def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray) -> np.ndarray:
@@ -248,8 +248,8 @@ def _over_ratios(
     covariances = covariances - within + np.einsum("rg,rgij->gij", shares, withins)
     covariances += np.einsum("rg,rgi,rgj->gij", shares, away, away)
     # differences of covariances need not be positive definite
-    sizes, turn = np.linalg.eigh(0.5 * (covariances + np.swapaxes(covariances, 1, 2)))
-    covariances = (turn * np.maximum(sizes, 0.0)[:, None]) @ np.swapaxes(turn, 1, 2)
+    values, turn = np.linalg.eigh(0.5 * (covariances + np.swapaxes(covariances, 1, 2)))
+    covariances = (turn * np.maximum(values, 0.0)[:, None]) @ np.swapaxes(turn, 1, 2)
     return mean + average - selected, covariances
 
 

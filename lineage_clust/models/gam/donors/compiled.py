@@ -208,8 +208,8 @@ def with_level(without, levels, of_levels, shift, found):
 
 
 @compiled
-def fits_each(gram, lines, turned, level, of_level, values, found):
-    """Write the sums `(n_genes, n, n)` at variances `values` `(n_genes, 2)` of levels and of curves, lower triangles.
+def fits_each(gram, lines, turned, level, of_level, shift, curve, found):
+    """Write the sums `(n_genes, n, n)` at variances `(n_genes,)` of levels and of curves, lower triangles.
 
     The response is last.
     """
@@ -219,10 +219,10 @@ def fits_each(gram, lines, turned, level, of_level, values, found):
     levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
     for gene in range(n_genes):
         without_curves(
-            gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], values[gene, 1], rows, without, levels,
+            gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curve[gene], rows, without, levels,
             of_levels,
         )  # fmt: skip
-        with_level(without, levels, of_levels, values[gene, 0], found[gene])
+        with_level(without, levels, of_levels, shift[gene], found[gene])
 
 
 @compiled

@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .variances import Variances
+
 NEGLIGIBLE = 35.0  # log likelihood ratio of variances that compiled loops leave out; their probability is below 1e-15
 
 
@@ -109,25 +111,14 @@ class DonorSums:
         """Return the fraction of the variance of the donors' curves that is in their means over all cells."""
         return float(self.means @ shape @ self.means) if np.any(self.random[:, 0]) else 0.0
 
-    def covariance(self, shape: np.ndarray, shift: float, curve: float) -> np.ndarray:
-        """Return the covariance `R` of a donor's coefficients on `U`, in units of the residual variance.
-
-        shape : `(n_modes, n_modes)` covariance of the modes, with trace 1.
-        shift, curve : Variances of the donors' levels, and of their curves averaged over the cells.
-        """
-        matrix = np.zeros((self.random.shape[1],) * 2)
-        matrix[0, 0] = shift
-        matrix[1:, 1:] = curve * shape
-        return matrix
-
-    def turned(self, shape: np.ndarray) -> TurnedSums:
+    def turn(self, shape: np.ndarray) -> TurnedSums:
         """Return the sums in coordinates in which the modes of the donors' curves are independent."""
         values, vectors = np.linalg.eigh(shape)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        sizes, turn = np.linalg.eigh(root.T @ self.own[..., 1:, 1:] @ root)
+        information, turn = np.linalg.eigh(root.T @ self.own[..., 1:, 1:] @ root)
         back = np.swapaxes(root @ turn, -1, -2)
         return TurnedSums(
-            self, np.maximum(sizes, 0.0), back @ self.cross[..., 1:, :], back @ self.donor_products[..., 1:, :],
+            self, np.maximum(information, 0.0), back @ self.cross[..., 1:, :], back @ self.donor_products[..., 1:, :],
             (back @ self.own[..., 1:, :1])[..., 0],
         )  # fmt: skip
 
@@ -137,13 +128,13 @@ class TurnedSums:
     """Sums in coordinates in which the modes of a donor's curve are independent both a priori and a posteriori.
 
     sums : Sums before the change of coordinates.
-    sizes : `(n_matrices, n_donors, n_modes)`: information of the cells about each mode of a donor's curve.
+    information : `(n_matrices, n_donors, n_modes)`: that of the cells about each mode of a donor's curve.
     cross, products, level : Products of the modes with the columns of `T`, with expression and with the constant,
         `(n_matrices, n_donors, n_modes, ...)`.
     """
 
     sums: DonorSums
-    sizes: np.ndarray
+    information: np.ndarray
     cross: np.ndarray
     products: np.ndarray
     level: np.ndarray
@@ -157,13 +148,13 @@ class TurnedSums:
         """Return the sums of some genes."""
         if not self.sums.each:
             return replace(self, sums=self.sums.take(genes), products=self.products[..., genes])
-        parts = {name: getattr(self, name)[genes] for name in ("sizes", "cross", "products", "level")}
+        parts = {name: getattr(self, name)[genes] for name in ("information", "cross", "products", "level")}
         return replace(self, sums=self.sums.take(genes), **parts)
 
     def with_curves(self, curve: float) -> WithCurves:
         """Return the sums after eliminating the donors' curves, given their variance."""
         sums = self.sums
-        share = curve / (1 + curve * self.sizes)
+        share = curve / (1 + curve * self.information)
         n_matrices, n_donors, n_modes = share.shape
         by_level = (share * self.level)[:, :, None, :]
         shrunk = share[..., None] * self.cross
@@ -178,15 +169,15 @@ class TurnedSums:
             sums.own[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
             sums.cross[..., 0, :] - (by_level @ self.cross)[:, :, 0],
             sums.donor_products[..., 0, :] - (by_level @ self.products)[:, :, 0],
-            np.log1p(curve * self.sizes).sum(axis=(1, 2)),
+            np.log1p(curve * self.information).sum(axis=(1, 2)),
         )
 
-    def likelihoods(self, sizes: np.ndarray) -> np.ndarray:
-        """Return the log restricted likelihood `(n_sizes, n_genes)` for variances `(n_sizes, 2)`."""
-        found = np.empty((len(sizes), self.sums.n_genes))
-        for curve in np.unique(sizes[:, 1]):
-            at = np.flatnonzero(sizes[:, 1] == curve)
-            found[at] = self.with_curves(curve).likelihoods(sizes[at, 0])
+    def likelihoods(self, variances: Variances) -> np.ndarray:
+        """Return the log restricted likelihood `(n_points, n_genes)`."""
+        found = np.empty((len(variances), self.sums.n_genes))
+        for curve in np.unique(variances.curve):
+            points = np.flatnonzero(variances.curve == curve)
+            found[points] = self.with_curves(curve).likelihoods(variances.shift[points])
         return found
 
 

@@ -10,7 +10,7 @@ from ..pirls.problem import Cells
 from ..smoothing.spectral import diagonalise
 from .bases import donor_sums
 from .curves import DonorSums
-from .mixture import DonorFit, averaged, variance_grid
+from .mixture import DonorFit, averaged, shared_fits
 from .prior import learn
 from .significance import contrast_of
 
@@ -54,12 +54,12 @@ def fit_donors(
     if len(varying) < FEWEST_GENES:
         warn_of_few(len(varying))
     prior = learn(sums.take(varying))
-    turned = sums.turned(prior.shape)
+    turned = sums.turn(prior.shape)
     contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
-    tests = variance_grid(turned, prior, prior.for_tests(), abundance)[0].tests({"trend": contrast})
-    grid, in_level = variance_grid(turned, prior, prior.sizes, abundance)[0], sums.level_share(prior.shape)
+    tests = shared_fits(turned, prior.at(prior.variances.for_tests()), abundance)[0].tests({"trend": contrast})
+    fits = shared_fits(turned, prior, abundance)[0]
     penalties = [(design.penalty, np.ones(len(squares)))]
-    return averaged(grid, tests, penalties, in_level, _IMPROBABLE, cells.choices.smoothing, unit)
+    return averaged(fits, tests, penalties, _IMPROBABLE, cells.choices.smoothing, unit)
 
 
 def relative_level(level: np.ndarray, variance: np.ndarray) -> np.ndarray:

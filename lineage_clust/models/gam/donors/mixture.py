@@ -16,8 +16,9 @@ from ..smoothing.spectral import Spectrum, diagonalise
 from .covariance import at_covariance, deviations
 from .curves import AtCovariance, DonorSums, TurnedSums, WithCurves
 from .posterior import DonorPosterior, PosteriorPart
-from .prior import DonorPrior, probabilities
+from .prior import probabilities
 from .significance import Contrast, tested_at
+from .variance_grid import VarianceGrid
 
 _CHUNK = 1024  # genes per chunk
 _IMPOSSIBLE = 1e-6  # variances of lower probability are skipped in tests, where large variances determine the far tail
@@ -53,27 +54,26 @@ class DonorFit:
 
 
 @dataclass
-class VarianceGrid:
-    """Grid of variances between donors, and the posterior probability of each for each gene, `(n_sizes, n_genes)`.
+class SharedFits:
+    """Fits of genes that share their matrices, at each point of a grid of variances between donors.
 
-    values : `(n_sizes, 3)`: variances of levels and of curves, and the correlation between samples of the same donor.
+    sums : Sums per replicate.
+    posterior : `(n_points, n_genes)` probability of each point for each gene.
     turned : Sums in independent modes, for uncorrelated samples, or `None`. Consecutive grid points with the same variance of
         curves share sums.
-    covariances : Covariances of a donor's coefficients at each grid point.
     """
 
     sums: DonorSums
-    values: np.ndarray
-    covariances: list[np.ndarray]
+    grid: VarianceGrid
     posterior: np.ndarray
     turned: TurnedSums | None
     _inner: tuple[float, WithCurves] | None = None
 
-    def at(self, number: int, genes: np.ndarray) -> AtCovariance:
+    def at(self, point: int, genes: np.ndarray) -> AtCovariance:
         """Return the fit of some genes at one grid point."""
         if self.turned is None:
-            return at_covariance(self.sums.take(genes), self.covariances[number])
-        shift, curve, _ = self.values[number]
+            return at_covariance(self.sums.take(genes), self.grid.covariances[point])
+        shift, curve = self.grid.variances.shift[point], self.grid.variances.curve[point]
         if self._inner is None or self._inner[0] != curve:
             self._inner = (curve, self.turned.with_curves(curve))
         return self._inner[1].take(genes).with_shift(shift)
@@ -81,11 +81,11 @@ class VarianceGrid:
     def tests(self, contrasts: dict[str, Contrast]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return statistics and p-values averaged over the variances, by name of the contrast."""
         statistics, pvalues = ({name: np.zeros(self.posterior.shape[1]) for name in contrasts} for _ in range(2))
-        for number, probable in enumerate(self.posterior):
+        for point, probable in enumerate(self.posterior):
             genes = np.flatnonzero(probable > _IMPOSSIBLE)
             if len(genes) == 0:
                 continue
-            fit = self.at(number, genes)
+            fit = self.at(point, genes)
             scale = fit.scale()
             for name, contrast in contrasts.items():
                 statistic, tail = tested_at(contrast, fit, scale)
@@ -98,26 +98,21 @@ class VarianceGrid:
         return statistics, pvalues
 
 
-def variance_grid(
-    turned: TurnedSums, prior: DonorPrior, sizes: np.ndarray, abundance: np.ndarray
-) -> tuple[VarianceGrid, np.ndarray]:
-    """Return the grid of `sizes` `(n_sizes, 2)` for uncorrelated samples, and the likelihood of genes that vary."""
-    sizes = sizes[np.lexsort(sizes.T)]  # by curve variance
+def shared_fits(turned: TurnedSums, grid: VarianceGrid, abundance: np.ndarray) -> tuple[SharedFits, np.ndarray]:
+    """Return the fits on a grid for uncorrelated samples, and the likelihood of genes that vary."""
+    grid = grid.at(grid.variances.take(np.lexsort((grid.variances.shift, grid.variances.curve))))
     varying = np.flatnonzero(turned.sums.squares[0] > 0)
-    likelihood = in_chunks(lambda genes: turned.take(genes).likelihoods(sizes), varying)
-    values = np.column_stack([sizes, np.zeros(len(sizes))])
-    covariances = [turned.sums.covariance(prior.shape, *size) for size in sizes]
-    posterior = posterior_of(likelihood, varying, abundance)
-    return VarianceGrid(turned.sums, values, covariances, posterior, turned), likelihood
+    likelihood = in_chunks(lambda genes: turned.take(genes).likelihoods(grid.variances), varying)
+    return SharedFits(turned.sums, grid, posterior_of(likelihood, varying, abundance), turned), likelihood
 
 
 def in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarray) -> np.ndarray:
-    """Return likelihoods `(n_sizes, n_genes)` computed in chunks of genes; also called if there are no genes."""
+    """Return likelihoods `(n_points, n_genes)` computed in chunks of genes; also called if there are no genes."""
     return np.hstack([likelihoods(genes[first : first + _CHUNK]) for first in range(0, max(len(genes), 1), _CHUNK)])
 
 
 def posterior_of(likelihood: np.ndarray, varying: np.ndarray, abundance: np.ndarray) -> np.ndarray:
-    """Return posterior probabilities of a grid `(n_sizes, n_genes)`; constant genes have the first grid point, 0."""
+    """Return posterior probabilities of a grid `(n_points, n_genes)`; constant genes have the first grid point, 0."""
     posterior = np.zeros((len(likelihood), len(abundance)))
     posterior[0] = 1.0
     posterior[:, varying] = probabilities(likelihood, abundance=abundance[varying])[1]
@@ -133,37 +128,37 @@ def spectrum_of(fit: AtCovariance, penalty: np.ndarray) -> tuple[Spectrum, np.nd
 
 
 def averaged(
-    grid: VarianceGrid, tests: tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
-    penalties: list[tuple[np.ndarray, np.ndarray]], in_level: float, improbable: float, smoothing: str | float = "reml",
-    unit: float = 1.0, predicts: bool = False,
+    fits: SharedFits, tests: tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+    penalties: list[tuple[np.ndarray, np.ndarray]], improbable: float, smoothing: str | float = "reml", unit: float = 1.0,
+    predicts: bool = False,
 ) -> DonorFit:  # fmt: skip
     """Return the fits averaged over the variances, and over penalties.
 
     tests : Statistics and p-values.
     penalties : Penalties on the columns of the design, and the probabilities `(n_genes,)` of each.
-    in_level : Fraction of the curves' variance that is in their means over all cells.
     improbable : Variances of lower probability are skipped.
     smoothing, unit : Smoothing parameters, and the divisor of the weights.
     predicts : Whether the donors' own curves are predicted.
     """
-    sums, (n_genes, n_columns) = grid.sums, (grid.posterior.shape[1], len(grid.sums.fixed))
-    kept = np.where(grid.posterior > improbable, grid.posterior, 0.0)
+    sums, grid, n_genes, n_columns = fits.sums, fits.grid, fits.posterior.shape[1], len(fits.sums.fixed)
+    in_level = sums.level_share(grid.shape)
+    kept = np.where(fits.posterior > improbable, fits.posterior, 0.0)
     kept /= kept.sum(axis=0)
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
-    log_lambda, edf, scale, shift, curve, shared = np.zeros((6, n_genes))
+    log_lambda, edf, scale, shift_variance, curve_variance, shared = np.zeros((6, n_genes))
     own_curves = np.zeros((*sums.cross.shape[1:3], n_genes))
     found: list[Any] = []
-    for number, (size, probable) in enumerate(zip(grid.values, kept, strict=True)):
+    for point, ((shift, curve, in_common), probable) in enumerate(zip(grid.variances, kept, strict=True)):
         for penalty, share in penalties:
             genes = np.flatnonzero((probable > 0) & (share > 0))
             if len(genes) == 0:
                 continue
-            fit, own = grid.at(number, genes), probable[genes] * share[genes]
+            fit, own = fits.at(point, genes), probable[genes] * share[genes]
             fit_scale = fit.scale()[0]
-            found.append((number, genes, own, fit_scale, fit.squares[0], *spectrum_of(fit, penalty)))
+            found.append((point, genes, own, fit_scale, fit.squares[0], *spectrum_of(fit, penalty)))
             for total, values in (
-                (scale, fit_scale), (shift, (size[0] + in_level * size[1]) * fit_scale),
-                (curve, (1 - in_level) * size[1] * fit_scale), (shared, size[2]),
+                (scale, fit_scale), (shift_variance, (shift + in_level * curve) * fit_scale),
+                (curve_variance, (1 - in_level) * curve * fit_scale), (shared, in_common),
             ):  # fmt: skip
                 total[genes] += own * values
     if isinstance(smoothing, str):
@@ -172,7 +167,7 @@ def averaged(
     else:
         searched = [(np.full(len(of[1]), float(smoothing) / unit), np.ones(len(of[1]), dtype=bool)) for of in found]
     mixture = []
-    for (number, genes, own, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
+    for (point, genes, own, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
         found, searched, strict=True
     ):
         precision = spectrum.gram + spectrum.penalty * lambda_
@@ -187,13 +182,13 @@ def averaged(
         edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
         converged[genes] &= ended
         if predicts:
-            predicted = deviations(sums.take(genes), grid.covariances[number], (modes @ scores)[None])
+            predicted = deviations(sums.take(genes), grid.covariances[point], (modes @ scores)[None])
             own_curves[..., genes] += own * predicted[0]
     parts = [
         PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
         for genes, own, estimate, of_genes in mixture
     ]
     return DonorFit(
-        coefficients, np.exp(log_lambda) * unit, edf, scale, shift, curve, DonorPosterior(parts, n_columns, n_genes), *tests,
-        converged, shared, own_curves,
+        coefficients, np.exp(log_lambda) * unit, edf, scale, shift_variance, curve_variance,
+        DonorPosterior(parts, n_columns, n_genes), *tests, converged, shared, own_curves,
     )  # fmt: skip

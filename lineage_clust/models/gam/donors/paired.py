@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from .curves import AtCovariance, DonorSums
 from .pairs import Pairs
+from .variances import Variances
 
 
 class PairedSums:
@@ -30,8 +32,8 @@ class PairedSums:
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         own = pairs.by_donor(sums.own)
         beside = pairs.by_donor(np.concatenate([sums.cross[..., :n_columns], sums.donor_products], axis=-1))
-        sizes, self.turn = np.linalg.eigh(root.T @ own[..., 1:, 1:] @ root)
-        self.sizes = np.maximum(sizes, 0.0)
+        information, self.turn = np.linalg.eigh(root.T @ own[..., 1:, 1:] @ root)
+        self.information = np.maximum(information, 0.0)
         self.level, self.of_level = own[..., :1, 0], beside[..., :1, :]
         together = np.concatenate([own[..., 1:, :1], beside[..., 1:, :]], axis=-1)
         self.beside = np.swapaxes(root @ self.turn, -1, -2) @ together
@@ -41,30 +43,30 @@ class PairedSums:
 
     def without_curves(self, curve: float) -> SharedSums:
         """Return the sums after eliminating the samples' own curves, given their variance."""
-        shrunk = 1 / (1 + curve * self.sizes)
+        shrunk = 1 / (1 + curve * self.information)
         root = np.sqrt(curve * shrunk)[..., None] * self.beside
         flat = root[..., 1:].reshape(len(root), -1, root.shape[-1] - 1)
         of_level = np.swapaxes(root[..., :1], -1, -2)
         return SharedSums(
             self, self.gram - np.swapaxes(flat, 1, 2) @ flat, self.level - (of_level @ root[..., :1])[..., 0],
             self.of_level - of_level @ root[..., 1:],
-            self.turn * (self.sizes * shrunk)[..., None, :] @ np.swapaxes(self.turn, -1, -2),
-            self.turn @ (shrunk[..., None] * self.beside), np.log1p(curve * self.sizes).sum(axis=(1, 2, 3)),
+            self.turn * (self.information * shrunk)[..., None, :] @ np.swapaxes(self.turn, -1, -2),
+            self.turn @ (shrunk[..., None] * self.beside), np.log1p(curve * self.information).sum(axis=(1, 2, 3)),
         )  # fmt: skip
 
-    def fits(self, values: np.ndarray, places: np.ndarray):
-        """Yield places and their AtCovariance for variances `values` `(n_sizes, 3)`, see :class:`.Sizes`."""
-        own = (1 - values[:, 2]) * values[:, 1]
-        for curve in np.unique(own[places]):
+    def fits(self, variances: Variances, points: np.ndarray) -> Iterator[tuple[int, AtCovariance]]:
+        """Yield points of a grid and the fits at them."""
+        of_samples = (1 - variances.shared) * variances.curve
+        for curve in np.unique(of_samples[points]):
             inner = self.without_curves(curve)
-            for place in places[own[places] == curve].tolist():
-                yield place, inner.at(*values[place])
+            for point in points[of_samples[points] == curve].tolist():
+                yield point, inner.at(variances.shift[point], variances.curve[point], variances.shared[point])
 
-    def likelihoods(self, values: np.ndarray) -> np.ndarray:
-        """Return the log restricted likelihood `(n_sizes, n_genes)`."""
-        found = np.empty((len(values), self.sums.n_genes))
-        for place, fit in self.fits(values, np.arange(len(values))):
-            found[place] = fit.likelihood()
+    def likelihoods(self, variances: Variances) -> np.ndarray:
+        """Return the log restricted likelihood `(n_points, n_genes)`."""
+        found = np.empty((len(variances), self.sums.n_genes))
+        for point, fit in self.fits(variances, np.arange(len(variances))):
+            found[point] = fit.likelihood()
         return found
 
 

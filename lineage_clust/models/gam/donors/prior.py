@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .covariance import without_deviations
 from .curves import DonorSums
-from .each import EachSums, turned
+from .each import EachSums, turn
+from .variance_grid import VarianceGrid
+from .variances import Variances, covariance, grid
 
 _N_LEARNING = 300  # number of genes from which the shape of the donors' curves is estimated
 _N_STEPS, _N_SETTLING, _N_ROUGH = 6, 1, 50  # with 12 or 60 steps, rates of false positives and power are the same
 _STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
 _N_COARSE = 6  # number of variances besides 0, with which the shape is estimated
-# Number of variances in that range, and of curve variances for tests: with 9, 1 % more of the flat genes have p < .05.
-_N_FINE, _N_FOR_TESTS = 9, 15
+_N_FINE = 9  # number of variances in that range
 LARGEST = 30.0  # times the residual variance
 _LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
 _NOTABLE = 0.02  # minimum probability of a variance for a gene
@@ -27,30 +26,8 @@ _PRIOR_GENES = 10.0  # weight, in genes, of the default shape
 _LEAST_INFORMATIVE = 1e-6  # donor-gene pairs; fewer are rounding errors
 
 
-@dataclass(frozen=True)
-class DonorPrior:
-    """Distribution over the genes of the variances of donors' shifts and curves.
-
-    shape : `(n_modes, n_modes)` covariance of the curves' modes, with trace 1, shared by all genes.
-    sizes : `(n_points, 2)`: variances of shifts and of curves, in units of the residual variance.
-    """
-
-    shape: np.ndarray
-    sizes: np.ndarray
-
-    def for_tests(self) -> np.ndarray:
-        """Return variances `(n_points, 2)` over the same range, with a finer grid of curve variances."""
-        shifts, curves = (np.unique(self.sizes[:, part])[1:] for part in (0, 1))
-        return grid(shifts, np.geomspace(curves[0], curves[-1], _N_FOR_TESTS))
-
-    def every_second(self) -> np.ndarray:
-        """Return a coarser grid with half as many shift and curve variances, including 0."""
-        axes = [np.unique(self.sizes[:, part])[2::2] for part in (0, 1)]
-        return grid(*axes)
-
-
-def learn(sums: DonorSums) -> DonorPrior:
-    """Return the shape of the donors' curves and a grid of their variances.
+def learn(sums: DonorSums) -> VarianceGrid:
+    """Return the shape of the donors' curves and a grid of the variances that occur.
 
     The shape maximises the restricted likelihood of all genes, given the probability of each variance for each gene. At
     the maximum, the scores of the donors' curves have the covariance implied by the model. Each step multiplies the
@@ -63,26 +40,24 @@ def learn(sums: DonorSums) -> DonorPrior:
     """
     usual = usual_shape(sums.n_modes)
     if sums.n_genes == 0:
-        return DonorPrior(usual, grid(*2 * [coarse_axis(sums)]))
+        return VarianceGrid(usual, grid(*2 * [coarse_axis(sums)]))
     chosen = np.unique(np.linspace(0, sums.n_genes - 1, min(sums.n_genes, _N_LEARNING)).round().astype(int))
     some = sums.take(chosen)
     axis = coarse_axis(sums)
-    shape, coarse = usual, grid(axis, axis)
-    n_informative = 0.0
-    sizes = coarse
+    shape, variances, n_informative = usual, grid(axis, axis), 0.0
     for step in range(_N_STEPS):
-        shape, n_informative, share = _improved(some, shape, sizes)
+        shape, n_informative, share = _improved(some, shape, variances)
         if step >= _N_SETTLING:
-            sizes = sizes[share > _SELDOM]  # the others only cost time
+            variances = variances.take(share > _SELDOM)  # the others only cost time
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
     wider = np.sqrt(axis[1] / axis[0])
     fine = np.geomspace(axis[0] / wider, axis[-1] * wider, _N_FINE)
-    return DonorPrior(shape, grid(fine, fine))
+    return VarianceGrid(shape, grid(fine, fine))
 
 
 def coarse_axis(sums: DonorSums) -> np.ndarray:
-    """Return variances `(n_sizes,)` from hardly detectable to larger than any that occurs."""
+    """Return variances `(n,)` from hardly detectable to larger than any that occurs."""
     if not sums.known_scale:
         return np.geomspace(0.3 * sums.n_donors / sums.n_cells, LARGEST, _N_COARSE)
     told = sums.own[:, :, 0, 0] if np.any(sums.random[:, 0]) else np.einsum("bdii->bd", sums.own) / sums.n_modes
@@ -93,12 +68,6 @@ def usual_shape(n_modes: int) -> np.ndarray:
     """Return the default shape of smooth curves, used if there are too few genes to estimate another one."""
     falling = 1.0 / (1.0 + (np.arange(1, n_modes + 1) / 3.0) ** 4)
     return np.diag(falling / falling.sum())
-
-
-def grid(shifts: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """Return all pairs from two lists of variances, each with 0 added, `(n_points, 2)`."""
-    first, second = np.meshgrid(np.r_[0.0, shifts], np.r_[0.0, curves], indexing="ij")
-    return np.column_stack([first.ravel(), second.ravel()])
 
 
 def probabilities(
@@ -145,15 +114,15 @@ def _shares_of_knots(abundance: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(abundance, kept, one) for one in np.eye(len(kept))])
 
 
-def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+def _improved(sums: DonorSums, shape: np.ndarray, variances: Variances) -> tuple[np.ndarray, float, np.ndarray]:
     """Return a shape of higher likelihood, the number of informative donor-gene pairs, and the prior of the variances."""
-    of_genes = turned(sums, shape, for_scores=True)
-    prior, posterior = probabilities(of_genes.likelihoods(sizes), _N_ROUGH)
+    turned = turn(sums, shape, for_scores=True)
+    prior, posterior = probabilities(turned.likelihoods(variances), _N_ROUGH)
     notable = np.where(posterior > _NOTABLE, posterior, 0.0)
     seen, expected = (
-        of_genes.scores(sizes, notable)
-        if isinstance(of_genes, EachSums)
-        else _summed_scores(sums, shape, sizes, notable)
+        turned.scores(variances, notable)
+        if isinstance(turned, EachSums)
+        else _summed_scores(sums, shape, variances, notable)
     )
     informative = float(np.sum(expected * shape))  # the part of the curves' variance that the cells determine
     if informative < _LEAST_INFORMATIVE:
@@ -174,16 +143,16 @@ def _improved(sums: DonorSums, shape: np.ndarray, sizes: np.ndarray) -> tuple[np
 
 
 def _summed_scores(
-    sums: DonorSums, shape: np.ndarray, sizes: np.ndarray, share: np.ndarray
+    sums: DonorSums, shape: np.ndarray, variances: Variances, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the same as :meth:`.EachSums.scores`."""
     seen, expected = np.zeros_like(shape), np.zeros_like(shape)
-    for (shift, curve), own_share in zip(sizes, share, strict=True):
-        genes = np.flatnonzero(own_share)
+    for (shift, curve, _), probability in zip(variances, share, strict=True):
+        genes = np.flatnonzero(probability)
         if curve == 0 or len(genes) == 0:
             continue
-        some, weights = sums.take(genes), own_share[genes] * curve
-        scores, information = curve_scores(some, some.covariance(shape, shift, curve))
+        some, weights = sums.take(genes), probability[genes] * curve
+        scores, information = curve_scores(some, covariance(shape, shift, curve))
         own = weights if sums.each else np.array([weights.sum()])
         weighted, flat = scores * weights.reshape(scores.shape[0], 1, 1, -1), (len(shape), -1)
         seen += np.moveaxis(weighted, 2, 0).reshape(flat) @ np.moveaxis(scores, 2, 0).reshape(flat).T
@@ -191,17 +160,17 @@ def _summed_scores(
     return seen, expected
 
 
-def curve_scores(sums: DonorSums, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def curve_scores(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores of the donors' curves and their covariance under the model.
 
     sums : Sums of some genes.
-    covariance : Covariance `R` of a donor's coefficients.
+    covariances : Covariance `R` of a donor's coefficients.
     returns scores : ndarray of shape (n_matrices, n_donors, n_modes, n). ``U'Z_d'V_d^-1 (y - X beta)`` without the
         constant, in units of the residual standard deviation.
     returns information : ndarray of shape (n_matrices, n_modes, n_modes). Sum of their covariances over the donors.
     """
-    whitened = np.linalg.inv(np.eye(len(covariance)) + sums.own @ covariance)
-    fit = without_deviations(sums, covariance @ whitened, sums.n_determined)
+    whitened = np.linalg.inv(np.eye(len(covariances)) + sums.own @ covariances)
+    fit = without_deviations(sums, covariances @ whitened, sums.n_determined)
     cross, coefficients = sums.cross[..., : sums.n_determined], fit.coefficients
     scores = whitened @ (sums.donor_products - cross @ coefficients[:, None])
     across = whitened @ cross

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
@@ -13,13 +12,14 @@ from ..inference.gene_posterior import GenePosterior
 from ..pirls.histogram import Histogram
 from ..pirls.size import shrink
 from .averages import FARTHEST, Averages, averaged, smoothing_at
-from .each import EachSums, turned
+from .each import EachSums
 from .gaussian import FEWEST_GENES, warn_of_few
 from .mixture import DonorFit
 from .prior import LARGEST, learn, probabilities, usual_shape
-from .sizes import Sizes
 from .start import Start, prior_counts
 from .steps import LONG
+from .variance_grid import VarianceGrid
+from .variances import Variances
 from .working import WorkingProblem, WorkingState, iterate, linearised
 
 N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoods and tests
@@ -118,30 +118,30 @@ class WorkingRuns:
         genes = np.flatnonzero(usable)
         if len(genes) < FEWEST_GENES and self.with_donors:
             warn_of_few(len(genes))
-        sizes, rough, typical = self._learned(genes)
+        grid, coarse, prior = self._learned(genes)
         step = int(np.clip(_CHUNK_VALUES // len(self.nodes.rows), 16, 256))
         chunks = [genes[first : first + step] for first in range(0, len(genes), step)]
         kept, likelihood, turned_sums, left = [], [], [], _MOST_KEPT
         for chunk in chunks:
             state = self.begin(chunk)
-            found, of_genes = self._settled(chunk, state, sizes, rough, typical)
+            found, turned = self._settled(chunk, state, grid, coarse, prior)
             likelihood.append(found)
-            left -= 0 if of_genes is None else of_genes.n_bytes + state.sums.nbytes
-            keeps = of_genes is not None and left > 0 and not self.shrinks
-            turned_sums.append(of_genes if keeps else None)
+            left -= 0 if turned is None else turned.n_bytes + state.sums.nbytes
+            keeps = turned is not None and left > 0 and not self.shrinks
+            turned_sums.append(turned if keeps else None)
             sums, squares = (state.sums, state.squares) if keeps else (np.empty(0), None)
             kept.append(replace(state, sums=sums, squares=squares, histogram=None))
         abundance = np.log(self.table.statistics[genes, bins.SUM] / self.nodes.total)
         posterior = probabilities(np.concatenate(likelihood, axis=1), abundance=abundance)[1]
         self._shrink(kept, chunks)
         parts, done = [], 0
-        for chunk, state, of_genes in zip(chunks, kept, turned_sums, strict=True):
-            own = posterior[:, done : done + len(chunk)]
+        for chunk, state, turned in zip(chunks, kept, turned_sums, strict=True):
+            of_chunk = posterior[:, done : done + len(chunk)]
             done += len(chunk)
-            if of_genes is None:
+            if turned is None:
                 state.sums, state.squares = self._sums(chunk)
             least, squares = self._least(chunk, state), self.table.statistics[chunk, bins.SQUARES]
-            parts.append(averaged(self.problem, state, sizes, own, least, squares, of_genes))
+            parts.append(averaged(self.problem, state, grid, of_chunk, least, squares, turned))
         return Ended(genes, kept, parts)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
@@ -176,60 +176,57 @@ class WorkingRuns:
         statistics = self.table.statistics[genes]
         return statistics[:, bins.LEAST_LOSS] + 2 * statistics[:, bins.OFFSET_SUM] * self.nodes.adds_exposures
 
-    def _learned(self, genes: np.ndarray) -> tuple[Sizes, Sizes, np.ndarray]:
+    def _learned(self, genes: np.ndarray) -> tuple[VarianceGrid, VarianceGrid, np.ndarray]:
         """Return a fine and a coarse grid of variances, estimated from some genes, and the prior of the latter."""
         usual, pairs = usual_shape(self.problem.random.shape[1] - 1), self.problem.pairs
         if not self.with_donors:
-            none = Sizes(usual, np.zeros((1, 3)))
+            none = VarianceGrid(usual, Variances(*np.zeros((3, 1))))
             return none, none, np.ones(1)
         some = genes[np.unique(np.linspace(0, len(genes) - 1, min(len(genes), _N_LEARNING)).round().astype(int))]
         state = self.begin(some)
         # the scale of a constant gene is almost 0
-        variance = np.minimum(_USUAL / self.start.scale[some, None], LARGEST)
-        values = np.column_stack([variance, variance, np.full(len(some), 0.5)])
-        one = np.ones((len(some), 1))
-        covariances = np.concatenate([Sizes(usual, value[None], pairs).covariances for value in values])
+        variance = np.minimum(_USUAL / self.start.scale[some], LARGEST)
+        covariances = VarianceGrid(usual, Variances(variance, variance, np.full(len(some), 0.5)), pairs).covariances
         iterate(self.problem, state, covariances, _FIRST, STILL)
-        sums = linearised(self.problem, state)
-        typical = Sizes(usual, values.mean(axis=0)[None], pairs)
-        state.lambda_ = smoothing_at(self.problem, typical.fit_of_mean(sums, one), state.lambda_)
+        sums, mean = linearised(self.problem, state), np.column_stack([variance, variance]).mean(axis=0)[:1]
+        typical = VarianceGrid(usual, Variances(mean, mean, np.array([0.5])), pairs)
+        mean_fit = typical.fit_of_mean(sums, np.ones((len(some), 1)))
+        state.lambda_ = smoothing_at(self.problem, mean_fit, state.lambda_)
         self._iterate(some, state, covariances)
         sums = linearised(self.problem, state)
         # sums of squares that are interpolated may be negative
         good = np.flatnonzero((state.moved <= LONG) & ((sums.squares[:, 0] > 0) | sums.known_scale))
         sums = sums.take(good) if 0 < len(good) < len(some) else sums
-        prior = learn(sums)
+        grid = learn(sums)
         if pairs is None:
-            sizes, rough = (Sizes(prior.shape, _with_share(values)) for values in (prior.sizes, prior.every_second()))
-            return sizes, rough, probabilities(rough.likelihoods(sums))[0]
-        often = prior.sizes[probabilities(turned(sums, prior.shape).likelihoods(prior.sizes))[0] > _SELDOM]
-        often = often[often.any(axis=1)]
-        both = np.array([(0.0, 0.0, 0.0), *((*size, share) for size, share in product(often, _SHARES))])
-        sizes = Sizes(prior.shape, both, pairs)
-        share = probabilities(sizes.likelihoods(sums))[0]
-        sizes = Sizes(prior.shape, both[share > 0.1 * _SELDOM], pairs)
-        share = share[share > 0.1 * _SELDOM]
-        return sizes, sizes, share / share.sum()
+            coarse = grid.at(grid.variances.every_second())
+            return grid, coarse, probabilities(coarse.likelihoods(sums))[0]
+        often = grid.variances.take(probabilities(grid.likelihoods(sums))[0] > _SELDOM)
+        grid = VarianceGrid(grid.shape, often.with_shares(_SHARES), pairs)
+        prior = probabilities(grid.likelihoods(sums))[0]
+        common = prior > 0.1 * _SELDOM
+        grid, prior = grid.at(grid.variances.take(common)), prior[common]
+        return grid, grid, prior / prior.sum()
 
     def _settled(
-        self, genes: np.ndarray, state: WorkingState, sizes: Sizes, rough: Sizes, often: np.ndarray
+        self, genes: np.ndarray, state: WorkingState, grid: VarianceGrid, coarse: VarianceGrid, prior: np.ndarray
     ) -> tuple[np.ndarray, EachSums | None]:
-        """Iterate, and return the likelihood `(n_sizes, n_genes)` of `sizes`, and the sums if they take long to compute.
+        """Iterate, and return the likelihood `(n_points, n_genes)` of the grid, and the sums if they take long to compute.
 
-        `often` is the prior of the coarse grid.
+        `prior` is that of the coarse grid.
         """
         problem = self.problem
-        iterate(problem, state, rough.mean_covariance(np.tile(often, (len(state.theta), 1))), _FIRST, STILL)
+        iterate(problem, state, coarse.mean_covariance(np.tile(prior, (len(state.theta), 1))), _FIRST, STILL)
         sums = linearised(problem, state)
-        of_genes = rough.turned(sums)
-        found = rough.likelihoods(sums, of_genes)
-        density = np.exp(found - found.max(axis=0)) * often[:, None]
+        turned = coarse.turn(sums)
+        found = coarse.likelihoods(sums, turned)
+        density = np.exp(found - found.max(axis=0)) * prior[:, None]
         share = (density / density.sum(axis=0)).T
-        state.lambda_ = smoothing_at(problem, rough.fit_of_mean(sums, share, of_genes), state.lambda_)
-        self._iterate(genes, state, rough.mean_covariance(share))
+        state.lambda_ = smoothing_at(problem, coarse.fit_of_mean(sums, share, turned), state.lambda_)
+        self._iterate(genes, state, coarse.mean_covariance(share))
         sums = linearised(problem, state)
-        of_genes = sizes.turned(sums)
-        return sizes.likelihoods(sums, of_genes), of_genes if isinstance(of_genes, EachSums) else None
+        turned = grid.turn(sums)
+        return grid.likelihoods(sums, turned), turned if isinstance(turned, EachSums) else None
 
     def _iterate(self, genes: np.ndarray, state: WorkingState, covariances: np.ndarray) -> None:
         """Iterate until the genes do not move.
@@ -266,7 +263,3 @@ class WorkingRuns:
         for state in states:
             state.theta = theta[done : done + len(state.theta)]
             done += len(state.theta)
-
-
-def _with_share(values: np.ndarray) -> np.ndarray:
-    return np.column_stack([values, np.zeros(len(values))])

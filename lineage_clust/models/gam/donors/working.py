@@ -225,7 +225,7 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
         np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ())
     )
     functions.sums_each(
-        *problem.compiled_arrays, state.sums, _sizes(problem, state), state.coefficients, state.own, gram, products, cross,
+        *problem.compiled_arrays, state.sums, _theta(problem, state), state.coefficients, state.own, gram, products, cross,
         own, donor_products,
     )  # fmt: skip
     return DonorSums(
@@ -235,7 +235,7 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
     )  # fmt: skip
 
 
-def _sizes(problem: WorkingProblem, state: WorkingState) -> np.ndarray:
+def _theta(problem: WorkingProblem, state: WorkingState) -> np.ndarray:
     """Return the sizes of the negative binomial, infinite for a Poisson family."""
     poisson = problem.likelihood.family.name == "poisson"
     return np.full(len(state.theta), np.inf) if poisson else state.theta
@@ -248,7 +248,7 @@ def losses_of_counts(problem: WorkingProblem, state: WorkingState, coefficients:
     offsets = np.ascontiguousarray(problem.nodes.offset.reshape(-1, problem.nodes.n_offsets).T)
     losses, levels = np.zeros((2, len(coefficients))), np.zeros(len(coefficients))
     problem.functions.losses_each(
-        *problem.compiled_arrays, offsets, state.sums, _sizes(problem, state), coefficients, levels, losses
+        *problem.compiled_arrays, offsets, state.sums, _theta(problem, state), coefficients, levels, losses
     )
     return losses
 
@@ -283,7 +283,7 @@ def _iterate_counts(problem, state: WorkingState, covariances, count: int, still
         histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins, values_of_bins()
     functions.iterate_each(
         *problem.compiled_arrays, count, still, state.sums, state.lambda_ @ problem.penalty, _MOST, covariances,
-        histogram, _sizes(problem, state), state.coefficients, state.own, state.information, state.moved,
+        histogram, _theta(problem, state), state.coefficients, state.own, state.information, state.moved,
     )  # fmt: skip
 
 

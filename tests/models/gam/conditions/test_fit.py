@@ -14,6 +14,7 @@ from lineage_clust.models.gam.conditions.significance import contrasts, level_ro
 from lineage_clust.models.gam.conditions.sums import make_arms
 from lineage_clust.models.gam.donors.averages import RATIOS, weighted_ratios
 from lineage_clust.models.gam.donors.covariance import at_covariance, deviations
+from lineage_clust.models.gam.donors.variances import covariance as covariance_of
 
 
 def conditions_data(seed=0, n_donors=8, n_cells=400, n_genes=20, shift=0.4, paired=False):
@@ -60,7 +61,7 @@ def test_paired_samples_have_the_covariance_of_the_cells():
     basis, penalty, Y, conditions, donors, _ = conditions_data(n_cells=200, paired=True)
     fit = fit_conditions(basis, Y, conditions, donors, penalty=penalty)
     sums = fit.sums.by_donor()
-    inner = fit.sums.by_sample.covariance(np.diag(np.arange(1.0, sums.own.shape[-1] // 2)), 0.3, 0.2)
+    inner = covariance_of(np.diag(np.arange(1.0, sums.own.shape[-1] // 2)), 0.3, 0.2)
     covariance = np.kron(np.array([[1.0, 0.6], [0.6, 1.0]]), inner)
     found = at_covariance(sums, covariance)
     dense = basis.toarray() if sparse.issparse(basis) else basis
@@ -78,7 +79,7 @@ def test_paired_samples_have_the_covariance_of_the_cells():
 
 @pytest.mark.slow
 def test_unrelated_samples_are_donors_one_by_one(fit):
-    inner = fit.sums.by_sample.covariance(np.eye(fit.random.shape[1] - 1), 0.3, 0.2)
+    inner = covariance_of(np.eye(fit.random.shape[1] - 1), 0.3, 0.2)
     one = at_covariance(fit.sums.by_sample, inner)
     other = at_covariance(fit.sums.by_donor(), np.kron(np.eye(2), inner))
     np.testing.assert_allclose(one.likelihood(), other.likelihood(), rtol=1e-10)
@@ -87,8 +88,8 @@ def test_unrelated_samples_are_donors_one_by_one(fit):
 
 def test_any_covariance_gives_what_levels_and_curves_one_after_the_other_give(fit):
     sums, shape = fit.sums.by_sample, np.diag(np.arange(1.0, fit.random.shape[1]))
-    one = at_covariance(sums, sums.covariance(shape, 0.3, 0.2))
-    other = sums.turned(shape).with_curves(0.2).with_shift(0.3)
+    one = at_covariance(sums, covariance_of(shape, 0.3, 0.2))
+    other = sums.turn(shape).with_curves(0.2).with_shift(0.3)
     np.testing.assert_allclose(one.likelihood(), other.likelihood(), rtol=1e-10)
     for name in ("gram", "products", "squares"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-7)
@@ -96,7 +97,7 @@ def test_any_covariance_gives_what_levels_and_curves_one_after_the_other_give(fi
 
 def test_deviations_are_the_best_predictions_of_mixed_models(fit):
     sums = fit.sums.by_sample
-    covariance = sums.covariance(np.eye(fit.random.shape[1] - 1), 0.3, 0.2)
+    covariance = covariance_of(np.eye(fit.random.shape[1] - 1), 0.3, 0.2)
     coefficients = np.linalg.solve(*(getattr(at_covariance(sums, covariance), name) for name in ("gram", "products")))
     found = deviations(sums, covariance, coefficients)
     # Henderson's equations of a sample: (U'Z'WZU + R^-1) b = U'Z'W (y - X beta)

@@ -13,7 +13,9 @@ from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models import ConditionGAM
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors.bases import donor_sums
-from lineage_clust.models.gam.donors.prior import grid, learn, probabilities
+from lineage_clust.models.gam.donors.prior import learn, probabilities
+from lineage_clust.models.gam.donors.variances import covariance as covariance_of
+from lineage_clust.models.gam.donors.variances import grid
 from lineage_clust.models.gam.smoothing.criteria import gcv, minimise, minimise_each, reml
 from lineage_clust.models.gam.smoothing.spectral import diagonalise
 
@@ -46,8 +48,8 @@ def test_the_likelihood_is_that_of_the_cells():
     _, donors, design, penalty, Y = donors_data()
     sums, Z = sums_of(design, penalty, donors, Y)
     shape = np.diag(np.arange(1.0, sums.n_modes + 1))
-    covariance = sums.covariance(shape, 0.3, 0.2)
-    fit = sums.turned(shape).with_curves(0.2).with_shift(0.3)
+    covariance = covariance_of(shape, 0.3, 0.2)
+    fit = sums.turn(shape).with_curves(0.2).with_shift(0.3)
     random = Z @ sums.random
     V = np.eye(len(Y)) + (random @ covariance @ random.T) * (donors[:, None] == donors)
     X = Z @ sums.fixed[:, : sums.n_determined]
@@ -65,7 +67,7 @@ def test_the_likelihood_is_that_of_the_cells():
 def test_likelihoods_of_all_variances_of_levels_are_those_of_each():
     _, donors, design, penalty, Y = donors_data()
     sums, _ = sums_of(design, penalty, donors, Y)
-    inner = sums.turned(np.eye(sums.n_modes) / sums.n_modes).with_curves(0.2)
+    inner = sums.turn(np.eye(sums.n_modes) / sums.n_modes).with_curves(0.2)
     shifts = np.array([0.0, 0.01, 3.0])
     each = np.stack([inner.with_shift(shift).likelihood() for shift in shifts])
     np.testing.assert_allclose(inner.likelihoods(shifts), each, rtol=1e-12, atol=1e-9)
@@ -97,7 +99,7 @@ def test_the_shape_of_donors_curves_is_learned():
     assert abs(np.corrcoef(curve, time)[0, 1]) > 0.99
 
 
-def test_sizes_that_do_not_occur_are_improbable():
+def test_variances_that_do_not_occur_are_improbable():
     rng = np.random.default_rng(0)
     likelihood = np.stack([rng.normal(0, 0.1, 200), rng.normal(-8, 0.1, 200)])
     prior, posterior = probabilities(likelihood)
@@ -136,7 +138,7 @@ def test_a_flat_population_explains_nothing_and_is_a_fit_all_the_same():
 
 
 def test_the_grid_holds_none_of_both():
-    assert grid(np.array([1.0]), np.array([2.0])).tolist() == [[0, 0], [0, 2], [1, 0], [1, 2]]
+    assert list(grid(np.array([1.0]), np.array([2.0]))) == [(0, 0, 0), (0, 2, 0), (1, 0, 0), (1, 2, 0)]
 
 
 @pytest.mark.slow

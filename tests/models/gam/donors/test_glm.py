@@ -19,7 +19,8 @@ from lineage_clust.models.gam.donors import working as donors_working
 from lineage_clust.models.gam.donors.averages import moved_by_lambda
 from lineage_clust.models.gam.donors.glm import runs_of_donors
 from lineage_clust.models.gam.donors.nodes import DonorTable
-from lineage_clust.models.gam.donors.prior import grid, usual_shape
+from lineage_clust.models.gam.donors.prior import usual_shape
+from lineage_clust.models.gam.donors.variances import grid
 from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
 from lineage_clust.models.gam.pirls.grid import wanted_for
@@ -115,9 +116,9 @@ def test_compiled_likelihoods_are_those_of_numpy(family, monkeypatch):
     data[-1][:] += family == "gamma"
     fits, _, _ = problem_of(data, family, monkeypatch)
     sums = linearised(fits.problem, fits.begin(np.arange(3)))
-    shape, sizes = usual_shape(sums.n_modes), grid(np.array([0.1, 1.0]), np.array([0.3]))
-    found = donors_each.turned(sums, shape).likelihoods(sizes)
-    expected = sums.turned(shape).likelihoods(sizes)
+    shape, variances = usual_shape(sums.n_modes), grid(np.array([0.1, 1.0]), np.array([0.3]))
+    found = donors_each.turn(sums, shape).likelihoods(variances)
+    expected = sums.turn(shape).likelihoods(variances)
     np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-6, atol=1e-6)
 
 

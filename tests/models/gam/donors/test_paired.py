@@ -7,6 +7,7 @@ from lineage_clust.models.gam.donors.covariance import at_covariance
 from lineage_clust.models.gam.donors.curves import DonorSums
 from lineage_clust.models.gam.donors.paired import PairedSums
 from lineage_clust.models.gam.donors.pairs import Pairs
+from lineage_clust.models.gam.donors.variances import Variances, covariance
 
 N_GENES, N_FIXED, N_RANDOM = 3, 4, 3
 
@@ -32,13 +33,14 @@ def sums_of(pairs, known_scale, seed=0):
 def test_likelihoods_and_fits_are_those_of_the_covariance_of_a_donor(condition, known_scale):
     pairs = Pairs(np.array(condition), np.array([0, 1, 0, 1, 1, 2]), max(condition) + 1)
     sums, shape = sums_of(pairs, known_scale), np.array([[0.7, 0.2], [0.2, 0.3]])
-    values = np.array([(0, 0, 0), (0.5, 0, 0.3), (0, 2.0, 0.8), (0.5, 2.0, 1.0), (3.0, 0.1, 0.0), (1.0, 4.0, 0.6)])
+    points = [(0, 0, 0), (0.5, 0, 0.3), (0, 2.0, 0.8), (0.5, 2.0, 1.0), (3.0, 0.1, 0.0), (1.0, 4.0, 0.6)]
+    variances = Variances(*np.array(points).T)
     paired = PairedSums(sums, shape, pairs, N_FIXED)
     expected = [
-        at_covariance(pairs.joined(sums), pairs.covariance(sums.covariance(shape, shift, curve), shared))
-        for shift, curve, shared in values
+        at_covariance(pairs.joined(sums), pairs.covariance(covariance(shape, shift, curve), shared))
+        for shift, curve, shared in variances
     ]
-    np.testing.assert_allclose(paired.likelihoods(values), [fit.likelihood() for fit in expected], rtol=1e-9)
-    for place, fit in paired.fits(values, np.arange(len(values))):
+    np.testing.assert_allclose(paired.likelihoods(variances), [fit.likelihood() for fit in expected], rtol=1e-9)
+    for point, fit in paired.fits(variances, np.arange(len(variances))):
         for name in ("gram", "products", "squares"):
-            np.testing.assert_allclose(getattr(fit, name), getattr(expected[place], name), rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(getattr(fit, name), getattr(expected[point], name), rtol=1e-9, atol=1e-9)
