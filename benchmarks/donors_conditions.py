@@ -158,7 +158,7 @@ def _draws(fit: ConditionFit, basis: np.ndarray, inside: np.ndarray) -> Differen
 def _coverage(cells: ConditionCells, fit: ConditionFit, basis: np.ndarray) -> dict[str, float]:
     critical, row = _draws(fit, basis, np.arange(len(GRID))).critical(_LEVEL), {}
     pointwise, simultaneous, of_gene = [], [], []
-    for condition in range(1, fit.arms.n_conditions):
+    for condition in range(1, fit.samples.n_conditions):
         estimate, error = fit.difference(basis, condition)
         away = np.abs(estimate - cells.truth(GRID, condition))
         pointwise.append(away < _Z * error)

@@ -54,7 +54,7 @@ def draw_differences(
     n_kept : Number of returned samples.
     order : Order in which genes are sampled, independent of that of the input (for example by name).
     """
-    n_comparisons, n_genes = fit.arms.n_conditions - 1, fit.curves.coefficients.shape[1]
+    n_comparisons, n_genes = fit.samples.n_conditions - 1, fit.curves.coefficients.shape[1]
     some = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), _MOST_POINTS)).round().astype(int))
     fine = np.stack([fit.rows(basis, c, 0) for c in range(1, n_comparisons + 1)])
     rows = fine[:, some]

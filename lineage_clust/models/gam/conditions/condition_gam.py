@@ -214,9 +214,9 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
         check_any_fitted(fit.failed, y.shape[1])
         self.conditions_, self.curves_, self._single = names, fit, single
         self._link = LINKS[self.link or FAMILIES[self.family].default_link]
-        self.samples_ = fit.samples.assign(
-            condition=names[fit.samples["condition"].to_numpy()],
-            donor="" if groups is None else names_of_donors[fit.samples["donor"].to_numpy()],
+        self.samples_ = fit.table.assign(
+            condition=names[fit.table["condition"].to_numpy()],
+            donor="" if groups is None else names_of_donors[fit.table["donor"].to_numpy()],
         )
         coef = np.swapaxes(fit.of_conditions, 1, 2)
         self.coef_ = coef[:, 0] if single else coef

@@ -43,7 +43,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray, un
     Tests compare unpenalised generalised least squares estimates with their null distribution, as in the tests of
     trends.
     """
-    prior, is_paired = _learned(sums) if with_donors else None, sums.arms.is_paired
+    prior, is_paired = _learned(sums) if with_donors else None, sums.samples.are_paired
     tests = _fits(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(contrasts(sums))
     combine(*tests)
     constant = sums.by_sample.squares[0] == 0
@@ -52,7 +52,7 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray, un
     penalties = [(sums.full_penalty(ratio), share) for ratio, share in zip(RATIOS, _ratios(sums, fits), strict=True)]
     fit = averaged(fits, tests, penalties, _IMPROBABLE, unit=unit, predicts=with_donors)
     if is_paired and with_donors:
-        fit = replace(fit, own=sums.arms.pairs.parted(fit.own[None])[0])
+        fit = replace(fit, deviations=sums.samples.of_samples(fit.deviations[None])[0])
     return fit
 
 
@@ -76,10 +76,10 @@ def _fits(sums: ConditionSums, prior: VarianceGrid | None, n_variances: int, abu
         return SharedFits(by_sample, none, np.ones((1, len(abundance))), by_sample.turn(none.shape))
     variances = grid(*(np.geomspace(axis[0], axis[-1], n_variances) for axis in prior.variances.axes))
     found, likelihood = shared_fits(by_sample.turn(prior.shape), prior.at(variances), abundance)
-    if not sums.arms.is_paired:
+    if not sums.samples.are_paired:
         return found
     often = found.grid.variances.take(probabilities(likelihood)[0] > _SELDOM)
-    paired, used = VarianceGrid(prior.shape, often.with_shares(_SHARES), sums.arms.pairs), sums.by_donor()
+    paired, used = VarianceGrid(prior.shape, often.with_shares(_SHARES), sums.samples), sums.by_donor()
     varying = np.flatnonzero(by_sample.squares[0] > 0)
     likelihood = in_chunks(
         lambda genes: np.stack([at_covariance(used.take(genes), one).likelihood() for one in paired.covariances]),
@@ -92,7 +92,7 @@ def _ratios(sums: ConditionSums, fits: SharedFits) -> np.ndarray:
     """Return the probabilities `(n_ratios, n_genes)` of the ratios of penalties at the most probable variances."""
     best = fits.posterior.argmax(axis=0)
     shares = np.zeros((len(RATIOS), len(best)))
-    rank = np.linalg.matrix_rank(sums.penalty) * (sums.arms.n_conditions - 1)
+    rank = np.linalg.matrix_rank(sums.penalty) * (sums.samples.n_conditions - 1)
     for point in np.unique(best):
         genes = np.flatnonzero(best == point)
         fit, values, edf = fits.at(point, genes), [], []

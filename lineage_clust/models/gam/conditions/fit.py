@@ -19,11 +19,12 @@ from ...notes import FEW, found_in, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from ..donors.mixture import DonorFit
+from ..donors.samples import Samples
 from ..gaussian import mean_level, sums_in_one_pass, weighted_sums
 from ..pirls.problem import Cells
 from .curves import fit_curves
 from .glm import fit_glm_conditions
-from .sums import Arms, ConditionSums, condition_sums, make_arms
+from .sums import ConditionSums, condition_sums
 
 if TYPE_CHECKING:
     from ..gam import GAM
@@ -41,11 +42,11 @@ class ConditionFit:
     sums : Sums over the cells and the assignment of samples to conditions and donors.
     curves : Coefficients, posterior and tests.
     level : `(n_genes,)` value subtracted from expression before fitting.
-    samples : One row per sample: `condition` and `donor` (codes) and `n_cells`.
+    table : One row per sample: `condition` and `donor` (codes) and `n_cells`.
     with_donors : Whether donors are the replicates instead of cells.
     note : Notes on genes that are fitted poorly.
     failed : Reasons by position, for genes without a finite fit.
-    own : `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
+    deviations : `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
         `random`.
     random : `(n_smooth, n_modes)` basis of the samples' deviations.
     """
@@ -53,29 +54,29 @@ class ConditionFit:
     sums: ConditionSums
     curves: DonorFit
     level: np.ndarray
-    samples: pd.DataFrame
+    table: pd.DataFrame
     with_donors: bool
     note: list[str]
     failed: dict[int, str]
-    own: np.ndarray
+    deviations: np.ndarray
     random: np.ndarray
 
     @property
-    def arms(self) -> Arms:
+    def samples(self) -> Samples:
         """Assignment of samples to conditions and donors."""
-        return self.sums.arms
+        return self.sums.samples
 
     def rows(self, basis, condition: int, other: int | None = None) -> np.ndarray:
         """Return rows that map coefficients to the curve of a condition, or to its difference from `other`."""
-        rows = self.arms.rows(basis, condition, self.sums.n_covariates)
-        return rows if other is None else rows - self.arms.rows(basis, other, self.sums.n_covariates)
+        rows = self.samples.rows(basis, condition, self.sums.n_covariates)
+        return rows if other is None else rows - self.samples.rows(basis, other, self.sums.n_covariates)
 
     @cached_property
     def of_conditions(self) -> np.ndarray:
         """Coefficients `(n_conditions, n_smooth, n_genes)` of the curves, with covariates at 0."""
         columns = np.eye(len(self.sums.constant))
         curves = [
-            self.rows(columns, condition) @ self.curves.coefficients for condition in range(self.arms.n_conditions)
+            self.rows(columns, condition) @ self.curves.coefficients for condition in range(self.samples.n_conditions)
         ]
         return np.stack(curves) + np.outer(self.sums.constant, self.level)
 
@@ -97,8 +98,8 @@ class ConditionFit:
     def sample_curve(self, basis, sample: int, genes=None) -> np.ndarray:
         """Return the trends `(n_genes, n_rows)` of one sample: its condition's trend plus its predicted deviation."""
         genes = slice(None) if genes is None else genes
-        own = self.random @ self.own[sample][:, genes]
-        return (basis @ (self.of_conditions[self.arms.condition[sample]][:, genes] + own)).T
+        deviation = self.random @ self.deviations[sample][:, genes]
+        return (basis @ (self.of_conditions[self.samples.condition[sample]][:, genes] + deviation)).T
 
 
 def fit_conditions(
@@ -130,17 +131,17 @@ def fit_conditions(
     """
     conditions = np.asarray(conditions)
     weights = np.ones(len(conditions)) if weights is None else np.asarray(weights, dtype=float)
-    samples, number = _samples(conditions, donors, covariates)
+    table, number = _sample_table(conditions, donors, covariates)
+    samples = Samples(table["condition"].to_numpy(), table["donor"].to_numpy())
     design = _design(basis, penalty, covariates, weights)
     if model is not None and model.family != "gaussian":
-        arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
         likelihood, choices = model._options
         cells = Cells(design, weights, offset, likelihood, replace(choices, covariance="robust"))
-        fitted = fit_glm_conditions(cells, Y, number, arms, donors is not None)
+        fitted = fit_glm_conditions(cells, Y, number, samples, donors is not None)
         _check_cells(fitted.sums)
         return ConditionFit(
-            fitted.sums, fitted.curves, np.zeros(len(fitted.note)), samples, donors is not None, fitted.note, fitted.failed,
-            fitted.curves.own, fitted.sums.by_sample.random[: design.n_smooth],
+            fitted.sums, fitted.curves, np.zeros(len(fitted.note)), table, donors is not None, fitted.note, fitted.failed,
+            fitted.curves.deviations, fitted.sums.by_sample.random[: design.n_smooth],
         )  # fmt: skip
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
@@ -164,13 +165,12 @@ def fit_conditions(
     by_sample -= columns[..., None] * means
     products[:, deviance == 0], by_sample[..., deviance == 0] = 0.0, 0.0
 
-    arms = make_arms(samples["condition"].to_numpy(), samples["donor"].to_numpy())
-    sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, arms, n_cells)
+    sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, samples, n_cells)
     _check_cells(sums)
     curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()), unit)
     found = found_in(Y, weights) if found is None else found
     # with a handful of expressing cells, which may all be from one donor, some genes would have p < 1e-4
-    enough = min(FEW * arms.n_conditions, 0.5 * weights.sum() / weights.max())
+    enough = min(FEW * samples.n_conditions, 0.5 * weights.sum() / weights.max())
     few = np.minimum(found[0], found[1]) < enough
     for name in curves.pvalues:
         curves.statistics[name][few], curves.pvalues[name][few] = 0.0, 1.0
@@ -187,12 +187,12 @@ def fit_conditions(
     level[dropped] = np.nan
     random = sums.by_sample.random[: design.n_smooth]
     return ConditionFit(
-        sums, curves, level, samples, donors is not None, notes_on(Y, deviance, weights, found), failed,
-        curves.own, random,
+        sums, curves, level, table, donors is not None, notes_on(Y, deviance, weights, found), failed,
+        curves.deviations, random,
     )  # fmt: skip
 
 
-def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
+def _sample_table(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
     """Return a table with one row per sample (one donor in one condition), and the sample code of each cell."""
     n_conditions = int(conditions.max()) + 1
     counts = np.bincount(conditions, minlength=n_conditions)
@@ -206,12 +206,12 @@ def _samples(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tu
     pairs = conditions.astype(np.int64) * (int(codes.max()) + 1) + codes
     there, number = np.unique(pairs, return_inverse=True)
     condition, donor = np.divmod(there, int(codes.max()) + 1)
-    samples = pd.DataFrame({"condition": condition, "donor": donor, "n_cells": np.bincount(number)})
+    table = pd.DataFrame({"condition": condition, "donor": donor, "n_cells": np.bincount(number)})
     if donors is not None:
-        _check_donors(samples)
+        _check_donors(table)
     if covariates is not None:
-        _check_covariates(np.asarray(covariates, dtype=float), conditions, number, None if donors is None else samples)
-    return samples, number
+        _check_covariates(np.asarray(covariates, dtype=float), conditions, number, None if donors is None else table)
+    return table, number
 
 
 def _check_cells(sums: ConditionSums) -> None:
@@ -219,15 +219,15 @@ def _check_cells(sums: ConditionSums) -> None:
     n_cells, n_coefficients = sums.by_sample.n_cells, sums.by_sample.n_determined
     if n_cells < _CELLS_PER_COEFFICIENT * n_coefficients:
         raise ValueError(
-            f"{n_cells:.0f} cells are too few for the curves of {sums.arms.n_conditions} conditions, which have "
+            f"{n_cells:.0f} cells are too few for the curves of {sums.samples.n_conditions} conditions, which have "
             f"{n_coefficients} coefficients: {_CELLS_PER_COEFFICIENT * n_coefficients} cells (by weight) are needed. Use "
             "simpler curves, such as those of BSplineSmoother(n_splines=5), or compare fewer conditions."
         )
 
 
-def _check_donors(samples: pd.DataFrame) -> None:
-    n_donors = samples["donor"].nunique()
-    in_condition = samples["condition"].value_counts(sort=False).sort_index()
+def _check_donors(table: pd.DataFrame) -> None:
+    n_donors = table["donor"].nunique()
+    in_condition = table["condition"].value_counts(sort=False).sort_index()
     if n_donors < FEWEST_DONORS or in_condition.min() < FEWEST_IN_CONDITION:
         raise ValueError(
             f"Comparing conditions between donors requires {FEWEST_DONORS} donors or more, and {FEWEST_IN_CONDITION} in "
@@ -236,7 +236,7 @@ def _check_donors(samples: pd.DataFrame) -> None:
         )
 
 
-def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.DataFrame | None) -> None:
+def _check_covariates(covariates: np.ndarray, conditions, number, table: pd.DataFrame | None) -> None:
     """Raise a ValueError if covariates are collinear with the conditions, or leave too few degrees of freedom."""
     within, between = covariates.copy(), covariates.copy()
     for codes, values in ((conditions, within), (number, between)):
@@ -244,19 +244,19 @@ def _check_covariates(covariates: np.ndarray, conditions, number, samples: pd.Da
         for column in range(values.shape[1]):
             values[:, column] -= (np.bincount(codes, values[:, column]) / counts)[codes]
     size = np.maximum(np.sum(covariates**2, axis=0), 1e-300)
-    own = within / np.sqrt(size)
-    if np.linalg.eigvalsh(own.T @ own)[0] < _CONFOUNDED:
+    within /= np.sqrt(size)
+    if np.linalg.eigvalsh(within.T @ within)[0] < _CONFOUNDED:
         raise ValueError(
             "The effects of covariates cannot be separated from those of the conditions: a covariate, or a combination "
             "of covariates, is constant within each condition. Leave it out."
         )
-    if samples is None:
+    if table is None:
         return
     of_donors = int(np.sum(np.sum(between**2, axis=0) < _CONFOUNDED * size))
-    left = samples["donor"].nunique() - samples["condition"].nunique() - of_donors
+    left = table["donor"].nunique() - table["condition"].nunique() - of_donors
     if left < 2:
         raise ValueError(
-            f"{samples['donor'].nunique()} donors are too few for {samples['condition'].nunique()} conditions and "
+            f"{table['donor'].nunique()} donors are too few for {table['condition'].nunique()} conditions and "
             f"{counted(of_donors, 'covariate')} of donors: {counted(max(left, 0), 'degree')} of freedom would be left, and "
             "two are needed. Leave covariates out."
         )

@@ -11,16 +11,17 @@ from ....utils.threads import few_threads
 from ...notes import noted, on_convergence
 from ..any_family import fit_family
 from ..design import Design
-from ..donors.bases import DETERMINED
+from ..donors.bases import scaled_basis
 from ..donors.mixture import DonorFit
 from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
 from ..donors.runs import N_COLUMNS, WorkingRuns
+from ..donors.samples import Samples
 from ..donors.start import start_of
 from ..donors.working import WorkingProblem
 from ..pirls.problem import Cells
 from ..smoothing.spectral import diagonalise
 from .significance import combine, contrasts
-from .sums import Arms, ConditionSums, condition_sums, widened
+from .sums import ConditionSums, condition_sums, widened
 
 _UNKNOWN = "no convergence of the curves of conditions"
 _N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as for trends
@@ -36,13 +37,13 @@ class GlmConditions:
     note: list[str]
 
 
-def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, arms: Arms, with_donors: bool) -> GlmConditions:
+def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, samples: Samples, with_donors: bool) -> GlmConditions:
     """Fit all genes.
 
     cells : All cells, with a design of one curve and covariates.
     Y : `(n_cells, n_genes)`.
     number : `(n_cells,)` codes of the samples from 0.
-    arms : Assignment of samples to conditions and donors.
+    samples : Assignment of samples to conditions and donors.
     with_donors : Whether donors are the replicates instead of cells.
 
     The model is that of :func:`lineage_clust.models.gam.conditions.curves.fit_curves` for the linear predictor, fitted by
@@ -58,29 +59,29 @@ def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, arms: Arms, with_don
     ----------
     .. [1] Hauck & Donner (1977). Wald's test as applied to hypotheses in logit analysis. JASA 72, 851-853.
     """
-    n_smooth, n_curves = cells.design.n_smooth, arms.n_conditions
+    n_smooth, n_curves = cells.design.n_smooth, samples.n_conditions
     with few_threads(np.inf):
         result = run_fits([fit_family(cells, Y, None)])[0]
     n_genes, unit = len(result.lambda_), cells.unit
-    sums, table = _plain_sums(cells.design, cells.weights / unit, number, arms), DonorTable(cells, number)
+    sums, table = _plain_sums(cells.design, cells.weights / unit, number, samples), DonorTable(cells, number)
     by_sample = sums.by_sample
-    curves_of = [widened(arms.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]
+    curves_of = [widened(samples.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]
     zero = np.zeros(((n_curves - 1) * n_smooth, n_genes))
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         problem = WorkingProblem(
             table.nodes, cells.likelihood, cells.choices.smoothing, contrasts(sums, _N_SHAPES), by_sample.fixed,
-            np.stack(curves_of), arms.condition, by_sample.random, _penalties(sums), unit, by_sample.n_cells,
-            by_sample.n_determined, by_sample.means, arms.pairs if arms.is_paired and with_donors else None, n_genes,
+            np.stack(curves_of), samples.condition, by_sample.random, _penalties(sums), unit, by_sample.n_cells,
+            by_sample.n_determined, by_sample.means, samples if samples.are_paired and with_donors else None, n_genes,
         )  # fmt: skip
         start = start_of(cells, table.nodes, table.of(Y), result)
         both = [np.concatenate([of[:n_smooth], zero, of[n_smooth:]]) for of in (start.coefficients, start.levels)]
         start = replace(start, coefficients=both[0], levels=both[1], needs_prior=np.ones(n_genes, dtype=bool))
         curves = WorkingRuns(problem, table.of(Y), start, with_donors).run().fit(n_genes, start.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues)
-    by_donor = np.zeros((int(arms.donor.max()) + 1, n_genes), dtype=bool)
-    np.logical_or.at(by_donor, arms.donor, table.expressing(Y))
+    by_donor = np.zeros((samples.n_donors, n_genes), dtype=bool)
+    np.logical_or.at(by_donor, samples.donor, table.expressing(Y))
     # a gene may be expressed in all donors of a condition, and no other
-    fewest = min(FEWEST_DONORS, np.bincount(arms.condition).min()) if with_donors else 0
+    fewest = min(FEWEST_DONORS, np.bincount(samples.condition).min()) if with_donors else 0
     single = np.setdiff1d(np.flatnonzero(by_donor.sum(axis=0) < fewest), list(result.failed))
     for name in curves.pvalues:
         curves.statistics[name][single], curves.pvalues[name][single] = 0.0, 1.0
@@ -91,29 +92,27 @@ def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, arms: Arms, with_don
     )
 
 
-def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, arms: Arms) -> ConditionSums:
+def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, samples: Samples) -> ConditionSums:
     """Return ConditionSums without genes, with columns in which the penalties of mean and differences are diagonal."""
     n_smooth, n_cells = design.n_smooth, weights.sum()
     bands = design.bands
-    grams = np.stack([bands[number == sample].gram(weights[number == sample]) for sample in range(len(arms.donor))])
+    grams = np.stack([bands[number == sample].gram(weights[number == sample]) for sample in range(len(samples))])
     n_columns = len(design.penalty)
     sums = condition_sums(
-        design, grams, np.zeros((n_columns, 0)), np.zeros((len(grams), n_columns, 0)), np.zeros(0), arms, n_cells
+        design, grams, np.zeros((n_columns, 0)), np.zeros((len(grams), n_columns, 0)), np.zeros(0), samples, n_cells
     )
     gram = grams.sum(axis=0)
-    own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
-    shares = own.gram[:, 0]
-    modes = own.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
-    n_determined = min(int(np.sum(shares > DETERMINED)), N_COLUMNS)
-    many, extra = np.eye(arms.n_conditions), np.arange(n_smooth, n_columns)
+    spectrum = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
+    modes, n_determined = scaled_basis(spectrum, n_cells)
+    n_determined = min(n_determined, N_COLUMNS)
+    many, extra = np.eye(samples.n_conditions), np.arange(n_smooth, n_columns)
     covariates = np.diag(np.sqrt(n_cells / np.maximum(gram[extra, extra], 1e-300)))
-    place = np.pad(np.zeros((0, len(extra))), ((arms.n_conditions * n_smooth, 0), (0, 0)))
     fixed = np.hstack([
         np.pad(np.kron(many, modes[:, :n_determined]), ((0, len(extra)), (0, 0))),
-        np.vstack([place, covariates]),
+        np.pad(covariates, ((samples.n_conditions * n_smooth, 0), (0, 0))),
         np.pad(np.kron(many, modes[:, n_determined:]), ((0, len(extra)), (0, 0))),
     ])  # fmt: skip
-    n_determined = arms.n_conditions * n_determined + len(extra)
+    n_determined = samples.n_conditions * n_determined + len(extra)
     return replace(sums, by_sample=replace(sums.by_sample, fixed=fixed, n_determined=n_determined))
 
 

@@ -42,7 +42,7 @@ def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray]) -
 
 def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:
     """Return the Contrast of `effects`, a map from the coefficients of a difference, for all differences jointly."""
-    many, one = sums.arms.n_conditions - 1, len(sums.constant)
+    many, one = sums.samples.n_conditions - 1, len(sums.constant)
     effects = np.kron(np.eye(many), effects)
     fixed = sums.by_sample.fixed[one : (many + 1) * one, : sums.by_sample.n_determined]
     _, values, right = np.linalg.svd(effects @ fixed, full_matrices=False)

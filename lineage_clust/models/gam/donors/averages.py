@@ -59,14 +59,14 @@ class Averages:
     def put(self, genes: np.ndarray, other: Averages) -> None:
         """Replace the results of some genes."""
         for field in fields(self):
-            own, new = getattr(self, field.name), getattr(other, field.name)
+            old, new = getattr(self, field.name), getattr(other, field.name)
             if field.name == "coefficients":
-                own[:, genes] = new
-            elif isinstance(own, dict):
-                for name in own:
-                    own[name][genes] = new[name]
+                old[:, genes] = new
+            elif isinstance(old, dict):
+                for name in old:
+                    old[name][genes] = new[name]
             else:
-                own[genes] = new
+                old[genes] = new
 
 
 def averaged(
@@ -303,7 +303,7 @@ def _dispersion(problem: WorkingProblem, state: WorkingState, squares: np.ndarra
     nodes, likelihood = problem.nodes, problem.likelihood
     if likelihood.family.name != "poisson":
         return np.zeros(len(squares))
-    mu = likelihood.link.mean(predictor(problem, state.coefficients, state.own) + nodes.offset)
+    mu = likelihood.link.mean(predictor(problem, state.coefficients, state.deviations) + nodes.offset)
     return dispersion_at_nodes(state.sums.T, squares, mu, nodes.weights, nodes.exposed, nodes.most)
 
 

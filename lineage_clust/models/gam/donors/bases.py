@@ -8,7 +8,7 @@ from ..design import Design
 from ..smoothing.spectral import Spectrum, diagonalise
 from .curves import DonorSums
 
-DETERMINED = 1e-6  # minimum fraction of a mode that is determined by the cells instead of the penalty
+_DETERMINED = 1e-6  # minimum fraction of a mode that is determined by the cells instead of the penalty
 N_MODES = 10  # number of modes of the donors' curves
 _MOST_COLUMNS = 0.25  # per cell
 
@@ -29,11 +29,11 @@ def donor_sums(
     """
     gram = grams.sum(axis=0)
     fixed, random, n_determined = bases(design, gram, spectrum, n_cells)
-    own = random.T @ grams @ random
+    donor_grams = random.T @ grams @ random
     return DonorSums(
-        fixed, random, (fixed.T @ gram @ fixed)[None], (random.T @ grams @ fixed)[None], own[None],
+        fixed, random, (fixed.T @ gram @ fixed)[None], (random.T @ grams @ fixed)[None], donor_grams[None],
         (fixed.T @ products)[None], np.einsum("cr,dcg->drg", random, donor_products, optimize=True)[None], squares[None],
-        n_cells, n_determined, own.sum(axis=0)[0, 1:] / n_cells,
+        n_cells, n_determined, donor_grams.sum(axis=0)[0, 1:] / n_cells,
     )  # fmt: skip
 
 
@@ -42,10 +42,15 @@ def bases(design: Design, gram: np.ndarray, spectrum: Spectrum, n_cells: float) 
 
     At most a quarter as many columns as cells, so that the residual variance has degrees of freedom.
     """
-    shares = spectrum.gram[:, 0]
-    fixed = spectrum.basis * np.sqrt(n_cells / np.maximum(shares, DETERMINED))
+    fixed, n_determined = scaled_basis(spectrum, n_cells)
     most = max(spectrum.n_unpenalized + 1, int(_MOST_COLUMNS * n_cells))
-    return fixed, random_columns(design, gram, n_cells), min(int(np.sum(shares > DETERMINED)), most)
+    return fixed, random_columns(design, gram, n_cells), min(n_determined, most)
+
+
+def scaled_basis(spectrum: Spectrum, n_cells: float) -> tuple[np.ndarray, int]:
+    """Return the modes of a spectrum, scaled to mean square 1 over the cells, and how many the cells determine."""
+    shares = spectrum.gram[:, 0]
+    return spectrum.basis * np.sqrt(n_cells / np.maximum(shares, _DETERMINED)), int(np.sum(shares > _DETERMINED))
 
 
 def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarray:
@@ -54,14 +59,16 @@ def random_columns(design: Design, gram: np.ndarray, n_cells: float) -> np.ndarr
     The modes may include the constant, so that level and curve of a donor are correlated if donors differ in density.
     """
     n_smooth = design.n_smooth
-    own = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
-    modes = np.hstack([_by_degree(own.basis[:, : own.n_unpenalized]), own.basis[:, own.n_unpenalized :]])
-    order = np.argsort(own.penalty[:, 0] / np.maximum(own.gram[:, 0], 1e-12), kind="stable")
-    chosen = order[own.gram[order, 0] > DETERMINED][:N_MODES]
+    spectrum = diagonalise(gram[:n_smooth, :n_smooth], design.penalty[:n_smooth, :n_smooth])
+    modes = np.hstack(
+        [_by_degree(spectrum.basis[:, : spectrum.n_unpenalized]), spectrum.basis[:, spectrum.n_unpenalized :]]
+    )
+    order = np.argsort(spectrum.penalty[:, 0] / np.maximum(spectrum.gram[:, 0], 1e-12), kind="stable")
+    chosen = order[spectrum.gram[order, 0] > _DETERMINED][:N_MODES]
     columns = np.zeros((len(gram), 1 + len(chosen)))
     if design.constant is not None:
         columns[:, 0] = design.constant
-    columns[:n_smooth, 1:] = modes[:, chosen] * np.sqrt(n_cells / own.gram[chosen, 0])
+    columns[:n_smooth, 1:] = modes[:, chosen] * np.sqrt(n_cells / spectrum.gram[chosen, 0])
     return columns
 
 

@@ -15,7 +15,7 @@ def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:
     For many variances of levels and of curves with the same shape,
     :meth:`lineage_clust.models.gam.donors.curves.DonorSums.turned` is faster.
     """
-    inner = np.eye(covariance.shape[-1]) + sums.own @ covariance
+    inner = np.eye(covariance.shape[-1]) + sums.donor_grams @ covariance
     fit = without_deviations(sums, covariance @ np.linalg.inv(inner), sums.gram.shape[-1])
     return replace(fit, log_determinant=np.linalg.slogdet(inner)[1].sum(axis=1))
 
@@ -42,4 +42,4 @@ def deviations(sums: DonorSums, covariance: np.ndarray, coefficients: np.ndarray
     coefficients : `(n_matrices, n_fixed, n)` of the population curve, on the columns of `T`.
     """
     residuals = sums.donor_products - sums.cross @ coefficients[:, None]
-    return covariance @ np.linalg.solve(np.eye(len(covariance)) + sums.own @ covariance, residuals)
+    return covariance @ np.linalg.solve(np.eye(len(covariance)) + sums.donor_grams @ covariance, residuals)

@@ -25,7 +25,7 @@ class DonorSums:
     random : `U`, `(n_columns, n_random)`: the constant and the smoothest modes of the smooth, with mean square 1.
     gram : `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
     cross : `U'Z_d'WZ_dT`, `(n_matrices, n_donors, n_random, n_fixed)`.
-    own : `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
+    donor_grams : `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
     products : `T'Z'Wy`, `(n_matrices, n_fixed, n)`.
     donor_products : `U'Z_d'Wy`, `(n_matrices, n_donors, n_random, n)`.
     squares : `y'Wy`, `(n_matrices, n)`.
@@ -41,7 +41,7 @@ class DonorSums:
     random: np.ndarray
     gram: np.ndarray
     cross: np.ndarray
-    own: np.ndarray
+    donor_grams: np.ndarray
     products: np.ndarray
     donor_products: np.ndarray
     squares: np.ndarray
@@ -60,7 +60,7 @@ class DonorSums:
     @property
     def n_donors(self) -> int:
         """Number of donors."""
-        return self.own.shape[1]
+        return self.donor_grams.shape[1]
 
     @property
     def n_modes(self) -> int:
@@ -71,7 +71,7 @@ class DonorSums:
         """Return the sums of some genes."""
         names = ["products", "donor_products", "squares"]
         if self.each:
-            names += ["gram", "cross", "own"]
+            names += ["gram", "cross", "donor_grams"]
         return replace(
             self,
             **{name: getattr(self, name)[genes] if self.each else getattr(self, name)[..., genes] for name in names},
@@ -82,13 +82,19 @@ class DonorSums:
         nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
         gram = self.gram[genes] if self.each else self.gram
         return replace(
-            self, squares=squares, gram=gram, cross=nothing, own=nothing, products=nothing, donor_products=nothing
+            self,
+            squares=squares,
+            gram=gram,
+            cross=nothing,
+            donor_grams=nothing,
+            products=nothing,
+            donor_products=nothing,
         )
 
     @property
     def information(self) -> np.ndarray:
         """Information of each donor's cells, summed over its coefficients, `(n_matrices, n_donors)`."""
-        return np.einsum("bdii->bd", self.own)
+        return np.einsum("bdii->bd", self.donor_grams)
 
     @property
     def df(self) -> float:
@@ -115,11 +121,11 @@ class DonorSums:
         """Return the sums in coordinates in which the modes of the donors' curves are independent."""
         values, vectors = np.linalg.eigh(shape)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        information, turn = np.linalg.eigh(root.T @ self.own[..., 1:, 1:] @ root)
+        information, turn = np.linalg.eigh(root.T @ self.donor_grams[..., 1:, 1:] @ root)
         back = np.swapaxes(root @ turn, -1, -2)
         return TurnedSums(
             self, np.maximum(information, 0.0), back @ self.cross[..., 1:, :], back @ self.donor_products[..., 1:, :],
-            (back @ self.own[..., 1:, :1])[..., 0],
+            (back @ self.donor_grams[..., 1:, :1])[..., 0],
         )  # fmt: skip
 
 
@@ -166,7 +172,7 @@ class TurnedSums:
             sums.gram - turned @ self.cross.reshape(flat.shape),
             sums.products - turned @ parts,
             sums.squares - (share.reshape(n_matrices, 1, -1) @ self._squared)[:, 0],
-            sums.own[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
+            sums.donor_grams[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
             sums.cross[..., 0, :] - (by_level @ self.cross)[:, :, 0],
             sums.donor_products[..., 0, :] - (by_level @ self.products)[:, :, 0],
             np.log1p(curve * self.information).sum(axis=(1, 2)),
@@ -230,8 +236,8 @@ class WithCurves:
         inverse = np.linalg.inv(lower)
         scores = inverse @ self.products[:, free]
         cross = self.cross[..., free] @ np.swapaxes(inverse, 1, 2)
-        own = self.level[:, :, None] * np.eye(self.level.shape[1]) - cross @ np.swapaxes(cross, 1, 2)
-        values, turn = np.linalg.eigh(own)
+        between = self.level[:, :, None] * np.eye(self.level.shape[1]) - cross @ np.swapaxes(cross, 1, 2)
+        values, turn = np.linalg.eigh(between)
         energy = (np.swapaxes(turn, 1, 2) @ (self.level_products - cross @ scores)) ** 2
         inside = 1 + shifts[:, None] * np.maximum(values, 0.0)[:, None]
         left = (self.squares - np.sum(scores**2, axis=1))[:, None] - (shifts[:, None] / inside) @ energy

@@ -60,7 +60,7 @@ class EachSums:
         self.turned = np.empty((n_genes, n_donors, n_modes, 2 + n_fixed + for_scores * n_modes))
         self.of_level = np.empty((n_genes, n_donors, 1 + n_fixed))
         functions.turn_each(
-            sums.own, sums.cross, sums.donor_products[..., 0], self.root, self.lines, self.turned, self.level,
+            sums.donor_grams, sums.cross, sums.donor_products[..., 0], self.root, self.lines, self.turned, self.level,
             self.of_level,
         )  # fmt: skip
         self.gram = np.empty((n_genes, 1 + n_fixed, 1 + n_fixed))

@@ -36,7 +36,7 @@ class DonorFit:
     statistics, pvalues : By name of the test.
     converged : Whether the searches for the smoothing parameters converged.
     shared : Fraction of the variances that the samples of one donor share.
-    own : `(n_samples, n_random, n_genes)` predicted coefficients of the donors' (or samples') own curves.
+    deviations : `(n_samples, n_random, n_genes)` predicted coefficients of the donors' (or samples') own curves.
     """
 
     coefficients: np.ndarray
@@ -50,7 +50,7 @@ class DonorFit:
     pvalues: dict[str, np.ndarray]
     converged: np.ndarray
     shared: np.ndarray
-    own: np.ndarray
+    deviations: np.ndarray
 
 
 @dataclass
@@ -146,28 +146,28 @@ def averaged(
     kept /= kept.sum(axis=0)
     coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
     log_lambda, edf, scale, shift_variance, curve_variance, shared = np.zeros((6, n_genes))
-    own_curves = np.zeros((*sums.cross.shape[1:3], n_genes))
+    predicted = np.zeros((*sums.cross.shape[1:3], n_genes))
     found: list[Any] = []
     for point, ((shift, curve, in_common), probable) in enumerate(zip(grid.variances, kept, strict=True)):
         for penalty, share in penalties:
             genes = np.flatnonzero((probable > 0) & (share > 0))
             if len(genes) == 0:
                 continue
-            fit, own = fits.at(point, genes), probable[genes] * share[genes]
+            fit, probability = fits.at(point, genes), probable[genes] * share[genes]
             fit_scale = fit.scale()[0]
-            found.append((point, genes, own, fit_scale, fit.squares[0], *spectrum_of(fit, penalty)))
+            found.append((point, genes, probability, fit_scale, fit.squares[0], *spectrum_of(fit, penalty)))
             for total, values in (
                 (scale, fit_scale), (shift_variance, (shift + in_level * curve) * fit_scale),
                 (curve_variance, (1 - in_level) * curve * fit_scale), (shared, in_common),
             ):  # fmt: skip
-                total[genes] += own * values
+                total[genes] += probability * values
     if isinstance(smoothing, str):
         squares_of, spectra, all_loadings = ([of[part] for of in found] for part in (4, 5, 6))
         searched = minimise_each(smoothing, spectra, all_loadings, squares_of, sums.n_cells)
     else:
         searched = [(np.full(len(of[1]), float(smoothing) / unit), np.ones(len(of[1]), dtype=bool)) for of in found]
     mixture = []
-    for (point, genes, own, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
+    for (point, genes, probability, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
         found, searched, strict=True
     ):
         precision = spectrum.gram + spectrum.penalty * lambda_
@@ -176,19 +176,19 @@ def averaged(
         free = None
         if smoothing == "reml" and spectrum.n_penalized:
             free = SmoothingPosterior(spectrum, loadings, squares, round(sums.n_cells))
-        mixture.append((genes, own, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
-        coefficients[:, genes] += own * estimate
-        log_lambda[genes] += own * np.log(np.maximum(lambda_, 1e-300))
-        edf[genes] += own * (spectrum.gram / precision).sum(axis=0)
+        mixture.append((genes, probability, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
+        coefficients[:, genes] += probability * estimate
+        log_lambda[genes] += probability * np.log(np.maximum(lambda_, 1e-300))
+        edf[genes] += probability * (spectrum.gram / precision).sum(axis=0)
         converged[genes] &= ended
         if predicts:
-            predicted = deviations(sums.take(genes), grid.covariances[point], (modes @ scores)[None])
-            own_curves[..., genes] += own * predicted[0]
+            of_genes = deviations(sums.take(genes), grid.covariances[point], (modes @ scores)[None])
+            predicted[..., genes] += probability * of_genes[0]
     parts = [
-        PosteriorPart(genes, own, estimate - coefficients[:, genes], of_genes)
-        for genes, own, estimate, of_genes in mixture
+        PosteriorPart(genes, probability, estimate - coefficients[:, genes], of_genes)
+        for genes, probability, estimate, of_genes in mixture
     ]
     return DonorFit(
         coefficients, np.exp(log_lambda) * unit, edf, scale, shift_variance, curve_variance,
-        DonorPosterior(parts, n_columns, n_genes), *tests, converged, shared, own_curves,
+        DonorPosterior(parts, n_columns, n_genes), *tests, converged, shared, predicted,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from .curves import AtCovariance, DonorSums
-from .pairs import Pairs
+from .samples import Samples
 from .variances import Variances
 
 
@@ -18,7 +18,7 @@ class PairedSums:
 
     sums : Sums per sample, of genes with matrices of their own.
     shape : Covariance of the modes of the curves.
-    pairs : Assignment of samples to donors.
+    samples : Assignment of samples to donors.
     n_columns : Number of leading columns of `T` in fits.
 
     The deviation of a sample is the sum of one of its own and one that the samples of a donor share. The former are
@@ -26,16 +26,16 @@ class PairedSums:
     instead of one of all its samples.
     """
 
-    def __init__(self, sums: DonorSums, shape: np.ndarray, pairs: Pairs, n_columns: int):
+    def __init__(self, sums: DonorSums, shape: np.ndarray, samples: Samples, n_columns: int):
         self.sums, self.n_columns = sums, n_columns
         values, vectors = np.linalg.eigh(shape)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        own = pairs.by_donor(sums.own)
-        beside = pairs.by_donor(np.concatenate([sums.cross[..., :n_columns], sums.donor_products], axis=-1))
-        information, self.turn = np.linalg.eigh(root.T @ own[..., 1:, 1:] @ root)
+        grams = samples.by_donor(sums.donor_grams)
+        beside = samples.by_donor(np.concatenate([sums.cross[..., :n_columns], sums.donor_products], axis=-1))
+        information, self.turn = np.linalg.eigh(root.T @ grams[..., 1:, 1:] @ root)
         self.information = np.maximum(information, 0.0)
-        self.level, self.of_level = own[..., :1, 0], beside[..., :1, :]
-        together = np.concatenate([own[..., 1:, :1], beside[..., 1:, :]], axis=-1)
+        self.level, self.of_level = grams[..., :1, 0], beside[..., :1, :]
+        together = np.concatenate([grams[..., 1:, :1], beside[..., 1:, :]], axis=-1)
         self.beside = np.swapaxes(root @ self.turn, -1, -2) @ together
         cross = np.concatenate([sums.gram[:, :n_columns, :n_columns], sums.products[:, :n_columns]], axis=-1)
         last = np.concatenate([np.swapaxes(sums.products[:, :n_columns], 1, 2), sums.squares[:, :, None]], axis=-1)
@@ -101,9 +101,9 @@ class SharedSums:
             between = np.concatenate(
                 [self.level, self.beside[..., 0]], axis=-1
             )  # of the constant with all random columns
-            own, beside = self._summed
+            grams, beside = self._summed
             lost = np.swapaxes(root * between, -1, -2)
-            inner = scales[:, None] * scales * (own - lost @ np.swapaxes(lost, -1, -2)) + np.eye(len(scales))
+            inner = scales[:, None] * scales * (grams - lost @ np.swapaxes(lost, -1, -2)) + np.eye(len(scales))
             lower = np.linalg.cholesky(inner)
             beside = scales[:, None] * (beside - lost @ of_level[..., 0, :])
             rows = (np.linalg.inv(lower) @ beside).reshape(len(gram), -1, gram.shape[-1])
@@ -115,8 +115,8 @@ class SharedSums:
     def _summed(self) -> tuple[np.ndarray, np.ndarray]:
         """Products of constant and modes with themselves and with columns and response, summed over a donor's samples."""
         level, beside = self.level.sum(axis=2), self.beside.sum(axis=2)
-        own = np.concatenate([
+        grams = np.concatenate([
             np.concatenate([level[..., None], np.swapaxes(beside[..., :1], -1, -2)], axis=-1),
             np.concatenate([beside[..., :1], self.modes.sum(axis=2)], axis=-1),
         ], axis=-2)  # fmt: skip
-        return own, np.concatenate([self.of_level.sum(axis=2), beside[..., 1:]], axis=-2)
+        return grams, np.concatenate([self.of_level.sum(axis=2), beside[..., 1:]], axis=-2)

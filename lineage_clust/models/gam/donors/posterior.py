@@ -44,10 +44,10 @@ class DonorPosterior:
         """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`; `unconditional` as in `draws`."""
         variance = np.zeros((len(Z), self.n_genes))
         for part in self.parts:
-            own = part.posterior.std(Z) ** 2 + (Z @ part.deviation) ** 2
+            squared = part.posterior.std(Z) ** 2 + (Z @ part.deviation) ** 2
             if unconditional:
-                own += part.posterior.moved_by_lambda(Z)
-            variance[:, part.genes] += part.share * own
+                squared += part.posterior.moved_by_lambda(Z)
+            variance[:, part.genes] += part.share * squared
         return np.sqrt(variance)
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
@@ -71,23 +71,23 @@ class DonorPosterior:
             part_of, noise = np.stack(chosen), Noise(*(np.stack(of) for of in zip(*map(astuple, noises), strict=True)))
             values = np.zeros((len(noises), self.n_columns, self.n_genes))
             for number, (part, deviations) in enumerate(zip(self.parts, drawn, strict=True)):
-                draw, place = np.nonzero(part_of[:, part.genes] == number)
+                draw, position = np.nonzero(part_of[:, part.genes] == number)
                 if len(draw):
-                    genes = part.genes[place]
+                    genes = part.genes[position]
                     some = Noise(
                         noise.uniform[draw, genes], noise.sampling[draw, :, genes].T, noise.bias[draw, :, genes].T
                     )
-                    values[draw, :, genes] = (deviations(some, place) + part.deviation[:, place]).T
+                    values[draw, :, genes] = (deviations(some, position) + part.deviation[:, position]).T
             yield from values
 
     def take(self, genes: np.ndarray) -> DonorPosterior:
         """Return the posterior of some genes."""
         parts = []
         for part in self.parts:
-            place = np.full(self.n_genes, -1)
-            place[part.genes] = np.arange(len(part.genes))
-            own = place[genes]
-            new, own = np.flatnonzero(own >= 0), own[own >= 0]
+            position = np.full(self.n_genes, -1)
+            position[part.genes] = np.arange(len(part.genes))
+            old = position[genes]
+            new, old = np.flatnonzero(old >= 0), old[old >= 0]
             if len(new):
-                parts.append(PosteriorPart(new, part.share[own], part.deviation[:, own], part.posterior.take(own)))
+                parts.append(PosteriorPart(new, part.share[old], part.deviation[:, old], part.posterior.take(old)))
         return DonorPosterior(parts, self.n_columns, len(genes))

@@ -60,8 +60,9 @@ def coarse_axis(sums: DonorSums) -> np.ndarray:
     """Return variances `(n,)` from hardly detectable to larger than any that occurs."""
     if not sums.known_scale:
         return np.geomspace(0.3 * sums.n_donors / sums.n_cells, LARGEST, _N_COARSE)
-    told = sums.own[:, :, 0, 0] if np.any(sums.random[:, 0]) else np.einsum("bdii->bd", sums.own) / sums.n_modes
-    return np.geomspace(np.clip(0.3 / max(np.median(told), 1e-300), 1e-3, 0.03), _LARGEST_LOG, _N_COARSE)
+    has_level = np.any(sums.random[:, 0])
+    information = sums.donor_grams[:, :, 0, 0] if has_level else sums.information / sums.n_modes
+    return np.geomspace(np.clip(0.3 / max(np.median(information), 1e-300), 1e-3, 0.03), _LARGEST_LOG, _N_COARSE)
 
 
 def usual_shape(n_modes: int) -> np.ndarray:
@@ -153,10 +154,10 @@ def _summed_scores(
             continue
         some, weights = sums.take(genes), probability[genes] * curve
         scores, information = curve_scores(some, covariance(shape, shift, curve))
-        own = weights if sums.each else np.array([weights.sum()])
+        totals = weights if sums.each else np.array([weights.sum()])
         weighted, flat = scores * weights.reshape(scores.shape[0], 1, 1, -1), (len(shape), -1)
         seen += np.moveaxis(weighted, 2, 0).reshape(flat) @ np.moveaxis(scores, 2, 0).reshape(flat).T
-        expected += np.einsum("b,bij->ij", own, information)
+        expected += np.einsum("b,bij->ij", totals, information)
     return seen, expected
 
 
@@ -169,12 +170,12 @@ def curve_scores(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, 
         constant, in units of the residual standard deviation.
     returns information : ndarray of shape (n_matrices, n_modes, n_modes). Sum of their covariances over the donors.
     """
-    whitened = np.linalg.inv(np.eye(len(covariances)) + sums.own @ covariances)
+    whitened = np.linalg.inv(np.eye(len(covariances)) + sums.donor_grams @ covariances)
     fit = without_deviations(sums, covariances @ whitened, sums.n_determined)
     cross, coefficients = sums.cross[..., : sums.n_determined], fit.coefficients
     scores = whitened @ (sums.donor_products - cross @ coefficients[:, None])
     across = whitened @ cross
-    information = (whitened @ sums.own).sum(axis=1)
+    information = (whitened @ sums.donor_grams).sum(axis=1)
     inverse = np.linalg.inv(fit.determined)
     information = information - (across @ inverse[:, None] @ np.swapaxes(across, -1, -2)).sum(axis=1)
     scale = np.sqrt(fit.scale(coefficients))[:, None, None, :]

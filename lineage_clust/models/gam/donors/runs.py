@@ -75,11 +75,11 @@ class Ended:
         coefficients = of_all(np.concatenate([part.coefficients for part in self.parts], axis=1))
         matrices = np.full((n_genes, *(len(coefficients),) * 2), empty)
         matrices[self.genes] = self.of("covariances")
-        own = of_all(np.moveaxis(np.concatenate([state.own for state in self.states]), 0, -1), 0.0)
+        deviations = of_all(np.moveaxis(np.concatenate([state.deviations for state in self.states]), 0, -1), 0.0)
         statistics, pvalues = tests
         return DonorFit(
             coefficients, posterior=GenePosterior(matrices), statistics=statistics, pvalues=pvalues, converged=converged,
-            own=own, **one,
+            deviations=deviations, **one,
         )  # fmt: skip
 
     @property
@@ -153,10 +153,10 @@ class WorkingRuns:
         if self.estimates_size and self.counts[genes].all():
             histogram = Histogram.of(self.table.histogram[genes])
         coefficients = np.ascontiguousarray((self.to_fixed @ start.coefficients[:, genes]).T)
-        own = np.zeros((len(genes), len(self.nodes.of_donors), problem.random.shape[1]))
+        deviations = np.zeros((len(genes), len(self.nodes.of_donors), problem.random.shape[1]))
         lambda_ = np.tile(start.lambda_[genes, None] / problem.unit, len(problem.penalty))
         return WorkingState(
-            sums, squares, coefficients, own, theta.copy(), np.zeros(len(genes)), lambda_, histogram,
+            sums, squares, coefficients, deviations, theta.copy(), np.zeros(len(genes)), lambda_, histogram,
             np.full(len(genes), np.inf),
         )  # fmt: skip
 
@@ -178,7 +178,7 @@ class WorkingRuns:
 
     def _learned(self, genes: np.ndarray) -> tuple[VarianceGrid, VarianceGrid, np.ndarray]:
         """Return a fine and a coarse grid of variances, estimated from some genes, and the prior of the latter."""
-        usual, pairs = usual_shape(self.problem.random.shape[1] - 1), self.problem.pairs
+        usual, samples = usual_shape(self.problem.random.shape[1] - 1), self.problem.samples
         if not self.with_donors:
             none = VarianceGrid(usual, Variances(*np.zeros((3, 1))))
             return none, none, np.ones(1)
@@ -186,10 +186,10 @@ class WorkingRuns:
         state = self.begin(some)
         # the scale of a constant gene is almost 0
         variance = np.minimum(_USUAL / self.start.scale[some], LARGEST)
-        covariances = VarianceGrid(usual, Variances(variance, variance, np.full(len(some), 0.5)), pairs).covariances
+        covariances = VarianceGrid(usual, Variances(variance, variance, np.full(len(some), 0.5)), samples).covariances
         iterate(self.problem, state, covariances, _FIRST, STILL)
         sums, mean = linearised(self.problem, state), np.column_stack([variance, variance]).mean(axis=0)[:1]
-        typical = VarianceGrid(usual, Variances(mean, mean, np.array([0.5])), pairs)
+        typical = VarianceGrid(usual, Variances(mean, mean, np.array([0.5])), samples)
         mean_fit = typical.fit_of_mean(sums, np.ones((len(some), 1)))
         state.lambda_ = smoothing_at(self.problem, mean_fit, state.lambda_)
         self._iterate(some, state, covariances)
@@ -198,11 +198,11 @@ class WorkingRuns:
         good = np.flatnonzero((state.moved <= LONG) & ((sums.squares[:, 0] > 0) | sums.known_scale))
         sums = sums.take(good) if 0 < len(good) < len(some) else sums
         grid = learn(sums)
-        if pairs is None:
+        if samples is None:
             coarse = grid.at(grid.variances.every_second())
             return grid, coarse, probabilities(coarse.likelihoods(sums))[0]
         often = grid.variances.take(probabilities(grid.likelihoods(sums))[0] > _SELDOM)
-        grid = VarianceGrid(grid.shape, often.with_shares(_SHARES), pairs)
+        grid = VarianceGrid(grid.shape, often.with_shares(_SHARES), samples)
         prior = probabilities(grid.likelihoods(sums))[0]
         common = prior > 0.1 * _SELDOM
         grid, prior = grid.at(grid.variances.take(common)), prior[common]

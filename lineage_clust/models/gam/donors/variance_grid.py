@@ -12,7 +12,7 @@ from .covariance import at_covariance
 from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, turn
 from .paired import PairedSums
-from .pairs import Pairs
+from .samples import Samples
 from .variances import Variances, covariance
 
 
@@ -22,12 +22,12 @@ class VarianceGrid:
 
     shape : `(n_modes, n_modes)` covariance of the curves' modes, with trace 1, shared by all genes.
     variances : Points of the grid.
-    pairs : Assignment of samples to donors if donors have several samples.
+    samples : Assignment of samples to donors if donors have several samples.
     """
 
     shape: np.ndarray
     variances: Variances
-    pairs: Pairs | None = None
+    samples: Samples | None = None
 
     def at(self, variances: Variances) -> VarianceGrid:
         """Return the grid with other points."""
@@ -36,26 +36,26 @@ class VarianceGrid:
     @cached_property
     def covariances(self) -> np.ndarray:
         """`(n_points, n_random, n_random)` covariances of a replicate's coefficients."""
-        if self.pairs is None:
+        if self.samples is None:
             return np.stack([covariance(self.shape, shift, curve) for shift, curve, _ in self.variances])
         return np.stack([
-            self.pairs.covariance(covariance(self.shape, shift, curve), shared) for shift, curve, shared in self.variances
+            self.samples.covariance(covariance(self.shape, shift, curve), shared) for shift, curve, shared in self.variances
         ])  # fmt: skip
 
     def turn(self, sums: DonorSums) -> EachSums | TurnedSums | None:
         """Return the sums in independent modes; `None` for correlated samples."""
-        return turn(sums, self.shape) if self.pairs is None else None
+        return turn(sums, self.shape) if self.samples is None else None
 
     def likelihoods(self, sums: DonorSums, turned: EachSums | TurnedSums | None = None) -> np.ndarray:
         """Return the log restricted likelihood `(n_points, n_genes)`; `turned` are the turned sums, if known."""
-        if self.pairs is not None:
-            return PairedSums(sums, self.shape, self.pairs, sums.n_determined).likelihoods(self.variances)
+        if self.samples is not None:
+            return PairedSums(sums, self.shape, self.samples, sums.n_determined).likelihoods(self.variances)
         return (turn(sums, self.shape) if turned is None else turned).likelihoods(self.variances)
 
     def fits(self, sums: DonorSums, probable: np.ndarray) -> Iterator[tuple[int, np.ndarray, AtCovariance]]:
         """Yield the number of each grid point, the genes with `probable` `(n_points, n_genes)`, and their fits."""
-        if self.pairs is not None:
-            paired = PairedSums(sums, self.shape, self.pairs, sums.gram.shape[-1])
+        if self.samples is not None:
+            paired = PairedSums(sums, self.shape, self.samples, sums.gram.shape[-1])
             for point, fit in paired.fits(self.variances, np.flatnonzero(probable.any(axis=1))):
                 genes = np.flatnonzero(probable[point])
                 yield point, genes, fit.take(genes)
@@ -76,8 +76,8 @@ class VarianceGrid:
         self, sums: DonorSums, share: np.ndarray, turned: EachSums | TurnedSums | None = None
     ) -> AtCovariance:
         """Return fits at mean variances, weighted by `share` `(n_genes, n_points)`, for genes with matrices of their own."""
-        if self.pairs is not None:
-            return at_covariance(self.pairs.joined(sums), self.mean_covariance(share)[:, None])
+        if self.samples is not None:
+            return at_covariance(self.samples.joined(sums), self.mean_covariance(share)[:, None])
         turned = turn(sums, self.shape) if turned is None else turned
         shift, curve = np.ascontiguousarray((share @ np.column_stack([self.variances.shift, self.variances.curve])).T)
         if isinstance(turned, EachSums):

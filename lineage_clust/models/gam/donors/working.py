@@ -16,7 +16,7 @@ from ..pirls.size import size_step
 from .covariance import without_deviations
 from .curves import DonorSums
 from .nodes import DonorNodes
-from .pairs import Pairs
+from .samples import Samples
 from .significance import Contrast
 from .steps import LONG, SLOW, predictor, shares
 
@@ -42,7 +42,7 @@ class WorkingProblem:
     penalty : `(n_penalties, n_fixed)` diagonals of the penalties on `T`.
     unit : Divisor of the weights, after which they sum to `n_cells`.
     n_cells, n_determined, means : As in DonorSums.
-    pairs : Assignment of samples to donors if donors have several samples; samples then replace donors in all arrays.
+    samples : Samples if donors have several, which are correlated, and replace donors in all arrays.
     n_genes : Number of genes of the fit; few are fitted by NumPy, which is faster than to load or to compile loops.
     """
 
@@ -59,7 +59,7 @@ class WorkingProblem:
     n_cells: float
     n_determined: int
     means: np.ndarray
-    pairs: Pairs | None = None
+    samples: Samples | None = None
     n_genes: int = 0
 
     @cached_property
@@ -67,7 +67,7 @@ class WorkingProblem:
         """Design at the nodes on the columns of `T`, `(n_nodes, n_fixed)`."""
         rows, of_donors = self.nodes.rows, self.nodes.of_donors
         return np.concatenate(
-            [rows[own] @ self.curves[curve] for own, curve in zip(of_donors, self.curve, strict=True)]
+            [rows[of_donor] @ self.curves[curve] for of_donor, curve in zip(of_donors, self.curve, strict=True)]
         )
 
     @cached_property
@@ -83,11 +83,11 @@ class WorkingProblem:
     @property
     def n_random(self) -> int:
         """Number of random coefficients per replicate."""
-        return self.random.shape[1] * (1 if self.pairs is None else self.pairs.n_conditions)
+        return self.random.shape[1] * (1 if self.samples is None else self.samples.n_conditions)
 
     def joined(self, sums: DonorSums) -> DonorSums:
         """Return the sums per replicate, a donor with all its samples."""
-        return sums if self.pairs is None else self.pairs.joined(sums)
+        return sums if self.samples is None else self.samples.joined(sums)
 
     @property
     def functions(self) -> ModuleType | None:
@@ -137,7 +137,7 @@ class WorkingState:
 
     sums, squares : `(n_genes, n_nodes)` sums of values, and of their squares if the scale is estimated.
     coefficients : `(n_genes, n_fixed)` coefficients of the population curve.
-    own : `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
+    deviations : `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
     theta, information : `(n_genes,)` size of the negative binomial, and the information about its logarithm.
     lambda_ : `(n_genes, n_penalties)`, in units of `penalty` and for weights that sum to `n_cells`.
     histogram : Histogram of counts if the size of the negative binomial is estimated, else `None`.
@@ -147,7 +147,7 @@ class WorkingState:
     sums: np.ndarray
     squares: np.ndarray | None
     coefficients: np.ndarray
-    own: np.ndarray
+    deviations: np.ndarray
     theta: np.ndarray
     information: np.ndarray
     lambda_: np.ndarray
@@ -158,15 +158,15 @@ class WorkingState:
         """Return the state of some genes."""
         parts = {}
         for field in fields(self):
-            own = getattr(self, field.name)
-            if own is not None:
-                own = own.take(genes) if field.name == "histogram" else own[genes]
-            parts[field.name] = own
+            values = getattr(self, field.name)
+            if values is not None:
+                values = values.take(genes) if field.name == "histogram" else values[genes]
+            parts[field.name] = values
         return WorkingState(**parts)
 
     def put(self, genes: np.ndarray, state: WorkingState) -> None:
         """Replace the state of some genes."""
-        for name in ("coefficients", "own", "theta", "information", "lambda_", "moved"):
+        for name in ("coefficients", "deviations", "theta", "information", "lambda_", "moved"):
             getattr(self, name)[genes] = getattr(state, name)
 
 
@@ -183,7 +183,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     if problem.functions is not None:
         return _linearised_counts(problem, state, problem.functions)
     nodes, likelihood = problem.nodes, problem.likelihood
-    eta, values = predictor(problem, state.coefficients, state.own), np.ascontiguousarray(state.sums.T)
+    eta, values = predictor(problem, state.coefficients, state.deviations), np.ascontiguousarray(state.sums.T)
     mu = likelihood.link.mean(eta + nodes.offset)
     slope = likelihood.link.slope(mu)
     variance = likelihood.family.variance(mu, state.theta)
@@ -194,7 +194,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     working = np.maximum(nodes.weights, 0.0) * precision * slope
     fitted = working * eta + residual
     n_genes, n_random, n_columns = eta.shape[1], problem.random.shape[1], len(problem.random)
-    own = np.empty((n_genes, len(nodes.of_donors), n_random, n_random))
+    donor_grams = np.empty((n_genes, len(nodes.of_donors), n_random, n_random))
     cross = np.empty((n_genes, len(nodes.of_donors), n_random, problem.curves.shape[2]))
     products = np.empty((n_genes, len(nodes.of_donors), n_random, 1))
     total = np.zeros((len(problem.curves), n_genes, n_columns, n_columns))
@@ -203,7 +203,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
         total[curve] += grams
         half = (problem.random.T @ grams.reshape(n_genes, n_columns, n_columns)).reshape(-1, n_columns)
         cross[:, donor] = (half @ problem.curves[curve]).reshape(n_genes, n_random, -1)
-        own[:, donor] = (half @ problem.random).reshape(n_genes, n_random, n_random)
+        donor_grams[:, donor] = (half @ problem.random).reshape(n_genes, n_random, n_random)
         products[:, donor, :, 0] = fitted[of_donor].T @ problem.random_rows[of_donor]
     squares = np.zeros((n_genes, 1))
     if state.squares is not None:
@@ -211,7 +211,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
         squares = np.sum(eta * (working * eta + 2 * residual) + pearson, axis=0)[:, None]
     gram = sum(fixed.T @ one @ fixed for fixed, one in zip(problem.curves, total, strict=True))
     return DonorSums(
-        problem.fixed, problem.random, gram, cross, own,
+        problem.fixed, problem.random, gram, cross, donor_grams,
         (fitted.T @ problem.rows)[:, :, None], products, squares, problem.n_cells, problem.n_determined, problem.means,
         each=True, compiles=problem.compiles, known_scale=likelihood.family.known_scale,
     )  # fmt: skip
@@ -221,15 +221,15 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
     n_genes, n_donors = len(state.sums), len(problem.curve)
     n_fixed, n_random = problem.fixed.shape[1], problem.random.shape[1]
     gram, products = np.zeros((n_genes, n_fixed, n_fixed)), np.zeros((n_genes, n_fixed))
-    cross, own, donor_products = (
+    cross, donor_grams, donor_products = (
         np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ())
     )
     functions.sums_each(
-        *problem.compiled_arrays, state.sums, _theta(problem, state), state.coefficients, state.own, gram, products, cross,
-        own, donor_products,
+        *problem.compiled_arrays, state.sums, _theta(problem, state), state.coefficients, state.deviations, gram, products,
+        cross, donor_grams, donor_products,
     )  # fmt: skip
     return DonorSums(
-        problem.fixed, problem.random, gram, cross, own, products[..., None], donor_products[..., None],
+        problem.fixed, problem.random, gram, cross, donor_grams, products[..., None], donor_products[..., None],
         np.zeros((n_genes, 1)), problem.n_cells, problem.n_determined, problem.means, each=True, compiles=problem.compiles,
         known_scale=True,
     )  # fmt: skip
@@ -262,7 +262,7 @@ def iterate(
     covariances : `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
     """
     covariances = np.broadcast_to(covariances, (len(state.sums), *covariances.shape[-2:]))
-    if problem.functions is not None and problem.pairs is None:
+    if problem.functions is not None and problem.samples is None:
         _iterate_counts(problem, state, covariances, count, still, problem.functions)
         return
     left = np.arange(len(covariances))
@@ -283,7 +283,7 @@ def _iterate_counts(problem, state: WorkingState, covariances, count: int, still
         histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins, values_of_bins()
     functions.iterate_each(
         *problem.compiled_arrays, count, still, state.sums, state.lambda_ @ problem.penalty, _MOST, covariances,
-        histogram, _theta(problem, state), state.coefficients, state.own, state.information, state.moved,
+        histogram, _theta(problem, state), state.coefficients, state.deviations, state.information, state.moved,
     )  # fmt: skip
 
 
@@ -293,11 +293,11 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     gram, products, middle = without_donors(sums, covariances)
     pulls = pull(problem, sums, state.lambda_)
     coefficients = np.linalg.solve(gram + pulls, products)
-    own = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
-    coefficients, own = coefficients[..., 0], own[..., 0]
-    own = own if problem.pairs is None else problem.pairs.parted(own)
-    coefficients, own = coefficients - state.coefficients, own - state.own
-    step, before = predictor(problem, coefficients, own), state.moved
+    deviations = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
+    coefficients, deviations = coefficients[..., 0], deviations[..., 0]
+    deviations = deviations if problem.samples is None else problem.samples.of_samples(deviations)
+    coefficients, deviations = coefficients - state.coefficients, deviations - state.deviations
+    step, before = predictor(problem, coefficients, deviations), state.moved
     state.moved = np.maximum(step.max(axis=0), -step.min(axis=0))
     share = np.where(np.isfinite(state.moved), 1.0, np.nan)
     some = np.flatnonzero((state.moved > LONG) | (state.moved > SLOW * before))
@@ -306,12 +306,12 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
             problem,
             state.take(some),
             coefficients[some],
-            own[some],
+            deviations[some],
             np.einsum("gii->gi", pulls[some]),
             covariances[some],
         )
     state.coefficients = state.coefficients + share[:, None] * coefficients
-    state.own = state.own + share[:, None, None] * own
+    state.deviations = state.deviations + share[:, None, None] * deviations
     if state.histogram is not None:
         state.theta, state.information = _size_step(problem, state)
 
@@ -319,7 +319,7 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
 def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return `X'V^-1X`, `X'V^-1y` and the matrix that predicts the donors' coefficients, for covariances of each gene."""
     covariances = covariances[:, None]
-    middle = covariances @ np.linalg.inv(np.eye(covariances.shape[-1]) + sums.own @ covariances)
+    middle = covariances @ np.linalg.inv(np.eye(covariances.shape[-1]) + sums.donor_grams @ covariances)
     middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
     found = without_deviations(sums, middle, sums.gram.shape[-1])
     return found.gram, found.products, middle
@@ -335,6 +335,6 @@ def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.nd
 def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray, np.ndarray]:
     """Return theta after one Newton step of its likelihood, and the information about its logarithm."""
     nodes = problem.nodes
-    mu = problem.likelihood.link.mean(predictor(problem, state.coefficients, state.own) + nodes.offset)
+    mu = problem.likelihood.link.mean(predictor(problem, state.coefficients, state.deviations) + nodes.offset)
     assert state.histogram is not None
     return size_step(state.histogram, state.sums.T, mu, nodes.weights, state.theta)

@@ -11,9 +11,9 @@ from lineage_clust.errors import LineageClustWarning
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.models.gam.conditions.significance import contrasts, level_row
-from lineage_clust.models.gam.conditions.sums import make_arms
 from lineage_clust.models.gam.donors.averages import RATIOS, weighted_ratios
 from lineage_clust.models.gam.donors.covariance import at_covariance, deviations
+from lineage_clust.models.gam.donors.samples import Samples
 from lineage_clust.models.gam.donors.variances import covariance as covariance_of
 
 
@@ -36,10 +36,10 @@ def fit():
 
 
 def test_curves_are_a_mean_and_differences():
-    arms = make_arms(np.array([0, 1, 2, 0, 1, 2]), np.arange(6))
-    curves = np.stack([arms.curve(condition) for condition in range(3)])
+    samples = Samples(np.array([0, 1, 2, 0, 1, 2]), np.arange(6))
+    curves = np.stack([samples.curve(condition) for condition in range(3)])
     np.testing.assert_allclose(curves.sum(axis=0), [3, 0, 0], atol=1e-12)
-    np.testing.assert_allclose(arms.contrasts.T @ arms.contrasts, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(samples.contrasts.T @ samples.contrasts, np.eye(2), atol=1e-12)
 
 
 def test_without_donors_and_penalty_it_is_least_squares_in_each_condition():
@@ -61,7 +61,7 @@ def test_paired_samples_have_the_covariance_of_the_cells():
     basis, penalty, Y, conditions, donors, _ = conditions_data(n_cells=200, paired=True)
     fit = fit_conditions(basis, Y, conditions, donors, penalty=penalty)
     sums = fit.sums.by_donor()
-    inner = covariance_of(np.diag(np.arange(1.0, sums.own.shape[-1] // 2)), 0.3, 0.2)
+    inner = covariance_of(np.diag(np.arange(1.0, sums.donor_grams.shape[-1] // 2)), 0.3, 0.2)
     covariance = np.kron(np.array([[1.0, 0.6], [0.6, 1.0]]), inner)
     found = at_covariance(sums, covariance)
     dense = basis.toarray() if sparse.issparse(basis) else basis
@@ -69,7 +69,7 @@ def test_paired_samples_have_the_covariance_of_the_cells():
     same = np.where(conditions[:, None] == conditions, 1.0, 0.6) * (donors[:, None] == donors)
     V = np.eye(len(Y)) + (random @ inner @ random.T) * same
     X = np.vstack([
-        fit.arms.rows(row[None], condition)[0] for row, condition in zip(dense, conditions, strict=True)
+        fit.samples.rows(row[None], condition)[0] for row, condition in zip(dense, conditions, strict=True)
     ])  # fmt: skip
     X = X @ sums.fixed[:, : sums.n_determined]
     centred = Y - Y.mean(axis=0)
@@ -102,7 +102,7 @@ def test_deviations_are_the_best_predictions_of_mixed_models(fit):
     found = deviations(sums, covariance, coefficients)
     # Henderson's equations of a sample: (U'Z'WZU + R^-1) b = U'Z'W (y - X beta)
     residuals = sums.donor_products - sums.cross @ coefficients[:, None]
-    np.testing.assert_allclose((sums.own + np.linalg.inv(covariance)) @ found, residuals, atol=1e-7)
+    np.testing.assert_allclose((sums.donor_grams + np.linalg.inv(covariance)) @ found, residuals, atol=1e-7)
 
 
 def test_level_and_shape_add_up_to_the_whole(fit):
@@ -165,7 +165,7 @@ def test_curves_of_samples_lie_between_the_conditions_and_their_own_cells():
     basis, penalty, Y, conditions, donors, _ = conditions_data(shift=1.0)
     fit = fit_conditions(basis, Y, conditions, donors, penalty=penalty)
     sample = 2
-    own = donors == fit.samples["donor"][sample]
+    own = donors == fit.samples.donor[sample]
     seen = Y[own].mean(axis=0) - fit.curve(basis[np.flatnonzero(own)], 0).mean(axis=1)
     predicted = (fit.sample_curve(basis[np.flatnonzero(own)], sample) - fit.curve(basis[np.flatnonzero(own)], 0)).mean(
         axis=1

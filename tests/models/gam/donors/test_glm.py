@@ -65,11 +65,11 @@ def test_working_sums_are_those_of_the_cells(family, monkeypatch):
     Y += family == "gamma"
     fits, Z, weights = problem_of(data, family, monkeypatch)
     state = fits.begin(np.arange(3))
-    state.own += 0.3 * np.random.default_rng(2).standard_normal(state.own.shape)
+    state.deviations += 0.3 * np.random.default_rng(2).standard_normal(state.deviations.shape)
     sums = linearised(fits.problem, state)
     X, U = Z @ fits.problem.fixed, Z @ fits.problem.random
     for gene in range(3):
-        eta = X @ state.coefficients[gene] + np.sum(U * state.own[gene][donors], axis=1)
+        eta = X @ state.coefficients[gene] + np.sum(U * state.deviations[gene][donors], axis=1)
         mu = np.exp(eta + depth)
         precision = weights * mu**2 / FAMILIES[family].variance(mu, 2.0)
         z = eta + (Y[:, gene] - mu) / mu
@@ -77,7 +77,7 @@ def test_working_sums_are_those_of_the_cells(family, monkeypatch):
         np.testing.assert_allclose(sums.products[gene, :, 0], X.T @ (precision * z), rtol=1e-9, atol=1e-6)
         own = donors == 3
         right = U[own].T @ (precision[own, None] * np.column_stack([X[own], U[own], z[own]]))
-        found = np.hstack([sums.cross[gene, 3], sums.own[gene, 3], sums.donor_products[gene, 3]])
+        found = np.hstack([sums.cross[gene, 3], sums.donor_grams[gene, 3], sums.donor_products[gene, 3]])
         np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-6)
         if family == "gamma":
             np.testing.assert_allclose(sums.squares[gene], precision @ z**2)
@@ -96,14 +96,14 @@ def test_iterations_end_where_the_penalised_likelihood_has_its_maximum(monkeypat
     assert state.moved.max() < 1e-6
     X, U = Z @ problem.fixed, Z @ problem.random
     for gene in range(4):
-        mu = np.exp(X @ state.coefficients[gene] + np.sum(U * state.own[gene][donors], axis=1) + depth)
+        mu = np.exp(X @ state.coefficients[gene] + np.sum(U * state.deviations[gene][donors], axis=1) + depth)
         score = weights * (Y[:, gene] - mu) / (1 + mu / 2.0)
         pull = state.lambda_[gene] @ problem.penalty * state.coefficients[gene]
         np.testing.assert_allclose(X.T @ score, pull, atol=1e-4)
         for donor in range(5):
             rows = donors == donor
             np.testing.assert_allclose(
-                U[rows].T @ score[rows], np.linalg.solve(covariance, state.own[gene, donor]), atol=1e-4
+                U[rows].T @ score[rows], np.linalg.solve(covariance, state.deviations[gene, donor]), atol=1e-4
             )
 
 

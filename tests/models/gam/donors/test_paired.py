@@ -6,16 +6,16 @@ import pytest
 from lineage_clust.models.gam.donors.covariance import at_covariance
 from lineage_clust.models.gam.donors.curves import DonorSums
 from lineage_clust.models.gam.donors.paired import PairedSums
-from lineage_clust.models.gam.donors.pairs import Pairs
+from lineage_clust.models.gam.donors.samples import Samples
 from lineage_clust.models.gam.donors.variances import Variances, covariance
 
 N_GENES, N_FIXED, N_RANDOM = 3, 4, 3
 
 
-def sums_of(pairs, known_scale, seed=0):
+def sums_of(samples, known_scale, seed=0):
     """Return sums of genes with their own weights, over 15 cells of each sample."""
     rng = np.random.default_rng(seed)
-    n_samples = len(pairs.donor)
+    n_samples = len(samples)
     X, U = (rng.standard_normal((n_samples, 15, n)) for n in (N_FIXED, N_RANDOM))
     y, weights = rng.standard_normal((N_GENES, n_samples, 15)), rng.uniform(0.5, 2, (N_GENES, n_samples, 15))
     total = np.einsum("gsn,snc,snd->gcd", weights, X, X), np.einsum("gsn,snc,gsn->gc", weights, X, y)[..., None]
@@ -31,13 +31,13 @@ def sums_of(pairs, known_scale, seed=0):
 @pytest.mark.parametrize("known_scale", [True, False])
 @pytest.mark.parametrize("condition", [[0, 0, 0, 1, 1, 1], [0, 0, 1, 2, 1, 0], [0, 1, 2, 0, 1, 2]])
 def test_likelihoods_and_fits_are_those_of_the_covariance_of_a_donor(condition, known_scale):
-    pairs = Pairs(np.array(condition), np.array([0, 1, 0, 1, 1, 2]), max(condition) + 1)
-    sums, shape = sums_of(pairs, known_scale), np.array([[0.7, 0.2], [0.2, 0.3]])
+    samples = Samples(np.array(condition), np.array([0, 1, 0, 1, 1, 2]))
+    sums, shape = sums_of(samples, known_scale), np.array([[0.7, 0.2], [0.2, 0.3]])
     points = [(0, 0, 0), (0.5, 0, 0.3), (0, 2.0, 0.8), (0.5, 2.0, 1.0), (3.0, 0.1, 0.0), (1.0, 4.0, 0.6)]
     variances = Variances(*np.array(points).T)
-    paired = PairedSums(sums, shape, pairs, N_FIXED)
+    paired = PairedSums(sums, shape, samples, N_FIXED)
     expected = [
-        at_covariance(pairs.joined(sums), pairs.covariance(covariance(shape, shift, curve), shared))
+        at_covariance(samples.joined(sums), samples.covariance(covariance(shape, shift, curve), shared))
         for shift, curve, shared in variances
     ]
     np.testing.assert_allclose(paired.likelihoods(variances), [fit.likelihood() for fit in expected], rtol=1e-9)
