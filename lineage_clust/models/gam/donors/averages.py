@@ -99,12 +99,14 @@ def averaged(
     estimates = lambda_ is None
     lambda_ = smoothing_at(problem, mean_fit, state.lambda_) if lambda_ is None else lambda_
     pulls = pull(problem, sums, lambda_)
-    probable = np.where(posterior > _IMPOSSIBLE, posterior, 0.0)
+    probable, contrasts = np.where(posterior > _IMPOSSIBLE, posterior, 0.0), list(problem.contrasts.values())
     if isinstance(turned, EachSums):
-        mixture = turned.averages(grid.variances, probable, kept, np.einsum("gii->gi", pulls), problem.contrasts)
+        mixture = turned.averages(grid.variances, probable, kept, np.einsum("gii->gi", pulls), contrasts)
     else:
-        mixture = _mixture(problem.contrasts, sums, grid, probable, kept, pulls)
+        mixture = _mixture(contrasts, sums, grid, probable, kept, pulls)
     mean, in_level = mixture.mean, sums.level_share(grid.shape)
+    statistics = dict(zip(problem.contrasts, mixture.statistics, strict=True))
+    pvalues = dict(zip(problem.contrasts, np.minimum(mixture.pvalues, 1.0), strict=True))
     covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
     if isinstance(problem.smoothing, str):
         covariances += moved_by_lambda(mean_fit, pulls)
@@ -117,7 +119,7 @@ def averaged(
     found = Averages(
         fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, mixture.scale,
         mixture.shift + in_level * mixture.curve, (1 - in_level) * mixture.curve, grid.variances.shared @ kept,
-        mixture.statistics, {name: np.minimum(pvalue, 1.0) for name, pvalue in mixture.pvalues.items()},
+        statistics, pvalues,
         _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, information),
         far,
     )  # fmt: skip
@@ -129,41 +131,32 @@ def averaged(
 
 
 def _mixture(
-    contrasts: dict[str, Contrast],
-    sums: DonorSums,
-    grid: VarianceGrid,
-    probable: np.ndarray,
-    kept: np.ndarray,
-    pulls: np.ndarray,
-) -> Mixture:
+    contrasts: list[Contrast], sums: DonorSums, grid: VarianceGrid, probable: np.ndarray, kept: np.ndarray, pulls: np.ndarray
+) -> Mixture:  # fmt: skip
     """Return averages over the variances; for the arguments see :meth:`.EachSums.averages`."""
-    n_genes, n_fixed = sums.n_genes, sums.gram.shape[1]
-    statistics, pvalues = ({name: np.zeros(n_genes) for name in contrasts} for _ in range(2))
-    edf, scale, shift, curve = np.zeros((4, n_genes))
-    mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
+    mixture = Mixture.empty(sums.n_genes, sums.gram.shape[1], len(contrasts))
     for point, genes, fit in grid.fits(sums, probable > 0):
         share, scales = probable[point, genes], fit.scale()
-        for name, contrast in contrasts.items():
-            of_fit, tail = tested_at(contrast, fit, scales)
-            statistics[name][genes] += share * of_fit
-            pvalues[name][genes] += share * tail
+        for number, contrast in enumerate(contrasts):
+            statistic, pvalue = tested_at(contrast, fit, scales)
+            mixture.statistics[number, genes] += share * statistic
+            mixture.pvalues[number, genes] += share * pvalue
         some = np.flatnonzero(kept[point, genes])
         if len(some) == 0:
             continue
-        fit, genes = fit.take(some), genes[some]
+        fit, genes, scale = fit.take(some), genes[some], scales[some, 0]
         share = kept[point, genes]
         inverse = np.linalg.inv(fit.gram + pulls[genes])
         coefficients = (inverse @ fit.products)[..., 0]
-        variance = scales[some, 0]
-        mean[genes] += share[:, None] * coefficients
-        second[genes] += share[:, None, None] * (
-            variance[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
+        mixture.mean[genes] += share[:, None] * coefficients
+        mixture.second[genes] += share[:, None, None] * (
+            scale[:, None, None] * inverse + coefficients[:, :, None] * coefficients[:, None, :]
         )
-        edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
-        scale[genes] += share * variance
-        shift[genes] += share * variance * grid.variances.shift[point]
-        curve[genes] += share * variance * grid.variances.curve[point]
-    return Mixture(mean, second, scale, shift, curve, edf, statistics, pvalues)
+        mixture.edf[genes] += share * np.einsum("gij,gji->g", inverse, fit.gram)
+        mixture.scale[genes] += share * scale
+        mixture.shift[genes] += share * scale * grid.variances.shift[point]
+        mixture.curve[genes] += share * scale * grid.variances.curve[point]
+    return mixture
 
 
 def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray) -> np.ndarray:

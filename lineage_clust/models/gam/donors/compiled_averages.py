@@ -8,7 +8,7 @@ import numpy as np
 
 from ....utils.compiling import compiled
 from ..smoothing.compiled_modes import make_diagonal, make_tridiagonal
-from .compiled import decompose_lines, with_level, without_curves
+from .compiled import decompose_lines, with_level, without_curves_of, write_without_curves
 from .compiled_cholesky import backward, decompose, forward
 from .significance import STRENGTH as _STRENGTH
 
@@ -16,69 +16,59 @@ _N_STEPS, _NEGLIGIBLE, _NEAR_MEAN = 60, 1e-6, 1e-3  # as in weighted_tails.py
 
 
 @compiled
-def averages_each(
-    gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, probable, kept, pulls, rows, signals, ends, means,
-    seconds, scales, statistics, pvalues, edf,
-):  # fmt: skip
+def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, found):
     """Add up tests and estimates at each pair of variances, multiplied by their probabilities.
 
-    gram, lines, turned, level, of_level, curves, shifts, ridge, least, df : As in :func:`.compiled.likelihoods_each`.
+    sums : :class:`.each.CompiledSums`.
+    curves, shifts : Variances of the donors' curves and levels.
     probable, kept : `(n_genes, n_curves, n_shifts)` probabilities, for tests and for estimates.
-    pulls : `(n_genes, n - 1)` diagonals of the penalties.
-    rows, signals, ends : Rows of all contrasts, diagonals of the covariances of expected trends, last row of each contrast.
-    means, seconds, scales, edf : Sums of the coefficients `(n_genes, n - 1)`, of their second moments, of residual variances
-        and those of levels and of curves `(3, n_genes)`, and of effective degrees of freedom.
-    statistics, pvalues : `(n_contrasts, n_genes)`.
+    penalties : `(n_genes, n - 1)` diagonals.
+    contrasts, found : :class:`.each.CompiledContrasts` and :class:`.each.Mixture`.
     """
-    n_genes, n_donors, n_modes = turned.shape[:3]
-    n, n_free, n_rows = gram.shape[1], rows.shape[1], len(rows)
-    without, found, within = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n_donors * n_modes, n))
-    levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
+    n, n_free, n_rows = sums.gram.shape[1], contrasts.rows.shape[1], len(contrasts.rows)
+    without, at = without_curves_of(sums, n), np.zeros((n, n))
     free, turned_rows = np.zeros((n_free, n_free)), np.zeros((n_free, n_rows + 1))
     whole, inverse, coefficients = np.zeros((n - 1, n - 1)), np.zeros((n - 1, n - 1)), np.zeros(n - 1)
-    for gene in range(n_genes):
+    for gene in range(len(sums.gram)):
         for at_curve in range(len(curves)):
             if not np.any(probable[gene, at_curve] > 0.0):
                 continue
-            without_curves(
-                gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curves[at_curve], within, without, levels,
-                of_levels,
-            )  # fmt: skip
+            write_without_curves(sums, gene, curves[at_curve], without)
             for at_shift in range(len(shifts)):
                 share = probable[gene, at_curve, at_shift]
                 if share == 0.0:
                     continue
-                with_level(without, levels, of_levels, shifts[at_shift], found)
+                with_level(without, shifts[at_shift], at)
                 for row in range(n_free):
                     for column in range(row + 1):
-                        free[row, column] = found[row, column]
-                    free[row, row] += ridge[gene]
+                        free[row, column] = at[row, column]
+                    free[row, row] += sums.ridge[gene]
                     for column in range(n_rows):
-                        turned_rows[row, column] = rows[column, row]
-                    turned_rows[row, n_rows] = found[n - 1, row]
+                        turned_rows[row, column] = contrasts.rows[column, row]
+                    turned_rows[row, n_rows] = at[n - 1, row]
                 decompose(free)
                 forward(free, turned_rows)
                 scale = 1.0
-                if df > 0.0:
-                    left = found[n - 1, n - 1]
+                if sums.df > 0.0:
+                    left = at[n - 1, n - 1]
                     for row in range(n_free):
                         left -= turned_rows[row, n_rows] ** 2
-                    scale = max(left, least[gene]) / df
+                    scale = max(left, sums.least[gene]) / sums.df
                 first = 0
-                for contrast in range(len(ends)):
-                    last = ends[contrast]
-                    statistic, tail = tested(turned_rows, first, last, signals, scale)
-                    statistics[contrast, gene] += share * statistic
-                    pvalues[contrast, gene] += share * tail
+                for contrast in range(len(contrasts.ends)):
+                    last = contrasts.ends[contrast]
+                    statistic, tail = tested(turned_rows, first, last, contrasts.signals, scale)
+                    found.statistics[contrast, gene] += share * statistic
+                    found.pvalues[contrast, gene] += share * tail
                     first = last
                 share = kept[gene, at_curve, at_shift]
                 if share == 0.0:
                     continue
                 for row in range(n - 1):
-                    coefficients[row] = found[n - 1, row]
+                    coefficients[row] = at[n - 1, row]
                     for column in range(row + 1):
-                        whole[row, column] = found[row, column]
-                    whole[row, row] += pulls[gene, row]
+                        whole[row, column] = at[row, column]
+                    whole[row, row] += penalties[gene, row]
                     inverse[row] = 0.0
                     inverse[row, row] = 1.0
                 decompose(whole)
@@ -86,15 +76,15 @@ def averages_each(
                 forward(whole, coefficients.reshape(n - 1, 1))
                 backward(whole, coefficients)
                 covariance = np.dot(inverse.T, inverse)
-                scales[0, gene] += share * scale
-                scales[1, gene] += share * scale * shifts[at_shift]
-                scales[2, gene] += share * scale * curves[at_curve]
+                found.scale[gene] += share * scale
+                found.shift[gene] += share * scale * shifts[at_shift]
+                found.curve[gene] += share * scale * curves[at_curve]
                 for row in range(n - 1):
-                    means[gene, row] += share * coefficients[row]
-                    edf[gene] += share * (1.0 - pulls[gene, row] * covariance[row, row])
+                    found.mean[gene, row] += share * coefficients[row]
+                    found.edf[gene] += share * (1.0 - penalties[gene, row] * covariance[row, row])
                     for column in range(n - 1):
-                        own_second = scale * covariance[row, column] + coefficients[row] * coefficients[column]
-                        seconds[gene, row, column] += share * own_second
+                        second = scale * covariance[row, column] + coefficients[row] * coefficients[column]
+                        found.second[gene, row, column] += share * second
 
 
 @compiled
@@ -171,21 +161,19 @@ def tail_of(statistic, weights):
 
 
 @compiled
-def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, n_free, share, seen, expected):
+def scores_each(sums, curves, shifts, share, seen, expected):
     """Add up squared scores of the donors' curves, and their expectations under the model, over genes and variances.
 
     Those of each pair of variances are multiplied by its share and by the variance of curves; see
     :func:`lineage_clust.models.gam.donors.prior.curve_scores`.
 
-    gram, lines, turned, level, of_level, curves, shifts, ridge, least, df, n_free : As in
-        :func:`.compiled.likelihoods_each`; the last columns of `turned` are the rotation.
+    sums, curves, shifts : As in :func:`averages_each`; the last columns of the products are the rotation.
     share : `(n_genes, n_curves, n_shifts)` probabilities, 0 where they are not notable.
     seen, expected : `(n_modes, n_modes)`.
     """
-    n_genes, n_donors, all_modes = turned.shape[:3]
+    (n_genes, n_donors, all_modes), n_free = sums.products.shape[:3], sums.n_free
     n, n_modes, one = np.uintp(n_free + 1), np.uintp(all_modes), np.uintp(1)
-    without, found, within = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n_donors * all_modes, n))
-    levels, of_levels = np.zeros(n_donors), np.zeros((n_donors, n))
+    without, found = without_curves_of(sums, n_free + 1), np.zeros((n, n))
     free, lower = np.zeros((n_free, n_free)), np.zeros((n_free, n_free))
     solved, inverse = np.zeros((n_donors, all_modes, n + 1)), np.zeros((n_donors, all_modes, all_modes))
     pivots, ratios, coefficients = np.zeros(all_modes), np.zeros(all_modes), np.zeros(n_free)
@@ -197,17 +185,14 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
             curve = curves[at_curve]
             if curve == 0.0 or not np.any(share[gene, at_curve] > 0.0):
                 continue
-            without_curves(
-                gram[gene], lines[gene], turned[gene], level[gene], of_level[gene], curve, within, without, levels,
-                of_levels,
-            )  # fmt: skip
+            write_without_curves(sums, gene, curve, without)
             for donor in range(n_donors):
-                decompose_lines(lines[gene, donor], curve, pivots, ratios)
+                decompose_lines(sums.lines[gene, donor], curve, pivots, ratios)
                 inverse[donor] = 0.0
                 for mode in range(n_modes):
                     inverse[donor, mode, mode] = 1.0
                     for column in range(n + one):
-                        solved[donor, mode, column] = turned[gene, donor, mode, column]
+                        solved[donor, mode, column] = sums.products[gene, donor, mode, column]
                 solve_lines(pivots, ratios, solved[donor])
                 solve_lines(pivots, ratios, inverse[donor])
             total_weight = 0.0
@@ -215,31 +200,31 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
                 weight = share[gene, at_curve, at_shift] * curve
                 if weight == 0.0:
                     continue
-                with_level(without, levels, of_levels, shifts[at_shift], found)
+                with_level(without, shifts[at_shift], found)
                 for row in range(n_free):
                     coefficients[row] = found[n_free, row]
                     for column in range(row + one):
                         free[row, column] = found[row, column]
-                    free[row, row] += ridge[gene]
+                    free[row, row] += sums.ridge[gene]
                     lower[row] = 0.0
                     lower[row, row] = 1.0
                 decompose(free)
                 forward(free, coefficients.reshape(n - 1, 1))
                 forward(free, lower)
                 scale = 1.0
-                if df > 0.0:
-                    scale = max(found[n_free, n_free] - np.sum(coefficients**2), least[gene]) / df
+                if sums.df > 0.0:
+                    scale = max(found[n_free, n_free] - np.sum(coefficients**2), sums.least[gene]) / sums.df
                 backward(free, coefficients)
                 place = np.uintp(0)
                 for donor in range(n_donors):
-                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * levels[donor])
+                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * without.level[donor])
                     for mode in range(n_modes):
                         along[mode] = solved[donor, mode, 0]
                         with_shift = along[mode] * by
-                        score = solved[donor, mode, 1] - with_shift * of_levels[donor, n_free]
+                        score = solved[donor, mode, 1] - with_shift * without.level_products[donor, n_free]
                         for column in range(np.uintp(n_free)):
                             across[place, column] = (
-                                solved[donor, mode, column + 2] - with_shift * of_levels[donor, column]
+                                solved[donor, mode, column + 2] - with_shift * without.level_products[donor, column]
                             )
                         for column in range(np.uintp(n_free)):
                             score -= across[place, column] * coefficients[column]
@@ -265,7 +250,7 @@ def scores_each(gram, lines, turned, level, of_level, curves, shifts, ridge, lea
                         turned_expected[donor, mode, other] -= total_weight / curve * inverse[donor, mode, other]
                     turned_expected[donor, mode, mode] += total_weight / curve
         for donor in range(n_donors):
-            back = np.ascontiguousarray(turned[gene, donor, :, turned.shape[3] - all_modes :])
+            back = np.ascontiguousarray(sums.products[gene, donor, :, sums.products.shape[3] - all_modes :])
             seen += np.dot(back.T, np.dot(turned_seen[donor], back))
             expected += np.dot(back.T, np.dot(turned_expected[donor], back))
 

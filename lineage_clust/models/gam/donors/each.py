@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,14 +22,13 @@ def turn(sums: DonorSums, shape: np.ndarray, for_scores: bool = False) -> EachSu
     return sums.turn(shape) if functions is None else EachSums(sums, shape, functions, for_scores)
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Averages over the variances between donors.
+class Mixture(NamedTuple):
+    """Averages over the variances between donors, `(n_genes,)` unless stated otherwise.
 
     mean, second : `(n_genes, n_fixed)` and `(n_genes, n_fixed, n_fixed)` first and second moments of the coefficients.
-    scale, edf : `(n_genes,)`.
-    shift, curve : `(n_genes,)` variances of the donors' levels and curves.
-    statistics, pvalues : By name of the contrast.
+    scale : Residual variance.
+    shift, curve : Variances of the donors' levels and curves.
+    statistics, pvalues : `(n_contrasts, n_genes)`.
     """
 
     mean: np.ndarray
@@ -39,8 +37,47 @@ class Mixture:
     shift: np.ndarray
     curve: np.ndarray
     edf: np.ndarray
-    statistics: dict[str, np.ndarray]
-    pvalues: dict[str, np.ndarray]
+    statistics: np.ndarray
+    pvalues: np.ndarray
+
+    @classmethod
+    def empty(cls, n_genes: int, n_fixed: int, n_contrasts: int) -> Mixture:
+        """Return zeros, to which the averages are added."""
+        shapes = (n_genes, n_fixed), (n_genes, n_fixed, n_fixed), *4 * ((n_genes,),), *2 * ((n_contrasts, n_genes),)
+        return cls(*(np.zeros(shape) for shape in shapes))
+
+
+class CompiledContrasts(NamedTuple):
+    """Rows of all contrasts, diagonals of the covariances of expected trends, and the last row of each contrast."""
+
+    rows: np.ndarray
+    signals: np.ndarray
+    ends: np.ndarray
+
+
+class CompiledSums(NamedTuple):
+    """Sums of genes with matrices of their own, in modes in which a donor's information is tridiagonal.
+
+    gram : `(n_genes, 1 + n_fixed, 1 + n_fixed)` gram matrices of the response and the columns of `T`, lower triangles.
+    lines : `(n_genes, n_donors, 2, n_modes)` diagonals and subdiagonals of the information.
+    products : `(n_genes, n_donors, n_modes, 2 + n_fixed)` products of the modes with the constant, the response and the
+        columns of `T`; followed by the rotation `(n_modes, n_modes)` of each donor if scores are computed.
+    level : `(n_genes, n_donors)` products of the constant with itself.
+    level_products : `(n_genes, n_donors, 1 + n_fixed)` products of the constant with the response and the columns.
+    ridge : `(n_genes,)` constant added to the diagonal, except for the response.
+    least, df : `(n_genes,)` smallest residual sums of squares, and residual degrees of freedom; 0 if the scale is known.
+    n_free : Number of columns of `T` that the cells determine.
+    """
+
+    gram: np.ndarray
+    lines: np.ndarray
+    products: np.ndarray
+    level: np.ndarray
+    level_products: np.ndarray
+    ridge: np.ndarray
+    least: np.ndarray
+    df: float
+    n_free: int
 
 
 class EachSums:
@@ -52,42 +89,30 @@ class EachSums:
     """
 
     def __init__(self, sums: DonorSums, shape: np.ndarray, functions: ModuleType, for_scores: bool = False):
-        self.functions, self.information = functions, sums.information
+        self.functions, self.information, self.sums = functions, sums.information, sums.used_up(slice(None))
         values, vectors = np.linalg.eigh(shape)
         self.root = np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 1e-14 * values[-1])))
         (n_genes, n_donors, _, n_fixed), n_modes = sums.cross.shape, len(shape)
-        self.lines, self.level = np.zeros((n_genes, n_donors, 2, n_modes)), np.empty((n_genes, n_donors))
-        self.turned = np.empty((n_genes, n_donors, n_modes, 2 + n_fixed + for_scores * n_modes))
-        self.of_level = np.empty((n_genes, n_donors, 1 + n_fixed))
-        functions.turn_each(
-            sums.donor_grams, sums.cross, sums.donor_products[..., 0], self.root, self.lines, self.turned, self.level,
-            self.of_level,
+        gram = np.empty((n_genes, 1 + n_fixed, 1 + n_fixed))
+        gram[:, 0, 0], gram[:, 1:, 0], gram[:, 1:, 1:] = sums.squares[:, 0], sums.products[..., 0], sums.gram
+        self.arrays = CompiledSums(
+            gram, np.zeros((n_genes, n_donors, 2, n_modes)),
+            np.empty((n_genes, n_donors, n_modes, 2 + n_fixed + for_scores * n_modes)), np.empty((n_genes, n_donors)),
+            np.empty((n_genes, n_donors, 1 + n_fixed)), self.sums.ridge, self.sums.floored(np.zeros(n_genes)),
+            0.0 if sums.known_scale else sums.df, sums.n_determined,
         )  # fmt: skip
-        self.gram = np.empty((n_genes, 1 + n_fixed, 1 + n_fixed))
-        self.gram[:, 0, 0], self.gram[:, 1:, 0] = sums.squares[:, 0], sums.products[..., 0]
-        self.gram[:, 1:, 1:] = sums.gram
-        self.sums = sums.used_up(slice(None))
+        functions.turn_each(sums.donor_grams, sums.cross, sums.donor_products[..., 0], self.root, self.arrays)
 
     @property
     def n_bytes(self) -> int:
         """Size of the arrays."""
-        return sum(part.nbytes for part in (*self._arrays, self.sums.gram))
-
-    @property
-    def _arrays(self) -> tuple[np.ndarray, ...]:
-        return self.gram, self.lines, self.turned, self.level, self.of_level
-
-    @property
-    def _scales(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Ridges, smallest residual sums of squares, and residual degrees of freedom, which are 0 if the scale is known."""
-        sums = self.sums
-        return sums.ridge, sums.floored(np.zeros(sums.n_genes)), 0.0 if sums.known_scale else sums.df
+        return sum(part.nbytes for part in (*self.arrays[:5], self.sums.gram))
 
     def likelihoods(self, variances: Variances) -> np.ndarray:
         """Return the log restricted likelihood `(n_points, n_genes)`, minus infinity where it is negligible."""
         (shifts, at_shift), (curves, at_curve) = _axes(variances)
         found = np.empty((len(curves), len(shifts), self.sums.n_genes))
-        self.functions.likelihoods_each(*self._arrays, curves, shifts, *self._scales, self.sums.n_determined, found)
+        self.functions.likelihoods_each(self.arrays, curves, shifts, found)
         return found[at_curve, at_shift]
 
     def scores(self, variances: Variances, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,55 +121,38 @@ class EachSums:
         share : `(n_points, n_genes)` probabilities of the variances.
         """
         curves, shifts, shares = _on_axes(variances, share)
-        found = np.zeros((2, *self.root.shape))
-        load_averages().scores_each(
-            *self._arrays, curves, shifts, *self._scales, self.sums.n_determined, shares, *found
-        )
+        seen, expected = np.zeros((2, *self.root.shape))
+        load_averages().scores_each(self.arrays, curves, shifts, shares, seen, expected)
         back = np.linalg.inv(self.root)
-        return back.T @ found[0] @ back, back.T @ found[1] @ back
+        return back.T @ seen @ back, back.T @ expected @ back
 
     def at(self, shift: np.ndarray, curve: np.ndarray) -> AtCovariance:
         """Return fits of genes at variances `(n_genes,)` of levels and of curves, without determinants."""
-        found = np.empty(self.gram.shape)
-        self.functions.fits_each(*self._arrays, shift, curve, found)
+        found = np.empty(self.arrays.gram.shape)
+        self.functions.fits_each(self.arrays, shift, curve, found)
         lower = np.tril(found[:, :-1, :-1])
         gram = lower + np.swapaxes(np.tril(lower, -1), 1, 2)
         return AtCovariance(self.sums, gram, found[:, -1, :-1, None], found[:, -1, -1:], np.zeros(len(gram)))
 
     def averages(
-        self,
-        variances: Variances,
-        probable: np.ndarray,
-        kept: np.ndarray,
-        pulls: np.ndarray,
-        contrasts: dict[str, Contrast],
-    ) -> Mixture:
+        self, variances: Variances, probable: np.ndarray, kept: np.ndarray, penalties: np.ndarray, contrasts: list[Contrast]
+    ) -> Mixture:  # fmt: skip
         """Return averages over variances.
 
         probable, kept : `(n_points, n_genes)` probabilities of each, for tests and for estimates; 0 if not used.
-        pulls : `(n_genes, n_fixed)` diagonals of the penalties.
+        penalties : `(n_genes, n_fixed)` diagonals.
         """
-        n_genes, n_fixed = len(self.gram), self.gram.shape[1] - 1
         curves, shifts, for_tests = _on_axes(variances, probable)
-        rows = np.concatenate([contrast.rows for contrast in contrasts.values()])
-        signals = np.concatenate([np.diag(contrast.expected) for contrast in contrasts.values()])
-        ends = np.cumsum([len(contrast.rows) for contrast in contrasts.values()])
-        mean, second = np.zeros((n_genes, n_fixed)), np.zeros((n_genes, n_fixed, n_fixed))
-        scales, edf = np.zeros((3, n_genes)), np.zeros(n_genes)
-        tests = np.zeros((2, len(contrasts), n_genes))
-        load_averages().averages_each(
-            *self._arrays, curves, shifts, *self._scales, for_tests, _on_axes(variances, kept)[2], pulls, rows, signals, ends,
-            mean, second, scales, *tests, edf,
-        )  # fmt: skip
-        return Mixture(
-            mean,
-            second,
-            scales[0],
-            scales[1],
-            scales[2],
-            edf,
-            *(dict(zip(contrasts, one, strict=True)) for one in tests),
+        of_contrasts = CompiledContrasts(
+            np.concatenate([contrast.rows for contrast in contrasts]),
+            np.concatenate([np.diag(contrast.expected) for contrast in contrasts]),
+            np.cumsum([len(contrast.rows) for contrast in contrasts]),
         )
+        mixture = Mixture.empty(len(penalties), penalties.shape[1], len(contrasts))
+        load_averages().averages_each(
+            self.arrays, curves, shifts, for_tests, _on_axes(variances, kept)[2], penalties, of_contrasts, mixture
+        )
+        return mixture
 
 
 def _axes(variances: Variances) -> list[tuple[np.ndarray, np.ndarray]]:
