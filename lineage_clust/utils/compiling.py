@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 _WORTHWHILE = 2**20  # values that a loop reads; for fewer, importing numba takes longer than it saves
@@ -41,9 +42,26 @@ def compiled(function: Callable) -> Callable:
     import numba
 
     try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # no writable cache directory
+        kept = numba.njit(cache=True, **_OPTIONS)(function)
+        _forget_unreadable(kept)
+    except (RuntimeError, OSError):  # no writable cache directory
         return numba.njit(**_OPTIONS)(function)
+    return kept
+
+
+def _forget_unreadable(function: Any) -> None:
+    """Empty the cache of a function if it cannot be read.
+
+    It names the classes of named arguments, which an earlier version of the package may have had elsewhere; numba would
+    raise an error before it sees that the source is another one.
+    """
+    read = getattr(getattr(getattr(function, "_cache", None), "_cache_file", None), "_load_index", None)
+    if read is None:
+        return
+    try:
+        read()
+    except Exception:  # whatever unpickling raises
+        function._cache.flush()
 
 
 def compiled_module(name: str, package: str | None) -> Callable[[], ModuleType | None]:

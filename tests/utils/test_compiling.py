@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,21 @@ def test_a_function_is_compiled_even_where_nothing_can_be_kept(monkeypatch):
     monkeypatch.undo()  # numba uses it as well
     assert own(4) == 8
     assert asked == [True, False]
+
+
+@pytest.mark.slow
+def test_a_cache_that_names_a_class_of_another_version_is_made_again(tmp_path):
+    pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
+    source = (
+        "from typing import NamedTuple\n"
+        "from lineage_clust.utils.compiling import compiled\n"
+        "class Before(NamedTuple):\n    value: float\n"
+        "@compiled\ndef double(of):\n    return 2 * of.value\n"
+        "print(double(Before(4.0)), sum(double.stats.cache_hits.values()))\n"
+    )
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    for text, printed in ((source, "8.0 0"), (source, "8.0 1"), (source.replace("Before", "After"), "8.0 0")):
+        (tmp_path / "versions.py").write_text(text)
+        run = [sys.executable, "-c", "import versions"]
+        out = subprocess.run(run, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": path})
+        assert out.stdout.strip() == printed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ....utils.compiling import compiled
@@ -14,39 +16,46 @@ _ROUNDS = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
 _TO_EXPONENT = -0x3FE6A09E667F3BCD  # bits of the root of 1/2
 
 
+class Point(NamedTuple):
+    """Linear predictor of the places, coefficients and the donors' deviations `(n_donors, n_random)`, or their steps."""
+
+    height: np.ndarray
+    coefficients: np.ndarray
+    deviations: np.ndarray
+
+
 @compiled
-def share_of(
-    nodes, sums, theta, height, step, coefficients, change, diagonal, own, own_change, covariance, level, logs
-):
+def share_of(nodes, sums, theta, start, step, diagonal, covariance):
     """Return the share of a step of one gene that does not increase the penalised loss, see :func:`.steps.shares`.
 
-    coefficients, change, diagonal : Coefficients, their step, and the diagonal of the penalty.
-    own, own_change, covariance : Deviations of the donors `(n_donors, n_random)`, their step, and their covariance.
-    level, logs : Overwritten.
+    nodes, sums, theta : :class:`.arrays.NodeArrays`, and sums at the nodes.
+    start, step : Point at which the step starts, and the step.
+    diagonal, covariance : Diagonal of the penalty, and covariance of a donor's deviations.
     """
-    n_random, n_places = len(covariance), len(height)
-    factor, whitened = covariance.copy(), np.empty((2, n_random, len(own)))
+    n_random, n_places = len(covariance), len(start.height)
+    at, level, logs = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
+    factor, whitened = covariance.copy(), np.empty((2, n_random, len(start.deviations)))
     for row in range(n_random):
         factor[row, row] += RIDGE * np.trace(covariance) + 1e-300
     decompose(factor)
-    whitened[0], whitened[1] = own.T, own_change.T
+    whitened[0], whitened[1] = start.deviations.T, step.deviations.T
     forward(factor, whitened[0])
     forward(factor, whitened[1])
     # interpolation may give a node with few cells sums outside their range, and its loss would have no minimum
-    raise_each(height, level)
-    weights = np.abs(nodes[1])
-    kept = np.where(nodes[1] > 0.0, sums, weights * nodes[0] * level)
-    at, most, share = np.zeros(n_places), np.inf, 0.0
+    raise_each(start.height, level)
+    weights = np.abs(nodes.weights)
+    kept = np.where(nodes.weights > 0.0, sums, weights * nodes.exposures * level)
+    most, share = np.inf, 0.0
     for trial in range(HALVINGS + 2):
-        at[:] = height + share * step
+        at[:] = start.height + share * step.height
         found = np.inf
         if np.max(at) <= FARTHEST:
             raise_each(at, level)
-            found = loss_of(at, level, nodes[0], weights, kept, theta, logs) / nodes[2]
-            found += np.sum(diagonal * (coefficients + share * change) ** 2)
+            found = loss_of(at, level, nodes.exposures, weights, kept, theta, logs) / nodes.unit
+            found += np.sum(diagonal * (start.coefficients + share * step.coefficients) ** 2)
             found += np.sum((whitened[0] + share * whitened[1]) ** 2)
         if trial == 0:
-            most = found + INCREASE * (abs(found) + nodes[3] / nodes[2])
+            most = found + INCREASE * (abs(found) + nodes.total / nodes.unit)
             share = 1.0
         elif found <= most:
             break

@@ -11,32 +11,28 @@ import numpy as np
 from ....utils.compiling import compiled
 from ..pirls.compiled import gamma_sums, newton
 from .compiled_cholesky import backward, decompose, forward, root
-from .compiled_steps import distance, logarithms, loss_of, raise_each, share_of
-from .steps import LONG, SLOW
+from .compiled_steps import Point, distance, logarithms, loss_of, raise_each, share_of
+from .steps import HIGHEST_PENALTY, LONG, SLOW
 
 _RIDGE = 1e-9  # relative
 
 
 @compiled
-def iterate_each(
-    places, nodes, bases, count, still, sums, pulls, most, covariances, histograms, theta, coefficients, own,
-    information, moved,
-):  # fmt: skip
+def iterate_each(problem, state, penalties, covariances, histograms, count, still):
     """Iterate each gene until its linear predictor changes by at most `still`, at most `count` times, in place.
 
-    places, nodes, bases : See :attr:`lineage_clust.models.gam.donors.working.WorkingProblem.compiled_arrays`.
-    sums : `(n_genes, n_nodes)`.
-    pulls, most : `(n_genes, n_fixed)` diagonals of the penalties, and their bound relative to the information of the cells.
+    problem, state : :class:`.arrays.CompiledProblem` and :class:`.arrays.CompiledState`.
+    penalties : `(n_genes, n_fixed)` diagonals.
     covariances : `(n_genes, n_random, n_random)`.
-    histograms : Tails, bins and values of a `Histogram`; without genes if sizes are known.
-    theta, coefficients, own, information, moved : As in :class:`lineage_clust.models.gam.donors.working.WorkingState`.
+    histograms : Tails, bins and values of a `Histogram`; without genes if theta is known.
     """
-    starts, exposures, total = places[0], nodes[0], nodes[3]
+    places, nodes, bases = problem
+    sums, theta, coefficients, deviations, information, moved = state
     curve, slots, curves, random, squared = bases
     tails, bins, bin_values = histograms
     sized = len(tails) > 0
-    n_offsets, n_places = exposures.shape
-    n_donors, (n_curves, n_columns, n_fixed), n_random = len(starts) - 1, curves.shape, random.shape[1]
+    n_offsets, n_places = nodes.exposures.shape
+    n_donors, (n_curves, n_columns, n_fixed), n_random = len(curve), curves.shape, random.shape[1]
     values, logs = np.zeros((n_offsets, n_places)), np.zeros(n_places)
     working, residual, height = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
     step, level = np.zeros(n_places), np.zeros(n_places)
@@ -50,7 +46,7 @@ def iterate_each(
     diagonal = np.zeros(n_fixed)
     for gene in range(len(sums)):
         arrange(sums[gene], values)
-        rise(places, bases, coefficients[gene], own[gene], height)
+        rise(places, bases, coefficients[gene], deviations[gene], height)
         raise_each(height, level)
         root(covariances[gene], lower)
         np.dot(random, lower, turned)
@@ -74,7 +70,7 @@ def iterate_each(
                 decompose(factor)
                 forward(factor, at)
             gram[:], right[:] = 0.0, 0.0
-            told, first = 0.0, 0
+            determined, first = 0.0, 0
             for own_curve in range(n_curves):
                 rest[:], response[:] = 0.0, 0.0
                 last = first
@@ -90,13 +86,13 @@ def iterate_each(
                 for row in range(n_columns):
                     response[row] -= explained[row, n_columns]
                     for column in range(n_columns):
-                        told += rest[row, column] * squared[own_curve, row, column] / n_fixed
+                        determined += rest[row, column] * squared[own_curve, row, column] / n_fixed
                         rest[row, column] -= explained[row, column]
                 basis, first = curves[own_curve], last
                 gram += np.dot(basis.T, np.dot(rest, basis))
                 right += np.dot(basis.T, response)
             for mode in range(n_fixed):
-                diagonal[mode] = min(pulls[gene, mode], most * told) + _RIDGE * told + 1e-300
+                diagonal[mode] = min(penalties[gene, mode], HIGHEST_PENALTY * determined) + _RIDGE * determined + 1e-300
                 gram[mode, mode] += diagonal[mode]
             decompose(gram)
             forward(gram, right.reshape(n_fixed, 1))
@@ -111,54 +107,50 @@ def iterate_each(
                 first = last
             for donor in range(n_donors):
                 backward(factors[donor], left[slots[donor]])
-            deviations = np.dot(left, lower.T)[slots] - own[gene]
-            right -= coefficients[gene]
-            rise(places, bases, right, deviations, step)
+            change, of_donors = right - coefficients[gene], np.dot(left, lower.T)[slots] - deviations[gene]
+            rise(places, bases, change, of_donors, step)
             farthest = np.max(np.abs(step))
             share = 1.0 if np.isfinite(farthest) else np.nan
             if share == 1.0 and (farthest > LONG or farthest > SLOW * moved[gene]):
                 share = share_of(
-                    nodes, values, theta[gene], height, step, coefficients[gene], right, diagonal, own[gene], deviations,
-                    covariances[gene], level, logs,
+                    nodes, values, theta[gene], Point(height, coefficients[gene], deviations[gene]),
+                    Point(step, change, of_donors), diagonal, covariances[gene],
                 )  # fmt: skip
                 farthest = distance(height, step)
             moved[gene] = farthest
-            coefficients[gene] += share * right
-            own[gene] += share * deviations
+            coefficients[gene] += share * change
+            deviations[gene] += share * of_donors
             height += share * step
             raise_each(height, level)
             if sized:
                 first_sum, second_sum = size_sums(level, nodes, values, theta[gene], logs)
                 gamma_first, gamma_second = gamma_sums(tails[gene], bins[gene], bin_values, theta[gene])
-                first_sum = gamma_first + total * (np.log(theta[gene]) + 1.0) - first_sum
-                second_sum = gamma_second + total / theta[gene] + second_sum
+                first_sum = gamma_first + nodes.total * (np.log(theta[gene]) + 1.0) - first_sum
+                second_sum = gamma_second + nodes.total / theta[gene] + second_sum
                 theta[gene], information[gene] = newton(theta[gene], first_sum, second_sum)
             if not farthest > still:
                 break
 
 
 @compiled
-def sums_each(places, nodes, bases, sums, theta, coefficients, own, gram, products, cross, inner, donor_products):
-    """Write the sums of the working linear models of each gene.
-
-    gram, products : `(n_genes, n_fixed, n_fixed)` and `(n_genes, n_fixed)`.
-    cross, inner, donor_products : `cross`, `own` and `donor_products` of DonorSums, `(n_genes, n_donors, n_random, ...)`.
-    """
-    curve, curves, random, exposures = bases[0], bases[2], bases[3], nodes[0]
-    n_donors, (n_columns, n_random), n_places = len(curve), random.shape, exposures.shape[1]
+def sums_each(problem, state, gram, products, cross, donor_grams, donor_products):
+    """Write the sums of the working linear models of each gene: those of DonorSums, without a last axis of length 1."""
+    places, nodes, bases = problem
+    curve, curves, random = bases.curve, bases.curves, bases.random
+    n_donors, (n_columns, n_random), n_places = len(curve), random.shape, nodes.exposures.shape[1]
     working, residual, height, level = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
-    values, total, response = np.zeros(exposures.shape), np.zeros((n_columns, n_columns)), np.zeros(n_columns)
+    values, total, response = np.zeros(nodes.exposures.shape), np.zeros((n_columns, n_columns)), np.zeros(n_columns)
     plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
     half = np.zeros((n_columns * n_donors, n_random))
-    for gene in range(len(sums)):
-        arrange(sums[gene], values)
-        rise(places, bases, coefficients[gene], own[gene], height)
+    for gene in range(len(state.sums)):
+        arrange(state.sums[gene], values)
+        rise(places, bases, state.coefficients[gene], state.deviations[gene], height)
         raise_each(height, level)
-        at_places(level, nodes, values, theta[gene], working, residual)
+        at_places(level, nodes, values, state.theta[gene], working, residual)
         gather(places, working, residual, height, plain, spline)
         np.dot(plain.reshape(n_columns * n_donors, n_columns), random, half)
         rows = half.reshape(n_columns, n_donors * n_random).T
-        inner[gene] = np.dot(rows, random).reshape(n_donors, n_random, n_random)
+        donor_grams[gene] = np.dot(rows, random).reshape(n_donors, n_random, n_random)
         donor_products[gene] = np.dot(spline, random)
         for number in range(len(curves)):
             basis = curves[number]
@@ -174,28 +166,25 @@ def sums_each(places, nodes, bases, sums, theta, coefficients, own, gram, produc
 
 
 @compiled
-def losses_each(places, nodes, bases, offsets, sums, theta, coefficients, levels, losses):
-    """Write the losses of each gene at its population curve, and at a constant level, `(2, n_genes)`; see `Family.loss`.
-
-    levels : `(n_genes,)`, written: means of the linear predictor.
-    """
-    exposures, weights = nodes[0], nodes[1]
-    n_offsets, n_places, n_donors = len(exposures), np.uintp(exposures.shape[1]), len(places[0]) - 1
+def losses_each(problem, sums, theta, coefficients, losses):
+    """Write the losses of each gene at its population curve, and at a constant level, `(2, n_genes)`; see `Family.loss`."""
+    places, nodes, bases = problem
+    n_offsets, n_places = nodes.exposures.shape
     height, mean = np.zeros(n_places), np.zeros(n_places)
-    values, logs, own = np.zeros(exposures.shape), np.zeros(n_places), np.zeros((n_donors, bases[3].shape[1]))
+    values, logs = np.zeros(nodes.exposures.shape), np.zeros(n_places)
+    none = np.zeros((len(bases.curve), bases.random.shape[1]))
     for gene in range(len(sums)):
         arrange(sums[gene], values)
-        rise(places, bases, coefficients[gene], own, height)
-        levels[gene], total = 0.0, 0.0
+        rise(places, bases, coefficients[gene], none, height)
+        level, total = 0.0, 0.0
         for offset in range(n_offsets):
-            levels[gene], total = levels[gene] + np.sum(weights[offset] * height), total + np.sum(weights[offset])
-        levels[gene] /= total
-        of_offsets = np.sum(values * offsets)
+            level, total = level + np.sum(nodes.weights[offset] * height), total + np.sum(nodes.weights[offset])
+        of_offsets = np.sum(values * nodes.offsets)
         for number in range(2):
             if number == 1:
-                height[:] = levels[gene]
+                height[:] = level / total
             raise_each(height, mean)
-            losses[number, gene] = loss_of(height, mean, exposures, weights, values, theta[gene], logs)
+            losses[number, gene] = loss_of(height, mean, nodes.exposures, nodes.weights, values, theta[gene], logs)
             losses[number, gene] -= 2.0 * of_offsets
 
 
@@ -211,7 +200,7 @@ def arrange(sums, values):
 @compiled
 def at_places(level, nodes, sums, theta, working, residual):
     """Write working weights and residuals of the places, summed over their nodes."""
-    exposures, weights, unit = nodes[0], nodes[1], nodes[2]
+    exposures, weights, unit = nodes.exposures, nodes.weights, nodes.unit
     n_places, known = np.uintp(len(level)), theta == np.inf
     working[:], residual[:] = 0.0, 0.0
     for offset in range(np.uintp(len(sums))):
@@ -226,7 +215,7 @@ def at_places(level, nodes, sums, theta, working, residual):
 @compiled
 def size_sums(level, nodes, sums, theta, whole):
     """Return two sums over the nodes for the likelihood of theta, see :func:`.pirls.compiled.at_nodes`."""
-    exposures, weights = nodes[0], nodes[1]
+    exposures, weights = nodes.exposures, nodes.weights
     n_places = np.uintp(len(level))
     first, second = np.zeros(n_places), np.zeros(n_places)  # vectorised, unlike sums
     for offset in range(np.uintp(len(sums))):
@@ -246,7 +235,7 @@ def size_sums(level, nodes, sums, theta, whole):
 @compiled
 def gather(places, working, residual, height, plain, spline):
     """Write each donor's gram matrix `(n_columns, n_donors, n_columns)` and its products with the working response."""
-    starts, ends, columns, _, pairs, row_of_pairs, _ = places
+    starts, ends, columns, pairs = places.starts, places.ends, places.columns, places.pairs
     width, n_wide, one = np.uintp(columns.shape[1]), np.uintp(pairs.shape[1]), np.uintp(1)
     total = np.zeros(pairs.shape[1])
     plain[:], spline[:] = 0.0, 0.0
@@ -254,7 +243,11 @@ def gather(places, working, residual, height, plain, spline):
     for group in range(np.uintp(len(ends))):
         total[:] = 0.0
         for at in range(place, np.uintp(ends[group])):
-            weight, fitted, row = working[at], working[at] * height[at] + residual[at], np.uintp(row_of_pairs[at])
+            weight, fitted, row = (
+                working[at],
+                working[at] * height[at] + residual[at],
+                np.uintp(places.row_of_pairs[at]),
+            )
             for pair in range(n_wide):
                 total[pair] += (fitted if pair < width else weight) * pairs[row, pair]
         place = np.uintp(ends[group])
@@ -273,16 +266,14 @@ def gather(places, working, residual, height, plain, spline):
 
 
 @compiled
-def rise(places, bases, coefficients, own, height):
+def rise(places, bases, coefficients, deviations, height):
     """Write the linear predictors of the places, of the population curve and the donors' deviations from it."""
-    starts, values, indices = places[0], places[3], places[6]
-    curve, curves, random = bases[0], bases[2], bases[3]
-    n_places, n_donors = np.uintp(len(height)), len(starts) - 1
-    splines, at_places = np.dot(own, random.T), np.zeros(n_places)
-    for number in range(len(curves)):
-        of_curve = np.dot(curves[number], coefficients)
-        for donor in range(n_donors):
-            if curve[donor] == number:
+    values, indices, n_places = places.values, places.indices, np.uintp(len(height))
+    splines, at_places = np.dot(deviations, bases.random.T), np.zeros(n_places)
+    for number in range(len(bases.curves)):
+        of_curve = np.dot(bases.curves[number], coefficients)
+        for donor in range(len(bases.curve)):
+            if bases.curve[donor] == number:
                 splines[donor] += of_curve
     flat = splines.reshape(splines.size)
     height[:] = 0.0

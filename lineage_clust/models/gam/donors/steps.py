@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LONG, SLOW = 1.5, 0.5  # change of a linear predictor, also relative to the one before, from which losses are compared
 HALVINGS, INCREASE = 30, 1e-9  # at most, and relative increase of a loss that is due to rounding
 RIDGE = 1e-6  # relative, for deviations left from other covariances, which would be impossible with the current ones
+HIGHEST_PENALTY = 1e12  # relative to the information of the cells
 FARTHEST = 100.0  # largest linear predictor
 DEEP = 25.0  # decrease of a linear predictor below 0 and below its maximum, beyond which its changes do not matter
 

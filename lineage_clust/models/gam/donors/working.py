@@ -13,17 +13,15 @@ from ....utils.compiling import compiled_module
 from ..pirls.histogram import Histogram
 from ..pirls.problem import Likelihood
 from ..pirls.size import size_step
+from .arrays import CompiledProblem, CompiledState, arrays_of
 from .covariance import without_deviations
 from .curves import DonorSums
 from .nodes import DonorNodes
 from .samples import Samples
 from .significance import Contrast
-from .steps import LONG, SLOW, predictor, shares
-
-_MOST = 1e12  # maximum penalty, relative to the information of the cells
+from .steps import HIGHEST_PENALTY, LONG, SLOW, predictor, shares
 
 load_compiled = compiled_module(".compiled_working", __package__)
-_LANES = 16  # loops over so many values are vectorised
 _WORTHWHILE = 500  # genes, which take at most two seconds longer in NumPy; the first compilation takes a minute
 
 
@@ -97,38 +95,9 @@ class WorkingProblem:
         return load_compiled() if counts and self.compiles else None
 
     @cached_property
-    def compiled_arrays(self) -> tuple[tuple, tuple, tuple]:
-        """Arguments of compiled functions.
-
-        places : First place of each donor, `(n_donors + 1,)`; groups of places that use the same columns of the design:
-            their ends `(n_groups,)` and columns `(n_groups, width)`; the design at the places `(width, n_places)`; the same
-            and products of two columns, `(n_rows, n_pairs)`, and its row for each place; and positions among the donors'
-            coefficients.
-        nodes : Exposures and weights `(n_offsets, n_places)`, `unit`, and the sum of the cells' weights.
-        bases : `curve`, the position of each donor with donors sorted by curve, `curves`, `random` on the columns of the
-            design, and the squared `curves`, `(n_curves, n_columns, n_columns)`.
-        """
-        nodes, step = self.nodes, self.nodes.n_offsets
-        rows = nodes.rows[::step]
-        starts = np.array([0, *(of_donor.stop // step for of_donor in nodes.of_donors)])
-        used = rows != 0
-        ends = np.union1d(np.flatnonzero((used[1:] != used[:-1]).any(axis=1)) + 1, starts[1:])
-        columns = np.argsort(~used[ends - 1], axis=1, kind="stable")[:, : used.sum(axis=1).max()]
-        at_places = np.repeat(columns, np.diff(ends, prepend=0), axis=0)
-        values = np.ascontiguousarray(np.take_along_axis(rows, at_places, axis=1).T)
-        donor = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        indices = np.ascontiguousarray(at_places.T + rows.shape[1] * donor)
-        lower = np.tril_indices(len(values))
-        slots = np.argsort(np.argsort(self.curve, kind="stable"), kind="stable")
-        curves = np.ascontiguousarray(self.curves)
-        bases = self.curve, slots, curves, np.ascontiguousarray(self.random), curves @ np.swapaxes(curves, 1, 2)
-        at_nodes = (np.ascontiguousarray(part.reshape(-1, step).T) for part in (np.exp(nodes.offset), nodes.weights))
-        pairs = np.concatenate([values, values[lower[0]] * values[lower[1]]]).T
-        # donors share most places, and the cache is small
-        pairs, row_of_pairs = np.unique(pairs, axis=0, return_inverse=True)
-        pairs = np.ascontiguousarray(np.pad(pairs, ((0, 0), (0, -pairs.shape[1] % _LANES))))
-        places = starts, ends, columns, values, pairs, row_of_pairs, indices
-        return places, (*at_nodes, self.unit, nodes.total), bases
+    def arrays(self) -> CompiledProblem:
+        """Arrays for compiled functions."""
+        return arrays_of(self.nodes, self.unit, self.curve, self.curves, self.random)
 
 
 @dataclass
@@ -224,10 +193,7 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
     cross, donor_grams, donor_products = (
         np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ())
     )
-    functions.sums_each(
-        *problem.compiled_arrays, state.sums, _theta(problem, state), state.coefficients, state.deviations, gram, products,
-        cross, donor_grams, donor_products,
-    )  # fmt: skip
+    functions.sums_each(problem.arrays, _arrays(problem, state), gram, products, cross, donor_grams, donor_products)
     return DonorSums(
         problem.fixed, problem.random, gram, cross, donor_grams, products[..., None], donor_products[..., None],
         np.zeros((n_genes, 1)), problem.n_cells, problem.n_determined, problem.means, each=True, compiles=problem.compiles,
@@ -235,21 +201,18 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
     )  # fmt: skip
 
 
-def _theta(problem: WorkingProblem, state: WorkingState) -> np.ndarray:
-    """Return the sizes of the negative binomial, infinite for a Poisson family."""
+def _arrays(problem: WorkingProblem, state: WorkingState) -> CompiledState:
     poisson = problem.likelihood.family.name == "poisson"
-    return np.full(len(state.theta), np.inf) if poisson else state.theta
+    theta = np.full(len(state.theta), np.inf) if poisson else state.theta
+    return CompiledState(state.sums, theta, state.coefficients, state.deviations, state.information, state.moved)
 
 
 def losses_of_counts(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray) -> np.ndarray | None:
     """Return losses `(2, n_genes)` at population curves and at constant levels, or `None` where they are not compiled."""
     if problem.functions is None:
         return None
-    offsets = np.ascontiguousarray(problem.nodes.offset.reshape(-1, problem.nodes.n_offsets).T)
-    losses, levels = np.zeros((2, len(coefficients))), np.zeros(len(coefficients))
-    problem.functions.losses_each(
-        *problem.compiled_arrays, offsets, state.sums, _theta(problem, state), coefficients, levels, losses
-    )
+    losses, arrays = np.zeros((2, len(coefficients))), _arrays(problem, state)
+    problem.functions.losses_each(problem.arrays, arrays.sums, arrays.theta, coefficients, losses)
     return losses
 
 
@@ -282,9 +245,8 @@ def _iterate_counts(problem, state: WorkingState, covariances, count: int, still
     if state.histogram is not None:
         histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins, values_of_bins()
     functions.iterate_each(
-        *problem.compiled_arrays, count, still, state.sums, state.lambda_ @ problem.penalty, _MOST, covariances,
-        histogram, _theta(problem, state), state.coefficients, state.deviations, state.information, state.moved,
-    )  # fmt: skip
+        problem.arrays, _arrays(problem, state), state.lambda_ @ problem.penalty, covariances, histogram, count, still
+    )
 
 
 def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
@@ -327,8 +289,8 @@ def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray
 
 def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
     """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge that keeps the system invertible."""
-    told = np.einsum("gii->gi", sums.gram).mean(axis=1)
-    diagonal = np.minimum(lambda_ @ problem.penalty, _MOST * told[:, None]) + 1e-9 * told[:, None] + 1e-300
+    information = np.einsum("gii->gi", sums.gram).mean(axis=1)[:, None]
+    diagonal = np.minimum(lambda_ @ problem.penalty, HIGHEST_PENALTY * information) + 1e-9 * information + 1e-300
     return diagonal[:, :, None] * np.eye(diagonal.shape[1])
 
 
