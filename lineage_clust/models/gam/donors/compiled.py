@@ -110,22 +110,23 @@ def at_shifts(without, shifts, logs, least, df, found):
 
     The matrix between donors is made tridiagonal instead of diagonal.
     """
-    n_donors, n_free = len(without.level), np.uintp(len(without.gram) - 1)
+    gram, level, level_products, _ = without
+    n_donors, n_free = len(level), np.uintp(len(gram) - 1)
     between, scores = np.zeros((n_donors, n_donors)), np.zeros(n_donors)
     diagonal, below = np.zeros(n_donors), np.zeros(n_donors)
     rows, free = np.zeros((n_free, n_donors + 1)), np.zeros((n_free, n_free))
     for row in range(n_free):
-        rows[row, n_donors] = without.gram[n_free, row]
+        rows[row, n_donors] = gram[n_free, row]
         for donor in range(n_donors):
-            rows[row, donor] = without.level_products[donor, row]
+            rows[row, donor] = level_products[donor, row]
         for column in range(row + np.uintp(1)):
-            free[row, column] = without.gram[row, column]
+            free[row, column] = gram[row, column]
     logs += decompose(free)
     forward(free, rows)
-    rest = without.gram[n_free, n_free]
+    rest = gram[n_free, n_free]
     for donor in range(n_donors):
-        scores[donor] = without.level_products[donor, n_free]
-        between[donor, donor] = without.level[donor]
+        scores[donor] = level_products[donor, n_free]
+        between[donor, donor] = level[donor]
     for row in range(n_free):
         response = rows[row, n_donors]
         rest -= response * response
@@ -158,21 +159,21 @@ def write_without_curves(sums, gene, curve, found):
     """Write the sums of a gene after eliminating the donors' curves, given their variance; return the log determinant."""
     n_donors, n_modes = sums.products.shape[1], np.uintp(sums.products.shape[2])
     gram, lines, products = sums.gram[gene], sums.lines[gene], sums.products[gene]
-    level, level_products = sums.level[gene], sums.level_products[gene]
-    n, one = np.uintp(len(found.gram)), np.uintp(1)
+    without, level, level_products, rows = found
+    n, one = np.uintp(len(without)), np.uintp(1)
     last = n - one
     scaled, pivots, ratios = np.zeros(n + one), np.zeros(n_modes), np.zeros(n_modes)
     for row in range(one, n):
         for column in range(one, row + one):
-            found.gram[row - one, column - one] = gram[row, column]
-        found.gram[last, row - one] = gram[row, 0]
-    found.gram[last, last] = gram[0, 0]
+            without[row - one, column - one] = gram[row, column]
+        without[last, row - one] = gram[row, 0]
+    without[last, last] = gram[0, 0]
     logs, product, line = 0.0, 1.0, 0
     for donor in range(n_donors):
-        found.level[donor] = level[donor]
-        found.level_products[donor, last] = level_products[donor, 0]
+        level[donor] = sums.level[gene, donor]
+        level_products[donor, last] = sums.level_products[gene, donor, 0]
         for column in range(last):
-            found.level_products[donor, column] = level_products[donor, column + one]
+            level_products[donor, column] = sums.level_products[gene, donor, column + one]
         if curve == 0.0:
             continue
         decompose_lines(lines[donor], curve, pivots, ratios)
@@ -184,34 +185,35 @@ def write_without_curves(sums, gene, curve, found):
                 scaled[column] = products[donor, mode, column] - ratios[mode] * scaled[column]
             size = np.sqrt(curve / pivots[mode])
             by = size * scaled[0]
-            found.level[donor] -= by * by
-            found.rows[line, last] = size * scaled[1]
+            level[donor] -= by * by
+            rows[line, last] = size * scaled[1]
             for column in range(last):
-                found.rows[line, column] = size * scaled[column + one + one]
+                rows[line, column] = size * scaled[column + one + one]
             for column in range(n):
-                found.level_products[donor, column] -= by * found.rows[line, column]
+                level_products[donor, column] -= by * rows[line, column]
             line += 1
     if curve > 0.0:
-        explained = np.dot(found.rows.T, found.rows)
+        explained = np.dot(rows.T, rows)
         for row in range(n):
             for column in range(row + one):
-                found.gram[row, column] -= explained[row, column]
+                without[row, column] -= explained[row, column]
     return logs + np.log(product)
 
 
 @compiled
 def with_level(without, shift, found):
     """Write the sums after eliminating the donors' levels too, lower triangle."""
+    gram, level, level_products, _ = without
     one, n = np.uintp(1), np.uintp(len(found))
     for row in range(n):
         for column in range(row + one):
-            found[row, column] = without.gram[row, column]
-    for donor in range(len(without.level)):
-        share = shift / (1.0 + shift * without.level[donor])
+            found[row, column] = gram[row, column]
+    for donor in range(len(level)):
+        share = shift / (1.0 + shift * level[donor])
         for row in range(n):
-            by = share * without.level_products[donor, row]
+            by = share * level_products[donor, row]
             for column in range(row + one):
-                found[row, column] -= by * without.level_products[donor, column]
+                found[row, column] -= by * level_products[donor, column]
 
 
 @compiled

@@ -25,8 +25,10 @@ def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, fo
     penalties : `(n_genes, n - 1)` diagonals.
     contrasts, found : :class:`.each.CompiledContrasts` and :class:`.each.Mixture`.
     """
-    n, n_free, n_rows = sums.gram.shape[1], contrasts.rows.shape[1], len(contrasts.rows)
+    rows = contrasts.rows
+    n, n_free, n_rows = sums.gram.shape[1], rows.shape[1], len(rows)
     without, at = without_curves_of(sums, n), np.zeros((n, n))
+    means, seconds, edf = found.mean, found.second, found.edf
     free, turned_rows = np.zeros((n_free, n_free)), np.zeros((n_free, n_rows + 1))
     whole, inverse, coefficients = np.zeros((n - 1, n - 1)), np.zeros((n - 1, n - 1)), np.zeros(n - 1)
     for gene in range(len(sums.gram)):
@@ -44,7 +46,7 @@ def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, fo
                         free[row, column] = at[row, column]
                     free[row, row] += sums.ridge[gene]
                     for column in range(n_rows):
-                        turned_rows[row, column] = contrasts.rows[column, row]
+                        turned_rows[row, column] = rows[column, row]
                     turned_rows[row, n_rows] = at[n - 1, row]
                 decompose(free)
                 forward(free, turned_rows)
@@ -80,11 +82,11 @@ def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, fo
                 found.shift[gene] += share * scale * shifts[at_shift]
                 found.curve[gene] += share * scale * curves[at_curve]
                 for row in range(n - 1):
-                    found.mean[gene, row] += share * coefficients[row]
-                    found.edf[gene] += share * (1.0 - penalties[gene, row] * covariance[row, row])
+                    means[gene, row] += share * coefficients[row]
+                    edf[gene] += share * (1.0 - penalties[gene, row] * covariance[row, row])
                     for column in range(n - 1):
                         second = scale * covariance[row, column] + coefficients[row] * coefficients[column]
-                        found.second[gene, row, column] += share * second
+                        seconds[gene, row, column] += share * second
 
 
 @compiled
@@ -174,6 +176,7 @@ def scores_each(sums, curves, shifts, share, seen, expected):
     (n_genes, n_donors, all_modes), n_free = sums.products.shape[:3], sums.n_free
     n, n_modes, one = np.uintp(n_free + 1), np.uintp(all_modes), np.uintp(1)
     without, found = without_curves_of(sums, n_free + 1), np.zeros((n, n))
+    products, level, level_products = sums.products, without.level, without.level_products
     free, lower = np.zeros((n_free, n_free)), np.zeros((n_free, n_free))
     solved, inverse = np.zeros((n_donors, all_modes, n + 1)), np.zeros((n_donors, all_modes, all_modes))
     pivots, ratios, coefficients = np.zeros(all_modes), np.zeros(all_modes), np.zeros(n_free)
@@ -192,7 +195,7 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                 for mode in range(n_modes):
                     inverse[donor, mode, mode] = 1.0
                     for column in range(n + one):
-                        solved[donor, mode, column] = sums.products[gene, donor, mode, column]
+                        solved[donor, mode, column] = products[gene, donor, mode, column]
                 solve_lines(pivots, ratios, solved[donor])
                 solve_lines(pivots, ratios, inverse[donor])
             total_weight = 0.0
@@ -217,14 +220,14 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                 backward(free, coefficients)
                 place = np.uintp(0)
                 for donor in range(n_donors):
-                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * without.level[donor])
+                    by = shifts[at_shift] / (1.0 + shifts[at_shift] * level[donor])
                     for mode in range(n_modes):
                         along[mode] = solved[donor, mode, 0]
                         with_shift = along[mode] * by
-                        score = solved[donor, mode, 1] - with_shift * without.level_products[donor, n_free]
+                        score = solved[donor, mode, 1] - with_shift * level_products[donor, n_free]
                         for column in range(np.uintp(n_free)):
                             across[place, column] = (
-                                solved[donor, mode, column + 2] - with_shift * without.level_products[donor, column]
+                                solved[donor, mode, column + 2] - with_shift * level_products[donor, column]
                             )
                         for column in range(np.uintp(n_free)):
                             score -= across[place, column] * coefficients[column]
@@ -250,7 +253,7 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                         turned_expected[donor, mode, other] -= total_weight / curve * inverse[donor, mode, other]
                     turned_expected[donor, mode, mode] += total_weight / curve
         for donor in range(n_donors):
-            back = np.ascontiguousarray(sums.products[gene, donor, :, sums.products.shape[3] - all_modes :])
+            back = np.ascontiguousarray(products[gene, donor, :, products.shape[3] - all_modes :])
             seen += np.dot(back.T, np.dot(turned_seen[donor], back))
             expected += np.dot(back.T, np.dot(turned_expected[donor], back))
 

@@ -235,7 +235,7 @@ def size_sums(level, nodes, sums, theta, whole):
 @compiled
 def gather(places, working, residual, height, plain, spline):
     """Write each donor's gram matrix `(n_columns, n_donors, n_columns)` and its products with the working response."""
-    starts, ends, columns, pairs = places.starts, places.ends, places.columns, places.pairs
+    starts, ends, columns, _, pairs, row_of_pairs, _ = places
     width, n_wide, one = np.uintp(columns.shape[1]), np.uintp(pairs.shape[1]), np.uintp(1)
     total = np.zeros(pairs.shape[1])
     plain[:], spline[:] = 0.0, 0.0
@@ -246,7 +246,7 @@ def gather(places, working, residual, height, plain, spline):
             weight, fitted, row = (
                 working[at],
                 working[at] * height[at] + residual[at],
-                np.uintp(places.row_of_pairs[at]),
+                np.uintp(row_of_pairs[at]),
             )
             for pair in range(n_wide):
                 total[pair] += (fitted if pair < width else weight) * pairs[row, pair]
