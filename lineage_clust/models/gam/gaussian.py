@@ -47,32 +47,15 @@ def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
     rows = Z if bands is None else bands
     gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
-    found, (followed, leverage) = None, closely_followed(rows, design, weights, spectrum)
-    by_donor = None
-    if isinstance(Y, BlockedExpression) and bands is not None:
-        wide = None if groups is None else donor_bands(bands, groups, groups.max() + 1, design.has_intercept)
-        products, squares, sums, shift, found, picked = yield from sums_in_one_pass(
-            design, bands if wide is None else wide.wide, Y, weights, offset, followed
-        )
-        if wide is not None:
-            by_donor, products = wide.by_donor(products), wide.total(products)
-    else:
-        picked = Y[followed]
-        shift = mean_level(Y, weights) if design.constant is not None else None
-        if groups is None:
-            products, squares, sums = weighted_sums(Z, Y, weights, offset, shift)
-        else:
-            parts = [
-                weighted_sums(Z[own], Y[own], weights[own], None if offset is None else offset[own], shift)
-                for own in cells_of_donors(groups)
-            ]
-            by_donor, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
-            products, squares, sums = by_donor.sum(axis=0), squares.sum(axis=0), sums.sum(axis=0)
+    followed, leverage = closely_followed(rows, design, weights, spectrum)
+    products, by_donor, squares, sums, shift, found, picked = yield from cell_sums(
+        design, Y, weights, offset, groups, followed
+    )
     holes = ~np.isfinite(products).all(axis=0)
     vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
     failed = np.flatnonzero(holes | ~(squares < _MOST) | vanishing)
     products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
-    if by_donor is not None:
+    if groups is not None:
         by_donor[..., failed] = 0.0
     if shift is not None:
         shift[failed] = 0.0
@@ -189,6 +172,30 @@ def _with_donors(
         result, coefficients=coefficients, lambda_=lambda_, edf=edf, scale=scale, deviance_explained=explained,
         converged=converged, posterior=donors.posterior, tests=(statistic, pvalue), donors=donors,
     )  # fmt: skip
+
+
+def cell_sums(
+    design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray | None, picked: np.ndarray | None = None
+) -> Fit:
+    """Return `Z'Wy` of all cells and of each group, `y'Wy` and `sum wy`, for values minus a level and the offset.
+
+    Then the level, statistics for `notes_on` and the picked rows of expression; each is `None` if it was not computed.
+    """
+    if isinstance(Y, BlockedExpression):
+        if groups is None:
+            products, *others = yield from sums_in_one_pass(design, design.bands, Y, weights, offset, picked)
+            return products, None, *others
+        wide = donor_bands(design.bands, groups, groups.max() + 1, design.has_intercept)
+        products, *others = yield from sums_in_one_pass(design, wide.wide, Y, weights, offset, picked)
+        return wide.total(products), wide.by_donor(products), *others
+    Z, level = design.dense_matrix(), None if design.constant is None else mean_level(Y, weights)
+    parts = [
+        weighted_sums(Z[own], Y[own], weights[own], None if offset is None else offset[own], level)
+        for own in ([slice(None)] if groups is None else cells_of_donors(groups))
+    ]
+    by_group, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
+    rows = None if picked is None else Y[picked]
+    return by_group.sum(axis=0), by_group, squares.sum(axis=0), sums.sum(axis=0), level, None, rows
 
 
 def mean_level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:

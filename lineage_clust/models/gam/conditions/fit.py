@@ -14,13 +14,13 @@ from scipy import sparse
 from ....errors import counted
 from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
-from ....expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
+from ....expression.sums.donor_bands import design_by_donor
 from ...notes import FEW, found_in, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from ..donors.mixture import DonorFit
 from ..donors.samples import Samples
-from ..gaussian import mean_level, sums_in_one_pass, weighted_sums
+from ..gaussian import cell_sums
 from ..pirls.problem import Cells
 from .curves import fit_curves
 from .glm import fit_glm_conditions
@@ -46,9 +46,6 @@ class ConditionFit:
     with_donors : Whether donors are the replicates instead of cells.
     note : Notes on genes that are fitted poorly.
     failed : Reasons by position, for genes without a finite fit.
-    deviations : `(n_samples, n_modes, n_genes)` coefficients of each sample's deviation from the curve of its condition, on
-        `random`.
-    random : `(n_smooth, n_modes)` basis of the samples' deviations.
     """
 
     sums: ConditionSums
@@ -58,13 +55,21 @@ class ConditionFit:
     with_donors: bool
     note: list[str]
     failed: dict[int, str]
-    deviations: np.ndarray
-    random: np.ndarray
 
     @property
     def samples(self) -> Samples:
         """Assignment of samples to conditions and donors."""
         return self.sums.samples
+
+    @property
+    def deviations(self) -> np.ndarray:
+        """Coefficients `(n_samples, n_modes, n_genes)` of each sample's deviation from the curve of its condition."""
+        return self.curves.deviations
+
+    @property
+    def random(self) -> np.ndarray:
+        """Basis `(n_smooth, n_modes)` of the samples' deviations."""
+        return self.sums.by_sample.random[: len(self.sums.constant)]
 
     def rows(self, basis, condition: int, other: int | None = None) -> np.ndarray:
         """Return rows that map coefficients to the curve of a condition, or to its difference from `other`."""
@@ -137,17 +142,17 @@ def fit_conditions(
     if model is not None and model.family != "gaussian":
         likelihood, choices = model._options
         cells = Cells(design, weights, offset, likelihood, replace(choices, covariance="robust"))
-        fitted = fit_glm_conditions(cells, Y, number, samples, donors is not None)
-        _check_cells(fitted.sums)
-        return ConditionFit(
-            fitted.sums, fitted.curves, np.zeros(len(fitted.note)), table, donors is not None, fitted.note, fitted.failed,
-            fitted.curves.deviations, fitted.sums.by_sample.random[: design.n_smooth],
-        )  # fmt: skip
+        sums, curves, failed, note = fit_glm_conditions(cells, Y, number, samples, donors is not None)
+        _check_cells(sums)
+        return ConditionFit(sums, curves, np.zeros(len(note)), table, donors is not None, note, failed)
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
     Y = BlockedExpression(Y, keeps_totals=False) if sparse.issparse(Y) else Y
-    gathered = _in_blocks if isinstance(Y, BlockedExpression) else _in_array
-    grams, columns, products, by_sample, squares, plain, level, found = gathered(design, Y, weights, offset, number)
+    in_blocks = isinstance(Y, BlockedExpression)
+    Y = Y if in_blocks else np.asarray(Y)
+    products, by_sample, squares, plain, level, found, _ = run_fits([cell_sums(design, Y, weights, offset, number)])[0]
+    level = np.zeros(len(plain)) if level is None else level
+    grams, columns = design_by_donor(design.bands if in_blocks else design.dense_matrix(), weights, number)
 
     failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
         ~np.isfinite(products).all(axis=0) | np.isnan(squares)
@@ -185,11 +190,8 @@ def fit_conditions(
     curves.converged[dropped] = False
     level = level + means
     level[dropped] = np.nan
-    random = sums.by_sample.random[: design.n_smooth]
-    return ConditionFit(
-        sums, curves, level, table, donors is not None, notes_on(Y, deviance, weights, found), failed,
-        curves.deviations, random,
-    )  # fmt: skip
+    note = notes_on(Y, deviance, weights, found)
+    return ConditionFit(sums, curves, level, table, donors is not None, note, failed)
 
 
 def _sample_table(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
@@ -276,26 +278,3 @@ def _design(basis, penalty, covariates, weights) -> Design:
             "of ones."
         )
     return design
-
-
-def _in_blocks(design: Design, Y: BlockedExpression, weights: np.ndarray, offset, number: np.ndarray) -> tuple:
-    """Return the sums over the cells of each sample, in one pass over BlockedExpression."""
-    bands = design.bands
-    wide = donor_bands(bands, number, int(number.max()) + 1, False)
-    products, squares, sums, level, found, _ = run_fits([sums_in_one_pass(design, wide.wide, Y, weights, offset)])[0]
-    level = np.zeros(len(sums)) if level is None else level
-    grams, columns = design_by_donor(bands, weights, number)
-    return grams, columns, wide.total(products), wide.by_donor(products), squares, sums, level, found
-
-
-def _in_array(design: Design, Y, weights: np.ndarray, offset, number: np.ndarray) -> tuple:
-    """Return the same of an array."""
-    Z, Y = design.dense_matrix(), np.asarray(Y)
-    level = mean_level(Y, weights)
-    parts = [
-        weighted_sums(Z[rows], Y[rows], weights[rows], None if offset is None else offset[rows], level)
-        for rows in cells_of_donors(number)
-    ]
-    by_sample, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
-    grams, columns = design_by_donor(Z, weights, number)
-    return grams, columns, by_sample.sum(axis=0), by_sample, squares.sum(axis=0), sums.sum(axis=0), level, None

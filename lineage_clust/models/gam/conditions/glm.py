@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,18 +27,10 @@ _UNKNOWN = "no convergence of the curves of conditions"
 _N_SHAPES = 8  # number of smoothest modes of a difference that are tested, as for trends
 
 
-@dataclass(frozen=True)
-class GlmConditions:
-    """Fits of all genes; see :class:`lineage_clust.models.gam.conditions.fit.ConditionFit`."""
-
-    sums: ConditionSums
-    curves: DonorFit
-    failed: dict[int, str]
-    note: list[str]
-
-
-def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, samples: Samples, with_donors: bool) -> GlmConditions:
-    """Fit all genes.
+def fit_glm_conditions(
+    cells: Cells, Y, number: np.ndarray, samples: Samples, with_donors: bool
+) -> tuple[ConditionSums, DonorFit, dict[int, str], list[str]]:
+    """Return sums over the cells, curves, reasons of failed fits and notes of all genes.
 
     cells : All cells, with a design of one curve and covariates.
     Y : `(n_cells, n_genes)`.
@@ -87,9 +79,8 @@ def fit_glm_conditions(cells: Cells, Y, number: np.ndarray, samples: Samples, wi
         curves.statistics[name][single], curves.pvalues[name][single] = 0.0, 1.0
     good = curves.converged.copy()
     good[list(result.failed)] = True  # they have no note
-    return GlmConditions(
-        sums, curves, result.failed, on_convergence(noted(result.note, single, IN_FEW_DONORS), good, _UNKNOWN)
-    )
+    note = on_convergence(noted(result.note, single, IN_FEW_DONORS), good, _UNKNOWN)
+    return sums, curves, result.failed, note
 
 
 def _plain_sums(design: Design, weights: np.ndarray, number: np.ndarray, samples: Samples) -> ConditionSums:
