@@ -254,14 +254,14 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
             If the condition is not one of `conditions_` (a `ValueError`).
         """
         X = self._checked(X)
-        places = list(range(len(self.conditions_))) if condition is None else [self._place(condition)]
+        positions = list(range(len(self.conditions_))) if condition is None else [self._position(condition)]
         with np.errstate(all="ignore"):
-            mean = self._link.mean(np.stack([self.curves_.curve(X, place).T for place in places]))
+            mean = self._link.mean(np.stack([self.curves_.curve(X, position).T for position in positions]))
             slope = np.abs(self._link.slope(mean))
         found = self._shaped(mean, condition is None)
         if not return_std:
             return found
-        std = slope * np.stack([self.curves_.error(X, place).T for place in places])
+        std = slope * np.stack([self.curves_.error(X, position).T for position in positions])
         return found, self._shaped(std, condition is None)
 
     def difference(self, X: Matrix, condition: Any, reference: Any = None, return_std: bool = False) -> Predicted:
@@ -289,8 +289,8 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
             If a condition is not one of `conditions_` (a `ValueError`).
         """
         X = self._checked(X)
-        other = 0 if reference is None else self._place(reference)
-        both = self.curves_.difference(X, self._place(condition), other)
+        other = 0 if reference is None else self._position(reference)
+        both = self.curves_.difference(X, self._position(condition), other)
         found, std = (self._shaped(part.T[None], False) for part in both)
         return (found, std) if return_std else found
 
@@ -302,12 +302,12 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
                 f"conditions has {counted(len(names), 'label')} ({quoted(names)}) in cells of positive "
                 f"weight; two to {MOST_CONDITIONS} can be compared. Group them, or pass numbers as covariates."
             )
-        first = 0 if self.reference is None else _place_of(self.reference, names, "reference")
+        first = 0 if self.reference is None else _position_of(self.reference, names, "reference")
         order = np.argsort(np.arange(len(names)) != first, kind="stable")
         return np.argsort(order)[codes], names[order]
 
-    def _place(self, condition: Any) -> int:
-        return _place_of(condition, self.conditions_, "condition")
+    def _position(self, condition: Any) -> int:
+        return _position_of(condition, self.conditions_, "condition")
 
     def _checked(self, X) -> Any:
         check_is_fitted(self)
@@ -325,7 +325,7 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
         return tags
 
 
-def _place_of(label: Any, names: np.ndarray, role: str) -> int:
+def _position_of(label: Any, names: np.ndarray, role: str) -> int:
     known = pd.Index(names).tolist()  # of a date, an array's would be a number
     label = label.tolist() if isinstance(label, np.ndarray) else label
     if label not in known:

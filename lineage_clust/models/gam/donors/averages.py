@@ -16,7 +16,7 @@ from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
 from .steps import distance, predictor
 from .variance_grid import VarianceGrid
-from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, pull
+from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, penalties_at
 
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
@@ -98,20 +98,20 @@ def averaged(
     mean_fit = grid.fit_of_mean(sums, kept.T, turned)
     estimates = lambda_ is None
     lambda_ = smoothing_at(problem, mean_fit, state.lambda_) if lambda_ is None else lambda_
-    pulls = pull(problem, sums, lambda_)
+    penalties = penalties_at(problem, sums, lambda_)
     probable, contrasts = np.where(posterior > _IMPOSSIBLE, posterior, 0.0), list(problem.contrasts.values())
     if isinstance(turned, EachSums):
-        mixture = turned.averages(grid.variances, probable, kept, np.einsum("gii->gi", pulls), contrasts)
+        mixture = turned.averages(grid.variances, probable, kept, np.einsum("gii->gi", penalties), contrasts)
     else:
-        mixture = _mixture(contrasts, sums, grid, probable, kept, pulls)
+        mixture = _mixture(contrasts, sums, grid, probable, kept, penalties)
     mean, in_level = mixture.mean, sums.level_share(grid.shape)
     statistics = dict(zip(problem.contrasts, mixture.statistics, strict=True))
     pvalues = dict(zip(problem.contrasts, np.minimum(mixture.pvalues, 1.0), strict=True))
     covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
     if isinstance(problem.smoothing, str):
-        covariances += moved_by_lambda(mean_fit, pulls)
+        covariances += moved_by_lambda(mean_fit, penalties)
         if len(problem.penalty) > 1 and estimates:
-            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, mean, covariances, pulls)
+            mean, covariances = _over_ratios(problem, mean_fit, state.lambda_, mean, covariances, penalties)
     fixed, some = problem.fixed, problem.rows[:: 1 + len(problem.rows) // _N_SEEN]
     far = distance(some @ state.coefficients.T, some @ mean.T)
     if not estimates:
@@ -131,7 +131,8 @@ def averaged(
 
 
 def _mixture(
-    contrasts: list[Contrast], sums: DonorSums, grid: VarianceGrid, probable: np.ndarray, kept: np.ndarray, pulls: np.ndarray
+    contrasts: list[Contrast], sums: DonorSums, grid: VarianceGrid, probable: np.ndarray, kept: np.ndarray,
+    penalties: np.ndarray,
 ) -> Mixture:  # fmt: skip
     """Return averages over the variances; for the arguments see :meth:`.EachSums.averages`."""
     mixture = Mixture.empty(sums.n_genes, sums.gram.shape[1], len(contrasts))
@@ -146,7 +147,7 @@ def _mixture(
             continue
         fit, genes, scale = fit.take(some), genes[some], scales[some, 0]
         share = kept[point, genes]
-        inverse = np.linalg.inv(fit.gram + pulls[genes])
+        inverse = np.linalg.inv(fit.gram + penalties[genes])
         coefficients = (inverse @ fit.products)[..., 0]
         mixture.mean[genes] += share[:, None] * coefficients
         mixture.second[genes] += share[:, None, None] * (
@@ -176,7 +177,7 @@ def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray)
 
 def _lambda_of(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Return smoothing parameters `(n_genes,)` of one penalty with the given diagonal."""
-    gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
+    gram = fits.gram + penalties_at(problem, fits.sums, np.zeros(start.shape))
     cross, scale = np.ascontiguousarray(fits.products[..., 0]), fits.scale()[:, 0]
     functions = load_compiled() if problem.compiles and problem.smoothing == "reml" else None
     if functions is not None:
@@ -199,7 +200,7 @@ def _lambda_of(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, p
 
 def _each_ratio(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return smoothing parameters `(n_ratios, n_genes, 2)` and minus their log likelihood `(n_ratios, n_genes)`."""
-    gram = fits.gram + pull(problem, fits.sums, np.zeros(start.shape))
+    gram = fits.gram + penalties_at(problem, fits.sums, np.zeros(start.shape))
     cross, scale = fits.products[..., 0], fits.scale()[:, 0]
     found, values = [], []
     for ratio in RATIOS:
@@ -215,25 +216,25 @@ def _each_ratio(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray) 
 
 def _over_ratios(
     problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, mean: np.ndarray, covariances: np.ndarray,
-    pulls: np.ndarray,
+    penalties: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return means and covariances of coefficients averaged over the ratio of the penalties.
 
     mean, covariances : `(n_genes, n_fixed)` and `(n_genes, n_fixed, n_fixed)` at the selected ratio.
-    pulls : Penalties at the selected ratio.
+    penalties : Penalties at the selected ratio.
 
     What the average over ratios changes is computed at the genes' mean variances.
     """
 
-    def at(pulled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        inverse = np.linalg.inv(fits.gram + pulled)
-        within = fits.scale()[:, :1, None] * inverse + moved_by_lambda(fits, pulled)
+    def at(penalties: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        inverse = np.linalg.inv(fits.gram + penalties)
+        within = fits.scale()[:, :1, None] * inverse + moved_by_lambda(fits, penalties)
         return (inverse @ fits.products)[..., 0], within, np.einsum("gij,gji->g", inverse, fits.gram)
 
     lambdas, values = _each_ratio(problem, fits, start)
-    selected, within, _ = at(pulls)
+    selected, within, _ = at(penalties)
     means, withins, edf = (
-        np.stack(of) for of in zip(*(at(pull(problem, fits.sums, one)) for one in lambdas), strict=True)
+        np.stack(of) for of in zip(*(at(penalties_at(problem, fits.sums, one)) for one in lambdas), strict=True)
     )
     shares = weighted_ratios(values, edf)
     average = np.einsum("rg,rgi->gi", shares, means)
@@ -246,17 +247,17 @@ def _over_ratios(
     return mean + average - selected, covariances
 
 
-def moved_by_lambda(fits: AtCovariance, pulls: np.ndarray) -> np.ndarray:
+def moved_by_lambda(fits: AtCovariance, penalties: np.ndarray) -> np.ndarray:
     """Return covariances `(n_genes, n_fixed, n_fixed)` due to the estimation of lambda.
 
     As :meth:`lineage_clust.models.gam.inference.posterior.SharedPosterior.moved_by_lambda`, for a common factor of all
     penalties and the likelihood of the working model.
     """
-    inverse = np.linalg.inv(fits.gram + pulls)
+    inverse = np.linalg.inv(fits.gram + penalties)
     coefficients = (inverse @ fits.products)[..., 0]
-    pulled = np.einsum("gij,gj->gi", pulls, coefficients)
+    pulled = np.einsum("gij,gj->gi", penalties, coefficients)
     slope = np.einsum("gij,gj->gi", inverse, pulled)
-    shrunk = inverse @ pulls
+    shrunk = inverse @ penalties
     roughness = (coefficients * pulled).sum(axis=1) - 2 * (pulled * slope).sum(axis=1)
     modes = np.einsum("gii->g", shrunk) - np.einsum("gij,gji->g", shrunk, shrunk)
     curvature = 0.5 * (roughness / fits.scale()[:, 0] + modes)

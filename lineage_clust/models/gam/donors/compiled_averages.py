@@ -137,21 +137,21 @@ def tail_of(statistic, weights):
     size = min(max(statistic, 1e-100), 1e100)
     if len(weights) == 1:
         return erfc(np.sqrt(0.5 * size))
-    place = 1.0 / size
+    point = 1.0 / size
     for _ in range(_N_STEPS):
         slope, bend = 0.0, 0.0
         for weight in weights:
-            term = weight / (1.0 - weight + weight * place)
+            term = weight / (1.0 - weight + weight * point)
             slope += term
             bend += term * term
         step = slope * (slope / size - 1.0) / bend
-        place += max(step, 0.0)
-        if step < 1e-12 * place:
+        point += max(step, 0.0)
+        if step < 1e-12 * point:
             break
-    root = 0.5 * (1.0 - place)
+    root = 0.5 * (1.0 - point)
     cumulant, second, cubes, squares = 0.0, 0.0, 0.0, 0.0
     for weight in weights:
-        shrunk = 1.0 - weight + weight * place
+        shrunk = 1.0 - weight + weight * point
         cumulant -= 0.5 * np.log(shrunk)
         second += 2.0 * (weight / shrunk) ** 2
         cubes += 8.0 * weight**3
@@ -218,7 +218,7 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                 if sums.df > 0.0:
                     scale = max(found[n_free, n_free] - np.sum(coefficients**2), sums.least[gene]) / sums.df
                 backward(free, coefficients)
-                place = np.uintp(0)
+                line = np.uintp(0)
                 for donor in range(n_donors):
                     by = shifts[at_shift] / (1.0 + shifts[at_shift] * level[donor])
                     for mode in range(n_modes):
@@ -226,13 +226,13 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                         with_shift = along[mode] * by
                         score = solved[donor, mode, 1] - with_shift * level_products[donor, n_free]
                         for column in range(np.uintp(n_free)):
-                            across[place, column] = (
+                            across[line, column] = (
                                 solved[donor, mode, column + 2] - with_shift * level_products[donor, column]
                             )
                         for column in range(np.uintp(n_free)):
-                            score -= across[place, column] * coefficients[column]
+                            score -= across[line, column] * coefficients[column]
                         pivots[mode] = score
-                        place += one
+                        line += one
                     for mode in range(n_modes):
                         with_shift, by_score = weight * along[mode] * by, weight / scale * pivots[mode]
                         for other in range(n_modes):
@@ -240,12 +240,12 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                             turned_expected[donor, mode, other] -= with_shift * along[other]
                 whitened = np.dot(lower, across.T)
                 for donor in range(n_donors):
-                    place = np.uintp(donor * all_modes)
+                    line = np.uintp(donor * all_modes)
                     for column in range(np.uintp(n_free)):
                         for mode in range(n_modes):
-                            entry = weight * whitened[column, place + mode]
+                            entry = weight * whitened[column, line + mode]
                             for other in range(n_modes):
-                                turned_expected[donor, mode, other] -= entry * whitened[column, place + other]
+                                turned_expected[donor, mode, other] -= entry * whitened[column, line + other]
                 total_weight += weight
             for donor in range(n_donors):
                 for mode in range(n_modes):

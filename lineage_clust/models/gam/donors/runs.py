@@ -186,11 +186,10 @@ class WorkingRuns:
         state = self.begin(some)
         # the scale of a constant gene is almost 0
         variance = np.minimum(_USUAL / self.start.scale[some], LARGEST)
-        covariances = VarianceGrid(usual, Variances(variance, variance, np.full(len(some), 0.5)), samples).covariances
+        of_genes = VarianceGrid(usual, Variances(variance, variance, np.full(len(some), 0.5)), samples)
+        covariances, typical = of_genes.covariances, of_genes.at(of_genes.variances.mean())
         iterate(self.problem, state, covariances, _FIRST, STILL)
-        sums, mean = linearised(self.problem, state), np.column_stack([variance, variance]).mean(axis=0)[:1]
-        typical = VarianceGrid(usual, Variances(mean, mean, np.array([0.5])), samples)
-        mean_fit = typical.fit_of_mean(sums, np.ones((len(some), 1)))
+        mean_fit = typical.fit_of_mean(linearised(self.problem, state), np.ones((len(some), 1)))
         state.lambda_ = smoothing_at(self.problem, mean_fit, state.lambda_)
         self._iterate(some, state, covariances)
         sums = linearised(self.problem, state)

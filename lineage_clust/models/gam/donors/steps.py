@@ -26,7 +26,7 @@ def predictor(problem: WorkingProblem, coefficients: np.ndarray, deviations: np.
 
 
 def shares(
-    problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, deviations: np.ndarray, pulls: np.ndarray,
+    problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, deviations: np.ndarray, penalties: np.ndarray,
     covariances: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return the share `(n_genes,)` of each step that is taken, and the largest change of a bounded linear predictor.
@@ -34,7 +34,7 @@ def shares(
     A step is halved until the penalised loss is at most that before it.
 
     coefficients, deviations : The steps.
-    pulls, covariances : Diagonals of the penalties, and covariances of a replicate's coefficients.
+    penalties, covariances : Diagonals of the penalties, and covariances of a replicate's coefficients.
     """
     nodes, likelihood, samples = problem.nodes, problem.likelihood, problem.samples
     ridge = (RIDGE * np.einsum("gii->g", covariances) + 1e-300)[:, None, None, None] * np.eye(covariances.shape[-1])
@@ -48,7 +48,7 @@ def shares(
         found = likelihood.loss(sums[:, genes], weights, mu, theta, eta + nodes.offset) / problem.unit
         at_deviations = at_deviations if samples is None else samples.of_donors(at_deviations)
         pulled = (precisions[genes] @ at_deviations[..., None])[..., 0]
-        found += (pulls[genes] * at**2).sum(axis=1) + (at_deviations * pulled).sum(axis=(1, 2))
+        found += (penalties[genes] * at**2).sum(axis=1) + (at_deviations * pulled).sum(axis=(1, 2))
         return np.where(eta.max(axis=0) > FARTHEST, np.inf, found)
 
     before, step = (

@@ -37,6 +37,10 @@ class Variances:
         """Return some points."""
         return Variances(self.shift[points], self.curve[points], self.shared[points])
 
+    def mean(self) -> Variances:
+        """Return the means as one point."""
+        return Variances(*np.column_stack([self.shift, self.curve, self.shared]).mean(axis=0)[:, None])
+
     def for_tests(self) -> Variances:
         """Return a grid over the same range, with more variances of curves."""
         shifts, curves = self.axes

@@ -79,15 +79,6 @@ class WorkingProblem:
         return self.n_genes >= _WORTHWHILE
 
     @property
-    def n_random(self) -> int:
-        """Number of random coefficients per replicate."""
-        return self.random.shape[1] * (1 if self.samples is None else self.samples.n_conditions)
-
-    def joined(self, sums: DonorSums) -> DonorSums:
-        """Return the sums per replicate, a donor with all its samples."""
-        return sums if self.samples is None else self.samples.joined(sums)
-
-    @property
     def functions(self) -> ModuleType | None:
         """Compiled functions, or `None` where NumPy is needed: families other than counts, no numba."""
         likelihood = self.likelihood
@@ -149,8 +140,19 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     ----------
     .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
     """
-    if problem.functions is not None:
-        return _linearised_counts(problem, state, problem.functions)
+    functions = problem.functions
+    found = _sums(problem, state) if functions is None else _sums_of_counts(problem, state, functions)
+    return DonorSums(
+        problem.fixed, problem.random, *found, problem.n_cells, problem.n_determined, problem.means, each=True,
+        compiles=problem.compiles, known_scale=problem.likelihood.family.known_scale,
+    )  # fmt: skip
+
+
+_Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _sums(problem: WorkingProblem, state: WorkingState) -> _Arrays:
+    """Return gram, cross, donor_grams, products, donor_products and squares of DonorSums."""
     nodes, likelihood = problem.nodes, problem.likelihood
     eta, values = predictor(problem, state.coefficients, state.deviations), np.ascontiguousarray(state.sums.T)
     mu = likelihood.link.mean(eta + nodes.offset)
@@ -179,14 +181,11 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
         pearson = (state.squares.T - 2 * values * mu + nodes.weights * mu**2) / (variance * problem.unit)
         squares = np.sum(eta * (working * eta + 2 * residual) + pearson, axis=0)[:, None]
     gram = sum(fixed.T @ one @ fixed for fixed, one in zip(problem.curves, total, strict=True))
-    return DonorSums(
-        problem.fixed, problem.random, gram, cross, donor_grams,
-        (fitted.T @ problem.rows)[:, :, None], products, squares, problem.n_cells, problem.n_determined, problem.means,
-        each=True, compiles=problem.compiles, known_scale=likelihood.family.known_scale,
-    )  # fmt: skip
+    return gram, cross, donor_grams, (fitted.T @ problem.rows)[:, :, None], products, squares
 
 
-def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: ModuleType) -> DonorSums:
+def _sums_of_counts(problem: WorkingProblem, state: WorkingState, functions: ModuleType) -> _Arrays:
+    """Return the same by compiled loops."""
     n_genes, n_donors = len(state.sums), len(problem.curve)
     n_fixed, n_random = problem.fixed.shape[1], problem.random.shape[1]
     gram, products = np.zeros((n_genes, n_fixed, n_fixed)), np.zeros((n_genes, n_fixed))
@@ -194,11 +193,7 @@ def _linearised_counts(problem: WorkingProblem, state: WorkingState, functions: 
         np.empty((n_genes, n_donors, n_random, *more)) for more in ((n_fixed,), (n_random,), ())
     )
     functions.sums_each(problem.arrays, _arrays(problem, state), gram, products, cross, donor_grams, donor_products)
-    return DonorSums(
-        problem.fixed, problem.random, gram, cross, donor_grams, products[..., None], donor_products[..., None],
-        np.zeros((n_genes, 1)), problem.n_cells, problem.n_determined, problem.means, each=True, compiles=problem.compiles,
-        known_scale=True,
-    )  # fmt: skip
+    return gram, cross, donor_grams, products[..., None], donor_products[..., None], np.zeros((n_genes, 1))
 
 
 def _arrays(problem: WorkingProblem, state: WorkingState) -> CompiledState:
@@ -251,10 +246,11 @@ def _iterate_counts(problem, state: WorkingState, covariances, count: int, still
 
 def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
     """Perform one iteration in place."""
-    sums = problem.joined(linearised(problem, state))
+    sums = linearised(problem, state)
+    sums = sums if problem.samples is None else problem.samples.joined(sums)
     gram, products, middle = without_donors(sums, covariances)
-    pulls = pull(problem, sums, state.lambda_)
-    coefficients = np.linalg.solve(gram + pulls, products)
+    penalties = penalties_at(problem, sums, state.lambda_)
+    coefficients = np.linalg.solve(gram + penalties, products)
     deviations = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
     coefficients, deviations = coefficients[..., 0], deviations[..., 0]
     deviations = deviations if problem.samples is None else problem.samples.of_samples(deviations)
@@ -269,7 +265,7 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
             state.take(some),
             coefficients[some],
             deviations[some],
-            np.einsum("gii->gi", pulls[some]),
+            np.einsum("gii->gi", penalties[some]),
             covariances[some],
         )
     state.coefficients = state.coefficients + share[:, None] * coefficients
@@ -287,7 +283,7 @@ def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray
     return found.gram, found.products, middle
 
 
-def pull(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
+def penalties_at(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
     """Return the penalties `(n_genes, n_fixed, n_fixed)`, with a ridge that keeps the system invertible."""
     information = np.einsum("gii->gi", sums.gram).mean(axis=1)[:, None]
     diagonal = np.minimum(lambda_ @ problem.penalty, HIGHEST_PENALTY * information) + 1e-9 * information + 1e-300

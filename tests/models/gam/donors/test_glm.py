@@ -98,8 +98,8 @@ def test_iterations_end_where_the_penalised_likelihood_has_its_maximum(monkeypat
     for gene in range(4):
         mu = np.exp(X @ state.coefficients[gene] + np.sum(U * state.deviations[gene][donors], axis=1) + depth)
         score = weights * (Y[:, gene] - mu) / (1 + mu / 2.0)
-        pull = state.lambda_[gene] @ problem.penalty * state.coefficients[gene]
-        np.testing.assert_allclose(X.T @ score, pull, atol=1e-4)
+        slope = state.lambda_[gene] @ problem.penalty * state.coefficients[gene]
+        np.testing.assert_allclose(X.T @ score, slope, atol=1e-4)
         for donor in range(5):
             rows = donors == donor
             np.testing.assert_allclose(
@@ -177,12 +177,12 @@ def test_the_variance_due_to_lambda_is_that_of_a_shared_design():
     one = replace(shared.smoothing, known_scale=np.ones(8))
     shared = replace(shared, smoothing=one, scale=np.ones(8), squared_weight_gram=None)
     spectrum = shared.spectrum
-    pulls = np.eye(len(spectrum.penalty)) * (spectrum.penalty * shared.lambda_).T[:, :, None]
-    grams = np.broadcast_to(np.diag(spectrum.gram[:, 0]), pulls.shape)
+    penalties = np.eye(len(spectrum.penalty)) * (spectrum.penalty * shared.lambda_).T[:, :, None]
+    grams = np.broadcast_to(np.diag(spectrum.gram[:, 0]), penalties.shape)
     sums = SimpleNamespace(gram=grams, products=one.loadings.T[:, :, None], scale=lambda: np.ones((8, 1)))
     rows = data[1][:5].toarray()
     modes = rows @ spectrum.basis
-    found = np.einsum("ri,gij,rj->rg", modes, moved_by_lambda(sums, pulls), modes)
+    found = np.einsum("ri,gij,rj->rg", modes, moved_by_lambda(sums, penalties), modes)
     np.testing.assert_allclose(found, shared.moved_by_lambda(rows), rtol=1e-6, atol=1e-14)
 
 
