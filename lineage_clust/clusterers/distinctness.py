@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .refinement import cluster_means, membership, scores
+from .refinement import cluster_means, membership, scores, two_halves
+
+_CLEAR = 1 / 3  # clear groups are three times as distinct as two clusters have to be
+_GAP = 0.05  # connectivity of groups with a gap between them, which are clear even if their means are similar
+_N_SPLITS = 10  # of the rows in halves
 
 
 class Bounds(NamedTuple):
@@ -23,7 +27,7 @@ class Bounds(NamedTuple):
     connectivity: float = 1.0
     support: float = 0.3
     correlation: float = 0.9
-    explained: float = 0.0225
+    explained: float = 0.015
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,21 @@ class Pairs:
         The value is the largest of three ratios: connectivity, lack of support and closeness of the means, each divided
         by its threshold.
         """
-        near = (1 - bounds.correlation) / np.maximum(1 - self.correlation, 1e-12)
-        unsure = (1 - self.support) / max(1 - bounds.support, 1e-12)
-        found = np.maximum(np.maximum(self.connectivity / bounds.connectivity, unsure), near)
+        found = np.max(self._ratios(bounds), axis=0)
         np.fill_diagonal(found, 0.0)
         return found
+
+    def are_clear(self, bounds: Bounds) -> bool:
+        """Return whether all pairs are distinct by a factor of three, or those with a gap between them by support only."""
+        connectivity, unsure, near = self._ratios(bounds)
+        clear = (np.maximum(connectivity, near) <= _CLEAR) | ((connectivity <= _GAP) & (near <= 1))
+        return bool(np.all((clear & (unsure <= _CLEAR)) | np.eye(len(clear), dtype=bool)))
+
+    def _ratios(self, bounds: Bounds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return connectivity, lack of support and closeness of the means, each divided by its threshold."""
+        near = (1 - bounds.correlation) / np.maximum(1 - self.correlation, 1e-12)
+        unsure = (1 - self.support) / max(1 - bounds.support, 1e-12)
+        return self.connectivity / bounds.connectivity, unsure, near
 
 
 class Material(NamedTuple):
@@ -83,7 +97,9 @@ def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np
 
 
 def compare_two(material: Material, labels: np.ndarray, first: int, second: int) -> Pairs:
-    """Return the measures of two of the clusters, as arrays of shape (2, 2).
+    """Return the measures of two of the clusters, which k-means has found in their rows, as arrays of shape (2, 2).
+
+    Without draws, support is that of halves of the rows.
 
     labels : Labels `(n_rows,)`, numbered from 0 without gaps.
     """
@@ -96,6 +112,9 @@ def compare_two(material: Material, labels: np.ndarray, first: int, second: int)
         None if material.noise is None else material.noise[chosen],
     )
     found = compare_pairs(two, (labels[chosen] == second).astype(int))
+    if len(material.draws) == 0:
+        kappa = support_by_rows(two.rows, labels[chosen] == second)
+        found = Pairs(found.connectivity, np.array([[1.0, kappa], [kappa, 1.0]]), found.correlation)
     if material.connectivities is None:
         return found
     return Pairs(connectivity_of(material.connectivities, labels)[pair], found.support, found.correlation)
@@ -194,6 +213,46 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
     kappa = np.divide(agreed - chance, 1 - chance, out=np.zeros_like(agreed), where=chance < 1)
     np.fill_diagonal(kappa, 1.0)
     return kappa
+
+
+def support_by_rows(rows: np.ndarray, second: np.ndarray) -> float:
+    """Return the agreement of the divisions of two random halves of the rows on all rows, beyond chance.
+
+    Rows without draws have no known error: only other rows can tell whether two groups would be found again [1]_. Each half
+    contains half of the rows of either group, so that none misses a small one by chance.
+
+    rows : `(n_rows, n_columns)`.
+    second : `(n_rows,)` which rows are in the second group.
+    returns : float. Mean of Cohen's kappa over random halves; 1 if a group has a single row, which no half can divide off.
+
+    References
+    ----------
+    .. [1] Tibshirani & Walther (2005). Cluster validation by prediction strength. Journal of Computational and Graphical
+       Statistics 14, 511-528.
+    """
+    if min(second.sum(), (~second).sum()) < 2:
+        return 1.0
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(_N_SPLITS):
+        shuffled = generator.permutation(len(rows))
+        by_group = shuffled[np.argsort(second[shuffled], kind="stable")]
+        assigned = []
+        for half in (by_group[::2], by_group[1::2]):
+            halves = two_halves(rows[half])
+            halves = second[half] if halves is None else halves
+            assigned.append(scores(rows, cluster_means(rows[half], halves.astype(int))).argmax(axis=1))
+        found.append(_kappa(*assigned))
+    return float(np.mean(found))
+
+
+def _kappa(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Cohen's kappa of two divisions in two, whose groups are in the order that agrees better."""
+    agreed, first, second = np.mean(one == other), one.mean(), other.mean()
+    if agreed < 0.5:
+        agreed, second = 1 - agreed, 1 - second
+    chance = first * second + (1 - first) * (1 - second)
+    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0
 
 
 def correlation_of(curves: np.ndarray, labels: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:

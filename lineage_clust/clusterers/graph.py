@@ -85,7 +85,7 @@ class GraphClusterer(FittedClusters):
     max_correlation : float, default=0.9
         Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
         more clusters.
-    min_explained : float, default=0.0225
+    min_explained : float, default=0.015
         A part of a continuum is divided only if this explains at least this share of the variance of all rows, their
         squared deviations from their own mean. Larger values give fewer clusters.
     n_iterations : int, default=2
@@ -142,14 +142,17 @@ class GraphClusterer(FittedClusters):
     between them is at most that expected by chance [5]_. *Support*: each draw and its reflection at the rows are like
     estimates from independent halves of the data, and these halves agree on the cluster of each row [6]_. *Correlation*:
     the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
-    again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of 2.5
-    and no cluster can be divided into two distinct ones, they are *clear groups*, and the largest number of these is
-    used. Otherwise the rows form a *continuum*, in which boundaries are arbitrary. It is divided in two again and again
+    again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of three, or
+    have a gap between them (a connectivity below 0.05), and no cluster can be divided into two distinct ones, they are
+    *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which boundaries are
+    arbitrary. It is divided in two again and again
     by k-means, as long as the two are distinct by support and correlation and the division explains enough variance. This
     share hardly depends on the sample of cells, and further divisions leave other boundaries as they are, so that
-    partitions of similar data agree. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and
+    partitions of similar data agree. The rows finally move to the nearest mean, by k-means, only if this explains as much
+    as a division has to. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and
     connectivity is evaluated on the graph that connects each row to its nearest, or not at all for fewer than 8 rows.
-    Without draws, support is not evaluated.
+    Without draws, the errors of the rows are unknown. The support of a division in two is then the agreement of those of
+    two random halves of the rows [7]_, and other support is not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
@@ -170,6 +173,8 @@ class GraphClusterer(FittedClusters):
     .. [5] Reichardt & Bornholdt (2006), Statistical mechanics of community detection, Physical Review E 74, 016110.
     .. [6] Neufeld, Dharamshi, Gao & Witten (2024), Data thinning for convolution-closed distributions, Journal of Machine
        Learning Research 25 (57), 1-35.
+    .. [7] Tibshirani & Walther (2005), Cluster validation by prediction strength, Journal of Computational and Graphical
+       Statistics 14, 511-528.
 
     Examples
     --------
@@ -208,7 +213,7 @@ class GraphClusterer(FittedClusters):
         min_support: float = 0.3,
         max_connectivity: float = 1.0,
         max_correlation: float = 0.9,
-        min_explained: float = 0.0225,
+        min_explained: float = 0.015,
         n_iterations: int = 2,
         min_cluster_size: int = 1,
         random_state: Seed = None,

@@ -14,7 +14,6 @@ from .stability import StabilityCurve, confidence
 
 _MOST_LEAVES = 60
 _STEPS_BETWEEN_MERGES = 3
-_CLEAR = 0.4  # clear groups are 2.5 times as distinct as two clusters have to be
 _CERTAIN = 0.95  # confidence of a row
 _MOST_MOVES = 10
 _Measures = tuple[float, float, float, float]  # support, connectivity, correlation, share that is explained
@@ -72,10 +71,10 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
     """Return the clear groups of the rows if there are any, else the parts of the continuum that the rows form.
 
-    Groups are clear, whatever their sizes, if all pairs are distinct by a factor of 2.5 and none of them can be divided
-    into two that are distinct. In a continuum, boundaries are arbitrary. It is divided in two again and again, because the
-    partitions of similar data then agree even if their numbers differ: a further division leaves all other boundaries as
-    they are.
+    Groups are clear, whatever their sizes, if all pairs are distinct by a factor of three, or have a gap between them, and
+    none of them can be divided into two that are distinct. In a continuum, boundaries are arbitrary. It is divided in two
+    again and again, because the partitions of similar data then agree even if their numbers differ: a further division leaves
+    all other boundaries as they are.
 
     finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
@@ -97,7 +96,8 @@ def divided(material: Material, bounds: Bounds) -> Found:
 
     A cluster is divided if this explains enough of the squared deviations of all curves, which hardly depends on the
     sample of cells, and if the two are distinct by support and correlation. Connectivity is not used, because the weight
-    expected by chance depends on the size of the cluster.
+    expected by chance depends on the size of the cluster. Finally, boundaries are moved by k-means if this explains as much
+    as a division has to: then the first divisions cut through groups.
     """
     labels = np.zeros(len(material.rows), dtype=int)
     partitions, measured, possible = [labels], [_least(None)], _divisions(material, labels, [0])
@@ -108,6 +108,9 @@ def divided(material: Material, bounds: Bounds) -> Found:
         possible += _divisions(material, labels, [division.cluster, len(partitions)])
         partitions.append(labels)
         measured.append(_of_continuum(division))
+    moved = refine(material.rows, labels)
+    if moved.max() == labels.max() and _explained(material, moved) - _explained(material, labels) >= bounds.explained:
+        partitions[-1] = moved
     following = max(possible, key=lambda one: one.explained, default=None)
     return _found(material, partitions, measured, following, bounds, continuum=True)
 
@@ -124,7 +127,7 @@ def _found(
         numbers.append(selected + 1)
         measured = [*measured, _of_continuum(following) if continuum else _least(following.pairs)]
     support, connectivity, correlation, explained = (np.array(values) for values in zip(*measured, strict=True))
-    if len(material.draws) == 0:
+    if len(material.draws) == 0 and not continuum:
         support = np.full(len(numbers), np.nan)
     n_found = int(best.max()) + 1
     curve = StabilityCurve(
@@ -144,11 +147,15 @@ def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) 
         second = np.zeros(len(labels), dtype=bool)
         second[members[halves]] = True
         tried = np.where(second, labels.max() + 1, labels)
-        means, sizes = cluster_means(material.curves[members], halves.astype(int)), np.bincount(halves)
-        squares = sizes.prod() / sizes.sum() * ((means[0] - means[1]) ** 2).sum()
-        explained = float(squares / max((material.curves**2).sum(), np.finfo(float).tiny))
+        explained = _explained(material, tried) - _explained(material, labels)
         found.append(_Division(cluster, second, compare_two(material, tried, cluster, int(tried.max())), explained))
     return found
+
+
+def _explained(material: Material, labels: np.ndarray) -> float:
+    """Return the share of the squared deviations of all curves that the means of the clusters explain."""
+    between = np.bincount(labels) @ (cluster_means(material.curves, labels) ** 2).sum(axis=1)
+    return float(between / max((material.curves**2).sum(), np.finfo(float).tiny))
 
 
 def _is_made(division: _Division, bounds: Bounds) -> bool:
@@ -205,9 +212,7 @@ def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bound
 
 def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:
     """Return whether all clusters are clearly distinct; support, which takes longest, is computed if the others hold."""
-    return all(
-        compare_pairs(material, labels, with_support).blur(bounds).max() <= _CLEAR for with_support in (False, True)
-    )
+    return all(compare_pairs(material, labels, with_support).are_clear(bounds) for with_support in (False, True))
 
 
 def _least(pairs: Pairs | None) -> _Measures:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from lineage_clust import GraphClusterer
-from lineage_clust.clusterers.distinctness import Bounds, Material
+from lineage_clust.clusterers.distinctness import Bounds, Material, support_by_rows
+from lineage_clust.clusterers.refinement import refine
 from lineage_clust.clusterers.search import divided, finest_distinct, without_contradictions
 
 from .shapes import TIME, bumps, noisy, smooth_noise, zscored
@@ -124,8 +125,43 @@ def test_a_row_that_contradicts_all_clusters_takes_no_others_with_it():
     np.testing.assert_array_equal(labels, np.r_[np.repeat([0, 1], 50), 2])
 
 
-def test_without_draws_a_continuum_is_divided_by_shares_and_correlation():
+def test_without_draws_support_is_that_of_halves_of_the_rows():
     _, X, _ = gradual(np.random.default_rng(3))
     found = finest_distinct(material_of(X, np.zeros((0, *X.shape))), np.zeros(len(X), dtype=int), Bounds())
     assert found.labels.max() > 0
-    assert np.isnan(found.curve.support).all()
+    assert (found.curve.support[found.curve.n_clusters <= found.labels.max() + 1] >= Bounds().support).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (500, 5), (40, 10)])
+def test_white_noise_is_divided_less_if_halves_of_the_rows_must_agree(shape):
+    """Without that, 9, 7 and 14 clusters."""
+    X = np.random.default_rng(3).normal(size=shape)
+    assert GraphClusterer(random_state=0).fit(X).n_clusters_ <= 5
+
+
+@pytest.mark.parametrize("sizes", [(20,) * 12, (40,) * 14])
+def test_groups_with_gaps_between_them_are_clear_even_if_their_means_are_similar(sizes):
+    """Means of neighbours have correlations of 0.79 and 0.84; as parts of a continuum there were eight or nine clusters."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    peaks = np.linspace(0.05, 0.95, len(sizes))[truth]
+    X = zscored(np.exp(-(((TIME - peaks[:, None]) / 0.12) ** 2)) + smooth_noise(rng, len(truth), 0.03))
+    assert adjusted_rand_score(truth, GraphClusterer(random_state=0).fit(X).labels_) == 1
+
+
+@pytest.mark.parametrize("smaller", [2, 15, 40])
+def test_support_by_rows_is_1_for_groups_far_apart_of_any_size(smaller):
+    rows = np.repeat([[0.0, 0], [5, 5]], [smaller, 40], axis=0) + np.random.default_rng(0).normal(
+        0, 0.1, (smaller + 40, 2)
+    )
+    assert support_by_rows(rows, np.repeat([True, False], [smaller, 40])) == 1
+
+
+def test_boundaries_are_moved_only_if_this_explains_as_much_as_a_division():
+    _, X, draws = gradual(np.random.default_rng(4))
+    material = material_of(X, draws)
+    anyhow = divided(material, Bounds(explained=1e-9))
+    np.testing.assert_array_equal(refine(X, anyhow.labels), anyhow.labels)
+    found = divided(material, Bounds())
+    assert (refine(X, found.labels) != found.labels).any()
+    assert adjusted_rand_score(refine(X, found.labels), found.labels) > 0.8
