@@ -51,6 +51,11 @@ class StabilityCurve:
         return self.explained is not None and not np.isnan(self.explained).all()
 
     @property
+    def selected(self) -> int:
+        """Number of clusters to which the measures belong: those chosen without those that were split off afterwards."""
+        return self.chosen - self.n_divided
+
+    @property
     def distinct(self) -> np.ndarray:
         """Which partitions `(n_partitions,)` satisfy all bounds."""
         return ~(
@@ -69,7 +74,7 @@ class StabilityCurve:
         >>> curve.why
         'With 3 clusters, support would be 0.20 (at least 0.3), correlation of means 0.95 (at most 0.9).'
         """
-        selected = self.chosen - self.n_divided
+        selected = self.selected
         larger = np.flatnonzero(self.n_clusters > selected)
         if len(larger) == 0:
             return f"No partition into more than {counted(selected, 'cluster')} was evaluated.{self._division}"
@@ -86,21 +91,19 @@ class StabilityCurve:
             )
         if self.explained is not None and self.explained[after] < self.bounds.explained:
             reasons.append(
-                f"the share of the variance explained by the division would be {self.explained[after]:.3g} "
-                f"(at least {self.bounds.explained:g})"
+                f"the share of the variance explained by the division would be {100 * self.explained[after]:.3g} % "
+                f"(at least {100 * self.bounds.explained:g} %)"
             )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
-        return f"With {self.n_clusters[after]} clusters, {text}.{self._division}"
+        start = f"{counted(selected, 'cluster')} are distinct; with" if self.n_divided else "With"
+        return f"{start} {self.n_clusters[after]} clusters, {text}.{self._division}"
 
     @property
     def _division(self) -> str:
         """A sentence about clusters that were divided off, if there are any."""
         if not self.n_divided:
             return ""
-        return (
-            f" There are {self.chosen} clusters instead of {self.chosen - self.n_divided} because genes that contradict the "
-            "mean of their cluster were divided off."
-        )
+        return f" Genes that contradict the mean of their cluster form {self.n_divided} more."
 
 
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -126,9 +126,10 @@ def _number(result: FitResult) -> str:
             f"{100 * clusterer.min_explained:g} % of the variance of the scaled trends"
         )
     return (
-        f"; its communities were merged{refined}. The number of clusters is the largest for which all pairs are clearly "
-        f"distinct, by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by "
-        f"chance), the {distinct}, and no cluster can be divided into two distinct ones"
+        f"; its communities were merged{refined}. The number of clusters is the largest for which no cluster can be divided "
+        f"into two distinct ones, and all pairs have a gap between them or are distinct by a factor of three. Clusters are "
+        f"distinct by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by "
+        f"chance), the {distinct}"
     )
 
 

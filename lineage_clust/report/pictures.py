@@ -106,12 +106,14 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         )
     curve = fitted_value(result.clusterer, "stability_")
     if curve is not None:
+        shown = "Support, connectivity and correlation of the least distinct two clusters"
+        if curve.of_continuum:
+            shown = "Support and correlation of the two clusters of each division, and the share of the variance it explains"
         yield Picture(
             "stability",
             "Stability",
             f"How distinct the clusters are, by their number. {curve.why}",
-            f"Support, connectivity and correlation of the least distinct clusters, for 1 to {curve.n_clusters.max()} "
-            f"clusters; chosen were {curve.chosen}. {curve.why}",
+            f"{shown}, for 2 to {curve.n_clusters.max()} clusters; chosen were {curve.chosen}. {curve.why}",
             partial(views.plot_stability, result),
         )
 

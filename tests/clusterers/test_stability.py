@@ -66,12 +66,13 @@ def test_why_names_what_a_division_explains_and_what_was_divided_off():
     )
     assert found.distinct.tolist() == [True, True, False]
     assert found.why == (
-        "With 3 clusters, the share of the variance explained by the division would be 0.0182 (at least 0.03)."
+        "With 3 clusters, the share of the variance explained by the division would be 1.82 % (at least 3 %)."
     )
     divided = StabilityCurve(numbers, np.r_[1, 0.9, 0.1], np.zeros(3), -np.ones(3), 3, BOUNDS, n_divided=1)
+    assert divided.selected == 2
     assert divided.why == (
-        "With 3 clusters, support would be 0.10 (at least 0.5). There are 3 clusters instead of 2 because genes that "
-        "contradict the mean of their cluster were divided off."
+        "2 clusters are distinct; with 3 clusters, support would be 0.10 (at least 0.5). Genes that contradict the mean of "
+        "their cluster form 1 more."
     )
 
 

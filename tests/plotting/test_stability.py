@@ -152,3 +152,55 @@ def test_it_says_what_decided():
     rings = [part for part in ax.collections if part.get_gid() == "decided"]
     assert len(rings) == len(failing)
     assert all(ring.get_offsets()[0, 0] == curve.n_clusters[after] for ring in rings)
+
+
+def of_continuum():
+    nan = np.nan
+    return StabilityCurve(
+        np.arange(1, 5),
+        np.array([1, 0.9, 0.6, 0.7]),
+        np.array([0, nan, nan, nan]),
+        np.array([-1, -0.8, 0.5, 0.6]),
+        3,
+        explained=np.array([nan, 0.2, 0.0174, 0.0099]),
+    )
+
+
+def test_shares_near_their_threshold_can_be_told_apart():
+    ax = plot_stability(of_continuum())
+    (right,) = [other for other in ax.figure.axes if other is not ax]
+    line, kept, lost, _ = right.lines
+    np.testing.assert_array_equal(line.get_ydata(), [0.2, 0.0174, 0.0099])
+    assert (kept.get_xdata().tolist(), lost.get_xdata().tolist()) == ([2, 3], [4])
+    places = right.transAxes.inverted().transform(right.transData.transform([(4, 0.0099), (4, 0.015)]))[:, 1]
+    assert 0.02 < places[0] < places[1] - 0.04
+    said = [text.replace("\N{NO-BREAK SPACE}", " ") for text in labels_of(ax)]
+    assert "explained (share of variance), ≥ 1.5 %" in said
+    assert not any("connectivity" in text for text in labels_of(ax))  # it is not used
+    assert "support" in ax.get_ylabel()
+    assert "explained" in right.get_ylabel()
+    (ring,) = [part for part in right.collections if part.get_gid() == "decided"]
+    np.testing.assert_allclose(ring.get_offsets(), [[4, 0.0099]])
+
+
+@pytest.mark.parametrize("width", [2.5, 5, 9])
+def test_both_axes_of_a_continuum_have_room(overlaps, left_out, width):
+    ax = plot_stability(of_continuum(), figsize=(width, 3.5))
+    ax.figure.canvas.draw()
+    texts = [ax.title, ax._left_title, *ax.get_legend().get_texts()]
+    for one in ax.figure.axes:
+        low, high = one.get_ylim()
+        texts += [
+            one.yaxis.label,
+            *(label for label in one.get_yticklabels() if low <= label.get_position()[1] <= high),
+        ]
+    assert not overlaps(ax.figure, [text for text in texts if text.get_text()])
+    assert width < 5 or not left_out(ax.figure, [text for text in texts if text.get_text()])
+
+
+def test_the_partition_that_was_measured_is_shaded():
+    """Without the clusters of genes that contradict the mean of their cluster, which were divided off afterwards."""
+    ax = plot_stability(replace(some_curve(5), n_divided=1))
+    low, high = ax.patches[0].get_extents().transformed(ax.transData.inverted()).intervalx
+    assert low < 4 < high < 5
+    assert labels_of(ax)[-1] == "chosen: 4 clusters and 1 divided off"

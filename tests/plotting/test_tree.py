@@ -51,6 +51,13 @@ def test_branches_do_not_cross_and_the_cut_is_between_clusters_and_their_parts(m
         assert (depth < shape.cut) == (node in shape.cluster)
 
 
+def test_divisions_at_the_same_height_and_at_the_cut_are_drawn_apart():
+    linkage = [[0, 1, np.nextafter(1, 0), 2], [2, 4, 1, 3], [3, 5, 1, 4]]
+    tree = ClusterTree(np.arange(4), np.array(linkage), np.ones(3), 3)
+    shape = lay_out(tree, range(4), [4, 2, 3], np.arange(7))
+    assert shape.depth[4] + 0.03 < shape.cut < shape.depth[5] - 0.03 < shape.depth[6] - 0.06
+
+
 @pytest.fixture(scope="module")
 def fitted():
     return TrendClusterer(lineage="Myeloid", random_state=0).fit(datasets.bone_marrow())
@@ -117,7 +124,7 @@ def test_sizes_do_not_touch_headings_at_another_resolution(fitted):
 
 def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-    ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime", "gold"])
+    ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime", "gold", "cyan"])
     assert ax is right
     assert not left.lines
     assert plt.get_fignums() == [figure.number]
@@ -127,6 +134,7 @@ def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
         "#0000ff",
         "#00ff00",
         "#ffd700",
+        "#00ffff",
     }
 
 
@@ -144,7 +152,9 @@ def test_the_tree_stands_beside_the_heat_map(fitted, left_out):
     assert len([line for line in ax.lines if line.get_gid() == "cut"]) == 1
     without = fitted.plot_heatmap(dendrogram=False)
     assert not [line for line in without.lines if line.get_gid() == "branch"]
-    assert [text.get_text() for text in of_kind(without, "cluster")] == ["0", "1", "2", "3"]
+    assert [text.get_text() for text in of_kind(without, "cluster")] == [
+        str(number) for number in range(fitted.n_clusters_)
+    ]
     assert not [line for line in fitted.plot_heatmap(clusters=[1, 0]).lines if line.get_gid() == "branch"]
     assert not [line for line in fitted.cut(n_clusters=1).plot_heatmap().lines if line.get_gid() == "branch"]
 

@@ -193,7 +193,8 @@ def test_methods_name_what_was_done(tc, adata):
 def test_methods_say_how_the_number_of_clusters_came_about(adata):
     fitted = lc.TrendClusterer(lineage="A", random_state=0).fit(adata)
     text, _ = methods(fitted._result)
-    assert "number of clusters is the largest for which all pairs are clearly distinct" in text
+    assert "The number of clusters is the largest for which no cluster can be divided into two distinct ones" in text
+    assert "all pairs have a gap between them or are distinct by a factor of three" in text
     assert "cells, not donors, are the replicates" in text
     text, _ = methods(fitted.cut(n_clusters=fitted.n_clusters_ + 1)._result)
     assert "the number of clusters was set" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from .theme import ink
 
 if TYPE_CHECKING:
     from ...clusterers.tree import ClusterTree
+
+_GAP = 0.04  # between a division and those below it, as a fraction of the range of heights
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Dendrogram:
     place : dict of int to float
         Position of each node: 0, 1, ... for the ends, the mean of the children for the others.
     depth : dict of int to float
-        Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height.
+        Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height. Nodes are moved up
+        where they would be on their children or on the cut.
     cluster : dict of int to int
         Cluster number of the nodes at and below each cluster of the current cut.
     cut : float or None
@@ -124,7 +127,7 @@ def _depths(height: dict[int, float], clusters: Sequence[int], children):
             waiting.extend(children.get(here, ()))
     if not height:
         return {}, cluster, None
-    logs = {node: float(np.log(max(value, 1e-6))) for node, value in height.items()}
+    logs = _apart({node: float(np.log(max(value, 1e-6))) for node, value in height.items()}, cluster, children)
     low, high = min(logs.values()), max(logs.values())
     step = (high - low) / max(len(logs), 4) or 1.0  # between the ends and the lowest division
     depth = {node: (value - low + step) / (high - low + step) for node, value in logs.items()}
@@ -135,6 +138,18 @@ def _depths(height: dict[int, float], clusters: Sequence[int], children):
     else:
         cut = (above + below) / 2 if above > below else None
     return depth, cluster, cut
+
+
+def _apart(logs: dict[int, float], cluster: Mapping[int, int], children) -> dict[int, float]:
+    """Return positions in the same order, those of nodes away from those of their children, and from the cut."""
+    gap = _GAP * (max(logs.values()) - min(logs.values()) or 1.0)
+    moved: dict[int, float] = {}
+    for node in sorted(logs):  # as in a linkage, children come first and heights increase
+        floors = [moved[child] + gap for child in children[node] if child in moved]
+        if node not in cluster:
+            floors += [moved[below] + 2 * gap for below in moved if below in cluster]
+        moved[node] = max(logs[node], *moved.values(), *floors) if moved else logs[node]
+    return moved
 
 
 def _ends_below(node: int, children: dict[int, tuple[int, int]]) -> list[int]:
