@@ -142,17 +142,17 @@ class GraphClusterer(FittedClusters):
     between them is at most that expected by chance [5]_. *Support*: each draw and its reflection at the rows are like
     estimates from independent halves of the data, and these halves agree on the cluster of each row [6]_. *Correlation*:
     the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
-    again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of three, or
-    have a gap between them (a connectivity below 0.05), and no cluster can be divided into two distinct ones, they are
-    *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which boundaries are
-    arbitrary. It is divided in two again and again
-    by k-means, as long as the two are distinct by support and correlation and the division explains enough variance. This
-    share hardly depends on the sample of cells, and further divisions leave other boundaries as they are, so that
-    partitions of similar data agree. The rows finally move to the nearest mean, by k-means, only if this explains as much
-    as a division has to. With at most ``2 * n_neighbors`` rows, every row starts as its own cluster, and
-    connectivity is evaluated on the graph that connects each row to its nearest, or not at all for fewer than 8 rows.
-    Without draws, the errors of the rows are unknown. The support of a division in two is then the agreement of those of
-    two random halves of the rows [7]_, and other support is not evaluated.
+    again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of
+    three, or have a gap between them (a connectivity below 0.05), and no cluster can be divided into two distinct ones,
+    they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which
+    boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by support
+    and correlation and the division explains enough variance. This share hardly depends on the sample of cells, and
+    further divisions leave other boundaries as they are, so that partitions of similar data agree. The rows finally move
+    to the nearest mean, by k-means, only if this explains as much as a division has to. With at most ``2 * n_neighbors``
+    rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects each row to its
+    nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are unknown. The support of a
+    division in two is then the agreement of those of two random halves of the rows [7]_, and other support is not
+    evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.

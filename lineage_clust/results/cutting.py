@@ -24,7 +24,7 @@ def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | N
     min_support : float, default=None
         Clusters are split as long as there is a split further down with at least this support: the agreement of
         independent halves of the data beyond chance. `min_support` of `GraphClusterer`, set before `fit`, requires it of
-        every two clusters instead, together with bounds of connectivity and correlation; the numbers of clusters differ.
+        all clusters instead, together with its other bounds; the numbers of clusters differ.
 
     Returns
     -------
