@@ -147,7 +147,7 @@ def _shown(name: str, values: np.ndarray) -> np.ndarray:
 def _say_what_decided(ax, axes: dict[str, Any], curve: StabilityCurve, width: float, font: float) -> None:
     """Write above the curves why there are not more clusters, and mark the measures that rule out the next number."""
     following = np.flatnonzero(curve.n_clusters > curve.selected)
-    why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}"
+    why = f"{counted(curve.chosen, 'cluster')} chosen. {curve.why}".replace(" %", "\u00a0%")
     ax.set_title("\n".join(_wrapped([why], width, font)), loc="left", fontsize=font, pad=8)
     if len(following):
         after = following[0]

@@ -119,17 +119,18 @@ def _number(result: FitResult) -> str:
         f"agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and the correlation of "
         f"their means (at most {clusterer.max_correlation:g})"
     )
+    contrary = ". Genes that contradict the mean of their cluster were then divided off" if curve.n_divided else ""
     if curve.of_continuum:
         return (
             f". There are no clear groups among its communities. The trends were therefore divided in two again and again by "
             f"k-means, as long as the two are distinct, by the {distinct}, and the division explains at least "
-            f"{100 * clusterer.min_explained:g} % of the variance of the scaled trends"
+            f"{100 * clusterer.min_explained:g} % of the variance of the scaled trends{contrary}"
         )
     return (
         f"; its communities were merged{refined}. The number of clusters is the largest for which no cluster can be divided "
         f"into two distinct ones, and all pairs have a gap between them or are distinct by a factor of three. Clusters are "
         f"distinct by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by "
-        f"chance), the {distinct}"
+        f"chance), the {distinct}{contrary}"
     )
 
 

@@ -187,6 +187,7 @@ def test_shares_near_their_threshold_can_be_told_apart():
 def test_both_axes_of_a_continuum_have_room(overlaps, left_out, width):
     ax = plot_stability(of_continuum(), figsize=(width, 3.5))
     ax.figure.canvas.draw()
+    assert "\n%" not in ax.get_title(loc="left")
     texts = [ax.title, ax._left_title, *ax.get_legend().get_texts()]
     for one in ax.figure.axes:
         low, high = one.get_ylim()

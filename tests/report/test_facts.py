@@ -1,6 +1,7 @@
 """Sentences of the report about a fit."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,6 +196,10 @@ def test_methods_say_how_the_number_of_clusters_came_about(adata):
     text, _ = methods(fitted._result)
     assert "The number of clusters is the largest for which no cluster can be divided into two distinct ones" in text
     assert "all pairs have a gap between them or are distinct by a factor of three" in text
+    assert "contradict" not in text
+    curve = fitted.clusterer_.stability_
+    fitted.clusterer_.stability_ = replace(curve, n_divided=1)
+    assert "Genes that contradict the mean of their cluster were then divided off: " in methods(fitted._result)[0]
     assert "cells, not donors, are the replicates" in text
     text, _ = methods(fitted.cut(n_clusters=fitted.n_clusters_ + 1)._result)
     assert "the number of clusters was set" in text
