@@ -95,7 +95,8 @@ class StabilityCurve:
                 f"(at least {100 * self.bounds.explained:g} %)"
             )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
-        start = f"{counted(selected, 'cluster')} are distinct; with" if self.n_divided else "With"
+        found = "There is 1 cluster" if selected == 1 else f"{selected} clusters are distinct"
+        start = f"{found}; with" if self.n_divided else "With"
         return f"{start} {self.n_clusters[after]} clusters, {text}.{self._division}"
 
     @property
