@@ -234,8 +234,11 @@ def support_by_rows(rows: np.ndarray, second: np.ndarray) -> float:
         return 1.0
     generator = np.random.default_rng(0)
     found = []
+    # an order of rows and groups that does not depend on the signs of the rows
+    by_distance = np.argsort(((rows - rows.mean(axis=0)) ** 2).sum(axis=1), kind="stable")
+    second = second == second[by_distance[-1]]
     for _ in range(_N_SPLITS):
-        shuffled = generator.permutation(len(rows))
+        shuffled = by_distance[generator.permutation(len(rows))]
         by_group = shuffled[np.argsort(second[shuffled], kind="stable")]
         assigned = []
         for half in (by_group[::2], by_group[1::2]):

@@ -128,7 +128,7 @@ def _found(
         measured = [*measured, _of_continuum(following) if continuum else _least(following.pairs)]
     support, connectivity, correlation, explained = (np.array(values) for values in zip(*measured, strict=True))
     if len(material.draws) == 0 and not continuum:
-        support = np.full(len(numbers), np.nan)
+        support[: len(partitions)] = np.nan  # that of the division is known, from halves of the rows
     n_found = int(best.max()) + 1
     curve = StabilityCurve(
         np.array(numbers), support, connectivity, correlation, n_found, bounds, explained, max(n_found - selected, 0)
@@ -170,7 +170,7 @@ def _of_continuum(division: _Division) -> _Measures:
     return support, np.nan, correlation, division.explained
 
 
-def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
+def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds, divide: bool = True) -> np.ndarray:
     """Return labels in which no row correlates negatively with the mean of its cluster.
 
     Such rows move to the cluster with whose mean they correlate most. Those that correlate negatively with all means
@@ -178,6 +178,7 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
     if at least one of them does so beyond its noise.
 
     labels : `(n_rows,)` labels numbered from 0 without gaps.
+    divide : If False, rows only move, and the number of clusters stays: a move that would empty a cluster is not made.
     """
     for _ in range(_MOST_MOVES):
         means = cluster_means(material.curves, labels)
@@ -185,7 +186,9 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
         against = along[np.arange(len(labels)), labels] < 0
         elsewhere = against & (along.max(axis=1) > 0)
         split = np.where(elsewhere, along.argmax(axis=1), labels)
-        for cluster in np.unique(labels[against & ~elsewhere]):
+        if not divide and len(np.unique(split)) <= labels.max():
+            break
+        for cluster in np.unique(labels[against & ~elsewhere]) if divide else ():
             opposite = (labels == cluster) & against & ~elsewhere
             tried = np.where(opposite, labels.max() + 1, labels)
             supported = not support_of_two(material, tried, cluster, tried.max()) < bounds.support
@@ -203,11 +206,16 @@ def _surest(material: Material, labels: np.ndarray, chosen: np.ndarray) -> float
 
 
 def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds) -> np.ndarray:
-    """Return a partition into `n_clusters`: that of the merging path if it is clearly distinct, else by k-means."""
+    """Return a partition into `n_clusters`: that of the merging path if it is clearly distinct, else by k-means.
+
+    Rows that contradict the mean of their cluster then move to one that they agree with, if there is any.
+    """
     path = merging_path(material, finest, bounds)
     if n_clusters in path and n_clusters > 1 and _clear(material, path[n_clusters], bounds):
-        return path[n_clusters]
-    return compact_partition(material.rows, n_clusters)
+        labels = path[n_clusters]
+    else:
+        labels = compact_partition(material.rows, n_clusters)
+    return without_contradictions(material, labels, bounds, divide=False)
 
 
 def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:

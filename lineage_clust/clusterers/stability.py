@@ -19,8 +19,8 @@ class StabilityCurve:
     clusters into which the last division divides one.
 
     n_clusters : ndarray of shape (n_partitions,). Number of clusters of each partition, starting at 1.
-    support : ndarray of shape (n_partitions,). Agreement beyond chance between independent halves of the data; NaN
-        without draws.
+    support : ndarray of shape (n_partitions,). Agreement beyond chance between independent halves of the data. Without
+        draws, NaN for clear groups and that of halves of the rows for divisions, also for the one that is not made.
     connectivity : ndarray of shape (n_partitions,). Weight of the edges between two clusters divided by its expectation;
         NaN for a continuum.
     correlation : ndarray of shape (n_partitions,). Correlation between the means of two clusters.

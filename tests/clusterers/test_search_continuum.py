@@ -165,3 +165,33 @@ def test_boundaries_are_moved_only_if_this_explains_as_much_as_a_division():
     found = divided(material, Bounds())
     assert (refine(X, found.labels) != found.labels).any()
     assert adjusted_rand_score(refine(X, found.labels), found.labels) > 0.8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_signs_and_the_order_of_columns_do_not_matter_without_draws(seed):
+    """Halves of the rows were drawn in the order of their first column: 3 clusters became 8 with opposite signs."""
+    X = np.random.default_rng(seed).normal(size=(60, 6))
+    found = [GraphClusterer(random_state=0).fit(rows).labels_ for rows in (X, -X, X[:, ::-1])]
+    assert adjusted_rand_score(found[0], found[1]) == adjusted_rand_score(found[0], found[2]) == 1
+
+
+@pytest.mark.parametrize("n_clusters", [2, 3])
+def test_rows_of_any_amplitude_do_not_contradict_their_mean_with_a_given_number(n_clusters):
+    """By k-means alone, rows of small amplitude were in the cluster whose mean is nearest to 0, in either direction."""
+    rng = np.random.default_rng(0)
+    shapes = np.cos(np.linspace(0, np.pi, 20) + rng.normal(0, 0.3, (60, 1))) * np.repeat([1, -1], 30)[:, None]
+    X = shapes * np.exp(rng.normal(size=(60, 1)))
+    X -= X.mean(axis=1, keepdims=True)
+    labels = GraphClusterer(n_clusters=n_clusters, random_state=0).fit(X).labels_
+    means = np.array([X[labels == cluster].mean(axis=0) for cluster in range(n_clusters)])
+    assert labels.max() == n_clusters - 1
+    assert ((X * means[labels]).sum(axis=1) >= 0).all()
+
+
+def test_without_draws_the_support_of_the_division_not_made_is_stated():
+    """It was the reason, and was left out: "With 5 clusters, ."."""
+    X = np.random.default_rng(11).integers(-1, 2, (100, 4)).astype(float)
+    curve = GraphClusterer(random_state=0).fit(X).stability_
+    assert not curve.of_continuum
+    assert np.isnan(curve.support[:-1]).all()
+    assert "With 5 clusters, support would be 0." in curve.why
