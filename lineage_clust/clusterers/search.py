@@ -138,7 +138,7 @@ def _found(
 
 def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) -> list[_Division]:
     """Return the divisions in two of those clusters whose rows are not all identical."""
-    found = []
+    found, before = [], _explained(material, labels)
     for cluster in clusters:
         members = np.flatnonzero(labels == cluster)
         halves = two_halves(material.rows[members])
@@ -147,8 +147,8 @@ def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) 
         second = np.zeros(len(labels), dtype=bool)
         second[members[halves]] = True
         tried = np.where(second, labels.max() + 1, labels)
-        explained = _explained(material, tried) - _explained(material, labels)
-        found.append(_Division(cluster, second, compare_two(material, tried, cluster, int(tried.max())), explained))
+        pairs = compare_two(material, tried, cluster, int(tried.max()))
+        found.append(_Division(cluster, second, pairs, _explained(material, tried) - before))
     return found
 
 
