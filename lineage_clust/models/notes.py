@@ -64,8 +64,10 @@ def joined(*remarks: str) -> str:
 
 def noted(remarks: list[str], genes, remark: str) -> list[str]:
     """Add a note to some genes, by position."""
-    some = set(np.asarray(genes).tolist())
-    return [joined(own, remark if gene in some else "") for gene, own in enumerate(remarks)]
+    found = list(remarks)
+    for gene in np.asarray(genes).tolist():
+        found[gene] = joined(found[gene], remark)
+    return found
 
 
 def on_convergence(remarks: list[str], converged, remark: str) -> list[str]:

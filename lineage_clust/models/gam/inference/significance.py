@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -16,7 +17,8 @@ from .posterior import SharedPosterior
 
 load_compiled = compiled_module("..smoothing.compiled_modes", __package__)
 
-_CHUNK = 1024  # genes per chunk
+_CHUNK = 256  # genes per chunk
+_NEGLIGIBLE = 30.0  # difference of logarithms
 _N_RADIAL, _N_ANGULAR = 5, 8  # relative error below 1e-3 down to p = 1e-12
 
 
@@ -53,17 +55,15 @@ class SmoothTests:
         return statistic, pvalue
 
     def _test(self, varying: np.ndarray, statistic: np.ndarray, pvalue: np.ndarray) -> None:
-        def project(genes: np.ndarray) -> tuple:
+        def test(genes: np.ndarray) -> None:
             rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
-            return genes, *along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
+            modes = along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
+            df = None if self.residual_df is None else self.residual_df[genes]
+            statistic[genes], pvalue[genes] = smooth_test(*modes, self.rank[genes], df)
 
-        # the part that takes most of the time and releases the GIL
-        step = _CHUNK if self.fast else _CHUNK // 4
-        chunks = [varying[first : first + step] for first in range(0, len(varying), step)]
+        chunks = [varying[first : first + _CHUNK] for first in range(0, len(varying), _CHUNK)]
         with few_threads(0):  # threads of linear algebra would compete with these
-            for genes, values, scores in in_threads(project, chunks):
-                df = None if self.residual_df is None else self.residual_df[genes]
-                statistic[genes], pvalue[genes] = smooth_test(values, scores, self.rank[genes], df)
+            deque(in_threads(test, chunks), maxlen=0)
 
 
 def run_smooth_tests(
@@ -167,8 +167,22 @@ def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_d
         shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
         plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
         length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
-        every = _upper_tail(statistic[genes] / length, whole[genes] + 1, df)
+        every = _upper_tails(statistic[genes] / length, whole[genes] + 1, df)
         tails[genes] = np.einsum("rag,rg->g", every, weights) / _N_ANGULAR
+    return tails
+
+
+def _upper_tails(statistic: np.ndarray, df: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
+    """Return upper tails `(radial, angular, gene)`, without those that are negligible beside the largest of a gene.
+
+    The logarithm of a tail is close to that of the density.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = (df / 2 - 1) * np.log(statistic)
+    size -= statistic / 2 if residual_df is None else (df + residual_df) / 2 * np.log1p(statistic / residual_df)
+    needed = ~(size < size.max(axis=(0, 1)) - _NEGLIGIBLE)
+    tails, gene = np.zeros(statistic.shape), np.nonzero(needed)[2]
+    tails[needed] = _upper_tail(statistic[needed], df[gene], None if residual_df is None else residual_df[gene])
     return tails
 
 
