@@ -119,7 +119,7 @@ def resolve_genes(
         values = [name for name, chosen in zip(names, values, strict=True) if chosen]
     if not values:
         raise ValueError("genes is empty. Name at least one gene, or pass genes=None for all of them.")
-    nested = [value for value in values if np.ndim(value) > 0]
+    nested = [value for value in values if not isinstance(value, str) and np.ndim(value) > 0]
     if nested:
         raise TypeError(f"genes must be a flat sequence of names; it contains {nested[0]!r}.")
     known = set(names)
