@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ..errors import counted, warn
-from ..expression.sums.fused import LARGE
-from ..expression.sums.moments import nonzero_values
+from ..expression.storage.blocks import BlockedExpression
+from ..expression.sums.bands import no_design
+from ..expression.sums.sums import cell_sums
 from ..utils.matrices import dense
 
 FEW = 5  # cells
@@ -50,7 +51,10 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
 
 def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the statistics of expression that :func:`notes_on` accepts as `found`."""
-    return nonzero_values(Y, np.ones(Y.shape[0]) if weights is None else weights / weights.max(), LARGE)
+    weights = np.ones(Y.shape[0]) if weights is None else weights / weights.max()
+    Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
+    sums = cell_sums(Y, no_design(len(weights)), weights, all_cells=False)
+    return sums.n_nonzero, sums.nonzero_weight, sums.large
 
 
 def joined(*remarks: str) -> str:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.models import GAM, PyGAM
+from lineage_clust.models.notes import found_in
 from lineage_clust.smoothers import BSplineSmoother
 
 N_CELLS = 400
@@ -122,3 +124,15 @@ def test_pygam_warns_of_zeros_as_well():
     t, *_ = cells()
     with of_zeros("gamma"):
         PyGAM("gamma", "log").fit(t, sparse_gamma(0.5, 3, seed=8))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, sparse.csr_matrix, sparse.csc_array])
+def test_values_are_counted_in_any_storage(kind):
+    Y = kind(np.array([[1.0, 2.0, 0.0], [3.0, 0.0, 0.0], [2.0**31, 0.0, 5.0]]))
+    if sparse.issparse(Y):
+        Y.data[0] = 0.0  # a stored zero
+    whole = Y.toarray() if sparse.issparse(Y) else Y
+    counts, carried, large = found_in(Y, np.array([1.0, 0.5, 2.0]))
+    np.testing.assert_array_equal(counts, (whole != 0).sum(axis=0))
+    np.testing.assert_allclose(carried, np.array([0.5, 0.25, 1.0]) @ (whole != 0))
+    assert large.tolist() == [True, False, False]

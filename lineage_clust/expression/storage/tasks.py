@@ -51,9 +51,7 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
     """
     stored = [step for step in plan if step[0].load is not None]
     calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)
-    yield from zip(
-        (where for _, where in stored), _ahead(bar(calls, "reading expression", "block", len(stored))), strict=True
-    )
+    yield from zip((where for _, where in stored), _ahead(calls, len(stored), "block"), strict=True)
     tasks = [step for step in plan if step[0].load is None]
     for first in range(0, len(tasks), _FAN_IN):
         some = tasks[first : first + _FAN_IN]
@@ -61,8 +59,12 @@ def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tu
         yield from zip([where for _, where in some], results, strict=True)
 
 
-def _ahead(calls: Iterable[Callable]) -> Iterator:
+def _ahead(calls: Iterable[Callable], n_calls: int, unit: str) -> Iterator:
     """Yield the results of calls in order, made by a few threads that are a few calls ahead."""
+    calls = bar(calls, "reading expression", unit, n_calls)
+    if n_calls == 1:
+        yield from (call() for call in calls)
+        return
     n_ahead = min(MOST_THREADS, cpu_count())
     pending: deque = deque()
     with thread_pool(n_ahead) as pool:
@@ -98,8 +100,7 @@ def merged(plan: Plan, function: Callable, arguments: Callable) -> list[tuple[sl
         size = int(np.clip(len(steps) // _LEAST_GROUPS, 1, _FAN_IN))
         groups = [steps[first : first + size] for first in range(0, len(steps), size)]
         calls = (partial(_sum_of, group, function, arguments) for group in groups)
-        results = _ahead(bar(calls, "reading expression", "part", len(groups)))
-        sums.append((steps[0][1].genes, _added(results)))
+        sums.append((steps[0][1].genes, _added(_ahead(calls, len(groups), "part"))))
     return [*sums, *_tree(list(tasks.values()))]
 
 

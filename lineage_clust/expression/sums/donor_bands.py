@@ -70,15 +70,7 @@ def cells_of_donors(donors: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(donors))[:-1])
 
 
-def design_by_donor(design, weights: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `Z_d'WZ_d` `(n_donors, n_columns, n_columns)` and `Z_d'w` `(n_donors, n_columns)` of an array or Bands."""
-    grams, sums = [], []
-    for cells in cells_of_donors(donors):
-        rows, own = design[cells], weights[cells]
-        if isinstance(rows, Bands):
-            grams.append(rows.gram(own))
-            sums.append(rows.weighted_sums(own))
-        else:
-            grams.append(rows.T @ (rows * own[:, None]))
-            sums.append(rows.T @ own)
-    return np.stack(grams), np.stack(sums)
+def design_by_donor(design: Bands, weights: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Z_d'WZ_d` `(n_donors, n_columns, n_columns)` and `Z_d'w` `(n_donors, n_columns)`."""
+    parts = [(design[cells], weights[cells]) for cells in cells_of_donors(donors)]
+    return np.stack([rows.gram(own) for rows, own in parts]), np.stack([rows.weighted_sums(own) for rows, own in parts])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -69,26 +68,3 @@ def weighted_products(
         products[columns] += block.T @ weighted[rows]
         squares[columns] += np.einsum("ij,ij,i->j", block, block, weights[rows])
     return products.T, squares
-
-
-def nonzero_values(Y, weights: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return statistics of the nonzero values of each column, `(n_genes,)` each.
-
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    returns n_nonzero, nonzero_weight, large : ndarray of shape (n_genes,). Number of nonzero values, sum of the weights
-        of their cells, and whether an absolute value is at least `bound`.
-    """
-    n_genes = Y.shape[1]
-    n_nonzero, nonzero_weight, large = (np.zeros(n_genes, dtype=kind) for kind in (np.int64, float, bool))
-    for rows, columns, block in blocks(Y):
-        present: Any = block
-        values = present.data if sparse.issparse(block) else block
-        if np.any(values >= bound) or np.any(values <= -bound):  # most blocks have none
-            large[columns] |= np.asarray((abs(block) >= bound).sum(axis=0)).ravel() > 0
-        if sparse.issparse(block):
-            present.data = (values != 0).astype(np.float64)
-        else:
-            present = block != 0
-        n_nonzero[columns] += np.asarray(present.sum(axis=0)).ravel().astype(np.int64)
-        nonzero_weight[columns] += weights[rows] @ present
-    return n_nonzero, nonzero_weight, large

@@ -375,7 +375,7 @@ def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
         totals, total_squares = block.sum(axis=0), np.einsum("ij,ij->j", block, block)
         level = weights @ own / total
         level = np.where(np.isfinite(level), level, 0.0)
-        found = own != 0 if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
+        found = (own != 0) & (weights > 0)[:, None] if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
         large = (np.abs(own) >= LARGE).any(axis=0)
         n_nonzero = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
         nonzero_weight = np.where(open_genes, weights @ found, 0.0)

@@ -57,7 +57,7 @@ class Design:
             `basis`.
         """
         n_columns = len(self.penalty)
-        means = self.matrix[:, : self.n_smooth].sum(axis=0)
+        means = self.bands.weighted_sums(np.ones(len(self.bands)))[: self.n_smooth]
         if self.constant is None or self.has_intercept:
             # centring moves the mean of the smooth into the intercept column
             to_centred = np.eye(self.n_smooth, n_columns)

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -218,7 +217,7 @@ class GAM(LinkedModel):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        with self._threads(y):
+        with self._threads():
             return run_fits([self._fitting(X, y, sample_weight, penalty, offset, groups)])[0]
 
     @property
@@ -231,11 +230,10 @@ class GAM(LinkedModel):
             Choices(self.smoothing, self.covariance, self.discretize, self.tolerance, self.n_jobs),
         )
 
-    def _threads(self, y) -> AbstractContextManager:
+    def _threads(self) -> AbstractContextManager:
         """Return a context with few BLAS threads, which would compete with those that sum blocks."""
         closed_form = self.family == "gaussian" and self.link in (None, "identity") and self.expectile is None
-        in_blocks = sparse.issparse(y) or isinstance(y, BlockedExpression)
-        return few_threads(0 if in_blocks and closed_form else np.inf)
+        return few_threads(0 if closed_form else np.inf)
 
     def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Fit:
         check_parameters(self)
@@ -249,14 +247,14 @@ class GAM(LinkedModel):
         if groups is not None:
             check_can_be_replicates(self.family, likelihood.link.name, self.expectile)
             groups = group_numbers(groups, weights)
-        if sparse.issparse(y) and likelihood.closed_form:
+        if likelihood.closed_form and not isinstance(y, BlockedExpression):
             y = BlockedExpression(y, keeps_totals=False)
         if not np.all(weights > 0):
             used = np.flatnonzero(weights > 0)
             X, y, weights = X[used], y[used], weights[used]
             offset = None if offset is None else offset[used]
             groups = None if groups is None else groups[used]
-        keep_sparse = isinstance(y, BlockedExpression) if likelihood.closed_form else self.discretize is not False
+        keep_sparse = likelihood.closed_form or self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
         result = yield from fit_family(Cells(design, weights, offset, likelihood, choices), y, groups)
         store(self, design, result, single)

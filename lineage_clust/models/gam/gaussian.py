@@ -9,11 +9,10 @@ import numpy as np
 from ...expression.passes import Fit
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.sums.bands import Bands
-from ...expression.sums.donor_bands import cells_of_donors, design_by_donor, donor_bands
-from ...expression.sums.moments import blocks, weighted_products
+from ...expression.sums.donor_bands import design_by_donor, donor_bands
 from ...expression.sums.sums import requested_cell_sums
 from ...utils.compiling import is_worthwhile
-from ..notes import FEW, INTERPOLATED, SATURATED, found_in, noted, notes_on
+from ..notes import FEW, INTERPOLATED, SATURATED, noted, notes_on
 from .design import Design, effect_map
 from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
@@ -30,10 +29,9 @@ _VANISH = "expression so small that its squares vanish"
 _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products with them are finite
 
 
-def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
+def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None = None) -> Fit:
     """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
 
-    Y : `(n_cells, n_genes)` array, or BlockedExpression of a sparse matrix or a file.
     groups : `(n_cells,)` codes of the donors from 0, each with cells; `None` = cells are the replicates.
 
     References
@@ -42,12 +40,10 @@ def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
     """
     design, weights, offset = cells.design, cells.weights, cells.offset
     smoothing, covariance = cells.choices.smoothing, cells.choices.covariance
-    Z, n_cells, total = design.matrix, len(weights), weights.sum()
-    bands = design.bands if isinstance(Y, BlockedExpression) else None
-    rows = Z if bands is None else bands
-    gram = Z.T @ (Z * weights[:, None]) if bands is None else bands.gram(weights)
+    rows, n_cells, total = design.bands, len(weights), weights.sum()
+    gram = rows.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
-    followed, leverage = closely_followed(rows, design, weights, spectrum)
+    followed, leverage = closely_followed(design, weights, spectrum)
     products, by_donor, squares, sums, shift, found, picked = yield from cell_sums(
         design, Y, weights, offset, groups, followed
     )
@@ -68,7 +64,7 @@ def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
     null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * whole)] = 0.0
     centre = means if design.constant is not None else np.zeros_like(means)
     level = centre if shift is None else centre + shift
-    products = products - np.outer(Z.T @ weights, centre)
+    products = products - np.outer(rows.weighted_sums(weights), centre)
     if design.constant is not None:
         squares = null_deviance
         products[:, null_deviance == 0] = 0.0  # rounding error of a constant gene
@@ -103,18 +99,16 @@ def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
     effects = to_effects @ spectrum.basis @ scores
     rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     saturated = np.flatnonzero(left < 1)
-    found = found_in(Y, weights) if found is None else found
     tested, interpolated = null_deviance > 0, np.zeros(0, dtype=int)
     if covariance == "robust":  # "bayes" is mgcv's test
-        deviations = np.asarray(picked, dtype=float) - level
+        deviations = picked - level
         if offset is not None:
             deviations -= offset[followed][:, None]
         effective = effective_cells(null_deviance, weights[followed], leverage, deviations)
         enough = np.minimum(found[0], found[1]) >= min(FEW, 0.5 * total / weights.max())
         interpolated = np.flatnonzero(tested & enough & (effective < edf))
         tested &= enough & (effective >= edf)
-    # numba is loaded already by the sums
-    fast = isinstance(Y, BlockedExpression) and Y.in_memory and is_worthwhile(Y.stored.nnz)
+    fast = Y.in_memory and is_worthwhile(Y.stored.nnz)  # numba is loaded already by the sums
     tests = SmoothTests(
         effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, np.union1d(failed, saturated), fast
     )  # fmt: skip
@@ -125,7 +119,7 @@ def fit_gaussian(cells: Cells, Y, groups: np.ndarray | None = None) -> Fit:
         values[failed] = np.nan
     converged[failed] = False
     note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
-    fitted = GaussianFit(rows, design, weights, offset, coefficients, deviance, edf, posterior)
+    fitted = GaussianFit(design, weights, offset, coefficients, deviance, edf, posterior)
     plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
     for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
         note[gene] = remark
@@ -175,56 +169,17 @@ def _with_donors(
 
 
 def cell_sums(
-    design: Design, Y, weights: np.ndarray, offset, groups: np.ndarray | None, picked: np.ndarray | None = None
+    design: Design, Y: BlockedExpression, weights: np.ndarray, offset, groups: np.ndarray | None, picked=None
 ) -> Fit:
     """Return `Z'Wy` of all cells and of each group, `y'Wy` and `sum wy`, for values minus a level and the offset.
 
     Then the level, statistics for `notes_on` and the picked rows of expression; each is `None` if it was not computed.
     """
-    if isinstance(Y, BlockedExpression):
-        if groups is None:
-            products, *others = yield from sums_in_one_pass(design, design.bands, Y, weights, offset, picked)
-            return products, None, *others
-        wide = donor_bands(design.bands, groups, groups.max() + 1, design.has_intercept)
-        products, *others = yield from sums_in_one_pass(design, wide.wide, Y, weights, offset, picked)
-        return wide.total(products), wide.by_donor(products), *others
-    Z, level = design.dense_matrix(), None if design.constant is None else mean_level(Y, weights)
-    parts = [
-        weighted_sums(Z[own], Y[own], weights[own], None if offset is None else offset[own], level)
-        for own in ([slice(None)] if groups is None else cells_of_donors(groups))
-    ]
-    by_group, squares, sums = (np.stack(of) for of in zip(*parts, strict=True))
-    rows = None if picked is None else Y[picked]
-    return by_group.sum(axis=0), by_group, squares.sum(axis=0), sums.sum(axis=0), level, None, rows
-
-
-def mean_level(Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return weighted means of dense expression, subtracted before sums of squares to preserve precision."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        level = np.concatenate([weights @ block for _, _, block in blocks(Y)]) / weights.sum()
-    return np.where(np.isfinite(level), level, 0.0)
-
-
-def weighted_sums(Z, Y, weights, offset, shift=None):
-    """Return `Z'Wy`, `y'Wy` and `sum wy` of every gene, for `y - shift - offset` if these are given."""
-    extra = np.ones((len(Z), 1)) if offset is None else np.column_stack([np.ones(len(Z)), offset])
-    with np.errstate(invalid="ignore", over="ignore"):
-        products, squares = weighted_products(np.hstack([Z, extra]), Y, weights, shift)
-        n_columns = Z.shape[1]
-        sums = products[n_columns]
-        if offset is not None:
-            squares = squares - 2 * products[n_columns + 1] + offset @ (weights * offset)
-            sums = sums - weights @ offset
-            return products[:n_columns] - (Z.T @ (weights * offset))[:, None], squares, sums
-    return products[:n_columns].copy(), squares, sums.copy()
-
-
-def sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights, offset, picked=None) -> Fit:
-    """Return the same as `weighted_sums`; also the subtracted level, statistics for `notes_on`, and picked rows."""
-    heaviest = weights.max()
+    wide = None if groups is None else donor_bands(design.bands, groups, groups.max() + 1, design.has_intercept)
+    bands, heaviest = design.bands if wide is None else wide.wide, weights.max()
     sums = yield from requested_cell_sums(
         Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
-    )  # fmt: skip
+    )
     if design.constant is None:
         sums = sums.around(np.zeros_like(sums.level))
     products, squares, plain = sums.products, sums.squares, sums.sums
@@ -233,20 +188,19 @@ def sums_in_one_pass(design: Design, bands: Bands, Y: BlockedExpression, weights
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
     shift = sums.level.copy() if design.constant is not None and np.any(sums.level) else None
-    return products, squares, plain, shift, (sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large), sums.picked
+    found = sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large
+    by_group = None if wide is None else wide.by_donor(products)
+    products = products if wide is None else wide.total(products)
+    return products, by_group, squares, plain, shift, found, sums.picked
 
 
-def _posterior(spectrum, Z, weights, lambda_, deviance, edf, precision, covariance):
+def _posterior(spectrum, rows: Bands, weights, lambda_, deviance, edf, precision, covariance):
     """Return the posterior, the residual variance, and the residual degrees of freedom, which may be negative."""
     left = len(weights) - edf
     scale = deviance / np.maximum(left, 1.0)
     if covariance == "bayes":
         return SharedPosterior(spectrum, lambda_, scale), scale.copy(), left
-    if isinstance(Z, Bands):
-        squared_gram = spectrum.basis.T @ Z.gram(weights**2) @ spectrum.basis
-    else:
-        modes = Z @ spectrum.basis
-        squared_gram = modes.T @ (modes * (weights**2)[:, None])
+    squared_gram = spectrum.basis.T @ rows.gram(weights**2) @ spectrum.basis
     lost = (np.diag(squared_gram)[:, None] / precision).sum(axis=0)
     variance = deviance / np.maximum(weights.sum() - lost, 1e-2 * weights.sum())
     n_effective = weights.sum() ** 2 / np.sum(weights**2)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.stats import norm, t
 
-from ...expression.sums.bands import Bands
-from ...utils.matrices import dense
 from .design import Design
 from .inference.posterior import SharedPosterior
 from .smoothing.spectral import Spectrum
@@ -25,8 +22,6 @@ _LEVEL = 0.05
 class GaussianFit:
     """Quantities of a Gaussian fit from which influence is computed.
 
-    rows : `(n_cells, n_columns)` rows of the design.
-    design : Design of the fit.
     weights : `(n_cells,)`.
     offset : `(n_cells,)` or `None`.
     coefficients : `(n_columns, n_genes)`; NaN for genes that failed.
@@ -34,7 +29,6 @@ class GaussianFit:
     posterior : Posterior of all genes.
     """
 
-    rows: np.ndarray | sparse.csr_array | Bands
     design: Design
     weights: np.ndarray
     offset: np.ndarray | None
@@ -44,19 +38,13 @@ class GaussianFit:
     posterior: SharedPosterior
 
 
-def closely_followed(rows, design: Design, weights: np.ndarray, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
+def closely_followed(design: Design, weights: np.ndarray, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     """Return the sorted positions of the cells with the highest leverage on trends with little smoothing, and the leverage.
 
     They include all cells whose leverage is at least 0.3, at most three times as many as the design has columns.
-
-    rows : `(n_cells, n_columns)` rows of the design.
-    design : Design of the fit.
-    weights : `(n_cells,)`.
-    spectrum : Spectrum of the gram matrix and the penalty.
     """
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
-    forms = rows.forms(root @ root.T) if isinstance(rows, Bands) else np.square(rows @ root).sum(axis=1)
-    leverage = weights * forms
+    leverage = weights * design.bands.forms(root @ root.T)
     n_cells = min(max(_FEWEST_CHECKED, int(np.sum(leverage >= _FOLLOWED))), len(weights))
     cells = np.sort(np.argpartition(-leverage, n_cells - 1)[:n_cells])
     return cells, leverage[cells]
@@ -112,8 +100,7 @@ def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, gene
     if len(genes) == 0:
         return {}
     posterior, coefficients = fitted.posterior.take(genes), fitted.coefficients[:, genes]
-    rows = _dense_rows(fitted.rows, cells)
-    values = np.asarray(values, dtype=float)[:, genes]
+    rows, values = fitted.design.bands[cells].dense(), values[:, genes]
     known = 0.0 if fitted.offset is None else fitted.offset[cells][:, None]
     weights, residual = fitted.weights[cells][:, None], values - known - rows @ coefficients
     at_trend = rows * _of_trend(fitted.design)
@@ -140,15 +127,12 @@ def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, gene
 
 def _ranges(fitted: GaussianFit, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the range of each smooth `(n_genes,)`, over the checked rows and others spread along it."""
-    every, n_smooth = fitted.rows, fitted.design.n_smooth
-    if isinstance(every, Bands):
-        coordinate = every.starts + every.values @ np.arange(every.values.shape[1])
-    else:
-        coordinate = every[:, :n_smooth] @ np.arange(n_smooth)
+    every, n_smooth = fitted.design.bands, fitted.design.n_smooth
+    coordinate = every.starts + every.values @ np.arange(every.values.shape[1])
     coordinate = (coordinate - coordinate.min()) / max(np.ptp(coordinate), np.finfo(float).tiny)
     along = np.full(_N_ROWS, -1)
     along[np.minimum(coordinate * _N_ROWS, _N_ROWS - 1).astype(int)] = np.arange(len(coordinate))
-    smooth = np.vstack([rows, _dense_rows(every, along[along >= 0])])[:, :n_smooth] @ coefficients[:n_smooth]
+    smooth = np.vstack([rows, every[along[along >= 0]].dense()])[:, :n_smooth] @ coefficients[:n_smooth]
     return np.ptp(smooth, axis=0)
 
 
@@ -164,8 +148,3 @@ def _of_trend(design: Design) -> np.ndarray:
     """Return a mask `(n_columns,)` of the columns of the trend: the smooth and the intercept, without covariates."""
     columns = np.arange(len(design.penalty))
     return (columns < design.n_smooth) | (columns >= len(columns) - design.has_intercept)
-
-
-def _dense_rows(matrix, rows) -> np.ndarray:
-    chosen = matrix[rows]
-    return chosen.dense() if isinstance(chosen, Bands) else dense(chosen)

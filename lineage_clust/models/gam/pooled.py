@@ -105,7 +105,7 @@ def fit_each(
         Further arguments of :meth:`lineage_clust.models.GAM.fit`.
     """
     arguments = known.get("penalty"), known.get("offset"), known.get("groups")
-    with models[0]._threads(y):
+    with models[0]._threads():
         run_fits([
             model._fitting(design, y, own, *arguments)
             for model, design, own in zip(models, designs, weights, strict=True)

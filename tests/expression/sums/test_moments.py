@@ -8,7 +8,7 @@ from scipy import sparse
 
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.expression.sums import moments
-from lineage_clust.expression.sums.moments import blocks, nonzero_values, weighted_products
+from lineage_clust.expression.sums.moments import blocks, weighted_products
 
 KINDS = {"dense": np.asarray, "fortran": np.asfortranarray, "csr": sparse.csr_matrix, "csc": sparse.csc_array}
 
@@ -66,22 +66,6 @@ def test_the_input_is_left_alone(kind):
     assert abs(Y - before).max() == 0
 
 
-@given(problems(), st.sampled_from(list(KINDS)))
-def test_nonzero_values(problem, kind):
-    _, Y, weights = problem
-    counts, carried, large = nonzero_values(KINDS[kind](Y), weights, 1.5)
-    np.testing.assert_array_equal(counts, (Y != 0).sum(axis=0))
-    np.testing.assert_allclose(carried, weights @ (Y != 0), atol=1e-12)
-    np.testing.assert_array_equal(large, (abs(Y) >= 1.5).any(axis=0))
-
-
-@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
-def test_stored_zeros_are_not_counted(kind):
-    Y = kind(np.array([[1.0, 2.0], [3.0, 0.0]]))
-    Y.data[0] = 0.0
-    np.testing.assert_array_equal(nonzero_values(Y, np.ones(2), 9)[0], (Y.toarray() != 0).sum(axis=0))
-
-
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
 def test_values_stored_in_parts_are_summed_first(kind):
     parts = sparse.csr_matrix(
@@ -92,4 +76,3 @@ def test_values_stored_in_parts_are_summed_first(kind):
     products, squares = weighted_products(np.ones((2, 1)), Y, np.ones(2))
     np.testing.assert_array_equal(products[0], whole.sum(axis=0))
     np.testing.assert_array_equal(squares, (whole**2).sum(axis=0))
-    np.testing.assert_array_equal(nonzero_values(Y, np.ones(2), 9)[0], (whole != 0).sum(axis=0))

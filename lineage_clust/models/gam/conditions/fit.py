@@ -15,7 +15,7 @@ from ....errors import counted
 from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.sums.donor_bands import design_by_donor
-from ...notes import FEW, found_in, notes_on
+from ...notes import FEW, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from ..donors.mixture import DonorFit
@@ -147,12 +147,10 @@ def fit_conditions(
         return ConditionFit(sums, curves, np.zeros(len(note)), table, donors is not None, note, failed)
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
-    Y = BlockedExpression(Y, keeps_totals=False) if sparse.issparse(Y) else Y
-    in_blocks = isinstance(Y, BlockedExpression)
-    Y = Y if in_blocks else np.asarray(Y)
+    Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
     products, by_sample, squares, plain, level, found, _ = run_fits([cell_sums(design, Y, weights, offset, number)])[0]
     level = np.zeros(len(plain)) if level is None else level
-    grams, columns = design_by_donor(design.bands if in_blocks else design.dense_matrix(), weights, number)
+    grams, columns = design_by_donor(design.bands, weights, number)
 
     failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
         ~np.isfinite(products).all(axis=0) | np.isnan(squares)
@@ -173,7 +171,6 @@ def fit_conditions(
     sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, samples, n_cells)
     _check_cells(sums)
     curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()), unit)
-    found = found_in(Y, weights) if found is None else found
     # with a handful of expressing cells, which may all be from one donor, some genes would have p < 1e-4
     enough = min(FEW * samples.n_conditions, 0.5 * weights.sum() / weights.max())
     few = np.minimum(found[0], found[1]) < enough
