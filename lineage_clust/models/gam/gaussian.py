@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -44,39 +45,13 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     gram = rows.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
     followed, leverage = closely_followed(design, weights, spectrum)
-    products, by_donor, squares, sums, shift, found, picked = yield from cell_sums(
-        design, Y, weights, offset, groups, followed
-    )
-    holes = ~np.isfinite(products).all(axis=0)
-    vanishing = (squares < _LEAST) & np.any(products != 0, axis=0)
-    failed = np.flatnonzero(holes | ~(squares < _MOST) | vanishing)
-    products[:, failed], squares[failed], sums[failed] = 0.0, 0.0, 0.0
-    if groups is not None:
-        by_donor[..., failed] = 0.0
-    if shift is not None:
-        shift[failed] = 0.0
-
-    # Centring at the weighted mean preserves precision if a gene's level is large relative to its variation.
-    means = sums / total
-    null_deviance = np.maximum(squares - sums * means, 0.0)
-    whole = squares if shift is None else squares + total * shift**2
-    # rounding errors of the sums and of the values
-    null_deviance[(null_deviance <= 1e-13 * squares) | (null_deviance <= 1e-28 * whole)] = 0.0
-    centre = means if design.constant is not None else np.zeros_like(means)
-    level = centre if shift is None else centre + shift
-    products = products - np.outer(rows.weighted_sums(weights), centre)
-    if design.constant is not None:
-        squares = null_deviance
-        products[:, null_deviance == 0] = 0.0  # rounding error of a constant gene
-    loadings = spectrum.basis.T @ products
+    sums = yield from centred_sums(design, Y, weights, offset, groups, followed)
+    products, squares, null_deviance, level, found = sums.products, sums.squares, sums.deviance, sums.level, sums.found
+    failed, loadings = np.array(list(sums.failed), dtype=int), spectrum.basis.T @ products
     donors = None
     if groups is not None:
-        grams, columns = design_by_donor(rows, weights, groups)
-        by_donor = by_donor - columns[..., None] * centre
-        if design.constant is not None:
-            by_donor[..., null_deviance == 0] = 0.0
         abundance = relative_level(level, null_deviance / total)
-        donors = fit_donors(cells, grams, products, by_donor, squares, abundance)
+        donors = fit_donors(cells, sums.grams, products, sums.by_group, squares, abundance)
 
     if smoothing in ("reml", "gcv"):
         criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
@@ -101,7 +76,7 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     saturated = np.flatnonzero(left < 1)
     tested, interpolated = null_deviance > 0, np.zeros(0, dtype=int)
     if covariance == "robust":  # "bayes" is mgcv's test
-        deviations = picked - level
+        deviations = sums.picked - level
         if offset is not None:
             deviations -= offset[followed][:, None]
         effective = effective_cells(null_deviance, weights[followed], leverage, deviations)
@@ -121,13 +96,13 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
     fitted = GaussianFit(design, weights, offset, coefficients, deviance, edf, posterior)
     plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
-    for gene, remark in remarks_on_single_cells(fitted, followed, picked, plain).items():
+    for gene, remark in remarks_on_single_cells(fitted, followed, sums.picked, plain).items():
         note[gene] = remark
     note = noted(note, [gene for gene in interpolated if not note[gene]], INTERPOLATED)
     result = GeneEstimates(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
         note=note,
-        failed={int(gene): _HOLES if holes[gene] else _VANISH if vanishing[gene] else _OVERFLOW for gene in failed},
+        failed=sums.failed,
         spread=np.sqrt(null_deviance / total),
     )  # fmt: skip
     if donors is None:
@@ -168,30 +143,74 @@ def _with_donors(
     )  # fmt: skip
 
 
-def cell_sums(
-    design: Design, Y: BlockedExpression, weights: np.ndarray, offset, groups: np.ndarray | None, picked=None
-) -> Fit:
-    """Return `Z'Wy` of all cells and of each group, `y'Wy` and `sum wy`, for values minus a level and the offset.
+@dataclass(frozen=True)
+class CentredSums:
+    """Sums over the cells of expression minus the offset and, if the design has a constant, minus each gene's mean.
 
-    Then the level, statistics for `notes_on` and the picked rows of expression; each is `None` if it was not computed.
+    products, by_group : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_groups, n_columns, n_genes)`.
+    grams : `Z_d'WZ_d`, `(n_groups, n_columns, n_columns)`.
+    squares, deviance, level : `(n_genes,)`: `y'Wy`, around the mean (exactly 0 for a constant gene), subtracted values.
+    failed, found : Reasons by position, and numbers of expressing cells as in :func:`lineage_clust.models.notes.notes_on`.
+    picked : `(n_picked, n_genes)` expression of selected cells.
+    """
+
+    products: np.ndarray
+    by_group: Any
+    grams: Any
+    squares: np.ndarray
+    deviance: np.ndarray
+    level: np.ndarray
+    failed: dict[int, str]
+    found: tuple[np.ndarray, np.ndarray, np.ndarray]
+    picked: Any
+
+
+def centred_sums(design: Design, Y: BlockedExpression, weights: np.ndarray, offset, groups, picked=None) -> Fit:
+    """Request the CentredSums in one pass; `groups` `(n_cells,)` are codes from 0, and `picked` positions of cells.
+
+    Centring preserves precision if a gene's level is large relative to its variation.
     """
     wide = None if groups is None else donor_bands(design.bands, groups, groups.max() + 1, design.has_intercept)
-    bands, heaviest = design.bands if wide is None else wide.wide, weights.max()
+    bands, heaviest, total = design.bands if wide is None else wide.wide, weights.max(), weights.sum()
     sums = yield from requested_cell_sums(
         Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
     )
     if design.constant is None:
         sums = sums.around(np.zeros_like(sums.level))
-    products, squares, plain = sums.products, sums.squares, sums.sums
+    products, squares, plain, level = sums.products, sums.squares, sums.sums, sums.level.copy()
     if offset is not None:
         squares = squares - 2 * products[-1] + offset @ (weights * offset)
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
-    shift = sums.level.copy() if design.constant is not None and np.any(sums.level) else None
-    found = sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large
     by_group = None if wide is None else wide.by_donor(products)
     products = products if wide is None else wide.total(products)
-    return products, by_group, squares, plain, shift, found, sums.picked
+    failed = _failed(products, squares)
+    dropped: Any = list(failed)
+    level[dropped] = squares[dropped] = plain[dropped] = 0.0
+    means = plain / total
+    deviance = np.maximum(squares - plain * means, 0.0)
+    # rounding errors of the sums and of the values
+    deviance[(deviance <= 1e-13 * squares) | (deviance <= 1e-28 * (squares + total * level**2))] = 0.0
+    if design.constant is None:
+        means = np.zeros_like(means)
+    else:
+        squares, dropped = deviance, deviance == 0  # products of a constant gene are rounding errors
+    products = products - np.outer(design.bands.weighted_sums(weights), means)
+    products[:, dropped], grams = 0.0, None
+    if groups is not None:
+        grams, columns = design_by_donor(design.bands, weights, groups)
+        by_group = by_group - columns[..., None] * means
+        by_group[..., dropped] = 0.0
+    found = sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large
+    return CentredSums(products, by_group, grams, squares, deviance, level + means, failed, found, sums.picked)
+
+
+def _failed(products: np.ndarray, squares: np.ndarray) -> dict[int, str]:
+    """Return the reasons, by position, for genes that cannot be fitted."""
+    holes = ~np.isfinite(products).all(axis=0)
+    vanish = (squares < _LEAST) & np.any(products != 0, axis=0)
+    reasons = np.where(holes, _HOLES, np.where(vanish, _VANISH, _OVERFLOW))
+    return {int(gene): str(reasons[gene]) for gene in np.flatnonzero(holes | vanish | ~(squares < _MOST))}
 
 
 def _posterior(spectrum, rows: Bands, weights, lambda_, deviance, edf, precision, covariance):

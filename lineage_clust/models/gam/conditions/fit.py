@@ -14,13 +14,12 @@ from scipy import sparse
 from ....errors import counted
 from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
-from ....expression.sums.donor_bands import design_by_donor
 from ...notes import FEW, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import relative_level
 from ..donors.mixture import DonorFit
 from ..donors.samples import Samples
-from ..gaussian import cell_sums
+from ..gaussian import centred_sums
 from ..pirls.problem import Cells
 from .curves import fit_curves
 from .glm import fit_glm_conditions
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 FEWEST_DONORS, FEWEST_IN_CONDITION = 4, 2
 _CELLS_PER_COEFFICIENT = 2  # with fewer, p-values of cells as replicates are too small
-_LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares
 _CONFOUNDED = 1e-8  # minimum fraction of a covariate's variance within conditions
 
 
@@ -148,32 +146,15 @@ def fit_conditions(
     unit = np.sum(weights**2) / weights.sum()
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
     Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
-    products, by_sample, squares, plain, level, found, _ = run_fits([cell_sums(design, Y, weights, offset, number)])[0]
-    level = np.zeros(len(plain)) if level is None else level
-    grams, columns = design_by_donor(design.bands, weights, number)
-
-    failed = {int(gene): "expression holds NaN or infinite values" for gene in np.flatnonzero(
-        ~np.isfinite(products).all(axis=0) | np.isnan(squares)
-    )}  # fmt: skip
-    for gene in np.flatnonzero((squares >= _MOST) | ((squares < _LEAST) & np.any(products != 0, axis=0))):
-        failed.setdefault(int(gene), "squares of expression are beyond floating-point numbers")
-    dropped = list(failed)
-    level[dropped] = 0.0
-    products[:, dropped], by_sample[..., dropped], squares[dropped], plain[dropped] = 0.0, 0.0, 0.0, 0.0
-    means = plain / weights.sum()
-    deviance = np.maximum(squares - plain * means, 0.0)
-    whole = squares + weights.sum() * level**2
-    deviance[(deviance <= 1e-13 * squares) | (deviance <= 1e-28 * whole)] = 0.0
-    products -= np.outer(columns.sum(axis=0), means)
-    by_sample -= columns[..., None] * means
-    products[:, deviance == 0], by_sample[..., deviance == 0] = 0.0, 0.0
-
-    sums = condition_sums(design, grams / unit, products / unit, by_sample / unit, deviance / unit, samples, n_cells)
+    cells = run_fits([centred_sums(design, Y, weights, offset, number)])[0]
+    of_cells = (part / unit for part in (cells.grams, cells.products, cells.by_group, cells.squares))
+    sums = condition_sums(design, *of_cells, samples, n_cells)
     _check_cells(sums)
-    curves = fit_curves(sums, donors is not None, relative_level(level + means, deviance / weights.sum()), unit)
+    abundance = relative_level(cells.level, cells.deviance / weights.sum())
+    curves = fit_curves(sums, donors is not None, abundance, unit)
     # with a handful of expressing cells, which may all be from one donor, some genes would have p < 1e-4
     enough = min(FEW * samples.n_conditions, 0.5 * weights.sum() / weights.max())
-    few = np.minimum(found[0], found[1]) < enough
+    few, dropped = np.minimum(*cells.found[:2]) < enough, list(cells.failed)
     for name in curves.pvalues:
         curves.statistics[name][few], curves.pvalues[name][few] = 0.0, 1.0
     curves.coefficients[:, dropped] = np.nan
@@ -185,10 +166,9 @@ def fit_conditions(
     ):
         values[dropped] = np.nan
     curves.converged[dropped] = False
-    level = level + means
-    level[dropped] = np.nan
-    note = notes_on(Y, deviance, weights, found)
-    return ConditionFit(sums, curves, level, table, donors is not None, note, failed)
+    cells.level[dropped] = np.nan
+    note = notes_on(Y, cells.deviance, weights, cells.found)
+    return ConditionFit(sums, curves, cells.level, table, donors is not None, note, cells.failed)
 
 
 def _sample_table(conditions: np.ndarray, donors: ArrayLike | None, covariates) -> tuple[pd.DataFrame, np.ndarray]:
