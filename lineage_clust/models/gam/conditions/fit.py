@@ -98,12 +98,6 @@ class ConditionFit:
         found = self.rows(basis, condition, other) @ self.curves.coefficients
         return found.T, self.error(basis, condition, other)
 
-    def sample_curve(self, basis, sample: int, genes=None) -> np.ndarray:
-        """Return the trends `(n_genes, n_rows)` of one sample: its condition's trend plus its predicted deviation."""
-        genes = slice(None) if genes is None else genes
-        deviation = self.random @ self.deviations[sample][:, genes]
-        return (basis @ (self.of_conditions[self.samples.condition[sample]][:, genes] + deviation)).T
-
 
 def fit_conditions(
     basis, Y, conditions: ArrayLike, donors: ArrayLike | None = None, *, penalty: np.ndarray | None = None,

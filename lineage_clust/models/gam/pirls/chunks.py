@@ -58,7 +58,7 @@ def collected(
     parts : Results of genes whose iterations have ended.
     failed : Reasons by position, for genes that were not fitted; genes that diverged are added.
     Y : `(n_cells, n_genes)` expression.
-    found : Input of :func:`lineage_clust.models.notes.notes_on` computed from expression, or `None`.
+    found : Input of :func:`lineage_clust.models.notes.notes_on` computed from expression.
     """
     n_genes, n_columns = Y.shape[1], len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)

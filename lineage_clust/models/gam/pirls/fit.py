@@ -49,14 +49,14 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
     every, weights = np.arange(Y.shape[1]), cells.weights
     grid = _grid(cells, _STEEP, cells.choices.discretize is True) if _can_use_grid(cells) else None
     runs: list[tuple[GridFits | ExactFits, np.ndarray]]
-    found, failed = None, {}
+    failed: dict[int, str] = {}
     if grid is None:
         if isinstance(Y, BlockedExpression) and Y.in_memory:
             Y = Y.to_memory()  # which is read many times
-        if isinstance(Y, BlockedExpression):
-            sums = yield from requested_cell_sums(Y, no_design(len(weights)), weights)
-            found = sums.n_nonzero, sums.nonzero_weight / weights.max(), sums.large
-        exact = ExactFits(cells, Y, None if found is None else found[0])
+        blocks = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
+        sums = yield from requested_cell_sums(blocks, no_design(len(weights)), weights)
+        found = sums.n_nonzero, sums.nonzero_weight / weights.max(), sums.large
+        exact = ExactFits(cells, Y, found[0])
         runs, parts = [(exact, every)], exact(every, None)[0]
     else:
         table, wanted = None if of_groups is None else of_groups(Y, grid), wanted_for(cells.likelihood.family, Y.shape)

@@ -95,10 +95,10 @@ class GridFits:
 class ExactFits:
     """Fits of genes from the cells, in chunks.
 
-    counts : `(n_genes,)` numbers of nonzero values; required for expression in a file.
+    counts : `(n_genes,)` numbers of nonzero values.
     """
 
-    def __init__(self, cells: Cells, Y, counts: np.ndarray | None):
+    def __init__(self, cells: Cells, Y, counts: np.ndarray):
         self.cells, self.Y, self.counts = cells, Y, counts
         self.failed: dict[int, str] = {}
 
@@ -120,7 +120,6 @@ class ExactFits:
             return
         Y = self.Y if len(genes) == self.Y.shape[1] else self.Y[:, genes]
         if isinstance(Y, BlockedExpression):
-            assert self.counts is not None
             for part, matrix in Y.gene_parts(self.counts[genes]):
                 yield genes[part], matrix
         else:
