@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
 
-from ..models.gam.pirls.size import DistinctCounts, moment_size, newton_size, shrink
+from ..models.gam.pirls.size import DistinctCounts, moment_size, newton_size, shrink, size_derivatives
 
 _N_COMPONENTS = 10
 _CELLS_A_GROUP = 20
@@ -84,16 +84,12 @@ def _size(y: np.ndarray, size: np.ndarray, groups: sparse.csr_matrix) -> tuple[n
     """Return the size (inverse dispersion) of some genes, and the information about its logarithm, `(n_genes,)` each."""
     levels = (groups @ y) / (groups @ size)[:, None]
     mu = np.maximum((groups.T @ levels) * size[:, None], 1e-12)
-    weights = np.ones(len(y))
-    table, theta = DistinctCounts(y, weights), moment_size(np.sum(y**2, axis=0), y, mu, weights[:, None])
+    weights = np.ones((len(y), 1))
+    table, theta = DistinctCounts(y, weights[:, 0]), moment_size(np.sum(y**2, axis=0), y, mu, weights)
     information = np.zeros(len(theta))
     for _ in range(_N_STEPS):
-        first, second = table.sums(theta)
-        inverse = 1.0 / (mu + theta)
-        ratio = (y + theta) * inverse
-        share = mu * inverse
-        first += len(y) * (np.log(theta) + 1) - (ratio - np.log(inverse)).sum(axis=0)
-        second += len(y) / theta + ((ratio - 2) * inverse).sum(axis=0)
+        first, second = size_derivatives(table, y, mu, weights, theta)
+        share = mu / (mu + theta)
         # adjustment for the estimated levels: -1/2 sum over groups of log(sum of theta mu / (mu + theta))
         first -= 0.5 * ((groups @ share**2) / np.maximum(groups @ (share * theta), 1e-12)).sum(axis=0)
         theta, information = newton_size(theta, first, second)

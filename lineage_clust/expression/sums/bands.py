@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 from ...utils.matrices import summed
 
@@ -71,30 +72,14 @@ class Bands:
             sums += np.bincount(self.starts + band, weights * self.values[:, band], minlength=self.n_banded)
         return np.concatenate([sums, self.extra.T @ weights])
 
-    def forms(self, matrix: np.ndarray) -> np.ndarray:
-        """Return `z'Mz` for each row `z`, `(n_cells,)`, with a symmetric matrix `M`.
+    def lengths(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the squared lengths `(n_cells,)` of the rows of the product with an array `(n_columns, k)`.
 
-        >>> Bands(np.array([0, 1]), np.array([[1.0, 2.0], [0.0, 3.0]]), np.zeros((2, 0)), 3).forms(np.eye(3)).tolist()
+        >>> Bands(np.array([0, 1]), np.array([[1.0, 2.0], [0.0, 3.0]]), np.zeros((2, 0)), 3).lengths(np.eye(3)).tolist()
         [5.0, 9.0]
         """
-        banded, width = self.n_banded, self.values.shape[1]
-        if width == banded:  # not banded
-            rows = np.hstack([self.values, self.extra])
-            return np.einsum("ij,ij->i", rows @ matrix, rows)
-        first = np.arange(banded - width + 1)
-        found = np.zeros(len(self))
-        for one in range(width):
-            for other in range(one, width):
-                entries = matrix[first + one, first + other] * (1.0 if other == one else 2.0)
-                found += entries[self.starts] * self.values[:, one] * self.values[:, other]
-        for column in range(self.extra.shape[1]):
-            line = matrix[banded + column]
-            found += self.extra[:, column] ** 2 * line[banded + column]
-            for one in range(width):
-                found += 2 * self.extra[:, column] * self.values[:, one] * line[self.starts + one]
-            for other in range(column + 1, self.extra.shape[1]):
-                found += 2 * self.extra[:, column] * self.extra[:, other] * line[banded + other]
-        return found
+        rows = gen_batches(len(self), _ROWS)
+        return np.concatenate([np.square(self[some].dense() @ matrix).sum(axis=1) for some in rows])
 
     def with_column(self, column: np.ndarray) -> Bands:
         """Return the design with one more dense column at its end."""

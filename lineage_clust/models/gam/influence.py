@@ -44,7 +44,7 @@ def closely_followed(design: Design, weights: np.ndarray, spectrum: Spectrum) ->
     They include all cells whose leverage is at least 0.3, at most three times as many as the design has columns.
     """
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
-    leverage = weights * design.bands.forms(root @ root.T)
+    leverage = weights * design.bands.lengths(root)
     n_cells = min(max(_FEWEST_CHECKED, int(np.sum(leverage >= _FOLLOWED))), len(weights))
     cells = np.sort(np.argpartition(-leverage, n_cells - 1)[:n_cells])
     return cells, leverage[cells]

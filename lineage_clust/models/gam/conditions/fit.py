@@ -141,8 +141,10 @@ def fit_conditions(
     n_cells = weights.sum() ** 2 / np.sum(weights**2)
     Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
     cells = run_fits([centred_sums(design, Y, weights, offset, number)])[0]
-    of_cells = (part / unit for part in (cells.grams, cells.products, cells.by_group, cells.squares))
-    sums = condition_sums(design, *of_cells, samples, n_cells)
+    grams, products, by_sample, squares = (
+        part / unit for part in (cells.grams, cells.products, cells.by_group, cells.squares)
+    )
+    sums = condition_sums(design, grams, products, by_sample, squares, samples, n_cells)
     _check_cells(sums)
     abundance = relative_level(cells.level, cells.deviance / weights.sum())
     curves = fit_curves(sums, donors is not None, abundance, unit)

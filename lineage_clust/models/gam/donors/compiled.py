@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ....utils.compiling import compiled
+from ..smoothing.compiled_cholesky import decompose, forward
 from ..smoothing.compiled_modes import make_tridiagonal
-from .compiled_cholesky import decompose, forward
 from .curves import NEGLIGIBLE
 
 

@@ -7,9 +7,9 @@ from math import erfc
 import numpy as np
 
 from ....utils.compiling import compiled
+from ..smoothing.compiled_cholesky import backward, decompose, forward
 from ..smoothing.compiled_modes import make_diagonal, make_tridiagonal
 from .compiled import decompose_lines, with_level, without_curves_of, write_without_curves
-from .compiled_cholesky import backward, decompose, forward
 from .significance import STRENGTH as _STRENGTH
 
 _N_STEPS, _NEGLIGIBLE, _NEAR_MEAN = 60, 1e-6, 1e-3  # as in weighted_tails.py

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....utils.compiling import compiled
-from .compiled_cholesky import decompose, forward
+from ..smoothing.compiled_cholesky import decompose, forward
 from .steps import DEEP, FARTHEST, HALVINGS, INCREASE, RIDGE
 
 _LOG_2 = float(np.log(2.0))

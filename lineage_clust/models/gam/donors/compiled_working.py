@@ -10,7 +10,7 @@ import numpy as np
 
 from ....utils.compiling import compiled
 from ..pirls.compiled import gamma_sums, newton
-from .compiled_cholesky import backward, decompose, forward, root
+from ..smoothing.compiled_cholesky import backward, decompose, forward, root
 from .compiled_steps import Point, distance, logarithms, loss_of, raise_each, share_of
 from .steps import HIGHEST_PENALTY, LONG, SLOW
 

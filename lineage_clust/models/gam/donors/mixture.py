@@ -13,8 +13,7 @@ from ..inference.posterior import SharedPosterior
 from ..smoothing.criteria import minimise_each
 from ..smoothing.posterior import SmoothingPosterior
 from ..smoothing.spectral import Spectrum, diagonalise
-from .covariance import at_covariance, deviations
-from .curves import AtCovariance, DonorSums, TurnedSums, WithCurves
+from .curves import AtCovariance, DonorSums, TurnedSums, WithCurves, at_covariance, deviations
 from .posterior import DonorPosterior, PosteriorPart
 from .prior import probabilities
 from .significance import Contrast, tested_at

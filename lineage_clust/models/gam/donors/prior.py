@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .covariance import without_deviations
-from .curves import DonorSums
+from .curves import DonorSums, without_deviations
 from .each import EachSums, turn
 from .variance_grid import VarianceGrid
 from .variances import Variances, covariance, grid

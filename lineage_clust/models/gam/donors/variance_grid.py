@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .covariance import at_covariance
-from .curves import AtCovariance, DonorSums, TurnedSums
+from .curves import AtCovariance, DonorSums, TurnedSums, at_covariance
 from .each import EachSums, turn
 from .paired import PairedSums
 from .samples import Samples

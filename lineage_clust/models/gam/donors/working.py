@@ -14,8 +14,7 @@ from ..pirls.histogram import Histogram
 from ..pirls.problem import Likelihood
 from ..pirls.size import size_step
 from .arrays import CompiledProblem, CompiledState, arrays_of
-from .covariance import without_deviations
-from .curves import DonorSums
+from .curves import DonorSums, without_deviations
 from .nodes import DonorNodes
 from .samples import Samples
 from .significance import Contrast
@@ -248,9 +247,10 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     """Perform one iteration in place."""
     sums = linearised(problem, state)
     sums = sums if problem.samples is None else problem.samples.joined(sums)
-    gram, products, middle = without_donors(sums, covariances)
-    penalties = penalties_at(problem, sums, state.lambda_)
-    coefficients = np.linalg.solve(gram + penalties, products)
+    of_genes = covariances[:, None]
+    middle = of_genes @ np.linalg.inv(np.eye(of_genes.shape[-1]) + sums.donor_grams @ of_genes)
+    found, penalties = without_deviations(sums, middle, sums.gram.shape[-1]), penalties_at(problem, sums, state.lambda_)
+    coefficients = np.linalg.solve(found.gram + penalties, found.products)
     deviations = middle @ (sums.donor_products - sums.cross @ coefficients[:, None])
     coefficients, deviations = coefficients[..., 0], deviations[..., 0]
     deviations = deviations if problem.samples is None else problem.samples.of_samples(deviations)
@@ -272,15 +272,6 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     state.deviations = state.deviations + share[:, None, None] * deviations
     if state.histogram is not None:
         state.theta, state.information = _size_step(problem, state)
-
-
-def without_donors(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return `X'V^-1X`, `X'V^-1y` and the matrix that predicts the donors' coefficients, for covariances of each gene."""
-    covariances = covariances[:, None]
-    middle = covariances @ np.linalg.inv(np.eye(covariances.shape[-1]) + sums.donor_grams @ covariances)
-    middle = 0.5 * (middle + np.swapaxes(middle, -1, -2))
-    found = without_deviations(sums, middle, sums.gram.shape[-1])
-    return found.gram, found.products, middle
 
 
 def penalties_at(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:

@@ -74,7 +74,14 @@ def moment_size(squares: np.ndarray, sums: np.ndarray, mu: np.ndarray, weights: 
 def size_step(
     counts: DistinctCounts | Histogram, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return theta after one Newton step of the weighted log-likelihood, and the information about log theta.
+    """Return theta after one Newton step of the weighted log-likelihood, and the information about log theta."""
+    return newton_size(theta, *size_derivatives(counts, sums, mu, weights, theta))
+
+
+def size_derivatives(
+    counts: DistinctCounts | Histogram, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return two derivatives of the weighted log-likelihood with respect to theta, `(n_genes,)` each.
 
     sums, weights : As in :func:`moment_size`.
 
@@ -89,8 +96,7 @@ def size_step(
     ratio = (sums + weights * theta) * inverse
     total = weights.sum()
     first = first + total * (np.log(theta) + 1) - ratio.sum(axis=0) + weights[:, 0] @ np.log(inverse)
-    second = second + total / theta + np.sum((ratio - 2 * weights) * inverse, axis=0)
-    return newton_size(theta, first, second)
+    return first, second + total / theta + np.sum((ratio - 2 * weights) * inverse, axis=0)
 
 
 def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

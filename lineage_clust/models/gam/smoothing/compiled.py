@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....utils.compiling import compiled
+from .compiled_cholesky import backward, decompose, forward
 from .compiled_modes import make_tridiagonal
 
 _N_GRID = 40
@@ -58,8 +59,14 @@ def smooth(grams, cross, gene, penalty, scale, chosen, search, n_steps, here, fa
         if search:
             here = deepest(own, scale, lowest, highest)
         here = descend(own, scale, lowest, highest, here, n_steps)
-    decompose(grams, gene, penalty, np.exp(here), factor)
-    solve(factor, cross, gene, solution)
+    for row in range(len(penalty)):
+        for column in range(row + 1):
+            factor[row, column] = grams[gene, row, column]
+        factor[row, row] += np.exp(here) * penalty[row]
+        solution[row] = cross[gene, row]
+    decompose(factor)
+    forward(factor, solution.reshape((-1, 1)))
+    backward(factor, solution)
     return here
 
 
@@ -182,48 +189,3 @@ def criterion(lines, scale, here, with_value):
     first = 0.5 * (lam * trace - n - lam * rough / scale)
     second = 0.5 * lam * (trace + lam * bent - (rough + lam * rough_slope) / scale)
     return found, first, second
-
-
-@compiled
-def decompose(grams, gene, penalty, lam, factor):
-    """Write the upper Cholesky factor of a gram matrix plus lambda times the penalty; return its log determinant.
-
-    Its diagonal contains reciprocals. Here and below, the innermost loops run along rows, so that they are vectorised.
-    """
-    n, log_determinant = np.uintp(len(penalty)), 0.0
-    for row in range(n):
-        for column in range(row, n):
-            factor[row, column] = grams[gene, row, column]
-        factor[row, row] += lam * penalty[row]
-    for row in range(n):
-        whole = grams[gene, row, row] + lam * penalty[row]
-        rest = max(factor[row, row], 1e-13 * abs(whole) + 1e-290)
-        log_determinant += np.log(rest)
-        pivot = 1.0 / np.sqrt(rest)
-        factor[row, row] = pivot
-        for column in range(row + np.uintp(1), n):
-            factor[row, column] *= pivot
-        for below in range(row + np.uintp(1), n):
-            entry = factor[row, below]
-            for column in range(below, n):
-                factor[below, column] -= entry * factor[row, column]
-    return log_determinant
-
-
-@compiled
-def solve(factor, cross, gene, solution):
-    """Write the solution of the decomposed matrix for one right-hand side."""
-    n = np.uintp(len(solution))
-    for row in range(n):
-        solution[row] = cross[gene, row]
-    for row in range(n):
-        entry = solution[row] * factor[row, row]
-        solution[row] = entry
-        for after in range(row + np.uintp(1), n):
-            solution[after] -= entry * factor[row, after]
-    for back in range(n):
-        row = n - np.uintp(1) - back
-        entry = solution[row]
-        for after in range(row + np.uintp(1), n):
-            entry -= factor[row, after] * solution[after]
-        solution[row] = entry * factor[row, row]

@@ -12,7 +12,7 @@ from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.models.gam.conditions.significance import contrasts, level_row
 from lineage_clust.models.gam.donors.averages import RATIOS, weighted_ratios
-from lineage_clust.models.gam.donors.covariance import at_covariance, deviations
+from lineage_clust.models.gam.donors.curves import at_covariance, deviations
 from lineage_clust.models.gam.donors.samples import Samples
 from lineage_clust.models.gam.donors.variances import covariance as covariance_of
 

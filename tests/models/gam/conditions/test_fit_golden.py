@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lineage_clust.models.gam.conditions.fit import fit_conditions
-from lineage_clust.models.gam.donors.covariance import at_covariance
+from lineage_clust.models.gam.donors.curves import at_covariance
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "conditions"
 

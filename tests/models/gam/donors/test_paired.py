@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from lineage_clust.models.gam.donors.covariance import at_covariance
-from lineage_clust.models.gam.donors.curves import DonorSums
+from lineage_clust.models.gam.donors.curves import DonorSums, at_covariance
 from lineage_clust.models.gam.donors.paired import PairedSums
 from lineage_clust.models.gam.donors.samples import Samples
 from lineage_clust.models.gam.donors.variances import Variances, covariance
