@@ -10,7 +10,18 @@ from lineage_clust.models.gam.smoothing.spectral import diagonalise, diagonalise
 pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
 from lineage_clust.models.gam.smoothing import compiled as compiled_smoothing
 
-LOOPS = ("smooth_each", "smooth", "ends", "reduce_to_lines", "deepest", "descend", "criterion", "decompose", "solve")
+LOOPS = (
+    "smooth_each",
+    "smooth",
+    "ends",
+    "reduce_to_lines",
+    "deepest",
+    "descend",
+    "criterion",
+    "decompose",
+    "forward",
+    "backward",
+)
 
 
 def working_models(n_genes=12, n_cells=300, seed=0):
