@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..errors import check_any_fitted
 from ..utils.checking import check_jobs
 from ..utils.progress import bar
-from .gam.checks import check_offset, check_targets
+from .gam.checks import check_offset, check_targets, check_weights
 from .linked import LinkedModel
 from .notes import joined, notes_on
 
@@ -134,11 +134,8 @@ class PerGeneModel(LinkedModel):
         """Return pseudotime, expression, weights and offset of the cells with positive weight."""
         times = self._check_times(X, reset=True)
         y, self._single = check_targets(y, len(times))
-        weights = _check_sample_weight(sample_weight, times[:, None], dtype=np.float64, ensure_non_negative=True)
+        weights, offset = check_weights(sample_weight, times[:, None]), check_offset(offset, len(times))
         used = np.flatnonzero(weights > 0)
-        if len(used) == 0:
-            raise ValueError("Every sample_weight is 0. At least one cell needs a positive weight.")
-        offset = check_offset(offset, len(times))
         if len(used) == len(times):
             return times, y, weights, offset
         return times[used], y[used], weights[used], None if offset is None else offset[used]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -146,11 +146,6 @@ class Table:
         for bound, column in ((np.minimum, bins.LEAST), (np.maximum, bins.MOST), (np.maximum, bins.MOST_SCALED)):
             self.extremes[genes, column] = bound(self.extremes[genes, column], other.extremes[:, column])
         return self
-
-    def take(self, genes: np.ndarray) -> Table:
-        """Return the Table of some genes."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part[genes] if len(part) else part for name, part in parts.items()})
 
 
 def count_table(Y, shares: Shares, wanted: Wanted) -> SumRequest:

@@ -56,7 +56,7 @@ def weighted_products(
     if sparse.issparse(Y):
         Y = BlockedExpression(Y)
     if isinstance(Y, BlockedExpression):
-        sums = cell_sums(Y, make_bands(Z, Z.shape[1]), weights, enough=0.0, all_cells=False)
+        sums = cell_sums(Y, make_bands(Z, Z.shape[1]), weights, all_cells=False)
         sums = sums.around(np.zeros(Y.shape[1]) if shift is None else shift)
         return sums.products, sums.squares
     weighted = np.ascontiguousarray(Z * weights[:, None])

@@ -18,7 +18,6 @@ from .fused import LARGE, fused_sums
 _VALUES = 2**18  # values in double precision at a time: fits into the cache
 _CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
 _CONSTANT = 1e-28  # variation relative to the squares that is due to rounding
-_COUNTED_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -100,28 +99,16 @@ class Sums:
         return Sums(level=one.level, large=one.large | other.large, picked=picked, **added)
 
 
-def cell_sums(
-    Y: BlockedExpression,
-    bands: Bands,
-    weights: np.ndarray,
-    enough: float = np.inf,
-    all_cells: bool = True,
-) -> Sums:
+def cell_sums(Y: BlockedExpression, bands: Bands, weights: np.ndarray, all_cells: bool = True) -> Sums:
     """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
 
-    enough : See :func:`block_sums`.
     all_cells : Whether to read blocks without selected cells, so that totals are complete.
     """
-    return run_fits([requested_cell_sums(Y, bands, weights, enough, all_cells)])[0]
+    return run_fits([requested_cell_sums(Y, bands, weights, all_cells)])[0]
 
 
 def requested_cell_sums(
-    Y: BlockedExpression,
-    bands: Bands,
-    weights: np.ndarray,
-    enough: float = np.inf,
-    all_cells: bool = True,
-    picked: np.ndarray | None = None,
+    Y: BlockedExpression, bands: Bands, weights: np.ndarray, all_cells: bool = True, picked: np.ndarray | None = None
 ) -> Fit:
     """Return the same as :func:`cell_sums`, by requests that can share a pass, see `passes.py`.
 
@@ -130,25 +117,23 @@ def requested_cell_sums(
     of_all = Y.keeps_totals and all_cells
     sums = _fused(Y.stored, *Y.chosen, bands, weights, of_all) if Y.in_memory else None
     if sums is None:
-        sums = yield _in_blocks(Y, bands, weights, enough, all_cells, picked=picked)
+        sums = yield _in_blocks(Y, bands, weights, all_cells, picked=picked)
     elif picked is not None:
         sums = replace(sums, picked=Y[picked].to_memory().toarray().astype(float))
     if all_cells and sums.totals is not None and sums.total_squares is not None:
         Y.remember(totals=sums.totals, total_squares=sums.total_squares)
     cancelled = np.flatnonzero(sums.varies_little)
     if len(cancelled):  # hardly any value is 0, so these genes can be made dense
-        precise = yield _in_blocks(Y[:, cancelled], bands, weights, enough, False, as_array=True)
+        precise = yield _in_blocks(Y[:, cancelled], bands, weights, False, as_array=True)
         sums = sums.replaced(cancelled, precise)
     return sums
 
 
-def _in_blocks(
-    Y: BlockedExpression, bands: Bands, weights, enough: float, all_cells: bool, as_array=False, picked=None
-) -> SumRequest:
+def _in_blocks(Y: BlockedExpression, bands: Bands, weights, all_cells: bool, as_array=False, picked=None) -> SumRequest:
     numbers = np.full(len(weights), -1, dtype=np.int16)  # of the picked cells
     if picked is not None:
         numbers[picked] = np.arange(len(picked))
-    function = partial(_block, enough=enough, as_array=as_array, n_picked=None if picked is None else len(picked))
+    function = partial(_block, as_array=as_array, n_picked=None if picked is None else len(picked))
     n_genes = Y.shape[1]
     return SumRequest(
         Y, function, lambda cells: (bands[cells], weights[cells], numbers[cells]), all_cells,
@@ -178,7 +163,7 @@ def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
     if Y.has_all_cells and totals is not None and squares is not None:
         return totals, squares
     n_cells = Y.shape[0]
-    sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), enough=0.0, all_cells=Y.has_all_cells)
+    sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), all_cells=Y.has_all_cells)
     sums = sums.around(np.zeros_like(sums.level))
     return sums.sums, sums.squares
 
@@ -202,22 +187,18 @@ def column_moments(Y) -> tuple[np.ndarray, np.ndarray]:
         about = squares - totals * means
         little = np.flatnonzero(about < _CANCELLED * squares)
         if len(little):  # hardly any value is 0, so these genes can be made dense
-            sums = _in_blocks(Y[:, little], no_design(n_cells), np.ones(n_cells), 0.0, False, as_array=True).answer()
+            sums = _in_blocks(Y[:, little], no_design(n_cells), np.ones(n_cells), False, as_array=True).answer()
             means[little] = sums.level + sums.sums / n_cells
             about[little] = sums.squares - sums.sums**2 / n_cells
             about[little[about[little] <= _CONSTANT * squares[little]]] = 0.0
         return means, about
 
 
-def block_sums(
-    block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, enough: float = np.inf, as_array: bool = False
-) -> Sums:
+def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, as_array: bool = False) -> Sums:
     """Return the Sums of a block of cells.
 
     block : `(n_cells, n_genes)` array, CSR or CSC matrix.
     kept : Rows that are cells of the design; `None` = all.
-    enough : The nonzero values of a gene are counted only until the weights of their cells add up to this value, so
-        that counts are exact only for genes with few nonzero values.
     as_array : Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.
 
     >>> bands = Bands(np.zeros(2, dtype=int), np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 0)), 2)
@@ -239,16 +220,15 @@ def block_sums(
             lines = slice(*np.searchsorted(kept, [rows.start, rows.stop]).tolist())
             inside = kept[lines] - rows.start
         piece = _rows_of(block, rows)
-        open_genes = np.full(block.shape[1], enough > 0) if total is None else total.nonzero_weight < enough
-        part = of_piece(piece, inside, bands[lines], weights[lines], open_genes, enough)
+        part = of_piece(piece, inside, bands[lines], weights[lines])
         total = part if total is None else total.merge(part)
     assert total is not None  # a block has at least one piece, which may be empty
     return total
 
 
-def _block(block, kept, bands: Bands, weights, numbers, enough, as_array, n_picked, into: Sums | None = None) -> Sums:
+def _block(block, kept, bands: Bands, weights, numbers, as_array, n_picked, into: Sums | None = None) -> Sums:
     """Return the Sums of a block with the expression of picked cells, added to `into`."""
-    sums = block_sums(block, kept, bands, weights, enough, as_array)
+    sums = block_sums(block, kept, bands, weights, as_array)
     if n_picked is not None:
         here = np.flatnonzero(numbers >= 0)
         rows = block[here if kept is None else kept[here]]
@@ -290,7 +270,7 @@ def _pieces(block) -> list[slice]:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # set here because the error state is thread-local
-def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+def _sparse_sums(block, kept, bands: Bands, weights) -> Sums:
     n_cells, n_genes = block.shape
     block = sparse.csr_array((block.data.astype(np.float64), block.indices, block.indptr), shape=block.shape)
     block = summed(block)  # before squaring
@@ -308,7 +288,8 @@ def _sparse_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums
         starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra
         bands = Bands(starts, values, extra, bands.n_banded)
     products, sums = _sparse_products(own, bands, weights)
-    n_nonzero, nonzero_weight = _counted(own, weights, open_genes, enough)
+    there = sparse.csr_array(((own.data != 0).astype(np.float64), own.indices, own.indptr), shape=own.shape).T
+    n_nonzero, nonzero_weight = (there @ (weights > 0)).astype(np.int64), there @ weights
     large = np.zeros(n_genes, dtype=bool)
     # most blocks have none; fmax and fmin ignore NaN
     if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
@@ -346,28 +327,7 @@ def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarr
     return products, block.T @ weights
 
 
-def _counted(block, weights, open_genes, enough) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of nonzero values and the weights of their cells, counted until they reach `enough`."""
-    n_cells, n_genes = block.shape
-    n_nonzero, nonzero_weight = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes)
-    first, size = 0, _COUNTED_AT_ONCE if np.isfinite(enough) else block.nnz
-    while first < n_cells and open_genes.any():
-        last = int(np.searchsorted(block.indptr, block.indptr[first] + size, side="right")) - 1
-        last = min(max(last, first + 1), n_cells)
-        inside = slice(block.indptr[first], block.indptr[last])
-        genes = block.indices[inside]
-        found = block.data[inside] != 0
-        places = np.flatnonzero(found if open_genes.all() else open_genes[genes] & found)
-        cells = first + np.searchsorted(block.indptr[first : last + 1], places + block.indptr[first], side="right") - 1
-        genes, carrying = genes[places], weights[cells]
-        n_nonzero += np.bincount(genes[carrying > 0], minlength=n_genes)
-        nonzero_weight += np.bincount(genes, carrying, minlength=n_genes)
-        open_genes = open_genes & (nonzero_weight < enough)
-        first, size = last, 4 * size  # most genes soon reach `enough`, and the others have few values
-    return n_nonzero, nonzero_weight
-
-
-def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
+def _dense_sums(block, kept, bands: Bands, weights) -> Sums:
     block = np.asarray(block, dtype=np.float64)
     own = block if kept is None else block[kept]
     total = weights.sum()
@@ -375,13 +335,11 @@ def _dense_sums(block, kept, bands: Bands, weights, open_genes, enough) -> Sums:
         totals, total_squares = block.sum(axis=0), np.einsum("ij,ij->j", block, block)
         level = weights @ own / total
         level = np.where(np.isfinite(level), level, 0.0)
-        found = (own != 0) & (weights > 0)[:, None] if open_genes.any() else np.zeros((len(own), 1), dtype=bool)
+        n_nonzero, nonzero_weight = np.stack([weights > 0, weights]) @ (own != 0).astype(np.float64)
         large = (np.abs(own) >= LARGE).any(axis=0)
-        n_nonzero = np.where(open_genes, np.count_nonzero(found, axis=0), 0)
-        nonzero_weight = np.where(open_genes, weights @ found, 0.0)
         centred = own - level
         weighted = bands.dense() * weights[:, None]
         return Sums(
             level, weighted.T @ centred, weights @ centred, np.einsum("ij,ij,i->j", centred, centred, weights), total,
-            weighted.sum(axis=0), n_nonzero, nonzero_weight, large, totals, total_squares, len(block),
+            weighted.sum(axis=0), n_nonzero.astype(np.int64), nonzero_weight, large, totals, total_squares, len(block),
         )  # fmt: skip

@@ -173,7 +173,7 @@ def centred_sums(design: Design, Y: BlockedExpression, weights: np.ndarray, offs
     wide = None if groups is None else donor_bands(design.bands, groups, groups.max() + 1, design.has_intercept)
     bands, heaviest, total = design.bands if wide is None else wide.wide, weights.max(), weights.sum()
     sums = yield from requested_cell_sums(
-        Y, bands if offset is None else bands.with_column(offset), weights, FEW * heaviest, picked=picked
+        Y, bands if offset is None else bands.with_column(offset), weights, picked=picked
     )
     if design.constant is None:
         sums = sums.around(np.zeros_like(sums.level))

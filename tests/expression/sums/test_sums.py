@@ -105,14 +105,12 @@ def test_a_cell_outside_the_lineage_cannot_spoil_a_gene(kind, bad):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_genes_are_counted_until_they_have_enough(kind, monkeypatch):
-    monkeypatch.setattr(module, "_COUNTED_AT_ONCE", 8)
+def test_cells_are_counted_by_gene(kind):
     Y = np.zeros((500, 3))
     Y[:, 0], Y[[3, 250, 499], 1] = 1.0, 2.0
-    sums = block_sums(KINDS[kind](Y), None, no_design(500), np.full(500, 0.5), enough=2.5)
-    assert sums.nonzero_weight[0] >= 2.5
-    assert sums.n_nonzero[1:].tolist() == [3, 0]
-    assert sums.nonzero_weight[1:].tolist() == [1.5, 0.0]
+    sums = block_sums(KINDS[kind](Y), None, no_design(500), np.full(500, 0.5))
+    assert sums.n_nonzero.tolist() == [500, 3, 0]
+    assert sums.nonzero_weight.tolist() == [250.0, 1.5, 0.0]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

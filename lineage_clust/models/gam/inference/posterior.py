@@ -185,10 +185,6 @@ class Noise:
     sampling: np.ndarray
     bias: np.ndarray
 
-    def take(self, genes: np.ndarray) -> Noise:
-        """Return the noise of some genes."""
-        return Noise(self.uniform[genes], self.sampling[:, genes], self.bias[:, genes])
-
 
 def random_noise(generator: np.random.Generator, n_columns: int, n_genes: int) -> Noise:
     """Return noise for one posterior sample."""
