@@ -2,7 +2,8 @@
 
 Flat genes: fractions of p-values below 0.05 and 0.01, by depth, model and weights. Weak genes: their amplitude is set
 such that mgcv's test with unit weights has 80 % power at the 0.01 level; reported is the fraction that is clustered by
-default (BH, q < 0.01, among as many flat genes). Without R and mgcv the second part is left out.
+default (BH, q < 0.01, among as many flat genes). Without R and mgcv this part is left out. Rare genes are flat and expressed
+in 10 to 80 of 500 cells.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from lineage_clust import GAM, BSplineSmoother, TrendClusterer, datasets
 from lineage_clust.errors import NoTrendError
@@ -19,6 +21,7 @@ from lineage_clust.trends.trends import adjust
 
 DEPTHS = (500.0, 2_000.0, 10_000.0, 30_000.0)
 POWER, LEVEL = 0.8, 0.01
+LEVELS = 0.05, 0.01, 1e-3, 1e-4
 
 
 def flat_genes(n_cells: int, n_genes: int) -> pd.DataFrame:
@@ -45,6 +48,24 @@ def flat_genes(n_cells: int, n_genes: int) -> pd.DataFrame:
                 pvalue = table["pvalue"].to_numpy()[seen]
                 rows.append((depth, name, weights, len(pvalue), np.mean(pvalue < 0.05), np.mean(pvalue < 0.01)))
     return pd.DataFrame(rows, columns=["depth", "model", "weights", "genes", "p < .05", "p < .01"])
+
+
+def rare_genes(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
+    """Return the fractions of rare flat genes with small p-values; those of "bayes" assume normal expression, as mgcv."""
+    rng, rows = np.random.default_rng(seed), []
+    smoother = BSplineSmoother(domain=(0.0, 1.0))
+    for n_expressing in (10, 20, 40, 80):
+        t = np.sort(rng.uniform(size=n_cells))
+        design = smoother.fit_transform(t[:, None])
+        size = np.exp(rng.normal(0, 0.4, n_cells))[:, None]
+        counts = rng.poisson(n_expressing / n_cells * size * rng.gamma(2.0, 0.5, (n_cells, n_genes)))
+        # two of five cells hardly belong to the lineage
+        fate = rng.uniform(size=n_cells) * np.where(rng.uniform(size=n_cells) < 0.4, 0.02, 1.0)
+        for weights, w in (("unit", np.ones(n_cells)), ("fate", fate)):
+            for covariance in ("robust", "bayes"):
+                gam = GAM(covariance=covariance).fit(design, csr_array(np.log1p(counts / size)), w, smoother.penalty_)
+                rows.append((n_expressing, weights, covariance, *[np.mean(gam.pvalue_ < level) for level in LEVELS]))
+    return pd.DataFrame(rows, columns=["expressing", "weights", "covariance", *[f"p < {level:g}" for level in LEVELS]])
 
 
 def poisson_counts(adata, seed: int) -> np.ndarray:
@@ -94,6 +115,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--genes", type=int, default=2000)
     arguments = parser.parse_args(argv)
     print(flat_genes(arguments.cells, arguments.genes).round(4).to_string(index=False))
+    print("\n" + rare_genes(arguments.cells // 2, 10 * arguments.genes).to_string(index=False))
     try:
         print("\n" + weak_genes(500, 400).round(3).to_string(index=False))
     except (ImportError, NoTrendError) as error:

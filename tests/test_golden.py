@@ -46,7 +46,9 @@ def test_there_is_one_of_this_version():
     assert f"version_{lc.__version__}" in VERSIONS
 
 
-def test_the_same_is_found_today(make, expected):
+def test_the_same_is_found_today(make, expected, monkeypatch):
+    # p-values of 0.1.0 assumed normal expression
+    monkeypatch.setattr("lineage_clust.models.gam.gaussian.excess_kurtosis", lambda squares, *_: np.zeros(len(squares)))
     assert_the_same(make.numbers(make.fitted()), expected, rtol=1e-4)
 
 

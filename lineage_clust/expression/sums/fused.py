@@ -25,8 +25,8 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     kept : `(n_cells,)` rows that are cells of the design, each once; `None` = all.
     columns : `(n_genes,)` columns that are genes, each once; `None` = all.
     of_all : Whether to compute sums over all rows as well.
-    returns : tuple or None. `products` `(n_columns, n_genes)`; and `(n_genes,)` each: weighted sums, weighted sums of
-        squares, numbers of nonzero values, sums of their weights, whether one of them is large, sums and sums
+    returns : tuple or None. `products` `(n_columns, n_genes)`; weighted sums of the first four powers, `(4, n_genes)`; and
+        `(n_genes,)` each: numbers of nonzero values, sums of their weights, whether one of them is large, sums and sums
         of squares over all rows. `None` if the compiled functions cannot or should not be used: no numba, few values,
         an unsupported data type, or values stored in parts.
     """
@@ -83,12 +83,13 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
         sums = products[: bands.n_banded].sum(axis=0)
     else:
         products, sums = products[:-1], products[-1].copy()
-    squares, nonzero_weight, n_nonzero, plain_squares = statistics.T.copy()
+    squares, nonzero_weight, n_nonzero, plain_squares, cubes, fourths = statistics.T.copy()
     large = ~(plain_squares < LARGE**2)  # if the sum of squares is smaller, so is every value
     if large.any():
         large &= _reaching(matrix, lines, columns, LARGE)
     totals, total_squares = others[:, 0].copy(), others[:, 1] + plain_squares
-    return products, sums, squares, n_nonzero.astype(np.int64), nonzero_weight, large, totals, total_squares
+    powers = np.stack([sums, squares, cubes, fourths])
+    return products, powers, n_nonzero.astype(np.int64), nonzero_weight, large, totals, total_squares
 
 
 def _are_one(values: np.ndarray, used: np.ndarray) -> bool:

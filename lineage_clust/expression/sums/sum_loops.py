@@ -5,7 +5,8 @@ Both functions add to the following output arrays:
 products
     `(n_columns, n_genes)`: weighted sums of the design times expression.
 statistics
-    `(n_genes, 4)`: weighted sum of squares; sum of the weights and number of nonzero values; sum of squares.
+    `(n_genes, 6)`: weighted sum of squares; sum of the weights and number of nonzero values; sum of squares; weighted
+    sums of third and fourth powers.
 others
     `(n_genes, 2)`: sum over all rows, and sum of squares over rows outside the design; only if `of_all`.
 
@@ -24,12 +25,12 @@ import numpy as np
 from ...utils.compiling import compiled
 
 N_COLUMNS = 4  # columns of the design stored next to the statistics
-N_STATISTICS = 4
+N_STATISTICS = 6
 _N_SUMS = N_COLUMNS + N_STATISTICS
 
 
 def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the factors by which a value in each row of the design is multiplied in the eight sums of its gene.
+    """Return the factors by which a value in each row of the design is multiplied in the first eight sums of its gene.
 
     They are the first four columns of `values` `(n_lines, n)` of the design times the weight; the weight, for the
     weighted sum of squares; the weight and 1, for nonzero values; 1, for the sum of squares.
@@ -37,7 +38,7 @@ def factors_of(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     >>> factors_of(np.array([[0.25, 0.75]]), np.array([2.0])).tolist()
     [[0.5, 1.5, 0.0, 0.0, 2.0, 2.0, 1.0, 1.0]]
     """
-    factors = np.zeros((len(weights), _N_SUMS))
+    factors = np.zeros((len(weights), N_COLUMNS + 4))
     first = values[:, :N_COLUMNS]
     np.multiply(first, weights[:, None], out=factors[:, : first.shape[1]])
     factors[:, N_COLUMNS] = factors[:, N_COLUMNS + 1] = weights
@@ -123,14 +124,17 @@ def add_row(data, indices, positions, first, last, factors, line, sums):
 
 @compiled
 def add_value(value, factors, sums):
-    """Add a value to the eight sums of its gene; see :func:`factors_of`."""
+    """Add a value to the ten sums of its gene; see :func:`factors_of`."""
     square, is_there = value * value, 1.0 if value != 0.0 else 0.0
+    weighted = factors[4] * square
     for own in range(N_COLUMNS):
         sums[own] += factors[own] * value
-    sums[4] += factors[4] * square
+    sums[4] += weighted
     sums[5] += factors[5] * is_there
     sums[6] += factors[6] * is_there
     sums[7] += factors[7] * square
+    sums[8] += weighted * value
+    sums[9] += weighted * square
 
 
 @compiled

@@ -26,7 +26,7 @@ class Sums:
 
     level : Value subtracted from the expression to avoid cancellation in squares; 0 for sparse expression.
     products : `Z'W(Y - level)`, `(n_columns, n_genes)`.
-    sums, squares : Weighted sums of `Y - level` and of its squares.
+    sums, squares, cubes, fourths : Weighted sums of the powers of `Y - level` up to the fourth.
     weight : Sum of the weights.
     columns : `(n_columns,)` weighted sums of the design.
     n_nonzero, nonzero_weight : Number of nonzero values, and the sum of the weights of their cells.
@@ -42,6 +42,8 @@ class Sums:
     products: np.ndarray
     sums: np.ndarray
     squares: np.ndarray
+    cubes: np.ndarray
+    fourths: np.ndarray
     weight: float
     columns: np.ndarray
     n_nonzero: np.ndarray
@@ -64,7 +66,7 @@ class Sums:
     def replaced(self, genes: np.ndarray, other: Sums) -> Sums:
         """Return the sums with those of some genes replaced."""
         changed = {}
-        for name in ("level", "products", "sums", "squares"):
+        for name in ("level", "products", "sums", "squares", "cubes", "fourths"):
             changed[name] = getattr(self, name).copy()
             changed[name][..., genes] = getattr(other, name)
         return replace(self, **changed)
@@ -74,13 +76,16 @@ class Sums:
         step = self.level - level
         if not np.any(step):
             return replace(self, level=level)
+        one, two, three, weight = self.sums, self.squares, self.cubes, self.weight
         with np.errstate(invalid="ignore", over="ignore"):
             return replace(
                 self,
                 level=level,
                 products=self.products + np.outer(self.columns, step),
-                sums=self.sums + step * self.weight,
-                squares=self.squares + step * (2 * self.sums + step * self.weight),
+                sums=one + step * weight,
+                squares=two + step * (2 * one + step * weight),
+                cubes=three + step * (3 * two + step * (3 * one + step * weight)),
+                fourths=self.fourths + step * (4 * three + step * (6 * two + step * (4 * one + step * weight))),
             )
 
     def merge(self, other: Sums) -> Sums:
@@ -243,12 +248,12 @@ def _fused(matrix, kept, columns, bands: Bands, weights, of_all: bool = True) ->
     found = fused_sums(matrix, kept, columns, bands, weights, of_all)
     if found is None:
         return None
-    products, sums, squares, n_nonzero, nonzero_weight, large, totals, total_squares = found
+    products, (sums, squares, cubes, fourths), n_nonzero, nonzero_weight, large, totals, total_squares = found
     if not of_all:
         totals = total_squares = None
     return Sums(
-        np.zeros(len(sums)), products, sums, squares, weights.sum(), bands.weighted_sums(weights), n_nonzero,
-        nonzero_weight, large, totals, total_squares, matrix.shape[0],
+        np.zeros(len(sums)), products, sums, squares, cubes, fourths, weights.sum(), bands.weighted_sums(weights),
+        n_nonzero, nonzero_weight, large, totals, total_squares, matrix.shape[0],
     )  # fmt: skip
 
 
@@ -294,12 +299,14 @@ def _sparse_sums(block, kept, bands: Bands, weights) -> Sums:
     # most blocks have none; fmax and fmin ignore NaN
     if own.nnz and (np.fmax.reduce(own.data) >= LARGE or np.fmin.reduce(own.data) <= -LARGE):
         large[own.indices[np.abs(own.data) >= LARGE]] = True
-    squared = sparse.csr_array((np.square(own.data), own.indices, own.indptr), shape=own.shape).T
-    squares = squared @ weights
+    squared, cubed, fourth = (
+        sparse.csr_array((own.data**power, own.indices, own.indptr), shape=own.shape).T for power in (2, 3, 4)
+    )
+    powers = squared @ weights, cubed @ weights, fourth @ weights
     if own is not block:
         squared = sparse.csr_array((np.square(block.data), block.indices, block.indptr), shape=block.shape).T
     return Sums(
-        np.zeros(n_genes), products, sums, squares, weights.sum(), bands.weighted_sums(weights), n_nonzero,
+        np.zeros(n_genes), products, sums, *powers, weights.sum(), bands.weighted_sums(weights), n_nonzero,
         nonzero_weight, large, totals, squared @ ones, n_cells,
     )  # fmt: skip
 
@@ -338,8 +345,9 @@ def _dense_sums(block, kept, bands: Bands, weights) -> Sums:
         n_nonzero, nonzero_weight = np.stack([weights > 0, weights]) @ (own != 0).astype(np.float64)
         large = (np.abs(own) >= LARGE).any(axis=0)
         centred = own - level
-        weighted = bands.dense() * weights[:, None]
+        squared, weighted = centred**2, bands.dense() * weights[:, None]
+        powers = weights @ squared, np.einsum("ij,ij,i->j", squared, centred, weights), weights @ squared**2
         return Sums(
-            level, weighted.T @ centred, weights @ centred, np.einsum("ij,ij,i->j", centred, centred, weights), total,
-            weighted.sum(axis=0), n_nonzero.astype(np.int64), nonzero_weight, large, totals, total_squares, len(block),
+            level, weighted.T @ centred, weights @ centred, *powers, total, weighted.sum(axis=0),
+            n_nonzero.astype(np.int64), nonzero_weight, large, totals, total_squares, len(block),
         )  # fmt: skip

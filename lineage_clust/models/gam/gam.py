@@ -48,7 +48,9 @@ class GAM(LinkedModel):
         cross-validation, or one fixed non-negative value for all genes.
     covariance : {"robust", "bayes"}, default="robust"
         Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions;
-        "robust" is also calibrated for degrees of membership such as fate probabilities. With unit weights both are equal.
+        "robust" is also calibrated for degrees of membership such as fate probabilities, and its tests allow for the
+        kurtosis of expression (unless there is an offset or a covariate), so that p-values of rare genes are not too small.
+        With unit weights, the standard errors of both are equal.
     fit_intercept : bool or "auto", default="auto"
         "auto" adds an intercept only if no unpenalised combination of the columns is constant (that of B-splines is).
     dispersion : {"gene", "shrunk"} or float, default="gene"

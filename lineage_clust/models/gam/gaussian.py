@@ -17,6 +17,7 @@ from ..notes import FEW, INTERPOLATED, SATURATED, noted, notes_on
 from .design import Design, effect_map
 from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
+from .inference.kurtosis import excess_kurtosis, variance_factors
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
 from .influence import GaussianFit, closely_followed, effective_cells, remarks_on_single_cells
@@ -72,9 +73,10 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         posterior = replace(posterior, smoothing=SmoothingPosterior(spectrum, loadings, squares, n_cells))
     to_effects = effect_map(gram, *design.centring)
     effects = to_effects @ spectrum.basis @ scores
-    rank = (shares * (2 - shares)).sum(axis=0) - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
+    n_others = len(design.penalty) - design.n_smooth + (not design.has_intercept)
+    rank = (shares * (2 - shares)).sum(axis=0) - n_others
     saturated = np.flatnonzero(left < 1)
-    tested, interpolated = null_deviance > 0, np.zeros(0, dtype=int)
+    tested, interpolated, factors = null_deviance > 0, np.zeros(0, dtype=int), None
     if covariance == "robust":  # "bayes" is mgcv's test
         deviations = sums.picked - level
         if offset is not None:
@@ -83,9 +85,12 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         enough = np.minimum(found[0], found[1]) >= min(FEW, 0.5 * total / weights.max())
         interpolated = np.flatnonzero(tested & enough & (effective < edf))
         tested &= enough & (effective >= edf)
+        if donors is None:
+            factors = variance_factors(posterior, sums.kurtosis, to_effects, n_others, rows, weights)
     fast = Y.in_memory and is_worthwhile(Y.stored.nnz)  # numba is loaded already by the sums
     tests = SmoothTests(
-        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, np.union1d(failed, saturated), fast
+        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, np.union1d(failed, saturated), fast,
+        factors,
     )  # fmt: skip
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
@@ -150,6 +155,7 @@ class CentredSums:
     products, by_group : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_groups, n_columns, n_genes)`.
     grams : `Z_d'WZ_d`, `(n_groups, n_columns, n_columns)`.
     squares, deviance, level : `(n_genes,)`: `y'Wy`, around the mean (exactly 0 for a constant gene), subtracted values.
+    kurtosis : `(n_genes,)` excess kurtosis; 0 with an offset or covariates, which would need further sums.
     failed, found : Reasons by position, and numbers of expressing cells as in :func:`lineage_clust.models.notes.notes_on`.
     picked : `(n_picked, n_genes)` expression of selected cells.
     """
@@ -160,6 +166,7 @@ class CentredSums:
     squares: np.ndarray
     deviance: np.ndarray
     level: np.ndarray
+    kurtosis: np.ndarray
     failed: dict[int, str]
     found: tuple[np.ndarray, np.ndarray, np.ndarray]
     picked: Any
@@ -202,7 +209,13 @@ def centred_sums(design: Design, Y: BlockedExpression, weights: np.ndarray, offs
         by_group = by_group - columns[..., None] * means
         by_group[..., dropped] = 0.0
     found = sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large
-    return CentredSums(products, by_group, grams, squares, deviance, level + means, failed, found, sums.picked)
+    fourths = sums.around(sums.level + sums.sums / total).fourths
+    kurtosis = np.zeros(len(deviance))
+    if offset is None and len(design.penalty) == design.n_smooth + design.has_intercept:
+        kurtosis = excess_kurtosis(deviance, fourths, total)
+    return CentredSums(
+        products, by_group, grams, squares, deviance, level + means, kurtosis, failed, found, sums.picked
+    )  # fmt: skip
 
 
 def _failed(products: np.ndarray, squares: np.ndarray) -> dict[int, str]:

@@ -33,6 +33,8 @@ def assert_are_sums(sums, Y, kept, design, weights):
     np.testing.assert_allclose(sums.products, Z.T @ (own * weights[:, None]), atol=1e-9)
     np.testing.assert_allclose(sums.sums, weights @ own, atol=1e-9)
     np.testing.assert_allclose(sums.squares, weights @ own**2, atol=1e-9)
+    np.testing.assert_allclose(sums.cubes, weights @ own**3, atol=1e-7)
+    np.testing.assert_allclose(sums.fourths, weights @ own**4, rtol=1e-9, atol=1e-7)
     np.testing.assert_allclose(sums.columns, Z.T @ weights, atol=1e-10)
     np.testing.assert_array_equal(sums.n_nonzero, np.count_nonzero(Y[kept], axis=0))
     np.testing.assert_allclose(sums.nonzero_weight, weights @ (Y[kept] != 0), atol=1e-12)

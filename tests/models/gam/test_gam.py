@@ -1,5 +1,7 @@
 """Properties of the Gaussian GAM."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,8 +119,9 @@ def test_nothing_that_is_passed_in_changes():
 @pytest.mark.parametrize("constant", [1.0, 0.2])
 def test_with_equal_weights_both_covariances_are_the_same(smoothing, constant):
     problem = Problem()
-    fits = [problem.fit(smoothing, covariance, w=np.full(150, constant)) for covariance in ("robust", "bayes")]
-    assert_same_fit(*fits, problem.rows, rtol=1e-7)
+    robust, bayes = (problem.fit(smoothing, covariance, w=np.full(150, constant)) for covariance in ("robust", "bayes"))
+    robust._tests = replace(robust._tests, factors=None)  # "bayes" assumes normal expression
+    assert_same_fit(robust, bayes, problem.rows, rtol=1e-7)
 
 
 def test_the_robust_covariance_is_the_sandwich():
@@ -143,7 +146,7 @@ def test_an_offset_is_subtracted_and_trends_are_without_it():
     problem = Problem()
     offset = np.random.default_rng(1).normal(size=150)
     with_offset = problem.fit(Y=problem.Y + offset[:, None], offset=offset)
-    assert_same_fit(with_offset, problem.fit(), problem.rows, rtol=1e-7)
+    assert_same_fit(with_offset, problem.fit(offset=np.zeros(150)), problem.rows, rtol=1e-7)
     dense, csr = problem.fit(offset=offset), problem.fit(Y=sparse.csr_matrix(problem.Y), offset=offset)
     assert_same_fit(csr, dense, problem.rows, rtol=1e-7)
 

@@ -32,6 +32,8 @@ class SmoothTests:
     rank, residual_df : `(n_genes,)` each, see :func:`lineage_clust.models.gam.inference.significance.smooth_test`.
     varies : `(n_genes,)` whether expression varies, in enough cells for a test.
     failed : Positions of genes without a fit.
+    fast : Whether to use compiled loops, see :func:`along_modes`.
+    factors : `(n_genes,)`, see :func:`smooth_test`; `None` = 1.
     """
 
     effects: np.ndarray
@@ -42,6 +44,7 @@ class SmoothTests:
     varies: np.ndarray
     failed: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
     fast: bool = False
+    factors: np.ndarray | None = None
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return statistics and p-values, `(n_genes,)` each.
@@ -58,8 +61,8 @@ class SmoothTests:
         def test(genes: np.ndarray) -> None:
             rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
             modes = along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
-            df = None if self.residual_df is None else self.residual_df[genes]
-            statistic[genes], pvalue[genes] = smooth_test(*modes, self.rank[genes], df)
+            df, factors = (None if of is None else of[genes] for of in (self.residual_df, self.factors))
+            statistic[genes], pvalue[genes] = smooth_test(*modes, self.rank[genes], df, factors)
 
         chunks = [varying[first : first + _CHUNK] for first in range(0, len(varying), _CHUNK)]
         with few_threads(0):  # threads of linear algebra would compete with these
@@ -83,8 +86,9 @@ def run_smooth_tests(
 
 
 def smooth_test(
-    values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+    values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None,
+    factors: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Test the hypothesis that a centred smooth is zero, batched over genes.
 
     values, scores : `(n_genes, n)` each, as returned by :func:`along_modes`: eigenvalues of the covariance `V` of the
@@ -92,6 +96,9 @@ def smooth_test(
     rank : `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
     residual_df : `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one
         (chi-square).
+    factors : `(n_genes,)` factors `c` by which the variance of the statistic exceeds that for normal expression, see
+        :mod:`lineage_clust.models.gam.inference.kurtosis`. The p-value is multiplied by the ratio of the tails of
+        chi-square (F) with `r / c` and with `r` degrees of freedom.
     returns statistic, pvalue : ndarray of shape (n_genes,). Statistics and p-values.
 
     The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes enter
@@ -112,12 +119,9 @@ def smooth_test(
     >>> round(float(p[0]), 4)
     0.0455
     """
-    usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
+    usable, rank = usable_rank(values, rank)
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = np.where(usable, scores / np.sqrt(values), 0.0)
-    n_usable = usable.sum(axis=1)
-    rank = np.minimum(np.maximum(rank, 1.0), n_usable)
-    rank = np.where(np.abs(rank - np.round(rank)) < 1e-4, np.round(rank), rank)
     whole = np.maximum(np.floor(rank).astype(int), 1)
     part = np.maximum(rank - whole, 0.0)
     square = np.cumsum(scores**2, axis=1)
@@ -128,7 +132,21 @@ def smooth_test(
     df = None if residual_df is None else np.r_[residual_df, residual_df]
     tails = _tail(np.r_[base + cross, base - cross], np.r_[whole, whole], np.r_[part, part], df)
     pvalue = 0.5 * (tails[: len(rank)] + tails[len(rank) :])
-    return base, np.where(n_usable == 0, 1.0, np.minimum(pvalue, 1.0))
+    if factors is not None:
+        plain, wider = _upper_tail(base, rank, residual_df), _upper_tail(base / factors, rank / factors, residual_df)
+        pvalue = np.where(plain > 0, pvalue * wider / np.where(plain > 0, plain, 1.0), wider)
+    return base, np.where(usable.any(axis=1), np.minimum(pvalue, 1.0), 1.0)
+
+
+def usable_rank(values: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which eigenvalues `(n_genes, n)`, in decreasing order, are not rounding errors, and the rank of the test.
+
+    >>> usable_rank(np.array([[2.0, 1.0, 1e-20]]), np.array([2.5]))[1].tolist()
+    [2.0]
+    """
+    usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
+    rank = np.minimum(np.maximum(rank, 1.0), usable.sum(axis=1))
+    return usable, np.where(np.abs(rank - np.round(rank)) < 1e-4, np.round(rank), rank)
 
 
 def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,81 @@
+"""Variance of the test statistics of Gaussian smooths if expression has heavy tails."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from ....expression.sums.bands import Bands
+from .posterior import SharedPosterior
+from .significance import usable_rank
+
+_ROWS = 2**14  # rows of the design at a time
+_LEAST, _MOST = 1e-300, 1e300  # of smoothing parameters, so that their logarithms are finite
+
+
+def excess_kurtosis(squares: np.ndarray, fourths: np.ndarray, total: float) -> np.ndarray:
+    """Return the excess kurtosis `(n_genes,)` of expression, 0 where it is negative or unknown.
+
+    squares, fourths : `(n_genes,)` weighted sums of the second and fourth powers of deviations from the mean.
+    total : Sum of the weights.
+
+    >>> excess_kurtosis(np.array([2.0, 2.0]), np.array([2.0, 8.0]), 2.0).tolist()
+    [0.0, 1.0]
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        found = total * (fourths / squares) / squares - 3
+    return np.where(np.isfinite(found), np.maximum(found, 0.0), 0.0)
+
+
+def variance_factors(
+    posterior: SharedPosterior, kurtosis: np.ndarray, to_effects: np.ndarray, n_others: int, rows: Bands,
+    weights: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Return the factor `(n_genes,)` by which kurtosis increases the variance of the statistic of each gene's smooth.
+
+    posterior : Posterior with the robust covariance.
+    kurtosis : `(n_genes,)` excess kurtosis.
+    to_effects : Map from coefficients to effects, see :class:`.significance.SmoothTests`.
+    n_others : Number of degrees of freedom that are not part of the smooth.
+    rows, weights : Design, and weights `(n_cells,)`.
+
+    The statistic is a quadratic form ``e'Ke / s2`` in deviations `e` from the mean with variance `s2`. For a given `s2`, its
+    variance is ``2r + k sum_i K_ii^2`` [1]_, with rank `r` and excess kurtosis `k`: ``2r`` times the factor ``c``. A
+    chi-square with ``r / c`` degrees of freedom, times `c`, has the same mean and variance. `K` depends on a gene through
+    the smoothing parameter only; sums over the cells are computed at powers of ten and interpolated.
+
+    References
+    ----------
+    .. [1] Seber & Lee (2003). Linear Regression Analysis, 2nd ed., theorem 1.6. Wiley.
+    """
+    if len(to_effects) == 0 or not kurtosis.any():
+        return np.ones(len(kurtosis))
+    place = np.log10(np.clip(posterior.lambda_, _LEAST, _MOST))
+    below = np.floor(place)
+    exponents = np.union1d(below, below + 1)
+    at = _excess_variances(posterior, 10.0**exponents, to_effects, n_others, rows, weights)
+    before = np.searchsorted(exponents, below)
+    share = place - below
+    return 1 + kurtosis * ((1 - share) * at[before] + share * at[before + 1])
+
+
+def _excess_variances(posterior, lambda_, to_effects, n_others, rows: Bands, weights) -> np.ndarray:
+    """Return `sum_i K_ii^2 / 2r` for some smoothing parameters."""
+    spectrum, squared_gram = posterior.spectrum, posterior.squared_weight_gram
+    precision = spectrum.gram + spectrum.penalty * lambda_
+    shares, lost = spectrum.gram / precision, np.diag(squared_gram) @ (1 / precision)
+    scale = np.maximum(weights.sum() - lost, 1e-2 * weights.sum()) / np.maximum(len(weights) - shares.sum(axis=0), 1.0)
+    of_lambda = SharedPosterior(spectrum, lambda_, scale, np.ones(len(lambda_)), squared_gram)
+    values, vectors = np.linalg.eigh(of_lambda.covariances(to_effects, np.arange(len(lambda_))))
+    values, vectors = values[:, ::-1], vectors[:, :, ::-1]
+    usable, rank = usable_rank(values, (shares * (2 - shares)).sum(axis=0) - n_others)
+    included = np.clip(rank[:, None] - np.arange(values.shape[1]), 0.0, 1.0) * usable
+    roots = vectors * np.sqrt(included / np.where(usable, values, 1.0))[:, None, :]
+    to_roots = spectrum.basis / precision.T[:, None, :] @ (to_effects @ spectrum.basis).T @ roots
+    parameter, mode = np.nonzero(included)
+    to_roots, of_parameter = to_roots[parameter, :, mode].T, np.equal.outer(parameter, np.arange(len(lambda_)))
+    found = np.zeros(len(lambda_))
+    for some in gen_batches(len(rows), _ROWS):
+        forms = np.square(rows[some].dense() @ to_roots) @ of_parameter
+        found += weights[some] ** 4 @ forms**2
+    return found / (2 * np.maximum(rank, 1.0))
