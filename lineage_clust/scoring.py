@@ -53,7 +53,8 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
 
     Notes
     -----
-    ``1 - sum w (y - f)^2 / sum w (y - mean)^2`` per gene, over the cells inside the fitted time range.
+    ``1 - sum w (y - f)^2 / sum w (y - mean)^2`` per gene, over the cells inside the fitted time range, without those
+    that `filter_cells` or a callback excludes.
 
     Examples
     --------

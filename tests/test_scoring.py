@@ -52,6 +52,30 @@ def test_trend_deviance_is_its_definition(kind, scale, make_adata):
     assert tc.score(adata[1::2]) == scoring.trend_deviance(tc, adata[1::2])
 
 
+def without_zeros(trend, **settings):
+    return trend.prepare(**{**settings, "filter_cells": 0.0})
+
+
+@pytest.mark.parametrize("kind", ["csr", "dense"])
+@pytest.mark.parametrize("chosen", [{"filter_cells": 0.0}, {"callback": without_zeros}])
+@pytest.mark.first(2)
+def test_trend_deviance_is_that_of_the_cells_on_which_a_gene_would_be_fitted(chosen, kind, make_adata):
+    adata = make_adata(300, 12, kind=kind)
+    tc = clusterer(alpha=None, **chosen).fit(adata[::2])
+    held = tc._result.held_out(adata[1::2], "A")
+    Y = held.expression if kind == "dense" else held.expression.toarray()
+    explained = []
+    for gene, label in enumerate(tc.labels_):
+        kept = np.asarray(Y[:, gene]) > 0
+        y, w = np.asarray(Y[kept, gene], dtype=float), held.weights[kept]
+        curve = np.interp(held.pseudotime[kept], tc.pseudotime_, tc.cluster_centers_[label])
+        predicted = tc.gene_location_[gene] + tc.gene_scale_[gene] * curve
+        total = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
+        explained.append(1 - np.average((y - predicted) ** 2, weights=w) / total)
+    assert 0 < np.mean(np.asarray(Y) == 0) < 0.9
+    assert tc.score(adata[1::2]) == pytest.approx(np.mean(explained), abs=1e-6)
+
+
 def test_trend_deviance_does_not_depend_on_the_level_of_expression(make_adata):
     adata = make_adata(200, 8, kind="dense")
     low, high = adata.copy(), adata.copy()

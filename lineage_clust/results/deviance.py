@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ..expression.sums.moments import weighted_products
 from .result import FitResult
@@ -15,24 +16,28 @@ if TYPE_CHECKING:
 
 def held_out_deviance(result: FitResult, adata: AnnData) -> float:
     """Return the proportion of held-out deviance explained by cluster mean trends; see `scoring.trend_deviance`."""
-    assigned = np.flatnonzero(result.labels >= 0)
-    explained = []
+    explained = np.zeros(len(result.genes))
+    position = pd.Index(result.genes)
     for name in result.names:
         lineage = result.held_out(adata, name)
         inside = result.grid_lineage == ("" if name is None else name)
         grid, centres = result.pseudotime[inside], result.centers[:, inside]
-        curves = np.array([np.interp(lineage.pseudotime, grid, centre) for centre in centres])
-        explained.append(
-            _explained(
-                curves.reshape(len(centres), len(lineage.pseudotime)).T,
-                result.labels[assigned],
-                result.location[assigned],
-                result.spread[assigned],
-                lineage.expression[:, assigned],
-                lineage.weights,
+        for part in result.fitter.prepare(lineage)[0]:
+            rows = position.get_indexer(part.genes)
+            columns = np.flatnonzero(result.labels[rows] >= 0)
+            if len(columns) == 0:
+                continue
+            rows = rows[columns]
+            curves = np.column_stack([np.interp(part.pseudotime, grid, centre) for centre in centres])
+            explained[rows] += _explained(
+                curves,
+                result.labels[rows],
+                result.location[rows],
+                result.spread[rows],
+                part.expression[:, columns],
+                part.weights,
             )
-        )
-    return float(np.mean(explained, axis=0).sum() / len(result.genes))
+    return float(explained.sum() / (len(result.names) * len(result.genes)))
 
 
 def _explained(curves, labels, shift, spread, expression, weights) -> np.ndarray:

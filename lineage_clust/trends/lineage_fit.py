@@ -87,12 +87,14 @@ class TrendFitter:
     backend: str = "loky"
     show_progress_bar: bool = False
 
+    def prepare(self, lineage: Lineage) -> tuple[list[Lineage], dict[str, str]]:
+        """Return a lineage for each group of genes that share cells, and why other genes have none."""
+        return prepared_lineages(lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs)
+
     def fit(self, lineage: Lineage) -> FittedLineage:
         """Fit the trends of the genes of a lineage."""
         models = dict(zip(lineage.genes, by_gene(self.model, lineage.genes, lineage.name), strict=True))
-        prepared, failed = prepared_lineages(
-            lineage, self.n_points, self.callback, self.filter_cells, self.prepare_kwargs
-        )
+        prepared, failed = self.prepare(lineage)
         parts = [part for one in prepared for part in _of_one_model(one, models)]
         grid = lineage.grid(self.n_points)
         what = "trends" if lineage.name is None else f"trends of {lineage.name}"
