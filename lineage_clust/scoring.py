@@ -54,7 +54,8 @@ def trend_deviance(estimator: Any, adata: AnnData, y: Any = None) -> float:
     Notes
     -----
     ``1 - sum w (y - f)^2 / sum w (y - mean)^2`` per gene, over the cells inside the fitted time range, without those
-    that `filter_cells` or a callback excludes.
+    that `filter_cells` or a callback excludes. With an offset, ``f`` and the mean are those of a cell with its offset
+    (under an identity or log link).
 
     Examples
     --------

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
@@ -74,6 +76,48 @@ def test_trend_deviance_is_that_of_the_cells_on_which_a_gene_would_be_fitted(cho
         explained.append(1 - np.average((y - predicted) ** 2, weights=w) / total)
     assert 0 < np.mean(np.asarray(Y) == 0) < 0.9
     assert tc.score(adata[1::2]) == pytest.approx(np.mean(explained), abs=1e-6)
+
+
+def counts_of_cells_that_deepen():
+    rng = np.random.default_rng(0)
+    n_cells, n_genes = 600, 20
+    time, phase = rng.uniform(size=n_cells), rng.uniform(size=n_genes)
+    log_depth = rng.normal(0, 0.5, n_cells) + 1.5 * time
+    log_mean = 1 + np.sin(2 * np.pi * (0.7 * time[:, None] + phase)) + log_depth[:, None]
+    obs = pd.DataFrame({"pseudotime": time, "log_depth": log_depth}, index=[f"cell{i}" for i in range(n_cells)])
+    return ad.AnnData(rng.poisson(np.exp(log_mean)).astype(float), obs=obs)
+
+
+@pytest.mark.parametrize("link", ["log", "identity"])
+def test_trend_deviance_predicts_cells_at_their_offset(link):
+    adata = counts_of_cells_that_deepen()
+    if link == "identity":
+        adata.X = adata.X + 20 * adata.obs[["log_depth"]].to_numpy()
+    by_gene = KMeans(4, random_state=0, n_init=1)
+    model = lc.GAM("poisson") if link == "log" else lc.GAM()
+    tc = lc.TrendClusterer(model, clusterer=by_gene, offset="log_depth", alpha=None).fit(adata[::2])
+    test = adata[1::2]
+    inside = test.obs["pseudotime"].between(*tc.pseudotime_[[0, -1]]).to_numpy()
+    time, offset = test.obs["pseudotime"].to_numpy()[inside], test.obs["log_depth"].to_numpy()[inside]
+    factor, shift = (np.exp(offset), 0.0) if link == "log" else (np.ones(len(time)), offset)
+    explained = []
+    for gene, label in enumerate(tc.labels_):
+        y = test.X[inside, gene]
+        curve = np.interp(time, tc.pseudotime_, tc.cluster_centers_[label])
+        predicted = factor * (tc.gene_location_[gene] + tc.gene_scale_[gene] * curve) + shift
+        level = factor @ (y - shift) / (factor @ factor)
+        explained.append(1 - np.sum((y - predicted) ** 2) / np.sum((y - level * factor - shift) ** 2))
+    assert tc.score(test) == pytest.approx(np.mean(explained), abs=1e-6)
+
+
+def test_trend_deviance_prefers_the_offset_of_counts_whose_depth_changes_along_the_lineage():
+    adata = counts_of_cells_that_deepen()
+    tc = lc.TrendClusterer(lc.GAM("poisson"), clusterer=KMeans(4, random_state=0, n_init=1), alpha=None)
+    without, known, estimated = (
+        tc.set_params(offset=offset).fit(adata[::2]).score(adata[1::2])
+        for offset in (None, "log_depth", "size_factors")
+    )
+    assert without + 0.1 < min(known, estimated)
 
 
 def test_trend_deviance_does_not_depend_on_the_level_of_expression(make_adata):
