@@ -113,6 +113,16 @@ def end_of_first_maximum(
     return end
 
 
+def are_hard(weights: np.ndarray) -> bool:
+    """Return whether every cell belongs to the lineage or does not, so that weights do not say where it is most certain.
+
+    >>> are_hard(np.array([0.01, 1.0, 1.0])), are_hard(np.array([0.0, 0.8, 1.0])), are_hard(np.array([0.5, 1.0]))
+    (True, False, False)
+    """
+    own = weights > _NO_WEIGHT * weights.max()
+    return bool(np.ptp(weights[own]) == 0 and np.any(~own))
+
+
 def no_cell_above(threshold: float, weights: np.ndarray, lineage: str) -> ValueError:
     """Return the error for a threshold that no weight reaches."""
     return ValueError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...utils.checking import check_number
 from ...utils.constraints import is_real
-from .automatic_end import end_of_first_maximum, end_of_own_cells
+from .automatic_end import are_hard, end_of_first_maximum, end_of_own_cells
 
 ENDPOINTS = ("plateau", "argmax")
 
@@ -59,7 +59,8 @@ def find_time_range(
     of the cells. With "plateau", the start is the first cell, or the first with a positive weight if that is later by more
     than a tenth of pseudotime, as in a branch with weights of 0 and 1; the end is that of
     :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`. "argmax" starts at the first cell and smooths
-    weights over `max(1, n_points // 20)` cells, as CellRank does.
+    weights over `max(1, n_points // 20)` cells, as CellRank does, except with weights of 0 and 1, for which this end is
+    chance and that of "plateau" is used.
 
     Warns
     -----
@@ -89,7 +90,7 @@ def find_time_range(
     if end is None:
         if np.ptp(weights) <= 1e-12 * max(1.0, weights.max()):  # constant weights are not informative
             end = last
-        elif endpoint == "argmax":
+        elif endpoint == "argmax" and not (threshold is None and are_hard(weights)):
             end = end_of_first_maximum(pseudotime, weights, start, threshold, max(1, int(n_points) // 20), lineage)
         else:
             end = end_of_own_cells(pseudotime, weights, start, threshold, lineage)

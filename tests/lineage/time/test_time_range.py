@@ -159,6 +159,17 @@ def test_equal_weights_mean_the_whole_range(endpoint, weight, low, high):
     assert find_time_range(times, weights, endpoint=endpoint, time_range=(middle, None)) == (middle, high)
 
 
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7])
+@pytest.mark.parametrize("outside", [0.0, 0.01])
+@rules
+def test_weights_of_0_and_1_end_with_the_last_cell_of_the_lineage(endpoint, outside, share):
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.uniform(size=3000))
+    belongs = (rng.uniform(size=3000) < share) & (times < 0.8)
+    end = find_time_range(times, np.where(belongs, 1.0, outside), endpoint=endpoint)[1]
+    assert end == times[belongs].max()
+
+
 def test_weights_that_fall_with_time_do_not_collapse_the_range():
     times = np.linspace(0, 1, 200)
     weights = 1 - 0.9 * times
