@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from .lineage.lineage import check_anndata
 from .lineage.time.time_draws import read_times
+from .lineage.weights.keys import check_one_lineage
 from .utils.checking import check_seed
 from .utils.constraints import integer
 from .utils.types import Seed
@@ -71,6 +72,7 @@ class PseudotimeKFold:
         check_anndata(X)
         integer(2).check("n_splits", self.n_splits)
         check_seed("random_state", self.random_state)
+        check_one_lineage(self.lineage)
         if X.n_obs < self.n_splits:
             raise ValueError(f"{X.n_obs} cells cannot be split into {self.n_splits} folds. Lower n_splits.")
         pseudotime = read_times(X, self.time_key, self.lineage, np.ones(X.n_obs)).mean

@@ -105,6 +105,11 @@ def test_more_folds_than_cells_and_other_data_are_refused(adata):
         next(PseudotimeKFold(5).split(np.ones((10, 2))))
 
 
+def test_several_lineages_are_refused(adata):
+    with pytest.raises(TypeError, match=r"lineage must be one name here; got \['A', 'B'\]. Pass one of them"):
+        next(PseudotimeKFold(2, lineage=["A", "B"]).split(adata))
+
+
 def test_it_is_a_splitter_of_scikit_learn_and_shows_its_parameters():
     folds = PseudotimeKFold(4, lineage="A")
     assert check_cv(folds) is folds

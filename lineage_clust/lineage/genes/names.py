@@ -155,8 +155,9 @@ def not_there(adata: AnnData, unknown: list, names: Sequence[str], use_raw: bool
     if gene_symbols is not None:
         column = getattr(gene_symbols, "column", gene_symbols)
         where = f"adata{'.raw' if use_raw else ''}.var[{column!r}] or {where}"
-    in_raw = adata.raw is not None and not use_raw and unknown[0] in set(adata.raw.var_names)
-    hint = " It is in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
+    in_raw = adata.raw is not None and not use_raw and set(unknown) <= set(adata.raw.var_names)
+    they = "It is" if len(unknown) == 1 else "They are"
+    hint = f" {they} in adata.raw: pass use_raw=True." if in_raw else column_with(adata, unknown, use_raw)
     what = f"Gene {unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} genes ({quoted(unknown, 5)}) are"
     return f"{what} not in {where}.{hint or did_you_mean(unknown[0], names)}"
 

@@ -39,8 +39,7 @@ def find_weights(
     "A, B" refers to A and B together, see :meth:`.LineageSource.weights`. If no lineage is named and there are no
     weights, all cells form one trajectory with the name `None`.
     """
-    if lineage is not None and np.ndim(lineage) > 0:
-        raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Pass several as a list of names.")
+    check_one_lineage(lineage)
     lineage = None if lineage is None else str(lineage)
     found = find_source(adata, lineage, lineage_key, backward)
     if found is None:
@@ -51,6 +50,12 @@ def find_weights(
     name = members[0] if lineage is None else lineage
     _log.debug("Weights of lineage %r are read from %r.", name, source.key)
     return name, source.key, source.weights(members)
+
+
+def check_one_lineage(lineage: object) -> None:
+    """Raise a TypeError if `lineage` is a list of names."""
+    if lineage is not None and np.ndim(lineage) > 0:
+        raise TypeError(f"lineage must be one name here; got {shortened(lineage)}. Pass one of them.")
 
 
 def find_source(

@@ -185,6 +185,11 @@ def test_a_gene_that_is_in_raw_only(make_adata):
         UnknownNameError, match=r"'fall0' is not in adata.var_names. It is in adata.raw: pass use_raw=True"
     ):
         resolve_genes(adata, ["fall0"])
+    with pytest.raises(UnknownNameError, match=r"2 genes .* They are in adata.raw: pass use_raw=True"):
+        resolve_genes(adata, ["fall0", "rise0"])
+    with pytest.raises(UnknownNameError, match=r"2 genes \('fall0', 'nowhere'\) are not in adata.var_names") as error:
+        resolve_genes(adata, ["fall0", "nowhere"])
+    assert "use_raw" not in str(error.value)
     assert resolve_genes(adata, ["fall0"], use_raw=True) == ["fall0"]
     with pytest.raises(UnknownNameError, match=r"'fal0' is not in adata.raw.var_names. Did you mean 'fall0'"):
         resolve_genes(adata, ["fal0"], use_raw=True)
