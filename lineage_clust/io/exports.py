@@ -35,7 +35,7 @@ def gene_trends(
     result = result_of(fitted)
     if adata is None:
         return result.models
-    return result.models.with_data(result.read(adata, list(result.models)), result.fitter.prepare_kwargs)
+    return result.models.with_data(result.of_cells(adata, list(result.models)), result.fitter.prepare_kwargs)
 
 
 def to_frame(

@@ -100,7 +100,7 @@ def plot_lineage(
     result = result_of(fitted)
     check_anndata(adata)
     read = []
-    for lineage in result.read(adata, result.genes[:1]):
+    for lineage in result.of_cells(adata, result.genes[:1]):
         pseudotime, weights, *_ = lineage.whole
         weights = np.asarray(weights, dtype=float)
         fitted_weights = np.zeros(len(weights))  # with thresholds applied

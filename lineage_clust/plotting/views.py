@@ -179,7 +179,7 @@ def plot_genes(
     tones = None if color is None else colors_of_cells(adata, color)
     if adata is not None and not derivative:
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
-        cells = result.read(adata, known) if known else None
+        cells = result.of_cells(adata, known) if known else None
         trends = trends.with_data(cells, result.fitter.prepare_kwargs)
     palette = None if adata is None else stored_colors(adata, result.names, result.reader)
     clusters = dict(zip(result.genes, result.labels.tolist(), strict=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..expression.sums.moments import weighted_products
 from ..lineage.lineage import Lineage
@@ -36,17 +37,19 @@ def binned_cells(result: FitResult, adata: Any, genes: Sequence[str], n_bins: in
     """
     linear = any(link == "identity" for _, link in families(result.fitter.model))
     found = []
-    for lineage in result.read(adata, genes):
+    for lineage in result.of_cells(adata, genes):
         edges = np.linspace(lineage.start, lineage.end, n_bins + 1)
-        found.append(Bins(lineage.name, edges, *_means(lineage, edges, linear)))
+        means = np.full((len(lineage.genes), n_bins), np.nan)
+        for part in result.fitter.prepare(lineage)[0]:
+            means[pd.Index(lineage.genes).get_indexer(part.genes)], _ = _means(part, edges, linear)
+        found.append(Bins(lineage.name, edges, means, lineage.weights @ _inside(lineage.pseudotime, edges)))
     return found
 
 
 def _means(lineage: Lineage, edges: np.ndarray, linear: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the means `(n_genes, n_bins)` of a lineage, and the weight of each bin, of which the last has its right edge."""
-    times, weights, offset = lineage.pseudotime, lineage.weights, lineage.offset
-    number = np.minimum(np.searchsorted(edges, times, side="right") - 1, len(edges) - 2)
-    inside = (number[:, None] == np.arange(len(edges) - 1)).astype(float)
+    weights, offset = lineage.weights, lineage.offset
+    inside = _inside(lineage.pseudotime, edges)
     sums, _ = weighted_products(inside, lineage.expression, weights)
     weight = weights @ inside
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -56,3 +59,8 @@ def _means(lineage: Lineage, edges: np.ndarray, linear: bool) -> tuple[np.ndarra
         else:
             means = sums.T / ((weights * np.exp(offset)) @ inside)
     return np.where(weight > 0, means, np.nan), weight
+
+
+def _inside(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    number = np.minimum(np.searchsorted(edges, times, side="right") - 1, len(edges) - 2)
+    return (number[:, None] == np.arange(len(edges) - 1)).astype(float)

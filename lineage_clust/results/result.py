@@ -231,6 +231,10 @@ class FitResult:
         """Read the fitted lineages of some cells with the settings of the fit."""
         return [self.reader.read(adata, name, genes) for name in self.names]
 
+    def of_cells(self, adata: AnnData, genes: Sequence[str]) -> list[Lineage]:
+        """Return the fitted lineages of some cells within the fitted time range, to show the cells beside the trends."""
+        return [self.held_out(adata, name, genes) for name in self.names]
+
     def held_out(
         self, adata: AnnData, lineage: str | None, genes: Sequence[str] | None = None, to_fit: bool = False
     ) -> Lineage:
