@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..results.result import FitResult, Fitted, result_of
+from ..trends.preparing import terms_of
 from ..utils.checking import check_share
 from ..utils.constraints import one_of
 
@@ -35,7 +36,8 @@ def gene_trends(
     result = result_of(fitted)
     if adata is None:
         return result.models
-    return result.models.with_data(result.of_cells(adata, list(result.models)), result.fitter.prepare_kwargs)
+    cells = result.of_cells(adata, list(result.models))
+    return result.models.with_data(cells, result.fitter.prepare_kwargs, terms_of(result.reader))
 
 
 def to_frame(

@@ -66,6 +66,8 @@ class GeneTrend:
     [1.0]
     """
 
+    _terms: tuple[str, ...] = ()  # what the fit used besides the cells, also for trends in files of earlier versions
+
     def __init__(
         self,
         gene: str,
@@ -171,7 +173,17 @@ class GeneTrend:
         -------
         GeneTrend
             The trend.
+
+        Raises
+        ------
+        ValueError
+            If the trend is not prepared, or was fitted with covariates, an offset, donors or draws of pseudotime.
         """
+        if self._terms:
+            raise ValueError(
+                f"The trend of {self.gene!r} was fitted with {' and '.join(self._terms)}, which a single trend does not "
+                f"contain. To fit it again, use TrendClusterer(..., genes=[{self.gene!r}])."
+            )
         chosen = self._chosen()
         if chosen is None:
             raise ValueError(f"Call prepare() on the trend of {self.gene!r} before fit().")

@@ -124,6 +124,21 @@ def column_values(matrix, column: int) -> np.ndarray:
     return np.asarray(matrix[:, column], dtype=float)
 
 
+def terms_of(reader: Reader) -> list[str]:
+    """Return what a fit uses besides pseudotime, weights and expression, which a single trend does not contain.
+
+    >>> terms_of(Reader(covariates=["batch"], sample_key="donor"))
+    ['covariates', 'donors']
+    """
+    given = {
+        "covariates": reader.covariates is not None,
+        "an offset": reader.offset is not None,
+        "donors": reader.sample_key is not None,
+        "draws of pseudotime": are_time_draws(reader.time_key),
+    }
+    return [what for what, is_given in given.items() if is_given]
+
+
 def check_callback(callback: Any, reader: Reader) -> None:
     """Raise an error unless `callback` is a function or a mapping of functions that suits what is read."""
     for one in entries(callback):

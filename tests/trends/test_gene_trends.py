@@ -165,6 +165,30 @@ def test_with_data_trends_hold_their_cells_and_can_be_fitted_again(fitted, adata
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "term"),
+    [
+        ({"covariates": ["depth"]}, "covariates"),
+        ({"offset": "depth"}, "an offset"),
+        ({"sample_key": "donor"}, "donors"),
+        ({"time_key": ["palantir_pseudotime", "later"]}, "draws of pseudotime"),
+        ({"covariates": ["depth"], "offset": "depth"}, "covariates and an offset"),
+    ],
+)
+def test_trends_of_more_than_their_cells_are_not_fitted_again_without_the_rest(settings, term, adata):
+    rng = np.random.default_rng(0)
+    adata = adata.copy()
+    adata.obs["depth"], adata.obs["donor"] = rng.normal(size=adata.n_obs), rng.choice(list("abcde"), adata.n_obs)
+    adata.obs["later"] = adata.obs["palantir_pseudotime"] ** 1.1
+    trend = fit(adata, **settings).gene_trends(adata)["rise0"]["A"]
+    values = trend.predict()
+    with pytest.raises(ValueError, match=f"'rise0' was fitted with {term}, which a single trend does not contain"):
+        trend.fit()
+    assert (trend.predict() == values).all()
+    with pytest.raises(ValueError, match="use TrendClusterer"):
+        trend.prepare(time_range=0.8).fit()
+
+
 def test_with_data_the_cells_are_those_that_were_fitted(adata):
     fitted = fit(adata, filter_cells=0.0, genes=["peak0", "fall0"])
     trend = fitted.gene_trends(adata)["peak0"]["A"]
