@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -197,7 +198,8 @@ def weight_keyword(estimator) -> str | None:
 def _fit(estimator, X, y, fit_params) -> tuple:
     """Return a fitted clone and whether it stopped early; the warning of that is replaced by notes on genes."""
     fitted = clone(estimator)
-    with warnings.catch_warnings(record=True) as caught:
+    # pipelines would only route weights that the user has requested, and weights are always needed
+    with config_context(enable_metadata_routing=False), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fitted.fit(X, y, **fit_params)
     slow = [one for one in caught if issubclass(one.category, ConvergenceWarning)]

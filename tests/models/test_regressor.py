@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
@@ -93,6 +94,15 @@ def test_storage_does_not_matter(estimator, storage):
     dense, found = RegressorModel(estimator).fit(t, Y, w), RegressorModel(estimator).fit(storage(t), storage(Y), w)
     np.testing.assert_allclose(found.predict(storage(GRID)), dense.predict(GRID))
     np.testing.assert_allclose(found.deviance_explained_, dense.deviance_explained_)
+
+
+@pytest.mark.parametrize("estimator", [Ridge(), make_pipeline(SplineTransformer(5), Ridge())])
+def test_weights_are_used_also_if_metadata_are_routed(estimator):
+    X, y, weights = np.linspace(0, 1, 40)[:, None], np.linspace(0, 1, 80).reshape(40, 2) ** 2, np.linspace(0.1, 1, 40)
+    expected = RegressorModel(estimator).fit(X, y, sample_weight=weights).predict(X)
+    with config_context(enable_metadata_routing=True):
+        routed = RegressorModel(estimator).fit(X, y, sample_weight=weights).predict(X)
+    assert np.array_equal(routed, expected)
 
 
 def test_one_gene():
