@@ -37,7 +37,7 @@ def gene_trends(
     if adata is None:
         return result.models
     cells = result.of_cells(adata, list(result.models))
-    return result.models.with_data(cells, result.fitter.prepare_kwargs, terms_of(result.reader))
+    return result.models.with_data(cells, result.fitter, terms_of(result.reader))
 
 
 def to_frame(

@@ -15,8 +15,7 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
         not changed.
     what : Name of an entry in error messages.
     complete : Whether every gene and lineage needs an entry; otherwise `None` is returned for those without one.
-    raises UnknownNameError : If a gene or the lineage has no entry and there is no "*"; without `complete`, if the mapping
-        has no entry for any of the genes.
+    raises UnknownNameError : If a gene or the lineage has no entry and there is no "*", with `complete`.
     raises ValueError : If a mapping is empty.
 
     >>> by_gene({"a": {"Ery": 1, "*": 2}, "*": 3}, ["a", "b"], "Mono")
@@ -28,13 +27,21 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
         raise ValueError(
             f"The mapping of {what}s is empty. Give one {what}, or {{gene: {{lineage: {what}}}, '*': {what}}}."
         )
+    if complete:
+        check_entries(spec, genes, what)
+    return [_of_lineage(spec.get(gene, spec.get(WILDCARD)), gene, lineage, what, complete) for gene in genes]
+
+
+def check_entries(spec: object, genes: list[str], what: str = "model", enough: int | None = None) -> None:
+    """Raise an UnknownNameError if a mapping has no "*", and entries for fewer than `enough` genes (`None` = all)."""
+    if not isinstance(spec, Mapping) or WILDCARD in spec:
+        return
     missing = [gene for gene in genes if gene not in spec]
-    if missing and WILDCARD not in spec and (complete or len(missing) == len(genes)):
+    if len(genes) - len(missing) < (len(genes) if enough is None else enough):
         raise UnknownNameError(
             f"No {what} is given for {counted(len(missing), 'gene', of=len(genes))} ({quoted(missing, 5)}). Add them, "
             "or '*' for all others."
         )
-    return [_of_lineage(spec.get(gene, spec.get(WILDCARD)), gene, lineage, what, complete) for gene in genes]
 
 
 def entries(spec: object) -> list:

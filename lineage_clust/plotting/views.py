@@ -180,7 +180,7 @@ def plot_genes(
     if adata is not None and not derivative:
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
         cells = result.of_cells(adata, known) if known else None
-        trends = trends.with_data(cells, result.fitter.prepare_kwargs)
+        trends = trends.with_data(cells, result.fitter)
     palette = None if adata is None else stored_colors(adata, result.names, result.reader)
     clusters = dict(zip(result.genes, result.labels.tolist(), strict=True))
     return gene_panels.plot_gene_trends(

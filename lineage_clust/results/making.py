@@ -22,6 +22,7 @@ from ..lineage.mappings import by_gene_name
 from ..lineage.time.time_draws import check_time_draws
 from ..lineage.weights.keys import check_distinct, distinct_names
 from ..models import GAM
+from ..models.mapping import check_entries
 from ..smoothers import BSplineSmoother
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import TrendFitter
@@ -76,6 +77,8 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     read: list[Any] = [one.name for one in lineages]
     model = by_gene_name(model, adata, reader, read, "model")
     callback = by_gene_name(settings.callback, adata, reader, read, "callback")
+    if callback:  # that a mapping is empty is found later
+        check_entries(callback, lineages[0].genes, "callback", enough=1)
     reader = reader.with_draw_ranges(lineages)
     check_values(adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=reader.offset)
 

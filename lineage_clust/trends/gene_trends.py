@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..errors import UnknownNameError, did_you_mean, quoted
+from ..models.mapping import by_gene
 from .gene_trend import FailedTrend, GeneTrend
 from .preparing import with_cells
 
@@ -25,13 +26,13 @@ class GeneTrends(Mapping):
 
     fits : sequence of FittedLineage. One per lineage. A single trajectory without a name has the key "".
     lineages : sequence of Lineage, optional. The lineages in the same order; trends then contain their cells.
-    prepare_kwargs : dict, optional. Settings for the selection of cells.
+    fitter : TrendFitter, optional. Settings for the selection of cells.
     terms : sequence of str. What the fit used besides these cells, so that a single trend cannot be fitted again.
     """
 
-    def __init__(self, fits, lineages=None, prepare_kwargs=None, terms=()):
+    def __init__(self, fits, lineages=None, fitter=None, terms=()):
         self._lineages = {"" if one.name is None else one.name: one for one in lineages or ()}
-        self._prepare_kwargs = dict(prepare_kwargs or {})
+        self._fitter = fitter
         self._terms = tuple(terms)
         self._fits = {"" if fit.name is None else fit.name: fit for fit in fits}
         self._positions = {
@@ -69,16 +70,20 @@ class GeneTrends(Mapping):
         trend._adopt(group, column)
         return trend
 
-    def with_data(self, lineages, prepare_kwargs=None, terms=()) -> GeneTrends:
+    def with_data(self, lineages, fitter, terms=()) -> GeneTrends:
         """Return the same trends with the cells of lineages that were read again."""
-        return GeneTrends(self.fits, lineages, prepare_kwargs, terms)
+        return GeneTrends(self.fits, lineages, fitter, terms)
 
     def _with_cells(self, gene: str, name: str, group) -> GeneTrend:
         lineage = self._lineages[name]
         trend = with_cells(gene, lineage, lineage.genes.index(gene))
         trend._terms = self._terms
         span = (float(group.grid[0]), float(group.grid[-1]))
-        return trend.prepare(**{**self._prepare_kwargs, "time_range": span, "n_points": len(group.grid)})
+        (prepare,) = by_gene(self._fitter.callback, [gene], lineage.name, "callback", complete=False)
+        settings = {**self._fitter.prepare_kwargs, "time_range": span, "n_points": len(group.grid)}
+        if prepare is None:
+            return trend.prepare(**settings)
+        return prepare(trend, gene=gene, lineage=lineage.name, **settings)
 
     def __repr__(self) -> str:
         return f"GeneTrends[{len(self)} genes, lineages {list(self._fits)}]"

@@ -235,6 +235,36 @@ def test_other_genes_are_prepared_as_usual(adata, fitted, callback):
     assert_same_trends(found, fitted, others)
 
 
+def test_genes_that_were_not_fitted_are_prepared_as_usual(adata):
+    others = ["rise0", "flat0"]
+    found = fit(adata, callback={"peak0": plainly}, genes=["peak0", "fall0", "fall1"])
+    expected = fit(adata, genes=["peak0", "fall0", "fall1"]).trends_for(adata, others)
+    np.testing.assert_allclose(found.trends_for(adata, others).values, expected.values)
+    assert found.predict(adata, others).shape == (2,)
+
+
+def test_the_only_gene_with_a_callback_may_fail(adata):
+    found = fit(adata, callback={"peak0": raising})
+    assert np.isfinite(found.score(adata))
+    assert len(found.predict(adata)) == len(found.genes_)
+
+
+def without_zeros(trend, **keywords):
+    return trend.prepare(**{**keywords, "filter_cells": 0.0})
+
+
+@pytest.mark.parametrize("callback", [without_zeros, {"peak0": without_zeros}])
+def test_trends_with_cells_hold_those_that_the_callback_chose(adata, callback):
+    found = fit(adata, callback=callback)
+    trend = found.gene_trends(adata)["peak0"]["A"]
+    assert trend.y.min() > 0
+    assert len(trend.y) < len(trend.y_all)
+    values = trend.predict()
+    np.testing.assert_allclose(trend.fit().predict(), values)
+    if isinstance(callback, dict):
+        assert found.gene_trends(adata)["fall0"]["A"].y.min() == 0
+
+
 def test_other_lineages_are_prepared_as_usual(adata, fitted):
     found = fit(adata, callback={"*": {"B": raising}})
     assert_same_trends(found, fitted, found.genes_)
