@@ -20,9 +20,16 @@ from ..families import FAMILIES
 from ..linked import LinkedModel
 from ..links import LINKS
 from .any_family import fit_family
-from .checks import check_offset, check_parameters, check_penalty, check_targets, check_weights
+from .checks import (
+    check_can_be_replicates,
+    check_offset,
+    check_parameters,
+    check_penalty,
+    check_targets,
+    check_weights,
+    group_numbers,
+)
 from .design import make_design
-from .donors.groups import check_can_be_replicates, group_numbers
 from .fitted import store, subset
 from .pirls.problem import Cells, Choices, Likelihood
 from .pooled import PooledPosterior, fit_each, pool

@@ -23,8 +23,8 @@ from ..checks import (
     check_penalty,
     check_targets,
     check_weights,
+    used_labels,
 )
-from ..donors.groups import used_labels
 from ..gam import GAM
 from .fit import fit_conditions
 

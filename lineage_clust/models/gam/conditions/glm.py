@@ -14,9 +14,8 @@ from ..design import Design
 from ..donors.bases import scaled_basis
 from ..donors.mixture import DonorFit
 from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
-from ..donors.runs import N_COLUMNS, WorkingRuns
+from ..donors.runs import N_COLUMNS, WorkingRuns, start_of
 from ..donors.samples import Samples
-from ..donors.start import start_of
 from ..donors.working import WorkingProblem
 from ..pirls.problem import Cells
 from ..smoothing.spectral import diagonalise

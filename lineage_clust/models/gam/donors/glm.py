@@ -13,9 +13,8 @@ from ..pirls.problem import Cells
 from ..smoothing.spectral import diagonalise
 from .bases import bases
 from .nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
-from .runs import N_COLUMNS, WorkingRuns
+from .runs import N_COLUMNS, WorkingRuns, start_of
 from .significance import contrast_of
-from .start import start_of
 from .working import WorkingProblem
 
 # With a log link, donors without expression do not inform about a trend, and the prior alone would determine how much the

@@ -10,9 +10,8 @@ import numpy as np
 
 from ....expression.counts.bins import values_of_bins
 from ....utils.compiling import compiled_module
-from ..pirls.histogram import Histogram
 from ..pirls.problem import Likelihood
-from ..pirls.size import size_step
+from ..pirls.size import Histogram, size_step
 from .arrays import CompiledProblem, CompiledState, arrays_of
 from .curves import DonorSums, without_deviations
 from .nodes import DonorNodes

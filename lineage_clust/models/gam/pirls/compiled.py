@@ -177,7 +177,7 @@ def roughness(penalty, coefficients):
 
 @compiled
 def gamma_sums(tails, bins, bin_values, theta):
-    """Return the same as :meth:`lineage_clust.models.gam.pirls.histogram.Histogram.sums`, for one gene."""
+    """Return the same as :meth:`lineage_clust.models.gam.pirls.size.Histogram.sums`, for one gene."""
     first, second, n_small = 0.0, 0.0, len(tails)
     for below in range(n_small):
         if tails[below] == 0.0 and not np.any(bins[n_small:]):

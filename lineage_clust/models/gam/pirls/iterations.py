@@ -23,9 +23,8 @@ from ..smoothing.criteria import (
     with_floor,
 )
 from ..smoothing.spectral import diagonalise_each, without_information
-from .histogram import Histogram
 from .problem import Problem
-from .size import LEAST, MOST, size_step
+from .size import LEAST, MOST, Histogram, size_step
 from .state import State, pearson_of
 
 load_loops = compiled_module(".compiled", __package__)

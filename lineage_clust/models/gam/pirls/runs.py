@@ -24,11 +24,10 @@ from ..design import Design
 from .chunks import ChunkResult
 from .grid import Grid, grid_of_cells
 from .grouped_design import dense_columns
-from .histogram import Histogram
 from .iterations import compiled_loops, iterate, stop_runaways
 from .problem import Cells, Likelihood, Problem, make_problem
 from .results import summarise
-from .size import DistinctCounts
+from .size import DistinctCounts, Histogram
 from .state import Values, begin
 
 _CHECKED = 200  # cells

@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..smoothing.criteria import log_lambda_range, on_grid, reml
-from .histogram import Histogram
 from .problem import Problem
-from .size import DistinctCounts, moment_size
+from .size import DistinctCounts, Histogram, moment_size
 
 _N_STARTS = 20  # values of lambda
 _FITTED = (
