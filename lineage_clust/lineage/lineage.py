@@ -223,22 +223,13 @@ class Reader:
             if isinstance(self.offset, str) and self.offset == SIZE_FACTORS:  # trends refer to a cell of average depth
                 offset_values = offset_values - np.average(offset_values, weights=weights[cells])
         return Lineage(
-            name=name,
-            pseudotime=times.mean[cells],
-            weights=weights[cells],
-            expression=take(matrix, cells, read),
-            genes=genes,
-            start=start,
-            end=end,
-            cells=cells,
-            covariates=columns,
-            covariate_keys=keys,
+            name=name, pseudotime=times.mean[cells], weights=weights[cells], expression=take(matrix, cells, read),
+            genes=genes, start=start, end=end, cells=cells, covariates=columns, covariate_keys=keys,
             offset=offset_values,
             donors=None if donors is None else donors_of(donors, cells, pseudotime[cells], weights[cells]),
             whole=AllCells(pseudotime, raw_weights, matrix, read),
-            time_draws=None if times.draws is None else times.draws[cells],
-            draw_ranges=times.ranges,
-        )
+            time_draws=None if times.draws is None else times.draws[cells], draw_ranges=times.ranges,
+        )  # fmt: skip
 
     def for_callbacks(self, filter_cells: float | None) -> dict[str, Any]:
         """Return the settings that callbacks receive as keywords."""

@@ -146,11 +146,8 @@ def _assemble(lineage: Lineage, grid, groups: list[GroupFit], failed: dict[str, 
     rows = pd.Index([gene for group in fitted for gene in group.genes]).get_indexer(names)
     errors = [group.se for group in fitted if group.se is not None]
     return Trends(
-        np.ascontiguousarray(np.concatenate([group.values for group in fitted])[rows]),
-        grid,
-        names,
+        np.ascontiguousarray(np.concatenate([group.values for group in fitted])[rows]), grid, names,
         np.ascontiguousarray(np.concatenate(errors)[rows]) if len(errors) == len(fitted) else None,
         np.full(len(grid), "" if lineage.name is None else lineage.name, dtype=object),
-        {gene: reasons[gene] for gene in order},
-        pd.concat([group.table for group in fitted]).loc[names],
-    )
+        {gene: reasons[gene] for gene in order}, pd.concat([group.table for group in fitted]).loc[names],
+    )  # fmt: skip

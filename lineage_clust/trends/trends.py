@@ -245,13 +245,9 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
     ]
     return Trends(
         np.hstack([part.values[index] for part, index in zip(parts, rows, strict=True)]),
-        np.concatenate([part.grid for part in parts]),
-        genes,
-        np.hstack(errors) if len(errors) == len(parts) else None,
-        np.repeat(np.asarray(names, dtype=object), [len(part.grid) for part in parts]),
-        failed,
-        table,
-    )
+        np.concatenate([part.grid for part in parts]), genes, np.hstack(errors) if len(errors) == len(parts) else None,
+        np.repeat(np.asarray(names, dtype=object), [len(part.grid) for part in parts]), failed, table,
+    )  # fmt: skip
 
 
 def adjust(pvalue: np.ndarray) -> np.ndarray:

@@ -66,18 +66,11 @@ def fit_gene(recipe: Recipe, times, weights, offset, y) -> GeneFit:
         raise UnfitGeneError(_no_fit(recipe, OptimizationError("the mean exceeds all values")))
     converged = bool(estimator.logs_["diffs"][-1] < recipe.options["tol"])
     return GeneFit(
-        estimator,
-        lam[0],
-        float(estimator.statistics_["edof"]),
-        float(estimator.statistics_["scale"]) ** 2,
-        1 - deviance / null_deviance if null_deviance > 0 else 0.0,
-        null_deviance,
-        len(estimator.logs_["diffs"]),
-        converged,
-        _note(recipe, mean, converged),
-        float(spread_of(y[:, None], weights)[0]),
+        estimator, lam[0], float(estimator.statistics_["edof"]), float(estimator.statistics_["scale"]) ** 2,
+        1 - deviance / null_deviance if null_deviance > 0 else 0.0, null_deviance, len(estimator.logs_["diffs"]),
+        converged, _note(recipe, mean, converged), float(spread_of(y[:, None], weights)[0]),
         bool(recipe.family.positive and y.min() <= 0),
-    )
+    )  # fmt: skip
 
 
 def _fit_with(recipe: Recipe, lam: list[float], times, y, weights):

@@ -168,15 +168,13 @@ class TurnedSums:
         turned = np.swapaxes(flat, 1, 2)
         parts = self.products.reshape(n_matrices, n_donors * n_modes, -1)
         return WithCurves(
-            sums,
-            sums.gram - turned @ self.cross.reshape(flat.shape),
-            sums.products - turned @ parts,
+            sums, sums.gram - turned @ self.cross.reshape(flat.shape), sums.products - turned @ parts,
             sums.squares - (share.reshape(n_matrices, 1, -1) @ self._squared)[:, 0],
             sums.donor_grams[..., 0, 0] - np.sum(by_level[:, :, 0] * self.level, axis=-1),
             sums.cross[..., 0, :] - (by_level @ self.cross)[:, :, 0],
             sums.donor_products[..., 0, :] - (by_level @ self.products)[:, :, 0],
             np.log1p(curve * self.information).sum(axis=(1, 2)),
-        )
+        )  # fmt: skip
 
     def likelihoods(self, variances: Variances) -> np.ndarray:
         """Return the log restricted likelihood `(n_points, n_genes)`."""

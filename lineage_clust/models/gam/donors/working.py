@@ -260,13 +260,9 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     some = np.flatnonzero((state.moved > LONG) | (state.moved > SLOW * before))
     if len(some):
         share[some], state.moved[some] = shares(
-            problem,
-            state.take(some),
-            coefficients[some],
-            deviations[some],
-            np.einsum("gii->gi", penalties[some]),
+            problem, state.take(some), coefficients[some], deviations[some], np.einsum("gii->gi", penalties[some]),
             covariances[some],
-        )
+        )  # fmt: skip
     state.coefficients = state.coefficients + share[:, None] * coefficients
     state.deviations = state.deviations + share[:, None, None] * deviations
     if state.histogram is not None:

@@ -98,22 +98,13 @@ def collected(
     notes = noted(notes, np.setdiff1d(_unbounded(design, coefficients, likelihood), list(failed)), _UNBOUNDED)
     statistic[~converged | saturated] = pvalue[~converged | saturated] = np.nan
     return GeneEstimates(
-        coefficients,
-        gather("lambda_"),
-        gather("edf"),
-        gather("scale"),
-        explained,
-        converged,
-        GenePosterior(matrices, _together(parts, n_genes)),
-        (statistic, pvalue),
-        note=notes,
-        failed=dict(sorted(failed.items())),
-        n_iter=gather("n_iter", 1.0).astype(int),
-        theta=gather("theta") if likelihood.family.name == "negative_binomial" else None,
-        spread=gather("spread"),
+        coefficients, gather("lambda_"), gather("edf"), gather("scale"), explained, converged,
+        GenePosterior(matrices, _together(parts, n_genes)), (statistic, pvalue), note=notes,
+        failed=dict(sorted(failed.items())), n_iter=gather("n_iter", 1.0).astype(int),
+        theta=gather("theta") if likelihood.family.name == "negative_binomial" else None, spread=gather("spread"),
         n_quasi=int(quasi.sum()),
         dispersion=np.nan_to_num(gather("dispersion")) if likelihood.family.name == "poisson" else None,
-    )
+    )  # fmt: skip
 
 
 def _unbounded(design: Design, coefficients: np.ndarray, likelihood: Likelihood) -> np.ndarray:

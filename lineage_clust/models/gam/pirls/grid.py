@@ -131,20 +131,13 @@ def make_grid(
     rows[..., : design.n_smooth] = smooth_rows[None, :, None, :]
     rows[..., design.n_smooth :] = stratum_rows[:, None, None, :]
     shares = Shares(
-        ((strata * n_pieces + pieces) * (n_along * n_off)).astype(np.int64),
-        along,
-        weights,
-        offset if log_link else np.zeros(len(weights)),
-        len(stratum_rows) * n_places * n_off,
-        along_offset,
-    )
+        ((strata * n_pieces + pieces) * (n_along * n_off)).astype(np.int64), along, weights,
+        offset if log_link else np.zeros(len(weights)), len(stratum_rows) * n_places * n_off, along_offset,
+    )  # fmt: skip
     return Grid(
-        rows.reshape(-1, len(design.penalty)),
-        np.tile(offset_nodes, len(stratum_rows) * n_places),
-        n_off,
-        shares,
+        rows.reshape(-1, len(design.penalty)), np.tile(offset_nodes, len(stratum_rows) * n_places), n_off, shares,
         None if stratum_groups is None else np.repeat(stratum_groups, n_places * n_off),
-    )
+    )  # fmt: skip
 
 
 def grid_of_cells(

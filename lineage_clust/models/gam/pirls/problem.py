@@ -246,20 +246,8 @@ def make_problem(cells: Cells, grid: Grid, exposures: np.ndarray | None, compile
     if constant is not None:
         constant = np.linalg.lstsq(spectrum.basis, constant, rcond=None)[0]
     return Problem(
-        grid,
-        grouped,
-        spectrum,
-        sums[order][:, None],
-        squared[order][:, None],
-        grid.offset[order][:, None],
-        exposed[order][:, None],
-        float(weights.max()),
-        constant,
-        len(weights),
-        float(weights.sum()),
-        float(np.sum(weights**2)),
-        likelihood,
-        smoothing,
-        ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None,
-        compiled,
-    )
+        grid, grouped, spectrum, sums[order][:, None], squared[order][:, None], grid.offset[order][:, None],
+        exposed[order][:, None], float(weights.max()), constant, len(weights), float(weights.sum()),
+        float(np.sum(weights**2)), likelihood, smoothing,
+        ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None, compiled,
+    )  # fmt: skip

@@ -30,28 +30,11 @@ def summarise(design: Design, choices: Choices, problem: Problem, state: State) 
         deviances[1][state.spread == 0] = 0.0  # but for rounding
     unknown = np.full(len(state.genes), np.nan)
     found = ChunkResult(
-        state.genes,
-        problem.basis @ state.coefficients,
-        np.exp(state.log_lambda),
-        state.theta,
-        state.information,
-        state.sums.sum(axis=0) / problem.total,
-        state.converged,
-        state.n_iter,
-        unknown,
-        np.ones(len(unknown)),
-        deviances[0],
-        deviances[1],
-        unknown,
-        unknown,
-        None,
-        state.quasi,
-        state.spread,
-        unknown,
-        _dispersion(problem, state),
-        losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total),
-        None,
-    )
+        state.genes, problem.basis @ state.coefficients, np.exp(state.log_lambda), state.theta, state.information,
+        state.sums.sum(axis=0) / problem.total, state.converged, state.n_iter, unknown, np.ones(len(unknown)),
+        deviances[0], deviances[1], unknown, unknown, None, state.quasi, state.spread, unknown,
+        _dispersion(problem, state), losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total), None,
+    )  # fmt: skip
     if choices.infers or not likelihood.family.known_scale:
         _infer(design, choices.covariance, problem, state, found)
     return found
@@ -97,15 +80,9 @@ def _infer(design: Design, covariance: str, problem: Problem, state: State, foun
         covariances = for_test + (inflation - 1)[:, None, None] * bias
         residual_df = problem.total**2 / problem.total_squared - edf
     found.statistic, found.pvalue = run_smooth_tests(
-        design,
-        effect_map(plain, *design.centring) @ basis,
-        state.coefficients,
-        for_test,
-        rank,
-        None if family.known_scale else residual_df,
-        found.null_deviance > 0,
-        problem.compiled,
-    )
+        design, effect_map(plain, *design.centring) @ basis, state.coefficients, for_test, rank,
+        None if family.known_scale else residual_df, found.null_deviance > 0, problem.compiled,
+    )  # fmt: skip
     if not expectile and problem.most == 1 and problem.total == problem.n_cells:
         squared = None
     n_unpenalized = problem.spectrum.n_unpenalized + len(basis) - basis.shape[1]

@@ -79,16 +79,14 @@ class GridFits:
         mean, square = statistics[:, bins.SCALED_SUM] / total, statistics[:, bins.SCALED_SQUARES] / total
         varies = square - mean**2
         return Values(
-            genes,
-            np.ascontiguousarray(table.sums[positions].T[at]),
+            genes, np.ascontiguousarray(table.sums[positions].T[at]),
             np.ascontiguousarray(table.squares[positions].T[at]) if len(table.squares) else None,
             statistics[:, bins.SQUARES],
             statistics[:, bins.LEAST_LOSS] + 2 * statistics[:, bins.OFFSET_SUM] * self.cells.adds_exposures,
-            table.extremes[positions, bins.MOST_SCALED],
-            np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0)),
+            table.extremes[positions, bins.MOST_SCALED], np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0)),
             np.zeros(len(genes), dtype=bool),
             Histogram.of(table.histogram[positions]) if len(table.histogram) else None,
-        )
+        )  # fmt: skip
 
 
 class ExactFits:
@@ -146,16 +144,9 @@ class ExactFits:
         level = weights @ y / weights.sum()
         least = np.zeros(len(genes)) if counts is not None else weights @ family.best_loss(y, level)
         return Values(
-            genes,
-            weights[:, None] * y,
-            None,
-            weights @ y**2,
-            least,
-            scaled.max(axis=0),
-            spread_of(scaled, weights),
-            family.without_likelihood(y),
-            counts,
-        )
+            genes, weights[:, None] * y, None, weights @ y**2, least, scaled.max(axis=0), spread_of(scaled, weights),
+            family.without_likelihood(y), counts,
+        )  # fmt: skip
 
 
 def _each(fit: Callable, pieces: list[np.ndarray], n_jobs: int | None, release_gil: bool) -> list:

@@ -110,17 +110,10 @@ def begin(problem: Problem, values: Values, theta: np.ndarray | None) -> State:
     if not isinstance(problem.smoothing, str):
         lambda_ = np.full(n_genes, float(problem.smoothing))
     return State(
-        **vars(values),
-        mu=mu,
-        eta=eta,
-        coefficients=np.outer(constant, intercept),
-        log_lambda=np.log(lambda_),
-        theta=theta,
-        scale=scale,
-        information=np.zeros(n_genes),
-        converged=np.zeros(n_genes, dtype=bool),
+        **vars(values), mu=mu, eta=eta, coefficients=np.outer(constant, intercept), log_lambda=np.log(lambda_),
+        theta=theta, scale=scale, information=np.zeros(n_genes), converged=np.zeros(n_genes, dtype=bool),
         n_iter=np.zeros(n_genes, dtype=int),
-    )
+    )  # fmt: skip
 
 
 def pearson_of(problem: Problem, values: Values, mu: np.ndarray, theta: np.ndarray) -> np.ndarray:
