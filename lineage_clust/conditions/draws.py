@@ -30,15 +30,6 @@ class DifferenceDraws:
     largest_at: np.ndarray
     kept: np.ndarray
 
-    def critical(self, level: float) -> np.ndarray:
-        """Return the critical values `(n_comparisons, n_genes)` of simultaneous bands.
-
-        References
-        ----------
-        Ruppert, Wand & Carroll (2003). Semiparametric Regression. Cambridge University Press, section 6.5.
-        """
-        return np.quantile(self.farthest, level, axis=0)
-
 
 def draw_differences(
     fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int,

@@ -35,7 +35,7 @@ def effects(
     z = norm.ppf(0.5 + level / 2)
     difference, error = fit.difference(basis[common], condition)
     mean, mean_error = (part[:, 0] for part in fit.difference(level_row(fit.sums)[None], condition))
-    half = draws.critical(level)[condition - 1][:, None] * error
+    half = np.quantile(draws.farthest[:, condition - 1], level, axis=0)[:, None] * error  # of a simultaneous band
     unknown = ~fit.curves.converged
     unknown[list(fit.failed)] = True
     above, below = (~unknown & part.any(axis=1) for part in (difference - half > 0, difference + half < 0))

@@ -80,16 +80,10 @@ class DonorSums:
     def used_up(self, genes: np.ndarray | slice) -> DonorSums:
         """Return the sums of some genes without the arrays that fits no longer need, as copying these takes time."""
         nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
-        gram = self.gram[genes] if self.each else self.gram
         return replace(
-            self,
-            squares=squares,
-            gram=gram,
-            cross=nothing,
-            donor_grams=nothing,
-            products=nothing,
-            donor_products=nothing,
-        )
+            self, squares=squares, gram=self.gram[genes] if self.each else self.gram, cross=nothing, donor_grams=nothing,
+            products=nothing, donor_products=nothing,
+        )  # fmt: skip
 
     @property
     def information(self) -> np.ndarray:
