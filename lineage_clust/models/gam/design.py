@@ -30,10 +30,6 @@ class Design:
     constant: np.ndarray | None
     has_intercept: bool
 
-    def dense_matrix(self) -> np.ndarray:
-        """Return the matrix as an array."""
-        return dense(self.matrix)
-
     @cached_property
     def bands(self) -> Bands:
         """The matrix as Bands; a dense one with many zeros is converted to a sparse one."""
@@ -41,11 +37,6 @@ class Design:
         if not sparse.issparse(matrix) and 2 * np.count_nonzero(matrix) <= matrix.size:
             matrix = sparse.csr_array(matrix)
         return make_bands(matrix, self.n_smooth)
-
-    def rows(self, X) -> np.ndarray:
-        """Return new rows of the design for `X`, including the intercept column if there is one."""
-        X = dense(X)
-        return np.column_stack([X, np.ones(len(X))]) if self.has_intercept else X
 
     @cached_property
     def centring(self) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from .estimates import GeneEstimates
 from .inference.kurtosis import excess_kurtosis, variance_factors
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
-from .influence import GaussianFit, closely_followed, effective_cells, remarks_on_single_cells
+from .influence import closely_followed, effective_cells, remarks_on_single_cells
 from .pirls.problem import Cells
 from .smoothing.criteria import gcv, least_deviance, minimise, reml, with_floor
 from .smoothing.posterior import SmoothingPosterior
@@ -99,37 +99,29 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         values[failed] = np.nan
     converged[failed] = False
     note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
-    fitted = GaussianFit(design, weights, offset, coefficients, deviance, edf, posterior)
-    plain = np.array([gene for gene, remark in enumerate(note) if not remark], dtype=int)
-    for gene, remark in remarks_on_single_cells(fitted, followed, sums.picked, plain).items():
-        note[gene] = remark
-    note = noted(note, [gene for gene in interpolated if not note[gene]], INTERPOLATED)
     result = GeneEstimates(
-        coefficients, lambda_, edf, scale, explained, converged, posterior, tests,
-        note=note,
-        failed=sums.failed,
+        coefficients, lambda_, edf, scale, explained, converged, posterior, tests, note=note, failed=sums.failed,
         spread=np.sqrt(null_deviance / total),
     )  # fmt: skip
+    for gene, remark in remarks_on_single_cells(cells, result, deviance, followed, sums.picked).items():
+        note[gene] = remark
+    result.note = noted(note, [gene for gene in interpolated if not note[gene]], INTERPOLATED)
     if donors is None:
         return result
-    return _with_donors(
-        result, donors, design, level, gram, products, squares, null_deviance, tested, np.union1d(failed, saturated)
-    )
+    return _with_donors(result, donors, design, sums, gram, tested, np.union1d(failed, saturated))
 
 
-def _with_donors(
-    result, donors, design, level, gram, products, squares, null_deviance, tested, untestable
-) -> GeneEstimates:
+def _with_donors(result, donors, design, sums: CentredSums, gram, tested, untestable) -> GeneEstimates:
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates."""
     failed = list(result.failed)
     coefficients = donors.coefficients
-    missed = gram @ coefficients - 2 * products
-    deviance = np.maximum(squares + np.einsum("cg,cg->g", coefficients, missed), 0.0)
-    null = null_deviance
+    missed = gram @ coefficients - 2 * sums.products
+    deviance = np.maximum(sums.squares + np.einsum("cg,cg->g", coefficients, missed), 0.0)
+    null = sums.deviance
     if design.constant is not None:  # donors with different numbers of cells: the population mean is not that of cells
-        sums = gram @ design.constant
-        null = null_deviance + (sums @ coefficients) ** 2 / (sums @ design.constant)
-        coefficients = coefficients + np.outer(design.constant, level)
+        columns = gram @ design.constant
+        null = null + (columns @ coefficients) ** 2 / (columns @ design.constant)
+        coefficients = coefficients + np.outer(design.constant, sums.level)
     explained = 1 - np.divide(deviance, null, out=np.ones_like(deviance), where=null > 0)
     # the population trend may fit the cells poorly, if most of them are from one donor
     explained = np.maximum(explained, 0.0)

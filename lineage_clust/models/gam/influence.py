@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import norm, t
 
 from .design import Design
-from .inference.posterior import SharedPosterior
+from .estimates import GeneEstimates
 from .smoothing.spectral import Spectrum
+
+if TYPE_CHECKING:
+    from .pirls.problem import Cells
 
 _FEWEST_CHECKED = 16  # number of checked cells, those with the highest leverage
 _FOLLOWED = 0.3  # leverage from which a trend can follow a single cell
 _N_ROWS = 200  # number of rows from which the range of a trend is computed
 _HARDLY = 1e-6  # smoothing, relative to the value at which penalty and cells are equally informative
 _LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class GaussianFit:
-    """Quantities of a Gaussian fit from which influence is computed.
-
-    weights : `(n_cells,)`.
-    offset : `(n_cells,)` or `None`.
-    coefficients : `(n_columns, n_genes)`; NaN for genes that failed.
-    deviance, edf : `(n_genes,)` weighted residual sums of squares, and effective degrees of freedom.
-    posterior : Posterior of all genes.
-    """
-
-    design: Design
-    weights: np.ndarray
-    offset: np.ndarray | None
-    coefficients: np.ndarray
-    deviance: np.ndarray
-    edf: np.ndarray
-    posterior: SharedPosterior
 
 
 def closely_followed(design: Design, weights: np.ndarray, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
@@ -73,12 +56,13 @@ def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # if squares overflow
-def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, genes: np.ndarray) -> dict[int, str]:
+def remarks_on_single_cells(
+    cells: Cells, result: GeneEstimates, deviance: np.ndarray, followed: np.ndarray, values: np.ndarray
+) -> dict[int, str]:
     """Return a note on each gene whose trend depends on one cell.
 
-    cells : Positions of the checked cells, see :func:`closely_followed`.
-    values : `(len(cells), n_genes)` expression of these cells.
-    genes : Positions of the checked genes.
+    result, deviance : Fit, of which genes without a note are checked, and weighted residual sums of squares `(n_genes,)`.
+    followed, values : Positions of the checked cells, and their expression `(len(followed), n_genes)`.
 
     Without a cell, at the same smoothing parameter, the coefficients would be lower by `P z w e / (1 - h)`, where `P` is the
     inverse of the penalised gram matrix, `z` the cell's row of the design, `w` its weight, `e` its residual and `h = w z'Pz`
@@ -96,20 +80,25 @@ def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, gene
     ----------
     .. [1] Cook & Weisberg (1982). Residuals and Influence in Regression. Chapman & Hall, sections 2.2 and 3.4.
     """
-    genes = genes[np.isfinite(fitted.coefficients[:, genes]).all(axis=0) & (fitted.deviance[genes] > 0)]
+    plain = np.array([not remark for remark in result.note])
+    genes = np.flatnonzero(plain & np.isfinite(result.coefficients).all(axis=0) & (deviance > 0))
     if len(genes) == 0:
         return {}
-    posterior, coefficients = fitted.posterior.take(genes), fitted.coefficients[:, genes]
-    rows, values = fitted.design.bands[cells].dense(), values[:, genes]
-    known = 0.0 if fitted.offset is None else fitted.offset[cells][:, None]
-    weights, residual = fitted.weights[cells][:, None], values - known - rows @ coefficients
-    at_trend = rows * _of_trend(fitted.design)
+    posterior: Any = result.posterior.take(genes)
+    coefficients, deviance = result.coefficients[:, genes], deviance[genes]
+    rows, values = cells.design.bands[followed].dense(), values[:, genes]
+    known = 0.0 if cells.offset is None else cells.offset[followed][:, None]
+    weights, residual = cells.weights[followed][:, None], values - known - rows @ coefficients
+    at_trend = rows * _of_trend(cells.design)
     modes, of_trend = (part @ posterior.spectrum.basis for part in (rows, at_trend))
     trend, spread = at_trend @ coefficients, 1 / posterior.precision
     leverage = np.minimum(weights * (modes**2 @ spread), 1 - 1e-9)
     moved = weights * ((of_trend * modes) @ spread) * residual / (1 - leverage)
-    suspect = np.abs(moved) > 0.5 * _ranges(fitted, coefficients, rows)
-    suspect &= _is_outlier(fitted, genes, weights * residual**2 / (1 - leverage))
+    suspect = np.abs(moved) > 0.5 * _ranges(cells.design, coefficients, rows)
+    n_cells, lost = len(cells.weights), weights * residual**2 / (1 - leverage)  # decrease in deviance without each cell
+    freedom = max(n_cells - result.edf[genes].max() - 1, 1.0)
+    others = np.maximum(deviance - lost, 0.0) / freedom
+    suspect &= lost > t.isf(_LEVEL / 2 / n_cells, freedom) ** 2 * others
     found = np.flatnonzero(suspect.any(axis=0))
     half = np.full(moved.shape, np.inf)
     half[:, found] = norm.isf(_LEVEL / 2) * posterior.take(found).std(at_trend)
@@ -125,23 +114,15 @@ def remarks_on_single_cells(fitted: GaussianFit, cells: np.ndarray, values, gene
     return remarks
 
 
-def _ranges(fitted: GaussianFit, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _ranges(design: Design, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the range of each smooth `(n_genes,)`, over the checked rows and others spread along it."""
-    every, n_smooth = fitted.design.bands, fitted.design.n_smooth
+    every, n_smooth = design.bands, design.n_smooth
     coordinate = every.starts + every.values @ np.arange(every.values.shape[1])
     coordinate = (coordinate - coordinate.min()) / max(np.ptp(coordinate), np.finfo(float).tiny)
     along = np.full(_N_ROWS, -1)
     along[np.minimum(coordinate * _N_ROWS, _N_ROWS - 1).astype(int)] = np.arange(len(coordinate))
     smooth = np.vstack([rows, every[along[along >= 0]].dense()])[:, :n_smooth] @ coefficients[:n_smooth]
     return np.ptp(smooth, axis=0)
-
-
-def _is_outlier(fitted: GaussianFit, genes: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Return whether the decrease in deviance without a cell, `(n_rows, n_genes)`, indicates an outlier."""
-    n_cells = len(fitted.weights)
-    freedom = max(n_cells - fitted.edf[genes].max() - 1, 1.0)
-    others = np.maximum(fitted.deviance[genes] - lost, 0.0) / freedom
-    return lost > t.isf(_LEVEL / 2 / n_cells, freedom) ** 2 * others
 
 
 def _of_trend(design: Design) -> np.ndarray:

@@ -69,13 +69,6 @@ def test_covariates_are_not_penalised():
 
 
 @cases
-def test_new_rows_are_the_rows_of_the_matrix(name):
-    X, penalty, fit_intercept = designs()[name]
-    design = make_design(X, penalty, WEIGHTS, fit_intercept)
-    np.testing.assert_array_equal(design.rows(X[:7]), design.matrix[:7])
-
-
-@cases
 def test_the_square_of_the_effects_is_that_of_the_centred_smooth(name):
     X, penalty, fit_intercept = designs()[name]
     design = make_design(X, penalty, WEIGHTS, fit_intercept)

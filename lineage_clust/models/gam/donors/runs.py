@@ -126,7 +126,10 @@ class Ended:
         one = {name: of_all(np.moveaxis(self.of(name), 0, -1)) for name in names}
         one["lambda_"] = one["lambda_"][0]
         tests = (
-            {name: of_all(np.concatenate([getattr(part, kind)[name] for part in self.parts])) for name in self.tests}
+            {
+                name: of_all(np.concatenate([getattr(part, kind)[name] for part in self.parts]))
+                for name in self.parts[0].pvalues
+            }
             for kind in ("statistics", "pvalues")
         )
         converged = converged.copy()
@@ -141,11 +144,6 @@ class Ended:
             coefficients, posterior=GenePosterior(matrices), statistics=statistics, pvalues=pvalues, converged=converged,
             deviations=deviations, **one,
         )  # fmt: skip
-
-    @property
-    def tests(self) -> list[str]:
-        """Names of the tests."""
-        return list(self.parts[0].pvalues)
 
     @property
     def theta(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from scipy import linalg
 from ....expression.counts.table import Shares, Wanted
 from ....expression.sums.bands import Bands
 from ....utils.compiling import is_worthwhile
+from ....utils.matrices import dense
 from ..design import Design
 
 POWERS = {"gamma": (-1.0, -2.0), "inverse_gaussian": (-1.0, -2.0, -3.0)}  # powers of the mean in loss and scale
@@ -147,7 +148,7 @@ def grid_of_cells(
     n_cells = len(weights)
     offset, every = np.zeros(n_cells) if offset is None else offset, np.arange(n_cells)
     shares = Shares(every, np.ones((n_cells, 1)), weights, offset if log_link else np.zeros(n_cells), n_cells)
-    return Grid(design.dense_matrix(), offset, 1, shares, groups)
+    return Grid(dense(design.matrix), offset, 1, shares, groups)
 
 
 def _strata(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
