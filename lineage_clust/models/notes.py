@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 from sklearn.utils import gen_batches
 
@@ -74,15 +76,15 @@ def noted(remarks: list[str], genes, remark: str) -> list[str]:
     return found
 
 
-def on_convergence(remarks: list[str], converged, remark: str) -> list[str]:
-    """Replace notes on the convergence of a first fit by those on a second one.
+def on_convergence(remarks: list[str], converged, remark: str, failed: Container[int] = ()) -> list[str]:
+    """Replace notes on the convergence of a first fit by those on a second one; genes that failed have no note.
 
     >>> on_convergence(["no convergence in 100 iterations; constant", ""], [True, False], "no convergence")
     ['constant', 'no convergence']
     """
     found = []
-    for own, good in zip(remarks, converged, strict=True):
-        if good:
+    for gene, (own, good) in enumerate(zip(remarks, converged, strict=True)):
+        if good or gene in failed:
             own = joined(*(part for part in own.split("; ") if not part.startswith("no convergence in ")))
         elif "no convergence" not in own:
             own = joined(own, remark)

@@ -135,9 +135,8 @@ def check_counts(values: np.ndarray) -> None:
             f"Only counts can be split, but there is the value {values[wrong][0].item():.4g}. Pass the layer of counts as "
             "layer=...; estimated counts can be rounded (numpy.rint)."
         )
-    limit = (
-        2**24 if values.dtype == np.float32 else 2**53
-    )  # larger integers are not all representable, and parts would not add up
+    # larger integers are not all representable, and parts would not add up
+    limit = 2**24 if values.dtype == np.float32 else 2**53
     if len(values) and values.max() >= limit:
         raise ValueError(
             f"The count {values.max().item():.4g} is too large to be split exactly; in {values.dtype} counts must be below "

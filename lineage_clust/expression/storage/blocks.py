@@ -197,8 +197,7 @@ class BlockedExpression:
         return (
             f"The expression of {self.shape[1]:,} genes in {self.shape[0]:,} cells must be loaded into memory, but "
             f"exceeds memory_budget={readable(self.memory_budget)!r}. Raise memory_budget, select fewer genes, or use "
-            f"GAM "
-            "without callback and filter_cells, which reads the file block by block."
+            "GAM without callback and filter_cells, which reads the file block by block."
         )
 
     def _plan(self, unchosen: bool = False) -> list[tuple]:
@@ -220,9 +219,8 @@ class BlockedExpression:
 
     def _loaded(self, limit: float = np.inf):
         if self.in_memory:
-            matrix = (
-                self.stored if self._cells is None else self.stored[self._cells]
-            )  # rows first, because they are contiguous
+            # rows first, because they are contiguous
+            matrix = self.stored if self._cells is None else self.stored[self._cells]
             return matrix if self._genes is None else matrix[:, self._genes]
         pieces, held = [], 0
         for where, block in in_order(self._plan(), _as_stored, _nothing):

@@ -57,10 +57,8 @@ def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
             matrix[np.ix_(rows, columns)] = block
         return matrix
     by_rows = pieces[0][1].format == "csr"
-    if (
-        sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]
-    ):  # split along both axes
-        return _scattered(pieces, shape, dtype)
+    if sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]:
+        return _scattered(pieces, shape, dtype)  # split along both axes
     stack, kind = (sparse.vstack, "csr") if by_rows else (sparse.hstack, "csc")
     matrix = stack([block for _, block in pieces], format=kind, dtype=dtype)
     rows, columns = (

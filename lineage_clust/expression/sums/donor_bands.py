@@ -24,19 +24,15 @@ class DonorBands:
     n_donors: int
     n_own: int
 
-    def total(self, sums: np.ndarray) -> np.ndarray:
-        """Return the sums `(n_columns, ...)` over all cells, from sums of the wide design."""
-        blocks, shared = self._split(sums)
-        return np.concatenate([blocks.sum(axis=0), shared])
+    def of_donors(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums `(n_columns, ...)` over all cells, and over those of each donor `(n_donors, n_columns, ...)`.
 
-    def by_donor(self, sums: np.ndarray) -> np.ndarray:
-        """Return the sums `(n_donors, n_columns, ...)` over the cells of each donor; 0 for shared columns."""
-        blocks, shared = self._split(sums)
-        return np.concatenate([blocks, np.zeros((self.n_donors, *shared.shape))], axis=1)
-
-    def _split(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        The latter are 0 for shared columns.
+        """
         end = self.n_donors * self.n_own
-        return sums[:end].reshape(self.n_donors, self.n_own, *sums.shape[1:]), sums[end:]
+        blocks, shared = sums[:end].reshape(self.n_donors, self.n_own, *sums.shape[1:]), sums[end:]
+        none = np.zeros((self.n_donors, *shared.shape))
+        return np.concatenate([blocks.sum(axis=0), shared]), np.concatenate([blocks, none], axis=1)
 
 
 def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
@@ -50,8 +46,8 @@ def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bo
     >>> design.wide.dense().tolist()
     [[1.0, 0.0, 0.0, 0.0, 5.0], [0.0, 0.0, 0.0, 1.0, 5.0]]
     >>> sums = design.wide.weighted_sums(np.ones(2))
-    >>> design.total(sums).tolist(), design.by_donor(sums).tolist()
-    ([1.0, 1.0, 10.0], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    >>> [part.tolist() for part in design.of_donors(sums)]
+    [[1.0, 1.0, 10.0], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
     """
     if all_columns and bands.extra.shape[1]:
         bands = Bands(np.zeros_like(bands.starts), bands.dense(), np.zeros((len(bands), 0)), bands.n_columns)

@@ -30,7 +30,7 @@ from .checks import (
     group_numbers,
 )
 from .design import make_design
-from .fitted import store, subset
+from .estimates import store, subset
 from .pirls.problem import Cells, Choices, Likelihood
 from .pooled import PooledPosterior, fit_each, pool
 

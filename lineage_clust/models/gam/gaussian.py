@@ -181,8 +181,7 @@ def centred_sums(design: Design, Y: BlockedExpression, weights: np.ndarray, offs
         squares = squares - 2 * products[-1] + offset @ (weights * offset)
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
-    by_group = None if wide is None else wide.by_donor(products)
-    products = products if wide is None else wide.total(products)
+    products, by_group = (products, None) if wide is None else wide.of_donors(products)
     failed = _failed(products, squares)
     dropped: Any = list(failed)
     level[dropped] = squares[dropped] = plain[dropped] = 0.0

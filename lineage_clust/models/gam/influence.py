@@ -49,10 +49,8 @@ def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
     weights, leverage, deviations : `(n_followed,)` twice and `(n_followed, n_genes)`, of the cells of
         :func:`closely_followed`.
     """
-    shares = (
-        np.where(leverage >= _FOLLOWED, weights, 0.0)[:, None] * deviations**2 / squares
-    )  # fourth powers may overflow
-    return 1 / np.sum(shares**2, axis=0)
+    shares = np.where(leverage >= _FOLLOWED, weights, 0.0)[:, None] * deviations**2 / squares
+    return 1 / np.sum(shares**2, axis=0)  # of shares, because fourth powers of deviations may overflow
 
 
 @np.errstate(over="ignore", invalid="ignore")  # if squares overflow

@@ -76,9 +76,7 @@ def fit_glm_conditions(
     single = np.setdiff1d(np.flatnonzero(by_donor.sum(axis=0) < fewest), list(result.failed))
     for name in curves.pvalues:
         curves.statistics[name][single], curves.pvalues[name][single] = 0.0, 1.0
-    good = curves.converged.copy()
-    good[list(result.failed)] = True  # they have no note
-    note = on_convergence(noted(result.note, single, IN_FEW_DONORS), good, _UNKNOWN)
+    note = on_convergence(noted(result.note, single, IN_FEW_DONORS), curves.converged, _UNKNOWN, result.failed)
     return sums, curves, result.failed, note
 
 

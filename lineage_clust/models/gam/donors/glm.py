@@ -58,9 +58,8 @@ def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> Gen
     if dispersion is not None:
         dispersion = np.zeros(n_genes)
         dispersion[genes] = np.nan_to_num(ended.of("dispersion"))
-    known = donors.converged.copy()
-    known[list(result.failed)] = True  # they have no note
-    note = on_convergence(noted(result.note, np.flatnonzero(single), IN_FEW_DONORS), known, _UNKNOWN)
+    note = noted(result.note, np.flatnonzero(single), IN_FEW_DONORS)
+    note = on_convergence(note, donors.converged, _UNKNOWN, result.failed)
     return replace(
         result, coefficients=donors.coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
         deviance_explained=explained, converged=donors.converged, posterior=donors.posterior, tests=(statistic, pvalue),

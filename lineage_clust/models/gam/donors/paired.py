@@ -98,9 +98,8 @@ class SharedSums:
         logs = self.log_determinant + np.log(inside).sum(axis=(1, 2, 3))
         if shared * (shift + curve) > 0:
             scales = np.sqrt(shared * np.r_[shift, np.full(self.modes.shape[-1], curve)])
-            between = np.concatenate(
-                [self.level, self.beside[..., 0]], axis=-1
-            )  # of the constant with all random columns
+            # of the constant with all random columns
+            between = np.concatenate([self.level, self.beside[..., 0]], axis=-1)
             grams, beside = self._summed
             lost = np.swapaxes(root * between, -1, -2)
             inner = scales[:, None] * scales * (grams - lost @ np.swapaxes(lost, -1, -2)) + np.eye(len(scales))

@@ -259,10 +259,9 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     share = np.where(np.isfinite(state.moved), 1.0, np.nan)
     some = np.flatnonzero((state.moved > LONG) | (state.moved > SLOW * before))
     if len(some):
-        share[some], state.moved[some] = shares(
-            problem, state.take(some), coefficients[some], deviations[some], np.einsum("gii->gi", penalties[some]),
-            covariances[some],
-        )  # fmt: skip
+        steps = coefficients[some], deviations[some]
+        diagonals = np.einsum("gii->gi", penalties[some])
+        share[some], state.moved[some] = shares(problem, state.take(some), *steps, diagonals, covariances[some])
     state.coefficients = state.coefficients + share[:, None] * coefficients
     state.deviations = state.deviations + share[:, None, None] * deviations
     if state.histogram is not None:

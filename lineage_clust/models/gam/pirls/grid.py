@@ -21,10 +21,8 @@ _MOST_STRATA = 64  # combinations of covariates and groups, each with a grid of 
 _N_POINTS = 401  # evaluation points of the offset's density
 _EVERYWHERE = 0.02
 _HIGHEST_DEGREE = 5
-_SAMPLED = (
-    600  # cells of a piece: rows at its nodes are computed from a third of these (all if few), and checked at all
-)
-
+# Cells of a piece: rows at its nodes are computed from a third of these (all if few), and checked at all.
+_SAMPLED = 600
 _PER_STORED = 4  # values for each that is not 0, about
 
 

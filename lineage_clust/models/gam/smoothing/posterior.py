@@ -73,9 +73,8 @@ class SmoothingPosterior:
         grid = np.linspace(*log_lambda_range(spectrum), _N_GRID)
         values, _ = on_grid(self._criterion(), grid, n_genes)
         kept = (spectrum.gram / (spectrum.gram + spectrum.penalty * np.exp(points)) for points in grid)
-        prior = np.stack(
-            [(share * (1 - share)).sum(axis=0) for share in kept]
-        )  # derivative of the edf with respect to log lambda
+        # derivative of the edf with respect to log lambda
+        prior = np.stack([(share * (1 - share)).sum(axis=0) for share in kept])
         density = np.exp(values.min(axis=0) - values) * prior
         cumulative = np.zeros_like(density)
         np.cumsum(0.5 * (density[1:] + density[:-1]), axis=0, out=cumulative[1:])
