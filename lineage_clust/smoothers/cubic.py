@@ -12,7 +12,26 @@ from ..utils.constraints import Constraints, one_of
 from .base import DOMAIN, BaseSmoother, separated, size
 
 
-class CubicSplineSmoother(BaseSmoother):
+class _CubicSmoother(BaseSmoother):
+    """Cubic splines that a subclass returns as `_curves(knots)`, with the integral of the squared second derivative."""
+
+    _constraints: ClassVar[Constraints] = {
+        "n_splines": size(3), "knots": one_of(["uniform", "quantile"]), "domain": DOMAIN,
+    }  # fmt: skip
+
+    def _penalty(self, knots: np.ndarray) -> np.ndarray:
+        """Return the integrals of the products of the second derivatives, which are straight lines between knots."""
+        curves = self._curves(knots)
+        gaps, ends = np.diff(curves.x)[:, None], curves(curves.x, 2)
+        left, right = ends[:-1], ends[1:]
+        penalty = left.T @ (gaps * (2 * left + right)) + right.T @ (gaps * (2 * right + left))
+        return (penalty + penalty.T) / 12
+
+    def _curves(self, knots: np.ndarray) -> CubicSpline:
+        raise NotImplementedError
+
+
+class CubicSplineSmoother(_CubicSmoother):
     """Natural cubic regression splines (mgcv's "cr").
 
     The coefficients are the values of the curve at the knots, and the penalty is the integral of its squared second
@@ -51,10 +70,6 @@ class CubicSplineSmoother(BaseSmoother):
 
     penalty_order = 2
 
-    _constraints: ClassVar[Constraints] = {
-        "n_splines": size(3), "knots": one_of(["uniform", "quantile"]), "domain": DOMAIN,
-    }  # fmt: skip
-
     def __init__(self, n_splines: int = 20, knots: str = "quantile", domain: tuple[float, float] | None = None):
         self.n_splines = n_splines
         self.knots = knots
@@ -71,15 +86,12 @@ class CubicSplineSmoother(BaseSmoother):
             design[outside] += (x - inside)[outside, None] * curves(inside[outside], 1)
         return sparse.csr_matrix(design)
 
-    def _penalty(self, knots: np.ndarray) -> np.ndarray:
-        return _roughness(self._curves(knots))
-
     def _curves(self, knots: np.ndarray) -> CubicSpline:
         """Return the basis: each spline is 1 at its own knot and 0 at the others."""
         return CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
 
 
-class CyclicSplineSmoother(BaseSmoother):
+class CyclicSplineSmoother(_CubicSmoother):
     """Cyclic cubic regression splines (mgcv's "cc"): value and two derivatives agree at both ends of the period.
 
     For periodic processes such as the cell cycle.
@@ -117,10 +129,6 @@ class CyclicSplineSmoother(BaseSmoother):
 
     penalty_order = 1
 
-    _constraints: ClassVar[Constraints] = {
-        "n_splines": size(3), "knots": one_of(["uniform", "quantile"]), "domain": DOMAIN,
-    }  # fmt: skip
-
     def __init__(self, n_splines: int = 20, knots: str = "uniform", domain: tuple[float, float] | None = None):
         self.n_splines = n_splines
         self.knots = knots
@@ -133,9 +141,6 @@ class CyclicSplineSmoother(BaseSmoother):
         period = knots[-1] - knots[0]
         wrapped = np.where((x >= knots[0]) & (x <= knots[-1]), x, knots[0] + np.mod(x - knots[0], period))
         return sparse.csr_matrix(self._curves(knots)(wrapped))
-
-    def _penalty(self, knots: np.ndarray) -> np.ndarray:
-        return _roughness(self._curves(knots))
 
     def _curves(self, knots: np.ndarray) -> CubicSpline:
         """Return the basis: each spline is 1 at its own knot (the first one also at the last knot), and 0 at the others."""
@@ -155,11 +160,3 @@ def place_knots(x: np.ndarray, domain: tuple[float, float], n_knots: int, placem
     knots = np.quantile(distinct, np.linspace(0, 1, n_knots))
     knots[0], knots[-1] = start, end
     return separated(knots, 0.1 * (end - start) / n_knots)
-
-
-def _roughness(curves: CubicSpline) -> np.ndarray:
-    """Return the integrals of the products of the second derivatives, which are straight lines between knots."""
-    gaps, ends = np.diff(curves.x)[:, None], curves(curves.x, 2)
-    left, right = ends[:-1], ends[1:]
-    penalty = left.T @ (gaps * (2 * left + right)) + right.T @ (gaps * (2 * right + left))
-    return (penalty + penalty.T) / 12

@@ -36,8 +36,7 @@ def fit_time_draws(
     design_of : Function from the times `(n_cells,)` of a draw to the design.
     draws : `(n_cells, n_draws)`, NaN for cells that are not in a draw.
     known : Further arguments of the model's `fit`.
-    returns : model. Pooled model, see :func:`lineage_clust.models.gam.pooled.pool`.
-    returns scatter : ndarray of shape (n_columns, n_columns). See :class:`Scatter`.
+    returns : The model of :func:`lineage_clust.models.gam.pooled.pool`, and the coefficients of :class:`Scatter`.
     """
     models, sizes, scatter = [], [], Scatter()
     step = _at_a_time(Y)

@@ -36,18 +36,12 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
 def weighted_products(
     Z: np.ndarray, Y, weights: np.ndarray, shift: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return `Z' W Y` and the diagonal of `Y' W Y`.
-
-    Both are sums over cells and are accumulated over blocks. Sparse Y stays sparse.
+    """Return `Z' W Y` `(n_columns, n_genes)` and the diagonal of `Y' W Y` `(n_genes,)`, accumulated over blocks of cells.
 
     Z : Dense `(n_cells, n_columns)`.
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    shift : `(n_genes,)` values subtracted from the columns of a dense Y.
-    returns products : ndarray of shape (n_columns, n_genes). `Z' W Y`.
-    returns squares : ndarray of shape (n_genes,). Diagonal of `Y' W Y`.
+    shift : `(n_genes,)` values subtracted from the columns of Y.
 
-    >>> import numpy as np
-    >>> from scipy import sparse
     >>> Z, Y, w = np.ones((3, 1)), np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]), np.array([1.0, 0.5, 1.0])
     >>> products, squares = weighted_products(Z, sparse.csr_matrix(Y), w)
     >>> products.tolist(), squares.tolist()

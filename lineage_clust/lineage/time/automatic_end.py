@@ -83,12 +83,6 @@ def end_of_first_maximum(
     Only cells with a weight of at least `threshold` (`None` = the median weight) are used; `window` is in cells. If the
     range would be too short, the end is the last cell used, and a warning is raised.
 
-    Warns
-    -----
-    LineageClustWarning
-        If the range would be too short; the end is then the last cell used.
-
-    >>> import numpy as np
     >>> t = np.linspace(0, 1, 11)
     >>> float(end_of_first_maximum(t, np.minimum(t, 0.5), 0.0, None, 1))
     0.5

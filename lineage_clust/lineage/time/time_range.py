@@ -60,15 +60,8 @@ def find_time_range(
     than a tenth of pseudotime, as in a branch with weights of 0 and 1; the end is that of
     :func:`~lineage_clust.lineage.time.automatic_end.end_of_own_cells`. "argmax" starts at the first cell and smooths
     weights over `max(1, n_points // 20)` cells, as CellRank does, except with weights of 0 and 1, for which this end is
-    chance and that of "plateau" is used.
+    chance and that of "plateau" is used. Both warn of ends that are in doubt.
 
-    Warns
-    -----
-    LineageClustWarning
-        If weights decrease along pseudotime, the range would be too short, or more than 5 % of the weight lies after
-        the end.
-
-    >>> import numpy as np
     >>> t = np.linspace(0, 1, 101)
     >>> find_time_range(t, np.minimum(1, 2 * t))
     (0.0, 1.0)

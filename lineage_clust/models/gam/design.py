@@ -40,12 +40,9 @@ class Design:
 
     @cached_property
     def centring(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the map from coefficients to the centred smooth.
+        """The `basis` `(n_columns, n)` of smooths with sum zero over the cells, and the map from coefficients to it.
 
-        returns basis : ndarray of shape (n_columns, n). `matrix @ basis` spans the smooths with sum zero over the
-            cells.
-        returns to_centred : ndarray of shape (n, n_columns). Maps coefficients to those of the centred smooth on
-            `basis`.
+        The map is `(n, n_columns)`, to the coefficients of the centred smooth.
         """
         n_columns = len(self.penalty)
         means = self.bands.weighted_sums(np.ones(len(self.bands)))[: self.n_smooth]

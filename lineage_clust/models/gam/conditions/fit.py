@@ -107,11 +107,9 @@ def fit_conditions(
     Y : `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
     conditions : `(n_cells,)` codes of the conditions from 0.
     donors : `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
-    penalty : `(n_splines, n_splines)`.
     weights : `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
     covariates : `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
     model : Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
-    offset : `(n_cells,)` known term of the linear predictor.
     raises ValueError : If there are fewer than four donors or fewer than two in a condition, or if a covariate is
         collinear with the conditions.
     """

@@ -32,9 +32,7 @@ def fit_glm_conditions(
     """Return sums over the cells, curves, reasons of failed fits and notes of all genes.
 
     cells : All cells, with a design of one curve and covariates.
-    Y : `(n_cells, n_genes)`.
     number : `(n_cells,)` codes of the samples from 0.
-    samples : Assignment of samples to conditions and donors.
     with_donors : Whether donors are the replicates instead of cells.
 
     The model is that of :func:`lineage_clust.models.gam.conditions.curves.fit_curves` for the linear predictor, fitted by

@@ -51,13 +51,11 @@ def condition_sums(
 ) -> ConditionSums:  # fmt: skip
     """Return ConditionSums from sums over the columns of a plain design: one curve and covariates.
 
-    design : Design of all cells; its smooth contains the constant.
+    design : Its smooth contains the constant.
     grams : `Z_s'WZ_s`, `(n_samples, n_columns, n_columns)`.
     products, sample_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`; the
         covariate columns of the latter are not used.
-    squares : `y'Wy`, `(n_genes,)`.
-    samples : Assignment of samples to conditions and donors.
-    n_cells : Effective number of cells, to which the weights are scaled to sum.
+    squares, n_cells : `y'Wy`, `(n_genes,)`, and the effective number of cells, to which the weights are scaled to sum.
     """
     n_smooth, n_covariates = design.n_smooth, len(design.penalty) - design.n_smooth
     penalty = design.penalty[:n_smooth, :n_smooth]

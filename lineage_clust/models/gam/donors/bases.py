@@ -19,13 +19,11 @@ def donor_sums(
 ) -> DonorSums:  # fmt: skip
     """Return the DonorSums from sums over the columns of a design shared by all genes.
 
-    design : Design of all cells.
     grams : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
     products, donor_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`. Columns
         of the latter that belong neither to the smooth nor to the constant are not used.
-    squares : `y'Wy`, `(n_genes,)`.
+    squares, n_cells : `y'Wy`, `(n_genes,)`, and the effective number of cells.
     spectrum : Spectrum of the total gram matrix of the design and its penalty.
-    n_cells : Effective number of cells.
     """
     gram = grams.sum(axis=0)
     fixed, random, n_determined = bases(design, gram, spectrum, n_cells)
