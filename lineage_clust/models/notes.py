@@ -21,19 +21,16 @@ _ROUNDING = 1e-6  # relative to the deviance
 _VALUES = 2**22  # dense values of expression per chunk
 
 
-def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, found: tuple | None = None) -> list[str]:
+def notes_on(null_deviance: np.ndarray, found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[str]:
     """Return a note on each gene with little information, and an empty string for the others.
 
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
     null_deviance : `(n_genes,)` deviance around the mean, 0 for a constant gene.
-    weights : `(n_cells,)`, or `None` for 1.
-    found : Statistics of Y, if already computed: numbers of nonzero values, sums of the weights of their cells in units
-        of the largest weight, and which genes have values of 2^31 - 1 or more, `(n_genes,)` each.
+    found : Statistics of expression, see :func:`found_in`.
 
-    >>> notes_on(np.array([[0.0, 3.0], [2.0, 3.0]]), np.array([2.0, 0.0]))
+    >>> notes_on(np.array([2.0, 0.0]), found_in(np.array([[0.0, 3.0], [2.0, 3.0]]), np.ones(2)))
     ['expressed in 1 cell only', 'constant expression']
     """
-    counts, carried, large = found_in(Y, weights) if found is None else found
+    counts, carried, large = found
     remarks = []
     for gene, count in enumerate(counts):
         if count == 0:
@@ -51,9 +48,13 @@ def notes_on(Y, null_deviance: np.ndarray, weights: np.ndarray | None = None, fo
     return remarks
 
 
-def found_in(Y, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the statistics of expression that :func:`notes_on` accepts as `found`."""
-    weights = np.ones(Y.shape[0]) if weights is None else weights / weights.max()
+def found_in(Y, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the statistics of expression on which notes depend, `(n_genes,)` each.
+
+    They are numbers of cells with nonzero values, sums of their weights in units of the largest weight, and whether a gene
+    has values of 2^31 - 1 or more. `Y` is an array, CSR or CSC matrix.
+    """
+    weights = weights / weights.max()
     Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
     sums = cell_sums(Y, no_design(len(weights)), weights, all_cells=False)
     return sums.n_nonzero, sums.nonzero_weight, sums.large

@@ -17,7 +17,7 @@ from ..utils.checking import check_jobs
 from ..utils.progress import bar
 from .gam.checks import check_offset, check_targets, check_weights
 from .linked import LinkedModel
-from .notes import joined, notes_on
+from .notes import found_in, joined, notes_on
 
 _GENES_A_JOB = 16
 _LONGEST_REASON = 240
@@ -147,7 +147,7 @@ class PerGeneModel(LinkedModel):
         for attribute, name in self._results.items():
             setattr(self, attribute, collected(results, name))
         self.converged_ = collected(results, "converged", False).astype(bool)
-        self.note_ = notes_on(y, collected(results, "null_deviance"), weights)
+        self.note_ = notes_on(collected(results, "null_deviance"), found_in(y, weights))
         for gene, result in enumerate(results):
             if result is not None and not (self.note_[gene] and result.converged):
                 self.note_[gene] = joined(self.note_[gene], result.note)

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from ..errors import check_any_fitted, warn
 from ..utils.matrices import dense
 from ..utils.types import Matrix, Predicted
-from .notes import joined, notes_on
+from .notes import found_in, joined, notes_on
 from .per_gene import fit_each, reason_of
 
 _NOT_FINITE = "expression holds NaN or infinite values"
@@ -125,7 +125,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         note = "" if self.weighted_ or np.ptp(weights) == 0 else "fitted without weights"
         self.note_ = [
             joined(remark, note, _STOPPED if early else "", _AGAINST if away else "")
-            for remark, early, away in zip(notes_on(y, null_deviance, weights), stopped, against, strict=True)
+            for remark, early, away in zip(notes_on(null_deviance, found_in(y, weights)), stopped, against, strict=True)
         ]
         return self
 

@@ -98,7 +98,7 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     for values in (lambda_, edf, scale, explained):
         values[failed] = np.nan
     converged[failed] = False
-    note = noted(notes_on(Y, null_deviance, weights, found), saturated, SATURATED)
+    note = noted(notes_on(null_deviance, found), saturated, SATURATED)
     result = GeneEstimates(
         coefficients, lambda_, edf, scale, explained, converged, posterior, tests, note=note, failed=sums.failed,
         spread=np.sqrt(null_deviance / total),

@@ -150,7 +150,7 @@ def fit_conditions(
         values[dropped] = np.nan
     curves.converged[dropped] = False
     cells.level[dropped] = np.nan
-    note = notes_on(Y, cells.deviance, weights, cells.found)
+    note = notes_on(cells.deviance, cells.found)
     return ConditionFit(sums, curves, cells.level, table, note, cells.failed)
 
 

@@ -11,7 +11,7 @@ from ...notes import SATURATED, explains_nothing, joined, noted, notes_on
 from ..design import Design
 from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior, WorkingModels
-from .problem import Likelihood
+from .problem import Cells, Likelihood
 
 _LARGEST_EFFECT = 12.0  # on the scale of the link: 160,000-fold
 _UNBOUNDED = "effect of a covariate is infinite, e.g. not expressed at some of its values: level of the trend arbitrary"
@@ -44,23 +44,15 @@ class ChunkResult:
     working: WorkingModels | None  # for smoothing parameters estimated by REML
 
 
-def collected(
-    parts: list[ChunkResult],
-    failed: dict[int, str],
-    Y,
-    design: Design,
-    weights: np.ndarray,
-    likelihood: Likelihood,
-    found,
-) -> GeneEstimates:
+def collected(parts: list[ChunkResult], failed: dict[int, str], cells: Cells, found: tuple) -> GeneEstimates:
     """Return the results of all genes.
 
     parts : Results of genes whose iterations have ended.
     failed : Reasons by position, for genes that were not fitted; genes that diverged are added.
-    Y : `(n_cells, n_genes)` expression.
-    found : Input of :func:`lineage_clust.models.notes.notes_on` computed from expression.
+    found : Numbers of expressing cells, see :func:`lineage_clust.models.notes.found_in`.
     """
-    n_genes, n_columns = Y.shape[1], len(design.penalty)
+    design, likelihood = cells.design, cells.likelihood
+    n_genes, n_columns = len(found[0]), len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
 
     def gather(name, fill=np.nan):
@@ -91,7 +83,7 @@ def collected(
         {gene: f"{failed[gene]}: {_zeros(likelihood)}" for gene in np.flatnonzero(quasi).tolist() if gene in failed}
     )
     explained[list(failed)] = np.nan
-    notes = _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found)
+    notes = _notes(null_deviance, deviance, converged, quasi, failed, cells, found)
     statistic, pvalue = gather("statistic"), gather("pvalue")
     saturated = np.zeros(n_genes, dtype=bool) if likelihood.family.known_scale else gather("residual_df", 1.0) < 1
     notes = noted(notes, np.setdiff1d(np.flatnonzero(saturated), list(failed)), SATURATED)
@@ -144,8 +136,8 @@ def _together(parts: list[ChunkResult], n_genes: int) -> WorkingModels | None:
     )  # fmt: skip
 
 
-def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, weights, found) -> list[str]:
-    remarks = notes_on(Y, np.nan_to_num(null_deviance), weights, found)
+def _notes(null_deviance, deviance, converged, quasi, failed, cells: Cells, found) -> list[str]:
+    likelihood, remarks = cells.likelihood, notes_on(np.nan_to_num(null_deviance), found)
     for gene in range(len(remarks)):
         if gene in failed:
             continue
@@ -154,7 +146,7 @@ def _notes(Y, null_deviance, deviance, converged, quasi, failed, likelihood, wei
             if quasi[gene]:
                 why = f"no convergence: {_zeros(likelihood)}"
             remarks[gene] = joined(remarks[gene], why)
-        elif not remarks[gene] and likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * weights.sum():
+        elif not remarks[gene] and likelihood.family.name == "binomial" and deviance[gene] < 1e-3 * cells.weights.sum():
             remarks[gene] = "perfectly separated: fitted probabilities of 0 and 1"
     return remarks
 

@@ -84,7 +84,7 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
     if parts and cells.likelihood.estimates_size and cells.likelihood.dispersion == "shrunk":
         theta = _shrunk_sizes(parts, Y.shape[1])
         parts = [part for run, genes in runs for part in run(genes, theta)[0]]
-    return collected(parts, {**failed, **exact.failed}, Y, cells.design, weights, cells.likelihood, found)
+    return collected(parts, {**failed, **exact.failed}, cells, found)
 
 
 def _can_use_grid(cells: Cells) -> bool:
