@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ def find_weights(
     return name, source.key, source.weights(members)
 
 
-def check_one_lineage(lineage: object) -> None:
+def check_one_lineage(lineage: Any) -> None:
     """Raise a TypeError if `lineage` is a list of names."""
     if lineage is not None and np.ndim(lineage) > 0:
         raise TypeError(f"lineage must be one name here; got {shortened(lineage)}. Pass one of them.")
